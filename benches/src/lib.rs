@@ -1,0 +1,1 @@
+//! Holds the benches; run them with `cargo bench`.

@@ -1,0 +1,43 @@
+use thiserror::Error;
+
+/// What can be wrong with a word of the vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// A text is not the name of any known thing of its kind.
+    #[error("`{text}` is not a {kind}; expected {expected}")]
+    Parse {
+        /// What was being read ("site", "parameter path", …).
+        kind: &'static str,
+        /// The text found.
+        text: String,
+        /// What it should look like.
+        expected: &'static str,
+    },
+    /// An index lies beyond the model's size.
+    #[error("{what} {index} does not exist: the model has {count}, counted from 0")]
+    OutOfRange {
+        /// What the index counts ("layer", "head", …).
+        what: &'static str,
+        /// The index asked for.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// Model sizes that do not fit together.
+    #[error("impossible model sizes: {reason}")]
+    Dims {
+        /// Which sizes, and why they do not fit.
+        reason: String,
+    },
+    /// A score matrix whose values do not fill its shape.
+    #[error("{path}: shape {shape:?} needs {expected} scores, found {found}", expected = shape[0].saturating_mul(shape[1]))]
+    ScoreCount {
+        /// The parameter scored.
+        path: String,
+        /// Its `[out, in]` shape.
+        shape: [usize; 2],
+        /// How many values came.
+        found: usize,
+    },
+}

@@ -1,0 +1,207 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CoreError, ParamPath};
+
+/// The kinds of thing that can be scored and pruned.
+///
+/// The paper's "neuron" is a [`UnitKind::Weight`] here; a [`UnitKind::Neuron`]
+/// is a whole MLP channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitKind {
+    /// One scalar of one matrix.
+    Weight,
+    /// One MLP channel: a row of gate and up, a column of down.
+    Neuron,
+    /// One query head.
+    Head,
+}
+
+impl fmt::Display for UnitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Weight => "weight",
+            Self::Neuron => "neuron",
+            Self::Head => "head",
+        })
+    }
+}
+
+/// One query head of one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HeadId {
+    /// Decoder block, from 0.
+    pub layer: usize,
+    /// Query head within it, from 0.
+    pub head: usize,
+}
+
+impl HeadId {
+    /// Head `head` of layer `layer`.
+    #[must_use]
+    pub fn new(layer: usize, head: usize) -> Self {
+        Self { layer, head }
+    }
+}
+
+/// One MLP channel of one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NeuronId {
+    /// Decoder block, from 0.
+    pub layer: usize,
+    /// Channel within its MLP, from 0.
+    pub neuron: usize,
+}
+
+impl NeuronId {
+    /// Neuron `neuron` of layer `layer`.
+    #[must_use]
+    pub fn new(layer: usize, neuron: usize) -> Self {
+        Self { layer, neuron }
+    }
+}
+
+/// One thing that can be pruned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Unit {
+    /// The scalar at flat row-major index `.1` of a matrix in `[out, in]` order.
+    Weight(ParamPath, usize),
+    /// A whole MLP channel.
+    Neuron(NeuronId),
+    /// A query head.
+    Head(HeadId),
+}
+
+impl Unit {
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> UnitKind {
+        match self {
+            Self::Weight(..) => UnitKind::Weight,
+            Self::Neuron(_) => UnitKind::Neuron,
+            Self::Head(_) => UnitKind::Head,
+        }
+    }
+}
+
+impl fmt::Display for HeadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}H{}", self.layer, self.head)
+    }
+}
+
+impl fmt::Display for NeuronId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}N{}", self.layer, self.neuron)
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Weight(path, index) => write!(f, "{path}[{index}]"),
+            Self::Neuron(id) => id.fmt(f),
+            Self::Head(id) => id.fmt(f),
+        }
+    }
+}
+
+fn layered(text: &str, letter: char) -> Option<(usize, usize)> {
+    let (layer, index) = text.strip_prefix('L')?.split_once(letter)?;
+    Some((layer.parse().ok()?, index.parse().ok()?))
+}
+
+impl FromStr for HeadId {
+    type Err = CoreError;
+
+    fn from_str(text: &str) -> Result<Self, CoreError> {
+        layered(text, 'H').map(|(l, h)| Self::new(l, h)).ok_or_else(|| CoreError::Parse {
+            kind: "head",
+            text: text.into(),
+            expected: "layer and head as `L3H1`",
+        })
+    }
+}
+
+impl FromStr for NeuronId {
+    type Err = CoreError;
+
+    fn from_str(text: &str) -> Result<Self, CoreError> {
+        layered(text, 'N').map(|(l, n)| Self::new(l, n)).ok_or_else(|| CoreError::Parse {
+            kind: "neuron",
+            text: text.into(),
+            expected: "layer and neuron as `L3N17`",
+        })
+    }
+}
+
+impl FromStr for Unit {
+    type Err = CoreError;
+
+    fn from_str(text: &str) -> Result<Self, CoreError> {
+        if let Ok(head) = text.parse() {
+            return Ok(Self::Head(head));
+        }
+        if let Ok(neuron) = text.parse() {
+            return Ok(Self::Neuron(neuron));
+        }
+        let weight = || {
+            let (path, index) = text.strip_suffix(']')?.rsplit_once('[')?;
+            Some(Self::Weight(path.parse().ok()?, index.parse().ok()?))
+        };
+        weight().ok_or_else(|| CoreError::Parse {
+            kind: "unit",
+            text: text.into(),
+            expected: "`L3H1` (head), `L3N17` (neuron) or `model.layers.3.mlp.up_proj.weight[42]` (weight)",
+        })
+    }
+}
+
+impl TryFrom<String> for Unit {
+    type Error = CoreError;
+
+    fn try_from(text: String) -> Result<Self, CoreError> {
+        text.parse()
+    }
+}
+
+impl From<Unit> for String {
+    fn from(unit: Unit) -> Self {
+        unit.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Projection;
+
+    proptest! {
+        #[test]
+        fn units_read_back_as_themselves(layer in 0usize..200, index in 0usize..1_000_000) {
+            let units = [
+                Unit::Head(HeadId::new(layer, index)),
+                Unit::Neuron(NeuronId::new(layer, index)),
+                Unit::Weight(ParamPath::of(layer, Projection::Up), index),
+            ];
+            for unit in units {
+                prop_assert_eq!(unit.to_string().parse::<Unit>(), Ok(unit.clone()));
+                let json = serde_json::to_string(&unit).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Unit>(&json).unwrap(), unit);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC{0,40}") {
+            let _ = text.parse::<Unit>();
+            let _ = text.parse::<crate::Site>();
+            let _ = text.parse::<ParamPath>();
+        }
+    }
+}

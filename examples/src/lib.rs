@@ -1,0 +1,1 @@
+//! Holds the example binaries; run them with `cargo run --release --example NAME`.
