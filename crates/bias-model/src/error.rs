@@ -1,0 +1,172 @@
+use std::path::PathBuf;
+
+use bias_core::{CoreError, ParamPath};
+use bias_mask::MaskError;
+use bias_probe::ProbeError;
+use thiserror::Error;
+
+use crate::LoadReport;
+
+/// What can go wrong between a folder of files and an answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A file of the checkpoint is missing or unreadable.
+    #[error("cannot read {}; a Hugging Face model folder holds it", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A JSON file that is not what it should be.
+    #[error("{} is not valid", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A setting that this crate does not compute, and that would change the result.
+    #[error("{}: `{key}` = {value} is not supported: {reason}", path.display())]
+    Unsupported {
+        /// The config file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What it says.
+        value: String,
+        /// What would be supported.
+        reason: String,
+    },
+    /// A setting outside what is possible.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The config file.
+        path: PathBuf,
+        /// What is impossible about it.
+        reason: String,
+    },
+    /// A weights file that is truncated or damaged.
+    #[error("{} is truncated or damaged; download it again", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What the format's reader said.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// A shard index that names a file it must not.
+    #[error("{}: the index maps {tensor} to `{file}`, which is not a plain file name in this folder", path.display())]
+    EscapingShard {
+        /// The index.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The file it names.
+        file: String,
+    },
+    /// Tensors that are missing, unused or of the wrong shape or type.
+    #[error("{} does not hold the model its config describes:\n{report}", folder.display())]
+    Mismatch {
+        /// The model folder.
+        folder: PathBuf,
+        /// All that does not fit.
+        report: Box<LoadReport>,
+    },
+    /// Weights that are not numbers.
+    #[error("{}: {tensor} holds NaN or infinite values", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// The tokenizer's file or a text it cannot encode.
+    #[error("{}: {reason}", path.display())]
+    Tokenizer {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// A chat template that does not render.
+    #[error("the chat template of {} failed", path.display())]
+    Template {
+        /// The file that holds the template.
+        path: PathBuf,
+        /// What the template engine said.
+        #[source]
+        source: Box<minijinja::Error>,
+    },
+    /// A prompt in which the name does not occur.
+    #[error("the name `{name}` does not occur in the prompt `{prompt}` as the model sees it")]
+    NameNotInPrompt {
+        /// The name.
+        name: String,
+        /// The prompt's beginning.
+        prompt: String,
+    },
+    /// A sampling setting outside what is possible.
+    #[error("sampling: {name} = {value} is impossible; it must be {must}")]
+    Sampling {
+        /// Which setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        must: &'static str,
+    },
+    /// A matrix that was set with another shape.
+    #[error("{path} has shape {expected:?} and cannot be set to one of {found:?}")]
+    Shape {
+        /// The parameter.
+        path: ParamPath,
+        /// Its `[out, in]` shape.
+        expected: [usize; 2],
+        /// The shape given.
+        found: [usize; 2],
+    },
+    /// An exported model whose reloaded weights are not what was meant to be written.
+    #[error("{}: {tensor} read back differs from what was written; nothing was kept", path.display())]
+    ExportDiffers {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor that differs.
+        tensor: String,
+    },
+    /// The export folder exists already.
+    #[error("{} exists already; name a new folder", folder.display())]
+    FolderExists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Numbers could not be read back from the device.
+    #[error("reading {what} back from the device failed: {reason}")]
+    Readback {
+        /// What was read.
+        what: &'static str,
+        /// What burn said.
+        reason: String,
+    },
+    /// The mask does not fit the model.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// The forward pass failed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// Sizes that do not fit together.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}

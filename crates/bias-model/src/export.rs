@@ -1,0 +1,180 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use bias_core::ParamPath;
+use bias_mask::{BitMatrix, Mask, MaskError};
+use burn::tensor::backend::Backend;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, Metadata, TensorView};
+
+use crate::{Checkpoint, Llama, ModelError, mapped};
+
+/// Writes a copy of a model folder in which the weights of a mask are zero.
+///
+/// Works on the files, not on a loaded model: types and sharding stay as they are,
+/// every untouched byte is copied, zero is all-zero bits in every float type, and
+/// one tensor at a time is in memory. The folder appears whole or not at all: it is
+/// written beside its place, read back, compared, and only then renamed.
+///
+/// # Errors
+/// [`ModelError::FolderExists`]; a mask for another model or of other shapes;
+/// unreadable or unwritable files; [`ModelError::ExportDiffers`].
+pub fn export_masked(source: &Path, mask: &Mask, target: &Path) -> Result<(), ModelError> {
+    let checkpoint = Checkpoint::open(source)?;
+    mask.check_fingerprint(Some(&checkpoint.fingerprint()))?;
+    let mut wanted: BTreeSet<&ParamPath> = mask.iter().map(|(path, _)| path).collect();
+    for (path, map) in checkpoint.shards() {
+        for (name, info) in layout(path, map)?.1.tensors() {
+            let Some((param, bits)) = masked(mask, &name) else { continue };
+            if info.shape != [bits.rows(), bits.cols()] {
+                let found = [0, 1].map(|d| info.shape.get(d).copied().unwrap_or(0));
+                return Err(ModelError::Shape { path: param.clone(), expected: [bits.rows(), bits.cols()], found });
+            }
+            wanted.remove(param);
+        }
+    }
+    if let Some(absent) = wanted.first() {
+        return Err(MaskError::NoSuchParam { path: (*absent).clone() }.into());
+    }
+    write_folder(target, |folder| {
+        let weights: BTreeSet<&Path> = checkpoint.files().collect();
+        for entry in fs::read_dir(source).map_err(reading(source))? {
+            let path = entry.map_err(reading(source))?.path();
+            if let Some(name) = path.file_name().filter(|_| path.is_file() && !weights.contains(path.as_path())) {
+                fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
+            }
+        }
+        for (path, map) in checkpoint.shards() {
+            let Some(name) = path.file_name() else { continue };
+            let written = folder.join(name);
+            write_shard(path, map, mask, &written)?;
+            compare_shard(path, map, mask, &written)?;
+        }
+        Ok(())
+    })
+}
+
+fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {
+    // The data follow an 8-byte length and the header.
+    let damaged = |source| ModelError::Weights { path: path.into(), source };
+    SafeTensors::read_metadata(map).map(|(header, metadata)| (header + 8, metadata)).map_err(damaged)
+}
+
+fn masked<'m>(mask: &'m Mask, name: &str) -> Option<(&'m ParamPath, &'m BitMatrix)> {
+    mask.iter().find(|(path, _)| path.as_str() == name)
+}
+
+/// Each tensor of a shard in file order, as it should be after zeroing.
+fn zeroed<'a>(
+    path: &Path,
+    map: &'a [u8],
+    mask: &'a Mask,
+) -> Result<impl Iterator<Item = (String, Cow<'a, [u8]>)>, ModelError> {
+    let (data, metadata) = layout(path, map)?;
+    let tensors = metadata.tensors();
+    let mut spans: Vec<(String, (usize, usize))> =
+        tensors.into_iter().map(|(name, info)| (name, info.data_offsets)).collect();
+    spans.sort_by_key(|(_, span)| *span);
+    Ok(spans.into_iter().map(move |(name, (start, end))| {
+        let bytes = &map[data + start..data + end];
+        let bytes = match masked(mask, &name) {
+            None => Cow::Borrowed(bytes),
+            Some((_, bits)) => {
+                let width = bytes.len() / (bits.rows() * bits.cols()).max(1);
+                let mut bytes = bytes.to_vec();
+                bits.iter().for_each(|i| bytes[i * width..][..width].fill(0));
+                Cow::Owned(bytes)
+            }
+        };
+        (name, bytes)
+    }))
+}
+
+fn write_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<(), ModelError> {
+    let mut file = BufWriter::new(fs::File::create(target).map_err(writing(target))?);
+    let (data, _) = layout(path, map)?;
+    file.write_all(&map[..data]).map_err(writing(target))?;
+    for (_, bytes) in zeroed(path, map, mask)? {
+        file.write_all(&bytes).map_err(writing(target))?;
+    }
+    let file = file.into_inner().map_err(|e| writing(target)(e.into_error()))?;
+    file.sync_all().map_err(writing(target))
+}
+
+fn compare_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<(), ModelError> {
+    let back = mapped::map(target)?;
+    let (mut at, _) = layout(target, &back)?;
+    for (tensor, bytes) in zeroed(path, map, mask)? {
+        if back.get(at..at + bytes.len()) != Some(&*bytes) {
+            return Err(ModelError::ExportDiffers { path: target.into(), tensor });
+        }
+        at += bytes.len();
+    }
+    Ok(())
+}
+
+/// Writes a model as a Hugging Face folder: `config.json` and `model.safetensors` in f32,
+/// and whatever `beside` adds (tokenizer, chat template, README).
+///
+/// # Errors
+/// [`ModelError::FolderExists`], or files that cannot be written.
+pub fn save_pretrained<B: Backend>(
+    model: &Llama<B>,
+    target: &Path,
+    beside: impl FnOnce(&Path) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = model
+        .to_tensors()?
+        .into_iter()
+        .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .collect();
+    let weights = target.join("model.safetensors");
+    let damaged = |source| ModelError::Weights { path: weights.clone(), source };
+    let views = tensors
+        .iter()
+        .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(damaged)?;
+    // transformers refuses weights that do not name their framework.
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(damaged)?;
+    let config = serde_json::to_vec_pretty(&model.config().to_json())
+        .map_err(|source| ModelError::Json { path: target.join("config.json"), source })?;
+    write_folder(target, |folder| {
+        write(&folder.join("config.json"), &config)?;
+        write(&folder.join("model.safetensors"), &bytes)?;
+        beside(folder)
+    })
+}
+
+/// Fills a temporary folder beside `target` and renames it into place.
+fn write_folder(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
+    if target.exists() {
+        return Err(ModelError::FolderExists { folder: target.into() });
+    }
+    let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(writing(parent))?;
+    let folder = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent).map_err(writing(parent))?;
+    fill(folder.path())?;
+    let kept = folder.keep();
+    fs::rename(&kept, target).map_err(writing(target))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    let mut file = fs::File::create(path).map_err(writing(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(writing(path))
+}
+
+fn reading(path: &Path) -> impl Fn(std::io::Error) -> ModelError {
+    move |source| ModelError::Read { path: path.into(), source }
+}
+
+fn writing(path: &Path) -> impl Fn(std::io::Error) -> ModelError {
+    move |source| ModelError::Write { path: path.into(), source }
+}

@@ -1,0 +1,333 @@
+use bias_core::TokenRole;
+use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
+
+use crate::ProbeError;
+
+/// The tokens of one prompt (and its answer), each with its role.
+///
+/// Usually a chain: every token follows the one before. It may also branch:
+/// several possible answers to one prompt share the prompt's tokens, and each
+/// token sees only its own ancestors. One pass over such a tree gives the same
+/// activations as one pass per branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sequence {
+    tokens: Vec<u32>,
+    roles: Vec<TokenRole>,
+    /// `parents[i]` is the token that token `i` follows; `None` for a first token.
+    parents: Vec<Option<usize>>,
+}
+
+impl Sequence {
+    /// A chain of tokens.
+    ///
+    /// # Errors
+    /// [`ProbeError::BadSequence`] when there are not as many roles as tokens, none
+    /// at all, or a role is [`TokenRole::Padding`].
+    pub fn chain(tokens: Vec<u32>, roles: Vec<TokenRole>) -> Result<Self, ProbeError> {
+        let parents = (0..tokens.len()).map(|i| i.checked_sub(1)).collect();
+        Self::tree(tokens, roles, parents)
+    }
+
+    /// A tree of tokens; a parent always comes before its children.
+    ///
+    /// # Errors
+    /// As [`chain`](Self::chain), and when a parent does not come before its child.
+    pub fn tree(
+        tokens: Vec<u32>,
+        roles: Vec<TokenRole>,
+        parents: Vec<Option<usize>>,
+    ) -> Result<Self, ProbeError> {
+        let bad = |reason: String| Err(ProbeError::BadSequence { row: 0, reason });
+        if tokens.is_empty() {
+            return bad("it has no tokens".into());
+        }
+        if roles.len() != tokens.len() || parents.len() != tokens.len() {
+            return bad(format!(
+                "{} tokens need as many roles and parents, found {} and {}",
+                tokens.len(),
+                roles.len(),
+                parents.len()
+            ));
+        }
+        if roles.contains(&TokenRole::Padding) {
+            return bad("padding is added by the batch and cannot be a token's own role".into());
+        }
+        if let Some(i) = (0..parents.len()).find(|&i| parents[i].is_some_and(|p| p >= i)) {
+            return bad(format!("token {i} follows token {:?}, which does not come before it", parents[i]));
+        }
+        Ok(Self { tokens, roles, parents })
+    }
+
+    /// The token ids.
+    #[must_use]
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// What each token is.
+    #[must_use]
+    pub fn roles(&self) -> &[TokenRole] {
+        &self.roles
+    }
+
+    /// How many tokens it has, branches included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Never true: a sequence has at least one token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+}
+
+/// What every row of a batch already has behind it: columns kept in a KV cache.
+///
+/// Column `c` of a row is visible to a new token when that token descends from it.
+#[derive(Debug, Clone, Default)]
+struct RowPast {
+    /// Depth of each column (its position), `None` for padding.
+    depth: Vec<Option<usize>>,
+    /// For each column, the columns it descends from, itself included.
+    ancestors: Vec<Vec<u64>>,
+}
+
+/// Sequences padded on the right to one width, ready for a forward pass.
+///
+/// Shapes are `[rows, width]`; `past` columns may lie before them in a KV cache.
+#[derive(Debug, Clone)]
+pub struct TokenBatch {
+    rows: usize,
+    width: usize,
+    past: usize,
+    tokens: Vec<u32>,
+    roles: Vec<TokenRole>,
+    positions: Vec<usize>,
+    /// `[rows, width, past + width]`: true where a token must *not* look.
+    blocked: Vec<bool>,
+    rows_past: Vec<RowPast>,
+}
+
+impl TokenBatch {
+    /// Pads the sequences to a common width.
+    ///
+    /// # Errors
+    /// [`ProbeError::EmptyBatch`] without sequences.
+    pub fn new(sequences: &[Sequence]) -> Result<Self, ProbeError> {
+        let rows = sequences.iter().map(|s| RowTokens {
+            tokens: &s.tokens,
+            roles: &s.roles,
+            parents: &s.parents,
+        });
+        Self::build(rows.collect(), vec![RowPast::default(); sequences.len()], 0)
+    }
+
+    /// New tokens that follow this batch in a KV cache: for each row, `(parent
+    /// column, token, role)`. Columns count from the first cached one; those of this
+    /// batch start at [`past`](Self::past). Rows may get different numbers of tokens.
+    ///
+    /// # Errors
+    /// [`ProbeError::EmptyBatch`] when no row gets a token, [`ProbeError::BadSequence`]
+    /// when the number of rows differs or a parent is absent or padding.
+    pub fn following(&self, new: &[Vec<(usize, u32, TokenRole)>]) -> Result<Self, ProbeError> {
+        if new.len() != self.rows {
+            let reason = format!("{} rows were cached and {} are to follow", self.rows, new.len());
+            return Err(ProbeError::BadSequence { row: new.len(), reason });
+        }
+        let split: Vec<(Vec<u32>, Vec<TokenRole>, Vec<Option<usize>>)> = new
+            .iter()
+            .map(|row| {
+                (
+                    row.iter().map(|n| n.1).collect(),
+                    row.iter().map(|n| n.2).collect(),
+                    row.iter().map(|n| Some(n.0)).collect(),
+                )
+            })
+            .collect();
+        let rows =
+            split.iter().map(|(tokens, roles, parents)| RowTokens { tokens, roles, parents }).collect();
+        Self::build(rows, self.rows_past.clone(), self.past + self.width)
+    }
+
+    fn build(rows: Vec<RowTokens<'_>>, mut rows_past: Vec<RowPast>, past: usize) -> Result<Self, ProbeError> {
+        let width = rows.iter().map(|r| r.tokens.len()).max().unwrap_or(0);
+        if width == 0 {
+            return Err(ProbeError::EmptyBatch);
+        }
+        let total = past + width;
+        let cells = rows.len() * width;
+        let mut batch = Self {
+            rows: rows.len(),
+            width,
+            past,
+            tokens: Vec::with_capacity(cells),
+            roles: Vec::with_capacity(cells),
+            positions: Vec::with_capacity(cells),
+            blocked: vec![true; cells * total],
+            rows_past: Vec::new(),
+        };
+        for (r, (row, known)) in rows.iter().zip(&mut rows_past).enumerate() {
+            for column in 0..width {
+                let at = past + column;
+                let own = row.tokens.get(column).map(|&token| (token, row.roles[column], row.parents[column]));
+                let (token, role, position, mut ancestors) = match own {
+                    Some((token, role, None)) => (token, role, Some(0), vec![0; total.div_ceil(64)]),
+                    Some((token, role, Some(parent))) => {
+                        let depth = known.depth.get(parent).copied().flatten();
+                        let Some(depth) = depth else {
+                            let reason = format!("token {column} follows column {parent}, which holds no token");
+                            return Err(ProbeError::BadSequence { row: r, reason });
+                        };
+                        let mut seen = known.ancestors[parent].clone();
+                        seen.resize(total.div_ceil(64), 0);
+                        (token, role, Some(depth + 1), seen)
+                    }
+                    None => (0, TokenRole::Padding, None, vec![0; total.div_ceil(64)]),
+                };
+                // Every token sees itself, padding too: a row with nothing visible has no softmax.
+                ancestors[at / 64] |= 1 << (at % 64);
+                let blocked = &mut batch.blocked[(r * width + column) * total..][..total];
+                for (word, bits) in ancestors.iter().enumerate() {
+                    let mut bits = *bits;
+                    while bits != 0 {
+                        blocked[word * 64 + bits.trailing_zeros() as usize] = false;
+                        bits &= bits - 1;
+                    }
+                }
+                batch.tokens.push(token);
+                batch.roles.push(role);
+                batch.positions.push(position.unwrap_or(0));
+                known.depth.push(position);
+                known.ancestors.push(ancestors);
+            }
+        }
+        batch.rows_past = rows_past;
+        Ok(batch)
+    }
+
+    /// How many sequences.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Tokens per row, padding included.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Columns that lie before these in the KV cache.
+    #[must_use]
+    pub fn past(&self) -> usize {
+        self.past
+    }
+
+    /// Token ids, row by row.
+    #[must_use]
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Roles, row by row.
+    #[must_use]
+    pub fn roles(&self) -> &[TokenRole] {
+        &self.roles
+    }
+
+    /// Positions for the rotary embedding, row by row: a token's depth in its tree.
+    #[must_use]
+    pub fn positions(&self) -> &[usize] {
+        &self.positions
+    }
+
+    /// Where token `column` of `row` must not look, as `past + width` flags.
+    #[must_use]
+    pub fn blocked(&self, row: usize, column: usize) -> &[bool] {
+        let total = self.past + self.width;
+        &self.blocked[(row * self.width + column) * total..][..total]
+    }
+
+    /// Token ids on a device, `[rows, width]`.
+    #[must_use]
+    pub fn token_tensor<B: Backend>(&self, device: &B::Device) -> Tensor<B, 2, Int> {
+        let ids: Vec<i32> = self.tokens.iter().map(|&t| i32::try_from(t).unwrap_or(i32::MAX)).collect();
+        Tensor::from_data(TensorData::new(ids, [self.rows, self.width]), device)
+    }
+
+    /// True where a query must not look at a key, `[rows, 1, width, past + width]`.
+    #[must_use]
+    pub fn blocked_tensor<B: Backend>(&self, device: &B::Device) -> Tensor<B, 4, Bool> {
+        let shape = [self.rows, 1, self.width, self.past + self.width];
+        Tensor::from_data(TensorData::new(self.blocked.clone(), shape), device)
+    }
+
+    /// 1 where a token has the role, else 0, one row per role: `[roles, rows·width]`.
+    #[must_use]
+    pub fn role_weights<B: Backend>(&self, roles: &[TokenRole], device: &B::Device) -> Tensor<B, 2> {
+        let flags: Vec<f32> = roles
+            .iter()
+            .flat_map(|role| self.roles.iter().map(move |r| if r == role { 1.0 } else { 0.0 }))
+            .collect();
+        Tensor::from_data(TensorData::new(flags, [roles.len(), self.rows * self.width]), device)
+    }
+}
+
+struct RowTokens<'a> {
+    tokens: &'a [u32],
+    roles: &'a [TokenRole],
+    parents: &'a [Option<usize>],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompt(tokens: &[u32]) -> Sequence {
+        Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]).unwrap()
+    }
+
+    #[test]
+    fn chains_are_causal_and_padding_sees_only_itself() {
+        let batch = TokenBatch::new(&[prompt(&[5, 6, 7]), prompt(&[8])]).unwrap();
+        assert_eq!((batch.rows(), batch.width()), (2, 3));
+        assert_eq!(batch.blocked(0, 1), [false, false, true]);
+        assert_eq!(batch.blocked(1, 0), [false, true, true]);
+        assert_eq!(batch.blocked(1, 2), [true, true, false]);
+        assert_eq!(batch.positions(), [0, 1, 2, 0, 0, 0]);
+    }
+
+    #[test]
+    fn branches_see_their_ancestors_only() {
+        let roles = vec![TokenRole::Prompt; 4];
+        let tree = Sequence::tree(vec![1, 2, 3, 4], roles, vec![None, Some(0), Some(0), Some(2)]).unwrap();
+        let batch = TokenBatch::new(&[tree]).unwrap();
+        assert_eq!(batch.blocked(0, 3), [false, true, false, false]);
+        assert_eq!(batch.positions(), [0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn following_tokens_see_the_cache_but_not_its_padding() {
+        let first = TokenBatch::new(&[prompt(&[5, 6, 7]), prompt(&[8])]).unwrap();
+        let role = TokenRole::Answer;
+        let next = first.following(&[vec![(2, 9, role)], vec![(0, 9, role), (0, 4, role)]]).unwrap();
+        assert_eq!(next.blocked(0, 0), [false, false, false, false, true]);
+        assert_eq!(next.blocked(1, 1), [false, true, true, true, false]);
+        assert_eq!(next.positions(), [3, 0, 1, 1]);
+        // The second row's column 2 was padding, and nothing can follow it.
+        assert!(first.following(&[vec![], vec![(2, 9, role)]]).is_err());
+        assert!(first.following(&[vec![]]).is_err());
+    }
+
+    #[test]
+    fn sequences_that_do_not_fit_are_refused() {
+        let role = TokenRole::Prompt;
+        assert!(Sequence::chain(vec![], vec![]).is_err());
+        assert!(Sequence::chain(vec![1, 2], vec![role]).is_err());
+        assert!(Sequence::chain(vec![1], vec![TokenRole::Padding]).is_err());
+        assert!(Sequence::tree(vec![1, 2], vec![role; 2], vec![None, Some(1)]).is_err());
+        assert!(TokenBatch::new(&[]).is_err());
+    }
+}

@@ -1,0 +1,112 @@
+use std::path::PathBuf;
+
+use bias_core::{CoreError, ParamPath, Site};
+use thiserror::Error;
+
+/// What can go wrong while a model runs under observation.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// A batch with nothing in it.
+    #[error("the batch holds no tokens; give it at least one sequence with at least one token")]
+    EmptyBatch,
+    /// A sequence whose parts do not fit together.
+    #[error("sequence {row}: {reason}")]
+    BadSequence {
+        /// Which sequence of the batch.
+        row: usize,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A token id beyond the embedding.
+    #[error(
+        "token id {token} is outside the model's vocabulary of {vocab}; was the text encoded with another tokenizer?"
+    )]
+    TokenOutOfRange {
+        /// The id.
+        token: u32,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
+    /// More positions than the model was made for.
+    #[error("position {position} is beyond the model's context of {limit} tokens; shorten the prompt")]
+    ContextOverflow {
+        /// The position asked for.
+        position: usize,
+        /// Positions the model has.
+        limit: usize,
+    },
+    /// Sites that were asked for and never reached.
+    #[error("asked for {} that the forward pass never reached: {}", count(sites.len()), list(sites))]
+    NeverFired {
+        /// The sites.
+        sites: Vec<Site>,
+    },
+    /// An observer gave back a tensor of another shape.
+    #[error("{site}: an observer replaced a tensor of shape {expected:?} by one of shape {found:?}")]
+    ShapeChanged {
+        /// Where.
+        site: Site,
+        /// The shape that was handed out.
+        expected: Vec<usize>,
+        /// The shape that came back.
+        found: Vec<usize>,
+    },
+    /// The model has no such parameter, or it is not a matrix.
+    #[error("the model has no matrix named {path}")]
+    NoSuchParam {
+        /// The name asked for.
+        path: ParamPath,
+    },
+    /// No gradient reached a parameter.
+    #[error("no gradient reached {path}; is it part of the loss?")]
+    NoGradient {
+        /// The parameter.
+        path: ParamPath,
+    },
+    /// An activation that is not a number, so that no statistic of it means anything.
+    #[error("{site}: an activation is NaN or infinite; check the checkpoint's weights")]
+    NotFinite {
+        /// Where it was seen.
+        site: Site,
+    },
+    /// Statistics that cannot be merged.
+    #[error("statistics of {left} and {right} sites were collected differently and cannot be merged")]
+    Mismatch {
+        /// Sites on one side.
+        left: usize,
+        /// Sites on the other.
+        right: usize,
+    },
+    /// No sequence in what was observed had both a name and an answer.
+    #[error("no observed sequence has both name and answer tokens; set the token roles")]
+    NoNameOrAnswer,
+    /// Tensor data that could not be read back from the device.
+    #[error("{site}: reading the activation back failed: {reason}")]
+    Readback {
+        /// Where.
+        site: Site,
+        /// What burn said.
+        reason: String,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A name or size of the shared vocabulary was wrong.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
+
+fn count(n: usize) -> String {
+    if n == 1 { "a site".into() } else { format!("{n} sites") }
+}
+
+fn list(sites: &[Site]) -> String {
+    sites.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
