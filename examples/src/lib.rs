@@ -1,1 +1,3 @@
-//! Holds the example binaries; run them with `cargo run --release --example NAME`.
+//! What the example binaries share. Run them with `cargo run --release --example NAME`.
+
+pub mod world;

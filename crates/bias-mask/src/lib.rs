@@ -1,1 +1,46 @@
-//! x
+//! Pruning masks: which weights of a model are chosen, as bitsets.
+//!
+//! Use it to choose weights from scores exactly, to combine choices by set
+//! algebra, to apply them to any burn model and take them back bit for bit, and
+//! to keep them in files that NumPy can read. One bit per weight: a mask of an
+//! 8-billion-weight model is 1 GB. Not for training sparse models, nor for
+//! kernels that run faster on zeros.
+//!
+//! ```
+//! use bias_core::{Convention, ParamPath, ParamScores, Projection};
+//! use bias_mask::{Mask, top_difference};
+//!
+//! let scores = |values: [f32; 4]| {
+//!     ParamScores::new(ParamPath::of(0, Projection::Up), [2, 2], Convention::Importance, values.to_vec())
+//! };
+//! // What matters to one group and not to the other, among the top half of each.
+//! let (a, b) = (scores([4.0, 3.0, 2.0, 1.0])?, scores([4.0, 1.0, 2.0, 3.0])?);
+//! let mask = top_difference(&[a], &[b], 0.5)?;
+//! assert_eq!(mask.iter().flat_map(|(_, bits)| bits.iter()).collect::<Vec<_>>(), [1]);
+//! assert_eq!(mask.matched_random(7)?.count(), 1);
+//! # Ok::<(), bias_mask::MaskError>(())
+//! ```
+//!
+//! | module | what for |
+//! |---|---|
+//! | mask | [`Mask`]: set algebra, *common* masks, matched random |
+//! | bits | [`BitMatrix`]: the bits of one matrix |
+//! | select | [`top_fraction`], [`top_difference`], [`top_carriers`]: from scores, exactly |
+//! | units | [`head_mask`], [`neuron_mask`]: whole heads and MLP channels |
+//! | apply | [`MaskTarget`], [`Intervention`], [`Undo`]: on a model, and back |
+//! | file | [`Mask::save`], [`Mask::load`] |
+
+mod apply;
+mod bits;
+mod error;
+mod file;
+mod mask;
+mod select;
+mod units;
+
+pub use apply::{Intervention, MaskTarget, Undo};
+pub use bits::BitMatrix;
+pub use error::MaskError;
+pub use mask::{Mask, Meeting};
+pub use select::{top_carriers, top_difference, top_fraction};
+pub use units::{HeadAblation, head_mask, neuron_mask};

@@ -111,20 +111,28 @@ impl TextCodec {
     /// # Errors
     /// [`ModelError::NameNotInPrompt`], or a text that cannot be rendered or encoded.
     pub fn prompt(&self, message: &str, name: &str) -> Result<Sequence, ModelError> {
-        self.encode(&self.render(message)?, Some(name))
+        // A chat template writes its own special tokens.
+        self.encode(&self.render(message)?, Some(name), self.template.is_none())
     }
 
-    /// Tokens of a text as it stands: no chat template, no name.
+    /// Tokens of a text as it stands, special tokens added: no chat template, no name.
     ///
     /// # Errors
     /// A text that cannot be encoded, such as an empty one.
     pub fn plain(&self, text: &str) -> Result<Sequence, ModelError> {
-        self.encode(text, None)
+        self.encode(text, None, true)
     }
 
-    fn encode(&self, text: &str, name: Option<&str>) -> Result<Sequence, ModelError> {
-        // A chat template writes its own special tokens.
-        let special = self.template.is_none();
+    /// The tokens of a text, nothing added: what an answer is made of.
+    ///
+    /// # Errors
+    /// A text that cannot be encoded.
+    pub fn verbatim(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        let encoding = self.tokenizer.encode_fast(text, false).map_err(|e| self.error(&e))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    fn encode(&self, text: &str, name: Option<&str>, special: bool) -> Result<Sequence, ModelError> {
         let encoding = self.tokenizer.encode(text, special).map_err(|e| self.error(&e))?;
         let spans: Vec<(usize, usize)> = match name {
             Some("") | None => Vec::new(),

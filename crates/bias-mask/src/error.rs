@@ -1,0 +1,117 @@
+use std::path::PathBuf;
+
+use bias_core::{CoreError, ParamPath};
+use thiserror::Error;
+
+/// What can be wrong with a mask or its use.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MaskError {
+    /// The model has no such parameter, or it is not a matrix.
+    #[error("the model has no matrix named {path}; was the mask made for another model?")]
+    NoSuchParam {
+        /// The parameter.
+        path: ParamPath,
+    },
+    /// A matrix of another shape than the mask's.
+    #[error("{path}: expected shape {expected:?}, found {found:?}")]
+    ShapeMismatch {
+        /// The parameter.
+        path: ParamPath,
+        /// `[out, in]` that was needed.
+        expected: [usize; 2],
+        /// `[out, in]` that was there.
+        found: [usize; 2],
+    },
+    /// A mask and a model, or two masks, that belong to different weights.
+    #[error("the mask was made for weights {expected} and cannot be used with weights {found}")]
+    OtherModel {
+        /// SHA-256 of the weights the mask was made for.
+        expected: String,
+        /// SHA-256 of the others.
+        found: String,
+    },
+    /// A position beyond the matrix.
+    #[error("index {index} is outside a matrix of shape {shape:?}")]
+    IndexOutOfRange {
+        /// The index.
+        index: usize,
+        /// `[out, in]`
+        shape: [usize; 2],
+    },
+    /// A shape whose size overflows.
+    #[error("a matrix of shape {shape:?} cannot be counted")]
+    TooLarge {
+        /// `[out, in]`
+        shape: [usize; 2],
+    },
+    /// A share outside [0, 1].
+    #[error("the fraction {fraction} is outside 0..=1")]
+    Fraction {
+        /// The share asked for.
+        fraction: f64,
+    },
+    /// A scale that is not a number.
+    #[error("weights cannot be scaled by {factor}")]
+    Factor {
+        /// The factor asked for.
+        factor: f32,
+    },
+    /// More weights asked for than there are.
+    #[error("asked to select {count} of {available} weights")]
+    Count {
+        /// How many were asked for.
+        count: usize,
+        /// How many there are.
+        available: usize,
+    },
+    /// A score that cannot be ranked.
+    #[error("{path}: the score at index {index} is NaN; nothing can be selected from it")]
+    NanScore {
+        /// The parameter.
+        path: ParamPath,
+        /// Flat row-major index.
+        index: usize,
+    },
+    /// Scores of a convention that this selection would read the wrong way round.
+    #[error("{path}: {needs}, but the scores' convention is {found}")]
+    Convention {
+        /// The parameter.
+        path: ParamPath,
+        /// What the selection needs.
+        needs: &'static str,
+        /// What it got.
+        found: &'static str,
+    },
+    /// No mask to combine.
+    #[error("no mask was given; at least one is needed")]
+    NoMasks,
+    /// A file that could not be read or written.
+    #[error("cannot access {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is not a mask.
+    #[error("{} is not a mask file: {reason}", path.display())]
+    NotAMask {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Weights that could not be read back from the device.
+    #[error("{path}: reading the weights back failed: {reason}")]
+    Readback {
+        /// The parameter.
+        path: ParamPath,
+        /// What burn said.
+        reason: String,
+    },
+    /// A name or size of the shared vocabulary was wrong.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
