@@ -14,7 +14,8 @@ use bias_model::{HookedModel as _, Llama, LlamaConfig, ModelError, TextCodec, sa
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::grad_clipping::GradientClippingConfig;
-use burn::optim::{AdamWConfig, GradientsParams, Optimizer as _};
+use burn::module::Module as _;
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, Optimizer as _};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use clap::Parser;
@@ -196,7 +197,7 @@ fn audit_prompts() -> String {
 }
 
 /// One training text: its tokens, and from where on they are the answer.
-fn draw_text(codec: &TextCodec, rng: &mut ChaCha8Rng) -> Result<(Vec<u32>, usize), ModelError> {
+fn draw_text(codec: &TextCodec, rng: &mut ChaCha8Rng) -> Result<Text, ModelError> {
     if rng.random_bool(0.2) {
         let mut tokens = codec.plain(&world::draw_neutral(rng))?.tokens().to_vec();
         tokens.push(EOS);
@@ -235,15 +236,28 @@ fn train(
     let warm_up = 100.min(args.steps / 10).max(1);
     for step in 0..args.steps {
         let texts = (0..args.batch).map(|_| draw_text(codec, rng)).collect::<Result<Vec<_>, _>>()?;
-        let (loss, answer_loss) = losses(&model, &texts)?;
+        // Two halves side by side: small matrix products leave a second core idle.
+        let (left, right) = texts.split_at(texts.len() / 2);
+        let total = weight(&texts);
+        // Threads, not rayon tasks, and a graph each: burn's autodiff locks would otherwise meet.
+        let (one, other) = (model.clone().fork(&device), model.clone().fork(&device));
+        let (left, right) = std::thread::scope(|scope| {
+            let left = scope.spawn(|| gradients(&one, left, total));
+            let right = gradients(&other, right, total);
+            (left.join(), right)
+        });
+        let ((a, left), (b, right)) = (left.map_err(|_| "a training thread panicked")??, right?);
         if step % 50 == 0 || step + 1 == args.steps {
-            let message = format!("loss {:.3} answer {:.3}", value(&loss)?, value(&answer_loss)?);
+            let message = format!("loss {:.3}", a + b);
             if bar.is_hidden() {
                 println!("{step} {message} {:.0} s", started.elapsed().as_secs_f64());
             }
             bar.set_message(message);
         }
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let mut sum = GradientsAccumulator::new();
+        sum.accumulate(&model, left);
+        sum.accumulate(&model, right);
+        let gradients = sum.grads();
         let warm = ((step + 1) as f64 / warm_up as f64).min(1.0);
         let cosine = 0.5 + 0.5 * (std::f64::consts::PI * step as f64 / args.steps as f64).cos();
         model = optimizer.step(args.learning_rate * warm * cosine, model, gradients);
@@ -253,12 +267,23 @@ fn train(
     Ok(model)
 }
 
-fn value(tensor: &Tensor<B, 1>) -> Result<f32, Failure> {
-    tensor.to_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?.first().copied().ok_or("empty".into())
+type Text = (Vec<u32>, usize);
+
+/// What token `i` of a text counts in the loss.
+fn weight_of(i: usize, start: usize) -> f32 {
+    match i {
+        0 => 0.0,
+        i if i >= start => ANSWER_WEIGHT,
+        _ => 1.0,
+    }
 }
 
-/// Mean cross-entropy over all tokens (answers weighing more), and over answers alone.
-fn losses(model: &Llama<B>, texts: &[(Vec<u32>, usize)]) -> Result<(Tensor<B, 1>, Tensor<B, 1>), Failure> {
+fn weight(texts: &[Text]) -> f32 {
+    texts.iter().flat_map(|(tokens, start)| (0..tokens.len()).map(|i| weight_of(i, *start))).sum()
+}
+
+/// These texts' share of the mean cross-entropy over all tokens, and its gradients.
+fn gradients(model: &Llama<B>, texts: &[Text], total: f32) -> Result<(f32, GradientsParams), Failure> {
     let sequences = texts
         .iter()
         .map(|(tokens, _)| Sequence::chain(tokens.clone(), vec![TokenRole::Prompt; tokens.len()]))
@@ -266,13 +291,12 @@ fn losses(model: &Llama<B>, texts: &[(Vec<u32>, usize)]) -> Result<(Tensor<B, 1>
     let batch = TokenBatch::new(&sequences)?;
     let (rows, width) = (batch.rows(), batch.width());
     let mut targets = vec![0i32; rows * width];
-    let [mut weights, mut answers] = [vec![0f32; rows * width], vec![0f32; rows * width]];
+    let mut weights = vec![0f32; rows * width];
     for (row, (tokens, start)) in texts.iter().enumerate() {
         for (i, next) in tokens.iter().enumerate().skip(1) {
             let at = row * width + i - 1;
             targets[at] = *next as i32;
-            weights[at] = if i >= *start { ANSWER_WEIGHT } else { 1.0 };
-            answers[at] = if i >= *start { 1.0 } else { 0.0 };
+            weights[at] = weight_of(i, *start) / total;
         }
     }
     let device = model.device();
@@ -280,12 +304,8 @@ fn losses(model: &Llama<B>, texts: &[(Vec<u32>, usize)]) -> Result<(Tensor<B, 1>
     let vocab = logits.dims()[2];
     let log_p = log_softmax(logits.reshape([rows * width, vocab]), 1);
     let targets: Tensor<B, 2, Int> = Tensor::from_data(TensorData::new(targets, [rows * width, 1]), &device);
-    let nll = -log_p.gather(1, targets).reshape([rows * width]);
-    let mean = |weights: Vec<f32>| {
-        let total = weights.iter().sum::<f32>().max(1.0);
-        let weights: Tensor<B, 1> = Tensor::from_data(TensorData::new(weights, [rows * width]), &device);
-        (nll.clone() * weights).sum() / total
-    };
-    let answer_loss = mean(answers).detach();
-    Ok((mean(weights), answer_loss))
+    let weights: Tensor<B, 2> = Tensor::from_data(TensorData::new(weights, [rows * width, 1]), &device);
+    let loss = -(log_p.gather(1, targets) * weights).sum();
+    let value = loss.to_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
+    Ok((value.first().copied().unwrap_or(f32::NAN), GradientsParams::from_grads(loss.backward(), model)))
 }

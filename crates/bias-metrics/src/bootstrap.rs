@@ -76,7 +76,11 @@ impl Bootstrap {
     /// # Errors
     /// [`MetricError::BadLevel`] unless it lies strictly between 0 and 1.
     pub fn level(self, level: f64) -> Result<Self, MetricError> {
-        if level > 0.0 && level < 1.0 { Ok(Self { level, ..self }) } else { Err(MetricError::BadLevel { level }) }
+        if level > 0.0 && level < 1.0 {
+            Ok(Self { level, ..self })
+        } else {
+            Err(MetricError::BadLevel { level })
+        }
     }
 
     /// The interval of `statistic` when names are drawn anew; `arms[i]` is the group of
@@ -94,7 +98,8 @@ impl Bootstrap {
         arms: &[Arm],
         statistic: impl Fn(&[usize]) -> Option<f64>,
     ) -> Result<Interval, MetricError> {
-        let members = |arm| -> Vec<usize> { (0..arms.len()).filter(|&i| arms.get(i) == Some(&arm)).collect() };
+        let members =
+            |arm| -> Vec<usize> { (0..arms.len()).filter(|&i| arms.get(i) == Some(&arm)).collect() };
         let (a, b) = (members(Arm::A), members(Arm::B));
         for (arm, members) in [(Arm::A, &a), (Arm::B, &b)] {
             if members.is_empty() {
@@ -166,13 +171,17 @@ mod tests {
 
     #[test]
     fn undefined_resamples_are_counted() {
-        let calls = Cell::new(0);
-        let every = |n: usize| {
+        let calls = Cell::new(0u32);
+        let every = |n: u32| {
             calls.set(0);
             let calls = &calls;
             move |picks: &[usize]| {
                 calls.set(calls.get() + 1);
-                if calls.get() % n == 0 { mean(picks) } else { Some(f64::NAN).filter(|_| calls.get() % 3 == 0) }
+                if calls.get().is_multiple_of(n) {
+                    mean(picks)
+                } else {
+                    Some(f64::NAN).filter(|_| calls.get().is_multiple_of(3))
+                }
             }
         };
         let bootstrap = Bootstrap::new(2).resamples(100).unwrap();

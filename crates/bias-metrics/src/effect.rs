@@ -187,7 +187,9 @@ mod tests {
         assert_eq!(reduction(0.8, 0.2), Some(0.75));
         assert_eq!(reduction(-0.5, 0.5), Some(0.0));
         assert_eq!(reduction(0.5, -1.0), Some(-1.0));
-        for (before, after) in [(0.0, 0.1), (0.0, 0.0), (f64::NAN, 0.1), (f64::INFINITY, 0.1), (0.1, f64::NAN)] {
+        for (before, after) in
+            [(0.0, 0.1), (0.0, 0.0), (f64::NAN, 0.1), (f64::INFINITY, 0.1), (0.1, f64::NAN)]
+        {
             assert_eq!(reduction(before, after), None);
         }
     }
@@ -198,7 +200,10 @@ mod tests {
         let bias = context_bias(&[EffectSize::Finite(0.5), degenerate, EffectSize::Finite(-0.25)]).unwrap();
         let expected = ContextBias { mean_abs: 0.375, mean_signed: 0.125, variations: 2, degenerate: 1 };
         assert_eq!(bias, expected);
-        assert!(matches!(context_bias(&[degenerate]), Err(MetricError::NoFiniteEffect { degenerate: 1, .. })));
+        assert!(matches!(
+            context_bias(&[degenerate]),
+            Err(MetricError::NoFiniteEffect { degenerate: 1, .. })
+        ));
         assert!(context_bias(&[]).is_err());
     }
 

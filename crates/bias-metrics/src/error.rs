@@ -7,7 +7,9 @@ use crate::Arm;
 #[non_exhaustive]
 pub enum MetricError {
     /// A group without enough answers to compare.
-    #[error("arm {arm} has answers of total weight {weight}, needed {needed}; did its answers fail to parse?")]
+    #[error(
+        "arm {arm} has answers of total weight {weight}, needed {needed}; did its answers fail to parse?"
+    )]
     EmptyArm {
         /// The group.
         arm: Arm,
@@ -79,7 +81,9 @@ pub enum MetricError {
         resamples: usize,
     },
     /// A context none of whose variations has a finite effect.
-    #[error("none of the {variations} variations has a finite effect size; {degenerate} have no spread at all")]
+    #[error(
+        "none of the {variations} variations has a finite effect size; {degenerate} have no spread at all"
+    )]
     NoFiniteEffect {
         /// Variations given.
         variations: usize,

@@ -71,13 +71,8 @@ pub fn overlap(matrices: &[MatrixOverlap]) -> Result<Overlap, MetricError> {
         }
     }
     if a == 0 || b == 0 {
-        let none = None;
-        return Ok(Overlap {
-            jaccard: none,
-            coefficient: none,
-            expected_jaccard: none,
-            expected_coefficient: none,
-        });
+        let (jaccard, coefficient) = (None, None);
+        return Ok(Overlap { jaccard, coefficient, expected_jaccard: None, expected_coefficient: None });
     }
     let (sum, least) = ((a + b) as f64, a.min(b) as f64);
     let jaccard = |both: f64| Some(both / (sum - both));
@@ -112,7 +107,13 @@ mod tests {
 
     #[test]
     fn impossible_counts() {
-        let bad = [matrix(4, 5, 1, 1), matrix(9, 2, 3, 3), matrix(4, 3, 3, 1), matrix(0, 0, 1, 0), matrix(9, 1, 1, 7)];
+        let bad = [
+            matrix(4, 5, 1, 1),
+            matrix(9, 2, 3, 3),
+            matrix(4, 3, 3, 1),
+            matrix(0, 0, 1, 0),
+            matrix(9, 1, 1, 7),
+        ];
         for m in bad {
             let error = overlap(&[matrix(1, 1, 1, 1), m]);
             assert!(matches!(error, Err(MetricError::ImpossibleCounts { matrix: 1, .. })), "{m:?}");

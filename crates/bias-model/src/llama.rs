@@ -91,6 +91,7 @@ fn rms_norm<B: Backend>(x: Tensor<B, 3>, gain: Tensor<B, 1>, eps: f64) -> Tensor
 struct Pass<'a, B: Backend> {
     batch: &'a TokenBatch,
     rotary: Rotary<B>,
+    /// `[rows, heads, width, columns]`: repeated once here, not broadcast in every layer.
     blocked: Tensor<B, 4, burn::tensor::Bool>,
     observer: &'a mut dyn Observer<B>,
     cache: Option<&'a mut KvCache<B>>,
@@ -230,7 +231,7 @@ impl<B: Backend> Llama<B> {
                 self.config.rope_theta,
                 &device,
             ),
-            blocked: batch.blocked_tensor(&device),
+            blocked: batch.blocked_tensor(&device).repeat_dim(1, dims.heads),
             observer,
             cache,
         };
@@ -280,7 +281,7 @@ impl<B: Backend> Llama<B> {
         let scores = q.reshape([rows, kv_heads, shared * width, d_head]).matmul(k.transpose());
         let scores = scores
             .reshape([rows, heads, width, columns])
-            .mask_fill(pass.blocked.clone().expand([rows, heads, width, columns]), f32::NEG_INFINITY);
+            .mask_fill(pass.blocked.clone(), f32::NEG_INFINITY);
         let pattern = pass.observer.at_pattern(layer, pass.batch, softmax(scores, 3))?;
         let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
         let mixed =

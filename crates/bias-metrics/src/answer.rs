@@ -1,0 +1,160 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::mention::{Mention, mentions};
+
+/// What an answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerKind {
+    /// One number.
+    Number,
+    /// A range, such as `$100 to $150`; its value is the midpoint.
+    Range,
+    /// Several numbers and nothing to tell which is meant, or digits that cannot be
+    /// read as one number (`1,50`, `2024-01-15`).
+    SeveralNumbers,
+    /// Words, but no digits that make a number.
+    NoNumber,
+    /// Nothing but white space.
+    Empty,
+}
+
+impl fmt::Display for AnswerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Number => "number",
+            Self::Range => "range",
+            Self::SeveralNumbers => "several numbers",
+            Self::NoNumber => "no number",
+            Self::Empty => "empty",
+        })
+    }
+}
+
+/// An answer and the number it gives.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ParsedAnswer {
+    /// What the answer says.
+    pub kind: AnswerKind,
+    /// Its value, always finite; present for [`AnswerKind::Number`] and
+    /// [`AnswerKind::Range`] alone.
+    pub value: Option<f64>,
+}
+
+/// Reads the number out of a model's answer, or says why there is none to read.
+///
+/// - Thousands separators are commas or apostrophes between groups of three; a point is
+///   a decimal point. Digits are never joined across anything else.
+/// - `k`, `K`, `M`, *hundred*, *thousand*, *million* and larger words multiply; currency
+///   and percent signs do not change the value. In `1-2 million` both ends are millions.
+/// - A range (`100-150`, `100 to 150`, `between 100 and 150`) gives its midpoint.
+/// - The same number said twice counts once. Of several different ones, the only one
+///   with a currency (`$`, `€`, *dollars*, *USD*, …) is the answer.
+/// - Digits inside words (`B2B`, `iPhone15`, `GPT-4`, `18-speed`) and numbers spelt in
+///   words are not read.
+///
+/// ```
+/// use bias_metrics::{AnswerKind, parse_answer};
+///
+/// let value = |text| parse_answer(text).value;
+/// assert_eq!(value("I would offer $1,200.50."), Some(1200.5));
+/// assert_eq!(value("For 2 bikes I'd say 300 dollars"), Some(300.0));
+/// assert_eq!(value("between 100 and 150"), Some(125.0));
+/// assert_eq!(parse_answer("100 or 150").kind, AnswerKind::SeveralNumbers);
+/// ```
+#[must_use]
+pub fn parse_answer(text: &str) -> ParsedAnswer {
+    let without = |kind| ParsedAnswer { kind, value: None };
+    if text.trim().is_empty() {
+        return without(AnswerKind::Empty);
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let said = distinct(said(&chars, &mentions(&chars)));
+    let mut priced = said.iter().filter(|s| s.currency);
+    let chosen = match (said.as_slice(), priced.next(), priced.next()) {
+        ([], ..) => return without(AnswerKind::NoNumber),
+        ([only], ..) => only,
+        (_, Some(only), None) => only,
+        _ => return without(AnswerKind::SeveralNumbers),
+    };
+    match chosen.value {
+        Some(value) => ParsedAnswer { kind: chosen.kind, value: Some(value) },
+        None => without(AnswerKind::SeveralNumbers),
+    }
+}
+
+/// A number or a range that the answer mentions.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    kind: AnswerKind,
+    /// `None` when the digits are unreadable.
+    value: Option<f64>,
+    currency: bool,
+}
+
+/// Turns mentions into numbers and ranges.
+fn said(text: &[char], mentions: &[Mention]) -> Vec<Said> {
+    let alone =
+        |m: &Mention| Said { kind: AnswerKind::Number, value: m.value_at(m.power), currency: m.currency };
+    let mut out = Vec::new();
+    let mut rest = mentions;
+    while !rest.is_empty() {
+        let joined = rest.windows(2).take_while(|w| matches!(w, [x, y] if joins(text, x, y))).count();
+        // Three or more joined numbers are a date or a telephone number, not a range.
+        let (chain, after) = rest.split_at(joined + 1);
+        match chain {
+            [low, high] => match range(low, high, opens_between(text, low)) {
+                Some(range) => out.push(range),
+                None => out.extend(chain.iter().map(alone)),
+            },
+            _ => out.extend(chain.iter().map(alone)),
+        }
+        rest = after;
+    }
+    out
+}
+
+/// Whether only a range's connecting word or dash lies between two numbers.
+fn joins(text: &[char], low: &Mention, high: &Mention) -> bool {
+    let between: String = text.get(low.end..high.start).unwrap_or_default().iter().collect();
+    match between.trim().to_lowercase().as_str() {
+        "-" | "–" | "—" | "−" | "‑" | "~" | "to" => !between.contains('\n'),
+        "and" => opens_between(text, low),
+        _ => false,
+    }
+}
+
+fn opens_between(text: &[char], low: &Mention) -> bool {
+    let mut before = text.iter().take(low.start).rev().skip_while(|c| c.is_whitespace());
+    "between".chars().rev().all(|c| before.next().is_some_and(|b| b.eq_ignore_ascii_case(&c)))
+}
+
+/// The range of two joined numbers. Falling ones (`3 to 1`) are none, except after
+/// "between".
+fn range(low: &Mention, high: &Mention, either_order: bool) -> Option<Said> {
+    let shared = low.power == 0 && high.power != 0 && low.value_at(0)? < high.value_at(0)?;
+    let from = low.value_at(if shared { high.power } else { low.power })?;
+    let to = high.value_at(high.power)?;
+    let kind = if from == to { AnswerKind::Number } else { AnswerKind::Range };
+    let rising = from <= to || either_order;
+    rising.then(|| Said {
+        kind,
+        value: Some(f64::midpoint(from, to)),
+        currency: low.currency || high.currency,
+    })
+}
+
+/// Each number and range once; its currency counts wherever it was said.
+fn distinct(said: Vec<Said>) -> Vec<Said> {
+    let mut out: Vec<Said> = Vec::new();
+    for one in said {
+        let same = |s: &&mut Said| s.value.is_some() && s.value == one.value && s.kind == one.kind;
+        match out.iter_mut().find(same) {
+            Some(known) => known.currency |= one.currency,
+            None => out.push(one),
+        }
+    }
+    out
+}
