@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bias_core::TokenRole;
 use bias_probe::{HookedModel as _, NoObserver, Sequence, TokenBatch};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
@@ -48,6 +50,8 @@ pub struct DecodeOptions {
     pub max_new_tokens: usize,
     /// Prompts run together.
     pub batch_rows: usize,
+    /// Batches run side by side: 1 on an accelerator, the number of cores on a CPU.
+    pub threads: usize,
 }
 
 /// One answer, or the share of the probability that gives it.
@@ -103,18 +107,35 @@ pub fn decode<B: Backend>(
     options: &DecodeOptions,
     text: impl Fn(&[u32]) -> Result<String, ModelError>,
 ) -> Result<Vec<Answers>, ModelError> {
-    let mut all = Vec::with_capacity(prompts.len());
-    for (chunk, batch) in prompts.chunks(options.batch_rows.max(1)).enumerate() {
-        let first = chunk * options.batch_rows.max(1);
-        for row in decode_batch(model, batch, first, decoding, options)? {
-            let answer = |(tokens, weight, finished): (Vec<u32>, f64, bool)| {
-                Ok(Answer { text: text(&tokens)?, tokens, weight, finished })
-            };
-            let answers = row.done.into_iter().map(answer).collect::<Result<_, ModelError>>()?;
-            all.push(Answers { answers, unexplored: row.unexplored });
+    let batch_rows = options.batch_rows.max(1);
+    let batches: Vec<(usize, &[Sequence])> = prompts.chunks(batch_rows).enumerate().collect();
+    let next = AtomicUsize::new(0);
+    let work = |model: &Llama<B>| {
+        let mut mine = Vec::new();
+        while let Some((chunk, batch)) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+            mine.push((*chunk, decode_batch(model, batch, chunk * batch_rows, decoding, options)?));
         }
-    }
-    Ok(all)
+        Ok::<_, ModelError>(mine)
+    };
+    // Each thread has a handle of its own on the same weights.
+    let others: Vec<Llama<B>> = (1..options.threads.min(batches.len())).map(|_| model.clone()).collect();
+    let mut rows = std::thread::scope(|scope| {
+        let others: Vec<_> = others.into_iter().map(|m| scope.spawn(move || work(&m))).collect();
+        let mut rows = work(model)?;
+        for other in others {
+            rows.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok::<_, ModelError>(rows)
+    })?;
+    rows.sort_by_key(|(chunk, _)| *chunk);
+    let answers = rows.into_iter().flat_map(|(_, rows)| rows).map(|row| {
+        let answer = |(tokens, weight, finished): (Vec<u32>, f64, bool)| {
+            Ok(Answer { text: text(&tokens)?, tokens, weight, finished })
+        };
+        let answers = row.done.into_iter().map(answer).collect::<Result<_, ModelError>>()?;
+        Ok(Answers { answers, unexplored: row.unexplored })
+    });
+    answers.collect()
 }
 
 fn decode_batch<B: Backend>(

@@ -32,8 +32,13 @@ impl<B: Backend> LanguageModel<B> {
         stop.sort_unstable();
         stop.dedup();
         let model = Llama::load(&Checkpoint::open(folder)?, config, device)?;
-        let options =
-            DecodeOptions { sampling, stop, max_new_tokens: MAX_NEW_TOKENS, batch_rows: BATCH_ROWS };
+        let options = DecodeOptions {
+            sampling,
+            stop,
+            max_new_tokens: MAX_NEW_TOKENS,
+            batch_rows: BATCH_ROWS,
+            threads: 1,
+        };
         Ok(Self { model, text, options })
     }
 

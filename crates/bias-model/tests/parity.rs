@@ -135,6 +135,7 @@ fn greedy_continuations_equal_transformers() {
                 stop: model.options().stop.clone(),
                 max_new_tokens: golden.new_tokens,
                 batch_rows,
+                threads: 2,
             };
             let answers =
                 bias_model::decode(model.model(), &prompts, Decoding::Greedy, &options, |_| Ok(String::new()));

@@ -7,8 +7,9 @@ use crate::{Observer, ProbeError, TokenBatch};
 ///
 /// For each answer token fed back to the model (every answer step after the first),
 /// its attention to the name's tokens is averaged over those tokens, then over
-/// steps, then over sequences (arXiv 2502.07771, head pruning). Sequences without a
-/// name or an answer count for nothing.
+/// steps (by the tokens' [weights](crate::Sequence::weights)), then over sequences
+/// (arXiv 2502.07771, head pruning). Sequences without a name or an answer count
+/// for nothing.
 #[derive(Debug, Clone)]
 pub struct NameAttention {
     sums: Vec<Vec<f64>>,
@@ -46,22 +47,24 @@ impl NameAttention {
     }
 }
 
-/// `1/(answers·names)` at every (answer query, name key) pair of a row:
+/// `w / (Σw · names)` at every (answer query of weight `w`, name key) pair of a row:
 /// `[rows, 1, width, width]`, and how many rows have both.
 fn weights<B: Backend>(batch: &TokenBatch, device: &B::Device) -> (Tensor<B, 4>, u64) {
     let (rows, width) = (batch.rows(), batch.width());
     let mut weights = vec![0f32; rows * width * width];
     let mut counted = 0;
-    for (row, roles) in batch.roles().chunks_exact(width).enumerate() {
+    let tokens = batch.roles().chunks_exact(width).zip(batch.weights().chunks_exact(width));
+    for (row, (roles, weight)) in tokens.enumerate() {
         let of = |role| (0..width).filter(move |&c| roles[c] == role);
-        let pairs = of(TokenRole::Answer).count() * of(TokenRole::Name).count();
-        if pairs == 0 {
+        let names = of(TokenRole::Name).count() as f32;
+        let total = names * of(TokenRole::Answer).map(|c| weight[c]).sum::<f32>();
+        if total <= 0.0 {
             continue;
         }
         counted += 1;
         for query in of(TokenRole::Answer) {
             for key in of(TokenRole::Name) {
-                weights[(row * width + query) * width + key] = 1.0 / pairs as f32;
+                weights[(row * width + query) * width + key] = weight[query] / total;
             }
         }
     }

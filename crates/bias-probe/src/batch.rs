@@ -9,10 +9,12 @@ use crate::ProbeError;
 /// several possible answers to one prompt share the prompt's tokens, and each
 /// token sees only its own ancestors. One pass over such a tree gives the same
 /// activations as one pass per branch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sequence {
     tokens: Vec<u32>,
     roles: Vec<TokenRole>,
+    /// How much each token counts in statistics: 1, or the probability of getting there.
+    weights: Vec<f32>,
     /// `parents[i]` is the token that token `i` follows; `None` for a first token.
     parents: Vec<Option<usize>>,
 }
@@ -55,7 +57,28 @@ impl Sequence {
         if let Some(i) = (0..parents.len()).find(|&i| parents[i].is_some_and(|p| p >= i)) {
             return bad(format!("token {i} follows token {:?}, which does not come before it", parents[i]));
         }
-        Ok(Self { tokens, roles, parents })
+        Ok(Self { weights: vec![1.0; tokens.len()], tokens, roles, parents })
+    }
+
+    /// Lets each token count by a weight in statistics instead of by 1. With the
+    /// probability of reaching a token in a tree of answers, a sum over the tree's
+    /// tokens is the expected sum over one answer's.
+    ///
+    /// # Errors
+    /// [`ProbeError::BadSequence`] unless there is a finite weight of at least 0 per token.
+    pub fn with_weights(self, weights: Vec<f32>) -> Result<Self, ProbeError> {
+        let fit = weights.len() == self.tokens.len() && weights.iter().all(|w| w.is_finite() && *w >= 0.0);
+        if !fit {
+            let reason = format!("{} tokens need as many weights, finite and at least 0", self.tokens.len());
+            return Err(ProbeError::BadSequence { row: 0, reason });
+        }
+        Ok(Self { weights, ..self })
+    }
+
+    /// How much each token counts in statistics.
+    #[must_use]
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
     }
 
     /// The token ids.
@@ -104,6 +127,7 @@ pub struct TokenBatch {
     past: usize,
     tokens: Vec<u32>,
     roles: Vec<TokenRole>,
+    weights: Vec<f32>,
     positions: Vec<usize>,
     /// `[rows, width, past + width]`: true where a token must *not* look.
     blocked: Vec<bool>,
@@ -121,7 +145,11 @@ impl TokenBatch {
             roles: &s.roles,
             parents: &s.parents,
         });
-        Self::build(rows.collect(), vec![RowPast::default(); sequences.len()], 0)
+        let mut batch = Self::build(rows.collect(), vec![RowPast::default(); sequences.len()], 0)?;
+        for (own, sequence) in batch.weights.chunks_exact_mut(batch.width).zip(sequences) {
+            own[..sequence.len()].copy_from_slice(&sequence.weights);
+        }
+        Ok(batch)
     }
 
     /// New tokens that follow this batch in a KV cache: for each row, `(parent
@@ -164,6 +192,7 @@ impl TokenBatch {
             past,
             tokens: Vec::with_capacity(cells),
             roles: Vec::with_capacity(cells),
+            weights: vec![1.0; cells],
             positions: Vec::with_capacity(cells),
             blocked: vec![true; cells * total],
             rows_past: Vec::new(),
@@ -237,6 +266,12 @@ impl TokenBatch {
         &self.roles
     }
 
+    /// How much each token counts in statistics, row by row; meaningless where padding.
+    #[must_use]
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     /// Positions for the rotary embedding, row by row: a token's depth in its tree.
     #[must_use]
     pub fn positions(&self) -> &[usize] {
@@ -264,13 +299,14 @@ impl TokenBatch {
         Tensor::from_data(TensorData::new(self.blocked.clone(), shape), device)
     }
 
-    /// 1 where a token has the role, else 0, one row per role: `[roles, rows·width]`.
+    /// A token's weight where it has the role, else 0, one row per role: `[roles, rows·width]`.
     #[must_use]
     pub fn role_weights<B: Backend>(&self, roles: &[TokenRole], device: &B::Device) -> Tensor<B, 2> {
-        let flags: Vec<f32> = roles
-            .iter()
-            .flat_map(|role| self.roles.iter().map(move |r| if r == role { 1.0 } else { 0.0 }))
-            .collect();
+        let own = |role| {
+            let tokens = self.roles.iter().zip(&self.weights);
+            tokens.map(move |(own, weight)| if *own == role { *weight } else { 0.0 })
+        };
+        let flags: Vec<f32> = roles.iter().flat_map(|role| own(*role)).collect();
         Tensor::from_data(TensorData::new(flags, [roles.len(), self.rows * self.width]), device)
     }
 }
@@ -319,6 +355,16 @@ mod tests {
         // The second row's column 2 was padding, and nothing can follow it.
         assert!(first.following(&[vec![], vec![(2, 9, role)]]).is_err());
         assert!(first.following(&[vec![]]).is_err());
+    }
+
+    #[test]
+    fn weights_follow_their_tokens_and_padding_has_none() {
+        let long = prompt(&[5, 6, 7]).with_weights(vec![1.0, 0.5, 0.25]).unwrap();
+        let batch = TokenBatch::new(&[prompt(&[8]), long]).unwrap();
+        let weights = batch.role_weights::<burn::backend::Flex>(&[TokenRole::Prompt], &Default::default());
+        assert_eq!(weights.into_data().to_vec::<f32>().unwrap(), [1.0, 0.0, 0.0, 1.0, 0.5, 0.25]);
+        assert!(prompt(&[1, 2]).with_weights(vec![1.0]).is_err());
+        assert!(prompt(&[1]).with_weights(vec![f32::NAN]).is_err());
     }
 
     #[test]

@@ -13,7 +13,8 @@ const ROLES: usize = TokenRole::REAL.len();
 /// What Wanda needs (Sun et al. 2023): for each input channel `j` of a linear map,
 /// `Σ_n Σ_t x²` over sequences `n` and their tokens `t`. Padding never counts, and
 /// the result does not depend on how prompts were batched (up to f32 rounding
-/// within a batch; batches are added in f64).
+/// within a batch; batches are added in f64). Tokens count by their
+/// [weights](crate::Sequence::weights).
 ///
 /// Run any number of batches with it, then [`finish`](Self::finish).
 #[derive(Debug, Clone)]

@@ -1,0 +1,273 @@
+//! What a study found: the content of `results.json`, and all that tables and report
+//! are made of. docs/results-schema.md describes the file.
+
+use std::collections::BTreeMap;
+
+use bias_core::{Context, Group, ModelDims, Sublayer, UnitKind};
+use bias_metrics::{AnswerKind, EffectSize};
+use bias_model::Decoding;
+use serde::{Deserialize, Serialize};
+
+/// The value of `format` in files of this version.
+pub const FORMAT: &str = "bias-study/1";
+
+/// Everything a study found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// [`FORMAT`].
+    pub format: String,
+    /// What was studied.
+    pub model: ModelInfo,
+    /// What it was asked.
+    pub prompts: PromptInfo,
+    /// How.
+    pub settings: Settings,
+    /// The two contexts of the named experiments: attributed on, tested on.
+    pub focus: [Context; 2],
+    /// The unpruned model, context by context.
+    pub baseline: Vec<Baseline>,
+    /// Perplexity of the unpruned model on neutral text, when there is such text.
+    pub neutral_perplexity: Option<f64>,
+    /// Every mask that was tried.
+    pub strategies: Vec<Strategy>,
+    /// What each mask did where.
+    pub outcomes: Vec<Outcome>,
+    /// How far the masks of two contexts agree.
+    pub overlaps: Vec<ContextOverlap>,
+    /// Where masks lie in the model.
+    pub locations: Vec<Location>,
+    /// Where the time went.
+    pub phases: Vec<Phase>,
+    /// Most memory held at once, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// The model studied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Name of its folder.
+    pub name: String,
+    /// SHA-256 over its weight files.
+    pub fingerprint: String,
+    /// Its sizes.
+    pub dims: ModelDims,
+}
+
+/// The prompts asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PromptInfo {
+    /// SHA-256 of the prompt file.
+    pub sha256: String,
+    /// The group that a positive difference favours, and the one compared with it.
+    pub races: [String; 2],
+    /// Per context, what varies.
+    pub contexts: Vec<ContextInfo>,
+}
+
+/// One context's prompts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContextInfo {
+    /// Its name.
+    pub context: Context,
+    /// Whether a larger answer is better for the person; if not, differences are turned round.
+    pub higher_is_better: bool,
+    /// Variations that attribution sees.
+    pub attribution: Vec<String>,
+    /// Variations it does not see.
+    pub held_out: Vec<String>,
+    /// Names in each group compared.
+    pub names: [usize; 2],
+    /// A prompt as the model's user would write it.
+    pub example: String,
+}
+
+/// The settings that decide the numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// How answers are taken.
+    pub decoding: Decoding,
+    /// Bootstrap resamples of names per interval.
+    pub resamples: usize,
+    /// Answers are clamped to these quantiles of their variation first.
+    pub winsorise: [f64; 2],
+    /// Tukey's multiplier in the inlier ratio.
+    pub tukey_k: f64,
+    /// Whether the short form of the study was run.
+    pub quick: bool,
+}
+
+/// A number with its 95 % interval over names, where one could be had.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// Lower and upper end.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// The variations a number is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Those that attribution may look at.
+    Attribution,
+    /// Those it never sees.
+    HeldOut,
+}
+
+/// One context of the unpruned model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Which.
+    pub context: Context,
+    /// Mean |SMD| over all variations.
+    pub bias: Estimate,
+    /// Mean signed SMD; positive favours the first group.
+    pub signed: Estimate,
+    /// Share of answers that are numbers within the Tukey fences of their variation.
+    pub inlier: Estimate,
+    /// Every variation.
+    pub variations: Vec<VariationBaseline>,
+    /// Share of each kind of answer, by group of names.
+    pub answers: BTreeMap<Group, BTreeMap<AnswerKind, f64>>,
+    /// Mean probability of answers that were not followed.
+    pub unexplored: f64,
+}
+
+/// One variation of the unpruned model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VariationBaseline {
+    /// Which.
+    pub variation: String,
+    /// Whether attribution sees it.
+    pub split: Split,
+    /// Standardized mean difference.
+    pub smd: EffectSize,
+    /// Its 95 % interval over names.
+    pub interval: Option<[f64; 2]>,
+    /// Mean answer of each group.
+    pub means: [f64; 2],
+}
+
+/// What a mask was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainedOn {
+    /// One variation of a context.
+    Variation(Context, String),
+    /// The attribution variations of a context.
+    Context(Context),
+    /// The attribution variations of every context.
+    All,
+}
+
+/// One mask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Strategy {
+    /// Unique, such as `financial/signed-gap/0.2%`.
+    pub id: String,
+    /// How it was found, such as `signed-gap`.
+    pub method: String,
+    /// What it prunes.
+    pub unit: UnitKind,
+    /// What it was made from.
+    pub trained_on: TrainedOn,
+    /// Its budget in words, such as `0.2%` or `4 heads`.
+    pub budget: String,
+    /// Weights set to zero.
+    pub weights: usize,
+    /// Their share of all prunable weights.
+    pub share: f64,
+    /// SHA-256 of the mask.
+    pub mask: String,
+    /// Relative change of perplexity on neutral text (0.01 is 1 % worse).
+    pub perplexity_change: Option<f64>,
+}
+
+/// How far from what it was made from a mask was tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Made from one variation, tested on it.
+    PromptSpecific,
+    /// Made from a context's attribution variations, tested on them.
+    Attributed,
+    /// Made from a context's attribution variations, tested on its held-out ones.
+    HeldOut,
+    /// Made from one context, tested on another's held-out variations.
+    CrossContext,
+    /// Made from all contexts, tested on one's held-out variations.
+    All,
+}
+
+/// What one mask did to one context's variations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// [`Strategy::id`].
+    pub strategy: String,
+    /// Where it was tested.
+    pub context: Context,
+    /// How far from what it was made from.
+    pub scope: Scope,
+    /// Mean |SMD| before, over the same variations.
+    pub before: f64,
+    /// Mean |SMD| after.
+    pub after: Estimate,
+    /// Mean signed SMD after: its sign turns when a mask overshoots.
+    pub signed_after: f64,
+    /// `1 − after / before`.
+    pub reduction: Estimate,
+    /// Inlier ratio after, by the fences of the unpruned answers.
+    pub inlier: Estimate,
+    /// Inlier ratio before.
+    pub inlier_before: f64,
+    /// Variations whose SMD could not be computed any more.
+    pub degenerate: usize,
+}
+
+/// How far two masks of one method and budget agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContextOverlap {
+    /// How both were found.
+    pub method: String,
+    /// Their budget.
+    pub budget: String,
+    /// What they were made from.
+    pub contexts: [Context; 2],
+    /// Weights in both over weights in either; absent when a mask is empty.
+    pub jaccard: Option<f64>,
+    /// The same expected of random masks with as many weights in every matrix.
+    pub jaccard_by_chance: Option<f64>,
+    /// Weights in both over weights in the smaller.
+    pub coefficient: Option<f64>,
+    /// The same expected of such random masks.
+    pub coefficient_by_chance: Option<f64>,
+}
+
+/// How much of a mask lies in one half of one layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Location {
+    /// [`Strategy::id`].
+    pub strategy: String,
+    /// Layer, from 0.
+    pub layer: usize,
+    /// Attention or MLP.
+    pub sublayer: Sublayer,
+    /// Weights chosen there.
+    pub chosen: usize,
+    /// Weights that a random mask of the same size would choose there, on average.
+    pub expected: f64,
+    /// Standard deviation of that number.
+    pub deviation: f64,
+}
+
+/// One step of the study and how long it took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Which step.
+    pub name: String,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
