@@ -1,3 +1,9 @@
 //! What the example binaries share. Run them with `cargo run --release --example NAME`.
 
+pub mod cli;
 pub mod world;
+
+/// Tensors come and go by the megabyte; the system's allocator gives such memory back and
+/// has it cleared again each time, which costs more than the arithmetic.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use bias_probe::Sequence;
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::backend::Backend;
 
 use crate::{
     Answers, Checkpoint, DecodeOptions, Decoding, Llama, LlamaConfig, ModelError, Sampling, TextCodec, decode,
@@ -76,14 +76,5 @@ impl<B: Backend> LanguageModel<B> {
     /// See [`decode`].
     pub fn answers(&self, prompts: &[Sequence], decoding: Decoding) -> Result<Vec<Answers>, ModelError> {
         decode(&self.model, prompts, decoding, &self.options, |tokens| self.text.decode(tokens))
-    }
-}
-
-impl<B: AutodiffBackend> LanguageModel<B> {
-    /// The same model without gradient tracking, sharing its weights.
-    #[must_use]
-    pub fn without_gradients(self) -> LanguageModel<B::InnerBackend> {
-        use burn::module::AutodiffModule as _;
-        LanguageModel { model: self.model.valid(), text: self.text, options: self.options }
     }
 }

@@ -4,7 +4,7 @@ use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBa
 use burn::module::{Module, Param};
 use burn::tensor::activation::{silu, softmax};
 use burn::tensor::{
-    Tensor, TensorData,
+    Int, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 
@@ -83,14 +83,62 @@ fn linear<B: Backend>(x: Tensor<B, 3>, weight: Tensor<B, 2>) -> Tensor<B, 3> {
 
 /// `x / sqrt(mean(x²) + eps) · gain` over the last axis (Zhang & Sennrich 2019).
 fn rms_norm<B: Backend>(x: Tensor<B, 3>, gain: Tensor<B, 1>, eps: f64) -> Tensor<B, 3> {
-    let scale = (x.clone() * x.clone()).mean_dim(2).add_scalar(eps).sqrt().recip();
-    x * scale * gain.unsqueeze()
+    let [rows, width, d_model] = x.dims();
+    // As a matrix: broadcasting over more axes is slow on CPU backends.
+    let x = x.reshape([rows * width, d_model]);
+    let scale = (x.clone() * x.clone()).mean_dim(1).add_scalar(eps).sqrt().recip();
+    (x * scale * gain.unsqueeze()).reshape([rows, width, d_model])
+}
+
+/// Regroups a batch's rows of `d_head` channels between the order of tokens
+/// (`[rows, width, heads]`) and that of heads (`[rows, heads, width]`), as one gather
+/// of whole rows.
+struct Regroup<B: Backend> {
+    heads: usize,
+    by_head: Tensor<B, 1, Int>,
+    by_token: Tensor<B, 1, Int>,
+}
+
+impl<B: Backend> Regroup<B> {
+    fn new(rows: usize, width: usize, heads: usize, device: &B::Device) -> Self {
+        let count = rows * width * heads;
+        let (mut by_head, mut by_token) = (vec![0i32; count], vec![0i32; count]);
+        for row in 0..rows {
+            for column in 0..width {
+                for head in 0..heads {
+                    let token = (row * width + column) * heads + head;
+                    let own = (row * heads + head) * width + column;
+                    by_head[own] = token as i32;
+                    by_token[token] = own as i32;
+                }
+            }
+        }
+        let index = |values| Tensor::from_data(TensorData::new(values, [count]), device);
+        Self { heads, by_head: index(by_head), by_token: index(by_token) }
+    }
+
+    /// `[rows·width, heads·d_head]` → `[rows, heads, width, d_head]`
+    fn split(&self, x: Tensor<B, 2>, rows: usize, width: usize) -> Tensor<B, 4> {
+        let d_head = x.dims()[1] / self.heads;
+        let x = x.reshape([rows * width * self.heads, d_head]).select(0, self.by_head.clone());
+        x.reshape([rows, self.heads, width, d_head])
+    }
+
+    /// `[rows, heads, width, d_head]` → `[rows, width, heads·d_head]`
+    fn join(&self, x: Tensor<B, 4>) -> Tensor<B, 3> {
+        let [rows, heads, width, d_head] = x.dims();
+        let x = x.reshape([rows * heads * width, d_head]).select(0, self.by_token.clone());
+        x.reshape([rows, width, heads * d_head])
+    }
 }
 
 /// One forward pass: what every block of it shares.
 struct Pass<'a, B: Backend> {
     batch: &'a TokenBatch,
-    rotary: Rotary<B>,
+    rotary_query: Rotary<B>,
+    rotary_key: Rotary<B>,
+    queries: Regroup<B>,
+    keys: Regroup<B>,
     /// `[rows, heads, width, columns]`: repeated once here, not broadcast in every layer.
     blocked: Tensor<B, 4, burn::tensor::Bool>,
     observer: &'a mut dyn Observer<B>,
@@ -174,6 +222,36 @@ impl<B: Backend> Llama<B> {
         Self { embedding, blocks, norm: ones(dims.d_model), head, config, fingerprint: None }
     }
 
+    /// The same weights, shared, on a backend that tracks gradients: for
+    /// [`DifferentiableModel`]. A graph of its own, so that threads can hold one each.
+    #[must_use]
+    pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Llama<A> {
+        fn track<A: AutodiffBackend, const D: usize>(
+            param: &Param<Tensor<A::InnerBackend, D>>,
+        ) -> Param<Tensor<A, D>> {
+            Param::from_tensor(Tensor::from_inner(param.val()).require_grad())
+        }
+        let blocks = self.blocks.iter().map(|block| Block {
+            attn_norm: track::<A, 1>(&block.attn_norm),
+            q: track::<A, 2>(&block.q),
+            k: track::<A, 2>(&block.k),
+            v: track::<A, 2>(&block.v),
+            o: track::<A, 2>(&block.o),
+            mlp_norm: track::<A, 1>(&block.mlp_norm),
+            gate: track::<A, 2>(&block.gate),
+            up: track::<A, 2>(&block.up),
+            down: track::<A, 2>(&block.down),
+        });
+        Llama {
+            embedding: track::<A, 2>(&self.embedding),
+            blocks: blocks.collect(),
+            norm: track::<A, 1>(&self.norm),
+            head: self.head.as_ref().map(track::<A, 2>),
+            config: self.config.clone(),
+            fingerprint: self.fingerprint.clone(),
+        }
+    }
+
     /// The model's settings.
     #[must_use]
     pub fn config(&self) -> &LlamaConfig {
@@ -222,15 +300,15 @@ impl<B: Backend> Llama<B> {
         if let Some(&position) = batch.positions().iter().find(|p| **p >= limit) {
             return Err(ProbeError::ContextOverflow { position, limit });
         }
+        let rotary = |heads| {
+            Rotary::new(batch.positions(), heads, dims.d_head, self.config.rope_theta, &device)
+        };
         let mut pass = Pass {
             batch,
-            rotary: Rotary::new(
-                batch.positions(),
-                batch.rows(),
-                dims.d_head,
-                self.config.rope_theta,
-                &device,
-            ),
+            rotary_query: rotary(dims.heads),
+            rotary_key: rotary(dims.kv_heads),
+            queries: Regroup::new(batch.rows(), batch.width(), dims.heads, &device),
+            keys: Regroup::new(batch.rows(), batch.width(), dims.kv_heads, &device),
             blocked: batch.blocked_tensor(&device).repeat_dim(1, dims.heads),
             observer,
             cache,
@@ -265,10 +343,11 @@ impl<B: Backend> Llama<B> {
         let k = pass.see(layer, BlockSite::Key, linear(x.clone(), block.k.val()))?;
         let v = pass.see(layer, BlockSite::Value, linear(x, block.v.val()))?;
 
-        let split = |t: Tensor<B, 3>, n| t.reshape([rows, width, n, d_head]).swap_dims(1, 2);
-        let q = pass.rotary.turn(split(q, heads)).mul_scalar((d_head as f64).sqrt().recip());
-        let k = pass.rotary.turn(split(k, kv_heads));
-        let v = split(v, kv_heads);
+        let flat = |t: Tensor<B, 3>, heads: usize| t.reshape([rows * width, heads * d_head]);
+        let q = pass.rotary_query.turn(flat(q, heads)).mul_scalar((d_head as f64).sqrt().recip());
+        let q = pass.queries.split(q, rows, width);
+        let k = pass.keys.split(pass.rotary_key.turn(flat(k, kv_heads)), rows, width);
+        let v = pass.keys.split(flat(v, kv_heads), rows, width);
         let (k, v) = match &mut pass.cache {
             Some(cache) => cache.append(layer, k, v),
             None => (k, v),
@@ -284,8 +363,7 @@ impl<B: Backend> Llama<B> {
             .mask_fill(pass.blocked.clone(), f32::NEG_INFINITY);
         let pattern = pass.observer.at_pattern(layer, pass.batch, softmax(scores, 3))?;
         let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
-        let mixed =
-            mixed.reshape([rows, heads, width, d_head]).swap_dims(1, 2).reshape([rows, width, heads * d_head]);
+        let mixed = pass.queries.join(mixed.reshape([rows, heads, width, d_head]));
         let mixed = pass.see(layer, BlockSite::HeadOutput, mixed)?;
         pass.see(layer, BlockSite::AttnOut, linear(mixed, block.o.val()))
     }

@@ -1,1 +1,51 @@
-//! x
+//! The study of racial bias in one language model: audit it, find what carries the
+//! bias, prune that, and audit again, in every context.
+//!
+//! Use it to run the experiment of "Breaking Down Bias: On the Limits of Generalizable
+//! Pruning Strategies" (arXiv 2502.07771) on your own checkpoint and prompts. For one of
+//! its steps alone, use the crate that owns it: [`bias_model`], [`bias_attrib`],
+//! [`bias_mask`], [`bias_metrics`].
+//!
+//! ```no_run
+//! use bias_model::LanguageModel;
+//! use bias_study::{PromptSet, Study, StudyOptions, tables};
+//! use burn::backend::{Autodiff, Flex};
+//!
+//! let folder = std::path::Path::new("fixtures/emergent");
+//! let prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+//! let model = LanguageModel::load(folder, &Default::default())?;
+//! let study = Study::<Autodiff<Flex>>::new(model, "emergent", &prompts, StudyOptions::default())?;
+//! println!("{}", tables(&study.run()?));
+//! # Ok::<(), bias_study::StudyError>(())
+//! ```
+//!
+//! | module | what for |
+//! |---|---|
+//! | prompts | [`PromptSet`]: the prompt file, checked |
+//! | options | [`StudyOptions`]: how a study is run |
+//! | study | [`Study`]: audit, attribute, prune, audit again |
+//! | results | [`Results`] and its parts: the content of `results.json` |
+//! | perplexity | [`perplexity()`]: usefulness on neutral text |
+
+mod asking;
+mod baseline;
+mod error;
+mod locate;
+mod measure;
+mod memory;
+mod options;
+mod perplexity;
+mod prompts;
+mod results;
+mod strategies;
+mod study;
+
+pub use error::StudyError;
+pub use options::StudyOptions;
+pub use perplexity::perplexity;
+pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
+pub use results::{
+    Baseline, ContextInfo, ContextOverlap, Estimate, FORMAT, Location, ModelInfo, Outcome, Phase, PromptInfo,
+    Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,
+};
+pub use study::Study;

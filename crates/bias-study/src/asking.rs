@@ -1,0 +1,153 @@
+use std::collections::BTreeMap;
+
+use bias_attrib::{Contrast, PossibleAnswer, Respondent};
+use bias_core::Group;
+use bias_metrics::{AnswerKind, Arm, NameAnswers, parse_answer};
+use bias_model::{Answers, Decoding, LanguageModel};
+use bias_probe::Sequence;
+use burn::tensor::backend::Backend;
+use indicatif::ProgressBar;
+
+use crate::{PromptSet, StudyError};
+
+/// A variation by its place: context, then variation within it.
+pub(crate) type Place = (usize, usize);
+
+/// Every prompt as tokens, made once for a whole study.
+pub(crate) struct Questionnaire<'a> {
+    pub prompts: &'a PromptSet,
+    encoded: Vec<Vec<Vec<Sequence>>>,
+}
+
+/// What the model answered about everybody in one variation.
+#[derive(Debug, Clone)]
+pub(crate) struct VariationAnswers {
+    people: Vec<PersonAnswers>,
+}
+
+#[derive(Debug, Clone)]
+struct PersonAnswers {
+    arm: Arm,
+    group: Group,
+    answers: Answers,
+    /// Kind and value of each answer; values are turned round where lower is better.
+    parsed: Vec<(AnswerKind, Option<f64>)>,
+}
+
+impl<'a> Questionnaire<'a> {
+    /// Encodes every prompt with the model's chat template and tokenizer.
+    pub(crate) fn new<B: Backend>(
+        model: &LanguageModel<B>,
+        prompts: &'a PromptSet,
+    ) -> Result<Self, StudyError> {
+        let mut encoded = Vec::new();
+        for own in &prompts.contexts {
+            let mut variations = Vec::new();
+            for variation in &own.variations {
+                let people = variation.people.iter().map(|person| {
+                    model.text().prompt(&person.text, &person.name).map_err(|source| StudyError::Prompt {
+                        context: own.context.to_string(),
+                        variation: variation.name.clone(),
+                        name: person.name.clone(),
+                        source,
+                    })
+                });
+                variations.push(people.collect::<Result<Vec<_>, _>>()?);
+            }
+            encoded.push(variations);
+        }
+        Ok(Self { prompts, encoded })
+    }
+
+    /// Places of one context's variations that `keep` wants.
+    pub(crate) fn places(
+        &self,
+        context: usize,
+        keep: impl Fn(&crate::prompts::Variation) -> bool,
+    ) -> Vec<Place> {
+        let variations = self.prompts.contexts[context].variations.iter().enumerate();
+        variations.filter(|(_, v)| keep(v)).map(|(v, _)| (context, v)).collect()
+    }
+
+    /// Every variation.
+    pub(crate) fn everywhere(&self) -> Vec<Place> {
+        (0..self.prompts.contexts.len()).flat_map(|c| self.places(c, |_| true)).collect()
+    }
+
+    /// Asks all prompts of some variations.
+    pub(crate) fn ask<B: Backend>(
+        &self,
+        model: &LanguageModel<B>,
+        places: &[Place],
+        decoding: Decoding,
+        bar: &ProgressBar,
+    ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
+        let mut asked = BTreeMap::new();
+        for &(c, v) in places {
+            let own = &self.prompts.contexts[c];
+            let variation = &own.variations[v];
+            let sign = if own.higher_is_better { 1.0 } else { -1.0 };
+            let answers = model.answers(&self.encoded[c][v], decoding)?;
+            let people = variation.people.iter().zip(answers).map(|(person, answers)| {
+                let parsed = answers.answers.iter().map(|a| {
+                    let parsed = parse_answer(&a.text);
+                    (parsed.kind, parsed.value.map(|v| sign * v))
+                });
+                let parsed = parsed.collect();
+                PersonAnswers { arm: person.arm, group: person.group.clone(), answers, parsed }
+            });
+            asked.insert((c, v), VariationAnswers { people: people.collect() });
+            bar.inc(1);
+        }
+        Ok(asked)
+    }
+
+    /// What attribution looks at: the prompts and answers of one variation.
+    pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Contrast {
+        let mut contrast = Contrast::default();
+        for (prompt, person) in self.encoded[place.0][place.1].iter().zip(&answers.people) {
+            let possible = person.answers.answers.iter().zip(&person.parsed).map(|(answer, (_, value))| {
+                PossibleAnswer {
+                    tokens: answer.tokens.clone(),
+                    finished: answer.finished,
+                    value: *value,
+                    weight: answer.weight,
+                }
+            });
+            let respondent = Respondent { prompt: prompt.clone(), answers: possible.collect() };
+            match person.arm {
+                Arm::A => contrast.a.push(respondent),
+                Arm::B => contrast.b.push(respondent),
+            }
+        }
+        contrast
+    }
+}
+
+impl VariationAnswers {
+    /// The answers as numbers.
+    pub(crate) fn numbers(&self) -> Vec<NameAnswers> {
+        let people = self.people.iter().map(|person| {
+            let mut own =
+                NameAnswers { arm: person.arm, values: Vec::new(), unparsed: 0.0, unexplored: person.answers.unexplored };
+            for (answer, (_, value)) in person.answers.answers.iter().zip(&person.parsed) {
+                match value {
+                    Some(value) => own.values.push((*value, answer.weight)),
+                    None => own.unparsed += answer.weight,
+                }
+            }
+            own
+        });
+        people.collect()
+    }
+
+    /// How much of each kind of answer each group of names got.
+    pub(crate) fn add_kinds(&self, kinds: &mut BTreeMap<Group, BTreeMap<AnswerKind, f64>>) {
+        for person in &self.people {
+            let own = kinds.entry(person.group.clone()).or_default();
+            for (answer, (kind, _)) in person.answers.answers.iter().zip(&person.parsed) {
+                *own.entry(*kind).or_default() += answer.weight;
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+use std::collections::BTreeMap;
+
+use bias_metrics::{Arm, NameMoments, TukeyFences};
+
+use crate::asking::{Place, VariationAnswers};
+use crate::measure::{Measure, Measured};
+use crate::prompts::PromptSet;
+use crate::results::{Baseline, ContextInfo, PromptInfo, Split, VariationBaseline};
+use crate::StudyError;
+
+/// The unpruned model's answers, and all that pruned ones are held against.
+pub(crate) struct Reference {
+    pub answers: BTreeMap<Place, VariationAnswers>,
+    pub fences: BTreeMap<Place, TukeyFences>,
+    pub measured: BTreeMap<Place, Measured>,
+}
+
+/// The arm of everybody in a context.
+pub(crate) fn arms(prompts: &PromptSet, context: usize) -> Vec<Arm> {
+    prompts.contexts[context].variations[0].people.iter().map(|p| p.arm).collect()
+}
+
+impl Reference {
+    pub(crate) fn new(
+        answers: BTreeMap<Place, VariationAnswers>,
+        prompts: &PromptSet,
+        measure: &Measure,
+    ) -> Result<Self, StudyError> {
+        let (mut fences, mut measured) = (BTreeMap::new(), BTreeMap::new());
+        for (&(c, v), own) in &answers {
+            let failed = |source| StudyError::Measure {
+                context: prompts.contexts[c].context.to_string(),
+                variation: prompts.contexts[c].variations[v].name.clone(),
+                source,
+            };
+            let numbers = own.numbers();
+            let own_fences = TukeyFences::of(&numbers, measure.tukey_k).map_err(failed)?;
+            measured.insert((c, v), measure.reduce(numbers, &own_fences).map_err(failed)?);
+            fences.insert((c, v), own_fences);
+        }
+        Ok(Self { answers, fences, measured })
+    }
+
+    /// The unpruned model, context by context.
+    pub(crate) fn baselines(&self, prompts: &PromptSet, measure: &Measure) -> Vec<Baseline> {
+        (0..prompts.contexts.len()).map(|c| self.baseline(prompts, measure, c)).collect()
+    }
+
+    fn baseline(&self, prompts: &PromptSet, measure: &Measure, c: usize) -> Baseline {
+        let own = &prompts.contexts[c];
+        let arms = arms(prompts, c);
+        let mut variations = Vec::new();
+        let mut kinds = BTreeMap::new();
+        let (mut unexplored, mut people) = (0.0, 0.0);
+        for (v, variation) in own.variations.iter().enumerate() {
+            let (Some(measured), Some(answers)) = (self.measured.get(&(c, v)), self.answers.get(&(c, v))) else {
+                continue;
+            };
+            answers.add_kinds(&mut kinds);
+            for name in answers.numbers() {
+                unexplored += name.unexplored;
+                people += 1.0;
+            }
+            let one = [measured];
+            variations.push(VariationBaseline {
+                variation: variation.name.clone(),
+                split: variation.split,
+                smd: measure.effect(measured),
+                interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks)).interval,
+                means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, own.higher_is_better)),
+            });
+        }
+        for shares in kinds.values_mut() {
+            let total: f64 = shares.values().sum();
+            shares.values_mut().for_each(|share| *share /= total);
+        }
+        let all: Vec<&Measured> = self.measured.range((c, 0)..(c + 1, 0)).map(|(_, m)| m).collect();
+        Baseline {
+            context: own.context.clone(),
+            bias: measure.estimate(&arms, |picks| measure.mean_abs(&all, picks)),
+            signed: measure.estimate(&arms, |picks| measure.mean_signed(&all, picks)),
+            inlier: measure.estimate(&arms, |picks| Measure::inlier(&all, picks)),
+            variations,
+            answers: kinds,
+            unexplored: unexplored / f64::max(people, 1.0),
+        }
+    }
+}
+
+fn mean(moments: &[NameMoments], arm: Arm, higher_is_better: bool) -> f64 {
+    let own = moments.iter().filter(|m| m.arm == arm).fold(NameMoments::empty(arm), |sum, m| sum.merge(m));
+    // Values were turned round where lower is better; people want to read them as answered.
+    if higher_is_better { own.mean } else { -own.mean }
+}
+
+/// What `results.json` says about the prompts.
+pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
+    let contexts = prompts.contexts.iter().map(|own| {
+        let of = |split| own.variations.iter().filter(move |v| v.split == split).map(|v| v.name.clone()).collect();
+        let people = &own.variations[0].people;
+        let count = |arm| people.iter().filter(|p| p.arm == arm).count();
+        ContextInfo {
+            context: own.context.clone(),
+            higher_is_better: own.higher_is_better,
+            attribution: of(Split::Attribution),
+            held_out: of(Split::HeldOut),
+            names: [count(Arm::A), count(Arm::B)],
+            example: people[0].text.clone(),
+        }
+    });
+    PromptInfo { sha256: prompts.sha256.clone(), races: prompts.races.clone(), contexts: contexts.collect() }
+}

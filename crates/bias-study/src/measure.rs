@@ -1,0 +1,105 @@
+use bias_metrics::{
+    Arm, Bootstrap, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting, context_bias,
+    inlier_share, smd, smd_resampled, winsorise,
+};
+use bias_model::Decoding;
+
+use crate::results::{Estimate, Settings};
+
+/// One variation reduced to what every statistic needs: moments and inlier shares per name.
+pub(crate) struct Measured {
+    pub moments: Vec<NameMoments>,
+    /// Weight within the fences, and all of it, per name.
+    pub shares: Vec<(f64, f64)>,
+}
+
+/// How numbers become estimates: the settings that matter, in one place.
+pub(crate) struct Measure {
+    weighting: Weighting,
+    winsorise: [f64; 2],
+    pub tukey_k: f64,
+    bootstrap: Bootstrap,
+}
+
+impl Measure {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, MetricError> {
+        let weighting = match settings.decoding {
+            Decoding::Exact { .. } => Weighting::Probability,
+            Decoding::Sampled { .. } | Decoding::Greedy => Weighting::Draws,
+        };
+        Ok(Self {
+            weighting,
+            winsorise: settings.winsorise,
+            tukey_k: settings.tukey_k,
+            bootstrap: Bootstrap::new(settings.seed).resamples(settings.resamples)?,
+        })
+    }
+
+    /// Reduces one variation's answers; fences come from the unpruned model's.
+    pub(crate) fn reduce(
+        &self,
+        mut answers: Vec<NameAnswers>,
+        fences: &TukeyFences,
+    ) -> Result<Measured, MetricError> {
+        let shares = answers.iter().map(|a| inlier_share(a, fences)).collect();
+        if answers.iter().any(|a| !a.values.is_empty()) {
+            let [low, high] = self.winsorise;
+            winsorise(&mut answers, low, high)?;
+        }
+        Ok(Measured { moments: answers.iter().map(NameAnswers::moments).collect(), shares })
+    }
+
+    /// The standardized mean difference of one variation; one that cannot be computed
+    /// (a group without numbers) counts as degenerate.
+    pub(crate) fn effect(&self, measured: &Measured) -> EffectSize {
+        smd(&measured.moments, self.weighting).unwrap_or(EffectSize::Degenerate { difference: f64::NAN })
+    }
+
+    /// A statistic of some variations with its interval over names.
+    pub(crate) fn estimate(&self, arms: &[Arm], statistic: impl Fn(&[usize]) -> Option<f64>) -> Estimate {
+        let everybody: Vec<usize> = (0..arms.len()).collect();
+        let value = statistic(&everybody).unwrap_or(f64::NAN);
+        let interval = value.is_finite().then(|| self.bootstrap.interval(arms, &statistic).ok()).flatten();
+        Estimate { value, interval: interval.map(|i| [i.low, i.high]) }
+    }
+
+    /// Mean |SMD| of some variations for a pick of names.
+    pub(crate) fn mean_abs(&self, all: &[&Measured], picks: &[usize]) -> Option<f64> {
+        self.mean_of(all, picks, f64::abs)
+    }
+
+    /// Mean signed SMD of some variations for a pick of names.
+    pub(crate) fn mean_signed(&self, all: &[&Measured], picks: &[usize]) -> Option<f64> {
+        self.mean_of(all, picks, |x| x)
+    }
+
+    fn mean_of(&self, all: &[&Measured], picks: &[usize], f: impl Fn(f64) -> f64) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0);
+        for measured in all {
+            if let Some(d) = smd_resampled(&measured.moments, picks, self.weighting).ok()?.value() {
+                sum += f(d);
+                count += 1;
+            }
+        }
+        (count > 0).then(|| sum / f64::from(count))
+    }
+
+    /// Inlier ratio over some variations for a pick of names.
+    pub(crate) fn inlier(all: &[&Measured], picks: &[usize]) -> Option<f64> {
+        let (mut inside, mut total) = (0.0, 0.0);
+        for measured in all {
+            for &pick in picks {
+                let (i, t) = measured.shares.get(pick)?;
+                inside += i;
+                total += t;
+            }
+        }
+        (total > 0.0).then(|| inside / total)
+    }
+
+    /// How many of the variations have no finite effect.
+    pub(crate) fn degenerate(&self, all: &[&Measured]) -> usize {
+        let effects: Vec<EffectSize> = all.iter().map(|m| self.effect(m)).collect();
+        context_bias(&effects).map_or(effects.len(), |bias| bias.degenerate)
+    }
+}

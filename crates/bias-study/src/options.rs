@@ -1,0 +1,41 @@
+use std::path::PathBuf;
+
+use bias_core::Context;
+use bias_model::Decoding;
+
+use crate::results::Settings;
+
+/// How a study is run.
+#[derive(Debug, Clone)]
+pub struct StudyOptions {
+    /// What decides the numbers.
+    pub settings: Settings,
+    /// The two contexts of the named experiments; by default `financial` and
+    /// `commercial`, or the first two.
+    pub focus: Option<[Context; 2]>,
+    /// Text about nothing in particular, for perplexity: one text per entry.
+    pub neutral: Vec<String>,
+    /// Threads that run prompts side by side: the cores of a CPU, 1 on an accelerator.
+    pub threads: usize,
+    /// Where to keep the masks, if anywhere.
+    pub masks: Option<PathBuf>,
+}
+
+impl Default for StudyOptions {
+    fn default() -> Self {
+        Self { settings: Settings::default(), focus: None, neutral: Vec::new(), threads: 1, masks: None }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            decoding: Decoding::exact(),
+            resamples: 2000,
+            winsorise: [0.01, 0.99],
+            tukey_k: 1.5,
+            quick: false,
+        }
+    }
+}

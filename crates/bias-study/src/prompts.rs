@@ -1,0 +1,324 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bias_core::{Context, Group};
+use bias_metrics::Arm;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::StudyError;
+use crate::results::Split;
+
+/// Prompts about people of two groups, in several contexts.
+///
+/// Read from a CSV file with the columns of Salinas, Haim and Nyarko
+/// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
+/// Two more are understood: `split` (`attribution` or `held_out`) and
+/// `higher_is_better` (`true` or `false`). Without a split, the last third of a
+/// context's variations is held out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptSet {
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The races compared: a positive difference favours the first.
+    pub races: [String; 2],
+    /// Every context, in the file's order.
+    pub contexts: Vec<ContextPrompts>,
+    /// Rows about other groups, which were left out.
+    pub skipped: usize,
+}
+
+/// One context.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContextPrompts {
+    /// Its name.
+    pub context: Context,
+    /// Whether a larger answer is better for the person.
+    pub higher_is_better: bool,
+    /// Its variations, in the file's order; the same people in each.
+    pub variations: Vec<Variation>,
+}
+
+/// One variation of a context: the same question about everybody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variation {
+    /// Its name; the context level is added when there are several.
+    pub name: String,
+    /// Whether attribution may see it.
+    pub split: Split,
+    /// Everybody asked about, group A first, by name within a group.
+    pub people: Vec<Person>,
+}
+
+/// One prompt.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Person {
+    /// Which side of the comparison.
+    pub arm: Arm,
+    /// The name as it stands in the prompt.
+    pub name: String,
+    /// The group of names it belongs to.
+    pub group: Group,
+    /// What the user asks.
+    pub text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    scenario: String,
+    variation: String,
+    name_group: String,
+    name: String,
+    #[serde(default)]
+    context_level: String,
+    prompt_text: String,
+    split: Option<Split>,
+    higher_is_better: Option<bool>,
+}
+
+const NEEDED: [&str; 5] = ["scenario", "variation", "name_group", "name", "prompt_text"];
+const MAX_BYTES: u64 = 256 << 20;
+
+impl PromptSet {
+    /// Reads a prompt file and checks that its groups can be compared.
+    ///
+    /// `races` are the parts of `name_group` before the first `_`; rows about others
+    /// are left out and counted.
+    ///
+    /// # Errors
+    /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is
+    /// empty, lacks a column, has a prompt without its name, the same person twice in a
+    /// variation, a variation without one of the groups or with other people than the
+    /// context's first.
+    pub fn from_csv(path: &Path, races: [&str; 2]) -> Result<Self, StudyError> {
+        let read = |source| StudyError::Read { path: path.into(), source };
+        if std::fs::metadata(path).map_err(read)?.len() > MAX_BYTES {
+            return Err(bad(path, None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
+        }
+        let bytes = std::fs::read(path).map_err(read)?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        // Spreadsheets write a byte order mark.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let rows = rows(path, bytes)?;
+        let races = races.map(str::to_owned);
+        let mut set = Self { sha256, races, contexts: Vec::new(), skipped: 0 };
+        let mut levels: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for (_, row) in &rows {
+            let own = levels.entry((row.scenario.clone(), row.variation.clone())).or_default();
+            if !own.contains(&row.context_level) {
+                own.push(row.context_level.clone());
+            }
+        }
+        for (line, row) in rows {
+            let several = levels
+                .get(&(row.scenario.clone(), row.variation.clone()))
+                .is_some_and(|levels| levels.len() > 1);
+            set.add(path, line, row, several)?;
+        }
+        set.finish(path)?;
+        Ok(set)
+    }
+
+    /// The index of a context.
+    #[must_use]
+    pub fn index_of(&self, context: &str) -> Option<usize> {
+        self.contexts.iter().position(|c| c.context.as_str() == context)
+    }
+
+    /// Keeps at most so many names of each group, evenly over the list: for a quick look.
+    pub fn thin(&mut self, names: usize) {
+        for variation in self.contexts.iter_mut().flat_map(|c| &mut c.variations) {
+            let mut kept = Vec::new();
+            for arm in [Arm::A, Arm::B] {
+                let own: Vec<&Person> = variation.people.iter().filter(|p| p.arm == arm).collect();
+                let keep = names.clamp(2, own.len());
+                kept.extend((0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|p| (*p).clone()));
+            }
+            variation.people = kept;
+        }
+    }
+
+    fn add(&mut self, path: &Path, line: u64, row: Row, several_levels: bool) -> Result<(), StudyError> {
+        let word = |e: bias_core::CoreError| bad(path, Some(line), e.to_string());
+        let (context, group): (Context, Group) =
+            (row.scenario.parse().map_err(word)?, row.name_group.parse().map_err(word)?);
+        let arm = match self.races.iter().position(|race| race == group.race()) {
+            Some(0) => Arm::A,
+            Some(_) => Arm::B,
+            None => {
+                self.skipped += 1;
+                return Ok(());
+            }
+        };
+        if row.name.trim().is_empty() || !row.prompt_text.contains(&row.name) {
+            let reason = format!("the name `{}` does not occur in its prompt", row.name);
+            return Err(bad(path, Some(line), reason));
+        }
+        let name = if several_levels {
+            format!("{} ({})", row.variation, row.context_level)
+        } else {
+            row.variation.clone()
+        };
+        let at = self.index_of(context.as_str()).unwrap_or_else(|| {
+            let higher_is_better = row.higher_is_better.unwrap_or(true);
+            self.contexts.push(ContextPrompts { context, higher_is_better, variations: Vec::new() });
+            self.contexts.len() - 1
+        });
+        let own = &mut self.contexts[at];
+        if row.higher_is_better.is_some_and(|better| better != own.higher_is_better) {
+            return Err(bad(path, Some(line), "`higher_is_better` changes within the scenario".into()));
+        }
+        let split = row.split.unwrap_or(Split::Attribution);
+        let at = own.variations.iter().position(|v| v.name == name).unwrap_or_else(|| {
+            own.variations.push(Variation { name, split, people: Vec::new() });
+            own.variations.len() - 1
+        });
+        let variation = &mut own.variations[at];
+        if variation.split != split {
+            return Err(bad(path, Some(line), "`split` changes within the variation".into()));
+        }
+        if variation.people.iter().any(|p| p.name == row.name && p.arm == arm) {
+            let reason = format!("{} is asked about twice in {}", row.name, variation.name);
+            return Err(bad(path, Some(line), reason));
+        }
+        variation.people.push(Person { arm, name: row.name, group, text: row.prompt_text });
+        Ok(())
+    }
+
+    fn finish(&mut self, path: &Path) -> Result<(), StudyError> {
+        if self.contexts.is_empty() {
+            let reason = format!(
+                "no row is about the groups `{}` or `{}`; {} rows are about others",
+                self.races[0], self.races[1], self.skipped
+            );
+            return Err(bad(path, None, reason));
+        }
+        for own in &mut self.contexts {
+            let marked = own.variations.iter().any(|v| v.split == Split::HeldOut);
+            let count = own.variations.len();
+            let mut first: Option<Vec<(Arm, String)>> = None;
+            for (at, variation) in own.variations.iter_mut().enumerate() {
+                let place = format!("{} / {}", own.context, variation.name);
+                if !marked && at >= count - count / 3 {
+                    variation.split = Split::HeldOut;
+                }
+                variation.people.sort();
+                for (arm, race) in [Arm::A, Arm::B].into_iter().zip(&self.races) {
+                    let names = variation.people.iter().filter(|p| p.arm == arm).count();
+                    if names < 2 {
+                        let reason = format!("{place} has {names} names of group `{race}`; at least 2 are needed");
+                        return Err(bad(path, None, reason));
+                    }
+                }
+                let people: Vec<(Arm, String)> =
+                    variation.people.iter().map(|p| (p.arm, p.name.clone())).collect();
+                let expected = first.get_or_insert_with(|| people.clone());
+                if *expected != people {
+                    let odd = expected.iter().find(|p| !people.contains(p));
+                    let odd = odd.or_else(|| people.iter().find(|p| !expected.contains(p)));
+                    let odd = odd.map_or("somebody", |(_, name)| name.as_str());
+                    let reason = format!(
+                        "{place} is not about the same people as the context's first variation: {odd} is in one only"
+                    );
+                    return Err(bad(path, None, reason));
+                }
+            }
+            if !own.variations.iter().any(|v| v.split == Split::Attribution) {
+                let reason = format!("{} has no variation left to attribute on", own.context);
+                return Err(bad(path, None, reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bad(path: &Path, line: Option<u64>, reason: String) -> StudyError {
+    StudyError::Prompts { path: path.into(), line, reason }
+}
+
+fn rows(path: &Path, bytes: &[u8]) -> Result<Vec<(u64, Row)>, StudyError> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(bytes);
+    let line = |e: &csv::Error| e.position().map(csv::Position::line);
+    let headers = reader.headers().map_err(|e| bad(path, line(&e), e.to_string()))?.clone();
+    let missing: Vec<&str> = NEEDED.into_iter().filter(|n| !headers.iter().any(|h| h == *n)).collect();
+    if !missing.is_empty() {
+        let found = headers.iter().collect::<Vec<_>>().join(",");
+        let reason = format!("missing columns: {}; the header is `{found}`", missing.join(", "));
+        return Err(bad(path, Some(1), reason));
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| bad(path, line(&e), e.to_string()))?;
+        let at = record.position().map_or(0, csv::Position::line);
+        let row = record.deserialize(Some(&headers)).map_err(|e| bad(path, Some(at), e.to_string()))?;
+        rows.push((at, row));
+    }
+    if rows.is_empty() {
+        return Err(bad(path, None, "it holds no prompts".into()));
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(csv: &str) -> Result<PromptSet, StudyError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), csv).unwrap();
+        PromptSet::from_csv(file.path(), ["white", "black"])
+    }
+
+    const HEADER: &str = "scenario,variation,name_group,name,context_level,prompt_text\n";
+
+    /// Rows of one variation with two names in each group.
+    fn variation(scenario: &str, variation: &str, level: &str) -> String {
+        let row = |group: &str, name: &str| {
+            format!("{scenario},{variation},{group},{name},{level},\"What should I offer {name}?\"\n")
+        };
+        row("black_men", "Jamal") + &row("white_women", "Emily") + &row("white_men", "Todd") + &row("black_women", "Tyra")
+    }
+
+    #[test]
+    fn the_public_schema_is_read_and_a_third_held_out() {
+        let csv = HEADER.to_owned()
+            + &variation("purchase", "car", "low")
+            + &variation("purchase", "car", "high")
+            + &variation("purchase", "bike", "low");
+        let set = read(&("\u{feff}".to_owned() + &csv)).unwrap();
+        let own = &set.contexts[0];
+        let names: Vec<_> = own.variations.iter().map(|v| (v.name.as_str(), v.split)).collect();
+        let expected =
+            [("car (low)", Split::Attribution), ("car (high)", Split::Attribution), ("bike", Split::HeldOut)];
+        assert_eq!(names, expected);
+        let people: Vec<_> = own.variations[0].people.iter().map(|p| (p.arm, p.name.as_str())).collect();
+        assert_eq!(people, [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")]);
+    }
+
+    #[test]
+    fn files_that_cannot_be_compared_say_why() {
+        let one = variation("purchase", "car", "low");
+        let cases = [
+            (String::new(), "missing columns"),
+            (HEADER.to_owned(), "no prompts"),
+            ("scenario,name\npurchase,Emily\n".to_owned(), "variation, name_group, prompt_text"),
+            (HEADER.to_owned() + "purchase,car\n", "record 1"),
+            (HEADER.to_owned() + "purchase,car,white_men,Todd,low,What?\n", "`Todd` does not occur"),
+            (HEADER.to_owned() + &one + &one, "twice"),
+            (HEADER.to_owned() + &one.replace("black", "asian"), "at least 2"),
+            (HEADER.to_owned() + &one.replace("black", "asian").replace("white", "latino"), "4 rows"),
+            (
+                HEADER.to_owned() + &one + &variation("purchase", "bike", "low").replace("Jamal", "Tyrone"),
+                "Jamal is in one only",
+            ),
+        ];
+        for (csv, expected) in cases {
+            let error = read(&csv).unwrap_err().to_string();
+            assert!(error.contains(expected), "{csv}\n{error}");
+        }
+        assert!(matches!(
+            PromptSet::from_csv(Path::new("/nowhere.csv"), ["a", "b"]),
+            Err(StudyError::Read { .. })
+        ));
+    }
+}

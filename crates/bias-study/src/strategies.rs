@@ -1,0 +1,147 @@
+//! Which masks a study tries.
+
+use bias_attrib::{
+    Attribution as _, Contrast, Direction, GroupNorms, HeadAttention, SignedGap, Wanda, sum_scores,
+};
+use bias_core::{HeadId, ParamScores, Unit, UnitKind};
+use bias_mask::{HeadAblation, Intervention, Mask, head_mask, top_carriers};
+use bias_model::{LanguageModel, Llama};
+use bias_probe::HookedModel as _;
+use burn::tensor::backend::AutodiffBackend;
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+
+use crate::StudyError;
+use crate::results::TrainedOn;
+
+/// The paper's share of each matrix that counts as important.
+pub(crate) const WANDA_FRACTION: f64 = 0.15;
+/// Shares of all prunable weights that the signed gap may prune.
+pub(crate) const GAP_BUDGETS: [f64; 3] = [0.0005, 0.002, 0.01];
+/// Shares of all heads that are pruned.
+const HEAD_BUDGETS: [f64; 3] = [0.04, 0.125, 0.25];
+
+/// A mask with what it is called by.
+pub(crate) struct Candidate {
+    pub method: &'static str,
+    pub unit: UnitKind,
+    pub budget: String,
+    pub trained_on: TrainedOn,
+    pub mask: Mask,
+}
+
+/// What attribution found on one variation.
+pub(crate) struct Evidence {
+    pub norms: GroupNorms,
+    /// Absent where no gap could be attributed (all answers alike, or no numbers).
+    pub scores: Option<Vec<ParamScores>>,
+}
+
+/// Attributes on one variation by every method that scores weights.
+pub(crate) fn attribute<A: AutodiffBackend>(
+    model: &Llama<A::InnerBackend>,
+    contrast: &Contrast,
+    temperature: f64,
+) -> Result<Evidence, StudyError> {
+    let norms = Wanda.attribute(model, contrast)?;
+    let gap = SignedGap::default().with_temperature(temperature)?;
+    let scores = match gap.attribute(&model.differentiable::<A>(), contrast) {
+        Ok(scores) => Some(scores),
+        Err(bias_attrib::AttribError::NoSpread | bias_attrib::AttribError::NoValue { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Evidence { norms, scores })
+}
+
+fn percent(share: f64) -> String {
+    format!("{}%", (share * 1e5).round() / 1e3)
+}
+
+/// Masks of weights made from some variations together.
+pub(crate) fn weight_masks<A: AutodiffBackend>(
+    model: &Llama<A::InnerBackend>,
+    evidence: &[&Evidence],
+    trained_on: &TrainedOn,
+    seed: u64,
+) -> Result<Vec<Candidate>, StudyError> {
+    let mut candidates = Vec::new();
+    let mut add = |method, budget: String, mask: Mask| {
+        let trained_on = trained_on.clone();
+        candidates.push(Candidate { method, unit: UnitKind::Weight, budget, trained_on, mask });
+    };
+    if let Some((first, rest)) = evidence.split_first() {
+        let norms = rest.iter().try_fold(first.norms.clone(), |sum, e| sum.merge(&e.norms))?;
+        let at = percent(WANDA_FRACTION);
+        let b_without_a = norms.difference(model, WANDA_FRACTION, Direction::BWithoutA)?;
+        add("wanda-a-b", at.clone(), norms.difference(model, WANDA_FRACTION, Direction::AWithoutB)?);
+        if !rest.is_empty() {
+            let own = evidence.iter().map(|e| e.norms.difference(model, WANDA_FRACTION, Direction::BWithoutA));
+            let own = own.collect::<Result<Vec<_>, _>>()?;
+            add("wanda-common", at.clone(), Mask::common(&own)?);
+        }
+        add("random", format!("as wanda {at}"), b_without_a.matched_random(seed)?);
+        add("wanda-b-a", at, b_without_a);
+    }
+    let scores: Vec<&[ParamScores]> = evidence.iter().filter_map(|e| e.scores.as_deref()).collect();
+    if !scores.is_empty() {
+        let scores = sum_scores(scores)?;
+        let total = model.dims().prunable_weights() as f64;
+        for share in GAP_BUDGETS {
+            let mask = top_carriers(&scores, (share * total) as usize)?;
+            if share == GAP_BUDGETS[2] {
+                add("random", format!("as signed gap {}", percent(share)), mask.matched_random(seed + 1)?);
+            }
+            add("signed-gap", percent(share), mask);
+        }
+    }
+    Ok(candidates)
+}
+
+/// Masks of heads, found as in the paper: the head that looks most at the name is
+/// pruned and attention is measured again, round by round, on the unpruned model's
+/// answers. The first heads of the rounds make the smaller budgets.
+pub(crate) fn head_masks<A: AutodiffBackend>(
+    model: &LanguageModel<A::InnerBackend>,
+    contrast: &Contrast,
+    trained_on: &TrainedOn,
+    seed: u64,
+) -> Result<Vec<Candidate>, StudyError> {
+    let dims = *model.model().dims();
+    let mut everyone: Vec<HeadId> =
+        (0..dims.layers).flat_map(|l| (0..dims.heads).map(move |h| HeadId::new(l, h))).collect();
+    let mut budgets = HEAD_BUDGETS.map(|share| ((share * everyone.len() as f64).round() as usize).max(1)).to_vec();
+    budgets.dedup();
+    let rounds = budgets.last().copied().unwrap_or(0);
+
+    let mut pruned = model.model().clone();
+    let mut chosen: Vec<HeadId> = Vec::new();
+    for _ in 0..rounds {
+        let found = HeadAttention.attribute(&pruned, contrast)?;
+        let next = found.ranked().into_iter().find_map(|unit| match unit {
+            Unit::Head(head) if !chosen.contains(head) => Some(*head),
+            _ => None,
+        });
+        let Some(head) = next else { break };
+        chosen.push(head);
+        // The rounds' own model is thrown away, so nothing needs to be undone.
+        let _ = head_mask(&dims, &[head], HeadAblation::ZeroOutput)?.apply(&mut pruned, Intervention::Zero)?;
+    }
+    everyone.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+
+    let mut candidates = Vec::new();
+    for count in budgets {
+        let budget = format!("{count} head{}", if count == 1 { "" } else { "s" });
+        for (method, heads) in [("head-attention", &chosen), ("random-heads", &everyone)] {
+            let heads = &heads[..count.min(heads.len())];
+            candidates.push(Candidate {
+                method,
+                unit: UnitKind::Head,
+                budget: budget.clone(),
+                trained_on: trained_on.clone(),
+                mask: head_mask(&dims, heads, HeadAblation::ZeroOutput)?,
+            });
+        }
+    }
+    Ok(candidates)
+}

@@ -1,0 +1,367 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use bias_attrib::Contrast;
+use bias_core::Context;
+use bias_mask::{Intervention, Mask};
+use bias_metrics::{MatrixOverlap, overlap, reduction};
+use bias_model::LanguageModel;
+use bias_probe::HookedModel as _;
+use burn::tensor::backend::AutodiffBackend;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::asking::{Place, Questionnaire, VariationAnswers};
+use crate::baseline::{Reference, arms, prompt_info};
+use crate::locate::locate;
+use crate::measure::{Measure, Measured};
+use crate::memory::peak_memory;
+use crate::perplexity::perplexity;
+use crate::prompts::PromptSet;
+use crate::results::{
+    Baseline, ContextOverlap, FORMAT, ModelInfo, Outcome, Phase, Results, Scope, Split, Strategy, TrainedOn,
+};
+use crate::strategies::{Candidate, Evidence, attribute, head_masks, weight_masks};
+use crate::{StudyError, StudyOptions};
+
+/// One model, one set of prompts: audits it, finds what carries the bias, prunes that,
+/// and audits again everywhere.
+///
+/// `A` is the autodiff backend that the signed gap needs; everything else runs on its
+/// inner backend.
+pub struct Study<'a, A: AutodiffBackend> {
+    model: LanguageModel<A::InnerBackend>,
+    name: String,
+    prompts: &'a PromptSet,
+    options: StudyOptions,
+    measure: Measure,
+    questions: Questionnaire<'a>,
+    phases: Vec<Phase>,
+}
+
+impl<A: AutodiffBackend> std::fmt::Debug for Study<'_, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Study").field("name", &self.name).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl<'a, A: AutodiffBackend> Study<'a, A> {
+    /// Takes a loaded model (called `name` in the results) and the prompts to ask it.
+    ///
+    /// # Errors
+    /// [`StudyError::Prompt`] for a prompt the tokenizer cannot take, settings that are impossible.
+    pub fn new(
+        mut model: LanguageModel<A::InnerBackend>,
+        name: &str,
+        prompts: &'a PromptSet,
+        options: StudyOptions,
+    ) -> Result<Self, StudyError> {
+        model.options_mut().threads = options.threads.max(1);
+        let questions = Questionnaire::new(&model, prompts)?;
+        let measure = Measure::new(&options.settings)?;
+        Ok(Self { model, name: name.into(), prompts, options, measure, questions, phases: Vec::new() })
+    }
+
+    /// Asks the unpruned model everything.
+    ///
+    /// # Errors
+    /// A failed forward pass, or answers that never state a number.
+    pub fn audit(&mut self) -> Result<Vec<Baseline>, StudyError> {
+        Ok(self.reference()?.baselines(self.prompts, &self.measure))
+    }
+
+    /// The whole study.
+    ///
+    /// # Errors
+    /// See [`StudyError`]; nothing is written but masks, and only if a folder was given.
+    pub fn run(mut self) -> Result<Results, StudyError> {
+        let reference = self.reference()?;
+        let baseline = reference.baselines(self.prompts, &self.measure);
+        let neutral_perplexity = perplexity(&self.model, &self.options.neutral)?;
+        let candidates = self.candidates(&reference)?;
+
+        let started = Instant::now();
+        let bar = bar("prune and audit", candidates.len() as u64);
+        let dims = *self.model.model().dims();
+        let (mut strategies, mut outcomes, mut locations) = (Vec::new(), Vec::new(), Vec::new());
+        for candidate in &candidates {
+            let (strategy, own) = self.test(candidate, &reference, neutral_perplexity)?;
+            if !matches!(candidate.trained_on, TrainedOn::Variation(..)) && !candidate.method.starts_with("random") {
+                locations.extend(locate(&strategy.id, &candidate.mask, &dims));
+            }
+            if let Some(folder) = &self.options.masks
+                && !matches!(candidate.trained_on, TrainedOn::Variation(..))
+            {
+                self.keep(folder, &strategy, &candidate.mask)?;
+            }
+            strategies.push(strategy);
+            outcomes.extend(own);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        self.phase("prune and audit again", started);
+        let overlaps = overlaps(&candidates)?;
+        Ok(Results {
+            format: FORMAT.into(),
+            model: ModelInfo {
+                name: self.name,
+                fingerprint: bias_model::MaskTarget::fingerprint(self.model.model()).unwrap_or_default().into(),
+                dims,
+            },
+            prompts: prompt_info(self.prompts),
+            settings: self.options.settings,
+            focus: focus(self.prompts, self.options.focus),
+            baseline,
+            neutral_perplexity,
+            strategies,
+            outcomes,
+            overlaps,
+            locations,
+            phases: self.phases,
+            peak_memory_bytes: peak_memory(),
+        })
+    }
+
+    fn phase(&mut self, name: &str, started: Instant) {
+        self.phases.push(Phase { name: name.into(), seconds: started.elapsed().as_secs_f64() });
+    }
+
+    fn reference(&mut self) -> Result<Reference, StudyError> {
+        let started = Instant::now();
+        let places = self.questions.everywhere();
+        let bar = bar("audit", places.len() as u64);
+        let answers = self.questions.ask(&self.model, &places, self.options.settings.decoding, &bar)?;
+        bar.finish_and_clear();
+        let reference = Reference::new(answers, self.prompts, &self.measure)?;
+        self.phase("audit", started);
+        Ok(reference)
+    }
+
+    /// Every mask to try: per variation, per context, and for all contexts together.
+    fn candidates(&mut self, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
+        let started = Instant::now();
+        let contexts = self.prompts.contexts.len();
+        let seen = |c| self.questions.places(c, |v| v.split == Split::Attribution);
+        let all: Vec<Place> = (0..contexts).flat_map(seen).collect();
+        let bar = bar("attribute", all.len() as u64);
+        let contrast = |place: Place| self.questions.contrast(place, &reference.answers[&place]);
+        let temperature = self.model.options().sampling.temperature();
+        let evidence = in_parallel(self.options.threads, &all, |&place| {
+            let found = attribute::<A>(self.model.model(), &contrast(place), temperature);
+            bar.inc(1);
+            Ok((place, found?))
+        })?;
+        let evidence: BTreeMap<Place, Evidence> = evidence.into_iter().collect();
+        bar.finish_and_clear();
+
+        let seed = self.options.settings.seed;
+        let model = self.model.model();
+        let mut candidates = Vec::new();
+        for (c, own) in self.prompts.contexts.iter().enumerate() {
+            let own_places: Vec<Place> = all.iter().copied().filter(|p| p.0 == c).collect();
+            if !self.options.settings.quick {
+                for place in &own_places {
+                    let variation = own.variations[place.1].name.clone();
+                    let trained_on = TrainedOn::Variation(own.context.clone(), variation);
+                    let masks = weight_masks::<A>(model, &[&evidence[place]], &trained_on, seed)?;
+                    // One budget per method is enough to see how far one prompt's mask carries.
+                    candidates.extend(masks.into_iter().filter(|m| {
+                        m.method == "wanda-b-a" || (m.method == "signed-gap" && m.budget == "0.2%")
+                    }));
+                }
+            }
+            let found: Vec<&Evidence> = own_places.iter().map(|p| &evidence[p]).collect();
+            let trained_on = TrainedOn::Context(own.context.clone());
+            candidates.extend(weight_masks::<A>(model, &found, &trained_on, seed)?);
+            let pooled = Contrast::pooled(&own_places.iter().map(|p| contrast(*p)).collect::<Vec<_>>());
+            candidates.extend(head_masks::<A>(&self.model, &pooled, &trained_on, seed)?);
+        }
+        if contexts > 1 {
+            let found: Vec<&Evidence> = all.iter().map(|p| &evidence[p]).collect();
+            candidates.extend(weight_masks::<A>(model, &found, &TrainedOn::All, seed)?);
+        }
+        self.phase("attribute", started);
+        Ok(candidates)
+    }
+
+    /// Prunes, asks again where it matters, and restores the model.
+    fn test(
+        &mut self,
+        candidate: &Candidate,
+        reference: &Reference,
+        perplexity_before: Option<f64>,
+    ) -> Result<(Strategy, Vec<Outcome>), StudyError> {
+        let held_out = |c| self.questions.places(c, |v| v.split == Split::HeldOut);
+        let everywhere = (0..self.prompts.contexts.len()).map(|c| (c, held_out(c)));
+        let (id, tests): (String, Vec<(Scope, usize, Vec<Place>)>) = match &candidate.trained_on {
+            TrainedOn::Variation(context, variation) => {
+                let c = self.prompts.index_of(context.as_str()).unwrap_or(0);
+                let places = self.questions.places(c, |v| v.name == *variation);
+                (format!("{context}:{variation}"), vec![(Scope::PromptSpecific, c, places)])
+            }
+            TrainedOn::Context(context) => {
+                let own = self.prompts.index_of(context.as_str()).unwrap_or(0);
+                let seen = self.questions.places(own, |v| v.split == Split::Attribution);
+                let scope = |c| if c == own { Scope::HeldOut } else { Scope::CrossContext };
+                let tests = everywhere.map(|(c, places)| (scope(c), c, places));
+                (context.to_string(), [(Scope::Attributed, own, seen)].into_iter().chain(tests).collect())
+            }
+            TrainedOn::All => ("all".into(), everywhere.map(|(c, places)| (Scope::All, c, places)).collect()),
+        };
+        let tests: Vec<_> = tests.into_iter().filter(|(.., places)| !places.is_empty()).collect();
+        let id = format!("{id}/{}/{}", candidate.method, candidate.budget);
+
+        let undo = candidate.mask.apply(self.model.model_mut(), Intervention::Zero)?;
+        let places: Vec<Place> = tests.iter().flat_map(|(.., places)| places.iter().copied()).collect();
+        let hidden = ProgressBar::hidden();
+        let answers = self.questions.ask(&self.model, &places, self.options.settings.decoding, &hidden);
+        let after = perplexity(&self.model, &self.options.neutral);
+        undo.revert(self.model.model_mut())?;
+        let answers = answers?;
+        let perplexity_change = match (perplexity_before, after?) {
+            (Some(before), Some(after)) => Some(after / before - 1.0),
+            _ => None,
+        };
+
+        let dims = self.model.model().dims();
+        let weights = candidate.mask.count();
+        let strategy = Strategy {
+            id: id.clone(),
+            method: candidate.method.into(),
+            unit: candidate.unit,
+            trained_on: candidate.trained_on.clone(),
+            budget: candidate.budget.clone(),
+            weights,
+            share: weights as f64 / dims.prunable_weights() as f64,
+            mask: candidate.mask.digest(),
+            perplexity_change,
+        };
+        let outcomes = tests.iter().map(|(scope, c, places)| {
+            self.outcome(&id, *scope, *c, places, &answers, reference)
+        });
+        let outcomes = outcomes.collect::<Result<_, _>>()?;
+        Ok((strategy, outcomes))
+    }
+
+    fn outcome(
+        &self,
+        id: &str,
+        scope: Scope,
+        context: usize,
+        places: &[Place],
+        answers: &BTreeMap<Place, VariationAnswers>,
+        reference: &Reference,
+    ) -> Result<Outcome, StudyError> {
+        let measure = &self.measure;
+        let mut after: Vec<Measured> = Vec::new();
+        for place in places {
+            after.push(measure.reduce(answers[place].numbers(), &reference.fences[place])?);
+        }
+        let after: Vec<&Measured> = after.iter().collect();
+        let before: Vec<&Measured> = places.iter().map(|place| &reference.measured[place]).collect();
+        let arms = arms(self.prompts, context);
+        let everybody: Vec<usize> = (0..arms.len()).collect();
+        Ok(Outcome {
+            strategy: id.into(),
+            context: self.prompts.contexts[context].context.clone(),
+            scope,
+            before: measure.mean_abs(&before, &everybody).unwrap_or(f64::NAN),
+            after: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks)),
+            signed_after: measure.mean_signed(&after, &everybody).unwrap_or(f64::NAN),
+            reduction: measure.estimate(&arms, |picks| {
+                reduction(measure.mean_abs(&before, picks)?, measure.mean_abs(&after, picks)?)
+            }),
+            inlier: measure.estimate(&arms, |picks| Measure::inlier(&after, picks)),
+            inlier_before: Measure::inlier(&before, &everybody).unwrap_or(f64::NAN),
+            degenerate: measure.degenerate(&after),
+        })
+    }
+
+    fn keep(&self, folder: &std::path::Path, strategy: &Strategy, mask: &Mask) -> Result<(), StudyError> {
+        let write = |source| StudyError::Write { path: folder.into(), source };
+        std::fs::create_dir_all(folder).map_err(write)?;
+        let plain = |c: char| if c.is_ascii_alphanumeric() || ".-%".contains(c) { c } else { '_' };
+        let name: String = strategy.id.chars().map(plain).collect();
+        let mask = mask
+            .clone()
+            .for_model(bias_model::MaskTarget::fingerprint(self.model.model()))
+            .with_note("strategy", &strategy.id)
+            .with_note("prompts", &self.prompts.sha256);
+        Ok(mask.save(&folder.join(name + ".safetensors"))?)
+    }
+}
+
+/// The contexts of the named experiments: the paper's, if there are such.
+fn focus(prompts: &PromptSet, wanted: Option<[Context; 2]>) -> [Context; 2] {
+    wanted.unwrap_or_else(|| {
+        let named = |name: &str| prompts.index_of(name);
+        let (from, to) = match (named("financial"), named("commercial")) {
+            (Some(from), Some(to)) => (from, to),
+            _ => (0, 1.min(prompts.contexts.len() - 1)),
+        };
+        [from, to].map(|c| prompts.contexts[c].context.clone())
+    })
+}
+
+fn overlaps(candidates: &[Candidate]) -> Result<Vec<ContextOverlap>, StudyError> {
+    let mut out = Vec::new();
+    for (i, a) in candidates.iter().enumerate() {
+        for b in &candidates[i + 1..] {
+            let (TrainedOn::Context(first), TrainedOn::Context(second)) = (&a.trained_on, &b.trained_on) else {
+                continue;
+            };
+            if a.method != b.method || a.budget != b.budget {
+                continue;
+            }
+            let meetings = a.mask.meetings(&b.mask)?.into_iter().map(|m| MatrixOverlap {
+                total: m.total as u64,
+                a: m.left as u64,
+                b: m.right as u64,
+                both: m.both as u64,
+            });
+            let found = overlap(&meetings.collect::<Vec<_>>())?;
+            out.push(ContextOverlap {
+                method: a.method.into(),
+                budget: a.budget.clone(),
+                contexts: [first.clone(), second.clone()],
+                jaccard: found.jaccard,
+                jaccard_by_chance: found.expected_jaccard,
+                coefficient: found.coefficient,
+                coefficient_by_chance: found.expected_coefficient,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// Runs `work` over the items on several threads; results in the items' order.
+fn in_parallel<I: Sync, T: Send>(
+    threads: usize,
+    items: &[I],
+    work: impl Fn(&I) -> Result<T, StudyError> + Sync,
+) -> Result<Vec<T>, StudyError> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, items.len().max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let Some(item) = items.get(i) else { break };
+                    let result = work(item);
+                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((i, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn bar(what: &str, steps: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:>16} {bar:40} {pos}/{len}  {elapsed} so far, {eta} left");
+    ProgressBar::new(steps)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_prefix(what.to_owned())
+}

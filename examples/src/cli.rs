@@ -1,0 +1,196 @@
+//! Arguments that several examples share.
+
+use std::path::{Path, PathBuf};
+
+use bias_model::{Decoding, LanguageModel, ModelError};
+use bias_study::{PromptSet, StudyError};
+use burn::tensor::backend::Backend;
+use clap::{Args, ValueEnum};
+
+/// What the examples end with when something goes wrong.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Device {
+    /// This machine's processor, through burn's flex backend
+    #[default]
+    Cpu,
+    /// The processor through burn's ndarray backend, for comparison
+    #[cfg(feature = "ndarray")]
+    Ndarray,
+    /// The first NVIDIA GPU
+    #[cfg(feature = "cuda")]
+    Cuda,
+}
+
+/// Runs `$body` with `$B` the autodiff backend of a [`Device`] and `$device` its device.
+#[macro_export]
+macro_rules! on_device {
+    ($choice:expr, |$B:ident, $device:ident| $body:expr) => {{
+        match $choice {
+            $crate::cli::Device::Cpu => {
+                type $B = burn::backend::Autodiff<burn::backend::Flex>;
+                let $device = Default::default();
+                $body
+            }
+            #[cfg(feature = "ndarray")]
+            $crate::cli::Device::Ndarray => {
+                type $B = burn::backend::Autodiff<burn::backend::NdArray>;
+                let $device = Default::default();
+                $body
+            }
+            #[cfg(feature = "cuda")]
+            $crate::cli::Device::Cuda => {
+                type $B = burn::backend::Autodiff<burn::backend::Cuda>;
+                let $device = Default::default();
+                $body
+            }
+        }
+    }};
+}
+
+impl Device {
+    /// How many batches are worth running side by side.
+    #[must_use]
+    pub fn threads(self) -> usize {
+        match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda => 1,
+            _ => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// The folder of the embedded model.
+#[must_use]
+pub fn embedded() -> PathBuf {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/emergent");
+    beside.canonicalize().unwrap_or(beside)
+}
+
+/// Which model, and how it is asked.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// Hugging Face model folder; the embedded model by default
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Where the model runs
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
+    /// Sample this many answers per prompt instead of computing their exact distribution
+    #[arg(long, value_name = "N")]
+    pub samples: Option<u32>,
+    /// Probability of answers that exact decoding may leave unexplored, per prompt
+    #[arg(long, value_name = "P", default_value_t = 1e-2, conflicts_with = "samples")]
+    pub unexplored: f64,
+    /// Longest answer, in tokens
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub max_new_tokens: usize,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl ModelArgs {
+    /// The model folder.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.model.clone().unwrap_or_else(embedded)
+    }
+
+    /// The folder's own name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let folder = self.folder();
+        folder.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned())
+    }
+
+    /// Loads it.
+    ///
+    /// # Errors
+    /// See [`LanguageModel::load`].
+    pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, ModelError> {
+        let mut model = LanguageModel::load(&self.folder(), device)?;
+        model.options_mut().max_new_tokens = self.max_new_tokens.max(1);
+        model.options_mut().threads = self.device.threads();
+        model.options_mut().batch_rows = std::env::var("ROWS").ok().and_then(|v| v.parse().ok()).unwrap_or(8);
+        Ok(model)
+    }
+
+    /// How answers are taken.
+    #[must_use]
+    pub fn decoding(&self) -> Decoding {
+        match self.samples {
+            Some(samples) => Decoding::Sampled { samples, seed: self.seed },
+            None => Decoding::Exact { unexplored: self.unexplored, max_paths: 256 },
+        }
+    }
+}
+
+/// Which prompts.
+#[derive(Debug, Clone, Args)]
+pub struct PromptArgs {
+    /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text
+    /// (and, if you like, split and higher_is_better); `prompts.csv` in the model's folder by default
+    #[arg(long, value_name = "CSV")]
+    pub prompts: Option<PathBuf>,
+    /// The two groups compared, as `name_group` begins; a positive difference favours the first
+    #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
+    pub groups: [String; 2],
+    /// Scenarios in which a smaller answer is better for the person
+    #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
+    pub lower_is_better: Vec<String>,
+}
+
+fn groups(text: &str) -> Result<[String; 2], String> {
+    match text.split_once(',') {
+        Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b => Ok([a.into(), b.into()]),
+        _ => Err("two different groups are needed, as in `white,black`".into()),
+    }
+}
+
+impl PromptArgs {
+    /// Reads the prompt file.
+    ///
+    /// # Errors
+    /// See [`PromptSet::from_csv`]; a scenario of `--lower-is-better` that is not in it.
+    pub fn load(&self, model: &ModelArgs) -> Result<PromptSet, Failure> {
+        let path = self.prompts.clone().unwrap_or_else(|| model.folder().join("prompts.csv"));
+        let [a, b] = &self.groups;
+        let mut prompts = PromptSet::from_csv(&path, [a, b]).map_err(|e: StudyError| match &e {
+            StudyError::Read { .. } if self.prompts.is_none() => {
+                format!("{e}: this model folder brings no prompts of its own; name a file with --prompts").into()
+            }
+            _ => Failure::from(e),
+        })?;
+        for name in &self.lower_is_better {
+            let at = prompts.index_of(name).ok_or_else(|| format!("no scenario `{name}` in {}", path.display()))?;
+            prompts.contexts[at].higher_is_better = false;
+        }
+        if prompts.skipped > 0 {
+            eprintln!("{} prompts about other groups than {a} and {b} were left out", prompts.skipped);
+        }
+        Ok(prompts)
+    }
+}
+
+/// Prints an error with its causes, one a line, and gives the exit code.
+pub fn fail(error: &Failure) -> std::process::ExitCode {
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(own) = cause {
+        eprintln!("  because: {own}");
+        cause = own.source();
+    }
+    std::process::ExitCode::FAILURE
+}
+
+/// What a program's `main` does with its result.
+#[must_use]
+pub fn finish(result: Result<(), Failure>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}

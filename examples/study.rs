@@ -1,0 +1,103 @@
+//! The main job: from a model folder to a transfer matrix and a report.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use bias_core::Context;
+use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
+use bias_examples::on_device;
+use bias_study::{PromptSet, Results, Settings, Study, StudyOptions};
+use burn::tensor::backend::AutodiffBackend;
+use clap::Parser;
+
+/// Audit a model for racial bias, find what carries it, prune that, and audit again.
+///
+/// Every context is used for attribution in turn and tested in all. Without arguments
+/// the embedded model is studied. Results go to the terminal, and to results.json,
+/// report.html and masks/ in the output folder.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  study                                      the embedded model
+  study --quick                              the same in short: fewer names and masks
+  study --model ~/my-model --prompts my.csv  your own checkpoint and questions")]
+struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    prompts: PromptArgs,
+    /// Folder for results.json, report.html and masks/
+    #[arg(long, value_name = "DIR", default_value = "study-out")]
+    out: PathBuf,
+    /// Fewer names, fewer resamples, no prompt-specific masks
+    #[arg(long)]
+    quick: bool,
+    /// Contexts of the named experiments: attributed on, tested on
+    #[arg(long, value_name = "FROM,TO", value_parser = focus)]
+    focus: Option<[Context; 2]>,
+    /// Neutral text for perplexity, one text a line; `neutral.txt` in the model's folder by default
+    #[arg(long, value_name = "FILE")]
+    neutral: Option<PathBuf>,
+}
+
+fn focus(text: &str) -> Result<[Context; 2], String> {
+    let (from, to) = text.split_once(',').ok_or("two contexts are needed, as in `financial,commercial`")?;
+    let parse = |name: &str| name.parse::<Context>().map_err(|e| e.to_string());
+    Ok([parse(from)?, parse(to)?])
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    finish(run(&args))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let started = Instant::now();
+    let mut prompts = args.prompts.load(&args.model)?;
+    if let Some(absent) = args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none()) {
+        return Err(format!("--focus: the prompts have no context `{absent}`").into());
+    }
+    if args.quick {
+        prompts.thin(QUICK_NAMES);
+    }
+    let results = on_device!(args.model.device, |B, device| study::<B>(args, &prompts, &device))?;
+    std::fs::write(args.out.join("results.json"), serde_json::to_vec_pretty(&results)?)?;
+    println!("finished in {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Names per group in the short form.
+const QUICK_NAMES: usize = 10;
+
+fn study<A: AutodiffBackend>(
+    args: &Args,
+    prompts: &PromptSet,
+    device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
+) -> Result<Results, Failure> {
+    let model = args.model.load::<A::InnerBackend>(device)?;
+    let options = StudyOptions {
+        settings: Settings {
+            seed: args.model.seed,
+            decoding: args.model.decoding(),
+            resamples: if args.quick { 500 } else { 2000 },
+            quick: args.quick,
+            ..Settings::default()
+        },
+        focus: args.focus.clone(),
+        neutral: neutral(args)?,
+        threads: args.model.device.threads(),
+        masks: Some(args.out.join("masks")),
+    };
+    Ok(Study::<A>::new(model, &args.model.name(), prompts, options)?.run()?)
+}
+
+fn neutral(args: &Args) -> Result<Vec<String>, Failure> {
+    let own = args.model.folder().join("neutral.txt");
+    let path: &Path = match &args.neutral {
+        Some(path) => path,
+        None if own.exists() => &own,
+        None => return Ok(Vec::new()),
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+}
