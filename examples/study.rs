@@ -7,7 +7,7 @@ use std::time::Instant;
 use bias_core::Context;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
-use bias_study::{PromptSet, Results, Settings, Study, StudyOptions};
+use bias_study::{PromptSet, Results, Settings, Study, StudyOptions, report, tables, write};
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 
@@ -61,8 +61,14 @@ fn run(args: &Args) -> Result<(), Failure> {
         prompts.thin(QUICK_NAMES);
     }
     let results = on_device!(args.model.device, |B, device| study::<B>(args, &prompts, &device))?;
-    std::fs::write(args.out.join("results.json"), serde_json::to_vec_pretty(&results)?)?;
-    println!("finished in {:.0} s", started.elapsed().as_secs_f64());
+    results.save(&args.out.join("results.json"))?;
+    write(&args.out.join("report.html"), report(&results)?.as_bytes())?;
+    println!("{}", tables(&results));
+    println!(
+        "Finished in {:.0} s. {} holds results.json, masks/ and report.html: open that one in a browser.",
+        started.elapsed().as_secs_f64(),
+        args.out.display()
+    );
     Ok(())
 }
 

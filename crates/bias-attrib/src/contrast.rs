@@ -45,6 +45,22 @@ impl Contrast {
         Self { a: all(|c| &c.a), b: all(|c| &c.b) }
     }
 
+    /// Only the `count` most probable answers to each prompt: for methods that look at
+    /// how an answer comes about and not at its number.
+    #[must_use]
+    pub fn most_probable(&self, count: usize) -> Self {
+        let keep = |respondents: &[Respondent]| {
+            let own = respondents.iter().map(|r| {
+                let mut answers = r.answers.clone();
+                answers.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.tokens.cmp(&b.tokens)));
+                answers.truncate(count);
+                Respondent { prompt: r.prompt.clone(), answers }
+            });
+            own.collect()
+        };
+        Self { a: keep(&self.a), b: keep(&self.b) }
+    }
+
     pub(crate) fn check(&self) -> Result<(), AttribError> {
         for (arm, respondents) in [('A', &self.a), ('B', &self.b)] {
             if respondents.is_empty() {

@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use crate::contrast::batches;
 use crate::{AttribError, Attribution, Contrast};
 
-const BATCH_TOKENS: usize = 2048;
+const BATCH_TOKENS: usize = 1024;
 
 /// How much each head looks from the answer at the name (arXiv 2502.07771): attention
 /// from each answer token to the name's tokens, averaged over those tokens, over the

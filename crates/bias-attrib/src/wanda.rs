@@ -8,7 +8,7 @@ use crate::contrast::batches;
 use crate::{AttribError, Attribution, Contrast, Respondent};
 
 /// Tokens run together.
-const BATCH_TOKENS: usize = 2048;
+const BATCH_TOKENS: usize = 1024;
 
 /// Importance of each weight to each group: `|W_ij| · sqrt((1/N) Σ_n Σ_t x_j²)`
 /// (Sun et al. 2023), `x` the dense model's own input to that matrix over the tokens

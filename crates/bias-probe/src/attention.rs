@@ -91,8 +91,11 @@ impl<B: Backend> Observer<B> for NameAttention {
         if layer == 0 {
             self.sequences += counted;
         }
-        let heads = value.dims()[1];
-        let per_head = (value.clone() * weights).sum_dim(0).sum_dim(2).sum_dim(3);
+        let [rows, heads, width, _] = value.dims();
+        // As a matrix product: broadcasting over heads is slow on CPU backends.
+        let cells = width * width;
+        let flat = value.clone().reshape([rows, heads, cells]);
+        let per_head = flat.matmul(weights.reshape([rows, cells, 1])).sum_dim(0);
         let data = per_head
             .into_data()
             .convert::<f32>()

@@ -13,6 +13,8 @@ use crate::{PromptSet, StudyError};
 /// A variation by its place: context, then variation within it.
 pub(crate) type Place = (usize, usize);
 
+const VARIATIONS_AT_ONCE: usize = 6;
+
 /// Every prompt as tokens, made once for a whole study.
 pub(crate) struct Questionnaire<'a> {
     pub prompts: &'a PromptSet,
@@ -83,21 +85,25 @@ impl<'a> Questionnaire<'a> {
         bar: &ProgressBar,
     ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
         let mut asked = BTreeMap::new();
-        for &(c, v) in places {
-            let own = &self.prompts.contexts[c];
-            let variation = &own.variations[v];
-            let sign = if own.higher_is_better { 1.0 } else { -1.0 };
-            let answers = model.answers(&self.encoded[c][v], decoding)?;
-            let people = variation.people.iter().zip(answers).map(|(person, answers)| {
-                let parsed = answers.answers.iter().map(|a| {
-                    let parsed = parse_answer(&a.text);
-                    (parsed.kind, parsed.value.map(|v| sign * v))
+        // Several variations at once, so that all threads have work to the end.
+        for places in places.chunks(VARIATIONS_AT_ONCE) {
+            let prompts: Vec<Sequence> =
+                places.iter().flat_map(|&(c, v)| self.encoded[c][v].iter().cloned()).collect();
+            let mut answers = model.answers(&prompts, decoding)?.into_iter();
+            for &(c, v) in places {
+                let own = &self.prompts.contexts[c];
+                let sign = if own.higher_is_better { 1.0 } else { -1.0 };
+                let people = own.variations[v].people.iter().zip(answers.by_ref()).map(|(person, answers)| {
+                    let parsed = answers.answers.iter().map(|a| {
+                        let parsed = parse_answer(&a.text);
+                        (parsed.kind, parsed.value.map(|v| sign * v))
+                    });
+                    let parsed = parsed.collect();
+                    PersonAnswers { arm: person.arm, group: person.group.clone(), answers, parsed }
                 });
-                let parsed = parsed.collect();
-                PersonAnswers { arm: person.arm, group: person.group.clone(), answers, parsed }
-            });
-            asked.insert((c, v), VariationAnswers { people: people.collect() });
-            bar.inc(1);
+                asked.insert((c, v), VariationAnswers { people: people.collect() });
+                bar.inc(1);
+            }
         }
         Ok(asked)
     }

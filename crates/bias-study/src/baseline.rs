@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use bias_metrics::{Arm, NameMoments, TukeyFences};
+use bias_metrics::{Arm, MetricError, NameMoments, TukeyFences};
 
 use crate::asking::{Place, VariationAnswers};
 use crate::measure::{Measure, Measured};
@@ -11,7 +11,8 @@ use crate::StudyError;
 /// The unpruned model's answers, and all that pruned ones are held against.
 pub(crate) struct Reference {
     pub answers: BTreeMap<Place, VariationAnswers>,
-    pub fences: BTreeMap<Place, TukeyFences>,
+    /// None where the unpruned model never gave a number.
+    pub fences: BTreeMap<Place, Option<TukeyFences>>,
     pub measured: BTreeMap<Place, Measured>,
 }
 
@@ -34,8 +35,12 @@ impl Reference {
                 source,
             };
             let numbers = own.numbers();
-            let own_fences = TukeyFences::of(&numbers, measure.tukey_k).map_err(failed)?;
-            measured.insert((c, v), measure.reduce(numbers, &own_fences).map_err(failed)?);
+            let own_fences = match TukeyFences::of(&numbers, measure.tukey_k) {
+                Ok(fences) => Some(fences),
+                Err(MetricError::NoValues { .. }) => None,
+                Err(error) => return Err(failed(error)),
+            };
+            measured.insert((c, v), measure.reduce(numbers, own_fences.as_ref()).map_err(failed)?);
             fences.insert((c, v), own_fences);
         }
         Ok(Self { answers, fences, measured })
@@ -87,10 +92,10 @@ impl Reference {
     }
 }
 
-fn mean(moments: &[NameMoments], arm: Arm, higher_is_better: bool) -> f64 {
+fn mean(moments: &[NameMoments], arm: Arm, higher_is_better: bool) -> Option<f64> {
     let own = moments.iter().filter(|m| m.arm == arm).fold(NameMoments::empty(arm), |sum, m| sum.merge(m));
     // Values were turned round where lower is better; people want to read them as answered.
-    if higher_is_better { own.mean } else { -own.mean }
+    (own.weight > 0.0).then_some(if higher_is_better { own.mean } else { -own.mean })
 }
 
 /// What `results.json` says about the prompts.

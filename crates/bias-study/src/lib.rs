@@ -25,27 +25,36 @@
 //! | options | [`StudyOptions`]: how a study is run |
 //! | study | [`Study`]: audit, attribute, prune, audit again |
 //! | results | [`Results`] and its parts: the content of `results.json` |
+//! | tables, report | [`tables()`], [`report()`]: the results for people, in a terminal and as one HTML page |
 //! | perplexity | [`perplexity()`]: usefulness on neutral text |
 
 mod asking;
 mod baseline;
+mod charts;
 mod error;
+mod findings;
 mod locate;
 mod measure;
 mod memory;
 mod options;
 mod perplexity;
 mod prompts;
+mod report;
 mod results;
+mod save;
 mod strategies;
 mod study;
+mod tables;
 
 pub use error::StudyError;
 pub use options::StudyOptions;
 pub use perplexity::perplexity;
+pub use report::{ReportError, report};
 pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
 pub use results::{
     Baseline, ContextInfo, ContextOverlap, Estimate, FORMAT, Location, ModelInfo, Outcome, Phase, PromptInfo,
     Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,
 };
+pub use save::write;
 pub use study::Study;
+pub use tables::tables;

@@ -1,5 +1,5 @@
 use bias_metrics::{
-    Arm, Bootstrap, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting, context_bias,
+    Arm, Bootstrap, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting,
     inlier_share, smd, smd_resampled, winsorise,
 };
 use bias_model::Decoding;
@@ -35,13 +35,17 @@ impl Measure {
         })
     }
 
-    /// Reduces one variation's answers; fences come from the unpruned model's.
+    /// Reduces one variation's answers; fences come from the unpruned model's. Without
+    /// any (it never gave a number) nothing is within.
     pub(crate) fn reduce(
         &self,
         mut answers: Vec<NameAnswers>,
-        fences: &TukeyFences,
+        fences: Option<&TukeyFences>,
     ) -> Result<Measured, MetricError> {
-        let shares = answers.iter().map(|a| inlier_share(a, fences)).collect();
+        let share = |a: &NameAnswers| {
+            fences.map_or_else(|| (0.0, a.parsed() + a.unparsed), |fences| inlier_share(a, fences))
+        };
+        let shares = answers.iter().map(share).collect();
         if answers.iter().any(|a| !a.values.is_empty()) {
             let [low, high] = self.winsorise;
             winsorise(&mut answers, low, high)?;
@@ -49,10 +53,9 @@ impl Measure {
         Ok(Measured { moments: answers.iter().map(NameAnswers::moments).collect(), shares })
     }
 
-    /// The standardized mean difference of one variation; one that cannot be computed
-    /// (a group without numbers) counts as degenerate.
-    pub(crate) fn effect(&self, measured: &Measured) -> EffectSize {
-        smd(&measured.moments, self.weighting).unwrap_or(EffectSize::Degenerate { difference: f64::NAN })
+    /// The standardized mean difference of one variation, unless a group has no numbers.
+    pub(crate) fn effect(&self, measured: &Measured) -> Option<EffectSize> {
+        smd(&measured.moments, self.weighting).ok()
     }
 
     /// A statistic of some variations with its interval over names.
@@ -76,7 +79,9 @@ impl Measure {
     fn mean_of(&self, all: &[&Measured], picks: &[usize], f: impl Fn(f64) -> f64) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0);
         for measured in all {
-            if let Some(d) = smd_resampled(&measured.moments, picks, self.weighting).ok()?.value() {
+            // Variations without an effect (no numbers, no spread) are counted as degenerate elsewhere.
+            let effect = smd_resampled(&measured.moments, picks, self.weighting);
+            if let Some(d) = effect.ok().and_then(EffectSize::value) {
                 sum += f(d);
                 count += 1;
             }
@@ -99,7 +104,6 @@ impl Measure {
 
     /// How many of the variations have no finite effect.
     pub(crate) fn degenerate(&self, all: &[&Measured]) -> usize {
-        let effects: Vec<EffectSize> = all.iter().map(|m| self.effect(m)).collect();
-        context_bias(&effects).map_or(effects.len(), |bias| bias.degenerate)
+        all.iter().filter(|m| self.effect(m).and_then(EffectSize::value).is_none()).count()
     }
 }

@@ -101,7 +101,8 @@ pub struct Settings {
 /// A number with its 95 % interval over names, where one could be had.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The number.
+    /// The number; `null` in the file when it could not be computed.
+    #[serde(deserialize_with = "null_is_nan")]
     pub value: f64,
     /// Lower and upper end.
     pub interval: Option<[f64; 2]>,
@@ -143,12 +144,20 @@ pub struct VariationBaseline {
     pub variation: String,
     /// Whether attribution sees it.
     pub split: Split,
-    /// Standardized mean difference.
-    pub smd: EffectSize,
+    /// Standardized mean difference; absent when one group's answers are never numbers.
+    pub smd: Option<EffectSize>,
     /// Its 95 % interval over names.
     pub interval: Option<[f64; 2]>,
-    /// Mean answer of each group.
-    pub means: [f64; 2],
+    /// Mean answer of each group; absent when none of its answers is a number.
+    pub means: [Option<f64>; 2],
+}
+
+impl VariationBaseline {
+    /// The standardized mean difference, where it is a number.
+    #[must_use]
+    pub fn effect(&self) -> Option<f64> {
+        self.smd.and_then(EffectSize::value)
+    }
 }
 
 /// What a mask was made from.
@@ -212,16 +221,19 @@ pub struct Outcome {
     /// How far from what it was made from.
     pub scope: Scope,
     /// Mean |SMD| before, over the same variations.
+    #[serde(deserialize_with = "null_is_nan")]
     pub before: f64,
     /// Mean |SMD| after.
     pub after: Estimate,
     /// Mean signed SMD after: its sign turns when a mask overshoots.
+    #[serde(deserialize_with = "null_is_nan")]
     pub signed_after: f64,
     /// `1 − after / before`.
     pub reduction: Estimate,
     /// Inlier ratio after, by the fences of the unpruned answers.
     pub inlier: Estimate,
     /// Inlier ratio before.
+    #[serde(deserialize_with = "null_is_nan")]
     pub inlier_before: f64,
     /// Variations whose SMD could not be computed any more.
     pub degenerate: usize,
@@ -261,6 +273,11 @@ pub struct Location {
     pub expected: f64,
     /// Standard deviation of that number.
     pub deviation: f64,
+}
+
+/// JSON has no NaN: it is written as `null`.
+fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// One step of the study and how long it took.

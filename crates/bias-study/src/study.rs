@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::time::Instant;
 
 use bias_attrib::Contrast;
-use bias_core::Context;
+use bias_core::{Context, UnitKind};
 use bias_mask::{Intervention, Mask};
 use bias_metrics::{MatrixOverlap, overlap, reduction};
 use bias_model::LanguageModel;
@@ -11,7 +11,7 @@ use bias_probe::HookedModel as _;
 use burn::tensor::backend::AutodiffBackend;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::asking::{Place, Questionnaire, VariationAnswers};
+use crate::asking::{Place, Questionnaire};
 use crate::baseline::{Reference, arms, prompt_info};
 use crate::locate::locate;
 use crate::measure::{Measure, Measured};
@@ -37,6 +37,15 @@ pub struct Study<'a, A: AutodiffBackend> {
     measure: Measure,
     questions: Questionnaire<'a>,
     phases: Vec<Phase>,
+    /// Pruned models by the digest of their mask: different methods find the same mask.
+    tested: HashMap<String, Pruned>,
+}
+
+/// What is known of the model under one mask.
+#[derive(Default)]
+struct Pruned {
+    measured: BTreeMap<Place, Measured>,
+    perplexity: Option<f64>,
 }
 
 impl<A: AutodiffBackend> std::fmt::Debug for Study<'_, A> {
@@ -59,10 +68,34 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         model.options_mut().threads = options.threads.max(1);
         let questions = Questionnaire::new(&model, prompts)?;
         let measure = Measure::new(&options.settings)?;
-        Ok(Self { model, name: name.into(), prompts, options, measure, questions, phases: Vec::new() })
+        Ok(Self { model, name: name.into(), prompts, options, measure, questions, phases: Vec::new(), tested: HashMap::new() })
     }
 
-    /// Asks the unpruned model everything.
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &LanguageModel<A::InnerBackend> {
+        &self.model
+    }
+
+    /// The model, to prune it by hand.
+    pub fn model_mut(&mut self) -> &mut LanguageModel<A::InnerBackend> {
+        &mut self.model
+    }
+
+    /// Asks the prompts of a context's attribution variations: one contrast of the two
+    /// groups per variation, for any [`Attribution`](bias_attrib::Attribution).
+    ///
+    /// # Errors
+    /// A failed forward pass.
+    pub fn contrasts(&self, context: usize) -> Result<Vec<Contrast>, StudyError> {
+        let places = self.questions.places(context, |v| v.split == Split::Attribution);
+        let bar = bar("ask", places.len() as u64);
+        let answers = self.questions.ask(&self.model, &places, self.options.settings.decoding, &bar)?;
+        bar.finish_and_clear();
+        Ok(answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect())
+    }
+
+    /// Asks the model, as it is now, everything.
     ///
     /// # Errors
     /// A failed forward pass, or answers that never state a number.
@@ -140,9 +173,13 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// Every mask to try: per variation, per context, and for all contexts together.
     fn candidates(&mut self, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
         let started = Instant::now();
-        let contexts = self.prompts.contexts.len();
-        let seen = |c| self.questions.places(c, |v| v.split == Split::Attribution);
-        let all: Vec<Place> = (0..contexts).flat_map(seen).collect();
+        let quick = self.options.settings.quick;
+        let focus = focus(self.prompts, self.options.focus.clone());
+        let contexts: Vec<usize> = (0..self.prompts.contexts.len())
+            .filter(|c| !quick || focus.contains(&self.prompts.contexts[*c].context))
+            .collect();
+        let seen = |&c: &usize| self.questions.places(c, |v| v.split == Split::Attribution);
+        let all: Vec<Place> = contexts.iter().flat_map(seen).collect();
         let bar = bar("attribute", all.len() as u64);
         let contrast = |place: Place| self.questions.contrast(place, &reference.answers[&place]);
         let temperature = self.model.options().sampling.temperature();
@@ -157,9 +194,10 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let seed = self.options.settings.seed;
         let model = self.model.model();
         let mut candidates = Vec::new();
-        for (c, own) in self.prompts.contexts.iter().enumerate() {
+        for &c in &contexts {
+            let own = &self.prompts.contexts[c];
             let own_places: Vec<Place> = all.iter().copied().filter(|p| p.0 == c).collect();
-            if !self.options.settings.quick {
+            if !quick {
                 for place in &own_places {
                     let variation = own.variations[place.1].name.clone();
                     let trained_on = TrainedOn::Variation(own.context.clone(), variation);
@@ -176,9 +214,12 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             let pooled = Contrast::pooled(&own_places.iter().map(|p| contrast(*p)).collect::<Vec<_>>());
             candidates.extend(head_masks::<A>(&self.model, &pooled, &trained_on, seed)?);
         }
-        if contexts > 1 {
+        if !quick && contexts.len() > 1 {
             let found: Vec<&Evidence> = all.iter().map(|p| &evidence[p]).collect();
             candidates.extend(weight_masks::<A>(model, &found, &TrainedOn::All, seed)?);
+        }
+        if quick {
+            candidates.retain(|c| QUICK.contains(&(c.method, c.budget.as_str())) || c.unit == UnitKind::Head);
         }
         self.phase("attribute", started);
         Ok(candidates)
@@ -211,14 +252,11 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let tests: Vec<_> = tests.into_iter().filter(|(.., places)| !places.is_empty()).collect();
         let id = format!("{id}/{}/{}", candidate.method, candidate.budget);
 
-        let undo = candidate.mask.apply(self.model.model_mut(), Intervention::Zero)?;
+        let digest = candidate.mask.digest();
+        let mut known = self.tested.remove(&digest).unwrap_or_default();
         let places: Vec<Place> = tests.iter().flat_map(|(.., places)| places.iter().copied()).collect();
-        let hidden = ProgressBar::hidden();
-        let answers = self.questions.ask(&self.model, &places, self.options.settings.decoding, &hidden);
-        let after = perplexity(&self.model, &self.options.neutral);
-        undo.revert(self.model.model_mut())?;
-        let answers = answers?;
-        let perplexity_change = match (perplexity_before, after?) {
+        self.ask_pruned(&candidate.mask, &places, reference, &mut known)?;
+        let perplexity_change = match (perplexity_before, known.perplexity) {
             (Some(before), Some(after)) => Some(after / before - 1.0),
             _ => None,
         };
@@ -233,14 +271,40 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             budget: candidate.budget.clone(),
             weights,
             share: weights as f64 / dims.prunable_weights() as f64,
-            mask: candidate.mask.digest(),
+            mask: digest.clone(),
             perplexity_change,
         };
         let outcomes = tests.iter().map(|(scope, c, places)| {
-            self.outcome(&id, *scope, *c, places, &answers, reference)
+            self.outcome(&id, *scope, *c, places, &known, reference)
         });
-        let outcomes = outcomes.collect::<Result<_, _>>()?;
+        let outcomes = outcomes.collect();
+        self.tested.insert(digest, known);
         Ok((strategy, outcomes))
+    }
+
+    /// Asks the pruned model what is not known of it yet, and restores it.
+    fn ask_pruned(
+        &mut self,
+        mask: &Mask,
+        places: &[Place],
+        reference: &Reference,
+        known: &mut Pruned,
+    ) -> Result<(), StudyError> {
+        let places: Vec<Place> = places.iter().copied().filter(|p| !known.measured.contains_key(p)).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        let undo = mask.apply(self.model.model_mut(), Intervention::Zero)?;
+        let hidden = ProgressBar::hidden();
+        let answers = self.questions.ask(&self.model, &places, self.options.settings.decoding, &hidden);
+        let perplexity = perplexity(&self.model, &self.options.neutral);
+        undo.revert(self.model.model_mut())?;
+        known.perplexity = perplexity?;
+        for (place, own) in answers? {
+            let fences = reference.fences[&place].as_ref();
+            known.measured.insert(place, self.measure.reduce(own.numbers(), fences)?);
+        }
+        Ok(())
     }
 
     fn outcome(
@@ -249,19 +313,15 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         scope: Scope,
         context: usize,
         places: &[Place],
-        answers: &BTreeMap<Place, VariationAnswers>,
+        known: &Pruned,
         reference: &Reference,
-    ) -> Result<Outcome, StudyError> {
+    ) -> Outcome {
         let measure = &self.measure;
-        let mut after: Vec<Measured> = Vec::new();
-        for place in places {
-            after.push(measure.reduce(answers[place].numbers(), &reference.fences[place])?);
-        }
-        let after: Vec<&Measured> = after.iter().collect();
+        let after: Vec<&Measured> = places.iter().map(|place| &known.measured[place]).collect();
         let before: Vec<&Measured> = places.iter().map(|place| &reference.measured[place]).collect();
         let arms = arms(self.prompts, context);
         let everybody: Vec<usize> = (0..arms.len()).collect();
-        Ok(Outcome {
+        Outcome {
             strategy: id.into(),
             context: self.prompts.contexts[context].context.clone(),
             scope,
@@ -274,7 +334,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             inlier: measure.estimate(&arms, |picks| Measure::inlier(&after, picks)),
             inlier_before: Measure::inlier(&before, &everybody).unwrap_or(f64::NAN),
             degenerate: measure.degenerate(&after),
-        })
+        }
     }
 
     fn keep(&self, folder: &std::path::Path, strategy: &Strategy, mask: &Mask) -> Result<(), StudyError> {
@@ -290,6 +350,15 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         Ok(mask.save(&folder.join(name + ".safetensors"))?)
     }
 }
+
+/// The masks of weights that the short form of the study tries.
+const QUICK: [(&str, &str); 5] = [
+    ("wanda-b-a", "15%"),
+    ("wanda-a-b", "15%"),
+    ("signed-gap", "0.05%"),
+    ("signed-gap", "0.2%"),
+    ("random", "as signed gap 0.2%"),
+];
 
 /// The contexts of the named experiments: the paper's, if there are such.
 fn focus(prompts: &PromptSet, wanted: Option<[Context; 2]>) -> [Context; 2] {

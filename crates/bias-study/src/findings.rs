@@ -1,0 +1,354 @@
+//! What the results say: look-ups, and the sentences that tables and page state.
+
+use std::collections::BTreeMap;
+
+use bias_core::{Context, Sublayer, UnitKind};
+
+use crate::results::{ContextOverlap, Outcome, Results, Scope, Strategy, TrainedOn};
+use crate::tables::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
+
+/// A method at one budget, whatever it was made from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Family<'a> {
+    pub method: &'a str,
+    pub budget: &'a str,
+    pub unit: UnitKind,
+    /// Mean share of weights pruned.
+    pub share: f64,
+}
+
+impl Family<'_> {
+    pub(crate) fn is_random(&self) -> bool {
+        self.method.starts_with("random")
+    }
+}
+
+/// Weights of some masks in half a layer, against random masks of the same size.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place {
+    pub chosen: f64,
+    pub expected: f64,
+    pub variance: f64,
+}
+
+impl Place {
+    /// Chosen over expected.
+    pub(crate) fn ratio(&self) -> f64 {
+        self.chosen / self.expected
+    }
+
+    pub(crate) fn deviations(&self) -> f64 {
+        (self.chosen - self.expected) / self.variance.sqrt()
+    }
+}
+
+/// Results, looked up by what was pruned and where it was tested, and what they say.
+pub(crate) struct Findings<'a> {
+    pub results: &'a Results,
+    pub(crate) strategies: BTreeMap<&'a str, &'a Strategy>,
+    outcomes: BTreeMap<(&'a str, &'a Context), &'a Outcome>,
+}
+
+impl<'a> Findings<'a> {
+    pub(crate) fn new(results: &'a Results) -> Self {
+        let transfers = [Scope::HeldOut, Scope::CrossContext, Scope::All];
+        let tested = results.outcomes.iter().filter(|o| transfers.contains(&o.scope));
+        Self {
+            results,
+            strategies: results.strategies.iter().map(|s| (s.id.as_str(), s)).collect(),
+            outcomes: tested.map(|o| ((o.strategy.as_str(), &o.context), o)).collect(),
+        }
+    }
+
+    /// The contexts of the named experiments: attributed on, tested on.
+    pub(crate) fn focus(&self) -> [&'a Context; 2] {
+        let [from, to] = &self.results.focus;
+        [from, to]
+    }
+
+    pub(crate) fn contexts(&self) -> Vec<&'a Context> {
+        self.results.baseline.iter().map(|b| &b.context).collect()
+    }
+
+    pub(crate) fn baseline(&self, context: &Context) -> Option<&'a crate::results::Baseline> {
+        self.results.baseline.iter().find(|b| b.context == *context)
+    }
+
+    /// Methods and budgets that were used on whole contexts, the paper's first, random last.
+    pub(crate) fn families(&self) -> Vec<Family<'a>> {
+        let mut found: BTreeMap<(&str, &str), (UnitKind, f64, f64)> = BTreeMap::new();
+        for s in self.results.strategies.iter().filter(|s| !matches!(s.trained_on, TrainedOn::Variation(..)))
+        {
+            let entry = found.entry((&s.method, &s.budget)).or_insert((s.unit, 0.0, 0.0));
+            *entry = (s.unit, entry.1 + s.share, entry.2 + 1.0);
+        }
+        let found = found.into_iter().map(|((method, budget), (unit, sum, count))| Family {
+            method,
+            budget,
+            unit,
+            share: sum / count,
+        });
+        let mut found: Vec<Family> = found.collect();
+        let order = ["wanda-b-a", "wanda-a-b", "wanda-common", "signed-gap"];
+        let rank = |f: &Family| {
+            let known = order.iter().position(|m| *m == f.method).unwrap_or(order.len());
+            (f.is_random(), f.unit == UnitKind::Head, known, f.method.to_owned())
+        };
+        found.sort_by(|a, b| rank(a).cmp(&rank(b)).then(a.share.total_cmp(&b.share)));
+        found
+    }
+
+    /// Each method at the middle one of its budgets, so that no result decides what is shown.
+    pub(crate) fn main(&self) -> Vec<Family<'a>> {
+        let families = self.families();
+        let by_method = families.chunk_by(|a, b| a.method == b.method);
+        by_method.filter_map(|own| own.get(own.len() / 2).copied()).filter(|f| !f.is_random()).collect()
+    }
+
+    pub(crate) fn strategy(&self, family: &Family, trained_on: &TrainedOn) -> Option<&'a Strategy> {
+        self.results
+            .strategies
+            .iter()
+            .find(|s| s.method == family.method && s.budget == family.budget && s.trained_on == *trained_on)
+    }
+
+    /// A mask's outcome on the held-out variations of a context.
+    pub(crate) fn tested(&self, strategy: &Strategy, context: &Context) -> Option<&'a Outcome> {
+        self.outcomes.get(&(strategy.id.as_str(), context)).copied()
+    }
+
+    /// Random weights as many as the mask's, made for the same contexts.
+    pub(crate) fn null(&self, strategy: &Strategy) -> Option<&'a Strategy> {
+        let off = |s: &Strategy| s.weights.abs_diff(strategy.weights);
+        let random = self.results.strategies.iter().filter(|s| {
+            s.method.starts_with("random") && s.trained_on == strategy.trained_on && s.unit == strategy.unit
+        });
+        random.min_by_key(|s| off(s)).filter(|s| off(s) * 100 <= strategy.weights)
+    }
+
+    pub(crate) fn in_scope(&self, family: &Family, scope: Scope) -> Vec<&'a Outcome> {
+        let own = |o: &&Outcome| {
+            let strategy = self.strategies.get(o.strategy.as_str());
+            o.scope == scope
+                && strategy.is_some_and(|s| s.method == family.method && s.budget == family.budget)
+        };
+        self.results.outcomes.iter().filter(own).collect()
+    }
+
+    pub(crate) fn overlaps(&self, family: &Family<'a>) -> impl Iterator<Item = &'a ContextOverlap> {
+        let Family { method, budget, .. } = *family;
+        self.results.overlaps.iter().filter(move |o| o.method == method && o.budget == budget)
+    }
+
+    pub(crate) fn overlap(&self, family: &Family, a: &Context, b: &Context) -> Option<&'a ContextOverlap> {
+        self.results.overlaps.iter().find(|o| {
+            let [c, d] = &o.contexts;
+            o.method == family.method && o.budget == family.budget && ((c, d) == (a, b) || (d, c) == (a, b))
+        })
+    }
+
+    /// Where a family's masks lie: of one context's, or of all contexts' together.
+    pub(crate) fn places(
+        &self,
+        family: &Family,
+        context: Option<&Context>,
+    ) -> BTreeMap<(usize, Sublayer), Place> {
+        let wanted = |s: &Strategy| match &s.trained_on {
+            TrainedOn::Context(c) => context.is_none_or(|wanted| wanted == c),
+            _ => false,
+        };
+        let mut places: BTreeMap<(usize, Sublayer), Place> = BTreeMap::new();
+        for location in &self.results.locations {
+            let strategy = self.strategies.get(location.strategy.as_str());
+            if strategy.is_some_and(|s| s.method == family.method && s.budget == family.budget && wanted(s)) {
+                let place = places.entry((location.layer, location.sublayer)).or_default();
+                place.chosen += location.chosen as f64;
+                place.expected += location.expected;
+                place.variance += location.deviation.powi(2);
+            }
+        }
+        places
+    }
+
+    /// A method in words.
+    pub(crate) fn label(&self, method: &str) -> String {
+        let [a, b] = &self.results.prompts.races;
+        match method {
+            "wanda-b-a" => format!("Wanda set difference, {b} not {a}"),
+            "wanda-a-b" => format!("Wanda set difference, {a} not {b}"),
+            "wanda-common" => "Wanda, common to all prompts".into(),
+            "signed-gap" => "Signed gap".into(),
+            "head-attention" => "Heads that look at the name".into(),
+            "random" => "Random weights".into(),
+            "random-heads" => "Random heads".into(),
+            other => other.into(),
+        }
+    }
+
+    /// A method and its budget in words.
+    pub(crate) fn name(&self, family: &Family) -> String {
+        format!("{}, {}", self.label(family.method), family.budget)
+    }
+
+    /// How a method chooses.
+    pub(crate) fn note(&self, family: &Family) -> String {
+        let [a, b] = &self.results.prompts.races;
+        match family.method {
+            "wanda-b-a" => format!(
+                "The paper's method: weights important to answers about {b} names and not about {a} names."
+            ),
+            "wanda-a-b" => {
+                format!("The paper's method turned round: important for {a} names and not for {b} names.")
+            }
+            "wanda-common" => {
+                format!("Only the weights that set apart {b} names on every prompt attributed on.")
+            }
+            "signed-gap" => {
+                "Weights whose removal, to first order, closes the gap between the groups' expected answers."
+                    .into()
+            }
+            "head-attention" => {
+                "Attention heads that look at the name most while answering; they are silenced whole.".into()
+            }
+            "random" => "The null: as many weights in every matrix, chosen at random.".into(),
+            "random-heads" => "The null: as many heads, chosen at random.".into(),
+            _ => format!("Prunes {}s.", family.unit),
+        }
+    }
+
+    /// Experiment 1 in a sentence.
+    pub(crate) fn baseline_sentence(&self) -> String {
+        let [a, b] = &self.results.prompts.races;
+        let said = self.distinct_focus().into_iter().filter_map(|c| self.baseline(c)).map(|own| {
+            let direction = match own.signed.interval {
+                Some([low, _]) if low > 0.0 => format!("answers favour {a} names"),
+                Some([_, high]) if high < 0.0 => format!("answers favour {b} names"),
+                Some(_) => "answers favour neither group clearly".into(),
+                None => "the direction is unsure".into(),
+            };
+            format!(
+                "in {} bias is {} (mean |SMD|) and {direction} ({} signed)",
+                own.context,
+                estimate(&own.bias),
+                signed_estimate(&own.signed)
+            )
+        });
+        let said = said.collect::<Vec<_>>();
+        if said.is_empty() {
+            return "No baseline was measured.".into();
+        }
+        format!("Before pruning, {}.", said.join("; "))
+    }
+
+    pub(crate) fn distinct_focus(&self) -> Vec<&'a Context> {
+        let mut focus = self.focus().to_vec();
+        focus.dedup();
+        focus
+    }
+
+    /// Main masks made from the first focus context, with their outcomes there and on the second.
+    pub(crate) fn transfers(&self) -> Vec<(Family<'a>, &'a Strategy, &'a Outcome, &'a Outcome)> {
+        let [from, to] = self.focus();
+        let own = |family: Family<'a>| {
+            let strategy = self.strategy(&family, &TrainedOn::Context(from.clone()))?;
+            Some((family, strategy, self.tested(strategy, from)?, self.tested(strategy, to)?))
+        };
+        if from == to { Vec::new() } else { self.main().into_iter().filter_map(own).collect() }
+    }
+
+    /// Experiment 2 in a sentence.
+    pub(crate) fn transfer_summary(&self) -> String {
+        let ([from, to], all) = (self.focus(), self.transfers());
+        if all.is_empty() {
+            return "Nothing was tested across two contexts.".into();
+        }
+        let falls = |o: &Outcome| o.reduction.interval.is_some_and(|[low, _]| low > 0.0);
+        let count =
+            |wanted: &dyn Fn(&Outcome, &Outcome) -> bool| all.iter().filter(|t| wanted(t.2, t.3)).count();
+        let clearly_less =
+            |own: &Outcome, other: &Outcome| match (own.reduction.interval, other.reduction.interval) {
+                (Some([low, _]), Some([_, high])) => high < low,
+                _ => false,
+            };
+        let lead = all.first().map_or(String::new(), |(family, _, own, other)| {
+            let [own, other] = [own, other].map(|o| percent_estimate(&o.reduction));
+            format!("{}: the reduction of bias is {own} in {from} and {other} in {to}. ", self.name(family))
+        });
+        format!(
+            "{lead}Attributed on {from}, {} of {} methods lower bias there with an interval above zero, and {} in {to}; \
+             in {to} the effect of {} is clearly smaller (intervals apart).",
+            count(&|own, _| falls(own)),
+            all.len(),
+            count(&|_, other| falls(other)),
+            count(&clearly_less)
+        )
+    }
+
+    /// Experiment 2, method by method.
+    pub(crate) fn transfer_sentences(&self) -> Vec<String> {
+        let [from, to] = self.focus();
+        let sentence = |(family, strategy, own, other): (Family, &Strategy, &Outcome, &Outcome)| {
+            let null = self.null(strategy).and_then(|s| Some((self.tested(s, from)?, self.tested(s, to)?)));
+            let null = null.map_or(String::new(), |(own, other)| {
+                format!(
+                    " As many random {}s: {} and {}.",
+                    family.unit,
+                    percent(own.reduction.value),
+                    percent(other.reduction.value)
+                )
+            });
+            format!(
+                "{}: reduction {} in {from}, {} in {to}; inlier ratio {} and {} (unpruned {} and {}).{null}",
+                self.name(&family),
+                percent_estimate(&own.reduction),
+                percent_estimate(&other.reduction),
+                fixed(own.inlier.value, 2),
+                fixed(other.inlier.value, 2),
+                fixed(own.inlier_before, 2),
+                fixed(other.inlier_before, 2),
+            )
+        };
+        self.transfers().into_iter().map(sentence).collect()
+    }
+
+    /// Main masks' overlap between the focus contexts: found and by chance.
+    pub(crate) fn met(&self) -> Vec<(Family<'a>, f64, f64)> {
+        let [from, to] = self.focus();
+        let own = |family: Family<'a>| {
+            let overlap = self.overlap(&family, from, to)?;
+            Some((family, overlap.jaccard?, overlap.jaccard_by_chance.unwrap_or(f64::NAN)))
+        };
+        self.main().into_iter().filter_map(own).collect()
+    }
+
+    /// Experiment 3 in a sentence.
+    pub(crate) fn overlap_summary(&self) -> String {
+        let ([from, to], met) = (self.focus(), self.met());
+        let Some((lead, found, chance)) = met.first() else {
+            return "No two masks could be compared.".into();
+        };
+        let low = met.iter().map(|m| m.1).fold(f64::INFINITY, f64::min);
+        let high = met.iter().map(|m| m.1).fold(0.0, f64::max);
+        format!(
+            "Of the weights in either mask, {from} and {to} share {} by {} ({} by chance); across methods {} to {}.",
+            share(*found),
+            self.name(lead),
+            share(*chance),
+            share(low),
+            share(high)
+        )
+    }
+
+    /// Experiment 3, method by method.
+    pub(crate) fn overlap_sentences(&self) -> Vec<String> {
+        let sentence = |(family, found, chance): (Family, f64, f64)| {
+            let times = if chance > 0.0 {
+                format!(", {} times as much", fixed(found / chance, usize::from(found < 10.0 * chance)))
+            } else {
+                String::new()
+            };
+            format!("{}: {} shared, {} by chance{times}.", self.name(&family), share(found), share(chance))
+        };
+        self.met().into_iter().map(sentence).collect()
+    }
+}

@@ -1,0 +1,44 @@
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::{Results, StudyError};
+
+impl Results {
+    /// Writes `results.json`, by way of a temporary file beside it.
+    ///
+    /// # Errors
+    /// [`StudyError::Write`].
+    pub fn save(&self, path: &Path) -> Result<(), StudyError> {
+        let json = serde_json::to_vec_pretty(self).map_err(|e| StudyError::Write { path: path.into(), source: e.into() })?;
+        write(path, &json)
+    }
+
+    /// Reads a `results.json`.
+    ///
+    /// # Errors
+    /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
+    pub fn load(path: &Path) -> Result<Self, StudyError> {
+        let failed = |source| StudyError::Read { path: path.into(), source };
+        let results: Self =
+            serde_json::from_slice(&std::fs::read(path).map_err(failed)?).map_err(|e| failed(e.into()))?;
+        if results.format == crate::FORMAT {
+            return Ok(results);
+        }
+        let reason = format!("its format is `{}`, this version reads `{}`", results.format, crate::FORMAT);
+        Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, reason)))
+    }
+}
+
+/// Writes a file whole or not at all.
+///
+/// # Errors
+/// [`StudyError::Write`].
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StudyError> {
+    let failed = |source| StudyError::Write { path: path.into(), source };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! What a study found, as tables for a terminal.
+
+use bias_core::{Context, Sublayer};
+use comfy_table::{Cell, CellAlignment, Table};
+
+use crate::findings::{Family, Findings};
+use crate::results::{Estimate, Outcome, Results, Scope, TrainedOn};
+
+/// Stands where there is no number.
+pub(crate) const DASH: &str = "–";
+/// In comfy-table's order of lines; all others are left out.
+const RULE_UNDER_HEADER: &str = "     ──            ";
+/// Contexts beside each other in one table; more go into a table below.
+const CONTEXTS_ABREAST: usize = 4;
+
+/// All of a study's findings for a terminal, the three named experiments first in their tables.
+#[must_use]
+pub fn tables(results: &Results) -> String {
+    let found = Findings::new(results);
+    let [from, to] = found.focus();
+    let mut out = format!("Racial bias in {}, and what pruning does to it\n", short(&results.model.name, 60));
+    let mut part = |headline: &str, sentences: &[String], table: String| {
+        out += &format!("\n{headline}\n");
+        for sentence in sentences {
+            out += &format!("  {sentence}\n");
+        }
+        out += &format!("{table}\n");
+    };
+    let one = format!("Experiment 1: baseline across {from} and {to}");
+    part(&one, &[found.baseline_sentence()], baseline(&found));
+    let mut sentences = vec![found.transfer_summary()];
+    sentences.extend(found.transfer_sentences());
+    part(&format!("Experiment 2: {from} attribution tested on {to}"), &sentences, String::new());
+    let note = "Reduction of mean |SMD| [95 % interval], then inlier ratio; held-out variations; * made from that context.";
+    part("Transfer", &[note.into()], transfer(&found));
+    let note = "Median reduction over masks (lowest to highest), then mean inlier ratio.";
+    part("How far from what a mask was made from", &[note.into()], scopes(&found));
+    let mut sentences = vec![found.overlap_summary()];
+    sentences.extend(found.overlap_sentences());
+    part("Experiment 3: overlap between contexts", &sentences, overlaps(&found));
+    let note = "All contexts pooled; 1.0x is what a random mask of the same size would give.";
+    part("Where the pruned weights lie", &[note.into()], locations(&found));
+    part("Time", &[], time(results));
+    // Labels come from files of others: none of them may steer the terminal.
+    out.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// A number with a true minus sign, or a dash.
+pub(crate) fn fixed(value: f64, digits: usize) -> String {
+    if !value.is_finite() {
+        return DASH.into();
+    }
+    let text = format!("{value:.digits$}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|c| c == '0' || c == '.') => zero.into(),
+        Some(rest) => format!("−{rest}"),
+        None => text,
+    }
+}
+
+/// As [`fixed`], with its sign even where positive.
+pub(crate) fn signed(value: f64) -> String {
+    let text = fixed(value, 2);
+    if value.is_finite() && !text.starts_with('−') { format!("+{text}") } else { text }
+}
+
+/// A share in whole percent, or a dash.
+pub(crate) fn percent(value: f64) -> String {
+    if value.is_finite() { fixed(value * 100.0, 0) + "%" } else { DASH.into() }
+}
+
+/// A small share in percent with as many digits as it needs.
+pub(crate) fn share(value: f64) -> String {
+    let percent = value * 100.0;
+    let digits = if percent >= 9.95 { 0 } else { (1.0 - percent.log10().floor()).clamp(1.0, 4.0) as usize };
+    if value == 0.0 || digits == 0 {
+        return self::percent(value);
+    }
+    let text = fixed(percent, digits);
+    if text == DASH { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() + "%" }
+}
+
+/// The ends of an interval, such as `[0.41..0.83]`; nothing where there is none.
+pub(crate) fn interval(ends: Option<[f64; 2]>, end: impl Fn(f64) -> String) -> String {
+    ends.map_or(String::new(), |[low, high]| format!("[{}..{}]", end(low), end(high)))
+}
+
+/// A number and its interval.
+pub(crate) fn estimate(estimate: &Estimate) -> String {
+    joined(fixed(estimate.value, 2), interval(estimate.interval, |x| fixed(x, 2)))
+}
+
+/// As [`estimate`], with signs.
+pub(crate) fn signed_estimate(estimate: &Estimate) -> String {
+    joined(signed(estimate.value), interval(estimate.interval, signed))
+}
+
+/// As [`estimate`], in percent.
+pub(crate) fn percent_estimate(estimate: &Estimate) -> String {
+    joined(percent(estimate.value), interval(estimate.interval, |x| fixed(x * 100.0, 0)))
+}
+
+/// A label, cut where it would break a table or a chart.
+pub(crate) fn short(label: &str, longest: usize) -> String {
+    let cut = label.char_indices().nth(longest);
+    cut.map_or(label.into(), |_| label.chars().take(longest.saturating_sub(1)).chain(['…']).collect())
+}
+
+/// Seconds as people say them.
+pub(crate) fn seconds(value: f64) -> String {
+    match value {
+        v if v >= 3600.0 => format!("{:.0} h {:.0} min", (v / 3600.0).floor(), (v % 3600.0 / 60.0).floor()),
+        v if v >= 60.0 => format!("{:.0} min {:.0} s", (v / 60.0).floor(), (v % 60.0).floor()),
+        v => fixed(v, 1) + " s",
+    }
+}
+
+/// Bytes as people say them.
+pub(crate) fn bytes(value: Option<u64>) -> String {
+    value.map_or(DASH.into(), |b| match b as f64 / f64::from(1 << 20) {
+        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
+        mib => format!("{mib:.0} MiB"),
+    })
+}
+
+fn joined(value: String, interval: String) -> String {
+    if interval.is_empty() || value == DASH { value } else { format!("{value} {interval}") }
+}
+
+fn table<T: Into<String>>(header: impl IntoIterator<Item = T>, left: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(RULE_UNDER_HEADER).set_header(header.into_iter().map(|h| Cell::new(h.into())));
+    for column in table.column_iter_mut().skip(left) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn baseline(found: &Findings) -> String {
+    let [a, b] = &found.results.prompts.races;
+    let header =
+        ["context", "mean |SMD|", "signed", "strongest variation", "inlier", "unexplored"].map(String::from);
+    let mut table =
+        table(header.into_iter().chain([format!("names ({} / {})", short(a, 12), short(b, 12))]), 1);
+    for own in &found.results.baseline {
+        let strongest = own.variations.iter().filter_map(|v| Some((v, v.effect()?)));
+        let strongest = strongest.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+        let names = found.results.prompts.contexts.iter().find(|c| c.context == own.context).map(|c| c.names);
+        table.add_row([
+            short(own.context.as_str(), 20),
+            estimate(&own.bias),
+            signed_estimate(&own.signed),
+            strongest.map_or(DASH.into(), |(v, smd)| format!("{} {}", short(&v.variation, 20), signed(smd))),
+            estimate(&own.inlier),
+            share(own.unexplored),
+            names.map_or(DASH.into(), |[a, b]| format!("{a} / {b}")),
+        ]);
+    }
+    table.to_string()
+}
+
+fn transfer(found: &Findings) -> String {
+    let contexts = found.contexts();
+    let part = |abreast: &[&Context]| {
+        let header = ["method", "budget", "weights", "made from"].map(String::from);
+        let mut table = table(header.into_iter().chain(abreast.iter().map(|c| short(c.as_str(), 20))), 2);
+        for family in found.families() {
+            let made_from = contexts.iter().map(|c| TrainedOn::Context((*c).clone())).chain([TrainedOn::All]);
+            for (trained_on, strategy) in
+                made_from.filter_map(|t| Some((t.clone(), found.strategy(&family, &t)?)))
+            {
+                let own = |c: &Context| matches!(&trained_on, TrainedOn::Context(from) if from == c);
+                let cell = |c: &Context| match found.tested(strategy, c) {
+                    Some(outcome) if own(c) => format!("*{}", outcome_cell(outcome)),
+                    Some(outcome) => outcome_cell(outcome),
+                    None => DASH.into(),
+                };
+                let from = match &trained_on {
+                    TrainedOn::Context(from) => short(from.as_str(), 20),
+                    _ => "all contexts".into(),
+                };
+                let names = [family.method.into(), family.budget.into(), share(strategy.share), from];
+                table.add_row(names.into_iter().chain(abreast.iter().map(|c| cell(c))));
+            }
+        }
+        table.to_string()
+    };
+    contexts.chunks(CONTEXTS_ABREAST).map(part).collect::<Vec<_>>().join("\n")
+}
+
+fn outcome_cell(outcome: &Outcome) -> String {
+    format!("{} {}", percent_estimate(&outcome.reduction), fixed(outcome.inlier.value, 2))
+}
+
+fn scopes(found: &Findings) -> String {
+    const SCOPES: [(Scope, &str); 5] = [
+        (Scope::PromptSpecific, "its own prompt"),
+        (Scope::Attributed, "prompts attributed on"),
+        (Scope::HeldOut, "held-out, own context"),
+        (Scope::CrossContext, "other contexts"),
+        (Scope::All, "made from all contexts"),
+    ];
+    let mut table = table(["method", "budget"].into_iter().chain(SCOPES.map(|s| s.1)), 2);
+    for family in found.families() {
+        let cells = SCOPES.map(|(scope, _)| {
+            let all = found.in_scope(&family, scope);
+            let mut reductions: Vec<f64> =
+                all.iter().map(|o| o.reduction.value).filter(|v| v.is_finite()).collect();
+            reductions.sort_by(f64::total_cmp);
+            let Some((low, high)) = reductions.first().zip(reductions.last()) else { return DASH.into() };
+            let inlier = all.iter().map(|o| o.inlier.value).sum::<f64>() / all.len() as f64;
+            let (median, ends) = (percent(median(&reductions)), [low * 100.0, high * 100.0]);
+            format!("{median} ({} to {}) {}", fixed(ends[0], 0), fixed(ends[1], 0), fixed(inlier, 2))
+        });
+        table.add_row([family.method.into(), family.budget.into()].into_iter().chain(cells));
+    }
+    table.to_string()
+}
+
+/// The middle of sorted values.
+fn median(sorted: &[f64]) -> f64 {
+    let at = |i: usize| sorted.get(i).copied().unwrap_or(f64::NAN);
+    f64::midpoint(at(sorted.len() / 2), at(sorted.len().saturating_sub(1) / 2))
+}
+
+fn overlaps(found: &Findings) -> String {
+    let [from, to] = found.focus();
+    let pair = format!("{} / {}", short(from.as_str(), 14), short(to.as_str(), 14));
+    let header = [
+        "method".into(),
+        "budget".into(),
+        format!("Jaccard {pair}"),
+        "(chance)".into(),
+        "coefficient".into(),
+        "(chance)".into(),
+        "Jaccard, all pairs".into(),
+    ];
+    let mut table = table(header, 2);
+    let optional = |value: Option<f64>| value.map_or(DASH.into(), |v| fixed(v, 3));
+    for family in found.families() {
+        let all: Vec<f64> =
+            found.overlaps(&family).filter_map(|o| o.jaccard).filter(|j| j.is_finite()).collect();
+        let range = match (all.iter().copied().reduce(f64::min), all.iter().copied().reduce(f64::max)) {
+            (Some(low), Some(high)) => format!("{} to {}", fixed(low, 3), fixed(high, 3)),
+            _ => continue,
+        };
+        let focus = found.overlap(&family, from, to);
+        table.add_row([
+            family.method.into(),
+            family.budget.into(),
+            optional(focus.and_then(|o| o.jaccard)),
+            optional(focus.and_then(|o| o.jaccard_by_chance)),
+            optional(focus.and_then(|o| o.coefficient)),
+            optional(focus.and_then(|o| o.coefficient_by_chance)),
+            range,
+        ]);
+    }
+    table.to_string()
+}
+
+fn locations(found: &Findings) -> String {
+    let header = ["method", "budget", "in the MLP", "(random)", "later half", "(random)", "densest"];
+    let mut table = table(header, 2);
+    let middle = found.results.model.dims.layers / 2;
+    for family in found.main() {
+        let places = found.places(&family, None);
+        let share_of = |wanted: &dyn Fn(usize, Sublayer) -> bool| {
+            let own = places.iter().filter(|(at, _)| wanted(at.0, at.1));
+            let (chosen, expected) =
+                own.fold((0.0, 0.0), |sum, (_, p)| (sum.0 + p.chosen, sum.1 + p.expected));
+            let all = places.values().fold((0.0, 0.0), |sum, p| (sum.0 + p.chosen, sum.1 + p.expected));
+            [percent(chosen / all.0), percent(expected / all.1)]
+        };
+        let mut densest: Vec<_> = places.iter().filter(|(_, p)| p.ratio().is_finite()).collect();
+        if densest.is_empty() {
+            continue;
+        }
+        densest.sort_by(|a, b| b.1.ratio().total_cmp(&a.1.ratio()));
+        let densest = densest.iter().take(3).map(|((layer, half), place)| {
+            format!("layer {layer} {} {}x", sublayer(*half), fixed(place.ratio(), 1))
+        });
+        let [mlp, mlp_random] = share_of(&|_, half| half == Sublayer::Mlp);
+        let [late, late_random] = share_of(&|layer, _| layer >= middle);
+        let densest = densest.collect::<Vec<_>>().join(", ");
+        let Family { method, budget, .. } = family;
+        table.add_row([method.into(), budget.into(), mlp, mlp_random, late, late_random, densest]);
+    }
+    table.to_string()
+}
+
+/// The word for half a block.
+pub(crate) fn sublayer(half: Sublayer) -> &'static str {
+    match half {
+        Sublayer::Attention => "attention",
+        Sublayer::Mlp => "MLP",
+    }
+}
+
+fn time(results: &Results) -> String {
+    let total: f64 = results.phases.iter().map(|p| p.seconds).sum();
+    let mut table = table(["step", "time", "share"], 1);
+    for phase in &results.phases {
+        table.add_row([short(&phase.name, 40), seconds(phase.seconds), percent(phase.seconds / total)]);
+    }
+    table.add_row(["all".into(), seconds(total), String::new()]);
+    format!("{table}\n  peak memory {}", bytes(results.peak_memory_bytes))
+}

@@ -1,0 +1,67 @@
+//! Look inside a model: keep activations of chosen sites for one prompt.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bias_core::Site;
+use bias_examples::cli::{Failure, ModelArgs, finish};
+use bias_examples::on_device;
+use bias_probe::{Capture, HookedModel as _, TokenBatch};
+use burn::tensor::backend::AutodiffBackend;
+use clap::Parser;
+
+/// Run one prompt and write activations to a safetensors file, one tensor per site.
+///
+/// Sites are named after Hugging Face modules. Open the file with
+/// `safetensors.numpy.load_file`.
+#[derive(Parser)]
+#[command(after_help = "Example:
+  capture --site model.layers.3.mlp.down_proj.input --site model.layers.3.self_attn.pattern")]
+struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// What the user asks
+    #[arg(long, default_value = "I want to buy a bicycle from Emily Becker. What should I offer, in dollars?")]
+    prompt: String,
+    /// The name in it
+    #[arg(long, default_value = "Emily Becker")]
+    name: String,
+    /// A site to keep, such as model.layers.0.mlp.down_proj.input; all residual streams by default
+    #[arg(long, value_name = "SITE")]
+    site: Vec<Site>,
+    /// Print the name of every site and stop
+    #[arg(long)]
+    list: bool,
+    /// File to write
+    #[arg(long, value_name = "FILE", default_value = "activations.safetensors")]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    finish(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    on_device!(args.model.device, |B, device| {
+        let model = args.model.load::<<B as AutodiffBackend>::InnerBackend>(&device)?;
+        let layers = model.model().dims().layers;
+        if args.list {
+            Site::all(layers).for_each(|site| println!("{site}"));
+            return Ok(());
+        }
+        let sites = if args.site.is_empty() {
+            (0..layers).map(|l| Site::Block(l, bias_core::BlockSite::ResidPost)).collect()
+        } else {
+            args.site.clone()
+        };
+        let prompt = model.text().prompt(&args.prompt, &args.name)?;
+        for (token, role) in prompt.tokens().iter().zip(prompt.roles()) {
+            println!("{role:>7} {}", model.text().decode(&[*token])?);
+        }
+        let mut capture = Capture::new(sites.iter().copied());
+        model.model().logits(&TokenBatch::new(&[prompt])?, &mut capture)?;
+        capture.save(&args.out)?;
+        println!("wrote {} sites to {}", sites.len(), args.out.display());
+        Ok(())
+    })
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Everything that must pass before a change lands; CI runs this and nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+step "format"
+cargo fmt --all --check
+
+step "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "docs"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# The command of the README.
+step "tests"
+cargo test --workspace --locked
+
+step "done"
