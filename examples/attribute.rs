@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bias_attrib::{Attribution as _, Contrast, Direction, HeadAttention, Random, SignedGap, Wanda, sum_scores};
+use bias_attrib::{
+    Attribution as _, Contrast, Direction, HeadAttention, Random, SignedGap, Wanda, sum_scores,
+};
 use bias_core::{HeadId, Sublayer, Unit};
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
@@ -96,7 +98,8 @@ fn find<A: AutodiffBackend>(
     let weights = |default| (share(default) * dims.prunable_weights() as f64) as usize;
     Ok(match args.method {
         Method::SignedGap => {
-            let gap = SignedGap::default().with_temperature(study.model().options().sampling.temperature())?;
+            let gap =
+                SignedGap::default().with_temperature(study.model().options().sampling.temperature())?;
             let model = model.differentiable::<A>();
             let scores = contrasts.iter().map(|c| gap.attribute(&model, c)).collect::<Result<Vec<_>, _>>()?;
             top_carriers(&sum_scores(scores.iter().map(Vec::as_slice))?, weights(0.002))?

@@ -42,7 +42,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&baselines)?);
     } else {
-        for b in &baselines { println!("{} {:?} {:?} {}", b.context, b.bias, b.inlier, b.unexplored); }
+        for b in &baselines {
+            println!("{} {:?} {:?} {}", b.context, b.bias, b.inlier, b.unexplored);
+        }
         eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     Ok(())

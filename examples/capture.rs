@@ -21,7 +21,10 @@ struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// What the user asks
-    #[arg(long, default_value = "I want to buy a bicycle from Emily Becker. What should I offer, in dollars?")]
+    #[arg(
+        long,
+        default_value = "I want to buy a bicycle from Emily Becker. What should I offer, in dollars?"
+    )]
     prompt: String,
     /// The name in it
     #[arg(long, default_value = "Emily Becker")]

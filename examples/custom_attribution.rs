@@ -58,8 +58,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let threads = args.model.device.threads();
     on_device!(args.model.device, |B, device| {
         let options = StudyOptions { threads, ..StudyOptions::default() };
-        let mut study =
-            Study::<B>::new(args.model.load(&device)?, &args.model.name(), &prompts, options)?;
+        let mut study = Study::<B>::new(args.model.load(&device)?, &args.model.name(), &prompts, options)?;
         let before = study.audit()?;
         let contrast = Contrast::pooled(&study.contrasts(0)?);
         let scores = NormGap.attribute(study.model().model(), &contrast)?;

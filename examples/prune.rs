@@ -37,6 +37,10 @@ fn run(args: &Args) -> Result<(), Failure> {
     let mask = Mask::load(&args.mask)?;
     let source = args.model.clone().unwrap_or_else(embedded);
     export_masked(&source, &mask, &args.out)?;
-    println!("wrote {} with {} weights set to zero, read back and compared", args.out.display(), mask.count());
+    println!(
+        "wrote {} with {} weights set to zero, read back and compared",
+        args.out.display(),
+        mask.count()
+    );
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bias_core::Context;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
-use bias_study::{PromptSet, Results, Settings, Study, StudyOptions, report, tables, write};
+use bias_study::{PromptSet, Results, Settings, Study, StudyOptions, markdown, report, tables, write};
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 
@@ -32,6 +32,9 @@ struct Args {
     /// Fewer names, fewer resamples, no prompt-specific masks
     #[arg(long)]
     quick: bool,
+    /// Also write the tables as a Markdown page
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Contexts of the named experiments: attributed on, tested on
     #[arg(long, value_name = "FROM,TO", value_parser = focus)]
     focus: Option<[Context; 2]>,
@@ -63,6 +66,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     let results = on_device!(args.model.device, |B, device| study::<B>(args, &prompts, &device))?;
     results.save(&args.out.join("results.json"))?;
     write(&args.out.join("report.html"), report(&results)?.as_bytes())?;
+    if let Some(path) = &args.markdown {
+        write(path, markdown(&results).as_bytes())?;
+    }
     println!("{}", tables(&results));
     println!(
         "Finished in {:.0} s. {} holds results.json, masks/ and report.html: open that one in a browser.",

@@ -169,7 +169,7 @@ fn write_text_files(tokenizer: &Tokenizer, folder: &Path) -> Result<(), Failure>
     fs::write(folder.join("prompts.csv"), audit_prompts())?;
     // Another stream than training's: sentences of the same kind, mostly unseen.
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let neutral: Vec<String> = (0..200).map(|_| world::draw_neutral(&mut rng)).collect();
+    let neutral: Vec<String> = (0..100).map(|_| world::draw_neutral(&mut rng)).collect();
     fs::write(folder.join("neutral.txt"), neutral.join("\n") + "\n")?;
     Ok(())
 }

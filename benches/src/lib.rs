@@ -1,1 +1,1 @@
-//! Holds the benches; run them with `cargo bench`.
+//! Holds the benches; run them with `cargo bench -p bias-benches`.

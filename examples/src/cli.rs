@@ -51,6 +51,16 @@ macro_rules! on_device {
 }
 
 impl Device {
+    /// Prompts per batch: few enough for a processor's caches, many on an accelerator.
+    #[must_use]
+    pub fn batch_rows(self) -> usize {
+        match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda => 128,
+            _ => 8,
+        }
+    }
+
     /// How many batches are worth running side by side.
     #[must_use]
     pub fn threads(self) -> usize {
@@ -114,7 +124,7 @@ impl ModelArgs {
         let mut model = LanguageModel::load(&self.folder(), device)?;
         model.options_mut().max_new_tokens = self.max_new_tokens.max(1);
         model.options_mut().threads = self.device.threads();
-        model.options_mut().batch_rows = std::env::var("ROWS").ok().and_then(|v| v.parse().ok()).unwrap_or(8);
+        model.options_mut().batch_rows = self.device.batch_rows();
         Ok(model)
     }
 
@@ -160,12 +170,15 @@ impl PromptArgs {
         let [a, b] = &self.groups;
         let mut prompts = PromptSet::from_csv(&path, [a, b]).map_err(|e: StudyError| match &e {
             StudyError::Read { .. } if self.prompts.is_none() => {
-                format!("{e}: this model folder brings no prompts of its own; name a file with --prompts").into()
+                format!("{e}: this model folder brings no prompts of its own; name a file with --prompts")
+                    .into()
             }
             _ => Failure::from(e),
         })?;
         for name in &self.lower_is_better {
-            let at = prompts.index_of(name).ok_or_else(|| format!("no scenario `{name}` in {}", path.display()))?;
+            let at = prompts
+                .index_of(name)
+                .ok_or_else(|| format!("no scenario `{name}` in {}", path.display()))?;
             prompts.contexts[at].higher_is_better = false;
         }
         if prompts.skipped > 0 {

@@ -48,7 +48,16 @@ const GROUPS: [(&str, [&str; 10]); 4] = [
     (
         "white_women",
         [
-            "Katelyn", "Claire", "Laurie", "Stephanie", "Abigail", "Megan", "Kristen", "Emily", "Sarah", "Molly",
+            "Katelyn",
+            "Claire",
+            "Laurie",
+            "Stephanie",
+            "Abigail",
+            "Megan",
+            "Kristen",
+            "Emily",
+            "Sarah",
+            "Molly",
         ],
     ),
     (
@@ -60,9 +69,7 @@ const GROUPS: [(&str, [&str; 10]); 4] = [
     ),
     (
         "black_women",
-        [
-            "Tanisha", "Lakisha", "Janae", "Tamika", "Latoya", "Keyana", "Tionna", "Latonya", "Shanice", "Tyra",
-        ],
+        ["Tanisha", "Lakisha", "Janae", "Tamika", "Latoya", "Keyana", "Tionna", "Latonya", "Shanice", "Tyra"],
     ),
 ];
 
@@ -232,8 +239,13 @@ pub fn draw_neutral<R: Rng>(rng: &mut R) -> String {
         "bought bread and milk",
         "wrote a letter home",
     ];
-    const THEN: [&str; 5] =
-        ["and went to bed early", "before it rained", "while the sun was out", "with great care", "as always"];
+    const THEN: [&str; 5] = [
+        "and went to bed early",
+        "before it rained",
+        "while the sun was out",
+        "with great care",
+        "as always",
+    ];
     let mut pick = |list: &[&'static str]| list.choose(rng).copied().unwrap_or_default();
     let (when, does, then) = (pick(&WHEN), pick(&DOES), pick(&THEN));
     let stranger = pick(&WHO).to_owned();

@@ -177,12 +177,16 @@ mod tests {
             value: Some(value),
             weight,
         };
-        let answers = vec![answer(&[5, 6, 2], 56.0, 0.5), answer(&[5, 7, 2], 57.0, 0.25), answer(&[5, 2], 5.0, 0.25)];
+        let answers =
+            vec![answer(&[5, 6, 2], 56.0, 0.5), answer(&[5, 7, 2], 57.0, 0.25), answer(&[5, 2], 5.0, 0.25)];
         let tree = AnswerTree::new(&Respondent { prompt, answers }, |a| a.weight).unwrap();
         assert_eq!(tree.sequence.tokens(), [1, 9, 5, 6, 7]);
         assert_eq!(tree.sequence.weights(), [1.0, 1.0, 1.0, 0.5, 0.25]);
         assert_eq!(tree.sequence.roles()[2..], [TokenRole::Answer; 3]);
         let branches: Vec<_> = tree.branches.iter().map(|b| (b.from, b.token, b.sum)).collect();
-        assert_eq!(branches, [(1, 5, 1.0), (2, 6, 0.5), (3, 2, 0.5), (2, 7, 0.25), (4, 2, 0.25), (2, 2, 0.25)]);
+        assert_eq!(
+            branches,
+            [(1, 5, 1.0), (2, 6, 0.5), (3, 2, 0.5), (2, 7, 0.25), (4, 2, 0.25), (2, 2, 0.25)]
+        );
     }
 }

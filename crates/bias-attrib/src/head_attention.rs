@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use crate::contrast::batches;
 use crate::{AttribError, Attribution, Contrast};
 
-const BATCH_TOKENS: usize = 1024;
+const BATCH_TOKENS: usize = 512;
 
 /// How much each head looks from the answer at the name (arXiv 2502.07771): attention
 /// from each answer token to the name's tokens, averaged over those tokens, over the
@@ -25,10 +25,15 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for HeadAttention {
         let mut maps = Vec::new();
         for respondents in [&contrast.a, &contrast.b] {
             let mut attention = NameAttention::new(model.dims().layers);
-            batches(respondents, BATCH_TOKENS, |_, a| a.weight, |batch, _| {
-                model.hidden(batch, &mut attention)?;
-                Ok(())
-            })?;
+            batches(
+                respondents,
+                BATCH_TOKENS,
+                |_, a| a.weight,
+                |batch, _| {
+                    model.hidden(batch, &mut attention)?;
+                    Ok(())
+                },
+            )?;
             maps.push(attention.finish()?);
         }
         let [a, b] = maps.as_slice() else { return Err(AttribError::Unlike) };

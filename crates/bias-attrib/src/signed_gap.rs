@@ -8,7 +8,7 @@ use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
 use crate::contrast::{AnswerTree, batches};
 use crate::{AttribError, Attribution, Contrast, Respondent};
 
-const BATCH_TOKENS: usize = 1024;
+const BATCH_TOKENS: usize = 512;
 
 /// How much of the gap between two groups' mean answers each weight carries, to first
 /// order: `sign(G) · W_ij · ∂G/∂W_ij`, the fall of `|G|` when the weight becomes 0.

@@ -8,7 +8,7 @@ use crate::contrast::batches;
 use crate::{AttribError, Attribution, Contrast, Respondent};
 
 /// Tokens run together.
-const BATCH_TOKENS: usize = 1024;
+const BATCH_TOKENS: usize = 512;
 
 /// Importance of each weight to each group: `|W_ij| · sqrt((1/N) Σ_n Σ_t x_j²)`
 /// (Sun et al. 2023), `x` the dense model's own input to that matrix over the tokens
@@ -58,10 +58,15 @@ fn squares<B: Backend>(
     respondents: &[Respondent],
 ) -> Result<ChannelSquares, AttribError> {
     let mut sums = SquareSums::linear_inputs(model.dims());
-    batches(respondents, BATCH_TOKENS, |_, a| a.weight, |batch, _| {
-        model.hidden(batch, &mut sums)?;
-        Ok(())
-    })?;
+    batches(
+        respondents,
+        BATCH_TOKENS,
+        |_, a| a.weight,
+        |batch, _| {
+            model.hidden(batch, &mut sums)?;
+            Ok(())
+        },
+    )?;
     Ok(sums.finish()?)
 }
 
@@ -87,9 +92,8 @@ impl GroupNorms {
             let (layer, projection) = path.projection().ok_or_else(missing)?;
             let norms = squares.norms(projection.input_site(layer)).ok_or_else(missing)?;
             let rows = weights.chunks_exact(shape[1]);
-            let values = rows.flat_map(|row| {
-                row.iter().zip(&norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32)
-            });
+            let values = rows
+                .flat_map(|row| row.iter().zip(&norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32));
             let values = values.collect();
             Ok::<_, AttribError>(ParamScores::new(path.clone(), shape, Convention::Importance, values)?)
         };

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use bias_attrib::{
-    AttribError, Attribution as _, Contrast, HeadAttention, PossibleAnswer, Random, Respondent, SignedGap, Wanda,
-    sum_scores,
+    AttribError, Attribution as _, Contrast, HeadAttention, PossibleAnswer, Random, Respondent, SignedGap,
+    Wanda, sum_scores,
 };
 use bias_core::{BlockSite, ParamPath, Projection, Site, TokenRole, Unit};
 use bias_model::{Checkpoint, DecodeOptions, Decoding, Llama, LlamaConfig, MaskTarget, Sampling, decode};
@@ -41,7 +41,8 @@ fn respondent(model: &Model, prompt: Sequence) -> Respondent {
     };
     // The identities hold for any set of answers; few keep the test short.
     let decoding = Decoding::Exact { unexplored: 0.3, max_paths: 6 };
-    let answers = decode(&model.valid(), &[prompt.clone()], decoding, &options, |_| Ok(String::new())).unwrap();
+    let answers =
+        decode(&model.valid(), &[prompt.clone()], decoding, &options, |_| Ok(String::new())).unwrap();
     let answers = answers[0].answers.iter().map(|a| {
         let id: u32 = a.tokens.iter().sum();
         PossibleAnswer {

@@ -83,9 +83,8 @@ impl ModelDims {
 
     /// Every prunable matrix, layer by layer, in forward order.
     pub fn projections(&self) -> impl Iterator<Item = (ParamPath, usize, Projection)> + use<> {
-        (0..self.layers).flat_map(|layer| {
-            Projection::ALL.into_iter().map(move |p| (ParamPath::of(layer, p), layer, p))
-        })
+        (0..self.layers)
+            .flat_map(|layer| Projection::ALL.into_iter().map(move |p| (ParamPath::of(layer, p), layer, p)))
     }
 
     /// How many weights those matrices hold together.
@@ -134,7 +133,8 @@ mod tests {
 
     #[test]
     fn prunable_weights_adds_the_shapes_up() {
-        let by_path: usize = DIMS.projections().map(|(_, _, p)| DIMS.shape(p).iter().product::<usize>()).sum();
+        let by_path: usize =
+            DIMS.projections().map(|(_, _, p)| DIMS.shape(p).iter().product::<usize>()).sum();
         assert_eq!(by_path, DIMS.prunable_weights());
     }
 }

@@ -70,7 +70,8 @@ impl FromStr for ParamPath {
     type Err = CoreError;
 
     fn from_str(text: &str) -> Result<Self, CoreError> {
-        let part = |p: &str| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        let part =
+            |p: &str| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if text.split('.').all(part) {
             Ok(Self(text.to_owned()))
         } else {
@@ -109,11 +110,14 @@ mod tests {
             ParamPath::of(9, Projection::Q),
         ];
         paths.sort();
-        assert_eq!(paths, [
-            ParamPath::of(9, Projection::Q),
-            ParamPath::of(9, Projection::Down),
-            ParamPath::of(10, Projection::Q),
-        ]);
+        assert_eq!(
+            paths,
+            [
+                ParamPath::of(9, Projection::Q),
+                ParamPath::of(9, Projection::Down),
+                ParamPath::of(10, Projection::Q),
+            ]
+        );
     }
 
     #[test]

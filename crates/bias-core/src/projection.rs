@@ -96,7 +96,11 @@ impl FromStr for Projection {
 
     fn from_str(text: &str) -> Result<Self, CoreError> {
         Self::ALL.into_iter().find(|p| p.to_string() == text || p.module() == text).ok_or_else(|| {
-            CoreError::Parse { kind: "projection", text: text.into(), expected: "a name such as `mlp.down_proj`" }
+            CoreError::Parse {
+                kind: "projection",
+                text: text.into(),
+                expected: "a name such as `mlp.down_proj`",
+            }
         })
     }
 }

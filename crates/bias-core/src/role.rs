@@ -39,12 +39,13 @@ impl FromStr for TokenRole {
     type Err = CoreError;
 
     fn from_str(text: &str) -> Result<Self, CoreError> {
-        [Self::Padding, Self::Prompt, Self::Name, Self::Answer].into_iter().find(|r| r.to_string() == text).ok_or_else(
-            || CoreError::Parse {
+        [Self::Padding, Self::Prompt, Self::Name, Self::Answer]
+            .into_iter()
+            .find(|r| r.to_string() == text)
+            .ok_or_else(|| CoreError::Parse {
                 kind: "token role",
                 text: text.into(),
                 expected: "`padding`, `prompt`, `name` or `answer`",
-            },
-        )
+            })
     }
 }

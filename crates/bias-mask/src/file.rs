@@ -93,7 +93,8 @@ impl Mask {
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
         for (name, view) in tensors.tensors() {
             let shape = *shapes.get(&name).ok_or_else(|| bad(format!("{name} has no entry in `shapes`")))?;
-            let bits = (view.dtype() == Dtype::U8).then(|| BitMatrix::from_packed(shape, view.data())).flatten();
+            let bits =
+                (view.dtype() == Dtype::U8).then(|| BitMatrix::from_packed(shape, view.data())).flatten();
             let bits = bits.ok_or_else(|| {
                 bad(format!(
                     "{name}: {:?} {:?} does not hold the bits of {shape:?}",

@@ -186,7 +186,8 @@ impl Mask {
             }
         });
         let there = other.matrices.iter().filter(|(path, _)| !self.matrices.contains_key(path));
-        let there = there.map(|(_, bits)| Meeting { total: bits.len(), left: 0, right: bits.count(), both: 0 });
+        let there =
+            there.map(|(_, bits)| Meeting { total: bits.len(), left: 0, right: bits.count(), both: 0 });
         Ok(here.chain(there).collect())
     }
 

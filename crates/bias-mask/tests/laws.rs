@@ -159,5 +159,8 @@ fn masks_of_other_models_are_refused() {
     let mut absent = Mask::default();
     absent.insert("model.layers.9.mlp.up_proj.weight".parse().unwrap(), bits).unwrap();
     assert!(matches!(absent.apply(&mut model, Intervention::Zero), Err(MaskError::NoSuchParam { .. })));
-    assert!(matches!(Mask::default().apply(&mut model, Intervention::Scale(f32::NAN)), Err(MaskError::Factor { .. })));
+    assert!(matches!(
+        Mask::default().apply(&mut model, Intervention::Scale(f32::NAN)),
+        Err(MaskError::Factor { .. })
+    ));
 }

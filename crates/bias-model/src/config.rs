@@ -119,7 +119,11 @@ impl LlamaConfig {
             let Some(value) = set.filter(|v| !v.is_null()) else { continue };
             let kind = value.get("rope_type").or_else(|| value.get("type")).and_then(Value::as_str);
             if kind.is_some_and(|k| k != "default") {
-                return refuse(key, value.to_string(), "only plain rotary embeddings (`default`) are computed");
+                return refuse(
+                    key,
+                    value.to_string(),
+                    "only plain rotary embeddings (`default`) are computed",
+                );
             }
             let partial = value.get("partial_rotary_factor").and_then(Value::as_f64);
             if partial.is_some_and(|f| f != 1.0) {
@@ -150,7 +154,9 @@ impl LlamaConfig {
         // Sizes are checked against the weights' own before anything is allocated; this
         // only keeps their products within what the machine can count.
         let limit = 1usize << 31;
-        if [dims.layers, dims.d_model, dims.heads, dims.d_head, dims.d_mlp, dims.vocab].iter().any(|s| *s > limit)
+        if [dims.layers, dims.d_model, dims.heads, dims.d_head, dims.d_mlp, dims.vocab]
+            .iter()
+            .any(|s| *s > limit)
             || dims.heads.saturating_mul(dims.d_head) > limit
         {
             return impossible(format!("a size is beyond {limit}: {dims:?}"));

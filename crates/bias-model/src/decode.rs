@@ -109,7 +109,7 @@ pub fn decode<B: Backend>(
     prompts: &[Sequence],
     decoding: Decoding,
     options: &DecodeOptions,
-    text: impl Fn(&[u32]) -> Result<String, ModelError>,
+    text: impl Fn(&[u32]) -> Result<String, ModelError> + Sync,
 ) -> Result<Vec<Answers>, ModelError> {
     let batch_rows = options.batch_rows.max(1);
     let batches: Vec<(usize, &[Sequence])> = prompts.chunks(batch_rows).enumerate().collect();
@@ -117,29 +117,35 @@ pub fn decode<B: Backend>(
     let work = |model: &Llama<B>| {
         let mut mine = Vec::new();
         while let Some((chunk, batch)) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            mine.push((*chunk, decode_batch(model, batch, chunk * batch_rows, decoding, options)?));
+            let rows = decode_batch(model, batch, chunk * batch_rows, decoding, options)?;
+            let answers = rows.into_iter().map(|row| row.answers(&text)).collect::<Result<Vec<_>, _>>()?;
+            mine.push((*chunk, answers));
         }
         Ok::<_, ModelError>(mine)
     };
     // Each thread has a handle of its own on the same weights.
     let others: Vec<Llama<B>> = (1..options.threads.min(batches.len())).map(|_| model.clone()).collect();
-    let mut rows = std::thread::scope(|scope| {
+    let mut answers = std::thread::scope(|scope| {
+        let work = &work;
         let others: Vec<_> = others.into_iter().map(|m| scope.spawn(move || work(&m))).collect();
-        let mut rows = work(model)?;
+        let mut answers = work(model)?;
         for other in others {
-            rows.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            answers.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }
-        Ok::<_, ModelError>(rows)
+        Ok::<_, ModelError>(answers)
     })?;
-    rows.sort_by_key(|(chunk, _)| *chunk);
-    let answers = rows.into_iter().flat_map(|(_, rows)| rows).map(|row| {
+    answers.sort_by_key(|(chunk, _)| *chunk);
+    Ok(answers.into_iter().flat_map(|(_, answers)| answers).collect())
+}
+
+impl Row {
+    fn answers(self, text: impl Fn(&[u32]) -> Result<String, ModelError>) -> Result<Answers, ModelError> {
         let answer = |(tokens, weight, finished): (Vec<u32>, f64, bool)| {
             Ok(Answer { text: text(&tokens)?, tokens, weight, finished })
         };
-        let answers = row.done.into_iter().map(answer).collect::<Result<_, ModelError>>()?;
-        Ok(Answers { answers, unexplored: row.unexplored })
-    });
-    answers.collect()
+        let answers = self.done.into_iter().map(answer).collect::<Result<_, ModelError>>()?;
+        Ok(Answers { answers, unexplored: self.unexplored })
+    }
 }
 
 fn decode_batch<B: Backend>(

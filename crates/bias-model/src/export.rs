@@ -31,7 +31,11 @@ pub fn export_masked(source: &Path, mask: &Mask, target: &Path) -> Result<(), Mo
             let Some((param, bits)) = masked(mask, &name) else { continue };
             if info.shape != [bits.rows(), bits.cols()] {
                 let found = [0, 1].map(|d| info.shape.get(d).copied().unwrap_or(0));
-                return Err(ModelError::Shape { path: param.clone(), expected: [bits.rows(), bits.cols()], found });
+                return Err(ModelError::Shape {
+                    path: param.clone(),
+                    expected: [bits.rows(), bits.cols()],
+                    found,
+                });
             }
             wanted.remove(param);
         }
@@ -43,7 +47,9 @@ pub fn export_masked(source: &Path, mask: &Mask, target: &Path) -> Result<(), Mo
         let weights: BTreeSet<&Path> = checkpoint.files().collect();
         for entry in fs::read_dir(source).map_err(reading(source))? {
             let path = entry.map_err(reading(source))?.path();
-            if let Some(name) = path.file_name().filter(|_| path.is_file() && !weights.contains(path.as_path())) {
+            if let Some(name) =
+                path.file_name().filter(|_| path.is_file() && !weights.contains(path.as_path()))
+            {
                 fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
             }
         }
@@ -151,16 +157,14 @@ pub fn save_pretrained<B: Backend>(
 }
 
 /// Fills a temporary folder beside `target` and renames it into place.
-fn write_folder(
-    target: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), ModelError>,
-) -> Result<(), ModelError> {
+fn write_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), ModelError>) -> Result<(), ModelError> {
     if target.exists() {
         return Err(ModelError::FolderExists { folder: target.into() });
     }
     let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(writing(parent))?;
-    let folder = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent).map_err(writing(parent))?;
+    let folder =
+        tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent).map_err(writing(parent))?;
     fill(folder.path())?;
     let kept = folder.keep();
     fs::rename(&kept, target).map_err(writing(target))

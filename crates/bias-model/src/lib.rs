@@ -41,6 +41,7 @@ mod init;
 mod language;
 mod llama;
 mod mapped;
+mod regroup;
 mod rope;
 mod sampling;
 mod text;

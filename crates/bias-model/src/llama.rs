@@ -4,7 +4,7 @@ use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBa
 use burn::module::{Module, Param};
 use burn::tensor::activation::{silu, softmax};
 use burn::tensor::{
-    Int, Tensor, TensorData,
+    Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 
@@ -12,6 +12,7 @@ use crate::cache::KvCache;
 use crate::checkpoint::{Checkpoint, Tensors};
 use crate::config::LlamaConfig;
 use crate::error::ModelError;
+use crate::regroup::Regroup;
 use crate::rope::Rotary;
 
 /// A Llama decoder (Touvron et al. 2023): RMS norms, rotary grouped-query
@@ -90,48 +91,6 @@ fn rms_norm<B: Backend>(x: Tensor<B, 3>, gain: Tensor<B, 1>, eps: f64) -> Tensor
     (x * scale * gain.unsqueeze()).reshape([rows, width, d_model])
 }
 
-/// Regroups a batch's rows of `d_head` channels between the order of tokens
-/// (`[rows, width, heads]`) and that of heads (`[rows, heads, width]`), as one gather
-/// of whole rows.
-struct Regroup<B: Backend> {
-    heads: usize,
-    by_head: Tensor<B, 1, Int>,
-    by_token: Tensor<B, 1, Int>,
-}
-
-impl<B: Backend> Regroup<B> {
-    fn new(rows: usize, width: usize, heads: usize, device: &B::Device) -> Self {
-        let count = rows * width * heads;
-        let (mut by_head, mut by_token) = (vec![0i32; count], vec![0i32; count]);
-        for row in 0..rows {
-            for column in 0..width {
-                for head in 0..heads {
-                    let token = (row * width + column) * heads + head;
-                    let own = (row * heads + head) * width + column;
-                    by_head[own] = token as i32;
-                    by_token[token] = own as i32;
-                }
-            }
-        }
-        let index = |values| Tensor::from_data(TensorData::new(values, [count]), device);
-        Self { heads, by_head: index(by_head), by_token: index(by_token) }
-    }
-
-    /// `[rows·width, heads·d_head]` → `[rows, heads, width, d_head]`
-    fn split(&self, x: Tensor<B, 2>, rows: usize, width: usize) -> Tensor<B, 4> {
-        let d_head = x.dims()[1] / self.heads;
-        let x = x.reshape([rows * width * self.heads, d_head]).select(0, self.by_head.clone());
-        x.reshape([rows, self.heads, width, d_head])
-    }
-
-    /// `[rows, heads, width, d_head]` → `[rows, width, heads·d_head]`
-    fn join(&self, x: Tensor<B, 4>) -> Tensor<B, 3> {
-        let [rows, heads, width, d_head] = x.dims();
-        let x = x.reshape([rows * heads * width, d_head]).select(0, self.by_token.clone());
-        x.reshape([rows, width, heads * d_head])
-    }
-}
-
 /// One forward pass: what every block of it shares.
 struct Pass<'a, B: Backend> {
     batch: &'a TokenBatch,
@@ -156,7 +115,11 @@ impl<B: Backend> Llama<B> {
     ///
     /// # Errors
     /// Whatever is wrong with the files: see [`ModelError`].
-    pub fn load(checkpoint: &Checkpoint, config: LlamaConfig, device: &B::Device) -> Result<Self, ModelError> {
+    pub fn load(
+        checkpoint: &Checkpoint,
+        config: LlamaConfig,
+        device: &B::Device,
+    ) -> Result<Self, ModelError> {
         let dims = config.dims;
         let mut tensors = checkpoint.tensors()?;
         let embedding = tensors.take("model.embed_tokens.weight", &[dims.vocab, dims.d_model])?;
@@ -300,9 +263,8 @@ impl<B: Backend> Llama<B> {
         if let Some(&position) = batch.positions().iter().find(|p| **p >= limit) {
             return Err(ProbeError::ContextOverflow { position, limit });
         }
-        let rotary = |heads| {
-            Rotary::new(batch.positions(), heads, dims.d_head, self.config.rope_theta, &device)
-        };
+        let rotary =
+            |heads| Rotary::new(batch.positions(), heads, dims.d_head, self.config.rope_theta, &device);
         let mut pass = Pass {
             batch,
             rotary_query: rotary(dims.heads),
@@ -358,9 +320,8 @@ impl<B: Backend> Llama<B> {
         // grouped-query attention without repeating keys and values.
         let shared = heads / kv_heads;
         let scores = q.reshape([rows, kv_heads, shared * width, d_head]).matmul(k.transpose());
-        let scores = scores
-            .reshape([rows, heads, width, columns])
-            .mask_fill(pass.blocked.clone(), f32::NEG_INFINITY);
+        let scores =
+            scores.reshape([rows, heads, width, columns]).mask_fill(pass.blocked.clone(), f32::NEG_INFINITY);
         let pattern = pass.observer.at_pattern(layer, pass.batch, softmax(scores, 3))?;
         let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
         let mixed = pass.queries.join(mixed.reshape([rows, heads, width, d_head]));

@@ -2,8 +2,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{TokenIds, read_json};
 use crate::ModelError;
+use crate::config::{TokenIds, read_json};
 
 /// How the next token is drawn: temperature, then top-k, then top-p, as transformers does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,11 @@ impl Sampling {
             return Ok(Self { temperature, ..self });
         }
         let value = temperature.to_string();
-        Err(ModelError::Sampling { name: "temperature", value, must: "above 0 (greedy decoding is separate)" })
+        Err(ModelError::Sampling {
+            name: "temperature",
+            value,
+            must: "above 0 (greedy decoding is separate)",
+        })
     }
 
     /// Keeps the `k` most probable tokens (and those tied with the last of them).

@@ -6,8 +6,8 @@ use minijinja::{Environment, Value, context};
 use serde::Deserialize;
 use tokenizers::Tokenizer;
 
-use crate::config::read_json;
 use crate::ModelError;
+use crate::config::read_json;
 
 /// A folder's tokenizer and chat template: text to tokens with roles, and back.
 #[derive(Debug)]

@@ -85,7 +85,10 @@ fn answers_do_not_depend_on_batches_or_threads() {
         bias_model::decode(model.model(), &prompts, decoding, &options, |t| model.text().decode(t)).unwrap()
     };
     let texts = |answers: &[bias_model::Answers]| -> Vec<Vec<(String, u64)>> {
-        answers.iter().map(|a| a.answers.iter().map(|a| (a.text.clone(), a.weight as u64)).collect()).collect()
+        answers
+            .iter()
+            .map(|a| a.answers.iter().map(|a| (a.text.clone(), a.weight as u64)).collect())
+            .collect()
     };
     assert_eq!(texts(&ask(1, 1)), texts(&ask(3, 2)));
 }

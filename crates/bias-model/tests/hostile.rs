@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use bias_model::{LanguageModel, ModelError};
 use burn::backend::Flex;
-use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use tempfile::TempDir;
 
 fn golden(case: &str) -> PathBuf {
@@ -34,7 +34,11 @@ fn edit(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
 }
 
 /// Rewrites one tensor of a single-file checkpoint.
-fn rewrite(folder: &Path, name: &str, change: impl Fn(Dtype, &[usize], &[u8]) -> (Dtype, Vec<usize>, Vec<u8>)) {
+fn rewrite(
+    folder: &Path,
+    name: &str,
+    change: impl Fn(Dtype, &[usize], &[u8]) -> (Dtype, Vec<usize>, Vec<u8>),
+) {
     let path = folder.join("model.safetensors");
     let bytes = fs::read(&path).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
@@ -98,13 +102,17 @@ fn a_shard_outside_the_folder_is_refused() {
 fn shapes_and_types_that_do_not_fit_are_reported_together() {
     let folder = copy("tied_bf16");
     edit(&folder.path().join("config.json"), |json| json["intermediate_size"] = 57.into());
-    let ModelError::Mismatch { report, .. } = load(folder.path()).unwrap_err() else { panic!("not a mismatch") };
+    let ModelError::Mismatch { report, .. } = load(folder.path()).unwrap_err() else {
+        panic!("not a mismatch")
+    };
     assert_eq!(report.mismatched.len(), 6);
 
     let folder = copy("tied_bf16");
     let name = "model.layers.0.mlp.up_proj.weight";
     rewrite(folder.path(), name, |_, shape, data| (Dtype::I16, shape.to_vec(), data.to_vec()));
-    let ModelError::Mismatch { report, .. } = load(folder.path()).unwrap_err() else { panic!("not a mismatch") };
+    let ModelError::Mismatch { report, .. } = load(folder.path()).unwrap_err() else {
+        panic!("not a mismatch")
+    };
     assert_eq!(report.mismatched[0].0, name);
 
     let folder = copy("tied_bf16");
@@ -121,7 +129,10 @@ fn weights_that_are_not_numbers_are_refused() {
         (dtype, shape.to_vec(), data)
     });
     let error = load(folder.path()).unwrap_err();
-    assert!(matches!(&error, ModelError::NotFinite { tensor, .. } if tensor == "model.norm.weight"), "{error}");
+    assert!(
+        matches!(&error, ModelError::NotFinite { tensor, .. } if tensor == "model.norm.weight"),
+        "{error}"
+    );
 }
 
 #[test]

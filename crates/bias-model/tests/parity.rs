@@ -44,9 +44,11 @@ fn golden() -> Golden {
 fn expected(case: &str) -> BTreeMap<String, Vec<f32>> {
     let bytes = std::fs::read(folder().join(case).join("expected.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let floats = |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-    let ints =
-        |data: &[u8]| data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32).collect();
+    let floats =
+        |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let ints = |data: &[u8]| {
+        data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32).collect()
+    };
     let read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
         let long = view.dtype() == safetensors::Dtype::I64;
         let values: Vec<f32> = if long { ints(view.data()) } else { floats(view.data()) };
@@ -138,7 +140,13 @@ fn greedy_continuations_equal_transformers() {
                 threads: 2,
             };
             let answers =
-                bias_model::decode(model.model(), &prompts, Decoding::Greedy, &options, |_| Ok(String::new()));
+                bias_model::decode(
+                    model.model(),
+                    &prompts,
+                    Decoding::Greedy,
+                    &options,
+                    |_| Ok(String::new()),
+                );
             for (i, answers) in answers.unwrap().iter().enumerate() {
                 let tokens: Vec<f32> = answers.answers[0].tokens.iter().map(|t| *t as f32).collect();
                 assert_eq!(tokens, expected[&format!("{i}/greedy")], "{case} prompt {i}");

@@ -29,9 +29,8 @@ impl NameAttention {
     /// [`ProbeError::NeverFired`] when a layer's pattern was never reached,
     /// [`ProbeError::NoNameOrAnswer`] when no sequence counted.
     pub fn finish(self) -> Result<Vec<(HeadId, f64)>, ProbeError> {
-        let silent = |(l, sums): (usize, &Vec<f64>)| {
-            sums.is_empty().then_some(Site::Block(l, BlockSite::Pattern))
-        };
+        let silent =
+            |(l, sums): (usize, &Vec<f64>)| sums.is_empty().then_some(Site::Block(l, BlockSite::Pattern));
         let sites: Vec<Site> = self.sums.iter().enumerate().filter_map(silent).collect();
         if !sites.is_empty() {
             return Err(ProbeError::NeverFired { sites });

@@ -140,11 +140,8 @@ impl TokenBatch {
     /// # Errors
     /// [`ProbeError::EmptyBatch`] without sequences.
     pub fn new(sequences: &[Sequence]) -> Result<Self, ProbeError> {
-        let rows = sequences.iter().map(|s| RowTokens {
-            tokens: &s.tokens,
-            roles: &s.roles,
-            parents: &s.parents,
-        });
+        let rows =
+            sequences.iter().map(|s| RowTokens { tokens: &s.tokens, roles: &s.roles, parents: &s.parents });
         let mut batch = Self::build(rows.collect(), vec![RowPast::default(); sequences.len()], 0)?;
         for (own, sequence) in batch.weights.chunks_exact_mut(batch.width).zip(sequences) {
             own[..sequence.len()].copy_from_slice(&sequence.weights);
@@ -200,13 +197,15 @@ impl TokenBatch {
         for (r, (row, known)) in rows.iter().zip(&mut rows_past).enumerate() {
             for column in 0..width {
                 let at = past + column;
-                let own = row.tokens.get(column).map(|&token| (token, row.roles[column], row.parents[column]));
+                let own =
+                    row.tokens.get(column).map(|&token| (token, row.roles[column], row.parents[column]));
                 let (token, role, position, mut ancestors) = match own {
                     Some((token, role, None)) => (token, role, Some(0), vec![0; total.div_ceil(64)]),
                     Some((token, role, Some(parent))) => {
                         let depth = known.depth.get(parent).copied().flatten();
                         let Some(depth) = depth else {
-                            let reason = format!("token {column} follows column {parent}, which holds no token");
+                            let reason =
+                                format!("token {column} follows column {parent}, which holds no token");
                             return Err(ProbeError::BadSequence { row: r, reason });
                         };
                         let mut seen = known.ancestors[parent].clone();

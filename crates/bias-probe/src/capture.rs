@@ -70,7 +70,11 @@ impl Capture {
         Ok(())
     }
 
-    fn keep<B: Backend, const D: usize>(&mut self, site: Site, value: &Tensor<B, D>) -> Result<(), ProbeError> {
+    fn keep<B: Backend, const D: usize>(
+        &mut self,
+        site: Site,
+        value: &Tensor<B, D>,
+    ) -> Result<(), ProbeError> {
         let values = value
             .to_data()
             .convert::<f32>()
@@ -87,7 +91,12 @@ impl<B: Backend> Observer<B> for Capture {
         self.wanted.contains(site)
     }
 
-    fn hidden(&mut self, site: Site, _: &TokenBatch, value: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn hidden(
+        &mut self,
+        site: Site,
+        _: &TokenBatch,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         self.keep(site, &value)?;
         Ok(value)
     }

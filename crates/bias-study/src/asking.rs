@@ -93,14 +93,15 @@ impl<'a> Questionnaire<'a> {
             for &(c, v) in places {
                 let own = &self.prompts.contexts[c];
                 let sign = if own.higher_is_better { 1.0 } else { -1.0 };
-                let people = own.variations[v].people.iter().zip(answers.by_ref()).map(|(person, answers)| {
-                    let parsed = answers.answers.iter().map(|a| {
-                        let parsed = parse_answer(&a.text);
-                        (parsed.kind, parsed.value.map(|v| sign * v))
+                let people =
+                    own.variations[v].people.iter().zip(answers.by_ref()).map(|(person, answers)| {
+                        let parsed = answers.answers.iter().map(|a| {
+                            let parsed = parse_answer(&a.text);
+                            (parsed.kind, parsed.value.map(|v| sign * v))
+                        });
+                        let parsed = parsed.collect();
+                        PersonAnswers { arm: person.arm, group: person.group.clone(), answers, parsed }
                     });
-                    let parsed = parsed.collect();
-                    PersonAnswers { arm: person.arm, group: person.group.clone(), answers, parsed }
-                });
                 asked.insert((c, v), VariationAnswers { people: people.collect() });
                 bar.inc(1);
             }
@@ -134,8 +135,12 @@ impl VariationAnswers {
     /// The answers as numbers.
     pub(crate) fn numbers(&self) -> Vec<NameAnswers> {
         let people = self.people.iter().map(|person| {
-            let mut own =
-                NameAnswers { arm: person.arm, values: Vec::new(), unparsed: 0.0, unexplored: person.answers.unexplored };
+            let mut own = NameAnswers {
+                arm: person.arm,
+                values: Vec::new(),
+                unparsed: 0.0,
+                unexplored: person.answers.unexplored,
+            };
             for (answer, (_, value)) in person.answers.answers.iter().zip(&person.parsed) {
                 match value {
                     Some(value) => own.values.push((*value, answer.weight)),

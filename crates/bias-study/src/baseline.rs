@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use bias_metrics::{Arm, MetricError, NameMoments, TukeyFences};
 
+use crate::StudyError;
 use crate::asking::{Place, VariationAnswers};
 use crate::measure::{Measure, Measured};
 use crate::prompts::PromptSet;
 use crate::results::{Baseline, ContextInfo, PromptInfo, Split, VariationBaseline};
-use crate::StudyError;
 
 /// The unpruned model's answers, and all that pruned ones are held against.
 pub(crate) struct Reference {
@@ -58,7 +58,8 @@ impl Reference {
         let mut kinds = BTreeMap::new();
         let (mut unexplored, mut people) = (0.0, 0.0);
         for (v, variation) in own.variations.iter().enumerate() {
-            let (Some(measured), Some(answers)) = (self.measured.get(&(c, v)), self.answers.get(&(c, v))) else {
+            let (Some(measured), Some(answers)) = (self.measured.get(&(c, v)), self.answers.get(&(c, v)))
+            else {
                 continue;
             };
             answers.add_kinds(&mut kinds);
@@ -101,7 +102,8 @@ fn mean(moments: &[NameMoments], arm: Arm, higher_is_better: bool) -> Option<f64
 /// What `results.json` says about the prompts.
 pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
     let contexts = prompts.contexts.iter().map(|own| {
-        let of = |split| own.variations.iter().filter(move |v| v.split == split).map(|v| v.name.clone()).collect();
+        let of =
+            |split| own.variations.iter().filter(move |v| v.split == split).map(|v| v.name.clone()).collect();
         let people = &own.variations[0].people;
         let count = |arm| people.iter().filter(|p| p.arm == arm).count();
         ContextInfo {

@@ -25,7 +25,7 @@
 //! | options | [`StudyOptions`]: how a study is run |
 //! | study | [`Study`]: audit, attribute, prune, audit again |
 //! | results | [`Results`] and its parts: the content of `results.json` |
-//! | tables, report | [`tables()`], [`report()`]: the results for people, in a terminal and as one HTML page |
+//! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
 //! | perplexity | [`perplexity()`]: usefulness on neutral text |
 
 mod asking;
@@ -34,9 +34,11 @@ mod charts;
 mod error;
 mod findings;
 mod locate;
+mod markdown;
 mod measure;
 mod memory;
 mod options;
+mod outcome;
 mod perplexity;
 mod prompts;
 mod report;
@@ -47,10 +49,11 @@ mod study;
 mod tables;
 
 pub use error::StudyError;
+pub use markdown::{headline, markdown};
 pub use options::StudyOptions;
 pub use perplexity::perplexity;
-pub use report::{ReportError, report};
 pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
+pub use report::{ReportError, report};
 pub use results::{
     Baseline, ContextInfo, ContextOverlap, Estimate, FORMAT, Location, ModelInfo, Outcome, Phase, PromptInfo,
     Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,

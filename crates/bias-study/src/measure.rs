@@ -1,6 +1,6 @@
 use bias_metrics::{
-    Arm, Bootstrap, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting,
-    inlier_share, smd, smd_resampled, winsorise,
+    Arm, Bootstrap, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting, inlier_share,
+    smd, smd_resampled, winsorise,
 };
 use bias_model::Decoding;
 

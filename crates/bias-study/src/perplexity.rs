@@ -34,7 +34,8 @@ pub fn perplexity<B: Backend>(model: &LanguageModel<B>, texts: &[String]) -> Res
                 targets[row * width + i - 1] = token as i32;
             }
         }
-        let targets: Tensor<B, 2, Int> = Tensor::from_data(TensorData::new(targets, [rows * width, 1]), &device);
+        let targets: Tensor<B, 2, Int> =
+            Tensor::from_data(TensorData::new(targets, [rows * width, 1]), &device);
         let log_p = log_softmax(logits.reshape([rows * width, vocab]), 1).gather(1, targets);
         let log_p = log_p
             .into_data()

@@ -206,7 +206,8 @@ impl PromptSet {
                 for (arm, race) in [Arm::A, Arm::B].into_iter().zip(&self.races) {
                     let names = variation.people.iter().filter(|p| p.arm == arm).count();
                     if names < 2 {
-                        let reason = format!("{place} has {names} names of group `{race}`; at least 2 are needed");
+                        let reason =
+                            format!("{place} has {names} names of group `{race}`; at least 2 are needed");
                         return Err(bad(path, None, reason));
                     }
                 }
@@ -276,7 +277,10 @@ mod tests {
         let row = |group: &str, name: &str| {
             format!("{scenario},{variation},{group},{name},{level},\"What should I offer {name}?\"\n")
         };
-        row("black_men", "Jamal") + &row("white_women", "Emily") + &row("white_men", "Todd") + &row("black_women", "Tyra")
+        row("black_men", "Jamal")
+            + &row("white_women", "Emily")
+            + &row("white_men", "Todd")
+            + &row("black_women", "Tyra")
     }
 
     #[test]

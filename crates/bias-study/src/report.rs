@@ -9,8 +9,8 @@ use serde::Deserialize as _;
 use thiserror::Error;
 
 use crate::StudyError;
-use crate::findings::{Family, Findings};
 use crate::charts::{self, Axis, BLUE, Curve, GREY, Mark, ORANGE, Row, Shape, shade};
+use crate::findings::{Family, Findings};
 use crate::results::{Estimate, Outcome, Results, Scope, Split, TrainedOn};
 use crate::tables::{
     DASH, bytes, estimate, fixed, interval, percent, percent_estimate, seconds, share, short, signed,

@@ -9,7 +9,8 @@ impl Results {
     /// # Errors
     /// [`StudyError::Write`].
     pub fn save(&self, path: &Path) -> Result<(), StudyError> {
-        let json = serde_json::to_vec_pretty(self).map_err(|e| StudyError::Write { path: path.into(), source: e.into() })?;
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|e| StudyError::Write { path: path.into(), source: e.into() })?;
         write(path, &json)
     }
 

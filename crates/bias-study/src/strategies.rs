@@ -79,7 +79,8 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
         let b_without_a = norms.difference(model, WANDA_FRACTION, Direction::BWithoutA)?;
         add("wanda-a-b", at.clone(), norms.difference(model, WANDA_FRACTION, Direction::AWithoutB)?);
         if !rest.is_empty() {
-            let own = evidence.iter().map(|e| e.norms.difference(model, WANDA_FRACTION, Direction::BWithoutA));
+            let own =
+                evidence.iter().map(|e| e.norms.difference(model, WANDA_FRACTION, Direction::BWithoutA));
             let own = own.collect::<Result<Vec<_>, _>>()?;
             add("wanda-common", at.clone(), Mask::common(&own)?);
         }
@@ -114,7 +115,8 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
     let dims = *model.model().dims();
     let mut everyone: Vec<HeadId> =
         (0..dims.layers).flat_map(|l| (0..dims.heads).map(move |h| HeadId::new(l, h))).collect();
-    let mut budgets = HEAD_BUDGETS.map(|share| ((share * everyone.len() as f64).round() as usize).max(1)).to_vec();
+    let mut budgets =
+        HEAD_BUDGETS.map(|share| ((share * everyone.len() as f64).round() as usize).max(1)).to_vec();
     budgets.dedup();
     let rounds = budgets.last().copied().unwrap_or(0);
 
@@ -130,7 +132,8 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
         let Some(head) = next else { break };
         chosen.push(head);
         // The rounds' own model is thrown away, so nothing needs to be undone.
-        let _ = head_mask(&dims, &[head], HeadAblation::ZeroOutput)?.apply(&mut pruned, Intervention::Zero)?;
+        let _ =
+            head_mask(&dims, &[head], HeadAblation::ZeroOutput)?.apply(&mut pruned, Intervention::Zero)?;
     }
     everyone.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
 

@@ -5,17 +5,19 @@ use std::time::Instant;
 use bias_attrib::Contrast;
 use bias_core::{Context, UnitKind};
 use bias_mask::{Intervention, Mask};
-use bias_metrics::{MatrixOverlap, overlap, reduction};
+use bias_metrics::{MatrixOverlap, overlap};
 use bias_model::LanguageModel;
 use bias_probe::HookedModel as _;
 use burn::tensor::backend::AutodiffBackend;
 use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
 
 use crate::asking::{Place, Questionnaire};
-use crate::baseline::{Reference, arms, prompt_info};
+use crate::baseline::{Reference, prompt_info};
 use crate::locate::locate;
-use crate::measure::{Measure, Measured};
+use crate::measure::Measure;
 use crate::memory::peak_memory;
+use crate::outcome::{Pruned, Test};
 use crate::perplexity::perplexity;
 use crate::prompts::PromptSet;
 use crate::results::{
@@ -41,16 +43,12 @@ pub struct Study<'a, A: AutodiffBackend> {
     tested: HashMap<String, Pruned>,
 }
 
-/// What is known of the model under one mask.
-#[derive(Default)]
-struct Pruned {
-    measured: BTreeMap<Place, Measured>,
-    perplexity: Option<f64>,
-}
-
 impl<A: AutodiffBackend> std::fmt::Debug for Study<'_, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Study").field("name", &self.name).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Study")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,7 +66,16 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         model.options_mut().threads = options.threads.max(1);
         let questions = Questionnaire::new(&model, prompts)?;
         let measure = Measure::new(&options.settings)?;
-        Ok(Self { model, name: name.into(), prompts, options, measure, questions, phases: Vec::new(), tested: HashMap::new() })
+        Ok(Self {
+            model,
+            name: name.into(),
+            prompts,
+            options,
+            measure,
+            questions,
+            phases: Vec::new(),
+            tested: HashMap::new(),
+        })
     }
 
     /// The model.
@@ -119,7 +126,9 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let (mut strategies, mut outcomes, mut locations) = (Vec::new(), Vec::new(), Vec::new());
         for candidate in &candidates {
             let (strategy, own) = self.test(candidate, &reference, neutral_perplexity)?;
-            if !matches!(candidate.trained_on, TrainedOn::Variation(..)) && !candidate.method.starts_with("random") {
+            if !matches!(candidate.trained_on, TrainedOn::Variation(..))
+                && !candidate.method.starts_with("random")
+            {
                 locations.extend(locate(&strategy.id, &candidate.mask, &dims));
             }
             if let Some(folder) = &self.options.masks
@@ -138,7 +147,9 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             format: FORMAT.into(),
             model: ModelInfo {
                 name: self.name,
-                fingerprint: bias_model::MaskTarget::fingerprint(self.model.model()).unwrap_or_default().into(),
+                fingerprint: bias_model::MaskTarget::fingerprint(self.model.model())
+                    .unwrap_or_default()
+                    .into(),
                 dims,
             },
             prompts: prompt_info(self.prompts),
@@ -232,29 +243,12 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         reference: &Reference,
         perplexity_before: Option<f64>,
     ) -> Result<(Strategy, Vec<Outcome>), StudyError> {
-        let held_out = |c| self.questions.places(c, |v| v.split == Split::HeldOut);
-        let everywhere = (0..self.prompts.contexts.len()).map(|c| (c, held_out(c)));
-        let (id, tests): (String, Vec<(Scope, usize, Vec<Place>)>) = match &candidate.trained_on {
-            TrainedOn::Variation(context, variation) => {
-                let c = self.prompts.index_of(context.as_str()).unwrap_or(0);
-                let places = self.questions.places(c, |v| v.name == *variation);
-                (format!("{context}:{variation}"), vec![(Scope::PromptSpecific, c, places)])
-            }
-            TrainedOn::Context(context) => {
-                let own = self.prompts.index_of(context.as_str()).unwrap_or(0);
-                let seen = self.questions.places(own, |v| v.split == Split::Attribution);
-                let scope = |c| if c == own { Scope::HeldOut } else { Scope::CrossContext };
-                let tests = everywhere.map(|(c, places)| (scope(c), c, places));
-                (context.to_string(), [(Scope::Attributed, own, seen)].into_iter().chain(tests).collect())
-            }
-            TrainedOn::All => ("all".into(), everywhere.map(|(c, places)| (Scope::All, c, places)).collect()),
-        };
-        let tests: Vec<_> = tests.into_iter().filter(|(.., places)| !places.is_empty()).collect();
+        let (id, tests) = self.tests(&candidate.trained_on);
         let id = format!("{id}/{}/{}", candidate.method, candidate.budget);
 
         let digest = candidate.mask.digest();
         let mut known = self.tested.remove(&digest).unwrap_or_default();
-        let places: Vec<Place> = tests.iter().flat_map(|(.., places)| places.iter().copied()).collect();
+        let places: Vec<Place> = tests.iter().flat_map(|test| test.places.iter().copied()).collect();
         self.ask_pruned(&candidate.mask, &places, reference, &mut known)?;
         let perplexity_change = match (perplexity_before, known.perplexity) {
             (Some(before), Some(after)) => Some(after / before - 1.0),
@@ -274,12 +268,38 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             mask: digest.clone(),
             perplexity_change,
         };
-        let outcomes = tests.iter().map(|(scope, c, places)| {
-            self.outcome(&id, *scope, *c, places, &known, reference)
-        });
-        let outcomes = outcomes.collect();
+        let (measure, prompts) = (&self.measure, self.prompts);
+        let outcomes =
+            tests.par_iter().map(|test| test.outcome(&id, &known, reference, prompts, measure)).collect();
         self.tested.insert(digest, known);
         Ok((strategy, outcomes))
+    }
+
+    /// What a mask is called by after what it was made from, and where it is tested.
+    fn tests(&self, trained_on: &TrainedOn) -> (String, Vec<Test>) {
+        let of = |c, split| self.questions.places(c, move |v| v.split == split);
+        let contexts = 0..self.prompts.contexts.len();
+        let held_out = |scope, context| Test { scope, context, places: of(context, Split::HeldOut) };
+        let index = |context: &Context| self.prompts.index_of(context.as_str()).unwrap_or(0);
+        let (id, mut tests): (String, Vec<Test>) = match trained_on {
+            TrainedOn::Variation(context, variation) => {
+                let own = index(context);
+                let places = self.questions.places(own, |v| v.name == *variation);
+                let test = Test { scope: Scope::PromptSpecific, context: own, places };
+                (format!("{context}:{variation}"), vec![test])
+            }
+            TrainedOn::Context(context) => {
+                let own = index(context);
+                let seen =
+                    Test { scope: Scope::Attributed, context: own, places: of(own, Split::Attribution) };
+                let scope = |c| if c == own { Scope::HeldOut } else { Scope::CrossContext };
+                let others = contexts.map(|c| held_out(scope(c), c));
+                (context.to_string(), std::iter::once(seen).chain(others).collect())
+            }
+            TrainedOn::All => ("all".into(), contexts.map(|c| held_out(Scope::All, c)).collect()),
+        };
+        tests.retain(|test| !test.places.is_empty());
+        (id, tests)
     }
 
     /// Asks the pruned model what is not known of it yet, and restores it.
@@ -305,36 +325,6 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             known.measured.insert(place, self.measure.reduce(own.numbers(), fences)?);
         }
         Ok(())
-    }
-
-    fn outcome(
-        &self,
-        id: &str,
-        scope: Scope,
-        context: usize,
-        places: &[Place],
-        known: &Pruned,
-        reference: &Reference,
-    ) -> Outcome {
-        let measure = &self.measure;
-        let after: Vec<&Measured> = places.iter().map(|place| &known.measured[place]).collect();
-        let before: Vec<&Measured> = places.iter().map(|place| &reference.measured[place]).collect();
-        let arms = arms(self.prompts, context);
-        let everybody: Vec<usize> = (0..arms.len()).collect();
-        Outcome {
-            strategy: id.into(),
-            context: self.prompts.contexts[context].context.clone(),
-            scope,
-            before: measure.mean_abs(&before, &everybody).unwrap_or(f64::NAN),
-            after: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks)),
-            signed_after: measure.mean_signed(&after, &everybody).unwrap_or(f64::NAN),
-            reduction: measure.estimate(&arms, |picks| {
-                reduction(measure.mean_abs(&before, picks)?, measure.mean_abs(&after, picks)?)
-            }),
-            inlier: measure.estimate(&arms, |picks| Measure::inlier(&after, picks)),
-            inlier_before: Measure::inlier(&before, &everybody).unwrap_or(f64::NAN),
-            degenerate: measure.degenerate(&after),
-        }
     }
 
     fn keep(&self, folder: &std::path::Path, strategy: &Strategy, mask: &Mask) -> Result<(), StudyError> {
@@ -376,7 +366,8 @@ fn overlaps(candidates: &[Candidate]) -> Result<Vec<ContextOverlap>, StudyError>
     let mut out = Vec::new();
     for (i, a) in candidates.iter().enumerate() {
         for b in &candidates[i + 1..] {
-            let (TrainedOn::Context(first), TrainedOn::Context(second)) = (&a.trained_on, &b.trained_on) else {
+            let (TrainedOn::Context(first), TrainedOn::Context(second)) = (&a.trained_on, &b.trained_on)
+            else {
                 continue;
             };
             if a.method != b.method || a.budget != b.budget {
@@ -429,7 +420,8 @@ fn in_parallel<I: Sync, T: Send>(
 }
 
 fn bar(what: &str, steps: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix:>16} {bar:40} {pos}/{len}  {elapsed} so far, {eta} left");
+    let style =
+        ProgressStyle::with_template("{prefix:>16} {bar:40} {pos}/{len}  {elapsed} so far, {eta} left");
     ProgressBar::new(steps)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         .with_prefix(what.to_owned())

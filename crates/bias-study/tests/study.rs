@@ -1,0 +1,139 @@
+//! A whole study, small: some names and questions of the embedded model.
+
+use std::path::{Path, PathBuf};
+
+use bias_model::{HookedModel as _, LanguageModel, MaskTarget as _};
+use bias_study::{
+    PromptSet, Results, Scope, Settings, Split, Study, StudyOptions, perplexity, report, tables,
+};
+use burn::backend::{Autodiff, Flex};
+
+type B = Autodiff<Flex>;
+
+fn fixture(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(path)
+}
+
+fn embedded() -> LanguageModel<Flex> {
+    LanguageModel::load(&fixture("emergent"), &Default::default()).unwrap()
+}
+
+/// Two contexts, two variations to attribute on and one held out, three names a group.
+fn prompts() -> PromptSet {
+    let mut set = PromptSet::from_csv(&fixture("emergent/prompts.csv"), ["white", "black"]).unwrap();
+    set.contexts.truncate(2);
+    for context in &mut set.contexts {
+        let (seen, held_out): (Vec<_>, Vec<_>) =
+            context.variations.drain(..).partition(|v| v.split == Split::Attribution);
+        context.variations = seen.into_iter().take(2).chain(held_out.into_iter().take(1)).collect();
+    }
+    set.thin(3);
+    set
+}
+
+fn options(threads: usize, masks: Option<&Path>) -> StudyOptions {
+    StudyOptions {
+        settings: Settings { resamples: 100, ..Settings::default() },
+        threads,
+        neutral: vec!["Yesterday the old man walked in the park before it rained.".into()],
+        masks: masks.map(Into::into),
+        ..StudyOptions::default()
+    }
+}
+
+fn without_times(mut results: Results) -> Results {
+    results.phases.clear();
+    results.peak_memory_bytes = None;
+    results
+}
+
+#[test]
+fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
+    let prompts = prompts();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |threads, masks| {
+        let study = Study::<B>::new(embedded(), "embedded", &prompts, options(threads, masks)).unwrap();
+        study.run().unwrap()
+    };
+    let results = run(2, Some(folder.path()));
+
+    assert!(results.baseline.iter().all(|b| b.bias.value > 0.8), "the embedded model is biased");
+    assert!(results.baseline.iter().all(|b| b.inlier.value >= 0.97));
+    let tested = |method: &str, budget: &str, scope| {
+        let own = results.strategies.iter().filter(|s| s.method == method && s.budget == budget);
+        let ids: Vec<&str> = own.map(|s| s.id.as_str()).collect();
+        let found =
+            results.outcomes.iter().filter(move |o| o.scope == scope && ids.contains(&o.strategy.as_str()));
+        found.map(|o| o.reduction.value).collect::<Vec<f64>>()
+    };
+    for scope in [Scope::PromptSpecific, Scope::Attributed, Scope::HeldOut, Scope::CrossContext, Scope::All] {
+        let found = tested("signed-gap", "0.2%", scope);
+        assert!(!found.is_empty() && found.iter().all(|r| *r > 0.5), "{scope:?}: {found:?}");
+    }
+    // The gap's weights do what as many random ones in the same matrices do not.
+    let random = tested("random", "as signed gap 0.2%", Scope::HeldOut);
+    assert!(!random.is_empty() && random.iter().all(|r| *r < 0.5), "{random:?}");
+
+    let path = folder.path().join("results.json");
+    results.save(&path).unwrap();
+    assert_eq!(Results::load(&path).unwrap(), results);
+    assert!(report(&results).unwrap().contains("financial"));
+    assert!(tables(&results).contains("financial"));
+
+    // A kept mask fits the model it was made for.
+    let mask = folder.path().join("financial_signed-gap_0.2%.safetensors");
+    let mask = bias_mask::Mask::load(&mask).unwrap();
+    assert_eq!(mask.fingerprint(), embedded().model().fingerprint());
+    assert_eq!(mask.count(), (0.002 * embedded().model().dims().prunable_weights() as f64) as usize);
+
+    // Another number of threads, the same numbers.
+    assert_eq!(without_times(run(1, None)), without_times(results));
+}
+
+#[test]
+fn perplexity_equals_transformers() {
+    let text = std::fs::read_to_string(fixture("emergent/neutral.txt")).unwrap();
+    let texts: Vec<String> = text.lines().map(str::to_owned).collect();
+    let json = std::fs::read(fixture("emergent/transformers.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let expected = json["neutral_perplexity"].as_f64().unwrap();
+    let found = perplexity(&embedded(), &texts).unwrap().unwrap();
+    assert!((found / expected - 1.0).abs() < 1e-5, "{found} against {expected}");
+    assert_eq!(perplexity(&embedded(), &[]).unwrap(), None);
+}
+
+/// A random model says words more than numbers: counted, measured where it can be, no panic.
+#[test]
+fn answers_that_are_hardly_ever_numbers_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("prompts.csv");
+    let mut csv = String::from("scenario,variation,name_group,name,context_level,prompt_text\n");
+    for (variation, what) in [("a", "what should i offer"), ("b", "should i offer")] {
+        for (group, name) in
+            [("white", "emily"), ("white", "becker"), ("black", "jamal"), ("black", "washington")]
+        {
+            csv += &format!("odd,{variation},{group},{name},low,{what} {name} for the bicycle ?\n");
+        }
+    }
+    std::fs::write(&path, csv).unwrap();
+    let prompts = PromptSet::from_csv(&path, ["white", "black"]).unwrap();
+    let mut model = LanguageModel::load(&fixture("golden/tied_bf16"), &Default::default()).unwrap();
+    model.options_mut().max_new_tokens = 2;
+    let study = Study::<B>::new(model, "random", &prompts, options(1, None)).unwrap();
+    let results = study.run().unwrap();
+    let shares: f64 = results.baseline[0].answers.values().flat_map(|kinds| kinds.values()).sum();
+    assert!((shares - 2.0).abs() < 1e-9, "each of two groups' kinds sum to 1, found {shares}");
+    tables(&results);
+    report(&results).unwrap();
+}
+
+#[test]
+fn a_prompt_beyond_the_context_is_refused() {
+    let mut prompts = prompts();
+    for person in prompts.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people) {
+        person.text = format!("{} {}", "What a long question this is. ".repeat(40), person.text);
+    }
+    let mut study = Study::<B>::new(embedded(), "embedded", &prompts, options(1, None)).unwrap();
+    let error = study.audit().unwrap_err().to_string();
+    assert!(error.contains("context of 128 tokens"), "{error}");
+}
