@@ -1,5 +1,6 @@
 //! The methods on a small Llama whose forward pass equals transformers'
 //! (`fixtures/golden`, checked in bias-model), against what their formulas say.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
 
@@ -42,7 +43,8 @@ fn respondent(model: &Model, prompt: Sequence) -> Respondent {
     // The identities hold for any set of answers; few keep the test short.
     let decoding = Decoding::Exact { unexplored: 0.3, max_paths: 6 };
     let answers =
-        decode(&model.valid(), &[prompt.clone()], decoding, &options, |_| Ok(String::new())).unwrap();
+        decode(&model.valid(), std::slice::from_ref(&prompt), decoding, &options, |_| Ok(String::new()))
+            .unwrap();
     let answers = answers[0].answers.iter().map(|a| {
         let id: u32 = a.tokens.iter().sum();
         PossibleAnswer {

@@ -1,4 +1,5 @@
 //! The algebra of masks, their files, and that applying one can be taken back.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! What is read out of an answer, and what is left unread.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bias_metrics::{AnswerKind, parse_answer};
 use proptest::prelude::*;

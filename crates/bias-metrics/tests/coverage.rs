@@ -1,4 +1,5 @@
 //! Whether the interval holds the truth as often as it says.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bias_metrics::{Arm, Bootstrap, NameMoments, Weighting, smd_resampled};
 use rand::{Rng, SeedableRng};

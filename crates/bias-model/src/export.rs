@@ -135,7 +135,7 @@ pub fn save_pretrained<B: Backend>(
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = model
         .to_tensors()?
         .into_iter()
-        .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .map(|t| (t.name, t.shape, t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
         .collect();
     let weights = target.join("model.safetensors");
     let damaged = |source| ModelError::Weights { path: weights.clone(), source };

@@ -23,7 +23,7 @@
 //! |---|---|
 //! | config | [`LlamaConfig`]: `config.json`, checked |
 //! | checkpoint | [`Checkpoint`], [`LoadReport`]: mapped safetensors, single or sharded |
-//! | llama | [`Llama`]: the decoder, a [`HookedModel`] and a [`MaskTarget`] |
+//! | llama | [`Llama`], [`NamedTensor`]: the decoder, a [`HookedModel`] and a [`MaskTarget`] |
 //! | cache | [`KvCache`]: keys and values of what was already run |
 //! | text | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
@@ -55,6 +55,6 @@ pub use decode::{Answer, Answers, DecodeOptions, Decoding, decode};
 pub use error::ModelError;
 pub use export::{export_masked, save_pretrained};
 pub use language::LanguageModel;
-pub use llama::Llama;
+pub use llama::{Llama, NamedTensor};
 pub use sampling::Sampling;
 pub use text::TextCodec;

@@ -225,7 +225,7 @@ impl<B: Backend> Llama<B> {
     ///
     /// # Errors
     /// [`ModelError::Readback`].
-    pub fn to_tensors(&self) -> Result<Vec<(String, Vec<usize>, Vec<f32>)>, ModelError> {
+    pub fn to_tensors(&self) -> Result<Vec<NamedTensor>, ModelError> {
         let mut out = vec![read("model.embed_tokens.weight".into(), self.embedding.val())?];
         for (layer, block) in self.blocks.iter().enumerate() {
             let norm = |name: &str| format!("model.layers.{layer}.{name}.weight");
@@ -418,17 +418,25 @@ fn matrix<B: Backend>(
     Ok(param(TensorData::new(turned, [inner, out]), device))
 }
 
-fn read<B: Backend, const D: usize>(
-    name: String,
-    tensor: Tensor<B, D>,
-) -> Result<(String, Vec<usize>, Vec<f32>), ModelError> {
+fn read<B: Backend, const D: usize>(name: String, tensor: Tensor<B, D>) -> Result<NamedTensor, ModelError> {
     let shape = tensor.dims().to_vec();
     let values = tensor
         .into_data()
         .convert::<f32>()
         .to_vec::<f32>()
         .map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
-    Ok((name, shape, values))
+    Ok(NamedTensor { name, shape, values })
+}
+
+/// A tensor under its Hugging Face name, row-major on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTensor {
+    /// Such as `model.norm.weight`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its values.
+    pub values: Vec<f32>,
 }
 
 impl<B: Backend> HookedModel<B> for Llama<B> {

@@ -1,4 +1,5 @@
 //! The embedded model against transformers (`fixtures/emergent/check.py`).
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
 
@@ -38,7 +39,7 @@ fn text_tokens_logits_and_answers_equal_transformers() {
         assert_eq!(model.text().render(&case.message).unwrap(), case.rendered);
         let prompt = model.text().prompt(&case.message, &case.name).unwrap();
         assert_eq!(prompt.tokens(), case.ids);
-        let batch = TokenBatch::new(&[prompt.clone()]).unwrap();
+        let batch = TokenBatch::new(std::slice::from_ref(&prompt)).unwrap();
         let logits = model.model().logits(&batch, &mut NoObserver).unwrap();
         let last: Vec<f32> = logits.narrow(1, prompt.len() - 1, 1).into_data().to_vec().unwrap();
         let worst = last.iter().zip(&case.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -56,7 +57,7 @@ fn exact_and_sampled_answers_agree() {
     let case = &expected()[0];
     let prompt = model.text().prompt(&case.message, &case.name).unwrap();
     let mean = |decoding| {
-        let answers = model.answers(&[prompt.clone()], decoding).unwrap().remove(0);
+        let answers = model.answers(std::slice::from_ref(&prompt), decoding).unwrap().remove(0);
         let numbers: Vec<(f64, f64)> =
             answers.answers.iter().filter_map(|a| Some((a.text.trim().parse().ok()?, a.weight))).collect();
         let mass: f64 = numbers.iter().map(|n| n.1).sum();

@@ -1,4 +1,5 @@
 //! A pruned folder is the model under its mask, and nothing else.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::PathBuf;

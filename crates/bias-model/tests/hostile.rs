@@ -1,4 +1,5 @@
 //! Folders that are damaged, foreign or malicious end in a typed error.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

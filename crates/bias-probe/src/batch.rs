@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use bias_core::TokenRole;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 
@@ -140,8 +142,11 @@ impl TokenBatch {
     /// # Errors
     /// [`ProbeError::EmptyBatch`] without sequences.
     pub fn new(sequences: &[Sequence]) -> Result<Self, ProbeError> {
-        let rows =
-            sequences.iter().map(|s| RowTokens { tokens: &s.tokens, roles: &s.roles, parents: &s.parents });
+        let rows = sequences.iter().map(|s| RowTokens {
+            tokens: Cow::from(&s.tokens),
+            roles: Cow::from(&s.roles),
+            parents: Cow::from(&s.parents),
+        });
         let mut batch = Self::build(rows.collect(), vec![RowPast::default(); sequences.len()], 0)?;
         for (own, sequence) in batch.weights.chunks_exact_mut(batch.width).zip(sequences) {
             own[..sequence.len()].copy_from_slice(&sequence.weights);
@@ -161,19 +166,12 @@ impl TokenBatch {
             let reason = format!("{} rows were cached and {} are to follow", self.rows, new.len());
             return Err(ProbeError::BadSequence { row: new.len(), reason });
         }
-        let split: Vec<(Vec<u32>, Vec<TokenRole>, Vec<Option<usize>>)> = new
-            .iter()
-            .map(|row| {
-                (
-                    row.iter().map(|n| n.1).collect(),
-                    row.iter().map(|n| n.2).collect(),
-                    row.iter().map(|n| Some(n.0)).collect(),
-                )
-            })
-            .collect();
-        let rows =
-            split.iter().map(|(tokens, roles, parents)| RowTokens { tokens, roles, parents }).collect();
-        Self::build(rows, self.rows_past.clone(), self.past + self.width)
+        let rows = new.iter().map(|row| RowTokens {
+            tokens: row.iter().map(|n| n.1).collect(),
+            roles: row.iter().map(|n| n.2).collect(),
+            parents: row.iter().map(|n| Some(n.0)).collect(),
+        });
+        Self::build(rows.collect(), self.rows_past.clone(), self.past + self.width)
     }
 
     fn build(rows: Vec<RowTokens<'_>>, mut rows_past: Vec<RowPast>, past: usize) -> Result<Self, ProbeError> {
@@ -311,9 +309,9 @@ impl TokenBatch {
 }
 
 struct RowTokens<'a> {
-    tokens: &'a [u32],
-    roles: &'a [TokenRole],
-    parents: &'a [Option<usize>],
+    tokens: Cow<'a, [u32]>,
+    roles: Cow<'a, [TokenRole]>,
+    parents: Cow<'a, [Option<usize>]>,
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl<'a> Questionnaire<'a> {
                         context: own.context.to_string(),
                         variation: variation.name.clone(),
                         name: person.name.clone(),
-                        source,
+                        source: Box::new(source),
                     })
                 });
                 variations.push(people.collect::<Result<Vec<_>, _>>()?);

@@ -49,7 +49,7 @@ pub enum StudyError {
         name: String,
         /// Why.
         #[source]
-        source: ModelError,
+        source: Box<ModelError>,
     },
     /// Answers too few or too odd to measure.
     #[error("{context} / {variation}: the answers cannot be measured")]
