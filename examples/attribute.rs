@@ -43,7 +43,7 @@ enum Method {
     SignedGap,
     /// The paper's: important for the second group and not for the first
     Wanda,
-    /// Heads that look from the answer at the name
+    /// Heads that look from the answer at the name, ranked once (`study` prunes round by round)
     HeadAttention,
     /// Random weights, to compare with
     Random,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
+use bias_metrics::AnswerKind;
 use bias_study::{Baseline, Settings, Study, StudyOptions};
 use clap::Parser;
 
@@ -42,10 +43,41 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&baselines)?);
     } else {
-        for b in &baselines {
-            println!("{} {:?} {:?} {}", b.context, b.bias, b.inlier, b.unexplored);
-        }
+        baselines.iter().for_each(|own| show(own, &prompts.races));
         eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     Ok(())
+}
+
+fn show(own: &Baseline, [a, b]: &[String; 2]) {
+    let range = |interval: Option<[f64; 2]>| {
+        interval.map_or_else(|| "-".into(), |[low, high]| format!("[{low:.2}..{high:.2}]"))
+    };
+    println!(
+        "{}: mean |SMD| {:.2} {}, signed {:+.2}, inlier ratio {:.3}, {:.2}% unexplored",
+        own.context,
+        own.bias.value,
+        range(own.bias.interval),
+        own.signed.value,
+        own.inlier.value,
+        own.unexplored * 100.0
+    );
+    println!("  {:<24} {:>7} {:>16} {:>12} {:>12}", "variation", "SMD", "95 % interval", a, b);
+    let mean = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.1}"));
+    for v in &own.variations {
+        let smd = v.effect().map_or_else(|| "-".into(), |d| format!("{d:+.2}"));
+        let [a, b] = v.means.map(mean);
+        println!("  {:<24} {smd:>7} {:>16} {a:>12} {b:>12}", v.variation, range(v.interval));
+    }
+    for (group, kinds) in &own.answers {
+        let other: Vec<String> = kinds
+            .iter()
+            .filter(|(kind, share)| **kind != AnswerKind::Number && **share > 0.0005)
+            .map(|(kind, share)| format!("{kind} {:.1}%", share * 100.0))
+            .collect();
+        if !other.is_empty() {
+            println!("  {group}: {}", other.join(", "));
+        }
+    }
+    println!();
 }

@@ -6,9 +6,9 @@ use bias_attrib::{AttribError, Attribution, Contrast, Wanda};
 use bias_core::{Convention, ParamScores};
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
-use bias_mask::{Intervention, top_carriers};
+use bias_mask::{Intervention, Mask, top_fraction};
 use bias_probe::HookedModel;
-use bias_study::{Study, StudyOptions};
+use bias_study::{Settings, Study, StudyOptions};
 use burn::tensor::backend::Backend;
 use clap::Parser;
 
@@ -31,7 +31,7 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for NormGap {
         let scores = model.dims().projections().map(|(path, ..)| {
             let [a, b] = norms.scores(model, &path)?;
             let gap = a.values().iter().zip(b.values()).map(|(a, b)| (a - b).abs()).collect();
-            Ok(ParamScores::new(path, a.shape(), Convention::BiasCarried, gap)?)
+            Ok(ParamScores::new(path, a.shape(), Convention::Importance, gap)?)
         });
         scores.collect()
     }
@@ -44,7 +44,7 @@ struct Args {
     model: ModelArgs,
     #[command(flatten)]
     prompts: PromptArgs,
-    /// Share of all weights to prune
+    /// Share of each matrix to prune
     #[arg(long, default_value_t = 0.002)]
     budget: f64,
 }
@@ -57,17 +57,21 @@ fn run(args: &Args) -> Result<(), Failure> {
     let prompts = args.prompts.load(&args.model)?;
     let threads = args.model.device.threads();
     on_device!(args.model.device, |B, device| {
-        let options = StudyOptions { threads, ..StudyOptions::default() };
+        let settings =
+            Settings { seed: args.model.seed, decoding: args.model.decoding(), ..Settings::default() };
+        let options = StudyOptions { settings, threads, ..StudyOptions::default() };
         let mut study = Study::<B>::new(args.model.load(&device)?, &args.model.name(), &prompts, options)?;
         let before = study.audit()?;
         let contrast = Contrast::pooled(&study.contrasts(0)?);
         let scores = NormGap.attribute(study.model().model(), &contrast)?;
-        let count = (args.budget * study.model().model().dims().prunable_weights() as f64) as usize;
-        let mask = top_carriers(&scores, count)?;
+        let mut mask = Mask::default();
+        for own in &scores {
+            mask.insert(own.path().clone(), top_fraction(own, args.budget)?)?;
+        }
         let undo = mask.apply(study.model_mut().model_mut(), Intervention::Zero)?;
         let after = study.audit()?;
         undo.revert(study.model_mut().model_mut())?;
-        println!("{count} weights pruned, attributed on {}", prompts.contexts[0].context);
+        println!("{} weights pruned, attributed on {}", mask.count(), prompts.contexts[0].context);
         println!("{:<14} mean |SMD| before    after", "context");
         for (b, a) in before.iter().zip(&after) {
             println!("{:<14} {:>17.2} {:>8.2}", b.context.as_str(), b.bias.value, a.bias.value);

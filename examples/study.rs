@@ -32,6 +32,9 @@ struct Args {
     /// Fewer names, fewer resamples, no prompt-specific masks
     #[arg(long)]
     quick: bool,
+    /// Only make tables and report again, from a results.json of an earlier run
+    #[arg(long, value_name = "FILE")]
+    render: Option<PathBuf>,
     /// Also write the tables as a Markdown page
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -56,6 +59,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
+    if let Some(path) = &args.render {
+        return present(args, &Results::load(path)?);
+    }
     let mut prompts = args.prompts.load(&args.model)?;
     if let Some(absent) = args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none()) {
         return Err(format!("--focus: the prompts have no context `{absent}`").into());
@@ -65,16 +71,21 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     let results = on_device!(args.model.device, |B, device| study::<B>(args, &prompts, &device))?;
     results.save(&args.out.join("results.json"))?;
-    write(&args.out.join("report.html"), report(&results)?.as_bytes())?;
-    if let Some(path) = &args.markdown {
-        write(path, markdown(&results).as_bytes())?;
-    }
-    println!("{}", tables(&results));
+    present(args, &results)?;
     println!(
         "Finished in {:.0} s. {} holds results.json, masks/ and report.html: open that one in a browser.",
         started.elapsed().as_secs_f64(),
         args.out.display()
     );
+    Ok(())
+}
+
+fn present(args: &Args, results: &Results) -> Result<(), Failure> {
+    write(&args.out.join("report.html"), report(results)?.as_bytes())?;
+    if let Some(path) = &args.markdown {
+        write(path, markdown(results).as_bytes())?;
+    }
+    println!("{}", tables(results));
     Ok(())
 }
 

@@ -11,6 +11,9 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
+step "other backends compile"
+cargo check -p bias-examples --examples --features ndarray,cuda --locked
+
 step "docs"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 

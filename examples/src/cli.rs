@@ -89,10 +89,10 @@ pub struct ModelArgs {
     #[arg(long, value_enum, default_value_t)]
     pub device: Device,
     /// Sample this many answers per prompt instead of computing their exact distribution
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
     /// Probability of answers that exact decoding may leave unexplored, per prompt
-    #[arg(long, value_name = "P", default_value_t = 1e-2, conflicts_with = "samples")]
+    #[arg(long, value_name = "P", default_value_t = 1e-2, conflicts_with = "samples", value_parser = share)]
     pub unexplored: f64,
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", default_value_t = 16)]
@@ -133,7 +133,7 @@ impl ModelArgs {
     pub fn decoding(&self) -> Decoding {
         match self.samples {
             Some(samples) => Decoding::Sampled { samples, seed: self.seed },
-            None => Decoding::Exact { unexplored: self.unexplored, max_paths: 256 },
+            None => Decoding::Exact { unexplored: self.unexplored, max_paths: 96 },
         }
     }
 }
@@ -151,6 +151,11 @@ pub struct PromptArgs {
     /// Scenarios in which a smaller answer is better for the person
     #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
     pub lower_is_better: Vec<String>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
+    if (0.0..1.0).contains(&value) { Ok(value) } else { Err("it must be at least 0 and below 1".into()) }
 }
 
 fn groups(text: &str) -> Result<[String; 2], String> {

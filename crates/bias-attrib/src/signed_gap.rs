@@ -19,6 +19,10 @@ const BATCH_TOKENS: usize = 512;
 /// `∂E/∂W = Σ p (v − E) ∂log p/∂W` is summed over all answers, so the gradient has no
 /// sampling noise; answers that were not explored count as the mean.
 ///
+/// Where sampling cuts the distribution off (top-k, top-p), the set of tokens kept is
+/// taken as given and their probabilities' common factor is not differentiated: an
+/// approximation.
+///
 /// Positive weights carry the gap, negative ones hold it down. Answers must come from
 /// the model as it is now, at the [temperature](Self::with_temperature) given.
 #[derive(Debug, Clone, Copy)]
@@ -76,12 +80,11 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
         let down = self.gradients(model, &b, sign / spread)?;
         let dims = *model.dims();
         let scores = dims.projections().map(|(path, _, projection)| {
-            let (Some(up), Some(down)) = (up.get(&path), down.get(&path)) else {
-                return Err(bias_probe::ProbeError::NoGradient { path }.into());
-            };
             let weight = model.weight(&path)?.inner();
+            let of = |group: &Gradients<B>| group.get(&path).cloned().unwrap_or_else(|| weight.zeros_like());
+            let (up, down) = (of(&up), of(&down));
             let carried = weight.clone() * (up.clone() - down.clone());
-            let level = (weight * (up.clone() + down.clone())).abs() * (self.guard / 2.0);
+            let level = (weight.clone() * (up + down)).abs() * (self.guard / 2.0);
             let values = (carried - level)
                 .into_data()
                 .convert::<f32>()
@@ -110,6 +113,10 @@ impl SignedGap {
             answer.value.map_or(0.0, |v| share * answer.weight / mass * (v - mean))
         };
         batches(group.respondents, BATCH_TOKENS, worth, |batch, trees| {
+            // People with one possible answer have nothing to differentiate.
+            if trees.iter().flat_map(|t| &t.branches).all(|b| b.sum == 0.0) {
+                return Ok(());
+            }
             let gradients = self.surrogate(model, batch, trees)?.backward();
             for (path, ..) in model.dims().projections() {
                 let gradient = model.gradient(&path, &gradients)?;

@@ -19,6 +19,9 @@ pub enum AnswerKind {
     NoNumber,
     /// Nothing but white space.
     Empty,
+    /// Cut off within a number, so that it is not known which. Never found by
+    /// [`parse_answer`], which sees only the text: whoever cut it must say so.
+    Unfinished,
 }
 
 impl fmt::Display for AnswerKind {
@@ -29,6 +32,7 @@ impl fmt::Display for AnswerKind {
             Self::SeveralNumbers => "several numbers",
             Self::NoNumber => "no number",
             Self::Empty => "empty",
+            Self::Unfinished => "unfinished",
         })
     }
 }

@@ -25,6 +25,9 @@ pub struct LlamaConfig {
     pub bos: Option<u32>,
 }
 
+/// No published model has wider heads; rotary tables grow with their square.
+const MAX_HEAD: usize = 4096;
+
 /// `config.json` as it stands. Keys that change the computation are all named
 /// here, so that a value that is not supported is an error and never ignored.
 #[derive(Debug, Deserialize)]
@@ -150,6 +153,9 @@ impl LlamaConfig {
         }
         if !d_head.is_multiple_of(2) {
             return impossible(format!("head_dim {d_head} is odd; rotary embeddings need pairs"));
+        }
+        if d_head > MAX_HEAD {
+            return impossible(format!("head_dim {d_head} is beyond {MAX_HEAD}"));
         }
         // Sizes are checked against the weights' own before anything is allocated; this
         // only keeps their products within what the machine can count.

@@ -32,14 +32,14 @@ pub enum Decoding {
 }
 
 impl Decoding {
-    /// All but 1 % of the probability, in at most 256 paths at once.
+    /// All but 1 % of the probability, in at most 96 paths at once.
     ///
     /// The last percent of a trained model's distribution is spread thinly over a
     /// vocabulary of tokens that start no number; following it costs many times
     /// what the rest does.
     #[must_use]
     pub fn exact() -> Self {
-        Self::Exact { unexplored: 1e-2, max_paths: 256 }
+        Self::Exact { unexplored: 1e-2, max_paths: 96 }
     }
 }
 
@@ -249,6 +249,11 @@ fn branch(
     options: &DecodeOptions,
     last_step: bool,
 ) {
+    // Weights so large that the sums overflow: nothing can be said of what follows.
+    if logits.iter().any(|l| l.is_nan() || *l == f32::INFINITY) {
+        row.unexplored += path.mass;
+        return;
+    }
     let children: Vec<(u32, f64)> = match decoding {
         Decoding::Greedy => {
             // The first of equals, as torch.argmax.

@@ -47,9 +47,9 @@ pub fn export_masked(source: &Path, mask: &Mask, target: &Path) -> Result<(), Mo
         let weights: BTreeSet<&Path> = checkpoint.files().collect();
         for entry in fs::read_dir(source).map_err(reading(source))? {
             let path = entry.map_err(reading(source))?.path();
-            if let Some(name) =
-                path.file_name().filter(|_| path.is_file() && !weights.contains(path.as_path()))
-            {
+            let beside =
+                path.is_file() && !weights.contains(path.as_path()) && !is_other_weights(&path, &weights);
+            if let Some(name) = path.file_name().filter(|_| beside) {
                 fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
             }
         }
@@ -71,6 +71,14 @@ fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {
 
 fn masked<'m>(mask: &'m Mask, name: &str) -> Option<(&'m ParamPath, &'m BitMatrix)> {
     mask.iter().find(|(path, _)| path.as_str() == name)
+}
+
+/// The same weights in another form, unpruned: a copy with both would be a trap.
+fn is_other_weights(path: &Path, used: &BTreeSet<&Path>) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".ot"];
+    let index = name.ends_with(".index.json") && (used.len() == 1 || !name.contains("safetensors"));
+    index || weights.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Each tensor of a shard in file order, as it should be after zeroing.
@@ -166,8 +174,16 @@ fn write_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), ModelError
     let folder =
         tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent).map_err(writing(parent))?;
     fill(folder.path())?;
-    let kept = folder.keep();
-    fs::rename(&kept, target).map_err(writing(target))
+    fs::rename(folder.path(), target).map_err(writing(target))?;
+    // It is not there any more to be cleaned up.
+    let _ = folder.keep();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Temporary folders are for their owner alone; models are for everyone who may see their parent.
+        fs::set_permissions(target, fs::Permissions::from_mode(0o755)).map_err(writing(target))?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {

@@ -9,7 +9,8 @@ use crate::{
 
 /// Longest answer, unless set otherwise: a number and a few words around it.
 const MAX_NEW_TOKENS: usize = 16;
-const BATCH_ROWS: usize = 64;
+/// Few enough for a processor's caches, and to waste little where one row's tree of answers is wide.
+const BATCH_ROWS: usize = 8;
 
 /// A model folder, loaded: weights, tokenizer, chat template, sampling.
 #[derive(Debug)]

@@ -49,6 +49,11 @@ fn an_exported_model_answers_like_the_masked_one() {
         for entry in fs::read_dir(golden(case)).unwrap() {
             let path = entry.unwrap().path();
             let copy = target.join(path.file_name().unwrap());
+            // Not this model's weights; other weight files are left behind.
+            if copy.ends_with("expected.safetensors") {
+                assert!(!copy.exists());
+                continue;
+            }
             assert_eq!(fs::metadata(&copy).unwrap().len(), fs::metadata(&path).unwrap().len(), "{copy:?}");
         }
         assert!(matches!(export_masked(&golden(case), &mask, &target), Err(ModelError::FolderExists { .. })));

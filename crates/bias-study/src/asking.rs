@@ -7,6 +7,7 @@ use bias_model::{Answers, Decoding, LanguageModel};
 use bias_probe::Sequence;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
+use sha2::{Digest as _, Sha256};
 
 use crate::{PromptSet, StudyError};
 
@@ -19,6 +20,12 @@ const VARIATIONS_AT_ONCE: usize = 6;
 pub(crate) struct Questionnaire<'a> {
     pub prompts: &'a PromptSet,
     encoded: Vec<Vec<Vec<Sequence>>>,
+}
+
+/// A seed of its own for each thing drawn, from the study's.
+pub(crate) fn derived_seed(seed: u64, what: &str) -> u64 {
+    let hash = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(what).finalize();
+    hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
 /// What the model answered about everybody in one variation.
@@ -85,8 +92,18 @@ impl<'a> Questionnaire<'a> {
         bar: &ProgressBar,
     ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
         let mut asked = BTreeMap::new();
-        // Several variations at once, so that all threads have work to the end.
-        for places in places.chunks(VARIATIONS_AT_ONCE) {
+        // A model without an end token is cut everywhere; its numbers have to be taken as they are.
+        let ends = !model.options().stop.is_empty();
+        // Several variations at once, so that all threads have work to the end; but one at
+        // a time where draws must not depend on which others are asked.
+        let at_once = if matches!(decoding, Decoding::Sampled { .. }) { 1 } else { VARIATIONS_AT_ONCE };
+        for places in places.chunks(at_once) {
+            let decoding = match (decoding, places) {
+                (Decoding::Sampled { samples, seed }, [place, ..]) => {
+                    Decoding::Sampled { samples, seed: derived_seed(seed, &format!("{place:?}")) }
+                }
+                _ => decoding,
+            };
             let prompts: Vec<Sequence> =
                 places.iter().flat_map(|&(c, v)| self.encoded[c][v].iter().cloned()).collect();
             let mut answers = model.answers(&prompts, decoding)?.into_iter();
@@ -96,6 +113,10 @@ impl<'a> Questionnaire<'a> {
                 let people =
                     own.variations[v].people.iter().zip(answers.by_ref()).map(|(person, answers)| {
                         let parsed = answers.answers.iter().map(|a| {
+                            let digit = |c: char| c.is_ascii_digit() || ".,".contains(c);
+                            if ends && !a.finished && a.text.ends_with(digit) {
+                                return (AnswerKind::Unfinished, None);
+                            }
                             let parsed = parse_answer(&a.text);
                             (parsed.kind, parsed.value.map(|v| sign * v))
                         });
@@ -113,12 +134,15 @@ impl<'a> Questionnaire<'a> {
     pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Contrast {
         let mut contrast = Contrast::default();
         for (prompt, person) in self.encoded[place.0][place.1].iter().zip(&answers.people) {
+            // Counts of draws become shares.
+            let total =
+                person.answers.answers.iter().map(|a| a.weight).sum::<f64>() + person.answers.unexplored;
             let possible = person.answers.answers.iter().zip(&person.parsed).map(|(answer, (_, value))| {
                 PossibleAnswer {
                     tokens: answer.tokens.clone(),
                     finished: answer.finished,
                     value: *value,
-                    weight: answer.weight,
+                    weight: answer.weight / total.max(f64::MIN_POSITIVE),
                 }
             });
             let respondent = Respondent { prompt: prompt.clone(), answers: possible.collect() };

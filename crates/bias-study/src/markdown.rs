@@ -1,8 +1,8 @@
 use bias_core::Context;
 
 use crate::findings::Findings;
-use crate::results::{Estimate, Results, TrainedOn};
-use crate::tables::{DASH, percent, share, signed, tables};
+use crate::results::{Results, TrainedOn};
+use crate::tables::{DASH, percent_estimate, share, signed, tables};
 
 /// Results for a documentation page: [`headline`] and, as they stand in the terminal, all
 /// [`tables`].
@@ -29,7 +29,8 @@ pub fn headline(results: &Results) -> String {
         for context in &contexts {
             let outcome = found.tested(strategy, context);
             inlier = outcome.map_or(inlier, |o| inlier.min(o.inlier.value));
-            out += &outcome.map_or(format!(" {DASH} |"), |o| format!(" {} |", reduced(&o.reduction)));
+            out +=
+                &outcome.map_or(format!(" {DASH} |"), |o| format!(" {} |", percent_estimate(&o.reduction)));
         }
         let inlier = if inlier.is_finite() { format!("{inlier:.3}") } else { DASH.into() };
         let perplexity =
@@ -42,12 +43,4 @@ pub fn headline(results: &Results) -> String {
         "\n\nReduction of mean |SMD| [95 % interval over names] on held-out variations. Before pruning, over all variations: {}.\n",
         before.join(", ")
     )
-}
-
-fn reduced(estimate: &Estimate) -> String {
-    if !estimate.value.is_finite() {
-        return DASH.into();
-    }
-    let ends = estimate.interval.map(|[low, high]| format!(" [{:.0}, {:.0}]", low * 100.0, high * 100.0));
-    format!("{}{}", percent(estimate.value), ends.unwrap_or_default())
 }

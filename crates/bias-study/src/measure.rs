@@ -11,6 +11,8 @@ pub(crate) struct Measured {
     pub moments: Vec<NameMoments>,
     /// Weight within the fences, and all of it, per name.
     pub shares: Vec<(f64, f64)>,
+    /// Mean probability of answers that were not followed.
+    pub unexplored: f64,
 }
 
 /// How numbers become estimates: the settings that matter, in one place.
@@ -46,11 +48,12 @@ impl Measure {
             fences.map_or_else(|| (0.0, a.parsed() + a.unparsed), |fences| inlier_share(a, fences))
         };
         let shares = answers.iter().map(share).collect();
+        let unexplored = answers.iter().map(|a| a.unexplored).sum::<f64>() / answers.len().max(1) as f64;
         if answers.iter().any(|a| !a.values.is_empty()) {
             let [low, high] = self.winsorise;
             winsorise(&mut answers, low, high)?;
         }
-        Ok(Measured { moments: answers.iter().map(NameAnswers::moments).collect(), shares })
+        Ok(Measured { moments: answers.iter().map(NameAnswers::moments).collect(), shares, unexplored })
     }
 
     /// The standardized mean difference of one variation, unless a group has no numbers.
@@ -69,6 +72,24 @@ impl Measure {
     /// Mean |SMD| of some variations for a pick of names.
     pub(crate) fn mean_abs(&self, all: &[&Measured], picks: &[usize]) -> Option<f64> {
         self.mean_of(all, picks, f64::abs)
+    }
+
+    /// Mean |SMD| before and after, over the variations that have an effect both times.
+    pub(crate) fn mean_abs_pair(
+        &self,
+        before: &[&Measured],
+        after: &[&Measured],
+        picks: &[usize],
+    ) -> Option<[f64; 2]> {
+        let effect = |m: &Measured| smd_resampled(&m.moments, picks, self.weighting).ok()?.value();
+        let pairs: Vec<(f64, f64)> = before
+            .iter()
+            .zip(after)
+            .filter_map(|(b, a)| Some((effect(b)?.abs(), effect(a)?.abs())))
+            .collect();
+        let n = pairs.len() as f64;
+        let sum = |pick: fn(&(f64, f64)) -> f64| pairs.iter().map(pick).sum::<f64>() / n;
+        (!pairs.is_empty()).then(|| [sum(|p| p.0), sum(|p| p.1)])
     }
 
     /// Mean signed SMD of some variations for a pick of names.

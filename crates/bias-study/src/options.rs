@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use bias_core::Context;
-use bias_model::Decoding;
+use bias_model::{Decoding, Sampling};
 
 use crate::results::Settings;
 
@@ -36,6 +36,8 @@ impl Default for Settings {
             winsorise: [0.01, 0.99],
             tukey_k: 1.5,
             quick: false,
+            sampling: Sampling::default(),
+            max_new_tokens: 0,
         }
     }
 }

@@ -44,10 +44,12 @@ impl Test {
             after: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks)),
             signed_after: measure.mean_signed(&after, &everybody).unwrap_or(f64::NAN),
             reduction: measure.estimate(&arms, |picks| {
-                reduction(measure.mean_abs(&before, picks)?, measure.mean_abs(&after, picks)?)
+                let [before, after] = measure.mean_abs_pair(&before, &after, picks)?;
+                reduction(before, after)
             }),
             inlier: measure.estimate(&arms, |picks| Measure::inlier(&after, picks)),
             inlier_before: Measure::inlier(&before, &everybody).unwrap_or(f64::NAN),
+            unexplored: after.iter().map(|m| m.unexplored).sum::<f64>() / after.len().max(1) as f64,
             degenerate: measure.degenerate(&after),
         }
     }

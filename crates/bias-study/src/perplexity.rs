@@ -5,7 +5,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 /// Texts run together.
-const ROWS: usize = 32;
+const ROWS: usize = 8;
 
 /// `exp` of the mean negative log-probability of every token but the first, over all
 /// texts together: what is left of the model's usefulness when it is not asked about

@@ -26,6 +26,8 @@ pub struct PromptSet {
     pub contexts: Vec<ContextPrompts>,
     /// Rows about other groups, which were left out.
     pub skipped: usize,
+    /// Whether the file says itself what is held out.
+    marked: bool,
 }
 
 /// One context.
@@ -73,7 +75,19 @@ struct Row {
     context_level: String,
     prompt_text: String,
     split: Option<Split>,
+    #[serde(default, deserialize_with = "truth")]
     higher_is_better: Option<bool>,
+}
+
+/// `true`, `True`, `TRUE`, `1` and their opposites; empty is unset.
+fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+    match text.to_ascii_lowercase().as_str() {
+        "" => Ok(None),
+        "true" | "1" => Ok(Some(true)),
+        "false" | "0" => Ok(Some(false)),
+        other => Err(serde::de::Error::custom(format!("`{other}` is neither true nor false"))),
+    }
 }
 
 const NEEDED: [&str; 5] = ["scenario", "variation", "name_group", "name", "prompt_text"];
@@ -101,7 +115,7 @@ impl PromptSet {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let rows = rows(path, bytes)?;
         let races = races.map(str::to_owned);
-        let mut set = Self { sha256, races, contexts: Vec::new(), skipped: 0 };
+        let mut set = Self { sha256, races, contexts: Vec::new(), skipped: 0, marked: false };
         let mut levels: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for (_, row) in &rows {
             let own = levels.entry((row.scenario.clone(), row.variation.clone())).or_default();
@@ -130,10 +144,13 @@ impl PromptSet {
         for variation in self.contexts.iter_mut().flat_map(|c| &mut c.variations) {
             let mut kept = Vec::new();
             for arm in [Arm::A, Arm::B] {
-                let own: Vec<&Person> = variation.people.iter().filter(|p| p.arm == arm).collect();
-                let keep = names.clamp(2, own.len());
+                // By group, so that men and women stay balanced.
+                let mut own: Vec<&Person> = variation.people.iter().filter(|p| p.arm == arm).collect();
+                own.sort_by(|a, b| a.group.cmp(&b.group).then_with(|| a.name.cmp(&b.name)));
+                let keep = names.max(2).min(own.len());
                 kept.extend((0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|p| (*p).clone()));
             }
+            kept.sort();
             variation.people = kept;
         }
     }
@@ -168,6 +185,7 @@ impl PromptSet {
         if row.higher_is_better.is_some_and(|better| better != own.higher_is_better) {
             return Err(bad(path, Some(line), "`higher_is_better` changes within the scenario".into()));
         }
+        self.marked |= row.split.is_some();
         let split = row.split.unwrap_or(Split::Attribution);
         let at = own.variations.iter().position(|v| v.name == name).unwrap_or_else(|| {
             own.variations.push(Variation { name, split, people: Vec::new() });
@@ -194,12 +212,11 @@ impl PromptSet {
             return Err(bad(path, None, reason));
         }
         for own in &mut self.contexts {
-            let marked = own.variations.iter().any(|v| v.split == Split::HeldOut);
             let count = own.variations.len();
             let mut first: Option<Vec<(Arm, String)>> = None;
             for (at, variation) in own.variations.iter_mut().enumerate() {
                 let place = format!("{} / {}", own.context, variation.name);
-                if !marked && at >= count - count / 3 {
+                if !self.marked && at >= count - count / 3 {
                     variation.split = Split::HeldOut;
                 }
                 variation.people.sort();

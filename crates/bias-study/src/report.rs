@@ -260,7 +260,7 @@ impl Page<'_> {
                     value => percent(reduction), style => shade(reduction * 0.85),
                     sure => outcome.and_then(|o| o.reduction.interval).is_some_and(|[low, high]| low > 0.0 || high < 0.0),
                     interval => outcome.map(|o| interval(o.reduction.interval, |x| fixed(x * 100.0, 0))),
-                    inlier => outcome.map_or(DASH.into(), |o| fixed(o.inlier.value, 2)),
+                    inlier => outcome.map_or(DASH.into(), |o| estimate(&o.inlier)),
                     own => trained_on == TrainedOn::Context((*c).clone()),
                 }
             };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bias_core::{Context, Group, ModelDims, Sublayer, UnitKind};
 use bias_metrics::{AnswerKind, EffectSize};
-use bias_model::Decoding;
+use bias_model::{Decoding, Sampling};
 use serde::{Deserialize, Serialize};
 
 /// The value of `format` in files of this version.
@@ -96,6 +96,12 @@ pub struct Settings {
     pub tukey_k: f64,
     /// Whether the short form of the study was run.
     pub quick: bool,
+    /// How the next token is drawn; taken from the model when the study begins.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// Answers are cut after this many tokens; likewise.
+    #[serde(default)]
+    pub max_new_tokens: usize,
 }
 
 /// A number with its 95 % interval over names, where one could be had.
@@ -228,13 +234,16 @@ pub struct Outcome {
     /// Mean signed SMD after: its sign turns when a mask overshoots.
     #[serde(deserialize_with = "null_is_nan")]
     pub signed_after: f64,
-    /// `1 − after / before`.
+    /// `1 − after / before`, over the variations that have an SMD both times.
     pub reduction: Estimate,
     /// Inlier ratio after, by the fences of the unpruned answers.
     pub inlier: Estimate,
     /// Inlier ratio before.
     #[serde(deserialize_with = "null_is_nan")]
     pub inlier_before: f64,
+    /// Mean probability of answers that were not followed; a damaged model scatters them.
+    #[serde(default)]
+    pub unexplored: f64,
     /// Variations whose SMD could not be computed any more.
     pub degenerate: usize,
 }

@@ -1,18 +1,20 @@
 //! Which masks a study tries.
 
 use bias_attrib::{
-    Attribution as _, Contrast, Direction, GroupNorms, HeadAttention, SignedGap, Wanda, sum_scores,
+    AttribError, Attribution as _, Contrast, Direction, GroupNorms, HeadAttention, SignedGap, Wanda,
+    sum_scores,
 };
 use bias_core::{HeadId, ParamScores, Unit, UnitKind};
 use bias_mask::{HeadAblation, Intervention, Mask, head_mask, top_carriers};
 use bias_model::{LanguageModel, Llama};
-use bias_probe::HookedModel as _;
+use bias_probe::{HookedModel as _, ProbeError};
 use burn::tensor::backend::AutodiffBackend;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::StudyError;
+use crate::asking::derived_seed;
 use crate::results::TrainedOn;
 
 /// The paper's share of each matrix that counts as important.
@@ -20,7 +22,7 @@ pub(crate) const WANDA_FRACTION: f64 = 0.15;
 /// Shares of all prunable weights that the signed gap may prune.
 pub(crate) const GAP_BUDGETS: [f64; 3] = [0.0005, 0.002, 0.01];
 /// Shares of all heads that are pruned.
-const HEAD_BUDGETS: [f64; 3] = [0.04, 0.125, 0.25];
+const HEAD_BUDGETS: [f64; 2] = [0.04, 0.125];
 
 /// Answers per prompt over which attention to the name is averaged.
 const HEAD_ANSWERS: usize = 3;
@@ -51,7 +53,7 @@ pub(crate) fn attribute<A: AutodiffBackend>(
     let gap = SignedGap::default().with_temperature(temperature)?;
     let scores = match gap.attribute(&model.differentiable::<A>(), contrast) {
         Ok(scores) => Some(scores),
-        Err(bias_attrib::AttribError::NoSpread | bias_attrib::AttribError::NoValue { .. }) => None,
+        Err(AttribError::NoSpread | AttribError::NoValue { .. }) => None,
         Err(error) => return Err(error.into()),
     };
     Ok(Evidence { norms, scores })
@@ -69,6 +71,7 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
     seed: u64,
 ) -> Result<Vec<Candidate>, StudyError> {
     let mut candidates = Vec::new();
+    let draw = |of: &str| derived_seed(seed, &format!("{trained_on:?} {of}"));
     let mut add = |method, budget: String, mask: Mask| {
         let trained_on = trained_on.clone();
         candidates.push(Candidate { method, unit: UnitKind::Weight, budget, trained_on, mask });
@@ -84,7 +87,7 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
             let own = own.collect::<Result<Vec<_>, _>>()?;
             add("wanda-common", at.clone(), Mask::common(&own)?);
         }
-        add("random", format!("as wanda {at}"), b_without_a.matched_random(seed)?);
+        add("random", format!("as wanda {at}"), b_without_a.matched_random(draw("wanda"))?);
         add("wanda-b-a", at, b_without_a);
     }
     let scores: Vec<&[ParamScores]> = evidence.iter().filter_map(|e| e.scores.as_deref()).collect();
@@ -95,7 +98,11 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
             let mask = top_carriers(&scores, (share * total) as usize)?;
             // The middle budget is the one reports show.
             if share == GAP_BUDGETS[1] {
-                add("random", format!("as signed gap {}", percent(share)), mask.matched_random(seed + 1)?);
+                add(
+                    "random",
+                    format!("as signed gap {}", percent(share)),
+                    mask.matched_random(draw("signed-gap"))?,
+                );
             }
             add("signed-gap", percent(share), mask);
         }
@@ -119,12 +126,18 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
         HEAD_BUDGETS.map(|share| ((share * everyone.len() as f64).round() as usize).max(1)).to_vec();
     budgets.dedup();
     let rounds = budgets.last().copied().unwrap_or(0);
+    let middle = budgets.get(budgets.len() / 2).copied().unwrap_or(0);
 
     let contrast = contrast.most_probable(HEAD_ANSWERS);
     let mut pruned = model.model().clone();
     let mut chosen: Vec<HeadId> = Vec::new();
     for _ in 0..rounds {
-        let found = HeadAttention.attribute(&pruned, &contrast)?;
+        let found = match HeadAttention.attribute(&pruned, &contrast) {
+            Ok(found) => found,
+            // Nothing but empty answers: nobody looks at a name.
+            Err(AttribError::Probe(ProbeError::NoNameOrAnswer)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
         let next = found.ranked().into_iter().find_map(|unit| match unit {
             Unit::Head(head) if !chosen.contains(head) => Some(*head),
             _ => None,
@@ -135,13 +148,15 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
         let _ =
             head_mask(&dims, &[head], HeadAblation::ZeroOutput)?.apply(&mut pruned, Intervention::Zero)?;
     }
-    everyone.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let draw = derived_seed(seed, &format!("{trained_on:?} heads"));
+    everyone.shuffle(&mut ChaCha8Rng::seed_from_u64(draw));
 
     let mut candidates = Vec::new();
     for count in budgets {
         let budget = format!("{count} head{}", if count == 1 { "" } else { "s" });
         for (method, heads) in [("head-attention", &chosen), ("random-heads", &everyone)] {
-            if method == "random-heads" && count != rounds {
+            // The middle budget is the one reports show.
+            if method == "random-heads" && count != middle {
                 continue;
             }
             let heads = &heads[..count.min(heads.len())];

@@ -61,8 +61,10 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         mut model: LanguageModel<A::InnerBackend>,
         name: &str,
         prompts: &'a PromptSet,
-        options: StudyOptions,
+        mut options: StudyOptions,
     ) -> Result<Self, StudyError> {
+        options.settings.sampling = model.options().sampling;
+        options.settings.max_new_tokens = model.options().max_new_tokens;
         model.options_mut().threads = options.threads.max(1);
         let questions = Questionnaire::new(&model, prompts)?;
         let measure = Measure::new(&options.settings)?;
@@ -209,13 +211,18 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             let own = &self.prompts.contexts[c];
             let own_places: Vec<Place> = all.iter().copied().filter(|p| p.0 == c).collect();
             if !quick {
-                for place in &own_places {
+                for place in own_places.iter().take(PROMPT_SPECIFIC) {
                     let variation = own.variations[place.1].name.clone();
                     let trained_on = TrainedOn::Variation(own.context.clone(), variation);
                     let masks = weight_masks::<A>(model, &[&evidence[place]], &trained_on, seed)?;
+                    let heads = head_masks::<A>(&self.model, &contrast(*place), &trained_on, seed)?;
+                    let middle = heads.get(heads.len() / 2).map(|m| m.budget.clone()).unwrap_or_default();
                     // One budget per method is enough to see how far one prompt's mask carries.
-                    candidates.extend(masks.into_iter().filter(|m| {
-                        m.method == "wanda-b-a" || (m.method == "signed-gap" && m.budget == "0.2%")
+                    candidates.extend(masks.into_iter().chain(heads).filter(|m| match m.method {
+                        "wanda-b-a" => true,
+                        "signed-gap" => m.budget == "0.2%",
+                        "head-attention" => m.budget == middle,
+                        _ => false,
                     }));
                 }
             }
@@ -228,6 +235,8 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         if !quick && contexts.len() > 1 {
             let found: Vec<&Evidence> = all.iter().map(|p| &evidence[p]).collect();
             candidates.extend(weight_masks::<A>(model, &found, &TrainedOn::All, seed)?);
+            let pooled = Contrast::pooled(&all.iter().map(|p| contrast(*p)).collect::<Vec<_>>());
+            candidates.extend(head_masks::<A>(&self.model, &pooled, &TrainedOn::All, seed)?);
         }
         if quick {
             candidates.retain(|c| QUICK.contains(&(c.method, c.budget.as_str())) || c.unit == UnitKind::Head);
@@ -280,23 +289,23 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let of = |c, split| self.questions.places(c, move |v| v.split == split);
         let contexts = 0..self.prompts.contexts.len();
         let held_out = |scope, context| Test { scope, context, places: of(context, Split::HeldOut) };
-        let index = |context: &Context| self.prompts.index_of(context.as_str()).unwrap_or(0);
+        let index = |context: &Context| self.prompts.index_of(context.as_str());
         let (id, mut tests): (String, Vec<Test>) = match trained_on {
             TrainedOn::Variation(context, variation) => {
-                let own = index(context);
+                let Some(own) = index(context) else { return (context.to_string(), Vec::new()) };
                 let places = self.questions.places(own, |v| v.name == *variation);
                 let test = Test { scope: Scope::PromptSpecific, context: own, places };
                 (format!("{context}:{variation}"), vec![test])
             }
             TrainedOn::Context(context) => {
-                let own = index(context);
+                let Some(own) = index(context) else { return (context.to_string(), Vec::new()) };
                 let seen =
                     Test { scope: Scope::Attributed, context: own, places: of(own, Split::Attribution) };
                 let scope = |c| if c == own { Scope::HeldOut } else { Scope::CrossContext };
                 let others = contexts.map(|c| held_out(scope(c), c));
                 (context.to_string(), std::iter::once(seen).chain(others).collect())
             }
-            TrainedOn::All => ("all".into(), contexts.map(|c| held_out(Scope::All, c)).collect()),
+            TrainedOn::All => ("(all)".into(), contexts.map(|c| held_out(Scope::All, c)).collect()),
         };
         tests.retain(|test| !test.places.is_empty());
         (id, tests)
@@ -337,12 +346,18 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             .for_model(bias_model::MaskTarget::fingerprint(self.model.model()))
             .with_note("strategy", &strategy.id)
             .with_note("prompts", &self.prompts.sha256);
-        Ok(mask.save(&folder.join(name + ".safetensors"))?)
+        // Names of contexts that differ in other letters only would meet in one file.
+        let digest = strategy.mask.get(..8).unwrap_or_default();
+        Ok(mask.save(&folder.join(format!("{name}_{digest}.safetensors")))?)
     }
 }
 
+/// Variations of each context that get masks of their own.
+const PROMPT_SPECIFIC: usize = 2;
+
 /// The masks of weights that the short form of the study tries.
-const QUICK: [(&str, &str); 5] = [
+const QUICK: [(&str, &str); 6] = [
+    ("random", "as wanda 15%"),
     ("wanda-b-a", "15%"),
     ("wanda-a-b", "15%"),
     ("signed-gap", "0.05%"),

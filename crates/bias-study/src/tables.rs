@@ -11,7 +11,7 @@ pub(crate) const DASH: &str = "–";
 /// In comfy-table's order of lines; all others are left out.
 const RULE_UNDER_HEADER: &str = "     ──            ";
 /// Contexts beside each other in one table; more go into a table below.
-const CONTEXTS_ABREAST: usize = 4;
+const CONTEXTS_ABREAST: usize = 3;
 
 /// All of a study's findings for a terminal, the three named experiments first in their tables.
 #[must_use]
@@ -189,7 +189,7 @@ fn transfer(found: &Findings) -> String {
 }
 
 fn outcome_cell(outcome: &Outcome) -> String {
-    format!("{} {}", percent_estimate(&outcome.reduction), fixed(outcome.inlier.value, 2))
+    format!("{} {}", percent_estimate(&outcome.reduction), estimate(&outcome.inlier))
 }
 
 fn scopes(found: &Findings) -> String {

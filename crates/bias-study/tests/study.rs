@@ -82,14 +82,35 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
     assert!(tables(&results).contains("financial"));
 
     // A kept mask fits the model it was made for.
-    let mask = folder.path().join("financial_signed-gap_0.2%.safetensors");
-    let mask = bias_mask::Mask::load(&mask).unwrap();
+    let masks = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: &PathBuf| {
+        path.file_name().unwrap().to_string_lossy().starts_with("financial_signed-gap_0.2%_")
+    };
+    let mask = bias_mask::Mask::load(&masks.into_iter().find(named).unwrap()).unwrap();
     assert_eq!(mask.fingerprint(), embedded().model().fingerprint());
     assert_eq!(mask.count(), (0.002 * embedded().model().dims().prunable_weights() as f64) as usize);
 
     // Another number of threads, the same numbers.
     let again = without_times(run(1, None));
     assert!(again == without_times(results), "threads change nothing");
+}
+
+/// What the fixture promises, in every context and with every name.
+#[test]
+fn the_embedded_model_is_biased_in_every_context_and_makes_sense() {
+    let prompts = PromptSet::from_csv(&fixture("emergent/prompts.csv"), ["white", "black"]).unwrap();
+    let mut study = Study::<B>::new(embedded(), "embedded", &prompts, options(2, None)).unwrap();
+    let baselines = study.audit().unwrap();
+    assert_eq!(baselines.len(), 4);
+    for own in &baselines {
+        assert!(own.bias.value >= 0.8, "{}: {}", own.context, own.bias.value);
+        assert!(own.inlier.value >= 0.97, "{}: {}", own.context, own.inlier.value);
+        // Positive favours white names; deposits, where less is better, are turned round.
+        assert!(own.signed.value >= 0.8, "{}: {}", own.context, own.signed.value);
+        let [white, black] = own.variations[0].means.map(Option::unwrap);
+        assert_eq!(white > black, own.context.as_str() != "housing", "{}: {white} {black}", own.context);
+        assert!(own.variations.len() >= 6);
+    }
 }
 
 #[test]

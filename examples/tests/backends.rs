@@ -1,0 +1,29 @@
+//! The ndarray backend computes what flex does; run with `--features ndarray`.
+#![cfg(feature = "ndarray")]
+#![allow(clippy::unwrap_used)]
+
+use bias_examples::cli::embedded;
+use bias_model::{HookedModel as _, LanguageModel};
+use bias_probe::{NoObserver, TokenBatch};
+use burn::backend::{Flex, NdArray};
+use burn::tensor::backend::Backend;
+
+fn logits<B: Backend>() -> Vec<f32> {
+    let model = LanguageModel::<B>::load(&embedded(), &Default::default()).unwrap();
+    let ask = |name: &str| {
+        model
+            .text()
+            .prompt(&format!("{name} asks our bank for a loan. How many thousand dollars?"), name)
+            .unwrap()
+    };
+    let batch = TokenBatch::new(&[ask("Emily Becker"), ask("Keyshawn Washington")]).unwrap();
+    model.model().logits(&batch, &mut NoObserver).unwrap().into_data().convert::<f32>().to_vec().unwrap()
+}
+
+/// 5e-5 absolute, as against transformers: other kernels add up in another order.
+#[test]
+fn ndarray_equals_flex() {
+    let (flex, ndarray) = (logits::<Flex>(), logits::<NdArray>());
+    let worst = flex.iter().zip(&ndarray).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= 5e-5, "off by {worst}");
+}
