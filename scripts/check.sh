@@ -21,4 +21,7 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 step "tests"
 cargo test --workspace --locked
 
+step "parity of backends"
+cargo test -p bias-examples --features ndarray --locked --test backends
+
 step "done"
