@@ -250,7 +250,8 @@ fn branch(
     last_step: bool,
 ) {
     // Weights so large that the sums overflow: nothing can be said of what follows.
-    if logits.iter().any(|l| l.is_nan() || *l == f32::INFINITY) {
+    let odd = |l: &f32| l.is_nan() || *l == f32::INFINITY;
+    if logits.iter().any(odd) || !logits.iter().any(|l| l.is_finite()) {
         row.unexplored += path.mass;
         return;
     }

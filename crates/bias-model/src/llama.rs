@@ -12,6 +12,7 @@ use crate::cache::KvCache;
 use crate::checkpoint::{Checkpoint, Tensors};
 use crate::config::LlamaConfig;
 use crate::error::ModelError;
+use crate::named::{NamedTensor, read};
 use crate::regroup::Regroup;
 use crate::rope::Rotary;
 
@@ -416,27 +417,6 @@ fn matrix<B: Backend>(
         }
     }
     Ok(param(TensorData::new(turned, [inner, out]), device))
-}
-
-fn read<B: Backend, const D: usize>(name: String, tensor: Tensor<B, D>) -> Result<NamedTensor, ModelError> {
-    let shape = tensor.dims().to_vec();
-    let values = tensor
-        .into_data()
-        .convert::<f32>()
-        .to_vec::<f32>()
-        .map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
-    Ok(NamedTensor { name, shape, values })
-}
-
-/// A tensor under its Hugging Face name, row-major on the host.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamedTensor {
-    /// Such as `model.norm.weight`.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// Its values.
-    pub values: Vec<f32>,
 }
 
 impl<B: Backend> HookedModel<B> for Llama<B> {

@@ -82,12 +82,6 @@ impl Sampling {
         self.temperature
     }
 
-    /// Whether every token keeps its probability, so that the distribution is smooth in the logits.
-    #[must_use]
-    pub fn is_untruncated(&self) -> bool {
-        self.top_k.is_none() && self.top_p >= 1.0
-    }
-
     /// The next token's probabilities, largest first (ties by lower id). Tokens below
     /// `floor` may be left out; what they hold is one minus the sum.
     #[must_use]

@@ -38,7 +38,7 @@ pub enum StudyError {
         /// What is wrong.
         reason: String,
     },
-    /// A prompt that the model's tokenizer or context cannot take.
+    /// A prompt that the model's template or tokenizer cannot take.
     #[error("{context} / {variation}: the prompt about {name} cannot be asked")]
     Prompt {
         /// The context.
