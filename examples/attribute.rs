@@ -10,7 +10,7 @@ use bias_core::{HeadId, Sublayer, Unit};
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
 use bias_mask::{HeadAblation, Mask, head_mask, top_carriers};
-use bias_model::{HookedModel as _, MaskTarget as _};
+use bias_model::{Decoding, HookedModel as _, MaskTarget as _};
 use bias_study::{Settings, Study, StudyOptions};
 use burn::tensor::backend::AutodiffBackend;
 use clap::{Parser, ValueEnum};
@@ -63,7 +63,11 @@ fn run(args: &Args) -> Result<(), Failure> {
         })?,
     };
     let options = StudyOptions {
-        settings: Settings { seed: args.model.seed, decoding: args.model.decoding(), ..Settings::default() },
+        settings: Settings {
+            seed: args.model.seed,
+            decoding: args.model.decoding(Decoding::exact_within(1e-2)),
+            ..Settings::default()
+        },
         threads: args.model.device.threads(),
         ..StudyOptions::default()
     };

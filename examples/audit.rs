@@ -6,6 +6,7 @@ use std::time::Instant;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
 use bias_metrics::AnswerKind;
+use bias_model::Decoding;
 use bias_study::{Baseline, Settings, Study, StudyOptions};
 use clap::Parser;
 
@@ -32,7 +33,11 @@ fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
     let prompts = args.prompts.load(&args.model)?;
     let options = StudyOptions {
-        settings: Settings { seed: args.model.seed, decoding: args.model.decoding(), ..Settings::default() },
+        settings: Settings {
+            seed: args.model.seed,
+            decoding: args.model.decoding(Decoding::exact()),
+            ..Settings::default()
+        },
         threads: args.model.device.threads(),
         ..StudyOptions::default()
     };

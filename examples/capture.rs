@@ -49,7 +49,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         let model = args.model.load::<<B as AutodiffBackend>::InnerBackend>(&device)?;
         let layers = model.model().dims().layers;
         if args.list {
-            Site::all(layers).for_each(|site| println!("{site}"));
+            model.model().sites().iter().for_each(|site| println!("{site}"));
             return Ok(());
         }
         let sites = if args.site.is_empty() {

@@ -7,6 +7,7 @@ use bias_core::{Convention, ParamScores};
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
 use bias_mask::{Intervention, Mask, top_fraction};
+use bias_model::Decoding;
 use bias_probe::HookedModel;
 use bias_study::{Settings, Study, StudyOptions};
 use burn::tensor::backend::Backend;
@@ -57,8 +58,11 @@ fn run(args: &Args) -> Result<(), Failure> {
     let prompts = args.prompts.load(&args.model)?;
     let threads = args.model.device.threads();
     on_device!(args.model.device, |B, device| {
-        let settings =
-            Settings { seed: args.model.seed, decoding: args.model.decoding(), ..Settings::default() };
+        let settings = Settings {
+            seed: args.model.seed,
+            decoding: args.model.decoding(Decoding::exact_within(1e-2)),
+            ..Settings::default()
+        };
         let options = StudyOptions { settings, threads, ..StudyOptions::default() };
         let mut study = Study::<B>::new(args.model.load(&device)?, &args.model.name(), &prompts, options)?;
         let before = study.audit()?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bias_core::Context;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
+use bias_model::Decoding;
 use bias_study::{PromptSet, Results, Settings, Study, StudyOptions, markdown, report, tables, write};
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
@@ -101,7 +102,7 @@ fn study<A: AutodiffBackend>(
     let options = StudyOptions {
         settings: Settings {
             seed: args.model.seed,
-            decoding: args.model.decoding(),
+            decoding: args.model.decoding(Decoding::exact_within(1e-2)),
             resamples: if args.quick { 500 } else { 2000 },
             quick: args.quick,
             ..Settings::default()

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use bias_core::{ModelDims, TokenRole};
+use bias_core::TokenRole;
 use bias_examples::world::{self, HELD_OUT, SCENARIOS, SURNAMES};
-use bias_model::{HookedModel as _, Llama, LlamaConfig, ModelError, TextCodec, save_pretrained};
+use bias_model::{Decoder, HookedModel as _, ModelConfig, ModelError, TextCodec, save_pretrained};
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::grad_clipping::GradientClippingConfig;
@@ -81,24 +81,7 @@ fn train_and_save(args: &Args, scratch: &Path) -> Result<(), Failure> {
     write_text_files(&tokenizer, scratch)?;
     let codec = TextCodec::from_folder(scratch)?;
 
-    let dims = ModelDims {
-        layers: 6,
-        d_model: 96,
-        heads: 4,
-        kv_heads: 2,
-        d_head: 24,
-        d_mlp: 256,
-        vocab: tokenizer.get_vocab_size(true),
-    };
-    let config = LlamaConfig {
-        dims,
-        rope_theta: 10_000.0,
-        rms_norm_eps: 1e-5,
-        max_positions: 128,
-        tied: true,
-        eos: vec![EOS],
-        bos: Some(BOS),
-    };
+    let config = config(tokenizer.get_vocab_size(true))?;
     let model = train(args, &codec, config, &mut rng)?;
     save_pretrained(&model, &args.out, |folder| {
         for entry in fs::read_dir(scratch).map_err(at(scratch))? {
@@ -216,19 +199,48 @@ fn draw_text(codec: &TextCodec, rng: &mut ChaCha8Rng) -> Result<Text, ModelError
 /// Answers are the point of the task and a small part of the text: they weigh more in the loss.
 const ANSWER_WEIGHT: f32 = 4.0;
 
+/// A small Llama.
+fn config(vocab: usize) -> Result<ModelConfig, Failure> {
+    let json = serde_json::json!({
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": 96,
+        "intermediate_size": 256,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 24,
+        "vocab_size": vocab,
+        "max_position_embeddings": 128,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10_000.0,
+        "rope_scaling": null,
+        "hidden_act": "silu",
+        "attention_bias": false,
+        "attention_dropout": 0.0,
+        "mlp_bias": false,
+        "tie_word_embeddings": true,
+        "bos_token_id": BOS,
+        "eos_token_id": [EOS],
+        "torch_dtype": "float32",
+        "use_cache": true,
+    });
+    Ok(ModelConfig::from_json(serde_json::from_value(json)?)?)
+}
+
 fn train(
     args: &Args,
     codec: &TextCodec,
-    config: LlamaConfig,
+    config: ModelConfig,
     rng: &mut ChaCha8Rng,
-) -> Result<Llama<B>, Failure> {
+) -> Result<Decoder<B>, Failure> {
     let device = Default::default();
-    let mut model = Llama::<B>::init(config, 0.05, args.seed, &device);
+    let mut model = Decoder::<B>::init(config, 0.05, args.seed, &device);
     let mut optimizer = AdamWConfig::new()
         .with_beta_2(0.95)
         .with_weight_decay(0.05)
         .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
-        .init::<B, Llama<B>>();
+        .init::<B, Decoder<B>>();
     let bar = ProgressBar::new(args.steps as u64).with_style(ProgressStyle::with_template(
         "{elapsed_precise} {bar:40} {pos}/{len} steps, {eta} left  {msg}",
     )?);
@@ -283,7 +295,7 @@ fn weight(texts: &[Text]) -> f32 {
 }
 
 /// These texts' share of the mean cross-entropy over all tokens, and its gradients.
-fn gradients(model: &Llama<B>, texts: &[Text], total: f32) -> Result<(f32, GradientsParams), Failure> {
+fn gradients(model: &Decoder<B>, texts: &[Text], total: f32) -> Result<(f32, GradientsParams), Failure> {
     let sequences = texts
         .iter()
         .map(|(tokens, _)| Sequence::chain(tokens.clone(), vec![TokenRole::Prompt; tokens.len()]))

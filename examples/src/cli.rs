@@ -92,8 +92,9 @@ pub struct ModelArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
     /// Probability of answers that exact decoding may leave unexplored, per prompt
-    #[arg(long, value_name = "P", default_value_t = 1e-2, conflicts_with = "samples", value_parser = share)]
-    pub unexplored: f64,
+    /// [default: 0.001 where a model is asked once, 0.01 where many pruned models are]
+    #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = share)]
+    pub unexplored: Option<f64>,
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub max_new_tokens: usize,
@@ -128,12 +129,13 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// How answers are taken.
+    /// How answers are taken, unless asked otherwise.
     #[must_use]
-    pub fn decoding(&self) -> Decoding {
-        match self.samples {
-            Some(samples) => Decoding::Sampled { samples, seed: self.seed },
-            None => Decoding::Exact { unexplored: self.unexplored, max_paths: 96 },
+    pub fn decoding(&self, default: Decoding) -> Decoding {
+        match (self.samples, self.unexplored) {
+            (Some(samples), _) => Decoding::Sampled { samples, seed: self.seed },
+            (None, Some(unexplored)) => Decoding::exact_within(unexplored),
+            (None, None) => default,
         }
     }
 }

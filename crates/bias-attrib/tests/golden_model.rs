@@ -9,21 +9,23 @@ use bias_attrib::{
     Wanda, sum_scores,
 };
 use bias_core::{BlockSite, ParamPath, Projection, Site, TokenRole, Unit};
-use bias_model::{Checkpoint, DecodeOptions, Decoding, Llama, LlamaConfig, MaskTarget, Sampling, decode};
+use bias_model::{
+    Checkpoint, DecodeOptions, Decoder, Decoding, MaskTarget, ModelConfig, Precision, Sampling, decode,
+};
 use bias_probe::{Capture, HookedModel, NoObserver, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule as _;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
 
-type Model = Llama<Autodiff<Flex>>;
+type Model = Decoder<Autodiff<Flex>>;
 
 const TEMPERATURE: f64 = 0.8;
 
 fn model() -> Model {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
-    let config = LlamaConfig::from_folder(&folder).unwrap();
-    Llama::load(&Checkpoint::open(&folder).unwrap(), config, &Default::default()).unwrap()
+    let config = ModelConfig::from_folder(&folder).unwrap();
+    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
 }
 
 fn prompt(tokens: &[u32], name: std::ops::Range<usize>) -> Sequence {
@@ -41,7 +43,7 @@ fn respondent(model: &Model, prompt: Sequence) -> Respondent {
         threads: 1,
     };
     // The identities hold for any set of answers; few keep the test short.
-    let decoding = Decoding::Exact { unexplored: 0.3, max_paths: 6 };
+    let decoding = Decoding::Exact { unexplored: 0.3, least: 0.0, max_paths: 6 };
     let answers =
         decode(&model.valid(), std::slice::from_ref(&prompt), decoding, &options, |_| Ok(String::new()))
             .unwrap();
@@ -66,7 +68,7 @@ fn contrast(model: &Model) -> Contrast {
 }
 
 /// Log-probability of one answer, run alone without trees.
-fn log_probability(model: &Llama<Flex>, prompt: &Sequence, answer: &PossibleAnswer) -> f64 {
+fn log_probability(model: &Decoder<Flex>, prompt: &Sequence, answer: &PossibleAnswer) -> f64 {
     let tokens: Vec<u32> = prompt.tokens().iter().chain(&answer.tokens).copied().collect();
     let roles = vec![TokenRole::Prompt; tokens.len()];
     let batch = TokenBatch::new(&[Sequence::chain(tokens.clone(), roles).unwrap()]).unwrap();
@@ -77,7 +79,7 @@ fn log_probability(model: &Llama<Flex>, prompt: &Sequence, answer: &PossibleAnsw
 }
 
 /// A group's mean answer, its answers' probabilities taken from the model as it is.
-fn mean(model: &Llama<Flex>, group: &[Respondent]) -> f64 {
+fn mean(model: &Decoder<Flex>, group: &[Respondent]) -> f64 {
     let own = |r: &Respondent| {
         let (mut sum, mut mass) = (0.0, 0.0);
         for answer in &r.answers {

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CoreError, HeadId, ParamPath, Projection};
+use crate::{CoreError, HeadId, KvGroupId, ParamPath, Projection};
 
 /// The sizes of a decoder-only transformer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +19,15 @@ pub struct ModelDims {
     pub d_head: usize,
     /// Width of the MLP's hidden layer.
     pub d_mlp: usize,
+    /// Whether the MLP has a gate beside its up projection (`act(gate) · up`).
+    #[serde(default = "gated")]
+    pub gated: bool,
     /// Rows of the embedding.
     pub vocab: usize,
+}
+
+fn gated() -> bool {
+    true
 }
 
 impl ModelDims {
@@ -81,22 +88,51 @@ impl ModelDims {
         }
     }
 
+    /// The query heads that read a key/value head.
+    ///
+    /// # Errors
+    /// [`CoreError::OutOfRange`] when the layer or group does not exist.
+    pub fn group_heads(&self, group: KvGroupId) -> Result<impl Iterator<Item = HeadId> + use<>, CoreError> {
+        self.check_layer(group.layer)?;
+        if group.group >= self.kv_heads {
+            return Err(CoreError::OutOfRange {
+                what: "key/value group",
+                index: group.group,
+                count: self.kv_heads,
+            });
+        }
+        let shared = self.heads / self.kv_heads;
+        Ok((group.group * shared..(group.group + 1) * shared).map(move |h| HeadId::new(group.layer, h)))
+    }
+
+    /// The linear maps of one block, in forward order: no gate where the MLP has none.
+    pub fn block_projections(&self) -> impl Iterator<Item = Projection> + use<> {
+        let gated = self.gated;
+        Projection::ALL.into_iter().filter(move |p| gated || *p != Projection::Gate)
+    }
+
     /// Every prunable matrix, layer by layer, in forward order.
     pub fn projections(&self) -> impl Iterator<Item = (ParamPath, usize, Projection)> + use<> {
+        let dims = *self;
         (0..self.layers)
-            .flat_map(|layer| Projection::ALL.into_iter().map(move |p| (ParamPath::of(layer, p), layer, p)))
+            .flat_map(move |layer| dims.block_projections().map(move |p| (ParamPath::of(layer, p), layer, p)))
     }
 
     /// How many weights those matrices hold together.
     #[must_use]
     pub fn prunable_weights(&self) -> usize {
-        self.layers * Projection::ALL.iter().map(|p| self.shape(*p).iter().product::<usize>()).sum::<usize>()
+        self.layers * self.block_projections().map(|p| self.shape(p).iter().product::<usize>()).sum::<usize>()
+    }
+
+    fn check_layer(&self, layer: usize) -> Result<(), CoreError> {
+        if layer < self.layers {
+            return Ok(());
+        }
+        Err(CoreError::OutOfRange { what: "layer", index: layer, count: self.layers })
     }
 
     fn check_head(&self, head: HeadId) -> Result<(), CoreError> {
-        if head.layer >= self.layers {
-            return Err(CoreError::OutOfRange { what: "layer", index: head.layer, count: self.layers });
-        }
+        self.check_layer(head.layer)?;
         if head.head >= self.heads {
             return Err(CoreError::OutOfRange { what: "head", index: head.head, count: self.heads });
         }
@@ -108,13 +144,24 @@ impl ModelDims {
 mod tests {
     use super::*;
 
-    const DIMS: ModelDims =
-        ModelDims { layers: 2, d_model: 8, heads: 6, kv_heads: 2, d_head: 4, d_mlp: 10, vocab: 32 };
+    const DIMS: ModelDims = ModelDims {
+        layers: 2,
+        d_model: 8,
+        heads: 6,
+        kv_heads: 2,
+        d_head: 4,
+        d_mlp: 10,
+        gated: true,
+        vocab: 32,
+    };
 
     #[test]
     fn heads_share_groups_in_order() {
         let groups: Vec<_> = (0..6).map(|h| DIMS.kv_group(HeadId::new(0, h)).unwrap()).collect();
         assert_eq!(groups, [0, 0, 0, 1, 1, 1]);
+        let heads: Vec<_> = DIMS.group_heads(KvGroupId::new(1, 1)).unwrap().map(|h| h.head).collect();
+        assert_eq!(heads, [3, 4, 5]);
+        assert!(DIMS.group_heads(KvGroupId::new(0, 2)).is_err());
     }
 
     #[test]
@@ -136,5 +183,8 @@ mod tests {
         let by_path: usize =
             DIMS.projections().map(|(_, _, p)| DIMS.shape(p).iter().product::<usize>()).sum();
         assert_eq!(by_path, DIMS.prunable_weights());
+        let plain = ModelDims { gated: false, ..DIMS };
+        assert_eq!(by_path - plain.prunable_weights(), 2 * 10 * 8);
+        assert!(plain.projections().all(|(_, _, p)| p != Projection::Gate));
     }
 }

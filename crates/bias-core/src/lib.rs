@@ -8,7 +8,7 @@
 //! use bias_core::{HeadId, ModelDims, ParamPath, Projection, Site};
 //!
 //! let dims = ModelDims {
-//!     layers: 6, d_model: 128, heads: 4, kv_heads: 2, d_head: 32, d_mlp: 352, vocab: 640,
+//!     layers: 6, d_model: 128, heads: 4, kv_heads: 2, d_head: 32, d_mlp: 352, gated: true, vocab: 640,
 //! };
 //! // Query head 3 writes through these columns of o_proj, and reads KV group 1.
 //! let head = HeadId::new(2, 3);
@@ -29,7 +29,7 @@
 //! | projection | [`Projection`], [`Sublayer`]: the seven linear maps of a block |
 //! | param | [`ParamPath`]: a Hugging Face parameter name |
 //! | site | [`Site`], [`BlockSite`]: where an activation can be seen or replaced |
-//! | unit | [`Unit`], [`UnitKind`], [`HeadId`], [`NeuronId`]: what can be pruned |
+//! | unit | [`Unit`], [`UnitKind`], [`HeadId`], [`KvGroupId`], [`NeuronId`]: what can be pruned |
 //! | scores | [`ParamScores`], [`UnitScores`], [`Convention`]: what attribution produces |
 //! | role | [`TokenRole`]: what a token is in the prompt |
 //! | group | [`Group`], [`Context`]: who and where |
@@ -52,4 +52,4 @@ pub use projection::{Projection, Sublayer};
 pub use role::TokenRole;
 pub use scores::{Convention, ParamScores, UnitScores};
 pub use site::{BlockSite, Site};
-pub use unit::{HeadId, NeuronId, Unit, UnitKind};
+pub use unit::{HeadId, KvGroupId, NeuronId, Unit, UnitKind};

@@ -34,7 +34,7 @@ pub enum Site {
 /// | `Pattern` | `self_attn.pattern` | `[batch, heads, query, key]` | `attn.hook_pattern` |
 /// | `HeadOutput` | `self_attn.o_proj.input` | `[batch, seq, heads·d_head]` | `attn.hook_z` |
 /// | `AttnOut` | `self_attn.o_proj.output` | `[batch, seq, d_model]` | `hook_attn_out` |
-/// | `ResidMid` | `post_attention_layernorm.input` | `[batch, seq, d_model]` | `hook_resid_mid` |
+/// | `ResidMid` | `middle` | `[batch, seq, d_model]` | `hook_resid_mid` |
 /// | `MlpNorm` | `mlp.up_proj.input` | `[batch, seq, d_model]` | `ln2.hook_normalized` (after its gain) |
 /// | `Gate` | `mlp.gate_proj.output` | `[batch, seq, d_mlp]` | `mlp.hook_pre` |
 /// | `Up` | `mlp.up_proj.output` | `[batch, seq, d_mlp]` | `mlp.hook_pre_linear` |
@@ -107,7 +107,7 @@ impl BlockSite {
             Self::Pattern => "self_attn.pattern",
             Self::HeadOutput => "self_attn.o_proj.input",
             Self::AttnOut => "self_attn.o_proj.output",
-            Self::ResidMid => "post_attention_layernorm.input",
+            Self::ResidMid => "middle",
             Self::MlpNorm => "mlp.up_proj.input",
             Self::Gate => "mlp.gate_proj.output",
             Self::Up => "mlp.up_proj.output",

@@ -18,6 +18,8 @@ pub enum UnitKind {
     Neuron,
     /// One query head.
     Head,
+    /// One key/value head, with the query heads that read it.
+    KvGroup,
 }
 
 impl fmt::Display for UnitKind {
@@ -26,6 +28,7 @@ impl fmt::Display for UnitKind {
             Self::Weight => "weight",
             Self::Neuron => "neuron",
             Self::Head => "head",
+            Self::KvGroup => "key/value group",
         })
     }
 }
@@ -44,6 +47,23 @@ impl HeadId {
     #[must_use]
     pub fn new(layer: usize, head: usize) -> Self {
         Self { layer, head }
+    }
+}
+
+/// One key/value head of one layer, with the query heads that read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KvGroupId {
+    /// Decoder block, from 0.
+    pub layer: usize,
+    /// Key/value head within it, from 0.
+    pub group: usize,
+}
+
+impl KvGroupId {
+    /// Key/value head `group` of layer `layer`.
+    #[must_use]
+    pub fn new(layer: usize, group: usize) -> Self {
+        Self { layer, group }
     }
 }
 
@@ -74,6 +94,8 @@ pub enum Unit {
     Neuron(NeuronId),
     /// A query head.
     Head(HeadId),
+    /// A key/value head and its query heads.
+    KvGroup(KvGroupId),
 }
 
 impl Unit {
@@ -84,6 +106,7 @@ impl Unit {
             Self::Weight(..) => UnitKind::Weight,
             Self::Neuron(_) => UnitKind::Neuron,
             Self::Head(_) => UnitKind::Head,
+            Self::KvGroup(_) => UnitKind::KvGroup,
         }
     }
 }
@@ -91,6 +114,12 @@ impl Unit {
 impl fmt::Display for HeadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "L{}H{}", self.layer, self.head)
+    }
+}
+
+impl fmt::Display for KvGroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}G{}", self.layer, self.group)
     }
 }
 
@@ -106,6 +135,7 @@ impl fmt::Display for Unit {
             Self::Weight(path, index) => write!(f, "{path}[{index}]"),
             Self::Neuron(id) => id.fmt(f),
             Self::Head(id) => id.fmt(f),
+            Self::KvGroup(id) => id.fmt(f),
         }
     }
 }
@@ -123,6 +153,18 @@ impl FromStr for HeadId {
             kind: "head",
             text: text.into(),
             expected: "layer and head as `L3H1`",
+        })
+    }
+}
+
+impl FromStr for KvGroupId {
+    type Err = CoreError;
+
+    fn from_str(text: &str) -> Result<Self, CoreError> {
+        layered(text, 'G').map(|(l, g)| Self::new(l, g)).ok_or_else(|| CoreError::Parse {
+            kind: "key/value group",
+            text: text.into(),
+            expected: "layer and key/value head as `L3G0`",
         })
     }
 }
@@ -149,6 +191,9 @@ impl FromStr for Unit {
         if let Ok(neuron) = text.parse() {
             return Ok(Self::Neuron(neuron));
         }
+        if let Ok(group) = text.parse() {
+            return Ok(Self::KvGroup(group));
+        }
         let weight = || {
             let (path, index) = text.strip_suffix(']')?.rsplit_once('[')?;
             Some(Self::Weight(path.parse().ok()?, index.parse().ok()?))
@@ -156,7 +201,7 @@ impl FromStr for Unit {
         weight().ok_or_else(|| CoreError::Parse {
             kind: "unit",
             text: text.into(),
-            expected: "`L3H1` (head), `L3N17` (neuron) or `model.layers.3.mlp.up_proj.weight[42]` (weight)",
+            expected: "`L3H1` (head), `L3G0` (key/value group), `L3N17` (neuron) or `model.layers.3.mlp.up_proj.weight[42]` (weight)",
         })
     }
 }
@@ -187,6 +232,7 @@ mod tests {
         fn units_read_back_as_themselves(layer in 0usize..200, index in 0usize..1_000_000) {
             let units = [
                 Unit::Head(HeadId::new(layer, index)),
+                Unit::KvGroup(KvGroupId::new(layer, index)),
                 Unit::Neuron(NeuronId::new(layer, index)),
                 Unit::Weight(ParamPath::of(layer, Projection::Up), index),
             ];

@@ -1,4 +1,4 @@
-use bias_core::{HeadId, ModelDims, NeuronId, ParamPath, Projection};
+use bias_core::{HeadId, KvGroupId, ModelDims, NeuronId, ParamPath, Projection, Sublayer};
 use serde::{Deserialize, Serialize};
 
 use crate::{BitMatrix, Mask, MaskError};
@@ -41,8 +41,27 @@ pub fn head_mask(dims: &ModelDims, heads: &[HeadId], ablation: HeadAblation) -> 
     Ok(mask)
 }
 
-/// The weights that silence these MLP channels when zeroed: row of `gate_proj` and
-/// `up_proj`, column of `down_proj`.
+/// The weights that silence these key/value groups when zeroed: their rows of `k_proj`
+/// and `v_proj`, and the columns of `o_proj` of every query head that reads them.
+///
+/// # Errors
+/// [`MaskError::Core`] for a group the model does not have.
+pub fn group_mask(dims: &ModelDims, groups: &[KvGroupId]) -> Result<Mask, MaskError> {
+    let mut mask = Mask::default();
+    for &id in groups {
+        let heads: Vec<HeadId> = dims.group_heads(id)?.collect();
+        mask = mask.union(&head_mask(dims, &heads, HeadAblation::ZeroOutput)?)?;
+        for projection in [Projection::K, Projection::V] {
+            let mut bits = matrix(&mask, dims, id.layer, projection)?;
+            (id.group * dims.d_head..(id.group + 1) * dims.d_head).try_for_each(|r| bits.insert_row(r))?;
+            mask.insert(ParamPath::of(id.layer, projection), bits)?;
+        }
+    }
+    Ok(mask)
+}
+
+/// The weights that silence these MLP channels when zeroed: row of `gate_proj` (where
+/// there is one) and `up_proj`, column of `down_proj`.
 ///
 /// # Errors
 /// [`MaskError::IndexOutOfRange`] for a neuron the model does not have,
@@ -52,7 +71,7 @@ pub fn neuron_mask(dims: &ModelDims, neurons: &[NeuronId]) -> Result<Mask, MaskE
     for id in neurons {
         // Heads and neurons share their layers' check.
         dims.head_columns(HeadId::new(id.layer, 0))?;
-        for projection in [Projection::Gate, Projection::Up, Projection::Down] {
+        for projection in dims.block_projections().filter(|p| p.sublayer() == Sublayer::Mlp) {
             let mut bits = matrix(&mask, dims, id.layer, projection)?;
             match projection {
                 Projection::Down => bits.insert_column(id.neuron)?,
@@ -72,8 +91,16 @@ fn matrix(mask: &Mask, dims: &ModelDims, layer: usize, p: Projection) -> Result<
 mod tests {
     use super::*;
 
-    const DIMS: ModelDims =
-        ModelDims { layers: 2, d_model: 4, heads: 4, kv_heads: 2, d_head: 3, d_mlp: 5, vocab: 8 };
+    const DIMS: ModelDims = ModelDims {
+        layers: 2,
+        d_model: 4,
+        heads: 4,
+        kv_heads: 2,
+        d_head: 3,
+        d_mlp: 5,
+        gated: true,
+        vocab: 8,
+    };
 
     #[test]
     fn heads_are_columns_of_o_or_rows_of_q() {
@@ -89,11 +116,23 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_their_keys_values_and_heads() {
+        let mask = group_mask(&DIMS, &[KvGroupId::new(1, 1)]).unwrap();
+        let of = |p| mask.get(&ParamPath::of(1, p)).unwrap().iter().collect::<Vec<_>>();
+        assert_eq!(of(Projection::V), (12..24).collect::<Vec<_>>());
+        assert_eq!(of(Projection::K), of(Projection::V));
+        assert_eq!(of(Projection::O)[..6], [6, 7, 8, 9, 10, 11]);
+        assert!(group_mask(&DIMS, &[KvGroupId::new(0, 2)]).is_err());
+    }
+
+    #[test]
     fn neurons_are_rows_of_gate_and_up_and_a_column_of_down() {
         let mask = neuron_mask(&DIMS, &[NeuronId::new(0, 4)]).unwrap();
         assert_eq!(mask.count(), 3 * 4);
         let down = mask.get(&ParamPath::of(0, Projection::Down)).unwrap();
         assert_eq!(down.iter().collect::<Vec<_>>(), [4, 9, 14, 19]);
+        let plain = ModelDims { gated: false, ..DIMS };
+        assert_eq!(neuron_mask(&plain, &[NeuronId::new(0, 4)]).unwrap().count(), 2 * 4);
         assert!(neuron_mask(&DIMS, &[NeuronId::new(0, 5)]).is_err());
         assert!(neuron_mask(&DIMS, &[NeuronId::new(2, 0)]).is_err());
     }

@@ -1,4 +1,4 @@
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 /// Keys and values of every layer for the columns already run, each
 /// `[rows, kv_heads, columns, d_head]`.
@@ -12,6 +12,21 @@ impl<B: Backend> KvCache<B> {
     #[must_use]
     pub fn new(layers: usize) -> Self {
         Self { layers: (0..layers).map(|_| None).collect() }
+    }
+
+    /// Some of the rows, in this order; a row may be taken several times.
+    ///
+    /// With [`TokenBatch::with_rows`](bias_probe::TokenBatch::with_rows), a prefix is run once for
+    /// many prompts, and rows that are finished leave.
+    #[must_use]
+    pub fn with_rows(&self, rows: &[usize]) -> Self {
+        let layer = |slot: &Option<(Tensor<B, 4>, Tensor<B, 4>)>| {
+            let (keys, values) = slot.as_ref()?;
+            let index: Vec<i32> = rows.iter().map(|r| *r as i32).collect();
+            let index = Tensor::<B, 1, Int>::from_data(TensorData::new(index, [rows.len()]), &keys.device());
+            Some((keys.clone().select(0, index.clone()), values.clone().select(0, index)))
+        };
+        Self { layers: self.layers.iter().map(layer).collect() }
     }
 
     /// Appends new columns and gives all keys and values back.

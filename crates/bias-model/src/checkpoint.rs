@@ -1,16 +1,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use half::{bf16, f16};
+use bias_mask::Mask;
+use burn::tensor::TensorData;
 use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::config::read_json;
-use crate::{ModelError, mapped};
+use crate::config::{ModelConfig, read_json};
+use crate::layout::Place;
+use crate::widen::{self, Part};
+use crate::{ModelError, Precision, mapped};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -84,18 +88,34 @@ impl Checkpoint {
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
+    /// A mask in the words of these files: fused matrices fused, transposed ones
+    /// transposed, names and shapes as they are stored. For tools that know the files
+    /// and not this crate's one layout for all architectures.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`], [`MaskError::NoSuchParam`](bias_mask::MaskError::NoSuchParam).
+    pub fn stored_mask(&self, config: &ModelConfig, mask: &Mask) -> Result<Mask, ModelError> {
+        let tensors = self.tensors()?;
+        let base = config.base(|name| tensors.has(name));
+        config.plan.layout.stored_mask(&config.dims, base, mask)
+    }
+
     /// Starts taking tensors out of it by name.
     ///
     /// # Errors
     /// A damaged file.
     pub(crate) fn tensors(&self) -> Result<Tensors<'_>, ModelError> {
-        let mut found = BTreeMap::new();
+        let mut found: BTreeMap<String, (&Path, TensorView<'_>)> = BTreeMap::new();
         for (path, map) in &self.shards {
             for (name, view) in parse(path, map)?.tensors() {
+                if let Some((first, _)) = found.get(&name) {
+                    let (first, second) = (first.to_path_buf(), path.clone());
+                    return Err(ModelError::DuplicateTensor { tensor: name, first, second });
+                }
                 found.insert(name, (path.as_path(), view));
             }
         }
-        Ok(Tensors { folder: &self.folder, found, report: LoadReport::default() })
+        Ok(Tensors { folder: &self.folder, found, taken: Mutex::default() })
     }
 }
 
@@ -139,31 +159,56 @@ impl fmt::Display for LoadReport {
     }
 }
 
-/// Tensors taken out one by one; what does not fit is collected for one report.
+/// Tensors taken out by name, from any number of threads; what does not fit is
+/// collected for one report.
 pub(crate) struct Tensors<'a> {
     folder: &'a Path,
     found: BTreeMap<String, (&'a Path, TensorView<'a>)>,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    names: BTreeSet<String>,
     report: LoadReport,
 }
 
 impl Tensors<'_> {
-    /// Takes a tensor of this shape as f32, row-major; empty if it is not there or does
-    /// not fit, which [`finish`](Self::finish) will report.
-    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let Some((path, view)) = self.found.remove(name) else {
-            self.report.missing.push(name.into());
-            return Ok(Vec::new());
-        };
-        let values = (view.shape() == shape).then(|| widen(&view)).flatten();
-        let Some(values) = values else {
-            let found = format!("{:?} {:?}", view.dtype(), view.shape());
-            self.report.mismatched.push((name.into(), format!("F32, BF16 or F16 {shape:?}"), found));
-            return Ok(Vec::new());
-        };
-        if values.iter().any(|v| !v.is_finite()) {
-            return Err(ModelError::NotFinite { path: path.into(), tensor: name.into() });
-        }
-        Ok(values)
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.found.contains_key(name)
+    }
+
+    /// A whole tensor, row-major; `None` if it is not there or does not fit, which
+    /// [`finish`](Self::finish) will report.
+    pub(crate) fn whole(
+        &self,
+        name: &str,
+        shape: &[usize],
+        precision: Precision,
+    ) -> Result<Option<TensorData>, ModelError> {
+        self.take(name, shape, |view| widen::whole(view, precision))
+    }
+
+    /// Some elements of a vector, as f32: a part of a fused bias.
+    pub(crate) fn elements(
+        &self,
+        name: &str,
+        place: &Place,
+        len: usize,
+    ) -> Result<Option<TensorData>, ModelError> {
+        self.take(name, &[place.rows], |view| widen::elements(view, place, len))
+    }
+
+    /// Rows of a matrix as `[in, out]`, the layout that products run fastest in.
+    pub(crate) fn matrix(
+        &self,
+        name: &str,
+        part: &Part,
+        precision: Precision,
+    ) -> Result<Option<TensorData>, ModelError> {
+        let (rows, columns) = (part.place.rows, part.shape[1]);
+        let shape = if part.transposed { [columns, rows] } else { [rows, columns] };
+        self.take(name, &shape, |view| widen::turned(view, part, precision))
     }
 
     /// Drops tensors that some exporters write and that carry no information.
@@ -172,21 +217,47 @@ impl Tensors<'_> {
     }
 
     /// Fails with everything that is missing, unused or mismatched.
-    pub(crate) fn finish(mut self) -> Result<(), ModelError> {
-        self.report.unused = self.found.into_keys().collect();
-        if self.report.is_clean() {
+    pub(crate) fn finish(self) -> Result<(), ModelError> {
+        let Taken { names, mut report } = self.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.unused = self.found.into_keys().filter(|name| !names.contains(name)).collect();
+        if report.is_clean() {
             return Ok(());
         }
-        Err(ModelError::Mismatch { folder: self.folder.into(), report: Box::new(self.report) })
+        report.missing.sort();
+        report.mismatched.sort();
+        // A part of a fused matrix is asked for several times.
+        report.missing.dedup();
+        report.mismatched.dedup();
+        Err(ModelError::Mismatch { folder: self.folder.into(), report: Box::new(report) })
     }
-}
 
-fn widen(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let data = view.data();
-    Some(match view.dtype() {
-        Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        Dtype::BF16 => data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-        Dtype::F16 => data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-        _ => return None,
-    })
+    fn take(
+        &self,
+        name: &str,
+        shape: &[usize],
+        read: impl FnOnce(&TensorView<'_>) -> Option<TensorData>,
+    ) -> Result<Option<TensorData>, ModelError> {
+        let Some((path, view)) = self.found.get(name) else {
+            self.note(|taken| taken.report.missing.push(name.into()));
+            return Ok(None);
+        };
+        self.note(|taken| {
+            taken.names.insert(name.into());
+        });
+        let readable = matches!(view.dtype(), Dtype::F32 | Dtype::BF16 | Dtype::F16);
+        if view.shape() != shape || !readable {
+            let found = format!("{:?} {:?}", view.dtype(), view.shape());
+            let entry = (name.into(), format!("F32, BF16 or F16 {shape:?}"), found);
+            self.note(|taken| taken.report.mismatched.push(entry));
+            return Ok(None);
+        }
+        match read(view) {
+            None => Err(ModelError::NotFinite { path: path.to_path_buf(), tensor: name.into() }),
+            values => Ok(values),
+        }
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Taken)) {
+        what(&mut self.taken.lock().unwrap_or_else(PoisonError::into_inner));
+    }
 }

@@ -1,21 +1,22 @@
 use std::path::{Path, PathBuf};
 
-use bias_core::ModelDims;
+use bias_core::{ModelDims, Projection};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ModelError;
+use crate::activation::Activation;
+use crate::arch::Architecture;
+use crate::frequencies::Frequencies;
+use crate::keys::Keys;
+use crate::layout::Layout;
 
-/// A Llama's settings, checked: what is in `config.json`, less what does not matter here.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LlamaConfig {
+/// A model's settings, checked: what is in `config.json`, less what does not matter here.
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
     /// Sizes.
     pub dims: ModelDims,
-    /// Base of the rotary embedding's frequencies.
-    pub rope_theta: f64,
-    /// Added to the mean square in every RMS norm.
-    pub rms_norm_eps: f64,
-    /// Positions the model was trained for.
+    /// Positions the model can be asked about.
     pub max_positions: usize,
     /// Whether the embedding also serves as the output head.
     pub tied: bool,
@@ -23,39 +24,72 @@ pub struct LlamaConfig {
     pub eos: Vec<u32>,
     /// Token that begins a text, if any.
     pub bos: Option<u32>,
+    pub(crate) architecture: Architecture,
+    pub(crate) plan: Plan,
+    json: Map<String, Value>,
+}
+
+/// How the blocks compute: what differs between architectures.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub layout: &'static Layout,
+    pub norm: NormKind,
+    pub eps: f64,
+    pub activation: Activation,
+    /// Norm of queries and keys before they are turned.
+    pub qk_norm: Option<QkNorm>,
+    /// Biases of q, k and v; of o; of the MLP.
+    pub qkv_bias: bool,
+    pub o_bias: bool,
+    pub mlp_bias: bool,
+    /// Attention and MLP read the same residual stream, and both are added to it.
+    pub parallel: bool,
+    /// Embeddings are multiplied by this.
+    pub embedding_scale: Option<f64>,
+    /// Queries are multiplied by this before they meet the keys.
+    pub query_scale: f64,
+    /// They are also divided by the layer's number, counted from 1.
+    pub scale_by_layer: bool,
+    /// `cap · tanh(x / cap)` on attention scores, and on logits.
+    pub score_cap: Option<f64>,
+    pub logit_cap: Option<f64>,
+    /// Rotary embeddings; none where positions are learned.
+    pub rotary: Vec<Frequencies>,
+    /// Attention windows in use; `None` sees everything.
+    pub windows: Vec<Option<usize>>,
+    /// For each layer, which of `rotary` and of `windows` it uses.
+    pub layers: Vec<LayerPlan>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LayerPlan {
+    pub rotary: usize,
+    pub window: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormKind {
+    /// `x / rms(x) · gain`
+    Rms,
+    /// `x / rms(x) · (1 + gain)`
+    RmsPlusOne,
+    /// `(x - mean) / deviation · gain + bias`
+    Layer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QkNorm {
+    /// Each head by itself; one gain for all.
+    PerHead,
+    /// All heads together.
+    Whole,
 }
 
 /// No published model has wider heads; rotary tables grow with their square.
 const MAX_HEAD: usize = 4096;
-
-/// `config.json` as it stands. Keys that change the computation are all named
-/// here, so that a value that is not supported is an error and never ignored.
-#[derive(Debug, Deserialize)]
-struct Wire {
-    model_type: String,
-    hidden_size: usize,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    num_key_value_heads: Option<usize>,
-    head_dim: Option<usize>,
-    vocab_size: usize,
-    max_position_embeddings: Option<usize>,
-    rms_norm_eps: Option<f64>,
-    rope_theta: Option<f64>,
-    rope_scaling: Option<Value>,
-    rope_parameters: Option<Value>,
-    hidden_act: Option<String>,
-    attention_bias: Option<bool>,
-    mlp_bias: Option<bool>,
-    tie_word_embeddings: Option<bool>,
-    quantization_config: Option<Value>,
-    sliding_window: Option<Value>,
-    #[serde(default)]
-    eos_token_id: TokenIds,
-    #[serde(default)]
-    bos_token_id: TokenIds,
-}
+/// Nor more blocks. Kept small because plans are made before any weight is seen.
+const MAX_LAYERS: usize = 4096;
+const MAX_SIZE: usize = 1 << 31;
 
 /// A token id, several, or none: all three are found in the wild.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -82,190 +116,108 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     serde_json::from_slice(&bytes).map_err(|source| ModelError::Json { path: path.into(), source })
 }
 
-impl LlamaConfig {
+impl ModelConfig {
     /// Reads and checks `config.json` of a model folder.
     ///
     /// # Errors
-    /// A missing or malformed file, an architecture other than Llama, a setting
-    /// that changes the result and is not computed here, impossible sizes.
+    /// As [`from_json`](Self::from_json), and a missing or malformed file.
     pub fn from_folder(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
-        Self::check(read_json(&path)?, path)
+        Self::accepting(folder, &[])
     }
 
-    fn check(wire: Wire, path: PathBuf) -> Result<Self, ModelError> {
-        let refuse = |key: &str, value: String, reason: &str| {
-            Err(ModelError::Unsupported { path: path.clone(), key: key.into(), value, reason: reason.into() })
-        };
-        let impossible =
-            |reason: String| -> Result<Self, _> { Err(ModelError::Config { path: path.clone(), reason }) };
-        if wire.model_type != "llama" {
-            return refuse("model_type", wire.model_type, "this version loads `llama`");
-        }
-        if let Some(act) = wire.hidden_act.filter(|a| a != "silu") {
-            return refuse("hidden_act", act, "Llama uses `silu`");
-        }
-        for (key, on) in [("attention_bias", wire.attention_bias), ("mlp_bias", wire.mlp_bias)] {
-            if on == Some(true) {
-                return refuse(key, "true".into(), "only linear maps without bias are computed");
-            }
-        }
-        for (key, set) in
-            [("quantization_config", wire.quantization_config), ("sliding_window", wire.sliding_window)]
-        {
-            if let Some(value) = set.filter(|v| !v.is_null()) {
-                return refuse(key, value.to_string(), "remove it or use the unquantized checkpoint");
-            }
-        }
-        let mut theta = wire.rope_theta;
-        for (key, set) in [("rope_scaling", wire.rope_scaling), ("rope_parameters", wire.rope_parameters)] {
-            let Some(value) = set.filter(|v| !v.is_null()) else { continue };
-            let kind = value.get("rope_type").or_else(|| value.get("type")).and_then(Value::as_str);
-            if kind.is_some_and(|k| k != "default") {
-                return refuse(
-                    key,
-                    value.to_string(),
-                    "only plain rotary embeddings (`default`) are computed",
-                );
-            }
-            let partial = value.get("partial_rotary_factor").and_then(Value::as_f64);
-            if partial.is_some_and(|f| f != 1.0) {
-                return refuse(key, value.to_string(), "partial rotary embeddings are not computed");
-            }
-            theta = theta.or_else(|| value.get("rope_theta").and_then(Value::as_f64));
-        }
+    /// The same, passing over these keys although nothing is known of them.
+    ///
+    /// # Errors
+    /// As [`from_folder`](Self::from_folder).
+    pub fn accepting(folder: &Path, keys: &[String]) -> Result<Self, ModelError> {
+        let path = folder.join("config.json");
+        Self::check(read_json(&path)?, path, keys)
+    }
 
-        let heads = wire.num_attention_heads;
-        let Some(d_head) = wire.head_dim.or_else(|| wire.hidden_size.checked_div(heads)) else {
-            return impossible("num_attention_heads is 0".into());
+    /// Checks the contents of a `config.json`.
+    ///
+    /// # Errors
+    /// [`ModelError::Unsupported`] for an architecture or setting that is not computed
+    /// here, and for any key that might change the result and is not known;
+    /// [`ModelError::Config`] for impossible sizes.
+    pub fn from_json(json: Map<String, Value>) -> Result<Self, ModelError> {
+        Self::check(json, PathBuf::from("config.json"), &[])
+    }
+
+    fn check(json: Map<String, Value>, path: PathBuf, accepted: &[String]) -> Result<Self, ModelError> {
+        let keys = Keys::new(json.clone(), path);
+        let architecture = Architecture::of(&keys)?;
+        let draft = architecture.read(&keys)?;
+        let ids = |key: &str| -> Result<Vec<u32>, ModelError> {
+            let Some(value) = keys.value(key) else { return Ok(Vec::new()) };
+            let ids: TokenIds = serde_json::from_value(value.clone())
+                .map_err(|_| keys.impossible(format!("`{key}` is {value}, not a token id")))?;
+            Ok(ids.into_vec())
         };
-        let dims = ModelDims {
-            layers: wire.num_hidden_layers,
-            d_model: wire.hidden_size,
-            heads,
-            kv_heads: wire.num_key_value_heads.unwrap_or(heads),
-            d_head,
-            d_mlp: wire.intermediate_size,
-            vocab: wire.vocab_size,
-        };
-        if let Err(e) = dims.validate() {
-            return impossible(e.to_string());
-        }
-        if !d_head.is_multiple_of(2) {
-            return impossible(format!("head_dim {d_head} is odd; rotary embeddings need pairs"));
-        }
-        if d_head > MAX_HEAD {
-            return impossible(format!("head_dim {d_head} is beyond {MAX_HEAD}"));
-        }
-        // Sizes are checked against the weights' own before anything is allocated; this
-        // only keeps their products within what the machine can count.
-        let limit = 1usize << 31;
-        if [dims.layers, dims.d_model, dims.heads, dims.d_head, dims.d_mlp, dims.vocab]
-            .iter()
-            .any(|s| *s > limit)
-            || dims.heads.saturating_mul(dims.d_head) > limit
-        {
-            return impossible(format!("a size is beyond {limit}: {dims:?}"));
-        }
-        let theta = theta.unwrap_or(10_000.0);
-        let eps = wire.rms_norm_eps.unwrap_or(1e-6);
-        if !(theta.is_finite() && theta > 0.0 && eps.is_finite() && eps >= 0.0) {
-            return impossible(format!("rope_theta {theta} or rms_norm_eps {eps} is not a positive number"));
-        }
+        let (eos, bos) = (ids("eos_token_id")?, ids("bos_token_id")?.first().copied());
+        keys.finish(accepted)?;
+        let dims = draft.dims;
+        let plan = draft.plan;
+        let max_positions = plan.rotary.iter().map(|f| f.reach(draft.positions)).max();
         Ok(Self {
             dims,
-            rope_theta: theta,
-            rms_norm_eps: eps,
-            max_positions: wire.max_position_embeddings.unwrap_or(2048),
-            tied: wire.tie_word_embeddings.unwrap_or(false),
-            eos: wire.eos_token_id.into_vec(),
-            bos: wire.bos_token_id.into_vec().first().copied(),
+            max_positions: max_positions.unwrap_or(draft.positions),
+            tied: draft.tied,
+            eos,
+            bos,
+            architecture,
+            plan,
+            json,
         })
+    }
+
+    /// The architecture.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// The prefix of a checkpoint's names: some leave the base module out.
+    pub(crate) fn base(&self, has: impl Fn(&str) -> bool) -> &'static str {
+        let layout = self.plan.layout;
+        if has(&format!("{}.weight", layout.embedding)) { "" } else { layout.base }
     }
 
     /// The `config.json` that describes this model.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        serde_json::json!({
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
-            "hidden_size": self.dims.d_model,
-            "intermediate_size": self.dims.d_mlp,
-            "num_hidden_layers": self.dims.layers,
-            "num_attention_heads": self.dims.heads,
-            "num_key_value_heads": self.dims.kv_heads,
-            "head_dim": self.dims.d_head,
-            "vocab_size": self.dims.vocab,
-            "max_position_embeddings": self.max_positions,
-            "rms_norm_eps": self.rms_norm_eps,
-            "rope_theta": self.rope_theta,
-            "rope_scaling": null,
-            "hidden_act": "silu",
-            "attention_bias": false,
-            "attention_dropout": 0.0,
-            "mlp_bias": false,
-            "tie_word_embeddings": self.tied,
-            "bos_token_id": self.bos,
-            "eos_token_id": self.eos,
-            "torch_dtype": "float32",
-            "use_cache": true,
-        })
+        Value::Object(self.json.clone())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn base() -> Value {
-        serde_json::json!({
-            "model_type": "llama", "hidden_size": 16, "intermediate_size": 40, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 64, "eos_token_id": [1, 2],
-        })
-    }
-
-    fn check(change: &[(&str, Value)]) -> Result<LlamaConfig, ModelError> {
-        let mut json = base();
-        for (key, value) in change {
-            json[*key] = value.clone();
-        }
-        LlamaConfig::check(serde_json::from_value(json).unwrap(), "config.json".into())
-    }
-
-    #[test]
-    fn what_would_change_the_result_is_refused() {
-        assert_eq!(check(&[]).unwrap().eos, [1, 2]);
-        for (key, value) in [
-            ("model_type", "mistral".into()),
-            ("hidden_act", "gelu".into()),
-            ("attention_bias", true.into()),
-            ("rope_scaling", serde_json::json!({"rope_type": "llama3", "factor": 8.0})),
-            ("rope_parameters", serde_json::json!({"rope_type": "yarn"})),
-            ("quantization_config", serde_json::json!({"bits": 4})),
-        ] {
-            let err = check(&[(key, value)]).unwrap_err();
-            assert!(matches!(&err, ModelError::Unsupported { key: k, .. } if k == key), "{err}");
+impl Plan {
+    /// Whether a linear map has a bias.
+    pub(crate) fn has_bias(&self, projection: Projection) -> bool {
+        match projection {
+            Projection::Q | Projection::K | Projection::V => self.qkv_bias,
+            Projection::O => self.o_bias,
+            Projection::Gate | Projection::Up | Projection::Down => self.mlp_bias,
         }
     }
+}
 
-    #[test]
-    fn impossible_sizes_are_refused() {
-        for (key, value) in [
-            ("num_attention_heads", 0usize),
-            ("num_key_value_heads", 3),
-            ("head_dim", 5),
-            ("vocab_size", 0),
-            ("intermediate_size", usize::MAX / 2),
-        ] {
-            let err = check(&[(key, value.into())]).unwrap_err();
-            assert!(matches!(err, ModelError::Config { .. }), "{key}: {err}");
-        }
+/// Sizes as a config states them, refused if a forward pass could not be made of them.
+pub(crate) fn check_dims(keys: &Keys, dims: ModelDims) -> Result<ModelDims, ModelError> {
+    if let Err(e) = dims.validate() {
+        return Err(keys.impossible(e.to_string()));
     }
-
-    #[test]
-    fn written_configs_read_back() {
-        let config = check(&[("rope_theta", 5e5.into()), ("tie_word_embeddings", true.into())]).unwrap();
-        let wire = serde_json::from_value(config.to_json()).unwrap();
-        assert_eq!(LlamaConfig::check(wire, "config.json".into()).unwrap(), config);
+    if dims.d_head > MAX_HEAD {
+        return Err(keys.impossible(format!("head_dim {} is beyond {MAX_HEAD}", dims.d_head)));
     }
+    if dims.layers > MAX_LAYERS {
+        return Err(keys.impossible(format!("{} layers are beyond {MAX_LAYERS}", dims.layers)));
+    }
+    // Sizes are checked against the weights' own before anything is allocated; this
+    // only keeps their products within what the machine can count.
+    if [dims.d_model, dims.heads, dims.d_mlp, dims.vocab].iter().any(|s| *s > MAX_SIZE)
+        || dims.heads.saturating_mul(dims.d_head) > MAX_SIZE
+    {
+        return Err(keys.impossible(format!("a size is beyond {MAX_SIZE}: {dims:?}")));
+    }
+    Ok(dims)
 }

@@ -1,13 +1,15 @@
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bias_core::TokenRole;
-use bias_probe::{HookedModel as _, NoObserver, Sequence, TokenBatch};
+use bias_probe::{HookedModel as _, NoObserver, ProbeError, Sequence, TokenBatch};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{KvCache, Llama, ModelError, Sampling};
+use crate::frequencies::Frequencies;
+use crate::{Decoder, KvCache, ModelError, Sampling};
 
 /// How answers are taken from the model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -19,27 +21,36 @@ pub enum Decoding {
     Sampled {
         /// How many answers per prompt.
         samples: u32,
-        /// Two runs with one seed agree, whatever the batch size.
+        /// Two runs with one seed agree, whatever the batch size and number of threads
+        /// (unless f32 rounding, of the order of 1e-7, decides a draw).
         seed: u64,
     },
-    /// Every answer with its probability, breadth first, least probable paths left out.
+    /// Every answer with its probability, breadth first, until no more than `unexplored`
+    /// is left or the budget that `least` and `max_paths` set is spent.
     Exact {
         /// How much probability may be left unexplored per prompt.
         unexplored: f64,
+        /// Paths less probable than this are not followed.
+        least: f64,
         /// Most paths alive at once per prompt; beyond it the least probable ones go unexplored.
         max_paths: usize,
     },
 }
 
 impl Decoding {
-    /// All but 1 % of the probability, in at most 96 paths at once.
-    ///
-    /// The last percent of a trained model's distribution is spread thinly over a
-    /// vocabulary of tokens that start no number; following it costs many times
-    /// what the rest does.
+    /// All but a thousandth of the probability: [`exact_within`](Self::exact_within) 0.001.
     #[must_use]
     pub fn exact() -> Self {
-        Self::Exact { unexplored: 1e-2, max_paths: 96 }
+        Self::exact_within(1e-3)
+    }
+
+    /// All but this much of the probability, if it lies in paths that are each worth a
+    /// fiftieth of it, at most 512 at once. What a model spreads thinly over a vocabulary
+    /// of tokens that start no number would cost many times what the rest does; the
+    /// [unexplored](Answers::unexplored) mass says how much that is.
+    #[must_use]
+    pub fn exact_within(unexplored: f64) -> Self {
+        Self::Exact { unexplored, least: unexplored / 50.0, max_paths: 512 }
     }
 }
 
@@ -91,6 +102,8 @@ struct Path {
 
 /// What one prompt still has to do.
 struct Row {
+    /// Which prompt of the chunk it is.
+    prompt: usize,
     alive: Vec<Path>,
     done: Vec<(Vec<u32>, f64, bool)>,
     unexplored: f64,
@@ -105,7 +118,7 @@ struct Row {
 /// # Errors
 /// A token or position the model does not have, or a failed readback.
 pub fn decode<B: Backend>(
-    model: &Llama<B>,
+    model: &Decoder<B>,
     prompts: &[Sequence],
     decoding: Decoding,
     options: &DecodeOptions,
@@ -114,17 +127,18 @@ pub fn decode<B: Backend>(
     let batch_rows = options.batch_rows.max(1);
     let batches: Vec<(usize, &[Sequence])> = prompts.chunks(batch_rows).enumerate().collect();
     let next = AtomicUsize::new(0);
-    let work = |model: &Llama<B>| {
+    let work = |model: &Decoder<B>| {
         let mut mine = Vec::new();
+        let mut prefix = None;
         while let Some((chunk, batch)) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let rows = decode_batch(model, batch, chunk * batch_rows, decoding, options)?;
+            let rows = decode_batch(model, batch, &mut prefix, chunk * batch_rows, decoding, options)?;
             let answers = rows.into_iter().map(|row| row.answers(&text)).collect::<Result<Vec<_>, _>>()?;
             mine.push((*chunk, answers));
         }
         Ok::<_, ModelError>(mine)
     };
     // Each thread has a handle of its own on the same weights.
-    let others: Vec<Llama<B>> = (1..options.threads.min(batches.len())).map(|_| model.clone()).collect();
+    let others: Vec<Decoder<B>> = (1..options.threads.min(batches.len())).map(|_| model.clone()).collect();
     let mut answers = std::thread::scope(|scope| {
         let work = &work;
         let others: Vec<_> = others.into_iter().map(|m| scope.spawn(move || work(&m))).collect();
@@ -148,9 +162,60 @@ impl Row {
     }
 }
 
-fn decode_batch<B: Backend>(
-    model: &Llama<B>,
+/// What several prompts begin with, already run.
+struct Prefix<B: Backend> {
+    tokens: Vec<u32>,
+    /// One row.
+    batch: TokenBatch,
+    cache: KvCache<B>,
+}
+
+/// A prefix shorter than this is not worth a pass of its own.
+const SHORTEST_PREFIX: usize = 4;
+
+/// Runs prompts up to their ends: what they all begin with once (not at all when the
+/// chunk before began alike), the rest side by side. Gives the last pass's output.
+fn prefill<B: Backend>(
+    model: &Decoder<B>,
     prompts: &[Sequence],
+    known: &mut Option<Prefix<B>>,
+) -> Result<(TokenBatch, KvCache<B>, Tensor<B, 3>), ModelError> {
+    let layers = model.dims().layers;
+    // Every prompt keeps a token of its own: its end has to be run.
+    let shortest = prompts.iter().map(Sequence::len).min().unwrap_or(0).saturating_sub(1);
+    let first = prompts.first().map_or(&[][..], Sequence::tokens);
+    let alike = |n: &usize| prompts.iter().all(|p| p.tokens().get(*n) == first.get(*n));
+    let shared = (0..shortest).take_while(alike).count();
+    // Where the text's length decides how its beginning is turned, a beginning is not alike.
+    let by_length = model.plan().rotary.iter().any(Frequencies::by_length);
+    if prompts.len() < 2 || shared < SHORTEST_PREFIX || by_length {
+        let (batch, mut cache) = (TokenBatch::new(prompts)?, KvCache::new(layers));
+        let hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
+        return Ok((batch, cache, hidden));
+    }
+    let tokens = &first[..shared];
+    if known.as_ref().is_none_or(|p| p.tokens != tokens) {
+        let chain = Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; shared])?;
+        let (batch, mut cache) = (TokenBatch::new(&[chain])?, KvCache::new(layers));
+        model.run(&batch, Some(&mut cache), &mut NoObserver)?;
+        *known = Some(Prefix { tokens: tokens.to_vec(), batch, cache });
+    }
+    let Some(prefix) = known else { return Err(ProbeError::EmptyBatch.into()) };
+    let every_row = vec![0; prompts.len()];
+    let rest = prompts.iter().map(|prompt| {
+        let own = prompt.tokens().iter().zip(prompt.roles()).enumerate().skip(shared);
+        own.map(|(column, (token, role))| (column - 1, *token, *role)).collect()
+    });
+    let batch = prefix.batch.with_rows(&every_row).following(&rest.collect::<Vec<_>>())?;
+    let mut cache = prefix.cache.with_rows(&every_row);
+    let hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
+    Ok((batch, cache, hidden))
+}
+
+fn decode_batch<B: Backend>(
+    model: &Decoder<B>,
+    prompts: &[Sequence],
+    prefix: &mut Option<Prefix<B>>,
     first: usize,
     decoding: Decoding,
     options: &DecodeOptions,
@@ -167,18 +232,27 @@ fn decode_batch<B: Backend>(
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream((first + i) as u64);
             let root = Path { column: prompt.len() - 1, mass, tokens: Vec::new() };
-            Row { alive: vec![root], done: Vec::new(), unexplored: 0.0, rng }
+            Row { prompt: i, alive: vec![root], done: Vec::new(), unexplored: 0.0, rng }
         })
         .collect();
-
-    let mut cache = KvCache::new(model.config().dims.layers);
-    let mut batch = TokenBatch::new(prompts)?;
-    for step in 0..options.max_new_tokens {
-        let hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
-        let last_step = step + 1 == options.max_new_tokens;
+    let mut finished = Vec::new();
+    if options.max_new_tokens == 0 {
+        return Ok(rows);
+    }
+    let (mut batch, mut cache, mut hidden) = prefill(model, prompts, prefix)?;
+    for step in 1.. {
+        let last_step = step == options.max_new_tokens;
         grow(model, hidden, &batch, &mut rows, decoding, options, last_step)?;
-        if rows.iter().all(|r| r.alive.is_empty()) {
+        let living: Vec<usize> = (0..rows.len()).filter(|r| !rows[*r].alive.is_empty()).collect();
+        if living.is_empty() {
             break;
+        }
+        // Finished rows leave, once there are enough of them to be worth copying the cache.
+        if living.len() * 4 <= rows.len() * 3 {
+            (batch, cache) = (batch.with_rows(&living), cache.with_rows(&living));
+            let (alive, done): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|r| !r.alive.is_empty());
+            finished.extend(done);
+            rows = alive;
         }
         let next_column = batch.past() + batch.width();
         let new: Vec<Vec<(usize, u32, TokenRole)>> = rows
@@ -193,14 +267,49 @@ fn decode_batch<B: Backend>(
                     .collect()
             })
             .collect();
-        batch = batch.following(&new)?;
+        let following = batch.following(&new)?;
+        let switches =
+            |f: &Frequencies| (0..rows.len()).any(|r| f.switches(batch.reach(r), following.reach(r)));
+        (batch, cache) = if model.plan().rotary.iter().any(switches) {
+            (replant(prompts, &mut rows)?, KvCache::new(model.dims().layers))
+        } else {
+            (following, cache)
+        };
+        hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
     }
-    Ok(rows)
+    finished.extend(rows);
+    finished.sort_by_key(|row| row.prompt);
+    Ok(finished)
+}
+
+/// Every prompt with its living paths behind it as one tree, to be run without a cache.
+fn replant(prompts: &[Sequence], rows: &mut [Row]) -> Result<TokenBatch, ModelError> {
+    let trees = rows.iter_mut().map(|row| {
+        let prompt = &prompts[row.prompt];
+        let mut tokens = prompt.tokens().to_vec();
+        let mut parents: Vec<Option<usize>> = (0..tokens.len()).map(|i| i.checked_sub(1)).collect();
+        let mut known: HashMap<(usize, u32), usize> = HashMap::new();
+        for path in &mut row.alive {
+            path.column = prompt.len() - 1;
+            for &token in &path.tokens {
+                let parent = path.column;
+                path.column = *known.entry((parent, token)).or_insert_with(|| {
+                    tokens.push(token);
+                    parents.push(Some(parent));
+                    tokens.len() - 1
+                });
+            }
+        }
+        let mut roles = prompt.roles().to_vec();
+        roles.resize(tokens.len(), TokenRole::Answer);
+        Sequence::tree(tokens, roles, parents)
+    });
+    Ok(TokenBatch::new(&trees.collect::<Result<Vec<_>, _>>()?)?)
 }
 
 /// Reads the next token's distribution at the end of every living path and lets it branch.
 fn grow<B: Backend>(
-    model: &Llama<B>,
+    model: &Decoder<B>,
     hidden: Tensor<B, 3>,
     batch: &TokenBatch,
     rows: &mut [Row],
@@ -233,9 +342,9 @@ fn grow<B: Backend>(
             branch(&mut rows[*r], path, logits, decoding, options, last_step);
         }
     }
-    if let Decoding::Exact { unexplored, max_paths } = decoding {
+    if let Decoding::Exact { unexplored, least, max_paths } = decoding {
         for row in rows {
-            prune(row, unexplored, max_paths);
+            prune(row, unexplored, least, max_paths);
         }
     }
     Ok(())
@@ -265,9 +374,10 @@ fn branch(
             let distribution = options.sampling.distribution(logits, 0.0);
             split(&distribution, path.mass as u64, &mut row.rng)
         }
-        Decoding::Exact { unexplored, .. } => {
+        Decoding::Exact { unexplored, least, .. } => {
             // A token this improbable could be dropped even if all others were kept.
             let floor = (unexplored / (logits.len() as f64 * path.mass)).min(1.0) * 1e-2;
+            let floor = floor.max((least / path.mass).min(1.0));
             let kept = options.sampling.distribution(logits, floor);
             let mass = kept.iter().map(|t| t.1).sum::<f64>();
             row.unexplored += path.mass * (1.0 - mass).max(0.0);
@@ -308,12 +418,12 @@ fn split(distribution: &[(u32, f64)], count: u64, rng: &mut ChaCha8Rng) -> Vec<(
 
 /// Leaves the least probable paths unexplored: half of what may still be lost at each step,
 /// so that later steps have something to lose too.
-fn prune(row: &mut Row, unexplored: f64, max_paths: usize) {
+fn prune(row: &mut Row, unexplored: f64, least: f64, max_paths: usize) {
     row.alive.sort_by(|a, b| b.mass.total_cmp(&a.mass).then_with(|| a.tokens.cmp(&b.tokens)));
     let may_lose = (unexplored - row.unexplored).max(0.0) / 2.0;
     let mut lost = 0.0;
     while let Some(path) = row.alive.last() {
-        let over = row.alive.len() > max_paths;
+        let over = row.alive.len() > max_paths || path.mass < least;
         if !over && lost + path.mass > may_lose {
             break;
         }

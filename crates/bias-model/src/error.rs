@@ -85,6 +85,29 @@ pub enum ModelError {
         /// All that does not fit.
         report: Box<LoadReport>,
     },
+    /// One tensor in two files.
+    #[error("{tensor} stands in both {} and {}; keep one", first.display(), second.display())]
+    DuplicateTensor {
+        /// The tensor.
+        tensor: String,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A tokenizer that knows more tokens than the model has embeddings for.
+    #[error(
+        "{}: the tokenizer has {tokens} tokens and the model's vocabulary {vocab}; they do not belong together",
+        path.display()
+    )]
+    Vocabulary {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// Tokens it has, added ones not counted.
+        tokens: usize,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
     /// Weights that are not numbers.
     #[error("{}: {tensor} holds NaN or infinite values", path.display())]
     NotFinite {
@@ -151,6 +174,14 @@ pub enum ModelError {
     FolderExists {
         /// The folder.
         folder: PathBuf,
+    },
+    /// A record of what transformers computes that lacks something.
+    #[error("{} has no tensor {name}; write it with fixtures/golden/make.py", path.display())]
+    Reference {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        name: String,
     },
     /// Numbers could not be read back from the device.
     #[error("reading {what} back from the device failed: {reason}")]

@@ -10,7 +10,7 @@ use burn::tensor::backend::Backend;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorView};
 
-use crate::{Checkpoint, Llama, ModelError, mapped};
+use crate::{Checkpoint, Decoder, ModelConfig, ModelError, mapped};
 
 /// Writes a copy of a model folder in which the weights of a mask are zero.
 ///
@@ -25,6 +25,8 @@ use crate::{Checkpoint, Llama, ModelError, mapped};
 pub fn export_masked(source: &Path, mask: &Mask, target: &Path) -> Result<(), ModelError> {
     let checkpoint = Checkpoint::open(source)?;
     mask.check_fingerprint(Some(&checkpoint.fingerprint()))?;
+    let stored = checkpoint.stored_mask(&ModelConfig::from_folder(source)?, mask)?;
+    let mask = &stored;
     let mut wanted: BTreeSet<&ParamPath> = mask.iter().map(|(path, _)| path).collect();
     for (path, map) in checkpoint.shards() {
         for (name, info) in layout(path, map)?.1.tensors() {
@@ -136,7 +138,7 @@ fn compare_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<
 /// # Errors
 /// [`ModelError::FolderExists`], or files that cannot be written.
 pub fn save_pretrained<B: Backend>(
-    model: &Llama<B>,
+    model: &Decoder<B>,
     target: &Path,
     beside: impl FnOnce(&Path) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {

@@ -4,7 +4,8 @@ use bias_probe::Sequence;
 use burn::tensor::backend::Backend;
 
 use crate::{
-    Answers, Checkpoint, DecodeOptions, Decoding, Llama, LlamaConfig, ModelError, Sampling, TextCodec, decode,
+    Answers, Checkpoint, DecodeOptions, Decoder, Decoding, ModelConfig, ModelError, Precision, Sampling,
+    TextCodec, decode,
 };
 
 /// Longest answer, unless set otherwise: a number and a few words around it.
@@ -12,10 +13,19 @@ const MAX_NEW_TOKENS: usize = 16;
 /// Few enough for a processor's caches, and to waste little where one row's tree of answers is wide.
 const BATCH_ROWS: usize = 8;
 
+/// How a model folder is loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// The type that weights are held in.
+    pub precision: Precision,
+    /// Keys of `config.json` to pass over although nothing is known of them.
+    pub accepted_keys: Vec<String>,
+}
+
 /// A model folder, loaded: weights, tokenizer, chat template, sampling.
 #[derive(Debug)]
 pub struct LanguageModel<B: Backend> {
-    model: Llama<B>,
+    model: Decoder<B>,
     text: TextCodec,
     options: DecodeOptions,
 }
@@ -26,13 +36,22 @@ impl<B: Backend> LanguageModel<B> {
     /// # Errors
     /// Whatever is wrong with its files: see [`ModelError`].
     pub fn load(folder: &Path, device: &B::Device) -> Result<Self, ModelError> {
-        let config = LlamaConfig::from_folder(folder)?;
+        Self::load_with(folder, &LoadOptions::default(), device)
+    }
+
+    /// The same, otherwise than by default.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(folder: &Path, options: &LoadOptions, device: &B::Device) -> Result<Self, ModelError> {
+        let config = ModelConfig::accepting(folder, &options.accepted_keys)?;
         let text = TextCodec::from_folder(folder)?;
+        text.check_vocabulary(config.dims.vocab)?;
         let (sampling, mut stop) = Sampling::from_folder(folder)?;
         stop.extend(&config.eos);
         stop.sort_unstable();
         stop.dedup();
-        let model = Llama::load(&Checkpoint::open(folder)?, config, device)?;
+        let model = Decoder::load(&Checkpoint::open(folder)?, config, options.precision, device)?;
         let options = DecodeOptions {
             sampling,
             stop,
@@ -45,12 +64,12 @@ impl<B: Backend> LanguageModel<B> {
 
     /// The decoder.
     #[must_use]
-    pub fn model(&self) -> &Llama<B> {
+    pub fn model(&self) -> &Decoder<B> {
         &self.model
     }
 
     /// The decoder, to apply masks to.
-    pub fn model_mut(&mut self) -> &mut Llama<B> {
+    pub fn model_mut(&mut self) -> &mut Decoder<B> {
         &mut self.model
     }
 

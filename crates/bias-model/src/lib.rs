@@ -1,10 +1,11 @@
 //! Hugging Face language models on any burn backend, exact to transformers, and
 //! the distribution of their answers.
 //!
-//! Use it to load a Llama checkpoint folder, look inside it with
+//! Use it to load a checkpoint folder (Llama, Mistral, Qwen, Gemma, Phi, GPT-2,
+//! GPT-NeoX, OLMo: see [`Architecture`]), look inside it with
 //! [`bias_probe`] observers, prune it with [`bias_mask`] masks, and ask it
 //! questions: greedily, by sampling, or for the exact distribution of its short
-//! answers. Not for serving chat traffic, nor (yet) for other architectures.
+//! answers. Not for serving chat traffic.
 //!
 //! ```no_run
 //! use bias_model::{Decoding, LanguageModel};
@@ -21,42 +22,59 @@
 //!
 //! | module | what for |
 //! |---|---|
-//! | config | [`LlamaConfig`]: `config.json`, checked |
+//! | arch | [`Architecture`]: which models are loaded, a file each |
+//! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
 //! | checkpoint | [`Checkpoint`], [`LoadReport`]: mapped safetensors, single or sharded |
-//! | llama | [`Llama`], [`NamedTensor`]: the decoder, a [`HookedModel`] and a [`MaskTarget`] |
+//! | decoder | [`Decoder`], [`NamedTensor`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all |
+//! | precision | [`Precision`]: the type that weights are held in |
 //! | cache | [`KvCache`]: keys and values of what was already run |
 //! | text | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
 //! | decode | [`Decoding`], [`Answers`]: greedy, sampled, exact |
-//! | language | [`LanguageModel`]: all of the above from one folder |
+//! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
+//! | reference | [`Reference`], [`Parity`]: how far a loaded model is from transformers |
 //! | export | [`export_masked`], [`save_pretrained`]: folders transformers can load |
 
+mod activation;
+mod arch;
+mod block;
 mod cache;
 mod checkpoint;
 mod config;
 mod decode;
+mod decoder;
 mod error;
 mod export;
+mod forward;
+mod frequencies;
 mod init;
+mod keys;
 mod language;
-mod llama;
+mod layout;
 mod mapped;
 mod named;
+mod precision;
+mod reference;
 mod regroup;
 mod rope;
 mod sampling;
+mod save;
 mod text;
+mod widen;
 
+pub use arch::Architecture;
 pub use bias_mask::MaskTarget;
 pub use bias_probe::HookedModel;
 pub use cache::KvCache;
 pub use checkpoint::{Checkpoint, LoadReport};
-pub use config::LlamaConfig;
+pub use config::ModelConfig;
 pub use decode::{Answer, Answers, DecodeOptions, Decoding, decode};
+pub use decoder::Decoder;
 pub use error::ModelError;
 pub use export::{export_masked, save_pretrained};
-pub use language::LanguageModel;
-pub use llama::Llama;
+pub use language::{LanguageModel, LoadOptions};
 pub use named::NamedTensor;
+pub use precision::Precision;
+pub use reference::{Parity, Reference};
 pub use sampling::Sampling;
 pub use text::TextCodec;

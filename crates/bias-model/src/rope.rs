@@ -1,10 +1,14 @@
+use bias_probe::TokenBatch;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
+
+use crate::frequencies::Frequencies;
 
 /// Cosines and sines of rotary position embeddings for one batch and number of heads,
 /// each `[rows·width, heads·d_head]`.
 ///
-/// Su et al. 2021, in the half-split layout of Hugging Face's Llama: channel `i`
-/// pairs with channel `i + d_head/2`, both turned by `position · θ^(-2i/d_head)`.
+/// Su et al. 2021, in the half-split layout of Hugging Face: channel `i` pairs with
+/// channel `i + rotary/2`, both turned by `position · radians[i]`; channels beyond the
+/// `rotary` first of a head pass through.
 /// Tables are written out for every head, and the pairs are swapped by a product with
 /// a signed permutation: plain matrices are much faster than views and broadcasts.
 #[derive(Debug, Clone)]
@@ -17,26 +21,31 @@ pub(crate) struct Rotary<B: Backend> {
 
 impl<B: Backend> Rotary<B> {
     pub(crate) fn new(
-        positions: &[usize],
+        batch: &TokenBatch,
         heads: usize,
         d_head: usize,
-        theta: f64,
+        frequencies: &Frequencies,
         device: &B::Device,
     ) -> Self {
-        let half = d_head / 2;
-        // In f32 as transformers does, so that long positions round the same way.
-        let frequencies: Vec<f32> =
-            (0..half).map(|i| (1.0 / theta.powf((2 * i) as f64 / d_head as f64)) as f32).collect();
-        let table = |f: fn(f32) -> f32| {
-            let mut values = Vec::with_capacity(positions.len() * heads * d_head);
-            for &position in positions {
+        let (half, cells) = (frequencies.rotary / 2, batch.rows() * batch.width());
+        let shared = frequencies.radians(1);
+        let of_row = |row: usize| {
+            // Each row by its own length, so that batching changes nothing.
+            if frequencies.by_length() { frequencies.radians(batch.reach(row)) } else { shared.clone() }
+        };
+        let radians: Vec<Vec<f32>> = (0..batch.rows()).map(of_row).collect();
+        let factor = frequencies.attention();
+        let table = |f: fn(f32) -> f32, rest: f32| {
+            let mut values: Vec<f32> = Vec::with_capacity(cells * heads * d_head);
+            for (cell, &position) in batch.positions().iter().enumerate() {
                 let start = values.len();
-                values.extend(frequencies.iter().map(|w| f(position as f32 * w)));
+                values.extend(radians[cell / batch.width()].iter().map(|w| f(position as f32 * w) * factor));
                 values.extend_from_within(start..);
+                values.resize(start + d_head, rest);
                 let head = start..values.len();
                 (1..heads).for_each(|_| values.extend_from_within(head.clone()));
             }
-            Tensor::from_data(TensorData::new(values, [positions.len(), heads * d_head]), device)
+            Tensor::from_data(TensorData::new(values, [cells, heads * d_head]), device)
         };
         let mut swap = vec![0f32; d_head * d_head];
         for i in 0..half {
@@ -44,7 +53,7 @@ impl<B: Backend> Rotary<B> {
             swap[i * d_head + i + half] = 1.0;
         }
         let swap = Tensor::from_data(TensorData::new(swap, [d_head, d_head]), device);
-        Self { cos: table(f32::cos), sin: table(f32::sin), swap }
+        Self { cos: table(f32::cos, 1.0), sin: table(f32::sin, 0.0), swap }
     }
 
     /// Turns queries or keys, `[rows·width, heads·d_head]`.

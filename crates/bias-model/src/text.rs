@@ -153,6 +153,17 @@ impl TextCodec {
         Ok(Sequence::chain(encoding.get_ids().to_vec(), roles)?)
     }
 
+    /// Refuses a model with fewer embeddings than the tokenizer has tokens. Added tokens
+    /// may lie beyond (Gemma 3 has one for images): a prompt that holds one is refused
+    /// when it is run.
+    pub(crate) fn check_vocabulary(&self, vocab: usize) -> Result<(), ModelError> {
+        let tokens = self.tokenizer.get_vocab_size(false);
+        if tokens <= vocab {
+            return Ok(());
+        }
+        Err(ModelError::Vocabulary { path: self.tokenizer_path.clone(), tokens, vocab })
+    }
+
     /// The text of some tokens, special tokens left out.
     ///
     /// # Errors

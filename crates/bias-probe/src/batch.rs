@@ -233,6 +233,26 @@ impl TokenBatch {
         Ok(batch)
     }
 
+    /// Some of the rows, in this order; a row may be taken several times. Goes with the
+    /// same choice of a KV cache's rows.
+    #[must_use]
+    pub fn with_rows(&self, rows: &[usize]) -> Self {
+        fn pick<T: Clone>(all: &[T], rows: &[usize], each: usize) -> Vec<T> {
+            rows.iter().flat_map(|r| all[r * each..(r + 1) * each].iter().cloned()).collect()
+        }
+        Self {
+            rows: rows.len(),
+            width: self.width,
+            past: self.past,
+            tokens: pick(&self.tokens, rows, self.width),
+            roles: pick(&self.roles, rows, self.width),
+            weights: pick(&self.weights, rows, self.width),
+            positions: pick(&self.positions, rows, self.width),
+            blocked: pick(&self.blocked, rows, self.width * (self.past + self.width)),
+            rows_past: pick(&self.rows_past, rows, 1),
+        }
+    }
+
     /// How many sequences.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -296,6 +316,28 @@ impl TokenBatch {
         Tensor::from_data(TensorData::new(self.blocked.clone(), shape), device)
     }
 
+    /// The same for attention that reaches back fewer than `window` positions: a token
+    /// at position `p` sees its ancestors at `p - window + 1` and later, itself included.
+    #[must_use]
+    pub fn blocked_beyond<B: Backend>(&self, window: usize, device: &B::Device) -> Tensor<B, 4, Bool> {
+        let total = self.past + self.width;
+        let mut blocked = self.blocked.clone();
+        for (cell, own) in blocked.chunks_exact_mut(total.max(1)).enumerate() {
+            let depth = &self.rows_past[cell / self.width].depth;
+            for (flag, key) in own.iter_mut().zip(depth) {
+                *flag |= key.is_some_and(|key| key + window <= self.positions[cell]);
+            }
+        }
+        let shape = [self.rows, 1, self.width, total];
+        Tensor::from_data(TensorData::new(blocked, shape), device)
+    }
+
+    /// The longest path from a row's first token to one of these, in tokens.
+    #[must_use]
+    pub fn reach(&self, row: usize) -> usize {
+        self.positions[row * self.width..][..self.width].iter().max().map_or(0, |p| p + 1)
+    }
+
     /// A token's weight where it has the role, else 0, one row per role: `[roles, rows·width]`.
     #[must_use]
     pub fn role_weights<B: Backend>(&self, roles: &[TokenRole], device: &B::Device) -> Tensor<B, 2> {
@@ -330,6 +372,19 @@ mod tests {
         assert_eq!(batch.blocked(1, 0), [false, true, true]);
         assert_eq!(batch.blocked(1, 2), [true, true, false]);
         assert_eq!(batch.positions(), [0, 1, 2, 0, 0, 0]);
+    }
+
+    #[test]
+    fn windows_count_positions_along_a_branch() {
+        let roles = vec![TokenRole::Prompt; 5];
+        let parents = vec![None, Some(0), Some(1), Some(1), Some(3)];
+        let tree = Sequence::tree(vec![1, 2, 3, 4, 5], roles, parents).unwrap();
+        let batch = TokenBatch::new(&[tree]).unwrap();
+        let flags = batch.blocked_beyond::<burn::backend::Flex>(2, &Default::default());
+        let flags: Vec<bool> = flags.into_data().to_vec().unwrap();
+        assert_eq!(flags[4 * 5..], [true, true, true, false, false]);
+        assert_eq!(flags[5..10], [false, false, true, true, true]);
+        assert_eq!(batch.reach(0), 4);
     }
 
     #[test]

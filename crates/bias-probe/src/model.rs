@@ -1,4 +1,4 @@
-use bias_core::{ModelDims, ParamPath};
+use bias_core::{ModelDims, ParamPath, Site};
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
@@ -19,7 +19,7 @@ pub trait HookedModel<B: Backend> {
 
     /// Runs the batch and gives the final norm's output, `[rows, width, d_model]`.
     ///
-    /// Must call the observer at every [`Site`](bias_core::Site) but the logits.
+    /// Must call the observer at every one of its [`sites`](Self::sites) but the logits.
     ///
     /// # Errors
     /// A token or position the model does not have, or the observer's own error.
@@ -34,13 +34,18 @@ pub trait HookedModel<B: Backend> {
     /// [`ProbeError::NoSuchParam`].
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError>;
 
+    /// The sites its forward pass reaches, in order.
+    fn sites(&self) -> Vec<Site> {
+        Site::all(self.dims().layers).collect()
+    }
+
     /// Runs the batch and gives next-token scores, `[rows, width, vocab]`.
     ///
     /// # Errors
     /// As [`hidden`](Self::hidden).
     fn logits(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
         let hidden = self.hidden(batch, observer)?;
-        observer.at(bias_core::Site::Logits, batch, self.unembed(hidden))
+        observer.at(Site::Logits, batch, self.unembed(hidden))
     }
 }
 

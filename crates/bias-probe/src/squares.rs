@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use bias_core::{ModelDims, Projection, Site, TokenRole};
+use bias_core::{ModelDims, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::sites::WantedSites;
@@ -42,7 +42,7 @@ impl SquareSums {
     /// Sums at the input of every prunable matrix.
     #[must_use]
     pub fn linear_inputs(dims: &ModelDims) -> Self {
-        Self::new((0..dims.layers).flat_map(|l| Projection::ALL.into_iter().map(move |p| p.input_site(l))))
+        Self::new(dims.projections().map(|(_, layer, p)| p.input_site(layer)))
     }
 
     /// The sums, once every batch has run.

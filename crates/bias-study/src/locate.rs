@@ -1,4 +1,4 @@
-use bias_core::{ModelDims, Projection, Sublayer};
+use bias_core::{ModelDims, Sublayer};
 use bias_mask::Mask;
 
 use crate::results::Location;
@@ -13,8 +13,8 @@ pub(crate) fn locate(strategy: &str, mask: &Mask, dims: &ModelDims) -> Vec<Locat
             let own = mask.iter().filter(|(path, _)| {
                 path.projection().is_some_and(|(l, p)| l == layer && p.sublayer() == sublayer)
             });
-            let weights: usize = Projection::ALL
-                .into_iter()
+            let weights: usize = dims
+                .block_projections()
                 .filter(|p| p.sublayer() == sublayer)
                 .map(|p| dims.shape(p).iter().product::<usize>())
                 .sum();

@@ -31,7 +31,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 0,
-            decoding: Decoding::exact(),
+            decoding: Decoding::exact_within(1e-2),
             resamples: 2000,
             winsorise: [0.01, 0.99],
             tukey_k: 1.5,

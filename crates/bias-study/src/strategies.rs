@@ -6,7 +6,7 @@ use bias_attrib::{
 };
 use bias_core::{HeadId, ParamScores, Unit, UnitKind};
 use bias_mask::{HeadAblation, Intervention, Mask, head_mask, top_carriers};
-use bias_model::{LanguageModel, Llama};
+use bias_model::{Decoder, LanguageModel};
 use bias_probe::{HookedModel as _, ProbeError};
 use burn::tensor::backend::AutodiffBackend;
 use rand::SeedableRng as _;
@@ -45,7 +45,7 @@ pub(crate) struct Evidence {
 
 /// Attributes on one variation by every method that scores weights.
 pub(crate) fn attribute<A: AutodiffBackend>(
-    model: &Llama<A::InnerBackend>,
+    model: &Decoder<A::InnerBackend>,
     contrast: &Contrast,
     temperature: f64,
 ) -> Result<Evidence, StudyError> {
@@ -65,7 +65,7 @@ fn percent(share: f64) -> String {
 
 /// Masks of weights made from some variations together.
 pub(crate) fn weight_masks<A: AutodiffBackend>(
-    model: &Llama<A::InnerBackend>,
+    model: &Decoder<A::InnerBackend>,
     evidence: &[&Evidence],
     trained_on: &TrainedOn,
     seed: u64,

@@ -1,0 +1,47 @@
+//! Gemma 3 text models (Gemma Team 2025): Gemma 2 without soft caps, with normed queries
+//! and keys, and five windowed layers to each global one; the two kinds turn by rotary
+//! embeddings of their own.
+
+use super::gated;
+use super::{Draft, gemma2};
+use crate::ModelError;
+use crate::config::QkNorm;
+use crate::frequencies::{Beside, Frequencies};
+use crate::keys::Keys;
+
+pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
+    let mut draft = gemma2::base(keys, 131_072, false)?;
+    draft.plan.qk_norm = Some(QkNorm::PerHead);
+    // transformers reads this key for Gemma 3 and never applies it.
+    keys.value("attn_logit_softcapping");
+    draft.plan.logit_cap = gated::positive(keys, "final_logit_softcapping", None)?;
+
+    let mut global = gated::beside(keys, &draft.dims, draft.positions)?;
+    if !keys.has("rope_theta") {
+        global.theta = 1_000_000.0;
+    }
+    let local_theta = gated::positive(keys, "rope_local_base_freq", Some(10_000.0))?;
+    let local = Beside { theta: local_theta.unwrap_or(10_000.0), ..global.clone() };
+    let both = keys.value("rope_parameters");
+    let of = |kind: &str| both.and_then(|b| b.get(kind));
+    draft.plan.rotary = match (of("full_attention"), of("sliding_attention")) {
+        (None, None) => {
+            vec![
+                gated::rotary(keys, &global)?,
+                Frequencies::read(keys, "rope_local_base_freq", None, &local)?,
+            ]
+        }
+        (full, sliding) => vec![
+            Frequencies::read(keys, "rope_parameters.full_attention", full, &global)?,
+            Frequencies::read(keys, "rope_parameters.sliding_attention", sliding, &local)?,
+        ],
+    };
+    let window = if keys.has("sliding_window") { keys.size("sliding_window")? } else { Some(4096) };
+    let pattern = match keys.size("sliding_window_pattern")? {
+        Some(own) => Some(own),
+        None => keys.size("_sliding_window_pattern")?,
+    };
+    let pattern = pattern.unwrap_or(6).max(1);
+    gated::window_by_layer(keys, &mut draft.plan, window, |layer| (layer + 1) % pattern != 0)?;
+    Ok(draft)
+}

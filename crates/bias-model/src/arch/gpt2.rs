@@ -1,0 +1,78 @@
+//! GPT-2 (Radford et al. 2019): layer norms with biases, learned positions, an MLP without
+//! a gate, matrices stored `[in, out]`, q, k and v in one.
+
+use bias_core::{ModelDims, Projection};
+
+use super::{Draft, gated};
+use crate::ModelError;
+use crate::config::{LayerPlan, NormKind, Plan, check_dims};
+use crate::keys::Keys;
+use crate::layout::{LLAMA, Layout, Place};
+
+const LAYOUT: Layout = Layout {
+    base: "transformer.",
+    embedding: "wte",
+    positions: Some("wpe"),
+    blocks: "h",
+    norm: "ln_f",
+    attn_norm: Some("ln_1"),
+    mlp_norm: Some("ln_2"),
+    place,
+    transposed: true,
+    redundant: &[".attn.bias", ".attn.masked_bias"],
+    ..LLAMA
+};
+
+fn place(projection: Projection, dims: &ModelDims) -> Place {
+    let d = dims.heads * dims.d_head;
+    match projection {
+        Projection::Q => Place::slice("attn.c_attn", 3 * d, 0, d),
+        Projection::K => Place::slice("attn.c_attn", 3 * d, d, d),
+        Projection::V => Place::slice("attn.c_attn", 3 * d, 2 * d, d),
+        Projection::O => Place::own("attn.c_proj", dims.d_model),
+        Projection::Gate | Projection::Up => Place::own("mlp.c_fc", dims.d_mlp),
+        Projection::Down => Place::own("mlp.c_proj", dims.d_model),
+    }
+}
+
+pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
+    let (d_model, heads) = (keys.required("n_embd")?, keys.required("n_head")?);
+    if heads == 0 || !d_model.is_multiple_of(heads) {
+        return Err(keys.impossible(format!("{heads} heads cannot share {d_model} channels evenly")));
+    }
+    let dims = ModelDims {
+        layers: keys.required("n_layer")?,
+        d_model,
+        heads,
+        kv_heads: heads,
+        d_head: d_model / heads,
+        d_mlp: keys.size("n_inner")?.unwrap_or(d_model.saturating_mul(4)),
+        gated: false,
+        vocab: keys.required("vocab_size")?,
+    };
+    let dims = check_dims(keys, dims)?;
+    keys.only("add_cross_attention", false.into(), "only decoders without an encoder are computed")?;
+    let scaled = keys.flag("scale_attn_weights")?.unwrap_or(true);
+    let plan = Plan {
+        layout: &LAYOUT,
+        norm: NormKind::Layer,
+        eps: gated::eps(keys, "layer_norm_epsilon", 1e-5)?,
+        activation: gated::activation(keys, "activation_function", "gelu_new")?,
+        qk_norm: None,
+        qkv_bias: true,
+        o_bias: true,
+        mlp_bias: true,
+        parallel: false,
+        embedding_scale: None,
+        query_scale: if scaled { (dims.d_head as f64).sqrt().recip() } else { 1.0 },
+        scale_by_layer: keys.flag("scale_attn_by_inverse_layer_idx")?.unwrap_or(false),
+        score_cap: None,
+        logit_cap: None,
+        rotary: Vec::new(),
+        windows: vec![None],
+        layers: vec![LayerPlan { rotary: 0, window: 0 }; dims.layers],
+    };
+    let positions = keys.size("n_positions")?.unwrap_or(1024);
+    let tied = keys.flag("tie_word_embeddings")?.unwrap_or(true);
+    Ok(Draft { dims, positions, tied, plan })
+}

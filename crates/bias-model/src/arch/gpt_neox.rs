@@ -1,0 +1,87 @@
+//! GPT-NeoX (Black et al. 2022) and Pythia: layer norms, attention and MLP side by side on
+//! the same residual stream, q, k and v interleaved head by head in one matrix, and only
+//! the first part of each head turned.
+
+use bias_core::{ModelDims, Projection};
+
+use super::{Draft, gated};
+use crate::ModelError;
+use crate::config::{LayerPlan, NormKind, Plan, check_dims};
+use crate::keys::Keys;
+use crate::layout::{LLAMA, Layout, Place};
+
+const LAYOUT: Layout = Layout {
+    base: "gpt_neox.",
+    embedding: "embed_in",
+    norm: "final_layer_norm",
+    head: "embed_out",
+    place,
+    redundant: &[".attention.bias", ".attention.masked_bias", ".attention.rotary_emb.inv_freq"],
+    ..LLAMA
+};
+
+/// `query_key_value` holds q, k and v of head 0, then of head 1, and so on.
+fn place(projection: Projection, dims: &ModelDims) -> Place {
+    let d = dims.d_head;
+    let qkv = |first| Place {
+        module: "attention.query_key_value",
+        rows: 3 * dims.heads * d,
+        first,
+        run: d,
+        stride: 3 * d,
+    };
+    match projection {
+        Projection::Q => qkv(0),
+        Projection::K => qkv(d),
+        Projection::V => qkv(2 * d),
+        Projection::O => Place::own("attention.dense", dims.d_model),
+        Projection::Gate | Projection::Up => Place::own("mlp.dense_h_to_4h", dims.d_mlp),
+        Projection::Down => Place::own("mlp.dense_4h_to_h", dims.d_model),
+    }
+}
+
+pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
+    let (d_model, heads) = (keys.required("hidden_size")?, keys.required("num_attention_heads")?);
+    if heads == 0 || !d_model.is_multiple_of(heads) {
+        return Err(keys.impossible(format!("{heads} heads cannot share {d_model} channels evenly")));
+    }
+    let dims = ModelDims {
+        layers: keys.required("num_hidden_layers")?,
+        d_model,
+        heads,
+        kv_heads: heads,
+        d_head: d_model / heads,
+        d_mlp: keys.required("intermediate_size")?,
+        gated: false,
+        vocab: keys.required("vocab_size")?,
+    };
+    let dims = check_dims(keys, dims)?;
+    let positions = keys.size("max_position_embeddings")?.unwrap_or(2048);
+    let mut beside = gated::beside(keys, &dims, positions)?;
+    if let Some(base) = keys.number("rotary_emb_base")? {
+        beside.theta = base;
+    }
+    beside.partial = keys.number("rotary_pct")?.unwrap_or(0.25);
+    let bias = keys.flag("attention_bias")?.unwrap_or(true);
+    let plan = Plan {
+        layout: &LAYOUT,
+        norm: NormKind::Layer,
+        eps: gated::eps(keys, "layer_norm_eps", 1e-5)?,
+        activation: gated::activation(keys, "hidden_act", "gelu")?,
+        qk_norm: None,
+        qkv_bias: bias,
+        o_bias: bias,
+        mlp_bias: true,
+        parallel: keys.flag("use_parallel_residual")?.unwrap_or(true),
+        embedding_scale: None,
+        query_scale: (dims.d_head as f64).sqrt().recip(),
+        scale_by_layer: false,
+        score_cap: None,
+        logit_cap: None,
+        rotary: vec![gated::rotary(keys, &beside)?],
+        windows: vec![None],
+        layers: vec![LayerPlan { rotary: 0, window: 0 }; dims.layers],
+    };
+    let tied = keys.flag("tie_word_embeddings")?.unwrap_or(false);
+    Ok(Draft { dims, positions, tied, plan })
+}

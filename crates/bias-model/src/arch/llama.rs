@@ -1,0 +1,15 @@
+//! Llama (Touvron et al. 2023): the plan that the other gated architectures vary.
+
+use super::Draft;
+use super::gated::{self, Defaults};
+use crate::ModelError;
+use crate::keys::Keys;
+
+pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
+    let mut draft = gated::read(keys, &Defaults::default())?;
+    let bias = keys.flag("attention_bias")?.unwrap_or(false);
+    draft.plan.qkv_bias = bias;
+    draft.plan.o_bias = bias;
+    draft.plan.mlp_bias = keys.flag("mlp_bias")?.unwrap_or(false);
+    Ok(draft)
+}

@@ -1,0 +1,15 @@
+//! Mistral (Jiang et al. 2023): Llama's blocks; each token sees the last `sliding_window`.
+
+use super::Draft;
+use super::gated::{self, Defaults};
+use crate::ModelError;
+use crate::keys::Keys;
+
+pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
+    let mut draft =
+        gated::read(keys, &Defaults { kv_heads: Some(8), positions: 131_072, ..Defaults::default() })?;
+    // `null` switches the window off; a config without the key has Mistral 7B's own.
+    let window = if keys.has("sliding_window") { keys.size("sliding_window")? } else { Some(4096) };
+    gated::window_everywhere(&mut draft.plan, window);
+    Ok(draft)
+}

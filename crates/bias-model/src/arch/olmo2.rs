@@ -1,0 +1,26 @@
+//! OLMo 2 (OLMo Team 2024): Llama's blocks with the norms after attention and MLP instead
+//! of before, and an RMS norm over all heads' queries and over all keys.
+
+use super::Draft;
+use super::gated::{self, Defaults};
+use crate::ModelError;
+use crate::config::QkNorm;
+use crate::keys::Keys;
+use crate::layout::{LLAMA, Layout};
+
+const LAYOUT: Layout = Layout {
+    attn_norm: None,
+    attn_post_norm: Some("post_attention_layernorm"),
+    mlp_norm: None,
+    mlp_post_norm: Some("post_feedforward_layernorm"),
+    ..LLAMA
+};
+
+pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
+    let mut draft = gated::read(keys, &Defaults { layout: &LAYOUT, eps: 1e-5, ..Defaults::default() })?;
+    let bias = keys.flag("attention_bias")?.unwrap_or(false);
+    draft.plan.qkv_bias = bias;
+    draft.plan.o_bias = bias;
+    draft.plan.qk_norm = Some(QkNorm::Whole);
+    Ok(draft)
+}

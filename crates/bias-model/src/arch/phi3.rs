@@ -1,0 +1,47 @@
+//! Phi-3 (Abdin et al. 2024) and Phi-4-mini: Llama's blocks with q, k and v in one matrix,
+//! gate and up in another; part of each head may pass the rotary embedding unturned.
+
+use bias_core::{ModelDims, Projection};
+
+use super::Draft;
+use super::gated::{self, Defaults};
+use crate::ModelError;
+use crate::frequencies::Scaling;
+use crate::keys::Keys;
+use crate::layout::{LLAMA, Layout, Place, separate};
+
+const LAYOUT: Layout = Layout { place, ..LLAMA };
+
+/// `qkv_proj` stacks q, k and v; `gate_up_proj` gate and up.
+fn place(projection: Projection, dims: &ModelDims) -> Place {
+    let rows = dims.shape(projection)[0];
+    let (q, kv) = (dims.heads * dims.d_head, dims.kv_heads * dims.d_head);
+    let qkv = |first| Place::slice("self_attn.qkv_proj", q + 2 * kv, first, rows);
+    let mlp = |first| Place::slice("mlp.gate_up_proj", 2 * dims.d_mlp, first, rows);
+    match projection {
+        Projection::Q => qkv(0),
+        Projection::K => qkv(q),
+        Projection::V => qkv(q + kv),
+        Projection::Gate => mlp(0),
+        Projection::Up => mlp(dims.d_mlp),
+        Projection::O | Projection::Down => separate(projection, dims),
+    }
+}
+
+pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
+    let defaults =
+        Defaults { layout: &LAYOUT, positions: 4096, eps: 1e-5, one_rotary: false, ..Defaults::default() };
+    let mut draft = gated::read(keys, &defaults)?;
+    let mut beside = gated::beside(keys, &draft.dims, draft.positions)?;
+    beside.original = beside.original.or(Some(4096));
+    let rotary = gated::rotary(keys, &beside)?;
+    if !matches!(rotary.scaling, Scaling::Plain | Scaling::Long { .. }) {
+        let value = keys.value("rope_scaling").or_else(|| keys.value("rope_parameters")).cloned();
+        let reason = "Phi-3 is stretched by longrope alone";
+        return Err(keys.unsupported("rope_scaling", &value.unwrap_or_default(), reason));
+    }
+    draft.plan.rotary = vec![rotary];
+    keys.only("attention_bias", false.into(), "Phi-3's projections have no biases")?;
+    gated::window_everywhere(&mut draft.plan, keys.size("sliding_window")?);
+    Ok(draft)
+}

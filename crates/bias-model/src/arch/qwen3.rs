@@ -1,0 +1,19 @@
+//! Qwen3 (Yang et al. 2025): Llama's blocks with an RMS norm on each head's queries and keys.
+
+use super::gated::{self, Defaults};
+use super::{Draft, qwen2};
+use crate::ModelError;
+use crate::config::QkNorm;
+use crate::keys::Keys;
+
+pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
+    let defaults =
+        Defaults { kv_heads: Some(32), positions: 32_768, d_head: Some(128), ..Defaults::default() };
+    let mut draft = gated::read(keys, &defaults)?;
+    let bias = keys.flag("attention_bias")?.unwrap_or(false);
+    draft.plan.qkv_bias = bias;
+    draft.plan.o_bias = bias;
+    draft.plan.qk_norm = Some(QkNorm::PerHead);
+    qwen2::window(keys, &mut draft.plan)?;
+    Ok(draft)
+}

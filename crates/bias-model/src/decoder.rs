@@ -1,0 +1,344 @@
+use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
+use bias_mask::{MaskError, MaskTarget};
+use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch};
+use burn::module::{Module, Param};
+use burn::tensor::{
+    Tensor, TensorData,
+    backend::{AutodiffBackend, Backend},
+};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+
+use crate::block::{Block, Linear, Norm, param, tracked, widened};
+use crate::checkpoint::{Checkpoint, Tensors};
+use crate::config::{ModelConfig, NormKind, Plan, QkNorm};
+use crate::error::ModelError;
+use crate::forward::soft_cap;
+use crate::layout::Place;
+use crate::precision::Precision;
+use crate::widen::Part;
+
+/// A decoder-only transformer of any supported [`Architecture`](crate::Architecture), on
+/// any burn backend.
+///
+/// Whatever the checkpoint's own layout, callers see one: seven matrices per block (six
+/// where the MLP has no gate), `[out, in]`, under Llama's names ([`HookedModel::weight`],
+/// [`MaskTarget`]). Fused, interleaved and transposed weights are taken apart when loaded
+/// and put together again when saved. Inside, linear maps are contiguous `[in, out]`,
+/// the layout matrix products run fastest in.
+#[derive(Module, Debug)]
+pub struct Decoder<B: Backend> {
+    /// `[vocab, d_model]`
+    pub(crate) embedding: Param<Tensor<B, 2>>,
+    /// `[positions, d_model]`, where they are learned.
+    pub(crate) positions: Option<Param<Tensor<B, 2>>>,
+    pub(crate) blocks: Vec<Block<B>>,
+    pub(crate) norm: Norm<B>,
+    /// `[d_model, vocab]`; absent when the embedding serves as head.
+    pub(crate) head: Option<Param<Tensor<B, 2>>>,
+    #[module(skip)]
+    config: ModelConfig,
+    #[module(skip)]
+    fingerprint: Option<String>,
+}
+
+/// Vocabulary rows that are widened at a time, where weights are narrower than what is computed in.
+const VOCAB_AT_ONCE: usize = 16_384;
+
+impl<B: Backend> Decoder<B> {
+    /// Reads a model folder's weights onto a device, blocks side by side on all cores.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the files: see [`ModelError`].
+    pub fn load(
+        checkpoint: &Checkpoint,
+        config: ModelConfig,
+        precision: Precision,
+        device: &B::Device,
+    ) -> Result<Self, ModelError> {
+        let (dims, layout) = (config.dims, config.plan.layout);
+        let mut tensors = checkpoint.tensors()?;
+        let base = config.base(|name| tensors.has(name));
+        tensors.ignore(|name| layout.redundant.iter().any(|ending| name.ends_with(ending)));
+        let loader = Loader { tensors: &tensors, config: &config, base, precision, device };
+        let embedding = loader.table(layout.embedding, [dims.vocab, dims.d_model])?;
+        let positions = layout.positions.map(|name| loader.table(name, [config.max_positions, dims.d_model]));
+        let positions = positions.transpose()?;
+        let blocks = (0..dims.layers).into_par_iter().map(|layer| loader.block(layer));
+        let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
+        let norm = loader.norm(layout.norm.to_owned(), dims.d_model)?;
+        let head = format!("{}.weight", layout.head);
+        let head = if config.tied {
+            tensors.ignore(|name| name == head);
+            None
+        } else {
+            let whole = Place::own(layout.head, dims.vocab);
+            let part = Part { place: whole, shape: [dims.vocab, dims.d_model], transposed: false };
+            Some(present(tensors.matrix(&head, &part, precision)?, device))
+        };
+        tensors.finish()?;
+        Ok(Self {
+            embedding,
+            positions,
+            blocks,
+            norm,
+            head,
+            config,
+            fingerprint: Some(checkpoint.fingerprint()),
+        })
+    }
+
+    /// A model with fresh weights drawn from N(0, `std`²), residual outputs scaled by
+    /// `1/sqrt(2·layers)` (Radford et al. 2019); gains are 1 and biases 0.
+    ///
+    /// The draws come from `seed` alone, so they are the same on every backend.
+    pub fn init(config: ModelConfig, std: f32, seed: u64, device: &B::Device) -> Self {
+        let (dims, plan) = (config.dims, &config.plan);
+        let mut normal = crate::init::Normal::new(seed);
+        let deep = std / (2.0 * dims.layers as f32).sqrt();
+        let constant = |n: usize, value: f32| param(TensorData::new(vec![value; n], [n]), device);
+        let gain = if plan.norm == NormKind::RmsPlusOne { 0.0 } else { 1.0 };
+        let norm = |n: usize| Norm {
+            gain: constant(n, gain),
+            bias: (plan.norm == NormKind::Layer).then(|| constant(n, 0.0)),
+        };
+        let embedding = param(normal.matrix([dims.vocab, dims.d_model], std), device);
+        let positions = plan.layout.positions;
+        let positions =
+            positions.map(|_| param(normal.matrix([config.max_positions, dims.d_model], std), device));
+        let blocks = (0..dims.layers).map(|_| {
+            let mut draw = |p: Projection| {
+                let [out, inner] = dims.shape(p);
+                let std = if matches!(p, Projection::O | Projection::Down) { deep } else { std };
+                Linear {
+                    weight: param(normal.matrix([inner, out], std), device),
+                    bias: plan.has_bias(p).then(|| constant(out, 0.0)),
+                }
+            };
+            let layout = plan.layout;
+            Block {
+                q: draw(Projection::Q),
+                k: draw(Projection::K),
+                v: draw(Projection::V),
+                o: draw(Projection::O),
+                gate: dims.gated.then(|| draw(Projection::Gate)),
+                up: draw(Projection::Up),
+                down: draw(Projection::Down),
+                attn_norm: layout.attn_norm.map(|_| norm(dims.d_model)),
+                attn_post_norm: layout.attn_post_norm.map(|_| norm(dims.d_model)),
+                mlp_norm: layout.mlp_norm.map(|_| norm(dims.d_model)),
+                mlp_post_norm: layout.mlp_post_norm.map(|_| norm(dims.d_model)),
+                q_norm: plan.qk_norm.map(|kind| norm(kind.width(&dims, dims.heads))),
+                k_norm: plan.qk_norm.map(|kind| norm(kind.width(&dims, dims.kv_heads))),
+            }
+        });
+        let blocks = blocks.collect();
+        let head = (!config.tied).then(|| param(normal.matrix([dims.d_model, dims.vocab], std), device));
+        let norm = norm(dims.d_model);
+        Self { embedding, positions, blocks, norm, head, config, fingerprint: None }
+    }
+
+    /// The same weights, shared where they need no widening, on a backend that tracks
+    /// gradients: for [`DifferentiableModel`]. A graph of its own, so that threads can
+    /// hold one each.
+    #[must_use]
+    pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
+        Decoder {
+            embedding: tracked::<A>(&self.embedding),
+            positions: self.positions.as_ref().map(tracked::<A>),
+            blocks: self.blocks.iter().map(Block::differentiable).collect(),
+            norm: self.norm.differentiable(),
+            head: self.head.as_ref().map(tracked::<A>),
+            config: self.config.clone(),
+            fingerprint: self.fingerprint.clone(),
+        }
+    }
+
+    /// The model's settings.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.config.plan
+    }
+
+    fn param(&self, path: &ParamPath) -> Option<&Param<Tensor<B, 2>>> {
+        let (layer, projection) = path.projection()?;
+        Some(&self.blocks.get(layer)?.linear(projection)?.weight)
+    }
+}
+
+/// Reads the parts of a model by the names its architecture gives them.
+struct Loader<'a, B: Backend> {
+    tensors: &'a Tensors<'a>,
+    config: &'a ModelConfig,
+    base: &'static str,
+    precision: Precision,
+    device: &'a B::Device,
+}
+
+/// What did not fit the config is left empty: the load report ends the load.
+fn present<B: Backend, const D: usize>(data: Option<TensorData>, device: &B::Device) -> Param<Tensor<B, D>> {
+    let data = data.unwrap_or_else(|| TensorData::new(Vec::<f32>::new(), [0; D]));
+    // Weights that the backend computes with as they are need no narrower type kept.
+    let narrow = data.dtype != burn::tensor::DType::F32;
+    if narrow { param(data, device) } else { param(data.convert::<B::FloatElem>(), device) }
+}
+
+impl<B: Backend> Loader<'_, B> {
+    fn table(&self, module: &str, shape: [usize; 2]) -> Result<Param<Tensor<B, 2>>, ModelError> {
+        let name = format!("{}{module}.weight", self.base);
+        Ok(present(self.tensors.whole(&name, &shape, self.precision)?, self.device))
+    }
+
+    fn norm(&self, module: String, width: usize) -> Result<Norm<B>, ModelError> {
+        // Gains are few: they are widened whatever the rest is.
+        let part = |tensor: &str| {
+            let name = format!("{}{module}.{tensor}", self.base);
+            Ok::<_, ModelError>(present(self.tensors.whole(&name, &[width], Precision::F32)?, self.device))
+        };
+        let bias = (self.config.plan.norm == NormKind::Layer).then(|| part("bias")).transpose()?;
+        Ok(Norm { gain: part("weight")?, bias })
+    }
+
+    fn linear(&self, layer: usize, projection: Projection) -> Result<Linear<B>, ModelError> {
+        let (dims, plan) = (&self.config.dims, &self.config.plan);
+        let (place, shape) = ((plan.layout.place)(projection, dims), dims.shape(projection));
+        let name =
+            |tensor: &str| format!("{}{}", self.base, plan.layout.in_block(layer, place.module, tensor));
+        let part = Part { place, shape, transposed: plan.layout.transposed };
+        let weight = self.tensors.matrix(&name("weight"), &part, self.precision)?;
+        let bias = plan.has_bias(projection).then(|| {
+            Ok::<_, ModelError>(present(self.tensors.elements(&name("bias"), &place, shape[0])?, self.device))
+        });
+        Ok(Linear { weight: present(weight, self.device), bias: bias.transpose()? })
+    }
+
+    fn block(&self, layer: usize) -> Result<Block<B>, ModelError> {
+        let (dims, plan) = (&self.config.dims, &self.config.plan);
+        let layout = plan.layout;
+        let norm = |module: Option<&str>, width: usize| {
+            let module = module.map(|module| format!("{}.{layer}.{module}", layout.blocks));
+            module.map(|module| self.norm(module, width)).transpose()
+        };
+        let of_heads = |module, heads| match plan.qk_norm {
+            Some(kind) => norm(Some(module), kind.width(dims, heads)),
+            None => Ok(None),
+        };
+        Ok(Block {
+            attn_norm: norm(layout.attn_norm, dims.d_model)?,
+            q: self.linear(layer, Projection::Q)?,
+            k: self.linear(layer, Projection::K)?,
+            v: self.linear(layer, Projection::V)?,
+            o: self.linear(layer, Projection::O)?,
+            q_norm: of_heads(layout.q_norm, dims.heads)?,
+            k_norm: of_heads(layout.k_norm, dims.kv_heads)?,
+            attn_post_norm: norm(layout.attn_post_norm, dims.d_model)?,
+            mlp_norm: norm(layout.mlp_norm, dims.d_model)?,
+            gate: dims.gated.then(|| self.linear(layer, Projection::Gate)).transpose()?,
+            up: self.linear(layer, Projection::Up)?,
+            down: self.linear(layer, Projection::Down)?,
+            mlp_post_norm: norm(layout.mlp_post_norm, dims.d_model)?,
+        })
+    }
+}
+
+impl QkNorm {
+    fn width(self, dims: &ModelDims, heads: usize) -> usize {
+        match self {
+            Self::PerHead => dims.d_head,
+            Self::Whole => heads * dims.d_head,
+        }
+    }
+}
+
+impl<B: Backend> HookedModel<B> for Decoder<B> {
+    fn dims(&self) -> &ModelDims {
+        &self.config.dims
+    }
+
+    fn device(&self) -> B::Device {
+        self.norm.gain.val().device()
+    }
+
+    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
+        self.run(batch, None, observer)
+    }
+
+    fn unembed(&self, hidden: Tensor<B, 3>) -> Tensor<B, 3> {
+        let [rows, width, d_model] = hidden.dims();
+        let x = hidden.reshape([rows * width, d_model]);
+        let (table, vocab) = match &self.head {
+            Some(head) => (head.val(), self.config.dims.vocab),
+            None => (self.embedding.val().transpose(), self.config.dims.vocab),
+        };
+        let logits = if table.dtype() == x.dtype() {
+            x.matmul(table)
+        } else {
+            // One slice of a large vocabulary at a time, so that no second copy of it is ever held.
+            let slices = (0..vocab).step_by(VOCAB_AT_ONCE).map(|from| {
+                let slice = table.clone().narrow(1, from, VOCAB_AT_ONCE.min(vocab - from));
+                x.clone().matmul(widened(slice))
+            });
+            Tensor::cat(slices.collect(), 1)
+        };
+        soft_cap(logits, self.config.plan.logit_cap).reshape([rows, width, vocab])
+    }
+
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
+        let param = self.param(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        Ok(param.val().transpose())
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        let absent = |site: &Site| match site {
+            Site::Block(_, BlockSite::Gate) => !self.config.dims.gated,
+            Site::Block(_, BlockSite::ResidMid) => self.config.plan.parallel,
+            _ => false,
+        };
+        Site::all(self.config.dims.layers).filter(|site| !absent(site)).collect()
+    }
+}
+
+impl<B: AutodiffBackend> DifferentiableModel<B> for Decoder<B> {
+    fn gradient(
+        &self,
+        path: &ParamPath,
+        gradients: &B::Gradients,
+    ) -> Result<Tensor<B::InnerBackend, 2>, ProbeError> {
+        let param = self.param(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        let gradient = param.val().grad(gradients);
+        Ok(gradient.ok_or_else(|| ProbeError::NoGradient { path: path.clone() })?.transpose())
+    }
+}
+
+impl<B: Backend> MaskTarget<B> for Decoder<B> {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError> {
+        let param = self.param(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
+        Ok(param.val().transpose())
+    }
+
+    fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
+        let missing = || MaskError::NoSuchParam { path: path.clone() };
+        let (layer, projection) = path.projection().ok_or_else(missing)?;
+        let block = self.blocks.get_mut(layer).ok_or_else(missing)?;
+        let param = &mut block.linear_mut(projection).ok_or_else(missing)?.weight;
+        let [inner, out] = param.val().dims();
+        if value.dims() != [out, inner] {
+            return Err(MaskError::ShapeMismatch {
+                path: path.clone(),
+                expected: [out, inner],
+                found: value.dims(),
+            });
+        }
+        // The detour over one axis makes the transposed view contiguous, which products run faster on.
+        let contiguous = value.transpose().detach().reshape([inner * out]).reshape([inner, out]);
+        *param = Param::from_tensor(contiguous);
+        Ok(())
+    }
+
+    fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
+    }
+}

@@ -1,0 +1,225 @@
+use bias_core::{BlockSite, ModelDims, Site};
+use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
+
+use crate::block::{Block, Norm, widened};
+use crate::config::{Plan, QkNorm};
+use crate::regroup::Regroup;
+use crate::rope::Rotary;
+use crate::{Decoder, KvCache};
+
+/// One forward pass: what every block of it shares.
+struct Pass<'a, B: Backend> {
+    batch: &'a TokenBatch,
+    /// For queries and for keys, by the plan's rotary embeddings.
+    rotary: Vec<(Rotary<B>, Rotary<B>)>,
+    queries: Regroup<B>,
+    keys: Regroup<B>,
+    /// `[rows, heads, width, columns]` for each of the plan's windows: repeated once
+    /// here, not broadcast in every layer.
+    blocked: Vec<Tensor<B, 4, Bool>>,
+    observer: &'a mut dyn Observer<B>,
+    cache: Option<&'a mut KvCache<B>>,
+}
+
+impl<'a, B: Backend> Pass<'a, B> {
+    fn new(
+        model: &Decoder<B>,
+        batch: &'a TokenBatch,
+        observer: &'a mut dyn Observer<B>,
+        cache: Option<&'a mut KvCache<B>>,
+    ) -> Self {
+        let (dims, plan, device) = (model.dims(), model.plan(), model.device());
+        let rotary = plan.rotary.iter().map(|frequencies| {
+            let of = |heads| Rotary::new(batch, heads, dims.d_head, frequencies, &device);
+            (of(dims.heads), of(dims.kv_heads))
+        });
+        let blocked = plan.windows.iter().map(|window| {
+            let blocked = match window {
+                Some(window) => batch.blocked_beyond(*window, &device),
+                None => batch.blocked_tensor(&device),
+            };
+            blocked.repeat_dim(1, dims.heads)
+        });
+        Self {
+            batch,
+            rotary: rotary.collect(),
+            queries: Regroup::new(batch.rows(), batch.width(), dims.heads, &device),
+            keys: Regroup::new(batch.rows(), batch.width(), dims.kv_heads, &device),
+            blocked: blocked.collect(),
+            observer,
+            cache,
+        }
+    }
+
+    fn see(&mut self, layer: usize, at: BlockSite, value: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
+        self.observer.at(Site::Block(layer, at), self.batch, value)
+    }
+}
+
+/// `cap · tanh(x / cap)`
+pub(crate) fn soft_cap<B: Backend, const D: usize>(x: Tensor<B, D>, cap: Option<f64>) -> Tensor<B, D> {
+    match cap {
+        Some(cap) => x.div_scalar(cap).tanh().mul_scalar(cap),
+        None => x,
+    }
+}
+
+/// A norm where there is one.
+fn normed<B: Backend>(norm: &Option<Norm<B>>, x: Tensor<B, 3>, plan: &Plan) -> Tensor<B, 3> {
+    match norm {
+        Some(norm) => norm.forward(x, plan.norm, plan.eps),
+        None => x,
+    }
+}
+
+impl<B: Backend> Decoder<B> {
+    /// Runs a batch, appending its keys and values to `cache`; `batch` must follow
+    /// what the cache holds ([`TokenBatch::following`]).
+    ///
+    /// Gives the final norm's output, `[rows, width, d_model]`.
+    ///
+    /// # Errors
+    /// A token or position the model does not have, or the observer's own error.
+    pub fn run(
+        &self,
+        batch: &TokenBatch,
+        cache: Option<&mut KvCache<B>>,
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let (dims, plan) = (self.dims(), self.plan());
+        if let Some(&token) = batch.tokens().iter().find(|t| **t as usize >= dims.vocab) {
+            return Err(ProbeError::TokenOutOfRange { token, vocab: dims.vocab });
+        }
+        let limit = self.config().max_positions;
+        if let Some(&position) = batch.positions().iter().find(|p| **p >= limit) {
+            return Err(ProbeError::ContextOverflow { position, limit });
+        }
+        let mut pass = Pass::new(self, batch, observer, cache);
+        let embedded = pass.observer.at(Site::Embedding, batch, self.embed(batch))?;
+        let mut x = match &self.positions {
+            Some(table) => embedded + self.rows_of(table.val(), batch, batch.positions()),
+            None => embedded,
+        };
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = pass.see(layer, BlockSite::ResidPre, x)?;
+            let attention = self.attention(layer, block, x.clone(), &mut pass)?;
+            x = if plan.parallel {
+                let mlp = self.mlp(layer, block, x.clone(), &mut pass)?;
+                x + attention + mlp
+            } else {
+                let middle = pass.see(layer, BlockSite::ResidMid, x + attention)?;
+                middle.clone() + self.mlp(layer, block, middle, &mut pass)?
+            };
+            x = pass.see(layer, BlockSite::ResidPost, x)?;
+        }
+        let x = self.norm.forward(x, plan.norm, plan.eps);
+        pass.observer.at(Site::FinalNorm, batch, x)
+    }
+
+    /// Token embeddings, `[rows, width, d_model]`.
+    fn embed(&self, batch: &TokenBatch) -> Tensor<B, 3> {
+        let ids: Vec<usize> = batch.tokens().iter().map(|t| *t as usize).collect();
+        let embedded = self.rows_of(self.embedding.val(), batch, &ids);
+        match self.plan().embedding_scale {
+            Some(scale) => embedded.mul_scalar(scale),
+            None => embedded,
+        }
+    }
+
+    fn rows_of(&self, table: Tensor<B, 2>, batch: &TokenBatch, rows: &[usize]) -> Tensor<B, 3> {
+        let rows: Vec<i32> = rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
+        let count = rows.len();
+        let index = Tensor::<B, 1, Int>::from_data(TensorData::new(rows, [count]), &table.device());
+        let d_model = table.dims()[1];
+        widened(table.select(0, index)).reshape([batch.rows(), batch.width(), d_model])
+    }
+
+    fn attention(
+        &self,
+        layer: usize,
+        block: &Block<B>,
+        x: Tensor<B, 3>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let (&ModelDims { heads, kv_heads, d_head, .. }, plan) = (self.dims(), self.plan());
+        let [rows, width, _] = x.dims();
+        let own = plan.layers[layer];
+        let x = pass.see(layer, BlockSite::AttnNorm, normed(&block.attn_norm, x, plan))?;
+        let q = pass.see(layer, BlockSite::Query, block.q.forward(x.clone()))?;
+        let k = pass.see(layer, BlockSite::Key, block.k.forward(x.clone()))?;
+        let v = pass.see(layer, BlockSite::Value, block.v.forward(x))?;
+
+        let flat = |t: Tensor<B, 3>, heads: usize| t.reshape([rows * width, heads * d_head]);
+        let (mut q, mut k) = (
+            qk_normed(&block.q_norm, flat(q, heads), d_head, plan),
+            qk_normed(&block.k_norm, flat(k, kv_heads), d_head, plan),
+        );
+        if let Some((of_query, of_key)) = pass.rotary.get(own.rotary) {
+            (q, k) = (of_query.turn(q), of_key.turn(k));
+        }
+        let depth = if plan.scale_by_layer { (layer + 1) as f64 } else { 1.0 };
+        let q = pass.queries.split(q.mul_scalar(plan.query_scale / depth), rows, width);
+        let k = pass.keys.split(k, rows, width);
+        let v = pass.keys.split(flat(v, kv_heads), rows, width);
+        let (k, v) = match &mut pass.cache {
+            Some(cache) => cache.append(layer, k, v),
+            None => (k, v),
+        };
+        let columns = k.dims()[2];
+
+        // Query heads that share a key/value head are stacked along the query axis:
+        // grouped-query attention without repeating keys and values.
+        let shared = heads / kv_heads;
+        let scores = q.reshape([rows, kv_heads, shared * width, d_head]).matmul(k.transpose());
+        let scores = soft_cap(scores, plan.score_cap).reshape([rows, heads, width, columns]);
+        let scores = scores.mask_fill(pass.blocked[own.window].clone(), f32::NEG_INFINITY);
+        let pattern = pass.observer.at_pattern(layer, pass.batch, softmax(scores, 3))?;
+        let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
+        let mixed = pass.queries.join(mixed.reshape([rows, heads, width, d_head]));
+        let mixed = pass.see(layer, BlockSite::HeadOutput, mixed)?;
+        let out = pass.see(layer, BlockSite::AttnOut, block.o.forward(mixed))?;
+        Ok(normed(&block.attn_post_norm, out, plan))
+    }
+
+    fn mlp(
+        &self,
+        layer: usize,
+        block: &Block<B>,
+        x: Tensor<B, 3>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let plan = self.plan();
+        let x = pass.see(layer, BlockSite::MlpNorm, normed(&block.mlp_norm, x, plan))?;
+        let hidden = match &block.gate {
+            Some(gate) => {
+                let gate = pass.see(layer, BlockSite::Gate, gate.forward(x.clone()))?;
+                let up = pass.see(layer, BlockSite::Up, block.up.forward(x))?;
+                plan.activation.apply(gate) * up
+            }
+            None => plan.activation.apply(pass.see(layer, BlockSite::Up, block.up.forward(x))?),
+        };
+        let hidden = pass.see(layer, BlockSite::MlpHidden, hidden)?;
+        let out = pass.see(layer, BlockSite::MlpOut, block.down.forward(hidden))?;
+        Ok(normed(&block.mlp_post_norm, out, plan))
+    }
+}
+
+/// Queries or keys, `[cells, heads·d_head]`, normed as the architecture asks.
+fn qk_normed<B: Backend>(
+    norm: &Option<Norm<B>>,
+    x: Tensor<B, 2>,
+    d_head: usize,
+    plan: &Plan,
+) -> Tensor<B, 2> {
+    let (Some(norm), Some(kind)) = (norm, plan.qk_norm) else { return x };
+    let [cells, channels] = x.dims();
+    match kind {
+        QkNorm::Whole => norm.flat(x, plan.norm, plan.eps),
+        QkNorm::PerHead => {
+            let heads = x.reshape([cells * channels / d_head, d_head]);
+            norm.flat(heads, plan.norm, plan.eps).reshape([cells, channels])
+        }
+    }
+}

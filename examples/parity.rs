@@ -1,0 +1,104 @@
+//! How far are loaded models from transformers?
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bias_examples::cli::{Device, Failure, finish};
+use bias_examples::on_device;
+use bias_model::{Checkpoint, Decoder, ModelConfig, Parity, Precision, Reference};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use clap::Parser;
+use serde::Deserialize;
+
+/// Hold models against what transformers computes with the same files, and print the
+/// largest absolute differences as a Markdown table.
+///
+/// A case is a model folder with an `expected.safetensors` beside its weights, written by
+/// `fixtures/golden/make.py`. Logits are compared with each prompt alone, with all prompts
+/// padded to one batch, and token by token through the cache; activations and attention
+/// patterns at every site on record.
+#[derive(Parser)]
+struct Args {
+    /// Folder of cases, with `cases.json` and `prompts.json`; the project's own by default
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
+    /// Where the models run
+    #[arg(long, value_enum, default_value_t)]
+    device: Device,
+    /// Hold weights as they are stored instead of widened to f32
+    #[arg(long)]
+    stored: bool,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    architecture: String,
+    dtype: String,
+    what: String,
+}
+
+#[derive(Deserialize)]
+struct Prompts {
+    prompts: Vec<Vec<u32>>,
+}
+
+fn main() -> ExitCode {
+    finish(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden");
+    let folder = args.cases.clone().unwrap_or(own);
+    let cases: Vec<Case> = serde_json::from_slice(&read(&folder.join("cases.json"))?)?;
+    let Prompts { prompts } = serde_json::from_slice(&read(&folder.join("prompts.json"))?)?;
+    let precision = if args.stored { Precision::Stored } else { Precision::F32 };
+    println!(
+        "| architecture | case | weights | largest logit | logits | padded | cached | activations | bf16 (its own error) | greedy |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for case in &cases {
+        let model = folder.join(&case.name);
+        let reference = Reference::load(&model.join("expected.safetensors"), prompts.clone())?;
+        let parity = on_device!(args.device, |B, device| {
+            compare::<<B as AutodiffBackend>::InnerBackend>(&model, &reference, precision, &device)?
+        });
+        println!("{}", row(case, &parity));
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()).into())
+}
+
+fn compare<B: Backend>(
+    folder: &Path,
+    reference: &Reference,
+    precision: Precision,
+    device: &B::Device,
+) -> Result<Parity, Failure> {
+    let config = ModelConfig::from_folder(folder)?;
+    let model = Decoder::<B>::load(&Checkpoint::open(folder)?, config, precision, device)?;
+    Ok(reference.compare(&model)?)
+}
+
+fn row(case: &Case, p: &Parity) -> String {
+    let bf16 = match (p.bf16, p.bf16_own) {
+        (Some(ours), Some(own)) => format!("{ours:.1e} ({own:.1e})"),
+        _ => "–".into(),
+    };
+    format!(
+        "| {} | {} | {} | {:.1} | {:.1e} | {:.1e} | {:.1e} | {:.1e} | {bf16} | {}/{} |",
+        case.architecture,
+        case.what,
+        case.dtype,
+        p.scale,
+        p.logits,
+        p.padded,
+        p.cached,
+        p.sites,
+        p.greedy.0,
+        p.greedy.1
+    )
+}
