@@ -67,12 +67,20 @@ fn show(own: &Baseline, [a, b]: &[String; 2]) {
         own.inlier.value,
         own.unexplored * 100.0
     );
-    println!("  {:<24} {:>7} {:>16} {:>12} {:>12}", "variation", "SMD", "95 % interval", a, b);
+    println!(
+        "  {:<24} {:>7} {:>17} {:>16} {:>12} {:>12}",
+        "variation", "SMD", "unexplored bounds", "95 % interval", a, b
+    );
     let mean = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.1}"));
     for v in &own.variations {
         let smd = v.effect().map_or_else(|| "-".into(), |d| format!("{d:+.2}"));
         let [a, b] = v.means.map(mean);
-        println!("  {:<24} {smd:>7} {:>16} {a:>12} {b:>12}", v.variation, range(v.interval));
+        println!(
+            "  {:<24} {smd:>7} {:>17} {:>16} {a:>12} {b:>12}",
+            v.variation,
+            range(v.bounds),
+            range(v.interval)
+        );
     }
     for (group, kinds) in &own.answers {
         let other: Vec<String> = kinds

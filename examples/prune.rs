@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bias_core::Unit;
 use bias_examples::cli::{Failure, embedded, finish};
-use bias_mask::Mask;
-use bias_model::export_masked;
+use bias_mask::{HeadAblation, Mask, unit_mask};
+use bias_model::{Checkpoint, LoadOptions, ModelConfig, export_masked};
 use clap::Parser;
 
 /// Copy a Hugging Face model folder with the weights of a mask set to zero.
@@ -16,14 +17,19 @@ use clap::Parser;
 #[command(after_help = "Example:
   attribute --context financial --out mask.safetensors
   prune --mask mask.safetensors --out pruned
+  prune --unit L3H1 --unit L2N17 --out silenced
   audit --model pruned")]
 struct Args {
     /// Hugging Face model folder; the embedded model by default
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// Mask file, as `attribute` and `study` write them
-    #[arg(long, value_name = "FILE", default_value = "mask.safetensors")]
+    #[arg(long, value_name = "FILE", default_value = "mask.safetensors", conflicts_with = "unit")]
     mask: PathBuf,
+    /// Silence this unit instead: a head (L3H1), key/value group (L3G0), MLP neuron (L3N17) or
+    /// single weight (model.layers.3.mlp.up_proj.weight[42]); may be repeated
+    #[arg(long, value_name = "UNIT")]
+    unit: Vec<Unit>,
     /// Folder to write; must not exist
     #[arg(long, value_name = "DIR", default_value = "pruned")]
     out: PathBuf,
@@ -34,9 +40,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let mask = Mask::load(&args.mask)?;
     let source = args.model.clone().unwrap_or_else(embedded);
-    export_masked(&source, &mask, &args.out)?;
+    let mask = if args.unit.is_empty() {
+        Mask::load(&args.mask)?
+    } else {
+        let dims = ModelConfig::from_folder(&source)?.dims;
+        let units: Vec<String> = args.unit.iter().map(Unit::to_string).collect();
+        unit_mask(&dims, &args.unit, HeadAblation::ZeroOutput)?
+            .for_model(Some(&Checkpoint::open(&source)?.fingerprint()))
+            .with_note("units", units.join(" "))
+    };
+    export_masked(&source, &LoadOptions::default(), &mask, &args.out)?;
     println!(
         "wrote {} with {} weights set to zero, read back and compared",
         args.out.display(),

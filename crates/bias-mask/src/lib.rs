@@ -26,7 +26,7 @@
 //! | mask | [`Mask`]: set algebra, *common* masks, matched random |
 //! | bits | [`BitMatrix`]: the bits of one matrix |
 //! | select | [`top_fraction`], [`top_difference`], [`top_carriers`]: from scores, exactly |
-//! | units | [`head_mask`], [`group_mask`], [`neuron_mask`]: whole heads, key/value groups, MLP channels |
+//! | units | [`head_mask`], [`group_mask`], [`neuron_mask`], [`unit_mask`]: whole heads, key/value groups, MLP channels |
 //! | apply | [`MaskTarget`], [`Intervention`], [`Undo`]: on a model, and back |
 //! | file | [`Mask::save`], [`Mask::load`] |
 
@@ -43,4 +43,4 @@ pub use bits::BitMatrix;
 pub use error::MaskError;
 pub use mask::{Mask, Meeting};
 pub use select::{top_carriers, top_difference, top_fraction};
-pub use units::{HeadAblation, group_mask, head_mask, neuron_mask};
+pub use units::{HeadAblation, group_mask, head_mask, neuron_mask, unit_mask};

@@ -1,4 +1,4 @@
-use bias_core::{HeadId, KvGroupId, ModelDims, NeuronId, ParamPath, Projection, Sublayer};
+use bias_core::{HeadId, KvGroupId, ModelDims, NeuronId, ParamPath, Projection, Sublayer, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::{BitMatrix, Mask, MaskError};
@@ -83,6 +83,34 @@ pub fn neuron_mask(dims: &ModelDims, neurons: &[NeuronId]) -> Result<Mask, MaskE
     Ok(mask)
 }
 
+/// The weights that silence these units, of any kinds together, when zeroed.
+///
+/// # Errors
+/// As [`head_mask`], [`group_mask`] and [`neuron_mask`]; [`MaskError::NoSuchParam`] and
+/// [`MaskError::IndexOutOfRange`] for a single weight the model does not have.
+pub fn unit_mask(dims: &ModelDims, units: &[Unit], ablation: HeadAblation) -> Result<Mask, MaskError> {
+    let mut mask = Mask::default();
+    for unit in units {
+        let own = match unit {
+            Unit::Head(id) => head_mask(dims, &[*id], ablation)?,
+            Unit::KvGroup(id) => group_mask(dims, &[*id])?,
+            Unit::Neuron(id) => neuron_mask(dims, &[*id])?,
+            Unit::Weight(path, index) => {
+                let absent = || MaskError::NoSuchParam { path: path.clone() };
+                let found = dims.projections().find(|(own, ..)| own == path);
+                let (_, _, projection) = found.ok_or_else(absent)?;
+                let mut bits = BitMatrix::new(dims.shape(projection))?;
+                bits.insert(*index)?;
+                let mut own = Mask::default();
+                own.insert(path.clone(), bits)?;
+                own
+            }
+        };
+        mask = mask.union(&own)?;
+    }
+    Ok(mask)
+}
+
 fn matrix(mask: &Mask, dims: &ModelDims, layer: usize, p: Projection) -> Result<BitMatrix, MaskError> {
     mask.get(&ParamPath::of(layer, p)).map_or_else(|| BitMatrix::new(dims.shape(p)), |bits| Ok(bits.clone()))
 }
@@ -113,6 +141,20 @@ mod tests {
         let q = query.get(&ParamPath::of(1, Projection::Q)).unwrap();
         assert_eq!(q.iter().collect::<Vec<_>>(), (0..12).chain(24..36).collect::<Vec<_>>());
         assert!(head_mask(&DIMS, &[HeadId::new(1, 4)], HeadAblation::ZeroOutput).is_err());
+    }
+
+    #[test]
+    fn units_of_all_kinds_add_up() {
+        let units = ["L1H2", "L0G1", "L0N4", "model.layers.1.self_attn.q_proj.weight[7]"];
+        let units: Vec<Unit> = units.iter().map(|u| u.parse().unwrap()).collect();
+        let mask = unit_mask(&DIMS, &units, HeadAblation::ZeroOutput).unwrap();
+        assert_eq!(mask.count(), 12 + (24 + 24) + 12 + 1);
+        for absent in ["L2N0", "model.layers.1.self_attn.q_proj.weight[48]", "lm_head.weight[0]"] {
+            assert!(
+                unit_mask(&DIMS, &[absent.parse().unwrap()], HeadAblation::ZeroOutput).is_err(),
+                "{absent}"
+            );
+        }
     }
 
     #[test]

@@ -48,12 +48,14 @@
 //! | quantile | [`weighted_quantile`], [`winsorise`]: order statistics and outliers |
 //! | moments | [`NameMoments`]: what an effect size needs of a name |
 //! | effect | [`smd()`], [`EffectSize`], [`reduction`], [`context_bias`]: how large the bias is |
+//! | bounds | [`Bounds`], [`smd_bounds`], [`mean_bounds`]: what unexplored answers leave open |
 //! | inlier | [`TukeyFences`], [`inlier_ratio`]: whether answers still make sense |
 //! | bootstrap | [`Bootstrap`], [`Interval`]: how sure a number is |
 //! | overlap | [`overlap()`], [`Overlap`]: whether two masks agree beyond chance |
 
 mod answer;
 mod bootstrap;
+mod bounds;
 mod effect;
 mod error;
 mod inlier;
@@ -65,6 +67,7 @@ mod values;
 
 pub use answer::{AnswerKind, ParsedAnswer, parse_answer};
 pub use bootstrap::{Bootstrap, Interval};
+pub use bounds::{Bounds, explored_range, mean_bounds, smd_bounds};
 pub use effect::{ContextBias, EffectSize, context_bias, reduction, smd, smd_resampled};
 pub use error::MetricError;
 pub use inlier::{TukeyFences, inlier_ratio, inlier_share};

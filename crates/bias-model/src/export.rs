@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -9,8 +9,9 @@ use bias_mask::{BitMatrix, Mask, MaskError};
 use burn::tensor::backend::Backend;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorView};
+use serde::Serialize;
 
-use crate::{Checkpoint, Decoder, ModelConfig, ModelError, mapped};
+use crate::{Checkpoint, Decoder, LoadOptions, ModelConfig, ModelError, mapped};
 
 /// Writes a copy of a model folder in which the weights of a mask are zero.
 ///
@@ -19,13 +20,24 @@ use crate::{Checkpoint, Decoder, ModelConfig, ModelError, mapped};
 /// one tensor at a time is in memory. The folder appears whole or not at all: it is
 /// written beside its place, read back, compared, and only then renamed.
 ///
+/// `pruned.json` in it says what was zeroed (stored tensor → how many weights), of which
+/// weights (SHA-256) and by which mask (its digest and provenance).
+///
 /// # Errors
 /// [`ModelError::FolderExists`]; a mask for another model or of other shapes;
 /// unreadable or unwritable files; [`ModelError::ExportDiffers`].
-pub fn export_masked(source: &Path, mask: &Mask, target: &Path) -> Result<(), ModelError> {
+pub fn export_masked(
+    source: &Path,
+    options: &LoadOptions,
+    mask: &Mask,
+    target: &Path,
+) -> Result<(), ModelError> {
     let checkpoint = Checkpoint::open(source)?;
-    mask.check_fingerprint(Some(&checkpoint.fingerprint()))?;
-    let stored = checkpoint.stored_mask(&ModelConfig::from_folder(source)?, mask)?;
+    let fingerprint = checkpoint.fingerprint();
+    mask.check_fingerprint(Some(&fingerprint))?;
+    let config = ModelConfig::accepting(source, &options.accepted_keys)?;
+    let stored = checkpoint.stored_mask(&config, mask)?;
+    let manifest = Manifest::new(fingerprint, mask, &stored);
     let mask = &stored;
     let mut wanted: BTreeSet<&ParamPath> = mask.iter().map(|(path, _)| path).collect();
     for (path, map) in checkpoint.shards() {
@@ -61,8 +73,44 @@ pub fn export_masked(source: &Path, mask: &Mask, target: &Path) -> Result<(), Mo
             write_shard(path, map, mask, &written)?;
             compare_shard(path, map, mask, &written)?;
         }
-        Ok(())
+        manifest.write(&folder.join(MANIFEST))
     })
+}
+
+const MANIFEST: &str = "pruned.json";
+
+/// What was zeroed, and by which mask.
+#[derive(Serialize)]
+struct Manifest {
+    format: &'static str,
+    /// SHA-256 of the weights that were pruned.
+    source: String,
+    /// SHA-256 of the mask's bits.
+    mask: String,
+    provenance: BTreeMap<String, String>,
+    /// Weights set to zero, by the name of the tensor in the files.
+    zeroed: BTreeMap<String, usize>,
+    total: usize,
+}
+
+impl Manifest {
+    fn new(source: String, mask: &Mask, stored: &Mask) -> Self {
+        let counts = stored.iter().map(|(path, bits)| (path.to_string(), bits.count()));
+        Self {
+            format: "bias-pruned/1",
+            source,
+            mask: mask.digest(),
+            provenance: mask.provenance().clone(),
+            zeroed: counts.filter(|(_, count)| *count > 0).collect(),
+            total: stored.count(),
+        }
+    }
+
+    fn write(&self, path: &Path) -> Result<(), ModelError> {
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|source| ModelError::Json { path: path.into(), source })?;
+        write(path, &json)
+    }
 }
 
 fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {

@@ -4,9 +4,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bias_core::{HeadId, TokenRole};
-use bias_mask::{HeadAblation, Intervention, Mask, MaskError, head_mask};
-use bias_model::{HookedModel as _, LanguageModel, MaskTarget as _, ModelError, export_masked};
+use bias_core::{HeadId, TokenRole, Unit};
+use bias_mask::{HeadAblation, Intervention, Mask, MaskError, head_mask, unit_mask};
+use bias_model::{
+    Checkpoint, Decoder, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _, ModelConfig,
+    ModelError, Precision, export_masked,
+};
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::Flex;
 
@@ -37,7 +40,7 @@ fn an_exported_model_answers_like_the_masked_one() {
         let (mask, whole) = (mask(&model), logits(&model));
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("pruned");
-        export_masked(&golden(case), &mask, &target).unwrap();
+        export_masked(&golden(case), &LoadOptions::default(), &mask, &target).unwrap();
         let undo = mask.apply(model.model_mut(), Intervention::Zero).unwrap();
         let masked = logits(&model);
         assert_eq!(logits(&load(&target)), masked, "{case}");
@@ -56,7 +59,10 @@ fn an_exported_model_answers_like_the_masked_one() {
             }
             assert_eq!(fs::metadata(&copy).unwrap().len(), fs::metadata(&path).unwrap().len(), "{copy:?}");
         }
-        assert!(matches!(export_masked(&golden(case), &mask, &target), Err(ModelError::FolderExists { .. })));
+        assert!(matches!(
+            export_masked(&golden(case), &LoadOptions::default(), &mask, &target),
+            Err(ModelError::FolderExists { .. })
+        ));
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "only the finished folder is left");
     }
 }
@@ -66,10 +72,47 @@ fn a_mask_of_another_model_writes_nothing() {
     let place = tempfile::tempdir().unwrap();
     let target = place.path().join("pruned");
     let foreign = mask(&load(&golden("gqa_sharded")));
-    let refused = export_masked(&golden("tied_bf16"), &foreign, &target);
+    let refused = export_masked(&golden("tied_bf16"), &LoadOptions::default(), &foreign, &target);
     assert!(matches!(refused, Err(ModelError::Mask(MaskError::OtherModel { .. }))));
     let unknown = mask(&load(&golden("wide_head_f16"))).for_model(None);
-    let refused = export_masked(&golden("tied_bf16"), &unknown, &target);
+    let refused = export_masked(&golden("tied_bf16"), &LoadOptions::default(), &unknown, &target);
     assert!(matches!(refused, Err(ModelError::Shape { .. })));
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+/// Fused, interleaved, transposed and prefix-less files: what is zeroed in them is what a
+/// mask over the one canonical layout says, and nothing else.
+#[test]
+fn every_layout_is_exported_as_masked() {
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_slice(&fs::read(golden("cases.json")).unwrap()).unwrap();
+    for case in cases.iter().map(|c| c["name"].as_str().unwrap()) {
+        let load = |folder: &std::path::Path| {
+            let config = ModelConfig::from_folder(folder).unwrap();
+            let checkpoint = Checkpoint::open(folder).unwrap();
+            Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap()
+        };
+        let mut model = load(&golden(case));
+        let units: Vec<Unit> = ["L1H1", "L0G0", "L0N3", "L1N2", "model.layers.0.self_attn.k_proj.weight[5]"]
+            .map(|u| u.parse().unwrap())
+            .into();
+        let mask = unit_mask(model.dims(), &units, HeadAblation::ZeroQuery).unwrap();
+        let mask = mask.for_model(model.fingerprint()).with_note("why", "test");
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("pruned");
+        export_masked(&golden(case), &LoadOptions::default(), &mask, &target).unwrap();
+        mask.apply(&mut model, Intervention::Zero).map(drop).unwrap();
+        assert_eq!(load(&target).to_tensors().unwrap(), model.to_tensors().unwrap(), "{case}");
+
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(target.join("pruned.json")).unwrap()).unwrap();
+        assert_eq!(manifest["mask"], mask.digest());
+        assert_eq!(manifest["total"], mask.count());
+        assert_eq!(manifest["provenance"]["why"], "test");
+        let zeroed = manifest["zeroed"].as_object().unwrap();
+        let checkpoint = Checkpoint::open(&golden(case)).unwrap();
+        let stored =
+            checkpoint.stored_mask(&ModelConfig::from_folder(&golden(case)).unwrap(), &mask).unwrap();
+        assert_eq!(zeroed.len(), stored.iter().filter(|(_, bits)| !bits.is_empty()).count(), "{case}");
+    }
 }

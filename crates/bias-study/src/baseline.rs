@@ -72,6 +72,7 @@ impl Reference {
                 variation: variation.name.clone(),
                 split: variation.split,
                 smd: measure.effect(measured),
+                bounds: measured.bounds.map(|b| [b.low, b.high]),
                 interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks)).interval,
                 means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, own.higher_is_better)),
             });

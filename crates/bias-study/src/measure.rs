@@ -1,6 +1,6 @@
 use bias_metrics::{
-    Arm, Bootstrap, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting, inlier_share,
-    smd, smd_resampled, winsorise,
+    Arm, Bootstrap, Bounds, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting,
+    explored_range, inlier_share, smd, smd_bounds, smd_resampled, winsorise,
 };
 use bias_model::Decoding;
 
@@ -13,6 +13,8 @@ pub(crate) struct Measured {
     pub shares: Vec<(f64, f64)>,
     /// Mean probability of answers that were not followed.
     pub unexplored: f64,
+    /// Between what the effect must lie, whatever those answers say.
+    pub bounds: Option<Bounds>,
 }
 
 /// How numbers become estimates: the settings that matter, in one place.
@@ -53,7 +55,14 @@ impl Measure {
             let [low, high] = self.winsorise;
             winsorise(&mut answers, low, high)?;
         }
-        Ok(Measured { moments: answers.iter().map(NameAnswers::moments).collect(), shares, unexplored })
+        let exact = self.weighting == Weighting::Probability;
+        let bounds = explored_range(&answers).filter(|_| exact).and_then(|r| smd_bounds(&answers, r));
+        Ok(Measured {
+            moments: answers.iter().map(NameAnswers::moments).collect(),
+            shares,
+            unexplored,
+            bounds,
+        })
     }
 
     /// The standardized mean difference of one variation, unless a group has no numbers.

@@ -152,6 +152,10 @@ pub struct VariationBaseline {
     pub split: Split,
     /// Standardized mean difference; absent when one group's answers are never numbers.
     pub smd: Option<EffectSize>,
+    /// Between what it must lie, whatever the answers that exact decoding left unexplored
+    /// say, if they are no higher and no lower than those it explored.
+    #[serde(default)]
+    pub bounds: Option<[f64; 2]>,
     /// Its 95 % interval over names.
     pub interval: Option<[f64; 2]>,
     /// Mean answer of each group; absent when none of its answers is a number.
