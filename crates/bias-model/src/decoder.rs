@@ -1,7 +1,7 @@
 use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use bias_mask::{MaskError, MaskTarget};
 use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch};
-use burn::module::{Module, Param};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{
     Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
@@ -157,6 +157,22 @@ impl<B: Backend> Decoder<B> {
     #[must_use]
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// Bytes that the weights take, as they are held.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        /// Adds up the parameters it visits.
+        struct Bytes(usize);
+        impl<B: Backend> ModuleVisitor<B> for Bytes {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+                let tensor = param.val();
+                self.0 += tensor.shape().num_elements() * tensor.dtype().size();
+            }
+        }
+        let mut bytes = Bytes(0);
+        self.visit(&mut bytes);
+        bytes.0
     }
 
     pub(crate) fn plan(&self) -> &Plan {

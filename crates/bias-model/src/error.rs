@@ -97,13 +97,13 @@ pub enum ModelError {
     },
     /// A tokenizer that knows more tokens than the model has embeddings for.
     #[error(
-        "{}: the tokenizer has {tokens} tokens and the model's vocabulary {vocab}; they do not belong together",
+        "{}: the tokenizer gives ids below {tokens} and the model {vocab} embeddings; they do not belong together",
         path.display()
     )]
     Vocabulary {
         /// The tokenizer file.
         path: PathBuf,
-        /// Tokens it has, added ones not counted.
+        /// Ids it gives out lie below this, added tokens not counted.
         tokens: usize,
         /// Rows of the embedding.
         vocab: usize,

@@ -157,7 +157,8 @@ impl TextCodec {
     /// may lie beyond (Gemma 3 has one for images): a prompt that holds one is refused
     /// when it is run.
     pub(crate) fn check_vocabulary(&self, vocab: usize) -> Result<(), ModelError> {
-        let tokens = self.tokenizer.get_vocab_size(false);
+        let highest = self.tokenizer.get_vocab(false).into_values().max();
+        let tokens = highest.map_or(0, |id| id as usize + 1);
         if tokens <= vocab {
             return Ok(());
         }

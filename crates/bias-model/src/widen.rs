@@ -110,31 +110,41 @@ fn turn<S: Stored, T: From<S> + Default + burn::tensor::Element>(
     data: &[u8],
     part: &Part,
 ) -> Option<TensorData> {
-    // Small enough that a tile of both sides stays in the first cache.
+    // A tile is gathered row by row and written out column by column, both in runs: columns
+    // lie a power of two apart, and writing across many of them would keep missing the cache.
     const TILE: usize = 32;
     let Part { place, shape: [out, inner], transposed } = *part;
     let mut values = vec![T::default(); out * inner];
     let mut finite = true;
-    let mut read = |at: usize| {
-        let value = S::read(&data[at * S::WIDTH..][..S::WIDTH]);
-        finite &= value.finite();
-        T::from(value)
+    let mut read = |run: &[u8], to: &mut [T]| {
+        for (to, bytes) in to.iter_mut().zip(run.chunks_exact(S::WIDTH)) {
+            let value = S::read(bytes);
+            finite &= value.finite();
+            *to = T::from(value);
+        }
     };
     for first in (0..out).step_by(TILE) {
-        let rows: Vec<usize> = (first..(first + TILE).min(out)).map(|r| place.row(r)).collect();
+        let rows = first..(first + TILE).min(out);
+        if transposed {
+            // Already the right way round: runs of rows that lie together are copied.
+            for c in 0..inner {
+                for r in rows.clone() {
+                    let at = (c * place.rows + place.row(r)) * S::WIDTH;
+                    read(&data[at..at + S::WIDTH], &mut values[c * out + r..][..1]);
+                }
+            }
+            continue;
+        }
         for column in (0..inner).step_by(TILE) {
-            let columns = column..(column + TILE).min(inner);
-            if transposed {
-                for c in columns {
-                    let to = &mut values[c * out + first..][..rows.len()];
-                    to.iter_mut().zip(&rows).for_each(|(to, row)| *to = read(c * place.rows + row));
-                }
-            } else {
-                for (r, row) in rows.iter().enumerate() {
-                    for c in columns.clone() {
-                        values[c * out + first + r] = read(row * inner + c);
-                    }
-                }
+            let width = TILE.min(inner - column);
+            let mut tile = [[T::default(); TILE]; TILE];
+            for (r, tile) in rows.clone().zip(&mut tile) {
+                let at = (place.row(r) * inner + column) * S::WIDTH;
+                read(&data[at..at + width * S::WIDTH], tile);
+            }
+            for c in 0..width {
+                let to = &mut values[(column + c) * out + first..][..rows.len()];
+                to.iter_mut().zip(&tile).for_each(|(to, row)| *to = row[c]);
             }
         }
     }

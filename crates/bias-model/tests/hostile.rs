@@ -4,7 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bias_model::{LanguageModel, ModelError};
+use bias_core::TokenRole;
+use bias_model::{
+    Checkpoint, Decoder, HookedModel, LanguageModel, LoadOptions, ModelConfig, ModelError, Precision,
+};
+use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::Flex;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -149,4 +153,147 @@ fn other_architectures_and_broken_json_are_refused() {
     let folder = copy("tied_bf16");
     fs::write(folder.path().join("chat_template.jinja"), "{% for %}").unwrap();
     assert!(matches!(load(folder.path()), Err(ModelError::Template { .. })));
+}
+
+fn cases() -> Vec<String> {
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_slice(&fs::read(golden("cases.json")).unwrap()).unwrap();
+    cases.iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn decoder(
+    folder: &Path,
+    config: serde_json::Map<String, serde_json::Value>,
+) -> Result<Decoder<Flex>, ModelError> {
+    let config = ModelConfig::from_json(config)?;
+    Decoder::load(&Checkpoint::open(folder)?, config, Precision::F32, &Default::default())
+}
+
+/// Every key of every architecture's config, set to what nobody should set it to: an error
+/// or a model that runs, never a panic and never an allocation of the size it claims.
+#[test]
+fn no_setting_makes_a_model_panic() {
+    let hostile = [
+        serde_json::json!(0),
+        serde_json::json!(1),
+        serde_json::json!(3),
+        serde_json::json!(-1),
+        serde_json::json!(1_000_000_000_000u64),
+        serde_json::json!(u64::MAX),
+        serde_json::json!(1e300),
+        serde_json::json!(1e-300),
+        serde_json::json!(true),
+        serde_json::json!("silu"),
+        serde_json::json!([1, "x"]),
+        serde_json::json!({"rope_type": "yarn", "factor": -3}),
+        serde_json::json!({"rope_type": "longrope", "short_factor": [0], "long_factor": []}),
+        serde_json::json!({"rope_type": "llama3", "factor": 1e300, "low_freq_factor": 4, "high_freq_factor": 4}),
+        serde_json::json!({"type": "dynamic", "factor": 1e18}),
+        serde_json::Value::Null,
+    ];
+    let prompt = Sequence::chain(vec![1, 5, 9, 2], vec![TokenRole::Prompt; 4]).unwrap();
+    let batch = TokenBatch::new(&[prompt]).unwrap();
+    let (mut refused, mut run) = (0, 0);
+    for case in cases() {
+        let folder = golden(&case);
+        let config: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+        for key in config.keys() {
+            for value in &hostile {
+                let mut config = config.clone();
+                config.insert(key.clone(), value.clone());
+                match decoder(&folder, config) {
+                    Err(_) => refused += 1,
+                    // A context of 0 tokens, or numbers that overflow, are the forward pass's to refuse.
+                    Ok(model) => run += usize::from(model.logits(&batch, &mut NoObserver).is_ok()),
+                }
+            }
+        }
+    }
+    assert!(refused > 2000 && run > 1000, "{refused} refused, {run} run");
+}
+
+#[test]
+fn sizes_beyond_reason_are_refused_before_anything_is_read() {
+    for case in cases() {
+        let folder = golden(&case);
+        let config: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+        for (key, value) in [
+            ("hidden_size", 1_000_000_000_000u64),
+            ("n_embd", 1_000_000_000_000),
+            ("num_hidden_layers", 1_000_000_000),
+            ("n_layer", 1_000_000_000),
+            ("vocab_size", 1 << 40),
+        ] {
+            if config.contains_key(key) {
+                let mut config = config.clone();
+                config.insert(key.into(), value.into());
+                let error = decoder(&folder, config).unwrap_err();
+                assert!(matches!(error, ModelError::Config { .. }), "{case} {key}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_nobody_knows_is_refused_unless_accepted() {
+    let folder = copy("tied_bf16");
+    edit(&folder.path().join("config.json"), |json| json["attention_temperature"] = 2.into());
+    let error = load(folder.path()).unwrap_err();
+    assert!(
+        matches!(&error, ModelError::Unsupported { key, .. } if key == "attention_temperature"),
+        "{error}"
+    );
+    let options = LoadOptions { accepted_keys: vec!["attention_temperature".into()], ..Default::default() };
+    assert!(LanguageModel::<Flex>::load_with(folder.path(), &options, &Default::default()).is_ok());
+    // Quantized weights would be read as something else.
+    edit(&folder.path().join("config.json"), |json| {
+        json["quantization_config"] = serde_json::json!({"bits": 4});
+    });
+    assert!(matches!(load(folder.path()), Err(ModelError::Unsupported { .. })));
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_refused() {
+    let folder = copy("tied_bf16");
+    edit(&folder.path().join("tokenizer.json"), |json| {
+        let vocab = json["model"]["vocab"].as_object_mut().unwrap();
+        (64..80).for_each(|i| drop(vocab.insert(format!("extra{i}"), i.into())));
+    });
+    let error = load(folder.path()).unwrap_err();
+    assert!(matches!(error, ModelError::Vocabulary { vocab: 64, .. }), "{error}");
+}
+
+#[test]
+fn a_tensor_in_two_shards_is_refused() {
+    let folder = copy("gqa_sharded");
+    let index = folder.path().join("model.safetensors.index.json");
+    let name = "model-00001-of-00005.safetensors";
+    fs::copy(folder.path().join(name), folder.path().join("model-00006.safetensors")).unwrap();
+    edit(&index, |json| json["weight_map"]["again"] = "model-00006.safetensors".into());
+    assert!(matches!(load(folder.path()), Err(ModelError::DuplicateTensor { .. })));
+}
+
+/// Headers whose offsets overlap, leave holes, run backwards or past the end.
+#[test]
+fn offsets_that_do_not_fit_are_refused() {
+    let folder = copy("tied_bf16");
+    let path = folder.path().join("model.safetensors");
+    let whole = fs::read(&path).unwrap();
+    let length = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&whole[8..8 + length]).unwrap();
+    let norm = "model.norm.weight";
+    let end = whole.len() - 8 - length;
+    for offsets in [[0, 64], [64, 0], [end, end + 64], [0, usize::MAX], [1, 65]] {
+        let mut header = header.clone();
+        header[norm]["data_offsets"] = serde_json::json!(offsets);
+        let header = serde_json::to_vec(&header).unwrap();
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(&header);
+        bytes.extend(&whole[8 + length..]);
+        fs::write(&path, bytes).unwrap();
+        let error = load(folder.path()).unwrap_err();
+        assert!(matches!(error, ModelError::Weights { .. }), "{offsets:?}: {error}");
+    }
 }

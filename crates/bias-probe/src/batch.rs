@@ -325,7 +325,7 @@ impl TokenBatch {
         for (cell, own) in blocked.chunks_exact_mut(total.max(1)).enumerate() {
             let depth = &self.rows_past[cell / self.width].depth;
             for (flag, key) in own.iter_mut().zip(depth) {
-                *flag |= key.is_some_and(|key| key + window <= self.positions[cell]);
+                *flag |= key.is_some_and(|key| key.saturating_add(window) <= self.positions[cell]);
             }
         }
         let shape = [self.rows, 1, self.width, total];

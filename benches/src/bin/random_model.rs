@@ -1,0 +1,166 @@
+//! Write a Llama folder with random weights, to measure on.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use half::bf16;
+use serde_json::{Map, Value, json};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Write a Llama checkpoint of a real model's shape with random weights, sharded as on the
+/// hub. There is no tokenizer: the folder is for measuring, not for asking.
+#[derive(Parser)]
+struct Args {
+    /// Whose shape
+    #[arg(long, value_enum, default_value_t = Preset::Small)]
+    preset: Preset,
+    /// Type of the weights
+    #[arg(long, value_enum, default_value_t = Type::Bf16)]
+    dtype: Type,
+    /// Folder to write; must not exist
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Largest shard, in megabytes
+    #[arg(long, value_name = "MB", default_value_t = 2000)]
+    shard_mb: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Preset {
+    /// 125 million weights: 12 layers of 768
+    Small,
+    /// 1.1 billion: TinyLlama's 22 layers of 2048
+    Medium,
+    /// 8 billion: Llama-3-8B's 32 layers of 4096
+    Large,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Type {
+    F32,
+    Bf16,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// layers, d_model, heads, kv_heads, d_mlp, vocab
+fn shape(preset: Preset) -> [usize; 6] {
+    match preset {
+        Preset::Small => [12, 768, 12, 12, 2048, 32_000],
+        Preset::Medium => [22, 2048, 32, 4, 5632, 32_000],
+        Preset::Large => [32, 4096, 32, 8, 14_336, 128_256],
+    }
+}
+
+fn tensors([layers, d, heads, kv, mlp, vocab]: [usize; 6]) -> Vec<(String, Vec<usize>)> {
+    let kv = d / heads * kv;
+    let mut all = vec![("model.embed_tokens.weight".to_owned(), vec![vocab, d])];
+    for layer in 0..layers {
+        let own = [
+            ("input_layernorm", vec![d]),
+            ("self_attn.q_proj", vec![d, d]),
+            ("self_attn.k_proj", vec![kv, d]),
+            ("self_attn.v_proj", vec![kv, d]),
+            ("self_attn.o_proj", vec![d, d]),
+            ("post_attention_layernorm", vec![d]),
+            ("mlp.gate_proj", vec![mlp, d]),
+            ("mlp.up_proj", vec![mlp, d]),
+            ("mlp.down_proj", vec![d, mlp]),
+        ];
+        all.extend(
+            own.into_iter().map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape)),
+        );
+    }
+    all.push(("model.norm.weight".into(), vec![d]));
+    all.push(("lm_head.weight".into(), vec![vocab, d]));
+    all
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let shape = shape(args.preset);
+    let [layers, d, heads, kv_heads, mlp, vocab] = shape;
+    std::fs::create_dir(&args.out).map_err(|e| format!("cannot create {}: {e}", args.out.display()))?;
+    let config = json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": d,
+        "intermediate_size": mlp, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads, "vocab_size": vocab, "max_position_embeddings": 8192,
+        "rms_norm_eps": 1e-5, "rope_theta": 500_000.0, "hidden_act": "silu", "tie_word_embeddings": false,
+        "bos_token_id": 1, "eos_token_id": 2,
+        "torch_dtype": if args.dtype == Type::F32 { "float32" } else { "bfloat16" },
+    });
+    std::fs::write(args.out.join("config.json"), serde_json::to_vec_pretty(&config)?)?;
+    let width = if args.dtype == Type::F32 { 4 } else { 2 };
+    let size = |shape: &[usize]| (shape.iter().product::<usize>() * width) as u64;
+    let mut shards: Vec<Vec<(String, Vec<usize>)>> = Vec::new();
+    let mut filled = u64::MAX;
+    for (name, shape) in tensors(shape) {
+        let own = size(&shape);
+        if filled.saturating_add(own) > args.shard_mb * 1_000_000 {
+            shards.push(Vec::new());
+            filled = 0;
+        }
+        filled += own;
+        if let Some(shard) = shards.last_mut() {
+            shard.push((name, shape));
+        }
+    }
+    let (mut seed, mut map) = (1, Map::new());
+    for (i, shard) in shards.iter().enumerate() {
+        let name = format!("model-{:05}-of-{:05}.safetensors", i + 1, shards.len());
+        write_shard(&args.out.join(&name), shard, args.dtype, &mut seed)?;
+        map.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), Value::from(name.clone()))));
+    }
+    let index = json!({ "metadata": {}, "weight_map": map });
+    std::fs::write(args.out.join("model.safetensors.index.json"), serde_json::to_vec(&index)?)?;
+    println!("wrote {}", args.out.display());
+    Ok(())
+}
+
+/// The format by hand: a whole shard in memory would be as large as the model.
+fn write_shard(
+    path: &Path,
+    tensors: &[(String, Vec<usize>)],
+    dtype: Type,
+    seed: &mut u64,
+) -> Result<(), Failure> {
+    let width = if dtype == Type::F32 { 4 } else { 2 };
+    let (mut header, mut at) = (Map::new(), 0);
+    for (name, shape) in tensors {
+        let end = at + shape.iter().product::<usize>() * width;
+        let kind = if dtype == Type::F32 { "F32" } else { "BF16" };
+        header.insert(name.clone(), json!({ "dtype": kind, "shape": shape, "data_offsets": [at, end] }));
+        at = end;
+    }
+    let mut header = serde_json::to_vec(&header)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(&header)?;
+    for (name, shape) in tensors {
+        let gain = name.contains("norm");
+        for _ in 0..shape.iter().product() {
+            // Uniform with deviation 0.02; gains are 1.
+            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let unit = (*seed >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+            let value = if gain { 1.0 } else { unit * 0.0693 };
+            match dtype {
+                Type::F32 => file.write_all(&value.to_le_bytes())?,
+                Type::Bf16 => file.write_all(&bf16::from_f32(value).to_le_bytes())?,
+            }
+        }
+    }
+    file.flush()?;
+    Ok(())
+}
