@@ -308,9 +308,18 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
     }
 
     fn sites(&self) -> Vec<Site> {
+        use BlockSite::{
+            AttnNormScale, AttnNormalized, Gate, GateActivated, KeyRotated, MlpNormScale, MlpNormalized,
+            QueryRotated, ResidMid,
+        };
+        let plan = &self.config.plan;
         let absent = |site: &Site| match site {
-            Site::Block(_, BlockSite::Gate) => !self.config.dims.gated,
-            Site::Block(_, BlockSite::ResidMid) => self.config.plan.parallel,
+            Site::Positions => plan.layout.positions.is_none(),
+            Site::Block(_, AttnNormScale | AttnNormalized) => plan.layout.attn_norm.is_none(),
+            Site::Block(_, MlpNormScale | MlpNormalized) => plan.layout.mlp_norm.is_none(),
+            Site::Block(_, QueryRotated | KeyRotated) => plan.rotary.is_empty(),
+            Site::Block(_, Gate | GateActivated) => !self.config.dims.gated,
+            Site::Block(_, ResidMid) => plan.parallel,
             _ => false,
         };
         Site::all(self.config.dims.layers).filter(|site| !absent(site)).collect()
