@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bias_examples::cli::{Failure, embedded, finish};
+use bias_examples::cli::{Failure, embedded, finish, source};
 use bias_mask::Mask;
-use bias_model::export_masked;
+use bias_model::{ModelSource, export_masked};
 use clap::Parser;
 
 /// Copy a Hugging Face model folder with the weights of a mask set to zero.
@@ -18,9 +18,10 @@ use clap::Parser;
   prune --mask mask.safetensors --out pruned
   audit --model pruned")]
 struct Args {
-    /// Hugging Face model folder; the embedded model by default
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
+    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision (built
+    /// with --features hub); the embedded model by default
+    #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
+    model: Option<ModelSource>,
     /// Mask file, as `attribute` and `study` write them
     #[arg(long, value_name = "FILE", default_value = "mask.safetensors")]
     mask: PathBuf,
@@ -35,8 +36,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let mask = Mask::load(&args.mask)?;
-    let source = args.model.clone().unwrap_or_else(embedded);
-    export_masked(&source, &mask, &args.out)?;
+    let model = args.model.clone().unwrap_or_else(|| ModelSource::Folder(embedded()));
+    export_masked(&model.resolve()?, &mask, &args.out)?;
     println!(
         "wrote {} with {} weights set to zero, read back and compared",
         args.out.display(),
