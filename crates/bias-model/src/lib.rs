@@ -22,6 +22,8 @@
 //!
 //! | module | what for |
 //! |---|---|
+//! | source | [`ModelSource`], [`HubId`]: a folder, or a model's name on the Hugging Face hub |
+//! | hub | `Hub` (feature `hub`): the hub's cache folder, and downloads into it |
 //! | arch | [`Architecture`]: which models are loaded, a file each |
 //! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
 //! | checkpoint | [`Checkpoint`], [`LoadReport`]: mapped safetensors, single or sharded |
@@ -34,6 +36,12 @@
 //! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
 //! | reference | [`Reference`], [`Parity`]: how far a loaded model is from transformers |
 //! | export | [`export_masked`], [`save_pretrained`]: folders transformers can load |
+//!
+//! # Features
+//!
+//! - `hub`, off by default: [`ModelSource`] finds `org/name` in the cache of the Hugging Face hub and
+//!   downloads what is not there, with the hf-hub crate. Without it hub ids are refused, and folders
+//!   work as ever.
 
 mod activation;
 mod arch;
@@ -45,8 +53,12 @@ mod decode;
 mod decoder;
 mod error;
 mod export;
+#[cfg(feature = "hub")]
+mod fetch;
 mod forward;
 mod frequencies;
+#[cfg(feature = "hub")]
+mod hub;
 mod init;
 mod keys;
 mod language;
@@ -59,6 +71,7 @@ mod regroup;
 mod rope;
 mod sampling;
 mod save;
+mod source;
 mod text;
 mod widen;
 
@@ -72,9 +85,12 @@ pub use decode::{Answer, Answers, DecodeOptions, Decoding, decode};
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use export::{export_masked, save_pretrained};
+#[cfg(feature = "hub")]
+pub use hub::Hub;
 pub use language::{LanguageModel, LoadOptions};
 pub use named::NamedTensor;
 pub use precision::Precision;
 pub use reference::{Parity, Reference};
 pub use sampling::Sampling;
+pub use source::{HubId, ModelSource};
 pub use text::TextCodec;
