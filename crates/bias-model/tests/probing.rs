@@ -169,3 +169,15 @@ fn groups_in_one_pass_are_those_of_two_passes() {
         }
     }
 }
+
+/// Every architecture keeps the promises that any outside model is held to.
+#[test]
+fn every_architecture_conforms() {
+    let cases: Vec<serde_json::Value> = serde_json::from_slice(
+        &std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/cases.json")).unwrap(),
+    )
+    .unwrap();
+    for case in cases.iter().map(|c| c["name"].as_str().unwrap()) {
+        bias_probe::testing::check_model(&load(case), 5e-5).unwrap_or_else(|e| panic!("{case}: {e}"));
+    }
+}

@@ -34,6 +34,7 @@
 //! | stats, statistics | [`StatsCollector`], [`ChannelStats`]: sums, means, variances, maxima by group and role |
 //! | squares | [`SquareSums`]: streaming sums of squares per channel and token role |
 //! | attention | [`NameAttention`]: attention from answer tokens to the name's tokens |
+//! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
 //! | capture | [`Capture`]: whole activations, to memory or safetensors |
 
 mod attention;
@@ -47,6 +48,8 @@ mod sites;
 mod squares;
 mod statistics;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod write;
 
 pub use attention::NameAttention;
