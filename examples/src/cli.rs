@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_model::{Decoding, LanguageModel, ModelError, ModelSource};
+use bias_model::{Decoding, LanguageModel, LoadOptions, ModelError, ModelSource, Precision};
 use bias_study::{PromptSet, StudyError};
 use burn::tensor::backend::Backend;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -96,6 +96,13 @@ pub struct ModelArgs {
     /// Where the model runs
     #[arg(long, value_enum, default_value_t)]
     pub device: Device,
+    /// Hold weights as they are stored (bf16, f16) and widen them when used: half the memory,
+    /// slower
+    #[arg(long)]
+    pub stored: bool,
+    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub accept_key: Vec<String>,
     /// Sample this many answers per prompt instead of computing their exact distribution
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
@@ -135,7 +142,11 @@ impl ModelArgs {
     /// # Errors
     /// See [`folder`](Self::folder) and [`LanguageModel::load`].
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, ModelError> {
-        let mut model = LanguageModel::load(&self.folder()?, device)?;
+        let options = LoadOptions {
+            precision: if self.stored { Precision::Stored } else { Precision::F32 },
+            accepted_keys: self.accept_key.clone(),
+        };
+        let mut model = LanguageModel::load_with(&self.folder()?, &options, device)?;
         model.options_mut().max_new_tokens = self.max_new_tokens.max(1);
         model.options_mut().threads = self.device.threads();
         model.options_mut().batch_rows = self.device.batch_rows();
