@@ -28,6 +28,7 @@
 //! | decoder | [`Decoder`], [`NamedTensor`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all |
 //! | precision | [`Precision`]: the type that weights are held in |
 //! | cache | [`KvCache`]: keys and values of what was already run |
+//! | chat | [`ChatTemplate`], [`Message`], [`SpecialTokens`]: conversations as transformers renders them |
 //! | text | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
 //! | decode | [`Decoding`], [`Answers`]: greedy, sampled, exact |
@@ -39,6 +40,7 @@ mod activation;
 mod arch;
 mod block;
 mod cache;
+mod chat;
 mod checkpoint;
 mod config;
 mod decode;
@@ -66,6 +68,7 @@ pub use arch::Architecture;
 pub use bias_mask::MaskTarget;
 pub use bias_probe::HookedModel;
 pub use cache::KvCache;
+pub use chat::{ChatTemplate, Message, SpecialTokens};
 pub use checkpoint::{Checkpoint, LoadReport};
 pub use config::ModelConfig;
 pub use decode::{Answer, Answers, DecodeOptions, Decoding, decode};
@@ -78,3 +81,4 @@ pub use precision::Precision;
 pub use reference::{Parity, Reference};
 pub use sampling::Sampling;
 pub use text::TextCodec;
+pub use time::Date;
