@@ -29,7 +29,7 @@
 //! | precision | [`Precision`]: the type that weights are held in |
 //! | cache | [`KvCache`]: keys and values of what was already run |
 //! | chat | [`ChatTemplate`], [`Message`], [`SpecialTokens`]: conversations as transformers renders them |
-//! | text | [`TextCodec`]: tokenizer, chat template, token roles |
+//! | text, spans | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
 //! | decode | [`Decoding`], [`Answers`]: greedy, sampled, exact |
 //! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
@@ -61,6 +61,7 @@ mod regroup;
 mod rope;
 mod sampling;
 mod save;
+mod spans;
 mod text;
 mod widen;
 
