@@ -30,7 +30,8 @@
 //! | decoder | [`Decoder`], [`NamedTensor`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all |
 //! | precision | [`Precision`]: the type that weights are held in |
 //! | cache | [`KvCache`]: keys and values of what was already run |
-//! | text | [`TextCodec`]: tokenizer, chat template, token roles |
+//! | chat | [`ChatTemplate`], [`Message`], [`SpecialTokens`]: conversations as transformers renders them |
+//! | text, spans | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
 //! | decode | [`Decoding`], [`Answers`]: greedy, sampled, exact |
 //! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
@@ -47,6 +48,7 @@ mod activation;
 mod arch;
 mod block;
 mod cache;
+mod chat;
 mod checkpoint;
 mod config;
 mod decode;
@@ -72,6 +74,7 @@ mod rope;
 mod sampling;
 mod save;
 mod source;
+mod spans;
 mod text;
 mod widen;
 
@@ -79,6 +82,7 @@ pub use arch::Architecture;
 pub use bias_mask::MaskTarget;
 pub use bias_probe::HookedModel;
 pub use cache::KvCache;
+pub use chat::{ChatTemplate, Message, SpecialTokens};
 pub use checkpoint::{Checkpoint, LoadReport};
 pub use config::ModelConfig;
 pub use decode::{Answer, Answers, DecodeOptions, Decoding, decode};
@@ -94,3 +98,4 @@ pub use reference::{Parity, Reference};
 pub use sampling::Sampling;
 pub use source::{HubId, ModelSource};
 pub use text::TextCodec;
+pub use time::Date;
