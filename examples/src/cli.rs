@@ -103,6 +103,9 @@ pub struct ModelArgs {
     /// Pass over this key of config.json although nothing is known of it; may be repeated
     #[arg(long, value_name = "KEY")]
     pub accept_key: Vec<String>,
+    /// System message before every question
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
     /// Sample this many answers per prompt instead of computing their exact distribution
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
@@ -145,6 +148,7 @@ impl ModelArgs {
         let options = LoadOptions {
             precision: if self.stored { Precision::Stored } else { Precision::F32 },
             accepted_keys: self.accept_key.clone(),
+            system: self.system.clone(),
         };
         let mut model = LanguageModel::load_with(&self.folder()?, &options, device)?;
         model.options_mut().max_new_tokens = self.max_new_tokens.max(1);
