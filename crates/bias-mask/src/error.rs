@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use bias_core::{CoreError, ParamPath};
+use bias_core::{CoreError, ParamPath, UnitKind};
 use thiserror::Error;
 
 /// What can be wrong with a mask or its use.
@@ -82,6 +82,47 @@ pub enum MaskError {
         needs: &'static str,
         /// What it got.
         found: &'static str,
+    },
+    /// No scores to select from.
+    #[error("no scores were given; at least one matrix is needed")]
+    NoScores,
+    /// A matrix that was given twice.
+    #[error("{path} is given twice")]
+    Duplicate {
+        /// The parameter.
+        path: ParamPath,
+    },
+    /// A unit's sum that lacks a matrix.
+    #[error("{path}: there are no scores of this matrix, which the score of a {kind} is summed from")]
+    MissingScores {
+        /// The parameter.
+        path: ParamPath,
+        /// The kind of unit.
+        kind: UnitKind,
+    },
+    /// A kind of unit that scores are not summed to.
+    #[error("scores are already those of each {kind}; select from them as they are")]
+    NotSummed {
+        /// The kind of unit.
+        kind: UnitKind,
+    },
+    /// More chosen of a block than it holds, or a block of none.
+    #[error("{n} of every {m} weights cannot be chosen")]
+    Block {
+        /// How many of each block.
+        n: usize,
+        /// How long a block is.
+        m: usize,
+    },
+    /// Values that should be one per channel of a matrix.
+    #[error("{path}: {expected} channels need a value each, found {found}")]
+    Channels {
+        /// The parameter.
+        path: ParamPath,
+        /// How many channels there are.
+        expected: usize,
+        /// How many values came.
+        found: usize,
     },
     /// No mask to combine.
     #[error("no mask was given; at least one is needed")]

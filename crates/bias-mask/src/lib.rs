@@ -25,22 +25,30 @@
 //! |---|---|
 //! | mask | [`Mask`]: set algebra, *common* masks, matched random |
 //! | bits | [`BitMatrix`]: the bits of one matrix |
-//! | select | [`top_fraction`], [`top_difference`], [`top_carriers`]: from scores, exactly |
-//! | units | [`head_mask`], [`group_mask`], [`neuron_mask`], [`unit_mask`]: whole heads, key/value groups, MLP channels |
+//! | comparison | [`select`], [`ComparisonGroup`]: the highest scores per matrix, per row, of all, or n of every m |
+//! | select | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_carriers`]: what methods choose |
+//! | rank | the `k` highest scores, exactly, in parallel |
+//! | units | [`unit_mask`], [`head_mask`], [`group_mask`], [`neuron_mask`], [`layer_mask`]: the weights of whole units |
+//! | aggregate | [`aggregate`]: scores of weights, summed to scores of units |
 //! | apply | [`MaskTarget`], [`Intervention`], [`Undo`]: on a model, and back |
 //! | file | [`Mask::save`], [`Mask::load`] |
 
+mod aggregate;
 mod apply;
 mod bits;
+mod comparison;
 mod error;
 mod file;
 mod mask;
+mod rank;
 mod select;
 mod units;
 
+pub use aggregate::aggregate;
 pub use apply::{Intervention, MaskTarget, Undo};
 pub use bits::BitMatrix;
+pub use comparison::{ComparisonGroup, select};
 pub use error::MaskError;
 pub use mask::{Mask, Meeting};
-pub use select::{top_carriers, top_difference, top_fraction};
-pub use units::{HeadAblation, group_mask, head_mask, neuron_mask, unit_mask};
+pub use select::{top_carriers, top_difference, top_difference_scaled, top_fraction};
+pub use units::{HeadAblation, group_mask, head_mask, layer_mask, neuron_mask, unit_mask};
