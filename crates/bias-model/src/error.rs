@@ -272,6 +272,14 @@ pub enum ModelError {
         /// What burn said.
         reason: String,
     },
+    /// A bias that a mean intervention gave to a matrix whose architecture stores none.
+    #[error(
+        "{path} was given a bias that its checkpoint has no place for; take the intervention off before saving"
+    )]
+    ExtraBias {
+        /// The matrix.
+        path: ParamPath,
+    },
     /// The mask does not fit the model.
     #[error(transparent)]
     Mask(#[from] MaskError),
