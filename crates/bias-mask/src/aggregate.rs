@@ -55,10 +55,12 @@ pub fn aggregate(scores: &[ParamScores], dims: &ModelDims, kind: UnitKind) -> Re
             }
             Scores::from(*matrix).nan().map_or(Ok(()), Err)?;
             for (r, row) in matrix.values().chunks_exact(expected[1]).enumerate() {
-                let values = row.iter().map(|value| f64::from(*value)).enumerate();
+                let values = row.iter().map(|value| f64::from(*value));
                 match shares {
-                    Shares::Rows(run) => sums[r / run] += values.map(|(_, value)| value).sum::<f64>(),
-                    Shares::Columns(run) => values.for_each(|(c, value)| sums[c / run] += value),
+                    Shares::Rows(run) => sums[r / run] += values.sum::<f64>(),
+                    Shares::Columns(run) => {
+                        values.enumerate().for_each(|(c, value)| sums[c / run] += value);
+                    }
                 }
             }
         }
