@@ -5,14 +5,10 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
-use bias_core::{Convention, ParamPath, ParamScores, Projection};
-use bias_mask::top_difference;
 use bias_model::{Decoding, HookedModel as _, LanguageModel};
 use bias_probe::{NoObserver, Sequence, SquareSums, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use criterion::{Criterion, criterion_group, criterion_main};
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 
 fn model() -> LanguageModel<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/emergent");
@@ -86,18 +82,5 @@ fn attribution(c: &mut Criterion) {
     group.finish();
 }
 
-fn selection(c: &mut Criterion) {
-    let shape = [2048, 2048];
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut scores = || {
-        let values = (0..shape[0] * shape[1]).map(|_| rng.random::<f32>()).collect();
-        [ParamScores::new(ParamPath::of(0, Projection::Up), shape, Convention::Importance, values).unwrap()]
-    };
-    let (a, b) = (scores(), scores());
-    c.bench_function("set difference of the top 15% of 2048×2048", |bench| {
-        bench.iter(|| black_box(top_difference(&a, &b, 0.15).unwrap()));
-    });
-}
-
-criterion_group!(benches, forward, attribution, selection);
+criterion_group!(benches, forward, attribution);
 criterion_main!(benches);

@@ -1,5 +1,8 @@
 //! What the benches of the workspace share.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 /// Anonymous memory this process holds now, in bytes, as Linux counts it (`RssAnon`).
 #[must_use]
 pub fn anonymous_memory() -> Option<u64> {
@@ -7,4 +10,36 @@ pub fn anonymous_memory() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// What some work took.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// Wall-clock time.
+    pub seconds: f64,
+    /// The most anonymous memory held meanwhile above what was held before, in bytes,
+    /// looked at every millisecond. `None` where the system does not say.
+    pub peak: Option<u64>,
+}
+
+/// Does some work and measures what it takes.
+pub fn cost<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+    let before = anonymous_memory();
+    let (peak, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (result, seconds) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                peak.fetch_max(anonymous_memory().unwrap_or(0), Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let started = Instant::now();
+        let result = work();
+        let seconds = started.elapsed().as_secs_f64();
+        done.store(true, Ordering::Relaxed);
+        (result, seconds)
+    });
+    peak.fetch_max(anonymous_memory().unwrap_or(0), Ordering::Relaxed);
+    let peak = before.map(|before| peak.into_inner().saturating_sub(before));
+    (result, Cost { seconds, peak })
 }

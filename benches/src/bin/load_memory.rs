@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use bias_benches::anonymous_memory;
+use bias_benches::{Cost, cost};
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use burn::backend::Flex;
 use clap::Parser;
@@ -41,23 +39,10 @@ fn measure(folder: &Path, stored: bool) -> Result<(), Box<dyn std::error::Error>
     let checkpoint = Checkpoint::open(folder)?;
     let file_bytes: u64 = checkpoint.files().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
     let precision = if stored { Precision::Stored } else { Precision::F32 };
-    let before = anonymous_memory().ok_or("this system does not say how much memory is anonymous")?;
-    let (peak, done) = (AtomicU64::new(0), AtomicBool::new(false));
-    let (model, seconds) = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                peak.fetch_max(anonymous_memory().unwrap_or(0), Ordering::Relaxed);
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        });
-        let started = Instant::now();
-        let model = Decoder::<Flex>::load(&checkpoint, config, precision, &Default::default());
-        let seconds = started.elapsed().as_secs_f64();
-        done.store(true, Ordering::Relaxed);
-        (model, seconds)
-    });
+    let (model, Cost { seconds, peak }) =
+        cost(|| Decoder::<Flex>::load(&checkpoint, config, precision, &Default::default()));
     let held = model?.weight_bytes();
-    let peak = peak.into_inner().saturating_sub(before);
+    let peak = peak.ok_or("this system does not say how much memory is anonymous")?;
     println!(
         "| {} | {} | {:.0} MB | {:.0} MB | {:.3} | {seconds:.2} | {:.2} |",
         folder.file_name().unwrap_or_default().to_string_lossy(),

@@ -189,14 +189,14 @@ mod tests {
         }
         for p in [-0.1, 1.1, f64::NAN] {
             for group in [ComparisonGroup::Matrix(p), ComparisonGroup::Row(p), ComparisonGroup::Global(p)] {
-                assert!(matches!(select(std::slice::from_ref(&one), group), Err(MaskError::Fraction { .. })));
+                assert!(matches!(select(slice::from_ref(&one), group), Err(MaskError::Fraction { .. })));
             }
         }
         for (n, m) in [(3, 2), (0, 0)] {
-            let refused = select(std::slice::from_ref(&one), ComparisonGroup::Block { n, m });
+            let refused = select(slice::from_ref(&one), ComparisonGroup::Block { n, m });
             assert!(matches!(refused, Err(MaskError::Block { .. })));
         }
         let long = ComparisonGroup::Block { n: usize::MAX, m: usize::MAX };
-        assert_eq!(select(std::slice::from_ref(&one), long).unwrap().count(), 2);
+        assert_eq!(select(slice::from_ref(&one), long).unwrap().count(), 2);
     }
 }

@@ -88,12 +88,12 @@ impl<'a> Scores<'a> {
 ///
 /// `bits` are as many as `scores`, of the same sizes, and clear.
 pub(crate) fn mark_top(scores: &[Scores<'_>], bits: &mut [BitMatrix], k: usize) -> Result<(), MaskError> {
-    let counts = count(scores, |key| Some(key >> 16));
+    let counts = count(scores, count_upper);
     if counts[(NAN >> 16) as usize] > 0 {
         return scores.iter().find_map(|s| s.nan()).map_or(Ok(()), Err);
     }
     let Some((upper, left)) = (k > 0).then(|| reach(&counts, k)).flatten() else { return Ok(()) };
-    let counts = count(scores, |key| (key >> 16 == upper).then_some(key & 0xffff));
+    let counts = count(scores, |counts, piece| count_lower(counts, piece, upper));
     let Some((lower, ties)) = reach(&counts, left) else { return Ok(()) };
     let threshold = score_of(upper << 16 | lower);
     scores.iter().zip(&mut *bits).for_each(|(s, bits)| mark_from(*s, bits, threshold));
@@ -101,9 +101,9 @@ pub(crate) fn mark_top(scores: &[Scores<'_>], bits: &mut [BitMatrix], k: usize) 
     Ok(())
 }
 
-/// How many scores fall into each bucket.
-fn count(scores: &[Scores<'_>], bucket: impl Fn(u32) -> Option<u32> + Sync) -> Vec<usize> {
-    let none = || vec![0usize; BUCKETS];
+/// Counts all scores, a piece at a time, on all cores.
+fn count(scores: &[Scores<'_>], add: impl Fn(&mut [usize], &[f32]) + Sync) -> Vec<usize> {
+    let none = || vec![0; BUCKETS];
     let pieces = scores.par_iter().flat_map(|s| {
         let pieces = (0..s.pieces()).into_par_iter().with_min_len(JOB);
         pieces.map(move |at| (*s, at))
@@ -111,11 +111,7 @@ fn count(scores: &[Scores<'_>], bucket: impl Fn(u32) -> Option<u32> + Sync) -> V
     let counted = pieces.fold(
         || (none(), Vec::new()),
         |(mut counts, mut made), (scores, at)| {
-            for &score in scores.piece(at, &mut made) {
-                if let Some(bucket) = bucket(key(score)) {
-                    counts[bucket as usize] += 1;
-                }
-            }
+            add(&mut counts, scores.piece(at, &mut made));
             (counts, made)
         },
     );
@@ -123,6 +119,28 @@ fn count(scores: &[Scores<'_>], bucket: impl Fn(u32) -> Option<u32> + Sync) -> V
         sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         sum
     })
+}
+
+// The loops below are written so that the compiler does many scores in one instruction.
+
+/// Counts scores by the upper half of their keys.
+fn count_upper(counts: &mut [usize], piece: &[f32]) {
+    let mut keys = [0u16; 1024];
+    for scores in piece.chunks(keys.len()) {
+        keys.iter_mut().zip(scores).for_each(|(own, score)| *own = (key(*score) >> 16) as u16);
+        keys[..scores.len()].iter().for_each(|key| counts[usize::from(*key)] += 1);
+    }
+}
+
+/// Counts the scores with one upper half, which are few, by the lower half.
+fn count_lower(counts: &mut [usize], piece: &[f32], upper: u32) {
+    let within = |score: &f32| key(*score) >> 16 == upper;
+    for scores in piece.chunks(32) {
+        if scores.iter().fold(false, |any, score| any | within(score)) {
+            let found = scores.iter().filter(|score| within(score));
+            found.for_each(|score| counts[(key(*score) & 0xffff) as usize] += 1);
+        }
+    }
 }
 
 /// The bucket that holds the `k`-th largest, and which of the bucket's own it is, from 1.
@@ -138,11 +156,15 @@ fn reach(counts: &[usize], mut k: usize) -> Option<(u32, usize)> {
 
 /// Sets the bits of all scores from `threshold` up.
 fn mark_from(scores: Scores<'_>, bits: &mut BitMatrix, threshold: f32) {
+    let half = |scores: &[f32]| {
+        let bit = |(i, score): (usize, &f32)| u32::from(*score >= threshold) << i;
+        scores.iter().enumerate().map(bit).fold(0, |word, bit| word | bit)
+    };
     let pieces = bits.words_mut().par_chunks_mut(PIECE / WORD).enumerate().with_min_len(JOB);
     pieces.for_each_init(Vec::new, |made, (at, words)| {
         for (word, scores) in words.iter_mut().zip(scores.piece(at, made).chunks(WORD)) {
-            let chosen = scores.iter().enumerate();
-            *word = chosen.fold(0, |word, (i, score)| word | usize::from(*score >= threshold) << i);
+            let (low, high) = scores.split_at(scores.len().min(32));
+            *word = (u64::from(half(low)) | u64::from(half(high)) << 32) as usize;
         }
     });
 }

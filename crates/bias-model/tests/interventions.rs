@@ -12,9 +12,13 @@ use bias_probe::{Edit, NoObserver, Observer, Sequence, TokenBatch};
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData};
 
-/// One without biases, one with, one stored narrow.
-const CASES: [(&str, Precision); 3] =
-    [("gqa_sharded", Precision::F32), ("gpt2", Precision::F32), ("tied_bf16", Precision::Stored)];
+/// Without and with biases, widened and stored narrow.
+const CASES: [(&str, Precision); 4] = [
+    ("gqa_sharded", Precision::F32),
+    ("gpt2_hub", Precision::F32),
+    ("llama_bias", Precision::Stored),
+    ("tied_bf16", Precision::Stored),
+];
 
 fn load(case: &str, precision: Precision) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
