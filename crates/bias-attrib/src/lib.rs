@@ -22,31 +22,59 @@
 //! }
 //! ```
 //!
+//! | method | scores | by |
+//! |---|---|---|
+//! | [`SignedGap`] | weights | first-order share of the gap, from exact answer distributions |
+//! | [`Wanda`] → [`GroupNorms`] | weights, per group | weight times norm of its input |
+//! | [`Random`] | weights | the null |
+//! | [`Knockout`] → [`PlaceScores`] | heads, key/value groups, neurons, sites | the gap without it |
+//! | [`ActivationPatching`] → [`PlaceScores`] | the same | the gap with A's activation in B's runs |
+//! | [`AttributionPatching`] → [`PlaceScores`] | the same | its first order: all at once |
+//! | [`HeadAttention`] | heads | attention from the answer to the name |
+//!
 //! | module | what for |
 //! |---|---|
 //! | attribution | [`Attribution`]: the trait |
 //! | contrast | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
-//! | wanda | [`Wanda`], [`GroupNorms`], [`Direction`]: importance, and the paper's set difference |
-//! | signed_gap | [`SignedGap`]: first-order share of the gap, from exact answer distributions |
-//! | head_attention | [`HeadAttention`]: attention from the answer to the name |
-//! | random | [`Random`]: the null |
+//! | place | [`Place`]: where a forward pass is intervened on |
+//! | direction | [`Direction`]: which group's set difference |
 //! | sum | [`sum_scores`]: several prompts' scores as one |
+//!
+//! Importance cannot say for or against: compare the groups' tops. Scores of
+//! [`Convention::BiasCarried`] can: positive ones carry the gap.
 
+mod activation_patching;
+mod align;
 mod attribution;
+mod attribution_patching;
 mod contrast;
+mod direction;
 mod error;
+mod gap;
 mod head_attention;
+mod knockout;
+mod likelihood;
+mod place;
 mod random;
+mod readback;
 mod signed_gap;
 mod sum;
+mod tree;
 mod wanda;
+mod watch;
 
+pub use activation_patching::ActivationPatching;
 pub use attribution::Attribution;
+pub use attribution_patching::AttributionPatching;
 pub use bias_core::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};
+pub use direction::Direction;
 pub use error::AttribError;
 pub use head_attention::HeadAttention;
+pub use knockout::Knockout;
+pub use place::{Place, PlaceScores};
 pub use random::Random;
+pub use readback::Readback;
 pub use signed_gap::SignedGap;
 pub use sum::sum_scores;
-pub use wanda::{Direction, GroupNorms, Wanda};
+pub use wanda::{GroupNorms, Wanda};

@@ -1,14 +1,11 @@
 use bias_core::{Convention, ParamPath, ParamScores};
-use bias_mask::{Mask, top_difference};
-use bias_probe::{ChannelSquares, HookedModel, SquareSums};
+use bias_mask::Mask;
+use bias_probe::{ChannelSquares, HookedModel, ProbeError, SquareSums};
 use burn::tensor::backend::Backend;
-use serde::{Deserialize, Serialize};
 
-use crate::contrast::batches;
-use crate::{AttribError, Attribution, Contrast, Respondent};
-
-/// Tokens run together.
-const BATCH_TOKENS: usize = 512;
+use crate::readback::{Readback, read};
+use crate::tree::{batches, token_batch};
+use crate::{AttribError, Attribution, Contrast, Direction, Respondent};
 
 /// Importance of each weight to each group: `|W_ij| · sqrt((1/N) Σ_n Σ_t x_j²)`
 /// (Sun et al. 2023), `x` the dense model's own input to that matrix over the tokens
@@ -19,16 +16,6 @@ const BATCH_TOKENS: usize = 512;
 /// sampling.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanda;
-
-/// Which group's important weights are taken, less the other's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Important for A and not for B.
-    AWithoutB,
-    /// Important for B and not for A.
-    BWithoutA,
-}
 
 /// What Wanda measured: channel norms for both groups. Scores are weights times
 /// these and are made matrix by matrix when asked for, never stored as a whole.
@@ -58,15 +45,9 @@ fn squares<B: Backend>(
     respondents: &[Respondent],
 ) -> Result<ChannelSquares, AttribError> {
     let mut sums = SquareSums::linear_inputs(model.dims());
-    batches(
-        respondents,
-        BATCH_TOKENS,
-        |_, a| a.weight,
-        |batch, _| {
-            model.hidden(batch, &mut sums)?;
-            Ok(())
-        },
-    )?;
+    for trees in batches(respondents)? {
+        model.hidden(&token_batch(&trees)?, &mut sums)?;
+    }
     Ok(sums.finish()?)
 }
 
@@ -82,13 +63,9 @@ impl GroupNorms {
     ) -> Result<[ParamScores; 2], AttribError> {
         let weight = model.weight(path)?;
         let shape = weight.dims();
-        let weights = weight
-            .into_data()
-            .convert::<f32>()
-            .to_vec::<f32>()
-            .map_err(|e| AttribError::Readback { what: "weights", reason: format!("{e:?}") })?;
+        let weights = read(weight, Readback::Param(path.clone()))?;
         let score = |squares: &ChannelSquares| {
-            let missing = || bias_probe::ProbeError::NoSuchParam { path: path.clone() };
+            let missing = || ProbeError::NoSuchParam { path: path.clone() };
             let (layer, projection) = path.projection().ok_or_else(missing)?;
             let norms = squares.norms(projection.input_site(layer)).ok_or_else(missing)?;
             let rows = weights.chunks_exact(shape[1]);
@@ -104,7 +81,7 @@ impl GroupNorms {
     /// (arXiv 2502.07771; 0.15 there). One matrix is in memory at a time.
     ///
     /// # Errors
-    /// As [`top_difference`].
+    /// As [`top_difference`](bias_mask::top_difference).
     pub fn difference<B: Backend>(
         &self,
         model: &impl HookedModel<B>,
@@ -114,11 +91,7 @@ impl GroupNorms {
         let mut mask = Mask::default();
         for (path, ..) in model.dims().projections() {
             let [a, b] = self.scores(model, &path)?;
-            let one = match direction {
-                Direction::AWithoutB => top_difference(&[a], &[b], fraction),
-                Direction::BWithoutA => top_difference(&[b], &[a], fraction),
-            };
-            mask = mask.union(&one?)?;
+            mask = mask.union(&direction.mask(&[a], &[b], fraction)?)?;
         }
         Ok(mask)
     }
