@@ -26,7 +26,8 @@
 //! |---|---|---|
 //! | [`SignedGap`] | weights | first-order share of the gap, from exact answer distributions |
 //! | [`Wanda`] → [`GroupNorms`] | weights, per group | weight times norm of its input |
-//! | [`Random`] | weights | the null |
+//! | [`Snip`] → [`GroupScores`] | weights, per group | weight times gradient of the answers' cross-entropy |
+//! | [`Magnitude`], [`Random`] | weights | the nulls |
 //! | [`Knockout`] → [`PlaceScores`] | heads, key/value groups, neurons, sites | the gap without it |
 //! | [`ActivationPatching`] → [`PlaceScores`] | the same | the gap with A's activation in B's runs |
 //! | [`AttributionPatching`] → [`PlaceScores`] | the same | its first order: all at once |
@@ -39,6 +40,7 @@
 //! | place | [`Place`]: where a forward pass is intervened on |
 //! | direction | [`Direction`]: which group's set difference |
 //! | sum | [`sum_scores`]: several prompts' scores as one |
+//! | file | [`save_scores`], [`load_scores`], [`Provenance`]: scores as safetensors |
 //!
 //! Importance cannot say for or against: compare the groups' tops. Scores of
 //! [`Convention::BiasCarried`] can: positive ones carry the gap.
@@ -50,14 +52,18 @@ mod attribution_patching;
 mod contrast;
 mod direction;
 mod error;
+mod file;
 mod gap;
+mod group_scores;
 mod head_attention;
 mod knockout;
 mod likelihood;
+mod magnitude;
 mod place;
 mod random;
 mod readback;
 mod signed_gap;
+mod snip;
 mod sum;
 mod tree;
 mod wanda;
@@ -70,11 +76,15 @@ pub use bias_core::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};
 pub use direction::Direction;
 pub use error::AttribError;
+pub use file::{Provenance, load_scores, save_scores};
+pub use group_scores::GroupScores;
 pub use head_attention::HeadAttention;
 pub use knockout::Knockout;
+pub use magnitude::Magnitude;
 pub use place::{Place, PlaceScores};
 pub use random::Random;
 pub use readback::Readback;
 pub use signed_gap::SignedGap;
+pub use snip::Snip;
 pub use sum::sum_scores;
 pub use wanda::{GroupNorms, Wanda};
