@@ -31,6 +31,7 @@
 //! | [`Knockout`] → [`PlaceScores`] | heads, key/value groups, neurons, sites | the gap without it |
 //! | [`ActivationPatching`] → [`PlaceScores`] | the same | the gap with A's activation in B's runs |
 //! | [`AttributionPatching`] → [`PlaceScores`] | the same | its first order: all at once |
+//! | [`ActivationDifference`], [`SignedActivationDifference`] | neurons | mean activation for A less that for B |
 //! | [`HeadAttention`] | heads | attention from the answer to the name |
 //!
 //! | module | what for |
@@ -45,6 +46,7 @@
 //! Importance cannot say for or against: compare the groups' tops. Scores of
 //! [`Convention::BiasCarried`] can: positive ones carry the gap.
 
+mod activation_difference;
 mod activation_patching;
 mod align;
 mod attribution;
@@ -69,6 +71,7 @@ mod tree;
 mod wanda;
 mod watch;
 
+pub use activation_difference::{ActivationDifference, SignedActivationDifference};
 pub use activation_patching::ActivationPatching;
 pub use attribution::Attribution;
 pub use attribution_patching::AttributionPatching;
