@@ -28,6 +28,7 @@
 //! | [`Wanda`] → [`GroupNorms`] | weights, per group | weight times norm of its input |
 //! | [`Snip`] → [`GroupScores`] | weights, per group | weight times gradient of the answers' cross-entropy |
 //! | [`Magnitude`], [`Random`] | weights | the nulls |
+//! | [`ActSvd`] → [`RankDirections`] | directions of each matrix, per group | singular vectors of its output |
 //! | [`Knockout`] → [`PlaceScores`] | heads, key/value groups, neurons, sites | the gap without it |
 //! | [`ActivationPatching`] → [`PlaceScores`] | the same | the gap with A's activation in B's runs |
 //! | [`AttributionPatching`] → [`PlaceScores`] | the same | its first order: all at once |
@@ -46,6 +47,7 @@
 //! Importance cannot say for or against: compare the groups' tops. Scores of
 //! [`Convention::BiasCarried`] can: positive ones carry the gap.
 
+mod act_svd;
 mod activation_difference;
 mod activation_patching;
 mod align;
@@ -53,6 +55,7 @@ mod attribution;
 mod attribution_patching;
 mod contrast;
 mod direction;
+mod directions;
 mod error;
 mod file;
 mod gap;
@@ -71,6 +74,7 @@ mod tree;
 mod wanda;
 mod watch;
 
+pub use act_svd::ActSvd;
 pub use activation_difference::{ActivationDifference, SignedActivationDifference};
 pub use activation_patching::ActivationPatching;
 pub use attribution::Attribution;
@@ -78,6 +82,7 @@ pub use attribution_patching::AttributionPatching;
 pub use bias_core::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};
 pub use direction::Direction;
+pub use directions::{Directions, RankDirections};
 pub use error::AttribError;
 pub use file::{Provenance, load_scores, save_scores};
 pub use group_scores::GroupScores;
