@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_core::Unit;
-use bias_examples::cli::{Failure, embedded, finish};
+use bias_examples::cli::{Failure, embedded, finish, source};
 use bias_mask::{HeadAblation, Mask, unit_mask};
-use bias_model::{Checkpoint, LoadOptions, ModelConfig, export_masked};
+use bias_model::{Checkpoint, LoadOptions, ModelConfig, ModelSource, export_masked};
 use clap::Parser;
 
 /// Copy a Hugging Face model folder with the weights of a mask set to zero.
@@ -20,9 +20,10 @@ use clap::Parser;
   prune --unit L3H1 --unit L2N17 --out silenced
   audit --model pruned")]
 struct Args {
-    /// Hugging Face model folder; the embedded model by default
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
+    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision (built
+    /// with --features hub); the embedded model by default
+    #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
+    model: Option<ModelSource>,
     /// Mask file, as `attribute` and `study` write them
     #[arg(long, value_name = "FILE", default_value = "mask.safetensors", conflicts_with = "unit")]
     mask: PathBuf,
@@ -30,6 +31,10 @@ struct Args {
     /// single weight (model.layers.3.mlp.up_proj.weight[42]); may be repeated
     #[arg(long, value_name = "UNIT")]
     unit: Vec<Unit>,
+    /// Also write the mask in the words of the checkpoint's own files: fused matrices fused,
+    /// names as transformers has them
+    #[arg(long, value_name = "FILE")]
+    stored_mask: Option<PathBuf>,
     /// Folder to write; must not exist
     #[arg(long, value_name = "DIR", default_value = "pruned")]
     out: PathBuf,
@@ -40,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let source = args.model.clone().unwrap_or_else(embedded);
+    let source = args.model.clone().unwrap_or_else(|| ModelSource::Folder(embedded())).resolve()?;
     let mask = if args.unit.is_empty() {
         Mask::load(&args.mask)?
     } else {
@@ -50,6 +55,10 @@ fn run(args: &Args) -> Result<(), Failure> {
             .for_model(Some(&Checkpoint::open(&source)?.fingerprint()))
             .with_note("units", units.join(" "))
     };
+    if let Some(path) = &args.stored_mask {
+        let config = ModelConfig::from_folder(&source)?;
+        Checkpoint::open(&source)?.stored_mask(&config, &mask)?.save(path)?;
+    }
     export_masked(&source, &LoadOptions::default(), &mask, &args.out)?;
     println!(
         "wrote {} with {} weights set to zero, read back and compared",

@@ -116,7 +116,7 @@ fn study<A: AutodiffBackend>(
 }
 
 fn neutral(args: &Args) -> Result<Vec<String>, Failure> {
-    let own = args.model.folder().join("neutral.txt");
+    let own = args.model.folder()?.join("neutral.txt");
     let path: &Path = match &args.neutral {
         Some(path) => path,
         None if own.exists() => &own,

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_model::{Decoding, LanguageModel, ModelError};
+use bias_model::{Decoding, LanguageModel, LoadOptions, ModelError, ModelSource, Precision};
 use bias_study::{PromptSet, StudyError};
 use burn::tensor::backend::Backend;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 /// What the examples end with when something goes wrong.
@@ -79,15 +80,32 @@ pub fn embedded() -> PathBuf {
     beside.canonicalize().unwrap_or(beside)
 }
 
+/// What `--model` takes: a folder of any name, or a hub id.
+#[must_use]
+pub fn source() -> impl TypedValueParser<Value = ModelSource> {
+    OsStringValueParser::new().try_map(ModelSource::parse)
+}
+
 /// Which model, and how it is asked.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// Hugging Face model folder; the embedded model by default
-    #[arg(long, value_name = "DIR")]
-    pub model: Option<PathBuf>,
+    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision (built
+    /// with --features hub; HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count); the embedded model by default
+    #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
+    pub model: Option<ModelSource>,
     /// Where the model runs
     #[arg(long, value_enum, default_value_t)]
     pub device: Device,
+    /// Hold weights as they are stored (bf16, f16) and widen them when used: half the memory,
+    /// slower
+    #[arg(long)]
+    pub stored: bool,
+    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub accept_key: Vec<String>,
+    /// System message before every question
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
     /// Sample this many answers per prompt instead of computing their exact distribution
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
@@ -104,25 +122,35 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// The model folder.
-    #[must_use]
-    pub fn folder(&self) -> PathBuf {
-        self.model.clone().unwrap_or_else(embedded)
+    /// The model folder; a model of the hub is fetched if need be.
+    ///
+    /// # Errors
+    /// See [`ModelSource::resolve`].
+    pub fn folder(&self) -> Result<PathBuf, ModelError> {
+        self.source().resolve()
     }
 
-    /// The folder's own name.
+    /// The folder's own name, or the hub id.
     #[must_use]
     pub fn name(&self) -> String {
-        let folder = self.folder();
-        folder.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned())
+        self.source().name()
+    }
+
+    fn source(&self) -> ModelSource {
+        self.model.clone().unwrap_or_else(|| ModelSource::Folder(embedded()))
     }
 
     /// Loads it.
     ///
     /// # Errors
-    /// See [`LanguageModel::load`].
+    /// See [`folder`](Self::folder) and [`LanguageModel::load`].
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, ModelError> {
-        let mut model = LanguageModel::load(&self.folder(), device)?;
+        let options = LoadOptions {
+            precision: if self.stored { Precision::Stored } else { Precision::F32 },
+            accepted_keys: self.accept_key.clone(),
+            system: self.system.clone(),
+        };
+        let mut model = LanguageModel::load_with(&self.folder()?, &options, device)?;
         model.options_mut().max_new_tokens = self.max_new_tokens.max(1);
         model.options_mut().threads = self.device.threads();
         model.options_mut().batch_rows = self.device.batch_rows();
@@ -171,9 +199,17 @@ impl PromptArgs {
     /// Reads the prompt file.
     ///
     /// # Errors
-    /// See [`PromptSet::from_csv`]; a scenario of `--lower-is-better` that is not in it.
+    /// See [`PromptSet::from_csv`]; no file named for a model of the hub; a scenario of
+    /// `--lower-is-better` that is not in it.
     pub fn load(&self, model: &ModelArgs) -> Result<PromptSet, Failure> {
-        let path = self.prompts.clone().unwrap_or_else(|| model.folder().join("prompts.csv"));
+        let path = match (&self.prompts, &model.model) {
+            (Some(path), _) => path.clone(),
+            // Said before anything is downloaded.
+            (None, Some(ModelSource::Hub(id))) => {
+                return Err(format!("{id} brings no prompts of its own; name a file with --prompts").into());
+            }
+            (None, _) => model.folder()?.join("prompts.csv"),
+        };
         let [a, b] = &self.groups;
         let mut prompts = PromptSet::from_csv(&path, [a, b]).map_err(|e: StudyError| match &e {
             StudyError::Read { .. } if self.prompts.is_none() => {

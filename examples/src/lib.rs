@@ -1,5 +1,6 @@
 //! What the example binaries share. Run them with `cargo run --release --example NAME`.
 
+pub mod alibi;
 pub mod cli;
 pub mod world;
 

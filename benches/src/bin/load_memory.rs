@@ -1,6 +1,6 @@
 //! How much memory does loading a model take, and how long?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn measure(folder: &PathBuf, stored: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn measure(folder: &Path, stored: bool) -> Result<(), Box<dyn std::error::Error>> {
     let config = ModelConfig::from_folder(folder)?;
     let checkpoint = Checkpoint::open(folder)?;
     let file_bytes: u64 = checkpoint.files().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();

@@ -88,19 +88,21 @@ impl ModelDims {
         }
     }
 
+    /// The rows of `k_proj` and `v_proj` that belong to a key/value head.
+    ///
+    /// # Errors
+    /// [`CoreError::OutOfRange`] when the layer or group does not exist.
+    pub fn group_rows(&self, group: KvGroupId) -> Result<Range<usize>, CoreError> {
+        self.check_group(group)?;
+        Ok(group.group * self.d_head..(group.group + 1) * self.d_head)
+    }
+
     /// The query heads that read a key/value head.
     ///
     /// # Errors
     /// [`CoreError::OutOfRange`] when the layer or group does not exist.
     pub fn group_heads(&self, group: KvGroupId) -> Result<impl Iterator<Item = HeadId> + use<>, CoreError> {
-        self.check_layer(group.layer)?;
-        if group.group >= self.kv_heads {
-            return Err(CoreError::OutOfRange {
-                what: "key/value group",
-                index: group.group,
-                count: self.kv_heads,
-            });
-        }
+        self.check_group(group)?;
         let shared = self.heads / self.kv_heads;
         Ok((group.group * shared..(group.group + 1) * shared).map(move |h| HeadId::new(group.layer, h)))
     }
@@ -124,20 +126,27 @@ impl ModelDims {
         self.layers * self.block_projections().map(|p| self.shape(p).iter().product::<usize>()).sum::<usize>()
     }
 
-    fn check_layer(&self, layer: usize) -> Result<(), CoreError> {
-        if layer < self.layers {
-            return Ok(());
-        }
-        Err(CoreError::OutOfRange { what: "layer", index: layer, count: self.layers })
+    /// Refuses a layer that the model does not have.
+    ///
+    /// # Errors
+    /// [`CoreError::OutOfRange`].
+    pub fn check_layer(&self, layer: usize) -> Result<(), CoreError> {
+        within("layer", layer, self.layers)
     }
 
     fn check_head(&self, head: HeadId) -> Result<(), CoreError> {
         self.check_layer(head.layer)?;
-        if head.head >= self.heads {
-            return Err(CoreError::OutOfRange { what: "head", index: head.head, count: self.heads });
-        }
-        Ok(())
+        within("head", head.head, self.heads)
     }
+
+    fn check_group(&self, group: KvGroupId) -> Result<(), CoreError> {
+        self.check_layer(group.layer)?;
+        within("key/value group", group.group, self.kv_heads)
+    }
+}
+
+fn within(what: &'static str, index: usize, count: usize) -> Result<(), CoreError> {
+    if index < count { Ok(()) } else { Err(CoreError::OutOfRange { what, index, count }) }
 }
 
 #[cfg(test)]
@@ -161,6 +170,7 @@ mod tests {
         assert_eq!(groups, [0, 0, 0, 1, 1, 1]);
         let heads: Vec<_> = DIMS.group_heads(KvGroupId::new(1, 1)).unwrap().map(|h| h.head).collect();
         assert_eq!(heads, [3, 4, 5]);
+        assert_eq!(DIMS.group_rows(KvGroupId::new(1, 1)).unwrap(), 4..8);
         assert!(DIMS.group_heads(KvGroupId::new(0, 2)).is_err());
     }
 

@@ -11,7 +11,9 @@ use crate::CoreError;
 pub enum TokenRole {
     /// Fills a batch to equal length; never counted anywhere.
     Padding,
-    /// Any token of the prompt that is not part of the name: template marks included.
+    /// Part of the system message: what the model is told before the question.
+    System,
+    /// Any other token of the prompt that is not part of the name: template marks included.
     Prompt,
     /// Part of the person's name. Names are often several tokens.
     Name,
@@ -21,13 +23,14 @@ pub enum TokenRole {
 
 impl TokenRole {
     /// The roles of real tokens, in the order statistics store them.
-    pub const REAL: [Self; 3] = [Self::Prompt, Self::Name, Self::Answer];
+    pub const REAL: [Self; 4] = [Self::System, Self::Prompt, Self::Name, Self::Answer];
 }
 
 impl fmt::Display for TokenRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Padding => "padding",
+            Self::System => "system",
             Self::Prompt => "prompt",
             Self::Name => "name",
             Self::Answer => "answer",
@@ -39,13 +42,28 @@ impl FromStr for TokenRole {
     type Err = CoreError;
 
     fn from_str(text: &str) -> Result<Self, CoreError> {
-        [Self::Padding, Self::Prompt, Self::Name, Self::Answer]
+        [Self::Padding, Self::System, Self::Prompt, Self::Name, Self::Answer]
             .into_iter()
             .find(|r| r.to_string() == text)
             .ok_or_else(|| CoreError::Parse {
                 kind: "token role",
                 text: text.into(),
-                expected: "`padding`, `prompt`, `name` or `answer`",
+                expected: "`padding`, `system`, `prompt`, `name` or `answer`",
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_read_back_from_their_names() {
+        for role in TokenRole::REAL.into_iter().chain([TokenRole::Padding]) {
+            assert_eq!(role.to_string().parse::<TokenRole>().unwrap(), role);
+            assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{role}\""));
+        }
+        assert!(TokenRole::REAL.is_sorted());
+        assert!("other".parse::<TokenRole>().is_err());
     }
 }

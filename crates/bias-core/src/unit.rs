@@ -20,6 +20,13 @@ pub enum UnitKind {
     Head,
     /// One key/value head, with the query heads that read it.
     KvGroup,
+    /// One decoder block.
+    Layer,
+}
+
+impl UnitKind {
+    /// Every kind, from small to large.
+    pub const ALL: [Self; 5] = [Self::Weight, Self::Neuron, Self::Head, Self::KvGroup, Self::Layer];
 }
 
 impl fmt::Display for UnitKind {
@@ -29,6 +36,19 @@ impl fmt::Display for UnitKind {
             Self::Neuron => "neuron",
             Self::Head => "head",
             Self::KvGroup => "key/value group",
+            Self::Layer => "layer",
+        })
+    }
+}
+
+impl FromStr for UnitKind {
+    type Err = CoreError;
+
+    fn from_str(text: &str) -> Result<Self, CoreError> {
+        Self::ALL.into_iter().find(|kind| kind.to_string() == text).ok_or_else(|| CoreError::Parse {
+            kind: "kind of unit",
+            text: text.into(),
+            expected: "`weight`, `neuron`, `head`, `key/value group` or `layer`",
         })
     }
 }
@@ -96,6 +116,8 @@ pub enum Unit {
     Head(HeadId),
     /// A key/value head and its query heads.
     KvGroup(KvGroupId),
+    /// A whole decoder block, from 0.
+    Layer(usize),
 }
 
 impl Unit {
@@ -107,6 +129,7 @@ impl Unit {
             Self::Neuron(_) => UnitKind::Neuron,
             Self::Head(_) => UnitKind::Head,
             Self::KvGroup(_) => UnitKind::KvGroup,
+            Self::Layer(_) => UnitKind::Layer,
         }
     }
 }
@@ -136,6 +159,7 @@ impl fmt::Display for Unit {
             Self::Neuron(id) => id.fmt(f),
             Self::Head(id) => id.fmt(f),
             Self::KvGroup(id) => id.fmt(f),
+            Self::Layer(layer) => write!(f, "L{layer}"),
         }
     }
 }
@@ -194,6 +218,9 @@ impl FromStr for Unit {
         if let Ok(group) = text.parse() {
             return Ok(Self::KvGroup(group));
         }
+        if let Some(layer) = text.strip_prefix('L').and_then(|layer| layer.parse().ok()) {
+            return Ok(Self::Layer(layer));
+        }
         let weight = || {
             let (path, index) = text.strip_suffix(']')?.rsplit_once('[')?;
             Some(Self::Weight(path.parse().ok()?, index.parse().ok()?))
@@ -201,7 +228,7 @@ impl FromStr for Unit {
         weight().ok_or_else(|| CoreError::Parse {
             kind: "unit",
             text: text.into(),
-            expected: "`L3H1` (head), `L3G0` (key/value group), `L3N17` (neuron) or `model.layers.3.mlp.up_proj.weight[42]` (weight)",
+            expected: "`L3` (layer), `L3H1` (head), `L3G0` (key/value group), `L3N17` (neuron) or `model.layers.3.mlp.up_proj.weight[42]` (weight)",
         })
     }
 }
@@ -234,12 +261,14 @@ mod tests {
                 Unit::Head(HeadId::new(layer, index)),
                 Unit::KvGroup(KvGroupId::new(layer, index)),
                 Unit::Neuron(NeuronId::new(layer, index)),
+                Unit::Layer(index),
                 Unit::Weight(ParamPath::of(layer, Projection::Up), index),
             ];
             for unit in units {
                 prop_assert_eq!(unit.to_string().parse::<Unit>(), Ok(unit.clone()));
                 let json = serde_json::to_string(&unit).unwrap();
-                prop_assert_eq!(serde_json::from_str::<Unit>(&json).unwrap(), unit);
+                prop_assert_eq!(serde_json::from_str::<Unit>(&json).unwrap(), unit.clone());
+                prop_assert_eq!(unit.kind().to_string().parse::<UnitKind>(), Ok(unit.kind()));
             }
         }
 

@@ -1,42 +1,48 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bias_core::ParamPath;
-use burn::tensor::{Bool, Tensor, TensorData, backend::Backend};
+use burn::tensor::{Bool, Element as _, Tensor, TensorData, backend::Backend};
 
-use crate::{BitMatrix, Mask, MaskError};
-
-/// A model whose weight matrices can be read and set: what a mask is applied to.
-pub trait MaskTarget<B: Backend> {
-    /// A weight matrix, `[out, in]`.
-    ///
-    /// # Errors
-    /// [`MaskError::NoSuchParam`].
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError>;
-
-    /// Replaces a weight matrix, `[out, in]`.
-    ///
-    /// # Errors
-    /// [`MaskError::NoSuchParam`], [`MaskError::ShapeMismatch`].
-    fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError>;
-
-    /// SHA-256 of the weights as they were loaded, if they came from files.
-    fn fingerprint(&self) -> Option<&str>;
-}
+use crate::undo::stored;
+use crate::{BitMatrix, Mask, MaskError, MaskTarget, Undo};
 
 /// What happens to the chosen weights.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Intervention {
     /// They become 0.
     Zero,
     /// They are multiplied by a factor.
     Scale(f32),
+    /// What each passes on becomes its mean over a data set: `W_ij · x_j` becomes
+    /// `W_ij · mean_j`. That is, the weight becomes 0 and the output's bias grows by
+    /// `Σ_j W_ij · mean_j` over the chosen `j`. Where there was no bias, there is one then.
+    Mean(Means),
 }
 
-/// What an application overwrote. Give it back with [`revert`](Self::revert).
-///
-/// Holds the overwritten values only, in the type they are stored in.
-#[derive(Debug)]
-#[must_use = "without it the model cannot be restored"]
-pub struct Undo {
-    matrices: Vec<(ParamPath, BitMatrix, Vec<u8>)>,
+/// The mean input of each channel of some matrices, over a data set. Cheap to clone.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Means(Arc<BTreeMap<ParamPath, Vec<f64>>>);
+
+impl FromIterator<(ParamPath, Vec<f64>)> for Means {
+    /// Each matrix with its means, `[in]`.
+    fn from_iter<I: IntoIterator<Item = (ParamPath, Vec<f64>)>>(means: I) -> Self {
+        Self(Arc::new(means.into_iter().collect()))
+    }
+}
+
+impl Means {
+    /// The means for a matrix of so many input channels.
+    fn of(&self, path: &ParamPath, expected: usize) -> Result<&[f64], MaskError> {
+        let means = self.0.get(path).ok_or_else(|| MaskError::MissingMeans { path: path.clone() })?;
+        if means.len() != expected {
+            return Err(MaskError::Channels { path: path.clone(), expected, found: means.len() });
+        }
+        match means.iter().position(|mean| !mean.is_finite()) {
+            Some(channel) => Err(MaskError::Mean { path: path.clone(), channel, mean: means[channel] }),
+            None => Ok(means),
+        }
+    }
 }
 
 impl Mask {
@@ -45,70 +51,82 @@ impl Mask {
     /// # Errors
     /// [`MaskError::OtherModel`] when the mask belongs to other weights;
     /// [`MaskError::NoSuchParam`], [`MaskError::ShapeMismatch`], [`MaskError::Factor`].
+    /// For means also [`MaskError::MissingMeans`], [`MaskError::Channels`],
+    /// [`MaskError::Mean`], and [`MaskError::BiasOutOfReach`] when the model does not say
+    /// how to set a bias.
     pub fn apply<B: Backend>(
         &self,
         model: &mut impl MaskTarget<B>,
         intervention: Intervention,
     ) -> Result<Undo, MaskError> {
+        self.apply_ref(model, &intervention)
+    }
+
+    pub(crate) fn apply_ref<B: Backend>(
+        &self,
+        model: &mut impl MaskTarget<B>,
+        intervention: &Intervention,
+    ) -> Result<Undo, MaskError> {
         self.check_fingerprint(model.fingerprint())?;
-        if let Intervention::Scale(factor) = intervention
+        if let Intervention::Scale(factor) = *intervention
             && !factor.is_finite()
         {
             return Err(MaskError::Factor { factor });
         }
-        let mut undo = Undo { matrices: Vec::new() };
-        let mut changed = Vec::new();
-        for (path, bits) in self.iter().filter(|(_, bits)| !bits.is_empty()) {
-            let weight = model.weight(path)?;
-            if weight.dims() != bits.shape() {
-                return Err(MaskError::ShapeMismatch {
-                    path: path.clone(),
-                    expected: bits.shape(),
-                    found: weight.dims(),
-                });
+        Undo::of(model, |model, undo| {
+            for (path, bits) in self.iter().filter(|(_, bits)| !bits.is_empty()) {
+                let weight = model.weight(path)?;
+                let (expected, found) = (bits.shape(), weight.dims());
+                if found != expected {
+                    return Err(MaskError::ShapeMismatch { path: path.clone(), expected, found });
+                }
+                let before = weight.to_data();
+                if let Intervention::Mean(means) = intervention {
+                    let passed = passed_on(bits, &before, means.of(path, bits.cols())?);
+                    let bias = raised(path, model.bias(path)?, passed, &weight.device())?;
+                    undo.set_bias(model, path, bias)?;
+                }
+                let chosen = chosen::<B>(bits, &weight.device());
+                let after = match intervention {
+                    Intervention::Zero | Intervention::Mean(_) => weight.mask_fill(chosen, 0.0),
+                    Intervention::Scale(factor) => {
+                        weight.clone().mask_where(chosen, weight.mul_scalar(*factor))
+                    }
+                };
+                undo.set_values(model, path, bits, (&before, after))?;
             }
-            let data = weight.to_data();
-            let width = data.dtype.size();
-            let old = bits.iter().flat_map(|i| data.as_bytes()[i * width..(i + 1) * width].iter().copied());
-            undo.matrices.push((path.clone(), bits.clone(), old.collect()));
-            let chosen = chosen::<B>(bits, &weight.device());
-            changed.push(match intervention {
-                Intervention::Zero => weight.mask_fill(chosen, 0.0),
-                Intervention::Scale(factor) => weight.clone().mask_where(chosen, weight.mul_scalar(factor)),
-            });
-        }
-        for ((path, ..), weight) in undo.matrices.iter().zip(changed) {
-            model.set_weight(path, weight)?;
-        }
-        Ok(undo)
+            Ok(())
+        })
     }
 }
 
-impl Undo {
-    /// Puts the overwritten weights back, bit for bit. Weights changed meanwhile
-    /// elsewhere stay as they are; stacked masks are reverted last one first.
-    ///
-    /// # Errors
-    /// [`MaskError::NoSuchParam`] when the model is not the one it came from.
-    pub fn revert<B: Backend>(self, model: &mut impl MaskTarget<B>) -> Result<(), MaskError> {
-        for (path, bits, old) in self.matrices {
-            let weight = model.weight(&path)?;
-            let device = weight.device();
-            let data = weight.into_data();
-            let width = data.dtype.size();
-            if data.shape.as_slice() != bits.shape() || old.len() != bits.count() * width {
-                return Err(MaskError::NoSuchParam { path });
-            }
-            let mut bytes = data.as_bytes().to_vec();
-            for (i, value) in bits.iter().zip(old.chunks_exact(width)) {
-                bytes[i * width..(i + 1) * width].copy_from_slice(value);
-            }
-            let dtype = data.dtype;
-            let data = TensorData::from_bytes_vec(bytes, data.shape.clone(), dtype);
-            model.set_weight(&path, Tensor::from_data(data, (&device, dtype)))?;
-        }
-        Ok(())
+/// `Σ_j W_ij · mean_j` over the chosen `j`, for every output `i`.
+fn passed_on(bits: &BitMatrix, weight: &TensorData, means: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; bits.rows()];
+    for (i, weight) in weight.iter::<f64>().enumerate().filter(|(i, _)| bits.contains(*i)) {
+        sums[i / bits.cols()] += weight * means[i % bits.cols()];
     }
+    sums
+}
+
+/// A bias with something added, in its own type; a new one in the type of the backend.
+fn raised<B: Backend>(
+    path: &ParamPath,
+    bias: Option<Tensor<B, 1>>,
+    mut by: Vec<f64>,
+    device: &B::Device,
+) -> Result<Tensor<B, 1>, MaskError> {
+    let mut dtype = B::FloatElem::dtype();
+    if let Some(bias) = bias.map(Tensor::into_data) {
+        if bias.num_elements() != by.len() {
+            let (expected, found) = (by.len(), bias.num_elements());
+            return Err(MaskError::Channels { path: path.clone(), expected, found });
+        }
+        by.iter_mut().zip(bias.iter::<f64>()).for_each(|(by, bias)| *by += bias);
+        dtype = bias.dtype;
+    }
+    let shape = [by.len()];
+    Ok(stored(TensorData::new(by, shape).convert_dtype(dtype), device))
 }
 
 fn chosen<B: Backend>(bits: &BitMatrix, device: &B::Device) -> Tensor<B, 2, Bool> {

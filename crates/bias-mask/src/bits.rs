@@ -125,6 +125,13 @@ impl BitMatrix {
         Ok(())
     }
 
+    /// The other weights of the matrix.
+    #[must_use]
+    pub fn complement(mut self) -> Self {
+        self.bits.toggle_range(..);
+        self
+    }
+
     /// Flat row-major indices of the set bits, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.bits.ones()
@@ -145,6 +152,19 @@ impl BitMatrix {
 
     pub(crate) fn difference_with(&mut self, other: &Self) {
         self.bits.difference_with(&other.bits);
+    }
+
+    pub(crate) fn symmetric_difference_with(&mut self, other: &Self) {
+        self.bits.symmetric_difference_with(&other.bits);
+    }
+
+    /// The bits in words, least significant first; those beyond the end must stay clear.
+    pub(crate) fn words_mut(&mut self) -> &mut [usize] {
+        self.bits.as_mut_slice()
+    }
+
+    pub(crate) fn remove(&mut self, index: usize) {
+        self.bits.remove(index);
     }
 }
 

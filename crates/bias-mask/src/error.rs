@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use bias_core::{CoreError, ParamPath};
+use bias_core::{CoreError, ParamPath, UnitKind};
 use thiserror::Error;
 
 /// What can be wrong with a mask or its use.
@@ -57,6 +57,56 @@ pub enum MaskError {
         /// The factor asked for.
         factor: f32,
     },
+    /// A matrix that no means were given for.
+    #[error("{path}: no means of its inputs were given")]
+    MissingMeans {
+        /// The parameter.
+        path: ParamPath,
+    },
+    /// A mean that is not a number.
+    #[error("{path}: the mean of input {channel} is {mean}")]
+    Mean {
+        /// The parameter.
+        path: ParamPath,
+        /// The input channel.
+        channel: usize,
+        /// Its mean.
+        mean: f64,
+    },
+    /// A bias that the model gives no way to.
+    #[error(
+        "{path}: this model's biases cannot be reached; implement MaskTarget::bias and set_bias, or zero the weights"
+    )]
+    BiasOutOfReach {
+        /// The parameter.
+        path: ParamPath,
+    },
+    /// Directions that do not fill their shape, or none.
+    #[error("{path}: {found} values are not {rank} directions of {channels} channels", channels = shape[0], rank = shape[1])]
+    Basis {
+        /// The parameter.
+        path: ParamPath,
+        /// `[channels, rank]`
+        shape: [usize; 2],
+        /// How many values came.
+        found: usize,
+    },
+    /// Directions that are not at right angles, or not of length 1.
+    #[error(
+        "{path}: the product of directions {} and {} is {product}; make them orthonormal, for example by a QR decomposition",
+        pair[0], pair[1]
+    )]
+    NotOrthonormal {
+        /// The parameter.
+        path: ParamPath,
+        /// The two directions, from 0.
+        pair: [usize; 2],
+        /// Their product.
+        product: f64,
+    },
+    /// A change that is not in place.
+    #[error("there is no such change in place; was it removed before, or made by another `Changes`?")]
+    NoSuchChange,
     /// More weights asked for than there are.
     #[error("asked to select {count} of {available} weights")]
     Count {
@@ -82,6 +132,47 @@ pub enum MaskError {
         needs: &'static str,
         /// What it got.
         found: &'static str,
+    },
+    /// No scores to select from.
+    #[error("no scores were given; at least one matrix is needed")]
+    NoScores,
+    /// A matrix that was given twice.
+    #[error("{path} is given twice")]
+    Duplicate {
+        /// The parameter.
+        path: ParamPath,
+    },
+    /// A unit's sum that lacks a matrix.
+    #[error("{path}: there are no scores of this matrix, which the score of a {kind} is summed from")]
+    MissingScores {
+        /// The parameter.
+        path: ParamPath,
+        /// The kind of unit.
+        kind: UnitKind,
+    },
+    /// A kind of unit that scores are not summed to.
+    #[error("scores are already those of each {kind}; select from them as they are")]
+    NotSummed {
+        /// The kind of unit.
+        kind: UnitKind,
+    },
+    /// More chosen of a block than it holds, or a block of none.
+    #[error("{n} of every {m} weights cannot be chosen")]
+    Block {
+        /// How many of each block.
+        n: usize,
+        /// How long a block is.
+        m: usize,
+    },
+    /// Values that should be one per channel of a matrix.
+    #[error("{path}: {expected} channels need a value each, found {found}")]
+    Channels {
+        /// The parameter.
+        path: ParamPath,
+        /// How many channels there are.
+        expected: usize,
+        /// How many values came.
+        found: usize,
     },
     /// No mask to combine.
     #[error("no mask was given; at least one is needed")]

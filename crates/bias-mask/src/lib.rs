@@ -25,22 +25,42 @@
 //! |---|---|
 //! | mask | [`Mask`]: set algebra, *common* masks, matched random |
 //! | bits | [`BitMatrix`]: the bits of one matrix |
-//! | select | [`top_fraction`], [`top_difference`], [`top_carriers`]: from scores, exactly |
-//! | units | [`head_mask`], [`group_mask`], [`neuron_mask`], [`unit_mask`]: whole heads, key/value groups, MLP channels |
-//! | apply | [`MaskTarget`], [`Intervention`], [`Undo`]: on a model, and back |
+//! | comparison | [`select`], [`ComparisonGroup`]: the highest scores per matrix, per row, of all, or n of every m |
+//! | select | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_carriers`]: what methods choose |
+//! | rank | the `k` highest scores, exactly, in parallel |
+//! | units | [`unit_mask`], [`head_mask`], [`group_mask`], [`neuron_mask`], [`layer_mask`]: the weights of whole units |
+//! | aggregate | [`aggregate`]: scores of weights, summed to scores of units |
+//! | target | [`MaskTarget`]: what a model must offer |
+//! | apply | [`Intervention`], [`Means`]: weights to zero, to a share, to what they pass on on average |
+//! | directions | [`Directions`], [`Side`]: removed from a matrix's outputs or inputs |
+//! | undo | [`Undo`]: back, bit for bit |
+//! | changes | [`Changes`], [`Change`], [`ChangeId`]: several on one model, taken off in any order |
 //! | file | [`Mask::save`], [`Mask::load`] |
 
+mod aggregate;
 mod apply;
 mod bits;
+mod changes;
+mod comparison;
+mod directions;
 mod error;
 mod file;
 mod mask;
+mod rank;
 mod select;
+mod target;
+mod undo;
 mod units;
 
-pub use apply::{Intervention, MaskTarget, Undo};
+pub use aggregate::aggregate;
+pub use apply::{Intervention, Means};
 pub use bits::BitMatrix;
+pub use changes::{Change, ChangeId, Changes};
+pub use comparison::{ComparisonGroup, select};
+pub use directions::{Directions, Side};
 pub use error::MaskError;
 pub use mask::{Mask, Meeting};
-pub use select::{top_carriers, top_difference, top_fraction};
-pub use units::{HeadAblation, group_mask, head_mask, neuron_mask, unit_mask};
+pub use select::{top_carriers, top_difference, top_difference_scaled, top_fraction};
+pub use target::MaskTarget;
+pub use undo::Undo;
+pub use units::{HeadAblation, group_mask, head_mask, layer_mask, neuron_mask, unit_mask};

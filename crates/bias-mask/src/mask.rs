@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use bias_core::ParamPath;
+use bias_core::{ModelDims, ParamPath};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -42,6 +43,16 @@ pub struct Meeting {
 }
 
 impl Mask {
+    /// Every weight of every decoder block.
+    ///
+    /// # Errors
+    /// [`MaskError::TooLarge`].
+    pub fn full(dims: &ModelDims) -> Result<Self, MaskError> {
+        let full = |shape| Ok::<_, MaskError>(BitMatrix::new(shape)?.complement());
+        let matrices = dims.projections().map(|(path, _, p)| Ok((path, full(dims.shape(p))?)));
+        Ok(Self { matrices: matrices.collect::<Result<_, MaskError>>()?, ..Self::default() })
+    }
+
     /// Sets the bits of a matrix, replacing earlier ones.
     ///
     /// # Errors
@@ -52,6 +63,18 @@ impl Mask {
         }
         self.matrices.insert(path, bits);
         Ok(())
+    }
+
+    /// The bits of a matrix, none of them set if there were none.
+    pub(crate) fn bits_mut(
+        &mut self,
+        path: ParamPath,
+        shape: [usize; 2],
+    ) -> Result<&mut BitMatrix, MaskError> {
+        Ok(match self.matrices.entry(path) {
+            Entry::Occupied(own) => own.into_mut(),
+            Entry::Vacant(place) => place.insert(BitMatrix::new(shape)?),
+        })
     }
 
     /// The bits of a matrix, or `None` when nothing of it is chosen.
@@ -107,12 +130,7 @@ impl Mask {
     /// # Errors
     /// [`MaskError::OtherModel`] when both sides are known and differ.
     pub fn check_fingerprint(&self, other: Option<&str>) -> Result<(), MaskError> {
-        match (&self.fingerprint, other) {
-            (Some(expected), Some(found)) if expected != found => {
-                Err(MaskError::OtherModel { expected: expected.clone(), found: found.into() })
-            }
-            _ => Ok(()),
-        }
+        same_model(self.fingerprint(), other)
     }
 
     /// Weights chosen by either.
@@ -122,10 +140,7 @@ impl Mask {
     pub fn union(&self, other: &Self) -> Result<Self, MaskError> {
         let mut out = self.clone_for(other)?;
         for (path, bits) in &other.matrices {
-            match out.matrices.get_mut(path) {
-                Some(own) => own.union_with(bits),
-                None => drop(out.matrices.insert(path.clone(), bits.clone())),
-            }
+            out.bits_mut(path.clone(), bits.shape())?.union_with(bits);
         }
         Ok(out)
     }
@@ -158,6 +173,31 @@ impl Mask {
             }
         }
         Ok(out)
+    }
+
+    /// Weights chosen by one of the two and not by the other.
+    ///
+    /// # Errors
+    /// [`MaskError::OtherModel`], [`MaskError::ShapeMismatch`].
+    pub fn symmetric_difference(&self, other: &Self) -> Result<Self, MaskError> {
+        let mut out = self.clone_for(other)?;
+        for (path, bits) in &other.matrices {
+            out.bits_mut(path.clone(), bits.shape())?.symmetric_difference_with(bits);
+        }
+        Ok(out)
+    }
+
+    /// Weights of the model's blocks that are not chosen.
+    ///
+    /// # Errors
+    /// [`MaskError::NoSuchParam`] and [`MaskError::ShapeMismatch`] when the mask has a
+    /// matrix that is not one of the blocks'.
+    pub fn complement(&self, dims: &ModelDims) -> Result<Self, MaskError> {
+        let all = Self::full(dims)?;
+        if let Some(path) = self.matrices.keys().find(|path| all.get(path).is_none()) {
+            return Err(MaskError::NoSuchParam { path: path.clone() });
+        }
+        all.difference(self)
     }
 
     /// Weights chosen by every mask: the paper's *common* strategy over variations.
@@ -224,6 +264,16 @@ impl Mask {
         self.check_with(other)?;
         let fingerprint = self.fingerprint.clone().or_else(|| other.fingerprint.clone());
         Ok(Self { matrices: self.matrices.clone(), fingerprint, provenance: BTreeMap::new() })
+    }
+}
+
+/// Refuses fingerprints that are both known and differ.
+pub(crate) fn same_model(expected: Option<&str>, found: Option<&str>) -> Result<(), MaskError> {
+    match (expected, found) {
+        (Some(expected), Some(found)) if expected != found => {
+            Err(MaskError::OtherModel { expected: expected.into(), found: found.into() })
+        }
+        _ => Ok(()),
     }
 }
 

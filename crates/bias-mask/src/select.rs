@@ -1,49 +1,28 @@
-//! Exact selection: the `k` highest scores, ties to the lower index.
-//!
-//! A score becomes a `u32` that sorts the same way; the `k`-th largest is then
-//! found by counting, first the upper and then the lower 16 bits. Three passes
-//! over the scores, 256 KiB of counters, no copy and no sort.
+//! The selections that methods name: shares of a matrix, the paper's set difference,
+//! carriers of bias.
 
-use bias_core::{Convention, ParamScores};
+use std::slice;
+
+use bias_core::{Convention, CoreError, ParamPath, ParamScores};
 use rayon::prelude::*;
 
+use crate::rank::{Scores, mark_top};
 use crate::{BitMatrix, Mask, MaskError};
 
-/// `f32` to `u32` so that order is kept; `-0.0` equals `0.0`.
-fn key(score: f32) -> u32 {
-    let bits = (score + 0.0).to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
-}
-
-/// The `k`-th largest key, and how many keys equal to it are among the first `k`.
-fn threshold(scores: &[&[f32]], k: usize) -> Option<(u32, usize)> {
-    fn bucket(counts: &[usize], mut left: usize) -> Option<(u32, usize)> {
-        for (bucket, &count) in counts.iter().enumerate().rev() {
-            if left <= count {
-                return Some((bucket as u32, left));
-            }
-            left -= count;
-        }
-        None
-    }
-    let keys = || scores.iter().flat_map(|values| values.iter()).map(|&score| key(score));
-    let mut counts = vec![0usize; 1 << 16];
-    keys().for_each(|key| counts[(key >> 16) as usize] += 1);
-    let (upper, left) = bucket(&counts, k)?;
-    counts.fill(0);
-    keys().filter(|key| key >> 16 == upper).for_each(|key| counts[(key & 0xffff) as usize] += 1);
-    let (lower, left) = bucket(&counts, left)?;
-    Some((upper << 16 | lower, left))
-}
-
-fn refuse_nan(scores: &ParamScores) -> Result<(), MaskError> {
-    match scores.values().iter().position(|v| v.is_nan()) {
-        Some(index) => Err(MaskError::NanScore { path: scores.path().clone(), index }),
-        None => Ok(()),
+/// `⌊fraction · of⌋`
+pub(crate) fn share(fraction: f64, of: usize) -> Result<usize, MaskError> {
+    if (0.0..=1.0).contains(&fraction) {
+        Ok((fraction * of as f64) as usize)
+    } else {
+        Err(MaskError::Fraction { fraction })
     }
 }
 
-fn require(scores: &ParamScores, convention: Convention, needs: &'static str) -> Result<(), MaskError> {
+pub(crate) fn require(
+    scores: &ParamScores,
+    convention: Convention,
+    needs: &'static str,
+) -> Result<(), MaskError> {
     if scores.convention() == convention {
         return Ok(());
     }
@@ -54,23 +33,26 @@ fn require(scores: &ParamScores, convention: Convention, needs: &'static str) ->
     Err(MaskError::Convention { path: scores.path().clone(), needs, found })
 }
 
+fn top(scores: Scores<'_>, shape: [usize; 2], fraction: f64) -> Result<BitMatrix, MaskError> {
+    let k = share(fraction, scores.values.len())?;
+    let mut bits = BitMatrix::new(shape)?;
+    mark_top(&[scores], slice::from_mut(&mut bits), k)?;
+    Ok(bits)
+}
+
 /// The `⌊fraction · numel⌋` highest scores of one matrix.
 ///
 /// # Errors
 /// [`MaskError::Fraction`] outside [0, 1], [`MaskError::NanScore`].
 pub fn top_fraction(scores: &ParamScores, fraction: f64) -> Result<BitMatrix, MaskError> {
-    if !(0.0..=1.0).contains(&fraction) {
-        return Err(MaskError::Fraction { fraction });
-    }
-    refuse_nan(scores)?;
-    let mut bits = BitMatrix::new(scores.shape())?;
-    let k = (fraction * scores.values().len() as f64) as usize;
-    take(std::slice::from_ref(scores), k, |_, index| bits.insert(index))?;
-    Ok(bits)
+    top(scores.into(), scores.shape(), fraction)
 }
 
 /// Weights in the top `fraction` of group `a`'s importance and not of group `b`'s,
 /// matrix by matrix: the paper's selection (arXiv 2502.07771), with its 0.15 there.
+///
+/// Beside the scores it takes one bit per weight for the mask, and one more while a
+/// matrix is being worked on.
 ///
 /// # Errors
 /// As [`top_fraction`]; [`MaskError::Convention`] unless both score importance;
@@ -104,6 +86,39 @@ pub fn top_difference(a: &[ParamScores], b: &[ParamScores], fraction: f64) -> Re
     Ok(mask)
 }
 
+/// [`top_difference`] of one matrix by Wanda's scores, `|W_ij| · norm_j` (Sun et al. 2023),
+/// which are made while they are counted and never stored.
+///
+/// A score is the product in f64, rounded to f32. `norms` are group A's and B's.
+///
+/// # Shapes
+/// `weights`: `[out, in]`, row-major; `norms`: `[in]` each.
+///
+/// # Errors
+/// As [`top_fraction`]; [`MaskError::Core`] when the weights do not fill the shape,
+/// [`MaskError::Channels`] when norms are not one per input channel.
+pub fn top_difference_scaled(
+    path: &ParamPath,
+    weights: &[f32],
+    shape: [usize; 2],
+    norms: [&[f64]; 2],
+    fraction: f64,
+) -> Result<BitMatrix, MaskError> {
+    if shape[0].checked_mul(shape[1]) != Some(weights.len()) {
+        let (path, found) = (path.to_string(), weights.len());
+        return Err(CoreError::ScoreCount { path, shape, found }.into());
+    }
+    let of = |norms: &[f64]| {
+        if norms.len() != shape[1] {
+            return Err(MaskError::Channels { path: path.clone(), expected: shape[1], found: norms.len() });
+        }
+        top(Scores { path, values: weights, norms: Some(norms) }, shape, fraction)
+    };
+    let mut bits = of(norms[0])?;
+    bits.difference_with(&of(norms[1])?);
+    Ok(bits)
+}
+
 /// The `count` weights that carry most of the bias, over all matrices together; fewer
 /// when fewer score above zero.
 ///
@@ -118,42 +133,15 @@ pub fn top_carriers(scores: &[ParamScores], count: usize) -> Result<Mask, MaskEr
     let mut matrices = Vec::with_capacity(scores.len());
     for s in scores {
         require(s, Convention::BiasCarried, "carriers of bias are selected by signed scores")?;
-        refuse_nan(s)?;
         matrices.push(BitMatrix::new(s.shape())?);
     }
-    let positive = scores.iter().flat_map(|s| s.values()).filter(|v| **v > 0.0).count();
-    take(scores, count.min(positive), |matrix, index| {
-        let bits = matrices.get_mut(matrix);
-        bits.map_or(Ok(()), |bits| bits.insert(index))
-    })?;
+    let positive = |s: &ParamScores| s.values().par_iter().filter(|v| **v > 0.0).count();
+    let positive = scores.iter().map(positive).sum();
+    let all: Vec<Scores<'_>> = scores.iter().map(Scores::from).collect();
+    mark_top(&all, &mut matrices, count.min(positive))?;
     let mut mask = Mask::default();
     scores.iter().zip(matrices).try_for_each(|(s, bits)| mask.insert(s.path().clone(), bits))?;
     Ok(mask)
-}
-
-/// Calls `chosen(matrix, index)` for the `k` highest scores over all matrices.
-fn take(
-    scores: &[ParamScores],
-    k: usize,
-    mut chosen: impl FnMut(usize, usize) -> Result<(), MaskError>,
-) -> Result<(), MaskError> {
-    if k == 0 {
-        return Ok(());
-    }
-    let values: Vec<&[f32]> = scores.iter().map(ParamScores::values).collect();
-    let Some((threshold, mut ties)) = threshold(&values, k) else { return Ok(()) };
-    for (matrix, values) in values.iter().enumerate() {
-        for (index, &score) in values.iter().enumerate() {
-            let key = key(score);
-            if key > threshold {
-                chosen(matrix, index)?;
-            } else if key == threshold && ties > 0 {
-                ties -= 1;
-                chosen(matrix, index)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -182,6 +170,61 @@ mod tests {
             let found = top_fraction(&scores(Convention::Importance, values), p).unwrap();
             prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected);
         }
+    }
+
+    /// Long enough for several threads, with rows that end within words and pieces.
+    fn long(seed: u32) -> (Vec<f32>, [usize; 2]) {
+        let shape = [211, 2999];
+        let value = |i: u32| {
+            let mixed = (i ^ seed).wrapping_mul(0x9e37_79b9) >> 9;
+            (mixed % 4001) as f32 / 4000.0 - 0.5
+        };
+        ((0..(shape[0] * shape[1]) as u32).map(value).collect(), shape)
+    }
+
+    #[test]
+    fn threads_select_what_a_stable_sort_does() {
+        let (values, _) = long(1);
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&a, &b| values[b].partial_cmp(&values[a]).unwrap());
+        let scores = scores(Convention::Importance, values);
+        for p in [0.0, 1e-5, 0.15, 0.5, 0.99, 1.0] {
+            let mut expected = order[..(p * order.len() as f64) as usize].to_vec();
+            expected.sort_unstable();
+            assert!(top_fraction(&scores, p).unwrap().iter().eq(expected), "{p}");
+        }
+        let equal = self::scores(Convention::Importance, vec![0.0; order.len()]);
+        let found = top_fraction(&equal, 0.3).unwrap();
+        assert!(found.iter().eq(0..(0.3 * order.len() as f64) as usize));
+    }
+
+    /// Made on the fly or stored, scores choose the same weights.
+    #[test]
+    fn scaled_weights_select_what_their_scores_do() {
+        let (weights, shape) = long(2);
+        let norms = |by: usize| -> Vec<f64> { (0..shape[1]).map(|j| ((j * by) % 97) as f64 / 7.3).collect() };
+        let (a, b) = (norms(31), norms(57));
+        let path = ParamPath::of(0, Projection::Q);
+        let stored = |norms: &[f64]| {
+            let rows = weights.chunks_exact(shape[1]);
+            let row = |row: &'_ [f32]| -> Vec<f32> {
+                row.iter().zip(norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32).collect()
+            };
+            [ParamScores::new(path.clone(), shape, Convention::Importance, rows.flat_map(row).collect())
+                .unwrap()]
+        };
+        let expected = top_difference(&stored(&a), &stored(&b), 0.15).unwrap();
+        let found = top_difference_scaled(&path, &weights, shape, [&a, &b], 0.15).unwrap();
+        assert_eq!(Some(&found), expected.get(&path));
+        assert!(found.count() > 1000);
+
+        let try_with =
+            |norms: &[f64], shape| top_difference_scaled(&path, &weights, shape, [&a, norms], 0.15);
+        assert!(matches!(try_with(&b[1..], shape), Err(MaskError::Channels { .. })));
+        assert!(matches!(try_with(&b, [shape[0] + 1, shape[1]]), Err(MaskError::Core(_))));
+        let mut broken = b.clone();
+        broken[5] = f64::NAN;
+        assert!(matches!(try_with(&broken, shape), Err(MaskError::NanScore { index: 5, .. })));
     }
 
     #[test]

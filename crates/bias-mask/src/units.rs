@@ -22,23 +22,7 @@ pub enum HeadAblation {
 /// # Errors
 /// [`MaskError::Core`] for a head the model does not have.
 pub fn head_mask(dims: &ModelDims, heads: &[HeadId], ablation: HeadAblation) -> Result<Mask, MaskError> {
-    let mut mask = Mask::default();
-    for &head in heads {
-        let channels = dims.head_columns(head)?;
-        match ablation {
-            HeadAblation::ZeroOutput => {
-                let mut bits = matrix(&mask, dims, head.layer, Projection::O)?;
-                channels.into_iter().try_for_each(|c| bits.insert_column(c))?;
-                mask.insert(ParamPath::of(head.layer, Projection::O), bits)?;
-            }
-            HeadAblation::ZeroQuery => {
-                let mut bits = matrix(&mask, dims, head.layer, Projection::Q)?;
-                channels.into_iter().try_for_each(|c| bits.insert_row(c))?;
-                mask.insert(ParamPath::of(head.layer, Projection::Q), bits)?;
-            }
-        }
-    }
-    Ok(mask)
+    of_each(heads, |mask, head| add_head(mask, dims, *head, ablation))
 }
 
 /// The weights that silence these key/value groups when zeroed: their rows of `k_proj`
@@ -47,17 +31,7 @@ pub fn head_mask(dims: &ModelDims, heads: &[HeadId], ablation: HeadAblation) -> 
 /// # Errors
 /// [`MaskError::Core`] for a group the model does not have.
 pub fn group_mask(dims: &ModelDims, groups: &[KvGroupId]) -> Result<Mask, MaskError> {
-    let mut mask = Mask::default();
-    for &id in groups {
-        let heads: Vec<HeadId> = dims.group_heads(id)?.collect();
-        mask = mask.union(&head_mask(dims, &heads, HeadAblation::ZeroOutput)?)?;
-        for projection in [Projection::K, Projection::V] {
-            let mut bits = matrix(&mask, dims, id.layer, projection)?;
-            (id.group * dims.d_head..(id.group + 1) * dims.d_head).try_for_each(|r| bits.insert_row(r))?;
-            mask.insert(ParamPath::of(id.layer, projection), bits)?;
-        }
-    }
-    Ok(mask)
+    of_each(groups, |mask, group| add_group(mask, dims, *group))
 }
 
 /// The weights that silence these MLP channels when zeroed: row of `gate_proj` (where
@@ -67,52 +41,98 @@ pub fn group_mask(dims: &ModelDims, groups: &[KvGroupId]) -> Result<Mask, MaskEr
 /// [`MaskError::IndexOutOfRange`] for a neuron the model does not have,
 /// [`MaskError::Core`] for a layer.
 pub fn neuron_mask(dims: &ModelDims, neurons: &[NeuronId]) -> Result<Mask, MaskError> {
-    let mut mask = Mask::default();
-    for id in neurons {
-        // Heads and neurons share their layers' check.
-        dims.head_columns(HeadId::new(id.layer, 0))?;
-        for projection in dims.block_projections().filter(|p| p.sublayer() == Sublayer::Mlp) {
-            let mut bits = matrix(&mask, dims, id.layer, projection)?;
-            match projection {
-                Projection::Down => bits.insert_column(id.neuron)?,
-                _ => bits.insert_row(id.neuron)?,
-            }
-            mask.insert(ParamPath::of(id.layer, projection), bits)?;
-        }
-    }
-    Ok(mask)
+    of_each(neurons, |mask, neuron| add_neuron(mask, dims, *neuron))
+}
+
+/// All weights of these layers' linear maps. With all of them zero, a block adds nothing
+/// to the residual stream but its biases.
+///
+/// # Errors
+/// [`MaskError::Core`] for a layer the model does not have.
+pub fn layer_mask(dims: &ModelDims, layers: &[usize]) -> Result<Mask, MaskError> {
+    of_each(layers, |mask, layer| add_layer(mask, dims, *layer))
 }
 
 /// The weights that silence these units, of any kinds together, when zeroed.
 ///
 /// # Errors
-/// As [`head_mask`], [`group_mask`] and [`neuron_mask`]; [`MaskError::NoSuchParam`] and
-/// [`MaskError::IndexOutOfRange`] for a single weight the model does not have.
+/// As [`head_mask`], [`group_mask`], [`neuron_mask`] and [`layer_mask`];
+/// [`MaskError::NoSuchParam`] and [`MaskError::IndexOutOfRange`] for a single weight the
+/// model does not have.
 pub fn unit_mask(dims: &ModelDims, units: &[Unit], ablation: HeadAblation) -> Result<Mask, MaskError> {
-    let mut mask = Mask::default();
-    for unit in units {
-        let own = match unit {
-            Unit::Head(id) => head_mask(dims, &[*id], ablation)?,
-            Unit::KvGroup(id) => group_mask(dims, &[*id])?,
-            Unit::Neuron(id) => neuron_mask(dims, &[*id])?,
-            Unit::Weight(path, index) => {
-                let absent = || MaskError::NoSuchParam { path: path.clone() };
-                let found = dims.projections().find(|(own, ..)| own == path);
-                let (_, _, projection) = found.ok_or_else(absent)?;
-                let mut bits = BitMatrix::new(dims.shape(projection))?;
-                bits.insert(*index)?;
-                let mut own = Mask::default();
-                own.insert(path.clone(), bits)?;
-                own
+    of_each(units, |mask, unit| match unit {
+        Unit::Head(id) => add_head(mask, dims, *id, ablation),
+        Unit::KvGroup(id) => add_group(mask, dims, *id),
+        Unit::Neuron(id) => add_neuron(mask, dims, *id),
+        Unit::Layer(layer) => add_layer(mask, dims, *layer),
+        Unit::Weight(path, index) => match path.projection() {
+            Some((layer, p)) if layer < dims.layers && dims.block_projections().any(|own| own == p) => {
+                matrix(mask, dims, layer, p)?.insert(*index)
             }
-        };
-        mask = mask.union(&own)?;
-    }
+            _ => Err(MaskError::NoSuchParam { path: path.clone() }),
+        },
+    })
+}
+
+fn of_each<T>(
+    units: &[T],
+    mut add: impl FnMut(&mut Mask, &T) -> Result<(), MaskError>,
+) -> Result<Mask, MaskError> {
+    let mut mask = Mask::default();
+    units.iter().try_for_each(|unit| add(&mut mask, unit))?;
     Ok(mask)
 }
 
-fn matrix(mask: &Mask, dims: &ModelDims, layer: usize, p: Projection) -> Result<BitMatrix, MaskError> {
-    mask.get(&ParamPath::of(layer, p)).map_or_else(|| BitMatrix::new(dims.shape(p)), |bits| Ok(bits.clone()))
+fn add_head(mask: &mut Mask, dims: &ModelDims, id: HeadId, ablation: HeadAblation) -> Result<(), MaskError> {
+    let mut channels = dims.head_columns(id)?;
+    match ablation {
+        HeadAblation::ZeroOutput => {
+            let bits = matrix(mask, dims, id.layer, Projection::O)?;
+            channels.try_for_each(|column| bits.insert_column(column))
+        }
+        HeadAblation::ZeroQuery => {
+            let bits = matrix(mask, dims, id.layer, Projection::Q)?;
+            channels.try_for_each(|row| bits.insert_row(row))
+        }
+    }
+}
+
+fn add_group(mask: &mut Mask, dims: &ModelDims, id: KvGroupId) -> Result<(), MaskError> {
+    for projection in [Projection::K, Projection::V] {
+        let bits = matrix(mask, dims, id.layer, projection)?;
+        dims.group_rows(id)?.try_for_each(|row| bits.insert_row(row))?;
+    }
+    dims.group_heads(id)?.try_for_each(|head| add_head(mask, dims, head, HeadAblation::ZeroOutput))
+}
+
+fn add_neuron(mask: &mut Mask, dims: &ModelDims, id: NeuronId) -> Result<(), MaskError> {
+    dims.check_layer(id.layer)?;
+    for projection in dims.block_projections().filter(|p| p.sublayer() == Sublayer::Mlp) {
+        let bits = matrix(mask, dims, id.layer, projection)?;
+        match projection {
+            Projection::Down => bits.insert_column(id.neuron)?,
+            _ => bits.insert_row(id.neuron)?,
+        }
+    }
+    Ok(())
+}
+
+fn add_layer(mask: &mut Mask, dims: &ModelDims, layer: usize) -> Result<(), MaskError> {
+    dims.check_layer(layer)?;
+    for projection in dims.block_projections() {
+        let full = BitMatrix::new(dims.shape(projection))?.complement();
+        mask.insert(ParamPath::of(layer, projection), full)?;
+    }
+    Ok(())
+}
+
+fn matrix<'a>(
+    mask: &'a mut Mask,
+    dims: &ModelDims,
+    layer: usize,
+    projection: Projection,
+) -> Result<&'a mut BitMatrix, MaskError> {
+    mask.bits_mut(ParamPath::of(layer, projection), dims.shape(projection))
 }
 
 #[cfg(test)]
@@ -149,12 +169,28 @@ mod tests {
         let units: Vec<Unit> = units.iter().map(|u| u.parse().unwrap()).collect();
         let mask = unit_mask(&DIMS, &units, HeadAblation::ZeroOutput).unwrap();
         assert_eq!(mask.count(), 12 + (24 + 24) + 12 + 1);
-        for absent in ["L2N0", "model.layers.1.self_attn.q_proj.weight[48]", "lm_head.weight[0]"] {
+        for absent in [
+            "L2N0",
+            "L2",
+            "model.layers.2.self_attn.q_proj.weight[0]",
+            "model.layers.1.self_attn.q_proj.weight[48]",
+            "lm_head.weight[0]",
+        ] {
             assert!(
                 unit_mask(&DIMS, &[absent.parse().unwrap()], HeadAblation::ZeroOutput).is_err(),
                 "{absent}"
             );
         }
+    }
+
+    #[test]
+    fn layers_are_all_their_matrices() {
+        let mask = layer_mask(&DIMS, &[1, 1]).unwrap();
+        assert_eq!(mask.count() * DIMS.layers, DIMS.prunable_weights());
+        assert!(mask.iter().all(|(path, _)| path.layer() == Some(1)));
+        assert_eq!(layer_mask(&DIMS, &[0, 1]).unwrap(), Mask::full(&DIMS).unwrap());
+        let layer: Vec<Unit> = vec!["L1".parse().unwrap(), "L1N0".parse().unwrap()];
+        assert_eq!(unit_mask(&DIMS, &layer, HeadAblation::ZeroQuery).unwrap(), mask);
     }
 
     #[test]

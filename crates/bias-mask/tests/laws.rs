@@ -1,54 +1,74 @@
-//! The algebra of masks, their files, and that applying one can be taken back.
+//! The algebra of masks, and their files.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+mod common;
 
 use bias_core::ParamPath;
-use bias_mask::{BitMatrix, Intervention, Mask, MaskError, MaskTarget};
-use burn::backend::Flex;
-use burn::tensor::{DType, Tensor, TensorData};
+use bias_mask::{BitMatrix, Mask, MaskError};
+use common::{DIMS, mask, set};
 use proptest::prelude::*;
 
-const SHAPES: [(&str, [usize; 2]); 3] = [
-    ("model.layers.0.mlp.up_proj.weight", [5, 13]),
-    ("model.layers.1.self_attn.o_proj.weight", [8, 8]),
-    ("lm_head.weight", [3, 30]),
-];
-
-fn mask() -> impl Strategy<Value = Mask> {
-    let matrix = |(name, shape): (&'static str, [usize; 2])| {
-        let indices = prop::collection::vec(0..shape[0] * shape[1], 0..40);
-        (any::<bool>(), indices).prop_map(move |(present, indices)| {
-            let mut bits = BitMatrix::new(shape).unwrap();
-            indices.into_iter().for_each(|i| bits.insert(i).unwrap());
-            present.then(|| (name.parse::<ParamPath>().unwrap(), bits))
-        })
-    };
-    SHAPES.map(matrix).prop_map(|matrices| {
-        let mut mask = Mask::default();
-        matrices.into_iter().flatten().for_each(|(path, bits)| mask.insert(path, bits).unwrap());
-        mask
-    })
+fn union(a: &Mask, b: &Mask) -> Mask {
+    a.union(b).unwrap()
 }
 
-/// A set of weights, whatever matrices the mask lists.
-fn set(mask: &Mask) -> Vec<(String, usize)> {
-    mask.iter().flat_map(|(path, bits)| bits.iter().map(move |i| (path.to_string(), i))).collect()
+fn both(a: &Mask, b: &Mask) -> Mask {
+    a.intersection(b).unwrap()
+}
+
+fn minus(a: &Mask, b: &Mask) -> Mask {
+    a.difference(b).unwrap()
+}
+
+fn xor(a: &Mask, b: &Mask) -> Mask {
+    a.symmetric_difference(b).unwrap()
+}
+
+fn not(a: &Mask) -> Mask {
+    a.complement(&DIMS).unwrap()
 }
 
 proptest! {
     #[test]
-    fn algebra(a in mask(), b in mask(), c in mask()) {
-        let union = |x: &Mask, y: &Mask| x.union(y).unwrap();
-        let both = |x: &Mask, y: &Mask| x.intersection(y).unwrap();
-        let minus = |x: &Mask, y: &Mask| x.difference(y).unwrap();
-        prop_assert_eq!(set(&union(&a, &b)), set(&union(&b, &a)));
+    fn union_and_intersection(a in mask(), b in mask(), c in mask()) {
+        for op in [union, both] {
+            prop_assert_eq!(set(&op(&a, &a)), set(&a));
+            prop_assert_eq!(set(&op(&a, &b)), set(&op(&b, &a)));
+            prop_assert_eq!(set(&op(&op(&a, &b), &c)), set(&op(&a, &op(&b, &c))));
+        }
         prop_assert_eq!(set(&both(&a, &union(&b, &c))), set(&union(&both(&a, &b), &both(&a, &c))));
-        // De Morgan within `a`.
-        prop_assert_eq!(set(&minus(&a, &union(&b, &c))), set(&both(&minus(&a, &b), &minus(&a, &c))));
-        prop_assert_eq!(set(&minus(&a, &both(&b, &c))), set(&union(&minus(&a, &b), &minus(&a, &c))));
-        prop_assert_eq!(union(&a, &b).count() + both(&a, &b).count(), a.count() + b.count());
+        prop_assert_eq!(set(&union(&a, &both(&b, &c))), set(&both(&union(&a, &b), &union(&a, &c))));
+        prop_assert_eq!(set(&union(&a, &both(&a, &b))), set(&a));
         prop_assert_eq!(set(&Mask::common([&a, &b, &c]).unwrap()), set(&both(&both(&a, &b), &c)));
+    }
+
+    #[test]
+    fn complement(a in mask(), b in mask()) {
+        let all = Mask::full(&DIMS).unwrap();
+        prop_assert_eq!(set(&not(&not(&a))), set(&a));
+        prop_assert_eq!(set(&union(&a, &not(&a))), set(&all));
+        prop_assert_eq!(both(&a, &not(&a)).count(), 0);
+        // De Morgan.
+        prop_assert_eq!(set(&not(&union(&a, &b))), set(&both(&not(&a), &not(&b))));
+        prop_assert_eq!(set(&not(&both(&a, &b))), set(&union(&not(&a), &not(&b))));
+        prop_assert_eq!(set(&minus(&a, &b)), set(&both(&a, &not(&b))));
+    }
+
+    #[test]
+    fn symmetric_difference(a in mask(), b in mask(), c in mask()) {
+        prop_assert_eq!(set(&xor(&a, &b)), set(&union(&minus(&a, &b), &minus(&b, &a))));
+        prop_assert_eq!(set(&xor(&a, &b)), set(&minus(&union(&a, &b), &both(&a, &b))));
+        prop_assert_eq!(set(&xor(&xor(&a, &b), &c)), set(&xor(&a, &xor(&b, &c))));
+        prop_assert_eq!(set(&xor(&xor(&a, &b), &b)), set(&a));
+    }
+
+    #[test]
+    fn counts_add_up(a in mask(), b in mask()) {
+        prop_assert_eq!(union(&a, &b).count() + both(&a, &b).count(), a.count() + b.count());
+        prop_assert_eq!(minus(&a, &b).count() + both(&a, &b).count(), a.count());
+        prop_assert_eq!(xor(&a, &b).count() + 2 * both(&a, &b).count(), a.count() + b.count());
+        prop_assert_eq!(not(&a).count() + a.count(), DIMS.prunable_weights());
+        prop_assert_eq!(set(&a).len(), a.count());
         let meetings = a.meetings(&b).unwrap();
         prop_assert_eq!(meetings.iter().map(|m| m.both).sum::<usize>(), both(&a, &b).count());
         prop_assert_eq!(meetings.iter().map(|m| m.right).sum::<usize>(), b.count());
@@ -91,77 +111,24 @@ proptest! {
     }
 }
 
-/// Matrices under their names: the smallest thing a mask can be applied to.
-struct Bag(BTreeMap<String, Tensor<Flex, 2>>);
-
-impl MaskTarget<Flex> for Bag {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, MaskError> {
-        self.0.get(path.as_str()).cloned().ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })
-    }
-
-    fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
-        self.0.insert(path.to_string(), value);
-        Ok(())
-    }
-
-    fn fingerprint(&self) -> Option<&str> {
-        Some("abc")
-    }
-}
-
-fn bag(dtype: DType) -> Bag {
-    let matrix = |(name, [rows, cols]): (&str, [usize; 2])| {
-        // Negative zero and a subnormal must come back too.
-        let mut values: Vec<f32> = (0..rows * cols).map(|i| (i as f32 * 0.37).sin()).collect();
-        (values[0], values[1]) = (-0.0, 1e-40);
-        let data = TensorData::new(values, [rows, cols]).convert_dtype(dtype);
-        (name.to_owned(), Tensor::from_data(data, (&Default::default(), dtype)))
-    };
-    Bag(SHAPES.map(matrix).into())
-}
-
-fn bytes(bag: &Bag) -> Vec<Vec<u8>> {
-    bag.0.values().map(|t| t.to_data().as_bytes().to_vec()).collect()
-}
-
-proptest! {
-    #[test]
-    fn apply_then_revert_is_bit_identical(a in mask(), b in mask()) {
-        for dtype in [DType::F32, DType::BF16, DType::F16] {
-            let mut model = bag(dtype);
-            let before = bytes(&model);
-            let first = a.apply(&mut model, Intervention::Zero).unwrap();
-            for (path, bits) in a.iter() {
-                let values: Vec<f32> =
-                    MaskTarget::weight(&model, path).unwrap().into_data().convert::<f32>().to_vec().unwrap();
-                prop_assert!(bits.iter().all(|i| values[i] == 0.0));
-            }
-            let second = b.apply(&mut model, Intervention::Scale(0.5)).unwrap();
-            second.revert(&mut model).unwrap();
-            first.revert(&mut model).unwrap();
-            prop_assert_eq!(bytes(&model), before);
-        }
-    }
-}
-
 #[test]
-fn masks_of_other_models_are_refused() {
-    let mut model = bag(DType::F32);
-    let mut mask = Mask::default();
-    let name = "model.layers.0.mlp.up_proj.weight".parse::<ParamPath>().unwrap();
-    let mut bits = BitMatrix::new([5, 12]).unwrap();
-    bits.insert(0).unwrap();
-    mask.insert(name.clone(), bits.clone()).unwrap();
-    assert!(matches!(mask.apply(&mut model, Intervention::Zero), Err(MaskError::ShapeMismatch { .. })));
-    assert!(mask.insert(name, BitMatrix::new([5, 13]).unwrap()).is_err());
-    let foreign = Mask::default().for_model(Some("xyz"));
-    assert!(matches!(foreign.apply(&mut model, Intervention::Zero), Err(MaskError::OtherModel { .. })));
-    assert!(foreign.union(&Mask::default().for_model(Some("abc"))).is_err());
-    let mut absent = Mask::default();
-    absent.insert("model.layers.9.mlp.up_proj.weight".parse().unwrap(), bits).unwrap();
-    assert!(matches!(absent.apply(&mut model, Intervention::Zero), Err(MaskError::NoSuchParam { .. })));
-    assert!(matches!(
-        Mask::default().apply(&mut model, Intervention::Scale(f32::NAN)),
-        Err(MaskError::Factor { .. })
-    ));
+fn masks_of_other_models_are_not_combined() {
+    let ours = Mask::full(&DIMS).unwrap().for_model(Some("abc"));
+    let theirs = Mask::default().for_model(Some("xyz"));
+    let mut odd = Mask::default();
+    let path: ParamPath = "model.layers.0.mlp.up_proj.weight".parse().unwrap();
+    odd.insert(path.clone(), BitMatrix::new([5, 12]).unwrap()).unwrap();
+    let ops = [Mask::union, Mask::intersection, Mask::difference, Mask::symmetric_difference];
+    for op in ops {
+        assert!(matches!(op(&ours, &theirs), Err(MaskError::OtherModel { .. })));
+        assert!(matches!(op(&ours, &odd), Err(MaskError::ShapeMismatch { .. })));
+        assert_eq!(op(&ours, &Mask::default()).unwrap().fingerprint(), Some("abc"));
+    }
+    assert!(odd.insert(path, BitMatrix::new([5, 13]).unwrap()).is_err());
+    assert!(matches!(odd.complement(&DIMS), Err(MaskError::ShapeMismatch { .. })));
+    assert_eq!(ours.complement(&DIMS).unwrap().fingerprint(), Some("abc"));
+    let mut head = Mask::default();
+    head.insert("lm_head.weight".parse().unwrap(), BitMatrix::new([9, 5]).unwrap()).unwrap();
+    assert!(matches!(head.complement(&DIMS), Err(MaskError::NoSuchParam { .. })));
+    assert!(matches!(Mask::common([]), Err(MaskError::NoMasks)));
 }

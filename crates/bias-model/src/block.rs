@@ -77,22 +77,34 @@ impl<B: Backend> Linear<B> {
 }
 
 impl<B: Backend> Norm<B> {
-    /// Over the last axis, `[cells, channels]`: Zhang & Sennrich 2019 (RMS), Ba et al. 2016.
-    pub(crate) fn flat(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> Tensor<B, 2> {
+    /// What is normed and what it is divided by, `[cells, channels]` and `[cells, 1]`:
+    /// Zhang & Sennrich 2019 (RMS), Ba et al. 2016.
+    pub(crate) fn parts(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> (Tensor<B, 2>, Tensor<B, 2>) {
         let x = match kind {
             NormKind::Rms | NormKind::RmsPlusOne => x,
             NormKind::Layer => x.clone() - x.mean_dim(1),
         };
-        let scale = (x.clone() * x.clone()).mean_dim(1).add_scalar(eps).sqrt().recip();
+        let scale = (x.clone() * x.clone()).mean_dim(1).add_scalar(eps).sqrt();
+        (x, scale)
+    }
+
+    /// Gain and bias.
+    pub(crate) fn finish(&self, normalized: Tensor<B, 2>, kind: NormKind) -> Tensor<B, 2> {
         let gain = match kind {
             NormKind::RmsPlusOne => self.gain.val().add_scalar(1.0),
             NormKind::Rms | NormKind::Layer => self.gain.val(),
         };
-        let y = x * scale * gain.unsqueeze();
+        let y = normalized * gain.unsqueeze();
         match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,
         }
+    }
+
+    /// Over the last axis, `[cells, channels]`.
+    pub(crate) fn flat(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> Tensor<B, 2> {
+        let (x, scale) = self.parts(x, kind, eps);
+        self.finish(x * scale.recip(), kind)
     }
 
     /// `[rows, width, channels]`, as a matrix: broadcasting over more axes is slow on CPU backends.

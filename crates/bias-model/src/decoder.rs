@@ -179,9 +179,18 @@ impl<B: Backend> Decoder<B> {
         &self.config.plan
     }
 
-    fn param(&self, path: &ParamPath) -> Option<&Param<Tensor<B, 2>>> {
+    fn linear(&self, path: &ParamPath) -> Option<&Linear<B>> {
         let (layer, projection) = path.projection()?;
-        Some(&self.blocks.get(layer)?.linear(projection)?.weight)
+        self.blocks.get(layer)?.linear(projection)
+    }
+
+    fn linear_mut(&mut self, path: &ParamPath) -> Result<&mut Linear<B>, MaskError> {
+        let linear = path.projection().and_then(|(layer, p)| self.blocks.get_mut(layer)?.linear_mut(p));
+        linear.ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })
+    }
+
+    fn param(&self, path: &ParamPath) -> Option<&Param<Tensor<B, 2>>> {
+        Some(&self.linear(path)?.weight)
     }
 }
 
@@ -308,9 +317,18 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
     }
 
     fn sites(&self) -> Vec<Site> {
+        use BlockSite::{
+            AttnNormScale, AttnNormalized, Gate, GateActivated, KeyRotated, MlpNormScale, MlpNormalized,
+            QueryRotated, ResidMid,
+        };
+        let plan = &self.config.plan;
         let absent = |site: &Site| match site {
-            Site::Block(_, BlockSite::Gate) => !self.config.dims.gated,
-            Site::Block(_, BlockSite::ResidMid) => self.config.plan.parallel,
+            Site::Positions => plan.layout.positions.is_none(),
+            Site::Block(_, AttnNormScale | AttnNormalized) => plan.layout.attn_norm.is_none(),
+            Site::Block(_, MlpNormScale | MlpNormalized) => plan.layout.mlp_norm.is_none(),
+            Site::Block(_, QueryRotated | KeyRotated) => plan.rotary.is_empty(),
+            Site::Block(_, Gate | GateActivated) => !self.config.dims.gated,
+            Site::Block(_, ResidMid) => plan.parallel,
             _ => false,
         };
         Site::all(self.config.dims.layers).filter(|site| !absent(site)).collect()
@@ -336,10 +354,7 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
     }
 
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
-        let missing = || MaskError::NoSuchParam { path: path.clone() };
-        let (layer, projection) = path.projection().ok_or_else(missing)?;
-        let block = self.blocks.get_mut(layer).ok_or_else(missing)?;
-        let param = &mut block.linear_mut(projection).ok_or_else(missing)?.weight;
+        let param = &mut self.linear_mut(path)?.weight;
         let [inner, out] = param.val().dims();
         if value.dims() != [out, inner] {
             return Err(MaskError::ShapeMismatch {
@@ -351,6 +366,21 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
         // The detour over one axis makes the transposed view contiguous, which products run faster on.
         let contiguous = value.transpose().detach().reshape([inner * out]).reshape([inner, out]);
         *param = Param::from_tensor(contiguous);
+        Ok(())
+    }
+
+    fn bias(&self, path: &ParamPath) -> Result<Option<Tensor<B, 1>>, MaskError> {
+        let linear = self.linear(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
+        Ok(linear.bias.as_ref().map(Param::val))
+    }
+
+    fn set_bias(&mut self, path: &ParamPath, value: Option<Tensor<B, 1>>) -> Result<(), MaskError> {
+        let linear = self.linear_mut(path)?;
+        let [_, expected] = linear.weight.val().dims();
+        if let Some(found) = value.as_ref().map(|bias| bias.dims()[0]).filter(|found| *found != expected) {
+            return Err(MaskError::Channels { path: path.clone(), expected, found });
+        }
+        linear.bias = value.map(|bias| Param::from_tensor(bias.detach()));
         Ok(())
     }
 

@@ -68,7 +68,7 @@ pub enum ModelError {
         source: safetensors::SafeTensorError,
     },
     /// A shard index that names a file it must not.
-    #[error("{}: the index maps {tensor} to `{file}`, which is not a plain file name in this folder", path.display())]
+    #[error("{}: the index maps {tensor} to `{file}`, which is not the plain name of a safetensors file", path.display())]
     EscapingShard {
         /// The index.
         path: PathBuf,
@@ -76,6 +76,87 @@ pub enum ModelError {
         tensor: String,
         /// The file it names.
         file: String,
+    },
+    /// A name that is neither a folder nor a model of the hub.
+    #[error("`{id}` is not a folder, and not a hub id either: {reason}")]
+    HubId {
+        /// What was given.
+        id: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A model of the hub, and no way to it in this build.
+    #[error(
+        "there is no folder `{id}`; to take it as a model of the Hugging Face hub, build with the feature `hub` \
+         (cargo … --features hub), or name the folder of a copy"
+    )]
+    HubFeature {
+        /// The hub id.
+        id: String,
+    },
+    /// Nothing says where the hub's cache folder is.
+    #[error("no home folder to keep the hub's cache in; set HF_HOME")]
+    NoHubCache,
+    /// A model that is not in the hub's cache, and no network.
+    #[error(
+        "{id} is not in the hub's cache, {} was looked in; allow the network (unset HF_HUB_OFFLINE), \
+         name a revision that is there, or copy the cache of a machine that has it",
+        folder.display()
+    )]
+    NotCached {
+        /// The hub id.
+        id: String,
+        /// Where its snapshots would be.
+        folder: PathBuf,
+    },
+    /// A model that is only partly in the hub's cache, and no network.
+    #[error(
+        "{id} is only partly in the hub's cache: {} lacks {}; allow the network (unset HF_HUB_OFFLINE), \
+         or fetch all of it on a machine that has one. Weights are read from safetensors only",
+        folder.display(),
+        missing.join(", ")
+    )]
+    IncompleteSnapshot {
+        /// The hub id.
+        id: String,
+        /// The snapshot.
+        folder: PathBuf,
+        /// The files it lacks.
+        missing: Vec<String>,
+    },
+    /// A repository of the hub that is no model this crate could load.
+    #[error(
+        "{id} has no {} on the hub; weights are read from safetensors only, tokenizers from tokenizer.json. \
+         Choose another revision or repository, or convert it with transformers",
+        missing.join(", ")
+    )]
+    IncompleteModel {
+        /// The hub id.
+        id: String,
+        /// The files it lacks.
+        missing: Vec<String>,
+    },
+    /// A ref of the hub's cache that names no commit.
+    #[error("{} names `{found}`, which is not a commit; remove that file", path.display())]
+    HubRef {
+        /// The file of the ref.
+        path: PathBuf,
+        /// How it begins.
+        found: String,
+    },
+    /// The hub was asked for a file, and it could not be had.
+    #[error(
+        "cannot download {file} of {id}; check the name and the connection, and for a model that asks for \
+         access set HF_TOKEN"
+    )]
+    Download {
+        /// The hub id.
+        id: String,
+        /// Which file.
+        file: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Tensors that are missing, unused or of the wrong shape or type.
     #[error("{} does not hold the model its config describes:\n{report}", folder.display())]
@@ -190,6 +271,14 @@ pub enum ModelError {
         what: &'static str,
         /// What burn said.
         reason: String,
+    },
+    /// A bias that a mean intervention gave to a matrix whose architecture stores none.
+    #[error(
+        "{path} was given a bias that its checkpoint has no place for; take the intervention off before saving"
+    )]
+    ExtraBias {
+        /// The matrix.
+        path: ParamPath,
     },
     /// The mask does not fit the model.
     #[error(transparent)]

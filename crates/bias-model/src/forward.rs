@@ -56,6 +56,29 @@ impl<'a, B: Backend> Pass<'a, B> {
     fn see(&mut self, layer: usize, at: BlockSite, value: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
         self.observer.at(Site::Block(layer, at), self.batch, value)
     }
+
+    /// The same for `[rows·width, channels]`.
+    fn see_flat(&mut self, site: Site, value: Tensor<B, 2>) -> Result<Tensor<B, 2>, ProbeError> {
+        let ([cells, channels], rows) = (value.dims(), self.batch.rows());
+        let seen = self.observer.at(site, self.batch, value.reshape([rows, cells / rows, channels]))?;
+        Ok(seen.reshape([cells, channels]))
+    }
+
+    /// A norm where there is one, its inside in sight.
+    fn norm(
+        &mut self,
+        norm: Option<&Norm<B>>,
+        [scale_at, normalized_at]: [Site; 2],
+        x: Tensor<B, 3>,
+        plan: &Plan,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let Some(norm) = norm else { return Ok(x) };
+        let [rows, width, channels] = x.dims();
+        let (x, scale) = norm.parts(x.reshape([rows * width, channels]), plan.norm, plan.eps);
+        let scale = self.see_flat(scale_at, scale)?;
+        let normalized = self.see_flat(normalized_at, x * scale.recip())?;
+        Ok(norm.finish(normalized, plan.norm).reshape([rows, width, channels]))
+    }
 }
 
 /// `cap · tanh(x / cap)`
@@ -66,7 +89,7 @@ pub(crate) fn soft_cap<B: Backend, const D: usize>(x: Tensor<B, D>, cap: Option<
     }
 }
 
-/// A norm where there is one.
+/// A norm after attention or MLP, where there is one.
 fn normed<B: Backend>(norm: &Option<Norm<B>>, x: Tensor<B, 3>, plan: &Plan) -> Tensor<B, 3> {
     match norm {
         Some(norm) => norm.forward(x, plan.norm, plan.eps),
@@ -99,7 +122,10 @@ impl<B: Backend> Decoder<B> {
         let mut pass = Pass::new(self, batch, observer, cache);
         let embedded = pass.observer.at(Site::Embedding, batch, self.embed(batch))?;
         let mut x = match &self.positions {
-            Some(table) => embedded + self.rows_of(table.val(), batch, batch.positions()),
+            Some(table) => {
+                let positions = self.rows_of(table.val(), batch, batch.positions());
+                embedded + pass.observer.at(Site::Positions, batch, positions)?
+            }
             None => embedded,
         };
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -114,7 +140,7 @@ impl<B: Backend> Decoder<B> {
             };
             x = pass.see(layer, BlockSite::ResidPost, x)?;
         }
-        let x = self.norm.forward(x, plan.norm, plan.eps);
+        let x = pass.norm(Some(&self.norm), [Site::FinalNormScale, Site::FinalNormalized], x, plan)?;
         pass.observer.at(Site::FinalNorm, batch, x)
     }
 
@@ -146,7 +172,9 @@ impl<B: Backend> Decoder<B> {
         let (&ModelDims { heads, kv_heads, d_head, .. }, plan) = (self.dims(), self.plan());
         let [rows, width, _] = x.dims();
         let own = plan.layers[layer];
-        let x = pass.see(layer, BlockSite::AttnNorm, normed(&block.attn_norm, x, plan))?;
+        let inside = [BlockSite::AttnNormScale, BlockSite::AttnNormalized].map(|s| Site::Block(layer, s));
+        let x = pass.norm(block.attn_norm.as_ref(), inside, x, plan)?;
+        let x = pass.see(layer, BlockSite::AttnNorm, x)?;
         let q = pass.see(layer, BlockSite::Query, block.q.forward(x.clone()))?;
         let k = pass.see(layer, BlockSite::Key, block.k.forward(x.clone()))?;
         let v = pass.see(layer, BlockSite::Value, block.v.forward(x))?;
@@ -158,6 +186,8 @@ impl<B: Backend> Decoder<B> {
         );
         if let Some((of_query, of_key)) = pass.rotary.get(own.rotary) {
             (q, k) = (of_query.turn(q), of_key.turn(k));
+            q = pass.see_flat(Site::Block(layer, BlockSite::QueryRotated), q)?;
+            k = pass.see_flat(Site::Block(layer, BlockSite::KeyRotated), k)?;
         }
         let depth = if plan.scale_by_layer { (layer + 1) as f64 } else { 1.0 };
         let q = pass.queries.split(q.mul_scalar(plan.query_scale / depth), rows, width);
@@ -175,12 +205,14 @@ impl<B: Backend> Decoder<B> {
         let scores = q.reshape([rows, kv_heads, shared * width, d_head]).matmul(k.transpose());
         let scores = soft_cap(scores, plan.score_cap).reshape([rows, heads, width, columns]);
         let scores = scores.mask_fill(pass.blocked[own.window].clone(), f32::NEG_INFINITY);
-        let pattern = pass.observer.at_pattern(layer, pass.batch, softmax(scores, 3))?;
+        let mut see = |at, value| pass.observer.at_attention(Site::Block(layer, at), pass.batch, value);
+        let scores = see(BlockSite::Scores, scores)?;
+        let pattern = see(BlockSite::Pattern, softmax(scores, 3))?;
         let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
         let mixed = pass.queries.join(mixed.reshape([rows, heads, width, d_head]));
         let mixed = pass.see(layer, BlockSite::HeadOutput, mixed)?;
         let out = pass.see(layer, BlockSite::AttnOut, block.o.forward(mixed))?;
-        Ok(normed(&block.attn_post_norm, out, plan))
+        pass.see(layer, BlockSite::AttnAdded, normed(&block.attn_post_norm, out, plan))
     }
 
     fn mlp(
@@ -191,18 +223,20 @@ impl<B: Backend> Decoder<B> {
         pass: &mut Pass<'_, B>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let plan = self.plan();
-        let x = pass.see(layer, BlockSite::MlpNorm, normed(&block.mlp_norm, x, plan))?;
+        let inside = [BlockSite::MlpNormScale, BlockSite::MlpNormalized].map(|s| Site::Block(layer, s));
+        let x = pass.norm(block.mlp_norm.as_ref(), inside, x, plan)?;
+        let x = pass.see(layer, BlockSite::MlpNorm, x)?;
         let hidden = match &block.gate {
             Some(gate) => {
                 let gate = pass.see(layer, BlockSite::Gate, gate.forward(x.clone()))?;
-                let up = pass.see(layer, BlockSite::Up, block.up.forward(x))?;
-                plan.activation.apply(gate) * up
+                let gate = pass.see(layer, BlockSite::GateActivated, plan.activation.apply(gate))?;
+                gate * pass.see(layer, BlockSite::Up, block.up.forward(x))?
             }
             None => plan.activation.apply(pass.see(layer, BlockSite::Up, block.up.forward(x))?),
         };
         let hidden = pass.see(layer, BlockSite::MlpHidden, hidden)?;
         let out = pass.see(layer, BlockSite::MlpOut, block.down.forward(hidden))?;
-        Ok(normed(&block.mlp_post_norm, out, plan))
+        pass.see(layer, BlockSite::MlpAdded, normed(&block.mlp_post_norm, out, plan))
     }
 }
 

@@ -20,6 +20,8 @@ pub struct LoadOptions {
     pub precision: Precision,
     /// Keys of `config.json` to pass over although nothing is known of them.
     pub accepted_keys: Vec<String>,
+    /// A system message before every question.
+    pub system: Option<String>,
 }
 
 /// A model folder, loaded: weights, tokenizer, chat template, sampling.
@@ -45,7 +47,7 @@ impl<B: Backend> LanguageModel<B> {
     /// As [`load`](Self::load).
     pub fn load_with(folder: &Path, options: &LoadOptions, device: &B::Device) -> Result<Self, ModelError> {
         let config = ModelConfig::accepting(folder, &options.accepted_keys)?;
-        let text = TextCodec::from_folder(folder)?;
+        let text = TextCodec::from_folder(folder)?.with_system(options.system.clone());
         text.check_vocabulary(config.dims.vocab)?;
         let (sampling, mut stop) = Sampling::from_folder(folder)?;
         stop.extend(&config.eos);

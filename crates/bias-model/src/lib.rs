@@ -22,31 +22,45 @@
 //!
 //! | module | what for |
 //! |---|---|
+//! | source | [`ModelSource`], [`HubId`]: a folder, or a model's name on the Hugging Face hub |
+//! | hub | `Hub` (feature `hub`): the hub's cache folder, and downloads into it |
 //! | arch | [`Architecture`]: which models are loaded, a file each |
 //! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
 //! | checkpoint | [`Checkpoint`], [`LoadReport`]: mapped safetensors, single or sharded |
 //! | decoder | [`Decoder`], [`NamedTensor`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all |
 //! | precision | [`Precision`]: the type that weights are held in |
 //! | cache | [`KvCache`]: keys and values of what was already run |
-//! | text | [`TextCodec`]: tokenizer, chat template, token roles |
+//! | chat | [`ChatTemplate`], [`Message`], [`SpecialTokens`]: conversations as transformers renders them |
+//! | text, spans | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
 //! | decode | [`Decoding`], [`Answers`]: greedy, sampled, exact |
 //! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
 //! | reference | [`Reference`], [`Parity`]: how far a loaded model is from transformers |
 //! | export | [`export_masked`], [`save_pretrained`]: folders transformers can load |
+//!
+//! # Features
+//!
+//! - `hub`, off by default: [`ModelSource`] finds `org/name` in the cache of the Hugging Face hub and
+//!   downloads what is not there, with the hf-hub crate. Without it hub ids are refused, and folders
+//!   work as ever.
 
 mod activation;
 mod arch;
 mod block;
 mod cache;
+mod chat;
 mod checkpoint;
 mod config;
 mod decode;
 mod decoder;
 mod error;
 mod export;
+#[cfg(feature = "hub")]
+mod fetch;
 mod forward;
 mod frequencies;
+#[cfg(feature = "hub")]
+mod hub;
 mod init;
 mod keys;
 mod language;
@@ -59,6 +73,8 @@ mod regroup;
 mod rope;
 mod sampling;
 mod save;
+mod source;
+mod spans;
 mod text;
 mod widen;
 
@@ -66,15 +82,20 @@ pub use arch::Architecture;
 pub use bias_mask::MaskTarget;
 pub use bias_probe::HookedModel;
 pub use cache::KvCache;
+pub use chat::{ChatTemplate, Message, SpecialTokens};
 pub use checkpoint::{Checkpoint, LoadReport};
 pub use config::ModelConfig;
 pub use decode::{Answer, Answers, DecodeOptions, Decoding, decode};
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use export::{export_masked, save_pretrained};
+#[cfg(feature = "hub")]
+pub use hub::Hub;
 pub use language::{LanguageModel, LoadOptions};
 pub use named::NamedTensor;
 pub use precision::Precision;
 pub use reference::{Parity, Reference};
 pub use sampling::Sampling;
+pub use source::{HubId, ModelSource};
 pub use text::TextCodec;
+pub use time::Date;

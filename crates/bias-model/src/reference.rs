@@ -147,9 +147,13 @@ fn widest(kept: &mut Option<f32>, new: f32) {
     *kept = Some(kept.unwrap_or(0.0).max(new));
 }
 
-/// NaN anywhere counts as infinitely far.
+/// NaN anywhere counts as infinitely far; −∞ (a score where a token must not look) equals itself.
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
-    let off = |(a, b): (&f32, &f32)| if a.is_nan() || b.is_nan() { f32::INFINITY } else { (a - b).abs() };
+    let off = |(a, b): (&f32, &f32)| match (a - b).abs() {
+        _ if a == b => 0.0,
+        off if off.is_nan() => f32::INFINITY,
+        off => off,
+    };
     a.iter().zip(b).map(off).fold(0.0, f32::max)
 }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use bias_core::ParamPath;
 use burn::tensor::backend::Backend;
 
 use crate::block::Norm;
@@ -11,7 +12,8 @@ impl<B: Backend> Decoder<B> {
     /// a Hugging Face folder of this architecture holds.
     ///
     /// # Errors
-    /// [`ModelError::Readback`].
+    /// [`ModelError::Readback`]; [`ModelError::ExtraBias`] while the model has a bias that
+    /// its architecture does not store.
     pub fn to_tensors(&self) -> Result<Vec<NamedTensor>, ModelError> {
         let (layout, base) = (self.plan().layout, self.plan().layout.base);
         let mut out = vec![read(format!("{base}{}.weight", layout.embedding), self.embedding.val())?];
@@ -62,6 +64,9 @@ impl<B: Backend> Decoder<B> {
                 }
             }
             if let Some(bias) = &linear.bias {
+                if !self.plan().has_bias(projection) {
+                    return Err(ModelError::ExtraBias { path: ParamPath::of(layer, projection) });
+                }
                 let own = read(String::new(), bias.val())?.values;
                 let bias = whole.entry(name("bias")).or_insert_with(|| empty(name("bias"), &[place.rows]));
                 own.iter().enumerate().for_each(|(r, v)| bias.values[place.row(r)] = *v);

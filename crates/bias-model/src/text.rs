@@ -2,12 +2,11 @@ use std::path::{Path, PathBuf};
 
 use bias_core::TokenRole;
 use bias_probe::Sequence;
-use minijinja::{Environment, Value, context};
-use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use crate::ModelError;
-use crate::config::read_json;
+use crate::chat::{ChatTemplate, Message};
+use crate::spans::Spans;
 
 /// A folder's tokenizer and chat template: text to tokens with roles, and back.
 #[derive(Debug)]
@@ -15,53 +14,12 @@ pub struct TextCodec {
     tokenizer: Tokenizer,
     tokenizer_path: PathBuf,
     template: Option<ChatTemplate>,
-}
-
-#[derive(Debug)]
-struct ChatTemplate {
-    environment: Environment<'static>,
-    path: PathBuf,
-    bos: Option<String>,
-    eos: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct Wire {
-    chat_template: Option<WireTemplate>,
-    bos_token: Option<WireToken>,
-    eos_token: Option<WireToken>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireTemplate {
-    One(String),
-    Named(Vec<NamedTemplate>),
-}
-
-#[derive(Deserialize)]
-struct NamedTemplate {
-    name: String,
-    template: String,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WireToken {
-    Text(String),
-    Added { content: String },
-}
-
-impl WireToken {
-    fn into_text(self) -> String {
-        match self {
-            Self::Text(text) | Self::Added { content: text } => text,
-        }
-    }
+    system: Option<String>,
 }
 
 impl TextCodec {
-    /// Reads `tokenizer.json`, and `tokenizer_config.json` or `chat_template.jinja` if there.
+    /// Reads `tokenizer.json`, and the folder's [chat template](ChatTemplate::from_folder) if
+    /// it has one.
     ///
     /// # Errors
     /// Missing or malformed files, a chat template that does not parse.
@@ -75,44 +33,54 @@ impl TextCodec {
         }
         let tokenizer = Tokenizer::from_file(&tokenizer_path)
             .map_err(|e| ModelError::Tokenizer { path: tokenizer_path.clone(), reason: e.to_string() })?;
-        let config = folder.join("tokenizer_config.json");
-        let wire: Wire = if config.exists() { read_json(&config)? } else { Wire::default() };
-        let beside = folder.join("chat_template.jinja");
-        let source = if beside.exists() {
-            let read = |source| ModelError::Read { path: beside.clone(), source };
-            Some((std::fs::read_to_string(&beside).map_err(read)?, beside.clone()))
-        } else {
-            let own = match wire.chat_template {
-                Some(WireTemplate::One(template)) => Some(template),
-                Some(WireTemplate::Named(all)) => {
-                    all.into_iter().find(|t| t.name == "default").map(|t| t.template)
-                }
-                None => None,
-            };
-            own.map(|template| (template, config))
-        };
-        let tokens = (wire.bos_token.map(WireToken::into_text), wire.eos_token.map(WireToken::into_text));
-        let template = source.map(|(source, path)| ChatTemplate::new(source, path, tokens)).transpose()?;
-        Ok(Self { tokenizer, tokenizer_path, template })
+        let template = ChatTemplate::from_folder(folder)?;
+        Ok(Self { tokenizer, tokenizer_path, template, system: None })
+    }
+
+    /// The same, with a system message before every question: in the template's words, or
+    /// as a paragraph of its own where there is no template.
+    #[must_use]
+    pub fn with_system(self, system: Option<String>) -> Self {
+        Self { system, ..self }
     }
 
     /// The text the model sees for one user message: the chat template applied, or the
     /// message itself when the folder has none.
     ///
     /// # Errors
-    /// [`ModelError::Template`].
+    /// [`ModelError::Template`]; some templates refuse a system message.
     pub fn render(&self, message: &str) -> Result<String, ModelError> {
-        self.template.as_ref().map_or_else(|| Ok(message.to_owned()), |t| t.render(message))
+        let system = self.system.as_deref().map(Message::system);
+        self.chat(&system.into_iter().chain([Message::user(message)]).collect::<Vec<_>>())
     }
 
-    /// Tokens of a question about a person, with the name's tokens marked wherever it
-    /// occurs; names of any number of tokens.
+    /// The text the model sees for a conversation, up to where it answers; without a chat
+    /// template, the messages as paragraphs.
+    ///
+    /// # Errors
+    /// [`ModelError::Template`].
+    pub fn chat(&self, messages: &[Message]) -> Result<String, ModelError> {
+        match &self.template {
+            Some(template) => template.render(messages, true),
+            None => Ok(messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n\n")),
+        }
+    }
+
+    /// Tokens of a question about a person, after the system message if there is one, with the
+    /// name's tokens marked wherever the name stands in the question; names of any number
+    /// of tokens.
     ///
     /// # Errors
     /// [`ModelError::NameNotInPrompt`], or a text that cannot be rendered or encoded.
     pub fn prompt(&self, message: &str, name: &str) -> Result<Sequence, ModelError> {
+        let text = self.render(message)?;
+        let spans = Spans::find(&text, self.system.as_deref(), message, Some(name));
         // A chat template writes its own special tokens.
-        self.encode(&self.render(message)?, Some(name), self.template.is_none())
+        let prompt = self.encode(&text, &spans, self.template.is_none())?;
+        if prompt.roles().contains(&TokenRole::Name) {
+            return Ok(prompt);
+        }
+        Err(ModelError::NameNotInPrompt { name: name.into(), prompt: text.chars().take(160).collect() })
     }
 
     /// Tokens of a text as it stands, special tokens added: no chat template, no name.
@@ -120,7 +88,7 @@ impl TextCodec {
     /// # Errors
     /// A text that cannot be encoded, such as an empty one.
     pub fn plain(&self, text: &str) -> Result<Sequence, ModelError> {
-        self.encode(text, None, true)
+        self.encode(text, &Spans::default(), true)
     }
 
     /// The tokens of a text, nothing added: what an answer is made of.
@@ -132,25 +100,10 @@ impl TextCodec {
         Ok(encoding.get_ids().to_vec())
     }
 
-    fn encode(&self, text: &str, name: Option<&str>, special: bool) -> Result<Sequence, ModelError> {
+    fn encode(&self, text: &str, spans: &Spans, special: bool) -> Result<Sequence, ModelError> {
         let encoding = self.tokenizer.encode(text, special).map_err(|e| self.error(&e))?;
-        let spans: Vec<(usize, usize)> = match name {
-            Some("") | None => Vec::new(),
-            Some(name) => text.match_indices(name).map(|(at, name)| (at, at + name.len())).collect(),
-        };
-        let roles: Vec<TokenRole> = encoding
-            .get_offsets()
-            .iter()
-            .map(|&(start, end)| {
-                let within = spans.iter().any(|&(from, to)| start < to && from < end);
-                if within { TokenRole::Name } else { TokenRole::Prompt }
-            })
-            .collect();
-        if let Some(name) = name.filter(|_| !roles.contains(&TokenRole::Name)) {
-            let prompt = text.chars().take(160).collect();
-            return Err(ModelError::NameNotInPrompt { name: name.into(), prompt });
-        }
-        Ok(Sequence::chain(encoding.get_ids().to_vec(), roles)?)
+        let roles = encoding.get_offsets().iter().map(|&(start, end)| spans.role(start..end));
+        Ok(Sequence::chain(encoding.get_ids().to_vec(), roles.collect())?)
     }
 
     /// Refuses a model with fewer embeddings than the tokenizer has tokens. Added tokens
@@ -181,38 +134,5 @@ impl TextCodec {
 
     fn error(&self, error: &tokenizers::Error) -> ModelError {
         ModelError::Tokenizer { path: self.tokenizer_path.clone(), reason: error.to_string() }
-    }
-}
-
-impl ChatTemplate {
-    fn new(
-        source: String,
-        path: PathBuf,
-        (bos, eos): (Option<String>, Option<String>),
-    ) -> Result<Self, ModelError> {
-        // As transformers sets its own environment up.
-        let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
-            Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message))
-        });
-        environment
-            .add_template_owned("chat", source)
-            .map_err(|e| ModelError::Template { path: path.clone(), source: Box::new(e) })?;
-        Ok(Self { environment, path, bos, eos })
-    }
-
-    fn render(&self, message: &str) -> Result<String, ModelError> {
-        let rendered = self.environment.get_template("chat").and_then(|template| {
-            template.render(context! {
-                messages => [context! { role => "user", content => message }],
-                add_generation_prompt => true,
-                bos_token => self.bos,
-                eos_token => self.eos,
-            })
-        });
-        rendered.map_err(|e| ModelError::Template { path: self.path.clone(), source: Box::new(e) })
     }
 }

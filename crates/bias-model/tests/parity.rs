@@ -99,6 +99,11 @@ fn every_case_equals_transformers() {
         for precision in [Precision::F32, Precision::Stored] {
             let parity = reference(&name).compare(&load(&name, precision)).unwrap();
             let limit = TOLERANCE * parity.scale.max(1.0);
+            // Nothing can be seen that was not compared.
+            let (model, reference) = (load(&name, precision), reference(&name));
+            for site in model.sites() {
+                assert!(reference.of(2, &site.to_string()).is_ok(), "{name}: {site} is not on record");
+            }
             assert!(parity.logits <= limit, "{name}: {parity:?}");
             assert!(parity.padded <= limit, "{name}: {parity:?}");
             assert!(parity.cached <= limit, "{name}: {parity:?}");

@@ -75,13 +75,13 @@ impl<B: Backend> Observer<B> for NameAttention {
         matches!(site, Site::Block(layer, BlockSite::Pattern) if layer < self.sums.len())
     }
 
-    fn pattern(
+    fn attention(
         &mut self,
-        layer: usize,
+        site: Site,
         batch: &TokenBatch,
         value: Tensor<B, 4>,
     ) -> Result<Tensor<B, 4>, ProbeError> {
-        let site = Site::Block(layer, BlockSite::Pattern);
+        let Site::Block(layer, BlockSite::Pattern) = site else { return Ok(value) };
         if batch.past() != 0 {
             let reason = "name attention needs prompt and answer in one pass, without a KV cache".into();
             return Err(ProbeError::BadSequence { row: 0, reason });

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use bias_core::Site;
@@ -7,6 +6,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::sites::WantedSites;
+use crate::write::write_atomically;
 use crate::{Observer, ProbeError, TokenBatch};
 
 /// Keeps whole activations of chosen sites, as f32 on the host.
@@ -63,11 +63,7 @@ impl Capture {
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|e| write(std::io::Error::other(e)))?;
         let whole = safetensors::serialize(views, None).map_err(|e| write(std::io::Error::other(e)))?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
-        file.write_all(&whole).map_err(write)?;
-        file.persist(path).map_err(|e| write(e.error))?;
-        Ok(())
+        write_atomically(path, &whole)
     }
 
     fn keep<B: Backend, const D: usize>(
@@ -101,13 +97,13 @@ impl<B: Backend> Observer<B> for Capture {
         Ok(value)
     }
 
-    fn pattern(
+    fn attention(
         &mut self,
-        layer: usize,
+        site: Site,
         _: &TokenBatch,
         value: Tensor<B, 4>,
     ) -> Result<Tensor<B, 4>, ProbeError> {
-        self.keep(Site::Block(layer, bias_core::BlockSite::Pattern), &value)?;
+        self.keep(site, &value)?;
         Ok(value)
     }
 }

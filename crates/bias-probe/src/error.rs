@@ -42,6 +42,28 @@ pub enum ProbeError {
         /// The sites.
         sites: Vec<Site>,
     },
+    /// A site that a capture does not hold as `[batch, seq, channels]`, so nothing can be patched from it.
+    #[error("{site} was not captured, or is of attention: capture it in the run to patch from")]
+    NotCaptured {
+        /// The site.
+        site: Site,
+    },
+    /// A group number beyond the groups there are.
+    #[error("group {group} does not exist; statistics were asked for {groups} groups")]
+    NoSuchGroup {
+        /// The number.
+        group: usize,
+        /// How many there are.
+        groups: usize,
+    },
+    /// A file that does not hold statistics.
+    #[error("{} does not hold activation statistics: {reason}", path.display())]
+    NotStatistics {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An observer gave back a tensor of another shape.
     #[error("{site}: an observer replaced a tensor of shape {expected:?} by one of shape {found:?}")]
     ShapeChanged {

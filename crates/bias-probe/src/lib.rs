@@ -30,8 +30,11 @@
 //! | batch | [`Sequence`], [`TokenBatch`]: tokens with roles, padded, possibly branching |
 //! | observer | [`Observer`], [`NoObserver`], [`Both`], [`Edit`]: the hook |
 //! | model | [`HookedModel`], [`DifferentiableModel`]: what a model must offer |
+//! | patch | [`Patch`], [`Alignment`]: activations of another run put into this one |
+//! | stats, statistics | [`StatsCollector`], [`ChannelStats`]: sums, means, variances, maxima by group and role |
 //! | squares | [`SquareSums`]: streaming sums of squares per channel and token role |
 //! | attention | [`NameAttention`]: attention from answer tokens to the name's tokens |
+//! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
 //! | capture | [`Capture`]: whole activations, to memory or safetensors |
 
 mod attention;
@@ -40,8 +43,14 @@ mod capture;
 mod error;
 mod model;
 mod observer;
+mod patch;
 mod sites;
 mod squares;
+mod statistics;
+mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod write;
 
 pub use attention::NameAttention;
 pub use batch::{Sequence, TokenBatch};
@@ -50,4 +59,7 @@ pub use capture::{Capture, Captured};
 pub use error::ProbeError;
 pub use model::{DifferentiableModel, HookedModel};
 pub use observer::{Both, Edit, NoObserver, Observer};
+pub use patch::{Alignment, Patch};
 pub use squares::{ChannelSquares, SquareSums};
+pub use statistics::{ChannelStats, GroupStats};
+pub use stats::StatsCollector;

@@ -1,5 +1,7 @@
-use bias_core::{BlockSite, Site};
-use burn::tensor::{Tensor, backend::Backend};
+#[cfg(doc)]
+use bias_core::BlockSite;
+use bias_core::{Site, TokenRole};
+use burn::tensor::{Bool, Tensor, TensorData, backend::Backend};
 
 use crate::{ProbeError, TokenBatch};
 
@@ -27,18 +29,18 @@ pub trait Observer<B: Backend> {
         Ok(value)
     }
 
-    /// Sees a layer's attention weights, `[batch, heads, query, key]`
-    /// (site [`BlockSite::Pattern`]).
+    /// Sees a layer's attention scores or weights, `[batch, heads, query, key]`
+    /// ([`BlockSite::Scores`], [`BlockSite::Pattern`]).
     ///
     /// # Errors
     /// Whatever makes the run pointless; it ends the forward pass.
-    fn pattern(
+    fn attention(
         &mut self,
-        layer: usize,
+        site: Site,
         batch: &TokenBatch,
         value: Tensor<B, 4>,
     ) -> Result<Tensor<B, 4>, ProbeError> {
-        let _ = (layer, batch);
+        let _ = (site, batch);
         Ok(value)
     }
 }
@@ -64,22 +66,21 @@ impl<B: Backend> dyn Observer<B> + '_ {
         Ok(out)
     }
 
-    /// The same for a layer's attention weights.
+    /// The same for a layer's attention scores or weights.
     ///
     /// # Errors
     /// The observer's own, or [`ProbeError::ShapeChanged`].
-    pub fn at_pattern(
+    pub fn at_attention(
         &mut self,
-        layer: usize,
+        site: Site,
         batch: &TokenBatch,
         value: Tensor<B, 4>,
     ) -> Result<Tensor<B, 4>, ProbeError> {
-        let site = Site::Block(layer, BlockSite::Pattern);
         if !self.wants(site) {
             return Ok(value);
         }
         let expected = value.dims();
-        let out = self.pattern(layer, batch, value)?;
+        let out = self.attention(site, batch, value)?;
         same_shape(site, &expected, &out.dims())?;
         Ok(out)
     }
@@ -127,14 +128,14 @@ where
         (self.1 as &mut dyn Observer<B>).at(site, batch, value)
     }
 
-    fn pattern(
+    fn attention(
         &mut self,
-        layer: usize,
+        site: Site,
         batch: &TokenBatch,
         value: Tensor<B, 4>,
     ) -> Result<Tensor<B, 4>, ProbeError> {
-        let value = (self.0 as &mut dyn Observer<B>).at_pattern(layer, batch, value)?;
-        (self.1 as &mut dyn Observer<B>).at_pattern(layer, batch, value)
+        let value = (self.0 as &mut dyn Observer<B>).at_attention(site, batch, value)?;
+        (self.1 as &mut dyn Observer<B>).at_attention(site, batch, value)
     }
 }
 
@@ -143,13 +144,20 @@ where
 pub struct Edit<F> {
     site: Site,
     edit: F,
+    roles: Option<Vec<TokenRole>>,
     fired: bool,
 }
 
 impl<F> Edit<F> {
     /// Applies `edit` wherever `site` is reached.
     pub fn new(site: Site, edit: F) -> Self {
-        Self { site, edit, fired: false }
+        Self { site, edit, roles: None, fired: false }
+    }
+
+    /// Leaves tokens of other roles as they are.
+    #[must_use]
+    pub fn on(self, roles: &[TokenRole]) -> Self {
+        Self { roles: Some(roles.to_vec()), ..self }
     }
 
     /// Says so if the site was never reached, so that an edit cannot silently do nothing.
@@ -173,6 +181,16 @@ impl<B: Backend, F: FnMut(&TokenBatch, Tensor<B, 3>) -> Tensor<B, 3>> Observer<B
         value: Tensor<B, 3>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
         self.fired = true;
-        Ok((self.edit)(batch, value))
+        let Some(roles) = &self.roles else { return Ok((self.edit)(batch, value)) };
+        let [rows, width, channels] = value.dims();
+        let chosen: Vec<bool> = batch.roles().iter().map(|role| roles.contains(role)).collect();
+        let chosen = TensorData::new(chosen, [rows, width, 1]);
+        let chosen = Tensor::<B, 3, Bool>::from_data(chosen, &value.device()).repeat_dim(2, channels);
+        let edited = (self.edit)(batch, value.clone());
+        // The caller of an observer refuses another shape; a mask cannot be laid over one.
+        if edited.dims() != value.dims() {
+            return Ok(edited);
+        }
+        Ok(value.mask_where(chosen, edited))
     }
 }

@@ -1,0 +1,247 @@
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::ModelError;
+
+/// Where a model comes from: a folder, or the Hugging Face hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A model folder.
+    Folder(PathBuf),
+    /// A model of the hub.
+    Hub(HubId),
+}
+
+impl ModelSource {
+    /// A directory that exists is a folder, whatever it is called; all else must be a hub id,
+    /// `org/name` or `org/name@revision`.
+    ///
+    /// # Errors
+    /// [`ModelError::HubId`].
+    pub fn parse(text: impl AsRef<OsStr>) -> Result<Self, ModelError> {
+        let text = text.as_ref();
+        let path = Path::new(text);
+        if path.is_dir() {
+            return Ok(Self::Folder(path.into()));
+        }
+        if path.exists() {
+            let reason = "it is a file; name the folder that holds it";
+            return Err(ModelError::HubId { id: path.display().to_string(), reason });
+        }
+        text.to_string_lossy().parse().map(Self::Hub)
+    }
+
+    /// The model folder. A hub id is looked up in the hub's cache, and downloaded if it is not
+    /// there whole, under the environment's settings; progress is shown on a terminal.
+    ///
+    /// # Errors
+    /// [`ModelError::HubFeature`] for a hub id when this crate is built without the feature
+    /// `hub`; with it, see `Hub::resolve`.
+    pub fn resolve(&self) -> Result<PathBuf, ModelError> {
+        match self {
+            Self::Folder(folder) => Ok(folder.clone()),
+            #[cfg(feature = "hub")]
+            Self::Hub(id) => crate::Hub::from_env()?.progress(true).resolve(id),
+            #[cfg(not(feature = "hub"))]
+            Self::Hub(id) => Err(ModelError::HubFeature { id: id.to_string() }),
+        }
+    }
+
+    /// What to call the model: the folder's own name, or the hub id.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Folder(folder) => folder
+                .file_name()
+                .map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned()),
+            Self::Hub(id) => id.to_string(),
+        }
+    }
+}
+
+impl FromStr for ModelSource {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => folder.display().fmt(f),
+            Self::Hub(id) => id.fmt(f),
+        }
+    }
+}
+
+/// A model of the hub: `org/name`, or `org/name@revision` with a branch, a tag, a commit or
+/// a ref such as `refs/pr/1`. Neither part can lead out of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubId {
+    name: String,
+    revision: Option<String>,
+}
+
+/// Longest organisation or name that the hub gives out.
+const LONGEST: usize = 96;
+
+impl HubId {
+    /// `org/name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The revision; `main` unless another was named.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        self.revision.as_deref().unwrap_or("main")
+    }
+}
+
+impl FromStr for HubId {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        let (name, revision) = match text.split_once('@') {
+            Some((name, revision)) => (name, Some(revision)),
+            None => (text, None),
+        };
+        let plain = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        // The hub's own rules; without `--` the name of the cache folder is unambiguous.
+        let inside = |part: &str| {
+            !(part.starts_with(['.', '-'])
+                || part.ends_with(['.', '-'])
+                || part.contains("..")
+                || part.contains("--"))
+        };
+        let parts: Vec<&str> = name.split('/').collect();
+        let reason = if parts.len() != 2 {
+            Some("a hub id has one slash, as in org/name or org/name@revision")
+        } else if !parts.iter().all(|p| plain(p)) {
+            Some("organisation and name are made of letters, digits, `.`, `_` and `-`")
+        } else if !parts.iter().all(|p| inside(p)) {
+            Some("organisation and name neither begin nor end with `.` or `-`, nor hold `..` or `--`")
+        } else if parts.iter().any(|p| p.len() > LONGEST) {
+            Some("organisation and name are at most 96 letters long")
+        } else if revision.is_some_and(|r| !r.split('/').all(|p| plain(p) && !p.contains("..") && p != ".")) {
+            Some("a revision is made of letters, digits, `.`, `_`, `-` and single slashes, without `..`")
+        } else {
+            None
+        };
+        match reason {
+            Some(reason) => Err(ModelError::HubId { id: text.into(), reason }),
+            None => Ok(Self { name: name.into(), revision: revision.map(Into::into) }),
+        }
+    }
+}
+
+impl fmt::Display for HubId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.revision.iter().try_for_each(|revision| write!(f, "@{revision}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_a_folder_whatever_it_is_called() {
+        let parent = tempfile::tempdir().unwrap();
+        for name in ["org--name", "a b", "x@y", ".hidden"] {
+            let folder = parent.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            let source = ModelSource::parse(&folder).unwrap();
+            assert_eq!(source, ModelSource::Folder(folder.clone()));
+            assert_eq!(source.resolve().unwrap(), folder);
+            assert_eq!(source.name(), name);
+        }
+        assert!(matches!(".".parse(), Ok(ModelSource::Folder(_))));
+    }
+
+    #[test]
+    fn a_file_is_neither() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = ModelSource::parse(file.path()).unwrap_err();
+        assert!(matches!(error, ModelError::HubId { reason, .. } if reason.contains("is a file")));
+    }
+
+    #[test]
+    fn hub_ids_are_read_and_written_alike() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        for (text, name, revision) in [
+            ("org/name", "org/name", "main"),
+            ("Qwen/Qwen2.5-0.5B_x@v1.0", "Qwen/Qwen2.5-0.5B_x", "v1.0"),
+            ("org/name@refs/pr/1", "org/name", "refs/pr/1"),
+            (&format!("a/b@{commit}"), "a/b", commit),
+        ] {
+            let source: ModelSource = text.parse().unwrap();
+            assert_eq!(source.to_string(), text);
+            assert_eq!(source.name(), text);
+            let ModelSource::Hub(id) = source else { panic!("{text} is no folder") };
+            assert_eq!((id.name(), id.revision()), (name, revision));
+        }
+    }
+
+    #[test]
+    fn malformed_ids_are_refused() {
+        let long = format!("org/{}", "x".repeat(LONGEST + 1));
+        for text in [
+            "",
+            "/",
+            "name",
+            "org/",
+            "/name",
+            "/no/such/folder",
+            "./no-such-folder",
+            "~/model",
+            "a/b/c",
+            "../x",
+            "org/..",
+            "org/.",
+            "org/a..b",
+            "org/a--b",
+            "org/-x",
+            "org/x.",
+            "org/na me",
+            "org/näme",
+            "org\\name",
+            "org/na\\me",
+            "C:/name",
+            "org/name\0",
+            "org/name@",
+            "org/name@..",
+            "org/name@.",
+            "org/name@a/../b",
+            "org/name@/etc",
+            "org/name@a//b",
+            "org/name@a/",
+            "org/name@a@b",
+            "org/name@a\\b",
+            "org/name@a%2fb",
+            "org/name@a?b",
+            "org/name@a\nb",
+            "hf://org/name",
+            &long,
+        ] {
+            let error = text.parse::<HubId>().unwrap_err();
+            assert!(matches!(&error, ModelError::HubId { id, .. } if id == text), "{text}: {error}");
+        }
+    }
+
+    #[cfg(not(feature = "hub"))]
+    #[test]
+    fn without_the_feature_a_hub_id_says_what_to_do() {
+        let error = "org/name".parse::<ModelSource>().unwrap().resolve().unwrap_err();
+        assert!(matches!(&error, ModelError::HubFeature { id } if id == "org/name"));
+        assert!(error.to_string().contains("--features hub"), "{error}");
+    }
+}

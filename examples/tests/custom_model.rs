@@ -1,0 +1,74 @@
+//! A model from outside the workspace keeps the traits' promises, and one that does not is caught.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use bias_core::{ModelDims, ParamPath, Site};
+use bias_examples::alibi::Alibi;
+use bias_probe::testing::{Violation, check_model};
+use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+
+const DIMS: ModelDims =
+    ModelDims { layers: 2, d_model: 12, heads: 4, kv_heads: 2, d_head: 3, d_mlp: 20, gated: true, vocab: 40 };
+
+fn model() -> Alibi<Flex> {
+    Alibi::random(DIMS, &Default::default())
+}
+
+#[test]
+fn an_outside_model_conforms() {
+    check_model(&model(), 1e-4).unwrap();
+}
+
+/// A model with one promise broken.
+struct Broken(Alibi<Flex>, Fault);
+
+#[derive(Clone, Copy)]
+enum Fault {
+    /// Calls no observer.
+    Deaf,
+    /// Sees what comes later: runs each row backwards.
+    Backwards,
+    /// Says it has a site that it never reaches.
+    Boasting,
+}
+
+impl HookedModel<Flex> for Broken {
+    fn dims(&self) -> &ModelDims {
+        self.0.dims()
+    }
+    fn device(&self) -> burn::backend::flex::FlexDevice {
+        self.0.device()
+    }
+    fn sites(&self) -> Vec<Site> {
+        match self.1 {
+            Fault::Boasting => Site::all(DIMS.layers).collect(),
+            _ => self.0.sites(),
+        }
+    }
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<Flex>,
+    ) -> Result<Tensor<Flex, 3>, ProbeError> {
+        match self.1 {
+            Fault::Deaf => self.0.hidden(batch, &mut bias_probe::NoObserver),
+            Fault::Backwards => Ok(self.0.hidden(batch, observer)?.flip([1])),
+            Fault::Boasting => self.0.hidden(batch, observer),
+        }
+    }
+    fn unembed(&self, hidden: Tensor<Flex, 3>) -> Tensor<Flex, 3> {
+        self.0.unembed(hidden)
+    }
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
+        HookedModel::weight(&self.0, path)
+    }
+}
+
+#[test]
+fn broken_promises_are_caught() {
+    for fault in [Fault::Deaf, Fault::Backwards, Fault::Boasting] {
+        let broken = check_model(&Broken(model(), fault), 1e-4);
+        assert!(matches!(broken, Err(Violation::Claim { .. } | Violation::Probe(_))));
+    }
+}
