@@ -5,17 +5,19 @@ use bias_probe::{HookedModel, ProbeError, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
 use faer::{Mat, Side};
 
-use crate::readback::{Readback, read};
+use crate::directions::{leading, matrix};
+use crate::readback::{ValuesOf, read};
 use crate::tree::{AnswerTree, batches, token_batch};
 use crate::watch::Watch;
-use crate::{AttribError, Attribution, Contrast, Directions, RankDirections};
+use crate::{AttribError, Attribution, Contrast, RankDirections};
 
 /// The directions that each matrix writes most strongly in for A and for B: the leading
 /// left singular vectors of `W X_A` and of `W X_B`, `X` the matrix's own inputs, one
 /// column per token (ActSVD, arXiv 2402.05162).
 ///
 /// Tokens of prompt and answers count as in [`Wanda`](crate::Wanda). What matters for A
-/// and not for B is then `(I − Π_B) Π_A W`: see [`RankDirections::removed`]. A share is
+/// and not for B is then `(I − Π_B) Π_A W`: see [`RankDirections::removed`] and
+/// [`RankDirections::outside`]. A share is
 /// of a matrix's rank, `min(out, in)`, rounded down; the paper takes most of it for both
 /// groups (ranks near 3,900 to 4,090 of 4,096).
 ///
@@ -58,35 +60,20 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActSvd {
                 let path = ParamPath::of(layer, projection);
                 let weight = model.weight(&path)?;
                 let [out, inner] = weight.dims();
-                let weight = matrix(&read(weight, Readback::Param(path.clone()))?, out, inner);
+                let weight = matrix(&read(weight, ValuesOf::Param(path.clone()))?, [out, inner]);
                 let site = projection.input_site(layer);
-                let leading = |roots: &BTreeMap<Site, Mat<f64>>, share: f64| {
+                let of = |roots: &BTreeMap<Site, Mat<f64>>, share: f64| {
                     let root = roots.get(&site).ok_or(ProbeError::NeverFired { sites: vec![site] })?;
-                    leading(&(&weight * root), (share * out.min(inner) as f64) as usize)
+                    let rank = (share * out.min(inner) as f64) as usize;
+                    leading(&(&weight * root), |_| rank)
                         .ok_or_else(|| AttribError::NoConvergence { path: path.clone() })
                 };
-                let both = [leading(&a, self.shares[0])?, leading(&b, self.shares[1])?];
+                let both = [of(&a, self.shares[0])?, of(&b, self.shares[1])?];
                 found.insert(path, both);
             }
         }
         Ok(found)
     }
-}
-
-fn matrix(values: &[f32], rows: usize, columns: usize) -> Mat<f64> {
-    Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]))
-}
-
-/// The first left singular vectors.
-fn leading(product: &Mat<f64>, rank: usize) -> Option<Directions> {
-    let svd = product.thin_svd().ok()?;
-    let (u, s) = (svd.U(), svd.S().column_vector());
-    let rows = (0..u.nrows()).flat_map(|i| (0..rank).map(move |j| u[(i, j)] as f32));
-    Some(Directions {
-        shape: [u.nrows(), rank],
-        vectors: rows.collect(),
-        strengths: (0..rank).map(|j| s[j]).collect(),
-    })
 }
 
 /// A square root `R` of `X Xᵀ = R Rᵀ` at each site, so that `W X` and `W R` have the same
@@ -101,8 +88,8 @@ fn roots<B: Backend>(
         let batch = token_batch(trees)?;
         let mut watch = Watch::new(sites.iter().copied(), |site, value: Tensor<B, 3>| {
             let [.., inner] = value.dims();
-            let own = read(second_moment(&batch, value.clone()), Readback::Site(site));
-            let own = matrix(&own.map_err(|_| ProbeError::NotFinite { site })?, inner, inner);
+            let own = read(second_moment(&batch, value.clone()), ValuesOf::Site(site));
+            let own = matrix(&own.map_err(|_| ProbeError::NotFinite { site })?, [inner, inner]);
             let sum = moments.entry(site).or_insert_with(|| Mat::zeros(inner, inner));
             *sum += own;
             Ok(value)

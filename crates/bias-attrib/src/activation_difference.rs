@@ -7,13 +7,13 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::gap::{Arm, Gap};
 use crate::likelihood::checked_temperature;
-use crate::readback::{Readback, read};
+use crate::readback::{ValuesOf, read};
 use crate::tree::{AnswerTree, batches, prompt_batches, token_batch};
 use crate::watch::{Watch, slopes};
 use crate::{AttribError, Attribution, Contrast, Respondent};
 
 /// What tokens of a prompt are.
-const ROLES: [TokenRole; 2] = [TokenRole::Prompt, TokenRole::Name];
+const ROLES: [TokenRole; 3] = [TokenRole::System, TokenRole::Prompt, TokenRole::Name];
 
 /// How differently each MLP neuron fires for the two groups, whatever it does with it:
 /// `B_i = mean over pairs of |mean_t a_i(p_A) − mean_t a_i(p_B)|`, `a` the input of
@@ -130,7 +130,7 @@ fn differences<B: Backend>(
             return Err(AttribError::Unaligned { index });
         }
         let all: f64 = a.iter().chain(&b).sum();
-        shares.push([0, 1].map(|role| (a[role] + b[role]) / all));
+        shares.push(std::array::from_fn(|role| (a[role] + b[role]) / all));
     }
     let [mut a, b] = [means(model, &contrast.a, &shares)?, means(model, &contrast.b, &shares)?];
     let pairs = shares.len() as f64;
@@ -163,7 +163,7 @@ fn means<B: Backend>(
         let weights = Tensor::<B, 3>::from_data(TensorData::new(weights, [rows, 1, width]), &model.device());
         let mut watch = Watch::new(sites(model), |site, value: Tensor<B, 3>| {
             let channels = value.dims()[2];
-            let own = read(weights.clone().matmul(value.clone()), Readback::Site(site));
+            let own = read(weights.clone().matmul(value.clone()), ValuesOf::Site(site));
             let own = own.map_err(|_| ProbeError::NotFinite { site })?;
             let rows = own.chunks_exact(channels).map(|row| row.iter().map(|x| f64::from(*x)).collect());
             means.entry(site).or_default().extend(rows);
@@ -191,7 +191,7 @@ fn add_slopes<B: AutodiffBackend>(
             let [rows, width, count] = slope.dims();
             let total = tokens.clone().matmul(slope.reshape([rows * width, count]));
             let own = sums.entry(site).or_insert_with(|| vec![0.0; count]);
-            own.iter_mut().zip(read(total, Readback::Site(site))?).for_each(|(sum, g)| *sum += f64::from(g));
+            own.iter_mut().zip(read(total, ValuesOf::Site(site))?).for_each(|(sum, g)| *sum += f64::from(g));
         }
     }
     Ok(())

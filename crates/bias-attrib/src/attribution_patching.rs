@@ -7,7 +7,7 @@ use burn::tensor::backend::AutodiffBackend;
 use crate::align::{Alignment, donors};
 use crate::gap::Gap;
 use crate::place::{PlaceScores, Targets, at_places};
-use crate::readback::{Readback, read};
+use crate::readback::{ValuesOf, read};
 use crate::tree::{batches, token_batch};
 use crate::watch::{activations, slopes};
 use crate::{AttribError, Attribution, Contrast};
@@ -56,7 +56,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
                 let effect =
                     (alignment.difference(other.inner(), own) * slope).reshape([rows * width, count]);
                 let sums = channels.entry(site).or_insert_with(|| vec![0.0; count]);
-                let effect = read(effect.sum_dim(0), Readback::Site(site))?;
+                let effect = read(effect.sum_dim(0), ValuesOf::Site(site))?;
                 sums.iter_mut().zip(effect).for_each(|(sum, e)| *sum += f64::from(e));
             }
         }

@@ -1,5 +1,3 @@
-use bias_core::ParamScores;
-use bias_mask::{Mask, MaskError, top_difference};
 use serde::{Deserialize, Serialize};
 
 /// Which group's important weights are taken, less the other's.
@@ -19,10 +17,5 @@ impl Direction {
             Self::AWithoutB => (a, b),
             Self::BWithoutA => (b, a),
         }
-    }
-
-    pub(crate) fn mask(self, a: &[ParamScores], b: &[ParamScores], fraction: f64) -> Result<Mask, MaskError> {
-        let (taken, spared) = self.order(a, b);
-        top_difference(taken, spared, fraction)
     }
 }

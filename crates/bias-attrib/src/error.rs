@@ -5,7 +5,7 @@ use bias_mask::MaskError;
 use bias_probe::ProbeError;
 use thiserror::Error;
 
-use crate::{Place, Readback};
+use crate::ValuesOf;
 
 /// What keeps a method from scoring.
 #[derive(Debug, Error)]
@@ -84,11 +84,11 @@ pub enum AttribError {
         /// The place, or the kind of unit.
         place: String,
     },
-    /// A place that was asked for and not scored.
-    #[error("{place} was not scored")]
+    /// A place or matrix that was asked for and not scored.
+    #[error("{what} was not scored")]
     NotScored {
-        /// The place.
-        place: Place,
+        /// The place or matrix.
+        what: String,
     },
     /// Scores that cannot be added.
     #[error("scores of different matrices, shapes or conventions cannot be added")]
@@ -107,7 +107,7 @@ pub enum AttribError {
     #[error("{what}: a value is NaN or infinite; check the checkpoint's weights and the prompts' answers")]
     NotFinite {
         /// Where.
-        what: Readback,
+        what: ValuesOf,
     },
     /// No gradient reached an activation.
     #[error("{site}: no gradient reached this activation; does the model detach it?")]
@@ -125,7 +125,7 @@ pub enum AttribError {
     #[error("{what}: reading it back from the device failed: {reason}")]
     Readback {
         /// What was read.
-        what: Readback,
+        what: ValuesOf,
         /// What burn said.
         reason: String,
     },
@@ -154,15 +154,15 @@ pub enum AttribError {
         /// SHA-256 of the others.
         found: String,
     },
-    /// A matrix of another shape than the model's.
-    #[error("{path}: the model's shape is {expected:?}, found {found:?}")]
+    /// Something of another shape than the model's.
+    #[error("{what}: the model's shape is {expected:?}, found {found:?}")]
     Shape {
-        /// The matrix.
-        path: ParamPath,
-        /// `[out, in]` of the model.
-        expected: [usize; 2],
-        /// `[out, in]` found.
-        found: [usize; 2],
+        /// The matrix or site.
+        what: String,
+        /// What the model has.
+        expected: Vec<usize>,
+        /// What was found.
+        found: Vec<usize>,
     },
     /// A forward pass failed.
     #[error(transparent)]

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use bias_core::{Convention, ModelDims, ParamScores};
-use bias_mask::Mask;
+use bias_mask::{Mask, top_difference};
 
 use crate::{AttribError, Direction, Provenance, sum_scores};
 
@@ -50,9 +50,10 @@ impl GroupScores {
     /// [`GroupNorms::difference`](crate::GroupNorms::difference).
     ///
     /// # Errors
-    /// As [`top_difference`](bias_mask::top_difference).
+    /// As [`top_difference`].
     pub fn difference(&self, fraction: f64, direction: Direction) -> Result<Mask, AttribError> {
-        Ok(direction.mask(&self.a, &self.b, fraction)?)
+        let (taken, spared) = direction.order(&self.a, &self.b);
+        Ok(top_difference(taken, spared, fraction)?)
     }
 
     /// Adds what was measured on other prompts.

@@ -42,7 +42,7 @@
 //! | place | [`Place`]: where a forward pass is intervened on |
 //! | direction | [`Direction`]: which group's set difference |
 //! | sum | [`sum_scores`]: several prompts' scores as one |
-//! | file | [`save_scores`], [`load_scores`], [`Provenance`]: scores as safetensors |
+//! | file, provenance | [`save_scores`], [`load_scores`], [`Provenance`]: scores as safetensors; what is not scores saves itself |
 //!
 //! Importance cannot say for or against: compare the groups' tops. Scores of
 //! [`Convention::BiasCarried`] can: positive ones carry the gap.
@@ -51,6 +51,7 @@ mod act_svd;
 mod activation_difference;
 mod activation_patching;
 mod align;
+mod artefact;
 mod attribution;
 mod attribution_patching;
 mod contrast;
@@ -65,6 +66,7 @@ mod knockout;
 mod likelihood;
 mod magnitude;
 mod place;
+mod provenance;
 mod random;
 mod readback;
 mod signed_gap;
@@ -82,16 +84,17 @@ pub use attribution_patching::AttributionPatching;
 pub use bias_core::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};
 pub use direction::Direction;
-pub use directions::{Directions, RankDirections};
+pub use directions::{LeadingDirections, RankDirections};
 pub use error::AttribError;
-pub use file::{Provenance, load_scores, save_scores};
+pub use file::{load_scores, save_scores};
 pub use group_scores::GroupScores;
 pub use head_attention::HeadAttention;
 pub use knockout::Knockout;
 pub use magnitude::Magnitude;
 pub use place::{Place, PlaceScores};
+pub use provenance::Provenance;
 pub use random::Random;
-pub use readback::Readback;
+pub use readback::ValuesOf;
 pub use signed_gap::SignedGap;
 pub use snip::Snip;
 pub use sum::sum_scores;

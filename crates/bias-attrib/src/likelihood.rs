@@ -7,7 +7,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use crate::AttribError;
-use crate::readback::{Readback, read};
+use crate::readback::{ValuesOf, read};
 use crate::tree::AnswerTree;
 
 /// Log-probability of each branch at a temperature, tree by tree: `[branches]`.
@@ -65,7 +65,7 @@ pub(crate) fn answer_log_probs<B: Backend>(
     observer: &mut dyn Observer<B>,
     temperature: f64,
 ) -> Result<Vec<Vec<f64>>, AttribError> {
-    let of_branches = read(branch_log_probs(model, batch, trees, observer, temperature)?, Readback::Answers)?;
+    let of_branches = read(branch_log_probs(model, batch, trees, observer, temperature)?, ValuesOf::Answers)?;
     let mut of_branches = of_branches.as_slice();
     let of_answers = trees.iter().map(|tree| {
         let (own, rest) = of_branches.split_at(tree.branches.len());

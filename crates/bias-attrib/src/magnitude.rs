@@ -2,7 +2,7 @@ use bias_core::{Convention, ParamScores};
 use bias_probe::HookedModel;
 use burn::tensor::backend::Backend;
 
-use crate::readback::{Readback, read};
+use crate::readback::{ValuesOf, read};
 use crate::{AttribError, Attribution, Contrast};
 
 /// `|W_ij|`: what a weight weighs, whoever is asked about (Han et al. 2015,
@@ -21,7 +21,7 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Magnitude {
         let scores = model.dims().projections().map(|(path, ..)| {
             let weight = model.weight(&path)?;
             let shape = weight.dims();
-            let values = read(weight.abs(), Readback::Param(path.clone()))?;
+            let values = read(weight.abs(), ValuesOf::Param(path.clone()))?;
             Ok(ParamScores::new(path, shape, Convention::Importance, values)?)
         });
         scores.collect()

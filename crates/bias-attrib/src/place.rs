@@ -17,7 +17,8 @@ pub enum Place {
     /// All channels of a `[batch, seq, channels]` site that blocks reach.
     Site(Site),
     /// The channels a unit writes: a head's or key/value group's part of the input of
-    /// `o_proj`, a neuron's channel of the input of `down_proj`. Single weights have none.
+    /// `o_proj`, a neuron's channel of the input of `down_proj`. Single weights have none, and a
+    /// layer writes to several.
     Unit(Unit),
 }
 
@@ -58,7 +59,7 @@ impl PlaceScores {
     /// [`AttribError::NotScored`].
     pub fn get(&self, place: &Place) -> Result<f32, AttribError> {
         let found = self.scores.iter().find(|(own, _)| own == place);
-        found.map(|(_, score)| *score).ok_or_else(|| AttribError::NotScored { place: place.clone() })
+        found.map(|(_, score)| *score).ok_or_else(|| AttribError::NotScored { what: place.to_string() })
     }
 
     /// Those of units alone, to rank, add up or prune.
@@ -127,10 +128,9 @@ impl Target {
                 }
                 (Site::Block(id.layer, BlockSite::MlpHidden), Some(id.neuron..id.neuron + 1))
             }
-            Place::Unit(Unit::Weight(..)) => return Err(refused()),
+            Place::Unit(Unit::Weight(..) | Unit::Layer(_)) => return Err(refused()),
         };
-        let channelled = !matches!(site, Site::Logits | Site::Block(_, BlockSite::Pattern));
-        if !channelled || !reached.contains(&site) {
+        if site.is_attention() || site == Site::Logits || !reached.contains(&site) {
             return Err(refused());
         }
         Ok(Self { place, site, channels })

@@ -5,23 +5,26 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use crate::AttribError;
 
-/// What is read back from a device, for messages.
+/// What values are of, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Readback {
+pub enum ValuesOf {
     /// A matrix's weights or scores.
     Param(ParamPath),
     /// Activations of a site, or what was made of them.
     Site(Site),
     /// Probabilities of answers.
     Answers,
+    /// A tensor of a file.
+    Tensor(String),
 }
 
-impl fmt::Display for Readback {
+impl fmt::Display for ValuesOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Param(path) => path.fmt(f),
             Self::Site(site) => site.fmt(f),
+            Self::Tensor(name) => f.write_str(name),
             Self::Answers => f.write_str("the answers' probabilities"),
         }
     }
@@ -30,7 +33,7 @@ impl fmt::Display for Readback {
 /// A tensor's values, row-major; refuses any that is not a number.
 pub(crate) fn read<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
-    what: Readback,
+    what: ValuesOf,
 ) -> Result<Vec<f32>, AttribError> {
     let values = tensor.into_data().convert::<f32>().to_vec::<f32>();
     let values =

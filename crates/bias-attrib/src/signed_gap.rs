@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use crate::gap::{Arm, Gap};
 use crate::likelihood::{branch_log_probs, checked_temperature, weighted};
-use crate::readback::{Readback, read};
+use crate::readback::{ValuesOf, read};
 use crate::tree::{batches, token_batch};
 use crate::{AttribError, Attribution, Contrast};
 
@@ -75,7 +75,7 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
             let (up, down) = (of(&up), of(&down));
             let carried = weight.clone() * (up.clone() - down.clone());
             let level = (weight.clone() * (up + down)).abs() * (self.guard / 2.0);
-            let values = read(carried - level, Readback::Param(path.clone()))?;
+            let values = read(carried - level, ValuesOf::Param(path.clone()))?;
             Ok(ParamScores::new(path, dims.shape(projection), Convention::BiasCarried, values)?)
         });
         scores.collect()

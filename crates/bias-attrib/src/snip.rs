@@ -3,7 +3,7 @@ use bias_probe::{DifferentiableModel, NoObserver};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use crate::likelihood::{branch_log_probs, weighted};
-use crate::readback::{Readback, read};
+use crate::readback::{ValuesOf, read};
 use crate::tree::{AnswerTree, token_batch};
 use crate::{AttribError, Attribution, Contrast, GroupScores, Respondent};
 
@@ -80,7 +80,7 @@ fn scores<B: AutodiffBackend>(
         let weight = model.weight(&path)?.inner().abs();
         let shape = weight.dims();
         let sum = sum.unwrap_or_else(|| weight.zeros_like());
-        let values = read(weight * sum, Readback::Param(path.clone()))?;
+        let values = read(weight * sum, ValuesOf::Param(path.clone()))?;
         Ok(ParamScores::new(path, shape, Convention::Importance, values)?)
     });
     scores.collect()

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use bias_attrib::{
     ActSvd, ActivationDifference, ActivationPatching, AttribError, Attribution as _, AttributionPatching,
-    Contrast, Convention, Direction, GroupScores, Knockout, Magnitude, ParamScores, Place, PossibleAnswer,
-    Provenance, Respondent, SignedGap, Snip, Wanda, load_scores, save_scores,
+    Contrast, Convention, Direction, GroupNorms, GroupScores, Knockout, Magnitude, ParamScores, Place,
+    PossibleAnswer, Provenance, RankDirections, Respondent, SignedGap, Snip, Wanda, load_scores, save_scores,
 };
 use bias_core::{BlockSite, CoreError, ModelDims, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use bias_model::{Checkpoint, Decoder, HookedModel as _, MaskTarget, ModelConfig, Precision};
 use bias_probe::{ProbeError, Sequence};
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 fn model(case: &str) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
@@ -112,7 +112,9 @@ fn places_that_do_not_exist() {
     for place in [pattern.into(), Site::Logits.into(), Site::Block(2, BlockSite::MlpOut).into()] {
         assert!(matches!(refusal(place), AttribError::NotAPlace { .. }));
     }
-    assert!(matches!(refusal(unit("model.layers.0.mlp.up_proj.weight[3]")), AttribError::NotAPlace { .. }));
+    for text in ["model.layers.0.mlp.up_proj.weight[3]", "L1"] {
+        assert!(matches!(refusal(unit(text)), AttribError::NotAPlace { .. }), "{text}");
+    }
     let weights = ActivationPatching::every(UnitKind::Weight).attribute(&model, &contrast());
     assert!(matches!(weights, Err(AttribError::NotAPlace { .. })));
     // GPT-2 has no gate.
@@ -188,17 +190,74 @@ fn scores_of_different_kinds() {
 }
 
 #[test]
-fn directions_are_refused_for_other_matrices() {
-    let model = model("gqa_sharded");
-    let found = ActSvd::new(0.5, 0.0).unwrap().attribute(&model, &contrast()).unwrap();
+fn directions_lie_outside_the_other_groups_and_come_back() {
+    let mut model = model("gqa_sharded");
+    let found = ActSvd::new(0.25, 0.25).unwrap().attribute(&model, &contrast()).unwrap();
     let path = ParamPath::of(0, Projection::Down);
     let weight: Tensor<Flex, 2> = MaskTarget::weight(&model, &path).unwrap();
-    assert!(found.removed(&path, weight.clone(), Direction::AWithoutB).is_ok());
-    // Nothing of B's is taken.
-    let kept = found.removed(&path, weight.clone(), Direction::BWithoutA).unwrap();
-    assert_eq!(kept.into_data(), weight.clone().into_data());
-    let other = found.removed(&path, weight.transpose(), Direction::AWithoutB);
+    let other = found.removed(&path, weight.clone().transpose(), Direction::AWithoutB);
     assert!(matches!(other, Err(AttribError::Shape { .. })));
+    let head = "lm_head.weight".parse().unwrap();
+    assert!(matches!(found.outside(&head, Direction::AWithoutB, 0.5), Err(AttribError::NotScored { .. })));
+    for sine in [0.0, 1.5, f64::NAN] {
+        let refused = found.outside(&path, Direction::AWithoutB, sine);
+        assert!(matches!(refused, Err(AttribError::Share { .. })));
+    }
+
+    // What the matrix writes along B's directions stays, A's part outside them is gone.
+    let (_, [_, b]) = found.iter().find(|(own, _)| **own == path).unwrap();
+    let b: Tensor<Flex, 2> = Tensor::from_data(TensorData::new(b.vectors.clone(), b.shape), &model.device());
+    let along = |weight: &Tensor<Flex, 2>| b.clone().transpose().matmul(weight.clone());
+    let outside = found.outside(&path, Direction::AWithoutB, 0.1).unwrap().unwrap();
+    assert!(outside.rank() > 0 && outside.rank() <= 8);
+    let undo = outside.remove(&mut model).unwrap();
+    let pruned: Tensor<Flex, 2> = MaskTarget::weight(&model, &path).unwrap();
+    let largest = |t: Tensor<Flex, 2>| t.abs().max().into_scalar();
+    assert!(largest(along(&pruned) - along(&weight)) < 1e-5);
+    assert!(largest(pruned - weight.clone()) > 0.01);
+    undo.revert(&mut model).unwrap();
+    let back: Tensor<Flex, 2> = MaskTarget::weight(&model, &path).unwrap();
+    assert_eq!(back.into_data(), weight.clone().into_data());
+
+    // The same group twice has nothing of its own.
+    let same = changed(|c| c.b = c.a.clone());
+    let none = ActSvd::new(0.25, 0.25).unwrap().attribute(&model, &same).unwrap();
+    assert_eq!(none.outside(&path, Direction::AWithoutB, 0.1).unwrap(), None);
+    let kept = none.removed(&path, weight.clone(), Direction::AWithoutB).unwrap();
+    assert!(largest(kept - weight) < 1e-5);
+
+    let folder = tempfile::tempdir().unwrap();
+    let (file, dims) = (folder.path().join("x.safetensors"), *model.dims());
+    let provenance = Provenance::new("act-svd", &contrast()).for_model(Some("abc"));
+    found.save(&file, &provenance).unwrap();
+    assert_eq!(RankDirections::load(&file, &dims, Some("abc")).unwrap(), (found, provenance));
+    assert!(matches!(RankDirections::load(&file, &dims, Some("x")), Err(AttribError::OtherModel { .. })));
+    let wider = ModelDims { d_model: 40, ..dims };
+    assert!(matches!(RankDirections::load(&file, &wider, None), Err(AttribError::Shape { .. })));
+    assert!(matches!(load_scores(&file, &dims, None), Err(AttribError::NotScores { .. })));
+}
+
+#[test]
+fn norms_come_back_for_their_model_only() {
+    let (model, folder) = (model("gpt2_hub"), tempfile::tempdir().unwrap());
+    let (file, dims) = (folder.path().join("norms.safetensors"), *model.dims());
+    let norms = Wanda.attribute(&model, &contrast()).unwrap();
+    let provenance = Provenance::new("wanda", &contrast()).for_model(MaskTarget::fingerprint(&model));
+    norms.save(&file, &provenance).unwrap();
+    let (back, from) = GroupNorms::load(&file, &dims, MaskTarget::fingerprint(&model)).unwrap();
+    assert_eq!(from, provenance);
+    let path = ParamPath::of(1, Projection::Down);
+    assert_eq!(back.scores(&model, &path).unwrap(), norms.scores(&model, &path).unwrap());
+    let masks = [&back, &norms].map(|n| n.difference(&model, 0.15, Direction::BWithoutA).unwrap());
+    assert!(masks[0] == masks[1] && masks[0].count() > 0);
+    assert!(matches!(GroupNorms::load(&file, &dims, Some("x")), Err(AttribError::OtherModel { .. })));
+    let wider = ModelDims { d_mlp: 60, ..dims };
+    assert!(matches!(GroupNorms::load(&file, &wider, None), Err(AttribError::Shape { .. })));
+    let deeper = ModelDims { layers: 3, ..dims };
+    assert!(matches!(GroupNorms::load(&file, &deeper, None), Err(AttribError::NotScores { .. })));
+    // Statistics, but not Wanda's.
+    norms.stats().save(&file).unwrap();
+    assert!(matches!(GroupNorms::load(&file, &dims, None), Err(AttribError::NotScores { .. })));
 }
 
 /// Scores of the model on disk, to damage.
@@ -251,7 +310,8 @@ fn files_that_are_not_this_models_scores() {
     let refused = |dims: &ModelDims, fingerprint| load_scores(&path, dims, fingerprint).unwrap_err();
     assert!(matches!(refused(&dims, Some("abd")), AttribError::OtherModel { .. }));
     let wider = ModelDims { d_mlp: 60, ..dims };
-    assert!(matches!(refused(&wider, None), AttribError::Shape { expected: [60, 32], found: [56, 32], .. }));
+    let AttribError::Shape { expected, found, .. } = refused(&wider, None) else { panic!("another shape") };
+    assert_eq!((expected, found), (vec![60, 32], vec![56, 32]));
     let shallow = ModelDims { layers: 1, ..dims };
     assert!(matches!(refused(&shallow, None), AttribError::NotScores { .. }));
 
