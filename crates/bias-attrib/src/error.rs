@@ -1,7 +1,11 @@
-use bias_core::CoreError;
+use std::path::PathBuf;
+
+use bias_core::{Convention, CoreError, ParamPath, Site};
 use bias_mask::MaskError;
 use bias_probe::ProbeError;
 use thiserror::Error;
+
+use crate::ValuesOf;
 
 /// What keeps a method from scoring.
 #[derive(Debug, Error)]
@@ -12,6 +16,24 @@ pub enum AttribError {
     EmptyArm {
         /// Which group.
         arm: char,
+    },
+    /// An answer that cannot be counted.
+    #[error(
+        "person {index} of group {arm} has an answer without tokens, or whose weight or value is not a number of its kind (weights are finite and at least 0)"
+    )]
+    BadAnswer {
+        /// Which group.
+        arm: char,
+        /// Which of its prompts.
+        index: usize,
+    },
+    /// A prompt without answers, for a method that looks at them.
+    #[error("person {index} of group {arm} has no answer of any weight")]
+    NoAnswer {
+        /// Which group.
+        arm: char,
+        /// Which of its prompts.
+        index: usize,
     },
     /// No answer of some prompt states a number.
     #[error("no answer about person {index} of group {arm} states a number, so it has no expected value")]
@@ -24,22 +46,123 @@ pub enum AttribError {
     /// All answers are alike, so a difference has no scale.
     #[error("all answers of both groups are alike; there is no gap to attribute")]
     NoSpread,
+    /// Groups of different size, for a method that compares person with person.
+    #[error(
+        "{a} people of group A cannot be paired with {b} of group B; give both as many, in the same order"
+    )]
+    Unpaired {
+        /// People of group A.
+        a: usize,
+        /// People of group B.
+        b: usize,
+    },
+    /// Two prompts whose tokens have no counterparts in each other.
+    #[error(
+        "the prompts of person {index} of both groups differ in their parts (prompt and name tokens in turn); use the same template for both"
+    )]
+    Unaligned {
+        /// Which pair.
+        index: usize,
+    },
     /// A temperature at which nothing is sampled.
     #[error("temperature {temperature} is impossible; it must be positive and finite")]
     Temperature {
         /// The temperature given.
         temperature: f64,
     },
+    /// A share outside [0, 1].
+    #[error("the share {share} is outside 0..=1")]
+    Share {
+        /// The share asked for.
+        share: f64,
+    },
+    /// A place without channels of its own in the forward pass.
+    #[error(
+        "{place} cannot be intervened on: it is no [batch, seq, channels] activation that this model's blocks reach; choose such a site, a head, a key/value group or a neuron"
+    )]
+    NotAPlace {
+        /// The place, or the kind of unit.
+        place: String,
+    },
+    /// A place or matrix that was asked for and not scored.
+    #[error("{what} was not scored")]
+    NotScored {
+        /// The place or matrix.
+        what: String,
+    },
     /// Scores that cannot be added.
     #[error("scores of different matrices, shapes or conventions cannot be added")]
     Unlike,
-    /// Weights or gradients could not be read back from the device.
-    #[error("reading {what} back from the device failed: {reason}")]
+    /// Scores that say something else than is needed.
+    #[error("{path}: scores of convention {expected:?} are needed, found {found:?}")]
+    Convention {
+        /// The matrix.
+        path: ParamPath,
+        /// What is needed.
+        expected: Convention,
+        /// What was given.
+        found: Convention,
+    },
+    /// A value that is NaN or infinite, and would make every score mean nothing.
+    #[error("{what}: a value is NaN or infinite; check the checkpoint's weights and the prompts' answers")]
+    NotFinite {
+        /// Where.
+        what: ValuesOf,
+    },
+    /// No gradient reached an activation.
+    #[error("{site}: no gradient reached this activation; does the model detach it?")]
+    NoGradient {
+        /// Where.
+        site: Site,
+    },
+    /// A decomposition that did not come to an end.
+    #[error("the singular directions of {path} could not be computed")]
+    NoConvergence {
+        /// The matrix.
+        path: ParamPath,
+    },
+    /// Something could not be read back from the device.
+    #[error("{what}: reading it back from the device failed: {reason}")]
     Readback {
         /// What was read.
-        what: &'static str,
+        what: ValuesOf,
         /// What burn said.
         reason: String,
+    },
+    /// A file that could not be read or written.
+    #[error("cannot access {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that does not hold what it should.
+    #[error("{} is not a file of this model's scores: {reason}", path.display())]
+    NotScores {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Scores of other weights.
+    #[error("the scores are of weights {expected} and cannot be used with weights {found}")]
+    OtherModel {
+        /// SHA-256 of the weights that were scored.
+        expected: String,
+        /// SHA-256 of the others.
+        found: String,
+    },
+    /// Something of another shape than the model's.
+    #[error("{what}: the model's shape is {expected:?}, found {found:?}")]
+    Shape {
+        /// The matrix or site.
+        what: String,
+        /// What the model has.
+        expected: Vec<usize>,
+        /// What was found.
+        found: Vec<usize>,
     },
     /// A forward pass failed.
     #[error(transparent)]

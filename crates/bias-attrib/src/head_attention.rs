@@ -2,10 +2,8 @@ use bias_core::{Convention, Unit, UnitScores};
 use bias_probe::{HookedModel, NameAttention};
 use burn::tensor::backend::Backend;
 
-use crate::contrast::batches;
+use crate::tree::{batches, token_batch};
 use crate::{AttribError, Attribution, Contrast};
-
-const BATCH_TOKENS: usize = 512;
 
 /// How much each head looks from the answer at the name (arXiv 2502.07771): attention
 /// from each answer token to the name's tokens, averaged over those tokens, over the
@@ -25,15 +23,9 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for HeadAttention {
         let mut maps = Vec::new();
         for respondents in [&contrast.a, &contrast.b] {
             let mut attention = NameAttention::new(model.dims().layers);
-            batches(
-                respondents,
-                BATCH_TOKENS,
-                |_, a| a.weight,
-                |batch, _| {
-                    model.hidden(batch, &mut attention)?;
-                    Ok(())
-                },
-            )?;
+            for trees in batches(respondents)? {
+                model.hidden(&token_batch(&trees)?, &mut attention)?;
+            }
             maps.push(attention.finish()?);
         }
         let [a, b] = maps.as_slice() else { return Err(AttribError::Unlike) };

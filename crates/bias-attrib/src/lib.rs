@@ -22,31 +22,80 @@
 //! }
 //! ```
 //!
+//! | method | scores | by |
+//! |---|---|---|
+//! | [`SignedGap`] | weights | first-order share of the gap, from exact answer distributions |
+//! | [`Wanda`] → [`GroupNorms`] | weights, per group | weight times norm of its input |
+//! | [`Snip`] → [`GroupScores`] | weights, per group | weight times gradient of the answers' cross-entropy |
+//! | [`Magnitude`], [`Random`] | weights | the nulls |
+//! | [`ActSvd`] → [`RankDirections`] | directions of each matrix, per group | singular vectors of its output |
+//! | [`Knockout`] → [`PlaceScores`] | heads, key/value groups, neurons, sites | the gap without it |
+//! | [`ActivationPatching`] → [`PlaceScores`] | the same | the gap with A's activation in B's runs |
+//! | [`AttributionPatching`] → [`PlaceScores`] | the same | its first order: all at once |
+//! | [`ActivationDifference`], [`SignedActivationDifference`] | neurons | mean activation for A less that for B |
+//! | [`HeadAttention`] | heads | attention from the answer to the name |
+//!
 //! | module | what for |
 //! |---|---|
 //! | attribution | [`Attribution`]: the trait |
 //! | contrast | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
-//! | wanda | [`Wanda`], [`GroupNorms`], [`Direction`]: importance, and the paper's set difference |
-//! | signed_gap | [`SignedGap`]: first-order share of the gap, from exact answer distributions |
-//! | head_attention | [`HeadAttention`]: attention from the answer to the name |
-//! | random | [`Random`]: the null |
+//! | place | [`Place`]: where a forward pass is intervened on |
+//! | direction | [`Direction`]: which group's set difference |
 //! | sum | [`sum_scores`]: several prompts' scores as one |
+//! | file, provenance | [`save_scores`], [`load_scores`], [`Provenance`]: scores as safetensors; what is not scores saves itself |
+//!
+//! Importance cannot say for or against: compare the groups' tops. Scores of
+//! [`Convention::BiasCarried`] can: positive ones carry the gap.
 
+mod act_svd;
+mod activation_difference;
+mod activation_patching;
+mod align;
+mod artefact;
 mod attribution;
+mod attribution_patching;
 mod contrast;
+mod direction;
+mod directions;
 mod error;
+mod file;
+mod gap;
+mod group_scores;
 mod head_attention;
+mod knockout;
+mod likelihood;
+mod magnitude;
+mod place;
+mod provenance;
 mod random;
+mod readback;
 mod signed_gap;
+mod snip;
 mod sum;
+mod tree;
 mod wanda;
+mod watch;
 
+pub use act_svd::ActSvd;
+pub use activation_difference::{ActivationDifference, SignedActivationDifference};
+pub use activation_patching::ActivationPatching;
 pub use attribution::Attribution;
+pub use attribution_patching::AttributionPatching;
 pub use bias_core::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};
+pub use direction::Direction;
+pub use directions::{LeadingDirections, RankDirections};
 pub use error::AttribError;
+pub use file::{load_scores, save_scores};
+pub use group_scores::GroupScores;
 pub use head_attention::HeadAttention;
+pub use knockout::Knockout;
+pub use magnitude::Magnitude;
+pub use place::{Place, PlaceScores};
+pub use provenance::Provenance;
 pub use random::Random;
+pub use readback::ValuesOf;
 pub use signed_gap::SignedGap;
+pub use snip::Snip;
 pub use sum::sum_scores;
-pub use wanda::{Direction, GroupNorms, Wanda};
+pub use wanda::{GroupNorms, Wanda};

@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 
 use bias_core::{Convention, ParamPath, ParamScores};
-use bias_probe::{DifferentiableModel, NoObserver, TokenBatch};
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData, backend::AutodiffBackend};
+use bias_probe::{DifferentiableModel, NoObserver};
+use burn::tensor::{Tensor, backend::AutodiffBackend};
 
-use crate::contrast::{AnswerTree, batches};
-use crate::{AttribError, Attribution, Contrast, Respondent};
-
-const BATCH_TOKENS: usize = 512;
+use crate::gap::{Arm, Gap};
+use crate::likelihood::{branch_log_probs, checked_temperature, weighted};
+use crate::readback::{ValuesOf, read};
+use crate::tree::{batches, token_batch};
+use crate::{AttribError, Attribution, Contrast};
 
 /// How much of the gap between two groups' mean answers each weight carries, to first
 /// order: `sign(G) · W_ij · ∂G/∂W_ij`, the fall of `|G|` when the weight becomes 0.
@@ -44,11 +44,7 @@ impl SignedGap {
     /// # Errors
     /// [`AttribError::Temperature`] unless positive and finite.
     pub fn with_temperature(self, temperature: f64) -> Result<Self, AttribError> {
-        if temperature.is_finite() && temperature > 0.0 {
-            Ok(Self { temperature, ..self })
-        } else {
-            Err(AttribError::Temperature { temperature })
-        }
+        Ok(Self { temperature: checked_temperature(temperature)?, ..self })
     }
 
     /// Discounts weights that move both groups' answers alike: `guard` times
@@ -68,16 +64,10 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
     }
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Vec<ParamScores>, AttribError> {
-        contrast.check()?;
-        let (a, b) = (Group::new('A', &contrast.a)?, Group::new('B', &contrast.b)?);
-        let spread = ((a.variance + b.variance) / 2.0).sqrt();
-        // Below this it is what rounding leaves of equal answers.
-        if spread <= 1e-7 * a.mean.abs().max(b.mean.abs()) {
-            return Err(AttribError::NoSpread);
-        }
-        let sign = (a.mean - b.mean).signum();
-        let up = self.gradients(model, &a, sign / spread)?;
-        let down = self.gradients(model, &b, sign / spread)?;
+        let gap = Gap::new(contrast)?;
+        let scale = gap.sign() / gap.spread;
+        let up = self.gradients(model, &gap.a, scale)?;
+        let down = self.gradients(model, &gap.b, scale)?;
         let dims = *model.dims();
         let scores = dims.projections().map(|(path, _, projection)| {
             let weight = model.weight(&path)?.inner();
@@ -85,11 +75,7 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
             let (up, down) = (of(&up), of(&down));
             let carried = weight.clone() * (up.clone() - down.clone());
             let level = (weight.clone() * (up + down)).abs() * (self.guard / 2.0);
-            let values = (carried - level)
-                .into_data()
-                .convert::<f32>()
-                .to_vec::<f32>()
-                .map_err(|e| AttribError::Readback { what: "scores", reason: format!("{e:?}") })?;
+            let values = read(carried - level, ValuesOf::Param(path.clone()))?;
             Ok(ParamScores::new(path, dims.shape(projection), Convention::BiasCarried, values)?)
         });
         scores.collect()
@@ -103,21 +89,19 @@ impl SignedGap {
     fn gradients<B: AutodiffBackend>(
         &self,
         model: &impl DifferentiableModel<B>,
-        group: &Group<'_>,
+        arm: &Arm<'_>,
         scale: f64,
     ) -> Result<Gradients<B>, AttribError> {
         let mut total: Gradients<B> = HashMap::new();
-        let share = scale / group.respondents.len() as f64;
-        let worth = |respondent: &Respondent, answer: &crate::PossibleAnswer| {
-            let (mean, mass) = expectation(respondent).unwrap_or((0.0, 1.0));
-            answer.value.map_or(0.0, |v| share * answer.weight / mass * (v - mean))
-        };
-        batches(group.respondents, BATCH_TOKENS, worth, |batch, trees| {
+        for trees in batches(arm.respondents)? {
+            let worths = arm.worths(&trees, scale);
             // People with one possible answer have nothing to differentiate.
-            if trees.iter().flat_map(|t| &t.branches).all(|b| b.sum == 0.0) {
-                return Ok(());
+            if worths.iter().all(|w| *w == 0.0) {
+                continue;
             }
-            let gradients = self.surrogate(model, batch, trees)?.backward();
+            let batch = token_batch(&trees)?;
+            let log_probs = branch_log_probs(model, &batch, &trees, &mut NoObserver, self.temperature)?;
+            let gradients = weighted(log_probs, &worths).backward();
             for (path, ..) in model.dims().projections() {
                 let gradient = model.gradient(&path, &gradients)?;
                 let sum = match total.remove(&path) {
@@ -126,74 +110,7 @@ impl SignedGap {
                 };
                 total.insert(path, sum);
             }
-            Ok(())
-        })?;
+        }
         Ok(total)
     }
-
-    /// `Σ c · log p` over the branches: its gradient is that of the expectation.
-    fn surrogate<B: AutodiffBackend>(
-        &self,
-        model: &impl DifferentiableModel<B>,
-        batch: &TokenBatch,
-        trees: &[AnswerTree],
-    ) -> Result<Tensor<B, 1>, AttribError> {
-        let hidden = model.hidden(batch, &mut NoObserver)?;
-        let [rows, width, d_model] = hidden.dims();
-        let device = hidden.device();
-        let mut places: Vec<i32> = Vec::new();
-        let mut place_of: HashMap<usize, usize> = HashMap::new();
-        let (mut picks, mut worths) = (Vec::new(), Vec::new());
-        let vocab = model.dims().vocab;
-        for (row, tree) in trees.iter().enumerate() {
-            for branch in tree.branches.iter().filter(|b| b.sum != 0.0) {
-                let at = row * width + branch.from;
-                let place = *place_of.entry(at).or_insert_with(|| {
-                    places.push(at as i32);
-                    places.len() - 1
-                });
-                picks.push((place * vocab + branch.token as usize) as i32);
-                worths.push(branch.sum as f32);
-            }
-        }
-        let ints = |values: Vec<i32>| {
-            let shape = [values.len()];
-            Tensor::<B, 1, Int>::from_data(TensorData::new(values, shape), &device)
-        };
-        let n = places.len();
-        let at = hidden.reshape([rows * width, d_model]).select(0, ints(places)).unsqueeze_dim(0);
-        let logits = model.unembed(at).reshape([n, vocab]).div_scalar(self.temperature);
-        let log_p = log_softmax(logits, 1).reshape([n * vocab]).select(0, ints(picks));
-        let shape = [worths.len()];
-        let worths = Tensor::<B, 1>::from_data(TensorData::new(worths, shape), &device);
-        Ok((log_p * worths).sum())
-    }
-}
-
-/// A group's mean and variance over all answers, each person weighing the same.
-struct Group<'a> {
-    respondents: &'a [Respondent],
-    mean: f64,
-    variance: f64,
-}
-
-impl<'a> Group<'a> {
-    fn new(arm: char, respondents: &'a [Respondent]) -> Result<Self, AttribError> {
-        let n = respondents.len() as f64;
-        let (mut mean, mut square) = (0.0, 0.0);
-        for (index, respondent) in respondents.iter().enumerate() {
-            let (own, mass) = expectation(respondent).ok_or(AttribError::NoValue { arm, index })?;
-            mean += own / n;
-            let values = respondent.answers.iter().filter_map(|a| Some(a.weight / mass * a.value?.powi(2)));
-            square += values.sum::<f64>() / n;
-        }
-        Ok(Self { respondents, mean, variance: (square - mean * mean).max(0.0) })
-    }
-}
-
-/// One person's mean answer and the weight of the answers that state a number.
-fn expectation(respondent: &Respondent) -> Option<(f64, f64)> {
-    let valued = || respondent.answers.iter().filter_map(|a| Some((a.value?, a.weight)));
-    let mass: f64 = valued().map(|(_, w)| w).sum();
-    (mass > 0.0).then(|| (valued().map(|(v, w)| v * w).sum::<f64>() / mass, mass))
 }

@@ -1,18 +1,17 @@
-use bias_core::{Convention, ParamPath, ParamScores};
-use bias_mask::{Mask, top_difference};
-use bias_probe::{ChannelSquares, HookedModel, SquareSums};
+use std::path::Path;
+
+use bias_core::{Convention, ModelDims, ParamPath, ParamScores};
+use bias_mask::{Mask, top_difference_scaled};
+use bias_probe::{ChannelStats, HookedModel, ProbeError, StatsCollector};
 use burn::tensor::backend::Backend;
-use serde::{Deserialize, Serialize};
 
-use crate::contrast::batches;
-use crate::{AttribError, Attribution, Contrast, Respondent};
-
-/// Tokens run together.
-const BATCH_TOKENS: usize = 512;
+use crate::readback::{ValuesOf, read};
+use crate::tree::{batches, token_batch};
+use crate::{AttribError, Attribution, Contrast, Direction, Provenance};
 
 /// Importance of each weight to each group: `|W_ij| · sqrt((1/N) Σ_n Σ_t x_j²)`
-/// (Sun et al. 2023), `x` the dense model's own input to that matrix over the tokens
-/// of prompt and answer, `N` sequences.
+/// (Sun et al. 2023, arXiv 2306.11695), `x` the dense model's own input to that matrix
+/// over the tokens of prompt and answer, `N` sequences.
 ///
 /// With several answers to a prompt, each token counts by the probability of the
 /// answers through it: the expectation of the sum over sampled answers, without
@@ -20,24 +19,11 @@ const BATCH_TOKENS: usize = 512;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanda;
 
-/// Which group's important weights are taken, less the other's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Important for A and not for B.
-    AWithoutB,
-    /// Important for B and not for A.
-    BWithoutA,
-}
-
 /// What Wanda measured: channel norms for both groups. Scores are weights times
 /// these and are made matrix by matrix when asked for, never stored as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupNorms {
-    /// Sums over group A's prompts.
-    pub a: ChannelSquares,
-    /// Sums over group B's prompts.
-    pub b: ChannelSquares,
+    stats: ChannelStats,
 }
 
 impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
@@ -49,28 +35,37 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<GroupNorms, AttribError> {
         contrast.check()?;
-        Ok(GroupNorms { a: squares(model, &contrast.a)?, b: squares(model, &contrast.b)? })
+        let sites = model.dims().projections().map(|(_, layer, p)| p.input_site(layer));
+        let mut stats = StatsCollector::new(sites, ["a", "b"]);
+        for (group, respondents) in [&contrast.a, &contrast.b].into_iter().enumerate() {
+            for trees in batches(respondents)? {
+                stats.next(trees.iter().map(|_| group))?;
+                model.hidden(&token_batch(&trees)?, &mut stats)?;
+            }
+        }
+        Ok(GroupNorms { stats: stats.finish()? })
     }
 }
 
-fn squares<B: Backend>(
-    model: &impl HookedModel<B>,
-    respondents: &[Respondent],
-) -> Result<ChannelSquares, AttribError> {
-    let mut sums = SquareSums::linear_inputs(model.dims());
-    batches(
-        respondents,
-        BATCH_TOKENS,
-        |_, a| a.weight,
-        |batch, _| {
-            model.hidden(batch, &mut sums)?;
-            Ok(())
-        },
-    )?;
-    Ok(sums.finish()?)
-}
-
 impl GroupNorms {
+    /// The sums over tokens that the norms are made of, group 0 being A and 1 being B.
+    #[must_use]
+    pub fn stats(&self) -> &ChannelStats {
+        &self.stats
+    }
+
+    /// A's norm and B's of each of a matrix's inputs.
+    fn norms(&self, path: &ParamPath) -> Result<[Vec<f64>; 2], AttribError> {
+        let missing = || ProbeError::NoSuchParam { path: path.clone() };
+        let (layer, projection) = path.projection().ok_or_else(missing)?;
+        let norms = |group: usize| {
+            let own = self.stats.of(projection.input_site(layer), group).ok_or_else(missing)?;
+            let n = self.stats.sequences().get(group).copied().unwrap_or(1).max(1) as f64;
+            Ok::<_, AttribError>(own.squares().iter().map(|sum| (sum / n).sqrt()).collect())
+        };
+        Ok([norms(0)?, norms(1)?])
+    }
+
     /// The importance of one matrix's weights to A and to B.
     ///
     /// # Errors
@@ -82,29 +77,22 @@ impl GroupNorms {
     ) -> Result<[ParamScores; 2], AttribError> {
         let weight = model.weight(path)?;
         let shape = weight.dims();
-        let weights = weight
-            .into_data()
-            .convert::<f32>()
-            .to_vec::<f32>()
-            .map_err(|e| AttribError::Readback { what: "weights", reason: format!("{e:?}") })?;
-        let score = |squares: &ChannelSquares| {
-            let missing = || bias_probe::ProbeError::NoSuchParam { path: path.clone() };
-            let (layer, projection) = path.projection().ok_or_else(missing)?;
-            let norms = squares.norms(projection.input_site(layer)).ok_or_else(missing)?;
+        let weights = read(weight, ValuesOf::Param(path.clone()))?;
+        let score = |norms: Vec<f64>| {
             let rows = weights.chunks_exact(shape[1]);
             let values = rows
                 .flat_map(|row| row.iter().zip(&norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32));
-            let values = values.collect();
-            Ok::<_, AttribError>(ParamScores::new(path.clone(), shape, Convention::Importance, values)?)
+            ParamScores::new(path.clone(), shape, Convention::Importance, values.collect())
         };
-        Ok([score(&self.a)?, score(&self.b)?])
+        let [a, b] = self.norms(path)?;
+        Ok([score(a)?, score(b)?])
     }
 
     /// The paper's mask: per matrix, the top `fraction` of one group less the other's
-    /// (arXiv 2502.07771; 0.15 there). One matrix is in memory at a time.
+    /// (arXiv 2502.07771; 0.15 there). One matrix is in memory at a time, and no scores.
     ///
     /// # Errors
-    /// As [`top_difference`].
+    /// As [`top_difference_scaled`].
     pub fn difference<B: Backend>(
         &self,
         model: &impl HookedModel<B>,
@@ -113,12 +101,13 @@ impl GroupNorms {
     ) -> Result<Mask, AttribError> {
         let mut mask = Mask::default();
         for (path, ..) in model.dims().projections() {
-            let [a, b] = self.scores(model, &path)?;
-            let one = match direction {
-                Direction::AWithoutB => top_difference(&[a], &[b], fraction),
-                Direction::BWithoutA => top_difference(&[b], &[a], fraction),
-            };
-            mask = mask.union(&one?)?;
+            let weight = model.weight(&path)?;
+            let shape = weight.dims();
+            let weights = read(weight, ValuesOf::Param(path.clone()))?;
+            let [a, b] = self.norms(&path)?;
+            let (taken, spared) = direction.order(a.as_slice(), b.as_slice());
+            let bits = top_difference_scaled(&path, &weights, shape, [taken, spared], fraction)?;
+            mask.insert(path, bits)?;
         }
         Ok(mask)
     }
@@ -128,6 +117,48 @@ impl GroupNorms {
     /// # Errors
     /// Statistics of another model.
     pub fn merge(self, other: &Self) -> Result<Self, AttribError> {
-        Ok(Self { a: self.a.merge(&other.a)?, b: self.b.merge(&other.b)? })
+        Ok(Self { stats: self.stats.merge(&other.stats)? })
+    }
+
+    /// Writes the statistics as [`ChannelStats::save`] does, a few megabytes for a large
+    /// model, with the provenance as JSON among their notes.
+    ///
+    /// # Errors
+    /// [`ProbeError::Write`].
+    pub fn save(&self, path: &Path, provenance: &Provenance) -> Result<(), AttribError> {
+        let json = serde_json::to_string(provenance)
+            .map_err(|e| AttribError::Io { path: path.into(), source: e.into() })?;
+        Ok(self.stats.clone().with_note("provenance", json).save(path)?)
+    }
+
+    /// Reads them back, if they are a model's with these sizes and this fingerprint.
+    ///
+    /// # Errors
+    /// [`ProbeError::NotStatistics`]; [`AttribError::NotScores`] for statistics that are not
+    /// those of Wanda; [`AttribError::OtherModel`]; [`AttribError::Shape`].
+    pub fn load(
+        path: &Path,
+        dims: &ModelDims,
+        fingerprint: Option<&str>,
+    ) -> Result<(Self, Provenance), AttribError> {
+        let bad = |reason: String| AttribError::NotScores { path: path.into(), reason };
+        let stats = ChannelStats::load(path)?;
+        let note =
+            stats.notes().get("provenance").ok_or_else(|| bad("it has no `provenance` note".into()))?;
+        let provenance: Provenance = serde_json::from_str(note).map_err(|e| bad(e.to_string()))?;
+        provenance.check(fingerprint)?;
+        if stats.groups() != ["a", "b"] {
+            return Err(bad(format!("its groups are {:?}, not a and b", stats.groups())));
+        }
+        let own = Self { stats };
+        for (matrix, _, projection) in dims.projections() {
+            let absent = |_| bad(format!("it has no statistics of the input of {matrix}"));
+            let (found, expected) = (own.norms(&matrix).map_err(absent)?[0].len(), dims.shape(projection)[1]);
+            if found != expected {
+                let (expected, found) = (vec![expected], vec![found]);
+                return Err(AttribError::Shape { what: format!("the input of {matrix}"), expected, found });
+            }
+        }
+        Ok((own, provenance))
     }
 }

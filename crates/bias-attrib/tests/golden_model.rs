@@ -5,14 +5,15 @@
 use std::path::PathBuf;
 
 use bias_attrib::{
-    AttribError, Attribution as _, Contrast, HeadAttention, PossibleAnswer, Random, Respondent, SignedGap,
-    Wanda, sum_scores,
+    ActivationDifference, ActivationPatching, AttribError, Attribution as _, AttributionPatching, Contrast,
+    HeadAttention, Knockout, PlaceScores, PossibleAnswer, Random, Respondent, SignedActivationDifference,
+    SignedGap, Snip, Wanda, sum_scores,
 };
-use bias_core::{BlockSite, ParamPath, Projection, Site, TokenRole, Unit};
+use bias_core::{BlockSite, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use bias_model::{
     Checkpoint, DecodeOptions, Decoder, Decoding, MaskTarget, ModelConfig, Precision, Sampling, decode,
 };
-use bias_probe::{Capture, HookedModel, NoObserver, Sequence, TokenBatch};
+use bias_probe::{Capture, Edit, HookedModel, NoObserver, Observer, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule as _;
 use burn::tensor::activation::log_softmax;
@@ -67,29 +68,48 @@ fn contrast(model: &Model) -> Contrast {
     }
 }
 
-/// Log-probability of one answer, run alone without trees.
-fn log_probability(model: &Decoder<Flex>, prompt: &Sequence, answer: &PossibleAnswer) -> f64 {
+/// A prompt and one answer to it, without trees.
+fn alone(prompt: &Sequence, answer: &PossibleAnswer) -> TokenBatch {
     let tokens: Vec<u32> = prompt.tokens().iter().chain(&answer.tokens).copied().collect();
     let roles = vec![TokenRole::Prompt; tokens.len()];
-    let batch = TokenBatch::new(&[Sequence::chain(tokens.clone(), roles).unwrap()]).unwrap();
-    let logits = model.logits(&batch, &mut NoObserver).unwrap().squeeze_dim::<2>(0);
-    let vocab = logits.dims()[1];
-    let log_p: Vec<f32> = log_softmax(logits.div_scalar(TEMPERATURE), 1).into_data().to_vec().unwrap();
-    (prompt.len()..tokens.len()).map(|i| f64::from(log_p[(i - 1) * vocab + tokens[i] as usize])).sum()
+    TokenBatch::new(&[Sequence::chain(tokens, roles).unwrap()]).unwrap()
 }
 
-/// A group's mean answer, its answers' probabilities taken from the model as it is.
-fn mean(model: &Decoder<Flex>, group: &[Respondent]) -> f64 {
-    let own = |r: &Respondent| {
+/// Log-probability of the last tokens of a batch of one sequence.
+fn log_probability(
+    model: &Decoder<Flex>,
+    batch: &TokenBatch,
+    last: usize,
+    temperature: f64,
+    observer: &mut dyn Observer<Flex>,
+) -> f64 {
+    let (tokens, logits) = (batch.tokens(), model.logits(batch, observer).unwrap().squeeze_dim::<2>(0));
+    let vocab = logits.dims()[1];
+    let log_p: Vec<f32> = log_softmax(logits.div_scalar(temperature), 1).into_data().to_vec().unwrap();
+    let from = tokens.len() - last;
+    (from..tokens.len()).map(|i| f64::from(log_p[(i - 1) * vocab + tokens[i] as usize])).sum()
+}
+
+/// A group's mean answer, given each answer's log-probability.
+fn mean_by(group: &[Respondent], log_p: impl Fn(usize, &PossibleAnswer) -> f64) -> f64 {
+    let own = |(i, r): (usize, &Respondent)| {
         let (mut sum, mut mass) = (0.0, 0.0);
         for answer in &r.answers {
             let Some(value) = answer.value else { continue };
-            let p = log_probability(model, &r.prompt, answer).exp();
+            let p = log_p(i, answer).exp();
             (sum, mass) = (sum + p * value, mass + p);
         }
         sum / mass
     };
-    group.iter().map(own).sum::<f64>() / group.len() as f64
+    group.iter().enumerate().map(own).sum::<f64>() / group.len() as f64
+}
+
+/// A group's mean answer, its answers' probabilities taken from the model as it is.
+fn mean(model: &Decoder<Flex>, group: &[Respondent]) -> f64 {
+    mean_by(group, |i, answer| {
+        let batch = alone(&group[i].prompt, answer);
+        log_probability(model, &batch, answer.tokens.len(), TEMPERATURE, &mut NoObserver)
+    })
 }
 
 /// The pooled deviation that the gap is measured in, from the answers' own weights.
@@ -143,6 +163,126 @@ fn the_signed_gap_is_the_slope_of_the_gap() {
             assert!((found - expected).abs() < 0.02 * scale, "{path}[{index}]: {found} against {expected}");
         }
     }
+}
+
+#[test]
+fn snip_is_the_slope_of_the_cross_entropy() {
+    let model = model();
+    let whole = contrast(&model);
+    let one = Contrast { a: whole.a[..1].to_vec(), b: whole.b[..1].to_vec() };
+    let scores = Snip::default().with_answers(1).attribute(&model, &one).unwrap();
+    let answer = &one.most_probable(1).a[0].answers[0];
+    let (batch, last) = (alone(&one.a[0].prompt, answer), answer.tokens.len());
+    let mut plain = model.valid();
+    for projection in Projection::ALL {
+        let path = ParamPath::of(0, projection);
+        let own = scores.a().iter().find(|s| *s.path() == path).unwrap();
+        let weight: Tensor<Flex, 2> = MaskTarget::weight(&plain, &path).unwrap();
+        let (shape, values) = (weight.dims(), weight.into_data().to_vec::<f32>().unwrap());
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&i, &j| own.values()[j].total_cmp(&own.values()[i]));
+        for index in [order[0], order[values.len() / 4]] {
+            let step = 0.02f32 * values[index].abs().max(0.05);
+            let mut loss = |delta: f32| {
+                let mut moved = values.clone();
+                moved[index] += delta;
+                plain
+                    .set_weight(&path, Tensor::from_data(TensorData::new(moved, shape), &Default::default()))
+                    .unwrap();
+                -log_probability(&plain, &batch, last, 1.0, &mut NoObserver) / last as f64
+            };
+            let slope = (loss(step) - loss(-step)) / f64::from(2.0 * step);
+            loss(0.0);
+            let (expected, found) =
+                ((slope * f64::from(values[index])).abs(), f64::from(own.values()[index]));
+            let scale = f64::from(own.values()[order[0]]);
+            assert!((found - expected).abs() < 0.02 * scale, "{path}[{index}]: {found} against {expected}");
+        }
+    }
+}
+
+/// B's mean answer when a share of the way to A's activations is gone at a site; prompts
+/// are of equal length here, so that tokens have their counterparts.
+fn mean_towards(model: &Decoder<Flex>, contrast: &Contrast, site: Site, share: f64) -> f64 {
+    let activation = |batch: &TokenBatch| {
+        let mut capture = Capture::new([site]);
+        model.hidden(batch, &mut capture).unwrap();
+        let own = capture.finish().unwrap().remove(&site).unwrap();
+        let shape: [usize; 3] = own.shape.try_into().unwrap();
+        Tensor::<Flex, 3>::from_data(TensorData::new(own.values, shape), &Default::default())
+    };
+    mean_by(&contrast.b, |i, answer| {
+        let batch = alone(&contrast.b[i].prompt, answer);
+        let other = activation(&alone(&contrast.a[i].prompt, answer));
+        let step = (other - activation(&batch)).mul_scalar(share);
+        let mut edit = Edit::new(site, |_: &TokenBatch, x: Tensor<Flex, 3>| x + step.clone());
+        let found = log_probability(model, &batch, answer.tokens.len(), TEMPERATURE, &mut edit);
+        edit.finish().unwrap();
+        found
+    })
+}
+
+#[test]
+fn patching_is_the_way_to_the_other_groups_activations_and_its_slope() {
+    let model = model();
+    let contrast = contrast(&model);
+    let sites = [
+        Site::Embedding,
+        Site::Block(0, BlockSite::Value),
+        Site::Block(0, BlockSite::ResidPost),
+        Site::Block(1, BlockSite::HeadOutput),
+        Site::Block(1, BlockSite::MlpHidden),
+        Site::FinalNorm,
+    ];
+    let at = TEMPERATURE;
+    let linear = AttributionPatching::of(sites).with_temperature(at).unwrap();
+    let linear = linear.attribute(&model, &contrast).unwrap();
+    let plain = model.valid();
+    let exact = ActivationPatching::of(sites).with_temperature(at).unwrap();
+    let exact = exact.attribute(&plain, &contrast).unwrap();
+    let (spread, a) = (spread(&contrast), mean(&plain, &contrast.a));
+    let gap = |share: f64, site| (a - mean_towards(&plain, &contrast, site, share)) / spread;
+    for site in sites {
+        let here = gap(0.0, site);
+        let slope = here.signum() * (gap(-0.01, site) - gap(0.01, site)) / 0.02;
+        let found = f64::from(linear.get(&site.into()).unwrap());
+        assert!((found - slope).abs() < 5e-3 * slope.abs().max(0.01), "{site}: {found} against {slope}");
+        let whole = here.abs() - gap(1.0, site).abs();
+        let found = f64::from(exact.get(&site.into()).unwrap());
+        assert!((found - whole).abs() < 1e-5, "{site}: {found} against {whole}");
+    }
+    // With A's embeddings B's runs are A's, whatever comes after.
+    let (first, last) = (exact.get(&sites[0].into()).unwrap(), exact.get(&sites[5].into()).unwrap());
+    assert!((first - last).abs() < 1e-5, "{first} against {last}");
+}
+
+#[test]
+fn scores_do_not_depend_on_how_many_share_a_batch() {
+    let model = model();
+    let few = contrast(&model);
+    let many = Contrast::pooled(&vec![few.clone(); 30]);
+    let (plain, kind) = (model.valid(), UnitKind::Head);
+    let same = |a: Vec<f32>, b: Vec<f32>| {
+        let scale = a.iter().fold(0f32, |m, x| m.max(x.abs()));
+        assert!(
+            a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 2e-5 * scale),
+            "{a:?} {b:?}"
+        );
+    };
+    let of = |found: PlaceScores| found.scores.iter().map(|(_, score)| *score).collect::<Vec<_>>();
+    let [a, b] = [&few, &many].map(|c| of(Knockout::every(kind).attribute(&plain, c).unwrap()));
+    same(a, b);
+    let [a, b] = [&few, &many].map(|c| of(ActivationPatching::every(kind).attribute(&plain, c).unwrap()));
+    same(a, b);
+    let [a, b] = [&few, &many].map(|c| of(AttributionPatching::every(kind).attribute(&model, c).unwrap()));
+    same(a, b);
+    let of =
+        |found: bias_attrib::UnitScores| found.scores.iter().map(|(_, score)| *score).collect::<Vec<_>>();
+    let [a, b] = [&few, &many].map(|c| of(ActivationDifference.attribute(&plain, c).unwrap()));
+    same(a, b);
+    let signed = SignedActivationDifference::default();
+    let [a, b] = [&few, &many].map(|c| of(signed.attribute(&model, c).unwrap()));
+    same(a, b);
 }
 
 #[test]

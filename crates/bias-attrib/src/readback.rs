@@ -1,0 +1,42 @@
+use std::fmt;
+
+use bias_core::{ParamPath, Site};
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::AttribError;
+
+/// What values are of, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValuesOf {
+    /// A matrix's weights or scores.
+    Param(ParamPath),
+    /// Activations of a site, or what was made of them.
+    Site(Site),
+    /// Probabilities of answers.
+    Answers,
+    /// A tensor of a file.
+    Tensor(String),
+}
+
+impl fmt::Display for ValuesOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Param(path) => path.fmt(f),
+            Self::Site(site) => site.fmt(f),
+            Self::Tensor(name) => f.write_str(name),
+            Self::Answers => f.write_str("the answers' probabilities"),
+        }
+    }
+}
+
+/// A tensor's values, row-major; refuses any that is not a number.
+pub(crate) fn read<B: Backend, const D: usize>(
+    tensor: Tensor<B, D>,
+    what: ValuesOf,
+) -> Result<Vec<f32>, AttribError> {
+    let values = tensor.into_data().convert::<f32>().to_vec::<f32>();
+    let values =
+        values.map_err(|e| AttribError::Readback { what: what.clone(), reason: format!("{e:?}") })?;
+    if values.iter().all(|v| v.is_finite()) { Ok(values) } else { Err(AttribError::NotFinite { what }) }
+}

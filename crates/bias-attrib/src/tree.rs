@@ -1,0 +1,157 @@
+use std::collections::HashMap;
+
+use bias_core::TokenRole;
+use bias_probe::{ProbeError, Sequence, TokenBatch};
+
+use crate::{PossibleAnswer, Respondent};
+
+/// Tokens run together, so that memory does not grow with the number of prompts.
+const BATCH_TOKENS: usize = 512;
+
+/// A token that may come next in a tree of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Branch {
+    /// Where in the tree it is predicted from.
+    pub from: usize,
+    pub token: u32,
+}
+
+/// All answers to a prompt as one branching sequence behind it, so that a token which
+/// several answers share is run once.
+#[derive(Debug)]
+pub(crate) struct AnswerTree<'a> {
+    /// Which of its group's people was asked.
+    pub index: usize,
+    pub answers: &'a [PossibleAnswer],
+    /// Answer tokens weigh what the answers through them weigh. The token that ends an
+    /// answer is not part of it: generation never feeds it back.
+    pub sequence: Sequence,
+    pub branches: Vec<Branch>,
+    /// The branches that each answer takes.
+    pub paths: Vec<Vec<usize>>,
+}
+
+impl<'a> AnswerTree<'a> {
+    pub(crate) fn new(
+        index: usize,
+        prompt: &Sequence,
+        answers: &'a [PossibleAnswer],
+    ) -> Result<Self, ProbeError> {
+        let mut tokens = prompt.tokens().to_vec();
+        let mut parents: Vec<Option<usize>> = (0..tokens.len()).map(|i| i.checked_sub(1)).collect();
+        let mut weights = vec![1f64; tokens.len()];
+        let mut branches: Vec<Branch> = Vec::new();
+        // (place, token) → branch, and where that branch leads once its token is run.
+        let mut known: HashMap<(usize, u32), (usize, Option<usize>)> = HashMap::new();
+        let paths = answers.iter().map(|answer| {
+            let mut at = prompt.len() - 1;
+            let mut path = Vec::with_capacity(answer.tokens.len());
+            for (i, &token) in answer.tokens.iter().enumerate() {
+                let (branch, next) = known.entry((at, token)).or_insert_with(|| {
+                    branches.push(Branch { from: at, token });
+                    (branches.len() - 1, None)
+                });
+                path.push(*branch);
+                if answer.finished && i + 1 == answer.tokens.len() {
+                    break;
+                }
+                at = *next.get_or_insert_with(|| {
+                    tokens.push(token);
+                    parents.push(Some(at));
+                    weights.push(0.0);
+                    tokens.len() - 1
+                });
+                weights[at] += answer.weight;
+            }
+            path
+        });
+        let paths = paths.collect();
+        let mut roles = prompt.roles().to_vec();
+        roles.resize(tokens.len(), TokenRole::Answer);
+        let weights = weights.into_iter().map(|w| w as f32).collect();
+        let sequence = Sequence::tree(tokens, roles, parents)?.with_weights(weights)?;
+        Ok(Self { index, answers, sequence, branches, paths })
+    }
+
+    /// What the answers through each branch are worth together.
+    pub(crate) fn sums(&self, worth: impl Fn(&PossibleAnswer) -> f64) -> Vec<f64> {
+        let mut sums = vec![0.0; self.branches.len()];
+        for (path, answer) in self.paths.iter().zip(self.answers) {
+            path.iter().for_each(|&branch| sums[branch] += worth(answer));
+        }
+        sums
+    }
+}
+
+/// The respondents' trees, in batches of about [`BATCH_TOKENS`] tokens.
+pub(crate) fn batches(respondents: &[Respondent]) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
+    grouped(respondents.iter().map(|r| (&r.prompt, r.answers.as_slice())))
+}
+
+/// The same without answers.
+pub(crate) fn prompt_batches(respondents: &[Respondent]) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
+    grouped(respondents.iter().map(|r| (&r.prompt, [].as_slice())))
+}
+
+fn grouped<'a>(
+    asked: impl Iterator<Item = (&'a Sequence, &'a [PossibleAnswer])>,
+) -> Result<Vec<Vec<AnswerTree<'a>>>, ProbeError> {
+    let mut batches: Vec<Vec<AnswerTree<'_>>> = Vec::new();
+    let mut width = 0;
+    for (index, (prompt, answers)) in asked.enumerate() {
+        let tree = AnswerTree::new(index, prompt, answers)?;
+        width = tree.sequence.len().max(width);
+        match batches.last_mut() {
+            Some(batch) if (batch.len() + 1) * width <= BATCH_TOKENS => batch.push(tree),
+            _ => {
+                width = tree.sequence.len();
+                batches.push(vec![tree]);
+            }
+        }
+    }
+    Ok(batches)
+}
+
+/// What a model runs.
+pub(crate) fn token_batch(trees: &[AnswerTree<'_>]) -> Result<TokenBatch, ProbeError> {
+    TokenBatch::new(&trees.iter().map(|t| t.sequence.clone()).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn respondent() -> Respondent {
+        let prompt = Sequence::chain(vec![1, 9], vec![TokenRole::Prompt, TokenRole::Name]).unwrap();
+        let answer = |tokens: &[u32], value, weight| PossibleAnswer {
+            tokens: tokens.to_vec(),
+            finished: true,
+            value: Some(value),
+            weight,
+        };
+        let answers =
+            vec![answer(&[5, 6, 2], 56.0, 0.5), answer(&[5, 7, 2], 57.0, 0.25), answer(&[5, 2], 5.0, 0.25)];
+        Respondent { prompt, answers }
+    }
+
+    #[test]
+    fn shared_tokens_are_run_once_and_weigh_their_answers() {
+        let own = respondent();
+        let tree = AnswerTree::new(0, &own.prompt, &own.answers).unwrap();
+        assert_eq!(tree.sequence.tokens(), [1, 9, 5, 6, 7]);
+        assert_eq!(tree.sequence.weights(), [1.0, 1.0, 1.0, 0.5, 0.25]);
+        assert_eq!(tree.sequence.roles()[2..], [TokenRole::Answer; 3]);
+        let branches: Vec<_> = tree.branches.iter().map(|b| (b.from, b.token)).collect();
+        assert_eq!(branches, [(1, 5), (2, 6), (3, 2), (2, 7), (4, 2), (2, 2)]);
+        assert_eq!(tree.sums(|a| a.weight), [1.0, 0.5, 0.5, 0.25, 0.25, 0.25]);
+    }
+
+    #[test]
+    fn batches_keep_to_their_size_and_order() {
+        let everyone = vec![respondent(); 250];
+        let batches = batches(&everyone).unwrap();
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [102, 102, 46]);
+        let order: Vec<_> = batches.iter().flatten().map(|t| t.index).collect();
+        assert_eq!(order, (0..250).collect::<Vec<_>>());
+    }
+}
