@@ -1,7 +1,6 @@
 //! Score files: one tensor `[out, in]` per matrix under its Hugging Face name, groups as
 //! `a/…` and `b/…`; the metadata hold the `convention` besides.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use bias_core::{Convention, ModelDims, ParamScores};
@@ -50,9 +49,10 @@ pub(crate) fn save(
     let tensors = all().map(|(prefix, own)| {
         (format!("{prefix}{}", own.path()), Stored { shape: own.shape().to_vec(), values: own.values() })
     });
-    let convention = serde_json::to_string(&convention)
+    let word = serde_json::to_string(&convention)
         .map_err(|e| AttribError::Io { path: path.into(), source: e.into() })?;
-    write(path, FORMAT, tensors.collect::<BTreeMap<_, _>>(), provenance, &[("convention", convention)])
+    let entries = [("convention", word.trim_matches('"').into())];
+    write(path, FORMAT, tensors.collect(), provenance, &entries)
 }
 
 /// Reads sets of scores that were written under these prefixes.
@@ -63,7 +63,8 @@ pub(crate) fn load<const N: usize>(
     fingerprint: Option<&str>,
 ) -> Result<([Vec<ParamScores>; N], Provenance), AttribError> {
     let mut contents = read(path, FORMAT, fingerprint)?;
-    let convention: Convention = serde_json::from_str(contents.entry(path, "convention")?)
+    let convention = contents.entry(path, "convention")?.into();
+    let convention: Convention = serde_json::from_value(serde_json::Value::String(convention))
         .map_err(|e| AttribError::NotScores { path: path.into(), reason: format!("`convention`: {e}") })?;
     let mut sets = prefixes.map(|_| Vec::new());
     for (set, prefix) in sets.iter_mut().zip(prefixes) {
