@@ -20,8 +20,7 @@ use clap::Parser;
   prune --unit L3H1 --unit L2N17 --out silenced
   audit --model pruned")]
 struct Args {
-    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision (built
-    /// with --features hub); the embedded model by default
+    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision; the embedded model by default
     #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
     model: Option<ModelSource>,
     /// Mask file, as `attribute` and `study` write them

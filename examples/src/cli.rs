@@ -89,8 +89,8 @@ pub fn source() -> impl TypedValueParser<Value = ModelSource> {
 /// Which model, and how it is asked.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision (built
-    /// with --features hub; HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count); the embedded model by default
+    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision
+    /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count); the embedded model by default
     #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
     pub model: Option<ModelSource>,
     /// Where the model runs
