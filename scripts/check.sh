@@ -23,6 +23,6 @@ step "tests"
 cargo test --workspace --locked
 
 step "parity of backends"
-cargo test -p bias-examples --features ndarray --locked --test backends
+cargo test --workspace --features bias-examples/ndarray --locked --test backends
 
 step "done"
