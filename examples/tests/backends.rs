@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use bias_examples::cli::embedded;
-use bias_model::{HookedModel as _, LanguageModel};
+use bias_model::{HookedModel as _, LanguageModel, LoadOptions, Precision};
 use bias_probe::{NoObserver, TokenBatch};
 use burn::backend::{Flex, NdArray};
 use burn::tensor::backend::Backend;
@@ -18,6 +18,15 @@ fn logits<B: Backend>() -> Vec<f32> {
     };
     let batch = TokenBatch::new(&[ask("Emily Becker"), ask("Keyshawn Washington")]).unwrap();
     model.model().logits(&batch, &mut NoObserver).unwrap().into_data().convert::<f32>().to_vec().unwrap()
+}
+
+/// ndarray has no bf16: weights kept as stored are widened there instead of failing.
+#[test]
+fn weights_as_stored_run_on_a_backend_without_their_type() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/golden/tied_bf16");
+    let options = LoadOptions { precision: Precision::Stored, ..LoadOptions::default() };
+    let model = LanguageModel::<NdArray>::load_with(folder.as_ref(), &options, &Default::default()).unwrap();
+    bias_probe::testing::check_model(model.model(), 1e-4).unwrap();
 }
 
 /// 2e-3 absolute on logits of up to 20. flex is the one that agrees with transformers

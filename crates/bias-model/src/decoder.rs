@@ -3,7 +3,7 @@ use bias_mask::{MaskError, MaskTarget};
 use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{
-    Tensor, TensorData,
+    DType, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
@@ -56,6 +56,8 @@ impl<B: Backend> Decoder<B> {
         device: &B::Device,
     ) -> Result<Self, ModelError> {
         let (dims, layout) = (config.dims, config.plan.layout);
+        let narrow = [DType::BF16, DType::F16].iter().all(|dtype| B::supports_dtype(device, *dtype));
+        let precision = if narrow { precision } else { Precision::F32 };
         let mut tensors = checkpoint.tensors()?;
         let base = config.base(|name| tensors.has(name));
         tensors.ignore(|name| layout.redundant.iter().any(|ending| name.ends_with(ending)));
@@ -207,7 +209,7 @@ struct Loader<'a, B: Backend> {
 fn present<B: Backend, const D: usize>(data: Option<TensorData>, device: &B::Device) -> Param<Tensor<B, D>> {
     let data = data.unwrap_or_else(|| TensorData::new(Vec::<f32>::new(), [0; D]));
     // Weights that the backend computes with as they are need no narrower type kept.
-    let narrow = data.dtype != burn::tensor::DType::F32;
+    let narrow = data.dtype != DType::F32;
     if narrow { param(data, device) } else { param(data.convert::<B::FloatElem>(), device) }
 }
 

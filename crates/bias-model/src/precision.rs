@@ -9,6 +9,7 @@ pub enum Precision {
     #[default]
     F32,
     /// As in the file, bf16 and f16 included, and widened matrix by matrix whenever
-    /// used: half the memory, slower where few tokens run at a time.
+    /// used: half the memory, slower where few tokens run at a time. A backend without
+    /// these types (ndarray) widens as above.
     Stored,
 }

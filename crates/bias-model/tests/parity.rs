@@ -208,6 +208,14 @@ fn silenced_units_equal_transformers_in_every_layout() {
     }
 }
 
+/// Kept as stored, bf16 takes half of what it takes widened (norms are widened always).
+#[test]
+fn weights_kept_as_stored_take_half() {
+    let bytes = |precision| load("mistral_window", precision).weight_bytes() as f64;
+    let share = bytes(Precision::Stored) / bytes(Precision::F32);
+    assert!((0.5..0.53).contains(&share), "{share}");
+}
+
 /// What a model is saved as is what it was loaded from: names, shapes, fused and
 /// transposed layouts, every bit of an f32 checkpoint.
 #[test]
