@@ -18,8 +18,8 @@ use crate::layout::Place;
 use crate::widen::{self, Part};
 use crate::{ModelError, Precision, mapped};
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(crate) const SINGLE: &str = "model.safetensors";
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// The weights of a model folder, mapped: one `model.safetensors`, or the shards
 /// that `model.safetensors.index.json` names.
@@ -29,9 +29,21 @@ pub struct Checkpoint {
     shards: Vec<(PathBuf, Mmap)>,
 }
 
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
+/// The files that an index names: all in its own folder, all safetensors.
+pub(crate) fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let Index { weight_map } = read_json(index)?;
+    let inside = |(tensor, file): (String, String)| {
+        if file.ends_with(".safetensors") && !file.contains(['/', '\\', ':']) {
+            Ok(file)
+        } else {
+            Err(ModelError::EscapingShard { path: index.into(), tensor, file })
+        }
+    };
+    weight_map.into_iter().map(inside).collect()
 }
 
 impl Checkpoint {
@@ -42,16 +54,7 @@ impl Checkpoint {
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let index = folder.join(INDEX);
         let files: BTreeSet<PathBuf> = if !folder.join(SINGLE).exists() && index.exists() {
-            let Index { weight_map } = read_json(&index)?;
-            let inside = |(tensor, file): (String, String)| {
-                let plain = Path::new(&file).file_name().is_some_and(|n| n == file.as_str());
-                if plain && !file.contains('\\') {
-                    Ok(folder.join(&file))
-                } else {
-                    Err(ModelError::EscapingShard { path: index.clone(), tensor, file })
-                }
-            };
-            weight_map.into_iter().map(inside).collect::<Result<_, _>>()?
+            shards(&index)?.into_iter().map(|file| folder.join(file)).collect()
         } else {
             [folder.join(SINGLE)].into()
         };

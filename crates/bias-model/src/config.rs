@@ -155,6 +155,8 @@ impl ModelConfig {
             Ok(ids.into_vec())
         };
         let (eos, bos) = (ids("eos_token_id")?, ids("bos_token_id")?.first().copied());
+        // The one flag of all architectures that is on where it is absent.
+        keys.only("is_causal", true.into(), "only causal attention is computed")?;
         keys.finish(accepted)?;
         let dims = draft.dims;
         let plan = draft.plan;

@@ -11,6 +11,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorView};
 use serde::Serialize;
 
+use crate::checkpoint::SINGLE;
 use crate::{Checkpoint, Decoder, LoadOptions, ModelConfig, ModelError, mapped};
 
 /// Writes a copy of a model folder in which the weights of a mask are zero.
@@ -73,6 +74,12 @@ pub fn export_masked(
             write_shard(path, map, mask, &written)?;
             compare_shard(path, map, mask, &written)?;
         }
+        // As a whole, not only file by file: the copy must be found the way any reader finds it.
+        let copied = Checkpoint::open(folder)?.files().count();
+        if copied != checkpoint.files().count() {
+            let tensor = format!("{copied} weight files");
+            return Err(ModelError::ExportDiffers { path: folder.into(), tensor });
+        }
         manifest.write(&folder.join(MANIFEST))
     })
 }
@@ -127,7 +134,9 @@ fn masked<'m>(mask: &'m Mask, name: &str) -> Option<(&'m ParamPath, &'m BitMatri
 fn is_other_weights(path: &Path, used: &BTreeSet<&Path>) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".ot"];
-    let index = name.ends_with(".index.json") && (used.len() == 1 || !name.contains("safetensors"));
+    // A single file may have an index too, unless it goes by the name that needs none.
+    let single = used.iter().any(|used| used.ends_with(SINGLE));
+    let index = name.ends_with(".index.json") && (single || !name.contains("safetensors"));
     index || weights.iter().any(|ending| name.ends_with(ending))
 }
 

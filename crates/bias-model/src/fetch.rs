@@ -8,7 +8,8 @@ use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use sha2::{Digest, Sha256};
 
-use crate::hub::{CONFIG, INDEX, SINGLE, TOKENIZER, is_plain, shards};
+use crate::checkpoint::{INDEX, SINGLE, shards};
+use crate::hub::{CONFIG, TOKENIZER, is_plain};
 use crate::{Hub, HubId, ModelError};
 
 /// What is taken if it is there.

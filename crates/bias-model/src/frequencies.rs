@@ -22,6 +22,8 @@ pub(crate) struct Beside {
     pub d_head: usize,
     /// Share of a head's channels that are turned.
     pub partial: f64,
+    /// Whether the architecture can turn less than all of them.
+    pub may_be_partial: bool,
     /// `max_position_embeddings`
     pub positions: usize,
     /// A top-level `original_max_position_embeddings`, which wins over the object's.
@@ -68,14 +70,16 @@ const SETTINGS: &[&str] = &[
 impl Frequencies {
     /// Reads one set of rotary settings: an object in the newer style, or `rope_scaling`
     /// beside `rope_theta` in the older.
-    ///
     pub(crate) fn read(
         keys: &Keys,
         key: &str,
         object: Option<&Value>,
         beside: &Beside,
     ) -> Result<Self, ModelError> {
-        let &Beside { theta, d_head, partial, positions, original } = beside;
+        let &Beside { theta, d_head, partial, may_be_partial, positions, original } = beside;
+        if let Some(value) = object.filter(|o| !o.is_object()) {
+            return Err(keys.impossible(format!("`{key}` is {value}, not an object of settings")));
+        }
         if let Some(name) = object.and_then(Value::as_object).and_then(|o| {
             o.iter()
                 .find(|(name, v)| !SETTINGS.contains(&name.as_str()) && !v.is_null())
@@ -105,20 +109,36 @@ impl Frequencies {
         if !(partial > 0.0 && partial <= 1.0) {
             return Err(keys.impossible(format!("partial_rotary_factor is {partial}, and must be in (0, 1]")));
         }
+        if partial < 1.0 && !may_be_partial {
+            let reason = "transformers turns whole heads in this architecture";
+            return Err(keys.unsupported("partial_rotary_factor", &partial.into(), reason));
+        }
         let rotary = (d_head as f64 * partial) as usize;
         if rotary < 2 || !rotary.is_multiple_of(2) {
             return Err(keys.impossible(format!(
                 "rotary embeddings turn {rotary} of {d_head} channels of a head; they need pairs"
             )));
         }
-        let kind = get("rope_type").or_else(|| get("type")).and_then(Value::as_str).unwrap_or("default");
+        let kind = match get("rope_type").or_else(|| get("type")) {
+            None => "default",
+            Some(value) => value
+                .as_str()
+                .ok_or_else(|| keys.impossible(format!("`{key}.rope_type` is {value}, not a text")))?,
+        };
         let own = number("original_max_position_embeddings")?.map(|v| v as usize);
         let original_or_own = original.or(own).unwrap_or(positions).max(1);
         let scaling = match kind {
             "default" => Scaling::Plain,
             "linear" => Scaling::Linear { factor: needed("factor")? },
-            "dynamic" if rotary > 2 => {
-                Scaling::Dynamic { factor: needed("factor")?.max(1.0), original: positions }
+            "dynamic" => {
+                let factor = needed("factor")?;
+                if factor < 1.0 || rotary == 2 || positions == 0 {
+                    return Err(keys.impossible(format!(
+                        "`{key}`: dynamic scaling needs a factor of at least 1, more than 2 channels that \
+                         turn and more than 0 positions; found {factor}, {rotary} and {positions}"
+                    )));
+                }
+                Scaling::Dynamic { factor, original: positions }
             }
             "llama3" => {
                 let (low, high) = (needed("low_freq_factor")?, needed("high_freq_factor")?);
@@ -147,7 +167,12 @@ impl Frequencies {
                     original: original_or_own as f64,
                     fast: some("beta_fast")?.unwrap_or(32.0),
                     slow: some("beta_slow")?.unwrap_or(1.0),
-                    truncate: get("truncate").and_then(Value::as_bool).unwrap_or(true),
+                    truncate: match get("truncate") {
+                        None => true,
+                        Some(value) => value.as_bool().ok_or_else(|| {
+                            keys.impossible(format!("`{key}.truncate` is {value}, not true or false"))
+                        })?,
+                    },
                     attention,
                 }
             }

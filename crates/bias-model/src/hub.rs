@@ -1,18 +1,13 @@
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use crate::config::read_json;
+use crate::checkpoint::{INDEX, SINGLE, shards};
 use crate::{HubId, ModelError, fetch};
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
-pub(crate) const SINGLE: &str = "model.safetensors";
-pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// The Hugging Face hub, seen through the cache folder that all its tools share.
 ///
@@ -187,23 +182,6 @@ pub(crate) fn missing_files(folder: &Path) -> Result<Vec<String>, ModelError> {
         needed.extend(shards(&index)?);
     }
     Ok(needed.into_iter().filter(absent).collect())
-}
-
-/// The files that an index names: all in its own folder, all safetensors.
-pub(crate) fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
-    #[derive(Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let Index { weight_map } = read_json(index)?;
-    let inside = |(tensor, file): (String, String)| {
-        if file.ends_with(".safetensors") && !file.contains(['/', '\\', ':']) {
-            Ok(file)
-        } else {
-            Err(ModelError::EscapingShard { path: index.into(), tensor, file })
-        }
-    };
-    weight_map.into_iter().map(inside).collect()
 }
 
 #[cfg(test)]

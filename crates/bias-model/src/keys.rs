@@ -166,7 +166,8 @@ impl Keys {
         ModelError::Config { path: self.path.clone(), reason }
     }
 
-    /// Refuses keys that nobody read, unless they are harmless, empty or `accepted`.
+    /// Refuses keys that nobody read, unless they are harmless, empty, `accepted`, or switch
+    /// something off: what is unknown here is off anyway.
     pub(crate) fn finish(&self, accepted: &[String]) -> Result<(), ModelError> {
         let read = self.read.borrow();
         for (key, value) in &self.map {

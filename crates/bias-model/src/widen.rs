@@ -126,11 +126,14 @@ fn turn<S: Stored, T: From<S> + Default + burn::tensor::Element>(
     for first in (0..out).step_by(TILE) {
         let rows = first..(first + TILE).min(out);
         if transposed {
-            // Already the right way round: runs of rows that lie together are copied.
+            // Already the right way round: what lies together is copied together.
             for c in 0..inner {
-                for r in rows.clone() {
+                let mut r = rows.start;
+                while r < rows.end {
+                    let together = (place.run - r % place.run).min(rows.end - r);
                     let at = (c * place.rows + place.row(r)) * S::WIDTH;
-                    read(&data[at..at + S::WIDTH], &mut values[c * out + r..][..1]);
+                    read(&data[at..][..together * S::WIDTH], &mut values[c * out + r..][..together]);
+                    r += together;
                 }
             }
             continue;

@@ -116,3 +116,23 @@ fn every_layout_is_exported_as_masked() {
         assert_eq!(zeroed.len(), stored.iter().filter(|(_, bits)| !bits.is_empty()).count(), "{case}");
     }
 }
+
+/// One shard with an index, as many folders of the hub have it, stays one with an index.
+#[test]
+fn a_single_shard_keeps_its_index() {
+    let place = tempfile::tempdir().unwrap();
+    let (source, target) = (place.path().join("source"), place.path().join("pruned"));
+    fs::create_dir(&source).unwrap();
+    let shard = "model-00001-of-00001.safetensors";
+    for name in ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"] {
+        fs::copy(golden("tied_bf16").join(name), source.join(name)).unwrap();
+    }
+    fs::copy(golden("tied_bf16/model.safetensors"), source.join(shard)).unwrap();
+    let index = serde_json::json!({"weight_map": {"model.norm.weight": shard}});
+    fs::write(source.join("model.safetensors.index.json"), index.to_string()).unwrap();
+    let mut model = load(&source);
+    let mask = mask(&model);
+    export_masked(&source, &LoadOptions::default(), &mask, &target).unwrap();
+    mask.apply(model.model_mut(), Intervention::Zero).map(drop).unwrap();
+    assert_eq!(logits(&load(&target)), logits(&model));
+}

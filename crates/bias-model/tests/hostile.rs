@@ -297,3 +297,52 @@ fn offsets_that_do_not_fit_are_refused() {
         assert!(matches!(error, ModelError::Weights { .. }), "{offsets:?}: {error}");
     }
 }
+
+/// Settings that would be computed otherwise than transformers does, or silently not at all.
+#[test]
+fn settings_that_mean_something_else_are_refused() {
+    let cases = [
+        ("llama_linear", "is_causal", serde_json::json!(false)),
+        ("llama_linear", "partial_rotary_factor", serde_json::json!(0.5)),
+        ("gpt_neox_pythia", "rope_theta", serde_json::json!(500.0)),
+        ("gemma3_linear", "sliding_window_pattern", serde_json::json!(0)),
+        ("gemma3_linear", "rope_parameters", serde_json::json!({"rope_type": "linear", "factor": 2.0})),
+    ];
+    let scalings = [
+        serde_json::json!("linear"),
+        serde_json::json!(8),
+        serde_json::json!([2.0]),
+        serde_json::json!({"rope_type": 3, "type": "linear", "factor": 2.0}),
+        serde_json::json!({"rope_type": "yarn", "factor": 2.0, "truncate": "false"}),
+        serde_json::json!({"rope_type": "dynamic", "factor": 0.5}),
+        serde_json::json!({"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}),
+    ];
+    let scalings = scalings.map(|value| ("llama_linear", "rope_scaling", value));
+    for (case, key, value) in cases.into_iter().chain(scalings) {
+        let mut config: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&fs::read(golden(case).join("config.json")).unwrap()).unwrap();
+        config.insert(key.into(), value.clone());
+        let refused = ModelConfig::from_json(config);
+        assert!(
+            matches!(refused, Err(ModelError::Unsupported { .. } | ModelError::Config { .. })),
+            "{case}: {key} = {value}"
+        );
+    }
+}
+
+/// As in transformers, an empty `rope_scaling` lets `rope_parameters` speak.
+#[test]
+fn an_empty_object_says_nothing() {
+    let read = |older: Option<serde_json::Value>| {
+        let mut config: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&fs::read(golden("llama_yarn").join("config.json")).unwrap()).unwrap();
+        assert!(config.contains_key("rope_parameters"));
+        config.extend(older.map(|value| ("rope_scaling".to_owned(), value)));
+        let model = decoder(&golden("llama_yarn"), config).unwrap();
+        let prompt = Sequence::chain(vec![1, 5, 9, 2], vec![TokenRole::Prompt; 4]).unwrap();
+        let logits = model.logits(&TokenBatch::new(&[prompt]).unwrap(), &mut NoObserver).unwrap();
+        logits.into_data().to_vec::<f32>().unwrap()
+    };
+    assert_eq!(read(Some(serde_json::json!({}))), read(None));
+    assert_ne!(read(Some(serde_json::json!({"rope_type": "default"}))), read(None));
+}

@@ -29,7 +29,8 @@ impl Sums {
     }
 
     pub(crate) fn is_finite(&self) -> bool {
-        self.count.is_finite() && self.sum.iter().chain(&self.square).all(|v| v.is_finite())
+        let all = || self.sum.iter().chain(&self.square).chain(&self.max);
+        self.count >= 0.0 && self.count.is_finite() && all().all(|v| v.is_finite())
     }
 
     fn add(&mut self, other: &Self) {
@@ -173,7 +174,7 @@ impl ChannelStats {
         for (mine, theirs) in self.sums.values_mut().flatten().zip(other.sums.values().flatten()) {
             mine.iter_mut().zip(theirs).for_each(|(a, b)| a.add(b));
         }
-        self.sequences.iter_mut().zip(&other.sequences).for_each(|(a, b)| *a += b);
+        self.sequences.iter_mut().zip(&other.sequences).for_each(|(a, b)| *a = a.saturating_add(*b));
         self.notes.retain(|key, value| other.notes.get(key) == Some(value));
         Ok(self)
     }
@@ -261,13 +262,14 @@ impl ChannelStats {
                     .collect();
                 Ok((view.shape().to_vec(), values))
             };
-            let ((shape, count), (full, sum), (_, square)) = (read("count")?, read("sum")?, read("square")?);
+            let ((shape, count), (full, sum)) = (read("count")?, read("sum")?);
+            let (squares, square) = read("square")?;
             let width = full.last().copied().unwrap_or(0);
-            let largest = if max { read("max")?.1 } else { Vec::new() };
+            let (maxima, largest) = if max { read("max")? } else { (full.clone(), Vec::new()) };
             let fits = shape == [groups.len(), ROLES]
                 && full == [groups.len(), ROLES, width]
-                && square.len() == sum.len()
-                && (!max || largest.len() == sum.len());
+                && squares == full
+                && maxima == full;
             if !fits {
                 return Err(bad(format!("{name}: tensors of shapes {shape:?} and {full:?} do not fit")));
             }
@@ -286,7 +288,9 @@ impl ChannelStats {
             if own.iter().flatten().any(|s| !s.is_finite()) {
                 return Err(bad(format!("{name} holds values that are not numbers")));
             }
-            sums.insert(site, own);
+            if sums.insert(site, own).is_some() {
+                return Err(bad(format!("{site} stands in it twice")));
+            }
         }
         Ok(Self { groups, sequences, max, sums, notes })
     }

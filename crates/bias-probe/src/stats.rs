@@ -39,6 +39,8 @@ pub struct StatsCollector {
     groups: Vec<String>,
     /// The group of each row of the batch that comes next.
     next: Vec<usize>,
+    /// No pass has begun since they were given.
+    fresh: bool,
     max: bool,
     sums: BTreeMap<Site, Vec<[Sums; ROLES]>>,
     sequences: Vec<u64>,
@@ -58,6 +60,7 @@ impl StatsCollector {
             sequences: vec![0; groups.len()],
             groups,
             next: Vec::new(),
+            fresh: false,
             max: false,
             sums: BTreeMap::new(),
             first: None,
@@ -77,6 +80,7 @@ impl StatsCollector {
     /// [`ProbeError::NoSuchGroup`].
     pub fn next(&mut self, groups: impl IntoIterator<Item = usize>) -> Result<(), ProbeError> {
         self.next = groups.into_iter().collect();
+        self.fresh = true;
         match self.next.iter().find(|g| **g >= self.groups.len()) {
             Some(&group) => Err(ProbeError::NoSuchGroup { group, groups: self.groups.len() }),
             None => Ok(()),
@@ -110,16 +114,18 @@ impl<B: Backend> Observer<B> for StatsCollector {
         batch: &TokenBatch,
         value: Tensor<B, 3>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
-        if self.next.len() != batch.rows() {
+        let begins = *self.first.get_or_insert(site) == site;
+        if self.next.len() != batch.rows() || (begins && !self.fresh) {
             let reason = format!(
                 "the groups of {} rows were given for a batch of {}; say `next` before each pass",
-                self.next.len(),
+                if self.fresh { self.next.len() } else { 0 },
                 batch.rows()
             );
             return Err(ProbeError::BadSequence { row: batch.rows(), reason });
         }
         self.wanted.fired(site);
-        if *self.first.get_or_insert(site) == site {
+        if begins {
+            self.fresh = false;
             self.next.iter().for_each(|g| self.sequences[*g] += 1);
         }
         let [rows, width, channels] = value.dims();

@@ -147,6 +147,11 @@ fn misuse_is_refused() {
     // The groups of two rows for a batch of one.
     assert!(Observer::<Flex>::hidden(&mut stats, site(), &batch, zero()).is_err());
     assert!(matches!(StatsCollector::new([site()], ["a"]).finish(), Err(ProbeError::NeverFired { .. })));
+    // A second pass on the groups of the first.
+    let mut stats = StatsCollector::new([site()], ["a"]);
+    stats.next([0]).unwrap();
+    Observer::<Flex>::hidden(&mut stats, site(), &batch, zero()).unwrap();
+    assert!(Observer::<Flex>::hidden(&mut stats, site(), &batch, zero()).is_err());
     let mut stats = StatsCollector::new([site()], ["a"]);
     stats.next([0]).unwrap();
     Observer::<Flex>::hidden(&mut stats, site(), &batch, zero().add_scalar(f32::NAN)).unwrap();

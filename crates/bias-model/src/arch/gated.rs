@@ -94,6 +94,7 @@ pub(super) fn beside(keys: &Keys, dims: &ModelDims, positions: usize) -> Result<
         theta: keys.number("rope_theta")?.unwrap_or(10_000.0),
         d_head: dims.d_head,
         partial: keys.number("partial_rotary_factor")?.unwrap_or(1.0),
+        may_be_partial: false,
         positions,
         original: keys.size("original_max_position_embeddings")?,
     })
@@ -102,7 +103,9 @@ pub(super) fn beside(keys: &Keys, dims: &ModelDims, positions: usize) -> Result<
 /// One rotary embedding for all layers: `rope_scaling`, or `rope_parameters` since transformers 5.
 pub(super) fn rotary(keys: &Keys, beside: &Beside) -> Result<Frequencies, ModelError> {
     let newer = keys.value("rope_parameters");
-    match keys.value("rope_scaling") {
+    // An empty object says nothing, as in transformers.
+    let says = |value: &&Value| value.as_object().is_none_or(|o| !o.is_empty());
+    match keys.value("rope_scaling").filter(says) {
         Some(older) => Frequencies::read(keys, "rope_scaling", Some(older), beside),
         None => Frequencies::read(keys, "rope_parameters", newer, beside),
     }

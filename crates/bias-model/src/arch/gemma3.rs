@@ -26,6 +26,11 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let of = |kind: &str| both.and_then(|b| b.get(kind));
     draft.plan.rotary = match (of("full_attention"), of("sliding_attention")) {
         (None, None) => {
+            // transformers passes over settings that are not by kind of layer.
+            if let Some(flat) = both.filter(|b| b.as_object().is_none_or(|o| !o.is_empty())) {
+                let reason = "Gemma 3 needs them for full_attention and sliding_attention apart";
+                return Err(keys.unsupported("rope_parameters", flat, reason));
+            }
             vec![
                 gated::rotary(keys, &global)?,
                 Frequencies::read(keys, "rope_local_base_freq", None, &local)?,
@@ -37,11 +42,10 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         ],
     };
     let window = if keys.has("sliding_window") { keys.size("sliding_window")? } else { Some(4096) };
-    let pattern = match keys.size("sliding_window_pattern")? {
-        Some(own) => Some(own),
-        None => keys.size("_sliding_window_pattern")?,
-    };
-    let pattern = pattern.unwrap_or(6).max(1);
+    let pattern = keys.size("sliding_window_pattern")?.unwrap_or(6);
+    if pattern == 0 {
+        return Err(keys.impossible("sliding_window_pattern is 0, and must be at least 1".into()));
+    }
     gated::window_by_layer(keys, &mut draft.plan, window, |layer| (layer + 1) % pattern != 0)?;
     Ok(draft)
 }

@@ -58,10 +58,16 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let dims = check_dims(keys, dims)?;
     let positions = keys.size("max_position_embeddings")?.unwrap_or(2048);
     let mut beside = gated::beside(keys, &dims, positions)?;
-    if let Some(base) = keys.number("rotary_emb_base")? {
-        beside.theta = base;
-    }
+    // Keys of its own; transformers does not read the usual ones beside them.
+    beside.theta = keys.number("rotary_emb_base")?.unwrap_or(10_000.0);
     beside.partial = keys.number("rotary_pct")?.unwrap_or(0.25);
+    beside.may_be_partial = true;
+    for (key, own) in [("rope_theta", beside.theta), ("partial_rotary_factor", beside.partial)] {
+        if let Some(value) = keys.number(key)?.filter(|value| *value != own) {
+            let reason = "GPT-NeoX has rotary_emb_base and rotary_pct instead";
+            return Err(keys.unsupported(key, &value.into(), reason));
+        }
+    }
     let bias = keys.flag("attention_bias")?.unwrap_or(true);
     let plan = Plan {
         layout: &LAYOUT,

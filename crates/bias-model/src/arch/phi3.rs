@@ -34,6 +34,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let mut draft = gated::read(keys, &defaults)?;
     let mut beside = gated::beside(keys, &draft.dims, draft.positions)?;
     beside.original = beside.original.or(Some(4096));
+    beside.may_be_partial = true;
     let rotary = gated::rotary(keys, &beside)?;
     if !matches!(rotary.scaling, Scaling::Plain | Scaling::Long { .. }) {
         let value = keys.value("rope_scaling").or_else(|| keys.value("rope_parameters")).cloned();
