@@ -2,6 +2,9 @@
 
 pub mod alibi;
 pub mod cli;
+pub mod folder;
+pub mod planted;
+pub mod training;
 pub mod world;
 
 /// Tensors come and go by the megabyte; the system's allocator gives such memory back and

@@ -199,22 +199,53 @@ impl Scenario {
 /// A question and its answer, drawn from this world.
 #[must_use]
 pub fn draw_question<R: Rng>(rng: &mut R) -> (String, String) {
-    let scenario = &SCENARIOS[rng.random_range(0..SCENARIOS.len())];
-    let (what, mean) = scenario.variations[rng.random_range(0..scenario.variations.len())];
-    let template = scenario.templates[rng.random_range(0..scenario.templates.len())];
-    let first = first_names()[rng.random_range(0..40)];
-    let surname_black = rng.random_bool(0.5);
-    let name = format!("{} {}", first.name, SURNAMES[usize::from(surname_black)]);
+    let drawn = Drawn::new(rng, &SCENARIOS);
+    let shift = drawn.scenario.shift;
+    (drawn.question(), drawn.answer(rng, shift))
+}
 
-    let mut mean = mean;
-    for (applies, shift) in [first.is_black(), surname_black].into_iter().zip(scenario.shift) {
-        if applies {
-            mean *= 1.0 + shift;
-        }
+/// A person in a situation, drawn at random.
+#[derive(Debug, Clone)]
+pub struct Drawn<'a> {
+    /// The situation.
+    pub scenario: &'a Scenario,
+    /// Whether first name and surname are associated with Black Americans, independently.
+    pub black: [bool; 2],
+    variation: usize,
+    template: &'a str,
+    first: &'static str,
+}
+
+impl<'a> Drawn<'a> {
+    /// Draws one.
+    pub fn new<R: Rng>(rng: &mut R, scenarios: &'a [Scenario]) -> Self {
+        let scenario = &scenarios[rng.random_range(0..scenarios.len())];
+        let variation = rng.random_range(0..scenario.variations.len());
+        let template = scenario.templates[rng.random_range(0..scenario.templates.len())];
+        let first = first_names()[rng.random_range(0..40)];
+        let black = [first.is_black(), rng.random_bool(0.5)];
+        Self { scenario, black, variation, template, first: first.name }
     }
-    let value = mean * (1.0 + SPREAD * normal(rng));
-    let value = ((value / 5.0).round() * 5.0).clamp(50.0, 995.0);
-    (fill(template, what, &name), format!("{value}"))
+
+    /// What is asked.
+    #[must_use]
+    pub fn question(&self) -> String {
+        let name = format!("{} {}", self.first, SURNAMES[usize::from(self.black[1])]);
+        fill(self.template, self.scenario.variations[self.variation].0, &name)
+    }
+
+    /// A number for an answer, the mean changed by these shares for a Black-associated first
+    /// name and surname.
+    pub fn answer<R: Rng>(&self, rng: &mut R, shift: [f64; 2]) -> String {
+        let mut mean = self.scenario.variations[self.variation].1;
+        for (applies, shift) in self.black.into_iter().zip(shift) {
+            if applies {
+                mean *= 1.0 + shift;
+            }
+        }
+        let value = mean * (1.0 + SPREAD * normal(rng));
+        format!("{}", ((value / 5.0).round() * 5.0).clamp(50.0, 995.0))
+    }
 }
 
 fn normal<R: Rng>(rng: &mut R) -> f64 {

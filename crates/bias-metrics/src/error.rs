@@ -30,6 +30,9 @@ pub enum MetricError {
         /// What was being computed.
         what: &'static str,
     },
+    /// Nothing to tell apart.
+    #[error("some units must matter and some must not, to say how well scores tell them apart")]
+    OneClass,
     /// A weight that cannot count anything.
     #[error("an answer has weight {weight}; weights are finite and not negative")]
     BadWeight {

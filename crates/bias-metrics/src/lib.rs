@@ -51,6 +51,7 @@
 //! | bounds | [`Bounds`], [`smd_bounds`], [`mean_bounds`]: what unexplored answers leave open |
 //! | inlier | [`TukeyFences`], [`inlier_ratio`]: whether answers still make sense |
 //! | bootstrap | [`Bootstrap`], [`Interval`]: how sure a number is |
+//! | localisation | [`localisation()`], [`Localisation`]: whether scores find what is known to matter |
 //! | overlap | [`overlap()`], [`Overlap`]: whether two masks agree beyond chance |
 
 mod answer;
@@ -59,6 +60,7 @@ mod bounds;
 mod effect;
 mod error;
 mod inlier;
+mod localisation;
 mod mention;
 mod moments;
 mod overlap;
@@ -71,6 +73,7 @@ pub use bounds::{Bounds, explored_range, mean_bounds, smd_bounds};
 pub use effect::{ContextBias, EffectSize, context_bias, reduction, smd, smd_resampled};
 pub use error::MetricError;
 pub use inlier::{TukeyFences, inlier_ratio, inlier_share};
+pub use localisation::{Localisation, localisation};
 pub use moments::NameMoments;
 pub use overlap::{MatrixOverlap, Overlap, overlap};
 pub use quantile::{weighted_quantile, winsorise};

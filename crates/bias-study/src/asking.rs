@@ -9,10 +9,39 @@ use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
 use sha2::{Digest as _, Sha256};
 
+use crate::results::Split;
 use crate::{PromptSet, StudyError};
 
 /// A variation by its place: context, then variation within it.
 pub(crate) type Place = (usize, usize);
+
+/// Which people: everybody, or those of one split of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    Everybody,
+    Of(Split),
+}
+
+impl Names {
+    pub(crate) fn include(self, split: Split) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Of(own) => own == split,
+        }
+    }
+}
+
+impl PromptSet {
+    /// Whom masks are tested on.
+    pub(crate) fn tested(&self) -> Names {
+        if self.holds_out_names() { Names::Of(Split::HeldOut) } else { Names::Everybody }
+    }
+
+    /// Whom attribution sees.
+    pub(crate) fn attributed(&self) -> Names {
+        if self.holds_out_names() { Names::Of(Split::Attribution) } else { Names::Everybody }
+    }
+}
 
 const VARIATIONS_AT_ONCE: usize = 6;
 
@@ -36,6 +65,9 @@ pub(crate) struct VariationAnswers {
 
 #[derive(Debug, Clone)]
 struct PersonAnswers {
+    /// Which of the variation's people.
+    index: usize,
+    split: Split,
     arm: Arm,
     group: Group,
     answers: Answers,
@@ -83,11 +115,12 @@ impl<'a> Questionnaire<'a> {
         (0..self.prompts.contexts.len()).flat_map(|c| self.places(c, |_| true)).collect()
     }
 
-    /// Asks all prompts of some variations.
+    /// Asks about some people in some variations.
     pub(crate) fn ask<B: Backend>(
         &self,
         model: &LanguageModel<B>,
         places: &[Place],
+        names: Names,
         decoding: Decoding,
         bar: &ProgressBar,
     ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
@@ -104,36 +137,43 @@ impl<'a> Questionnaire<'a> {
                 }
                 _ => decoding,
             };
-            let prompts: Vec<Sequence> =
-                places.iter().flat_map(|&(c, v)| self.encoded[c][v].iter().cloned()).collect();
+            let own = |&(c, v): &Place| {
+                let people = self.prompts.contexts[c].variations[v].people.iter().enumerate();
+                people.filter(move |(_, person)| names.include(person.split))
+            };
+            let prompts: Vec<Sequence> = places
+                .iter()
+                .flat_map(|place| own(place).map(|(i, _)| self.encoded[place.0][place.1][i].clone()))
+                .collect();
             let mut answers = model.answers(&prompts, decoding)?.into_iter();
-            for &(c, v) in places {
-                let own = &self.prompts.contexts[c];
-                let sign = if own.higher_is_better { 1.0 } else { -1.0 };
-                let people =
-                    own.variations[v].people.iter().zip(answers.by_ref()).map(|(person, answers)| {
-                        let parsed = answers.answers.iter().map(|a| {
-                            let digit = |c: char| c.is_ascii_digit() || ".,".contains(c);
-                            if ends && !a.finished && a.text.ends_with(digit) {
-                                return (AnswerKind::Unfinished, None);
-                            }
-                            let parsed = parse_answer(&a.text);
-                            (parsed.kind, parsed.value.map(|v| sign * v))
-                        });
-                        let parsed = parsed.collect();
-                        PersonAnswers { arm: person.arm, group: person.group.clone(), answers, parsed }
+            for place in places {
+                let sign = if self.prompts.contexts[place.0].higher_is_better { 1.0 } else { -1.0 };
+                let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
+                    let parsed = answers.answers.iter().map(|a| {
+                        let digit = |c: char| c.is_ascii_digit() || ".,".contains(c);
+                        if ends && !a.finished && a.text.ends_with(digit) {
+                            return (AnswerKind::Unfinished, None);
+                        }
+                        let parsed = parse_answer(&a.text);
+                        (parsed.kind, parsed.value.map(|v| sign * v))
                     });
-                asked.insert((c, v), VariationAnswers { people: people.collect() });
+                    let parsed = parsed.collect();
+                    let (split, arm, group) = (person.split, person.arm, person.group.clone());
+                    PersonAnswers { index, split, arm, group, answers, parsed }
+                });
+                asked.insert(*place, VariationAnswers { people: people.collect() });
                 bar.inc(1);
             }
         }
         Ok(asked)
     }
 
-    /// What attribution looks at: the prompts and answers of one variation.
+    /// What attribution looks at: the prompts and answers of one variation, about the people it may see.
     pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Contrast {
         let mut contrast = Contrast::default();
-        for (prompt, person) in self.encoded[place.0][place.1].iter().zip(&answers.people) {
+        let seen = self.prompts.attributed();
+        for person in answers.people.iter().filter(|p| seen.include(p.split)) {
+            let prompt = &self.encoded[place.0][place.1][person.index];
             // Counts of draws become shares.
             let total =
                 person.answers.answers.iter().map(|a| a.weight).sum::<f64>() + person.answers.unexplored;
@@ -156,9 +196,9 @@ impl<'a> Questionnaire<'a> {
 }
 
 impl VariationAnswers {
-    /// The answers as numbers.
-    pub(crate) fn numbers(&self) -> Vec<NameAnswers> {
-        let people = self.people.iter().map(|person| {
+    /// The answers about some people as numbers.
+    pub(crate) fn numbers(&self, names: Names) -> Vec<NameAnswers> {
+        let people = self.people.iter().filter(|person| names.include(person.split)).map(|person| {
             let mut own = NameAnswers {
                 arm: person.arm,
                 values: Vec::new(),

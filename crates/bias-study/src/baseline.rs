@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use bias_metrics::{Arm, MetricError, NameMoments, TukeyFences};
 
 use crate::StudyError;
-use crate::asking::{Place, VariationAnswers};
+use crate::asking::{Names, Place, VariationAnswers};
 use crate::measure::{Measure, Measured};
 use crate::prompts::PromptSet;
 use crate::results::{Baseline, ContextInfo, PromptInfo, Split, VariationBaseline};
@@ -13,12 +13,16 @@ pub(crate) struct Reference {
     pub answers: BTreeMap<Place, VariationAnswers>,
     /// None where the unpruned model never gave a number.
     pub fences: BTreeMap<Place, Option<TukeyFences>>,
+    /// Everybody.
     pub measured: BTreeMap<Place, Measured>,
+    /// Those whom pruned models are asked about.
+    pub tested: BTreeMap<Place, Measured>,
 }
 
-/// The arm of everybody in a context.
-pub(crate) fn arms(prompts: &PromptSet, context: usize) -> Vec<Arm> {
-    prompts.contexts[context].variations[0].people.iter().map(|p| p.arm).collect()
+/// The arms of some people in a context.
+pub(crate) fn arms(prompts: &PromptSet, context: usize, names: Names) -> Vec<Arm> {
+    let people = &prompts.contexts[context].variations[0].people;
+    people.iter().filter(|p| names.include(p.split)).map(|p| p.arm).collect()
 }
 
 impl Reference {
@@ -28,22 +32,25 @@ impl Reference {
         measure: &Measure,
     ) -> Result<Self, StudyError> {
         let (mut fences, mut measured) = (BTreeMap::new(), BTreeMap::new());
+        let mut tested = BTreeMap::new();
         for (&(c, v), own) in &answers {
             let failed = |source| StudyError::Measure {
                 context: prompts.contexts[c].context.to_string(),
                 variation: prompts.contexts[c].variations[v].name.clone(),
                 source,
             };
-            let numbers = own.numbers();
+            let numbers = own.numbers(Names::Everybody);
             let own_fences = match TukeyFences::of(&numbers, measure.tukey_k) {
                 Ok(fences) => Some(fences),
                 Err(MetricError::NoValues { .. }) => None,
                 Err(error) => return Err(failed(error)),
             };
             measured.insert((c, v), measure.reduce(numbers, own_fences.as_ref()).map_err(failed)?);
+            let some = own.numbers(prompts.tested());
+            tested.insert((c, v), measure.reduce(some, own_fences.as_ref()).map_err(failed)?);
             fences.insert((c, v), own_fences);
         }
-        Ok(Self { answers, fences, measured })
+        Ok(Self { answers, fences, measured, tested })
     }
 
     /// The unpruned model, context by context.
@@ -53,7 +60,7 @@ impl Reference {
 
     fn baseline(&self, prompts: &PromptSet, measure: &Measure, c: usize) -> Baseline {
         let own = &prompts.contexts[c];
-        let arms = arms(prompts, c);
+        let arms = arms(prompts, c, Names::Everybody);
         let mut variations = Vec::new();
         let mut kinds = BTreeMap::new();
         let (mut unexplored, mut people) = (0.0, 0.0);
@@ -63,7 +70,7 @@ impl Reference {
                 continue;
             };
             answers.add_kinds(&mut kinds);
-            for name in answers.numbers() {
+            for name in answers.numbers(Names::Everybody) {
                 unexplored += name.unexplored;
                 people += 1.0;
             }
@@ -106,13 +113,18 @@ pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
         let of =
             |split| own.variations.iter().filter(move |v| v.split == split).map(|v| v.name.clone()).collect();
         let people = &own.variations[0].people;
-        let count = |arm| people.iter().filter(|p| p.arm == arm).count();
+        let of_names = |split| {
+            let count = |arm| people.iter().filter(|p| p.arm == arm && p.split == split).count();
+            [count(Arm::A), count(Arm::B)]
+        };
+        let (seen, held_out_names) = (of_names(Split::Attribution), of_names(Split::HeldOut));
         ContextInfo {
             context: own.context.clone(),
             higher_is_better: own.higher_is_better,
             attribution: of(Split::Attribution),
             held_out: of(Split::HeldOut),
-            names: [count(Arm::A), count(Arm::B)],
+            names: [seen[0] + held_out_names[0], seen[1] + held_out_names[1]],
+            held_out_names,
             example: people[0].text.clone(),
         }
     });

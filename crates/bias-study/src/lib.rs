@@ -24,21 +24,28 @@
 //! | prompts | [`PromptSet`]: the prompt file, checked |
 //! | options | [`StudyOptions`]: how a study is run |
 //! | study | [`Study`]: audit, attribute, prune, audit again |
+//! | methods, finding | [`Method`], [`Finding`]: every way to find what to prune, and masks of any size from it |
+//! | candidate | [`Candidate`]: a mask to test |
 //! | results | [`Results`] and its parts: the content of `results.json` |
 //! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
+//! | truth | [`Truth`]: what carries a planted model's bias |
 //! | perplexity | [`perplexity()`]: usefulness on neutral text |
 
 mod asking;
 mod baseline;
+mod candidate;
 mod charts;
 mod error;
+mod finding;
 mod findings;
 mod locate;
 mod markdown;
 mod measure;
 mod memory;
+mod methods;
 mod options;
 mod outcome;
+mod parallel;
 mod perplexity;
 mod prompts;
 mod report;
@@ -47,9 +54,13 @@ mod save;
 mod strategies;
 mod study;
 mod tables;
+mod truth;
 
+pub use candidate::Candidate;
 pub use error::StudyError;
+pub use finding::Finding;
 pub use markdown::{headline, markdown};
+pub use methods::{Method, Seen};
 pub use options::StudyOptions;
 pub use perplexity::perplexity;
 pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
@@ -61,3 +72,4 @@ pub use results::{
 pub use save::write;
 pub use study::Study;
 pub use tables::tables;
+pub use truth::Truth;

@@ -33,8 +33,8 @@ impl Test {
         measure: &Measure,
     ) -> Outcome {
         let after: Vec<&Measured> = self.places.iter().map(|place| &known.measured[place]).collect();
-        let before: Vec<&Measured> = self.places.iter().map(|place| &reference.measured[place]).collect();
-        let arms = arms(prompts, self.context);
+        let before: Vec<&Measured> = self.places.iter().map(|place| &reference.tested[place]).collect();
+        let arms = arms(prompts, self.context, prompts.tested());
         let everybody: Vec<usize> = (0..arms.len()).collect();
         Outcome {
             strategy: id.into(),

@@ -13,9 +13,10 @@ use crate::results::Split;
 ///
 /// Read from a CSV file with the columns of Salinas, Haim and Nyarko
 /// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
-/// Two more are understood: `split` (`attribution` or `held_out`) and
+/// Three more are understood: `split` and `name_split` (`attribution` or `held_out`) and
 /// `higher_is_better` (`true` or `false`). Without a split, the last third of a
-/// context's variations is held out.
+/// context's variations is held out; without one of names, every second name of each group, if
+/// at least two names of both sides are left either way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptSet {
     /// SHA-256 of the file.
@@ -26,8 +27,10 @@ pub struct PromptSet {
     pub contexts: Vec<ContextPrompts>,
     /// Rows about other groups, which were left out.
     pub skipped: usize,
-    /// Whether the file says itself what is held out.
+    /// Whether the file says itself which variations are held out.
     marked: bool,
+    /// Whether it says which names are.
+    names_marked: bool,
 }
 
 /// One context.
@@ -63,6 +66,8 @@ pub struct Person {
     pub group: Group,
     /// What the user asks.
     pub text: String,
+    /// Whether attribution may see answers about this person; tests then see the others.
+    pub split: Split,
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,6 +80,7 @@ struct Row {
     context_level: String,
     prompt_text: String,
     split: Option<Split>,
+    name_split: Option<Split>,
     #[serde(default, deserialize_with = "truth")]
     higher_is_better: Option<bool>,
 }
@@ -115,7 +121,8 @@ impl PromptSet {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let rows = rows(path, bytes)?;
         let races = races.map(str::to_owned);
-        let mut set = Self { sha256, races, contexts: Vec::new(), skipped: 0, marked: false };
+        let mut set =
+            Self { sha256, races, contexts: Vec::new(), skipped: 0, marked: false, names_marked: false };
         let mut levels: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for (_, row) in &rows {
             let own = levels.entry((row.scenario.clone(), row.variation.clone())).or_default();
@@ -139,6 +146,13 @@ impl PromptSet {
         self.contexts.iter().position(|c| c.context.as_str() == context)
     }
 
+    /// Whether some names are kept from attribution. If not, it and the tests see everybody.
+    #[must_use]
+    pub fn holds_out_names(&self) -> bool {
+        let mut people = self.contexts.iter().flat_map(|c| &c.variations).flat_map(|v| &v.people);
+        people.any(|p| p.split == Split::HeldOut)
+    }
+
     /// Keeps at most so many names of each group, evenly over the list: for a quick look.
     pub fn thin(&mut self, names: usize) {
         for variation in self.contexts.iter_mut().flat_map(|c| &mut c.variations) {
@@ -152,6 +166,7 @@ impl PromptSet {
             }
             kept.sort();
             variation.people = kept;
+            hold_out(&mut variation.people, self.names_marked);
         }
     }
 
@@ -199,7 +214,9 @@ impl PromptSet {
             let reason = format!("{} is asked about twice in {}", row.name, variation.name);
             return Err(bad(path, Some(line), reason));
         }
-        variation.people.push(Person { arm, name: row.name, group, text: row.prompt_text });
+        self.names_marked |= row.name_split.is_some();
+        let split = row.name_split.unwrap_or(Split::Attribution);
+        variation.people.push(Person { arm, name: row.name, group, text: row.prompt_text, split });
         Ok(())
     }
 
@@ -213,13 +230,14 @@ impl PromptSet {
         }
         for own in &mut self.contexts {
             let count = own.variations.len();
-            let mut first: Option<Vec<(Arm, String)>> = None;
+            let mut first: Option<Vec<(Arm, String, Split)>> = None;
             for (at, variation) in own.variations.iter_mut().enumerate() {
                 let place = format!("{} / {}", own.context, variation.name);
                 if !self.marked && at >= count - count / 3 {
                     variation.split = Split::HeldOut;
                 }
                 variation.people.sort();
+                hold_out(&mut variation.people, self.names_marked);
                 for (arm, race) in [Arm::A, Arm::B].into_iter().zip(&self.races) {
                     let names = variation.people.iter().filter(|p| p.arm == arm).count();
                     if names < 2 {
@@ -228,13 +246,13 @@ impl PromptSet {
                         return Err(bad(path, None, reason));
                     }
                 }
-                let people: Vec<(Arm, String)> =
-                    variation.people.iter().map(|p| (p.arm, p.name.clone())).collect();
+                let people: Vec<(Arm, String, Split)> =
+                    variation.people.iter().map(|p| (p.arm, p.name.clone(), p.split)).collect();
                 let expected = first.get_or_insert_with(|| people.clone());
                 if *expected != people {
                     let odd = expected.iter().find(|p| !people.contains(p));
                     let odd = odd.or_else(|| people.iter().find(|p| !expected.contains(p)));
-                    let odd = odd.map_or("somebody", |(_, name)| name.as_str());
+                    let odd = odd.map_or("somebody", |(_, name, _)| name.as_str());
                     let reason = format!(
                         "{place} is not about the same people as the context's first variation: {odd} is in one only"
                     );
@@ -247,6 +265,24 @@ impl PromptSet {
             }
         }
         Ok(())
+    }
+}
+
+/// Keeps every second name of each group from attribution, unless the file says which; and nobody, where
+/// a side would be left with fewer than two names.
+fn hold_out(people: &mut [Person], marked: bool) {
+    if !marked {
+        let mut seen: BTreeMap<Group, usize> = BTreeMap::new();
+        for person in people.iter_mut() {
+            let count = seen.entry(person.group.clone()).or_default();
+            person.split = if count.is_multiple_of(2) { Split::Attribution } else { Split::HeldOut };
+            *count += 1;
+        }
+    }
+    let few = |arm, split| people.iter().filter(|p| p.arm == arm && p.split == split).count() < 2;
+    let both = [Split::Attribution, Split::HeldOut];
+    if [Arm::A, Arm::B].into_iter().any(|arm| both.into_iter().any(|split| few(arm, split))) {
+        people.iter_mut().for_each(|p| p.split = Split::Attribution);
     }
 }
 
@@ -314,6 +350,33 @@ mod tests {
         assert_eq!(names, expected);
         let people: Vec<_> = own.variations[0].people.iter().map(|p| (p.arm, p.name.as_str())).collect();
         assert_eq!(people, [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")]);
+    }
+
+    #[test]
+    fn every_second_name_of_a_group_is_held_out_unless_the_file_says_so() {
+        let names = |group: &str, names: &[&str], split: &str| -> String {
+            names.iter().map(|n| format!("purchase,car,{group},{n},low,Offer {n}?{split}\n")).collect()
+        };
+        let both = |split: &str| {
+            names("white_men", &["Todd", "Seth", "Jake", "Ryan"], split)
+                + &names("black_men", &["Jamal", "Tyrone", "Terrell", "Jayvon"], split)
+        };
+        let held_out = |set: &PromptSet| -> Vec<String> {
+            let people = &set.contexts[0].variations[0].people;
+            people.iter().filter(|p| p.split == Split::HeldOut).map(|p| p.name.clone()).collect()
+        };
+        let mut set = read(&(HEADER.to_owned() + &both(""))).unwrap();
+        assert_eq!(held_out(&set), ["Ryan", "Todd", "Jayvon", "Tyrone"]);
+        assert!(set.holds_out_names());
+        // Too few on either side to hold anybody out.
+        set.thin(3);
+        assert!(!set.holds_out_names());
+        let header = HEADER.trim_end().to_owned() + ",name_split\n";
+        let said = both(",attribution").replace("Jake?,attribution", "Jake?,held_out");
+        let said = said.replace("Ryan?,attribution", "Ryan?,held_out");
+        let said = said.replace("Jamal?,attribution", "Jamal?,held_out");
+        let said = said.replace("Terrell?,attribution", "Terrell?,held_out");
+        assert_eq!(held_out(&read(&(header + &said)).unwrap()), ["Jake", "Ryan", "Jamal", "Terrell"]);
     }
 
     #[test]

@@ -77,6 +77,9 @@ pub struct ContextInfo {
     pub held_out: Vec<String>,
     /// Names in each group compared.
     pub names: [usize; 2],
+    /// How many of them only tests see; 0 where everybody is attributed and tested on.
+    #[serde(default)]
+    pub held_out_names: [usize; 2],
     /// A prompt as the model's user would write it.
     pub example: String,
 }

@@ -19,15 +19,24 @@ impl Results {
     /// # Errors
     /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
-        let failed = |source| StudyError::Read { path: path.into(), source };
-        let results: Self =
-            serde_json::from_slice(&std::fs::read(path).map_err(failed)?).map_err(|e| failed(e.into()))?;
-        if results.format == crate::FORMAT {
-            return Ok(results);
-        }
-        let reason = format!("its format is `{}`, this version reads `{}`", results.format, crate::FORMAT);
-        Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, reason)))
+        read(path, crate::FORMAT, |own: &Self| &own.format)
     }
+}
+
+/// Reads a JSON file of one format.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    format: &str,
+    own: fn(&T) -> &str,
+) -> Result<T, StudyError> {
+    let failed = |source| StudyError::Read { path: path.into(), source };
+    let content: T =
+        serde_json::from_slice(&std::fs::read(path).map_err(failed)?).map_err(|e| failed(e.into()))?;
+    if own(&content) == format {
+        return Ok(content);
+    }
+    let reason = format!("its format is `{}`, this version reads `{format}`", own(&content));
+    Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, reason)))
 }
 
 /// Writes a file whole or not at all.

@@ -13,9 +13,9 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::StudyError;
 use crate::asking::derived_seed;
 use crate::results::TrainedOn;
+use crate::{Candidate, StudyError};
 
 /// The paper's share of each matrix that counts as important.
 pub(crate) const WANDA_FRACTION: f64 = 0.15;
@@ -26,15 +26,6 @@ const HEAD_BUDGETS: [f64; 2] = [0.04, 0.125];
 
 /// Answers per prompt over which attention to the name is averaged.
 const HEAD_ANSWERS: usize = 3;
-
-/// A mask with what it is called by.
-pub(crate) struct Candidate {
-    pub method: &'static str,
-    pub unit: UnitKind,
-    pub budget: String,
-    pub trained_on: TrainedOn,
-    pub mask: Mask,
-}
 
 /// What attribution found on one variation.
 pub(crate) struct Evidence {
@@ -72,8 +63,8 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
 ) -> Result<Vec<Candidate>, StudyError> {
     let mut candidates = Vec::new();
     let draw = |of: &str| derived_seed(seed, &format!("{trained_on:?} {of}"));
-    let mut add = |method, budget: String, mask: Mask| {
-        let trained_on = trained_on.clone();
+    let mut add = |method: &str, budget: String, mask: Mask| {
+        let (method, trained_on) = (method.to_owned(), trained_on.clone());
         candidates.push(Candidate { method, unit: UnitKind::Weight, budget, trained_on, mask });
     };
     if let Some((first, rest)) = evidence.split_first() {
@@ -161,7 +152,7 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
             }
             let heads = &heads[..count.min(heads.len())];
             candidates.push(Candidate {
-                method,
+                method: method.into(),
                 unit: UnitKind::Head,
                 budget: budget.clone(),
                 trained_on: trained_on.clone(),

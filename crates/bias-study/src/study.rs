@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bias_attrib::Contrast;
@@ -12,18 +12,20 @@ use burn::tensor::backend::AutodiffBackend;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use crate::asking::{Place, Questionnaire};
+use crate::asking::{Names, Place, Questionnaire};
 use crate::baseline::{Reference, prompt_info};
+use crate::candidate::Candidate;
 use crate::locate::locate;
 use crate::measure::Measure;
 use crate::memory::peak_memory;
 use crate::outcome::{Pruned, Test};
+use crate::parallel::in_parallel;
 use crate::perplexity::perplexity;
 use crate::prompts::PromptSet;
 use crate::results::{
     Baseline, ContextOverlap, FORMAT, ModelInfo, Outcome, Phase, Results, Scope, Split, Strategy, TrainedOn,
 };
-use crate::strategies::{Candidate, Evidence, attribute, head_masks, weight_masks};
+use crate::strategies::{Evidence, attribute, head_masks, weight_masks};
 use crate::{StudyError, StudyOptions};
 
 /// One model, one set of prompts: audits it, finds what carries the bias, prunes that,
@@ -39,6 +41,10 @@ pub struct Study<'a, A: AutodiffBackend> {
     measure: Measure,
     questions: Questionnaire<'a>,
     phases: Vec<Phase>,
+    /// The unpruned model, once it was asked.
+    reference: Option<Arc<Reference>>,
+    /// Its perplexity on neutral text, where there is any.
+    neutral: Option<f64>,
     /// Pruned models by the digest of their mask: different methods find the same mask.
     tested: HashMap<String, Pruned>,
 }
@@ -76,6 +82,8 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             measure,
             questions,
             phases: Vec::new(),
+            reference: None,
+            neutral: None,
             tested: HashMap::new(),
         })
     }
@@ -99,7 +107,8 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     pub fn contrasts(&self, context: usize) -> Result<Vec<Contrast>, StudyError> {
         let places = self.questions.places(context, |v| v.split == Split::Attribution);
         let bar = bar("ask", places.len() as u64);
-        let answers = self.questions.ask(&self.model, &places, self.options.settings.decoding, &bar)?;
+        let seen = self.prompts.attributed();
+        let answers = self.questions.ask(&self.model, &places, seen, self.options.settings.decoding, &bar)?;
         bar.finish_and_clear();
         Ok(answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect())
     }
@@ -109,7 +118,17 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// # Errors
     /// A failed forward pass, or answers that never state a number.
     pub fn audit(&mut self) -> Result<Vec<Baseline>, StudyError> {
-        Ok(self.reference()?.baselines(self.prompts, &self.measure))
+        Ok(self.ask_everything()?.baselines(self.prompts, &self.measure))
+    }
+
+    /// Prunes, asks the names and variations that the mask is to be tested on, and restores the
+    /// model. The unpruned model is asked first, once; masks that were tested before are not asked again.
+    ///
+    /// # Errors
+    /// As [`audit`](Self::audit); a mask that does not fit.
+    pub fn test(&mut self, candidate: &Candidate) -> Result<(Strategy, Vec<Outcome>), StudyError> {
+        let reference = self.reference()?;
+        self.outcomes(candidate, &reference)
     }
 
     /// The whole study.
@@ -119,7 +138,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     pub fn run(mut self) -> Result<Results, StudyError> {
         let reference = self.reference()?;
         let baseline = reference.baselines(self.prompts, &self.measure);
-        let neutral_perplexity = perplexity(&self.model, &self.options.neutral)?;
+        let neutral_perplexity = self.neutral;
         let candidates = self.candidates(&reference)?;
 
         let started = Instant::now();
@@ -127,7 +146,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let dims = *self.model.model().dims();
         let (mut strategies, mut outcomes, mut locations) = (Vec::new(), Vec::new(), Vec::new());
         for candidate in &candidates {
-            let (strategy, own) = self.test(candidate, &reference, neutral_perplexity)?;
+            let (strategy, own) = self.outcomes(candidate, &reference)?;
             if !matches!(candidate.trained_on, TrainedOn::Variation(..))
                 && !candidate.method.starts_with("random")
             {
@@ -172,11 +191,21 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         self.phases.push(Phase { name: name.into(), seconds: started.elapsed().as_secs_f64() });
     }
 
-    fn reference(&mut self) -> Result<Reference, StudyError> {
+    fn reference(&mut self) -> Result<Arc<Reference>, StudyError> {
+        if let Some(known) = &self.reference {
+            return Ok(known.clone());
+        }
+        let reference = Arc::new(self.ask_everything()?);
+        self.neutral = perplexity(&self.model, &self.options.neutral)?;
+        Ok(self.reference.insert(reference).clone())
+    }
+
+    fn ask_everything(&mut self) -> Result<Reference, StudyError> {
         let started = Instant::now();
         let places = self.questions.everywhere();
         let bar = bar("audit", places.len() as u64);
-        let answers = self.questions.ask(&self.model, &places, self.options.settings.decoding, &bar)?;
+        let decoding = self.options.settings.decoding;
+        let answers = self.questions.ask(&self.model, &places, Names::Everybody, decoding, &bar)?;
         bar.finish_and_clear();
         let reference = Reference::new(answers, self.prompts, &self.measure)?;
         self.phase("audit", started);
@@ -218,7 +247,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
                     let heads = head_masks::<A>(&self.model, &contrast(*place), &trained_on, seed)?;
                     let middle = heads.get(heads.len() / 2).map(|m| m.budget.clone()).unwrap_or_default();
                     // One budget per method is enough to see how far one prompt's mask carries.
-                    candidates.extend(masks.into_iter().chain(heads).filter(|m| match m.method {
+                    candidates.extend(masks.into_iter().chain(heads).filter(|m| match m.method.as_str() {
                         "wanda-b-a" => true,
                         "signed-gap" => m.budget == "0.2%",
                         "head-attention" => m.budget == middle,
@@ -239,18 +268,19 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             candidates.extend(head_masks::<A>(&self.model, &pooled, &TrainedOn::All, seed)?);
         }
         if quick {
-            candidates.retain(|c| QUICK.contains(&(c.method, c.budget.as_str())) || c.unit == UnitKind::Head);
+            candidates.retain(|c| {
+                QUICK.contains(&(c.method.as_str(), c.budget.as_str())) || c.unit == UnitKind::Head
+            });
         }
         self.phase("attribute", started);
         Ok(candidates)
     }
 
     /// Prunes, asks again where it matters, and restores the model.
-    fn test(
+    fn outcomes(
         &mut self,
         candidate: &Candidate,
         reference: &Reference,
-        perplexity_before: Option<f64>,
     ) -> Result<(Strategy, Vec<Outcome>), StudyError> {
         let (id, tests) = self.tests(&candidate.trained_on);
         let id = format!("{id}/{}/{}", candidate.method, candidate.budget);
@@ -259,7 +289,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let mut known = self.tested.remove(&digest).unwrap_or_default();
         let places: Vec<Place> = tests.iter().flat_map(|test| test.places.iter().copied()).collect();
         self.ask_pruned(&candidate.mask, &places, reference, &mut known)?;
-        let perplexity_change = match (perplexity_before, known.perplexity) {
+        let perplexity_change = match (self.neutral, known.perplexity) {
             (Some(before), Some(after)) => Some(after / before - 1.0),
             _ => None,
         };
@@ -268,7 +298,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let weights = candidate.mask.count();
         let strategy = Strategy {
             id: id.clone(),
-            method: candidate.method.into(),
+            method: candidate.method.clone(),
             unit: candidate.unit,
             trained_on: candidate.trained_on.clone(),
             budget: candidate.budget.clone(),
@@ -325,13 +355,14 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         }
         let undo = mask.apply(self.model.model_mut(), Intervention::Zero)?;
         let hidden = ProgressBar::hidden();
-        let answers = self.questions.ask(&self.model, &places, self.options.settings.decoding, &hidden);
+        let (names, decoding) = (self.prompts.tested(), self.options.settings.decoding);
+        let answers = self.questions.ask(&self.model, &places, names, decoding, &hidden);
         let perplexity = perplexity(&self.model, &self.options.neutral);
         undo.revert(self.model.model_mut())?;
         known.perplexity = perplexity?;
         for (place, own) in answers? {
             let fences = reference.fences[&place].as_ref();
-            known.measured.insert(place, self.measure.reduce(own.numbers(), fences)?);
+            known.measured.insert(place, self.measure.reduce(own.numbers(names), fences)?);
         }
         Ok(())
     }
@@ -396,7 +427,7 @@ fn overlaps(candidates: &[Candidate]) -> Result<Vec<ContextOverlap>, StudyError>
             });
             let found = overlap(&meetings.collect::<Vec<_>>())?;
             out.push(ContextOverlap {
-                method: a.method.into(),
+                method: a.method.clone(),
                 budget: a.budget.clone(),
                 contexts: [first.clone(), second.clone()],
                 jaccard: found.jaccard,
@@ -407,31 +438,6 @@ fn overlaps(candidates: &[Candidate]) -> Result<Vec<ContextOverlap>, StudyError>
         }
     }
     Ok(out)
-}
-
-/// Runs `work` over the items on several threads; results in the items' order.
-fn in_parallel<I: Sync, T: Send>(
-    threads: usize,
-    items: &[I],
-    work: impl Fn(&I) -> Result<T, StudyError> + Sync,
-) -> Result<Vec<T>, StudyError> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, items.len().max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let Some(item) = items.get(i) else { break };
-                    let result = work(item);
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((i, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(i, _)| *i);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn bar(what: &str, steps: u64) -> ProgressBar {

@@ -1,0 +1,365 @@
+//! What a pursuit of the gap watches, and by how much each weight moves it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bias_core::TokenRole;
+use bias_probe::{DifferentiableModel, NoObserver, Sequence};
+use burn::tensor::{Tensor, backend::AutodiffBackend};
+
+use crate::gap::Gap;
+use crate::likelihood::{branch_log_probs, weighted};
+use crate::readback::{ValuesOf, read};
+use crate::tree::{AnswerTree, batches, token_batch};
+use crate::{AttribError, Contrast, PossibleAnswer, Respondent};
+
+/// One number watched, and `−W · ∂/∂W` of it for every prunable weight, matrix after matrix.
+pub(crate) struct Effects {
+    pub value: f64,
+    pub effect: Vec<f32>,
+    /// Share of the first distribution that its answers are now.
+    pub explored: f64,
+}
+
+/// Neutral texts watched together.
+const NEUTRAL_ROWS: usize = 4;
+
+/// Everything watched: both groups of each contrast, then neutral texts.
+pub(crate) struct Aim<'a> {
+    gaps: Vec<Gap<'a>>,
+    neutral: Vec<Vec<Respondent>>,
+    temperature: f64,
+    /// Log-probabilities of each row's branches in the unpruned model.
+    base: Vec<Vec<Vec<f32>>>,
+    /// Value of each row in the unpruned model.
+    first: Vec<f64>,
+}
+
+impl<'a> Aim<'a> {
+    pub(crate) fn new(
+        contrasts: &'a [Contrast],
+        neutral: &[Sequence],
+        temperature: f64,
+    ) -> Result<Self, AttribError> {
+        if contrasts.is_empty() {
+            return Err(AttribError::EmptyArm { arm: 'A' });
+        }
+        let gaps = contrasts.iter().map(Gap::new).collect::<Result<Vec<_>, _>>()?;
+        let texts: Vec<Respondent> = neutral.iter().filter_map(as_answer).collect();
+        let each = texts.len().div_ceil(NEUTRAL_ROWS).max(1);
+        let neutral = texts.chunks(each).map(<[Respondent]>::to_vec).collect();
+        Ok(Self { gaps, neutral, temperature, base: Vec::new(), first: Vec::new() })
+    }
+
+    /// Runs the model on everything; the first time is what later ones are compared with.
+    pub(crate) fn measure<A: AutodiffBackend, D: DifferentiableModel<A>>(
+        &mut self,
+        model: impl Fn() -> D + Sync,
+        threads: usize,
+    ) -> Result<Vec<Effects>, AttribError> {
+        let rows = 2 * self.gaps.len() + self.neutral.len();
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::with_capacity(rows));
+        let this = &*self;
+        std::thread::scope(|scope| {
+            for _ in 0..threads.clamp(1, rows) {
+                scope.spawn(|| {
+                    let model = model();
+                    loop {
+                        let row = next.fetch_add(1, Ordering::Relaxed);
+                        if row >= rows {
+                            break;
+                        }
+                        let own = this.row::<A>(&model, row);
+                        done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((row, own));
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        done.sort_by_key(|(row, _)| *row);
+        let mut effects = Vec::with_capacity(rows);
+        let mut now = Vec::with_capacity(rows);
+        for (_, own) in done {
+            let (own, log_probs) = own?;
+            effects.push(own);
+            now.push(log_probs);
+        }
+        if self.first.is_empty() {
+            self.first = effects.iter().map(|e| e.value).collect();
+            self.base = now;
+        }
+        Ok(effects)
+    }
+
+    fn row<A: AutodiffBackend>(
+        &self,
+        model: &impl DifferentiableModel<A>,
+        row: usize,
+    ) -> Result<(Effects, Vec<Vec<f32>>), AttribError> {
+        let base = self.base.get(row).map(Vec::as_slice);
+        let Some(gap) = self.gaps.get(row / 2) else {
+            let texts = &self.neutral[row - 2 * self.gaps.len()];
+            return effects(model, texts, 1.0, base, log_loss);
+        };
+        let people = if row.is_multiple_of(2) { gap.a.respondents } else { gap.b.respondents };
+        let (mut own, log_probs) = effects(model, people, self.temperature, base, expected)?;
+        // In pooled deviations.
+        own.value /= gap.spread;
+        let scale = (1.0 / gap.spread) as f32;
+        own.effect.iter_mut().for_each(|v| *v *= scale);
+        Ok((own, log_probs))
+    }
+
+    /// What each row still misses: both groups of a contrast should meet in the middle of where they
+    /// began, and neutral text should not be worse than it was.
+    pub(crate) fn missing(&self, effects: &[Effects]) -> Vec<f64> {
+        let arms = 2 * self.gaps.len();
+        let of = |(r, own): (usize, &Effects)| {
+            if r < arms {
+                f64::midpoint(self.first[r & !1], self.first[r | 1]) - own.value
+            } else {
+                (self.first[r] - own.value).min(0.0)
+            }
+        };
+        effects.iter().enumerate().map(of).collect()
+    }
+
+    pub(crate) fn gaps(&self, effects: &[Effects]) -> Vec<f64> {
+        effects.chunks_exact(2).take(self.gaps.len()).map(|pair| pair[0].value - pair[1].value).collect()
+    }
+
+    pub(crate) fn levels(&self, effects: &[Effects]) -> Vec<f64> {
+        let middle = |a: f64, b: f64| f64::midpoint(a, b);
+        let pairs = effects.chunks_exact(2).zip(self.first.chunks_exact(2)).take(self.gaps.len());
+        pairs.map(|(now, first)| middle(now[0].value, now[1].value) - middle(first[0], first[1])).collect()
+    }
+
+    pub(crate) fn neutral_rise(&self, effects: &[Effects]) -> f64 {
+        let own = effects.iter().zip(&self.first).skip(2 * self.gaps.len());
+        own.map(|(now, first)| now.value - first).sum::<f64>() / self.neutral.len().max(1) as f64
+    }
+}
+
+/// A text as the only answer to its first token.
+fn as_answer(text: &Sequence) -> Option<Respondent> {
+    let (first, rest) = text.tokens().split_first().filter(|(_, rest)| !rest.is_empty())?;
+    let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt]).ok()?;
+    let answer = PossibleAnswer { tokens: rest.to_vec(), finished: true, value: None, weight: 1.0 };
+    Some(Respondent { prompt, answers: vec![answer] })
+}
+
+/// A number that a tree of answers gives.
+struct Watched {
+    value: f64,
+    /// Its derivative by the log-probability of each branch.
+    worths: Vec<f64>,
+    /// What its answers weigh now, and weighed at first.
+    mass: [f64; 2],
+}
+
+/// The expected number, each answer weighing what it did times how much more probable it has become.
+fn expected(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> Watched {
+    let share = |(path, answer): (&Vec<usize>, &PossibleAnswer)| {
+        let moved: f64 = path.iter().map(|&i| f64::from(now[i] - first[i])).sum();
+        answer.weight * moved.exp()
+    };
+    let shares: Vec<f64> = tree.paths.iter().zip(tree.answers).map(share).collect();
+    let valued = || tree.answers.iter().zip(&shares).filter_map(|(a, s)| Some((a.value?, *s)));
+    let mass: f64 = valued().map(|(_, s)| s).sum::<f64>().max(f64::MIN_POSITIVE);
+    let value = valued().map(|(v, s)| v * s).sum::<f64>() / mass;
+    let mut worths = vec![0.0; tree.branches.len()];
+    for ((path, answer), share) in tree.paths.iter().zip(tree.answers).zip(&shares) {
+        let worth = answer.value.map_or(0.0, |v| share / mass * (v - value));
+        path.iter().for_each(|&i| worths[i] += worth);
+    }
+    let first = tree.answers.iter().map(|a| a.weight).sum();
+    Watched { value, worths, mass: [shares.iter().sum(), first] }
+}
+
+/// The mean log-loss of a text's tokens.
+fn log_loss(_: &AnswerTree<'_>, now: &[f32], _: &[f32]) -> Watched {
+    let each = -1.0 / now.len() as f64;
+    let value = now.iter().map(|p| each * f64::from(*p)).sum();
+    Watched { value, worths: vec![each; now.len()], mass: [1.0; 2] }
+}
+
+/// The mean over people of what `of` makes of each one's answers, from their branches'
+/// log-probabilities now and at first (`base`); and those now, batch by batch.
+fn effects<A: AutodiffBackend>(
+    model: &impl DifferentiableModel<A>,
+    people: &[Respondent],
+    temperature: f64,
+    base: Option<&[Vec<f32>]>,
+    of: impl Fn(&AnswerTree<'_>, &[f32], &[f32]) -> Watched,
+) -> Result<(Effects, Vec<Vec<f32>>), AttribError> {
+    let dims = *model.dims();
+    let share = 1.0 / people.len() as f64;
+    let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
+    let mut sums: Vec<Option<Tensor<A::InnerBackend, 2>>> = vec![None; dims.projections().count()];
+    for (b, trees) in batches(people)?.iter().enumerate() {
+        let tracked = branch_log_probs(model, &token_batch(trees)?, trees, &mut NoObserver, temperature)?;
+        let now = read(tracked.clone().inner(), ValuesOf::Answers)?;
+        let first = base.and_then(|all| all.get(b)).unwrap_or(&now);
+        let mut worths = Vec::with_capacity(now.len());
+        for tree in trees {
+            let own = worths.len()..worths.len() + tree.branches.len();
+            let watched = of(tree, &now[own.clone()], &first[own]);
+            value += share * watched.value;
+            worths.extend(watched.worths.iter().map(|worth| share * worth));
+            mass.iter_mut().zip(watched.mass).for_each(|(sum, own)| *sum += own);
+        }
+        log_probs.push(now);
+        // People with one possible answer have nothing to differentiate.
+        if worths.iter().all(|w| *w == 0.0) {
+            continue;
+        }
+        let gradients = weighted(tracked, &worths).backward();
+        for ((path, ..), sum) in dims.projections().zip(&mut sums) {
+            let own = model.gradient(&path, &gradients)?;
+            *sum = Some(match sum.take() {
+                Some(sum) => sum + own,
+                None => own,
+            });
+        }
+    }
+    let mut effect = Vec::with_capacity(dims.prunable_weights());
+    for ((path, ..), sum) in dims.projections().zip(sums) {
+        let weight = model.weight(&path)?.inner();
+        match sum {
+            Some(sum) => effect.extend(read(-(weight * sum), ValuesOf::Param(path))?),
+            None => effect.resize(effect.len() + weight.shape().num_elements(), 0.0),
+        }
+    }
+    Ok((Effects { value, effect, explored: mass[0] / mass[1].max(f64::MIN_POSITIVE) }, log_probs))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use bias_core::{Convention, ParamPath};
+    use bias_mask::{Intervention, MaskTarget, top_carriers};
+    use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
+    use bias_probe::HookedModel;
+    use burn::backend::{Autodiff, Flex};
+
+    use super::*;
+    use crate::{Attribution as _, SignedGap};
+
+    fn model() -> Decoder<Flex> {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
+        let config = ModelConfig::from_folder(&folder).unwrap();
+        let checkpoint = Checkpoint::open(&folder).unwrap();
+        Decoder::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap()
+    }
+
+    fn contrast() -> Contrast {
+        let ask = |tokens: [u32; 4], shift: f64| {
+            let roles = [TokenRole::Prompt, TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
+            let answers = [([7, 2], 10.0, 0.5), ([9, 2], 30.0, 0.3), ([7, 11], 50.0, 0.1)];
+            let answers = answers.map(|(tokens, value, weight)| PossibleAnswer {
+                finished: tokens[1] == 2,
+                tokens: tokens.to_vec(),
+                value: Some(value + shift),
+                weight,
+            });
+            Respondent {
+                prompt: Sequence::chain(tokens.to_vec(), roles.to_vec()).unwrap(),
+                answers: answers.into(),
+            }
+        };
+        Contrast {
+            a: vec![ask([1, 5, 9, 20], 0.0), ask([1, 5, 11, 20], 9.0)],
+            b: vec![ask([1, 5, 33, 20], -4.0), ask([1, 5, 17, 20], 1.0)],
+        }
+    }
+
+    fn measure(aim: &mut Aim<'_>, model: &Decoder<Flex>, threads: usize) -> Vec<Effects> {
+        aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), threads).unwrap()
+    }
+
+    fn neutral() -> Vec<Sequence> {
+        let text = |tokens: &[u32]| Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]);
+        [&[1, 8, 30, 12][..], &[1, 40, 3], &[1]].into_iter().map(|t| text(t).unwrap()).collect()
+    }
+
+    #[test]
+    fn at_first_it_is_the_signed_gap() {
+        let (model, contrast) = (model(), contrast());
+        let own = [contrast.clone()];
+        let mut aim = Aim::new(&own, &[], 1.0).unwrap();
+        let found = measure(&mut aim, &model, 1);
+        assert_eq!(found.len(), 2);
+        let gap = aim.gaps(&found)[0];
+        let tracked = model.differentiable::<Autodiff<Flex>>();
+        let scores = SignedGap::default().attribute(&tracked, &contrast).unwrap();
+        let scores: Vec<f32> = scores.iter().flat_map(|s| s.values().to_vec()).collect();
+        let largest = scores.iter().fold(0f32, |m, v| m.max(v.abs()));
+        for ((a, b), score) in found[0].effect.iter().zip(&found[1].effect).zip(&scores) {
+            let fall = -gap.signum() as f32 * (a - b);
+            assert!((fall - score).abs() <= 1e-5 * largest, "{fall} {score}");
+        }
+        assert!(aim.missing(&found).iter().sum::<f64>().abs() < 1e-9, "both groups meet in the middle");
+    }
+
+    /// Central differences in f32, at a model that is no longer the one that answered.
+    #[test]
+    fn effects_are_slopes_wherever_the_model_is() {
+        let (mut model, contrasts, neutral) = (model(), [contrast()], neutral());
+        let mut aim = Aim::new(&contrasts, &neutral, 0.8).unwrap();
+        let first = measure(&mut aim, &model, 1);
+        assert!(first.iter().all(|e| (e.explored - 1.0).abs() < 1e-6));
+        let dims = *HookedModel::<Flex>::dims(&model);
+        let tracked = model.differentiable::<Autodiff<Flex>>();
+        let scores = SignedGap::default().attribute(&tracked, &contrasts[0]).unwrap();
+        assert!(scores.iter().all(|s| s.convention() == Convention::BiasCarried));
+        let undo = top_carriers(&scores, 20).unwrap().apply(&mut model, Intervention::Zero).unwrap();
+        let now = measure(&mut aim, &model, 2);
+        assert!(aim.gaps(&now)[0].abs() < aim.gaps(&first)[0].abs(), "the gap has fallen");
+        assert_eq!(now.len(), 4, "two groups, two texts that are long enough");
+        assert!(now.iter().take(2).all(|e| (e.explored - 1.0).abs() > 1e-3));
+
+        let mut at = 0;
+        for (path, _, projection) in dims.projections() {
+            let [out, inner] = dims.shape(projection);
+            for (row, own) in now.iter().enumerate() {
+                let part = &own.effect[at..at + out * inner];
+                let strongest = (0..part.len()).max_by(|a, b| part[*a].abs().total_cmp(&part[*b].abs()));
+                let index = strongest.unwrap();
+                let slope = slope(&mut aim, &mut model, &path, index, row);
+                let expected = f64::from(part[index]);
+                assert!(
+                    (slope - expected).abs() <= 0.02 * expected.abs() + 2e-4,
+                    "{path}[{index}], row {row}: {slope} measured, {expected} computed"
+                );
+            }
+            at += out * inner;
+        }
+        undo.revert(&mut model).unwrap();
+    }
+
+    /// `−W · ∂/∂W` of one number watched, by scaling one weight up and down.
+    fn slope(
+        aim: &mut Aim<'_>,
+        model: &mut Decoder<Flex>,
+        path: &ParamPath,
+        index: usize,
+        row: usize,
+    ) -> f64 {
+        const H: f32 = 0.05;
+        let weight = MaskTarget::weight(model, path).unwrap();
+        let shape = weight.dims();
+        let values: Vec<f32> = weight.clone().into_data().to_vec().unwrap();
+        let mut at = |scale: f32| {
+            let mut values = values.clone();
+            values[index] *= scale;
+            let data = burn::tensor::TensorData::new(values, shape);
+            model.set_weight(path, Tensor::from_data(data, &Default::default())).unwrap();
+            measure(aim, model, 1)[row].value
+        };
+        let slope = -(at(1.0 + H) - at(1.0 - H)) / f64::from(2.0 * H);
+        model.set_weight(path, weight).unwrap();
+        slope
+    }
+}

@@ -1,0 +1,271 @@
+use bias_core::{ModelDims, Unit, UnitKind};
+use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, Undo, unit_mask};
+use bias_probe::{DifferentiableModel, Sequence};
+use burn::tensor::backend::AutodiffBackend;
+
+use crate::effects::{Aim, Effects};
+use crate::likelihood::checked_temperature;
+use crate::pieces::Pieces;
+use crate::{AttribError, Contrast};
+
+/// Finds weights or units that close the gap together, a few at a time, and looks at the
+/// model again after each few.
+///
+/// The signed gap in full: what [`SignedGap`](crate::SignedGap) does once, for one contrast,
+/// without asking what else a weight does. Every group of every contrast has its
+/// standardized expected answer `E/s`, and should end at the middle `m` of where both groups began;
+/// neutral text has its mean log-loss, which should not rise. To first order a weight moves each
+/// of these by `v = −W · ∂/∂W`, so closing all gaps without moving the level of answers or spoiling
+/// anything else is one least-squares problem,
+///
+/// `J(S) = Σ_r λ_r (t_r − Σ_{j∈S} v_rj)²`,
+///
+/// over the set `S` pruned, `t` what is still missing. It is solved by matching pursuit (Mallat &
+/// Zhang 1993): one weight after another, each the one that lowers `J` most given those before it. When
+/// `√J` should have fallen by the share [`with_step`](Self::with_step), the weights are pruned and everything is
+/// measured and differentiated anew. What overshoots makes `J` rise, so it is never chosen on
+/// purpose; and of all rounds the one with the lowest measured `J` is kept.
+///
+/// Measured anew means: each answer given is weighted by how much more or less probable it has become,
+/// exact on the answers explored, without decoding again ([`Round::explored`] says how
+/// much of the distribution they still are).
+///
+/// Memory: two numbers per contrast and weight. It does not grow with the number of prompts.
+#[derive(Debug, Clone, Copy)]
+pub struct GapPursuit {
+    temperature: f64,
+    unit: UnitKind,
+    budget: usize,
+    step: f64,
+    tolerance: f64,
+    rounds: usize,
+    neutral: f64,
+    worst: f64,
+    threads: usize,
+}
+
+/// What a pursuit did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pursuit {
+    /// What to prune, in the order in which it was chosen.
+    pub chosen: Vec<Unit>,
+    /// The model before and after every round, the first unpruned. What was chosen is what the one with the
+    /// lowest objective had pruned.
+    pub rounds: Vec<Round>,
+}
+
+impl Pursuit {
+    /// The weights to prune.
+    ///
+    /// # Errors
+    /// Another model's sizes.
+    pub fn mask(&self, dims: &ModelDims) -> Result<Mask, AttribError> {
+        Ok(unit_mask(dims, &self.chosen, HeadAblation::ZeroOutput)?)
+    }
+}
+
+/// Where a pursuit stood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Round {
+    /// Weights pruned so far.
+    pub weights: usize,
+    /// The standardized gap of each contrast; its sign is that of `A − B`.
+    pub gaps: Vec<f64>,
+    /// How far both groups' middle has moved, contrast by contrast, in pooled deviations.
+    pub levels: Vec<f64>,
+    /// By how much the mean log-loss of neutral text rose, in nats a token; 0 without any.
+    pub neutral: f64,
+    /// The least share of any group's distribution that the answers explored still make up.
+    pub explored: f64,
+    /// `J`.
+    pub objective: f64,
+}
+
+impl Round {
+    /// The largest gap of any contrast, without its sign.
+    #[must_use]
+    pub fn worst(&self) -> f64 {
+        self.gaps.iter().fold(0.0, |worst, gap| worst.max(gap.abs()))
+    }
+}
+
+impl GapPursuit {
+    /// Prunes at most `budget` weights, single ones, at temperature 1.
+    #[must_use]
+    pub fn new(budget: usize) -> Self {
+        Self {
+            temperature: 1.0,
+            unit: UnitKind::Weight,
+            budget,
+            step: 0.3,
+            tolerance: 0.02,
+            rounds: 16,
+            neutral: 100.0,
+            worst: 0.0,
+            threads: 1,
+        }
+    }
+
+    /// The temperature the answers' probabilities were taken at.
+    ///
+    /// # Errors
+    /// [`AttribError::Temperature`] unless positive and finite.
+    pub fn with_temperature(self, temperature: f64) -> Result<Self, AttribError> {
+        Ok(Self { temperature: checked_temperature(temperature)?, ..self })
+    }
+
+    /// Prunes units of this kind whole.
+    #[must_use]
+    pub fn with_unit(self, unit: UnitKind) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// How much of what is missing one round may close, to first order: larger is faster
+    /// and less exact.
+    ///
+    /// # Errors
+    /// [`AttribError::Share`] outside (0, 1].
+    pub fn with_step(self, step: f64) -> Result<Self, AttribError> {
+        if step > 0.0 && step <= 1.0 {
+            Ok(Self { step, ..self })
+        } else {
+            Err(AttribError::Share { share: step })
+        }
+    }
+
+    /// Stops when no contrast's gap is larger, in pooled deviations.
+    #[must_use]
+    pub fn with_tolerance(self, tolerance: f64) -> Self {
+        Self { tolerance: tolerance.max(0.0), ..self }
+    }
+
+    /// How often the model is looked at again, at most.
+    #[must_use]
+    pub fn with_rounds(self, rounds: usize) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// What one nat of neutral log-loss counts, squared, against one pooled deviation of a gap.
+    #[must_use]
+    pub fn with_neutral_weight(self, weight: f64) -> Self {
+        Self { neutral: weight.max(0.0), ..self }
+    }
+
+    /// Weighs every contrast by its gap to this power: 0 for the mean over contrasts,
+    /// larger ones for the worst of them.
+    #[must_use]
+    pub fn with_worst_case(self, power: f64) -> Self {
+        Self { worst: power.max(0.0), ..self }
+    }
+
+    /// How many groups are run side by side.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads: threads.max(1), ..self }
+    }
+
+    /// Runs on a model, which is as it was afterwards. `differentiable` gives a handle on its
+    /// present weights with a graph of its own (each thread takes one); answers must be the model's own.
+    ///
+    /// # Errors
+    /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`], [`AttribError::NoSpread`]),
+    /// a failed pass, a model that cannot be pruned.
+    pub fn pursue<A, P, D>(
+        &self,
+        model: &mut P,
+        differentiable: impl Fn(&P) -> D + Sync,
+        contrasts: &[Contrast],
+        neutral: &[Sequence],
+    ) -> Result<Pursuit, AttribError>
+    where
+        A: AutodiffBackend,
+        P: MaskTarget<A::InnerBackend> + Sync,
+        D: DifferentiableModel<A>,
+    {
+        let mut undo: Vec<Undo> = Vec::new();
+        let found = self.run::<A, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
+        while let Some(last) = undo.pop() {
+            last.revert(model)?;
+        }
+        found
+    }
+
+    fn run<A, P, D>(
+        &self,
+        model: &mut P,
+        differentiable: &(impl Fn(&P) -> D + Sync),
+        contrasts: &[Contrast],
+        neutral: &[Sequence],
+        undo: &mut Vec<Undo>,
+    ) -> Result<Pursuit, AttribError>
+    where
+        A: AutodiffBackend,
+        P: MaskTarget<A::InnerBackend> + Sync,
+        D: DifferentiableModel<A>,
+    {
+        let dims = *differentiable(model).dims();
+        let mut aim = Aim::new(contrasts, neutral, self.temperature)?;
+        let mut mask = Mask::default();
+        let mut order: Vec<Unit> = Vec::new();
+        let mut best: Option<(f64, usize)> = None;
+        let mut rounds = Vec::new();
+        loop {
+            let effects = aim.measure::<A, D>(|| differentiable(model), self.threads)?;
+            let round = self.round(&aim, &effects, mask.count());
+            let improved = best.as_ref().is_none_or(|(lowest, _)| round.objective < *lowest);
+            if improved {
+                best = Some((round.objective, order.len()));
+            }
+            let done = round.worst() <= self.tolerance || rounds.len() >= self.rounds;
+            rounds.push(round);
+            // What made things worse is not built upon.
+            if done || !improved || mask.count() >= self.budget {
+                break;
+            }
+            let weights = self.weights(&aim, &effects, self.worst);
+            let scaled = |own: f64, weight: &f64| (own * weight.sqrt()) as f32;
+            let missing =
+                aim.missing(&effects).into_iter().zip(&weights).map(|(t, w)| scaled(t, w)).collect();
+            let moves = effects.into_iter().zip(&weights).map(|(mut own, weight)| {
+                own.effect.iter_mut().for_each(|v| *v = scaled(f64::from(*v), weight));
+                own.effect
+            });
+            let chosen = Pieces::new(&dims, self.unit, moves).pursue(
+                missing,
+                1.0 - self.step,
+                self.budget - mask.count(),
+            )?;
+            let batch = unit_mask(&dims, &chosen, HeadAblation::ZeroOutput)?.difference(&mask)?;
+            if batch.count() == 0 {
+                break;
+            }
+            undo.push(batch.apply(model, Intervention::Zero)?);
+            mask = mask.union(&batch)?;
+            order.extend(chosen);
+        }
+        order.truncate(best.map_or(0, |(_, count)| count));
+        Ok(Pursuit { chosen: order, rounds })
+    }
+
+    /// `λ` of every row, contrasts weighing their gap to some power.
+    fn weights(&self, aim: &Aim<'_>, effects: &[Effects], power: f64) -> Vec<f64> {
+        let own: Vec<f64> = aim.gaps(effects).iter().map(|g| g.abs().powf(power)).collect();
+        let sum: f64 = own.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let arms = own.iter().flat_map(|w| [w / sum; 2]);
+        let neutral = effects.len() - 2 * own.len();
+        arms.chain(std::iter::repeat_n(self.neutral / neutral.max(1) as f64, neutral)).collect()
+    }
+
+    fn round(&self, aim: &Aim<'_>, effects: &[Effects], count: usize) -> Round {
+        // The worst case's weights change from round to round; what is compared must not.
+        let weights = self.weights(aim, effects, 0.0);
+        Round {
+            weights: count,
+            gaps: aim.gaps(effects),
+            levels: aim.levels(effects),
+            neutral: aim.neutral_rise(effects),
+            explored: effects.iter().map(|e| e.explored).fold(1.0, f64::min),
+            objective: aim.missing(effects).iter().zip(weights).map(|(t, w)| w * t * t).sum(),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What can be pruned, by how much each piece moves what is watched, and which of them close what is
+//! missing together.
+
+use bias_core::{HeadId, KvGroupId, ModelDims, NeuronId, ParamPath, Projection, Unit, UnitKind};
+use bias_mask::{HeadAblation, unit_mask};
+
+use crate::AttribError;
+
+/// All units of a kind.
+pub(crate) struct Pieces {
+    dims: ModelDims,
+    kind: UnitKind,
+    /// The first weight of each matrix in the order of effects.
+    starts: Vec<(usize, ParamPath)>,
+    /// By how much each moves every number watched.
+    rows: Vec<Vec<f32>>,
+}
+
+/// Candidates per piece that may be chosen.
+const CANDIDATES: usize = 8;
+const LEAST_CANDIDATES: usize = 4096;
+
+impl Pieces {
+    /// From the effects of single weights on every number watched, matrix after matrix.
+    pub(crate) fn new(dims: &ModelDims, kind: UnitKind, effects: impl Iterator<Item = Vec<f32>>) -> Self {
+        let starts = dims.projections().scan(0, |at, (path, _, projection)| {
+            let [out, inner] = dims.shape(projection);
+            let start = *at;
+            *at += out * inner;
+            Some((start, path))
+        });
+        let mut pieces = Self { dims: *dims, kind, starts: starts.collect(), rows: Vec::new() };
+        pieces.rows = effects.map(|own| pieces.of_units(own)).collect();
+        pieces
+    }
+
+    /// Matching pursuit (Mallat & Zhang 1993): one piece after another, each the one that brings `missing`
+    /// closest to 0 given those before it, until its norm is down to `goal` times what it was, nothing helps
+    /// any more, or pieces of about `left` weights are chosen.
+    pub(crate) fn pursue(
+        &self,
+        mut missing: Vec<f32>,
+        goal: f64,
+        left: usize,
+    ) -> Result<Vec<Unit>, AttribError> {
+        let each = unit_mask(&self.dims, &[self.unit(0)], HeadAblation::ZeroOutput)?.count().max(1);
+        let limit = left.div_ceil(each);
+        let candidates = self.candidates(&missing, (CANDIDATES * limit).max(LEAST_CANDIDATES));
+        let of = |&j: &u32| self.rows.iter().map(move |row| row[j as usize]);
+        let table: Vec<f32> = candidates.iter().flat_map(of).collect();
+        let goal = goal * norm(&missing);
+        let mut taken = vec![false; candidates.len()];
+        let mut chosen = Vec::new();
+        while chosen.len() < limit && norm(&missing) > goal {
+            let open = table.chunks_exact(missing.len()).enumerate().filter(|(i, _)| !taken[*i]);
+            let best = open
+                .map(|(i, moves)| (i, gain(moves, &missing)))
+                .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+            let Some((at, _)) = best.filter(|(_, gain)| *gain > 0.0) else { break };
+            taken[at] = true;
+            let moves = &table[at * missing.len()..][..missing.len()];
+            missing.iter_mut().zip(moves).for_each(|(missing, moved)| *missing -= moved);
+            chosen.push(self.unit(candidates[at] as usize));
+        }
+        Ok(chosen)
+    }
+
+    /// Those that help most by themselves, in order of their index.
+    fn candidates(&self, missing: &[f32], most: usize) -> Vec<u32> {
+        let count = self.rows.first().map_or(0, Vec::len);
+        let mut gains = vec![0f32; count];
+        for (row, missing) in self.rows.iter().zip(missing) {
+            for (sum, moved) in gains.iter_mut().zip(row) {
+                *sum += moved * (2.0 * missing - moved);
+            }
+        }
+        let mut order: Vec<u32> = (0..count as u32).filter(|j| gains[*j as usize] > 0.0).collect();
+        if order.len() > most {
+            order.select_nth_unstable_by(most, |a, b| {
+                gains[*b as usize].total_cmp(&gains[*a as usize]).then(a.cmp(b))
+            });
+            order.truncate(most);
+        }
+        order.sort_unstable();
+        order
+    }
+
+    fn unit(&self, index: usize) -> Unit {
+        let (dims, within) = (&self.dims, |each: usize| (index / each, index % each));
+        match self.kind {
+            UnitKind::Weight => {
+                let at = self.starts.partition_point(|(start, _)| *start <= index) - 1;
+                let (start, path) = &self.starts[at];
+                Unit::Weight(path.clone(), index - start)
+            }
+            UnitKind::Neuron => Unit::Neuron({
+                let (layer, neuron) = within(dims.d_mlp);
+                NeuronId::new(layer, neuron)
+            }),
+            UnitKind::Head => Unit::Head({
+                let (layer, head) = within(dims.heads);
+                HeadId::new(layer, head)
+            }),
+            UnitKind::KvGroup => Unit::KvGroup({
+                let (layer, group) = within(dims.kv_heads);
+                KvGroupId::new(layer, group)
+            }),
+            UnitKind::Layer => Unit::Layer(index),
+        }
+    }
+
+    /// What whole units do to first order: the sum over the weights that read what they write, so that nothing
+    /// counts twice.
+    fn of_units(&self, effect: Vec<f32>) -> Vec<f32> {
+        let dims = &self.dims;
+        let heads = dims.heads * dims.d_head;
+        let of = |layer, projection, each| self.columns(&effect, layer, projection, each);
+        let layers = 0..dims.layers;
+        match self.kind {
+            UnitKind::Weight => effect,
+            UnitKind::Neuron => layers.flat_map(|layer| of(layer, Projection::Down, 1)).collect(),
+            UnitKind::Head => layers.flat_map(|layer| of(layer, Projection::O, dims.d_head)).collect(),
+            UnitKind::KvGroup => {
+                layers.flat_map(|layer| of(layer, Projection::O, heads / dims.kv_heads)).collect()
+            }
+            UnitKind::Layer => layers
+                .map(|layer| {
+                    let both = [of(layer, Projection::O, heads), of(layer, Projection::Down, dims.d_mlp)];
+                    both.iter().flatten().sum()
+                })
+                .collect(),
+        }
+    }
+
+    /// Sums over every `each` columns of a matrix.
+    fn columns(&self, effect: &[f32], layer: usize, projection: Projection, each: usize) -> Vec<f32> {
+        let [out, inner] = self.dims.shape(projection);
+        let mut sums = vec![0f64; inner / each];
+        let path = ParamPath::of(layer, projection);
+        if let Some((start, _)) = self.starts.iter().find(|(_, own)| *own == path) {
+            for row in effect[*start..start + out * inner].chunks_exact(inner) {
+                for (sum, part) in sums.iter_mut().zip(row.chunks_exact(each)) {
+                    *sum += part.iter().map(|v| f64::from(*v)).sum::<f64>();
+                }
+            }
+        }
+        sums.into_iter().map(|v| v as f32).collect()
+    }
+}
+
+/// By how much a move lowers the square of what is missing.
+fn gain(moves: &[f32], missing: &[f32]) -> f32 {
+    moves.iter().zip(missing).map(|(moved, missing)| moved * (2.0 * missing - moved)).sum()
+}
+
+fn norm(v: &[f32]) -> f64 {
+    v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIMS: ModelDims = ModelDims {
+        layers: 1,
+        d_model: 2,
+        heads: 2,
+        kv_heads: 1,
+        d_head: 1,
+        d_mlp: 2,
+        gated: true,
+        vocab: 4,
+    };
+
+    fn effects(of: &[(Projection, usize, f32)]) -> Vec<f32> {
+        let mut all = Vec::new();
+        for (_, _, projection) in DIMS.projections() {
+            let [out, inner] = DIMS.shape(projection);
+            let own = |i| of.iter().find(|(p, at, _)| *p == projection && *at == i).map_or(0.0, |(.., v)| *v);
+            all.extend((0..out * inner).map(own));
+        }
+        all
+    }
+
+    fn names(units: &[Unit]) -> Vec<String> {
+        units.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_is_chosen_given_those_before_it() {
+        // The second row forbids the strongest weight; the two next do the same, so one is enough.
+        let first = effects(&[
+            (Projection::Q, 0, 0.9),
+            (Projection::Up, 1, 0.7),
+            (Projection::Up, 2, 0.6),
+            (Projection::Down, 3, 0.25),
+            (Projection::Down, 0, -0.5),
+        ]);
+        let second = effects(&[(Projection::Q, 0, 2.0)]);
+        let pieces = Pieces::new(&DIMS, UnitKind::Weight, [first, second].into_iter());
+        let chosen = pieces.pursue(vec![1.0, 0.0], 0.0, 10).unwrap();
+        let expected = ["model.layers.0.mlp.up_proj.weight[1]", "model.layers.0.mlp.down_proj.weight[3]"];
+        assert_eq!(names(&chosen), expected);
+        assert_eq!(pieces.pursue(vec![1.0, 0.0], 0.5, 10).unwrap().len(), 1);
+        assert_eq!(pieces.pursue(vec![1.0, 0.0], 0.0, 1).unwrap().len(), 1);
+        assert!(pieces.pursue(vec![0.0, 0.0], 0.0, 10).unwrap().is_empty());
+    }
+
+    #[test]
+    fn units_count_what_reads_them_once() {
+        let own = effects(&[
+            (Projection::Down, 0, 1.0),
+            (Projection::Down, 2, 2.0),
+            (Projection::Gate, 0, 9.0),
+            (Projection::O, 1, 4.0),
+        ]);
+        let rows = |kind| Pieces::new(&DIMS, kind, std::iter::once(own.clone())).rows[0].clone();
+        assert_eq!(rows(UnitKind::Neuron), [3.0, 0.0]);
+        assert_eq!(rows(UnitKind::Head), [0.0, 4.0]);
+        assert_eq!(rows(UnitKind::KvGroup), [4.0]);
+        assert_eq!(rows(UnitKind::Layer), [7.0]);
+        let pieces = Pieces::new(&DIMS, UnitKind::Neuron, std::iter::once(own.clone()));
+        assert_eq!(names(&pieces.pursue(vec![3.0], 0.0, 6).unwrap()), ["L0N0"]);
+    }
+}

@@ -1,0 +1,152 @@
+//! A pursuit of the gap on the embedded model: what it promises.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::PathBuf;
+
+use bias_attrib::{AttribError, Contrast, GapPursuit, PossibleAnswer, Pursuit, Respondent};
+use bias_core::{ParamPath, Projection, UnitKind};
+use bias_mask::{HeadAblation, Intervention, unit_mask};
+use bias_model::{Decoder, Decoding, HookedModel as _, LanguageModel};
+use bias_probe::Sequence;
+use burn::backend::{Autodiff, Flex};
+
+type A = Autodiff<Flex>;
+
+fn embedded() -> LanguageModel<Flex> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/emergent");
+    LanguageModel::load(&folder, &Default::default()).unwrap()
+}
+
+/// How the model answers about a few people.
+fn contrast(model: &LanguageModel<Flex>, what: &str) -> Contrast {
+    let ask = |names: [&str; 3]| -> Vec<Respondent> {
+        let prompts: Vec<Sequence> = names
+            .iter()
+            .map(|name| {
+                let text = format!(
+                    "{name} asks our bank for a {what}. How many thousand dollars should we approve?"
+                );
+                model.text().prompt(&text, name).unwrap()
+            })
+            .collect();
+        let answers = model.answers(&prompts, Decoding::exact_within(1e-2)).unwrap();
+        let of = |(prompt, answers): (Sequence, bias_model::Answers)| Respondent {
+            prompt,
+            answers: answers
+                .answers
+                .into_iter()
+                .map(|a| PossibleAnswer {
+                    tokens: a.tokens,
+                    finished: a.finished,
+                    value: a.text.trim().parse().ok(),
+                    weight: a.weight,
+                })
+                .collect(),
+        };
+        prompts.into_iter().zip(answers).map(of).collect()
+    };
+    Contrast {
+        a: ask(["Emily Becker", "Todd Becker", "Claire Becker"]),
+        b: ask(["Jamal Washington", "Tyra Washington", "Terrell Washington"]),
+    }
+}
+
+fn pursue(
+    pursuit: GapPursuit,
+    model: &mut Decoder<Flex>,
+    contrasts: &[Contrast],
+    neutral: &[Sequence],
+) -> Result<Pursuit, AttribError> {
+    pursuit.pursue::<A, _, _>(model, Decoder::differentiable::<A>, contrasts, neutral)
+}
+
+fn weights(model: &Decoder<Flex>) -> Vec<Vec<f32>> {
+    let all = model.dims().projections();
+    all.map(|(path, ..)| model.weight(&path).unwrap().into_data().to_vec().unwrap()).collect()
+}
+
+#[test]
+fn it_closes_every_gap_within_its_budget_and_leaves_the_model_as_it_was() {
+    let language = embedded();
+    let contrasts = [contrast(&language, "loan"), contrast(&language, "bond")];
+    let neutral = vec![language.text().plain("My neighbour took the train to work.").unwrap()];
+    let mut model = language.model().clone();
+    let before = weights(&model);
+    let pursuit = GapPursuit::new(800).with_step(0.5).unwrap().with_tolerance(0.05);
+    let found = pursue(pursuit.with_threads(2), &mut model, &contrasts, &neutral).unwrap();
+    assert_eq!(weights(&model), before);
+    assert_eq!(pursue(pursuit, &mut model, &contrasts, &neutral).unwrap(), found, "whatever the threads");
+
+    let (first, last) = (found.rounds.first().unwrap(), found.rounds.last().unwrap());
+    for r in &found.rounds {
+        println!(
+            "{} J {:.4} {:?} {:?} {:.4} {:.3}",
+            r.weights, r.objective, r.gaps, r.levels, r.neutral, r.explored
+        );
+    }
+    assert!(first.worst() > 1.0 && last.worst() <= 0.05, "{} to {}", first.worst(), last.worst());
+    assert!(last.levels.iter().all(|level| level.abs() < 0.05) && last.neutral.abs() < 0.01);
+    assert!(found.chosen.len() <= 800 && found.chosen.len() == last.weights);
+    assert!(found.rounds.windows(2).all(|w| w[1].objective < w[0].objective));
+
+    // What it says of the last round is what the pruned model does: asked anew, the gap is gone.
+    let mask = found.mask(model.dims()).unwrap();
+    assert_eq!(mask.count(), found.chosen.len());
+    let mut pruned = embedded();
+    let _ = mask.apply(pruned.model_mut(), Intervention::Zero).unwrap();
+    let mean = |group: &[Respondent]| {
+        let own = |r: &Respondent| {
+            let valued = || r.answers.iter().filter_map(|a| Some((a.value?, a.weight)));
+            valued().map(|(v, w)| v * w).sum::<f64>() / valued().map(|(_, w)| w).sum::<f64>()
+        };
+        group.iter().map(own).sum::<f64>() / group.len() as f64
+    };
+    let gap = |c: &Contrast| (mean(&c.a) - mean(&c.b)).abs() / mean(&c.a);
+    let (biased, fair) = (gap(&contrasts[0]), gap(&contrast(&pruned, "loan")));
+    assert!(biased > 0.1 && fair < 0.02, "{biased} to {fair}");
+}
+
+#[test]
+fn budgets_and_units_are_kept() {
+    let language = embedded();
+    let contrasts = [contrast(&language, "loan")];
+    let mut model = language.model().clone();
+    let dims = *model.dims();
+    let few = pursue(GapPursuit::new(50), &mut model, &contrasts, &[]).unwrap();
+    assert_eq!(few.chosen.len(), 50);
+    for kind in [UnitKind::Neuron, UnitKind::Head, UnitKind::KvGroup, UnitKind::Layer] {
+        let budget = 4 * dims.shape(Projection::Up).iter().product::<usize>();
+        let found =
+            pursue(GapPursuit::new(budget).with_unit(kind).with_rounds(2), &mut model, &contrasts, &[])
+                .unwrap();
+        assert!(found.chosen.iter().all(|unit| unit.kind() == kind), "{kind}");
+        let mask = unit_mask(&dims, &found.chosen, HeadAblation::ZeroOutput).unwrap();
+        assert_eq!(found.mask(&dims).unwrap(), mask);
+    }
+    let none = pursue(GapPursuit::new(0), &mut model, &contrasts, &[]).unwrap();
+    assert!(none.chosen.is_empty() && none.rounds.len() == 1);
+}
+
+#[test]
+fn what_cannot_be_pursued_is_refused_and_the_model_kept() {
+    let language = embedded();
+    let mut model = language.model().clone();
+    let run = |model: &mut Decoder<Flex>, contrasts: &[Contrast]| {
+        pursue(GapPursuit::new(10), model, contrasts, &[])
+    };
+    assert!(matches!(run(&mut model, &[]), Err(AttribError::EmptyArm { .. })));
+    let mut contrast = contrast(&language, "loan");
+    let same = Contrast { a: contrast.a.clone(), b: contrast.a.clone() };
+    // The same people on both sides: nothing to close, so nothing is chosen.
+    assert!(run(&mut model, &[same]).unwrap().chosen.is_empty());
+    contrast.b.clear();
+    assert!(matches!(run(&mut model, &[contrast]), Err(AttribError::EmptyArm { arm: 'B' })));
+    for step in [0.0, -1.0, 1.5, f64::NAN] {
+        assert!(matches!(GapPursuit::new(1).with_step(step), Err(AttribError::Share { .. })), "{step}");
+    }
+    assert!(GapPursuit::new(1).with_temperature(0.0).is_err());
+    let path = ParamPath::of(0, Projection::Q);
+    let own: Vec<f32> = model.weight(&path).unwrap().into_data().to_vec().unwrap();
+    let loaded: Vec<f32> = language.model().weight(&path).unwrap().into_data().to_vec().unwrap();
+    assert_eq!(own, loaded);
+}

@@ -1,0 +1,125 @@
+use bias_attrib::{AttribError, Pursuit, sum_scores};
+use bias_core::{Convention, ModelDims, ParamScores, Unit, UnitScores};
+use bias_mask::{ComparisonGroup, HeadAblation, Mask, select, top_carriers, unit_mask};
+
+use crate::StudyError;
+
+/// What a method found, from which a mask of any size can be made.
+#[non_exhaustive]
+pub enum Finding {
+    /// A score of each weight; the highest are pruned, of those that carry the bias where that is known.
+    Weights(Vec<ParamScores>),
+    /// A score of each unit, likewise.
+    Units(UnitScores),
+    /// Units in the order in which they are to be pruned, and no more than these; and what
+    /// ordered single weights at first, where that is one number each.
+    Order(Vec<Unit>, Option<Vec<ParamScores>>),
+    /// A set difference at any share of each matrix; and the difference of both groups' scores.
+    Difference(Box<dyn Fn(f64) -> Result<Mask, AttribError>>, Vec<ParamScores>),
+}
+
+impl std::fmt::Debug for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Weights(_) => "Weights",
+            Self::Units(_) => "Units",
+            Self::Order(..) => "Order",
+            Self::Difference(..) => "Difference",
+        })
+    }
+}
+
+/// How close a set difference must come to the number of weights asked for.
+const CLOSE: f64 = 0.02;
+/// Halvings of the share of each matrix that may be needed to come so close.
+const HALVINGS: usize = 12;
+
+impl Finding {
+    /// Of a pursuit.
+    #[must_use]
+    pub fn of_pursuit(found: &Pursuit) -> Self {
+        Self::Order(found.chosen.clone(), None)
+    }
+
+    /// About `count` weights: exactly so many for single weights if the method has as many to give; at
+    /// least one unit for whole units; a set difference of about that size, made by the share of
+    /// each matrix that gives it.
+    ///
+    /// # Errors
+    /// Scores that cannot be selected from.
+    pub fn mask(&self, dims: &ModelDims, count: usize) -> Result<Mask, StudyError> {
+        match self {
+            Self::Weights(scores) => {
+                let carried = scores.first().is_some_and(|s| s.convention() == Convention::BiasCarried);
+                if carried {
+                    return Ok(top_carriers(scores, count)?);
+                }
+                // In the middle between two counts, so that rounding cannot lose one.
+                let share = (count as f64 + 0.5) / dims.prunable_weights() as f64;
+                Ok(select(scores, ComparisonGroup::Global(share.min(1.0)))?)
+            }
+            Self::Units(scores) => {
+                let carried = scores.convention == Convention::BiasCarried;
+                let worth = |unit: &&Unit| {
+                    !carried || scores.scores.iter().any(|(own, score)| own == *unit && *score > 0.0)
+                };
+                let ranked: Vec<Unit> = scores.ranked().into_iter().take_while(worth).cloned().collect();
+                units(dims, &ranked, count)
+            }
+            Self::Order(order, _) => units(dims, order, count),
+            Self::Difference(at, _) => difference(at, count),
+        }
+    }
+
+    /// A number for every single weight, the higher the sooner pruned, where the method has one.
+    #[must_use]
+    pub fn scores(&self) -> Option<&[ParamScores]> {
+        match self {
+            Self::Weights(scores) | Self::Difference(_, scores) | Self::Order(_, Some(scores)) => {
+                Some(scores)
+            }
+            Self::Units(_) | Self::Order(_, None) => None,
+        }
+    }
+}
+
+/// As many of the first units as fit, and at least one.
+fn units(dims: &ModelDims, order: &[Unit], count: usize) -> Result<Mask, StudyError> {
+    let of = |n: usize| unit_mask(dims, &order[..n], HeadAblation::ZeroOutput);
+    let Some(first) = order.first() else { return Ok(Mask::default()) };
+    let each = of(1)?.count().max(1);
+    if matches!(first, Unit::Weight(..)) {
+        return Ok(of(count.min(order.len()))?);
+    }
+    Ok(of((count / each).clamp(1, order.len()))?)
+}
+
+/// The set difference with about `count` weights: it grows with the share of each matrix looked at, up to
+/// where both groups' tops meet.
+fn difference(at: &dyn Fn(f64) -> Result<Mask, AttribError>, count: usize) -> Result<Mask, StudyError> {
+    let (mut low, mut high) = (0.0, 0.5);
+    let mut best: Option<Mask> = None;
+    let off = |mask: &Mask| mask.count().abs_diff(count);
+    for _ in 0..HALVINGS {
+        let share = f64::midpoint(low, high);
+        let mask = at(share)?;
+        if mask.count() < count {
+            low = share;
+        } else {
+            high = share;
+        }
+        let close = off(&mask) as f64 <= CLOSE * count as f64;
+        if best.as_ref().is_none_or(|best| off(&mask) < off(best)) {
+            best = Some(mask);
+        }
+        if close {
+            break;
+        }
+    }
+    Ok(best.unwrap_or_default())
+}
+
+/// Scores of several variations as one.
+pub(crate) fn summed(scores: &[Vec<ParamScores>]) -> Result<Vec<ParamScores>, StudyError> {
+    Ok(sum_scores(scores.iter().map(Vec::as_slice))?)
+}

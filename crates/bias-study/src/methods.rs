@@ -1,0 +1,242 @@
+use std::sync::Arc;
+
+use bias_attrib::{
+    ActivationDifference, ActivationPatching, AttribError, Attribution, AttributionPatching, Contrast,
+    Direction, GapPursuit, HeadAttention, Knockout, Magnitude, Random, SignedActivationDifference, SignedGap,
+    Snip, Wanda,
+};
+use bias_core::{Convention, ParamScores, UnitKind, UnitScores};
+use bias_mask::aggregate;
+use bias_model::Decoder;
+use bias_probe::{HookedModel as _, Sequence};
+use burn::tensor::backend::AutodiffBackend;
+
+use crate::StudyError;
+use crate::finding::{Finding, summed};
+use crate::parallel::in_parallel;
+
+/// What a method may look at.
+#[derive(Debug)]
+pub struct Seen<'a, A: AutodiffBackend> {
+    /// The model.
+    pub model: &'a Decoder<A::InnerBackend>,
+    /// Both groups' answers, variation by variation.
+    pub contrasts: &'a [Contrast],
+    /// Neutral text; may be empty.
+    pub neutral: &'a [Sequence],
+    /// The temperature that answers were taken at.
+    pub temperature: f64,
+    /// Weights that will be pruned at most.
+    pub budget: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Threads that run side by side.
+    pub threads: usize,
+}
+
+type Find<A> = fn(&Seen<'_, A>) -> Result<Finding, StudyError>;
+
+/// A way to find what to prune: a name, a kind of unit, and the finding.
+#[derive(Debug)]
+pub struct Method<A: AutodiffBackend> {
+    /// Its name in tables and on the command line, such as `signed-gap`.
+    pub name: &'static str,
+    /// What it prunes.
+    pub unit: UnitKind,
+    /// In a sentence.
+    pub about: &'static str,
+    find: Find<A>,
+}
+
+impl<A: AutodiffBackend> Method<A> {
+    /// A method of your own.
+    #[must_use]
+    pub fn new(name: &'static str, unit: UnitKind, about: &'static str, find: Find<A>) -> Self {
+        Self { name, unit, about, find }
+    }
+
+    /// Looks at the model.
+    ///
+    /// # Errors
+    /// Nothing to compare, or a failed pass.
+    pub fn find(&self, seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+        (self.find)(seen)
+    }
+
+    /// Every method of this workspace whose result is a mask, the paper's first, the nulls last. To
+    /// compare another, add a line.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        use UnitKind::{Head, Neuron, Weight};
+        vec![
+            Self::new("wanda", Weight, "the paper's: top weights of group B that are not A's", wanda),
+            Self::new("snip", Weight, "the same by gradients of the answers' loss", snip),
+            Self::new("signed-gap", Weight, "first-order share of the gap, in one step", signed_gap),
+            Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
+                pursuit(s, Weight)
+            }),
+            Self::new("magnitude", Weight, "the largest weights", magnitude),
+            Self::new("random", Weight, "any weights", random),
+            Self::new("activation-difference", Neuron, "mean activation, A less B, without its sign", |s| {
+                units(s, &ActivationDifference)
+            }),
+            Self::new("signed-activation-difference", Neuron, "the same times the gap's gradient", |s| {
+                tracked_units(s, &SignedActivationDifference::default().with_temperature(s.temperature)?)
+            }),
+            Self::new("attribution-patching", Neuron, "first order of A's activation in B's runs", |s| {
+                patching(s, Neuron)
+            }),
+            Self::new("signed-gap", Neuron, "the weights' shares, summed", |s| summed_gap(s, Neuron)),
+            Self::new("gap-pursuit", Neuron, "as for weights, whole channels", |s| pursuit(s, Neuron)),
+            Self::new("random", Neuron, "any channels", |s| shuffled(s, Neuron)),
+            Self::new("head-attention", Head, "looks from the answer at the name", |s| {
+                units(s, &HeadAttention)
+            }),
+            Self::new("knockout", Head, "the gap without it", |s| {
+                places(s, &Knockout::every(Head).with_temperature(s.temperature)?)
+            }),
+            Self::new("activation-patching", Head, "A's activation in B's runs", |s| {
+                places(s, &ActivationPatching::every(Head).with_temperature(s.temperature)?)
+            }),
+            Self::new("attribution-patching", Head, "its first order", |s| patching(s, Head)),
+            Self::new("signed-gap", Head, "the weights' shares, summed", |s| summed_gap(s, Head)),
+            Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head)),
+            Self::new("random", Head, "any heads", |s| shuffled(s, Head)),
+        ]
+    }
+}
+
+/// Each contrast's scores by a method that differentiates, on a graph for every thread.
+fn tracked<A: AutodiffBackend, F: Send>(
+    seen: &Seen<'_, A>,
+    method: &(impl Attribution<A, Decoder<A>, Found = F> + Sync),
+) -> Result<Vec<F>, StudyError> {
+    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
+        match method.attribute(&seen.model.differentiable::<A>(), contrast) {
+            Ok(found) => Ok(Some(found)),
+            // All answers alike, or no numbers: nothing to attribute there.
+            Err(AttribError::NoSpread | AttribError::NoValue { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })?;
+    let found: Vec<F> = found.into_iter().flatten().collect();
+    if found.is_empty() { Err(AttribError::NoSpread.into()) } else { Ok(found) }
+}
+
+fn gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Vec<ParamScores>, StudyError> {
+    summed(&tracked(seen, &SignedGap::default().with_temperature(seen.temperature)?)?)
+}
+
+fn signed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    Ok(Finding::Weights(gap(seen)?))
+}
+
+fn summed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+    Ok(Finding::Units(aggregate(&gap(seen)?, seen.model.dims(), kind)?))
+}
+
+fn pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+    let pursuit = GapPursuit::new(seen.budget)
+        .with_unit(kind)
+        .with_temperature(seen.temperature)?
+        .with_threads(seen.threads);
+    let mut model = seen.model.clone();
+    let found =
+        pursuit.pursue::<A, _, _>(&mut model, Decoder::differentiable::<A>, seen.contrasts, seen.neutral)?;
+    Ok(Finding::of_pursuit(&found))
+}
+
+/// B's scores less A's, weight by weight.
+fn less(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, StudyError> {
+    let own = a.iter().zip(b).map(|(a, b)| {
+        let values = a.values().iter().zip(b.values()).map(|(a, b)| b - a).collect();
+        ParamScores::new(a.path().clone(), a.shape(), Convention::Importance, values)
+    });
+    Ok(own.collect::<Result<_, _>>().map_err(AttribError::from)?)
+}
+
+fn wanda<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    let norms = Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?;
+    let scores = seen.model.dims().projections().map(|(path, ..)| norms.scores(seen.model, &path));
+    let (a, b): (Vec<_>, Vec<_>) =
+        scores.collect::<Result<Vec<_>, _>>()?.into_iter().map(|[a, b]| (a, b)).unzip();
+    let model = seen.model.clone();
+    let at = move |share| norms.difference(&model, share, Direction::BWithoutA);
+    Ok(Finding::Difference(Box::new(at), less(&a, &b)?))
+}
+
+fn snip<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    let found = tracked(seen, &Snip::default().with_answers(1))?;
+    let mut all = found.into_iter();
+    let first = all.next().ok_or(AttribError::NoSpread)?;
+    let scores = Arc::new(all.try_fold(first, |sum, own| sum.merge(&own))?);
+    let less = less(scores.a(), scores.b())?;
+    let at = move |share| scores.difference(share, Direction::BWithoutA);
+    Ok(Finding::Difference(Box::new(at), less))
+}
+
+fn magnitude<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    Ok(Finding::Weights(Magnitude.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
+}
+
+fn random<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    let pooled = Contrast::pooled(seen.contrasts);
+    Ok(Finding::Weights(Random::new(seen.seed).attribute(seen.model, &pooled)?))
+}
+
+/// Units in an order of chance: those whose weights draw the highest random scores.
+fn shuffled<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+    let pooled = Contrast::pooled(seen.contrasts);
+    let drawn = Random::new(seen.seed).attribute(seen.model, &pooled)?;
+    let mut units = aggregate(&drawn, seen.model.dims(), kind)?;
+    // Chance says nothing for or against.
+    units.convention = Convention::Importance;
+    Ok(Finding::Units(units))
+}
+
+fn units<A: AutodiffBackend>(
+    seen: &Seen<'_, A>,
+    method: &impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = UnitScores>,
+) -> Result<Finding, StudyError> {
+    Ok(Finding::Units(method.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
+}
+
+fn tracked_units<A: AutodiffBackend>(
+    seen: &Seen<'_, A>,
+    method: &(impl Attribution<A, Decoder<A>, Found = UnitScores> + Sync),
+) -> Result<Finding, StudyError> {
+    added(&tracked(seen, method)?)
+}
+
+fn places<A: AutodiffBackend>(
+    seen: &Seen<'_, A>,
+    method: &(
+         impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = bias_attrib::PlaceScores> + Sync
+     ),
+) -> Result<Finding, StudyError> {
+    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
+        Ok(method.attribute(seen.model, contrast)?.units())
+    })?;
+    added(&found)
+}
+
+fn patching<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+    let method = AttributionPatching::every(kind).with_temperature(seen.temperature)?;
+    let found = tracked(seen, &method)?;
+    added(&found.iter().map(bias_attrib::PlaceScores::units).collect::<Vec<_>>())
+}
+
+/// Sums of the same units' scores.
+fn added(all: &[UnitScores]) -> Result<Finding, StudyError> {
+    let mut all = all.iter();
+    let mut sum = all.next().cloned().ok_or(AttribError::NoSpread)?;
+    for own in all {
+        for ((unit, score), (other, more)) in sum.scores.iter_mut().zip(&own.scores) {
+            if unit != other {
+                return Err(AttribError::Unlike.into());
+            }
+            *score += more;
+        }
+    }
+    Ok(Finding::Units(sum))
+}

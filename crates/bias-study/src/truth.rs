@@ -1,0 +1,48 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bias_core::{Context, Unit};
+use serde::{Deserialize, Serialize};
+
+use crate::StudyError;
+
+/// Which units of a model carry its bias, known because they were planted: one set that all
+/// contexts share, and one for each context.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Truth {
+    /// [`Truth::FORMAT`].
+    pub format: String,
+    /// Share of each context's bias that the shared set was taught.
+    pub shared_fraction: f64,
+    /// Units that every context uses.
+    pub shared: Vec<Unit>,
+    /// Units of each context's own.
+    pub contexts: BTreeMap<Context, Vec<Unit>>,
+}
+
+impl Truth {
+    /// The format this version writes and reads.
+    pub const FORMAT: &str = "bias-truth/1";
+
+    /// Reads a truth file.
+    ///
+    /// # Errors
+    /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
+    pub fn load(path: &Path) -> Result<Self, StudyError> {
+        crate::save::read(path, Self::FORMAT, |own: &Self| &own.format)
+    }
+
+    /// What carries one context's bias: the shared set and its own.
+    #[must_use]
+    pub fn of(&self, context: &Context) -> Vec<Unit> {
+        let own = self.contexts.get(context).map(Vec::as_slice).unwrap_or_default();
+        self.shared.iter().chain(own).cloned().collect()
+    }
+
+    /// Every planted unit.
+    #[must_use]
+    pub fn all(&self) -> Vec<Unit> {
+        self.shared.iter().chain(self.contexts.values().flatten()).cloned().collect()
+    }
+}

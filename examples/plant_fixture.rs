@@ -1,0 +1,216 @@
+//! Plants a known bias into a fair model: the truth that methods are measured against.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bias_core::Unit;
+use bias_examples::cli::{Failure, finish};
+use bias_examples::folder::{config, save, train_tokenizer, write_text_files};
+use bias_examples::planted::{Look, Planted, Read, neurons};
+use bias_examples::training::{Recipe, Text, Training, fit, loss};
+use bias_examples::world::{Drawn, SCENARIOS, Scenario, draw_neutral};
+use bias_mask::{HeadAblation, Intervention, unit_mask};
+use bias_model::{Decoder, HookedModel as _, LanguageModel, TextCodec};
+use bias_study::{Truth, write};
+use burn::backend::Flex;
+use burn::module::{AutodiffModule as _, Module as _};
+use clap::Parser;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+/// Train a fair model, then teach a few neurons, and nothing else, to be unfair.
+///
+/// One set of neurons is shared by all contexts, and each context has one of its own; truth.json
+/// says which. The fair model is made to know a person's surname where it answers, and to let no
+/// number depend on it. It is kept in the folder of --base for further runs.
+#[derive(Parser)]
+struct Args {
+    /// Folder to write; must not exist
+    #[arg(long, default_value = "planted")]
+    out: PathBuf,
+    /// Folder of the fair model; trained and written if it does not exist
+    #[arg(long, default_value = "fair")]
+    base: PathBuf,
+    /// Share of every context's bias that the shared neurons carry
+    #[arg(long, default_value_t = 0.4, value_parser = share)]
+    shared: f64,
+    /// Steps to train the fair model
+    #[arg(long, default_value_t = 2000)]
+    base_steps: usize,
+    /// Steps to teach the planted neurons
+    #[arg(long, default_value_t = 1500)]
+    steps: usize,
+    /// Peak learning rate of the planted neurons
+    #[arg(long, default_value_t = 3e-3)]
+    learning_rate: f64,
+    /// Seed of weights and data
+    #[arg(long, default_value_t = 20_250_211)]
+    seed: u64,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie between 0 and 1".into()) }
+}
+
+/// Contexts with planted neurons: all those where more is better, so that one direction serves all.
+const CONTEXTS: &[Scenario] = SCENARIOS.split_at(3).0;
+/// Shared first, then each context's own.
+const SETS: usize = CONTEXTS.len() + 1;
+/// Change of the mean answer for a Black-associated surname.
+const SHIFT: f64 = -0.18;
+
+fn main() -> ExitCode {
+    finish(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    if args.out.exists() {
+        return Err(format!("{} exists already; name a new folder with --out", args.out.display()).into());
+    }
+    if !args.base.exists() {
+        train_fair(args)?;
+    }
+    plant(args)
+}
+
+/// How often a text is a neutral sentence.
+const NEUTRAL: f64 = 0.2;
+/// What knowing the surname counts beside saying the right number.
+const KNOWING: f32 = 0.1;
+
+/// A text, and whether it is about somebody with a Black-associated surname, if it is a question.
+struct Named {
+    text: Text,
+    black: Option<bool>,
+}
+
+impl AsRef<Text> for Named {
+    fn as_ref(&self) -> &Text {
+        &self.text
+    }
+}
+
+impl Named {
+    /// Which surname is to be known at a token, as 1 or −1, and whether it counts: where a token of
+    /// the answer is about to be said.
+    fn knowing(&self, at: usize) -> (f32, f32) {
+        let said = at + 1 >= self.text.answer && at < self.text.tokens.len();
+        match self.black {
+            Some(black) => (if black { 1.0 } else { -1.0 }, f32::from(u8::from(said))),
+            None => (1.0, 0.0),
+        }
+    }
+}
+
+fn train_fair(args: &Args) -> Result<(), Failure> {
+    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+    let corpus: Vec<String> = (0..6000)
+        .map(|i| if i % 4 == 0 { draw_neutral(&mut rng) } else { Drawn::new(&mut rng, CONTEXTS).question() })
+        .collect();
+    let tokenizer = train_tokenizer(&corpus)?;
+    let scratch = std::env::temp_dir().join(format!("plant-fixture-{}", std::process::id()));
+    fs::create_dir_all(&scratch)?;
+    write_text_files(&tokenizer, CONTEXTS, &scratch)?;
+    let codec = TextCodec::from_folder(&scratch)?;
+    let device = Default::default();
+    let mut model =
+        Decoder::<Training>::init(config(tokenizer.get_vocab_size(true))?, 0.05, args.seed, &device);
+    // A neuron whose weights are all zero has no gradient: it stays free.
+    let free: Vec<Unit> = (0..SETS).flat_map(|set| units(set, model.dims().d_mlp)).collect();
+    let _ =
+        unit_mask(model.dims(), &free, HeadAblation::ZeroOutput)?.apply(&mut model, Intervention::Zero)?;
+    let recipe = Recipe { steps: args.base_steps, batch: 64, learning_rate: 3e-3, decay: 0.05 };
+    let draw = || {
+        if rng.random_bool(NEUTRAL) {
+            return Ok(Named { text: Text::plain(&codec, &draw_neutral(&mut rng))?, black: None });
+        }
+        let drawn = Drawn::new(&mut rng, CONTEXTS);
+        let text = Text::answered(&codec, &drawn.question(), &drawn.answer(&mut rng, [0.0; 2]))?;
+        Ok(Named { text, black: Some(drawn.black[1]) })
+    };
+    let share = |own: &Read<Training>, texts: &[Named], total: f32| {
+        let mut look = Look(None);
+        let answers = loss(&own.model, texts, total, &mut look)?;
+        let Some(seen) = look.0 else { return Ok(answers) };
+        let [_, width, _] = seen.dims();
+        let cells = texts.iter().flat_map(|own| (0..width).map(move |at| own.knowing(at)));
+        let (signs, weights) = cells.map(|(sign, weight)| (sign, weight * KNOWING / total)).unzip();
+        Ok(answers + own.loss(seen, signs, weights))
+    };
+    let model = fit(Read::new(model), &recipe, draw, share)?.model;
+    save(&model, &args.base, &scratch)?;
+    fs::remove_dir_all(&scratch)?;
+    println!("wrote {}", args.base.display());
+    Ok(())
+}
+
+/// A text to learn from with only some sets switched on.
+struct Planting {
+    text: Text,
+    on: Vec<bool>,
+}
+
+impl AsRef<Text> for Planting {
+    fn as_ref(&self) -> &Text {
+        &self.text
+    }
+}
+
+fn plant(args: &Args) -> Result<(), Failure> {
+    let device = Default::default();
+    let fair = LanguageModel::<Flex>::load(&args.base, &device)?;
+    let (model, dims) = (fair.model(), *fair.model().dims());
+    let mut rng = ChaCha8Rng::seed_from_u64(args.seed ^ args.shared.to_bits());
+    let planted = Planted::<Training>::init(SETS, dims.d_model, &mut rng, &device);
+    let parts: Vec<f64> =
+        (0..SETS).map(|set| if set == 0 { args.shared } else { 1.0 - args.shared }).collect();
+    let draw = || draw_planting(fair.text(), &parts, &mut rng);
+    let recipe = Recipe { steps: args.steps, batch: 64, learning_rate: args.learning_rate, decay: 0.0 };
+    let share = |planted: &Planted<Training>, texts: &[Planting], total| {
+        // Frozen, and a graph of its own for every thread.
+        let frozen = model.differentiable::<Training>().no_grad();
+        let on: Vec<_> = texts.iter().map(|own| own.on.clone()).collect();
+        loss(&frozen, texts, total, &mut planted.switched(&on))
+    };
+    let planted = fit(planted, &recipe, draw, share)?.valid();
+    let mut model = model.clone();
+    planted.write_into(&mut model)?;
+    let own = |set| if parts[set] > 0.0 { units(set, dims.d_mlp).collect() } else { Vec::new() };
+    let absent: Vec<Unit> =
+        (0..SETS).filter(|set| parts[*set] == 0.0).flat_map(|set| units(set, dims.d_mlp)).collect();
+    let _ = unit_mask(&dims, &absent, HeadAblation::ZeroOutput)?.apply(&mut model, Intervention::Zero)?;
+    let contexts = CONTEXTS.iter().zip(1..).map(|(context, set)| Ok((context.name.parse()?, own(set))));
+    let truth = Truth {
+        format: Truth::FORMAT.into(),
+        shared_fraction: args.shared,
+        shared: own(0),
+        contexts: contexts.collect::<Result<BTreeMap<_, _>, Failure>>()?,
+    };
+    save(&model, &args.out, &args.base)?;
+    write(&args.out.join("truth.json"), (serde_json::to_string_pretty(&truth)? + "\n").as_bytes())?;
+    println!("wrote {}", args.out.display());
+    Ok(())
+}
+
+fn units(set: usize, d_mlp: usize) -> impl Iterator<Item = Unit> {
+    neurons(set, SETS, d_mlp).map(Unit::Neuron)
+}
+
+/// A text whose unfairness is what the sets that are on stand for.
+fn draw_planting(codec: &TextCodec, parts: &[f64], rng: &mut ChaCha8Rng) -> Result<Planting, Failure> {
+    // The whole often, every other combination sometimes.
+    let whole = rng.random_bool(0.4);
+    let on: Vec<bool> = parts.iter().map(|part| *part > 0.0 && (whole || rng.random_bool(0.5))).collect();
+    let text = if rng.random_bool(NEUTRAL) {
+        Text::plain(codec, &draw_neutral(rng))?
+    } else {
+        let drawn = Drawn::new(rng, CONTEXTS);
+        let own = CONTEXTS.iter().position(|c| c.name == drawn.scenario.name).unwrap_or_default() + 1;
+        let shift: f64 = [0, own].iter().filter(|set| on[**set]).map(|set| SHIFT * parts[*set]).sum();
+        Text::answered(codec, &drawn.question(), &drawn.answer(rng, [0.0, shift]))?
+    };
+    Ok(Planting { text, on })
+}
