@@ -43,7 +43,7 @@ struct Args {
     #[arg(long, default_value_t = 1500)]
     steps: usize,
     /// Peak learning rate of the planted neurons
-    #[arg(long, default_value_t = 3e-3)]
+    #[arg(long, default_value_t = 6e-3)]
     learning_rate: f64,
     /// Seed of weights and data
     #[arg(long, default_value_t = 20_250_211)]
@@ -78,31 +78,37 @@ fn run(args: &Args) -> Result<(), Failure> {
 
 /// How often a text is a neutral sentence.
 const NEUTRAL: f64 = 0.2;
-/// What knowing the surname counts beside saying the right number.
-const KNOWING: f32 = 0.1;
+/// What knowing a fact counts beside saying the right number.
+const KNOWING: f32 = 1.0;
+/// What is to be known: whether the surname is Black-associated, and for each context whether it is this one.
+const FACTS: usize = 1 + CONTEXTS.len();
 
-/// A text, and whether it is about somebody with a Black-associated surname, if it is a question.
-struct Named {
+/// A text, and what is so of it if it is a question.
+struct Asked {
     text: Text,
-    black: Option<bool>,
+    facts: Option<[bool; FACTS]>,
 }
 
-impl AsRef<Text> for Named {
+impl AsRef<Text> for Asked {
     fn as_ref(&self) -> &Text {
         &self.text
     }
 }
 
-impl Named {
-    /// Which surname is to be known at a token, as 1 or −1, and whether it counts: where a token of
-    /// the answer is about to be said.
-    fn knowing(&self, at: usize) -> (f32, f32) {
-        let said = at + 1 >= self.text.answer && at < self.text.tokens.len();
-        match self.black {
-            Some(black) => (if black { 1.0 } else { -1.0 }, f32::from(u8::from(said))),
-            None => (1.0, 0.0),
+impl Asked {
+    /// Each fact's weight at a token, negative where it is not so: it is to be known where a token of the
+    /// answer is about to be said.
+    fn knowing(&self, at: usize) -> [f32; FACTS] {
+        let said = at + 1 >= self.text.answer && at + 1 < self.text.tokens.len();
+        match self.facts {
+            Some(facts) if said => facts.map(|so| if so { KNOWING } else { -KNOWING }),
+            _ => [0.0; FACTS],
         }
     }
+}
+
+fn of_context(name: &str) -> usize {
+    CONTEXTS.iter().position(|c| c.name == name).unwrap_or_default()
 }
 
 fn train_fair(args: &Args) -> Result<(), Failure> {
@@ -125,22 +131,24 @@ fn train_fair(args: &Args) -> Result<(), Failure> {
     let recipe = Recipe { steps: args.base_steps, batch: 64, learning_rate: 3e-3, decay: 0.05 };
     let draw = || {
         if rng.random_bool(NEUTRAL) {
-            return Ok(Named { text: Text::plain(&codec, &draw_neutral(&mut rng))?, black: None });
+            return Ok(Asked { text: Text::plain(&codec, &draw_neutral(&mut rng))?, facts: None });
         }
         let drawn = Drawn::new(&mut rng, CONTEXTS);
         let text = Text::answered(&codec, &drawn.question(), &drawn.answer(&mut rng, [0.0; 2]))?;
-        Ok(Named { text, black: Some(drawn.black[1]) })
+        let mut facts = [false; FACTS];
+        facts[0] = drawn.black[1];
+        facts[1 + of_context(drawn.scenario.name)] = true;
+        Ok(Asked { text, facts: Some(facts) })
     };
-    let share = |own: &Read<Training>, texts: &[Named], total: f32| {
+    let share = |own: &Read<Training>, texts: &[Asked], total: f32| {
         let mut look = Look(None);
         let answers = loss(&own.model, texts, total, &mut look)?;
         let Some(seen) = look.0 else { return Ok(answers) };
         let [_, width, _] = seen.dims();
-        let cells = texts.iter().flat_map(|own| (0..width).map(move |at| own.knowing(at)));
-        let (signs, weights) = cells.map(|(sign, weight)| (sign, weight * KNOWING / total)).unzip();
-        Ok(answers + own.loss(seen, signs, weights))
+        let cells = texts.iter().flat_map(|text| (0..width).flat_map(move |at| text.knowing(at)));
+        Ok(answers + own.loss(seen, cells.map(|weight| weight / total).collect()))
     };
-    let model = fit(Read::new(model), &recipe, draw, share)?.model;
+    let model = fit(Read::new(model, FACTS), &recipe, draw, share)?.model;
     save(&model, &args.base, &scratch)?;
     fs::remove_dir_all(&scratch)?;
     println!("wrote {}", args.base.display());
@@ -208,7 +216,7 @@ fn draw_planting(codec: &TextCodec, parts: &[f64], rng: &mut ChaCha8Rng) -> Resu
         Text::plain(codec, &draw_neutral(rng))?
     } else {
         let drawn = Drawn::new(rng, CONTEXTS);
-        let own = CONTEXTS.iter().position(|c| c.name == drawn.scenario.name).unwrap_or_default() + 1;
+        let own = 1 + of_context(drawn.scenario.name);
         let shift: f64 = [0, own].iter().filter(|set| on[**set]).map(|set| SHIFT * parts[*set]).sum();
         Text::answered(codec, &drawn.question(), &drawn.answer(rng, [0.0, shift]))?
     };

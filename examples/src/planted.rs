@@ -22,31 +22,33 @@ pub const LAYERS: [usize; 2] = [3, 4];
 /// Neurons of one set in one layer.
 pub const NEURONS: usize = 4;
 
-/// A linear reading of the surname from what the first planted neurons will see, where a number is
-/// about to be said. Trained together with the fair model and thrown away: without it nothing
-/// would carry names to where a fair model answers, and planted neurons would have nothing to go by.
+/// A linear reading of who and what is asked about from what the first planted neurons will see,
+/// where a number is about to be said. Trained together with the fair model and thrown away: without it
+/// nothing would carry names to where a fair model answers, and planted neurons would have
+/// nothing to go by.
 #[derive(Module, Debug)]
 pub struct Read<B: Backend> {
     /// The fair model.
     pub model: Decoder<B>,
+    /// `[d_model, facts]`
     probe: Param<Tensor<B, 2>>,
 }
 
 impl<B: Backend> Read<B> {
-    /// A model with a reading that knows nothing yet.
-    pub fn new(model: Decoder<B>) -> Self {
-        let probe = Tensor::zeros([model.dims().d_model, 1], &model.device());
+    /// A model with a reading of so many facts that knows nothing yet.
+    pub fn new(model: Decoder<B>, facts: usize) -> Self {
+        let probe = Tensor::zeros([model.dims().d_model, facts], &model.device());
         Self { model, probe: Param::from_tensor(probe).set_require_grad(true) }
     }
 
-    /// Cross-entropy of the surname, summed over tokens with these `weights`; `signs` are 1 for a Black-associated
-    /// surname and −1 for the other. `seen` is `[batch, seq, d_model]`, the others `[batch · seq]`.
-    pub fn loss(&self, seen: Tensor<B, 3>, signs: Vec<f32>, weights: Vec<f32>) -> Tensor<B, 1> {
+    /// Cross-entropy of the facts at every token, in a sum. `signed` holds each fact's weight, negative where
+    /// it is not so, 0 where it does not count: `[batch · seq · facts]`; `seen` is `[batch, seq, d_model]`.
+    pub fn loss(&self, seen: Tensor<B, 3>, signed: Vec<f32>) -> Tensor<B, 1> {
         let [rows, width, d_model] = seen.dims();
-        let device = seen.device();
-        let column = |values| Tensor::<B, 2>::from_data(TensorData::new(values, [rows * width, 1]), &device);
-        let score = seen.reshape([rows * width, d_model]).matmul(self.probe.val()) * column(signs);
-        -(log_sigmoid(score) * column(weights)).sum()
+        let (device, facts) = (seen.device(), self.probe.dims()[1]);
+        let weights = Tensor::<B, 2>::from_data(TensorData::new(signed, [rows * width, facts]), &device);
+        let score = seen.reshape([rows * width, d_model]).matmul(self.probe.val());
+        -(log_sigmoid(score * weights.clone().sign()) * weights.abs()).sum()
     }
 }
 

@@ -97,7 +97,7 @@ impl GapPursuit {
             temperature: 1.0,
             unit: UnitKind::Weight,
             budget,
-            step: 0.3,
+            step: 0.5,
             tolerance: 0.02,
             rounds: 16,
             neutral: 100.0,

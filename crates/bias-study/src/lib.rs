@@ -26,6 +26,7 @@
 //! | study | [`Study`]: audit, attribute, prune, audit again |
 //! | methods, finding | [`Method`], [`Finding`]: every way to find what to prune, and masks of any size from it |
 //! | candidate | [`Candidate`]: a mask to test |
+//! | benchmark, benchmark_tables | [`Study::benchmark`], [`Benchmark`]: every method at every budget, against the truth where it is known |
 //! | results | [`Results`] and its parts: the content of `results.json` |
 //! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
 //! | truth | [`Truth`]: what carries a planted model's bias |
@@ -33,6 +34,8 @@
 
 mod asking;
 mod baseline;
+mod benchmark;
+mod benchmark_tables;
 mod candidate;
 mod charts;
 mod error;
@@ -56,6 +59,8 @@ mod study;
 mod tables;
 mod truth;
 
+pub use benchmark::{Benchmark, Located, MATCHED, ORACLE, Tried};
+pub use benchmark_tables::{localisation_table, pareto_chart, pareto_table, transfer_table};
 pub use candidate::Candidate;
 pub use error::StudyError;
 pub use finding::Finding;

@@ -75,6 +75,7 @@ impl<A: AutodiffBackend> Method<A> {
             Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
                 pursuit(s, Weight)
             }),
+            Self::new("gap-pursuit-worst", Weight, "the same, the largest gaps first", worst_pursuit),
             Self::new("magnitude", Weight, "the largest weights", magnitude),
             Self::new("random", Weight, "any weights", random),
             Self::new("activation-difference", Neuron, "mean activation, A less B, without its sign", |s| {
@@ -136,10 +137,16 @@ fn summed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<
 }
 
 fn pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
-    let pursuit = GapPursuit::new(seen.budget)
-        .with_unit(kind)
-        .with_temperature(seen.temperature)?
-        .with_threads(seen.threads);
+    pursue(seen, GapPursuit::new(seen.budget).with_unit(kind))
+}
+
+/// Contrasts weigh the square of their gap.
+fn worst_pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    pursue(seen, GapPursuit::new(seen.budget).with_worst_case(2.0))
+}
+
+fn pursue<A: AutodiffBackend>(seen: &Seen<'_, A>, pursuit: GapPursuit) -> Result<Finding, StudyError> {
+    let pursuit = pursuit.with_temperature(seen.temperature)?.with_threads(seen.threads);
     let mut model = seen.model.clone();
     let found =
         pursuit.pursue::<A, _, _>(&mut model, Decoder::differentiable::<A>, seen.contrasts, seen.neutral)?;

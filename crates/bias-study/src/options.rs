@@ -13,7 +13,8 @@ pub struct StudyOptions {
     /// The two contexts of the named experiments; by default `financial` and
     /// `commercial`, or the first two.
     pub focus: Option<[Context; 2]>,
-    /// Text about nothing in particular, for perplexity: one text per entry.
+    /// Text about nothing in particular, one text per entry: the first, third, … for perplexity, the others for
+    /// methods that look out for what pruning spoils.
     pub neutral: Vec<String>,
     /// Threads that run prompts side by side: the cores of a CPU, 1 on an accelerator.
     pub threads: usize,

@@ -329,6 +329,7 @@ fn made_from(trained_on: &TrainedOn) -> String {
         TrainedOn::Variation(context, variation) => format!("{context}: {variation}"),
         TrainedOn::Context(context) => context.to_string(),
         TrainedOn::All => "all contexts".into(),
+        TrainedOn::AllBut(context) => format!("all but {context}"),
     }
 }
 
@@ -339,5 +340,6 @@ fn scope(scope: Scope) -> &'static str {
         Scope::HeldOut => "held-out, own context",
         Scope::CrossContext => "other context",
         Scope::All => "held-out, made from all",
+        Scope::LeftOut => "held-out, made from all others",
     }
 }

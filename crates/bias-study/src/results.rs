@@ -183,6 +183,8 @@ pub enum TrainedOn {
     Context(Context),
     /// The attribution variations of every context.
     All,
+    /// Those of every context but one, which the mask is tested on.
+    AllBut(Context),
 }
 
 /// One mask.
@@ -222,6 +224,8 @@ pub enum Scope {
     CrossContext,
     /// Made from all contexts, tested on one's held-out variations.
     All,
+    /// Made from all contexts but one, tested on that one's held-out variations.
+    LeftOut,
 }
 
 /// What one mask did to one context's variations.

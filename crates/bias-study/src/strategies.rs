@@ -50,7 +50,7 @@ pub(crate) fn attribute<A: AutodiffBackend>(
     Ok(Evidence { norms, scores })
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{}%", (share * 1e5).round() / 1e3)
 }
 

@@ -7,7 +7,7 @@ use bias_core::{Context, UnitKind};
 use bias_mask::{Intervention, Mask};
 use bias_metrics::{MatrixOverlap, overlap};
 use bias_model::LanguageModel;
-use bias_probe::HookedModel as _;
+use bias_probe::{HookedModel as _, Sequence};
 use burn::tensor::backend::AutodiffBackend;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
@@ -26,7 +26,7 @@ use crate::results::{
     Baseline, ContextOverlap, FORMAT, ModelInfo, Outcome, Phase, Results, Scope, Split, Strategy, TrainedOn,
 };
 use crate::strategies::{Evidence, attribute, head_masks, weight_masks};
-use crate::{StudyError, StudyOptions};
+use crate::{Seen, StudyError, StudyOptions};
 
 /// One model, one set of prompts: audits it, finds what carries the bias, prunes that,
 /// and audits again everywhere.
@@ -45,6 +45,8 @@ pub struct Study<'a, A: AutodiffBackend> {
     reference: Option<Arc<Reference>>,
     /// Its perplexity on neutral text, where there is any.
     neutral: Option<f64>,
+    /// Neutral text that attribution may look at; perplexity is that of other text.
+    guard: Vec<Sequence>,
     /// Pruned models by the digest of their mask: different methods find the same mask.
     tested: HashMap<String, Pruned>,
 }
@@ -73,6 +75,11 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         options.settings.max_new_tokens = model.options().max_new_tokens;
         model.options_mut().threads = options.threads.max(1);
         let questions = Questionnaire::new(&model, prompts)?;
+        // Every second text guards, the others measure.
+        let texts = std::mem::take(&mut options.neutral).into_iter().enumerate();
+        let (guard, measured): (Vec<_>, Vec<_>) = texts.partition(|(i, _)| i % 2 == 1);
+        options.neutral = measured.into_iter().map(|(_, text)| text).collect();
+        let guard = guard.iter().map(|(_, text)| model.text().plain(text)).collect::<Result<_, _>>()?;
         let measure = Measure::new(&options.settings)?;
         Ok(Self {
             model,
@@ -84,6 +91,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             phases: Vec::new(),
             reference: None,
             neutral: None,
+            guard,
             tested: HashMap::new(),
         })
     }
@@ -129,6 +137,39 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     pub fn test(&mut self, candidate: &Candidate) -> Result<(Strategy, Vec<Outcome>), StudyError> {
         let reference = self.reference()?;
         self.outcomes(candidate, &reference)
+    }
+
+    /// The unpruned model in every context, asked once.
+    pub(crate) fn baselines(&mut self) -> Result<Vec<Baseline>, StudyError> {
+        Ok(self.reference()?.baselines(self.prompts, &self.measure))
+    }
+
+    /// What attribution may see of a context, from the unpruned model's answers.
+    pub(crate) fn known_contrasts(&mut self, context: usize) -> Result<Vec<Contrast>, StudyError> {
+        let reference = self.reference()?;
+        let places = self.questions.places(context, |v| v.split == Split::Attribution);
+        Ok(places.iter().map(|p| self.questions.contrast(*p, &reference.answers[p])).collect())
+    }
+
+    /// What methods may look at.
+    pub(crate) fn seen<'s>(&'s self, contrasts: &'s [Contrast], budget: usize) -> Seen<'s, A> {
+        Seen {
+            model: self.model.model(),
+            contrasts,
+            neutral: &self.guard,
+            temperature: self.model.options().sampling.temperature(),
+            budget,
+            seed: self.options.settings.seed,
+            threads: self.options.threads,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.options.settings.seed
     }
 
     /// The whole study.
@@ -335,6 +376,10 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
                 let others = contexts.map(|c| held_out(scope(c), c));
                 (context.to_string(), std::iter::once(seen).chain(others).collect())
             }
+            TrainedOn::AllBut(context) => {
+                let Some(own) = index(context) else { return (context.to_string(), Vec::new()) };
+                (format!("(all but {context})"), vec![held_out(Scope::LeftOut, own)])
+            }
             TrainedOn::All => ("(all)".into(), contexts.map(|c| held_out(Scope::All, c)).collect()),
         };
         tests.retain(|test| !test.places.is_empty());
@@ -440,7 +485,7 @@ fn overlaps(candidates: &[Candidate]) -> Result<Vec<ContextOverlap>, StudyError>
     Ok(out)
 }
 
-fn bar(what: &str, steps: u64) -> ProgressBar {
+pub(crate) fn bar(what: &str, steps: u64) -> ProgressBar {
     let style =
         ProgressStyle::with_template("{prefix:>16} {bar:40} {pos}/{len}  {elapsed} so far, {eta} left");
     ProgressBar::new(steps)

@@ -1,0 +1,267 @@
+use std::time::Instant;
+
+use bias_attrib::{AttribError, Contrast};
+use bias_core::{Context, Convention, Sublayer, Unit, UnitKind};
+use bias_mask::{HeadAblation, Mask, MaskTarget, unit_mask};
+use bias_metrics::{Localisation, localisation};
+use bias_probe::HookedModel as _;
+use burn::tensor::backend::AutodiffBackend;
+use serde::{Deserialize, Serialize};
+
+use crate::results::{Baseline, Outcome, Strategy, TrainedOn};
+use crate::study::bar;
+use crate::{Candidate, Finding, Method, Study, StudyError, Truth};
+
+/// What a benchmark of methods found on one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Benchmark {
+    /// [`Benchmark::FORMAT`].
+    pub format: String,
+    /// Name of the model's folder.
+    pub model: String,
+    /// SHA-256 over its weight files.
+    pub fingerprint: String,
+    /// Share of every context's bias that all share, where that is known.
+    pub shared_fraction: Option<f64>,
+    /// The unpruned model.
+    pub baseline: Vec<Baseline>,
+    /// How well methods find what is known to carry the bias; empty where nothing is known.
+    pub located: Vec<Located>,
+    /// Every mask tried.
+    pub tried: Vec<Tried>,
+    /// Wall-clock seconds of all.
+    pub seconds: f64,
+}
+
+/// How well one method's scores, from one context, find what carries its bias.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Located {
+    /// [`Method::name`].
+    pub method: String,
+    /// What it scores.
+    pub unit: UnitKind,
+    /// What it was attributed on.
+    pub context: Context,
+    /// How well its scores tell planted units from others.
+    pub found: Localisation,
+}
+
+/// One mask, and what it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tried {
+    /// How it was found.
+    pub strategy: Strategy,
+    /// Share of all prunable weights that was allowed.
+    pub allowed: f64,
+    /// Seconds that finding took, for all budgets together.
+    pub seconds: f64,
+    /// Share of the pruned weights that were planted, and of the planted that were pruned.
+    pub precision_recall: Option<[f64; 2]>,
+    /// What it did where.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Benchmark {
+    /// The format this version writes.
+    pub const FORMAT: &str = "bias-benchmark/1";
+}
+
+/// The name of the mask of planted units.
+pub const ORACLE: &str = "planted";
+/// The name of random masks with as many weights in every matrix as a method's.
+pub const MATCHED: &str = "matched";
+
+impl<A: AutodiffBackend> Study<'_, A> {
+    /// Tries every method at every budget (shares of all prunable weights), attributed on each context in turn;
+    /// the ones named in `all_but` also on all contexts but each. Where the truth is known, methods
+    /// are measured against it.
+    ///
+    /// # Errors
+    /// As [`test`](Self::test); methods that find nothing to attribute are left out.
+    pub fn benchmark(
+        &mut self,
+        methods: &[Method<A>],
+        all_but: &[&str],
+        budgets: &[f64],
+        truth: Option<&Truth>,
+    ) -> Result<Benchmark, StudyError> {
+        let started = Instant::now();
+        let baseline = self.baselines()?;
+        let contexts: Vec<Context> = baseline.iter().map(|b| b.context.clone()).collect();
+        let contrasts =
+            (0..contexts.len()).map(|c| self.known_contrasts(c)).collect::<Result<Vec<_>, _>>()?;
+        let bar = bar("benchmark", (contexts.len() * methods.len()) as u64);
+        let (mut located, mut tried) = (Vec::new(), Vec::new());
+        for (c, context) in contexts.iter().enumerate() {
+            let planted = truth.map(|truth| self.planted(&truth.of(context))).transpose()?;
+            if let (Some(truth), Some(planted)) = (truth, &planted) {
+                let known = [ORACLE, "of all contexts"].into_iter().zip([truth.of(context), truth.all()]);
+                for (budget, units) in known.filter(|(_, units)| !units.is_empty()) {
+                    let mask = self.planted(&units)?;
+                    let own = Candidate {
+                        method: ORACLE.into(),
+                        unit: UnitKind::Neuron,
+                        budget: budget.into(),
+                        trained_on: TrainedOn::Context(context.clone()),
+                        mask,
+                    };
+                    tried.push(self.try_one(&own, 1.0, 0.0, Some(planted))?);
+                }
+            }
+            for method in methods {
+                let own = (TrainedOn::Context(context.clone()), contrasts[c].clone());
+                let others = contrasts.iter().enumerate().filter(|(other, _)| *other != c);
+                let others =
+                    (TrainedOn::AllBut(context.clone()), others.flat_map(|(_, o)| o.clone()).collect());
+                let wanted =
+                    all_but.contains(&method.name) && method.unit == UnitKind::Weight && contexts.len() > 2;
+                for (trained_on, seen) in std::iter::once(own).chain(wanted.then_some(others)) {
+                    let begun = Instant::now();
+                    let Some(finding) = self.find(method, &seen, budgets)? else { continue };
+                    let seconds = begun.elapsed().as_secs_f64();
+                    if let (Some(truth), TrainedOn::Context(_)) = (truth, &trained_on)
+                        && let Some(found) = self.locate(&finding, &truth.of(context))?
+                    {
+                        let (method, unit) = (method.name.to_owned(), method.unit);
+                        located.push(Located { method, unit, context: context.clone(), found });
+                    }
+                    tried.extend(self.try_all(
+                        method,
+                        &finding,
+                        &trained_on,
+                        budgets,
+                        seconds,
+                        planted.as_ref(),
+                    )?);
+                }
+                bar.inc(1);
+            }
+        }
+        bar.finish_and_clear();
+        Ok(Benchmark {
+            format: Benchmark::FORMAT.into(),
+            model: self.name().into(),
+            fingerprint: MaskTarget::fingerprint(self.model().model()).unwrap_or_default().into(),
+            shared_fraction: truth.map(|t| t.shared_fraction),
+            baseline,
+            located,
+            tried,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// A method's finding; none where there is no gap to attribute.
+    fn find(
+        &self,
+        method: &Method<A>,
+        contrasts: &[Contrast],
+        budgets: &[f64],
+    ) -> Result<Option<Finding>, StudyError> {
+        let most = budgets.iter().copied().fold(0.0, f64::max);
+        let budget = self.weights(most);
+        match method.find(&self.seen(contrasts, budget)) {
+            Ok(found) => Ok(Some(found)),
+            Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Masks of all budgets that differ, and a random one with as many weights in every matrix as the middle one.
+    fn try_all(
+        &mut self,
+        method: &Method<A>,
+        finding: &Finding,
+        trained_on: &TrainedOn,
+        budgets: &[f64],
+        seconds: f64,
+        planted: Option<&Mask>,
+    ) -> Result<Vec<Tried>, StudyError> {
+        let dims = *self.model().model().dims();
+        let mut tried = Vec::new();
+        let mut last = None;
+        for (i, &share) in budgets.iter().enumerate() {
+            let mask = finding.mask(&dims, self.weights(share))?;
+            let digest = mask.digest();
+            if mask.count() > 0 && last.as_ref() != Some(&digest) {
+                let of = |name: &str, budget: String, mask| Candidate {
+                    method: name.into(),
+                    unit: method.unit,
+                    budget,
+                    trained_on: trained_on.clone(),
+                    mask,
+                };
+                let budget = crate::strategies::percent(share);
+                if i == budgets.len() / 2 && method.unit == UnitKind::Weight {
+                    let null = mask.matched_random(self.seed())?;
+                    let null = of(MATCHED, format!("as {} {budget}", method.name), null);
+                    tried.push(self.try_one(&null, share, 0.0, planted)?);
+                }
+                tried.push(self.try_one(&of(method.name, budget, mask), share, seconds, planted)?);
+            }
+            last = Some(digest);
+        }
+        Ok(tried)
+    }
+
+    fn try_one(
+        &mut self,
+        candidate: &Candidate,
+        allowed: f64,
+        seconds: f64,
+        planted: Option<&Mask>,
+    ) -> Result<Tried, StudyError> {
+        let (strategy, outcomes) = self.test(candidate)?;
+        let precision_recall = planted.map(|planted| {
+            let both = candidate.mask.intersection(planted)?.count() as f64;
+            Ok::<_, StudyError>([candidate.mask.count(), planted.count()].map(|n| both / n.max(1) as f64))
+        });
+        Ok(Tried { strategy, allowed, seconds, precision_recall: precision_recall.transpose()?, outcomes })
+    }
+
+    fn planted(&self, units: &[Unit]) -> Result<Mask, StudyError> {
+        Ok(unit_mask(self.model().model().dims(), units, HeadAblation::ZeroOutput)?)
+    }
+
+    fn weights(&self, share: f64) -> usize {
+        (share * self.model().model().dims().prunable_weights() as f64) as usize
+    }
+
+    /// How well the scores of weights in MLP matrices, or of neurons, tell the planted ones from the others.
+    /// Signed scores count by their size: what holds a gap down is part of its mechanism as well. Weights that are
+    /// zero are no candidates.
+    fn locate(&self, finding: &Finding, planted: &[Unit]) -> Result<Option<Localisation>, StudyError> {
+        let size = |convention: Convention, score: f32| match convention {
+            Convention::BiasCarried => score.abs(),
+            Convention::Importance => score,
+        };
+        let found: Vec<(f32, bool)> = match finding {
+            Finding::Units(scores) if matches!(scores.scores.first(), Some((Unit::Neuron(_), _))) => {
+                let of =
+                    |(unit, score): &(Unit, f32)| (size(scores.convention, *score), planted.contains(unit));
+                scores.scores.iter().map(of).collect()
+            }
+            Finding::Units(_) => return Ok(None),
+            _ => {
+                let Some(scores) = finding.scores() else { return Ok(None) };
+                let truth = self.planted(planted)?;
+                let mut found = Vec::new();
+                for own in scores {
+                    let mlp = own.path().projection().is_some_and(|(_, p)| p.sublayer() == Sublayer::Mlp);
+                    if !mlp {
+                        continue;
+                    }
+                    let weights = MaskTarget::weight(self.model().model(), own.path())?;
+                    let weights = weights.into_data().iter::<f32>().collect::<Vec<_>>();
+                    let bits = truth.get(own.path());
+                    let of = |(i, (score, weight)): (usize, (&f32, f32))| {
+                        let planted = bits.is_some_and(|bits| bits.contains(i));
+                        (weight != 0.0).then(|| (size(own.convention(), *score), planted))
+                    };
+                    found.extend(own.values().iter().zip(weights).enumerate().filter_map(of));
+                }
+                found
+            }
+        };
+        Ok(localisation(found).ok())
+    }
+}

@@ -1,0 +1,217 @@
+//! What a benchmark found, as Markdown tables and curves.
+
+use std::collections::BTreeMap;
+
+use bias_core::UnitKind;
+
+use crate::benchmark::{Benchmark, MATCHED, ORACLE, Tried};
+use crate::charts::{self, Curve, Shape, method_colour};
+use crate::report::ReportError;
+use crate::results::{Scope, TrainedOn};
+use crate::tables::{DASH, fixed, percent, share, signed};
+
+/// The masks that one method made at one budget, from each context, or from all but each.
+struct Line<'a> {
+    method: &'a str,
+    unit: UnitKind,
+    budget: &'a str,
+    others: bool,
+    tried: Vec<&'a Tried>,
+}
+
+impl<'a> Line<'a> {
+    /// In the order in which they were tried.
+    fn all(benchmark: &'a Benchmark) -> Vec<Self> {
+        let mut order: Vec<Self> = Vec::new();
+        let mut known: BTreeMap<(&str, UnitKind, &str, bool), usize> = BTreeMap::new();
+        for tried in &benchmark.tried {
+            let own = &tried.strategy;
+            let others = matches!(own.trained_on, TrainedOn::AllBut(_));
+            let at = *known.entry((&own.method, own.unit, &own.budget, others)).or_insert_with(|| {
+                let (method, budget) = (own.method.as_str(), own.budget.as_str());
+                order.push(Self { method, unit: own.unit, budget, others, tried: Vec::new() });
+                order.len() - 1
+            });
+            order[at].tried.push(tried);
+        }
+        // Methods together, each from small to large.
+        let first = |line: &Self| order_of(benchmark, line.method, line.unit);
+        let share = |line: &Self| line.share();
+        order.sort_by(|a, b| {
+            (first(a), a.others).cmp(&(first(b), b.others)).then(share(a).total_cmp(&share(b)))
+        });
+        order
+    }
+
+    fn share(&self) -> f64 {
+        mean(self.tried.iter().map(|t| t.strategy.share))
+    }
+
+    fn reductions(&self, scope: Scope) -> Vec<f64> {
+        let own = self.tried.iter().flat_map(|t| &t.outcomes).filter(|o| o.scope == scope);
+        own.map(|o| o.reduction.value).filter(|v| v.is_finite()).collect()
+    }
+
+    fn inlier(&self) -> f64 {
+        let all = self.tried.iter().flat_map(|t| &t.outcomes).map(|o| o.inlier.value);
+        all.fold(f64::INFINITY, f64::min)
+    }
+
+    fn perplexity(&self) -> f64 {
+        self.tried.iter().filter_map(|t| t.strategy.perplexity_change).fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    fn known(&self, which: usize) -> String {
+        let all: Vec<f64> = self.tried.iter().filter_map(|t| t.precision_recall).map(|p| p[which]).collect();
+        if all.is_empty() { DASH.into() } else { share(mean(all.into_iter())) }
+    }
+}
+
+fn order_of(benchmark: &Benchmark, method: &str, unit: UnitKind) -> usize {
+    let null = method == MATCHED;
+    let at = benchmark.tried.iter().position(|t| t.strategy.method == method && t.strategy.unit == unit);
+    at.unwrap_or_default() + if null { benchmark.tried.len() } else { 0 }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), v| (sum + v, count + 1.0));
+    sum / count
+}
+
+/// Mean, and between which it lies over contexts.
+fn spread(values: &[f64]) -> String {
+    let (low, high) =
+        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+    if values.is_empty() {
+        return DASH.into();
+    }
+    let middle = percent(mean(values.iter().copied()));
+    format!("{middle} ({}..{})", fixed(low * 100.0, 0), fixed(high * 100.0, 0))
+}
+
+/// How well methods find what was planted: means over contexts.
+#[must_use]
+pub fn localisation_table(benchmark: &Benchmark) -> String {
+    let mut lines: Vec<(&str, UnitKind, Vec<[f64; 2]>)> = Vec::new();
+    for own in &benchmark.located {
+        let values = [own.found.auroc, own.found.average_precision];
+        match lines.iter_mut().find(|(method, unit, _)| *method == own.method && *unit == own.unit) {
+            Some((.., all)) => all.push(values),
+            None => lines.push((&own.method, own.unit, vec![values])),
+        }
+    }
+    let mut out =
+        "| method | scores | AUROC | lowest | average precision |\n|---|---|---|---|---|\n".to_owned();
+    for (method, unit, all) in lines {
+        let of = |i: usize| all.iter().map(move |v| v[i]);
+        out += &format!(
+            "| {method} | {unit}s | {} | {} | {} |\n",
+            fixed(mean(of(0)), 3),
+            fixed(of(0).fold(f64::INFINITY, f64::min), 3),
+            fixed(mean(of(1)), 3)
+        );
+    }
+    out
+}
+
+/// Every method at every budget: reductions of mean |SMD| on held-out names, means over contexts and
+/// their range.
+#[must_use]
+pub fn pareto_table(benchmark: &Benchmark) -> String {
+    let known = benchmark.shared_fraction.is_some();
+    let mut out = "| method | prunes | made from | weights | variations attributed on | held-out variations | other contexts | lowest inlier ratio | worst neutral perplexity | seconds |".to_owned();
+    out += if known { " precision | recall |" } else { "" };
+    out += &format!("\n|{}\n", "---|".repeat(if known { 12 } else { 10 }));
+    for line in Line::all(benchmark) {
+        let name = if line.method == ORACLE || line.method == MATCHED {
+            format!("{}, {}", line.method, line.budget)
+        } else {
+            line.method.to_owned()
+        };
+        let seconds = mean(line.tried.iter().map(|t| t.seconds));
+        let unseen = if line.others { Scope::LeftOut } else { Scope::CrossContext };
+        out += &format!(
+            "| {name} | {}s | {} | {} | {} | {} | {} | {} | {}% | {} |",
+            line.unit,
+            if line.others { "the others" } else { "one" },
+            share(line.share()),
+            spread(&line.reductions(Scope::Attributed)),
+            spread(&line.reductions(Scope::HeldOut)),
+            spread(&line.reductions(unseen)),
+            fixed(line.inlier(), 3),
+            signed(100.0 * line.perplexity()),
+            fixed(seconds, 1),
+        );
+        if known {
+            out += &format!(" {} | {} |", line.known(0), line.known(1));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Reduction in other contexts over that on held-out variations of the own one, method by method at the
+/// largest budget that differs, beside the share of bias that contexts were made to share.
+#[must_use]
+pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
+    let known: Vec<&Benchmark> = benchmarks.iter().filter(|b| b.shared_fraction.is_some()).collect();
+    let mut out = "| method | prunes |".to_owned();
+    for own in &known {
+        let shared = percent(own.shared_fraction.unwrap_or(f64::NAN));
+        out += &format!(" {shared} shared: own | others | others / own |");
+    }
+    out += &format!("\n|---|---|{}\n", "---|".repeat(3 * known.len()));
+    let Some(first) = known.first() else { return out };
+    let mut done: Vec<(&str, UnitKind)> = Vec::new();
+    for line in Line::all(first) {
+        if line.others || line.method == MATCHED || done.contains(&(line.method, line.unit)) {
+            continue;
+        }
+        done.push((line.method, line.unit));
+        out += &format!("| {} | {}s |", line.method, line.unit);
+        for own in &known {
+            let lines = Line::all(own);
+            let mut same = lines.iter().filter(|l| {
+                (l.method, l.unit, l.others) == (line.method, line.unit, false)
+                    && l.budget != "of all contexts"
+            });
+            // The budget that does most in its own context.
+            let best = same.by_ref().max_by(|a, b| {
+                let of = |l: &Line<'_>| mean(l.reductions(Scope::HeldOut).into_iter());
+                of(a).total_cmp(&of(b))
+            });
+            let (here, there) = best.map_or((f64::NAN, f64::NAN), |l| {
+                let of = |scope| mean(l.reductions(scope).into_iter());
+                (of(Scope::HeldOut), of(Scope::CrossContext))
+            });
+            let carried = if here > 0.1 { fixed(there / here, 2) } else { DASH.into() };
+            out += &format!(" {} | {} | {carried} |", percent(here), percent(there));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Reduction on held-out variations against the share of weights pruned, a curve for each method that prunes
+/// single weights.
+///
+/// # Errors
+/// A chart that cannot be drawn.
+pub fn pareto_chart(benchmark: &Benchmark, scope: Scope) -> Result<String, ReportError> {
+    let mut curves: Vec<(&str, Curve)> = Vec::new();
+    let lines = Line::all(benchmark);
+    for line in lines.iter().filter(|l| l.unit == UnitKind::Weight && !l.others && l.method != MATCHED) {
+        let point = (line.share(), mean(line.reductions(scope).into_iter()).max(-0.5));
+        match curves.iter_mut().find(|(method, _)| *method == line.method) {
+            Some((_, curve)) => curve.points.push(point),
+            None => {
+                let colour = method_colour(curves.len());
+                curves.push((line.method, Curve { points: vec![point], colour, shape: Shape::Dot }));
+            }
+        }
+    }
+    let names: Vec<&str> = curves.iter().map(|(name, _)| *name).collect();
+    let curves: Vec<Curve> = curves.into_iter().map(|(_, curve)| curve).collect();
+    let range = charts::range_of_curves(&curves, 0.0);
+    charts::against_share(&names.join(", "), &curves, range, true)
+}

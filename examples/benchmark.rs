@@ -1,0 +1,149 @@
+//! Every method at every budget, on models whose truth is known and on one where it is not.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bias_examples::cli::{Device, Failure, finish};
+use bias_examples::on_device;
+use bias_model::{Decoding, LanguageModel};
+use bias_study::{
+    Benchmark, Method, PromptSet, Scope, Settings, Study, StudyOptions, Truth, localisation_table,
+    pareto_chart, pareto_table, transfer_table, write,
+};
+use burn::tensor::backend::AutodiffBackend;
+use clap::Parser;
+
+/// Measure how well methods find and remove bias.
+///
+/// Each model is a folder with its own prompts.csv; where it has a truth.json (written by
+/// plant_fixture), methods are also measured by what they should have found. Attribution sees one half of the
+/// names and some variations; everything is tested on the other half of the names.
+#[derive(Parser)]
+struct Args {
+    /// Model folders; the planted models and the emergent one by default
+    models: Vec<PathBuf>,
+    /// Only methods whose name contains this; may be repeated
+    #[arg(long, value_name = "NAME")]
+    method: Vec<String>,
+    /// Shares of all prunable weights to prune
+    #[arg(
+        long,
+        value_name = "SHARE",
+        value_delimiter = ',',
+        default_value = "0.0005,0.001,0.002,0.005,0.01"
+    )]
+    budgets: Vec<f64>,
+    /// Folder for benchmark.json, tables and curves
+    #[arg(long, value_name = "DIR", default_value = "benchmark-out")]
+    out: PathBuf,
+    /// One planted model and the emergent one, one budget, few names
+    #[arg(long)]
+    quick: bool,
+    /// Names of each group asked about on planted models, whose bias comes from the surname
+    #[arg(long, default_value_t = 8)]
+    planted_names: usize,
+    /// The two groups compared, as `name_group` begins
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_values_t = ["white".to_owned(), "black".to_owned()])]
+    groups: Vec<String>,
+    /// Where the models run
+    #[arg(long, value_enum, default_value_t)]
+    device: Device,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// Names of each group asked about in the short form.
+const QUICK_NAMES: usize = 8;
+
+fn main() -> ExitCode {
+    finish(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(share) = args.budgets.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+        return Err(format!("--budgets: {share} is no share between 0 and 1").into());
+    }
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let all = ["planted-0", "planted-40", "planted-100", "emergent"];
+    let models: Vec<PathBuf> = match (args.models.as_slice(), args.quick) {
+        ([], false) => all.iter().map(|name| fixtures.join(name)).collect(),
+        ([], true) => all[1..2].iter().chain(&all[3..]).map(|name| fixtures.join(name)).collect(),
+        (models, _) => models.to_vec(),
+    };
+    let mut found = Vec::new();
+    for folder in &models {
+        let own = on_device!(args.device, |B, device| benchmark::<B>(args, folder, &device))?;
+        write(&args.out.join(format!("{}.json", own.model)), &serde_json::to_vec_pretty(&own)?)?;
+        let page = page(&own);
+        write(&args.out.join(format!("{}.md", own.model)), page.as_bytes())?;
+        for (name, scope) in [("held-out", Scope::HeldOut), ("other-contexts", Scope::CrossContext)] {
+            let chart = pareto_chart(&own, scope)?;
+            write(&args.out.join(format!("{}-{name}.svg", own.model)), chart.as_bytes())?;
+        }
+        println!("{page}");
+        found.push(own);
+    }
+    let transfer = transfer_table(&found);
+    write(&args.out.join("transfer.md"), transfer.as_bytes())?;
+    println!("{transfer}");
+    let seconds: f64 = found.iter().map(|own| own.seconds).sum();
+    println!("Finished in {seconds:.0} s; {} holds tables, curves and all numbers.", args.out.display());
+    Ok(())
+}
+
+fn page(own: &Benchmark) -> String {
+    let bias: Vec<_> = own.baseline.iter().map(|b| format!("{} {:.2}", b.context, b.bias.value)).collect();
+    let mut page =
+        format!("### {}\n\nMean |SMD| before: {}. {:.0} s.\n\n", own.model, bias.join(", "), own.seconds);
+    if own.shared_fraction.is_some() {
+        page += &localisation_table(own);
+        page.push('\n');
+    }
+    page + &pareto_table(own)
+}
+
+fn benchmark<A: AutodiffBackend>(
+    args: &Args,
+    folder: &Path,
+    device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
+) -> Result<Benchmark, Failure> {
+    let [a, b] = args.groups.as_slice() else {
+        return Err("two groups are needed, as in `white,black`".into());
+    };
+    let name = folder.file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
+    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), [a, b])?;
+    let truth = folder.join("truth.json");
+    let truth = if truth.exists() { Some(Truth::load(&truth)?) } else { None };
+    match (&truth, args.quick) {
+        (Some(_), _) => prompts.thin(args.planted_names),
+        (None, true) => prompts.thin(QUICK_NAMES),
+        (None, false) => {}
+    }
+    let neutral = std::fs::read_to_string(folder.join("neutral.txt")).unwrap_or_default();
+    let mut model = LanguageModel::<A::InnerBackend>::load(folder, device)?;
+    model.options_mut().batch_rows = args.device.batch_rows();
+    let options = StudyOptions {
+        settings: Settings {
+            seed: args.seed,
+            decoding: Decoding::exact_within(1e-2),
+            resamples: 200,
+            quick: args.quick,
+            ..Settings::default()
+        },
+        neutral: neutral.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect(),
+        threads: args.device.threads(),
+        ..StudyOptions::default()
+    };
+    let wanted =
+        |m: &Method<A>| args.method.is_empty() || args.method.iter().any(|own| m.name.contains(own.as_str()));
+    let methods: Vec<Method<A>> = Method::all().into_iter().filter(wanted).collect();
+    let budgets = if args.quick { &[0.002][..] } else { &args.budgets };
+    let mut study = Study::<A>::new(model, &name, &prompts, options)?;
+    Ok(study.benchmark(
+        &methods,
+        &["gap-pursuit", "gap-pursuit-worst", "signed-gap", "wanda"],
+        budgets,
+        truth.as_ref(),
+    )?)
+}
