@@ -2,6 +2,7 @@
 
 pub mod alibi;
 pub mod cli;
+pub mod norm_gap;
 pub mod world;
 
 /// Tensors come and go by the megabyte; the system's allocator gives such memory back and
