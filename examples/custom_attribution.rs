@@ -2,43 +2,17 @@
 
 use std::process::ExitCode;
 
-use bias_attrib::{AttribError, Attribution, Contrast, Wanda};
-use bias_core::{Convention, ParamScores};
+use bias_attrib::{Attribution as _, Contrast};
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
+use bias_examples::norm_gap::NormGap;
 use bias_examples::on_device;
 use bias_mask::{Intervention, Mask, top_fraction};
 use bias_model::Decoding;
-use bias_probe::HookedModel;
 use bias_study::{Settings, Study, StudyOptions};
-use burn::tensor::backend::Backend;
 use clap::Parser;
 
-/// Weights through which the two groups send signals of different strength:
-/// `|W_ij| · |‖x_j‖_A − ‖x_j‖_B|`, from the same channel norms that Wanda uses.
-///
-/// Unsigned and therefore crude: it cannot tell weights that carry the gap from those
-/// that hold it down. It is here to show how little a method of one's own takes.
-struct NormGap;
-
-impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for NormGap {
-    type Found = Vec<ParamScores>;
-
-    fn name(&self) -> &'static str {
-        "norm-gap"
-    }
-
-    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Vec<ParamScores>, AttribError> {
-        let norms = Wanda.attribute(model, contrast)?;
-        let scores = model.dims().projections().map(|(path, ..)| {
-            let [a, b] = norms.scores(model, &path)?;
-            let gap = a.values().iter().zip(b.values()).map(|(a, b)| (a - b).abs()).collect();
-            Ok(ParamScores::new(path, a.shape(), Convention::Importance, gap)?)
-        });
-        scores.collect()
-    }
-}
-
-/// Score with a method that is not part of the workspace, prune, and see what it did.
+/// Score with a method that is not part of the workspace (examples/src/norm_gap.rs), prune, and
+/// see what it did.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

@@ -3,6 +3,7 @@
 pub mod alibi;
 pub mod cli;
 pub mod folder;
+pub mod norm_gap;
 pub mod planted;
 pub mod training;
 pub mod world;

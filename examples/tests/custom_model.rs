@@ -3,6 +3,7 @@
 
 use bias_core::{ModelDims, ParamPath, Site};
 use bias_examples::alibi::Alibi;
+use bias_mask::testing::check_target;
 use bias_probe::testing::{Violation, check_model};
 use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
 use burn::backend::Flex;
@@ -18,6 +19,7 @@ fn model() -> Alibi<Flex> {
 #[test]
 fn an_outside_model_conforms() {
     check_model(&model(), 1e-4).unwrap();
+    check_target(&mut model(), &DIMS).unwrap();
 }
 
 /// A model with one promise broken.

@@ -19,10 +19,12 @@ use crate::{AttribError, Attribution, Contrast, RankDirections};
 /// and not for B is then `(I − Π_B) Π_A W`: see [`RankDirections::removed`] and
 /// [`RankDirections::outside`]. A share is
 /// of a matrix's rank, `min(out, in)`, rounded down; the paper takes most of it for both
-/// groups (ranks near 3,900 to 4,090 of 4,096).
+/// groups (ranks near 3,900 to 4,090 of 4,096). Few tokens span fewer directions: those whose
+/// singular value is below `max(out, in) · ε` of the largest, `ε` that of f32 (NumPy's
+/// `matrix_rank`), are what rounding makes of nothing and are not taken.
 ///
-/// `X Xᵀ`, `[in, in]`, is summed in f64 for one layer at a time, and the prompts are run
-/// once per layer; decompositions cost `O(out · in²)` per matrix and group: minutes for
+/// `X Xᵀ`, `[in, in]`, is made in f64 on the host for one layer at a time, and the prompts are
+/// run once per layer; it costs `O(tokens · in²)`, and decompositions `O(out · in²)` per matrix and group: minutes for
 /// models of a few hundred million weights, hours for billions.
 #[derive(Debug, Clone, Copy)]
 pub struct ActSvd {
@@ -65,7 +67,9 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActSvd {
                 let of = |roots: &BTreeMap<Site, Mat<f64>>, share: f64| {
                     let root = roots.get(&site).ok_or(ProbeError::NeverFired { sites: vec![site] })?;
                     let rank = (share * out.min(inner) as f64) as usize;
-                    leading(&(&weight * root), |_| rank)
+                    let least = out.max(inner) as f64 * f64::from(f32::EPSILON);
+                    let spanned = |s: &[f64]| s.iter().take_while(|own| **own > least * s[0]).count();
+                    leading(&(&weight * root), |strengths| spanned(strengths).min(rank))
                         .ok_or_else(|| AttribError::NoConvergence { path: path.clone() })
                 };
                 let both = [of(&a, self.shares[0])?, of(&b, self.shares[1])?];
@@ -87,10 +91,9 @@ fn roots<B: Backend>(
     for trees in groups {
         let batch = token_batch(trees)?;
         let mut watch = Watch::new(sites.iter().copied(), |site, value: Tensor<B, 3>| {
-            let [.., inner] = value.dims();
-            let own = read(second_moment(&batch, value.clone()), ValuesOf::Site(site));
-            let own = matrix(&own.map_err(|_| ProbeError::NotFinite { site })?, [inner, inner]);
-            let sum = moments.entry(site).or_insert_with(|| Mat::zeros(inner, inner));
+            let own = second_moment(&batch, site, value.clone());
+            let own = own.map_err(|_| ProbeError::NotFinite { site })?;
+            let sum = moments.entry(site).or_insert_with(|| Mat::zeros(own.nrows(), own.ncols()));
             *sum += own;
             Ok(value)
         });
@@ -106,9 +109,15 @@ fn roots<B: Backend>(
 }
 
 /// `Σ w x xᵀ` over a batch's tokens, `[channels, channels]`.
-fn second_moment<B: Backend>(batch: &TokenBatch, value: Tensor<B, 3>) -> Tensor<B, 2> {
+fn second_moment<B: Backend>(
+    batch: &TokenBatch,
+    site: Site,
+    value: Tensor<B, 3>,
+) -> Result<Mat<f64>, AttribError> {
     let [rows, width, channels] = value.dims();
-    let x = value.reshape([rows * width, channels]);
-    let weights = batch.role_weights::<B>(&TokenRole::REAL, &x.device()).sum_dim(0).transpose();
-    (x.clone() * weights).transpose().matmul(x)
+    let weights = batch.role_weights::<B>(&TokenRole::REAL, &value.device()).sum_dim(0);
+    let weights = read(weights, ValuesOf::Site(site))?;
+    let x = matrix(&read(value, ValuesOf::Site(site))?, [rows * width, channels]);
+    let x = Mat::from_fn(rows * width, channels, |i, j| f64::from(weights[i]).sqrt() * x[(i, j)]);
+    Ok(x.transpose() * &x)
 }

@@ -9,7 +9,8 @@ use crate::{AttribError, Contrast};
 /// [`HookedModel`](bias_probe::HookedModel) (its weights, and an observer in its
 /// forward pass), and give back scores. Methods that score weights give
 /// `Vec<ParamScores>`, those that score heads or neurons
-/// [`UnitScores`](bias_core::UnitScores).
+/// [`UnitScores`](bias_core::UnitScores). Begin with [`Contrast::check`], and run
+/// `testing::check_attribution` on it (feature `testing`).
 pub trait Attribution<B: Backend, M: HookedModel<B>> {
     /// What it finds out.
     type Found;

@@ -66,8 +66,12 @@ impl Contrast {
         Self { a: self.b.clone(), b: self.a.clone() }
     }
 
-    /// Refuses what no method can work with.
-    pub(crate) fn check(&self) -> Result<(), AttribError> {
+    /// Refuses what no method can work with: what an [`Attribution`](crate::Attribution) begins with.
+    ///
+    /// # Errors
+    /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer without tokens, or
+    /// whose weight or value is not a number of its kind.
+    pub fn check(&self) -> Result<(), AttribError> {
         for (arm, respondents) in [('A', &self.a), ('B', &self.b)] {
             if respondents.is_empty() {
                 return Err(AttribError::EmptyArm { arm });
@@ -85,7 +89,10 @@ impl Contrast {
     }
 
     /// The same, for methods that compare A's `k`-th person with B's.
-    pub(crate) fn check_pairs(&self) -> Result<(), AttribError> {
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); [`AttribError::Unpaired`] for groups of different size.
+    pub fn check_pairs(&self) -> Result<(), AttribError> {
         self.check()?;
         if self.a.len() == self.b.len() {
             return Ok(());

@@ -42,6 +42,7 @@
 //! | place | [`Place`]: where a forward pass is intervened on |
 //! | direction | [`Direction`]: which group's set difference |
 //! | sum | [`sum_scores`]: several prompts' scores as one |
+//! | testing | `check_attribution`: what any method must do, for implementors (feature `testing`) |
 //! | file, provenance | [`save_scores`], [`load_scores`], [`Provenance`]: scores as safetensors; what is not scores saves itself |
 //!
 //! Importance cannot say for or against: compare the groups' tops. Scores of
@@ -75,6 +76,8 @@ mod readback;
 mod signed_gap;
 mod snip;
 mod sum;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tree;
 mod wanda;
 mod watch;

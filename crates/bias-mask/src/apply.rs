@@ -33,7 +33,7 @@ impl FromIterator<(ParamPath, Vec<f64>)> for Means {
 
 impl Means {
     /// The means for a matrix of so many input channels.
-    fn of(&self, path: &ParamPath, expected: usize) -> Result<&[f64], MaskError> {
+    pub(crate) fn of(&self, path: &ParamPath, expected: usize) -> Result<&[f64], MaskError> {
         let means = self.0.get(path).ok_or_else(|| MaskError::MissingMeans { path: path.clone() })?;
         if means.len() != expected {
             return Err(MaskError::Channels { path: path.clone(), expected, found: means.len() });
@@ -101,7 +101,7 @@ impl Mask {
 }
 
 /// `Σ_j W_ij · mean_j` over the chosen `j`, for every output `i`.
-fn passed_on(bits: &BitMatrix, weight: &TensorData, means: &[f64]) -> Vec<f64> {
+pub(crate) fn passed_on(bits: &BitMatrix, weight: &TensorData, means: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; bits.rows()];
     for (i, weight) in weight.iter::<f64>().enumerate().filter(|(i, _)| bits.contains(*i)) {
         sums[i / bits.cols()] += weight * means[i % bits.cols()];

@@ -31,6 +31,7 @@
 //! | units | [`unit_mask`], [`head_mask`], [`group_mask`], [`neuron_mask`], [`layer_mask`]: the weights of whole units |
 //! | aggregate | [`aggregate`]: scores of weights, summed to scores of units |
 //! | target | [`MaskTarget`]: what a model must offer |
+//! | testing | `check_target`: what any model must do, for implementors (feature `testing`) |
 //! | apply | [`Intervention`], [`Means`]: weights to zero, to a share, to what they pass on on average |
 //! | directions | [`Directions`], [`Side`]: removed from a matrix's outputs or inputs |
 //! | undo | [`Undo`]: back, bit for bit |
@@ -49,6 +50,8 @@ mod mask;
 mod rank;
 mod select;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod undo;
 mod units;
 

@@ -6,7 +6,8 @@ use crate::MaskError;
 /// A model whose weight matrices can be read and set: what a mask is applied to.
 ///
 /// Biases are optional. A model that does not say how to reach them can be zeroed and
-/// scaled, and refuses what would change a bias.
+/// scaled, and refuses what would change a bias. Run `testing::check_target` on your own
+/// (feature `testing`).
 pub trait MaskTarget<B: Backend> {
     /// A weight matrix, `[out, in]`.
     ///

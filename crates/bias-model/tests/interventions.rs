@@ -4,12 +4,13 @@
 use std::path::PathBuf;
 
 use bias_core::{HeadId, ParamPath, Projection, TokenRole};
+use bias_mask::testing::check_target;
 use bias_mask::{Change, Changes, Directions, HeadAblation, Intervention, Means, Side, head_mask};
 use bias_model::{
     Checkpoint, Decoder, HookedModel as _, MaskTarget as _, ModelConfig, ModelError, Precision,
 };
 use bias_probe::{Edit, NoObserver, Observer, Sequence, TokenBatch};
-use burn::backend::Flex;
+use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 
 /// Without and with biases, widened and stored narrow.
@@ -110,5 +111,19 @@ fn removed_directions_are_projected_out_and_come_off_in_any_order() {
         assert_ne!(logits(&model, &mut NoObserver), whole, "{case}");
         changes.clear(&mut model).unwrap();
         assert_eq!(logits(&model, &mut NoObserver), whole, "{case}");
+    }
+}
+
+/// Also under autodiff, where attribution and pruning meet.
+#[test]
+fn decoders_are_what_masks_ask_for() {
+    for (case, precision) in CASES {
+        let mut model = load(case, precision);
+        let dims = *model.dims();
+        check_target(&mut model, &dims).unwrap_or_else(|e| panic!("{case}: {e}"));
+        if precision == Precision::F32 {
+            let mut tracked = model.differentiable::<Autodiff<Flex>>();
+            check_target(&mut tracked, &dims).unwrap_or_else(|e| panic!("{case}: {e}"));
+        }
     }
 }

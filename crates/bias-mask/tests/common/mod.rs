@@ -92,15 +92,24 @@ impl<B: Backend> MaskTarget<B> for Bag<B> {
     }
 
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
+        let (expected, found) = (MaskTarget::weight(self, path)?.dims(), value.dims());
+        if expected != found {
+            return Err(MaskError::ShapeMismatch { path: path.clone(), expected, found });
+        }
         self.weights.insert(path.clone(), value);
         Ok(())
     }
 
     fn bias(&self, path: &ParamPath) -> Result<Option<Tensor<B, 1>>, MaskError> {
+        MaskTarget::weight(self, path)?;
         Ok(self.biases.get(path).cloned())
     }
 
     fn set_bias(&mut self, path: &ParamPath, value: Option<Tensor<B, 1>>) -> Result<(), MaskError> {
+        let [expected, _] = MaskTarget::weight(self, path)?.dims();
+        if let Some(found) = value.as_ref().map(|bias| bias.dims()[0]).filter(|found| *found != expected) {
+            return Err(MaskError::Channels { path: path.clone(), expected, found });
+        }
         match value {
             Some(value) => self.biases.insert(path.clone(), value),
             None => self.biases.remove(path),

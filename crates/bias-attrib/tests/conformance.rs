@@ -1,0 +1,247 @@
+//! Every method keeps what the trait promises, and one that does not is caught.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::cell::Cell;
+use std::path::PathBuf;
+
+use bias_attrib::testing::{Claims, Violation, check_attribution};
+use bias_attrib::{
+    ActSvd, ActivationDifference, ActivationPatching, AttribError, Attribution, AttributionPatching,
+    Contrast, Direction, GroupNorms, GroupScores, HeadAttention, Knockout, Magnitude, ParamScores,
+    PlaceScores, PossibleAnswer, Random, RankDirections, Respondent, SignedActivationDifference, SignedGap,
+    Snip, UnitScores, Wanda,
+};
+use bias_core::{ModelDims, ParamPath, TokenRole, UnitKind};
+use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
+use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// A few times the largest difference that order makes.
+const TOLERANCE: f64 = 1e-5;
+
+fn model(case: &str) -> Decoder<Flex> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
+    let config = ModelConfig::from_folder(&folder).unwrap();
+    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
+}
+
+fn respondent(name: &[u32], value: f64) -> Respondent {
+    let parts = [(&[1, 5][..], TokenRole::Prompt), (name, TokenRole::Name), (&[30, 8], TokenRole::Prompt)];
+    let tokens = parts.iter().flat_map(|(tokens, _)| tokens.iter().copied()).collect();
+    let roles = parts.iter().flat_map(|(tokens, role)| tokens.iter().map(|_| *role)).collect();
+    let answer = |tokens: &[u32], value, weight| PossibleAnswer {
+        tokens: tokens.into(),
+        finished: true,
+        value,
+        weight,
+    };
+    let answers = vec![
+        answer(&[7, 2], Some(value), 0.5),
+        answer(&[7, 9, 2], Some(3.0 * value), 0.2),
+        answer(&[11, 2], None, 0.1),
+    ];
+    Respondent { prompt: Sequence::chain(tokens, roles).unwrap(), answers }
+}
+
+/// Names of several lengths, paired with others; fewer different tokens than ActSVD is asked
+/// for directions.
+fn contrast() -> Contrast {
+    Contrast {
+        a: vec![respondent(&[20], 10.0), respondent(&[21, 22], 12.0), respondent(&[40, 41], 7.0)],
+        b: vec![respondent(&[23, 24], 8.0), respondent(&[25], 9.0), respondent(&[42, 17], 5.0)],
+    }
+}
+
+fn of_params(found: Vec<ParamScores>) -> Vec<f64> {
+    found.iter().flat_map(|own| own.values()).map(|score| f64::from(*score)).collect()
+}
+
+fn of_groups(found: GroupScores) -> Vec<f64> {
+    of_params([found.a(), found.b()].concat())
+}
+
+fn of_units(found: UnitScores) -> Vec<f64> {
+    found.scores.iter().map(|(_, score)| f64::from(*score)).collect()
+}
+
+fn of_places(found: PlaceScores) -> Vec<f64> {
+    found.scores.iter().map(|(_, score)| f64::from(*score)).collect()
+}
+
+fn of_norms<B: Backend>(model: &impl HookedModel<B>, found: GroupNorms) -> Vec<f64> {
+    let both = model.dims().projections().flat_map(|(path, ..)| found.scores(model, &path).unwrap());
+    of_params(both.collect())
+}
+
+/// What is left of each matrix: singular vectors may turn their signs.
+fn of_directions(model: &Decoder<Flex>, found: RankDirections) -> Vec<f64> {
+    let left = model.dims().projections().flat_map(|(path, ..)| {
+        let weight = HookedModel::weight(model, &path).unwrap();
+        found.removed(&path, weight, Direction::AWithoutB).unwrap().into_data().to_vec::<f32>().unwrap()
+    });
+    left.map(f64::from).collect()
+}
+
+#[test]
+fn every_method_conforms() {
+    for case in ["gqa_sharded", "gpt2_hub"] {
+        let (model, contrast) = (model(case), contrast());
+        let tracked = model.differentiable::<Autodiff<Flex>>();
+        let reading = Claims::within(TOLERANCE);
+        let ignoring = reading.ignoring_contrast();
+        let kinds = [UnitKind::Head, UnitKind::KvGroup, UnitKind::Neuron];
+        let mut checked = vec![
+            check_attribution(&Magnitude, &model, &contrast, ignoring, of_params),
+            check_attribution(&Random::new(3), &model, &contrast, ignoring, of_params),
+            check_attribution(&Wanda, &model, &contrast, reading, |found| of_norms(&model, found)),
+            check_attribution(&Snip::default(), &tracked, &contrast, reading, of_groups),
+            check_attribution(&SignedGap::default(), &tracked, &contrast, reading, of_params),
+            check_attribution(&SignedGap::default().with_guard(0.5), &tracked, &contrast, reading, of_params),
+            check_attribution(&ActivationDifference, &model, &contrast, reading, of_units),
+            check_attribution(&SignedActivationDifference::default(), &tracked, &contrast, reading, of_units),
+            check_attribution(&HeadAttention, &model, &contrast, reading, of_units),
+            check_attribution(&ActSvd::new(0.25, 0.5).unwrap(), &model, &contrast, reading, |found| {
+                of_directions(&model, found)
+            }),
+        ];
+        for kind in kinds {
+            checked.extend([
+                check_attribution(&Knockout::every(kind), &model, &contrast, reading, of_places),
+                check_attribution(&ActivationPatching::every(kind), &model, &contrast, reading, of_places),
+                check_attribution(&AttributionPatching::every(kind), &tracked, &contrast, reading, of_places),
+            ]);
+        }
+        for (i, checked) in checked.into_iter().enumerate() {
+            checked.unwrap_or_else(|e| panic!("{case}, method {i}: {e}"));
+        }
+    }
+}
+
+/// A model that a method can change behind its back.
+struct Soft {
+    model: Decoder<Flex>,
+    spoilt: Cell<bool>,
+}
+
+impl HookedModel<Flex> for Soft {
+    fn dims(&self) -> &ModelDims {
+        self.model.dims()
+    }
+    fn device(&self) -> burn::backend::flex::FlexDevice {
+        self.model.device()
+    }
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<Flex>,
+    ) -> Result<Tensor<Flex, 3>, ProbeError> {
+        self.model.hidden(batch, observer)
+    }
+    fn unembed(&self, hidden: Tensor<Flex, 3>) -> Tensor<Flex, 3> {
+        self.model.unembed(hidden)
+    }
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
+        let weight = HookedModel::weight(&self.model, path)?;
+        Ok(if self.spoilt.get() { weight.zeros_like() } else { weight })
+    }
+}
+
+/// Wanda with one promise broken.
+struct Broken(Fault, Cell<u32>);
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// None.
+    Sound,
+    /// A name that is no file's.
+    Named,
+    /// Numbers that count the runs.
+    Unsteady,
+    /// A number that is none.
+    NotFinite,
+    /// The same score for everything.
+    Blunt,
+    /// Zeroes the model's weights.
+    Destructive,
+    /// Scores by who comes first.
+    Ordered,
+    /// Scores by which answer comes first.
+    OrderedAnswers,
+    /// Knows what to look for, but does not look.
+    Deaf,
+    /// Gives numbers for what cannot be compared.
+    Lenient,
+    /// Refuses it for whatever reason.
+    Vague,
+}
+
+impl Attribution<Flex, Soft> for Broken {
+    type Found = Vec<f64>;
+
+    fn name(&self) -> &'static str {
+        if matches!(self.0, Fault::Named) { "../Wanda" } else { "wanda" }
+    }
+
+    fn attribute(&self, model: &Soft, contrast: &Contrast) -> Result<Vec<f64>, AttribError> {
+        let found = Wanda.attribute(model, contrast).map(|found| of_norms(model, found));
+        let mut numbers = match (self.0, found) {
+            (Fault::Lenient, Err(_)) => vec![1.0, 2.0],
+            (Fault::Vague, Err(_)) => return Err(AttribError::NoSpread),
+            (_, found) => found?,
+        };
+        match self.0 {
+            Fault::Unsteady => {
+                self.1.set(self.1.get() + 1);
+                numbers[0] += f64::from(self.1.get());
+            }
+            Fault::NotFinite => numbers[1] = f64::NAN,
+            Fault::Blunt => numbers.fill(1.0),
+            Fault::Destructive => model.spoilt.set(true),
+            Fault::Ordered => numbers[0] += f64::from(contrast.b[0].prompt.tokens()[2]),
+            Fault::OrderedAnswers => numbers[0] += contrast.b[0].answers[0].weight,
+            Fault::Deaf => numbers = vec![1.0, 2.0],
+            Fault::Sound | Fault::Named | Fault::Lenient | Fault::Vague => {}
+        }
+        Ok(numbers)
+    }
+}
+
+#[test]
+fn broken_promises_are_caught() {
+    let (model, contrast) = (model("gqa_sharded"), contrast());
+    let check = |fault, claims| {
+        let soft = Soft { model: model.clone(), spoilt: Cell::new(false) };
+        check_attribution(&Broken(fault, Cell::new(0)), &soft, &contrast, claims, |found| found)
+    };
+    let reading = Claims::within(TOLERANCE);
+    check(Fault::Sound, reading).unwrap();
+    for (fault, expected) in [
+        (Fault::Named, "a name must be lower-case letters, digits and dashes"),
+        (Fault::Unsteady, "the same input must give the same numbers"),
+        (Fault::NotFinite, "numbers must be finite"),
+        (Fault::Blunt, "numbers must tell things apart"),
+        (Fault::Destructive, "the model must stay as it is"),
+        (Fault::Ordered, "the order of people must not matter"),
+        (Fault::OrderedAnswers, "the order of answers must not matter"),
+        (Fault::Deaf, "the contrast must matter"),
+        (Fault::Lenient, "an empty group must be refused as such"),
+        (Fault::Vague, "an empty group must be refused as such"),
+    ] {
+        let found = check(fault, reading);
+        assert!(
+            matches!(found, Err(Violation::Claim { claim, .. }) if claim == expected),
+            "{fault:?}: {found:?}"
+        );
+    }
+    // What looks at the contrast cannot say that it does not.
+    let found = check(Fault::Sound, reading.ignoring_contrast());
+    assert!(
+        matches!(found, Err(Violation::Claim { claim, .. }) if claim.starts_with("a method that ignores"))
+    );
+    // Order shows nothing where there is one of each.
+    let alone = Contrast { a: contrast.a[..1].to_vec(), b: contrast.b[..1].to_vec() };
+    let found = check_attribution(&HeadAttention, &model, &alone, reading, of_units);
+    assert!(matches!(found, Err(Violation::Contrast { .. })));
+}

@@ -1,0 +1,38 @@
+//! A method from outside the workspace keeps the trait's promises, on a model from outside.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use bias_attrib::testing::{Claims, check_attribution};
+use bias_attrib::{Contrast, PossibleAnswer, Respondent};
+use bias_core::{ModelDims, ParamScores, TokenRole};
+use bias_examples::alibi::Alibi;
+use bias_examples::norm_gap::NormGap;
+use bias_probe::Sequence;
+use burn::backend::Flex;
+
+const DIMS: ModelDims =
+    ModelDims { layers: 2, d_model: 12, heads: 4, kv_heads: 2, d_head: 3, d_mlp: 20, gated: true, vocab: 40 };
+
+fn about(name: u32) -> Respondent {
+    let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
+    let answer = |token, weight| PossibleAnswer {
+        tokens: vec![token, 2],
+        finished: true,
+        value: Some(f64::from(token)),
+        weight,
+    };
+    Respondent {
+        prompt: Sequence::chain(vec![1, name, 3], roles).unwrap(),
+        answers: vec![answer(7, 0.5), answer(8, 0.3)],
+    }
+}
+
+fn numbers(found: Vec<ParamScores>) -> Vec<f64> {
+    found.iter().flat_map(|own| own.values()).map(|score| f64::from(*score)).collect()
+}
+
+#[test]
+fn an_outside_method_conforms() {
+    let model = Alibi::<Flex>::random(DIMS, &Default::default());
+    let contrast = Contrast { a: [11, 12, 13].map(about).to_vec(), b: [21, 22, 23].map(about).to_vec() };
+    check_attribution(&NormGap, &model, &contrast, Claims::within(1e-5), numbers).unwrap();
+}
