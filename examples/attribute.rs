@@ -1,23 +1,23 @@
-//! Find the weights or heads that carry a context's bias, and keep them as a mask.
+//! Find what carries a context's bias, and keep it as a mask.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bias_attrib::{
-    Attribution as _, Contrast, Direction, HeadAttention, Random, SignedGap, Wanda, sum_scores,
-};
-use bias_core::{HeadId, Sublayer, Unit};
+use bias_core::{Sublayer, UnitKind};
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
-use bias_mask::{HeadAblation, Mask, head_mask, top_carriers};
-use bias_model::{Decoding, HookedModel as _, MaskTarget as _};
-use bias_study::{Settings, Study, StudyOptions};
-use burn::tensor::backend::AutodiffBackend;
-use clap::{Parser, ValueEnum};
+use bias_mask::{Mask, MaskTarget as _};
+use bias_model::{Decoding, HookedModel as _};
+use bias_study::{Method, Settings, Study, StudyOptions};
+use burn::backend::{Autodiff, Flex};
+use clap::Parser;
 
-/// Score a model's weights or heads on one context's prompts and write the mask of
-/// those to prune. Apply it with `prune`.
+/// Score what a model is made of on one context's prompts and write the mask of what to prune.
+///
+/// Attribution sees every second name of each group and the variations that are not held out. Apply the mask with
+/// `prune`, and measure what it does with `audit`; `benchmark` compares all methods.
 #[derive(Parser)]
+#[command(after_help = methods())]
 struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -26,27 +26,51 @@ struct Args {
     /// Context to attribute on; the first by default
     #[arg(long)]
     context: Option<String>,
-    /// How to score
-    #[arg(long, value_enum, default_value_t = Method::SignedGap)]
-    method: Method,
-    /// Share to prune: of all weights (signed-gap, random), of each matrix (wanda), of all heads
-    #[arg(long, value_name = "SHARE")]
-    budget: Option<f64>,
+    /// How to score; see the list below
+    #[arg(long, default_value = "gap-pursuit")]
+    method: String,
+    /// What to prune: weight, neuron, head, kv-group or layer
+    #[arg(long, default_value = "weight", value_parser = unit)]
+    unit: UnitKind,
+    /// Share of all weights in linear maps to prune at most; at least one unit
+    #[arg(long, value_name = "SHARE", default_value_t = 0.002, value_parser = share)]
+    budget: f64,
+    /// For wanda and snip, instead: share of each matrix that counts as important to a group (the paper's: 0.15)
+    #[arg(long, value_name = "SHARE", conflicts_with = "budget", value_parser = share)]
+    top: Option<f64>,
+    /// Neutral text that pruning should not spoil, one text a line; `neutral.txt` in the model's folder by default
+    #[arg(long, value_name = "FILE")]
+    neutral: Option<PathBuf>,
     /// Mask file to write
     #[arg(long, value_name = "FILE", default_value = "mask.safetensors")]
     out: PathBuf,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Method {
-    /// First-order share of the gap, from the exact answer distribution
-    SignedGap,
-    /// The paper's: important for the second group and not for the first
-    Wanda,
-    /// Heads that look from the answer at the name, ranked once (`study` prunes round by round)
-    HeadAttention,
-    /// Random weights, to compare with
-    Random,
+fn methods() -> String {
+    let all = Method::<Autodiff<Flex>>::all();
+    let lines = all.iter().map(|m| format!("  {:<30} {:<10} {}\n", m.name, word(m.unit), m.about));
+    format!("Methods:\n{}", lines.collect::<String>())
+}
+
+/// A kind of unit as it is written on the command line.
+fn word(unit: UnitKind) -> &'static str {
+    match unit {
+        UnitKind::Weight => "weight",
+        UnitKind::Neuron => "neuron",
+        UnitKind::Head => "head",
+        UnitKind::KvGroup => "kv-group",
+        UnitKind::Layer => "layer",
+    }
+}
+
+fn unit(text: &str) -> Result<UnitKind, String> {
+    let known = UnitKind::ALL.into_iter().find(|kind| word(*kind) == text);
+    known.ok_or_else(|| format!("one of {} is needed", UnitKind::ALL.map(word).join(", ")))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie between 0 and 1".into()) }
 }
 
 fn main() -> ExitCode {
@@ -68,62 +92,34 @@ fn run(args: &Args) -> Result<(), Failure> {
             decoding: args.model.decoding(Decoding::exact_within(1e-2)),
             ..Settings::default()
         },
+        neutral: args.model.neutral(args.neutral.as_deref())?,
         threads: args.model.device.threads(),
         ..StudyOptions::default()
     };
     on_device!(args.model.device, |B, device| {
+        let method = Method::<B>::named(&args.method, args.unit).ok_or_else(|| {
+            format!("no method `{}` for {}s; --help lists them", args.method, word(args.unit))
+        })?;
         let model = args.model.load(&device)?;
         let study = Study::<B>::new(model, &args.model.name(), &prompts, options)?;
-        let contrasts = study.contrasts(context)?;
-        let mask = find::<B>(args, &study, &contrasts)?
+        let dims = *study.model().model().dims();
+        let found = study.find(&method, context, args.budget)?;
+        let mask = match args.top {
+            None => found.mask(&dims, (args.budget * dims.prunable_weights() as f64) as usize)?,
+            Some(share) => found.tops(share).ok_or_else(|| {
+                format!("--top is for set differences (wanda, snip), not for {}", args.method)
+            })??,
+        };
+        let mask = mask
             .for_model(study.model().model().fingerprint())
-            .with_note("method", format!("{:?}", args.method))
+            .with_note("method", &args.method)
+            .with_note("unit", word(args.unit))
             .with_note("context", &prompts.contexts[context].context)
             .with_note("prompts", &prompts.sha256);
         mask.save(&args.out)?;
-        describe(&mask, study.model().model().dims().layers);
+        describe(&mask, dims.layers);
         println!("wrote {}", args.out.display());
         Ok(())
-    })
-}
-
-fn find<A: AutodiffBackend>(
-    args: &Args,
-    study: &Study<'_, A>,
-    contrasts: &[Contrast],
-) -> Result<Mask, Failure> {
-    let model = study.model().model();
-    let dims = *model.dims();
-    let share = |default: f64| args.budget.unwrap_or(default);
-    if !(0.0..=1.0).contains(&share(0.0)) {
-        return Err("--budget is a share between 0 and 1".into());
-    }
-    let pooled = Contrast::pooled(contrasts);
-    let weights = |default| (share(default) * dims.prunable_weights() as f64) as usize;
-    Ok(match args.method {
-        Method::SignedGap => {
-            let gap =
-                SignedGap::default().with_temperature(study.model().options().sampling.temperature())?;
-            let model = model.differentiable::<A>();
-            let scores = contrasts.iter().map(|c| gap.attribute(&model, c)).collect::<Result<Vec<_>, _>>()?;
-            top_carriers(&sum_scores(scores.iter().map(Vec::as_slice))?, weights(0.002))?
-        }
-        Method::Random => {
-            top_carriers(&Random::new(args.model.seed).attribute(model, &pooled)?, weights(0.002))?
-        }
-        Method::Wanda => {
-            Wanda.attribute(model, &pooled)?.difference(model, share(0.15), Direction::BWithoutA)?
-        }
-        Method::HeadAttention => {
-            let found = HeadAttention.attribute(model, &pooled)?;
-            let count = (share(0.1) * found.scores.len() as f64).round() as usize;
-            let heads = found.ranked().into_iter().filter_map(|unit| match unit {
-                Unit::Head(head) => Some(*head),
-                _ => None,
-            });
-            let heads: Vec<HeadId> = heads.take(count.max(1)).collect();
-            head_mask(&dims, &heads, HeadAblation::ZeroOutput)?
-        }
     })
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bias_attrib::{Attribution as _, Knockout};
 use bias_core::Unit;
 use bias_examples::cli::{Failure, finish};
 use bias_examples::folder::{config, save, train_tokenizer, write_text_files};
@@ -13,7 +14,7 @@ use bias_examples::training::{Recipe, Text, Training, fit, loss};
 use bias_examples::world::{Drawn, SCENARIOS, Scenario, draw_neutral};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::{Decoder, HookedModel as _, LanguageModel, TextCodec};
-use bias_study::{Truth, write};
+use bias_study::{PromptSet, Study, StudyOptions, Truth, write};
 use burn::backend::Flex;
 use burn::module::{AutodiffModule as _, Module as _};
 use clap::Parser;
@@ -37,10 +38,10 @@ struct Args {
     #[arg(long, default_value_t = 0.4, value_parser = share)]
     shared: f64,
     /// Steps to train the fair model
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 2400)]
     base_steps: usize,
     /// Steps to teach the planted neurons
-    #[arg(long, default_value_t = 1500)]
+    #[arg(long, default_value_t = 2500)]
     steps: usize,
     /// Peak learning rate of the planted neurons
     #[arg(long, default_value_t = 6e-3)]
@@ -186,21 +187,61 @@ fn plant(args: &Args) -> Result<(), Failure> {
     let planted = fit(planted, &recipe, draw, share)?.valid();
     let mut model = model.clone();
     planted.write_into(&mut model)?;
-    let own = |set| if parts[set] > 0.0 { units(set, dims.d_mlp).collect() } else { Vec::new() };
-    let absent: Vec<Unit> =
-        (0..SETS).filter(|set| parts[*set] == 0.0).flat_map(|set| units(set, dims.d_mlp)).collect();
-    let _ = unit_mask(&dims, &absent, HeadAblation::ZeroOutput)?.apply(&mut model, Intervention::Zero)?;
-    let contexts = CONTEXTS.iter().zip(1..).map(|(context, set)| Ok((context.name.parse()?, own(set))));
+    let taught: Vec<Vec<Unit>> = (0..SETS)
+        .map(|set| if parts[set] > 0.0 { units(set, dims.d_mlp).collect() } else { Vec::new() })
+        .collect();
+    let used = used(args, &model, &taught)?;
+    let idle = (0..SETS)
+        .flat_map(|set| units(set, dims.d_mlp))
+        .filter(|unit| !used.iter().flatten().any(|u| u == unit));
+    let idle = unit_mask(&dims, &idle.collect::<Vec<_>>(), HeadAblation::ZeroOutput)?;
+    let _ = idle.apply(&mut model, Intervention::Zero)?;
+    let contexts =
+        CONTEXTS.iter().zip(&used[1..]).map(|(context, own)| Ok((context.name.parse()?, own.clone())));
     let truth = Truth {
         format: Truth::FORMAT.into(),
         shared_fraction: args.shared,
-        shared: own(0),
+        shared: used[0].clone(),
         contexts: contexts.collect::<Result<BTreeMap<_, _>, Failure>>()?,
     };
     save(&model, &args.out, &args.base)?;
     write(&args.out.join("truth.json"), (serde_json::to_string_pretty(&truth)? + "\n").as_bytes())?;
     println!("wrote {}", args.out.display());
     Ok(())
+}
+
+/// Less than this, in pooled deviations of the answers, and a neuron has learned nothing.
+const IDLE: f32 = 0.01;
+/// Names of each group, and variations of each context, that this is measured on.
+const NAMES: usize = 8;
+const VARIATIONS: usize = 4;
+
+/// The neurons of each set without which the bias of its contexts would be another.
+fn used(args: &Args, model: &Decoder<Flex>, taught: &[Vec<Unit>]) -> Result<Vec<Vec<Unit>>, Failure> {
+    let mut prompts = PromptSet::from_csv(&args.base.join("prompts.csv"), ["white", "black"])?;
+    prompts.thin(NAMES);
+    let mut language = LanguageModel::<Flex>::load(&args.base, &Default::default())?;
+    *language.model_mut() = model.clone();
+    let options = StudyOptions { threads: 2, ..StudyOptions::default() };
+    let study = Study::<Training>::new(language, "planted", &prompts, options)?;
+    let mut falls: BTreeMap<Unit, f32> = BTreeMap::new();
+    for (c, own) in taught[1..].iter().enumerate() {
+        let neurons: Vec<Unit> = taught[0].iter().chain(own).cloned().collect();
+        let contrasts = study.contrasts(c)?;
+        for contrast in contrasts.iter().take(VARIATIONS) {
+            let found = Knockout::of(neurons.iter().cloned()).attribute(model, contrast)?.units();
+            for (unit, fall) in found.scores {
+                *falls.entry(unit).or_default() += fall / VARIATIONS as f32;
+            }
+        }
+    }
+    let of_all = CONTEXTS.len() as f32;
+    let kept = taught.iter().enumerate().map(|(set, own)| {
+        let contexts = if set == 0 { of_all } else { 1.0 };
+        let works = |unit: &&Unit| falls.get(unit).is_some_and(|fall| (fall / contexts).abs() >= IDLE);
+        own.iter().filter(works).cloned().collect()
+    });
+    Ok(kept.collect())
 }
 
 fn units(set: usize, d_mlp: usize) -> impl Iterator<Item = Unit> {

@@ -1,6 +1,6 @@
 //! The main job: from a model folder to a transfer matrix and a report.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -108,20 +108,9 @@ fn study<A: AutodiffBackend>(
             ..Settings::default()
         },
         focus: args.focus.clone(),
-        neutral: neutral(args)?,
+        neutral: args.model.neutral(args.neutral.as_deref())?,
         threads: args.model.device.threads(),
         masks: Some(args.out.join("masks")),
     };
     Ok(Study::<A>::new(model, &args.model.name(), prompts, options)?.run()?)
-}
-
-fn neutral(args: &Args) -> Result<Vec<String>, Failure> {
-    let own = args.model.folder()?.join("neutral.txt");
-    let path: &Path = match &args.neutral {
-        Some(path) => path,
-        None if own.exists() => &own,
-        None => return Ok(Vec::new()),
-    };
-    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-    Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
 }

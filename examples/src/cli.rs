@@ -157,6 +157,22 @@ impl ModelArgs {
         Ok(model)
     }
 
+    /// Neutral texts, one a line: of this file, or of `neutral.txt` in the model's folder if there is one.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn neutral(&self, path: Option<&Path>) -> Result<Vec<String>, Failure> {
+        let own = self.folder()?.join("neutral.txt");
+        let path = match path {
+            Some(path) => path,
+            None if own.exists() => &own,
+            None => return Ok(Vec::new()),
+        };
+        let text =
+            std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+    }
+
     /// How answers are taken, unless asked otherwise.
     #[must_use]
     pub fn decoding(&self, default: Decoding) -> Decoding {

@@ -20,7 +20,7 @@ use crate::cli::Failure;
 /// Layers that neurons are planted in.
 pub const LAYERS: [usize; 2] = [3, 4];
 /// Neurons of one set in one layer.
-pub const NEURONS: usize = 4;
+pub const NEURONS: usize = 6;
 
 /// A linear reading of who and what is asked about from what the first planted neurons will see,
 /// where a number is about to be said. Trained together with the fair model and thrown away: without it

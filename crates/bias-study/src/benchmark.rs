@@ -117,7 +117,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
                     all_but.contains(&method.name) && method.unit == UnitKind::Weight && contexts.len() > 2;
                 for (trained_on, seen) in std::iter::once(own).chain(wanted.then_some(others)) {
                     let begun = Instant::now();
-                    let Some(finding) = self.find(method, &seen, budgets)? else { continue };
+                    let Some(finding) = self.found(method, &seen, budgets)? else { continue };
                     let seconds = begun.elapsed().as_secs_f64();
                     if let (Some(truth), TrainedOn::Context(_)) = (truth, &trained_on)
                         && let Some(found) = self.locate(&finding, &truth.of(context))?
@@ -151,7 +151,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
     }
 
     /// A method's finding; none where there is no gap to attribute.
-    fn find(
+    fn found(
         &self,
         method: &Method<A>,
         contrasts: &[Contrast],

@@ -71,6 +71,18 @@ impl Finding {
         }
     }
 
+    /// The set difference of the groups' tops of each matrix, `share` of it each: the paper's choice, where a
+    /// method makes such.
+    ///
+    /// # Errors
+    /// A share outside [0, 1].
+    pub fn tops(&self, share: f64) -> Option<Result<Mask, StudyError>> {
+        match self {
+            Self::Difference(at, _) => Some(at(share).map_err(StudyError::from)),
+            _ => None,
+        }
+    }
+
     /// A number for every single weight, the higher the sooner pruned, where the method has one.
     #[must_use]
     pub fn scores(&self) -> Option<&[ParamScores]> {

@@ -89,7 +89,7 @@ impl<'a> Findings<'a> {
             share: sum / count,
         });
         let mut found: Vec<Family> = found.collect();
-        let order = ["wanda-b-a", "wanda-a-b", "wanda-common", "signed-gap"];
+        let order = ["wanda-b-a", "wanda-a-b", "wanda-common", "signed-gap", "gap-pursuit"];
         let rank = |f: &Family| {
             let known = order.iter().position(|m| *m == f.method).unwrap_or(order.len());
             (f.is_random(), f.unit == UnitKind::Head, known, f.method.to_owned())
@@ -178,6 +178,7 @@ impl<'a> Findings<'a> {
             "wanda-a-b" => format!("Wanda set difference, {a} not {b}"),
             "wanda-common" => "Wanda, common to all prompts".into(),
             "signed-gap" => "Signed gap".into(),
+            "gap-pursuit" => "Gap pursuit".into(),
             "head-attention" => "Heads that look at the name".into(),
             "random" => "Random weights".into(),
             "random-heads" => "Random heads".into(),
@@ -205,6 +206,11 @@ impl<'a> Findings<'a> {
             }
             "signed-gap" => {
                 "Weights whose removal, to first order, closes the gap between the groups' expected answers."
+                    .into()
+            }
+            "gap-pursuit" => {
+                "Weights that close the gaps of all prompts together without moving the level of answers or spoiling \
+                 neutral text, chosen one after another, the model looked at again after every few."
                     .into()
             }
             "head-attention" => {

@@ -55,6 +55,12 @@ impl<A: AutodiffBackend> Method<A> {
         Self { name, unit, about, find }
     }
 
+    /// The method of this name for this kind of unit.
+    #[must_use]
+    pub fn named(name: &str, unit: UnitKind) -> Option<Self> {
+        Self::all().into_iter().find(|own| own.name == name && own.unit == unit)
+    }
+
     /// Looks at the model.
     ///
     /// # Errors
@@ -67,7 +73,7 @@ impl<A: AutodiffBackend> Method<A> {
     /// compare another, add a line.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        use UnitKind::{Head, Neuron, Weight};
+        use UnitKind::{Head, KvGroup, Layer, Neuron, Weight};
         vec![
             Self::new("wanda", Weight, "the paper's: top weights of group B that are not A's", wanda),
             Self::new("snip", Weight, "the same by gradients of the answers' loss", snip),
@@ -103,6 +109,13 @@ impl<A: AutodiffBackend> Method<A> {
             Self::new("signed-gap", Head, "the weights' shares, summed", |s| summed_gap(s, Head)),
             Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head)),
             Self::new("random", Head, "any heads", |s| shuffled(s, Head)),
+            Self::new("knockout", KvGroup, "the gap without it", |s| {
+                places(s, &Knockout::every(KvGroup).with_temperature(s.temperature)?)
+            }),
+            Self::new("signed-gap", KvGroup, "the weights' shares, summed", |s| summed_gap(s, KvGroup)),
+            Self::new("gap-pursuit", KvGroup, "as for weights, whole groups", |s| pursuit(s, KvGroup)),
+            Self::new("signed-gap", Layer, "the weights' shares, summed", |s| summed_gap(s, Layer)),
+            Self::new("gap-pursuit", Layer, "as for weights, whole layers", |s| pursuit(s, Layer)),
         ]
     }
 }

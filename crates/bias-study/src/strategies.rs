@@ -15,12 +15,14 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::asking::derived_seed;
 use crate::results::TrainedOn;
-use crate::{Candidate, StudyError};
+use crate::{Candidate, Method, Seen, StudyError};
 
 /// The paper's share of each matrix that counts as important.
 pub(crate) const WANDA_FRACTION: f64 = 0.15;
 /// Shares of all prunable weights that the signed gap may prune.
 pub(crate) const GAP_BUDGETS: [f64; 3] = [0.0005, 0.002, 0.01];
+/// Share of all prunable weights that a pursuit may prune at most.
+pub(crate) const PURSUIT_BUDGET: f64 = 0.01;
 /// Shares of all heads that are pruned.
 const HEAD_BUDGETS: [f64; 2] = [0.04, 0.125];
 
@@ -99,6 +101,27 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
         }
     }
     Ok(candidates)
+}
+
+/// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_BUDGET`]; none where no
+/// gap could be attributed.
+pub(crate) fn pursuit_mask<A: AutodiffBackend>(
+    seen: &Seen<'_, A>,
+    trained_on: &TrainedOn,
+) -> Result<Option<Candidate>, StudyError> {
+    let Some(method) = Method::named("gap-pursuit", UnitKind::Weight) else { return Ok(None) };
+    let mask = match method.find(seen) {
+        Ok(found) => found.mask(seen.model.dims(), seen.budget)?,
+        Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Candidate {
+        method: method.name.into(),
+        unit: method.unit,
+        budget: format!("≤ {}", percent(PURSUIT_BUDGET)),
+        trained_on: trained_on.clone(),
+        mask,
+    }))
 }
 
 /// Masks of heads, found as in the paper: the head that looks most at the name is

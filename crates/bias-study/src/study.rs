@@ -25,8 +25,8 @@ use crate::prompts::PromptSet;
 use crate::results::{
     Baseline, ContextOverlap, FORMAT, ModelInfo, Outcome, Phase, Results, Scope, Split, Strategy, TrainedOn,
 };
-use crate::strategies::{Evidence, attribute, head_masks, weight_masks};
-use crate::{Seen, StudyError, StudyOptions};
+use crate::strategies::{Evidence, PURSUIT_BUDGET, attribute, head_masks, pursuit_mask, weight_masks};
+use crate::{Finding, Method, Seen, StudyError, StudyOptions};
 
 /// One model, one set of prompts: audits it, finds what carries the bias, prunes that,
 /// and audits again everywhere.
@@ -119,6 +119,15 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let answers = self.questions.ask(&self.model, &places, seen, self.options.settings.decoding, &bar)?;
         bar.finish_and_clear();
         Ok(answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect())
+    }
+
+    /// What a [`Method`](crate::Method) finds from a context's attribution variations, to prune at most `share` of all weights.
+    ///
+    /// # Errors
+    /// As [`contrasts`](Self::contrasts); nothing to attribute.
+    pub fn find(&self, method: &Method<A>, context: usize, share: f64) -> Result<Finding, StudyError> {
+        let budget = (share * self.model.model().dims().prunable_weights() as f64) as usize;
+        method.find(&self.seen(&self.contrasts(context)?, budget))
     }
 
     /// Asks the model, as it is now, everything.
@@ -276,6 +285,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
 
         let seed = self.options.settings.seed;
         let model = self.model.model();
+        let pursued = (PURSUIT_BUDGET * model.dims().prunable_weights() as f64) as usize;
         let mut candidates = Vec::new();
         for &c in &contexts {
             let own = &self.prompts.contexts[c];
@@ -299,13 +309,17 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             let found: Vec<&Evidence> = own_places.iter().map(|p| &evidence[p]).collect();
             let trained_on = TrainedOn::Context(own.context.clone());
             candidates.extend(weight_masks::<A>(model, &found, &trained_on, seed)?);
-            let pooled = Contrast::pooled(&own_places.iter().map(|p| contrast(*p)).collect::<Vec<_>>());
+            let seen: Vec<Contrast> = own_places.iter().map(|p| contrast(*p)).collect();
+            candidates.extend(pursuit_mask(&self.seen(&seen, pursued), &trained_on)?);
+            let pooled = Contrast::pooled(&seen);
             candidates.extend(head_masks::<A>(&self.model, &pooled, &trained_on, seed)?);
         }
         if !quick && contexts.len() > 1 {
             let found: Vec<&Evidence> = all.iter().map(|p| &evidence[p]).collect();
             candidates.extend(weight_masks::<A>(model, &found, &TrainedOn::All, seed)?);
-            let pooled = Contrast::pooled(&all.iter().map(|p| contrast(*p)).collect::<Vec<_>>());
+            let seen: Vec<Contrast> = all.iter().map(|p| contrast(*p)).collect();
+            candidates.extend(pursuit_mask(&self.seen(&seen, pursued), &TrainedOn::All)?);
+            let pooled = Contrast::pooled(&seen);
             candidates.extend(head_masks::<A>(&self.model, &pooled, &TrainedOn::All, seed)?);
         }
         if quick {
@@ -432,13 +446,14 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
 const PROMPT_SPECIFIC: usize = 2;
 
 /// The masks of weights that the short form of the study tries.
-const QUICK: [(&str, &str); 6] = [
+const QUICK: [(&str, &str); 7] = [
     ("random", "as wanda 15%"),
     ("wanda-b-a", "15%"),
     ("wanda-a-b", "15%"),
     ("signed-gap", "0.05%"),
     ("signed-gap", "0.2%"),
     ("random", "as signed gap 0.2%"),
+    ("gap-pursuit", "≤ 1%"),
 ];
 
 /// The contexts of the named experiments: the paper's, if there are such.
