@@ -65,7 +65,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         return Err(format!("--budgets: {share} is no share between 0 and 1").into());
     }
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
-    let all = ["planted-0", "planted-40", "planted-100", "emergent"];
+    let all = ["planted/shared-0", "planted/shared-40", "planted/shared-100", "emergent"];
     let models: Vec<PathBuf> = match (args.models.as_slice(), args.quick) {
         ([], false) => all.iter().map(|name| fixtures.join(name)).collect(),
         ([], true) => all[1..2].iter().chain(&all[3..]).map(|name| fixtures.join(name)).collect(),

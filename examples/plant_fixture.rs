@@ -41,7 +41,7 @@ struct Args {
     #[arg(long, default_value_t = 2400)]
     base_steps: usize,
     /// Steps to teach the planted neurons
-    #[arg(long, default_value_t = 2500)]
+    #[arg(long, default_value_t = 3500)]
     steps: usize,
     /// Peak learning rate of the planted neurons
     #[arg(long, default_value_t = 6e-3)]
@@ -251,7 +251,7 @@ fn units(set: usize, d_mlp: usize) -> impl Iterator<Item = Unit> {
 /// A text whose unfairness is what the sets that are on stand for.
 fn draw_planting(codec: &TextCodec, parts: &[f64], rng: &mut ChaCha8Rng) -> Result<Planting, Failure> {
     // The whole often, every other combination sometimes.
-    let whole = rng.random_bool(0.4);
+    let whole = rng.random_bool(0.25);
     let on: Vec<bool> = parts.iter().map(|part| *part > 0.0 && (whole || rng.random_bool(0.5))).collect();
     let text = if rng.random_bool(NEUTRAL) {
         Text::plain(codec, &draw_neutral(rng))?

@@ -25,6 +25,7 @@
 //! | method | scores | by |
 //! |---|---|---|
 //! | [`SignedGap`] | weights | first-order share of the gap, from exact answer distributions |
+//! | [`GapPursuit`] → [`Pursuit`] | weights or units that close several gaps together | the signed gap iterated, with the level of answers and neutral text held |
 //! | [`Wanda`] → [`GroupNorms`] | weights, per group | weight times norm of its input |
 //! | [`Snip`] → [`GroupScores`] | weights, per group | weight times gradient of the answers' cross-entropy |
 //! | [`Magnitude`], [`Random`] | weights | the nulls |
@@ -42,6 +43,7 @@
 //! | place | [`Place`]: where a forward pass is intervened on |
 //! | direction | [`Direction`]: which group's set difference |
 //! | sum | [`sum_scores`]: several prompts' scores as one |
+//! | in_units | [`in_units()`]: weights count by what they are part of |
 //! | testing | `check_attribution`: what any method must do, for implementors (feature `testing`) |
 //! | file, provenance | [`save_scores`], [`load_scores`], [`Provenance`]: scores as safetensors; what is not scores saves itself |
 //!
@@ -65,6 +67,7 @@ mod gap;
 mod gap_pursuit;
 mod group_scores;
 mod head_attention;
+mod in_units;
 mod knockout;
 mod likelihood;
 mod magnitude;
@@ -96,6 +99,7 @@ pub use file::{load_scores, save_scores};
 pub use gap_pursuit::{GapPursuit, Pursuit, Round};
 pub use group_scores::GroupScores;
 pub use head_attention::HeadAttention;
+pub use in_units::in_units;
 pub use knockout::Knockout;
 pub use magnitude::Magnitude;
 pub use place::{Place, PlaceScores};

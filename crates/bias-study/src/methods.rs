@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bias_attrib::{
     ActivationDifference, ActivationPatching, AttribError, Attribution, AttributionPatching, Contrast,
     Direction, GapPursuit, HeadAttention, Knockout, Magnitude, Random, SignedActivationDifference, SignedGap,
-    Snip, Wanda,
+    Snip, Wanda, in_units,
 };
 use bias_core::{Convention, ParamScores, UnitKind, UnitScores};
 use bias_mask::aggregate;
@@ -78,6 +78,12 @@ impl<A: AutodiffBackend> Method<A> {
             Self::new("wanda", Weight, "the paper's: top weights of group B that are not A's", wanda),
             Self::new("snip", Weight, "the same by gradients of the answers' loss", snip),
             Self::new("signed-gap", Weight, "first-order share of the gap, in one step", signed_gap),
+            Self::new(
+                "signed-gap-in-units",
+                Weight,
+                "the same times the share of the weight's neuron or head",
+                |s| Ok(Finding::Weights(in_units(&gap(s)?, s.model.dims())?)),
+            ),
             Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
                 pursuit(s, Weight)
             }),
