@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bias_core::UnitKind;
 use bias_examples::cli::{Device, Failure, finish};
 use bias_examples::on_device;
 use bias_model::{Decoding, LanguageModel};
@@ -22,25 +23,21 @@ use clap::Parser;
 struct Args {
     /// Model folders; the planted models and the emergent one by default
     models: Vec<PathBuf>,
-    /// Only methods whose name contains this; may be repeated
+    /// Only methods whose name contains this, for any kind of unit; may be repeated. Otherwise all that score weights,
+    /// neurons or heads
     #[arg(long, value_name = "NAME")]
     method: Vec<String>,
     /// Shares of all prunable weights to prune
-    #[arg(
-        long,
-        value_name = "SHARE",
-        value_delimiter = ',',
-        default_value = "0.0005,0.001,0.002,0.005,0.01"
-    )]
+    #[arg(long, value_name = "SHARE", value_delimiter = ',', default_value = "0.0005,0.002,0.01")]
     budgets: Vec<f64>,
     /// Folder for benchmark.json, tables and curves
     #[arg(long, value_name = "DIR", default_value = "benchmark-out")]
     out: PathBuf,
-    /// One planted model and the emergent one, one budget, few names
+    /// One planted model and the emergent one, weights and neurons, one budget, few names
     #[arg(long)]
     quick: bool,
     /// Names of each group asked about on planted models, whose bias comes from the surname
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 6)]
     planted_names: usize,
     /// The two groups compared, as `name_group` begins
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_values_t = ["white".to_owned(), "black".to_owned()])]
@@ -53,6 +50,8 @@ struct Args {
     seed: u64,
 }
 
+/// Methods that are also attributed on all contexts but one, and tested on that.
+const LEFT_OUT: [&str; 2] = ["gap-pursuit", "gap-pursuit-worst"];
 /// Names of each group asked about in the short form.
 const QUICK_NAMES: usize = 8;
 
@@ -135,15 +134,14 @@ fn benchmark<A: AutodiffBackend>(
         threads: args.device.threads(),
         ..StudyOptions::default()
     };
-    let wanted =
-        |m: &Method<A>| args.method.is_empty() || args.method.iter().any(|own| m.name.contains(own.as_str()));
+    let wanted = |m: &Method<A>| {
+        let named = args.method.is_empty() || args.method.iter().any(|own| m.name.contains(own.as_str()));
+        let units = if args.quick { &UnitKind::ALL[..2] } else { &UnitKind::ALL[..3] };
+        named && (!args.method.is_empty() || units.contains(&m.unit))
+    };
     let methods: Vec<Method<A>> = Method::all().into_iter().filter(wanted).collect();
+    let all_but = if args.quick { &[][..] } else { &LEFT_OUT };
     let budgets = if args.quick { &[0.002][..] } else { &args.budgets };
     let mut study = Study::<A>::new(model, &name, &prompts, options)?;
-    Ok(study.benchmark(
-        &methods,
-        &["gap-pursuit", "gap-pursuit-worst", "signed-gap", "wanda"],
-        budgets,
-        truth.as_ref(),
-    )?)
+    Ok(study.benchmark(&methods, all_but, budgets, truth.as_ref())?)
 }

@@ -4,11 +4,12 @@
 use std::path::PathBuf;
 
 use bias_attrib::{AttribError, Contrast, GapPursuit, PossibleAnswer, Pursuit, Respondent};
-use bias_core::{ParamPath, Projection, UnitKind};
+use bias_core::{ParamPath, Projection, TokenRole, UnitKind};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
-use bias_model::{Decoder, Decoding, HookedModel as _, LanguageModel};
+use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, ModelConfig, Precision};
 use bias_probe::Sequence;
 use burn::backend::{Autodiff, Flex};
+use burn::tensor::DType;
 
 type A = Autodiff<Flex>;
 
@@ -78,12 +79,6 @@ fn it_closes_every_gap_within_its_budget_and_leaves_the_model_as_it_was() {
     assert_eq!(pursue(pursuit, &mut model, &contrasts, &neutral).unwrap(), found, "whatever the threads");
 
     let (first, last) = (found.rounds.first().unwrap(), found.rounds.last().unwrap());
-    for r in &found.rounds {
-        println!(
-            "{} J {:.4} {:?} {:?} {:.4} {:.3}",
-            r.weights, r.objective, r.gaps, r.levels, r.neutral, r.explored
-        );
-    }
     assert!(first.worst() > 1.0 && last.worst() <= 0.05, "{} to {}", first.worst(), last.worst());
     assert!(last.levels.iter().all(|level| level.abs() < 0.05) && last.neutral.abs() < 0.01);
     assert!(found.chosen.len() <= 800 && found.chosen.len() == last.weights);
@@ -104,6 +99,38 @@ fn it_closes_every_gap_within_its_budget_and_leaves_the_model_as_it_was() {
     let gap = |c: &Contrast| (mean(&c.a) - mean(&c.b)).abs() / mean(&c.a);
     let (biased, fair) = (gap(&contrasts[0]), gap(&contrast(&pruned, "loan")));
     assert!(biased > 0.1 && fair < 0.02, "{biased} to {fair}");
+}
+
+/// Weights held as bf16: widened where they are differentiated, pruned as they are held.
+#[test]
+fn weights_kept_as_stored_are_pursued_too() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/tied_bf16");
+    let config = ModelConfig::from_folder(&folder).unwrap();
+    let checkpoint = Checkpoint::open(&folder).unwrap();
+    let mut model =
+        Decoder::<Flex>::load(&checkpoint, config, Precision::Stored, &Default::default()).unwrap();
+    let ask = |name: u32| {
+        let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
+        let answer = |token, value| PossibleAnswer {
+            tokens: vec![token],
+            finished: false,
+            value: Some(value),
+            weight: 0.5,
+        };
+        let prompt = Sequence::chain(vec![1, name, 20], roles).unwrap();
+        Respondent { prompt, answers: vec![answer(7, f64::from(name)), answer(9, 40.0)] }
+    };
+    let contrasts = [Contrast { a: vec![ask(9), ask(11)], b: vec![ask(30), ask(17)] }];
+    let held = |model: &Decoder<Flex>| {
+        let weight = model.weight(&ParamPath::of(0, Projection::Q)).unwrap().into_data();
+        (weight.dtype, weight.bytes.to_vec())
+    };
+    let before = held(&model);
+    assert_eq!(before.0, DType::BF16);
+    let found = pursue(GapPursuit::new(60), &mut model, &contrasts, &[]).unwrap();
+    assert!(!found.chosen.is_empty());
+    assert!(found.rounds.last().unwrap().worst() < found.rounds[0].worst());
+    assert_eq!(held(&model), before);
 }
 
 #[test]
