@@ -29,9 +29,9 @@ struct Args {
     /// How to score; see the list below
     #[arg(long, default_value = "gap-pursuit")]
     method: String,
-    /// What to prune: weight, neuron, head, kv-group or layer
-    #[arg(long, default_value = "weight", value_parser = unit)]
-    unit: UnitKind,
+    /// What to prune: weight, neuron, head, kv-group or layer; the first that the method is listed with by default
+    #[arg(long, value_parser = unit)]
+    unit: Option<UnitKind>,
     /// Share of all weights in linear maps to prune at most; at least one unit
     #[arg(long, value_name = "SHARE", default_value_t = 0.002, value_parser = share)]
     budget: f64,
@@ -97,8 +97,11 @@ fn run(args: &Args) -> Result<(), Failure> {
         ..StudyOptions::default()
     };
     on_device!(args.model.device, |B, device| {
-        let method = Method::<B>::named(&args.method, args.unit).ok_or_else(|| {
-            format!("no method `{}` for {}s; --help lists them", args.method, word(args.unit))
+        let wanted =
+            |own: &Method<B>| own.name == args.method && args.unit.is_none_or(|unit| own.unit == unit);
+        let method = Method::<B>::all().into_iter().find(wanted).ok_or_else(|| {
+            let unit = args.unit.map_or(String::new(), |unit| format!(" for {}s", word(unit)));
+            format!("no method `{}`{unit}; --help lists them", args.method)
         })?;
         let model = args.model.load(&device)?;
         let study = Study::<B>::new(model, &args.model.name(), &prompts, options)?;
@@ -113,7 +116,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         let mask = mask
             .for_model(study.model().model().fingerprint())
             .with_note("method", &args.method)
-            .with_note("unit", word(args.unit))
+            .with_note("unit", word(method.unit))
+            .with_note("budget", args.top.unwrap_or(args.budget))
             .with_note("context", &prompts.contexts[context].context)
             .with_note("prompts", &prompts.sha256);
         mask.save(&args.out)?;

@@ -44,7 +44,19 @@ impl<'a> Aim<'a> {
         if contrasts.is_empty() {
             return Err(AttribError::EmptyArm { arm: 'A' });
         }
-        let gaps = contrasts.iter().map(Gap::new).collect::<Result<Vec<_>, _>>()?;
+        let mut gaps = Vec::with_capacity(contrasts.len());
+        let mut without = None;
+        for contrast in contrasts {
+            match Gap::new(contrast) {
+                Ok(gap) => gaps.push(gap),
+                // All answers alike, or no numbers: nothing to close there.
+                Err(error @ (AttribError::NoSpread | AttribError::NoValue { .. })) => without = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = without.filter(|_| gaps.is_empty()) {
+            return Err(error);
+        }
         let texts: Vec<Respondent> = neutral.iter().filter_map(as_answer).collect();
         let each = texts.len().div_ceil(NEUTRAL_ROWS).max(1);
         let neutral = texts.chunks(each).map(<[Respondent]>::to_vec).collect();
@@ -112,17 +124,22 @@ impl<'a> Aim<'a> {
     }
 
     /// What each row still misses: both groups of a contrast should meet in the middle of where they
-    /// began, and neutral text should not be worse than it was.
+    /// began. Of neutral text, by how much it is better than it was; only what is below 0 is missing.
     pub(crate) fn missing(&self, effects: &[Effects]) -> Vec<f64> {
-        let arms = 2 * self.gaps.len();
+        let arms = self.arms();
         let of = |(r, own): (usize, &Effects)| {
             if r < arms {
                 f64::midpoint(self.first[r & !1], self.first[r | 1]) - own.value
             } else {
-                (self.first[r] - own.value).min(0.0)
+                self.first[r] - own.value
             }
         };
         effects.iter().enumerate().map(of).collect()
+    }
+
+    /// Rows of groups; those of neutral text come after them.
+    pub(crate) fn arms(&self) -> usize {
+        2 * self.gaps.len()
     }
 
     pub(crate) fn gaps(&self, effects: &[Effects]) -> Vec<f64> {

@@ -30,7 +30,11 @@ use crate::{AttribError, Contrast};
 /// exact on the answers explored, without decoding again ([`Round::explored`] says how
 /// much of the distribution they still are).
 ///
-/// Memory: two numbers per contrast and weight. It does not grow with the number of prompts.
+/// Contrasts without a gap to close (all answers alike, or no numbers) are passed over. Where sampling cuts the
+/// distribution off (top-k, top-p), the tokens kept are taken as given, as in `SignedGap`.
+///
+/// Memory: two f32 per contrast and weight, and four per weight for neutral text. It does not grow with the number of
+/// prompts; pool contrasts ([`Contrast::pooled`]) where it is too much.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,
@@ -75,9 +79,10 @@ pub struct Round {
     pub levels: Vec<f64>,
     /// By how much the mean log-loss of neutral text rose, in nats a token; 0 without any.
     pub neutral: f64,
-    /// The least share of any group's distribution that the answers explored still make up.
+    /// What the answers explored weigh now over what they weighed at first, least of all groups (mean over
+    /// its people): far from 1, the model should be asked again.
     pub explored: f64,
-    /// `J`.
+    /// `J`; with [`with_worst_case`](GapPursuit::with_worst_case), `|t|` to that power more.
     pub objective: f64,
 }
 
@@ -90,7 +95,8 @@ impl Round {
 }
 
 impl GapPursuit {
-    /// Prunes at most `budget` weights, single ones, at temperature 1.
+    /// Prunes at most `budget` weights, single ones, at temperature 1. Of larger units as many as fit, and one at least
+    /// unless the budget is 0.
     #[must_use]
     pub fn new(budget: usize) -> Self {
         Self {
@@ -230,11 +236,9 @@ impl GapPursuit {
                 own.effect.iter_mut().for_each(|v| *v = scaled(f64::from(*v), weight));
                 own.effect
             });
-            let chosen = Pieces::new(&dims, self.unit, moves).pursue(
-                missing,
-                1.0 - self.step,
-                self.budget - mask.count(),
-            )?;
+            let pieces = Pieces::new(&dims, self.unit, moves, aim.arms());
+            let most = (self.budget / pieces.weights_each()?).max(1);
+            let chosen = pieces.pursue(missing, 1.0 - self.step, most.saturating_sub(order.len()))?;
             let batch = unit_mask(&dims, &chosen, HeadAblation::ZeroOutput)?.difference(&mask)?;
             if batch.count() == 0 {
                 break;
@@ -257,15 +261,19 @@ impl GapPursuit {
     }
 
     fn round(&self, aim: &Aim<'_>, effects: &[Effects], count: usize) -> Round {
-        // The worst case's weights change from round to round; what is compared must not.
-        let weights = self.weights(aim, effects, 0.0);
+        let (missing, arms) = (aim.missing(effects), aim.arms());
+        let (gaps, texts) = missing.split_at(arms);
+        // The worst case's weights change from round to round, so it is judged by a higher power of what is missing.
+        let gaps: f64 = gaps.iter().map(|t| t.abs().powf(2.0 + self.worst)).sum();
+        let texts_each = self.neutral / texts.len().max(1) as f64;
+        let texts: f64 = texts.iter().map(|t| texts_each * t.min(0.0).powi(2)).sum();
         Round {
             weights: count,
             gaps: aim.gaps(effects),
             levels: aim.levels(effects),
             neutral: aim.neutral_rise(effects),
-            explored: effects.iter().map(|e| e.explored).fold(1.0, f64::min),
-            objective: aim.missing(effects).iter().zip(weights).map(|(t, w)| w * t * t).sum(),
+            explored: effects.iter().map(|e| e.explored).fold(f64::INFINITY, f64::min),
+            objective: 2.0 * gaps / arms as f64 + texts,
         }
     }
 }

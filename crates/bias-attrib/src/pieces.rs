@@ -14,6 +14,8 @@ pub(crate) struct Pieces {
     starts: Vec<(usize, ParamPath)>,
     /// By how much each moves every number watched.
     rows: Vec<Vec<f32>>,
+    /// From which row on only what is below 0 is missing.
+    one_sided: usize,
 }
 
 /// Candidates per piece that may be chosen.
@@ -22,67 +24,91 @@ const LEAST_CANDIDATES: usize = 4096;
 
 impl Pieces {
     /// From the effects of single weights on every number watched, matrix after matrix.
-    pub(crate) fn new(dims: &ModelDims, kind: UnitKind, effects: impl Iterator<Item = Vec<f32>>) -> Self {
+    pub(crate) fn new(
+        dims: &ModelDims,
+        kind: UnitKind,
+        effects: impl Iterator<Item = Vec<f32>>,
+        one_sided: usize,
+    ) -> Self {
         let starts = dims.projections().scan(0, |at, (path, _, projection)| {
             let [out, inner] = dims.shape(projection);
             let start = *at;
             *at += out * inner;
             Some((start, path))
         });
-        let mut pieces = Self { dims: *dims, kind, starts: starts.collect(), rows: Vec::new() };
+        let mut pieces = Self { dims: *dims, kind, starts: starts.collect(), rows: Vec::new(), one_sided };
         pieces.rows = effects.map(|own| pieces.of_units(own)).collect();
         pieces
     }
 
     /// Matching pursuit (Mallat & Zhang 1993): one piece after another, each the one that brings `missing`
     /// closest to 0 given those before it, until its norm is down to `goal` times what it was, nothing helps
-    /// any more, or pieces of about `left` weights are chosen.
+    /// any more, or `limit` are chosen. Looked at are those that help most by themselves.
     pub(crate) fn pursue(
         &self,
         mut missing: Vec<f32>,
         goal: f64,
-        left: usize,
+        limit: usize,
     ) -> Result<Vec<Unit>, AttribError> {
-        let each = unit_mask(&self.dims, &[self.unit(0)], HeadAblation::ZeroOutput)?.count().max(1);
-        let limit = left.div_ceil(each);
-        let candidates = self.candidates(&missing, (CANDIDATES * limit).max(LEAST_CANDIDATES));
-        let of = |&j: &u32| self.rows.iter().map(move |row| row[j as usize]);
+        let candidates = self.candidates(&missing, limit.saturating_mul(CANDIDATES).max(LEAST_CANDIDATES));
+        let of = |&j: &usize| self.rows.iter().map(move |row| row[j]);
         let table: Vec<f32> = candidates.iter().flat_map(of).collect();
-        let goal = goal * norm(&missing);
+        let goal = goal * self.norm(&missing);
         let mut taken = vec![false; candidates.len()];
         let mut chosen = Vec::new();
-        while chosen.len() < limit && norm(&missing) > goal {
+        while chosen.len() < limit && self.norm(&missing) > goal {
             let open = table.chunks_exact(missing.len()).enumerate().filter(|(i, _)| !taken[*i]);
             let best = open
-                .map(|(i, moves)| (i, gain(moves, &missing)))
+                .map(|(i, moves)| (i, self.gain(moves, &missing)))
                 .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
             let Some((at, _)) = best.filter(|(_, gain)| *gain > 0.0) else { break };
             taken[at] = true;
             let moves = &table[at * missing.len()..][..missing.len()];
             missing.iter_mut().zip(moves).for_each(|(missing, moved)| *missing -= moved);
-            chosen.push(self.unit(candidates[at] as usize));
+            chosen.push(self.unit(candidates[at]));
         }
         Ok(chosen)
     }
 
     /// Those that help most by themselves, in order of their index.
-    fn candidates(&self, missing: &[f32], most: usize) -> Vec<u32> {
+    fn candidates(&self, missing: &[f32], most: usize) -> Vec<usize> {
         let count = self.rows.first().map_or(0, Vec::len);
         let mut gains = vec![0f32; count];
-        for (row, missing) in self.rows.iter().zip(missing) {
+        for (r, (row, missing)) in self.rows.iter().zip(missing).enumerate() {
             for (sum, moved) in gains.iter_mut().zip(row) {
-                *sum += moved * (2.0 * missing - moved);
+                *sum += self.cost(r, *missing) - self.cost(r, missing - moved);
             }
         }
-        let mut order: Vec<u32> = (0..count as u32).filter(|j| gains[*j as usize] > 0.0).collect();
+        let mut order: Vec<usize> = (0..count).filter(|j| gains[*j] > 0.0).collect();
         if order.len() > most {
-            order.select_nth_unstable_by(most, |a, b| {
-                gains[*b as usize].total_cmp(&gains[*a as usize]).then(a.cmp(b))
-            });
+            order.select_nth_unstable_by(most, |a, b| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b)));
             order.truncate(most);
         }
         order.sort_unstable();
         order
+    }
+
+    /// What a row that misses this much counts.
+    fn cost(&self, row: usize, missing: f32) -> f32 {
+        let missing = if row < self.one_sided { missing } else { missing.min(0.0) };
+        missing * missing
+    }
+
+    /// By how much a move lowers what is missing.
+    fn gain(&self, moves: &[f32], missing: &[f32]) -> f32 {
+        let of = |(r, (moved, missing)): (usize, (&f32, &f32))| {
+            self.cost(r, *missing) - self.cost(r, missing - moved)
+        };
+        moves.iter().zip(missing).enumerate().map(of).sum()
+    }
+
+    fn norm(&self, missing: &[f32]) -> f64 {
+        missing.iter().enumerate().map(|(r, v)| f64::from(self.cost(r, *v))).sum::<f64>().sqrt()
+    }
+
+    /// The weights that one of them is.
+    pub(crate) fn weights_each(&self) -> Result<usize, AttribError> {
+        Ok(unit_mask(&self.dims, &[self.unit(0)], HeadAblation::ZeroOutput)?.count().max(1))
     }
 
     fn unit(&self, index: usize) -> Unit {
@@ -148,15 +174,6 @@ impl Pieces {
     }
 }
 
-/// By how much a move lowers the square of what is missing.
-fn gain(moves: &[f32], missing: &[f32]) -> f32 {
-    moves.iter().zip(missing).map(|(moved, missing)| moved * (2.0 * missing - moved)).sum()
-}
-
-fn norm(v: &[f32]) -> f64 {
-    v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,13 +214,32 @@ mod tests {
             (Projection::Down, 0, -0.5),
         ]);
         let second = effects(&[(Projection::Q, 0, 2.0)]);
-        let pieces = Pieces::new(&DIMS, UnitKind::Weight, [first, second].into_iter());
+        let pieces = Pieces::new(&DIMS, UnitKind::Weight, [first, second].into_iter(), 2);
         let chosen = pieces.pursue(vec![1.0, 0.0], 0.0, 10).unwrap();
         let expected = ["model.layers.0.mlp.up_proj.weight[1]", "model.layers.0.mlp.down_proj.weight[3]"];
         assert_eq!(names(&chosen), expected);
         assert_eq!(pieces.pursue(vec![1.0, 0.0], 0.5, 10).unwrap().len(), 1);
         assert_eq!(pieces.pursue(vec![1.0, 0.0], 0.0, 1).unwrap().len(), 1);
         assert!(pieces.pursue(vec![0.0, 0.0], 0.0, 10).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_one_sided_row_may_get_better_but_not_worse() {
+        let first = effects(&[(Projection::Q, 0, 0.9), (Projection::Up, 1, 0.8)]);
+        let other = |spoils| effects(&[(Projection::Q, 0, -1.0), (Projection::Up, 1, spoils)]);
+        let chosen = |spoils, slack| {
+            let pieces = Pieces::new(&DIMS, UnitKind::Weight, [first.clone(), other(spoils)].into_iter(), 1);
+            names(&pieces.pursue(vec![0.9, slack], 0.0, 1).unwrap())
+        };
+        assert_eq!(chosen(1.0, 0.0), ["model.layers.0.self_attn.q_proj.weight[0]"]);
+        let pieces = Pieces::new(
+            &DIMS,
+            UnitKind::Weight,
+            [effects(&[(Projection::Up, 1, 0.8)]), other(2.0)].into_iter(),
+            1,
+        );
+        assert!(pieces.pursue(vec![0.9, 0.0], 0.0, 1).unwrap().is_empty());
+        assert_eq!(pieces.pursue(vec![0.9, 3.0], 0.0, 1).unwrap().len(), 1);
     }
 
     #[test]
@@ -214,12 +250,12 @@ mod tests {
             (Projection::Gate, 0, 9.0),
             (Projection::O, 1, 4.0),
         ]);
-        let rows = |kind| Pieces::new(&DIMS, kind, std::iter::once(own.clone())).rows[0].clone();
+        let rows = |kind| Pieces::new(&DIMS, kind, std::iter::once(own.clone()), 1).rows[0].clone();
         assert_eq!(rows(UnitKind::Neuron), [3.0, 0.0]);
         assert_eq!(rows(UnitKind::Head), [0.0, 4.0]);
         assert_eq!(rows(UnitKind::KvGroup), [4.0]);
         assert_eq!(rows(UnitKind::Layer), [7.0]);
-        let pieces = Pieces::new(&DIMS, UnitKind::Neuron, std::iter::once(own.clone()));
-        assert_eq!(names(&pieces.pursue(vec![3.0], 0.0, 6).unwrap()), ["L0N0"]);
+        let pieces = Pieces::new(&DIMS, UnitKind::Neuron, std::iter::once(own.clone()), 1);
+        assert_eq!(names(&pieces.pursue(vec![3.0], 0.0, 1).unwrap()), ["L0N0"]);
     }
 }

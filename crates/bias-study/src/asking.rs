@@ -124,6 +124,12 @@ impl<'a> Questionnaire<'a> {
         decoding: Decoding,
         bar: &ProgressBar,
     ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
+        // Draws must not depend on who else is asked, so that before and after are paired.
+        if names != Names::Everybody && matches!(decoding, Decoding::Sampled { .. }) {
+            let mut asked = self.ask(model, places, Names::Everybody, decoding, bar)?;
+            asked.values_mut().for_each(|own| own.people.retain(|person| names.include(person.split)));
+            return Ok(asked);
+        }
         let mut asked = BTreeMap::new();
         // A model without an end token is cut everywhere; its numbers have to be taken as they are.
         let ends = !model.options().stop.is_empty();

@@ -3,7 +3,7 @@ use std::time::Instant;
 use bias_attrib::{AttribError, Contrast};
 use bias_core::{Context, Convention, Sublayer, Unit, UnitKind};
 use bias_mask::{HeadAblation, Mask, MaskTarget, unit_mask};
-use bias_metrics::{Localisation, localisation};
+use bias_metrics::{Localisation, MetricError, localisation};
 use bias_probe::HookedModel as _;
 use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub struct Benchmark {
     pub located: Vec<Located>,
     /// Every mask tried.
     pub tried: Vec<Tried>,
+    /// Methods that could not look at a context, and why.
+    pub left_out: Vec<LeftOut>,
     /// Wall-clock seconds of all.
     pub seconds: f64,
 }
@@ -44,6 +46,19 @@ pub struct Located {
     pub context: Context,
     /// How well its scores tell planted units from others.
     pub found: Localisation,
+}
+
+/// A method that found nothing to look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// [`Method::name`].
+    pub method: String,
+    /// What it scores.
+    pub unit: UnitKind,
+    /// What it was to be attributed on.
+    pub trained_on: TrainedOn,
+    /// Why not.
+    pub reason: String,
 }
 
 /// One mask, and what it did.
@@ -77,7 +92,8 @@ impl<A: AutodiffBackend> Study<'_, A> {
     /// are measured against it.
     ///
     /// # Errors
-    /// As [`test`](Self::test); methods that find nothing to attribute are left out.
+    /// As [`test`](Self::test), a budget outside [0, 1]. Methods that cannot look at a context are left out, with
+    /// their reason.
     pub fn benchmark(
         &mut self,
         methods: &[Method<A>],
@@ -85,13 +101,16 @@ impl<A: AutodiffBackend> Study<'_, A> {
         budgets: &[f64],
         truth: Option<&Truth>,
     ) -> Result<Benchmark, StudyError> {
+        if let Some(&share) = budgets.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+            return Err(AttribError::Share { share }.into());
+        }
         let started = Instant::now();
         let baseline = self.baselines()?;
         let contexts: Vec<Context> = baseline.iter().map(|b| b.context.clone()).collect();
         let contrasts =
             (0..contexts.len()).map(|c| self.known_contrasts(c)).collect::<Result<Vec<_>, _>>()?;
         let bar = bar("benchmark", (contexts.len() * methods.len()) as u64);
-        let (mut located, mut tried) = (Vec::new(), Vec::new());
+        let (mut located, mut tried, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for (c, context) in contexts.iter().enumerate() {
             let planted = truth.map(|truth| self.planted(&truth.of(context))).transpose()?;
             if let (Some(truth), Some(planted)) = (truth, &planted) {
@@ -117,7 +136,14 @@ impl<A: AutodiffBackend> Study<'_, A> {
                     all_but.contains(&method.name) && method.unit == UnitKind::Weight && contexts.len() > 2;
                 for (trained_on, seen) in std::iter::once(own).chain(wanted.then_some(others)) {
                     let begun = Instant::now();
-                    let Some(finding) = self.found(method, &seen, budgets)? else { continue };
+                    let finding = match self.found(method, &seen, budgets)? {
+                        Ok(finding) => finding,
+                        Err(reason) => {
+                            let (method, unit) = (method.name.to_owned(), method.unit);
+                            left_out.push(LeftOut { method, unit, trained_on, reason });
+                            continue;
+                        }
+                    };
                     let seconds = begun.elapsed().as_secs_f64();
                     if let (Some(truth), TrainedOn::Context(_)) = (truth, &trained_on)
                         && let Some(found) = self.locate(&finding, &truth.of(context))?
@@ -146,22 +172,24 @@ impl<A: AutodiffBackend> Study<'_, A> {
             baseline,
             located,
             tried,
+            left_out,
             seconds: started.elapsed().as_secs_f64(),
         })
     }
 
-    /// A method's finding; none where there is no gap to attribute.
+    /// A method's finding, or why it has none.
     fn found(
         &self,
         method: &Method<A>,
         contrasts: &[Contrast],
         budgets: &[f64],
-    ) -> Result<Option<Finding>, StudyError> {
+    ) -> Result<Result<Finding, String>, StudyError> {
         let most = budgets.iter().copied().fold(0.0, f64::max);
         let budget = self.weights(most);
         match method.find(&self.seen(contrasts, budget)) {
-            Ok(found) => Ok(Some(found)),
-            Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Ok(None),
+            Ok(found) => Ok(Ok(found)),
+            // A method that cannot look at this (unpaired groups, no gap) must not cost the others' work.
+            Err(StudyError::Attrib(reason)) => Ok(Err(reason.to_string())),
             Err(error) => Err(error),
         }
     }
@@ -262,6 +290,10 @@ impl<A: AutodiffBackend> Study<'_, A> {
                 found
             }
         };
-        Ok(localisation(found).ok())
+        match localisation(found) {
+            Ok(found) => Ok(Some(found)),
+            Err(MetricError::OneClass) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }

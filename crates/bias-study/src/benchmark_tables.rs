@@ -151,7 +151,7 @@ pub fn pareto_table(benchmark: &Benchmark) -> String {
 }
 
 /// Reduction in other contexts over that on held-out variations of the own one, method by method at the
-/// largest budget that differs, beside the share of bias that contexts were made to share.
+/// budget that does most on what it was attributed on, beside the share of bias that contexts were made to share.
 #[must_use]
 pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
     let known: Vec<&Benchmark> = benchmarks.iter().filter(|b| b.shared_fraction.is_some()).collect();
@@ -175,10 +175,11 @@ pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
                 (l.method, l.unit, l.others) == (line.method, line.unit, false)
                     && l.budget != "of all contexts"
             });
-            // The budget that does most in its own context.
             let best = same.by_ref().max_by(|a, b| {
-                let of = |l: &Line<'_>| mean(l.reductions(Scope::HeldOut).into_iter());
-                of(a).total_cmp(&of(b))
+                // Chosen by what attribution saw, so that what is reported did not choose it.
+                let of = |l: &Line<'_>| mean(l.reductions(Scope::Attributed).into_iter());
+                let known = |v: f64| if v.is_finite() { v } else { f64::NEG_INFINITY };
+                known(of(a)).total_cmp(&known(of(b)))
             });
             let (here, there) = best.map_or((f64::NAN, f64::NAN), |l| {
                 let of = |scope| mean(l.reductions(scope).into_iter());
@@ -201,7 +202,11 @@ pub fn pareto_chart(benchmark: &Benchmark, scope: Scope) -> Result<String, Repor
     let mut curves: Vec<(&str, Curve)> = Vec::new();
     let lines = Line::all(benchmark);
     for line in lines.iter().filter(|l| l.unit == UnitKind::Weight && !l.others && l.method != MATCHED) {
-        let point = (line.share(), mean(line.reductions(scope).into_iter()).max(-0.5));
+        let reduction = mean(line.reductions(scope).into_iter());
+        if !reduction.is_finite() {
+            continue;
+        }
+        let point = (line.share(), reduction.max(-0.5));
         match curves.iter_mut().find(|(method, _)| *method == line.method) {
             Some((_, curve)) => curve.points.push(point),
             None => {
@@ -213,5 +218,7 @@ pub fn pareto_chart(benchmark: &Benchmark, scope: Scope) -> Result<String, Repor
     let names: Vec<&str> = curves.iter().map(|(name, _)| *name).collect();
     let curves: Vec<Curve> = curves.into_iter().map(|(_, curve)| curve).collect();
     let range = charts::range_of_curves(&curves, 0.0);
-    charts::against_share(&names.join(", "), &curves, range, true)
+    let chart = charts::against_share(&names.join(", "), &curves, range, true)?;
+    // A file of its own says what it is.
+    Ok(chart.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1))
 }

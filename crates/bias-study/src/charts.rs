@@ -14,7 +14,7 @@ pub(crate) const GREY: RGBColor = RGBColor(120, 120, 120);
 const INK: RGBColor = RGBColor(34, 34, 34);
 const GRID: RGBColor = RGBColor(226, 226, 222);
 /// Okabe and Ito's, the light ones darkened to be read on white.
-const METHODS: [RGBColor; 7] = [
+const METHODS: [RGBColor; 9] = [
     RGBColor(0, 94, 162),
     RGBColor(70, 160, 210),
     RGBColor(0, 130, 95),
@@ -22,6 +22,8 @@ const METHODS: [RGBColor; 7] = [
     RGBColor(170, 80, 140),
     RGBColor(120, 100, 20),
     RGBColor(60, 60, 60),
+    RGBColor(200, 40, 60),
+    RGBColor(150, 150, 150),
 ];
 const FONT: &str = "sans-serif";
 const ROW: u32 = 23;

@@ -11,10 +11,9 @@ pub enum Finding {
     Weights(Vec<ParamScores>),
     /// A score of each unit, likewise.
     Units(UnitScores),
-    /// Units in the order in which they are to be pruned, and no more than these; and what
-    /// ordered single weights at first, where that is one number each.
-    Order(Vec<Unit>, Option<Vec<ParamScores>>),
-    /// A set difference at any share of each matrix; and the difference of both groups' scores.
+    /// Units in the order in which they are to be pruned, and no more than these.
+    Order(Vec<Unit>),
+    /// A set difference at any share of each matrix; and how far both groups' scores lie apart.
     Difference(Box<dyn Fn(f64) -> Result<Mask, AttribError>>, Vec<ParamScores>),
 }
 
@@ -23,7 +22,7 @@ impl std::fmt::Debug for Finding {
         f.write_str(match self {
             Self::Weights(_) => "Weights",
             Self::Units(_) => "Units",
-            Self::Order(..) => "Order",
+            Self::Order(_) => "Order",
             Self::Difference(..) => "Difference",
         })
     }
@@ -38,7 +37,7 @@ impl Finding {
     /// Of a pursuit.
     #[must_use]
     pub fn of_pursuit(found: &Pursuit) -> Self {
-        Self::Order(found.chosen.clone(), None)
+        Self::Order(found.chosen.clone())
     }
 
     /// About `count` weights: exactly so many for single weights if the method has as many to give; at
@@ -55,18 +54,19 @@ impl Finding {
                     return Ok(top_carriers(scores, count)?);
                 }
                 // In the middle between two counts, so that rounding cannot lose one.
-                let share = (count as f64 + 0.5) / dims.prunable_weights() as f64;
+                let all: usize = scores.iter().map(|s| s.values().len()).sum();
+                let share = (count as f64 + 0.5) / all.max(1) as f64;
                 Ok(select(scores, ComparisonGroup::Global(share.min(1.0)))?)
             }
             Self::Units(scores) => {
-                let carried = scores.convention == Convention::BiasCarried;
-                let worth = |unit: &&Unit| {
-                    !carried || scores.scores.iter().any(|(own, score)| own == *unit && *score > 0.0)
-                };
-                let ranked: Vec<Unit> = scores.ranked().into_iter().take_while(worth).cloned().collect();
+                let mut worth = scores.clone();
+                if scores.convention == Convention::BiasCarried {
+                    worth.scores.retain(|(_, score)| *score > 0.0);
+                }
+                let ranked: Vec<Unit> = worth.ranked().into_iter().cloned().collect();
                 units(dims, &ranked, count)
             }
-            Self::Order(order, _) => units(dims, order, count),
+            Self::Order(order) => units(dims, order, count),
             Self::Difference(at, _) => difference(at, count),
         }
     }
@@ -87,10 +87,8 @@ impl Finding {
     #[must_use]
     pub fn scores(&self) -> Option<&[ParamScores]> {
         match self {
-            Self::Weights(scores) | Self::Difference(_, scores) | Self::Order(_, Some(scores)) => {
-                Some(scores)
-            }
-            Self::Units(_) | Self::Order(_, None) => None,
+            Self::Weights(scores) | Self::Difference(_, scores) => Some(scores),
+            Self::Units(_) | Self::Order(_) => None,
         }
     }
 }
@@ -98,7 +96,7 @@ impl Finding {
 /// As many of the first units as fit, and at least one.
 fn units(dims: &ModelDims, order: &[Unit], count: usize) -> Result<Mask, StudyError> {
     let of = |n: usize| unit_mask(dims, &order[..n], HeadAblation::ZeroOutput);
-    let Some(first) = order.first() else { return Ok(Mask::default()) };
+    let Some(first) = order.first().filter(|_| count > 0) else { return Ok(Mask::default()) };
     let each = of(1)?.count().max(1);
     if matches!(first, Unit::Weight(..)) {
         return Ok(of(count.min(order.len()))?);

@@ -59,7 +59,7 @@ mod study;
 mod tables;
 mod truth;
 
-pub use benchmark::{Benchmark, Located, MATCHED, ORACLE, Tried};
+pub use benchmark::{Benchmark, LeftOut, Located, MATCHED, ORACLE, Tried};
 pub use benchmark_tables::{localisation_table, pareto_chart, pareto_table, transfer_table};
 pub use candidate::Candidate;
 pub use error::StudyError;

@@ -172,10 +172,10 @@ fn pursue<A: AutodiffBackend>(seen: &Seen<'_, A>, pursuit: GapPursuit) -> Result
     Ok(Finding::of_pursuit(&found))
 }
 
-/// B's scores less A's, weight by weight.
-fn less(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, StudyError> {
+/// How far B's scores and A's lie apart, weight by weight.
+fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, StudyError> {
     let own = a.iter().zip(b).map(|(a, b)| {
-        let values = a.values().iter().zip(b.values()).map(|(a, b)| b - a).collect();
+        let values = a.values().iter().zip(b.values()).map(|(a, b)| (b - a).abs()).collect();
         ParamScores::new(a.path().clone(), a.shape(), Convention::Importance, values)
     });
     Ok(own.collect::<Result<_, _>>().map_err(AttribError::from)?)
@@ -188,17 +188,17 @@ fn wanda<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> 
         scores.collect::<Result<Vec<_>, _>>()?.into_iter().map(|[a, b]| (a, b)).unzip();
     let model = seen.model.clone();
     let at = move |share| norms.difference(&model, share, Direction::BWithoutA);
-    Ok(Finding::Difference(Box::new(at), less(&a, &b)?))
+    Ok(Finding::Difference(Box::new(at), apart(&a, &b)?))
 }
 
 fn snip<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
-    let found = tracked(seen, &Snip::default().with_answers(1))?;
+    let found = tracked(seen, &Snip::default())?;
     let mut all = found.into_iter();
     let first = all.next().ok_or(AttribError::NoSpread)?;
     let scores = Arc::new(all.try_fold(first, |sum, own| sum.merge(&own))?);
-    let less = less(scores.a(), scores.b())?;
+    let apart = apart(scores.a(), scores.b())?;
     let at = move |share| scores.difference(share, Direction::BWithoutA);
-    Ok(Finding::Difference(Box::new(at), less))
+    Ok(Finding::Difference(Box::new(at), apart))
 }
 
 fn magnitude<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
@@ -240,9 +240,13 @@ fn places<A: AutodiffBackend>(
          impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = bias_attrib::PlaceScores> + Sync
      ),
 ) -> Result<Finding, StudyError> {
-    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
-        Ok(method.attribute(seen.model, contrast)?.units())
-    })?;
+    let found =
+        in_parallel(seen.threads, seen.contrasts, |contrast| match method.attribute(seen.model, contrast) {
+            Ok(found) => Ok(Some(found.units())),
+            Err(AttribError::NoSpread | AttribError::NoValue { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        })?;
+    let found: Vec<UnitScores> = found.into_iter().flatten().collect();
     added(&found)
 }
 

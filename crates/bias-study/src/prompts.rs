@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bias_core::{Context, Group};
@@ -15,8 +15,8 @@ use crate::results::Split;
 /// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
 /// Three more are understood: `split` and `name_split` (`attribution` or `held_out`) and
 /// `higher_is_better` (`true` or `false`). Without a split, the last third of a
-/// context's variations is held out; without one of names, every second name of each group, if
-/// at least two names of both sides are left either way.
+/// context's variations is held out; without one of names, every second name of each side, group by group, or
+/// nobody if a context would be left with fewer than two names of a side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptSet {
     /// SHA-256 of the file.
@@ -153,21 +153,71 @@ impl PromptSet {
         people.any(|p| p.split == Split::HeldOut)
     }
 
-    /// Keeps at most so many names of each group, evenly over the list: for a quick look.
+    /// Keeps at most so many names of each group, evenly over the list: for a quick look. Who is held out is decided
+    /// anew, unless the file says it: then both splits are thinned alike.
     pub fn thin(&mut self, names: usize) {
+        let splits = if self.names_marked && self.holds_out_names() {
+            vec![(Some(Split::Attribution), names.div_ceil(2)), (Some(Split::HeldOut), names / 2)]
+        } else {
+            vec![(None, names)]
+        };
         for variation in self.contexts.iter_mut().flat_map(|c| &mut c.variations) {
             let mut kept = Vec::new();
             for arm in [Arm::A, Arm::B] {
-                // By group, so that men and women stay balanced.
-                let mut own: Vec<&Person> = variation.people.iter().filter(|p| p.arm == arm).collect();
-                own.sort_by(|a, b| a.group.cmp(&b.group).then_with(|| a.name.cmp(&b.name)));
-                let keep = names.max(2).min(own.len());
-                kept.extend((0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|p| (*p).clone()));
+                for &(split, names) in &splits {
+                    // By group, so that men and women stay balanced.
+                    let wanted = |p: &&Person| p.arm == arm && split.is_none_or(|split| p.split == split);
+                    let mut own: Vec<&Person> = variation.people.iter().filter(wanted).collect();
+                    own.sort_by(|a, b| a.group.cmp(&b.group).then_with(|| a.name.cmp(&b.name)));
+                    let keep = names.max(2).min(own.len());
+                    kept.extend(
+                        (0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|p| (*p).clone()),
+                    );
+                }
             }
             kept.sort();
             variation.people = kept;
-            hold_out(&mut variation.people, self.names_marked);
         }
+        if !self.names_marked {
+            self.hold_out_names();
+        }
+    }
+
+    /// Keeps every second name of each side from attribution, group by group, in every context alike; nobody, where a
+    /// context would be left with fewer than two names of a side.
+    fn hold_out_names(&mut self) {
+        let all = self.contexts.iter().flat_map(|c| &c.variations).flat_map(|v| &v.people);
+        let names: BTreeSet<(Arm, Group, String)> =
+            all.map(|p| (p.arm, p.group.clone(), p.name.clone())).collect();
+        let of = |arm| names.iter().filter(move |own| own.0 == arm).enumerate();
+        let held_out: BTreeSet<&(Arm, Group, String)> = [Arm::A, Arm::B]
+            .into_iter()
+            .flat_map(of)
+            .filter(|(i, _)| i % 2 == 1)
+            .map(|(_, own)| own)
+            .collect();
+        for person in self.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people) {
+            let own = (person.arm, person.group.clone(), person.name.clone());
+            person.split = if held_out.contains(&own) { Split::HeldOut } else { Split::Attribution };
+        }
+        if self.too_few().is_some() {
+            let everybody =
+                self.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people);
+            everybody.for_each(|person| person.split = Split::Attribution);
+        }
+    }
+
+    /// A context, and a split in which a side has fewer than two names there.
+    fn too_few(&self) -> Option<(&Context, Split)> {
+        let splits = [Split::Attribution, Split::HeldOut];
+        self.contexts.iter().find_map(|own| {
+            let people = &own.variations.first()?.people;
+            let few = |split| {
+                let count = |arm| people.iter().filter(|p| p.arm == arm && p.split == split).count();
+                count(Arm::A) < 2 || count(Arm::B) < 2
+            };
+            splits.into_iter().find(|split| few(*split)).map(|split| (&own.context, split))
+        })
     }
 
     fn add(&mut self, path: &Path, line: u64, row: Row, several_levels: bool) -> Result<(), StudyError> {
@@ -237,7 +287,6 @@ impl PromptSet {
                     variation.split = Split::HeldOut;
                 }
                 variation.people.sort();
-                hold_out(&mut variation.people, self.names_marked);
                 for (arm, race) in [Arm::A, Arm::B].into_iter().zip(&self.races) {
                     let names = variation.people.iter().filter(|p| p.arm == arm).count();
                     if names < 2 {
@@ -264,25 +313,16 @@ impl PromptSet {
                 return Err(bad(path, None, reason));
             }
         }
-        Ok(())
-    }
-}
-
-/// Keeps every second name of each group from attribution, unless the file says which; and nobody, where
-/// a side would be left with fewer than two names.
-fn hold_out(people: &mut [Person], marked: bool) {
-    if !marked {
-        let mut seen: BTreeMap<Group, usize> = BTreeMap::new();
-        for person in people.iter_mut() {
-            let count = seen.entry(person.group.clone()).or_default();
-            person.split = if count.is_multiple_of(2) { Split::Attribution } else { Split::HeldOut };
-            *count += 1;
+        if !self.names_marked {
+            self.hold_out_names();
+        } else if let Some((context, split)) = self.too_few().filter(|_| self.holds_out_names()) {
+            let split = if split == Split::HeldOut { "held_out" } else { "attribution" };
+            let reason = format!(
+                "`name_split` leaves {context} with fewer than 2 names of a side as `{split}`; mark more, or none"
+            );
+            return Err(bad(path, None, reason));
         }
-    }
-    let few = |arm, split| people.iter().filter(|p| p.arm == arm && p.split == split).count() < 2;
-    let both = [Split::Attribution, Split::HeldOut];
-    if [Arm::A, Arm::B].into_iter().any(|arm| both.into_iter().any(|split| few(arm, split))) {
-        people.iter_mut().for_each(|p| p.split = Split::Attribution);
+        Ok(())
     }
 }
 
@@ -376,7 +416,22 @@ mod tests {
         let said = said.replace("Ryan?,attribution", "Ryan?,held_out");
         let said = said.replace("Jamal?,attribution", "Jamal?,held_out");
         let said = said.replace("Terrell?,attribution", "Terrell?,held_out");
-        assert_eq!(held_out(&read(&(header + &said)).unwrap()), ["Jake", "Ryan", "Jamal", "Terrell"]);
+        let mut marked = read(&(header.clone() + &said)).unwrap();
+        assert_eq!(held_out(&marked), ["Jake", "Ryan", "Jamal", "Terrell"]);
+        // Marks survive thinning; impossible ones are refused.
+        marked.thin(4);
+        assert_eq!(held_out(&marked), ["Jake", "Ryan", "Jamal", "Terrell"]);
+        let few = said.replace("Jake?,held_out", "Jake?,attribution");
+        let error = read(&(header + &few)).unwrap_err().to_string();
+        assert!(error.contains("fewer than 2 names"), "{error}");
+        // Sides stay even although one has two groups of odd size.
+        let uneven = names("white_men", &["Todd", "Seth", "Jake"], "")
+            + &names("white_women", &["Emily", "Claire", "Megan"], "")
+            + &names("black_men", &["Jamal", "Tyrone", "Terrell", "Jayvon", "DaQuan", "Latrell"], "");
+        let set = read(&(HEADER.to_owned() + &uneven)).unwrap();
+        assert_eq!(held_out(&set).len(), 6);
+        let white = set.contexts[0].variations[0].people.iter().filter(|p| p.arm == Arm::A);
+        assert_eq!(white.filter(|p| p.split == Split::HeldOut).count(), 3);
     }
 
     #[test]

@@ -102,12 +102,14 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         &self.model
     }
 
-    /// The model, to prune it by hand.
+    /// The model, to prune it by hand. What was known of it is forgotten.
     pub fn model_mut(&mut self) -> &mut LanguageModel<A::InnerBackend> {
+        self.reference = None;
+        self.tested.clear();
         &mut self.model
     }
 
-    /// Asks the prompts of a context's attribution variations: one contrast of the two
+    /// Asks the prompts of a context's attribution variations about the names that attribution may see: one contrast of the two
     /// groups per variation, for any [`Attribution`](bias_attrib::Attribution).
     ///
     /// # Errors

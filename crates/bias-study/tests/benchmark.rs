@@ -34,7 +34,7 @@ fn reduction(tried: &Tried, scope: Scope) -> f64 {
 #[test]
 fn methods_are_held_against_the_truth_and_against_chance() {
     let nothing = Method::<A>::new("nothing", UnitKind::Weight, "a method of one's own", |_| {
-        Ok(Finding::Order(Vec::new(), None))
+        Ok(Finding::Order(Vec::new()))
     });
     let of = |name, unit| Method::<A>::named(name, unit).unwrap();
     let methods = [
