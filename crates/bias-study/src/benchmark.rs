@@ -8,8 +8,8 @@ use bias_probe::HookedModel as _;
 use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
+use crate::progress::bar;
 use crate::results::{Baseline, Outcome, Strategy, TrainedOn};
-use crate::study::bar;
 use crate::{Candidate, Finding, Method, Study, StudyError, Truth};
 
 /// What a benchmark of methods found on one model.

@@ -5,11 +5,10 @@ use std::time::Instant;
 use bias_attrib::Contrast;
 use bias_core::{Context, UnitKind};
 use bias_mask::{Intervention, Mask};
-use bias_metrics::{MatrixOverlap, overlap};
 use bias_model::LanguageModel;
 use bias_probe::{HookedModel as _, Sequence};
 use burn::tensor::backend::AutodiffBackend;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use crate::asking::{Names, Place, Questionnaire};
@@ -19,11 +18,13 @@ use crate::locate::locate;
 use crate::measure::Measure;
 use crate::memory::peak_memory;
 use crate::outcome::{Pruned, Test};
+use crate::overlaps::overlaps;
 use crate::parallel::in_parallel;
 use crate::perplexity::perplexity;
+use crate::progress::bar;
 use crate::prompts::PromptSet;
 use crate::results::{
-    Baseline, ContextOverlap, FORMAT, ModelInfo, Outcome, Phase, Results, Scope, Split, Strategy, TrainedOn,
+    Baseline, FORMAT, ModelInfo, Outcome, Phase, Results, Scope, Split, Strategy, TrainedOn,
 };
 use crate::strategies::{Evidence, PURSUIT_BUDGET, attribute, head_masks, pursuit_mask, weight_masks};
 use crate::{Finding, Method, Seen, StudyError, StudyOptions};
@@ -468,44 +469,4 @@ fn focus(prompts: &PromptSet, wanted: Option<[Context; 2]>) -> [Context; 2] {
         };
         [from, to].map(|c| prompts.contexts[c].context.clone())
     })
-}
-
-fn overlaps(candidates: &[Candidate]) -> Result<Vec<ContextOverlap>, StudyError> {
-    let mut out = Vec::new();
-    for (i, a) in candidates.iter().enumerate() {
-        for b in &candidates[i + 1..] {
-            let (TrainedOn::Context(first), TrainedOn::Context(second)) = (&a.trained_on, &b.trained_on)
-            else {
-                continue;
-            };
-            if a.method != b.method || a.budget != b.budget {
-                continue;
-            }
-            let meetings = a.mask.meetings(&b.mask)?.into_iter().map(|m| MatrixOverlap {
-                total: m.total as u64,
-                a: m.left as u64,
-                b: m.right as u64,
-                both: m.both as u64,
-            });
-            let found = overlap(&meetings.collect::<Vec<_>>())?;
-            out.push(ContextOverlap {
-                method: a.method.clone(),
-                budget: a.budget.clone(),
-                contexts: [first.clone(), second.clone()],
-                jaccard: found.jaccard,
-                jaccard_by_chance: found.expected_jaccard,
-                coefficient: found.coefficient,
-                coefficient_by_chance: found.expected_coefficient,
-            });
-        }
-    }
-    Ok(out)
-}
-
-pub(crate) fn bar(what: &str, steps: u64) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{prefix:>16} {bar:40} {pos}/{len}  {elapsed} so far, {eta} left");
-    ProgressBar::new(steps)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_prefix(what.to_owned())
 }
