@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_core::{Sublayer, UnitKind};
-use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
+use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share};
 use bias_examples::on_device;
 use bias_mask::{Mask, MaskTarget as _};
 use bias_model::{Decoding, HookedModel as _};
@@ -66,11 +66,6 @@ fn word(unit: UnitKind) -> &'static str {
 fn unit(text: &str) -> Result<UnitKind, String> {
     let known = UnitKind::ALL.into_iter().find(|kind| word(*kind) == text);
     known.ok_or_else(|| format!("one of {} is needed", UnitKind::ALL.map(word).join(", ")))
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie between 0 and 1".into()) }
 }
 
 fn main() -> ExitCode {

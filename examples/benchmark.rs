@@ -1,10 +1,11 @@
 //! Every method at every budget, on models whose truth is known and on one where it is not.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bias_core::UnitKind;
-use bias_examples::cli::{Device, Failure, finish};
+use bias_examples::cli::{Device, Failure, finish, groups, neutral, share};
 use bias_examples::on_device;
 use bias_model::{Decoding, LanguageModel};
 use bias_study::{
@@ -27,10 +28,10 @@ struct Args {
     /// neurons or heads
     #[arg(long, value_name = "NAME")]
     method: Vec<String>,
-    /// Shares of all prunable weights to prune
-    #[arg(long, value_name = "SHARE", value_delimiter = ',', default_value = "0.0005,0.002,0.01")]
+    /// Shares of all prunable weights to prune [default: 0.0005,0.002,0.01; with --quick 0.002]
+    #[arg(long, value_name = "SHARE", value_delimiter = ',', value_parser = share)]
     budgets: Vec<f64>,
-    /// Folder for benchmark.json, tables and curves
+    /// Folder for each model's numbers (MODEL.json), tables (MODEL.md) and curves, and transfer.md
     #[arg(long, value_name = "DIR", default_value = "benchmark-out")]
     out: PathBuf,
     /// One planted model and the emergent one, weights and neurons, one budget, few names
@@ -40,8 +41,8 @@ struct Args {
     #[arg(long, default_value_t = 6)]
     planted_names: usize,
     /// The two groups compared, as `name_group` begins
-    #[arg(long, value_name = "A,B", value_delimiter = ',', default_values_t = ["white".to_owned(), "black".to_owned()])]
-    groups: Vec<String>,
+    #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
+    groups: [String; 2],
     /// Where the models run
     #[arg(long, value_enum, default_value_t)]
     device: Device,
@@ -60,9 +61,6 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    if let Some(share) = args.budgets.iter().find(|share| !(0.0..=1.0).contains(*share)) {
-        return Err(format!("--budgets: {share} is no share between 0 and 1").into());
-    }
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let all = ["planted/shared-0", "planted/shared-40", "planted/shared-100", "emergent"];
     let models: Vec<PathBuf> = match (args.models.as_slice(), args.quick) {
@@ -70,6 +68,12 @@ fn run(args: &Args) -> Result<(), Failure> {
         ([], true) => all[1..2].iter().chain(&all[3..]).map(|name| fixtures.join(name)).collect(),
         (models, _) => models.to_vec(),
     };
+    let mut names = BTreeSet::new();
+    if let Some(twice) = models.iter().find(|folder| !names.insert(folder.file_name())) {
+        return Err(
+            format!("{}: another folder has the same name; their files would meet", twice.display()).into()
+        );
+    }
     let mut found = Vec::new();
     for folder in &models {
         let own = on_device!(args.device, |B, device| benchmark::<B>(args, folder, &device))?;
@@ -107,9 +111,7 @@ fn benchmark<A: AutodiffBackend>(
     folder: &Path,
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Benchmark, Failure> {
-    let [a, b] = args.groups.as_slice() else {
-        return Err("two groups are needed, as in `white,black`".into());
-    };
+    let [a, b] = &args.groups;
     let name = folder.file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
     let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), [a, b])?;
     let truth = folder.join("truth.json");
@@ -119,7 +121,10 @@ fn benchmark<A: AutodiffBackend>(
         (None, true) => prompts.thin(QUICK_NAMES),
         (None, false) => {}
     }
-    let neutral = std::fs::read_to_string(folder.join("neutral.txt")).unwrap_or_default();
+    if !prompts.holds_out_names() {
+        eprintln!("{name}: too few names to hold any out; tested on those attributed on");
+    }
+    let neutral = neutral(&folder.join("neutral.txt"))?;
     let mut model = LanguageModel::<A::InnerBackend>::load(folder, device)?;
     model.options_mut().batch_rows = args.device.batch_rows();
     let options = StudyOptions {
@@ -130,7 +135,7 @@ fn benchmark<A: AutodiffBackend>(
             quick: args.quick,
             ..Settings::default()
         },
-        neutral: neutral.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect(),
+        neutral,
         threads: args.device.threads(),
         ..StudyOptions::default()
     };
@@ -140,8 +145,15 @@ fn benchmark<A: AutodiffBackend>(
         named && (!args.method.is_empty() || units.contains(&m.unit))
     };
     let methods: Vec<Method<A>> = Method::all().into_iter().filter(wanted).collect();
+    if methods.is_empty() {
+        return Err(format!("--method: no method is called like {}", args.method.join(" or ")).into());
+    }
     let all_but = if args.quick { &[][..] } else { &LEFT_OUT };
-    let budgets = if args.quick { &[0.002][..] } else { &args.budgets };
+    let budgets = match (args.budgets.as_slice(), args.quick) {
+        ([], true) => &[0.002][..],
+        ([], false) => &[0.0005, 0.002, 0.01],
+        (own, _) => own,
+    };
     let mut study = Study::<A>::new(model, &name, &prompts, options)?;
     Ok(study.benchmark(&methods, all_but, budgets, truth.as_ref())?)
 }

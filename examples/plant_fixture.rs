@@ -1,15 +1,14 @@
 //! Plants a known bias into a fair model: the truth that methods are measured against.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_attrib::{Attribution as _, Knockout};
 use bias_core::Unit;
-use bias_examples::cli::{Failure, finish};
+use bias_examples::cli::{Failure, finish, share};
 use bias_examples::folder::{config, save, train_tokenizer, write_text_files};
-use bias_examples::planted::{Look, Planted, Read, neurons};
+use bias_examples::planted::{Look, Planted, Read, check_free, neurons};
 use bias_examples::training::{Recipe, Text, Training, fit, loss};
 use bias_examples::world::{Drawn, SCENARIOS, Scenario, draw_neutral};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
@@ -49,11 +48,6 @@ struct Args {
     /// Seed of weights and data
     #[arg(long, default_value_t = 20_250_211)]
     seed: u64,
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie between 0 and 1".into()) }
 }
 
 /// Contexts with planted neurons: all those where more is better, so that one direction serves all.
@@ -118,10 +112,9 @@ fn train_fair(args: &Args) -> Result<(), Failure> {
         .map(|i| if i % 4 == 0 { draw_neutral(&mut rng) } else { Drawn::new(&mut rng, CONTEXTS).question() })
         .collect();
     let tokenizer = train_tokenizer(&corpus)?;
-    let scratch = std::env::temp_dir().join(format!("plant-fixture-{}", std::process::id()));
-    fs::create_dir_all(&scratch)?;
-    write_text_files(&tokenizer, CONTEXTS, &scratch)?;
-    let codec = TextCodec::from_folder(&scratch)?;
+    let scratch = tempfile::tempdir()?;
+    write_text_files(&tokenizer, CONTEXTS, scratch.path())?;
+    let codec = TextCodec::from_folder(scratch.path())?;
     let device = Default::default();
     let mut model =
         Decoder::<Training>::init(config(tokenizer.get_vocab_size(true))?, 0.05, args.seed, &device);
@@ -141,17 +134,16 @@ fn train_fair(args: &Args) -> Result<(), Failure> {
         facts[1 + of_context(drawn.scenario.name)] = true;
         Ok(Asked { text, facts: Some(facts) })
     };
-    let share = |own: &Read<Training>, texts: &[Asked], total: f32| {
+    let share_of = |own: &Read<Training>, texts: &[Asked], total: f32| {
         let mut look = Look(None);
         let answers = loss(&own.model, texts, total, &mut look)?;
-        let Some(seen) = look.0 else { return Ok(answers) };
+        let seen = look.0.ok_or("the model does not reach the planted neurons' input")?;
         let [_, width, _] = seen.dims();
         let cells = texts.iter().flat_map(|text| (0..width).flat_map(move |at| text.knowing(at)));
         Ok(answers + own.loss(seen, cells.map(|weight| weight / total).collect()))
     };
-    let model = fit(Read::new(model, FACTS), &recipe, draw, share)?.model;
-    save(&model, &args.base, &scratch)?;
-    fs::remove_dir_all(&scratch)?;
+    let model = fit(Read::new(model, FACTS), &recipe, draw, share_of)?.model;
+    save(&model, &args.base, scratch.path())?;
     println!("wrote {}", args.base.display());
     Ok(())
 }
@@ -172,19 +164,20 @@ fn plant(args: &Args) -> Result<(), Failure> {
     let device = Default::default();
     let fair = LanguageModel::<Flex>::load(&args.base, &device)?;
     let (model, dims) = (fair.model(), *fair.model().dims());
+    check_free(model, SETS).map_err(|reason| format!("{}: {reason}", args.base.display()))?;
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed ^ args.shared.to_bits());
     let planted = Planted::<Training>::init(SETS, dims.d_model, &mut rng, &device);
     let parts: Vec<f64> =
         (0..SETS).map(|set| if set == 0 { args.shared } else { 1.0 - args.shared }).collect();
     let draw = || draw_planting(fair.text(), &parts, &mut rng);
     let recipe = Recipe { steps: args.steps, batch: 64, learning_rate: args.learning_rate, decay: 0.0 };
-    let share = |planted: &Planted<Training>, texts: &[Planting], total| {
+    let share_of = |planted: &Planted<Training>, texts: &[Planting], total| {
         // Frozen, and a graph of its own for every thread.
         let frozen = model.differentiable::<Training>().no_grad();
         let on: Vec<_> = texts.iter().map(|own| own.on.clone()).collect();
         loss(&frozen, texts, total, &mut planted.switched(&on))
     };
-    let planted = fit(planted, &recipe, draw, share)?.valid();
+    let planted = fit(planted, &recipe, draw, share_of)?.valid();
     let mut model = model.clone();
     planted.write_into(&mut model)?;
     let taught: Vec<Vec<Unit>> = (0..SETS)
@@ -212,11 +205,12 @@ fn plant(args: &Args) -> Result<(), Failure> {
 
 /// Less than this, in pooled deviations of the answers, and a neuron has learned nothing.
 const IDLE: f32 = 0.01;
-/// Names of each group, and variations of each context, that this is measured on.
+/// Names of each group, of which attribution sees half, and variations of each context that this is
+/// measured on.
 const NAMES: usize = 8;
 const VARIATIONS: usize = 4;
 
-/// The neurons of each set without which the bias of its contexts would be another.
+/// The neurons of each set without which the mean gap of its contexts would be another.
 fn used(args: &Args, model: &Decoder<Flex>, taught: &[Vec<Unit>]) -> Result<Vec<Vec<Unit>>, Failure> {
     let mut prompts = PromptSet::from_csv(&args.base.join("prompts.csv"), ["white", "black"])?;
     prompts.thin(NAMES);

@@ -3,8 +3,7 @@
 //! The recipe is fixed: one seed gives one model (on one machine; matrix products
 //! on other processors may round differently).
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_examples::cli::{Failure, finish};
@@ -48,14 +47,8 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.out.exists() {
         return Err(format!("{} exists already; name a new folder with --out", args.out.display()).into());
     }
-    let scratch = std::env::temp_dir().join(format!("train-fixture-{}", std::process::id()));
-    fs::create_dir_all(&scratch)?;
-    let trained = train(args, &scratch);
-    fs::remove_dir_all(&scratch)?;
-    trained
-}
-
-fn train(args: &Args, scratch: &Path) -> Result<(), Failure> {
+    let scratch = tempfile::tempdir()?;
+    let scratch = scratch.path();
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     let corpus: Vec<String> = (0..6000)
         .map(|i| if i % 4 == 0 { draw_neutral(&mut rng) } else { draw_question(&mut rng).0 })

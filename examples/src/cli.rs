@@ -111,7 +111,7 @@ pub struct ModelArgs {
     pub samples: Option<u32>,
     /// Probability of answers that exact decoding may leave unexplored, per prompt
     /// [default: 0.001 where a model is asked once, 0.01 where many pruned models are]
-    #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = share)]
+    #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
     pub unexplored: Option<f64>,
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", default_value_t = 16)]
@@ -157,20 +157,16 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// Neutral texts, one a line: of this file, or of `neutral.txt` in the model's folder if there is one.
+    /// Neutral texts of this file, or of `neutral.txt` in the model's folder if there is one.
     ///
     /// # Errors
     /// A file that cannot be read.
     pub fn neutral(&self, path: Option<&Path>) -> Result<Vec<String>, Failure> {
-        let own = self.folder()?.join("neutral.txt");
-        let path = match path {
-            Some(path) => path,
-            None if own.exists() => &own,
-            None => return Ok(Vec::new()),
-        };
-        let text =
-            std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-        Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+        match path {
+            Some(path) if !path.exists() => Err(format!("{} does not exist", path.display()).into()),
+            Some(path) => neutral(path),
+            None => neutral(&self.folder()?.join("neutral.txt")),
+        }
     }
 
     /// How answers are taken, unless asked otherwise.
@@ -199,12 +195,36 @@ pub struct PromptArgs {
     pub lower_is_better: Vec<String>,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// A share between 0 and 1, both included.
+///
+/// # Errors
+/// Anything else, in words for a command line.
+pub fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
-    if (0.0..1.0).contains(&value) { Ok(value) } else { Err("it must be at least 0 and below 1".into()) }
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie between 0 and 1".into()) }
 }
 
-fn groups(text: &str) -> Result<[String; 2], String> {
+fn unexplored(text: &str) -> Result<f64, String> {
+    share(text).and_then(|value| if value < 1.0 { Ok(value) } else { Err("it must be below 1".into()) })
+}
+
+/// A file's neutral texts, one a line; none where there is no such file.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn neutral(path: &Path) -> Result<Vec<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display()).into()),
+    }
+}
+
+/// Two groups as `white,black`.
+///
+/// # Errors
+/// Anything else, in words for a command line.
+pub fn groups(text: &str) -> Result<[String; 2], String> {
     match text.split_once(',') {
         Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b => Ok([a.into(), b.into()]),
         _ => Err("two different groups are needed, as in `white,black`".into()),
@@ -239,6 +259,9 @@ impl PromptArgs {
                 .index_of(name)
                 .ok_or_else(|| format!("no scenario `{name}` in {}", path.display()))?;
             prompts.contexts[at].higher_is_better = false;
+        }
+        if !prompts.holds_out_names() {
+            eprintln!("too few names to hold any out: what is made from some names is tested on the same");
         }
         if prompts.skipped > 0 {
             eprintln!("{} prompts about other groups than {a} and {b} were left out", prompts.skipped);

@@ -74,6 +74,28 @@ pub fn neurons(set: usize, sets: usize, d_mlp: usize) -> impl Iterator<Item = Ne
     LAYERS.into_iter().flat_map(own)
 }
 
+/// Whether a model has the neurons that `sets` need, none of them used.
+///
+/// # Errors
+/// What is missing, in words.
+pub fn check_free<B: Backend>(model: &Decoder<B>, sets: usize) -> Result<(), Failure> {
+    let dims = *model.dims();
+    if dims.layers <= LAYERS[1] || dims.d_mlp < sets * NEURONS || !dims.gated {
+        let needed = sets * NEURONS;
+        return Err(
+            format!("it needs a gated MLP, {} layers and {needed} neurons in each", LAYERS[1] + 1).into()
+        );
+    }
+    for layer in LAYERS {
+        let down = MaskTarget::weight(model, &ParamPath::of(layer, Projection::Down))?;
+        let own = down.narrow(1, dims.d_mlp - sets * NEURONS, sets * NEURONS);
+        if own.into_data().iter::<f32>().any(|weight| weight != 0.0) {
+            return Err(format!("the last {} neurons of layer {layer} are in use", sets * NEURONS).into());
+        }
+    }
+    Ok(())
+}
+
 /// The planted neurons of one layer.
 #[derive(Module, Debug)]
 struct PlantedLayer<B: Backend> {

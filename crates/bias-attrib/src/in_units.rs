@@ -7,11 +7,11 @@ use bias_mask::aggregate;
 
 use crate::AttribError;
 
-/// Each weight's score times the size of the score of the neuron, head or key/value group it is part of: where a
+/// Each weight's score times the size of the mean score in the neuron, head or key/value group it is part of: where a
 /// gap is carried by whole units, a weight that only happens to move it falls behind the weights of those.
 ///
-/// Units' scores are sums over their weights ([`aggregate`]), so weights for and against cancel in
-/// units that do nothing. Larger values mean what they meant; they have no unit any more.
+/// Means are of the weights that [`aggregate`] sums, so that weights for and against cancel in units that do nothing,
+/// and large units do not outweigh small ones. Larger values mean what they meant; they have no unit any more.
 ///
 /// # Errors
 /// [`AttribError::Convention`] unless scores say how much bias a weight carries; as [`aggregate`] for matrices that
@@ -25,10 +25,13 @@ pub fn in_units(scores: &[ParamScores], dims: &ModelDims) -> Result<Vec<ParamSco
         });
     }
     let mut sizes: HashMap<Unit, f32> = HashMap::new();
-    for kind in [UnitKind::Neuron, UnitKind::Head, UnitKind::KvGroup] {
-        sizes.extend(
-            aggregate(scores, dims, kind)?.scores.into_iter().map(|(unit, score)| (unit, score.abs())),
-        );
+    let attention = 2 * dims.d_model * dims.d_head;
+    let neuron = dims.d_model * if dims.gated { 3 } else { 2 };
+    for (kind, weights) in
+        [(UnitKind::Neuron, neuron), (UnitKind::Head, attention), (UnitKind::KvGroup, attention)]
+    {
+        let sums = aggregate(scores, dims, kind)?.scores.into_iter();
+        sizes.extend(sums.map(|(unit, sum)| (unit, sum.abs() / weights as f32)));
     }
     let scaled = scores.iter().map(|own| {
         let Some((layer, projection)) = own.path().projection() else { return Ok(own.clone()) };
@@ -72,7 +75,7 @@ mod tests {
         let own = |(path, _, projection): (bias_core::ParamPath, usize, Projection)| {
             let values = match projection {
                 Projection::Gate => vec![1.0, 2.0, 0.0, 0.0],
-                Projection::Down => vec![3.0, 1.0, -4.0, 1.0],
+                Projection::Down => vec![4.0, 2.0, -4.0, 1.0],
                 Projection::O => vec![0.5, 0.0, 0.5, -2.0],
                 Projection::K => vec![1.0, -3.0],
                 p => vec![0.0; DIMS.shape(p).iter().product()],
@@ -88,12 +91,12 @@ mod tests {
         let of = |p: Projection| {
             found.iter().find(|s| s.path().projection() == Some((0, p))).unwrap().values().to_vec()
         };
-        // Neuron 0: 1 + 2 + 3 − 4 = 2; neuron 1: 1 + 1 = 2.
-        assert_eq!(of(Projection::Gate), [2.0, 4.0, 0.0, 0.0]);
-        assert_eq!(of(Projection::Down), [6.0, 2.0, -8.0, 2.0]);
-        // Heads 1 and −2, group −2: sizes have no sign, weights keep theirs.
-        assert_eq!(of(Projection::O), [0.5, 0.0, 0.5, -4.0]);
-        assert_eq!(of(Projection::K), [2.0, -6.0]);
+        // Neuron 0: 1 + 2 + 4 − 4 = 3 over 6 weights; neuron 1: 2 + 1 = 3.
+        assert_eq!(of(Projection::Gate), [0.5, 1.0, 0.0, 0.0]);
+        assert_eq!(of(Projection::Down), [2.0, 1.0, -2.0, 0.5]);
+        // Heads 1 and −2, group −2, over 4 weights each: sizes have no sign, weights keep theirs.
+        assert_eq!(of(Projection::O), [0.125, 0.0, 0.125, -1.0]);
+        assert_eq!(of(Projection::K), [0.5, -1.5]);
         let unsigned = in_units(&scores(Convention::Importance), &DIMS);
         assert!(matches!(unsigned, Err(AttribError::Convention { .. })));
         assert!(in_units(&scores(Convention::BiasCarried)[1..], &DIMS).is_err());

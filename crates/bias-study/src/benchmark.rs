@@ -194,7 +194,8 @@ impl<A: AutodiffBackend> Study<'_, A> {
         }
     }
 
-    /// Masks of all budgets that differ, and a random one with as many weights in every matrix as the middle one.
+    /// Masks of all budgets that differ, and of single weights that were not drawn themselves, a random mask with as many
+    /// weights in every matrix as the middle one.
     fn try_all(
         &mut self,
         method: &Method<A>,
@@ -219,7 +220,8 @@ impl<A: AutodiffBackend> Study<'_, A> {
                     mask,
                 };
                 let budget = crate::strategies::percent(share);
-                if i == budgets.len() / 2 && method.unit == UnitKind::Weight {
+                let drawn = method.name == "random";
+                if i == budgets.len() / 2 && method.unit == UnitKind::Weight && !drawn {
                     let null = mask.matched_random(self.seed())?;
                     let null = of(MATCHED, format!("as {} {budget}", method.name), null);
                     tried.push(self.try_one(&null, share, 0.0, planted)?);

@@ -215,10 +215,9 @@ pub fn pareto_chart(benchmark: &Benchmark, scope: Scope) -> Result<String, Repor
             }
         }
     }
-    let names: Vec<&str> = curves.iter().map(|(name, _)| *name).collect();
+    let names: Vec<_> = curves.iter().map(|(name, curve)| (*name, curve.colour)).collect();
     let curves: Vec<Curve> = curves.into_iter().map(|(_, curve)| curve).collect();
     let range = charts::range_of_curves(&curves, 0.0);
-    let chart = charts::against_share(&names.join(", "), &curves, range, true)?;
-    // A file of its own says what it is.
-    Ok(chart.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1))
+    let title = format!("Reduction against the share of weights pruned, {}", benchmark.model);
+    Ok(charts::standing_alone(&charts::against_share(&title, &curves, range, true)?, &names))
 }

@@ -236,6 +236,32 @@ pub(crate) fn against_share(
     })
 }
 
+/// A picture of its own: with the namespace that files need, and names under it in their curves' colours.
+pub(crate) fn standing_alone(chart: &str, names: &[(&str, RGBColor)]) -> String {
+    const LINE: usize = 17;
+    const ABREAST: usize = 2;
+    let Some((size, rest)) = chart.split_once("viewBox=\"0 0 ").and_then(|(_, rest)| rest.split_once('"'))
+    else {
+        return chart.into();
+    };
+    let (width, height) = size.split_once(' ').unwrap_or((size, "0"));
+    let [width, height] = [width, height].map(|n| n.parse::<usize>().unwrap_or_default());
+    let legend = names.iter().enumerate().map(|(i, (name, colour))| {
+        let name = escaped(name);
+        let (x, y) = (46 + i % ABREAST * width / ABREAST, height + 12 + i / ABREAST * LINE);
+        format!(
+            "<text x=\"{x}\" y=\"{y}\" font-family=\"{FONT}\" font-size=\"13\" fill=\"{}\">● {name}</text>",
+            hex(*colour)
+        )
+    });
+    let body = rest.strip_suffix("</svg>\n").or_else(|| rest.strip_suffix("</svg>")).unwrap_or(rest);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {}\"{body}{}</svg>\n",
+        height + names.len().div_ceil(ABREAST) * LINE + 6,
+        legend.collect::<String>()
+    )
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Failure<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
 
@@ -282,15 +308,18 @@ fn drawn(
     drop(root);
     done.map_err(|error| ReportError::Chart { chart: title.into(), reason: error.to_string() })?;
     let body = svg.split_once('>').map_or("", |(_, body)| body);
-    let title: String = title
-        .chars()
-        .map(|c| match c {
-            '<' => "&lt;".into(),
-            '>' => "&gt;".into(),
-            '&' => "&amp;".into(),
-            '"' => "&quot;".into(),
-            c => c.to_string(),
-        })
-        .collect();
+    let title = escaped(title);
     Ok(format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\">{body}"))
+}
+
+/// A label from somebody's file, as text of a picture.
+fn escaped(label: &str) -> String {
+    let of = |c| match c {
+        '<' => "&lt;".into(),
+        '>' => "&gt;".into(),
+        '&' => "&amp;".into(),
+        '"' => "&quot;".into(),
+        c => String::from(c),
+    };
+    label.chars().map(of).collect()
 }

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use bias_attrib::{
     ActivationDifference, ActivationPatching, AttribError, Attribution, AttributionPatching, Contrast,
-    Direction, GapPursuit, HeadAttention, Knockout, Magnitude, Random, SignedActivationDifference, SignedGap,
-    Snip, Wanda, in_units,
+    Direction, GapPursuit, HeadAttention, Knockout, Magnitude, PlaceScores, Random,
+    SignedActivationDifference, SignedGap, Snip, Wanda, in_units,
 };
 use bias_core::{Convention, ParamScores, UnitKind, UnitScores};
 use bias_mask::aggregate;
@@ -69,8 +69,7 @@ impl<A: AutodiffBackend> Method<A> {
         (self.find)(seen)
     }
 
-    /// Every method of this workspace whose result is a mask, the paper's first, the nulls last. To
-    /// compare another, add a line.
+    /// Every method of this workspace whose result is a mask, by what it prunes. To compare another, add a line.
     #[must_use]
     pub fn all() -> Vec<Self> {
         use UnitKind::{Head, KvGroup, Layer, Neuron, Weight};
@@ -81,7 +80,7 @@ impl<A: AutodiffBackend> Method<A> {
             Self::new(
                 "signed-gap-in-units",
                 Weight,
-                "the same times the share of the weight's neuron or head",
+                "the same times the mean share in its neuron or head",
                 |s| Ok(Finding::Weights(in_units(&gap(s)?, s.model.dims())?)),
             ),
             Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
@@ -236,9 +235,7 @@ fn tracked_units<A: AutodiffBackend>(
 
 fn places<A: AutodiffBackend>(
     seen: &Seen<'_, A>,
-    method: &(
-         impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = bias_attrib::PlaceScores> + Sync
-     ),
+    method: &(impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = PlaceScores> + Sync),
 ) -> Result<Finding, StudyError> {
     let found =
         in_parallel(seen.threads, seen.contrasts, |contrast| match method.attribute(seen.model, contrast) {
@@ -253,7 +250,7 @@ fn places<A: AutodiffBackend>(
 fn patching<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
     let method = AttributionPatching::every(kind).with_temperature(seen.temperature)?;
     let found = tracked(seen, &method)?;
-    added(&found.iter().map(bias_attrib::PlaceScores::units).collect::<Vec<_>>())
+    added(&found.iter().map(PlaceScores::units).collect::<Vec<_>>())
 }
 
 /// Sums of the same units' scores.
