@@ -31,7 +31,7 @@ pub fn tables(results: &Results) -> String {
     let mut sentences = vec![found.transfer_summary()];
     sentences.extend(found.transfer_sentences());
     part(&format!("Experiment 2: {from} attribution tested on {to}"), &sentences, String::new());
-    let note = "Reduction of mean |SMD| [95 % interval], then inlier ratio; held-out variations; * made from that context.";
+    let note = "Reduction of mean |SMD| [95 % interval], then inlier ratio; held-out variations and names; * made from that context.";
     part("Transfer", &[note.into()], transfer(&found));
     let note = "Median reduction over masks (lowest to highest), then mean inlier ratio.";
     part("How far from what a mask was made from", &[note.into()], scopes(&found));
