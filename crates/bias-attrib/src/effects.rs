@@ -1,7 +1,7 @@
 //! What a pursuit of the gap watches, and by how much each weight moves it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bias_core::TokenRole;
 use bias_probe::{DifferentiableModel, NoObserver, Sequence};
@@ -13,13 +13,16 @@ use crate::readback::{ValuesOf, read};
 use crate::tree::{AnswerTree, batches, token_batch};
 use crate::{AttribError, Contrast, PossibleAnswer, Respondent};
 
-/// One number watched, and `−W · ∂/∂W` of it for every prunable weight, matrix after matrix.
-pub(crate) struct Effects {
+/// One number watched.
+pub(crate) struct Watched {
     pub value: f64,
-    pub effect: Vec<f32>,
     /// Share of the first distribution that its answers are now.
     pub explored: f64,
 }
+
+/// What is done with `−W · ∂/∂W` of a number watched, for every prunable weight, matrix after matrix: row by
+/// row, in their order, one at a time.
+pub(crate) type Visit<'a> = dyn FnMut(usize, Vec<f32>) + Send + 'a;
 
 /// Neutral texts watched together.
 const NEUTRAL_ROWS: usize = 4;
@@ -63,14 +66,16 @@ impl<'a> Aim<'a> {
         Ok(Self { gaps, neutral, temperature, base: Vec::new(), first: Vec::new() })
     }
 
-    /// Runs the model on everything; the first time is what later ones are compared with.
+    /// Runs the model on everything; the first time is what later ones are compared with. Differentiates only
+    /// for a visitor.
     pub(crate) fn measure<A: AutodiffBackend, D: DifferentiableModel<A>>(
         &mut self,
         model: impl Fn() -> D + Sync,
         threads: usize,
-    ) -> Result<Vec<Effects>, AttribError> {
-        let rows = 2 * self.gaps.len() + self.neutral.len();
-        let next = AtomicUsize::new(0);
+        visit: Option<&mut Visit<'_>>,
+    ) -> Result<Vec<Watched>, AttribError> {
+        let rows = self.rows();
+        let (next, turn) = (AtomicUsize::new(0), Turn::new(visit));
         let done = Mutex::new(Vec::with_capacity(rows));
         let this = &*self;
         std::thread::scope(|scope| {
@@ -82,52 +87,66 @@ impl<'a> Aim<'a> {
                         if row >= rows {
                             break;
                         }
-                        let own = this.row::<A>(&model, row);
-                        done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((row, own));
+                        let own = this.row::<A>(&model, row, turn.wanted());
+                        let own = own.map(|(watched, effect, log_probs)| {
+                            turn.take(row, effect);
+                            (watched, log_probs)
+                        });
+                        if own.is_err() {
+                            turn.take(row, None);
+                        }
+                        locked(&done).push((row, own));
                     }
                 });
             }
         });
-        let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by_key(|(row, _)| *row);
-        let mut effects = Vec::with_capacity(rows);
+        let mut watched = Vec::with_capacity(rows);
         let mut now = Vec::with_capacity(rows);
         for (_, own) in done {
             let (own, log_probs) = own?;
-            effects.push(own);
+            watched.push(own);
             now.push(log_probs);
         }
         if self.first.is_empty() {
-            self.first = effects.iter().map(|e| e.value).collect();
+            self.first = watched.iter().map(|e| e.value).collect();
             self.base = now;
         }
-        Ok(effects)
+        Ok(watched)
     }
 
     fn row<A: AutodiffBackend>(
         &self,
         model: &impl DifferentiableModel<A>,
         row: usize,
-    ) -> Result<(Effects, Vec<Vec<f32>>), AttribError> {
+        differentiate: bool,
+    ) -> Result<(Watched, Option<Vec<f32>>, Vec<Vec<f32>>), AttribError> {
         let base = self.base.get(row).map(Vec::as_slice);
         let Some(gap) = self.gaps.get(row / 2) else {
-            let texts = &self.neutral[row - 2 * self.gaps.len()];
-            return effects(model, texts, 1.0, base, log_loss);
+            let texts = &self.neutral[row - self.arms()];
+            return effects(model, texts, 1.0, base, differentiate, log_loss);
         };
         let people = if row.is_multiple_of(2) { gap.a.respondents } else { gap.b.respondents };
-        let (mut own, log_probs) = effects(model, people, self.temperature, base, expected)?;
+        let (mut own, mut effect, log_probs) =
+            effects(model, people, self.temperature, base, differentiate, expected)?;
         // In pooled deviations.
         own.value /= gap.spread;
         let scale = (1.0 / gap.spread) as f32;
-        own.effect.iter_mut().for_each(|v| *v *= scale);
-        Ok((own, log_probs))
+        effect.iter_mut().flatten().for_each(|v| *v *= scale);
+        Ok((own, effect, log_probs))
+    }
+
+    /// How many numbers are watched.
+    pub(crate) fn rows(&self) -> usize {
+        self.arms() + self.neutral.len()
     }
 
     /// What each row still misses: both groups of a contrast should meet in the middle of where they
     /// began. Of neutral text, by how much it is better than it was; only what is below 0 is missing.
-    pub(crate) fn missing(&self, effects: &[Effects]) -> Vec<f64> {
+    pub(crate) fn missing(&self, effects: &[Watched]) -> Vec<f64> {
         let arms = self.arms();
-        let of = |(r, own): (usize, &Effects)| {
+        let of = |(r, own): (usize, &Watched)| {
             if r < arms {
                 f64::midpoint(self.first[r & !1], self.first[r | 1]) - own.value
             } else {
@@ -142,17 +161,17 @@ impl<'a> Aim<'a> {
         2 * self.gaps.len()
     }
 
-    pub(crate) fn gaps(&self, effects: &[Effects]) -> Vec<f64> {
+    pub(crate) fn gaps(&self, effects: &[Watched]) -> Vec<f64> {
         effects.chunks_exact(2).take(self.gaps.len()).map(|pair| pair[0].value - pair[1].value).collect()
     }
 
-    pub(crate) fn levels(&self, effects: &[Effects]) -> Vec<f64> {
+    pub(crate) fn levels(&self, effects: &[Watched]) -> Vec<f64> {
         let middle = |a: f64, b: f64| f64::midpoint(a, b);
         let pairs = effects.chunks_exact(2).zip(self.first.chunks_exact(2)).take(self.gaps.len());
         pairs.map(|(now, first)| middle(now[0].value, now[1].value) - middle(first[0], first[1])).collect()
     }
 
-    pub(crate) fn neutral_rise(&self, effects: &[Effects]) -> f64 {
+    pub(crate) fn neutral_rise(&self, effects: &[Watched]) -> f64 {
         let own = effects.iter().zip(&self.first).skip(2 * self.gaps.len());
         own.map(|(now, first)| now.value - first).sum::<f64>() / self.neutral.len().max(1) as f64
     }
@@ -167,7 +186,7 @@ fn as_answer(text: &Sequence) -> Option<Respondent> {
 }
 
 /// A number that a tree of answers gives.
-struct Watched {
+struct OfTree {
     value: f64,
     /// Its derivative by the log-probability of each branch.
     worths: Vec<f64>,
@@ -176,7 +195,7 @@ struct Watched {
 }
 
 /// The expected number, each answer weighing what it did times how much more probable it has become.
-fn expected(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> Watched {
+fn expected(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
     let share = |(path, answer): (&Vec<usize>, &PossibleAnswer)| {
         let moved: f64 = path.iter().map(|&i| f64::from(now[i] - first[i])).sum();
         answer.weight * moved.exp()
@@ -191,25 +210,27 @@ fn expected(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> Watched {
         path.iter().for_each(|&i| worths[i] += worth);
     }
     let first = tree.answers.iter().map(|a| a.weight).sum();
-    Watched { value, worths, mass: [shares.iter().sum(), first] }
+    OfTree { value, worths, mass: [shares.iter().sum(), first] }
 }
 
 /// The mean log-loss of a text's tokens.
-fn log_loss(_: &AnswerTree<'_>, now: &[f32], _: &[f32]) -> Watched {
+fn log_loss(_: &AnswerTree<'_>, now: &[f32], _: &[f32]) -> OfTree {
     let each = -1.0 / now.len() as f64;
     let value = now.iter().map(|p| each * f64::from(*p)).sum();
-    Watched { value, worths: vec![each; now.len()], mass: [1.0; 2] }
+    OfTree { value, worths: vec![each; now.len()], mass: [1.0; 2] }
 }
 
 /// The mean over people of what `of` makes of each one's answers, from their branches'
-/// log-probabilities now and at first (`base`); and those now, batch by batch.
+/// log-probabilities now and at first (`base`); its effects, if wanted; and the log-probabilities now,
+/// batch by batch.
 fn effects<A: AutodiffBackend>(
     model: &impl DifferentiableModel<A>,
     people: &[Respondent],
     temperature: f64,
     base: Option<&[Vec<f32>]>,
-    of: impl Fn(&AnswerTree<'_>, &[f32], &[f32]) -> Watched,
-) -> Result<(Effects, Vec<Vec<f32>>), AttribError> {
+    differentiate: bool,
+    of: impl Fn(&AnswerTree<'_>, &[f32], &[f32]) -> OfTree,
+) -> Result<(Watched, Option<Vec<f32>>, Vec<Vec<f32>>), AttribError> {
     let dims = *model.dims();
     let share = 1.0 / people.len() as f64;
     let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
@@ -221,14 +242,14 @@ fn effects<A: AutodiffBackend>(
         let mut worths = Vec::with_capacity(now.len());
         for tree in trees {
             let own = worths.len()..worths.len() + tree.branches.len();
-            let watched = of(tree, &now[own.clone()], &first[own]);
-            value += share * watched.value;
-            worths.extend(watched.worths.iter().map(|worth| share * worth));
-            mass.iter_mut().zip(watched.mass).for_each(|(sum, own)| *sum += own);
+            let of_tree = of(tree, &now[own.clone()], &first[own]);
+            value += share * of_tree.value;
+            worths.extend(of_tree.worths.iter().map(|worth| share * worth));
+            mass.iter_mut().zip(of_tree.mass).for_each(|(sum, own)| *sum += own);
         }
         log_probs.push(now);
         // People with one possible answer have nothing to differentiate.
-        if worths.iter().all(|w| *w == 0.0) {
+        if !differentiate || worths.iter().all(|w| *w == 0.0) {
             continue;
         }
         let gradients = weighted(tracked, &worths).backward();
@@ -240,6 +261,10 @@ fn effects<A: AutodiffBackend>(
             });
         }
     }
+    let watched = Watched { value, explored: mass[0] / mass[1].max(f64::MIN_POSITIVE) };
+    if !differentiate {
+        return Ok((watched, None, log_probs));
+    }
     let mut effect = Vec::with_capacity(dims.prunable_weights());
     for ((path, ..), sum) in dims.projections().zip(sums) {
         let weight = model.weight(&path)?.inner();
@@ -248,7 +273,42 @@ fn effects<A: AutodiffBackend>(
             None => effect.resize(effect.len() + weight.shape().num_elements(), 0.0),
         }
     }
-    Ok((Effects { value, effect, explored: mass[0] / mass[1].max(f64::MIN_POSITIVE) }, log_probs))
+    Ok((watched, Some(effect), log_probs))
+}
+
+/// Lets threads hand over their rows in the rows' order, so that sums do not depend on who is first.
+struct Turn<'a, 'v> {
+    wanted: bool,
+    state: Mutex<(usize, Option<&'a mut Visit<'v>>)>,
+    moved_on: Condvar,
+}
+
+impl<'a, 'v> Turn<'a, 'v> {
+    fn new(visit: Option<&'a mut Visit<'v>>) -> Self {
+        Self { wanted: visit.is_some(), state: Mutex::new((0, visit)), moved_on: Condvar::new() }
+    }
+
+    fn wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Waits until all rows before have been here. Every row must come, with something or not.
+    fn take(&self, row: usize, effect: Option<Vec<f32>>) {
+        if !self.wanted {
+            return;
+        }
+        let waiting = self.moved_on.wait_while(locked(&self.state), |(next, _)| *next != row);
+        let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
+        if let (Some(visit), Some(effect)) = (&mut state.1, effect) {
+            visit(row, effect);
+        }
+        state.0 += 1;
+        self.moved_on.notify_all();
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -292,8 +352,15 @@ mod tests {
         }
     }
 
-    fn measure(aim: &mut Aim<'_>, model: &Decoder<Flex>, threads: usize) -> Vec<Effects> {
-        aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), threads).unwrap()
+    fn measure(aim: &mut Aim<'_>, model: &Decoder<Flex>, threads: usize) -> (Vec<Watched>, Vec<Vec<f32>>) {
+        let mut effects = Vec::new();
+        let mut visit = |row: usize, effect| {
+            assert_eq!(row, effects.len(), "in their order");
+            effects.push(effect);
+        };
+        let found =
+            aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), threads, Some(&mut visit)).unwrap();
+        (found, effects)
     }
 
     fn neutral() -> Vec<Sequence> {
@@ -306,14 +373,14 @@ mod tests {
         let (model, contrast) = (model(), contrast());
         let own = [contrast.clone()];
         let mut aim = Aim::new(&own, &[], 1.0).unwrap();
-        let found = measure(&mut aim, &model, 1);
+        let (found, effects) = measure(&mut aim, &model, 1);
         assert_eq!(found.len(), 2);
         let gap = aim.gaps(&found)[0];
         let tracked = model.differentiable::<Autodiff<Flex>>();
         let scores = SignedGap::default().attribute(&tracked, &contrast).unwrap();
         let scores: Vec<f32> = scores.iter().flat_map(|s| s.values().to_vec()).collect();
         let largest = scores.iter().fold(0f32, |m, v| m.max(v.abs()));
-        for ((a, b), score) in found[0].effect.iter().zip(&found[1].effect).zip(&scores) {
+        for ((a, b), score) in effects[0].iter().zip(&effects[1]).zip(&scores) {
             let fall = -gap.signum() as f32 * (a - b);
             assert!((fall - score).abs() <= 1e-5 * largest, "{fall} {score}");
         }
@@ -325,14 +392,14 @@ mod tests {
     fn effects_are_slopes_wherever_the_model_is() {
         let (mut model, contrasts, neutral) = (model(), [contrast()], neutral());
         let mut aim = Aim::new(&contrasts, &neutral, 0.8).unwrap();
-        let first = measure(&mut aim, &model, 1);
+        let (first, _) = measure(&mut aim, &model, 1);
         assert!(first.iter().all(|e| (e.explored - 1.0).abs() < 1e-6));
         let dims = *HookedModel::<Flex>::dims(&model);
         let tracked = model.differentiable::<Autodiff<Flex>>();
         let scores = SignedGap::default().attribute(&tracked, &contrasts[0]).unwrap();
         assert!(scores.iter().all(|s| s.convention() == Convention::BiasCarried));
         let undo = top_carriers(&scores, 20).unwrap().apply(&mut model, Intervention::Zero).unwrap();
-        let now = measure(&mut aim, &model, 2);
+        let (now, effects) = measure(&mut aim, &model, 2);
         assert!(aim.gaps(&now)[0].abs() < aim.gaps(&first)[0].abs(), "the gap has fallen");
         assert_eq!(now.len(), 4, "two groups, two texts that are long enough");
         assert!(now.iter().take(2).all(|e| (e.explored - 1.0).abs() > 1e-3));
@@ -340,8 +407,8 @@ mod tests {
         let mut at = 0;
         for (path, _, projection) in dims.projections() {
             let [out, inner] = dims.shape(projection);
-            for (row, own) in now.iter().enumerate() {
-                let part = &own.effect[at..at + out * inner];
+            for (row, own) in effects.iter().enumerate() {
+                let part = &own[at..at + out * inner];
                 let strongest = (0..part.len()).max_by(|a, b| part[*a].abs().total_cmp(&part[*b].abs()));
                 let index = strongest.unwrap();
                 let slope = slope(&mut aim, &mut model, &path, index, row);
@@ -373,7 +440,8 @@ mod tests {
             values[index] *= scale;
             let data = burn::tensor::TensorData::new(values, shape);
             model.set_weight(path, Tensor::from_data(data, &Default::default())).unwrap();
-            measure(aim, model, 1)[row].value
+            let forward = aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), 1, None).unwrap();
+            forward[row].value
         };
         let slope = -(at(1.0 + H) - at(1.0 - H)) / f64::from(2.0 * H);
         model.set_weight(path, weight).unwrap();

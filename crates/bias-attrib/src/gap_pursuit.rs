@@ -3,7 +3,7 @@ use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, Undo, unit_mask};
 use bias_probe::{DifferentiableModel, Sequence};
 use burn::tensor::backend::AutodiffBackend;
 
-use crate::effects::{Aim, Effects};
+use crate::effects::{Aim, Visit, Watched};
 use crate::likelihood::checked_temperature;
 use crate::pieces::Pieces;
 use crate::{AttribError, Contrast};
@@ -33,8 +33,9 @@ use crate::{AttribError, Contrast};
 /// Contrasts without a gap to close (all answers alike, or no numbers) are passed over. Where sampling cuts the
 /// distribution off (top-k, top-p), the tokens kept are taken as given, as in `SignedGap`.
 ///
-/// Memory: two f32 per contrast and weight, and four per weight for neutral text. It does not grow with the number of
-/// prompts; pool contrasts ([`Contrast::pooled`]) where it is too much.
+/// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that is within
+/// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and holds one f32 per weight and one more
+/// for each thread, however many contrasts, names and answers there are.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,
@@ -45,6 +46,8 @@ pub struct GapPursuit {
     rounds: usize,
     neutral: f64,
     worst: f64,
+    explored: f64,
+    memory: usize,
     threads: usize,
 }
 
@@ -103,11 +106,13 @@ impl GapPursuit {
             temperature: 1.0,
             unit: UnitKind::Weight,
             budget,
-            step: 0.5,
+            step: 0.75,
             tolerance: 0.02,
             rounds: 16,
             neutral: 100.0,
             worst: 0.0,
+            explored: 0.9,
+            memory: 2 << 30,
             threads: 1,
         }
     }
@@ -164,6 +169,26 @@ impl GapPursuit {
         Self { worst: power.max(0.0), ..self }
     }
 
+    /// Does not keep a round after which the answers explored weigh less than this share of what they weighed
+    /// at first: what the model says then is not known. 0 keeps all.
+    ///
+    /// # Errors
+    /// [`AttribError::Share`] outside [0, 1].
+    pub fn with_least_explored(self, share: f64) -> Result<Self, AttribError> {
+        if (0.0..=1.0).contains(&share) {
+            Ok(Self { explored: share, ..self })
+        } else {
+            Err(AttribError::Share { share })
+        }
+    }
+
+    /// Bytes that what weights move may take (2 GiB unless said). Where it does not fit, nothing else comes out, but it takes
+    /// more than twice the time.
+    #[must_use]
+    pub fn with_memory(self, bytes: usize) -> Self {
+        Self { memory: bytes, ..self }
+    }
+
     /// How many groups are run side by side.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
@@ -211,14 +236,21 @@ impl GapPursuit {
     {
         let dims = *differentiable(model).dims();
         let mut aim = Aim::new(contrasts, neutral, self.temperature)?;
+        let pieces = Pieces::new(&dims, self.unit, aim.arms());
+        let most = (self.budget / pieces.weights_each()?).max(1);
+        let fits = aim.rows() * pieces.count() * size_of::<f32>() <= self.memory;
         let mut mask = Mask::default();
         let mut order: Vec<Unit> = Vec::new();
         let mut best: Option<(f64, usize)> = None;
         let mut rounds = Vec::new();
         loop {
-            let effects = aim.measure::<A, D>(|| differentiable(model), self.threads)?;
-            let round = self.round(&aim, &effects, mask.count());
-            let improved = best.as_ref().is_none_or(|(lowest, _)| round.objective < *lowest);
+            let mut kept: Vec<Vec<f32>> = Vec::new();
+            let mut keep = |_, effect| kept.push(pieces.of_units(effect));
+            let visit: Option<&mut Visit<'_>> = if fits { Some(&mut keep) } else { None };
+            let watched = aim.measure::<A, D>(|| differentiable(model), self.threads, visit)?;
+            let round = self.round(&aim, &watched, mask.count());
+            let improved = round.explored >= self.explored
+                && best.as_ref().is_none_or(|(lowest, _)| round.objective < *lowest);
             if improved {
                 best = Some((round.objective, order.len()));
             }
@@ -228,17 +260,27 @@ impl GapPursuit {
             if done || !improved || mask.count() >= self.budget {
                 break;
             }
-            let weights = self.weights(&aim, &effects, self.worst);
-            let scaled = |own: f64, weight: &f64| (own * weight.sqrt()) as f32;
-            let missing =
-                aim.missing(&effects).into_iter().zip(&weights).map(|(t, w)| scaled(t, w)).collect();
-            let moves = effects.into_iter().zip(&weights).map(|(mut own, weight)| {
-                own.effect.iter_mut().for_each(|v| *v = scaled(f64::from(*v), weight));
-                own.effect
-            });
-            let pieces = Pieces::new(&dims, self.unit, moves, aim.arms());
-            let most = (self.budget / pieces.weights_each()?).max(1);
-            let chosen = pieces.pursue(missing, 1.0 - self.step, most.saturating_sub(order.len()))?;
+            let scales = self.scales(&aim, &watched);
+            let missing = aim.missing(&watched).into_iter().zip(&scales);
+            let missing = missing.map(|(t, scale)| (t * scale) as f32).collect();
+            let scaled = |r: usize, own: &mut [f32]| {
+                own.iter_mut().for_each(|v| *v = (f64::from(*v) * scales[r]) as f32);
+            };
+            kept.iter_mut().enumerate().for_each(|(r, own)| scaled(r, own));
+            let mut each_row = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
+                if fits {
+                    kept.iter().enumerate().for_each(|(r, own)| visit(r, own));
+                    return Ok(());
+                }
+                let mut hand_on = |r, effect| {
+                    let mut own = pieces.of_units(effect);
+                    scaled(r, &mut own);
+                    visit(r, &own);
+                };
+                aim.measure::<A, D>(|| differentiable(model), self.threads, Some(&mut hand_on)).map(|_| ())
+            };
+            let left = most.saturating_sub(order.len());
+            let chosen = pieces.pursue(missing, &mut each_row, 1.0 - self.step, left)?;
             let batch = unit_mask(&dims, &chosen, HeadAblation::ZeroOutput)?.difference(&mask)?;
             if batch.count() == 0 {
                 break;
@@ -251,17 +293,18 @@ impl GapPursuit {
         Ok(Pursuit { chosen: order, rounds })
     }
 
-    /// `λ` of every row, contrasts weighing their gap to some power.
-    fn weights(&self, aim: &Aim<'_>, effects: &[Effects], power: f64) -> Vec<f64> {
-        let own: Vec<f64> = aim.gaps(effects).iter().map(|g| g.abs().powf(power)).collect();
+    /// `√λ` of every row, contrasts weighing their gap to some power.
+    fn scales(&self, aim: &Aim<'_>, watched: &[Watched]) -> Vec<f64> {
+        let own: Vec<f64> = aim.gaps(watched).iter().map(|g| g.abs().powf(self.worst)).collect();
         let sum: f64 = own.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let arms = own.iter().flat_map(|w| [w / sum; 2]);
-        let neutral = effects.len() - 2 * own.len();
-        arms.chain(std::iter::repeat_n(self.neutral / neutral.max(1) as f64, neutral)).collect()
+        let neutral = watched.len() - 2 * own.len();
+        let all = arms.chain(std::iter::repeat_n(self.neutral / neutral.max(1) as f64, neutral));
+        all.map(f64::sqrt).collect()
     }
 
-    fn round(&self, aim: &Aim<'_>, effects: &[Effects], count: usize) -> Round {
-        let (missing, arms) = (aim.missing(effects), aim.arms());
+    fn round(&self, aim: &Aim<'_>, watched: &[Watched], count: usize) -> Round {
+        let (missing, arms) = (aim.missing(watched), aim.arms());
         let (gaps, texts) = missing.split_at(arms);
         // The worst case's weights change from round to round, so it is judged by a higher power of what is missing.
         let gaps: f64 = gaps.iter().map(|t| t.abs().powf(2.0 + self.worst)).sum();
@@ -269,10 +312,10 @@ impl GapPursuit {
         let texts: f64 = texts.iter().map(|t| texts_each * t.min(0.0).powi(2)).sum();
         Round {
             weights: count,
-            gaps: aim.gaps(effects),
-            levels: aim.levels(effects),
-            neutral: aim.neutral_rise(effects),
-            explored: effects.iter().map(|e| e.explored).fold(f64::INFINITY, f64::min),
+            gaps: aim.gaps(watched),
+            levels: aim.levels(watched),
+            neutral: aim.neutral_rise(watched),
+            explored: watched.iter().map(|e| e.explored).fold(f64::INFINITY, f64::min),
             objective: 2.0 * gaps / arms as f64 + texts,
         }
     }

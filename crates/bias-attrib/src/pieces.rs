@@ -12,58 +12,73 @@ pub(crate) struct Pieces {
     kind: UnitKind,
     /// The first weight of each matrix in the order of effects.
     starts: Vec<(usize, ParamPath)>,
-    /// By how much each moves every number watched.
-    rows: Vec<Vec<f32>>,
     /// From which row on only what is below 0 is missing.
     one_sided: usize,
 }
 
-/// Candidates per piece that may be chosen.
+/// Calls for every number watched, in order, with by how much each piece moves it.
+pub(crate) type EachRow<'a> =
+    dyn FnMut(&mut (dyn FnMut(usize, &[f32]) + Send)) -> Result<(), AttribError> + 'a;
+
+/// Candidates per piece that may be chosen, and how many there are at least and at most.
 const CANDIDATES: usize = 8;
-const LEAST_CANDIDATES: usize = 4096;
+const LEAST_CANDIDATES: usize = 1 << 12;
+const MOST_CANDIDATES: usize = 1 << 17;
 
 impl Pieces {
-    /// From the effects of single weights on every number watched, matrix after matrix.
-    pub(crate) fn new(
-        dims: &ModelDims,
-        kind: UnitKind,
-        effects: impl Iterator<Item = Vec<f32>>,
-        one_sided: usize,
-    ) -> Self {
+    /// From which number watched on only what is below 0 is missing: `one_sided`.
+    pub(crate) fn new(dims: &ModelDims, kind: UnitKind, one_sided: usize) -> Self {
         let starts = dims.projections().scan(0, |at, (path, _, projection)| {
             let [out, inner] = dims.shape(projection);
             let start = *at;
             *at += out * inner;
             Some((start, path))
         });
-        let mut pieces = Self { dims: *dims, kind, starts: starts.collect(), rows: Vec::new(), one_sided };
-        pieces.rows = effects.map(|own| pieces.of_units(own)).collect();
-        pieces
+        Self { dims: *dims, kind, starts: starts.collect(), one_sided }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        let dims = &self.dims;
+        match self.kind {
+            UnitKind::Weight => dims.prunable_weights(),
+            UnitKind::Neuron => dims.layers * dims.d_mlp,
+            UnitKind::Head => dims.layers * dims.heads,
+            UnitKind::KvGroup => dims.layers * dims.kv_heads,
+            UnitKind::Layer => dims.layers,
+        }
     }
 
     /// Matching pursuit (Mallat & Zhang 1993): one piece after another, each the one that brings `missing`
     /// closest to 0 given those before it, until its norm is down to `goal` times what it was, nothing helps
-    /// any more, or `limit` are chosen. Looked at are those that help most by themselves.
+    /// any more, or `limit` are chosen. Looked at are those that help most by themselves, so that rows
+    /// are gone through twice and need not be held.
     pub(crate) fn pursue(
         &self,
         mut missing: Vec<f32>,
+        each_row: &mut EachRow<'_>,
         goal: f64,
         limit: usize,
     ) -> Result<Vec<Unit>, AttribError> {
-        let candidates = self.candidates(&missing, limit.saturating_mul(CANDIDATES).max(LEAST_CANDIDATES));
-        let of = |&j: &usize| self.rows.iter().map(move |row| row[j]);
-        let table: Vec<f32> = candidates.iter().flat_map(of).collect();
+        let candidates = self.candidates(&missing, each_row, limit)?;
+        let rows = missing.len();
+        let mut table = vec![0f32; candidates.len() * rows];
+        each_row(&mut |r, moves| {
+            for (own, &j) in table.chunks_exact_mut(rows).zip(&candidates) {
+                own[r] = moves[j];
+            }
+        })?;
         let goal = goal * self.norm(&missing);
         let mut taken = vec![false; candidates.len()];
         let mut chosen = Vec::new();
         while chosen.len() < limit && self.norm(&missing) > goal {
-            let open = table.chunks_exact(missing.len()).enumerate().filter(|(i, _)| !taken[*i]);
+            let open = table.chunks_exact(rows).enumerate().filter(|(i, _)| !taken[*i]);
             let best = open
                 .map(|(i, moves)| (i, self.gain(moves, &missing)))
                 .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
             let Some((at, _)) = best.filter(|(_, gain)| *gain > 0.0) else { break };
             taken[at] = true;
-            let moves = &table[at * missing.len()..][..missing.len()];
+            let moves = &table[at * rows..][..rows];
             missing.iter_mut().zip(moves).for_each(|(missing, moved)| *missing -= moved);
             chosen.push(self.unit(candidates[at]));
         }
@@ -71,21 +86,27 @@ impl Pieces {
     }
 
     /// Those that help most by themselves, in order of their index.
-    fn candidates(&self, missing: &[f32], most: usize) -> Vec<usize> {
-        let count = self.rows.first().map_or(0, Vec::len);
-        let mut gains = vec![0f32; count];
-        for (r, (row, missing)) in self.rows.iter().zip(missing).enumerate() {
-            for (sum, moved) in gains.iter_mut().zip(row) {
-                *sum += self.cost(r, *missing) - self.cost(r, missing - moved);
+    fn candidates(
+        &self,
+        missing: &[f32],
+        each_row: &mut EachRow<'_>,
+        limit: usize,
+    ) -> Result<Vec<usize>, AttribError> {
+        let most = limit.saturating_mul(CANDIDATES).clamp(LEAST_CANDIDATES, MOST_CANDIDATES);
+        let mut gains = vec![0f32; self.count()];
+        each_row(&mut |r, moves| {
+            let missing = missing[r];
+            for (sum, moved) in gains.iter_mut().zip(moves) {
+                *sum += self.cost(r, missing) - self.cost(r, missing - moved);
             }
-        }
-        let mut order: Vec<usize> = (0..count).filter(|j| gains[*j] > 0.0).collect();
+        })?;
+        let mut order: Vec<usize> = (0..gains.len()).filter(|j| gains[*j] > 0.0).collect();
         if order.len() > most {
             order.select_nth_unstable_by(most, |a, b| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b)));
             order.truncate(most);
         }
         order.sort_unstable();
-        order
+        Ok(order)
     }
 
     /// What a row that misses this much counts.
@@ -137,7 +158,7 @@ impl Pieces {
 
     /// What whole units do to first order: the sum over the weights that read what they write, so that nothing
     /// counts twice.
-    fn of_units(&self, effect: Vec<f32>) -> Vec<f32> {
+    pub(crate) fn of_units(&self, effect: Vec<f32>) -> Vec<f32> {
         let dims = &self.dims;
         let heads = dims.heads * dims.d_head;
         let of = |layer, projection, each| self.columns(&effect, layer, projection, each);
@@ -199,8 +220,27 @@ mod tests {
         all
     }
 
-    fn names(units: &[Unit]) -> Vec<String> {
-        units.iter().map(ToString::to_string).collect()
+    fn pursue(kind: UnitKind, effects: &[Vec<f32>], one_sided: usize, missing: &[f32]) -> Chase {
+        let pieces = Pieces::new(&DIMS, kind, one_sided);
+        let rows = effects.iter().map(|own| pieces.of_units(own.clone())).collect();
+        Chase { pieces, rows, missing: missing.to_vec() }
+    }
+
+    struct Chase {
+        pieces: Pieces,
+        rows: Vec<Vec<f32>>,
+        missing: Vec<f32>,
+    }
+
+    impl Chase {
+        fn to(&self, goal: f64, limit: usize) -> Vec<String> {
+            let mut each_row = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
+                self.rows.iter().enumerate().for_each(|(r, own)| visit(r, own));
+                Ok(())
+            };
+            let chosen = self.pieces.pursue(self.missing.clone(), &mut each_row, goal, limit).unwrap();
+            chosen.iter().map(ToString::to_string).collect()
+        }
     }
 
     #[test]
@@ -213,33 +253,24 @@ mod tests {
             (Projection::Down, 3, 0.25),
             (Projection::Down, 0, -0.5),
         ]);
-        let second = effects(&[(Projection::Q, 0, 2.0)]);
-        let pieces = Pieces::new(&DIMS, UnitKind::Weight, [first, second].into_iter(), 2);
-        let chosen = pieces.pursue(vec![1.0, 0.0], 0.0, 10).unwrap();
+        let both = [first, effects(&[(Projection::Q, 0, 2.0)])];
+        let chosen = |missing: [f32; 2]| pursue(UnitKind::Weight, &both, 2, &missing);
         let expected = ["model.layers.0.mlp.up_proj.weight[1]", "model.layers.0.mlp.down_proj.weight[3]"];
-        assert_eq!(names(&chosen), expected);
-        assert_eq!(pieces.pursue(vec![1.0, 0.0], 0.5, 10).unwrap().len(), 1);
-        assert_eq!(pieces.pursue(vec![1.0, 0.0], 0.0, 1).unwrap().len(), 1);
-        assert!(pieces.pursue(vec![0.0, 0.0], 0.0, 10).unwrap().is_empty());
+        assert_eq!(chosen([1.0, 0.0]).to(0.0, 10), expected);
+        assert_eq!(chosen([1.0, 0.0]).to(0.5, 10).len(), 1);
+        assert_eq!(chosen([1.0, 0.0]).to(0.0, 1).len(), 1);
+        assert!(chosen([0.0, 0.0]).to(0.0, 10).is_empty());
     }
 
     #[test]
     fn a_one_sided_row_may_get_better_but_not_worse() {
-        let first = effects(&[(Projection::Q, 0, 0.9), (Projection::Up, 1, 0.8)]);
         let other = |spoils| effects(&[(Projection::Q, 0, -1.0), (Projection::Up, 1, spoils)]);
-        let chosen = |spoils, slack| {
-            let pieces = Pieces::new(&DIMS, UnitKind::Weight, [first.clone(), other(spoils)].into_iter(), 1);
-            names(&pieces.pursue(vec![0.9, slack], 0.0, 1).unwrap())
-        };
-        assert_eq!(chosen(1.0, 0.0), ["model.layers.0.self_attn.q_proj.weight[0]"]);
-        let pieces = Pieces::new(
-            &DIMS,
-            UnitKind::Weight,
-            [effects(&[(Projection::Up, 1, 0.8)]), other(2.0)].into_iter(),
-            1,
-        );
-        assert!(pieces.pursue(vec![0.9, 0.0], 0.0, 1).unwrap().is_empty());
-        assert_eq!(pieces.pursue(vec![0.9, 3.0], 0.0, 1).unwrap().len(), 1);
+        let first = effects(&[(Projection::Q, 0, 0.9), (Projection::Up, 1, 0.8)]);
+        let chosen = pursue(UnitKind::Weight, &[first, other(1.0)], 1, &[0.9, 0.0]).to(0.0, 1);
+        assert_eq!(chosen, ["model.layers.0.self_attn.q_proj.weight[0]"]);
+        let both = [effects(&[(Projection::Up, 1, 0.8)]), other(2.0)];
+        assert!(pursue(UnitKind::Weight, &both, 1, &[0.9, 0.0]).to(0.0, 1).is_empty());
+        assert_eq!(pursue(UnitKind::Weight, &both, 1, &[0.9, 3.0]).to(0.0, 1).len(), 1);
     }
 
     #[test]
@@ -250,12 +281,14 @@ mod tests {
             (Projection::Gate, 0, 9.0),
             (Projection::O, 1, 4.0),
         ]);
-        let rows = |kind| Pieces::new(&DIMS, kind, std::iter::once(own.clone()), 1).rows[0].clone();
+        let rows = |kind| Pieces::new(&DIMS, kind, 1).of_units(own.clone());
         assert_eq!(rows(UnitKind::Neuron), [3.0, 0.0]);
         assert_eq!(rows(UnitKind::Head), [0.0, 4.0]);
         assert_eq!(rows(UnitKind::KvGroup), [4.0]);
         assert_eq!(rows(UnitKind::Layer), [7.0]);
-        let pieces = Pieces::new(&DIMS, UnitKind::Neuron, std::iter::once(own.clone()), 1);
-        assert_eq!(names(&pieces.pursue(vec![3.0], 0.0, 1).unwrap()), ["L0N0"]);
+        for kind in UnitKind::ALL {
+            assert_eq!(Pieces::new(&DIMS, kind, 1).count(), rows(kind).len());
+        }
+        assert_eq!(pursue(UnitKind::Neuron, &[own.clone()], 1, &[3.0]).to(0.0, 1), ["L0N0"]);
     }
 }

@@ -77,6 +77,9 @@ fn it_closes_every_gap_within_its_budget_and_leaves_the_model_as_it_was() {
     let found = pursue(pursuit.with_threads(2), &mut model, &contrasts, &neutral).unwrap();
     assert_eq!(weights(&model), before);
     assert_eq!(pursue(pursuit, &mut model, &contrasts, &neutral).unwrap(), found, "whatever the threads");
+    let streamed = pursuit.with_memory(0).with_threads(2).with_rounds(2);
+    let held = pursue(pursuit.with_rounds(2), &mut model, &contrasts, &neutral).unwrap();
+    assert_eq!(pursue(streamed, &mut model, &contrasts, &neutral).unwrap(), held, "whatever the memory");
 
     let (first, last) = (found.rounds.first().unwrap(), found.rounds.last().unwrap());
     assert!(first.worst() > 1.0 && last.worst() <= 0.05, "{} to {}", first.worst(), last.worst());
@@ -127,7 +130,9 @@ fn weights_kept_as_stored_are_pursued_too() {
     };
     let before = held(&model);
     assert_eq!(before.0, DType::BF16);
-    let found = pursue(GapPursuit::new(60), &mut model, &contrasts, &[]).unwrap();
+    // These answers are not the model's own, so what they weigh says nothing.
+    let pursuit = GapPursuit::new(60).with_least_explored(0.0).unwrap();
+    let found = pursue(pursuit, &mut model, &contrasts, &[]).unwrap();
     assert!(!found.chosen.is_empty());
     assert!(found.rounds.last().unwrap().worst() < found.rounds[0].worst());
     assert_eq!(held(&model), before);
@@ -150,6 +155,15 @@ fn budgets_and_units_are_kept() {
         let mask = unit_mask(&dims, &found.chosen, HeadAblation::ZeroOutput).unwrap();
         assert_eq!(found.mask(&dims).unwrap(), mask);
     }
+    // A round that leaves too little of the answers is tried and not kept.
+    let strict = |share: f64, model: &mut Decoder<Flex>| {
+        let pursuit = GapPursuit::new(9000).with_unit(UnitKind::Neuron).with_rounds(1);
+        pursue(pursuit.with_least_explored(share).unwrap(), model, &contrasts, &[]).unwrap()
+    };
+    let (kept, refused) = (strict(0.5, &mut model), strict(1.0, &mut model));
+    assert!(!kept.chosen.is_empty() && kept.rounds[1].explored < 1.0, "{:?}", kept.rounds);
+    assert!(refused.chosen.is_empty() && refused.rounds == kept.rounds);
+    assert!(GapPursuit::new(1).with_least_explored(1.1).is_err());
     let none = pursue(GapPursuit::new(0), &mut model, &contrasts, &[]).unwrap();
     assert!(none.chosen.is_empty() && none.rounds.len() == 1);
 }

@@ -96,9 +96,11 @@ impl Sampling {
         let total: f64 = logits.iter().filter(|l| kept(l)).map(|l| weight(*l)).sum();
         // The nucleus must be found among all tokens; without one, only those above the floor matter.
         let cut = if self.top_p < 1.0 { 0.0 } else { floor * total };
+        // Half of it, so that rounding keeps what the exact comparison below decides.
+        let worth_it = f64::from(top) + self.temperature * (cut / 2.0).ln();
         let mut tokens: Vec<(u32, f64)> = (0u32..)
             .zip(logits)
-            .filter(|(_, l)| kept(l))
+            .filter(|(_, l)| f64::from(**l) >= worth_it && kept(l))
             .map(|(id, l)| (id, weight(*l)))
             .filter(|(_, w)| *w >= cut)
             .collect();
