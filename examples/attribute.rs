@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bias_attrib::Pursuit;
 use bias_core::{Sublayer, UnitKind};
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share};
 use bias_examples::on_device;
 use bias_mask::{Mask, MaskTarget as _};
 use bias_model::{Decoding, HookedModel as _};
-use bias_study::{Method, Settings, Study, StudyOptions};
+use bias_study::{Finding, Method, Settings, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
 use clap::Parser;
 
@@ -116,10 +117,30 @@ fn run(args: &Args) -> Result<(), Failure> {
             .with_note("context", &prompts.contexts[context].context)
             .with_note("prompts", &prompts.sha256);
         mask.save(&args.out)?;
+        if let Finding::Pursuit(found) = &found {
+            rounds(found);
+        }
         describe(&mask, dims.layers);
         println!("wrote {}", args.out.display());
         Ok(())
     })
+}
+
+/// What a pursuit measured before and after each round.
+fn rounds(found: &Pursuit) {
+    println!("round  pruned  largest gap  level moved  neutral loss  answers known");
+    for (round, own) in found.rounds.iter().enumerate() {
+        let level = own.levels.iter().fold(0f64, |most, level| most.max(level.abs()));
+        println!(
+            "{round:>5} {:>7} {:>12.3} {:>12.3} {:>+13.4} {:>13.1}%{}",
+            own.weights,
+            own.worst(),
+            level,
+            own.neutral,
+            100.0 * own.explored,
+            if own.kept { "" } else { "  taken back" }
+        );
+    }
 }
 
 fn describe(mask: &Mask, layers: usize) {

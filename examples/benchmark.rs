@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use bias_core::UnitKind;
 use bias_examples::cli::{Device, Failure, finish, groups, neutral, share};
 use bias_examples::on_device;
+use bias_examples::variants::variants;
 use bias_model::{Decoding, LanguageModel};
 use bias_study::{
-    Benchmark, Method, PromptSet, Scope, Settings, Study, StudyOptions, Truth, localisation_table,
-    pareto_chart, pareto_table, transfer_table, write,
+    Benchmark, Method, PromptSet, Scope, Settings, Study, StudyOptions, Truth, budgets_table, left_out_table,
+    localisation_table, pareto_chart, pareto_table, transfer_table, write,
 };
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
@@ -37,9 +38,13 @@ struct Args {
     /// One planted model and the emergent one, weights and neurons, one budget, few names
     #[arg(long)]
     quick: bool,
-    /// Names of each group asked about on planted models, whose bias comes from the surname
-    #[arg(long, default_value_t = 6)]
-    planted_names: usize,
+    /// Instead of different methods, gap pursuit with one part changed at a time; on the emergent model unless models are given
+    #[arg(long, conflicts_with = "method")]
+    variants: bool,
+    /// How many names of each group attribution sees, and how many others everything is tested on
+    /// [default: 4,6; with --quick 3,3]
+    #[arg(long, value_name = "SEEN,TESTED", value_parser = names)]
+    names: Option<[usize; 2]>,
     /// The two groups compared, as `name_group` begins
     #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
     groups: [String; 2],
@@ -51,10 +56,15 @@ struct Args {
     seed: u64,
 }
 
-/// Methods that are also attributed on all contexts but one, and tested on that.
-const LEFT_OUT: [&str; 2] = ["gap-pursuit", "gap-pursuit-worst"];
-/// Names of each group asked about in the short form.
-const QUICK_NAMES: usize = 8;
+/// Methods that are attributed on all contexts but one, and tested on that: the mean over contexts and the worst of them.
+const ALL_BUT: [&str; 2] = ["gap-pursuit", "gap-pursuit-worst"];
+/// Tried on single contexts only if asked for: with one context it differs little from the mean.
+const ASKED_FOR: &str = "gap-pursuit-worst";
+
+fn names(text: &str) -> Result<[usize; 2], String> {
+    let both = text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
+    both.ok_or_else(|| "two counts are needed, such as 4,6".into())
+}
 
 fn main() -> ExitCode {
     finish(run(&Args::parse()))
@@ -64,6 +74,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let all = ["planted/shared-0", "planted/shared-40", "planted/shared-100", "emergent"];
     let models: Vec<PathBuf> = match (args.models.as_slice(), args.quick) {
+        ([], _) if args.variants => all[3..].iter().map(|name| fixtures.join(name)).collect(),
         ([], false) => all.iter().map(|name| fixtures.join(name)).collect(),
         ([], true) => all[1..2].iter().chain(&all[3..]).map(|name| fixtures.join(name)).collect(),
         (models, _) => models.to_vec(),
@@ -87,9 +98,15 @@ fn run(args: &Args) -> Result<(), Failure> {
         println!("{page}");
         found.push(own);
     }
-    let transfer = transfer_table(&found);
-    write(&args.out.join("transfer.md"), transfer.as_bytes())?;
-    println!("{transfer}");
+    let mut transfer = transfer_table(&found);
+    let left_out = left_out_table(&found);
+    if !left_out.is_empty() {
+        transfer += &format!("\n{left_out}");
+    }
+    if !args.variants {
+        write(&args.out.join("transfer.md"), transfer.as_bytes())?;
+        println!("{transfer}");
+    }
     let seconds: f64 = found.iter().map(|own| own.seconds).sum();
     println!("Finished in {seconds:.0} s; {} holds tables, curves and all numbers.", args.out.display());
     Ok(())
@@ -103,7 +120,11 @@ fn page(own: &Benchmark) -> String {
         page += &localisation_table(own);
         page.push('\n');
     }
-    page + &pareto_table(own)
+    if own.tried.iter().any(|tried| tried.allowed != own.tried[0].allowed) {
+        page += &budgets_table(own);
+        page.push('\n');
+    }
+    page + "<details><summary>Every mask</summary>\n\n" + &pareto_table(own) + "\n</details>\n"
 }
 
 fn benchmark<A: AutodiffBackend>(
@@ -116,11 +137,8 @@ fn benchmark<A: AutodiffBackend>(
     let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), [a, b])?;
     let truth = folder.join("truth.json");
     let truth = if truth.exists() { Some(Truth::load(&truth)?) } else { None };
-    match (&truth, args.quick) {
-        (Some(_), _) => prompts.thin(args.planted_names),
-        (None, true) => prompts.thin(QUICK_NAMES),
-        (None, false) => {}
-    }
+    let [seen, tested] = args.names.unwrap_or(if args.quick { [3, 3] } else { [4, 6] });
+    prompts.thin(seen, tested);
     if !prompts.holds_out_names() {
         eprintln!("{name}: too few names to hold any out; tested on those attributed on");
     }
@@ -131,7 +149,7 @@ fn benchmark<A: AutodiffBackend>(
         settings: Settings {
             seed: args.seed,
             decoding: Decoding::exact_within(1e-2),
-            resamples: 200,
+            resamples: 2000,
             quick: args.quick,
             ..Settings::default()
         },
@@ -139,21 +157,26 @@ fn benchmark<A: AutodiffBackend>(
         threads: args.device.threads(),
         ..StudyOptions::default()
     };
-    let wanted = |m: &Method<A>| {
-        let named = args.method.is_empty() || args.method.iter().any(|own| m.name.contains(own.as_str()));
-        let units = if args.quick { &UnitKind::ALL[..2] } else { &UnitKind::ALL[..3] };
-        named && (!args.method.is_empty() || units.contains(&m.unit))
+    // What was planted is neurons; heads are of interest where nobody knows.
+    let units = if args.quick || truth.is_some() { &UnitKind::ALL[..2] } else { &UnitKind::ALL[..3] };
+    let wanted = |m: &Method<A>| match args.method.as_slice() {
+        [] => units.contains(&m.unit) && m.name != ASKED_FOR,
+        named => named.iter().any(|own| m.name.contains(own.as_str())),
     };
-    let methods: Vec<Method<A>> = Method::all().into_iter().filter(wanted).collect();
+    let all = || Method::<A>::all().into_iter();
+    let methods: Vec<Method<A>> = if args.variants { variants() } else { all().filter(wanted).collect() };
     if methods.is_empty() {
         return Err(format!("--method: no method is called like {}", args.method.join(" or ")).into());
     }
-    let all_but = if args.quick { &[][..] } else { &LEFT_OUT };
+    let known = |m: &Method<A>| ALL_BUT.contains(&m.name.as_str()) && m.unit == UnitKind::Weight;
+    let left_out = !args.quick && !args.variants && args.method.is_empty();
+    let all_but: Vec<Method<A>> = all().filter(|m| left_out && known(m)).collect();
     let budgets = match (args.budgets.as_slice(), args.quick) {
-        ([], true) => &[0.002][..],
+        ([], _) if args.variants => &[0.01][..],
+        ([], true) => &[0.002],
         ([], false) => &[0.0005, 0.002, 0.01],
         (own, _) => own,
     };
     let mut study = Study::<A>::new(model, &name, &prompts, options)?;
-    Ok(study.benchmark(&methods, all_but, budgets, truth.as_ref())?)
+    Ok(study.benchmark(&methods, &all_but, budgets, truth.as_ref())?)
 }

@@ -12,7 +12,7 @@ use bias_examples::planted::{Look, Planted, Read, check_free, neurons};
 use bias_examples::training::{Recipe, Text, Training, fit, loss};
 use bias_examples::world::{Drawn, SCENARIOS, Scenario, draw_neutral};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
-use bias_model::{Decoder, HookedModel as _, LanguageModel, TextCodec};
+use bias_model::{Checkpoint, Decoder, HookedModel as _, LanguageModel, TextCodec};
 use bias_study::{PromptSet, Study, StudyOptions, Truth, write};
 use burn::backend::Flex;
 use burn::module::{AutodiffModule as _, Module as _};
@@ -191,13 +191,14 @@ fn plant(args: &Args) -> Result<(), Failure> {
     let _ = idle.apply(&mut model, Intervention::Zero)?;
     let contexts =
         CONTEXTS.iter().zip(&used[1..]).map(|(context, own)| Ok((context.name.parse()?, own.clone())));
+    save(&model, &args.out, &args.base)?;
     let truth = Truth {
         format: Truth::FORMAT.into(),
+        model: Checkpoint::open(&args.out)?.fingerprint(),
         shared_fraction: args.shared,
         shared: used[0].clone(),
         contexts: contexts.collect::<Result<BTreeMap<_, _>, Failure>>()?,
     };
-    save(&model, &args.out, &args.base)?;
     write(&args.out.join("truth.json"), (serde_json::to_string_pretty(&truth)? + "\n").as_bytes())?;
     println!("wrote {}", args.out.display());
     Ok(())
@@ -213,7 +214,7 @@ const VARIATIONS: usize = 4;
 /// The neurons of each set without which the mean gap of its contexts would be another.
 fn used(args: &Args, model: &Decoder<Flex>, taught: &[Vec<Unit>]) -> Result<Vec<Vec<Unit>>, Failure> {
     let mut prompts = PromptSet::from_csv(&args.base.join("prompts.csv"), ["white", "black"])?;
-    prompts.thin(NAMES);
+    prompts.thin(NAMES / 2, NAMES / 2);
     let mut language = LanguageModel::<Flex>::load(&args.base, &Default::default())?;
     *language.model_mut() = model.clone();
     let options = StudyOptions { threads: 2, ..StudyOptions::default() };

@@ -68,7 +68,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         return Err(format!("--focus: the prompts have no context `{absent}`").into());
     }
     if args.quick {
-        prompts.thin(QUICK_NAMES);
+        prompts.thin(QUICK_NAMES / 2, QUICK_NAMES / 2);
     }
     let results = on_device!(args.model.device, |B, device| study::<B>(args, &prompts, &device))?;
     results.save(&args.out.join("results.json"))?;

@@ -6,6 +6,7 @@ pub mod folder;
 pub mod norm_gap;
 pub mod planted;
 pub mod training;
+pub mod variants;
 pub mod world;
 
 /// Tensors come and go by the megabyte; the system's allocator gives such memory back and

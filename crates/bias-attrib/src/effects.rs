@@ -20,6 +20,9 @@ pub(crate) struct Watched {
     pub explored: f64,
 }
 
+/// A number watched, its effects if they were wanted, and log-probabilities batch by batch.
+type Row = (Watched, Option<Vec<f32>>, Vec<Vec<f32>>);
+
 /// What is done with `−W · ∂/∂W` of a number watched, for every prunable weight, matrix after matrix: row by
 /// row, in their order, one at a time.
 pub(crate) type Visit<'a> = dyn FnMut(usize, Vec<f32>) + Send + 'a;
@@ -121,7 +124,7 @@ impl<'a> Aim<'a> {
         model: &impl DifferentiableModel<A>,
         row: usize,
         differentiate: bool,
-    ) -> Result<(Watched, Option<Vec<f32>>, Vec<Vec<f32>>), AttribError> {
+    ) -> Result<Row, AttribError> {
         let base = self.base.get(row).map(Vec::as_slice);
         let Some(gap) = self.gaps.get(row / 2) else {
             let texts = &self.neutral[row - self.arms()];
@@ -230,7 +233,7 @@ fn effects<A: AutodiffBackend>(
     base: Option<&[Vec<f32>]>,
     differentiate: bool,
     of: impl Fn(&AnswerTree<'_>, &[f32], &[f32]) -> OfTree,
-) -> Result<(Watched, Option<Vec<f32>>, Vec<Vec<f32>>), AttribError> {
+) -> Result<Row, AttribError> {
     let dims = *model.dims();
     let share = 1.0 / people.len() as f64;
     let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());

@@ -1,7 +1,7 @@
 use bias_core::{ModelDims, Unit, UnitKind};
 use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, Undo, unit_mask};
 use bias_probe::{DifferentiableModel, Sequence};
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use crate::effects::{Aim, Visit, Watched};
 use crate::likelihood::checked_temperature;
@@ -24,7 +24,7 @@ use crate::{AttribError, Contrast};
 /// Zhang 1993): one weight after another, each the one that lowers `J` most given those before it. When
 /// `√J` should have fallen by the share [`with_step`](Self::with_step), the weights are pruned and everything is
 /// measured and differentiated anew. What overshoots makes `J` rise, so it is never chosen on
-/// purpose; and of all rounds the one with the lowest measured `J` is kept.
+/// purpose; and if the measured `J` is not lower after a round, its second half is taken back, until it is.
 ///
 /// Measured anew means: each answer given is weighted by how much more or less probable it has become,
 /// exact on the answers explored, without decoding again ([`Round::explored`] says how
@@ -56,8 +56,8 @@ pub struct GapPursuit {
 pub struct Pursuit {
     /// What to prune, in the order in which it was chosen.
     pub chosen: Vec<Unit>,
-    /// The model before and after every round, the first unpruned. What was chosen is what the one with the
-    /// lowest objective had pruned.
+    /// The model before and after every round, the first unpruned. What was chosen is what the last one kept had
+    /// pruned.
     pub rounds: Vec<Round>,
 }
 
@@ -69,6 +69,23 @@ impl Pursuit {
     pub fn mask(&self, dims: &ModelDims) -> Result<Mask, AttribError> {
         Ok(unit_mask(dims, &self.chosen, HeadAblation::ZeroOutput)?)
     }
+}
+
+/// Prunes units besides what is pruned; says whether that was anything.
+fn prune<B: Backend>(
+    model: &mut impl MaskTarget<B>,
+    dims: &ModelDims,
+    mask: &mut Mask,
+    units: &[Unit],
+    undo: &mut Vec<Undo>,
+) -> Result<bool, AttribError> {
+    let batch = unit_mask(dims, units, HeadAblation::ZeroOutput)?.difference(mask)?;
+    if batch.count() == 0 {
+        return Ok(false);
+    }
+    undo.push(batch.apply(model, Intervention::Zero)?);
+    *mask = mask.union(&batch)?;
+    Ok(true)
 }
 
 /// Where a pursuit stood.
@@ -87,6 +104,8 @@ pub struct Round {
     pub explored: f64,
     /// `J`; with [`with_worst_case`](GapPursuit::with_worst_case), `|t|` to that power more.
     pub objective: f64,
+    /// Whether this was built upon. If not, what was pruned last came back, and half of it was tried.
+    pub kept: bool,
 }
 
 impl Round {
@@ -169,8 +188,8 @@ impl GapPursuit {
         Self { worst: power.max(0.0), ..self }
     }
 
-    /// Does not keep a round after which the answers explored weigh less than this share of what they weighed
-    /// at first: what the model says then is not known. 0 keeps all.
+    /// Takes back what leaves the answers explored with less than this share of what they weighed
+    /// at first: what the model says then is not known. 0 allows anything.
     ///
     /// # Errors
     /// [`AttribError::Share`] outside [0, 1].
@@ -241,23 +260,36 @@ impl GapPursuit {
         let fits = aim.rows() * pieces.count() * size_of::<f32>() <= self.memory;
         let mut mask = Mask::default();
         let mut order: Vec<Unit> = Vec::new();
-        let mut best: Option<(f64, usize)> = None;
-        let mut rounds = Vec::new();
+        // What was pruned last, and not measured yet.
+        let mut last: Vec<Unit> = Vec::new();
+        let mut lowest = f64::INFINITY;
+        let mut rounds: Vec<Round> = Vec::new();
         loop {
-            let mut kept: Vec<Vec<f32>> = Vec::new();
-            let mut keep = |_, effect| kept.push(pieces.of_units(effect));
-            let visit: Option<&mut Visit<'_>> = if fits { Some(&mut keep) } else { None };
+            let mut held: Vec<Vec<f32>> = Vec::new();
+            let mut hold = |_, effect| held.push(pieces.of_units(effect));
+            let visit: Option<&mut Visit<'_>> = if fits { Some(&mut hold) } else { None };
             let watched = aim.measure::<A, D>(|| differentiable(model), self.threads, visit)?;
-            let round = self.round(&aim, &watched, mask.count());
-            let improved = round.explored >= self.explored
-                && best.as_ref().is_none_or(|(lowest, _)| round.objective < *lowest);
-            if improved {
-                best = Some((round.objective, order.len()));
-            }
-            let done = round.worst() <= self.tolerance || rounds.len() >= self.rounds;
+            let mut round = self.round(&aim, &watched, mask.count());
+            round.kept = round.objective < lowest && round.explored >= self.explored;
+            let (kept, objective) = (round.kept, round.objective);
+            let closed = round.worst() <= self.tolerance;
             rounds.push(round);
-            // What made things worse is not built upon.
-            if done || !improved || mask.count() >= self.budget {
+            let spent = rounds.len() > self.rounds;
+            if !kept {
+                // Half of it is what a smaller step would have chosen.
+                if let Some(undo) = undo.pop() {
+                    undo.revert(model)?;
+                }
+                last.truncate(last.len() / 2);
+                mask = unit_mask(&dims, &order, HeadAblation::ZeroOutput)?;
+                if spent || !prune(model, &dims, &mut mask, &last, undo)? {
+                    break;
+                }
+                continue;
+            }
+            lowest = objective;
+            order.append(&mut last);
+            if spent || closed || mask.count() >= self.budget {
                 break;
             }
             let scales = self.scales(&aim, &watched);
@@ -266,10 +298,10 @@ impl GapPursuit {
             let scaled = |r: usize, own: &mut [f32]| {
                 own.iter_mut().for_each(|v| *v = (f64::from(*v) * scales[r]) as f32);
             };
-            kept.iter_mut().enumerate().for_each(|(r, own)| scaled(r, own));
+            held.iter_mut().enumerate().for_each(|(r, own)| scaled(r, own));
             let mut each_row = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
                 if fits {
-                    kept.iter().enumerate().for_each(|(r, own)| visit(r, own));
+                    held.iter().enumerate().for_each(|(r, own)| visit(r, own));
                     return Ok(());
                 }
                 let mut hand_on = |r, effect| {
@@ -280,16 +312,11 @@ impl GapPursuit {
                 aim.measure::<A, D>(|| differentiable(model), self.threads, Some(&mut hand_on)).map(|_| ())
             };
             let left = most.saturating_sub(order.len());
-            let chosen = pieces.pursue(missing, &mut each_row, 1.0 - self.step, left)?;
-            let batch = unit_mask(&dims, &chosen, HeadAblation::ZeroOutput)?.difference(&mask)?;
-            if batch.count() == 0 {
+            last = pieces.pursue(missing, &mut each_row, 1.0 - self.step, left)?;
+            if !prune(model, &dims, &mut mask, &last, undo)? {
                 break;
             }
-            undo.push(batch.apply(model, Intervention::Zero)?);
-            mask = mask.union(&batch)?;
-            order.extend(chosen);
         }
-        order.truncate(best.map_or(0, |(_, count)| count));
         Ok(Pursuit { chosen: order, rounds })
     }
 
@@ -317,6 +344,7 @@ impl GapPursuit {
             neutral: aim.neutral_rise(watched),
             explored: watched.iter().map(|e| e.explored).fold(f64::INFINITY, f64::min),
             objective: 2.0 * gaps / arms as f64 + texts,
+            kept: true,
         }
     }
 }

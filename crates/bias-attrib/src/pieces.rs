@@ -289,6 +289,6 @@ mod tests {
         for kind in UnitKind::ALL {
             assert_eq!(Pieces::new(&DIMS, kind, 1).count(), rows(kind).len());
         }
-        assert_eq!(pursue(UnitKind::Neuron, &[own.clone()], 1, &[3.0]).to(0.0, 1), ["L0N0"]);
+        assert_eq!(pursue(UnitKind::Neuron, std::slice::from_ref(&own), 1, &[3.0]).to(0.0, 1), ["L0N0"]);
     }
 }

@@ -155,14 +155,20 @@ fn budgets_and_units_are_kept() {
         let mask = unit_mask(&dims, &found.chosen, HeadAblation::ZeroOutput).unwrap();
         assert_eq!(found.mask(&dims).unwrap(), mask);
     }
-    // A round that leaves too little of the answers is tried and not kept.
-    let strict = |share: f64, model: &mut Decoder<Flex>| {
-        let pursuit = GapPursuit::new(9000).with_unit(UnitKind::Neuron).with_rounds(1);
-        pursue(pursuit.with_least_explored(share).unwrap(), model, &contrasts, &[]).unwrap()
+    // What leaves too little of the answers is taken back, and half of it tried.
+    let before = weights(&model);
+    let mut strict = |share: f64| {
+        let pursuit = GapPursuit::new(30_000).with_unit(UnitKind::Neuron).with_rounds(4);
+        pursue(pursuit.with_least_explored(share).unwrap(), &mut model, &contrasts, &[]).unwrap()
     };
-    let (kept, refused) = (strict(0.5, &mut model), strict(1.0, &mut model));
-    assert!(!kept.chosen.is_empty() && kept.rounds[1].explored < 1.0, "{:?}", kept.rounds);
-    assert!(refused.chosen.is_empty() && refused.rounds == kept.rounds);
+    let (loose, strict) = (strict(0.5), strict(1.0));
+    assert!(loose.rounds[1].kept && loose.rounds[1].explored < 1.0 && !loose.chosen.is_empty());
+    let refused = strict.rounds.iter().take_while(|round| round.weights == 0 || !round.kept).count();
+    assert!(refused > 2 && strict.rounds[1].weights == loose.rounds[1].weights, "{:?}", strict.rounds);
+    assert!(strict.rounds[2].weights < strict.rounds[1].weights);
+    assert!(strict.rounds.iter().all(|round| !round.kept || round.explored > 1.0 - 1e-6));
+    assert_eq!(strict.mask(&dims).unwrap().count(), strict.rounds.iter().rfind(|r| r.kept).unwrap().weights);
+    assert_eq!(weights(&model), before);
     assert!(GapPursuit::new(1).with_least_explored(1.1).is_err());
     let none = pursue(GapPursuit::new(0), &mut model, &contrasts, &[]).unwrap();
     assert!(none.chosen.is_empty() && none.rounds.len() == 1);

@@ -8,6 +8,7 @@ use bias_probe::HookedModel as _;
 use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
+use crate::asking::derived_seed;
 use crate::progress::bar;
 use crate::results::{Baseline, Outcome, Strategy, TrainedOn};
 use crate::{Candidate, Finding, Method, Study, StudyError, Truth};
@@ -81,6 +82,9 @@ impl Benchmark {
     pub const FORMAT: &str = "bias-benchmark/1";
 }
 
+/// A method, what it found or why nothing, and the seconds it took.
+type Look<'m, A> = (&'m Method<A>, Result<Finding, String>, f64);
+
 /// The name of the mask of planted units.
 pub const ORACLE: &str = "planted";
 /// The name of random masks with as many weights in every matrix as a method's.
@@ -88,8 +92,7 @@ pub const MATCHED: &str = "matched";
 
 impl<A: AutodiffBackend> Study<'_, A> {
     /// Tries every method at every budget (shares of all prunable weights), attributed on each context in turn;
-    /// the ones named in `all_but` also on all contexts but each. Where the truth is known, methods
-    /// are measured against it.
+    /// those of `all_but` on all contexts but each. Where the truth is known, methods are measured against it.
     ///
     /// # Errors
     /// As [`test`](Self::test), a budget outside [0, 1]. Methods that cannot look at a context are left out, with
@@ -97,7 +100,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
     pub fn benchmark(
         &mut self,
         methods: &[Method<A>],
-        all_but: &[&str],
+        all_but: &[Method<A>],
         budgets: &[f64],
         truth: Option<&Truth>,
     ) -> Result<Benchmark, StudyError> {
@@ -105,11 +108,14 @@ impl<A: AutodiffBackend> Study<'_, A> {
             return Err(AttribError::Share { share }.into());
         }
         let started = Instant::now();
+        if let Some(truth) = truth {
+            truth.check(self.model().model())?;
+        }
         let baseline = self.baselines()?;
         let contexts: Vec<Context> = baseline.iter().map(|b| b.context.clone()).collect();
         let contrasts =
             (0..contexts.len()).map(|c| self.known_contrasts(c)).collect::<Result<Vec<_>, _>>()?;
-        let bar = bar("benchmark", (contexts.len() * methods.len()) as u64);
+        let bar = bar("benchmark", (contexts.len() * (methods.len() + all_but.len())) as u64);
         let (mut located, mut tried, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for (c, context) in contexts.iter().enumerate() {
             let planted = truth.map(|truth| self.planted(&truth.of(context))).transpose()?;
@@ -127,40 +133,38 @@ impl<A: AutodiffBackend> Study<'_, A> {
                     tried.push(self.try_one(&own, 1.0, 0.0, Some(planted))?);
                 }
             }
-            for method in methods {
-                let own = (TrainedOn::Context(context.clone()), contrasts[c].clone());
-                let others = contrasts.iter().enumerate().filter(|(other, _)| *other != c);
-                let others =
-                    (TrainedOn::AllBut(context.clone()), others.flat_map(|(_, o)| o.clone()).collect());
-                let wanted =
-                    all_but.contains(&method.name) && method.unit == UnitKind::Weight && contexts.len() > 2;
-                for (trained_on, seen) in std::iter::once(own).chain(wanted.then_some(others)) {
-                    let begun = Instant::now();
-                    let finding = match self.found(method, &seen, budgets)? {
+            let others: Vec<Contrast> = contrasts
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != c)
+                .flat_map(|(_, own)| own.clone())
+                .collect();
+            let looks = [
+                (TrainedOn::Context(context.clone()), methods, &contrasts[c]),
+                (TrainedOn::AllBut(context.clone()), if contexts.len() > 2 { all_but } else { &[] }, &others),
+            ];
+            for (trained_on, methods, contrasts) in looks {
+                for (method, found, seconds) in self.found(methods, contrasts, budgets)? {
+                    bar.inc(1);
+                    let finding = match found {
                         Ok(finding) => finding,
                         Err(reason) => {
-                            let (method, unit) = (method.name.to_owned(), method.unit);
-                            left_out.push(LeftOut { method, unit, trained_on, reason });
+                            let (method, unit) = (method.name.clone(), method.unit);
+                            left_out.push(LeftOut { method, unit, trained_on: trained_on.clone(), reason });
                             continue;
                         }
                     };
-                    let seconds = begun.elapsed().as_secs_f64();
                     if let (Some(truth), TrainedOn::Context(_)) = (truth, &trained_on)
                         && let Some(found) = self.locate(&finding, &truth.of(context))?
                     {
-                        let (method, unit) = (method.name.to_owned(), method.unit);
+                        let (method, unit) = (method.name.clone(), method.unit);
                         located.push(Located { method, unit, context: context.clone(), found });
                     }
-                    tried.extend(self.try_all(
-                        method,
-                        &finding,
-                        &trained_on,
-                        budgets,
-                        seconds,
-                        planted.as_ref(),
-                    )?);
+                    let masks = self.masks(method, &finding, &trained_on, budgets)?;
+                    for (candidate, allowed) in masks {
+                        tried.push(self.try_one(&candidate, allowed, seconds, planted.as_ref())?);
+                    }
                 }
-                bar.inc(1);
             }
         }
         bar.finish_and_clear();
@@ -177,60 +181,65 @@ impl<A: AutodiffBackend> Study<'_, A> {
         })
     }
 
-    /// A method's finding, or why it has none.
-    fn found(
+    /// Every method's finding, or why it has none, and the seconds it took.
+    fn found<'m>(
         &self,
-        method: &Method<A>,
+        methods: &'m [Method<A>],
         contrasts: &[Contrast],
         budgets: &[f64],
-    ) -> Result<Result<Finding, String>, StudyError> {
+    ) -> Result<Vec<Look<'m, A>>, StudyError> {
         let most = budgets.iter().copied().fold(0.0, f64::max);
-        let budget = self.weights(most);
-        match method.find(&self.seen(contrasts, budget)) {
-            Ok(found) => Ok(Ok(found)),
-            // A method that cannot look at this (unpaired groups, no gap) must not cost the others' work.
-            Err(StudyError::Attrib(reason)) => Ok(Err(reason.to_string())),
-            Err(error) => Err(error),
-        }
+        let seen = self.seen(contrasts, self.weights(most));
+        let of = |method: &'m Method<A>| {
+            let (found, took) = method.timed(&seen);
+            let found = match found {
+                Ok(found) => Ok(found),
+                // A method that cannot look at this (unpaired groups, no gap) must not cost the others' work.
+                Err(StudyError::Attrib(reason)) => Err(reason.to_string()),
+                Err(error) => return Err(error),
+            };
+            Ok((method, found, took.as_secs_f64()))
+        };
+        methods.iter().map(of).collect()
     }
 
-    /// Masks of all budgets that differ, and of single weights that were not drawn themselves, a random mask with as many
-    /// weights in every matrix as the middle one.
-    fn try_all(
-        &mut self,
+    /// Masks of all budgets that differ, with what was allowed; of methods that choose among single weights, a random
+    /// mask beside the middle one with as many weights in every matrix.
+    fn masks(
+        &self,
         method: &Method<A>,
         finding: &Finding,
         trained_on: &TrainedOn,
         budgets: &[f64],
-        seconds: f64,
-        planted: Option<&Mask>,
-    ) -> Result<Vec<Tried>, StudyError> {
+    ) -> Result<Vec<(Candidate, f64)>, StudyError> {
         let dims = *self.model().model().dims();
-        let mut tried = Vec::new();
+        let mut masks: Vec<(Candidate, f64)> = Vec::new();
         let mut last = None;
         for (i, &share) in budgets.iter().enumerate() {
             let mask = finding.mask(&dims, self.weights(share))?;
             let digest = mask.digest();
-            if mask.count() > 0 && last.as_ref() != Some(&digest) {
-                let of = |name: &str, budget: String, mask| Candidate {
-                    method: name.into(),
-                    unit: method.unit,
-                    budget,
-                    trained_on: trained_on.clone(),
-                    mask,
-                };
-                let budget = crate::strategies::percent(share);
-                let drawn = method.name == "random";
-                if i == budgets.len() / 2 && method.unit == UnitKind::Weight && !drawn {
-                    let null = mask.matched_random(self.seed())?;
-                    let null = of(MATCHED, format!("as {} {budget}", method.name), null);
-                    tried.push(self.try_one(&null, share, 0.0, planted)?);
-                }
-                tried.push(self.try_one(&of(method.name, budget, mask), share, seconds, planted)?);
-            }
+            let anew = mask.count() > 0 && last.as_ref() != Some(&digest);
             last = Some(digest);
+            let of = |name: &str, budget: String, mask| Candidate {
+                method: name.into(),
+                unit: method.unit,
+                budget,
+                trained_on: trained_on.clone(),
+                mask,
+            };
+            let budget = crate::strategies::percent(share);
+            let own_context = matches!(trained_on, TrainedOn::Context(_));
+            let chosen = method.unit == UnitKind::Weight && method.name != "random" && own_context;
+            if i == budgets.len() / 2 && chosen && mask.count() > 0 {
+                let draw = derived_seed(self.seed(), &format!("{trained_on:?} {}", method.name));
+                let null = mask.matched_random(draw)?;
+                masks.push((of(MATCHED, format!("as {} {budget}", method.name), null), share));
+            }
+            if anew {
+                masks.push((of(&method.name, budget, mask), share));
+            }
         }
-        Ok(tried)
+        Ok(masks)
     }
 
     fn try_one(
@@ -240,7 +249,9 @@ impl<A: AutodiffBackend> Study<'_, A> {
         seconds: f64,
         planted: Option<&Mask>,
     ) -> Result<Tried, StudyError> {
-        let (strategy, outcomes) = self.test(candidate)?;
+        // Chance does nothing at home; nobody asks what it does elsewhere.
+        let (strategy, outcomes) = self.test_in(candidate, candidate.method != MATCHED)?;
+        let seconds = if candidate.method == MATCHED { 0.0 } else { seconds };
         let precision_recall = planted.map(|planted| {
             let both = candidate.mask.intersection(planted)?.count() as f64;
             Ok::<_, StudyError>([candidate.mask.count(), planted.count()].map(|n| both / n.max(1) as f64))

@@ -7,7 +7,7 @@ use bias_core::UnitKind;
 use crate::benchmark::{Benchmark, MATCHED, ORACLE, Tried};
 use crate::charts::{self, Curve, Shape, method_colour};
 use crate::report::ReportError;
-use crate::results::{Scope, TrainedOn};
+use crate::results::{Estimate, Scope, TrainedOn};
 use crate::tables::{DASH, fixed, percent, share, signed};
 
 /// The masks that one method made at one budget, from each context, or from all but each.
@@ -43,13 +43,34 @@ impl<'a> Line<'a> {
         order
     }
 
+    /// The largest share of all weights that any of them was allowed.
+    fn allowed(&self) -> f64 {
+        self.tried.iter().map(|t| t.allowed).fold(0.0, f64::max)
+    }
+
     fn share(&self) -> f64 {
         mean(self.tried.iter().map(|t| t.strategy.share))
     }
 
-    fn reductions(&self, scope: Scope) -> Vec<f64> {
+    fn estimates(&self, scope: Scope) -> Vec<&'a Estimate> {
         let own = self.tried.iter().flat_map(|t| &t.outcomes).filter(|o| o.scope == scope);
-        own.map(|o| o.reduction.value).filter(|v| v.is_finite()).collect()
+        own.map(|o| &o.reduction).filter(|e| e.value.is_finite()).collect()
+    }
+
+    fn reductions(&self, scope: Scope) -> Vec<f64> {
+        self.estimates(scope).into_iter().map(|e| e.value).collect()
+    }
+
+    /// Mean over contexts, and from the lowest to the highest end of any context's interval over names.
+    fn with_interval(&self, scope: Scope) -> String {
+        let all = self.estimates(scope);
+        if all.is_empty() {
+            return DASH.into();
+        }
+        let ends = || all.iter().filter_map(|e| e.interval).flatten();
+        let (low, high) = (ends().fold(f64::INFINITY, f64::min), ends().fold(f64::NEG_INFINITY, f64::max));
+        let middle = percent(mean(all.iter().map(|e| e.value)));
+        format!("{middle} [{}..{}]", fixed(low * 100.0, 0), fixed(high * 100.0, 0))
     }
 
     fn inlier(&self) -> f64 {
@@ -114,8 +135,43 @@ pub fn localisation_table(benchmark: &Benchmark) -> String {
     out
 }
 
+/// What methods reach on names and variations they never saw, a column for each budget: means over contexts, and
+/// in brackets from the lowest to the highest end of any context's 95 % interval over names. Where a method does not
+/// use a larger budget, what it did with the smaller one stands.
+#[must_use]
+pub fn budgets_table(benchmark: &Benchmark) -> String {
+    let mut budgets: Vec<f64> = Vec::new();
+    let listed = |t: &&Tried| t.strategy.method != ORACLE && t.strategy.unit <= UnitKind::Neuron;
+    for tried in benchmark.tried.iter().filter(listed) {
+        if !budgets.contains(&tried.allowed) {
+            budgets.push(tried.allowed);
+        }
+    }
+    budgets.sort_by(f64::total_cmp);
+    let mut out = "| method | prunes |".to_owned();
+    out.extend(budgets.iter().map(|b| format!(" {} |", share(*b))));
+    out += &format!("\n|---|---|{}\n", "---|".repeat(budgets.len()));
+    let lines = Line::all(benchmark);
+    let mut done: Vec<(&str, UnitKind)> = Vec::new();
+    for line in lines.iter().filter(|l| !l.others && l.unit <= UnitKind::Neuron) {
+        if [ORACLE, MATCHED].contains(&line.method) || done.contains(&(line.method, line.unit)) {
+            continue;
+        }
+        done.push((line.method, line.unit));
+        out += &format!("| {} | {}s |", line.method, line.unit);
+        for budget in &budgets {
+            let same = |l: &&Line<'_>| (l.method, l.unit, l.others) == (line.method, line.unit, false);
+            let within = lines.iter().filter(same).filter(|l| l.allowed() <= *budget);
+            let own = within.max_by(|a, b| a.allowed().total_cmp(&b.allowed()));
+            out += &format!(" {} |", own.map_or_else(|| DASH.into(), |l| l.with_interval(Scope::HeldOut)));
+        }
+        out.push('\n');
+    }
+    out
+}
+
 /// Every method at every budget: reductions of mean |SMD| on held-out names, means over contexts and
-/// their range.
+/// their range; of held-out variations, from the lowest to the highest end of any context's 95 % interval over names.
 #[must_use]
 pub fn pareto_table(benchmark: &Benchmark) -> String {
     let known = benchmark.shared_fraction.is_some();
@@ -136,7 +192,7 @@ pub fn pareto_table(benchmark: &Benchmark) -> String {
             if line.others { "the others" } else { "one" },
             share(line.share()),
             spread(&line.reductions(Scope::Attributed)),
-            spread(&line.reductions(Scope::HeldOut)),
+            line.with_interval(Scope::HeldOut),
             spread(&line.reductions(unseen)),
             fixed(line.inlier(), 3),
             signed(100.0 * line.perplexity()),
@@ -187,6 +243,49 @@ pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
             });
             let carried = if here > 0.1 { fixed(there / here, 2) } else { DASH.into() };
             out += &format!(" {} | {} | {carried} |", percent(here), percent(there));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Whether what was found in all contexts but one works in that one: beside it, what was found in
+/// one context and works in the others. Reductions on held-out variations, at the largest budget; empty where nothing
+/// was attributed on several contexts.
+#[must_use]
+pub fn left_out_table(benchmarks: &[Benchmark]) -> String {
+    let mut out = "| method | made from |".to_owned();
+    for own in benchmarks {
+        out += &format!(" {}: elsewhere | worst |", own.model);
+    }
+    out += &format!("\n|---|---|{}\n", "---|".repeat(2 * benchmarks.len()));
+    let all: Vec<Vec<Line<'_>>> = benchmarks.iter().map(Line::all).collect();
+    let mut methods: Vec<&str> = Vec::new();
+    for line in all.iter().flatten().filter(|l| l.others) {
+        if !methods.contains(&line.method) {
+            methods.push(line.method);
+        }
+    }
+    if methods.is_empty() {
+        return String::new();
+    }
+    for (method, others) in methods.iter().flat_map(|m| [(m, false), (m, true)]) {
+        let of = |lines: &[Line<'_>]| {
+            let own =
+                lines.iter().filter(|l| (l.method, l.unit, l.others) == (*method, UnitKind::Weight, others));
+            let largest = own.max_by(|a, b| a.allowed().total_cmp(&b.allowed()));
+            let scope = if others { Scope::LeftOut } else { Scope::CrossContext };
+            largest.map_or_else(Vec::new, |l| l.reductions(scope))
+        };
+        let cells: Vec<Vec<f64>> = all.iter().map(|lines| of(lines)).collect();
+        if cells.iter().all(Vec::is_empty) {
+            continue;
+        }
+        out += &format!("| {method} | {} |", if others { "all others" } else { "one" });
+        for own in cells {
+            let worst = own.iter().copied().fold(f64::INFINITY, f64::min);
+            let known = |v: f64| if v.is_finite() { percent(v) } else { DASH.into() };
+            out += &format!(" {} | {} |", known(mean(own.into_iter())), known(worst));
         }
         out.push('\n');
     }

@@ -62,6 +62,14 @@ pub enum StudyError {
         #[source]
         source: MetricError,
     },
+    /// A truth file beside another model.
+    #[error("the truth is said of the model with fingerprint {said_of}, not of this one, {model}")]
+    Truth {
+        /// What the file says.
+        said_of: String,
+        /// The model's own.
+        model: String,
+    },
     /// A page that cannot be made.
     #[error("the report cannot be made: {reason}")]
     Report {

@@ -13,6 +13,8 @@ pub enum Finding {
     Units(UnitScores),
     /// Units in the order in which they are to be pruned, and no more than these.
     Order(Vec<Unit>),
+    /// The same of a pursuit, and what it did round by round.
+    Pursuit(Pursuit),
     /// A set difference at any share of each matrix; and how far both groups' scores lie apart.
     Difference(Box<dyn Fn(f64) -> Result<Mask, AttribError>>, Vec<ParamScores>),
 }
@@ -23,6 +25,7 @@ impl std::fmt::Debug for Finding {
             Self::Weights(_) => "Weights",
             Self::Units(_) => "Units",
             Self::Order(_) => "Order",
+            Self::Pursuit(_) => "Pursuit",
             Self::Difference(..) => "Difference",
         })
     }
@@ -34,12 +37,6 @@ const CLOSE: f64 = 0.02;
 const HALVINGS: usize = 12;
 
 impl Finding {
-    /// Of a pursuit.
-    #[must_use]
-    pub fn of_pursuit(found: &Pursuit) -> Self {
-        Self::Order(found.chosen.clone())
-    }
-
     /// About `count` weights: exactly so many for single weights if the method has as many to give; at
     /// least one unit for whole units; a set difference of about that size, made by the share of
     /// each matrix that gives it.
@@ -66,7 +63,7 @@ impl Finding {
                 let ranked: Vec<Unit> = worth.ranked().into_iter().cloned().collect();
                 units(dims, &ranked, count)
             }
-            Self::Order(order) => units(dims, order, count),
+            Self::Order(order) | Self::Pursuit(Pursuit { chosen: order, .. }) => units(dims, order, count),
             Self::Difference(at, _) => difference(at, count),
         }
     }
@@ -88,7 +85,7 @@ impl Finding {
     pub fn scores(&self) -> Option<&[ParamScores]> {
         match self {
             Self::Weights(scores) | Self::Difference(_, scores) => Some(scores),
-            Self::Units(_) | Self::Order(_) => None,
+            Self::Units(_) | Self::Order(_) | Self::Pursuit(_) => None,
         }
     }
 }

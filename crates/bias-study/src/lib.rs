@@ -62,7 +62,9 @@ mod tables;
 mod truth;
 
 pub use benchmark::{Benchmark, LeftOut, Located, MATCHED, ORACLE, Tried};
-pub use benchmark_tables::{localisation_table, pareto_chart, pareto_table, transfer_table};
+pub use benchmark_tables::{
+    budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table, transfer_table,
+};
 pub use candidate::Candidate;
 pub use error::StudyError;
 pub use finding::Finding;

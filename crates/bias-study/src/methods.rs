@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use bias_attrib::{
     ActivationDifference, ActivationPatching, AttribError, Attribution, AttributionPatching, Contrast,
@@ -32,27 +33,87 @@ pub struct Seen<'a, A: AutodiffBackend> {
     pub seed: u64,
     /// Threads that run side by side.
     pub threads: usize,
+    pub(crate) gap: KnownGap,
 }
 
-type Find<A> = fn(&Seen<'_, A>) -> Result<Finding, StudyError>;
+/// The signed gap's scores, which several methods begin with, and how long they took.
+#[derive(Debug, Default)]
+pub(crate) struct KnownGap {
+    scores: OnceLock<(Vec<ParamScores>, Duration)>,
+    saved: Mutex<Duration>,
+}
+
+impl<A: AutodiffBackend> Seen<'_, A> {
+    /// The same with other contrasts.
+    #[must_use]
+    pub fn with_contrasts<'b>(&'b self, contrasts: &'b [Contrast]) -> Seen<'b, A> {
+        Seen { contrasts, gap: KnownGap::default(), ..*self }
+    }
+
+    /// The signed gap of every contrast, summed: computed once.
+    ///
+    /// # Errors
+    /// Nothing to attribute, a failed pass.
+    pub fn signed_gap(&self) -> Result<&[ParamScores], StudyError> {
+        if let Some((known, took)) = self.gap.scores.get() {
+            *self.saved() += *took;
+            return Ok(known);
+        }
+        let started = Instant::now();
+        let found = summed(&tracked(self, &SignedGap::default().with_temperature(self.temperature)?)?)?;
+        Ok(&self.gap.scores.get_or_init(|| (found, started.elapsed())).0)
+    }
+
+    /// What a pursuit finds here, at this temperature and with these threads.
+    ///
+    /// # Errors
+    /// Nothing to attribute, a failed pass.
+    pub fn pursue(&self, pursuit: GapPursuit) -> Result<Finding, StudyError> {
+        let pursuit = pursuit.with_temperature(self.temperature)?.with_threads(self.threads);
+        let mut model = self.model.clone();
+        let found = pursuit.pursue::<A, _, _>(
+            &mut model,
+            Decoder::differentiable::<A>,
+            self.contrasts,
+            self.neutral,
+        )?;
+        Ok(Finding::Pursuit(found))
+    }
+
+    fn saved(&self) -> MutexGuard<'_, Duration> {
+        self.gap.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Find<A> = dyn Fn(&Seen<'_, A>) -> Result<Finding, StudyError> + Send + Sync;
 
 /// A way to find what to prune: a name, a kind of unit, and the finding.
-#[derive(Debug)]
 pub struct Method<A: AutodiffBackend> {
     /// Its name in tables and on the command line, such as `signed-gap`.
-    pub name: &'static str,
+    pub name: String,
     /// What it prunes.
     pub unit: UnitKind,
     /// In a sentence.
-    pub about: &'static str,
-    find: Find<A>,
+    pub about: String,
+    find: Box<Find<A>>,
+}
+
+impl<A: AutodiffBackend> std::fmt::Debug for Method<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Method").field("name", &self.name).field("unit", &self.unit).finish_non_exhaustive()
+    }
 }
 
 impl<A: AutodiffBackend> Method<A> {
     /// A method of your own.
     #[must_use]
-    pub fn new(name: &'static str, unit: UnitKind, about: &'static str, find: Find<A>) -> Self {
-        Self { name, unit, about, find }
+    pub fn new(
+        name: impl Into<String>,
+        unit: UnitKind,
+        about: impl Into<String>,
+        find: impl Fn(&Seen<'_, A>) -> Result<Finding, StudyError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), unit, about: about.into(), find: Box::new(find) }
     }
 
     /// The method of this name for this kind of unit.
@@ -69,6 +130,13 @@ impl<A: AutodiffBackend> Method<A> {
         (self.find)(seen)
     }
 
+    /// The same, and how long it would have taken had nothing been known before.
+    pub(crate) fn timed(&self, seen: &Seen<'_, A>) -> (Result<Finding, StudyError>, Duration) {
+        let (started, saved) = (Instant::now(), *seen.saved());
+        let found = self.find(seen);
+        (found, started.elapsed() + *seen.saved() - saved)
+    }
+
     /// Every method of this workspace whose result is a mask, by what it prunes. To compare another, add a line.
     #[must_use]
     pub fn all() -> Vec<Self> {
@@ -81,7 +149,7 @@ impl<A: AutodiffBackend> Method<A> {
                 "signed-gap-in-units",
                 Weight,
                 "the same times the mean share in its neuron or head",
-                |s| Ok(Finding::Weights(in_units(&gap(s)?, s.model.dims())?)),
+                |s| Ok(Finding::Weights(in_units(s.signed_gap()?, s.model.dims())?)),
             ),
             Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
                 pursuit(s, Weight)
@@ -142,33 +210,21 @@ fn tracked<A: AutodiffBackend, F: Send>(
     if found.is_empty() { Err(AttribError::NoSpread.into()) } else { Ok(found) }
 }
 
-fn gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Vec<ParamScores>, StudyError> {
-    summed(&tracked(seen, &SignedGap::default().with_temperature(seen.temperature)?)?)
-}
-
 fn signed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
-    Ok(Finding::Weights(gap(seen)?))
+    Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
 }
 
 fn summed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
-    Ok(Finding::Units(aggregate(&gap(seen)?, seen.model.dims(), kind)?))
+    Ok(Finding::Units(aggregate(seen.signed_gap()?, seen.model.dims(), kind)?))
 }
 
 fn pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
-    pursue(seen, GapPursuit::new(seen.budget).with_unit(kind))
+    seen.pursue(GapPursuit::new(seen.budget).with_unit(kind))
 }
 
 /// Contrasts weigh the square of their gap.
 fn worst_pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
-    pursue(seen, GapPursuit::new(seen.budget).with_worst_case(2.0))
-}
-
-fn pursue<A: AutodiffBackend>(seen: &Seen<'_, A>, pursuit: GapPursuit) -> Result<Finding, StudyError> {
-    let pursuit = pursuit.with_temperature(seen.temperature)?.with_threads(seen.threads);
-    let mut model = seen.model.clone();
-    let found =
-        pursuit.pursue::<A, _, _>(&mut model, Decoder::differentiable::<A>, seen.contrasts, seen.neutral)?;
-    Ok(Finding::of_pursuit(&found))
+    seen.pursue(GapPursuit::new(seen.budget).with_worst_case(2.0))
 }
 
 /// How far B's scores and A's lie apart, weight by weight.

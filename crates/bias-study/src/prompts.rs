@@ -153,13 +153,13 @@ impl PromptSet {
         people.any(|p| p.split == Split::HeldOut)
     }
 
-    /// Keeps at most so many names of each group, evenly over the list: for a quick look. Who is held out is decided
-    /// anew, unless the file says it: then both splits are thinned alike.
-    pub fn thin(&mut self, names: usize) {
-        let splits = if self.names_marked && self.holds_out_names() {
-            vec![(Some(Split::Attribution), names.div_ceil(2)), (Some(Split::HeldOut), names / 2)]
+    /// Keeps at most so many names of each side that attribution may see, and so many that masks are tested on, evenly
+    /// over the list (two of each at least): for a quick look. Where nobody is held out, both together.
+    pub fn thin(&mut self, seen: usize, tested: usize) {
+        let splits = if self.holds_out_names() {
+            vec![(Some(Split::Attribution), seen), (Some(Split::HeldOut), tested)]
         } else {
-            vec![(None, names)]
+            vec![(None, seen + tested)]
         };
         for variation in self.contexts.iter_mut().flat_map(|c| &mut c.variations) {
             let mut kept = Vec::new();
@@ -177,9 +177,6 @@ impl PromptSet {
             }
             kept.sort();
             variation.people = kept;
-        }
-        if !self.names_marked {
-            self.hold_out_names();
         }
     }
 
@@ -409,8 +406,15 @@ mod tests {
         assert_eq!(held_out(&set), ["Ryan", "Todd", "Jayvon", "Tyrone"]);
         assert!(set.holds_out_names());
         // Too few on either side to hold anybody out.
-        set.thin(3);
-        assert!(!set.holds_out_names());
+        let few = names("white_men", &["Todd", "Seth", "Jake"], "")
+            + &names("black_men", &["Jamal", "Tyrone", "Terrell"], "");
+        let mut nobody = read(&(HEADER.to_owned() + &few)).unwrap();
+        assert!(!nobody.holds_out_names());
+        nobody.thin(1, 1);
+        assert_eq!(nobody.contexts[0].variations[0].people.len(), 4);
+        // Splits survive thinning.
+        set.thin(1, 1);
+        assert_eq!(held_out(&set), ["Ryan", "Todd", "Jayvon", "Tyrone"], "two of each at least");
         let header = HEADER.trim_end().to_owned() + ",name_split\n";
         let said = both(",attribution").replace("Jake?,attribution", "Jake?,held_out");
         let said = said.replace("Ryan?,attribution", "Ryan?,held_out");
@@ -418,8 +422,8 @@ mod tests {
         let said = said.replace("Terrell?,attribution", "Terrell?,held_out");
         let mut marked = read(&(header.clone() + &said)).unwrap();
         assert_eq!(held_out(&marked), ["Jake", "Ryan", "Jamal", "Terrell"]);
-        // Marks survive thinning; impossible ones are refused.
-        marked.thin(4);
+        // Impossible marks are refused.
+        marked.thin(2, 2);
         assert_eq!(held_out(&marked), ["Jake", "Ryan", "Jamal", "Terrell"]);
         let few = said.replace("Jake?,held_out", "Jake?,attribution");
         let error = read(&(header + &few)).unwrap_err().to_string();

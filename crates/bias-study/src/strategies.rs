@@ -103,25 +103,28 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
     Ok(candidates)
 }
 
-/// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_BUDGET`]; none where no
-/// gap could be attributed.
-pub(crate) fn pursuit_mask<A: AutodiffBackend>(
+/// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_BUDGET`], and as many at random;
+/// none where no gap could be attributed.
+pub(crate) fn pursuit_masks<A: AutodiffBackend>(
     seen: &Seen<'_, A>,
     trained_on: &TrainedOn,
-) -> Result<Option<Candidate>, StudyError> {
-    let Some(method) = Method::named("gap-pursuit", UnitKind::Weight) else { return Ok(None) };
+) -> Result<Vec<Candidate>, StudyError> {
+    let Some(method) = Method::named("gap-pursuit", UnitKind::Weight) else { return Ok(Vec::new()) };
     let mask = match method.find(seen) {
         Ok(found) => found.mask(seen.model.dims(), seen.budget)?,
-        Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => return Ok(None),
+        Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    Ok(Some(Candidate {
-        method: method.name.into(),
-        unit: method.unit,
-        budget: format!("≤ {}", percent(PURSUIT_BUDGET)),
+    let of = |method: &str, budget: String, mask| Candidate {
+        method: method.into(),
+        unit: UnitKind::Weight,
+        budget,
         trained_on: trained_on.clone(),
         mask,
-    }))
+    };
+    let null = mask.matched_random(derived_seed(seen.seed, &format!("{trained_on:?} gap-pursuit")))?;
+    let at = format!("≤ {}", percent(PURSUIT_BUDGET));
+    Ok(vec![of("random", "as gap pursuit".into(), null), of(&method.name, at, mask)])
 }
 
 /// Masks of heads, found as in the paper: the head that looks most at the name is

@@ -17,6 +17,7 @@ use crate::candidate::Candidate;
 use crate::locate::locate;
 use crate::measure::Measure;
 use crate::memory::peak_memory;
+use crate::methods::KnownGap;
 use crate::outcome::{Pruned, Test};
 use crate::overlaps::overlaps;
 use crate::parallel::in_parallel;
@@ -26,7 +27,7 @@ use crate::prompts::PromptSet;
 use crate::results::{
     Baseline, FORMAT, ModelInfo, Outcome, Phase, Results, Scope, Split, Strategy, TrainedOn,
 };
-use crate::strategies::{Evidence, PURSUIT_BUDGET, attribute, head_masks, pursuit_mask, weight_masks};
+use crate::strategies::{Evidence, PURSUIT_BUDGET, attribute, head_masks, pursuit_masks, weight_masks};
 use crate::{Finding, Method, Seen, StudyError, StudyOptions};
 
 /// One model, one set of prompts: audits it, finds what carries the bias, prunes that,
@@ -147,8 +148,17 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// # Errors
     /// As [`audit`](Self::audit); a mask that does not fit.
     pub fn test(&mut self, candidate: &Candidate) -> Result<(Strategy, Vec<Outcome>), StudyError> {
+        self.test_in(candidate, true)
+    }
+
+    /// The same, but in other contexts only if wanted.
+    pub(crate) fn test_in(
+        &mut self,
+        candidate: &Candidate,
+        elsewhere: bool,
+    ) -> Result<(Strategy, Vec<Outcome>), StudyError> {
         let reference = self.reference()?;
-        self.outcomes(candidate, &reference)
+        self.outcomes(candidate, &reference, elsewhere)
     }
 
     /// The unpruned model in every context, asked once.
@@ -173,6 +183,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             budget,
             seed: self.options.settings.seed,
             threads: self.options.threads,
+            gap: KnownGap::default(),
         }
     }
 
@@ -199,7 +210,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let dims = *self.model.model().dims();
         let (mut strategies, mut outcomes, mut locations) = (Vec::new(), Vec::new(), Vec::new());
         for candidate in &candidates {
-            let (strategy, own) = self.outcomes(candidate, &reference)?;
+            let (strategy, own) = self.outcomes(candidate, &reference, true)?;
             if !matches!(candidate.trained_on, TrainedOn::Variation(..))
                 && !candidate.method.starts_with("random")
             {
@@ -313,7 +324,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             let trained_on = TrainedOn::Context(own.context.clone());
             candidates.extend(weight_masks::<A>(model, &found, &trained_on, seed)?);
             let seen: Vec<Contrast> = own_places.iter().map(|p| contrast(*p)).collect();
-            candidates.extend(pursuit_mask(&self.seen(&seen, pursued), &trained_on)?);
+            candidates.extend(pursuit_masks(&self.seen(&seen, pursued), &trained_on)?);
             let pooled = Contrast::pooled(&seen);
             candidates.extend(head_masks::<A>(&self.model, &pooled, &trained_on, seed)?);
         }
@@ -321,7 +332,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             let found: Vec<&Evidence> = all.iter().map(|p| &evidence[p]).collect();
             candidates.extend(weight_masks::<A>(model, &found, &TrainedOn::All, seed)?);
             let seen: Vec<Contrast> = all.iter().map(|p| contrast(*p)).collect();
-            candidates.extend(pursuit_mask(&self.seen(&seen, pursued), &TrainedOn::All)?);
+            candidates.extend(pursuit_masks(&self.seen(&seen, pursued), &TrainedOn::All)?);
             let pooled = Contrast::pooled(&seen);
             candidates.extend(head_masks::<A>(&self.model, &pooled, &TrainedOn::All, seed)?);
         }
@@ -339,8 +350,10 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         &mut self,
         candidate: &Candidate,
         reference: &Reference,
+        elsewhere: bool,
     ) -> Result<(Strategy, Vec<Outcome>), StudyError> {
-        let (id, tests) = self.tests(&candidate.trained_on);
+        let (id, mut tests) = self.tests(&candidate.trained_on);
+        tests.retain(|test| elsewhere || test.scope != Scope::CrossContext);
         let id = format!("{id}/{}/{}", candidate.method, candidate.budget);
 
         let digest = candidate.mask.digest();

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bias_core::{Context, Unit};
+use bias_mask::MaskTarget;
+use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
@@ -13,6 +15,8 @@ use crate::StudyError;
 pub struct Truth {
     /// [`Truth::FORMAT`].
     pub format: String,
+    /// Fingerprint of the model that this is true of ([`MaskTarget::fingerprint`]).
+    pub model: String,
     /// Share of each context's bias that the shared set was taught.
     pub shared_fraction: f64,
     /// Units that every context uses.
@@ -31,6 +35,19 @@ impl Truth {
     /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
         crate::save::read(path, Self::FORMAT, |own: &Self| &own.format)
+    }
+
+    /// Whether this is said of this model.
+    ///
+    /// # Errors
+    /// [`StudyError::Truth`] for another's.
+    pub fn check<B: Backend>(&self, model: &impl MaskTarget<B>) -> Result<(), StudyError> {
+        match model.fingerprint() {
+            Some(own) if own != self.model => {
+                Err(StudyError::Truth { said_of: self.model.clone(), model: own.into() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What carries one context's bias: the shared set and its own.

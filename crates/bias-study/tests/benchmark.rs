@@ -6,17 +6,18 @@ use std::path::PathBuf;
 use bias_core::UnitKind;
 use bias_model::{Decoding, LanguageModel};
 use bias_study::{
-    Benchmark, Finding, Method, ORACLE, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn, Tried,
-    Truth, localisation_table, pareto_chart, pareto_table, transfer_table,
+    Benchmark, Finding, MATCHED, Method, ORACLE, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn,
+    Tried, Truth, budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table,
+    transfer_table,
 };
 use burn::backend::{Autodiff, Flex};
 
 type A = Autodiff<Flex>;
 
-fn run(methods: &[Method<A>], all_but: &[&str]) -> Benchmark {
+fn run(methods: &[Method<A>], all_but: &[Method<A>]) -> Benchmark {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/planted/shared-40");
     let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"]).unwrap();
-    prompts.thin(4);
+    prompts.thin(2, 2);
     let truth = Truth::load(&folder.join("truth.json")).unwrap();
     let model = LanguageModel::load(&folder, &Default::default()).unwrap();
     let settings = Settings { decoding: Decoding::exact_within(1e-2), resamples: 50, ..Settings::default() };
@@ -43,7 +44,7 @@ fn methods_are_held_against_the_truth_and_against_chance() {
         of("signed-gap", UnitKind::Neuron),
         nothing,
     ];
-    let found = run(&methods, &["signed-gap"]);
+    let found = run(&methods, &[of("signed-gap", UnitKind::Weight)]);
     assert_eq!(found.shared_fraction, Some(0.4));
     assert_eq!(found.baseline.len(), 3);
 
@@ -68,8 +69,12 @@ fn methods_are_held_against_the_truth_and_against_chance() {
     for own in left_out.clone() {
         assert!(own.outcomes.len() == 1 && own.outcomes[0].scope == Scope::LeftOut);
     }
-    // Its matched null is tried as well.
-    assert_eq!(left_out.count(), 6);
+    assert_eq!(left_out.count(), 3);
+    let nulls: Vec<_> = found.tried.iter().filter(|t| t.strategy.method == MATCHED).collect();
+    assert_eq!(nulls.len(), 3, "one for each context's signed gap");
+    for null in nulls {
+        assert!(reduction(null, Scope::HeldOut) < 0.3 && null.outcomes.len() == 2, "at home only");
+    }
     assert!(found.tried.iter().all(|t| t.strategy.method != "nothing"), "an empty mask is not tried");
 
     for own in &found.located {
@@ -80,10 +85,15 @@ fn methods_are_held_against_the_truth_and_against_chance() {
 
     let json = serde_json::to_string(&found).unwrap();
     assert_eq!(serde_json::from_str::<Benchmark>(&json).unwrap(), found);
-    for page in
-        [pareto_table(&found), localisation_table(&found), transfer_table(std::slice::from_ref(&found))]
-    {
-        assert!(page.contains("| signed-gap | weights |"), "{page}");
+    let one = std::slice::from_ref(&found);
+    for page in [
+        pareto_table(&found),
+        budgets_table(&found),
+        localisation_table(&found),
+        transfer_table(one),
+        left_out_table(one),
+    ] {
+        assert!(page.contains("| signed-gap |"), "{page}");
         let cells = |line: &str| line.matches('|').count();
         let lines: Vec<&str> = page.lines().collect();
         assert!(lines.iter().all(|line| cells(line) == cells(lines[0])), "{page}");

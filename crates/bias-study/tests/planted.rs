@@ -22,7 +22,7 @@ impl Planted {
     fn load(name: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/planted").join(name);
         let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"]).unwrap();
-        prompts.thin(NAMES);
+        prompts.thin(NAMES / 2, NAMES / 2);
         let truth = Truth::load(&folder.join("truth.json")).unwrap();
         Self { folder, prompts, truth }
     }

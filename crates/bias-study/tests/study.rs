@@ -28,7 +28,7 @@ fn prompts() -> PromptSet {
             context.variations.drain(..).partition(|v| v.split == Split::Attribution);
         context.variations = seen.into_iter().take(2).chain(held_out.into_iter().take(1)).collect();
     }
-    set.thin(3);
+    set.thin(2, 2);
     set
 }
 
