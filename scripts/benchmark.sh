@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Runs the benchmark of all methods and writes its tables and curves into docs/, so that no
-# number there is typed by hand.
+# Runs the benchmark of all methods, and of gap pursuit with one part changed at a time, and writes
+# tables and curves into docs/, so that no number there is typed by hand. Takes what `benchmark` takes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cargo run --release --locked --example benchmark -- --out "$work/out" "$@"
+cargo build --release --locked --example benchmark
+run=target/release/examples/benchmark
+[ -x "$run" ] || run=${CARGO_TARGET_DIR:?}/release/examples/benchmark
+"$run" --out "$work/out" "$@" | tee "$work/log"
+"$run" --variants --out "$work/variants" "$@" | tee "$work/log-variants"
 mkdir -p docs/curves
 cp "$work"/out/*.svg docs/curves/
 curve() {
@@ -15,7 +19,13 @@ curve() {
 {
     sed '/<!-- benchmark:begin -->/q' docs/results.md
     echo
+    tail -n 1 "$work/log" | sed 's/; .*/./'
+    echo
+    echo "## How far it carries"
+    echo
     cat "$work/out/transfer.md"
+    echo
+    echo "## Model by model"
     echo
     for model in emergent shared-0 shared-40 shared-100; do
         [ -f "$work/out/$model.md" ] || continue
@@ -24,6 +34,10 @@ curve() {
         curve "$model" held-out "held-out variations"
         curve "$model" other-contexts "other contexts"
     done
+    echo "## Gap pursuit with one part changed"
+    echo
+    cat "$work/variants/emergent.md"
+    echo
     sed -n '/<!-- benchmark:end -->/,$p' docs/results.md
 } > "$work/results.md"
 cp "$work/results.md" docs/results.md

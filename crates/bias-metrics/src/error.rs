@@ -39,6 +39,34 @@ pub enum MetricError {
         /// The weight found.
         weight: f64,
     },
+    /// A group of too few names for a test.
+    #[error("arm {arm} has {names} names, needed {least}")]
+    TooFewNames {
+        /// The group.
+        arm: Arm,
+        /// How many it has.
+        names: usize,
+        /// How many are needed.
+        least: usize,
+    },
+    /// Numbers that are all the same, so that no difference can be held against their spread.
+    #[error("nothing varies, so {what} says nothing; are all answers the same?")]
+    Constant {
+        /// What was to be computed.
+        what: &'static str,
+    },
+    /// A p-value that is none.
+    #[error("a probability lies between 0 and 1, found {value}")]
+    BadProbability {
+        /// The value found.
+        value: f64,
+    },
+    /// A design that cannot be planned with.
+    #[error("no such design: {reason}")]
+    BadDesign {
+        /// What is impossible.
+        reason: String,
+    },
     /// Quantiles that are no quantiles.
     #[error("quantiles {low} and {high} must satisfy 0 ≤ low ≤ high ≤ 1")]
     BadQuantile {

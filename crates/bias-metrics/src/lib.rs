@@ -50,7 +50,12 @@
 //! | effect | [`smd()`], [`EffectSize`], [`reduction`], [`context_bias`]: how large the bias is |
 //! | bounds | [`Bounds`], [`smd_bounds`], [`mean_bounds`]: what unexplored answers leave open |
 //! | inlier | [`TukeyFences`], [`inlier_ratio`]: whether answers still make sense |
-//! | bootstrap | [`Bootstrap`], [`Interval`]: how sure a number is |
+//! | bootstrap | [`Bootstrap`], [`Interval`], [`Ends`]: how sure a number is |
+//! | permutation | [`Permutation`], [`PermutationTest`]: whether it could be chance, names relabelled |
+//! | welch, mann_whitney | [`welch()`], [`mann_whitney()`]: the usual tests, on one number per name |
+//! | hedges | [`hedges_g`], [`HedgesG`]: the difference in deviations between names |
+//! | multiplicity | [`holm`], [`benjamini_hochberg`]: many tests at once |
+//! | power | [`Design`], [`Clustering`]: how many names are needed, and what can be found with those at hand |
 //! | localisation | [`localisation()`], [`Localisation`]: whether scores find what is known to matter |
 //! | overlap | [`overlap()`], [`Overlap`]: whether two masks agree beyond chance |
 
@@ -59,22 +64,35 @@ mod bootstrap;
 mod bounds;
 mod effect;
 mod error;
+mod hedges;
 mod inlier;
 mod localisation;
+mod mann_whitney;
 mod mention;
 mod moments;
+mod multiplicity;
 mod overlap;
+mod permutation;
+mod power;
 mod quantile;
+mod sample;
 mod values;
+mod welch;
 
 pub use answer::{AnswerKind, ParsedAnswer, parse_answer};
-pub use bootstrap::{Bootstrap, Interval};
+pub use bootstrap::{Bootstrap, Ends, Interval};
 pub use bounds::{Bounds, explored_range, mean_bounds, smd_bounds};
 pub use effect::{ContextBias, EffectSize, context_bias, reduction, smd, smd_resampled};
 pub use error::MetricError;
+pub use hedges::{HedgesG, hedges_g};
 pub use inlier::{TukeyFences, inlier_ratio, inlier_share};
 pub use localisation::{Localisation, localisation};
+pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use moments::NameMoments;
+pub use multiplicity::{benjamini_hochberg, holm};
 pub use overlap::{MatrixOverlap, Overlap, overlap};
+pub use permutation::{Permutation, PermutationTest};
+pub use power::{Clustering, Design};
 pub use quantile::{weighted_quantile, winsorise};
 pub use values::{Arm, NameAnswers, Weighting};
+pub use welch::{Welch, welch};
