@@ -42,7 +42,7 @@ struct Args {
     #[arg(long, conflicts_with = "method")]
     variants: bool,
     /// How many names of each group attribution sees, and how many others everything is tested on
-    /// [default: 4,6; with --quick 3,3]
+    /// [default: 4,5; with --quick 3,3]
     #[arg(long, value_name = "SEEN,TESTED", value_parser = names)]
     names: Option<[usize; 2]>,
     /// The two groups compared, as `name_group` begins
@@ -137,7 +137,7 @@ fn benchmark<A: AutodiffBackend>(
     let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), [a, b])?;
     let truth = folder.join("truth.json");
     let truth = if truth.exists() { Some(Truth::load(&truth)?) } else { None };
-    let [seen, tested] = args.names.unwrap_or(if args.quick { [3, 3] } else { [4, 6] });
+    let [seen, tested] = args.names.unwrap_or(if args.quick { [3, 3] } else { [4, 5] });
     prompts.thin(seen, tested);
     if !prompts.holds_out_names() {
         eprintln!("{name}: too few names to hold any out; tested on those attributed on");

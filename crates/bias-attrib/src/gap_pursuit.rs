@@ -88,6 +88,9 @@ fn prune<B: Backend>(
     Ok(true)
 }
 
+/// A round that leaves more than this of the objective is the last: the rest cannot be closed at a price worth paying.
+const HARDLY_LOWER: f64 = 0.9;
+
 /// Where a pursuit stood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Round {
@@ -169,7 +172,7 @@ impl GapPursuit {
         Self { tolerance: tolerance.max(0.0), ..self }
     }
 
-    /// How often the model is looked at again, at most.
+    /// How often the model is looked at again, at most. It is not once a round lowered the objective by less than a tenth.
     #[must_use]
     pub fn with_rounds(self, rounds: usize) -> Self {
         Self { rounds, ..self }
@@ -272,7 +275,7 @@ impl GapPursuit {
             let mut round = self.round(&aim, &watched, mask.count());
             round.kept = round.objective < lowest && round.explored >= self.explored;
             let (kept, objective) = (round.kept, round.objective);
-            let closed = round.worst() <= self.tolerance;
+            let closed = round.worst() <= self.tolerance || objective > HARDLY_LOWER * lowest;
             rounds.push(round);
             let spent = rounds.len() > self.rounds;
             if !kept {
