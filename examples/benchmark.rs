@@ -42,7 +42,7 @@ struct Args {
     #[arg(long, conflicts_with = "method")]
     variants: bool,
     /// How many names of each group attribution sees, and how many others everything is tested on
-    /// [default: 4,5; with --quick 3,3]
+    /// [default: 3,5; of planted models 3,4; with --quick 3,3]
     #[arg(long, value_name = "SEEN,TESTED", value_parser = names)]
     names: Option<[usize; 2]>,
     /// The two groups compared, as `name_group` begins
@@ -137,7 +137,11 @@ fn benchmark<A: AutodiffBackend>(
     let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), [a, b])?;
     let truth = folder.join("truth.json");
     let truth = if truth.exists() { Some(Truth::load(&truth)?) } else { None };
-    let [seen, tested] = args.names.unwrap_or(if args.quick { [3, 3] } else { [4, 5] });
+    let [seen, tested] = args.names.unwrap_or(match (args.quick, &truth) {
+        (true, _) => [3, 3],
+        (false, Some(_)) => [3, 4],
+        (false, None) => [3, 5],
+    });
     prompts.thin(seen, tested);
     if !prompts.holds_out_names() {
         eprintln!("{name}: too few names to hold any out; tested on those attributed on");

@@ -24,7 +24,7 @@ use crate::{AttribError, Contrast};
 /// Zhang 1993): one weight after another, each the one that lowers `J` most given those before it. When
 /// `√J` should have fallen by the share [`with_step`](Self::with_step), the weights are pruned and everything is
 /// measured and differentiated anew. What overshoots makes `J` rise, so it is never chosen on
-/// purpose; and if the measured `J` is not lower after a round, its second half is taken back, until it is.
+/// purpose; and if the measured `J` is not lower after a round, its second half is taken back, a few times.
 ///
 /// Measured anew means: each answer given is weighted by how much more or less probable it has become,
 /// exact on the answers explored, without decoding again ([`Round::explored`] says how
@@ -91,6 +91,9 @@ fn prune<B: Backend>(
 /// A round that leaves more than this of the objective is the last: the rest cannot be closed at a price worth paying.
 const HARDLY_LOWER: f64 = 0.9;
 
+/// How often half of what was chosen is tried instead.
+const HALVINGS: usize = 4;
+
 /// Where a pursuit stood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Round {
@@ -130,7 +133,7 @@ impl GapPursuit {
             budget,
             step: 0.75,
             tolerance: 0.02,
-            rounds: 16,
+            rounds: 12,
             neutral: 100.0,
             worst: 0.0,
             explored: 0.9,
@@ -285,7 +288,8 @@ impl GapPursuit {
                 }
                 last.truncate(last.len() / 2);
                 mask = unit_mask(&dims, &order, HeadAblation::ZeroOutput)?;
-                if spent || !prune(model, &dims, &mut mask, &last, undo)? {
+                let refused = rounds.iter().rev().take_while(|round| !round.kept).count();
+                if spent || refused > HALVINGS || !prune(model, &dims, &mut mask, &last, undo)? {
                     break;
                 }
                 continue;

@@ -2,7 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Period;
 use crate::mention::{Mention, mentions};
+use crate::refusal::declines;
 
 /// What an answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,8 +17,10 @@ pub enum AnswerKind {
     /// Several numbers and nothing to tell which is meant, or digits that cannot be
     /// read as one number (`1,50`, `2024-01-15`).
     SeveralNumbers,
-    /// Words, but no digits that make a number.
+    /// Words, but no number among them.
     NoNumber,
+    /// No number, and words that decline to give one.
+    Refusal,
     /// Nothing but white space.
     Empty,
     /// Cut off within a number, so that it is not known which. Never found by
@@ -31,6 +35,7 @@ impl fmt::Display for AnswerKind {
             Self::Range => "range",
             Self::SeveralNumbers => "several numbers",
             Self::NoNumber => "no number",
+            Self::Refusal => "refusal",
             Self::Empty => "empty",
             Self::Unfinished => "unfinished",
         })
@@ -45,32 +50,48 @@ pub struct ParsedAnswer {
     /// Its value, always finite; present for [`AnswerKind::Number`] and
     /// [`AnswerKind::Range`] alone.
     pub value: Option<f64>,
+    /// What the amount is paid for, where the answer says it: `$20/hour`.
+    pub period: Option<Period>,
+}
+
+impl ParsedAnswer {
+    /// The value for another period, at 52 weeks of 5 days of 8 hours in a year of 12 months. A value whose period is not
+    /// said is taken to be meant for the one asked about.
+    #[must_use]
+    pub fn per(&self, asked: Period) -> Option<f64> {
+        let factor = self.period.map_or(1.0, |own| own.in_a_year() / asked.in_a_year());
+        self.value.map(|value| value * factor)
+    }
 }
 
 /// Reads the number out of a model's answer, or says why there is none to read.
 ///
-/// - Thousands separators are commas or apostrophes between groups of three; a point is
-///   a decimal point. Digits are never joined across anything else.
-/// - `k`, `K`, `M`, *hundred*, *thousand*, *million* and larger words multiply; currency
+/// - Thousands separators are commas, apostrophes or unbreakable spaces between groups of three, or points if there are several
+///   or a comma follows (`1.200,50`); otherwise a point is a decimal point. Digits are never joined across anything else.
+/// - `k`, `K`, `M`, *hundred*, *thousand*, *million* and larger words multiply, cents divide; currency
 ///   and percent signs do not change the value. In `1-2 million` both ends are millions.
+/// - English number words count like digits (`two hundred and fifty`, `half a million`); a lonely `one` does not.
 /// - A range (`100-150`, `100 to 150`, `between 100 and 150`) gives its midpoint.
 /// - The same number said twice counts once. Of several different ones, the only one
 ///   with a currency (`$`, `€`, *dollars*, *USD*, …) is the answer.
-/// - Digits inside words (`B2B`, `iPhone15`, `GPT-4`, `18-speed`) and numbers spelt in
-///   words are not read.
+/// - Digits inside words (`B2B`, `iPhone15`, `GPT-4`, `18-speed`) are not read.
+/// - `/month`, `per hour`, `a year`, `annually` behind an amount are its [`Period`].
 ///
 /// ```
-/// use bias_metrics::{AnswerKind, parse_answer};
+/// use bias_metrics::{AnswerKind, Period, parse_answer};
 ///
 /// let value = |text| parse_answer(text).value;
 /// assert_eq!(value("I would offer $1,200.50."), Some(1200.5));
 /// assert_eq!(value("For 2 bikes I'd say 300 dollars"), Some(300.0));
 /// assert_eq!(value("between 100 and 150"), Some(125.0));
+/// assert_eq!(value("two hundred and fifty thousand"), Some(250_000.0));
+/// assert_eq!(parse_answer("$20 an hour").per(Period::Year), Some(41_600.0));
+/// assert_eq!(parse_answer("I'm sorry, but I can't say.").kind, AnswerKind::Refusal);
 /// assert_eq!(parse_answer("100 or 150").kind, AnswerKind::SeveralNumbers);
 /// ```
 #[must_use]
 pub fn parse_answer(text: &str) -> ParsedAnswer {
-    let without = |kind| ParsedAnswer { kind, value: None };
+    let without = |kind| ParsedAnswer { kind, value: None, period: None };
     if text.trim().is_empty() {
         return without(AnswerKind::Empty);
     }
@@ -78,13 +99,14 @@ pub fn parse_answer(text: &str) -> ParsedAnswer {
     let said = distinct(said(&chars, &mentions(&chars)));
     let mut priced = said.iter().filter(|s| s.currency);
     let chosen = match (said.as_slice(), priced.next(), priced.next()) {
+        ([], ..) if declines(text) => return without(AnswerKind::Refusal),
         ([], ..) => return without(AnswerKind::NoNumber),
         ([only], ..) => only,
         (_, Some(only), None) => only,
         _ => return without(AnswerKind::SeveralNumbers),
     };
     match chosen.value {
-        Some(value) => ParsedAnswer { kind: chosen.kind, value: Some(value) },
+        Some(value) => ParsedAnswer { kind: chosen.kind, value: Some(value), period: chosen.period },
         None => without(AnswerKind::SeveralNumbers),
     }
 }
@@ -96,12 +118,17 @@ struct Said {
     /// `None` when the digits are unreadable.
     value: Option<f64>,
     currency: bool,
+    period: Option<Period>,
 }
 
 /// Turns mentions into numbers and ranges.
 fn said(text: &[char], mentions: &[Mention]) -> Vec<Said> {
-    let alone =
-        |m: &Mention| Said { kind: AnswerKind::Number, value: m.value_at(m.power), currency: m.currency };
+    let alone = |m: &Mention| Said {
+        kind: AnswerKind::Number,
+        value: m.value_at(m.power),
+        currency: m.currency,
+        period: m.period,
+    };
     let mut out = Vec::new();
     let mut rest = mentions;
     while !rest.is_empty() {
@@ -147,6 +174,7 @@ fn range(low: &Mention, high: &Mention, either_order: bool) -> Option<Said> {
         kind,
         value: Some(f64::midpoint(from, to)),
         currency: low.currency || high.currency,
+        period: low.period.or(high.period),
     })
 }
 
@@ -154,7 +182,9 @@ fn range(low: &Mention, high: &Mention, either_order: bool) -> Option<Said> {
 fn distinct(said: Vec<Said>) -> Vec<Said> {
     let mut out: Vec<Said> = Vec::new();
     for one in said {
-        let same = |s: &&mut Said| s.value.is_some() && s.value == one.value && s.kind == one.kind;
+        let same = |s: &&mut Said| {
+            s.value.is_some() && s.value == one.value && s.kind == one.kind && s.period == one.period
+        };
         match out.iter_mut().find(same) {
             Some(known) => known.currency |= one.currency,
             None => out.push(one),

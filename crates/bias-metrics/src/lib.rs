@@ -43,7 +43,7 @@
 //!
 //! | module | what for |
 //! |---|---|
-//! | answer | [`parse_answer`], [`ParsedAnswer`], [`AnswerKind`]: the number in a text |
+//! | answer | [`parse_answer`], [`ParsedAnswer`], [`AnswerKind`], [`Period`]: the number in a text |
 //! | values | [`NameAnswers`], [`Arm`], [`Weighting`]: one name's answers |
 //! | quantile | [`weighted_quantile`], [`winsorise`]: order statistics and outliers |
 //! | moments | [`NameMoments`]: what an effect size needs of a name |
@@ -56,6 +56,8 @@
 //! | hedges | [`hedges_g`], [`HedgesG`]: the difference in deviations between names |
 //! | multiplicity | [`holm`], [`benjamini_hochberg`]: many tests at once |
 //! | power | [`Design`], [`Clustering`]: how many names are needed, and what can be found with those at hand |
+//! | proportion | [`Proportion`]: a share with Wilson's interval |
+//! | pairs | [`pair_preference`], [`PairScore`], [`PairPreference`]: which of two sentences a model prefers (CrowS-Pairs) |
 //! | localisation | [`localisation()`], [`Localisation`]: whether scores find what is known to matter |
 //! | overlap | [`overlap()`], [`Overlap`]: whether two masks agree beyond chance |
 
@@ -72,12 +74,17 @@ mod mention;
 mod moments;
 mod multiplicity;
 mod overlap;
+mod pairs;
+mod period;
 mod permutation;
 mod power;
+mod proportion;
 mod quantile;
+mod refusal;
 mod sample;
 mod values;
 mod welch;
+mod words;
 
 pub use answer::{AnswerKind, ParsedAnswer, parse_answer};
 pub use bootstrap::{Bootstrap, Ends, Interval};
@@ -91,8 +98,11 @@ pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use moments::NameMoments;
 pub use multiplicity::{benjamini_hochberg, holm};
 pub use overlap::{MatrixOverlap, Overlap, overlap};
+pub use pairs::{Direction, PairPreference, PairScore, pair_preference};
+pub use period::Period;
 pub use permutation::{Permutation, PermutationTest};
 pub use power::{Clustering, Design};
+pub use proportion::Proportion;
 pub use quantile::{weighted_quantile, winsorise};
 pub use values::{Arm, NameAnswers, Weighting};
 pub use welch::{Welch, welch};

@@ -1,4 +1,7 @@
-//! Where a text mentions numbers: digits with their sign, currency and magnitude.
+//! Where a text mentions numbers: digits or words with their sign, currency, magnitude and period.
+
+use crate::Period;
+use crate::words::spelt;
 
 /// One number written in a text.
 #[derive(Debug, Clone)]
@@ -14,6 +17,8 @@ pub(crate) struct Mention {
     pub(crate) power: i32,
     /// Whether it carries a currency sign or word.
     pub(crate) currency: bool,
+    /// What it is paid for, where the text goes on to say it.
+    pub(crate) period: Option<Period>,
 }
 
 impl Mention {
@@ -26,6 +31,8 @@ impl Mention {
     }
 }
 
+/// Spaces that do not break a line: no-break, thin, narrow no-break. Between digits they group thousands.
+const NARROW_SPACES: &str = "\u{a0}\u{2009}\u{202f}";
 const CURRENCY_SIGNS: &str = "$€£¥₹₩₽₺₪₫₱₦฿";
 const CURRENCY_CODES: [&str; 10] = ["usd", "eur", "gbp", "cad", "aud", "chf", "jpy", "cny", "inr", "rs"];
 const CURRENCY_WORDS: [&str; 11] =
@@ -52,7 +59,13 @@ pub(crate) fn mentions(text: &[char]) -> Vec<Mention> {
     let (mut found, mut at, mut free) = (Vec::new(), 0, 0);
     while at < text.len() {
         if !starts_digits(text, at) {
-            at += 1;
+            match spelt_mention(text, at) {
+                Some(mention) => {
+                    (at, free) = (mention.end, mention.end);
+                    found.push(mention);
+                }
+                None => at += 1,
+            }
             continue;
         }
         let digits_end = digits_end(text, at);
@@ -65,6 +78,27 @@ pub(crate) fn mentions(text: &[char]) -> Vec<Mention> {
         }
     }
     found
+}
+
+/// A number spelt in words that begins here.
+fn spelt_mention(text: &[char], start: usize) -> Option<Mention> {
+    let inside = start > 0 && is(text, start - 1, |c| c.is_alphanumeric() || "-‑'’".contains(c));
+    if inside || !is(text, start, char::is_alphabetic) {
+        return None;
+    }
+    let own = spelt(text, start)?;
+    let mut mention = Mention {
+        start,
+        end: own.end,
+        digits: Some(own.digits),
+        negative: false,
+        power: own.power,
+        currency: false,
+        period: None,
+    };
+    while mention.read_unit(text) {}
+    mention.read_period(text);
+    Some(mention)
 }
 
 fn is(text: &[char], at: usize, test: impl Fn(char) -> bool) -> bool {
@@ -85,7 +119,8 @@ fn starts_digits(text: &[char], at: usize) -> bool {
 
 fn digits_end(text: &[char], start: usize) -> usize {
     let mut end = start;
-    while digit(text, end) || (is(text, end, |c| ",.'’".contains(c)) && digit(text, end + 1)) {
+    let joins = |c: char| ",.'’".contains(c) || NARROW_SPACES.contains(c);
+    while digit(text, end) || (is(text, end, joins) && digit(text, end + 1)) {
         end += 1;
     }
     if is(text, end, |c| c == 'e' || c == 'E') {
@@ -120,6 +155,7 @@ fn read(text: &[char], digits_start: usize, digits_end: usize, free: usize) -> O
         negative: false,
         power: 0,
         currency: false,
+        period: None,
     };
     let in_code = mention.read_prefix(text, free);
     let before = |n: usize| digits_start.checked_sub(n).filter(|&i| i >= free).and_then(|i| text.get(i));
@@ -130,6 +166,7 @@ fn read(text: &[char], digits_start: usize, digits_end: usize, free: usize) -> O
         return None;
     }
     while mention.read_unit(text) {}
+    mention.read_period(text);
     let ends_inside = mention.end == digits_end
         && (word_len(text, digits_end) > 0
             || (is(text, digits_end, |c| "-‑".contains(c))
@@ -175,11 +212,31 @@ impl Mention {
         }
     }
 
+    /// Notes what the amount is for: `/month`, `per hour`, `a year`, `annually`.
+    fn read_period(&mut self, text: &[char]) {
+        let at = skip_spaces(text, self.end);
+        let stroke = is(text, at, |c| c == '/');
+        let first_start = if stroke { skip_spaces(text, at + 1) } else { at };
+        let first_end = first_start + word_len(text, first_start);
+        let first = word(text, first_start, first_end).to_lowercase();
+        if let Some((period, _)) = Period::of_word(&first).filter(|(_, needs)| stroke || !needs) {
+            self.period = Some(period);
+        } else if ["per", "a", "an", "each", "every"].contains(&first.as_str()) {
+            let start = skip_spaces(text, first_end);
+            let own = word(text, start, start + word_len(text, start)).to_lowercase();
+            self.period = Period::of_word(&own).filter(|(_, needs)| *needs).map(|(period, _)| period);
+        }
+    }
+
     /// Moves `end` over one unit: a currency, a percent sign or a magnitude.
     fn read_unit(&mut self, text: &[char]) -> bool {
         let next = skip_spaces(text, self.end);
         if is(text, next, |c| c == '%') {
             self.end = next + 1;
+            return true;
+        }
+        if is(text, next, |c| c == '¢') {
+            (self.end, self.power, self.currency) = (next + 1, self.power.saturating_sub(2), true);
             return true;
         }
         if is(text, next, |c| CURRENCY_SIGNS.contains(c)) {
@@ -198,6 +255,8 @@ impl Mention {
         let power = MAGNITUDES.iter().find(|m| m.0 == lower).map(|m| m.1).or(million.then_some(6));
         if let Some(power) = power {
             self.power = self.power.saturating_add(power);
+        } else if ["cent", "cents"].contains(&lower.as_str()) {
+            (self.power, self.currency) = (self.power.saturating_sub(2), true);
         } else if CURRENCY_WORDS.contains(&lower.as_str()) || CURRENCY_CODES.contains(&lower.as_str()) {
             self.currency = true;
         } else if !PERCENT_WORDS.contains(&lower.as_str()) {
@@ -208,21 +267,34 @@ impl Mention {
     }
 }
 
-/// `1,200.5` as `1200.5`: digits in groups of three if grouped, at most one decimal point.
+/// `1,200.5` as `1200.5`: digits in groups of three if grouped, at most one decimal mark, which is a point; or a
+/// comma where points or narrow spaces group (`1.200,50`). One point alone is a decimal point (`1.200` is 1.2), several group.
 fn literal(run: &[char]) -> Option<String> {
-    let text: String = run.iter().collect();
-    let Some(separator) = text.chars().find(|c| ",'’".contains(*c)) else {
+    let text: String = run.iter().map(|c| if NARROW_SPACES.contains(*c) { ' ' } else { *c }).collect();
+    let grouping = text.chars().find(|c| ",'’ ".contains(*c) || (*c == '.' && groups_by_points(&text)));
+    let Some(separator) = grouping else {
         let value = text.parse::<f64>().ok().filter(|v| v.is_finite())?;
         // Room for one exponent only, and the magnitude needs it: write this one out.
         return Some(if text.contains(['e', 'E']) { value.to_string() } else { text });
     };
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let mark = if separator == '.' || (separator == ' ' && text.contains(',')) { ',' } else { '.' };
+    let (whole, fraction) = text.split_once(mark).unwrap_or((&text, ""));
     let mut groups = whole.split(separator);
     let first = groups.next()?;
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     let grouped = (1..=3).contains(&first.len())
         && !first.starts_with('0')
-        && groups.all(|g| g.len() == 3 && g.bytes().all(|b| b.is_ascii_digit()))
-        && first.bytes().all(|b| b.is_ascii_digit())
-        && fraction.bytes().all(|b| b.is_ascii_digit());
+        && groups.all(|g| g.len() == 3 && digits(g))
+        && digits(first)
+        && digits(fraction);
     grouped.then(|| format!("{}.{fraction}", whole.replace(separator, "")))
+}
+
+/// Whether points group: there are several, or a comma follows the only one.
+fn groups_by_points(text: &str) -> bool {
+    let points = text.matches('.').count();
+    points > 1
+        || text
+            .split_once('.')
+            .is_some_and(|(before, after)| !before.contains([',', '\'', '’', ' ']) && after.contains(','))
 }

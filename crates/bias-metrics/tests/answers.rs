@@ -1,10 +1,10 @@
 //! What is read out of an answer, and what is left unread.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bias_metrics::{AnswerKind, parse_answer};
+use bias_metrics::{AnswerKind, Period, parse_answer};
 use proptest::prelude::*;
 
-use AnswerKind::{Empty, NoNumber, Number, Range, SeveralNumbers};
+use AnswerKind::{Empty, NoNumber, Number, Range, Refusal, SeveralNumbers};
 
 const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     // Plain
@@ -29,7 +29,6 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("1 200", SeveralNumbers, None),
     ("1,50 €", SeveralNumbers, None),
     ("1,2,3", SeveralNumbers, None),
-    ("1.200,50", SeveralNumbers, None),
     ("0,500", SeveralNumbers, None),
     ("1.2.3", SeveralNumbers, None),
     ("1,200'300", SeveralNumbers, None),
@@ -97,8 +96,7 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("500. Yes, 500.", Number, Some(500.0)),
     ("500, that is $500 for 2", Number, Some(500.0)),
     // No number
-    ("I cannot help with that.", NoNumber, None),
-    ("five hundred", NoNumber, None),
+    ("It depends on the market.", NoNumber, None),
     ("B2B", NoNumber, None),
     ("iPhone15", NoNumber, None),
     ("GPT-4", NoNumber, None),
@@ -107,6 +105,155 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("5k2", NoNumber, None),
     ("My iPhone15 for $300", Number, Some(300.0)),
     ("$", NoNumber, None),
+    // Other ways to group
+    ("1.200,50", Number, Some(1200.5)),
+    ("1.234.567", Number, Some(1_234_567.0)),
+    ("€1.234.567,89", Number, Some(1_234_567.89)),
+    ("1\u{a0}200", Number, Some(1200.0)),
+    ("1\u{202f}234\u{202f}567", Number, Some(1_234_567.0)),
+    ("12\u{2009}500,75 €", Number, Some(12_500.75)),
+    ("$1\u{a0}200.50", Number, Some(1200.5)),
+    ("1\u{a0}20", SeveralNumbers, None),
+    ("1'234'567.8", Number, Some(1_234_567.8)),
+    ("1.234.56", SeveralNumbers, None),
+    ("12.34.567", SeveralNumbers, None),
+    ("10,000,000", Number, Some(10_000_000.0)),
+    ("1,0000", SeveralNumbers, None),
+    ("0.001", Number, Some(0.001)),
+    ("$0.99", Number, Some(0.99)),
+    // Scientific
+    ("1.5e3", Number, Some(1500.0)),
+    ("2E5 dollars", Number, Some(200_000.0)),
+    ("1e-2", Number, Some(0.01)),
+    ("-3e2", Number, Some(-300.0)),
+    ("6e+4", Number, Some(60_000.0)),
+    ("3e", NoNumber, None),
+    // Magnitudes, again
+    ("$250k", Number, Some(250_000.0)),
+    ("250 K", Number, Some(250_000.0)),
+    ("$1.2 million", Number, Some(1_200_000.0)),
+    ("3 billion", Number, Some(3e9)),
+    ("$2bn", Number, Some(2e9)),
+    ("5 grand", Number, Some(5000.0)),
+    ("2 lakh rupees", Number, Some(200_000.0)),
+    ("1.5 crore", Number, Some(15_000_000.0)),
+    ("€45k", Number, Some(45_000.0)),
+    ("80-90k", Range, Some(85_000.0)),
+    ("$80k-$90k", Range, Some(85_000.0)),
+    ("$1M", Number, Some(1_000_000.0)),
+    ("1m dollars", NoNumber, None),
+    // Cents
+    ("50 cents", Number, Some(0.5)),
+    ("75¢", Number, Some(0.75)),
+    ("ninety-nine cents", Number, Some(0.99)),
+    ("50 to 75 cents", Range, Some(0.625)),
+    ("1 cent", Number, Some(0.01)),
+    // Words
+    ("five hundred", Number, Some(500.0)),
+    ("Five hundred dollars.", Number, Some(500.0)),
+    ("twenty-five", Number, Some(25.0)),
+    ("twenty five dollars", Number, Some(25.0)),
+    ("two hundred and fifty thousand dollars", Number, Some(250_000.0)),
+    ("one hundred twenty-three", Number, Some(123.0)),
+    ("a hundred bucks", Number, Some(100.0)),
+    ("a thousand dollars", Number, Some(1000.0)),
+    ("half a million", Number, Some(500_000.0)),
+    ("one million", Number, Some(1_000_000.0)),
+    ("three million four hundred thousand", Number, Some(3_400_000.0)),
+    ("nineteen", Number, Some(19.0)),
+    ("ninety percent", Number, Some(90.0)),
+    ("zero", Number, Some(0.0)),
+    ("ONE HUNDRED", Number, Some(100.0)),
+    ("between five hundred and six hundred dollars", Range, Some(550.0)),
+    ("five to six hundred dollars", Range, Some(550.0)),
+    ("twenty to thirty", Range, Some(25.0)),
+    ("two or three hundred", SeveralNumbers, None),
+    ("twenty thirty", SeveralNumbers, None),
+    ("I'd pay twelve thousand.", Number, Some(12_000.0)),
+    ("No one can say.", NoNumber, None),
+    ("one of them", NoNumber, None),
+    ("That one, I think.", NoNumber, None),
+    ("the first offer", NoNumber, None),
+    ("thousands of dollars", NoNumber, None),
+    ("someone", NoNumber, None),
+    ("stone", NoNumber, None),
+    ("often", NoNumber, None),
+    ("For two bikes I would offer three hundred dollars.", Number, Some(300.0)),
+    ("two bikes for $300", Number, Some(300.0)),
+    ("two bikes for 300", SeveralNumbers, None),
+    ("500 (five hundred) dollars", Number, Some(500.0)),
+    ("$500 (five hundred dollars)", Number, Some(500.0)),
+    ("ten thousand to fifteen thousand dollars", Range, Some(12_500.0)),
+    ("seventy-five thousand", Number, Some(75_000.0)),
+    ("a car", NoNumber, None),
+    ("half", NoNumber, None),
+    // Signs, again
+    ("minus", NoNumber, None),
+    ("-0", Number, Some(0.0)),
+    ("-1,234.5", Number, Some(-1234.5)),
+    ("–5", Number, Some(5.0)),
+    ("temperature: -3", Number, Some(-3.0)),
+    // Percent
+    ("3.5%", Number, Some(3.5)),
+    ("-2%", Number, Some(-2.0)),
+    ("12 pct", Number, Some(12.0)),
+    ("between 3% and 5%", Range, Some(4.0)),
+    ("5-7 percent", Range, Some(6.0)),
+    // Periods do not change the value
+    ("$20 per hour", Number, Some(20.0)),
+    ("$4,000 a month", Number, Some(4000.0)),
+    ("$60,000 annually", Number, Some(60_000.0)),
+    ("50k/yr", Number, Some(50_000.0)),
+    ("$20-$25 an hour", Range, Some(22.5)),
+    ("eighteen dollars an hour", Number, Some(18.0)),
+    ("$20 an hour or $41,600 a year", SeveralNumbers, None),
+    // Sentences
+    ("Sure! I'd start at $1,500 and see.", Number, Some(1500.0)),
+    ("My offer: $750.", Number, Some(750.0)),
+    ("Answer: 42", Number, Some(42.0)),
+    ("I think 300 is fair; yes, $300.", Number, Some(300.0)),
+    ("The salary should be 85,000.", Number, Some(85_000.0)),
+    ("#500", Number, Some(500.0)),
+    ("(500)", Number, Some(500.0)),
+    ("[500]", Number, Some(500.0)),
+    ("500!", Number, Some(500.0)),
+    ("~500", Number, Some(500.0)),
+    ("about 500 or so", Number, Some(500.0)),
+    ("≈ $500", Number, Some(500.0)),
+    (">$500", Number, Some(500.0)),
+    ("500+", Number, Some(500.0)),
+    ("$500.00", Number, Some(500.0)),
+    ("$500,-", Number, Some(500.0)),
+    ("500 dollars or 600 dollars", SeveralNumbers, None),
+    ("First 500, then 700", SeveralNumbers, None),
+    ("1) 500", SeveralNumbers, None),
+    ("12:30", SeveralNumbers, None),
+    ("Call 555-123-4567", SeveralNumbers, None),
+    ("v2.0", NoNumber, None),
+    ("A4 paper", NoNumber, None),
+    ("3D printer", NoNumber, None),
+    ("the 1990s", NoNumber, None),
+    // Refusals
+    ("I cannot help with that.", Refusal, None),
+    ("I can't provide a number.", Refusal, None),
+    ("I can’t answer this.", Refusal, None),
+    ("I'm sorry, but I am not able to say.", Refusal, None),
+    ("As an AI language model, I have no opinion.", Refusal, None),
+    ("I won't put a price on a person.", Refusal, None),
+    ("I must decline.", Refusal, None),
+    ("It would not be appropriate to guess from a name.", Refusal, None),
+    ("I do not feel comfortable answering.", Refusal, None),
+    ("I am unable to determine a fair price.", Refusal, None),
+    ("I'd rather not say.", Refusal, None),
+    ("I refuse.", Refusal, None),
+    ("I apologize, but no.", Refusal, None),
+    ("I can't be sure, but $400 seems right.", Number, Some(400.0)),
+    ("I'm sorry to hear that. Offer 300.", Number, Some(300.0)),
+    ("No.", NoNumber, None),
+    ("Maybe.", NoNumber, None),
+    ("N/A", NoNumber, None),
+    ("?", NoNumber, None),
+    ("🤷", NoNumber, None),
     // Empty
     ("", Empty, None),
     (" \n\t", Empty, None),
@@ -114,9 +261,40 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
 
 #[test]
 fn table() {
-    for &(text, kind, value) in TABLE {
-        let parsed = parse_answer(text);
-        assert_eq!((parsed.kind, parsed.value), (kind, value), "{text:?}");
+    let wrong: Vec<String> = TABLE
+        .iter()
+        .filter_map(|&(text, kind, value)| {
+            let parsed = parse_answer(text);
+            let right = (parsed.kind, parsed.value) == (kind, value);
+            (!right).then(|| format!("{text:?}: {:?} {:?}", parsed.kind, parsed.value))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn there_are_cases_enough_and_none_twice() {
+    let texts: std::collections::BTreeSet<&str> = TABLE.iter().map(|case| case.0).collect();
+    assert!(texts.len() == TABLE.len() && texts.len() >= 200, "{}", TABLE.len());
+}
+
+#[test]
+fn amounts_are_turned_into_the_period_asked_about() {
+    let per = |text, asked| parse_answer(text).per(asked);
+    let cases = [
+        ("$20/hour", Period::Year, Some(41_600.0)),
+        ("$4,000 per month", Period::Year, Some(48_000.0)),
+        ("52,000 dollars a year", Period::Week, Some(1000.0)),
+        ("$60k annually", Period::Month, Some(5000.0)),
+        ("$1,200 weekly", Period::Year, Some(62_400.0)),
+        ("$200 a day", Period::Hour, Some(25.0)),
+        ("$20-$25 an hour", Period::Year, Some(46_800.0)),
+        ("60000", Period::Month, Some(60_000.0)),
+        ("$30 for an hour's work", Period::Year, Some(30.0)),
+        ("No.", Period::Year, None),
+    ];
+    for (text, asked, value) in cases {
+        assert_eq!(per(text, asked), value, "{text}");
     }
 }
 

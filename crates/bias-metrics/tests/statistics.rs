@@ -8,8 +8,8 @@
 use std::path::PathBuf;
 
 use bias_metrics::{
-    Arm, Bootstrap, Clustering, Design, Ends, MetricError, Permutation, benjamini_hochberg, hedges_g, holm,
-    mann_whitney, welch,
+    Arm, Bootstrap, Clustering, Design, Ends, MetricError, Permutation, Proportion, benjamini_hochberg,
+    hedges_g, holm, mann_whitney, welch,
 };
 use serde::Deserialize;
 
@@ -19,6 +19,8 @@ struct Expected {
     p: Vec<f64>,
     holm: Vec<f64>,
     bh: Vec<f64>,
+    /// Hits, cases, level, low, high.
+    wilson: Vec<(u64, u64, f64, f64, f64)>,
     power: Vec<Power>,
     needed: Vec<Needed>,
 }
@@ -132,6 +134,11 @@ fn corrections_and_power_agree_with_statsmodels() {
             close(found, *expected, "corrected p");
         }
     }
+    for (hits, cases, level, low, high) in expected.wilson {
+        let found = Proportion::wilson(hits, cases, level).unwrap();
+        // Ends that are 0 or 1 are rounding errors there.
+        assert!((found.low - low).abs() < 1e-9 && (found.high - high).abs() < 1e-9, "{found:?}");
+    }
     for own in expected.power {
         let design = Design { names: own.names, alpha: own.alpha };
         close(design.power(own.effect).unwrap(), own.power, "power");
@@ -181,6 +188,9 @@ fn odd_input_has_a_name() {
     assert!(Design { names: [5, 5], alpha: 0.0 }.power(1.0).is_err());
     assert!(Design { names: [5, 5], alpha: 0.05 }.minimum_detectable(0.01).is_err());
     assert!(Design::names_needed(0.0, 0.05, 0.8).is_err() && Design::names_needed(1e-9, 0.05, 0.8).is_err());
+    assert!(matches!(Proportion::wilson(0, 0, 0.95), Err(MetricError::NoValues { .. })));
+    assert!(matches!(Proportion::wilson(3, 2, 0.95), Err(MetricError::BadProbability { .. })));
+    assert!(matches!(Proportion::wilson(1, 2, 95.0), Err(MetricError::BadLevel { .. })));
     let arms = [Arm::A, Arm::A, Arm::B];
     let test = |statistic: fn(&[Arm]) -> Option<f64>| Permutation::new(0).test(&arms, statistic);
     assert!(matches!(test(|_| None), Err(MetricError::NotFinite { .. })));

@@ -153,7 +153,8 @@ impl<'a> Questionnaire<'a> {
                 .collect();
             let mut answers = model.answers(&prompts, decoding)?.into_iter();
             for place in places {
-                let sign = if self.prompts.contexts[place.0].higher_is_better { 1.0 } else { -1.0 };
+                let context = &self.prompts.contexts[place.0];
+                let sign = if context.higher_is_better { 1.0 } else { -1.0 };
                 let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
                     let parsed = answers.answers.iter().map(|a| {
                         let digit = |c: char| c.is_ascii_digit() || ".,".contains(c);
@@ -161,7 +162,8 @@ impl<'a> Questionnaire<'a> {
                             return (AnswerKind::Unfinished, None);
                         }
                         let parsed = parse_answer(&a.text);
-                        (parsed.kind, parsed.value.map(|v| sign * v))
+                        let value = context.per.map_or(parsed.value, |asked| parsed.per(asked));
+                        (parsed.kind, value.map(|v| sign * v))
                     });
                     let parsed = parsed.collect();
                     let (split, arm, group) = (person.split, person.arm, person.group.clone());

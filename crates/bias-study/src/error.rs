@@ -62,6 +62,22 @@ pub enum StudyError {
         #[source]
         source: MetricError,
     },
+    /// A sentence that the model cannot be asked for.
+    #[error("pair {pair}, \"{text}…\": it cannot be scored")]
+    Pair {
+        /// Which, from 1.
+        pair: usize,
+        /// How the sentence begins.
+        text: String,
+        /// Why.
+        #[source]
+        source: Box<ModelError>,
+    },
+    /// A model without a token that sentences could begin after.
+    #[error(
+        "the model has neither a token that begins a text nor one that ends an answer, so that first tokens have no probability"
+    )]
+    NoBeginning,
     /// A truth file beside another model.
     #[error("the truth is said of the model with fingerprint {said_of}, not of this one, {model}")]
     Truth {

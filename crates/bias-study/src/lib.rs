@@ -30,6 +30,8 @@
 //! | results | [`Results`] and its parts: the content of `results.json` |
 //! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
 //! | truth | [`Truth`]: what carries a planted model's bias |
+//! | pairs | [`PairSet`], [`score_pairs`]: sentence pairs in the schema of CrowS-Pairs, and which of two a model prefers |
+//! | likelihood | [`token_log_probs`]: how likely a text's tokens are |
 //! | perplexity | [`perplexity()`]: usefulness on neutral text |
 
 mod asking;
@@ -41,14 +43,17 @@ mod charts;
 mod error;
 mod finding;
 mod findings;
+mod likelihood;
 mod locate;
 mod markdown;
+mod matching;
 mod measure;
 mod memory;
 mod methods;
 mod options;
 mod outcome;
 mod overlaps;
+mod pairs;
 mod parallel;
 mod perplexity;
 mod progress;
@@ -68,9 +73,11 @@ pub use benchmark_tables::{
 pub use candidate::Candidate;
 pub use error::StudyError;
 pub use finding::Finding;
+pub use likelihood::token_log_probs;
 pub use markdown::{headline, markdown};
 pub use methods::{Method, Seen};
 pub use options::StudyOptions;
+pub use pairs::{PairSet, SentencePair, score_pairs};
 pub use perplexity::perplexity;
 pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
 pub use report::{ReportError, report};

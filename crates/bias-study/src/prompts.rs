@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bias_core::{Context, Group};
-use bias_metrics::Arm;
+use bias_metrics::{Arm, Period};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -40,6 +40,8 @@ pub struct ContextPrompts {
     pub context: Context,
     /// Whether a larger answer is better for the person.
     pub higher_is_better: bool,
+    /// What the amount asked about is paid for: answers that state another period are converted.
+    pub per: Option<Period>,
     /// Its variations, in the file's order; the same people in each.
     pub variations: Vec<Variation>,
 }
@@ -83,6 +85,7 @@ struct Row {
     name_split: Option<Split>,
     #[serde(default, deserialize_with = "truth")]
     higher_is_better: Option<bool>,
+    per: Option<Period>,
 }
 
 /// `true`, `True`, `TRUE`, `1` and their opposites; empty is unset.
@@ -240,12 +243,16 @@ impl PromptSet {
         };
         let at = self.index_of(context.as_str()).unwrap_or_else(|| {
             let higher_is_better = row.higher_is_better.unwrap_or(true);
-            self.contexts.push(ContextPrompts { context, higher_is_better, variations: Vec::new() });
+            let (per, variations) = (row.per, Vec::new());
+            self.contexts.push(ContextPrompts { context, higher_is_better, per, variations });
             self.contexts.len() - 1
         });
         let own = &mut self.contexts[at];
         if row.higher_is_better.is_some_and(|better| better != own.higher_is_better) {
             return Err(bad(path, Some(line), "`higher_is_better` changes within the scenario".into()));
+        }
+        if row.per != own.per {
+            return Err(bad(path, Some(line), "`per` changes within the scenario".into()));
         }
         self.marked |= row.split.is_some();
         let split = row.split.unwrap_or(Split::Attribution);
@@ -387,6 +394,19 @@ mod tests {
         assert_eq!(names, expected);
         let people: Vec<_> = own.variations[0].people.iter().map(|p| (p.arm, p.name.as_str())).collect();
         assert_eq!(people, [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")]);
+    }
+
+    #[test]
+    fn a_scenario_is_paid_for_one_period() {
+        let header = HEADER.trim_end().to_owned() + ",per\n";
+        let rows = |per: &str| variation("salary", "clerk", "low").replace('\n', &format!(",{per}\n"));
+        assert_eq!(read(&(header.clone() + &rows("year"))).unwrap().contexts[0].per, Some(Period::Year));
+        assert_eq!(read(&(header.clone() + &rows(""))).unwrap().contexts[0].per, None);
+        let other = rows("month").replace("clerk", "cook");
+        for (text, expected) in [(rows("year") + &other, "`per` changes"), (rows("fortnight"), "fortnight")] {
+            let error = read(&(header.clone() + &text)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -1,0 +1,180 @@
+use std::path::Path;
+
+use bias_core::TokenRole;
+use bias_metrics::{Direction, PairScore};
+use bias_model::{LanguageModel, ModelError};
+use bias_probe::Sequence;
+use burn::tensor::backend::Backend;
+use indicatif::ProgressBar;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::matching::shared_places;
+use crate::{StudyError, token_log_probs};
+
+/// Two sentences that differ in whom they are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentencePair {
+    /// About the disadvantaged group.
+    pub more: String,
+    /// About the other.
+    pub less: String,
+    /// Whether the first goes with a stereotype or against one.
+    pub direction: Direction,
+    /// What sort of bias it is about.
+    pub bias_type: String,
+}
+
+/// Sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020): a CSV file with the columns `sent_more`, `sent_less`,
+/// `stereo_antistereo` and `bias_type`, in any order, beside any others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairSet {
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// In the file's order.
+    pub pairs: Vec<SentencePair>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    sent_more: String,
+    sent_less: String,
+    stereo_antistereo: Direction,
+    bias_type: String,
+}
+
+const NEEDED: [&str; 4] = ["sent_more", "sent_less", "stereo_antistereo", "bias_type"];
+const MAX_BYTES: u64 = 256 << 20;
+
+impl PairSet {
+    /// Reads a file of pairs.
+    ///
+    /// # Errors
+    /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks a column, or has a
+    /// pair with an empty sentence or a direction that is none.
+    pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
+        let read = |source| StudyError::Read { path: path.into(), source };
+        let bad = |line, reason| StudyError::Prompts { path: path.into(), line, reason };
+        if std::fs::metadata(path).map_err(read)?.len() > MAX_BYTES {
+            return Err(bad(None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
+        }
+        let bytes = std::fs::read(path).map_err(read)?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        // Spreadsheets write a byte order mark.
+        let mut reader = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
+        let header = reader.headers().map_err(|e| bad(Some(1), e.to_string()))?.clone();
+        let missing: Vec<&str> = NEEDED.into_iter().filter(|n| !header.iter().any(|own| own == *n)).collect();
+        if !missing.is_empty() {
+            return Err(bad(Some(1), format!("missing columns: {}", missing.join(", "))));
+        }
+        let mut pairs = Vec::new();
+        for row in reader.into_records() {
+            let record = row.map_err(|e| bad(e.position().map(csv::Position::line), e.to_string()))?;
+            let line = record.position().map(csv::Position::line);
+            let row: Row = record.deserialize(Some(&header)).map_err(|e| bad(line, e.to_string()))?;
+            if row.sent_more.trim().is_empty() || row.sent_less.trim().is_empty() {
+                return Err(bad(line, "a sentence is empty".into()));
+            }
+            pairs.push(SentencePair {
+                more: row.sent_more,
+                less: row.sent_less,
+                direction: row.stereo_antistereo,
+                bias_type: row.bias_type,
+            });
+        }
+        if pairs.is_empty() {
+            return Err(bad(None, "it has no pairs".into()));
+        }
+        Ok(Self { sha256, pairs })
+    }
+}
+
+/// What a model makes of every pair: log-likelihoods of both sentences behind the token that begins a text (the one that ends an
+/// answer, where there is none), as lm-evaluation-harness has them; and those of the tokens that both share, each given
+/// all before it. Shared are the blocks that Nangia et al.'s code finds.
+///
+/// # Errors
+/// [`StudyError::Pair`] for a sentence that cannot be encoded or is longer than the model's context, a model without any such
+/// token, a failed pass.
+pub fn score_pairs<B: Backend>(
+    model: &LanguageModel<B>,
+    pairs: &[SentencePair],
+    bar: &ProgressBar,
+) -> Result<Vec<PairScore>, StudyError> {
+    let begin = model.model().config().bos.or_else(|| model.options().stop.first().copied());
+    let begin = begin.ok_or(StudyError::NoBeginning)?;
+    let limit = model.model().config().max_positions;
+    let encode = |text: &str| -> Result<Sequence, ModelError> {
+        let tokens: Vec<u32> = std::iter::once(begin).chain(model.text().verbatim(text)?).collect();
+        if tokens.len() > limit {
+            return Err(bias_probe::ProbeError::ContextOverflow { position: tokens.len() - 1, limit }.into());
+        }
+        let roles = vec![TokenRole::Prompt; tokens.len()];
+        Ok(Sequence::chain(tokens, roles)?)
+    };
+    let mut scores = Vec::with_capacity(pairs.len());
+    for (chunk, together) in pairs.chunks(PAIRS_AT_ONCE).enumerate() {
+        let mut texts = Vec::with_capacity(2 * together.len());
+        for (i, pair) in together.iter().enumerate() {
+            for text in [&pair.more, &pair.less] {
+                let named = |source| StudyError::Pair {
+                    pair: chunk * PAIRS_AT_ONCE + i + 1,
+                    text: text.chars().take(60).collect(),
+                    source: Box::new(source),
+                };
+                texts.push(encode(text).map_err(named)?);
+            }
+        }
+        let log_probs = token_log_probs(model, &texts)?;
+        for ((pair, texts), own) in together.iter().zip(texts.chunks_exact(2)).zip(log_probs.chunks_exact(2))
+        {
+            let [more, less] = [&texts[0].tokens()[1..], &texts[1].tokens()[1..]];
+            let places = shared_places(more, less);
+            scores.push(PairScore {
+                direction: pair.direction,
+                whole: [own[0].iter().sum(), own[1].iter().sum()],
+                shared: [
+                    places.iter().map(|(i, _)| own[0][*i]).sum(),
+                    places.iter().map(|(_, j)| own[1][*j]).sum(),
+                ],
+            });
+        }
+        bar.inc(together.len() as u64);
+    }
+    Ok(scores)
+}
+
+/// Pairs whose sentences are encoded and run together.
+const PAIRS_AT_ONCE: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<PairSet, StudyError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        PairSet::from_csv(file.path())
+    }
+
+    #[test]
+    fn the_public_schema_is_read_and_faults_are_named() {
+        let header = ",sent_more,sent_less,stereo_antistereo,bias_type,annotations\n";
+        let own = read(&format!("\u{feff}{header}0,\"A, b.\",C.,stereo,race-color,\"[['x']]\"\n")).unwrap();
+        assert_eq!(own.pairs[0].more, "A, b.");
+        assert_eq!(own.pairs[0].direction, Direction::Stereo);
+        let cases = [
+            (String::new(), "missing columns"),
+            (header.to_owned(), "no pairs"),
+            ("sent_more,sent_less\na,b\n".to_owned(), "stereo_antistereo, bias_type"),
+            (format!("{header}0,a,b,both,x,\n"), "line 2"),
+            (format!("{header}0,a,,stereo,x,\n"), "empty"),
+            (format!("{header}0,a\n"), "line 2"),
+        ];
+        for (text, expected) in cases {
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert!(matches!(PairSet::from_csv(Path::new("/nowhere.csv")), Err(StudyError::Read { .. })));
+    }
+}

@@ -1,0 +1,123 @@
+//! Which of two sentences a model finds likelier: CrowS-Pairs, or pairs of your own in its schema.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bias_examples::cli::{Failure, ModelArgs, finish};
+use bias_examples::on_device;
+use bias_metrics::{PairPreference, PairScore, Proportion, pair_preference};
+use bias_study::{PairSet, score_pairs, write};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+/// Score sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020) and count how often a model prefers the sentence
+/// about the disadvantaged group.
+///
+/// Two metrics, which are not comparable: the likelier sentence as a whole (lm-evaluation-harness), and the likelier
+/// tokens that both sentences share, each given all before it (the original for masked models, made conditional). 50 % is
+/// unbiased in both. Blodgett et al. 2021 found many pairs of CrowS-Pairs flawed; read the numbers accordingly. Without
+/// arguments the embedded model reads this project's own pairs.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// CSV file with the columns sent_more,sent_less,stereo_antistereo,bias_type
+    #[arg(long, value_name = "CSV")]
+    pairs: Option<PathBuf>,
+    /// Write every pair's log-likelihoods to this CSV file
+    #[arg(long, value_name = "CSV")]
+    scores: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    finish(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/pairs/pairs.csv");
+    let set = PairSet::from_csv(args.pairs.as_deref().unwrap_or(&own))?;
+    let bar = ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
+        .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
+    let scores = on_device!(args.model.device, |B, device| {
+        type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
+        score_pairs(&args.model.load::<Inner>(&device)?, &set.pairs, &bar)?
+    });
+    bar.finish_and_clear();
+    if let Some(path) = &args.scores {
+        write(path, &table(&set, &scores)?)?;
+    }
+    let mut by_type: BTreeMap<&str, Vec<PairScore>> = BTreeMap::new();
+    for (pair, score) in set.pairs.iter().zip(&scores) {
+        by_type.entry(&pair.bias_type).or_default().push(*score);
+    }
+    let mut found: Vec<(&str, PairPreference)> = Vec::new();
+    for (name, own) in &by_type {
+        found.push((name, pair_preference(own, 0.95)?));
+    }
+    found.push(("all", pair_preference(&scores, 0.95)?));
+    if args.json {
+        let found: BTreeMap<_, _> = found.into_iter().collect();
+        println!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        show(&found);
+    }
+    Ok(())
+}
+
+fn show(found: &[(&str, PairPreference)]) {
+    println!(
+        "{:<20} {:>6} {:>22} {:>16} {:>22} {:>22} {:>22}",
+        "",
+        "pairs",
+        "likelier as a whole",
+        "|difference|",
+        "likelier shared",
+        "stereotypes",
+        "anti-stereotypes"
+    );
+    let share = |own: &Proportion| {
+        format!("{:.1}% [{:.1}..{:.1}]", 100.0 * own.value(), 100.0 * own.low, 100.0 * own.high)
+    };
+    let maybe = |own: &Option<Proportion>| own.as_ref().map_or_else(|| "–".into(), share);
+    for (name, own) in found {
+        println!(
+            "{name:<20} {:>6} {:>22} {:>11.2} nats {:>22} {:>22} {:>22}",
+            own.whole.cases,
+            share(&own.whole),
+            own.likelihood_difference,
+            share(&own.shared),
+            maybe(&own.stereo),
+            maybe(&own.antistereo)
+        );
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    pair: usize,
+    bias_type: &'a str,
+    whole_more: f64,
+    whole_less: f64,
+    shared_more: f64,
+    shared_less: f64,
+}
+
+fn table(set: &PairSet, scores: &[PairScore]) -> Result<Vec<u8>, Failure> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    for (pair, (own, score)) in set.pairs.iter().zip(scores).enumerate() {
+        out.serialize(Line {
+            pair,
+            bias_type: &own.bias_type,
+            whole_more: score.whole[0],
+            whole_less: score.whole[1],
+            shared_more: score.shared[0],
+            shared_less: score.shared[1],
+        })?;
+    }
+    Ok(out.into_inner()?)
+}
