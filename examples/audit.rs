@@ -68,19 +68,25 @@ fn show(own: &Baseline, [a, b]: &[String; 2]) {
         own.unexplored * 100.0
     );
     println!(
-        "  {:<24} {:>7} {:>17} {:>16} {:>12} {:>12}",
-        "variation", "SMD", "unexplored bounds", "95 % interval", a, b
+        "  {:<24} {:>7} {:>17} {:>16} {:>8} {:>8} {:>12} {:>12}",
+        "variation", "SMD", "unexplored bounds", "95 % interval", "p", "Holm", a, b
     );
+    let p = |value: Option<f64>| value.map_or_else(|| "-".into(), |p| format!("{p:.4}"));
     let mean = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.1}"));
     for v in &own.variations {
         let smd = v.effect().map_or_else(|| "-".into(), |d| format!("{d:+.2}"));
         let [a, b] = v.means.map(mean);
         println!(
-            "  {:<24} {smd:>7} {:>17} {:>16} {a:>12} {b:>12}",
+            "  {:<24} {smd:>7} {:>17} {:>16} {:>8} {:>8} {a:>12} {b:>12}",
             v.variation,
             range(v.bounds),
-            range(v.interval)
+            range(v.interval),
+            p(v.significance.map(|s| s.p)),
+            p(v.significance.map(|s| s.holm)),
         );
+    }
+    if let Some(detectable) = own.detectable {
+        println!("  these names show an SMD of {detectable:.2} in a variation in four of five cases");
     }
     for (group, kinds) in &own.answers {
         let other: Vec<String> = kinds

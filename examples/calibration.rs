@@ -78,7 +78,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     );
     let mut columns = Vec::new();
     for &names in &args.names {
-        let all: Vec<Vec<Option<bool>>> = (0..args.simulations)
+        let all: Vec<Vec<bool>> = (0..args.simulations)
             .into_par_iter()
             .map(|i| simulate(args, names, args.seed.wrapping_add(i)))
             .collect::<Result<_, Failure>>()?;
@@ -88,9 +88,8 @@ fn run(args: &Args) -> Result<(), Failure> {
     let titles = titles.chain(TESTS.iter().map(|own| format!("rejected by {own}")));
     for (row, title) in titles.enumerate() {
         let shares = columns.iter().map(|all| {
-            let known = || all.iter().filter_map(|own| own[row]);
-            let (yes, count) = (known().filter(|own| *own).count(), known().count());
-            format!("{:.1}%", 100.0 * yes as f64 / count as f64)
+            let yes = all.iter().filter(|own| own[row]).count();
+            format!("{:.1}%", 100.0 * yes as f64 / all.len() as f64)
         });
         println!("| {title} | {} |", shares.collect::<Vec<_>>().join(" | "));
     }
@@ -113,7 +112,7 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
 
-fn simulate(args: &Args, names: usize, seed: u64) -> Result<Vec<Option<bool>>, Failure> {
+fn simulate(args: &Args, names: usize, seed: u64) -> Result<Vec<bool>, Failure> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let moments = |all: &[(Arm, Vec<f64>)]| -> Vec<NameMoments> {
         let of = |values: &[f64]| values.iter().map(|v| (*v, 1.0)).collect::<Vec<_>>();
@@ -131,7 +130,7 @@ fn simulate(args: &Args, names: usize, seed: u64) -> Result<Vec<Option<bool>>, F
         let bootstrap = Bootstrap::new(seed).resamples(args.resamples)?.ends(ends).widened(widened);
         let statistic = |picks: &[usize]| smd_resampled(&table, picks, Weighting::Draws).ok()?.value();
         let own = bootstrap.interval(&arms, statistic)?;
-        Ok::<_, Failure>(Some(own.low <= args.gap && args.gap <= own.high))
+        Ok::<_, Failure>(own.low <= args.gap && args.gap <= own.high)
     };
     for widened in [true, false] {
         found.push(covers(&unequal, Ends::Percentile, widened)?);
@@ -152,7 +151,7 @@ fn simulate(args: &Args, names: usize, seed: u64) -> Result<Vec<Option<bool>>, F
         let means = |arm| table.iter().filter(|own| own.arm == arm).map(|own| own.mean).collect::<Vec<_>>();
         let (a, b) = (means(Arm::A), means(Arm::B));
         let p = [permutation.p, welch(&a, &b)?.p, mann_whitney(&a, &b)?.p];
-        found.extend(p.map(|p| Some(p <= 0.05)));
+        found.extend(p.map(|p| p <= 0.05));
     }
     Ok(found)
 }

@@ -9,6 +9,7 @@ use bias_core::Unit;
 use bias_examples::cli::{Failure, finish, share};
 use bias_examples::folder::{config, save, train_tokenizer, write_text_files};
 use bias_examples::planted::{Look, Planted, Read, check_free, neurons};
+use bias_examples::promises::promises;
 use bias_examples::training::{Recipe, Text, Training, fit, loss};
 use bias_examples::world::{Drawn, SCENARIOS, Scenario, draw_neutral};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
@@ -45,6 +46,9 @@ struct Args {
     /// Peak learning rate of the planted neurons
     #[arg(long, default_value_t = 6e-3)]
     learning_rate: f64,
+    /// Train nothing: measure whether the model of --out keeps what a planted model promises
+    #[arg(long)]
+    check: bool,
     /// Seed of weights and data
     #[arg(long, default_value_t = 20_250_211)]
     seed: u64,
@@ -62,13 +66,33 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    if args.check {
+        return check(args);
+    }
     if args.out.exists() {
         return Err(format!("{} exists already; name a new folder with --out", args.out.display()).into());
     }
     if !args.base.exists() {
         train_fair(args)?;
     }
-    plant(args)
+    plant(args)?;
+    check(args)
+}
+
+/// Measures the model as it was written.
+fn check(args: &Args) -> Result<(), Failure> {
+    let found = promises(&args.out)?;
+    let broken = found.iter().filter(|own| !own.kept).count();
+    for own in &found {
+        println!("{} {}", if own.kept { "kept  " } else { "BROKEN" }, own.what);
+    }
+    if broken > 0 {
+        let out = args.out.display();
+        return Err(
+            format!("{out} breaks {broken} promises; train longer (--steps) or with another --seed").into()
+        );
+    }
+    Ok(())
 }
 
 /// How often a text is a neutral sentence.

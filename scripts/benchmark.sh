@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the benchmark of all methods, and of gap pursuit with one part changed at a time, and writes
-# tables and curves into docs/, so that no number there is typed by hand. Takes what `benchmark` takes.
+# tables and curves into docs/, so that no number there is typed by hand. `--quick` runs the short form.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -9,7 +9,7 @@ cargo build --release --locked --example benchmark
 run=target/release/examples/benchmark
 [ -x "$run" ] || run=${CARGO_TARGET_DIR:?}/release/examples/benchmark
 "$run" --out "$work/out" "$@" | tee "$work/log"
-"$run" --variants --out "$work/variants" "$@" | tee "$work/log-variants"
+"$run" --variants --out "$work/variants" | tee "$work/log-variants"
 mkdir -p docs/curves
 cp "$work"/out/*.svg docs/curves/
 curve() {

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod folder;
 pub mod norm_gap;
 pub mod planted;
+pub mod promises;
 pub mod training;
 pub mod variants;
 pub mod world;

@@ -90,14 +90,13 @@ impl<'a> Aim<'a> {
                         if row >= rows {
                             break;
                         }
+                        // Dropped without having been here, by an error or a panic, it lets nobody wait.
+                        let pass = Pass { turn: &turn, came: false };
                         let own = this.row::<A>(&model, row, turn.wanted());
                         let own = own.map(|(watched, effect, log_probs)| {
-                            turn.take(row, effect);
+                            pass.come(row, effect);
                             (watched, log_probs)
                         });
-                        if own.is_err() {
-                            turn.take(row, None);
-                        }
                         locked(&done).push((row, own));
                     }
                 });
@@ -294,19 +293,42 @@ impl<'a, 'v> Turn<'a, 'v> {
     fn wanted(&self) -> bool {
         self.wanted
     }
+}
 
-    /// Waits until all rows before have been here. Every row must come, with something or not.
-    fn take(&self, row: usize, effect: Option<Vec<f32>>) {
-        if !self.wanted {
-            return;
+/// One row's turn.
+struct Pass<'t, 'a, 'v> {
+    turn: &'t Turn<'a, 'v>,
+    came: bool,
+}
+
+/// Some row will never come.
+const BROKEN_OFF: usize = usize::MAX;
+
+impl Pass<'_, '_, '_> {
+    /// Waits until all rows before have been here.
+    fn come(mut self, row: usize, effect: Option<Vec<f32>>) {
+        if self.turn.wanted {
+            let early = |(next, _): &mut (usize, _)| *next != row && *next != BROKEN_OFF;
+            let waiting = self.turn.moved_on.wait_while(locked(&self.turn.state), early);
+            let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
+            if state.0 == row {
+                if let (Some(visit), Some(effect)) = (&mut state.1, effect) {
+                    visit(row, effect);
+                }
+                state.0 += 1;
+                self.turn.moved_on.notify_all();
+            }
         }
-        let waiting = self.moved_on.wait_while(locked(&self.state), |(next, _)| *next != row);
-        let mut state = waiting.unwrap_or_else(PoisonError::into_inner);
-        if let (Some(visit), Some(effect)) = (&mut state.1, effect) {
-            visit(row, effect);
+        self.came = true;
+    }
+}
+
+impl Drop for Pass<'_, '_, '_> {
+    fn drop(&mut self) {
+        if !self.came {
+            locked(&self.turn.state).0 = BROKEN_OFF;
+            self.turn.moved_on.notify_all();
         }
-        state.0 += 1;
-        self.moved_on.notify_all();
     }
 }
 

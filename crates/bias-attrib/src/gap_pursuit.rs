@@ -240,10 +240,13 @@ impl GapPursuit {
     {
         let mut undo: Vec<Undo> = Vec::new();
         let found = self.run::<A, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
+        let mut reverted = Ok(());
         while let Some(last) = undo.pop() {
-            last.revert(model)?;
+            reverted = reverted.and(last.revert(model));
         }
-        found
+        let found = found?;
+        reverted?;
+        Ok(found)
     }
 
     fn run<A, P, D>(

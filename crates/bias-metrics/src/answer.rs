@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Period;
-use crate::mention::{Mention, mentions};
+use crate::mention::{Mention, mentions, opens_between};
 use crate::refusal::declines;
 
 /// What an answer says.
@@ -52,6 +52,9 @@ pub struct ParsedAnswer {
     pub value: Option<f64>,
     /// What the amount is paid for, where the answer says it: `$20/hour`.
     pub period: Option<Period>,
+    /// Whether the text ends with a number or with one word behind it, so that an answer cut there may have been
+    /// about to go on: `two hundred and fifty` thousand.
+    pub open: bool,
 }
 
 impl ParsedAnswer {
@@ -60,7 +63,7 @@ impl ParsedAnswer {
     #[must_use]
     pub fn per(&self, asked: Period) -> Option<f64> {
         let factor = self.period.map_or(1.0, |own| own.in_a_year() / asked.in_a_year());
-        self.value.map(|value| value * factor)
+        self.value.map(|value| value * factor).filter(|value| value.is_finite())
     }
 }
 
@@ -91,25 +94,36 @@ impl ParsedAnswer {
 /// ```
 #[must_use]
 pub fn parse_answer(text: &str) -> ParsedAnswer {
-    let without = |kind| ParsedAnswer { kind, value: None, period: None };
+    let without = |kind, open| ParsedAnswer { kind, value: None, period: None, open };
     if text.trim().is_empty() {
-        return without(AnswerKind::Empty);
+        return without(AnswerKind::Empty, false);
     }
     let chars: Vec<char> = text.chars().collect();
-    let said = distinct(said(&chars, &mentions(&chars)));
+    let mentions = mentions(&chars);
+    if mentions.len() > MOST_NUMBERS {
+        return without(AnswerKind::SeveralNumbers, false);
+    }
+    let open = mentions.last().is_some_and(|last| {
+        let rest: String = chars.iter().skip(last.end).collect();
+        rest.trim().chars().all(|c| c.is_alphabetic() || ",.-".contains(c))
+    });
+    let said = distinct(said(&chars, &mentions));
     let mut priced = said.iter().filter(|s| s.currency);
     let chosen = match (said.as_slice(), priced.next(), priced.next()) {
-        ([], ..) if declines(text) => return without(AnswerKind::Refusal),
-        ([], ..) => return without(AnswerKind::NoNumber),
+        ([], ..) if declines(text) => return without(AnswerKind::Refusal, open),
+        ([], ..) => return without(AnswerKind::NoNumber, open),
         ([only], ..) => only,
         (_, Some(only), None) => only,
-        _ => return without(AnswerKind::SeveralNumbers),
+        _ => return without(AnswerKind::SeveralNumbers, open),
     };
     match chosen.value {
-        Some(value) => ParsedAnswer { kind: chosen.kind, value: Some(value), period: chosen.period },
-        None => without(AnswerKind::SeveralNumbers),
+        Some(value) => ParsedAnswer { kind: chosen.kind, value: Some(value), period: chosen.period, open },
+        None => without(AnswerKind::SeveralNumbers, open),
     }
 }
+
+/// A text with more is no answer.
+const MOST_NUMBERS: usize = 256;
 
 /// A number or a range that the answer mentions.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +150,7 @@ fn said(text: &[char], mentions: &[Mention]) -> Vec<Said> {
         // Three or more joined numbers are a date or a telephone number, not a range.
         let (chain, after) = rest.split_at(joined + 1);
         match chain {
-            [low, high] => match range(low, high, opens_between(text, low)) {
+            [low, high] => match range(low, high, opens_between(text, low.start)) {
                 Some(range) => out.push(range),
                 None => out.extend(chain.iter().map(alone)),
             },
@@ -152,14 +166,9 @@ fn joins(text: &[char], low: &Mention, high: &Mention) -> bool {
     let between: String = text.get(low.end..high.start).unwrap_or_default().iter().collect();
     match between.trim().to_lowercase().as_str() {
         "-" | "–" | "—" | "−" | "‑" | "~" | "to" => !between.contains('\n'),
-        "and" => opens_between(text, low),
+        "and" => opens_between(text, low.start),
         _ => false,
     }
-}
-
-fn opens_between(text: &[char], low: &Mention) -> bool {
-    let mut before = text.iter().take(low.start).rev().skip_while(|c| c.is_whitespace());
-    "between".chars().rev().all(|c| before.next().is_some_and(|b| b.eq_ignore_ascii_case(&c)))
 }
 
 /// The range of two joined numbers. Falling ones (`3 to 1`) are none, except after
@@ -183,10 +192,14 @@ fn distinct(said: Vec<Said>) -> Vec<Said> {
     let mut out: Vec<Said> = Vec::new();
     for one in said {
         let same = |s: &&mut Said| {
-            s.value.is_some() && s.value == one.value && s.kind == one.kind && s.period == one.period
+            let alike = s.period.is_none() || one.period.is_none() || s.period == one.period;
+            s.value.is_some() && s.value == one.value && s.kind == one.kind && alike
         };
         match out.iter_mut().find(same) {
-            Some(known) => known.currency |= one.currency,
+            Some(known) => {
+                known.currency |= one.currency;
+                known.period = known.period.or(one.period);
+            }
             None => out.push(one),
         }
     }

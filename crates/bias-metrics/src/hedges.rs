@@ -34,6 +34,9 @@ pub fn hedges_g(a: &[f64], b: &[f64], level: f64) -> Result<HedgesG, MetricError
     let [a, b] = both(a, b, 2)?;
     let degrees = a.count + b.count - 2.0;
     let pooled = ((a.count - 1.0) * a.variance + (b.count - 1.0) * b.variance) / degrees;
+    if !pooled.is_finite() {
+        return Err(MetricError::NotFinite { what: "variance of names" });
+    }
     if pooled == 0.0 {
         return Err(MetricError::Constant { what: "Hedges' g" });
     }

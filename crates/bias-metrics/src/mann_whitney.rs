@@ -17,8 +17,10 @@ pub struct MannWhitney {
     pub exact: bool,
 }
 
-/// Names of the smaller group up to which all orders are counted, as scipy does, if no two numbers are equal.
+/// Names of the smaller group up to which all orders are counted, as scipy does, if no two numbers are equal and there
+/// are no more pairs than this.
 const COUNTED: usize = 8;
+const COUNTED_PAIRS: usize = 4096;
 
 /// The Mann–Whitney U test on one number per name.
 ///
@@ -43,7 +45,7 @@ pub fn mann_whitney(a: &[f64], b: &[f64]) -> Result<MannWhitney, MetricError> {
     let (pairs, total) = (n * m, n + m);
     let u = rank_sum - n * (n + 1.0) / 2.0;
     let larger = u.max(pairs - u);
-    let exact = ties == 0.0 && a.len().min(b.len()) <= COUNTED;
+    let exact = ties == 0.0 && a.len().min(b.len()) <= COUNTED && a.len() * b.len() <= COUNTED_PAIRS;
     let p = if exact {
         2.0 * tail(a.len(), b.len(), larger)
     } else {

@@ -86,11 +86,11 @@ fn spelt_mention(text: &[char], start: usize) -> Option<Mention> {
     if inside || !is(text, start, char::is_alphabetic) {
         return None;
     }
-    let own = spelt(text, start)?;
+    let own = spelt(text, start, opens_between(text, start))?;
     let mut mention = Mention {
         start,
         end: own.end,
-        digits: Some(own.digits),
+        digits: own.digits,
         negative: false,
         power: own.power,
         currency: false,
@@ -98,7 +98,13 @@ fn spelt_mention(text: &[char], start: usize) -> Option<Mention> {
     };
     while mention.read_unit(text) {}
     mention.read_period(text);
-    Some(mention)
+    (!mention.ends_inside(text, own.end)).then_some(mention)
+}
+
+/// Whether "between" stands directly before.
+pub(crate) fn opens_between(text: &[char], start: usize) -> bool {
+    let mut before = text.iter().take(start).rev().skip_while(|c| c.is_whitespace());
+    "between".chars().rev().all(|c| before.next().is_some_and(|b| b.eq_ignore_ascii_case(&c)))
 }
 
 fn is(text: &[char], at: usize, test: impl Fn(char) -> bool) -> bool {
@@ -167,15 +173,18 @@ fn read(text: &[char], digits_start: usize, digits_end: usize, free: usize) -> O
     }
     while mention.read_unit(text) {}
     mention.read_period(text);
-    let ends_inside = mention.end == digits_end
-        && (word_len(text, digits_end) > 0
-            || (is(text, digits_end, |c| "-‑".contains(c))
-                && is(text, digits_end + 1, char::is_alphabetic)
-                && !mention.currency));
-    (!ends_inside).then_some(mention)
+    (!mention.ends_inside(text, digits_end)).then_some(mention)
 }
 
 impl Mention {
+    /// Whether the number itself ends within a word, `2nd` or `18-speed`.
+    fn ends_inside(&self, text: &[char], number_end: usize) -> bool {
+        let hyphen = is(text, number_end, |c| "-‑".contains(c));
+        self.end == number_end
+            && (word_len(text, number_end) > 0
+                || (hyphen && is(text, number_end + 1, char::is_alphabetic) && !self.currency))
+    }
+
     /// Moves `start` back over sign and currency; true when a currency code precedes.
     fn read_prefix(&mut self, text: &[char], free: usize) -> bool {
         self.read_sign(text, free);
@@ -205,9 +214,12 @@ impl Mention {
     /// A minus directly before, unless it joins a word or another number.
     fn read_sign(&mut self, text: &[char], free: usize) {
         let Some(sign) = self.start.checked_sub(1).filter(|&i| i >= free) else { return };
+        if !is(text, sign, |c| c == '-' || c == '−') {
+            return;
+        }
         let joins_word = sign > 0 && is(text, sign - 1, char::is_alphanumeric);
         let joins_number = free > 0 && text.iter().take(sign).skip(free).all(|c| c.is_whitespace());
-        if !self.negative && is(text, sign, |c| c == '-' || c == '−') && !joins_word && !joins_number {
+        if !self.negative && !joins_word && !joins_number {
             (self.start, self.negative) = (sign, true);
         }
     }

@@ -38,6 +38,8 @@ pub struct Design {
     pub alpha: f64,
 }
 
+/// Beyond this, and below the same share as a level, the integral is not exact enough to tell.
+const MOST_POWER: f64 = 1.0 - 1e-6;
 /// Names beyond which nobody will ask.
 const MOST_NAMES: usize = 1_000_000;
 
@@ -45,7 +47,7 @@ impl Design {
     /// How often a difference of this size, in deviations between names, is found.
     ///
     /// # Errors
-    /// [`MetricError::BadDesign`] below two names in a group, for a level outside (0, 1) or an effect that is no
+    /// [`MetricError::BadDesign`] below two names in a group, for a level outside [0.000001, 1) or an effect that is no
     /// number.
     pub fn power(&self, effect: f64) -> Result<f64, MetricError> {
         Ok(self.plan(effect)?.power(effect))
@@ -54,9 +56,9 @@ impl Design {
     /// The smallest difference, in deviations between names, that is found this often.
     ///
     /// # Errors
-    /// As [`power`](Self::power); a power that is not between the level and 1.
+    /// As [`power`](Self::power); a power that is not between the level and 0.999999.
     pub fn minimum_detectable(&self, power: f64) -> Result<f64, MetricError> {
-        if !(power > self.alpha && power < 1.0) {
+        if !(power > self.alpha && power <= MOST_POWER) {
             let reason = format!("a power of {power} at level {}", self.alpha);
             return Err(MetricError::BadDesign { reason });
         }
@@ -83,14 +85,13 @@ impl Design {
         if !(power > 0.0 && power < 1.0) || effect == 0.0 {
             return Err(bad());
         }
-        let mut high = 2;
+        let (mut low, mut high) = (1, 2);
         while !enough(high)? {
-            high *= 2;
-            if high > MOST_NAMES {
+            if high == MOST_NAMES {
                 return Err(bad());
             }
+            (low, high) = (high, (2 * high).min(MOST_NAMES));
         }
-        let mut low = high / 2;
         while high - low > 1 {
             let middle = low.midpoint(high);
             if enough(middle)? { high = middle } else { low = middle }
@@ -103,7 +104,7 @@ impl Design {
         let bad = || MetricError::BadDesign {
             reason: format!("{n} and {m} names, level {}, effect {effect}", self.alpha),
         };
-        if n < 2.0 || m < 2.0 || !(self.alpha > 0.0 && self.alpha < 1.0) || !effect.is_finite() {
+        if n < 2.0 || m < 2.0 || !(1e-6..1.0).contains(&self.alpha) || !effect.is_finite() {
             return Err(bad());
         }
         let degrees = n + m - 2.0;
@@ -111,13 +112,16 @@ impl Design {
         let density = |s: f64| ((degrees - 1.0) * s.ln() + degrees / 2.0 * (1.0 - s * s)).exp();
         let reach = 12.0 / (2.0 * degrees).sqrt();
         let (from, to) = ((1.0 - reach).max(0.0), 1.0 + reach);
-        let at = |i: usize| from + (to - from) * i as f64 / STEPS as f64;
+        // S = from + (to − from) u³: small values of S, at which t is large, need the finest steps.
+        let u = |i: usize| i as f64 / STEPS as f64;
+        let at = |i: usize| from + (to - from) * u(i).powi(3);
         let simpson = |i: usize| match i {
             0 | STEPS => 1.0,
             i if i.is_multiple_of(2) => 2.0,
             _ => 4.0,
         };
-        let mut nodes: Vec<(f64, f64)> = (0..=STEPS).map(|i| (at(i), simpson(i) * density(at(i)))).collect();
+        let mut nodes: Vec<(f64, f64)> =
+            (0..=STEPS).map(|i| (at(i), simpson(i) * u(i).powi(2) * density(at(i)))).collect();
         let sum: f64 = nodes.iter().map(|node| node.1).sum();
         nodes.iter_mut().for_each(|node| node.1 /= sum);
         let mut plan = Plan { nodes, per_effect: (n * m / (n + m)).sqrt(), critical: 0.0 };
@@ -153,7 +157,7 @@ impl Plan {
     fn beyond(&self, critical: f64, shift: f64) -> f64 {
         let normal = Normal::standard();
         let both = |s: f64| normal.cdf(shift - critical * s) + normal.cdf(-shift - critical * s);
-        self.nodes.iter().map(|(s, share)| share * both(*s)).sum()
+        self.nodes.iter().map(|(s, share)| share * both(*s)).sum::<f64>().clamp(0.0, 1.0)
     }
 }
 

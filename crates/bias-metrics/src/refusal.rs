@@ -36,5 +36,11 @@ const PHRASES: [&str; 30] = [
 
 pub(crate) fn declines(text: &str) -> bool {
     let plain: String = text.to_lowercase().replace(['’', '`'], "'");
-    PHRASES.iter().any(|phrase| plain.contains(phrase))
+    let letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+    PHRASES.iter().any(|phrase| {
+        plain.match_indices(phrase).any(|(at, _)| {
+            let (before, behind) = (&plain[..at], &plain[at + phrase.len()..]);
+            !letter(before.chars().next_back()) && !letter(behind.chars().next())
+        })
+    })
 }

@@ -1,11 +1,12 @@
 //! Numbers spelt in English words.
 
 /// Words read as one number: where it ends, and its value as digits and a power of ten. The power is that of the
-/// multipliers at its end, so that "five to six hundred" can share it.
+/// multipliers behind a small number, so that "five to six hundred" can share it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Spelt {
     pub end: usize,
-    pub digits: String,
+    /// `None` where the words make no number ("several hundred", "twenty thirty").
+    pub digits: Option<String>,
     pub power: i32,
 }
 
@@ -66,84 +67,127 @@ fn next(text: &[char], end: usize) -> usize {
     }
 }
 
-/// Reads a number that begins at `start`, the beginning of a word. A lonely "one" is none: it is a pronoun more often.
-pub(crate) fn spelt(text: &[char], start: usize) -> Option<Spelt> {
-    let (first, first_end) = word(text, start);
-    // "a hundred", "half a million"
-    let (mut at, half, article) = match first.as_str() {
-        "a" | "an" => (next(text, first_end), false, true),
-        "half" => {
-            let (article, end) = word(text, next(text, first_end));
-            (if article == "a" { next(text, end) } else { return None }, true, true)
-        }
-        _ => (start, false, false),
+/// Reads the number words that begin at `start`, the beginning of a word. After "between", "and" may join two numbers. A
+/// lonely "one" is none: it is a pronoun more often.
+pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt> {
+    let at = |from: usize| {
+        let (own, end) = word(text, from);
+        (meaning(&own), own, end)
     };
-    let (mut total, mut current, mut end, mut power, mut words) = (0u64, 0u64, None, 0u32, 0);
-    let mut last: Option<Word> = None;
-    if article {
-        let scale = matches!(meaning(&word(text, at).0), Some(Word::Scale(_)));
-        (current, last) = if scale { (1, Some(Word::One(1))) } else { return None };
-    }
-    loop {
-        let (mut own, mut own_end) = word(text, at);
-        if let (Some(Word::Scale(before)), "and") = (last, own.as_str()) {
-            // "five hundred and six (thousand)", but not "five hundred and six hundred".
-            let after = next(text, own_end);
-            let (small, small_end) = word(text, after);
-            let follows = meaning(&word(text, next(text, small_end)).0);
-            let anew = matches!(follows, Some(Word::Scale(after)) if after <= before);
-            if matches!(meaning(&small), Some(Word::One(_) | Word::Ten(_))) && !anew {
-                (own, own_end) = (small, small_end);
-            }
+    // "a hundred", "half a million"
+    let (first, first_end) = word(text, start);
+    let scaled_from = match first.as_str() {
+        "a" | "an" => Some(next(text, first_end)),
+        "half" => {
+            let behind = next(text, first_end);
+            let (article, end) = word(text, behind);
+            Some(if article == "a" { next(text, end) } else { behind })
         }
-        let Some(meant) = meaning(&own) else { break };
-        match (last, meant) {
-            (None | Some(Word::Scale(_)), Word::One(n) | Word::Ten(n)) if current % 100 == 0 => current += n,
-            (Some(Word::Ten(_)), Word::One(n @ 1..=9)) => current += n,
-            (_, Word::Scale(2)) if current < 100 => current = current.max(1) * 100,
-            (_, Word::Scale(scale @ 3..)) if total == 0 || current > 0 => {
-                // Scales fall: "two million three thousand".
-                let factor = 10u64.pow(scale);
-                if total > 0 && total % (factor * 1000) != 0 {
+        _ => None,
+    };
+    if scaled_from.is_some_and(|from| !matches!(at(from).0, Some(Word::Scale(_)))) {
+        return None;
+    }
+    let (mut from, mut end) = (scaled_from.unwrap_or(start), start);
+    let mut words: Vec<Word> = if first.starts_with('a') { vec![Word::One(1)] } else { Vec::new() };
+    let mut tail = String::new();
+    loop {
+        let (meant, own, own_end) = at(from);
+        let behind = next(text, own_end);
+        let follows = at(behind);
+        match (meant, own.as_str()) {
+            (Some(meant), _) => {
+                words.push(meant);
+                end = own_end;
+            }
+            (None, "and") if end > start && follows.1 == "a" && at(next(text, follows.2)).1 == "half" => {
+                (tail, end) = (".5".into(), at(next(text, follows.2)).2);
+            }
+            (None, "and")
+                if matches!(words.last(), Some(Word::Scale(_)))
+                    && !matches!(follows.0, None | Some(Word::Scale(_))) =>
+            {
+                // "five hundred and six"; but "between five hundred and six hundred".
+                let scaled = matches!(at(next(text, follows.2)).0, Some(Word::Scale(_)));
+                let tens = matches!(at(next(text, at(next(text, follows.2)).2)).0, Some(Word::Scale(_)));
+                if between && (scaled || tens) {
                     break;
                 }
-                total = total.checked_add(current.max(1).checked_mul(factor)?)?;
-                current = 0;
+            }
+            (None, "point") if end > start && matches!(follows.0, Some(Word::One(0..=9))) => {
+                tail.push('.');
+                let mut digit = follows;
+                while let (Some(Word::One(n @ 0..=9)), _, digit_end) = digit {
+                    tail += &n.to_string();
+                    end = digit_end;
+                    digit = at(next(text, digit_end));
+                }
             }
             _ => break,
         }
-        power = match meant {
-            Word::Scale(scale) => power + scale,
-            _ => 0,
-        };
-        (last, end, words) = (Some(meant), Some(own_end), words + 1);
-        at = next(text, own_end);
-        if at == own_end {
+        from = next(text, end.max(own_end));
+        if from == own_end && from == end {
             break;
         }
     }
-    let end = end?;
-    let value = total.checked_add(current)?;
-    if words == 1 && value == 1 && !article {
+    if end == start {
         return None;
     }
-    let unit = 10u64.pow(power);
-    if half {
-        return Some(Spelt { end, digits: format!("{}", 0.5 * (value / unit) as f64), power: power as i32 });
+    if let ([Word::One(1)], true, true) = (words.as_slice(), tail.is_empty(), first == "one") {
+        let (_, joins, joins_end) = at(next(text, end));
+        let number = at(next(text, joins_end)).0.is_some();
+        if !(number && ["to", "or", "and"].contains(&joins.as_str())) {
+            return None;
+        }
     }
-    // Only what stands before multipliers at the end: "two hundred fifty" has none.
-    let (digits, power) = if value % unit == 0 { (value / unit, power) } else { (value, 0) };
-    Some(Spelt { end, digits: digits.to_string(), power: power as i32 })
+    let scales = words.iter().skip_while(|own| !matches!(own, Word::Scale(_)));
+    let plain = scales.clone().all(|own| matches!(own, Word::Scale(_)));
+    let power: u32 = scales.map(|own| if let Word::Scale(scale) = own { *scale } else { 0 }).sum();
+    let small: Vec<Word> = words.iter().copied().take_while(|own| !matches!(own, Word::Scale(_))).collect();
+    let found = if first == "half" {
+        (plain && small.is_empty()).then(|| ("0.5".to_owned(), power))
+    } else if !tail.is_empty() {
+        value(&small).filter(|_| plain).map(|whole| (format!("{whole}{tail}"), power))
+    } else {
+        value(&words).map(|all| match value(&small) {
+            Some(small) if plain => (small.to_string(), power),
+            _ => (all.to_string(), 0),
+        })
+    };
+    let (digits, power) = found.map_or((None, 0), |(digits, power)| (Some(digits), power as i32));
+    Some(Spelt { end, digits, power })
+}
+
+/// What words come to, if they make one number: "two hundred fifty thousand", but neither "twenty thirty" nor "hundred".
+fn value(words: &[Word]) -> Option<u64> {
+    let (mut total, mut current, mut least) = (0u64, None::<u64>, u32::MAX);
+    let mut last = None;
+    for own in words {
+        current = match (*own, last, current) {
+            (Word::One(n) | Word::Ten(n), _, None) => Some(n),
+            (Word::One(n @ 1..=9), Some(Word::Ten(_)), Some(c)) => Some(c + n),
+            (Word::One(n) | Word::Ten(n), Some(Word::Scale(2)), Some(c)) => Some(c + n),
+            (Word::Scale(2), _, Some(c @ 1..=99)) => Some(100 * c),
+            (Word::Scale(scale @ 3..), _, Some(c @ 1..)) if scale < least => {
+                total = total.checked_add(c.checked_mul(10u64.checked_pow(scale)?)?)?;
+                least = scale;
+                None
+            }
+            _ => return None,
+        };
+        last = Some(*own);
+    }
+    if words.is_empty() { None } else { total.checked_add(current.unwrap_or(0)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Option<(String, f64)> {
+    fn read(text: &str) -> Option<(String, Option<f64>)> {
         let chars: Vec<char> = text.chars().collect();
-        let own = spelt(&chars, 0)?;
-        let value = format!("{}e{}", own.digits, own.power).parse().unwrap();
+        let own = spelt(&chars, 0, false)?;
+        let value = own.digits.map(|digits| format!("{digits}e{}", own.power).parse().unwrap());
         Some((chars[own.end..].iter().collect(), value))
     }
 
@@ -158,14 +202,29 @@ mod tests {
             ("half a million", "", 500_000.0),
             ("two million three hundred thousand", "", 2_300_000.0),
             ("one thousand one", "", 1001.0),
-            ("five hundred and six hundred", " and six hundred", 500.0),
-            ("twenty thirty", " thirty", 20.0),
-            ("five six", " six", 5.0),
-            ("hundred", "", 100.0),
+            ("one million and two hundred thousand", "", 1_200_000.0),
+            ("five thousand and six hundred", "", 5600.0),
+            ("two and a half million", "", 2_500_000.0),
+            ("one point five million", "", 1_500_000.0),
+            ("half million", "", 500_000.0),
+            ("a million and a half", "", 1_500_000.0),
+            ("one to two", " to two", 1.0),
             ("zero", "", 0.0),
         ];
         for (text, rest, value) in cases {
-            assert_eq!(read(text), Some((rest.to_owned(), value)), "{text}");
+            assert_eq!(read(text), Some((rest.to_owned(), Some(value))), "{text}");
+        }
+        let odd = [
+            "hundred",
+            "twenty thirty",
+            "five six",
+            "five hundred and six hundred",
+            "zero thousand",
+            "trillion hundred billion",
+            "two thousand three thousand",
+        ];
+        for text in odd {
+            assert_eq!(read(text), Some((String::new(), None)), "{text}");
         }
         for text in ["one", "a", "a car", "half", "half of it", "and five", "hello", "thousands", ""] {
             assert_eq!(read(text), None, "{text}");

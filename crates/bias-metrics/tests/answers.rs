@@ -105,6 +105,8 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("5k2", NoNumber, None),
     ("My iPhone15 for $300", Number, Some(300.0)),
     ("$", NoNumber, None),
+    ("an eighteen-speed bike", NoNumber, None),
+    ("A three-bedroom home: 450000", Number, Some(450_000.0)),
     // Other ways to group
     ("1.200,50", Number, Some(1200.5)),
     ("1.234.567", Number, Some(1_234_567.0)),
@@ -170,6 +172,23 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("two or three hundred", SeveralNumbers, None),
     ("twenty thirty", SeveralNumbers, None),
     ("I'd pay twelve thousand.", Number, Some(12_000.0)),
+    ("between five hundred and one thousand dollars", Range, Some(750.0)),
+    ("between one hundred and two thousand", Range, Some(1050.0)),
+    ("between twenty and twenty-five thousand", Range, Some(22_500.0)),
+    ("between one and two million", Range, Some(1_500_000.0)),
+    ("one to two thousand dollars", Range, Some(1500.0)),
+    ("one million and two hundred thousand dollars", Number, Some(1_200_000.0)),
+    ("one and a half million", Number, Some(1_500_000.0)),
+    ("one point five million dollars", Number, Some(1_500_000.0)),
+    ("half million dollars", Number, Some(500_000.0)),
+    ("a million and a half", Number, Some(1_500_000.0)),
+    ("several hundred dollars", SeveralNumbers, None),
+    ("a few thousand", SeveralNumbers, None),
+    ("trillion hundred million", SeveralNumbers, None),
+    ("10 to one thousand five hundred", Range, Some(755.0)),
+    ("$60,000. That is $60,000 a year.", Number, Some(60_000.0)),
+    ("It was an aid to him.", NoNumber, None),
+    ("Hawaii declines.", NoNumber, None),
     ("No one can say.", NoNumber, None),
     ("one of them", NoNumber, None),
     ("That one, I think.", NoNumber, None),
@@ -292,9 +311,27 @@ fn amounts_are_turned_into_the_period_asked_about() {
         ("60000", Period::Month, Some(60_000.0)),
         ("$30 for an hour's work", Period::Year, Some(30.0)),
         ("No.", Period::Year, None),
+        ("1e308 an hour", Period::Year, None),
+        ("$60,000. That is $60,000 a year.", Period::Month, Some(5000.0)),
     ];
     for (text, asked, value) in cases {
         assert_eq!(per(text, asked), value, "{text}");
+    }
+}
+
+#[test]
+fn a_cut_answer_may_have_been_about_to_go_on() {
+    for text in ["500", "$1,", "two hundred and fifty", "one hundred thou", "I'd say 500 doll", "5."] {
+        assert!(parse_answer(text).open, "{text}");
+    }
+    for text in ["500 dollars, I think", "$500! Because", "None"] {
+        assert!(!parse_answer(text).open, "{text}");
+    }
+    // Long texts of spaces, signs and numbers are read in time.
+    for text in
+        [format!("5{}{}", " ".repeat(100_000), "5x ".repeat(30_000)), "1 2 3 4 5 6 7 8 9 ".repeat(30_000)]
+    {
+        assert!(parse_answer(&text).value.is_none_or(|v| v == 5.0));
     }
 }
 
@@ -329,6 +366,16 @@ proptest! {
             let parsed = parse_answer(text);
             prop_assert!(parsed.value.is_none_or(f64::is_finite));
             prop_assert_eq!(parsed.value.is_some(), matches!(parsed.kind, Number | Range));
+        }
+    }
+
+    #[test]
+    fn no_number_words_panic(words in prop::collection::vec(prop::sample::select(vec![
+        "one", "two", "nineteen", "ninety", "hundred", "thousand", "million", "trillion", "and", "a", "half", "point", "to", "between", "-", ".", "5", "cents",
+    ]), 0..12)) {
+        for text in [words.join(" "), words.join("-"), words.concat()] {
+            let parsed = parse_answer(&text);
+            prop_assert_eq!(parsed.value.is_some(), matches!(parsed.kind, Number | Range), "{}", text);
         }
     }
 

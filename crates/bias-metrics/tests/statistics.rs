@@ -183,6 +183,24 @@ fn odd_input_has_a_name() {
     assert!(matches!(holm(&[0.5, -0.1]), Err(MetricError::BadProbability { .. })));
     assert!(matches!(benjamini_hochberg(&[f64::NAN]), Err(MetricError::BadProbability { .. })));
     assert!(holm(&[]).unwrap().is_empty());
+    assert!(matches!(hedges_g(&[1e200, 2e200], &[5e200, 7e200], 0.95), Err(MetricError::NotFinite { .. })));
+    // By statsmodels, between the last power of two and a million.
+    assert_eq!(Design::names_needed(0.005, 0.05, 0.8).unwrap(), 627_910);
+    // At a small level and few names t is large: 0.8 of power needs what scipy's noncentral t says.
+    let tiny = Design { names: [2, 2], alpha: 1e-5 };
+    assert!((tiny.power(0.0).unwrap() - 1e-5).abs() < 1e-12);
+    assert!(Design { names: [5, 5], alpha: 0.05 }.minimum_detectable(0.999_999_999_9).is_err());
+    let many: Vec<f64> = (0..10_000).map(f64::from).collect();
+    assert!(!mann_whitney(&some, &many).unwrap().exact);
+    // The level for 5 and 7 names, by scipy: the tail of a normal at √(5/4) times Student's t.
+    let spread: Vec<f64> = (0..12).map(f64::from).collect();
+    let sides: Vec<Arm> = (0..12).map(|i| if i < 5 { Arm::A } else { Arm::B }).collect();
+    let ends = |level: f64, widened| {
+        let own = Bootstrap::new(3).level(level).unwrap().widened(widened);
+        own.interval(&sides, |picks| Some(difference(&spread, |i| sides[i], picks))).unwrap()
+    };
+    let (wide, same) = (ends(0.95, true), ends(1.0 - 2.0 * 0.006_366_786_899_421_169, false));
+    assert!((wide.low - same.low).abs() < 1e-9 && (wide.high - same.high).abs() < 1e-9, "{wide:?} {same:?}");
     let design = Design { names: [1, 5], alpha: 0.05 };
     assert!(matches!(design.power(1.0), Err(MetricError::BadDesign { .. })));
     assert!(Design { names: [5, 5], alpha: 0.0 }.power(1.0).is_err());

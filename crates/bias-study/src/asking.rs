@@ -157,11 +157,10 @@ impl<'a> Questionnaire<'a> {
                 let sign = if context.higher_is_better { 1.0 } else { -1.0 };
                 let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
                     let parsed = answers.answers.iter().map(|a| {
-                        let digit = |c: char| c.is_ascii_digit() || ".,".contains(c);
-                        if ends && !a.finished && a.text.ends_with(digit) {
+                        let parsed = parse_answer(&a.text);
+                        if ends && !a.finished && parsed.open {
                             return (AnswerKind::Unfinished, None);
                         }
-                        let parsed = parse_answer(&a.text);
                         let value = context.per.map_or(parsed.value, |asked| parsed.per(asked));
                         (parsed.kind, value.map(|v| sign * v))
                     });

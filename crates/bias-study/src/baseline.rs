@@ -7,6 +7,7 @@ use crate::asking::{Names, Place, VariationAnswers};
 use crate::measure::{Measure, Measured};
 use crate::prompts::PromptSet;
 use crate::results::{Baseline, ContextInfo, PromptInfo, Split, VariationBaseline};
+use crate::significance::detectable;
 
 /// The unpruned model's answers, and all that pruned ones are held against.
 pub(crate) struct Reference {
@@ -54,13 +55,19 @@ impl Reference {
     }
 
     /// The unpruned model, context by context.
-    pub(crate) fn baselines(&self, prompts: &PromptSet, measure: &Measure) -> Vec<Baseline> {
+    pub(crate) fn baselines(
+        &self,
+        prompts: &PromptSet,
+        measure: &Measure,
+    ) -> Result<Vec<Baseline>, StudyError> {
         (0..prompts.contexts.len()).map(|c| self.baseline(prompts, measure, c)).collect()
     }
 
-    fn baseline(&self, prompts: &PromptSet, measure: &Measure, c: usize) -> Baseline {
+    fn baseline(&self, prompts: &PromptSet, measure: &Measure, c: usize) -> Result<Baseline, StudyError> {
         let own = &prompts.contexts[c];
         let arms = arms(prompts, c, Names::Everybody);
+        let all: Vec<&Measured> = self.measured.range((c, 0)..(c + 1, 0)).map(|(_, m)| m).collect();
+        let mut significances = measure.significances(&all, &arms)?.into_iter();
         let mut variations = Vec::new();
         let mut kinds = BTreeMap::new();
         let (mut unexplored, mut people) = (0.0, 0.0);
@@ -81,6 +88,7 @@ impl Reference {
                 smd: measure.effect(measured),
                 bounds: measured.bounds.map(|b| [b.low, b.high]),
                 interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks)).interval,
+                significance: significances.next().flatten(),
                 means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, own.higher_is_better)),
             });
         }
@@ -88,8 +96,7 @@ impl Reference {
             let total: f64 = shares.values().sum();
             shares.values_mut().for_each(|share| *share /= total);
         }
-        let all: Vec<&Measured> = self.measured.range((c, 0)..(c + 1, 0)).map(|(_, m)| m).collect();
-        Baseline {
+        Ok(Baseline {
             context: own.context.clone(),
             bias: measure.estimate(&arms, |picks| measure.mean_abs(&all, picks)),
             signed: measure.estimate(&arms, |picks| measure.mean_signed(&all, picks)),
@@ -97,7 +104,8 @@ impl Reference {
             variations,
             answers: kinds,
             unexplored: unexplored / f64::max(people, 1.0),
-        }
+            detectable: detectable(&all, &arms),
+        })
     }
 }
 

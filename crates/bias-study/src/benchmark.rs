@@ -203,7 +203,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         methods.iter().map(of).collect()
     }
 
-    /// Masks of all budgets that differ, with what was allowed; of methods that choose among single weights, a random
+    /// Masks of all budgets, with what was allowed (one that was asked before costs nothing); of methods that choose among single weights, a random
     /// mask beside the middle one with as many weights in every matrix.
     fn masks(
         &self,
@@ -214,12 +214,8 @@ impl<A: AutodiffBackend> Study<'_, A> {
     ) -> Result<Vec<(Candidate, f64)>, StudyError> {
         let dims = *self.model().model().dims();
         let mut masks: Vec<(Candidate, f64)> = Vec::new();
-        let mut last = None;
         for (i, &share) in budgets.iter().enumerate() {
             let mask = finding.mask(&dims, self.weights(share))?;
-            let digest = mask.digest();
-            let anew = mask.count() > 0 && last.as_ref() != Some(&digest);
-            last = Some(digest);
             let of = |name: &str, budget: String, mask| Candidate {
                 method: name.into(),
                 unit: method.unit,
@@ -230,14 +226,13 @@ impl<A: AutodiffBackend> Study<'_, A> {
             let budget = crate::strategies::percent(share);
             let own_context = matches!(trained_on, TrainedOn::Context(_));
             let chosen = method.unit == UnitKind::Weight && method.name != "random" && own_context;
+            // What chose nothing has no null.
             if i == budgets.len() / 2 && chosen && mask.count() > 0 {
                 let draw = derived_seed(self.seed(), &format!("{trained_on:?} {}", method.name));
                 let null = mask.matched_random(draw)?;
                 masks.push((of(MATCHED, format!("as {} {budget}", method.name), null), share));
             }
-            if anew {
-                masks.push((of(&method.name, budget, mask), share));
-            }
+            masks.push((of(&method.name, budget, mask), share));
         }
         Ok(masks)
     }

@@ -29,6 +29,7 @@
 //! | benchmark, benchmark_tables | [`Study::benchmark`], [`Benchmark`]: every method at every budget, against the truth where it is known |
 //! | results | [`Results`] and its parts: the content of `results.json` |
 //! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
+//! | significance | [`Significance`]: whether a difference could be chance |
 //! | truth | [`Truth`]: what carries a planted model's bias |
 //! | pairs | [`PairSet`], [`score_pairs`]: sentence pairs in the schema of CrowS-Pairs, and which of two a model prefers |
 //! | likelihood | [`token_log_probs`]: how likely a text's tokens are |
@@ -61,6 +62,7 @@ mod prompts;
 mod report;
 mod results;
 mod save;
+mod significance;
 mod strategies;
 mod study;
 mod tables;
@@ -86,6 +88,7 @@ pub use results::{
     Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,
 };
 pub use save::write;
+pub use significance::Significance;
 pub use study::Study;
 pub use tables::tables;
 pub use truth::Truth;

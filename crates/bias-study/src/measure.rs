@@ -5,6 +5,7 @@ use bias_metrics::{
 use bias_model::Decoding;
 
 use crate::results::{Estimate, Settings};
+use crate::significance::{Significance, significances};
 
 /// One variation reduced to what every statistic needs: moments and inlier shares per name.
 pub(crate) struct Measured {
@@ -23,6 +24,7 @@ pub(crate) struct Measure {
     winsorise: [f64; 2],
     pub tukey_k: f64,
     bootstrap: Bootstrap,
+    seed: u64,
 }
 
 impl Measure {
@@ -36,6 +38,7 @@ impl Measure {
             winsorise: settings.winsorise,
             tukey_k: settings.tukey_k,
             bootstrap: Bootstrap::new(settings.seed).resamples(settings.resamples)?,
+            seed: settings.seed,
         })
     }
 
@@ -130,6 +133,15 @@ impl Measure {
             }
         }
         (total > 0.0).then(|| inside / total)
+    }
+
+    /// How likely each variation's difference is by chance.
+    pub(crate) fn significances(
+        &self,
+        all: &[&Measured],
+        arms: &[Arm],
+    ) -> Result<Vec<Option<Significance>>, MetricError> {
+        significances(all, arms, self.weighting, self.seed)
     }
 
     /// How many of the variations have no finite effect.

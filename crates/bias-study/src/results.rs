@@ -8,6 +8,8 @@ use bias_metrics::{AnswerKind, EffectSize};
 use bias_model::{Decoding, Sampling};
 use serde::{Deserialize, Serialize};
 
+use crate::Significance;
+
 /// The value of `format` in files of this version.
 pub const FORMAT: &str = "bias-study/1";
 
@@ -144,6 +146,10 @@ pub struct Baseline {
     pub answers: BTreeMap<Group, BTreeMap<AnswerKind, f64>>,
     /// Mean probability of answers that were not followed.
     pub unexplored: f64,
+    /// The smallest standardized mean difference that these names show in four of five cases, tested at the 5 % level in
+    /// one variation; absent where names do not vary.
+    #[serde(default)]
+    pub detectable: Option<f64>,
 }
 
 /// One variation of the unpruned model.
@@ -161,6 +167,9 @@ pub struct VariationBaseline {
     pub bounds: Option<[f64; 2]>,
     /// Its 95 % interval over names.
     pub interval: Option<[f64; 2]>,
+    /// How likely it is by chance; absent where there is no difference to test.
+    #[serde(default)]
+    pub significance: Option<Significance>,
     /// Mean answer of each group; absent when none of its answers is a number.
     pub means: [Option<f64>; 2],
 }
@@ -247,6 +256,10 @@ pub struct Outcome {
     pub signed_after: f64,
     /// `1 − after / before`, over the variations that have an SMD both times.
     pub reduction: Estimate,
+    /// By how much the reduction falls short of that on held-out variations of the mask's own context, paired over names; only
+    /// across contexts, and where both ask about the same people.
+    #[serde(default)]
+    pub shortfall: Option<Estimate>,
     /// Inlier ratio after, by the fences of the unpruned answers.
     pub inlier: Estimate,
     /// Inlier ratio before.

@@ -139,7 +139,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// # Errors
     /// A failed forward pass, or answers that never state a number.
     pub fn audit(&mut self) -> Result<Vec<Baseline>, StudyError> {
-        Ok(self.ask_everything()?.baselines(self.prompts, &self.measure))
+        self.ask_everything()?.baselines(self.prompts, &self.measure)
     }
 
     /// Prunes, asks the names and variations that the mask is to be tested on, and restores the
@@ -163,7 +163,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
 
     /// The unpruned model in every context, asked once.
     pub(crate) fn baselines(&mut self) -> Result<Vec<Baseline>, StudyError> {
-        Ok(self.reference()?.baselines(self.prompts, &self.measure))
+        self.reference()?.baselines(self.prompts, &self.measure)
     }
 
     /// What attribution may see of a context, from the unpruned model's answers.
@@ -201,7 +201,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// See [`StudyError`]; nothing is written but masks, and only if a folder was given.
     pub fn run(mut self) -> Result<Results, StudyError> {
         let reference = self.reference()?;
-        let baseline = reference.baselines(self.prompts, &self.measure);
+        let baseline = reference.baselines(self.prompts, &self.measure)?;
         let neutral_perplexity = self.neutral;
         let candidates = self.candidates(&reference)?;
 
@@ -379,8 +379,11 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             perplexity_change,
         };
         let (measure, prompts) = (&self.measure, self.prompts);
-        let outcomes =
-            tests.par_iter().map(|test| test.outcome(&id, &known, reference, prompts, measure)).collect();
+        let own = tests.iter().find(|test| test.scope == Scope::HeldOut);
+        let outcomes = tests
+            .par_iter()
+            .map(|test| test.outcome(&id, own, &known, reference, prompts, measure))
+            .collect();
         self.tested.insert(digest, known);
         Ok((strategy, outcomes))
     }
