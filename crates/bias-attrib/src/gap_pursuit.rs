@@ -33,9 +33,12 @@ use crate::{AttribError, Contrast};
 /// Contrasts without a gap to close (all answers alike, or no numbers) are passed over. Where sampling cuts the
 /// distribution off (top-k, top-p), the tokens kept are taken as given, as in `SignedGap`.
 ///
+/// Looked at in each round are the weights that help most by themselves: eight for each that may be chosen, at least 4,096 and at most
+/// 131,072.
+///
 /// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that is within
-/// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and holds one f32 per weight and one more
-/// for each thread, however many contrasts, names and answers there are.
+/// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and what is held for all weights is one number of four
+/// bytes and one of eight, and a gradient for each thread, however many contrasts, names and answers there are.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,
