@@ -85,6 +85,8 @@ fn show(found: &[(&str, PairPreference)]) {
     };
     let maybe = |own: &Option<Proportion>| own.as_ref().map_or_else(|| "–".into(), share);
     for (name, own) in found {
+        // A file's own words must not steer the terminal.
+        let name = name.escape_debug().to_string();
         println!(
             "{name:<20} {:>6} {:>22} {:>11.2} nats {:>22} {:>22} {:>22}",
             own.whole.cases,

@@ -6,8 +6,7 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cargo build --release --locked --example benchmark
-run=target/release/examples/benchmark
-[ -x "$run" ] || run=${CARGO_TARGET_DIR:?}/release/examples/benchmark
+run=${CARGO_TARGET_DIR:-target}/release/examples/benchmark
 "$run" --out "$work/out" "$@" | tee "$work/log"
 "$run" --variants --out "$work/variants" | tee "$work/log-variants"
 mkdir -p docs/curves

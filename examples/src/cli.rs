@@ -184,7 +184,7 @@ impl ModelArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PromptArgs {
     /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text
-    /// (and, if you like, split and higher_is_better); `prompts.csv` in the model's folder by default
+    /// (and, if you like, split, name_split, higher_is_better and per); `prompts.csv` in the model's folder by default
     #[arg(long, value_name = "CSV")]
     pub prompts: Option<PathBuf>,
     /// The two groups compared, as `name_group` begins; a positive difference favours the first

@@ -13,8 +13,8 @@ use crate::results::Split;
 ///
 /// Read from a CSV file with the columns of Salinas, Haim and Nyarko
 /// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
-/// Three more are understood: `split` and `name_split` (`attribution` or `held_out`) and
-/// `higher_is_better` (`true` or `false`). Without a split, the last third of a
+/// Four more are understood: `split` and `name_split` (`attribution` or `held_out`),
+/// `higher_is_better` (`true` or `false`) and `per` (a [`Period`], such as `year`). Without a split, the last third of a
 /// context's variations is held out; without one of names, every second name of each side, group by group, or
 /// nobody if a context would be left with fewer than two names of a side.
 #[derive(Debug, Clone, PartialEq)]
