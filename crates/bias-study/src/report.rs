@@ -13,7 +13,7 @@ use crate::charts::{self, Axis, BLUE, Curve, GREY, Mark, ORANGE, Row, Shape, sha
 use crate::findings::{Family, Findings};
 use crate::results::{Estimate, Outcome, Results, Scope, Split, TrainedOn};
 use crate::tables::{
-    DASH, bytes, estimate, fixed, interval, percent, percent_estimate, seconds, share, short, signed,
+    DASH, estimate, fixed, interval, percent, percent_estimate, seconds, share, short, signed,
     signed_estimate, sublayer,
 };
 
@@ -101,8 +101,6 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         places,
         outcomes => outcomes.collect::<Vec<_>>(),
         intervals => results.outcomes.iter().filter(|o| o.reduction.interval.is_some()).count(),
-        total_seconds => results.phases.iter().map(|p| p.seconds).sum::<f64>(),
-        peak => bytes(results.peak_memory_bytes),
         decoding => match results.settings.decoding {
             Decoding::Greedy => "the single most probable one".into(),
             Decoding::Sampled { samples, seed } => format!("sampled, {samples} per prompt (seed {seed})"),

@@ -3,6 +3,7 @@
 use bias_core::{Context, Sublayer};
 use comfy_table::{Cell, CellAlignment, Table};
 
+use crate::Timing;
 use crate::findings::{Family, Findings};
 use crate::results::{Estimate, Outcome, Results, Scope, TrainedOn};
 
@@ -40,7 +41,6 @@ pub fn tables(results: &Results) -> String {
     part("Experiment 3: overlap between contexts", &sentences, overlaps(&found));
     let note = "All contexts pooled; 1.0x is what a random mask of the same size would give.";
     part("Where the pruned weights lie", &[note.into()], locations(&found));
-    part("Time", &[], time(results));
     // Labels come from files of others: none of them may steer the terminal.
     out.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
@@ -296,12 +296,14 @@ pub(crate) fn sublayer(half: Sublayer) -> &'static str {
     }
 }
 
-fn time(results: &Results) -> String {
-    let total: f64 = results.phases.iter().map(|p| p.seconds).sum();
+/// Where the time of a run went, for a terminal.
+#[must_use]
+pub fn timing_table(timing: &Timing) -> String {
+    let total = timing.seconds();
     let mut table = table(["step", "time", "share"], 1);
-    for phase in &results.phases {
+    for phase in &timing.phases {
         table.add_row([short(&phase.name, 40), seconds(phase.seconds), percent(phase.seconds / total)]);
     }
     table.add_row(["all".into(), seconds(total), String::new()]);
-    format!("{table}\n  peak memory {}", bytes(results.peak_memory_bytes))
+    format!("{table}\n  peak memory {}", bytes(timing.peak_memory_bytes))
 }
