@@ -8,7 +8,9 @@ use bias_core::Context;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
 use bias_model::Decoding;
-use bias_study::{PromptSet, Results, Settings, Study, StudyOptions, markdown, report, tables, write};
+use bias_study::{
+    FIGURES, PromptSet, Results, Settings, Study, StudyOptions, figures, markdown, report, tables, write,
+};
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 
@@ -16,7 +18,7 @@ use clap::Parser;
 ///
 /// Every context is used for attribution in turn and tested in all. Without arguments
 /// the embedded model is studied. Results go to the terminal, and to results.json,
-/// report.html and masks/ in the output folder.
+/// report.html, figures/ and masks/ in the output folder.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   study                                      the embedded model
@@ -27,7 +29,7 @@ struct Args {
     model: ModelArgs,
     #[command(flatten)]
     prompts: PromptArgs,
-    /// Folder for results.json, report.html and masks/
+    /// Folder for results.json, report.html, figures/ and masks/
     #[arg(long, value_name = "DIR", default_value = "study-out")]
     out: PathBuf,
     /// Fewer names, fewer resamples, no prompt-specific masks
@@ -74,7 +76,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     results.save(&args.out.join("results.json"))?;
     present(args, &results)?;
     println!(
-        "Finished in {:.0} s. {} holds results.json, masks/ and report.html: open that one in a browser.",
+        "Finished in {:.0} s. {} holds results.json, masks/, figures/ and report.html: open that one in a browser.",
         started.elapsed().as_secs_f64(),
         args.out.display()
     );
@@ -83,6 +85,13 @@ fn run(args: &Args) -> Result<(), Failure> {
 
 fn present(args: &Args, results: &Results) -> Result<(), Failure> {
     write(&args.out.join("report.html"), report(results)?.as_bytes())?;
+    let folder = args.out.join(FIGURES);
+    for figure in figures(results)? {
+        write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())?;
+        if let Some(svg) = &figure.svg {
+            write(&folder.join(format!("{}.svg", figure.name)), svg.as_bytes())?;
+        }
+    }
     if let Some(path) = &args.markdown {
         write(path, markdown(results).as_bytes())?;
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bias_core::{Context, Sublayer, UnitKind};
 
-use crate::results::{ContextOverlap, Outcome, Results, Scope, Strategy, TrainedOn};
+use crate::results::{
+    Baseline, ContextOverlap, Outcome, Results, Scope, Strategy, TrainedOn, VariationBaseline,
+};
 use crate::tables::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
 
 /// A method at one budget, whatever it was made from.
@@ -70,7 +72,7 @@ impl<'a> Findings<'a> {
         self.results.baseline.iter().map(|b| &b.context).collect()
     }
 
-    pub(crate) fn baseline(&self, context: &Context) -> Option<&'a crate::results::Baseline> {
+    pub(crate) fn baseline(&self, context: &Context) -> Option<&'a Baseline> {
         self.results.baseline.iter().find(|b| b.context == *context)
     }
 
@@ -357,4 +359,15 @@ impl<'a> Findings<'a> {
         };
         self.met().into_iter().map(sentence).collect()
     }
+}
+
+/// The `most` variations that differ most, from those that favour the first group to those that favour the second.
+pub(crate) fn largest_differences(own: &Baseline, most: usize) -> Vec<&VariationBaseline> {
+    let mut all: Vec<&VariationBaseline> = own.variations.iter().collect();
+    let size = |v: &VariationBaseline| v.effect().map_or(f64::NEG_INFINITY, f64::abs);
+    all.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    all.truncate(most);
+    let value = |v: &VariationBaseline| v.effect().unwrap_or(f64::NEG_INFINITY);
+    all.sort_by(|a, b| value(b).total_cmp(&value(a)));
+    all
 }

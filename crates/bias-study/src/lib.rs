@@ -29,6 +29,7 @@
 //! | benchmark, benchmark_tables | [`Study::benchmark`], [`Benchmark`]: every method at every budget, against the truth where it is known |
 //! | results | [`Results`] and its parts: the content of `results.json` |
 //! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
+//! | figures | [`figures()`], [`Figure`]: the report's figures as files, each with its numbers as CSV |
 //! | significance | [`Significance`]: whether a difference could be chance |
 //! | truth | [`Truth`]: what carries a planted model's bias |
 //! | pairs | [`PairSet`], [`score_pairs`]: sentence pairs in the schema of CrowS-Pairs, and which of two a model prefers |
@@ -39,9 +40,13 @@ mod asking;
 mod baseline;
 mod benchmark;
 mod benchmark_tables;
+mod boxes;
 mod candidate;
+mod certainty;
 mod charts;
+mod curves;
 mod error;
+mod figures;
 mod finding;
 mod findings;
 mod likelihood;
@@ -62,6 +67,7 @@ mod prompts;
 mod report;
 mod results;
 mod save;
+mod sheet;
 mod significance;
 mod strategies;
 mod study;
@@ -74,6 +80,7 @@ pub use benchmark_tables::{
 };
 pub use candidate::Candidate;
 pub use error::StudyError;
+pub use figures::{FIGURES, Figure, figures};
 pub use finding::Finding;
 pub use likelihood::token_log_probs;
 pub use markdown::{headline, markdown};
@@ -85,7 +92,7 @@ pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
 pub use report::{ReportError, report};
 pub use results::{
     Baseline, ContextInfo, ContextOverlap, Estimate, FORMAT, Location, ModelInfo, Outcome, Phase, PromptInfo,
-    Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,
+    QUANTILES, Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,
 };
 pub use save::write;
 pub use significance::Significance;

@@ -1,10 +1,10 @@
 use bias_metrics::{
     Arm, Bootstrap, Bounds, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting,
-    explored_range, inlier_share, smd, smd_bounds, smd_resampled, winsorise,
+    explored_range, inlier_share, smd, smd_bounds, smd_resampled, weighted_quantile, winsorise,
 };
 use bias_model::Decoding;
 
-use crate::results::{Estimate, Settings};
+use crate::results::{Estimate, QUANTILES, Settings};
 use crate::significance::{Significance, significances};
 
 /// One variation reduced to what every statistic needs: moments and inlier shares per name.
@@ -12,6 +12,8 @@ pub(crate) struct Measured {
     pub moments: Vec<NameMoments>,
     /// Weight within the fences, and all of it, per name.
     pub shares: Vec<(f64, f64)>,
+    /// Weight of answers that give no number, per name.
+    pub unparsed: Vec<f64>,
     /// Mean probability of answers that were not followed.
     pub unexplored: f64,
     /// Between what the effect must lie, whatever those answers say.
@@ -53,19 +55,48 @@ impl Measure {
             fences.map_or_else(|| (0.0, a.parsed() + a.unparsed), |fences| inlier_share(a, fences))
         };
         let shares = answers.iter().map(share).collect();
+        let unparsed = answers.iter().map(|a| a.unparsed).collect();
         let unexplored = answers.iter().map(|a| a.unexplored).sum::<f64>() / answers.len().max(1) as f64;
-        if answers.iter().any(|a| !a.values.is_empty()) {
-            let [low, high] = self.winsorise;
-            winsorise(&mut answers, low, high)?;
-        }
+        self.clamp(&mut answers)?;
         let exact = self.weighting == Weighting::Probability;
         let bounds = explored_range(&answers).filter(|_| exact).and_then(|r| smd_bounds(&answers, r));
         Ok(Measured {
             moments: answers.iter().map(NameAnswers::moments).collect(),
             shares,
+            unparsed,
             unexplored,
             bounds,
         })
+    }
+
+    /// Clamps one variation's answers to the wanted quantiles.
+    fn clamp(&self, answers: &mut [NameAnswers]) -> Result<(), MetricError> {
+        let [low, high] = self.winsorise;
+        let any = answers.iter().any(|a| !a.values.is_empty());
+        if any { winsorise(answers, low, high) } else { Ok(()) }
+    }
+
+    /// [`QUANTILES`] of each group's clamped answers; `turned` says that values were turned round, and turns them back.
+    pub(crate) fn distribution(
+        &self,
+        mut answers: Vec<NameAnswers>,
+        turned: bool,
+    ) -> Result<[Option<[f64; 5]>; 2], MetricError> {
+        self.clamp(&mut answers)?;
+        let sign = if turned { -1.0 } else { 1.0 };
+        let quantiles = |arm: Arm| {
+            let own = answers.iter().filter(|a| a.arm == arm).flat_map(|a| &a.values);
+            let own: Vec<(f64, f64)> = own.map(|(value, weight)| (sign * value, *weight)).collect();
+            if own.iter().all(|(_, weight)| *weight == 0.0) {
+                return Ok(None);
+            }
+            let mut found = QUANTILES;
+            for q in &mut found {
+                *q = weighted_quantile(&own, *q)?;
+            }
+            Ok(Some(found))
+        };
+        Ok([quantiles(Arm::A)?, quantiles(Arm::B)?])
     }
 
     /// The standardized mean difference of one variation, unless a group has no numbers.
@@ -133,6 +164,21 @@ impl Measure {
             }
         }
         (total > 0.0).then(|| inside / total)
+    }
+
+    /// Share of answers that give no number, over some variations for a pick of names: arm A's less arm B's.
+    pub(crate) fn no_number(all: &[&Measured], picks: &[usize]) -> Option<f64> {
+        let mut sums = [(0.0, 0.0); 2];
+        for measured in all {
+            for &pick in picks {
+                let side = measured.moments.get(pick)?.arm;
+                let (none, total) = sums.get_mut(usize::from(side == Arm::B))?;
+                *none += measured.unparsed.get(pick)?;
+                *total += measured.shares.get(pick)?.1;
+            }
+        }
+        let [a, b] = sums.map(|(none, total)| (total > 0.0).then(|| none / total));
+        Some(a? - b?)
     }
 
     /// How likely each variation's difference is by chance.
