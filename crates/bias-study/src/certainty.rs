@@ -93,35 +93,37 @@ impl<'a> Findings<'a> {
         all
     }
 
-    /// One sentence for each context: how many names, how small a difference they show, how many variations differ.
-    pub(crate) fn certainty_sentences(&self) -> Vec<String> {
-        self.certainties().iter().map(|own| self.certainty_sentence(own)).collect()
-    }
-
-    fn certainty_sentence(&self, own: &Certainty) -> String {
-        let [a, b] = &self.results.prompts.races;
-        let context = own.context;
-        let names =
-            own.names.map_or(String::new(), |[of_a, of_b]| format!(" with {of_a} {a} and {of_b} {b} names"));
-        let differ = match own.tested {
-            0 => "no variation could be tested for chance".into(),
-            tested => format!(
-                "{} of {tested} tested variations differ between the groups by more than chance ({} before that correction)",
-                own.holm, own.uncorrected
-            ),
+    /// How many variations differ for certain, and how small a difference would be noticed, in two sentences.
+    pub(crate) fn certainty_summary(&self) -> String {
+        let all = self.certainties();
+        let sum = |of: fn(&Certainty) -> usize| all.iter().map(of).sum::<usize>();
+        let tested = sum(|c| c.tested);
+        let differ = if tested == 0 {
+            "Whether any variation differs by more than chance could not be tested.".into()
+        } else {
+            let each = all.iter().filter(|c| c.tested > 0);
+            let each: Vec<String> =
+                each.map(|c| format!("{} {} of {}", c.context, c.holm, c.tested)).collect();
+            format!(
+                "Before pruning, {} of {tested} variations differ between the groups by more than chance after Holm’s \
+                 correction, {} without it ({}).",
+                sum(|c| c.holm),
+                sum(|c| c.uncorrected),
+                each.join(", ")
+            )
         };
-        let differ = if own.tested == 0 { differ } else { format!("after Holm’s correction {differ}") };
-        let detectable = own.detectable.map_or(
-            "How small a difference would be noticed is not known.".into(),
-            |d| {
-                format!(
-                    "A difference of {} standard deviations in one variation would be noticed in four of five cases; \
-                     smaller ones may be missed.",
-                    fixed(d, 2)
-                )
-            },
-        );
-        format!("In {context}{names}, {differ}. {detectable}")
+        let detectable: Vec<f64> = all.iter().filter_map(|c| c.detectable).collect();
+        let low = detectable.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = detectable.iter().copied().fold(0.0, f64::max);
+        let range = match [low, high].map(|d| fixed(d, 2)) {
+            _ if detectable.is_empty() => return differ,
+            [low, high] if low == high => low,
+            [low, high] => format!("{low} to {high}, by context,"),
+        };
+        format!(
+            "{differ} With these names, a difference of {range} standard deviations in one variation would be noticed in \
+             four of five cases; smaller ones may be missed."
+        )
     }
 
     /// Whether reductions elsewhere differ from those at home, in a sentence.

@@ -44,6 +44,8 @@ pub(crate) enum Best {
     Low,
 }
 
+const CORNERS: [(HPos, i32, i32); 4] =
+    [(HPos::Left, 8, -7), (HPos::Right, -8, -7), (HPos::Left, 8, 8), (HPos::Right, -8, 8)];
 const SIZE: (u32, u32) = (360, 330);
 const WIDE: (u32, u32) = (540, 380);
 
@@ -164,7 +166,7 @@ where
     if stairs.len() > 1 {
         chart.draw_series([PathElement::new(stairs.to_vec(), GREY.mix(0.6).stroke_width(1))])?;
     }
-    for curve in curves {
+    for (i, curve) in curves.iter().enumerate() {
         let colour = curve.colour;
         let mut inside: Vec<Point> = curve.points.clone();
         inside.retain(|p| p.x.is_finite() && p.y.is_finite());
@@ -184,10 +186,49 @@ where
             draw_mark(root, chart.backend_coord(&(p.x, p.y)), curve.shape, colour.mix(1.0))?;
         }
         if let Some(last) = inside.last().filter(|_| !curve.letter.is_empty()) {
-            let (right, up) = chart.backend_coord(&(last.x, last.y));
-            let style = text(13).color(&colour).pos(Pos::new(HPos::Left, VPos::Center));
-            root.draw(&Text::new(visible(&curve.letter), (right + 8, up - 7), style))?;
+            // In turn at one side and the other, so that letters of marks in one place do not hide each other.
+            let (side, across, up) = CORNERS[i % CORNERS.len()];
+            let at = chart.backend_coord(&(last.x, last.y));
+            let style = text(13).color(&colour).pos(Pos::new(side, VPos::Center));
+            root.draw(&Text::new(visible(&curve.letter), (at.0 + across, at.1 + up), style))?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(points: &[(f64, f64)]) -> Curve {
+        let points =
+            points.iter().map(|&(x, y)| Point { x, y, interval: Some([y - 0.1, y + 0.1]) }).collect();
+        Curve { points, colour: GREY, shape: Shape::Dot, letter: "A".into() }
+    }
+
+    #[test]
+    fn masks_that_no_other_beats_in_both_stand_on_the_stairs() {
+        let curves = [curve(&[(1.0, 0.2), (0.9, 0.1), (0.5, 0.9)]), curve(&[(0.8, 0.5), (f64::NAN, 1.0)])];
+        let on = undominated(&curves, Best::High);
+        assert_eq!(on, [vec![true, false, true], vec![true, false]]);
+        // Where less is better, the same points stand elsewhere: here one beats all others.
+        assert_eq!(undominated(&curves, Best::Low), [vec![false, false, true], vec![false, false]]);
+        let scale = Scale { name: "", range: (0.0, 1.0), label: tick };
+        let steps = [(0.5, 0.9), (0.5, 0.5), (0.8, 0.5), (0.8, 0.2), (1.0, 0.2)];
+        assert_eq!(stairs(&curves, Best::High, [scale; 2]), steps);
+        let more = [curve(&[(0.1, 0.2), (0.3, 0.6)])];
+        assert_eq!(stairs(&more, Best::Low, [scale; 2]), [(0.1, 0.2), (0.3, 0.2), (0.3, 0.6)]);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_not_drawn() {
+        let curves = [curve(&[(0.0, 0.5), (f64::NAN, 0.5), (0.01, f64::NAN)]), curve(&[])];
+        let scale = Scale { name: "x", range: (0.0, 1.0), label: percent };
+        for svg in [
+            against_share("t", &curves, (0.0, 1.0), true).unwrap(),
+            against_cost("t", &curves, [scale; 2], Best::High).unwrap(),
+        ] {
+            assert!(!svg.contains("NaN") && svg.contains("<title>t</title>"), "{svg}");
+        }
+    }
 }

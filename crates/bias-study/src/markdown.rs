@@ -39,17 +39,10 @@ pub fn headline(results: &Results) -> String {
     }
     let before = |c: &&Context| found.baseline(c).map_or(DASH.into(), |b| format!("{:.2}", b.bias.value));
     let before: Vec<String> = contexts.iter().map(|c| format!("{c} {}", before(c))).collect();
-    let sure = found.certainties().into_iter().filter(|own| own.tested > 0);
-    let sure: Vec<String> =
-        sure.map(|own| format!("{} {} of {}", own.context, own.holm, own.tested)).collect();
-    let sure = if sure.is_empty() {
-        String::new()
-    } else {
-        format!(" Variations that differ by more than chance after Holm’s correction: {}.", sure.join(", "))
-    };
     out + &format!(
-        "\n\nReduction of mean |SMD| [95 % interval over names] on held-out variations and names. Before pruning, over all variations and names: {}.{sure} {}\n",
+        "\n\nReduction of mean |SMD| [95 % interval over names] on held-out variations and names. Before pruning, over all variations and names: {}.\n\n{} {}\n",
         before.join(", "),
+        found.certainty_summary(),
         found.shortfall_summary()
     )
 }

@@ -195,3 +195,43 @@ impl Measure {
         all.iter().filter(|m| self.effect(m).and_then(EffectSize::value).is_none()).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(arm: Arm, values: &[f64], unparsed: f64) -> NameAnswers {
+        NameAnswers { arm, values: values.iter().map(|v| (*v, 1.0)).collect(), unparsed, unexplored: 0.0 }
+    }
+
+    #[test]
+    fn distributions_read_as_answered() {
+        let measure = Measure::new(&Settings { winsorise: [0.0, 0.9], ..Settings::default() }).unwrap();
+        let answers =
+            vec![name(Arm::A, &[1.0, 2.0, 3.0, 4.0], 0.0), name(Arm::A, &[5.0], 0.0), name(Arm::B, &[], 2.0)];
+        let found = measure.distribution(answers, false).unwrap();
+        assert_eq!(found, [Some([1.0, 2.0, 3.0, 4.0, 5.0]), None]);
+        // A wild answer is clamped to the highest one that counts, as for the SMD.
+        let mut wild: Vec<f64> = (1..=10).map(f64::from).collect();
+        wild.push(1e9);
+        let [a, _] = measure.distribution(vec![name(Arm::A, &wild, 0.0)], false).unwrap();
+        assert_eq!(a, Some([1.0, 3.0, 6.0, 9.0, 10.0]));
+        // Where less is better, values were turned round; people read what was answered.
+        let turned = vec![name(Arm::B, &[-1.0, -2.0, -3.0, -4.0, -5.0], 0.0)];
+        assert_eq!(measure.distribution(turned, true).unwrap(), [None, Some([1.0, 2.0, 3.0, 4.0, 5.0])]);
+    }
+
+    #[test]
+    fn answers_without_a_number_are_compared_between_groups() {
+        let measure = Measure::new(&Settings::default()).unwrap();
+        let answers = vec![
+            name(Arm::A, &[1.0], 1.0),
+            name(Arm::A, &[1.0, 2.0], 0.0),
+            name(Arm::B, &[1.0, 2.0, 3.0], 1.0),
+        ];
+        let measured = measure.reduce(answers, None).unwrap();
+        assert_eq!(Measure::no_number(&[&measured], &[0, 1, 2]), Some(0.0));
+        assert_eq!(Measure::no_number(&[&measured], &[0, 0, 2]), Some(0.25));
+        assert_eq!(Measure::no_number(&[&measured], &[0, 1]), None, "nobody to compare with");
+    }
+}

@@ -1,6 +1,6 @@
 //! What a study found, as one page that needs nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bias_core::{Context, Sublayer, UnitKind};
 use bias_model::Decoding;
@@ -107,7 +107,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         transfer_sentences => found.transfer_sentences(),
         overlap_summary => found.overlap_summary(),
         overlap_sentences => found.overlap_sentences(),
-        certainty_sentences => found.certainty_sentences(),
+        certainty_summary => found.certainty_summary(),
         shortfall_summary => found.shortfall_summary(),
         panels => page.panels(),
         most_rows => MOST_ROWS,
@@ -130,7 +130,8 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
 /// A figure by its name, with the file of its numbers.
 fn figure(plate: Plate) -> (String, Value) {
     let chart = plate.drawing.map(Value::from_safe_string);
-    let csv = format!("{FIGURES}/{}.csv", plate.name);
+    // Letters, digits and hyphens.
+    let csv = Value::from_safe_string(format!("{FIGURES}/{}.csv", plate.name));
     (plate.name, context! { title => plate.title, chart, csv })
 }
 
@@ -177,7 +178,7 @@ impl Page<'_> {
                     value => percent(reduction), style => shade(reduction * 0.85),
                     sure => outcome.and_then(|o| o.reduction.interval).is_some_and(|[low, high]| low > 0.0 || high < 0.0),
                     interval => outcome.map(|o| interval(o.reduction.interval, |x| fixed(x * 100.0, 0))),
-                    inlier => outcome.map_or(DASH.into(), |o| estimate(&o.inlier)),
+                    inlier => outcome.map_or(DASH.into(), |o| fixed(o.inlier.value, 2)),
                     own => trained_on == TrainedOn::Context((*c).clone()),
                 }
             };
@@ -190,14 +191,17 @@ impl Page<'_> {
 
     /// The overlap matrix of one method and budget, if any pair was compared.
     fn overlap(&self, family: &Family) -> Option<Value> {
-        let contexts = self.0.contexts();
-        let deepest = self.0.overlaps(family).filter_map(|o| o.jaccard).fold(0.3, f64::max);
-        self.0.overlaps(family).next()?;
+        let compared: BTreeSet<&Context> = self.0.overlaps(family).flat_map(|o| &o.contexts).collect();
+        let mut contexts = self.0.contexts();
+        contexts.retain(|c| compared.contains(c));
+        if contexts.is_empty() {
+            return None;
+        }
         let row = |a: &&Context| {
             let cell = |b: &&Context| {
                 let overlap = self.0.overlap(family, a, b);
                 let jaccard = overlap.and_then(|o| o.jaccard).unwrap_or(f64::NAN);
-                context! { value => share(jaccard), style => shade(jaccard / deepest * 0.6), own => a == b,
+                context! { value => share(jaccard), style => shade(jaccard * 0.85), own => a == b,
                 chance => share(overlap.and_then(|o| o.jaccard_by_chance).unwrap_or(f64::NAN)),
                 coefficient => share(overlap.and_then(|o| o.coefficient).unwrap_or(f64::NAN)) }
             };

@@ -43,7 +43,7 @@ pub fn tables(results: &Results) -> String {
     let mut sentences = vec![found.overlap_summary()];
     sentences.extend(found.overlap_sentences());
     part("Experiment 3: overlap between contexts", &sentences, overlaps(&found));
-    let mut sentences = found.certainty_sentences();
+    let mut sentences = vec![found.certainty_summary()];
     sentences.push(format!("Each context’s {MOST_VARIATIONS} largest differences at most; p by relabelling names; corrected within a context."));
     part("How sure: differences before pruning", &sentences, variations(&found));
     let note = "Reduction at home less that elsewhere, same names [95 % interval], each method at its middle budget; above zero is less elsewhere.";

@@ -19,7 +19,7 @@ pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
         means(found, &[Scope::HeldOut, Scope::CrossContext], Shape::Dot, |o| o.inlier.value);
     let both: Vec<Curve> = own.iter().chain(&other).cloned().collect();
     let reductions = curves::range_of(&both, 0.0, (-1.0, 1.02));
-    let inliers = curves::range_of(&inlier, 1.0, (-1.0, 1.02));
+    let inliers = at_least(curves::range_of(&inlier, 1.0, (-1.0, 1.02)), INLIERS);
     let all = [
         ("by-share-own", "Reduction, own context", own, own_sheet, reductions, true),
         ("by-share-others", "Reduction, other contexts", other, other_sheet, reductions, true),
@@ -39,6 +39,13 @@ pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
         });
     }
     Ok(plates)
+}
+
+/// Of inlier ratios an axis shows at least these: trifles shall not look large.
+const INLIERS: (f64, f64) = (0.9, 1.0);
+
+fn at_least(range: (f64, f64), shown: (f64, f64)) -> (f64, f64) {
+    (range.0.min(shown.0), range.1.max(shown.1))
 }
 
 /// Of each method and budget, the mean over contexts.
@@ -93,8 +100,9 @@ struct Cost {
     best: Best,
     read: fn(&Strategy, &Outcome) -> f64,
     label: fn(f64) -> String,
-    /// Where a model without a mask stands, and how wide the axis may be.
+    /// Where a model without a mask stands, what the axis shows at least, and how wide it may be.
     origin: f64,
+    shown: (f64, f64),
     limit: (f64, f64),
 }
 
@@ -106,6 +114,7 @@ const COSTS: [Cost; 2] = [
         read: |_, o| o.inlier.value,
         label: |x| fixed(x, 2),
         origin: 1.0,
+        shown: INLIERS,
         limit: (0.0, 1.01),
     },
     Cost {
@@ -115,6 +124,7 @@ const COSTS: [Cost; 2] = [
         read: |s, _| s.perplexity_change.unwrap_or(f64::NAN),
         label: percent,
         origin: 0.0,
+        shown: (-0.05, 0.05),
         limit: (-0.2, 1.0),
     },
 ];
@@ -165,7 +175,7 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
                 let line = line.number((cost.read)(strategy, o)).estimate(&o.reduction);
                 sheet.push(line.text(if *on { "yes" } else { "no" }));
             }
-            let x = curves::range_along(&curves, cost.origin, cost.limit);
+            let x = at_least(curves::range_along(&curves, cost.origin, cost.limit), cost.shown);
             let x = Scale { name: cost.axis, range: x, label: cost.label };
             let y = curves::range_of(&curves, 0.0, LIMIT);
             let y = Scale { name: "reduction of bias", range: y, label: percent };

@@ -23,7 +23,7 @@ pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let name = format!("← favours {} · SMD · favours {} →", short(b, 12), short(a, 12));
     let columns = ["SMD", "p", "Holm"];
     let axis =
-        Axis { name: &name, range, percent: false, width: 600, margins: (160, 180), columns: &columns };
+        Axis { name: &name, range, percent: false, width: 620, margins: (160, 204), columns: &columns };
     let plate = |(i, (own, rows)): (usize, &(&Baseline, Vec<Row>))| {
         let title = format!("SMD of every variation in {}, with 95 % intervals and p values", own.context);
         let name = file_name("smd", i, own.context.as_str());

@@ -95,7 +95,7 @@ pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> 
         // Filled where the interval leaves zero out.
         let sure = interval.is_some_and(|[low, high]| low > 0.0 || high < 0.0);
         let shape = if sure { Shape::Dot } else { Shape::Ring };
-        let method = short(found.label(own.family.method).as_str(), 34);
+        let method = short(&found.label(own.family.method), 38);
         Row {
             label: format!("{letter} {method} → {}", short(own.outcome.context.as_str(), 14)),
             marks: vec![Mark { value, interval, shape, colour }],
@@ -106,7 +106,7 @@ pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> 
     let range = charts::range_of(&rows, LIMIT);
     let name = "← more elsewhere · difference of reductions · less elsewhere →";
     let axis =
-        Axis { name, range, percent: true, width: 1000, margins: (400, 130), columns: &["[95 % interval]"] };
+        Axis { name, range, percent: true, width: 1000, margins: (440, 130), columns: &["[95 % interval]"] };
     let title =
         format!("How far reductions elsewhere fall short of those in {from}, by masks made from {from}");
     Ok(Some(Plate {
