@@ -15,7 +15,7 @@ pub(crate) struct Pair {
 }
 
 const WIDTH: i32 = 540;
-const ROW: i32 = 48;
+const ROW: i32 = 50;
 const LEFT: i32 = 160;
 const RIGHT: i32 = WIDTH - 96;
 const HEADER: i32 = 22;
@@ -41,10 +41,10 @@ pub(crate) fn boxes(title: &str, pairs: &[Pair]) -> Result<String, ReportError> 
 fn row<'a>(root: &Area<'a>, top: i32, pair: &Pair) -> Result<(), Failure<'a>> {
     let [right, left] = [HPos::Right, HPos::Left].map(|h| Pos::new(h, VPos::Center));
     let label = visible(&short(&pair.label, LEFT.unsigned_abs() as usize / 8));
-    root.draw(&Text::new(label, (LEFT - 12, top + 15), text(14).pos(right)))?;
+    root.draw(&Text::new(label, (LEFT - 12, top + 16), text(14).pos(right)))?;
     let ends = pair.groups.iter().flatten().flatten().copied().filter(|v| v.is_finite());
     let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-    let floor = top + ROW - 18;
+    let floor = top + ROW - 15;
     root.draw(&PathElement::new([(LEFT, floor), (RIGHT, floor)], GRID.stroke_width(1)))?;
     let small = text(11).color(&GREY);
     if low <= high {
@@ -63,7 +63,7 @@ fn row<'a>(root: &Area<'a>, top: i32, pair: &Pair) -> Result<(), Failure<'a>> {
         let part = if low < high { (v / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0) } else { 0.5 };
         LEFT + (part * f64::from(RIGHT - LEFT)).round() as i32
     };
-    for ((middle, group), filled) in [top + 8, top + 22].into_iter().zip(&pair.groups).zip([true, false]) {
+    for ((middle, group), filled) in [top + 8, top + 24].into_iter().zip(&pair.groups).zip([true, false]) {
         let colour = if filled { BLUE } else { ORANGE };
         let said = group.filter(|q| q.iter().all(|v| v.is_finite()));
         let median = said.map_or(DASH.into(), |[_, _, median, ..]| amount(median));

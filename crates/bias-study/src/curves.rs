@@ -170,6 +170,10 @@ where
         let colour = curve.colour;
         let mut inside: Vec<Point> = curve.points.clone();
         inside.retain(|p| p.x.is_finite() && p.y.is_finite());
+        let beyond: Vec<bool> = inside
+            .iter()
+            .map(|p| p.x < x.range.0 || p.x > x.range.1 || p.y < y.range.0 || p.y > y.range.1)
+            .collect();
         for p in &mut inside {
             p.x = p.x.clamp(x.range.0, x.range.1);
             p.y = p.y.clamp(y.range.0, y.range.1);
@@ -182,8 +186,9 @@ where
         }
         let line = inside.iter().map(|p| (p.x, p.y));
         chart.draw_series(LineSeries::new(line, colour.mix(0.7).stroke_width(2)))?;
-        for p in &inside {
-            draw_mark(root, chart.backend_coord(&(p.x, p.y)), curve.shape, colour.mix(1.0))?;
+        for (p, beyond) in inside.iter().zip(beyond) {
+            let colour = colour.mix(if beyond { 0.4 } else { 1.0 });
+            draw_mark(root, chart.backend_coord(&(p.x, p.y)), curve.shape, colour)?;
         }
         if let Some(last) = inside.last().filter(|_| !curve.letter.is_empty()) {
             // In turn at one side and the other, so that letters of marks in one place do not hide each other.

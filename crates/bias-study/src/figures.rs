@@ -14,7 +14,7 @@ mod layers;
 mod matrices;
 mod transfer;
 
-pub(crate) use answers::{NONE_MISSING, kinds_of, points};
+pub(crate) use answers::{MOST_PAIRS, NONE_MISSING, kinds_of, points};
 pub(crate) use differences::MOST_ROWS;
 
 /// The folder beside the page that its captions name.
@@ -78,11 +78,20 @@ pub(crate) fn plates(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     Ok(plates)
 }
 
-/// What a file about the `index`th context is called: any label becomes letters, digits and hyphens.
+/// What a file about the `index`th context is called: any label becomes letters, digits and single hyphens.
 pub(crate) fn file_name(what: &str, index: usize, context: &str) -> String {
     const LONGEST: usize = 40;
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = format!("{what}-{}-{context}", index + 1).chars().take(LONGEST).map(plain).collect();
+    let mut name = format!("{what}-{}-", index + 1);
+    for c in context.chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c.to_ascii_lowercase());
+        } else if !name.ends_with('-') {
+            name.push('-');
+        }
+        if name.len() >= LONGEST {
+            break;
+        }
+    }
     name.trim_end_matches('-').into()
 }
 

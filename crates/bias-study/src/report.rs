@@ -12,7 +12,9 @@ use crate::StudyError;
 use crate::boxes::amount;
 use crate::certainty::{Certainty, probability};
 use crate::charts::{self, shade};
-use crate::figures::{FIGURES, MOST_ROWS, NONE_MISSING, Plate, file_name, kinds_of, look_of, plates, points};
+use crate::figures::{
+    FIGURES, MOST_PAIRS, MOST_ROWS, NONE_MISSING, Plate, file_name, kinds_of, look_of, plates, points,
+};
 use crate::findings::{Family, Findings};
 use crate::results::{Baseline, Estimate, Results, Scope, TrainedOn, VariationBaseline};
 use crate::tables::{
@@ -110,7 +112,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         certainty_summary => found.certainty_summary(),
         shortfall_summary => found.shortfall_summary(),
         panels => page.panels(),
-        most_rows => MOST_ROWS,
+        most => [MOST_ROWS, MOST_PAIRS],
         none_missing => NONE_MISSING,
         legend => legend.collect::<Vec<_>>(),
         matrices => matrices(&main), other_matrices => matrices(&others),
@@ -144,7 +146,7 @@ impl Page<'_> {
         let panel = |((i, own), sure): ((usize, &Baseline), Certainty)| {
             let prompts = self.0.results.prompts.contexts.iter().find(|c| c.context == own.context);
             let kinds = kinds_of(&self.0, own).into_iter().map(|k| {
-                let said = k.kind.map_or("no number, in all".into(), |kind| kind.to_string());
+                let said = k.kind.map_or("without a number, in all".into(), |kind| kind.to_string());
                 context! { said, shares => k.shares, difference => k.difference }
             });
             let widest = own.variations.iter().filter(|v| v.effect().is_some());

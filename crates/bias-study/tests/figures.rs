@@ -105,7 +105,7 @@ fn numbers_are_those_of_the_results() {
     let answers = rows(&figure(&results, "answers-2-commercial"));
     assert_eq!(answers[2], ["commercial", "b", "held_out", "white", "1", "1.5", "2", "2.5", "1234.5", "2"]);
     let kinds = rows(&figure(&results, "kinds"));
-    assert_eq!(kinds[0], ["financial", "no_number", "0.25", "0.125", "0.125", "0.0625", "0.1875"]);
+    assert_eq!(kinds[0], ["financial", "without_number", "0.25", "0.125", "0.125", "0.0625", "0.1875"]);
     assert_eq!(kinds[2], ["financial", "refusal", "0.25", "0", "0.25", "", ""]);
     let shortfall = rows(&figure(&results, "shortfall"));
     assert_eq!(shortfall[0][3..7], ["financial", "commercial", "0.3", "0.3125"]);

@@ -15,7 +15,7 @@ use crate::sheet::{Line, Sheet};
 use crate::tables::{fixed, short};
 
 /// A drawing of answers shows no more variations than this.
-const MOST_PAIRS: usize = 24;
+pub(crate) const MOST_PAIRS: usize = 24;
 /// Shares of answers below this are not worth a drawing.
 const NEGLIGIBLE: f64 = 5e-4;
 /// What is said where they all are.
@@ -102,11 +102,11 @@ pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
     for own in &found.results.baseline {
         for kind in kinds_of(found, own) {
             let [a, b] = kind.shares;
-            let said = kind.kind.map_or("no_number".into(), |k| k.to_string().replace(' ', "_"));
+            let said = kind.kind.map_or("without_number".into(), |k| k.to_string().replace(' ', "_"));
             let line = Line::new().context(&own.context).text(&said).number(a).number(b);
             sheet.push(line.estimate(&kind.difference));
             let label = match kind.kind {
-                None => format!("{}: no number", short(own.context.as_str(), 20)),
+                None => format!("{}: without a number", short(own.context.as_str(), 20)),
                 Some(kind) => format!("of these: {kind}"),
             };
             let mark = |value, shape, colour| Mark { value, interval: None, shape, colour };
