@@ -171,3 +171,21 @@ fn labels_are_no_formulas() {
 fn equal_results_make_equal_files() {
     assert_eq!(figures(&results("financial")).unwrap(), figures(&results("financial")).unwrap());
 }
+
+#[test]
+fn every_figure_and_column_is_documented() {
+    let docs = include_str!("../../../docs/results-schema.md");
+    let (_, docs) = docs.split_once("# figures/").unwrap();
+    let mut results = results("financial");
+    results.strategies.iter_mut().for_each(|s| s.perplexity_change = Some(0.01));
+    for own in check(&results) {
+        let general =
+            |what: &str| if own.name.starts_with(what) { format!("{what}N-CONTEXT") } else { String::new() };
+        let names = [own.name.clone(), general("smd-"), general("answers-")];
+        let row = docs.lines().find(|line| names.iter().any(|name| line.contains(&format!("`{name}`"))));
+        let row = row.unwrap_or_else(|| panic!("{} is not documented", own.name));
+        for column in own.csv.lines().next().unwrap().split(',') {
+            assert!(row.contains(&format!("`{column}`")), "{column} of {} is not documented", own.name);
+        }
+    }
+}
