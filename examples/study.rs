@@ -9,8 +9,8 @@ use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
 use bias_model::Decoding;
 use bias_study::{
-    Experiment, Manifest, PromptSet, Results, Settings, Shard, Study, StudyOptions, Timing, compared,
-    markdown, merge, report, tables, timing_table, write,
+    Experiment, FIGURES, Manifest, PromptSet, Results, Settings, Shard, Study, StudyOptions, Timing,
+    compared, figures, markdown, merge, report, tables, timing_table, write,
 };
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
@@ -134,7 +134,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     Manifest::seal(&args.out)?;
     println!("Time\n{}", timing_table(&timing));
     println!(
-        "Finished in {seconds:.0} s. {} holds results.json, masks/ and report.html: open that one in a browser.",
+        "Finished in {seconds:.0} s. {} holds results.json, masks/, figures/ and report.html: open that one in a browser.",
         args.out.display()
     );
     Ok(())
@@ -142,6 +142,13 @@ fn run(args: &Args) -> Result<(), Failure> {
 
 fn present(args: &Args, results: &Results) -> Result<(), Failure> {
     write(&args.out.join("report.html"), report(results)?.as_bytes())?;
+    let folder = args.out.join(FIGURES);
+    for figure in figures(results)? {
+        write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())?;
+        if let Some(svg) = &figure.svg {
+            write(&folder.join(format!("{}.svg", figure.name)), svg.as_bytes())?;
+        }
+    }
     if let Some(path) = &args.markdown {
         write(path, markdown(results).as_bytes())?;
     }

@@ -93,6 +93,8 @@ impl Reference {
                 people += 1.0;
             }
             let one = [measured];
+            let numbers = answers.numbers(Names::Everybody);
+            let distribution = measure.distribution(numbers, !own.higher_is_better)?;
             variations.push(VariationBaseline {
                 variation: variation.name.clone(),
                 split: variation.split,
@@ -101,6 +103,7 @@ impl Reference {
                 interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks)).interval,
                 significance: significances.next().flatten(),
                 means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, own.higher_is_better)),
+                distribution,
             });
         }
         for shares in kinds.values_mut() {
@@ -114,6 +117,7 @@ impl Reference {
             inlier: measure.estimate(&arms, |picks| Measure::inlier(&all, picks)),
             variations,
             answers: kinds,
+            no_number: Some(measure.estimate(&arms, |picks| Measure::no_number(&all, picks))),
             unexplored: unexplored / f64::max(people, 1.0),
             detectable: detectable(&all, &arms),
         })

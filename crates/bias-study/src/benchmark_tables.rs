@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bias_core::UnitKind;
 
 use crate::benchmark::{Benchmark, MATCHED, ORACLE, Tried};
-use crate::charts::{self, Curve, Shape, method_colour};
+use crate::charts::{self, Shape, method_colour};
+use crate::curves::{self, Curve, Point};
 use crate::report::ReportError;
 use crate::results::{Estimate, Scope, TrainedOn};
 use crate::tables::{DASH, fixed, percent, share, signed};
@@ -305,18 +306,19 @@ pub fn pareto_chart(benchmark: &Benchmark, scope: Scope) -> Result<String, Repor
         if !reduction.is_finite() {
             continue;
         }
-        let point = (line.share(), reduction.max(-0.5));
+        let point = Point { x: line.share(), y: reduction.max(-0.5), interval: None };
         match curves.iter_mut().find(|(method, _)| *method == line.method) {
             Some((_, curve)) => curve.points.push(point),
             None => {
                 let colour = method_colour(curves.len());
-                curves.push((line.method, Curve { points: vec![point], colour, shape: Shape::Dot }));
+                let (shape, letter) = (Shape::Dot, String::new());
+                curves.push((line.method, Curve { points: vec![point], colour, shape, letter }));
             }
         }
     }
-    let names: Vec<_> = curves.iter().map(|(name, curve)| (*name, curve.colour)).collect();
+    let names: Vec<_> = curves.iter().map(|(name, curve)| (format!("● {name}"), curve.colour)).collect();
     let curves: Vec<Curve> = curves.into_iter().map(|(_, curve)| curve).collect();
-    let range = charts::range_of_curves(&curves, 0.0);
+    let range = curves::range_of(&curves, 0.0, (-1.0, 1.02));
     let title = format!("Reduction against the share of weights pruned, {}", benchmark.model);
-    Ok(charts::standing_alone(&charts::against_share(&title, &curves, range, true)?, &names))
+    Ok(charts::standing_alone(&curves::against_share(&title, &curves, range, true)?, &names))
 }

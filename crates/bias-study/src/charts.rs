@@ -1,18 +1,18 @@
-//! Charts as SVG that stands in a page, and the colours of heat maps.
+//! Dot plots as SVG that stands in a page, what all drawings have in common, and the colours of heat maps.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::report::ReportError;
-use crate::tables::{percent, share, short};
+use crate::tables::{percent, short};
 
 /// Blue and orange: told apart with any colour vision, and in grey.
 pub(crate) const BLUE: RGBColor = RGBColor(0, 94, 162);
 pub(crate) const ORANGE: RGBColor = RGBColor(204, 85, 0);
 pub(crate) const GREY: RGBColor = RGBColor(120, 120, 120);
-const INK: RGBColor = RGBColor(34, 34, 34);
-const GRID: RGBColor = RGBColor(226, 226, 222);
+pub(crate) const INK: RGBColor = RGBColor(34, 34, 34);
+pub(crate) const GRID: RGBColor = RGBColor(226, 226, 222);
 /// Okabe and Ito's, the light ones darkened to be read on white.
 const METHODS: [RGBColor; 9] = [
     RGBColor(0, 94, 162),
@@ -27,14 +27,21 @@ const METHODS: [RGBColor; 9] = [
 ];
 const FONT: &str = "sans-serif";
 const ROW: u32 = 23;
+const HEADER: u32 = 18;
+/// Where what is said under a picture begins.
+const MARGIN: usize = 46;
 
 /// How a mark looks: by shape as well as by colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Dot,
+    /// A hollow dot.
+    Ring,
     Diamond,
     /// A short upright stroke.
     Tick,
+    /// A filled diamond as wide as its interval, as forest plots end with.
+    Summary,
 }
 
 /// A value with its interval.
@@ -51,8 +58,14 @@ pub(crate) struct Mark {
 pub(crate) struct Row {
     pub label: String,
     pub marks: Vec<Mark>,
-    /// Said at the right end.
-    pub note: String,
+    /// Said at the right end, one under each of the axis's columns.
+    pub notes: Vec<String>,
+}
+
+impl Row {
+    fn is_summary(&self) -> bool {
+        self.marks.iter().any(|mark| mark.shape == Shape::Summary)
+    }
 }
 
 /// The horizontal axis of a dot plot, and its room.
@@ -64,14 +77,8 @@ pub(crate) struct Axis<'a> {
     pub width: u32,
     /// Pixels for labels on the left and notes on the right.
     pub margins: (u32, u32),
-}
-
-/// A method's line against the share of weights pruned.
-#[derive(Debug, Clone)]
-pub(crate) struct Curve {
-    pub points: Vec<(f64, f64)>,
-    pub colour: RGBColor,
-    pub shape: Shape,
+    /// What the notes are, column by column.
+    pub columns: &'a [&'a str],
 }
 
 /// The colour of the `index`th method.
@@ -107,12 +114,8 @@ pub(crate) fn range_of<'a>(rows: impl IntoIterator<Item = &'a Row>, limit: (f64,
     padded(ends, 0.0, limit)
 }
 
-/// The range that holds all curves and `origin`.
-pub(crate) fn range_of_curves<'a>(curves: impl IntoIterator<Item = &'a Curve>, origin: f64) -> (f64, f64) {
-    padded(curves.into_iter().flat_map(|c| &c.points).map(|p| p.1), origin, (-1.0, 1.02))
-}
-
-fn padded(values: impl Iterator<Item = f64>, origin: f64, limit: (f64, f64)) -> (f64, f64) {
+/// The range that holds all finite values and `origin`, no wider than `limit`.
+pub(crate) fn padded(values: impl Iterator<Item = f64>, origin: f64, limit: (f64, f64)) -> (f64, f64) {
     let ends =
         values.filter(|v| v.is_finite()).fold((origin, origin), |(low, high), v| (v.min(low), v.max(high)));
     let pad = if ends.1 > ends.0 { (ends.1 - ends.0) * 0.04 } else { 0.1 };
@@ -124,12 +127,14 @@ fn padded(values: impl Iterator<Item = f64>, origin: f64, limit: (f64, f64)) -> 
 /// # Errors
 /// Plotters cannot draw it.
 pub(crate) fn dots(title: &str, rows: &[Row], axis: Axis) -> Result<String, ReportError> {
-    let size = (axis.width, ROW * rows.len() as u32 + 54);
+    let size = (axis.width, ROW * rows.len() as u32 + 54 + HEADER);
+    let column =
+        i32::try_from(axis.margins.1).unwrap_or(0) / i32::try_from(axis.columns.len()).unwrap_or(1).max(1);
     drawn(title, size, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin_left(axis.margins.0)
             .margin_right(axis.margins.1)
-            .margin_top(4)
+            .margin_top(4 + HEADER)
             .x_label_area_size(44)
             .build_cartesian_2d(axis.range.0..axis.range.1, 0.0..rows.len() as f64)?;
         let label = |x: &f64| if axis.percent { percent(*x) } else { tick(*x) };
@@ -149,14 +154,27 @@ pub(crate) fn dots(title: &str, rows: &[Row], axis: Axis) -> Result<String, Repo
         let zero = [(0.0, 0.0), (0.0, rows.len() as f64)];
         chart.draw_series([PathElement::new(zero, INK.stroke_width(1))])?;
         let right = Pos::new(HPos::Right, VPos::Center);
+        let note = text(13).color(&GREY).pos(Pos::new(HPos::Left, VPos::Center));
+        let notes = chart.backend_coord(&(axis.range.1, 0.0)).0 + 10;
+        for (at, header) in (0..).map(|i| notes + i * column).zip(axis.columns) {
+            root.draw(&Text::new((*header).to_owned(), (at, 12), note.clone()))?;
+        }
         for (i, row) in rows.iter().enumerate() {
             let middle = rows.len() as f64 - i as f64 - 0.5;
             let (left, y) = chart.backend_coord(&(axis.range.0, middle));
-            let at_right = chart.backend_coord(&(axis.range.1, middle)).0 + 10;
             let characters = axis.margins.0 as usize / 8;
-            root.draw(&Text::new(short(&row.label, characters), (left - 10, y), text(14).pos(right)))?;
-            let note = text(13).color(&GREY).pos(Pos::new(HPos::Left, VPos::Center));
-            root.draw(&Text::new(row.note.clone(), (at_right, y), note))?;
+            root.draw(&Text::new(
+                visible(&short(&row.label, characters)),
+                (left - 10, y),
+                text(14).pos(right),
+            ))?;
+            for (at, said) in (0..).map(|i| notes + i * column).zip(&row.notes) {
+                root.draw(&Text::new(visible(said), (at, y), note.clone()))?;
+            }
+            if row.is_summary() && !i.checked_sub(1).and_then(|i| rows.get(i)).is_some_and(Row::is_summary) {
+                let above = [(axis.range.0, middle + 0.5), (axis.range.1, middle + 0.5)];
+                chart.draw_series([PathElement::new(above, GREY.stroke_width(1))])?;
+            }
             // Marks of one row stand a little above each other, but for strokes.
             let standing = row.marks.iter().filter(|m| m.shape != Shape::Tick).count() as f64;
             let mut above = 0.16 * (standing - 1.0);
@@ -164,7 +182,16 @@ pub(crate) fn dots(title: &str, rows: &[Row], axis: Axis) -> Result<String, Repo
                 let y = if mark.shape == Shape::Tick { middle } else { middle + above };
                 above -= if mark.shape == Shape::Tick { 0.0 } else { 0.32 };
                 let inside = |x: f64| x.clamp(axis.range.0, axis.range.1);
-                if let Some([low, high]) = mark.interval.filter(|i| i.iter().all(|x| x.is_finite())) {
+                let interval = mark.interval.filter(|i| i.iter().all(|x| x.is_finite()));
+                if mark.shape == Shape::Summary {
+                    let [low, high] = interval.unwrap_or([mark.value; 2]).map(inside);
+                    if mark.value.is_finite() {
+                        let at = |x| chart.backend_coord(&(x, y));
+                        summary(root, [at(low), at(inside(mark.value)), at(high)], mark.colour)?;
+                    }
+                    continue;
+                }
+                if let Some([low, high]) = interval {
                     let line = [(inside(low), y), (inside(high), y)];
                     chart.draw_series([PathElement::new(line, mark.colour.mix(0.65).stroke_width(2))])?;
                 }
@@ -184,88 +211,49 @@ pub(crate) fn dots(title: &str, rows: &[Row], axis: Axis) -> Result<String, Repo
     })
 }
 
-/// Lines against the share of weights pruned, on a logarithmic axis.
-///
-/// # Errors
-/// Plotters cannot draw it.
-pub(crate) fn against_share(
-    title: &str,
-    curves: &[Curve],
-    range: (f64, f64),
-    in_percent: bool,
-) -> Result<String, ReportError> {
-    let points = || curves.iter().flat_map(|c| &c.points).filter(|p| p.0 > 0.0 && p.1.is_finite());
-    let low = points().map(|p| p.0).fold(1.0, f64::min) / 1.6;
-    let high = points().map(|p| p.0).fold(low, f64::max) * 1.6;
-    drawn(title, (360, 330), |root| {
-        let mut chart = ChartBuilder::on(root)
-            .margin(6)
-            .margin_right(14)
-            .x_label_area_size(42)
-            .y_label_area_size(46)
-            .build_cartesian_2d((low..high).log_scale(), range.0..range.1)?;
-        let label = |y: &f64| if in_percent { percent(*y) } else { tick(*y) };
-        chart
-            .configure_mesh()
-            .x_labels(4)
-            .y_labels(7)
-            .x_label_formatter(&|x| share(*x))
-            .y_label_formatter(&label)
-            .x_desc("share of weights pruned")
-            .label_style(text(13))
-            .axis_desc_style(text(14))
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(GRID)
-            .draw()?;
-        if range.0 < 0.0 {
-            chart.draw_series([PathElement::new([(low, 0.0), (high, 0.0)], INK.stroke_width(1))])?;
-        }
-        for curve in curves {
-            let mut inside: Vec<(f64, f64)> = curve.points.iter().copied().filter(|p| p.0 > 0.0).collect();
-            inside.retain(|p| p.1.is_finite());
-            for point in &mut inside {
-                point.1 = point.1.clamp(range.0, range.1);
-            }
-            chart.draw_series(LineSeries::new(inside.clone(), curve.colour.mix(0.7).stroke_width(2)))?;
-            for point in &inside {
-                draw_mark(root, chart.backend_coord(point), curve.shape, curve.colour.mix(1.0))?;
-            }
-        }
-        Ok(())
-    })
-}
-
-/// A picture of its own: with the namespace that files need, and names under it in their curves' colours.
-pub(crate) fn standing_alone(chart: &str, names: &[(&str, RGBColor)]) -> String {
+/// A picture of its own: with the namespace that files need, and what its marks mean under it, each in its colour.
+pub(crate) fn standing_alone(chart: &str, key: &[(String, RGBColor)]) -> String {
     const LINE: usize = 17;
-    const ABREAST: usize = 2;
+    const CHARACTER: usize = 7;
     let Some((size, rest)) = chart.split_once("viewBox=\"0 0 ").and_then(|(_, rest)| rest.split_once('"'))
     else {
         return chart.into();
     };
     let (width, height) = size.split_once(' ').unwrap_or((size, "0"));
     let [width, height] = [width, height].map(|n| n.parse::<usize>().unwrap_or_default());
-    let legend = names.iter().enumerate().map(|(i, (name, colour))| {
-        let name = escaped(name);
-        let (x, y) = (46 + i % ABREAST * width / ABREAST, height + 12 + i / ABREAST * LINE);
+    let longest = key.iter().map(|(said, _)| said.chars().count()).max().unwrap_or_default();
+    let abreast = (width.saturating_sub(MARGIN) / (longest * CHARACTER + 12)).clamp(1, 4);
+    let legend = key.iter().enumerate().map(|(i, (said, colour))| {
+        let (x, y) = (MARGIN + i % abreast * (width - MARGIN) / abreast, height + 12 + i / abreast * LINE);
         format!(
-            "<text x=\"{x}\" y=\"{y}\" font-family=\"{FONT}\" font-size=\"13\" fill=\"{}\">● {name}</text>",
-            hex(*colour)
+            "<text x=\"{x}\" y=\"{y}\" font-family=\"{FONT}\" font-size=\"13\" fill=\"{}\">{}</text>",
+            hex(*colour),
+            escaped(said)
         )
     });
     let body = rest.strip_suffix("</svg>\n").or_else(|| rest.strip_suffix("</svg>")).unwrap_or(rest);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {}\"{body}{}</svg>\n",
-        height + names.len().div_ceil(ABREAST) * LINE + 6,
+        height + key.len().div_ceil(abreast) * LINE + 6,
         legend.collect::<String>()
     )
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Failure<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Failure<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
 
-fn draw_mark<'a>(
+/// A diamond from end to end of an interval, no narrower than a mark.
+fn summary<'a>(
+    root: &Area<'a>,
+    [low, middle, high]: [(i32, i32); 3],
+    colour: RGBColor,
+) -> Result<(), Failure<'a>> {
+    let (left, right) = (low.0.min(middle.0 - 4), high.0.max(middle.0 + 4));
+    let corners = [(left, middle.1), (middle.0, middle.1 - 7), (right, middle.1), (middle.0, middle.1 + 7)];
+    root.draw(&Polygon::new(corners.to_vec(), colour))
+}
+
+pub(crate) fn draw_mark<'a>(
     root: &Area<'a>,
     at: (i32, i32),
     shape: Shape,
@@ -276,6 +264,11 @@ fn draw_mark<'a>(
     };
     match shape {
         Shape::Dot => root.draw(&Circle::new(at, 5, colour.filled())),
+        Shape::Ring => {
+            root.draw(&Circle::new(at, 5, WHITE.filled()))?;
+            root.draw(&Circle::new(at, 5, colour.stroke_width(2)))
+        }
+        Shape::Summary => summary(root, [at; 3], RGBColor(colour.0, colour.1, colour.2)),
         Shape::Diamond => {
             let corners = around(&[(0, -6), (6, 0), (0, 6), (-6, 0)]);
             root.draw(&Polygon::new(corners.clone(), WHITE))?;
@@ -286,18 +279,18 @@ fn draw_mark<'a>(
     }
 }
 
-fn text(size: u32) -> TextStyle<'static> {
+pub(crate) fn text(size: u32) -> TextStyle<'static> {
     // Plotters writes sizes divided by 1.24.
     (FONT, f64::from(size) * 1.24).into_font().color(&INK)
 }
 
-fn tick(value: f64) -> String {
+pub(crate) fn tick(value: f64) -> String {
     let text = crate::tables::fixed(value, 2);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 
 /// Runs `draw` on an empty picture and turns it into one that scales with the page.
-fn drawn(
+pub(crate) fn drawn(
     title: &str,
     (width, height): (u32, u32),
     draw: impl for<'a> FnOnce(&Area<'a>) -> Result<(), Failure<'a>>,
@@ -309,7 +302,9 @@ fn drawn(
     done.map_err(|error| ReportError::Chart { chart: title.into(), reason: error.to_string() })?;
     let body = svg.split_once('>').map_or("", |(_, body)| body);
     let title = escaped(title);
-    Ok(format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\">{body}"))
+    Ok(format!(
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>{body}"
+    ))
 }
 
 /// A label from somebody's file, as text of a picture.
@@ -321,5 +316,11 @@ fn escaped(label: &str) -> String {
         '"' => "&quot;".into(),
         c => String::from(c),
     };
-    label.chars().map(of).collect()
+    visible(label).chars().map(of).collect()
+}
+
+/// The same without what no XML file may hold.
+pub(crate) fn visible(label: &str) -> String {
+    let kept = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    label.chars().map(|c| if kept(c) { c } else { '\u{fffd}' }).collect()
 }

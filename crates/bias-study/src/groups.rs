@@ -146,7 +146,7 @@ fn compared(all: &Measured, groups: &[&Group], first: &Group, second: &Group) ->
     let own = all.moments.iter().zip(groups).filter_map(|(m, group)| Some((side(group)?, m)));
     let mut moments: Vec<NameMoments> = own.map(|(arm, m)| NameMoments { arm, ..*m }).collect();
     moments.sort_by_key(|m| m.arm);
-    Measured { moments, shares: Vec::new(), unexplored: all.unexplored, bounds: None }
+    Measured { moments, shares: Vec::new(), unparsed: Vec::new(), unexplored: all.unexplored, bounds: None }
 }
 
 /// Cohen's *f*, mean over the variations that have one; `groups` says where each name belongs.
@@ -174,7 +174,13 @@ mod tests {
 
     fn measured(values: &[[f64; 2]]) -> Measured {
         let moments = values.iter().map(|own| NameMoments::of(Arm::A, &own.map(|v| (v, 1.0))));
-        Measured { moments: moments.collect(), shares: Vec::new(), unexplored: 0.0, bounds: None }
+        Measured {
+            moments: moments.collect(),
+            shares: Vec::new(),
+            unparsed: Vec::new(),
+            unexplored: 0.0,
+            bounds: None,
+        }
     }
 
     #[test]

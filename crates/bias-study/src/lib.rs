@@ -29,6 +29,7 @@
 //! | benchmark, benchmark_tables | [`Study::benchmark`], [`Benchmark`]: every method at every budget, against the truth where it is known |
 //! | results | [`Results`] and its parts: the content of `results.json` |
 //! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
+//! | figures | [`figures()`], [`Figure`]: the report's figures as files, each with its numbers as CSV |
 //! | significance | [`Significance`]: whether a difference could be chance |
 //! | truth | [`Truth`]: what carries a planted model's bias |
 //! | pairs | [`PairSet`], [`score_pairs`]: sentence pairs in the schema of CrowS-Pairs, and which of two a model prefers |
@@ -40,12 +41,16 @@ mod asking;
 mod baseline;
 mod benchmark;
 mod benchmark_tables;
+mod boxes;
 mod bundle;
 mod candidate;
+mod certainty;
 mod charts;
 mod compare;
+mod curves;
 mod error;
 mod experiment;
+mod figures;
 mod finding;
 mod findings;
 mod finetune;
@@ -67,9 +72,11 @@ mod perplexity;
 mod progress;
 mod prompts;
 mod provenance;
+mod questions;
 mod report;
 mod results;
 mod save;
+mod sheet;
 mod significance;
 mod store;
 mod strategies;
@@ -89,6 +96,7 @@ pub use candidate::Candidate;
 pub use compare::compared;
 pub use error::StudyError;
 pub use experiment::{Experiment, Shard};
+pub use figures::{FIGURES, Figure, figures};
 pub use finding::Finding;
 pub use groups::{GroupDifferences, GroupPair};
 pub use likelihood::token_log_probs;
@@ -104,7 +112,7 @@ pub use provenance::{Program, Provenance};
 pub use report::{ReportError, report};
 pub use results::{
     Baseline, ContextInfo, ContextOverlap, Estimate, FORMAT, Location, ModelInfo, Outcome, PromptInfo,
-    Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,
+    QUANTILES, Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,
 };
 pub use save::write;
 pub use significance::Significance;

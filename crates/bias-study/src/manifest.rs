@@ -12,7 +12,7 @@ use crate::experiment::jobs;
 use crate::provenance::sha256_of_file;
 use crate::save::{UNFINISHED, read, write};
 use crate::store::{MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Record, Store, piece_name};
-use crate::{PromptSet, Provenance, Results, StudyError, report};
+use crate::{FIGURES, PromptSet, Provenance, Results, StudyError, figures, report};
 
 /// What a finished study's folder holds: every file with its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +125,12 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     }
     if report(&again)?.as_bytes() != bytes(&folder.join("report.html"))? {
         problems.push("report.html is not made of results.json by this version".into());
+    }
+    for figure in figures(&again)? {
+        let csv = folder.join(FIGURES).join(format!("{}.csv", figure.name));
+        if figure.csv.as_bytes() != bytes(&csv)? {
+            problems.push(format!("{FIGURES}/{}.csv does not have the numbers of results.json", figure.name));
+        }
     }
     if problems.is_empty() { Ok((manifest, results)) } else { failed(problems) }
 }

@@ -40,7 +40,9 @@ pub fn headline(results: &Results) -> String {
     let before = |c: &&Context| found.baseline(c).map_or(DASH.into(), |b| format!("{:.2}", b.bias.value));
     let before: Vec<String> = contexts.iter().map(|c| format!("{c} {}", before(c))).collect();
     out + &format!(
-        "\n\nReduction of mean |SMD| [95 % interval over names] on held-out variations and names. Before pruning, over all variations and names: {}.\n",
-        before.join(", ")
+        "\n\nReduction of mean |SMD| [95 % interval over names] on held-out variations and names. Before pruning, over all variations and names: {}.\n\n{} {}\n",
+        before.join(", "),
+        found.certainty_summary(),
+        found.shortfall_summary()
     )
 }

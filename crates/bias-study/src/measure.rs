@@ -1,11 +1,11 @@
 use bias_metrics::{
     Arm, Bootstrap, Bounds, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting,
-    explored_range, inlier_share, smd, smd_bounds, smd_resampled, winsorise,
+    explored_range, inlier_share, smd, smd_bounds, smd_resampled, weighted_quantile, winsorise,
 };
 use bias_model::Decoding;
 use serde::{Deserialize, Serialize};
 
-use crate::results::{Estimate, Settings};
+use crate::results::{Estimate, QUANTILES, Settings};
 use crate::significance::{Significance, significances};
 
 /// One variation reduced to what every statistic needs: moments and inlier shares per name.
@@ -14,6 +14,8 @@ pub(crate) struct Measured {
     pub moments: Vec<NameMoments>,
     /// Weight within the fences, and all of it, per name.
     pub shares: Vec<(f64, f64)>,
+    /// Weight of answers that give no number, per name.
+    pub unparsed: Vec<f64>,
     /// Mean probability of answers that were not followed.
     pub unexplored: f64,
     /// Between what the effect must lie, whatever those answers say.
@@ -55,19 +57,48 @@ impl Measure {
             fences.map_or_else(|| (0.0, a.parsed() + a.unparsed), |fences| inlier_share(a, fences))
         };
         let shares = answers.iter().map(share).collect();
+        let unparsed = answers.iter().map(|a| a.unparsed).collect();
         let unexplored = answers.iter().map(|a| a.unexplored).sum::<f64>() / answers.len().max(1) as f64;
-        if answers.iter().any(|a| !a.values.is_empty()) {
-            let [low, high] = self.winsorise;
-            winsorise(&mut answers, low, high)?;
-        }
+        self.clamp(&mut answers)?;
         let exact = self.weighting == Weighting::Probability;
         let bounds = explored_range(&answers).filter(|_| exact).and_then(|r| smd_bounds(&answers, r));
         Ok(Measured {
             moments: answers.iter().map(NameAnswers::moments).collect(),
             shares,
+            unparsed,
             unexplored,
             bounds,
         })
+    }
+
+    /// Clamps one variation's answers to the wanted quantiles.
+    fn clamp(&self, answers: &mut [NameAnswers]) -> Result<(), MetricError> {
+        let [low, high] = self.winsorise;
+        let any = answers.iter().any(|a| !a.values.is_empty());
+        if any { winsorise(answers, low, high) } else { Ok(()) }
+    }
+
+    /// [`QUANTILES`] of each group's clamped answers; `turned` says that values were turned round, and turns them back.
+    pub(crate) fn distribution(
+        &self,
+        mut answers: Vec<NameAnswers>,
+        turned: bool,
+    ) -> Result<[Option<[f64; 5]>; 2], MetricError> {
+        self.clamp(&mut answers)?;
+        let sign = if turned { -1.0 } else { 1.0 };
+        let quantiles = |arm: Arm| {
+            let own = answers.iter().filter(|a| a.arm == arm).flat_map(|a| &a.values);
+            let own: Vec<(f64, f64)> = own.map(|(value, weight)| (sign * value, *weight)).collect();
+            if own.iter().all(|(_, weight)| *weight == 0.0) {
+                return Ok(None);
+            }
+            let mut found = QUANTILES;
+            for q in &mut found {
+                *q = weighted_quantile(&own, *q)?;
+            }
+            Ok(Some(found))
+        };
+        Ok([quantiles(Arm::A)?, quantiles(Arm::B)?])
     }
 
     /// The standardized mean difference of one variation, unless a group has no numbers.
@@ -137,6 +168,21 @@ impl Measure {
         (total > 0.0).then(|| inside / total)
     }
 
+    /// Share of answers that give no number, over some variations for a pick of names: arm A's less arm B's.
+    pub(crate) fn no_number(all: &[&Measured], picks: &[usize]) -> Option<f64> {
+        let mut sums = [(0.0, 0.0); 2];
+        for measured in all {
+            for &pick in picks {
+                let side = measured.moments.get(pick)?.arm;
+                let (none, total) = sums.get_mut(usize::from(side == Arm::B))?;
+                *none += measured.unparsed.get(pick)?;
+                *total += measured.shares.get(pick)?.1;
+            }
+        }
+        let [a, b] = sums.map(|(none, total)| (total > 0.0).then(|| none / total));
+        Some(a? - b?)
+    }
+
     /// How likely each variation's difference is by chance.
     pub(crate) fn significances(
         &self,
@@ -149,5 +195,45 @@ impl Measure {
     /// How many of the variations have no finite effect.
     pub(crate) fn degenerate(&self, all: &[&Measured]) -> usize {
         all.iter().filter(|m| self.effect(m).and_then(EffectSize::value).is_none()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(arm: Arm, values: &[f64], unparsed: f64) -> NameAnswers {
+        NameAnswers { arm, values: values.iter().map(|v| (*v, 1.0)).collect(), unparsed, unexplored: 0.0 }
+    }
+
+    #[test]
+    fn distributions_read_as_answered() {
+        let measure = Measure::new(&Settings { winsorise: [0.0, 0.9], ..Settings::default() }).unwrap();
+        let answers =
+            vec![name(Arm::A, &[1.0, 2.0, 3.0, 4.0], 0.0), name(Arm::A, &[5.0], 0.0), name(Arm::B, &[], 2.0)];
+        let found = measure.distribution(answers, false).unwrap();
+        assert_eq!(found, [Some([1.0, 2.0, 3.0, 4.0, 5.0]), None]);
+        // A wild answer is clamped to the highest one that counts, as for the SMD.
+        let mut wild: Vec<f64> = (1..=10).map(f64::from).collect();
+        wild.push(1e9);
+        let [a, _] = measure.distribution(vec![name(Arm::A, &wild, 0.0)], false).unwrap();
+        assert_eq!(a, Some([1.0, 3.0, 6.0, 9.0, 10.0]));
+        // Where less is better, values were turned round; people read what was answered.
+        let turned = vec![name(Arm::B, &[-1.0, -2.0, -3.0, -4.0, -5.0], 0.0)];
+        assert_eq!(measure.distribution(turned, true).unwrap(), [None, Some([1.0, 2.0, 3.0, 4.0, 5.0])]);
+    }
+
+    #[test]
+    fn answers_without_a_number_are_compared_between_groups() {
+        let measure = Measure::new(&Settings::default()).unwrap();
+        let answers = vec![
+            name(Arm::A, &[1.0], 1.0),
+            name(Arm::A, &[1.0, 2.0], 0.0),
+            name(Arm::B, &[1.0, 2.0, 3.0], 1.0),
+        ];
+        let measured = measure.reduce(answers, None).unwrap();
+        assert_eq!(Measure::no_number(&[&measured], &[0, 1, 2]), Some(0.0));
+        assert_eq!(Measure::no_number(&[&measured], &[0, 0, 2]), Some(0.25));
+        assert_eq!(Measure::no_number(&[&measured], &[0, 1]), None, "nobody to compare with");
     }
 }

@@ -14,6 +14,9 @@ use crate::{Experiment, GroupDifferences, Significance};
 /// The value of `format` in files of this version.
 pub const FORMAT: &str = "bias-study/2";
 
+/// The quantiles that [`VariationBaseline::distribution`] holds.
+pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+
 /// Everything a study found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
@@ -146,6 +149,9 @@ pub struct Baseline {
     pub variations: Vec<VariationBaseline>,
     /// Share of each kind of answer, by group of names.
     pub answers: BTreeMap<Group, BTreeMap<AnswerKind, f64>>,
+    /// Share of answers that give no number: the first group's less the second's.
+    #[serde(default)]
+    pub no_number: Option<Estimate>,
     /// Mean probability of answers that were not followed.
     pub unexplored: f64,
     /// The smallest standardized mean difference that these names show in four of five cases, tested at the 5 % level in
@@ -174,6 +180,10 @@ pub struct VariationBaseline {
     pub significance: Option<Significance>,
     /// Mean answer of each group; absent when none of its answers is a number.
     pub means: [Option<f64>; 2],
+    /// [`QUANTILES`] of each group's answers, from the same clamped answers as the SMD, as they were given even where
+    /// less is better; absent when none of its answers is a number.
+    #[serde(default)]
+    pub distribution: [Option<[f64; 5]>; 2],
 }
 
 impl VariationBaseline {

@@ -42,9 +42,10 @@ pub(crate) fn significances(
         .collect())
 }
 
-/// How often a design should find what is there, and how often it may find what is not.
+/// How often a design should find what is there.
 const POWER: f64 = 0.8;
-const ALPHA: f64 = 0.05;
+/// How often it may find what is not.
+pub(crate) const ALPHA: f64 = 0.05;
 
 /// The smallest standardized mean difference that a test over these names finds in four of five cases, at the 5 % level, in
 /// one variation: the mean over variations, each with the share of its variance that lies between names.

@@ -3,9 +3,11 @@
 use bias_core::{Context, Sublayer};
 use comfy_table::{Cell, CellAlignment, Table};
 
-use crate::Timing;
-use crate::findings::{Family, Findings};
-use crate::results::{Estimate, Outcome, Results, Scope, TrainedOn};
+use crate::certainty::probability;
+use crate::findings::{Family, Findings, largest_differences};
+use crate::questions::questions;
+use crate::results::{Estimate, Outcome, Results, Scope, Split, TrainedOn};
+use crate::{Significance, Timing};
 
 /// Stands where there is no number.
 pub(crate) const DASH: &str = "–";
@@ -13,6 +15,9 @@ pub(crate) const DASH: &str = "–";
 const RULE_UNDER_HEADER: &str = "     ──            ";
 /// Contexts beside each other in one table; more go into a table below.
 const CONTEXTS_ABREAST: usize = 3;
+
+/// Variations of one context in the table of differences.
+const MOST_VARIATIONS: usize = 12;
 
 /// All of a study's findings for a terminal, the three named experiments first in their tables.
 #[must_use]
@@ -39,8 +44,24 @@ pub fn tables(results: &Results) -> String {
     let mut sentences = vec![found.overlap_summary()];
     sentences.extend(found.overlap_sentences());
     part("Experiment 3: overlap between contexts", &sentences, overlaps(&found));
+    let mut sentences = vec![found.certainty_summary()];
+    sentences.push(format!("Each context’s {MOST_VARIATIONS} largest differences at most; p by relabelling names; corrected within a context."));
+    part("How sure: differences before pruning", &sentences, variations(&found));
+    let note = "Reduction at home less that elsewhere, same names [95 % interval], each method at its middle budget; above zero is less elsewhere.";
+    part(
+        "How sure: reductions at home and elsewhere",
+        &[found.shortfall_summary(), note.into()],
+        shortfalls(&found),
+    );
     let note = "All contexts pooled; 1.0x is what a random mask of the same size would give.";
     part("Where the pruned weights lie", &[note.into()], locations(&found));
+    for own in questions(&found) {
+        let mut rows = table(own.header.iter().copied(), own.labels);
+        own.rows.iter().for_each(|row| {
+            rows.add_row(row.iter().map(|cell| short(cell, 44)));
+        });
+        part(&own.title, &[own.note], rows.to_string());
+    }
     // Labels come from files of others: none of them may steer the terminal.
     out.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
@@ -106,23 +127,6 @@ pub(crate) fn short(label: &str, longest: usize) -> String {
     cut.map_or(label.into(), |_| label.chars().take(longest.saturating_sub(1)).chain(['…']).collect())
 }
 
-/// Seconds as people say them.
-pub(crate) fn seconds(value: f64) -> String {
-    match value {
-        v if v >= 3600.0 => format!("{:.0} h {:.0} min", (v / 3600.0).floor(), (v % 3600.0 / 60.0).floor()),
-        v if v >= 60.0 => format!("{:.0} min {:.0} s", (v / 60.0).floor(), (v % 60.0).floor()),
-        v => fixed(v, 1) + " s",
-    }
-}
-
-/// Bytes as people say them.
-pub(crate) fn bytes(value: Option<u64>) -> String {
-    value.map_or(DASH.into(), |b| match b as f64 / f64::from(1 << 20) {
-        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
-        mib => format!("{mib:.0} MiB"),
-    })
-}
-
 fn joined(value: String, interval: String) -> String {
     if interval.is_empty() || value == DASH { value } else { format!("{value} {interval}") }
 }
@@ -138,25 +142,79 @@ fn table<T: Into<String>>(header: impl IntoIterator<Item = T>, left: usize) -> T
 
 fn baseline(found: &Findings) -> String {
     let [a, b] = &found.results.prompts.races;
-    let header =
-        ["context", "mean |SMD|", "signed", "strongest variation", "inlier", "unexplored"].map(String::from);
-    let mut table =
-        table(header.into_iter().chain([format!("names ({} / {})", short(a, 12), short(b, 12))]), 1);
-    for own in &found.results.baseline {
+    let header = [
+        "context",
+        "mean |SMD|",
+        "signed",
+        "strongest variation",
+        "significant",
+        "detectable",
+        "inlier",
+        "unexplored",
+    ];
+    let names = format!("names ({} / {})", short(a, 12), short(b, 12));
+    let mut table = table(header.map(String::from).into_iter().chain([names]), 1);
+    for (own, sure) in found.results.baseline.iter().zip(found.certainties()) {
         let strongest = own.variations.iter().filter_map(|v| Some((v, v.effect()?)));
         let strongest = strongest.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
-        let names = found.results.prompts.contexts.iter().find(|c| c.context == own.context).map(|c| c.names);
         table.add_row([
             short(own.context.as_str(), 20),
             estimate(&own.bias),
             signed_estimate(&own.signed),
             strongest.map_or(DASH.into(), |(v, smd)| format!("{} {}", short(&v.variation, 20), signed(smd))),
+            if sure.tested == 0 { DASH.into() } else { format!("{} of {}", sure.holm, sure.tested) },
+            sure.detectable.map_or(DASH.into(), |d| fixed(d, 2)),
             estimate(&own.inlier),
             share(own.unexplored),
-            names.map_or(DASH.into(), |[a, b]| format!("{a} / {b}")),
+            sure.names.map_or(DASH.into(), |[a, b]| format!("{a} / {b}")),
         ]);
     }
     table.to_string()
+}
+
+fn variations(found: &Findings) -> String {
+    let header = ["context", "variation", "part", "SMD", "p", "Holm", "false discovery"];
+    let mut table = table(header, 3);
+    for own in &found.results.baseline {
+        for v in largest_differences(own, MOST_VARIATIONS) {
+            let effect = Estimate { value: v.effect().unwrap_or(f64::NAN), interval: v.interval };
+            let p = |of: fn(&Significance) -> f64| probability(v.significance.as_ref().map(of));
+            table.add_row([
+                short(own.context.as_str(), 20),
+                short(&v.variation, 24),
+                if v.split == Split::HeldOut { "held out".into() } else { "attribution".into() },
+                signed_estimate(&effect),
+                p(|s| s.p),
+                p(|s| s.holm),
+                p(|s| s.false_discovery),
+            ]);
+        }
+    }
+    table.to_string()
+}
+
+fn shortfalls(found: &Findings) -> String {
+    let all = found.shortfalls();
+    let part = |abreast: &[&Context]| {
+        let header = ["method", "budget", "made from"].map(String::from);
+        let mut table = table(header.into_iter().chain(abreast.iter().map(|c| short(c.as_str(), 20))), 2);
+        for own in all.chunk_by(|a, b| a.strategy.id == b.strategy.id) {
+            let Some(first) = own.first() else { continue };
+            let cell = |c: &Context| match own.iter().find(|s| s.outcome.context == *c) {
+                Some(there) => percent_estimate(&there.estimate),
+                None if c == first.from => "home".into(),
+                None => DASH.into(),
+            };
+            let Family { method, budget, .. } = first.family;
+            let names = [method.into(), budget.into(), short(first.from.as_str(), 20)];
+            table.add_row(names.into_iter().chain(abreast.iter().map(|c| cell(c))));
+        }
+        table.to_string()
+    };
+    if all.is_empty() {
+        return String::new();
+    }
+    found.contexts().chunks(CONTEXTS_ABREAST).map(part).collect::<Vec<_>>().join("\n")
 }
 
 fn transfer(found: &Findings) -> String {
@@ -306,4 +364,21 @@ pub fn timing_table(timing: &Timing) -> String {
     }
     table.add_row(["all".into(), seconds(total), String::new()]);
     format!("{table}\n  peak memory {}", bytes(timing.peak_memory_bytes))
+}
+
+/// Seconds as people say them.
+fn seconds(value: f64) -> String {
+    match value {
+        v if v >= 3600.0 => format!("{:.0} h {:.0} min", (v / 3600.0).floor(), (v % 3600.0 / 60.0).floor()),
+        v if v >= 60.0 => format!("{:.0} min {:.0} s", (v / 60.0).floor(), (v % 60.0).floor()),
+        v => fixed(v, 1) + " s",
+    }
+}
+
+/// Bytes as people say them.
+fn bytes(value: Option<u64>) -> String {
+    value.map_or(DASH.into(), |b| match b as f64 / f64::from(1 << 20) {
+        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
+        mib => format!("{mib:.0} MiB"),
+    })
 }

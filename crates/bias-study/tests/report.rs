@@ -1,101 +1,9 @@
 //! Page and tables: nothing from a file runs or is fetched, and no number is made up.
 
-#![allow(clippy::unwrap_used)] // helpers of tests, which clippy.toml does not see
+mod made_up;
 
-use bias_metrics::EffectSize;
-use bias_study::{Results, report, tables};
-use serde_json::{Value, json};
-
-const HOSTILE: &str = "<script src=\"//x.y\">&'";
-
-fn estimate(value: f64) -> Value {
-    json!({ "value": value, "interval": [value - 0.2, value + 0.2] })
-}
-
-/// Two contexts, one method and its null, each tested everywhere.
-fn results(first: &str) -> Results {
-    let contexts = [first, "commercial"];
-    let info = |c: &&str| {
-        json!({
-            "context": c, "higher_is_better": true, "attribution": [first], "held_out": ["b"], "names": [3, 4],
-            "example": format!("What should I offer {first}?"),
-        })
-    };
-    let variation = |name: &str, split: &str, smd: f64| json!({ "variation": name, "split": split, "smd": { "finite": smd }, "interval": [smd - 0.1, smd + 0.1], "means": [2.0, 1.0] });
-    let baseline = |c: &&str| {
-        json!({
-            "context": c, "bias": estimate(0.5), "signed": estimate(0.4), "inlier": estimate(0.75),
-            "variations": [variation(first, "attribution", 0.5), variation("b", "held_out", -0.25)],
-            "answers": { "white_men": { "number": 1.0 } }, "unexplored": 0.0,
-        })
-    };
-    let methods = [("wanda-b-a", "15%"), ("random", "as wanda 15%"), (first, "7")];
-    let strategy = |c: &str, (method, budget): (&str, &str)| {
-        json!({
-            "id": format!("{c}/{method}/{budget}"), "method": method, "unit": "weight", "trained_on": { "context": c },
-            "budget": budget, "weights": 10, "share": 0.01, "mask": "00", "perplexity_change": null,
-        })
-    };
-    let outcome = |from: &str, (method, budget): (&str, &str), on: &str| {
-        json!({
-            "strategy": format!("{from}/{method}/{budget}"), "context": on,
-            "scope": if from == on { "held_out" } else { "cross_context" }, "before": 0.5, "after": estimate(0.25),
-            "signed_after": -0.25, "reduction": estimate(if from == on { 0.6 } else { 0.3 }),
-            "inlier": estimate(0.75), "inlier_before": 0.75, "degenerate": 0,
-        })
-    };
-    let made = contexts.iter().flat_map(|c| methods.map(|m| (*c, m)));
-    let overlap = |(method, budget): (&str, &str)| {
-        json!({
-            "method": method, "budget": budget, "contexts": contexts, "jaccard": 0.25, "jaccard_by_chance": 0.015625,
-            "coefficient": 0.25, "coefficient_by_chance": null,
-        })
-    };
-    let results = json!({
-        "format": "bias-study/2",
-        "model": { "name": first, "fingerprint": "ab", "dims": {
-            "layers": 2, "d_model": 4, "heads": 2, "kv_heads": 1, "d_head": 2, "d_mlp": 8, "vocab": 16 } },
-        "prompts": { "sha256": "cd", "races": ["white", "black"], "contexts": contexts.iter().map(info).collect::<Vec<_>>() },
-        "settings": { "seed": 0, "decoding": "greedy", "resamples": 2000, "winsorise": [0.01, 0.99], "tukey_k": 1.5, "quick": true },
-        "focus": contexts,
-        "experiments": ["transfer"],
-        "baseline": contexts.iter().map(baseline).collect::<Vec<_>>(),
-        "neutral_perplexity": null,
-        "strategies": made.clone().map(|(c, m)| strategy(c, m)).collect::<Vec<_>>(),
-        "outcomes": made.flat_map(|(c, m)| contexts.map(|on| outcome(c, m, on))).collect::<Vec<_>>(),
-        "overlaps": methods.map(overlap),
-        "locations": [
-            { "strategy": format!("{first}/wanda-b-a/15%"), "layer": 1, "sublayer": "mlp", "chosen": 8, "expected": 4.0, "deviation": 1.0 },
-        ],
-    });
-    serde_json::from_value(results).unwrap()
-}
-
-/// Leaves no number and no list standing.
-fn emptied(mut results: Results) -> Results {
-    for own in &mut results.baseline {
-        for estimate in [&mut own.bias, &mut own.signed, &mut own.inlier] {
-            (estimate.value, estimate.interval) = (f64::NAN, None);
-        }
-        for variation in &mut own.variations {
-            (variation.smd, variation.interval) = (Some(EffectSize::Degenerate { difference: 3.0 }), None);
-            variation.means = [None; 2];
-        }
-    }
-    for outcome in &mut results.outcomes {
-        for estimate in [&mut outcome.after, &mut outcome.reduction, &mut outcome.inlier] {
-            (estimate.value, estimate.interval) = (f64::NAN, None);
-        }
-        (outcome.before, outcome.signed_after, outcome.inlier_before) = (f64::NAN, f64::NAN, f64::NAN);
-    }
-    for overlap in &mut results.overlaps {
-        (overlap.jaccard, overlap.jaccard_by_chance, overlap.coefficient) = (None, None, None);
-    }
-    for location in &mut results.locations {
-        (location.chosen, location.expected, location.deviation) = (0, 0.0, 0.0);
-    }
-    results
-}
+use bias_study::{headline, report, tables};
+use made_up::{HOSTILE, emptied, results};
 
 #[test]
 fn hostile_labels_stay_text() {
@@ -175,5 +83,44 @@ fn nothing_found_is_still_a_page() {
 fn labels_cannot_steer_the_terminal() {
     let mut results = results("financial");
     results.model.name = "\u{1b}[2Jx".into();
+    results.baseline[0].variations[0].variation = "\u{1b}]0;y".into();
     assert!(!tables(&results).contains('\u{1b}'));
+}
+
+#[test]
+fn both_say_how_sure_they_are() {
+    let results = results("financial");
+    let page = report(&results).unwrap();
+    for text in [tables(&results), page.clone(), headline(&results)] {
+        for sentence in [
+            "Before pruning, 2 of 4 variations differ between the groups by more than chance after Holm’s correction, 0 \
+             without it (financial 1 of 2, commercial 1 of 2).",
+            "a difference of 0.38 standard deviations in one variation would be noticed",
+            "2 of 4 reductions are clearly smaller in the other context (the interval of the difference is above zero), 0 \
+             clearly larger, and 2 are not told apart.",
+        ] {
+            assert!(text.contains(sentence), "{sentence}\n{text}");
+        }
+    }
+    // Uncorrected, Holm and Benjamini–Hochberg; the smallest difference shown; the difference of reductions.
+    let table = tables(&results);
+    let found = |words: &[&str]| table.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(
+        found(&["commercial", "financial", "+0.50 [+0.40..+0.60]", "0.062", "0.031", "0.047"]),
+        "{table}"
+    );
+    assert!(found(&["commercial", "1 of 2", "0.38"]), "{table}");
+    assert!(found(&["wanda-b-a", "financial", "31% [11..51]"]), "{table}");
+    assert!(page.contains("0.031*"), "what is significant is marked");
+}
+
+#[test]
+fn a_gap_in_refusals_is_shown() {
+    let page = report(&results("financial")).unwrap();
+    // Half of one of two groups of names, and none of the others.
+    assert!(page.contains("<td class=\"text\">refusal</td><td>25%</td><td>0%</td><td>+25.0</td>"));
+    assert!(page.contains("<td>25%</td><td>12%</td><td>+12.5 [+6.2..+18.8]</td>"));
+    let mut silent = results("financial");
+    silent.baseline.iter_mut().for_each(|own| own.answers.clear());
+    assert!(report(&silent).unwrap().contains("Every answer gave a number"));
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bias_model::LanguageModel;
 use bias_study::{
-    Experiment, Manifest, PromptSet, Settings, Shard, Split, Study, StudyError, StudyOptions, merge, report,
-    verify, write,
+    Experiment, FIGURES, Manifest, PromptSet, Settings, Shard, Split, Study, StudyError, StudyOptions,
+    figures, merge, report, verify, write,
 };
 use burn::backend::{Autodiff, Flex};
 use rand::seq::SliceRandom as _;
@@ -55,6 +55,9 @@ fn finish(prompts: &PromptSet, out: &Path) {
     let results = study(prompts, options(out, None)).unwrap().run().unwrap();
     results.save(&out.join("results.json")).unwrap();
     write(&out.join("report.html"), report(&results).unwrap().as_bytes()).unwrap();
+    for figure in figures(&results).unwrap() {
+        write(&out.join(FIGURES).join(format!("{}.csv", figure.name)), figure.csv.as_bytes()).unwrap();
+    }
     Manifest::seal(out).unwrap();
 }
 
