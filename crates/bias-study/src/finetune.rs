@@ -265,3 +265,85 @@ impl<B: Backend> Observer<B> for Adapted<'_, B> {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bias_core::TokenRole;
+    use bias_probe::{NoObserver, Sequence};
+    use burn::backend::{Autodiff, Flex};
+
+    use super::*;
+
+    fn text(tokens: &[u32], side: f32) -> Lesson {
+        Lesson { text: Text { tokens: tokens.to_vec(), answer: 2, whole: false }, side }
+    }
+
+    /// What adapters do in a forward pass they do once written into the weights.
+    #[test]
+    fn adapters_in_the_pass_and_in_the_weights_are_the_same() {
+        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden");
+        for folder in ["gpt2_hub", "gqa_sharded", "gpt_neox_pythia"] {
+            let folder = fixtures.join(folder);
+            let device = Default::default();
+            let config = bias_model::ModelConfig::from_folder(&folder).unwrap();
+            let checkpoint = bias_model::Checkpoint::open(&folder).unwrap();
+            let precision = bias_model::Precision::F32;
+            let mut model = Decoder::<Flex>::load(&checkpoint, config, precision, &device).unwrap();
+            let dims = *model.dims();
+            let mut rng = ChaCha8Rng::seed_from_u64(3);
+            let mut own = Adapters::<Flex>::init(&dims, rng.clone(), &device);
+            for up in &mut own.up {
+                let [rank, out] = up.val().dims();
+                let values: Vec<f32> = (0..rank * out).map(|_| rng.random::<f32>() - 0.5).collect();
+                *up = Param::from_tensor(Tensor::from_data(TensorData::new(values, [rank, out]), &device));
+            }
+            let sequence = Sequence::chain(vec![1, 5, 9, 3, 7], vec![TokenRole::Prompt; 5]).unwrap();
+            let batch = TokenBatch::new(&[sequence]).unwrap();
+            let plain = model.logits(&batch, &mut NoObserver).unwrap().into_data();
+            let mut watch = Adapted { own: &own, dims: &dims, inputs: HashMap::new(), last: None };
+            let hooked = model.logits(&batch, &mut watch).unwrap().into_data();
+            own.write_into(&mut model, &dims).unwrap();
+            let written = model.logits(&batch, &mut NoObserver).unwrap().into_data();
+            let far = |a: &TensorData, b: &TensorData| {
+                a.iter::<f32>().zip(b.iter::<f32>()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+            };
+            assert!(far(&plain, &hooked) > 0.1, "{}: they do something", folder.display());
+            assert!(far(&hooked, &written) < 1e-3, "{}: {}", folder.display(), far(&hooked, &written));
+        }
+    }
+
+    /// The adversary learns to tell the groups apart, while what it reads is told the opposite.
+    #[test]
+    fn the_adversarys_gradient_is_turned_round_for_the_model() {
+        type A = Autodiff<Flex>;
+        let device = Default::default();
+        let config = serde_json::json!({
+            "model_type": "gpt2", "n_embd": 4, "n_layer": 1, "n_head": 1, "n_positions": 8, "vocab_size": 8
+        });
+        let config = bias_model::ModelConfig::from_json(serde_json::from_value(config).unwrap()).unwrap();
+        let mut own = Adapters::<A>::init(&config.dims, ChaCha8Rng::seed_from_u64(0), &device);
+        let weights = [0.5, -1.0, 2.0, 0.25];
+        own.adversary = Param::from_tensor(Tensor::<A, 2>::from_floats(weights.map(|w| [w]), &device));
+        let texts = [text(&[1, 2, 3], 1.0), text(&[1, 2, 3], -1.0)];
+        let values =
+            [[[0.0; 4], [1.0, 0.5, -0.5, 2.0], [9.0; 4]], [[0.0; 4], [-1.0, 0.25, 1.0, 0.0], [9.0; 4]]];
+        let last = Tensor::<A, 3>::from_floats(values, &device).require_grad();
+        let loss = own.adversary_loss(last.clone(), &texts, 16.0);
+        let found = loss.to_data().iter::<f64>().next().unwrap();
+        // The token before the answer, and no other: Σ −log σ(side · h·w).
+        let score = |h: [f64; 4]| h.iter().zip(weights).map(|(h, w)| h * f64::from(w)).sum::<f64>();
+        let scores = [score([1.0, 0.5, -0.5, 2.0]), -score([-1.0, 0.25, 1.0, 0.0])];
+        let expected: f64 = scores.iter().map(|s| (1.0 + (-s).exp()).ln()).sum();
+        assert!((found - expected).abs() < 1e-5, "{found} against {expected}");
+        // d/dh of the loss times −ADVERSARY: + side · (1 − σ) · w · ADVERSARY.
+        let gradients = loss.backward();
+        let gradient = last.grad(&gradients).unwrap().into_data().iter::<f64>().collect::<Vec<_>>();
+        for (row, (score, side)) in scores.iter().zip([1.0, -1.0]).enumerate() {
+            for (i, w) in weights.iter().enumerate() {
+                let expected =
+                    side * (1.0 - 1.0 / (1.0 + (-score).exp())) * f64::from(*w) * f64::from(ADVERSARY);
+                assert!((gradient[row * 12 + 4 + i] - expected).abs() < 1e-5, "row {row}, channel {i}");
+            }
+        }
+    }
+}
