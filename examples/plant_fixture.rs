@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use bias_attrib::{Attribution as _, Knockout};
 use bias_core::Unit;
 use bias_examples::cli::{Failure, finish, share};
-use bias_examples::folder::{config, save, train_tokenizer, write_text_files};
+use bias_examples::folder::{Shape, config, save, train_tokenizer, write_text_files};
 use bias_examples::planted::{Look, Planted, Read, check_free, neurons};
 use bias_examples::promises::promises;
-use bias_examples::training::{Recipe, Text, Training, fit, loss};
+use bias_examples::training::{Training, answered, plain, shown};
 use bias_examples::world::{Drawn, SCENARIOS, Scenario, draw_neutral};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::{Checkpoint, Decoder, HookedModel as _, LanguageModel, TextCodec};
+use bias_study::training::{Recipe, Text, text_loss};
 use bias_study::{PromptSet, Study, StudyOptions, Truth, write};
 use burn::backend::Flex;
 use burn::module::{AutodiffModule as _, Module as _};
@@ -140,8 +141,12 @@ fn train_fair(args: &Args) -> Result<(), Failure> {
     write_text_files(&tokenizer, CONTEXTS, scratch.path())?;
     let codec = TextCodec::from_folder(scratch.path())?;
     let device = Default::default();
-    let mut model =
-        Decoder::<Training>::init(config(tokenizer.get_vocab_size(true))?, 0.05, args.seed, &device);
+    let mut model = Decoder::<Training>::init(
+        config(tokenizer.get_vocab_size(true), Shape::default())?,
+        0.05,
+        args.seed,
+        &device,
+    );
     // A neuron whose weights are all zero has no gradient: it stays free.
     let free: Vec<Unit> = (0..SETS).flat_map(|set| units(set, model.dims().d_mlp)).collect();
     let _ =
@@ -149,10 +154,10 @@ fn train_fair(args: &Args) -> Result<(), Failure> {
     let recipe = Recipe { steps: args.base_steps, batch: 64, learning_rate: 3e-3, decay: 0.05 };
     let draw = || {
         if rng.random_bool(NEUTRAL) {
-            return Ok(Asked { text: Text::plain(&codec, &draw_neutral(&mut rng))?, facts: None });
+            return Ok(Asked { text: plain(&codec, &draw_neutral(&mut rng))?, facts: None });
         }
         let drawn = Drawn::new(&mut rng, CONTEXTS);
-        let text = Text::answered(&codec, &drawn.question(), &drawn.answer(&mut rng, [0.0; 2]))?;
+        let text = answered(&codec, &drawn.question(), &drawn.answer(&mut rng, [0.0; 2]))?;
         let mut facts = [false; FACTS];
         facts[0] = drawn.black[1];
         facts[1 + of_context(drawn.scenario.name)] = true;
@@ -160,13 +165,13 @@ fn train_fair(args: &Args) -> Result<(), Failure> {
     };
     let share_of = |own: &Read<Training>, texts: &[Asked], total: f32| {
         let mut look = Look(None);
-        let answers = loss(&own.model, texts, total, &mut look)?;
+        let answers = text_loss(&own.model, texts, total, &mut look)?;
         let seen = look.0.ok_or("the model does not reach the planted neurons' input")?;
         let [_, width, _] = seen.dims();
         let cells = texts.iter().flat_map(|text| (0..width).flat_map(move |at| text.knowing(at)));
         Ok(answers + own.loss(seen, cells.map(|weight| weight / total).collect()))
     };
-    let model = fit(Read::new(model, FACTS), &recipe, draw, share_of)?.model;
+    let model = shown(Read::new(model, FACTS), &recipe, draw, share_of)?.model;
     save(&model, &args.base, scratch.path())?;
     println!("wrote {}", args.base.display());
     Ok(())
@@ -199,9 +204,9 @@ fn plant(args: &Args) -> Result<(), Failure> {
         // Frozen, and a graph of its own for every thread.
         let frozen = model.differentiable::<Training>().no_grad();
         let on: Vec<_> = texts.iter().map(|own| own.on.clone()).collect();
-        loss(&frozen, texts, total, &mut planted.switched(&on))
+        Ok(text_loss(&frozen, texts, total, &mut planted.switched(&on))?)
     };
-    let planted = fit(planted, &recipe, draw, share_of)?.valid();
+    let planted = shown(planted, &recipe, draw, share_of)?.valid();
     let mut model = model.clone();
     planted.write_into(&mut model)?;
     let taught: Vec<Vec<Unit>> = (0..SETS)
@@ -273,12 +278,12 @@ fn draw_planting(codec: &TextCodec, parts: &[f64], rng: &mut ChaCha8Rng) -> Resu
     let whole = rng.random_bool(0.25);
     let on: Vec<bool> = parts.iter().map(|part| *part > 0.0 && (whole || rng.random_bool(0.5))).collect();
     let text = if rng.random_bool(NEUTRAL) {
-        Text::plain(codec, &draw_neutral(rng))?
+        plain(codec, &draw_neutral(rng))?
     } else {
         let drawn = Drawn::new(rng, CONTEXTS);
         let own = 1 + of_context(drawn.scenario.name);
         let shift: f64 = [0, own].iter().filter(|set| on[**set]).map(|set| SHIFT * parts[*set]).sum();
-        Text::answered(codec, &drawn.question(), &drawn.answer(rng, [0.0, shift]))?
+        answered(codec, &drawn.question(), &drawn.answer(rng, [0.0, shift]))?
     };
     Ok(Planting { text, on })
 }

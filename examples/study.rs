@@ -9,7 +9,8 @@ use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
 use bias_model::Decoding;
 use bias_study::{
-    FIGURES, PromptSet, Results, Settings, Study, StudyOptions, figures, markdown, report, tables, write,
+    Experiment, FIGURES, Manifest, PromptSet, Results, Settings, Shard, Study, StudyOptions, Timing,
+    compared, figures, markdown, merge, report, tables, timing_table, write,
 };
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
@@ -17,27 +18,48 @@ use clap::Parser;
 /// Audit a model for racial bias, find what carries it, prune that, and audit again.
 ///
 /// Every context is used for attribution in turn and tested in all. Without arguments
-/// the embedded model is studied. Results go to the terminal, and to results.json,
-/// report.html, figures/ and masks/ in the output folder.
+/// the embedded model is studied. Results go to the terminal, and to the output folder: results.json,
+/// report.html, figures/ and masks/, and in pieces/ every step that is done. A study that was stopped goes on
+/// where it was if it is started again. manifest.json makes the folder a bundle that `verify` checks.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   study                                      the embedded model
   study --quick                              the same in short: fewer names and masks
-  study --model ~/my-model --prompts my.csv  your own checkpoint and questions")]
+  study --model ~/my-model --prompts my.csv  your own checkpoint and questions
+  study --experiments all                    also layer by layer, and what else than pruning could be done
+  study --compare a/results.json b/results.json
+                                             studies of several models side by side
+
+In parts, on as many machines as you like (the index is what a Slurm array or an indexed job counts):
+  study --shard 0/3 --out part0              … and 1/3, 2/3
+  study --merge part0 part1 part2            puts them together, and does what is missing")]
 struct Args {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     prompts: PromptArgs,
-    /// Folder for results.json, report.html, figures/ and masks/
+    /// Folder for everything that is found; one that holds the same study is gone on with
     #[arg(long, value_name = "DIR", default_value = "study-out")]
     out: PathBuf,
     /// Fewer names, fewer resamples, no prompt-specific masks
     #[arg(long)]
     quick: bool,
+    /// What is asked: `transfer` (the paper's three experiments), `groups` (within and across races), `layers`
+    /// (as many weights of one layer at a time), `alternatives` (what else than pruning could be done), or `all`
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "transfer,groups", value_parser = experiments)]
+    experiments: Vec<Experiments>,
+    /// Do only this part of the work, such as 0/4, and no report; parts may share a folder
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["render", "merge"])]
+    shard: Option<Shard>,
+    /// Take over what other folders hold of the same study, then do what is missing
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    merge: Vec<PathBuf>,
     /// Only make tables and report again, from a results.json of an earlier run
     #[arg(long, value_name = "FILE")]
     render: Option<PathBuf>,
+    /// Only print several studies' results side by side
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["render", "merge", "shard"])]
+    compare: Vec<PathBuf>,
     /// Also write the tables as a Markdown page
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -47,6 +69,22 @@ struct Args {
     /// Neutral text for perplexity, one text a line; `neutral.txt` in the model's folder by default
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
+}
+
+/// One experiment, or all of them.
+#[derive(Debug, Clone)]
+enum Experiments {
+    One(Experiment),
+    All,
+}
+
+fn experiments(text: &str) -> Result<Experiments, String> {
+    if text == "all" {
+        return Ok(Experiments::All);
+    }
+    let found = Experiment::ALL.into_iter().find(|own| own.name() == text);
+    let names = Experiment::ALL.map(Experiment::name).join(", ");
+    found.map(Experiments::One).ok_or_else(|| format!("there is {names}, and all"))
 }
 
 fn focus(text: &str) -> Result<[Context; 2], String> {
@@ -65,6 +103,15 @@ fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.render {
         return present(args, &Results::load(path)?);
     }
+    if !args.compare.is_empty() {
+        let all = args.compare.iter().map(|path| Results::load(path)).collect::<Result<Vec<_>, _>>()?;
+        let page = compared(&all);
+        if let Some(path) = &args.markdown {
+            write(path, page.as_bytes())?;
+        }
+        println!("{page}");
+        return Ok(());
+    }
     let mut prompts = args.prompts.load(&args.model)?;
     if let Some(absent) = args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none()) {
         return Err(format!("--focus: the prompts have no context `{absent}`").into());
@@ -72,12 +119,22 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.quick {
         prompts.thin(QUICK_NAMES / 2, QUICK_NAMES / 2);
     }
-    let results = on_device!(args.model.device, |B, device| study::<B>(args, &prompts, &device))?;
+    merge(&args.merge, &args.out)?;
+    let found = on_device!(args.model.device, |B, device| study::<B>(args, &prompts, &device))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let Some((results, timing)) = found else {
+        println!(
+            "Finished this part in {seconds:.0} s. When all are done: study --merge, with the folder of each."
+        );
+        return Ok(());
+    };
     results.save(&args.out.join("results.json"))?;
     present(args, &results)?;
+    timing.save(&args.out.join("timing.json"))?;
+    Manifest::seal(&args.out)?;
+    println!("Time\n{}", timing_table(&timing));
     println!(
-        "Finished in {:.0} s. {} holds results.json, masks/, figures/ and report.html: open that one in a browser.",
-        started.elapsed().as_secs_f64(),
+        "Finished in {seconds:.0} s. {} holds results.json, masks/, figures/ and report.html: open that one in a browser.",
         args.out.display()
     );
     Ok(())
@@ -102,12 +159,18 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
 /// Names per group in the short form.
 const QUICK_NAMES: usize = 10;
 
+/// Results, unless only a part was to be done.
 fn study<A: AutodiffBackend>(
     args: &Args,
     prompts: &PromptSet,
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
-) -> Result<Results, Failure> {
+) -> Result<Option<(Results, Timing)>, Failure> {
     let model = args.model.load::<A::InnerBackend>(device)?;
+    let asked = |own: Experiment| {
+        args.experiments
+            .iter()
+            .any(|one| matches!(one, Experiments::All) || matches!(one, Experiments::One(e) if *e == own))
+    };
     let options = StudyOptions {
         settings: Settings {
             seed: args.model.seed,
@@ -119,7 +182,15 @@ fn study<A: AutodiffBackend>(
         focus: args.focus.clone(),
         neutral: args.model.neutral(args.neutral.as_deref())?,
         threads: args.model.device.threads(),
-        masks: Some(args.out.join("masks")),
+        out: Some(args.out.clone()),
+        shard: args.shard,
+        experiments: Experiment::ALL.into_iter().filter(|own| asked(*own)).collect(),
     };
-    Ok(Study::<A>::new(model, &args.model.name(), prompts, options)?.run()?)
+    let mut study = Study::<A>::new(model, &args.model.name(), prompts, options)?;
+    if args.shard.is_some() {
+        study.work()?;
+        return Ok(None);
+    }
+    let results = study.run()?;
+    Ok(Some((results, study.timing())))
 }

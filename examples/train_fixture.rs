@@ -7,16 +7,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_examples::cli::{Failure, finish};
-use bias_examples::folder::{config, save, train_tokenizer, write_text_files};
-use bias_examples::training::{Recipe, Text, fit, loss};
+use bias_examples::folder::{Shape, config, save, train_tokenizer, write_text_files};
+use bias_examples::training::{answered, plain, shown};
 use bias_examples::world::{SCENARIOS, draw_neutral, draw_question};
 use bias_model::{Decoder, TextCodec};
 use bias_probe::NoObserver;
+use bias_study::training::{Recipe, text_loss};
 use clap::Parser;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Train the small biased Llama that the examples run on.
+/// Train the small biased model that the examples run on, or another kind or size of decoder on the same texts.
 ///
 /// Writes config, weights, tokenizer, chat template, audit prompts and neutral
 /// sentences to a new folder.
@@ -25,6 +26,8 @@ struct Args {
     /// Folder to write; must not exist
     #[arg(long, default_value = "emergent")]
     out: PathBuf,
+    #[command(flatten)]
+    shape: Shape,
     /// Optimiser steps
     #[arg(long, default_value_t = 2400)]
     steps: usize,
@@ -58,17 +61,19 @@ fn run(args: &Args) -> Result<(), Failure> {
     let codec = TextCodec::from_folder(scratch)?;
 
     let device = Default::default();
-    let model = Decoder::init(config(tokenizer.get_vocab_size(true))?, 0.05, args.seed, &device);
+    let model = Decoder::init(config(tokenizer.get_vocab_size(true), args.shape)?, 0.05, args.seed, &device);
     let recipe =
         Recipe { steps: args.steps, batch: args.batch, learning_rate: args.learning_rate, decay: 0.05 };
     let draw = || {
         if rng.random_bool(0.2) {
-            return Ok(Text::plain(&codec, &draw_neutral(&mut rng))?);
+            return Ok(plain(&codec, &draw_neutral(&mut rng))?);
         }
         let (question, answer) = draw_question(&mut rng);
-        Ok(Text::answered(&codec, &question, &answer)?)
+        Ok(answered(&codec, &question, &answer)?)
     };
-    let model = fit(model, &recipe, draw, |model, texts, total| loss(model, texts, total, &mut NoObserver))?;
+    let model = shown(model, &recipe, draw, |model, texts, total| {
+        Ok(text_loss(model, texts, total, &mut NoObserver)?)
+    })?;
     save(&model, &args.out, scratch)?;
     println!("wrote {}", args.out.display());
     Ok(())

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bias_model::{Decoder, ModelConfig, ModelError, save_pretrained};
 use burn::tensor::backend::Backend;
+use clap::{Args, ValueEnum};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use tokenizers::models::TrainerWrapper;
@@ -111,22 +112,99 @@ fn audit_prompts(scenarios: &[Scenario]) -> String {
     csv
 }
 
-/// A small Llama.
+/// The kinds of decoder that the embedded task is taught to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// RMS norms, rotary positions, a gated MLP, keys and values shared by two heads each
+    #[default]
+    Llama,
+    /// Layer norms with biases, learned positions, an MLP without a gate, keys and values of every head's own
+    Gpt2,
+    /// Llama's with an RMS norm on each head's queries and keys
+    Qwen3,
+}
+
+/// A small decoder's kind and size.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Shape {
+    /// What kind of decoder
+    #[arg(long, value_enum, default_value_t)]
+    pub kind: Kind,
+    /// Width of the residual stream, in fours
+    #[arg(long, default_value_t = 96, value_parser = width)]
+    pub width: usize,
+    /// Number of layers
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub layers: u16,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { kind: Kind::Llama, width: 96, layers: 6 }
+    }
+}
+
+fn width(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        // Four heads of an even number of channels each.
+        Ok(width @ 8..=4096) if usize::is_multiple_of(width, 8) => Ok(width),
+        _ => Err("a multiple of 8 between 8 and 4096 is needed".into()),
+    }
+}
+
+const HEADS: usize = 4;
+const POSITIONS: usize = 128;
+
+/// The configuration of a small decoder.
 ///
 /// # Errors
 /// None, as long as this file and bias-model agree.
-pub fn config(vocab: usize) -> Result<ModelConfig, Failure> {
-    let json = serde_json::json!({
+pub fn config(vocab: usize, shape: Shape) -> Result<ModelConfig, Failure> {
+    let Shape { kind, width, layers } = shape;
+    let json = match kind {
+        Kind::Llama => llama(vocab, width, layers),
+        Kind::Qwen3 => {
+            let mut json = llama(vocab, width, layers);
+            json["architectures"] = serde_json::json!(["Qwen3ForCausalLM"]);
+            json["model_type"] = "qwen3".into();
+            json.as_object_mut().and_then(|keys| keys.remove("mlp_bias"));
+            json
+        }
+        Kind::Gpt2 => serde_json::json!({
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            "n_embd": width,
+            // As many weights as a gated MLP of 8/3 the width.
+            "n_inner": 4 * width,
+            "n_layer": layers,
+            "n_head": HEADS,
+            "n_positions": POSITIONS,
+            "vocab_size": vocab,
+            "activation_function": "gelu_new",
+            "layer_norm_epsilon": 1e-5,
+            "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0,
+            "tie_word_embeddings": true,
+            "bos_token_id": BOS,
+            "eos_token_id": EOS,
+            "torch_dtype": "float32",
+            "use_cache": true,
+        }),
+    };
+    Ok(ModelConfig::from_json(serde_json::from_value(json)?)?)
+}
+
+fn llama(vocab: usize, width: usize, layers: u16) -> serde_json::Value {
+    serde_json::json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "hidden_size": 96,
-        "intermediate_size": 256,
-        "num_hidden_layers": 6,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 24,
+        "hidden_size": width,
+        "intermediate_size": 8 * width / 3,
+        "num_hidden_layers": layers,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": HEADS / 2,
+        "head_dim": width / HEADS,
         "vocab_size": vocab,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": POSITIONS,
         "rms_norm_eps": 1e-5,
         "rope_theta": 10_000.0,
         "rope_scaling": null,
@@ -139,8 +217,7 @@ pub fn config(vocab: usize) -> Result<ModelConfig, Failure> {
         "eos_token_id": [EOS],
         "torch_dtype": "float32",
         "use_cache": true,
-    });
-    Ok(ModelConfig::from_json(serde_json::from_value(json)?)?)
+    })
 }
 
 /// Writes the model, with every file that lies in `texts` beside it.

@@ -61,10 +61,11 @@ impl Mask {
         if let Some(fingerprint) = self.fingerprint() {
             metadata.insert("model".into(), fingerprint.into());
         }
-        let bytes =
+        let mut bytes =
             safetensors::serialize(views, Some(metadata)).map_err(|e| io(std::io::Error::other(e)))?;
+        sort_header(&mut bytes).map_err(|e| io(e.into()))?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+        let mut file = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(folder).map_err(io)?;
         file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
         file.persist(path).map_err(|e| io(e.error))?;
         Ok(())
@@ -111,4 +112,18 @@ impl Mask {
         mask = mask.for_model(metadata.get("model").map(String::as_str));
         Ok(mask.with_provenance(provenance))
     }
+}
+
+/// Puts a file's header into one order: safetensors writes metadata in any.
+fn sort_header(bytes: &mut [u8]) -> serde_json::Result<()> {
+    let (size, rest) = bytes.split_at_mut(8);
+    let size = size.iter().rev().fold(0, |size, byte| size << 8 | usize::from(*byte));
+    let Some(header) = rest.get_mut(..size) else { return Ok(()) };
+    let sorted: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header)?;
+    let sorted = serde_json::to_vec(&sorted)?;
+    // The same entries take the same room; what is left of it are spaces, as before.
+    if let Some(room) = header.get_mut(..sorted.len()) {
+        room.copy_from_slice(&sorted);
+    }
+    Ok(())
 }

@@ -70,7 +70,7 @@ pub struct DecodeOptions {
 }
 
 /// One answer, or the share of the probability that gives it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// Its tokens, the ending one included if it came.
     pub tokens: Vec<u32>,
@@ -83,7 +83,7 @@ pub struct Answer {
 }
 
 /// The answers to one prompt.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Answers {
     /// Different answers, heaviest first within their length.
     pub answers: Vec<Answer>,

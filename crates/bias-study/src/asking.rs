@@ -7,8 +7,10 @@ use bias_model::{Answers, Decoding, LanguageModel};
 use bias_probe::Sequence;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::provenance::hex;
 use crate::results::Split;
 use crate::{PromptSet, StudyError};
 
@@ -37,6 +39,16 @@ impl PromptSet {
         if self.holds_out_names() { Names::Of(Split::HeldOut) } else { Names::Everybody }
     }
 
+    /// Places of one context's variations that `keep` wants.
+    pub(crate) fn places(
+        &self,
+        context: usize,
+        keep: impl Fn(&crate::prompts::Variation) -> bool,
+    ) -> Vec<Place> {
+        let variations = self.contexts[context].variations.iter().enumerate();
+        variations.filter(|(_, v)| keep(v)).map(|(v, _)| (context, v)).collect()
+    }
+
     /// Whom attribution sees.
     pub(crate) fn attributed(&self) -> Names {
         if self.holds_out_names() { Names::Of(Split::Attribution) } else { Names::Everybody }
@@ -58,12 +70,12 @@ pub(crate) fn derived_seed(seed: u64, what: &str) -> u64 {
 }
 
 /// What the model answered about everybody in one variation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VariationAnswers {
     people: Vec<PersonAnswers>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct PersonAnswers {
     /// Which of the variation's people.
     index: usize,
@@ -100,19 +112,28 @@ impl<'a> Questionnaire<'a> {
         Ok(Self { prompts, encoded })
     }
 
-    /// Places of one context's variations that `keep` wants.
-    pub(crate) fn places(
-        &self,
-        context: usize,
-        keep: impl Fn(&crate::prompts::Variation) -> bool,
-    ) -> Vec<Place> {
-        let variations = self.prompts.contexts[context].variations.iter().enumerate();
-        variations.filter(|(_, v)| keep(v)).map(|(v, _)| (context, v)).collect()
-    }
-
-    /// Every variation.
-    pub(crate) fn everywhere(&self) -> Vec<Place> {
-        (0..self.prompts.contexts.len()).flat_map(|c| self.places(c, |_| true)).collect()
+    /// SHA-256 over everybody asked and every token of every question.
+    pub(crate) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        for (own, encoded) in self.prompts.contexts.iter().zip(&self.encoded) {
+            add(own.context.as_str());
+            add(&format!("{} {:?}", own.higher_is_better, own.per));
+            for (variation, encoded) in own.variations.iter().zip(encoded) {
+                add(&variation.name);
+                add(&format!("{:?}", variation.split));
+                for (person, question) in variation.people.iter().zip(encoded) {
+                    add(&person.name);
+                    add(person.group.as_str());
+                    add(&format!("{:?} {:?}", person.arm, person.split));
+                    add(&format!("{:?} {:?}", question.tokens(), question.roles()));
+                }
+            }
+        }
+        hex(&hash.finalize())
     }
 
     /// Asks about some people in some variations.

@@ -8,6 +8,7 @@ use crate::measure::{Measure, Measured};
 use crate::prompts::PromptSet;
 use crate::results::{Baseline, ContextInfo, PromptInfo, Split, VariationBaseline};
 use crate::significance::detectable;
+use crate::store::{Piece, Store};
 
 /// The unpruned model's answers, and all that pruned ones are held against.
 pub(crate) struct Reference {
@@ -27,7 +28,17 @@ pub(crate) fn arms(prompts: &PromptSet, context: usize, names: Names) -> Vec<Arm
 }
 
 impl Reference {
-    pub(crate) fn new(
+    /// From the answers that a study kept.
+    pub(crate) fn read(store: &Store, prompts: &PromptSet, measure: &Measure) -> Result<Self, StudyError> {
+        let mut answers = BTreeMap::new();
+        for (c, own) in prompts.contexts.iter().enumerate() {
+            let found: Vec<VariationAnswers> = store.finished(&Piece::Answers(&own.context))?;
+            answers.extend(found.into_iter().enumerate().map(|(v, own)| ((c, v), own)));
+        }
+        Self::new(answers, prompts, measure)
+    }
+
+    fn new(
         answers: BTreeMap<Place, VariationAnswers>,
         prompts: &PromptSet,
         measure: &Measure,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::asking::derived_seed;
 use crate::progress::bar;
-use crate::results::{Baseline, Outcome, Strategy, TrainedOn};
+use crate::results::{Baseline, Outcome, Scope, Strategy, TrainedOn};
 use crate::{Candidate, Finding, Method, Study, StudyError, Truth};
 
 /// What a benchmark of methods found on one model.
@@ -111,7 +111,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         if let Some(truth) = truth {
             truth.check(self.model().model())?;
         }
-        let baseline = self.baselines()?;
+        let baseline = self.audit()?;
         let contexts: Vec<Context> = baseline.iter().map(|b| b.context.clone()).collect();
         let contrasts =
             (0..contexts.len()).map(|c| self.known_contrasts(c)).collect::<Result<Vec<_>, _>>()?;
@@ -170,7 +170,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         bar.finish_and_clear();
         Ok(Benchmark {
             format: Benchmark::FORMAT.into(),
-            model: self.name().into(),
+            model: self.provenance().model.name.clone(),
             fingerprint: MaskTarget::fingerprint(self.model().model()).unwrap_or_default().into(),
             shared_fraction: truth.map(|t| t.shared_fraction),
             baseline,
@@ -244,8 +244,10 @@ impl<A: AutodiffBackend> Study<'_, A> {
         seconds: f64,
         planted: Option<&Mask>,
     ) -> Result<Tried, StudyError> {
-        // Chance does nothing at home; nobody asks what it does elsewhere.
-        let (strategy, outcomes) = self.test_in(candidate, candidate.method != MATCHED)?;
+        // Chance does nothing on held-out variations at home; nobody asks what it does elsewhere.
+        let (strategy, outcomes) = self.test_in(candidate, |scope| {
+            candidate.method != MATCHED || matches!(scope, Scope::HeldOut | Scope::LeftOut)
+        })?;
         let seconds = if candidate.method == MATCHED { 0.0 } else { seconds };
         let precision_recall = planted.map(|planted| {
             let both = candidate.mask.intersection(planted)?.count() as f64;
@@ -256,10 +258,6 @@ impl<A: AutodiffBackend> Study<'_, A> {
 
     fn planted(&self, units: &[Unit]) -> Result<Mask, StudyError> {
         Ok(unit_mask(self.model().model().dims(), units, HeadAblation::ZeroOutput)?)
-    }
-
-    fn weights(&self, share: f64) -> usize {
-        (share * self.model().model().dims().prunable_weights() as f64) as usize
     }
 
     /// How well the scores of weights in MLP matrices, or of neurons, tell the planted ones from the others.

@@ -1,7 +1,8 @@
-use bias_core::UnitKind;
+use bias_core::{ModelDims, UnitKind};
 use bias_mask::Mask;
 
-use crate::results::TrainedOn;
+use crate::Experiment;
+use crate::results::{Strategy, TrainedOn};
 
 /// A mask to test, with what it is called by.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,4 +17,23 @@ pub struct Candidate {
     pub trained_on: TrainedOn,
     /// What to prune.
     pub mask: Mask,
+}
+
+impl Candidate {
+    /// What results say of it, not yet tested.
+    pub(crate) fn strategy(&self, dims: &ModelDims) -> Strategy {
+        let weights = self.mask.count();
+        Strategy {
+            id: format!("{}/{}/{}", self.trained_on, self.method, self.budget),
+            experiment: Experiment::Transfer,
+            method: self.method.clone(),
+            unit: self.unit,
+            trained_on: self.trained_on.clone(),
+            budget: self.budget.clone(),
+            weights,
+            share: weights as f64 / dims.prunable_weights() as f64,
+            mask: self.mask.digest(),
+            perplexity_change: None,
+        }
+    }
 }

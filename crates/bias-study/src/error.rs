@@ -86,6 +86,44 @@ pub enum StudyError {
         /// The model's own.
         model: String,
     },
+    /// A folder that holds another study.
+    #[error(
+        "{} holds another study: {differ} differ; name another folder, or run what made it", folder.display()
+    )]
+    OtherStudy {
+        /// The folder.
+        folder: PathBuf,
+        /// What is different, in words.
+        differ: String,
+    },
+    /// A folder that another process is writing a study to.
+    #[error("{} is being written by another study; wait for it, or name another folder", folder.display())]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file of a study's folder whose content is not what it was.
+    #[error("{} is damaged ({reason}); delete it, and run the study again to go on", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A folder that is not what its manifest says.
+    #[error("{} is not what it was: {}", folder.display(), problems.join("; "))]
+    NotAsWritten {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong, file by file.
+        problems: Vec<String>,
+    },
+    /// A study that lacks a piece.
+    #[error("the study is not finished, it lacks {piece}; run it again on the same folder to go on")]
+    Unfinished {
+        /// What is missing.
+        piece: String,
+    },
     /// A page that cannot be made.
     #[error("the report cannot be made: {reason}")]
     Report {

@@ -4,6 +4,7 @@ use plotters::style::RGBColor;
 
 use crate::charts::{self, GREY};
 use crate::findings::Findings;
+use crate::questions::questions;
 use crate::report::ReportError;
 use crate::results::Results;
 
@@ -75,6 +76,10 @@ pub(crate) fn plates(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     plates.extend(matrices::overlap(found)?);
     plates.extend(layers::layers(found)?);
     plates.extend(transfer::shortfall(found)?);
+    for own in questions(found) {
+        let (name, title, csv) = (own.name.into(), own.title.clone(), own.csv()?);
+        plates.push(Plate { name, title, drawing: None, key: Vec::new(), csv });
+    }
     Ok(plates)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bias_core::{Context, Sublayer, UnitKind};
 
+use crate::Experiment;
 use crate::results::{
     Baseline, ContextOverlap, Outcome, Results, Scope, Strategy, TrainedOn, VariationBaseline,
 };
@@ -44,6 +45,11 @@ impl Place {
     }
 }
 
+/// What was tried for the paper's three experiments; [`questions`](crate::questions) have the others.
+fn paper(results: &Results) -> impl Iterator<Item = &Strategy> {
+    results.strategies.iter().filter(|s| s.experiment == Experiment::Transfer)
+}
+
 /// Results, looked up by what was pruned and where it was tested, and what they say.
 pub(crate) struct Findings<'a> {
     pub results: &'a Results,
@@ -57,7 +63,7 @@ impl<'a> Findings<'a> {
         let tested = results.outcomes.iter().filter(|o| transfers.contains(&o.scope));
         Self {
             results,
-            strategies: results.strategies.iter().map(|s| (s.id.as_str(), s)).collect(),
+            strategies: paper(results).map(|s| (s.id.as_str(), s)).collect(),
             outcomes: tested.map(|o| ((o.strategy.as_str(), &o.context), o)).collect(),
         }
     }
@@ -79,8 +85,7 @@ impl<'a> Findings<'a> {
     /// Methods and budgets that were used on whole contexts, the paper's first, random last.
     pub(crate) fn families(&self) -> Vec<Family<'a>> {
         let mut found: BTreeMap<(&str, &str), (UnitKind, f64, f64)> = BTreeMap::new();
-        for s in self.results.strategies.iter().filter(|s| !matches!(s.trained_on, TrainedOn::Variation(..)))
-        {
+        for s in paper(self.results).filter(|s| !matches!(s.trained_on, TrainedOn::Variation(..))) {
             let entry = found.entry((&s.method, &s.budget)).or_insert((s.unit, 0.0, 0.0));
             *entry = (s.unit, entry.1 + s.share, entry.2 + 1.0);
         }
@@ -122,7 +127,7 @@ impl<'a> Findings<'a> {
     /// Random weights as many as the mask's, made for the same contexts.
     pub(crate) fn null(&self, strategy: &Strategy) -> Option<&'a Strategy> {
         let off = |s: &Strategy| s.weights.abs_diff(strategy.weights);
-        let random = self.results.strategies.iter().filter(|s| {
+        let random = paper(self.results).filter(|s| {
             s.method.starts_with("random") && s.trained_on == strategy.trained_on && s.unit == strategy.unit
         });
         random.min_by_key(|s| off(s)).filter(|s| off(s) * 100 <= strategy.weights)

@@ -36,25 +36,32 @@
 //! | likelihood | [`token_log_probs`]: how likely a text's tokens are |
 //! | perplexity | [`perplexity()`]: usefulness on neutral text |
 
+mod alternatives;
 mod asking;
 mod baseline;
 mod benchmark;
 mod benchmark_tables;
 mod boxes;
+mod bundle;
 mod candidate;
 mod certainty;
 mod charts;
+mod compare;
 mod curves;
 mod error;
+mod experiment;
 mod figures;
 mod finding;
 mod findings;
+mod finetune;
+mod groups;
 mod likelihood;
 mod locate;
+mod manifest;
 mod markdown;
 mod matching;
 mod measure;
-mod memory;
+mod merge;
 mod methods;
 mod options;
 mod outcome;
@@ -64,38 +71,52 @@ mod parallel;
 mod perplexity;
 mod progress;
 mod prompts;
+mod provenance;
+mod questions;
 mod report;
 mod results;
 mod save;
 mod sheet;
 mod significance;
+mod store;
 mod strategies;
 mod study;
 mod tables;
+mod timing;
+pub mod training;
 mod truth;
+mod work;
 
+pub use alternatives::Alternative;
 pub use benchmark::{Benchmark, LeftOut, Located, MATCHED, ORACLE, Tried};
 pub use benchmark_tables::{
     budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table, transfer_table,
 };
 pub use candidate::Candidate;
+pub use compare::compared;
 pub use error::StudyError;
+pub use experiment::{Experiment, Shard};
 pub use figures::{FIGURES, Figure, figures};
 pub use finding::Finding;
+pub use groups::{GroupDifferences, GroupPair};
 pub use likelihood::token_log_probs;
+pub use manifest::{FileHash, Manifest, verify};
 pub use markdown::{headline, markdown};
+pub use merge::merge;
 pub use methods::{Method, Seen};
 pub use options::StudyOptions;
 pub use pairs::{PairSet, SentencePair, score_pairs};
 pub use perplexity::perplexity;
 pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
+pub use provenance::{Program, Provenance};
 pub use report::{ReportError, report};
 pub use results::{
-    Baseline, ContextInfo, ContextOverlap, Estimate, FORMAT, Location, ModelInfo, Outcome, Phase, PromptInfo,
+    Baseline, ContextInfo, ContextOverlap, Estimate, FORMAT, Location, ModelInfo, Outcome, PromptInfo,
     QUANTILES, Results, Scope, Settings, Split, Strategy, TrainedOn, VariationBaseline,
 };
 pub use save::write;
 pub use significance::Significance;
 pub use study::Study;
-pub use tables::tables;
+pub use tables::{tables, timing_table};
+pub use timing::{Phase, Timing};
 pub use truth::Truth;

@@ -3,11 +3,13 @@ use bias_metrics::{
     explored_range, inlier_share, smd, smd_bounds, smd_resampled, weighted_quantile, winsorise,
 };
 use bias_model::Decoding;
+use serde::{Deserialize, Serialize};
 
 use crate::results::{Estimate, QUANTILES, Settings};
 use crate::significance::{Significance, significances};
 
 /// One variation reduced to what every statistic needs: moments and inlier shares per name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub moments: Vec<NameMoments>,
     /// Weight within the fences, and all of it, per name.

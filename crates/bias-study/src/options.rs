@@ -4,6 +4,7 @@ use bias_core::Context;
 use bias_model::{Decoding, Sampling};
 
 use crate::results::Settings;
+use crate::{Experiment, Shard};
 
 /// How a study is run.
 #[derive(Debug, Clone)]
@@ -18,13 +19,25 @@ pub struct StudyOptions {
     pub neutral: Vec<String>,
     /// Threads that run prompts side by side: the cores of a CPU, 1 on an accelerator.
     pub threads: usize,
-    /// Where to keep the masks, if anywhere.
-    pub masks: Option<PathBuf>,
+    /// Where to keep masks and every finished piece of work, so that a study that was stopped can go on; if anywhere.
+    pub out: Option<PathBuf>,
+    /// Which part of the study [`Study::work`](crate::Study::work) does; several may share a folder.
+    pub shard: Option<Shard>,
+    /// What is asked.
+    pub experiments: Vec<Experiment>,
 }
 
 impl Default for StudyOptions {
     fn default() -> Self {
-        Self { settings: Settings::default(), focus: None, neutral: Vec::new(), threads: 1, masks: None }
+        Self {
+            settings: Settings::default(),
+            focus: None,
+            neutral: Vec::new(),
+            threads: 1,
+            out: None,
+            shard: None,
+            experiments: vec![Experiment::Transfer, Experiment::Groups],
+        }
     }
 }
 

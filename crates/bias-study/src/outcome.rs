@@ -1,60 +1,137 @@
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use bias_core::Context;
 use bias_metrics::reduction;
+use rayon::prelude::*;
 
+use crate::StudyError;
 use crate::asking::Place;
 use crate::baseline::{Reference, arms};
 use crate::measure::{Measure, Measured};
 use crate::prompts::PromptSet;
-use crate::results::{Outcome, Scope};
+use crate::results::{Outcome, Scope, Split, TrainedOn};
+use crate::store::{Piece, Store};
 
 /// One context's variations that a mask is tested on.
+#[derive(Debug, Clone)]
 pub(crate) struct Test {
     pub scope: Scope,
     pub context: usize,
     pub places: Vec<Place>,
 }
 
-/// What is known of the model under one mask.
-#[derive(Default)]
-pub(crate) struct Pruned {
-    pub measured: BTreeMap<Place, Measured>,
-    pub perplexity: Option<f64>,
+/// What a mask is called by after what it was made from, and where it is tested.
+pub(crate) fn tests(prompts: &PromptSet, trained_on: &TrainedOn) -> Vec<Test> {
+    let of = |c, split| prompts.places(c, move |v| v.split == split);
+    let contexts = 0..prompts.contexts.len();
+    let held_out = |scope, context| Test { scope, context, places: of(context, Split::HeldOut) };
+    let index = |context: &Context| prompts.index_of(context.as_str());
+    let mut tests: Vec<Test> = match trained_on {
+        TrainedOn::Variation(context, variation) => {
+            let Some(own) = index(context) else { return Vec::new() };
+            let places = prompts.places(own, |v| v.name == *variation);
+            vec![Test { scope: Scope::PromptSpecific, context: own, places }]
+        }
+        TrainedOn::Context(context) => {
+            let Some(own) = index(context) else { return Vec::new() };
+            let seen = Test { scope: Scope::Attributed, context: own, places: of(own, Split::Attribution) };
+            let scope = |c| if c == own { Scope::HeldOut } else { Scope::CrossContext };
+            let others = contexts.map(|c| held_out(scope(c), c));
+            std::iter::once(seen).chain(others).collect()
+        }
+        TrainedOn::AllBut(context) => {
+            let Some(own) = index(context) else { return Vec::new() };
+            vec![held_out(Scope::LeftOut, own)]
+        }
+        TrainedOn::All => contexts.map(|c| held_out(Scope::All, c)).collect(),
+    };
+    tests.retain(|test| !test.places.is_empty());
+    tests
 }
 
-impl Test {
-    /// What the mask of strategy `id` did here, and how far that falls short of the held-out variations of its `own` context.
-    pub(crate) fn outcome(
+/// Places as a reader of a piece knows them.
+pub(crate) fn named<'p>(prompts: &'p PromptSet, places: &[Place]) -> Vec<(&'p Context, &'p str)> {
+    let name = |&(c, v): &Place| {
+        let own = &prompts.contexts[c];
+        (&own.context, own.variations[v].name.as_str())
+    };
+    places.iter().map(name).collect()
+}
+
+/// What is known of a changed model.
+pub(crate) struct Tested {
+    /// By the places of a test.
+    measured: HashMap<Vec<Place>, Vec<Measured>>,
+    /// Relative change of perplexity on neutral text.
+    pub perplexity_change: Option<f64>,
+}
+
+impl Tested {
+    /// All that these tests asked.
+    pub(crate) fn read(
+        store: &Store,
+        prompts: &PromptSet,
+        change: &str,
+        tests: &[Test],
+    ) -> Result<Self, StudyError> {
+        let mut measured = HashMap::new();
+        for test in tests {
+            let own: Vec<Measured> = store.finished(&Piece::Tested(change, named(prompts, &test.places)))?;
+            measured.insert(test.places.clone(), own);
+        }
+        let perplexity = |change| store.finished::<Option<f64>>(&Piece::Perplexity(change));
+        let perplexity_change = match (perplexity(None)?, perplexity(Some(change))?) {
+            (Some(before), Some(after)) => Some(after / before - 1.0).filter(|change| change.is_finite()),
+            _ => None,
+        };
+        Ok(Self { measured, perplexity_change })
+    }
+
+    /// What the change did where.
+    pub(crate) fn outcomes(
         &self,
         id: &str,
-        own: Option<&Self>,
-        known: &Pruned,
+        tests: &[Test],
+        reference: &Reference,
+        prompts: &PromptSet,
+        measure: &Measure,
+    ) -> Vec<Outcome> {
+        let own = tests.iter().find(|test| test.scope == Scope::HeldOut);
+        tests.par_iter().map(|test| self.outcome(test, id, own, reference, prompts, measure)).collect()
+    }
+
+    /// What the change of strategy `id` did in one test, and how far that falls short of the held-out variations of its `own` context.
+    fn outcome(
+        &self,
+        test: &Test,
+        id: &str,
+        own: Option<&Test>,
         reference: &Reference,
         prompts: &PromptSet,
         measure: &Measure,
     ) -> Outcome {
-        let [before, after] = self.measured(known, reference);
-        let arms = arms(prompts, self.context, prompts.tested());
+        let [before, after] = self.measured(test, reference);
+        let arms = arms(prompts, test.context, prompts.tested());
         let everybody: Vec<usize> = (0..arms.len()).collect();
         let people = |context: usize| {
             prompts.contexts[context].variations[0].people.iter().map(|p| (p.arm, p.split, p.name.as_str()))
         };
         let own = own
-            .filter(|own| self.scope == Scope::CrossContext && people(own.context).eq(people(self.context)));
+            .filter(|own| test.scope == Scope::CrossContext && people(own.context).eq(people(test.context)));
         let gone = |[before, after]: [&[&Measured]; 2], picks: &[usize]| {
             let [before, after] = measure.mean_abs_pair(before, after, picks)?;
             reduction(before, after)
         };
         Outcome {
             strategy: id.into(),
-            context: prompts.contexts[self.context].context.clone(),
-            scope: self.scope,
+            context: prompts.contexts[test.context].context.clone(),
+            scope: test.scope,
             before: measure.mean_abs(&before, &everybody).unwrap_or(f64::NAN),
             after: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks)),
             signed_after: measure.mean_signed(&after, &everybody).unwrap_or(f64::NAN),
             reduction: measure.estimate(&arms, |picks| gone([&before, &after], picks)),
             shortfall: own.map(|own| {
-                let [own_before, own_after] = own.measured(known, reference);
+                let [own_before, own_after] = self.measured(own, reference);
                 measure.estimate(&arms, |picks| {
                     Some(gone([&own_before, &own_after], picks)? - gone([&before, &after], picks)?)
                 })
@@ -66,9 +143,9 @@ impl Test {
         }
     }
 
-    /// The unpruned and the pruned model here.
-    fn measured<'m>(&self, known: &'m Pruned, reference: &'m Reference) -> [Vec<&'m Measured>; 2] {
-        let before = self.places.iter().map(|place| &reference.tested[place]);
-        [before.collect(), self.places.iter().map(|place| &known.measured[place]).collect()]
+    /// The unpruned and the changed model in a test.
+    pub(crate) fn measured<'m>(&'m self, test: &Test, reference: &'m Reference) -> [Vec<&'m Measured>; 2] {
+        let before = test.places.iter().map(|place| &reference.tested[place]);
+        [before.collect(), self.measured.get(&test.places).into_iter().flatten().collect()]
     }
 }

@@ -1,36 +1,49 @@
+use bias_core::Context;
+use bias_mask::Mask;
 use bias_metrics::{MatrixOverlap, overlap};
 
+use crate::bundle::Found;
 use crate::results::{ContextOverlap, TrainedOn};
-use crate::{Candidate, StudyError};
+use crate::store::Store;
+use crate::{Experiment, StudyError};
 
 /// How far masks of two contexts agree, method by method at each budget.
-pub(crate) fn overlaps(candidates: &[Candidate]) -> Result<Vec<ContextOverlap>, StudyError> {
+pub(crate) fn overlaps(found: &[Found], store: &Store) -> Result<Vec<ContextOverlap>, StudyError> {
+    let mut groups: Vec<(&str, &str, Vec<(&Context, &str)>)> = Vec::new();
+    for own in found.iter().filter(|own| own.strategy.experiment == Experiment::Transfer) {
+        let (method, budget) = (own.strategy.method.as_str(), own.strategy.budget.as_str());
+        let (TrainedOn::Context(context), Some(mask)) = (&own.strategy.trained_on, &own.mask) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(m, b, _)| *m == method && *b == budget) {
+            Some((_, _, masks)) => masks.push((context, mask)),
+            None => groups.push((method, budget, vec![(context, mask)])),
+        }
+    }
     let mut out = Vec::new();
-    for (i, a) in candidates.iter().enumerate() {
-        for b in &candidates[i + 1..] {
-            let (TrainedOn::Context(first), TrainedOn::Context(second)) = (&a.trained_on, &b.trained_on)
-            else {
-                continue;
-            };
-            if a.method != b.method || a.budget != b.budget {
-                continue;
+    for (method, budget, masks) in groups {
+        // Only these are held at once.
+        let masks = masks.into_iter().map(|(context, name)| Ok((context, store.mask(name)?)));
+        let masks = masks.collect::<Result<Vec<(&Context, Mask)>, StudyError>>()?;
+        for (i, (first, a)) in masks.iter().enumerate() {
+            for (second, b) in &masks[i + 1..] {
+                let meetings = a.meetings(b)?.into_iter().map(|m| MatrixOverlap {
+                    total: m.total as u64,
+                    a: m.left as u64,
+                    b: m.right as u64,
+                    both: m.both as u64,
+                });
+                let found = overlap(&meetings.collect::<Vec<_>>())?;
+                out.push(ContextOverlap {
+                    method: method.into(),
+                    budget: budget.into(),
+                    contexts: [(*first).clone(), (*second).clone()],
+                    jaccard: found.jaccard,
+                    jaccard_by_chance: found.expected_jaccard,
+                    coefficient: found.coefficient,
+                    coefficient_by_chance: found.expected_coefficient,
+                });
             }
-            let meetings = a.mask.meetings(&b.mask)?.into_iter().map(|m| MatrixOverlap {
-                total: m.total as u64,
-                a: m.left as u64,
-                b: m.right as u64,
-                both: m.both as u64,
-            });
-            let found = overlap(&meetings.collect::<Vec<_>>())?;
-            out.push(ContextOverlap {
-                method: a.method.clone(),
-                budget: a.budget.clone(),
-                contexts: [first.clone(), second.clone()],
-                jaccard: found.jaccard,
-                jaccard_by_chance: found.expected_jaccard,
-                coefficient: found.coefficient,
-                coefficient_by_chance: found.expected_coefficient,
-            });
         }
     }
     Ok(out)

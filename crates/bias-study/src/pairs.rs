@@ -10,6 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::matching::shared_places;
+use crate::provenance::hex;
 use crate::{StudyError, token_log_probs};
 
 /// Two sentences that differ in whom they are about.
@@ -59,7 +60,7 @@ impl PairSet {
             return Err(bad(None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
         }
         let bytes = std::fs::read(path).map_err(read)?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = hex(&Sha256::digest(&bytes));
         // Spreadsheets write a byte order mark.
         let mut reader = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
         let header = reader.headers().map_err(|e| bad(Some(1), e.to_string()))?.clone();

@@ -3,10 +3,11 @@ use std::path::Path;
 
 use bias_core::{Context, Group};
 use bias_metrics::{Arm, Period};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::StudyError;
+use crate::provenance::hex;
 use crate::results::Split;
 
 /// Prompts about people of two groups, in several contexts.
@@ -17,7 +18,7 @@ use crate::results::Split;
 /// `higher_is_better` (`true` or `false`) and `per` (a [`Period`], such as `year`). Without a split, the last third of a
 /// context's variations is held out; without one of names, every second name of each side, group by group, or
 /// nobody if a context would be left with fewer than two names of a side.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptSet {
     /// SHA-256 of the file.
     pub sha256: String,
@@ -34,7 +35,7 @@ pub struct PromptSet {
 }
 
 /// One context.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContextPrompts {
     /// Its name.
     pub context: Context,
@@ -47,7 +48,7 @@ pub struct ContextPrompts {
 }
 
 /// One variation of a context: the same question about everybody.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Variation {
     /// Its name; the context level is added when there are several.
     pub name: String,
@@ -58,7 +59,7 @@ pub struct Variation {
 }
 
 /// One prompt.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Person {
     /// Which side of the comparison.
     pub arm: Arm,
@@ -119,7 +120,7 @@ impl PromptSet {
             return Err(bad(path, None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
         }
         let bytes = std::fs::read(path).map_err(read)?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = hex(&Sha256::digest(&bytes));
         // Spreadsheets write a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let rows = rows(path, bytes)?;

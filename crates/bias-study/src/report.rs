@@ -16,6 +16,7 @@ use crate::figures::{
     FIGURES, MOST_PAIRS, MOST_ROWS, NONE_MISSING, Plate, file_name, kinds_of, look_of, plates, points,
 };
 use crate::findings::{Family, Findings};
+use crate::questions::questions;
 use crate::results::{Baseline, Estimate, Results, Scope, TrainedOn, VariationBaseline};
 use crate::tables::{
     DASH, estimate, fixed, interval, percent, percent_estimate, share, signed, signed_estimate, sublayer,
@@ -112,6 +113,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         certainty_summary => found.certainty_summary(),
         shortfall_summary => found.shortfall_summary(),
         panels => page.panels(),
+        questions => questions(found),
         most => [MOST_ROWS, MOST_PAIRS],
         none_missing => NONE_MISSING,
         legend => legend.collect::<Vec<_>>(),

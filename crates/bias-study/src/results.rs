@@ -2,16 +2,17 @@
 //! are made of. docs/results-schema.md describes the file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bias_core::{Context, Group, ModelDims, Sublayer, UnitKind};
 use bias_metrics::{AnswerKind, EffectSize};
 use bias_model::{Decoding, Sampling};
 use serde::{Deserialize, Serialize};
 
-use crate::Significance;
+use crate::{Experiment, GroupDifferences, Significance};
 
 /// The value of `format` in files of this version.
-pub const FORMAT: &str = "bias-study/1";
+pub const FORMAT: &str = "bias-study/2";
 
 /// The quantiles that [`VariationBaseline::distribution`] holds.
 pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
@@ -29,6 +30,8 @@ pub struct Results {
     pub settings: Settings,
     /// The two contexts of the named experiments: attributed on, tested on.
     pub focus: [Context; 2],
+    /// What was asked of it.
+    pub experiments: Vec<Experiment>,
     /// The unpruned model, context by context.
     pub baseline: Vec<Baseline>,
     /// Perplexity of the unpruned model on neutral text, when there is such text.
@@ -41,10 +44,9 @@ pub struct Results {
     pub overlaps: Vec<ContextOverlap>,
     /// Where masks lie in the model.
     pub locations: Vec<Location>,
-    /// Where the time went.
-    pub phases: Vec<Phase>,
-    /// Most memory held at once, where the system tells.
-    pub peak_memory_bytes: Option<u64>,
+    /// What groups of names within and across the races get, where that was asked.
+    #[serde(default)]
+    pub groups: Vec<GroupDifferences>,
 }
 
 /// The model studied.
@@ -206,11 +208,26 @@ pub enum TrainedOn {
     AllBut(Context),
 }
 
+impl fmt::Display for TrainedOn {
+    /// As the ids of strategies begin.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variation(context, variation) => write!(f, "{context}:{variation}"),
+            Self::Context(context) => write!(f, "{context}"),
+            Self::AllBut(context) => write!(f, "(all but {context})"),
+            Self::All => f.write_str("(all)"),
+        }
+    }
+}
+
 /// One mask.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Strategy {
     /// Unique, such as `financial/signed-gap/0.2%`.
     pub id: String,
+    /// What it was made for.
+    #[serde(default)]
+    pub experiment: Experiment,
     /// How it was found, such as `signed-gap`.
     pub method: String,
     /// What it prunes.
@@ -219,11 +236,11 @@ pub struct Strategy {
     pub trained_on: TrainedOn,
     /// Its budget in words, such as `0.2%` or `4 heads`.
     pub budget: String,
-    /// Weights set to zero.
+    /// Weights changed: set to zero, unless the experiment is about alternatives to that.
     pub weights: usize,
     /// Their share of all prunable weights.
     pub share: f64,
-    /// SHA-256 of the mask.
+    /// SHA-256 of the mask; nothing where no mask says what was changed.
     pub mask: String,
     /// Relative change of perplexity on neutral text (0.01 is 1 % worse).
     pub perplexity_change: Option<f64>,
@@ -319,15 +336,6 @@ pub struct Location {
 }
 
 /// JSON has no NaN: it is written as `null`.
-fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(crate) fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
-
-/// One step of the study and how long it took.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Phase {
-    /// Which step.
-    pub name: String,
-    /// Wall-clock seconds.
-    pub seconds: f64,
 }

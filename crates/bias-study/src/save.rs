@@ -9,9 +9,11 @@ impl Results {
     /// # Errors
     /// [`StudyError::Write`].
     pub fn save(&self, path: &Path) -> Result<(), StudyError> {
-        let json = serde_json::to_vec_pretty(self)
-            .map_err(|e| StudyError::Write { path: path.into(), source: e.into() })?;
-        write(path, &json)
+        write(path, &self.to_json(path)?)
+    }
+
+    pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>, StudyError> {
+        serde_json::to_vec_pretty(self).map_err(|e| StudyError::Write { path: path.into(), source: e.into() })
     }
 
     /// Reads a `results.json`.
@@ -30,14 +32,27 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(
     own: fn(&T) -> &str,
 ) -> Result<T, StudyError> {
     let failed = |source| StudyError::Read { path: path.into(), source };
-    let content: T =
-        serde_json::from_slice(&std::fs::read(path).map_err(failed)?).map_err(|e| failed(e.into()))?;
-    if own(&content) == format {
-        return Ok(content);
+    let bytes = std::fs::read(path).map_err(failed)?;
+    // Before the rest: a file of another version may lack what this one needs.
+    let head: Head = serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?;
+    let other = |found: &str| {
+        let reason = format!("its format is `{found}`, this version reads `{format}`");
+        failed(std::io::Error::new(std::io::ErrorKind::InvalidData, reason))
+    };
+    if head.format != format {
+        return Err(other(&head.format));
     }
-    let reason = format!("its format is `{}`, this version reads `{format}`", own(&content));
-    Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, reason)))
+    let content: T = serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?;
+    if own(&content) == format { Ok(content) } else { Err(other(own(&content))) }
 }
+
+#[derive(serde::Deserialize)]
+struct Head {
+    format: String,
+}
+
+/// How the names of files begin that are being written.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
 
 /// Writes a file whole or not at all.
 ///
@@ -48,6 +63,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StudyError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     {
         // Results are for whoever may read the folder; temporary files are for their owner alone.

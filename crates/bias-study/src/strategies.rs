@@ -4,7 +4,7 @@ use bias_attrib::{
     AttribError, Attribution as _, Contrast, Direction, GroupNorms, HeadAttention, SignedGap, Wanda,
     sum_scores,
 };
-use bias_core::{HeadId, ParamScores, Unit, UnitKind};
+use bias_core::{HeadId, ModelDims, ParamScores, Unit, UnitKind};
 use bias_mask::{HeadAblation, Intervention, Mask, head_mask, top_carriers};
 use bias_model::{Decoder, LanguageModel};
 use bias_probe::{HookedModel as _, ProbeError};
@@ -98,6 +98,38 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
                 );
             }
             add("signed-gap", percent(share), mask);
+        }
+    }
+    Ok(candidates)
+}
+
+/// As many weights of every layer in turn as the middle budget takes of all together: those with most of the gap, and random ones
+/// of the same matrices. Equal numbers, so that a layer is not found guilty for its size.
+pub(crate) fn layer_masks(
+    model: &ModelDims,
+    evidence: &[&Evidence],
+    trained_on: &TrainedOn,
+    seed: u64,
+) -> Result<Vec<Candidate>, StudyError> {
+    let scores: Vec<&[ParamScores]> = evidence.iter().filter_map(|e| e.scores.as_deref()).collect();
+    if scores.is_empty() {
+        return Ok(Vec::new());
+    }
+    let scores = sum_scores(scores)?;
+    let count = (GAP_BUDGETS[1] * model.prunable_weights() as f64) as usize;
+    let mut candidates = Vec::new();
+    for layer in 0..model.layers {
+        let own = scores.iter().filter(|s| s.path().projection().is_some_and(|(l, _)| l == layer));
+        let mask = top_carriers(&own.cloned().collect::<Vec<_>>(), count)?;
+        let null = mask.matched_random(derived_seed(seed, &format!("{trained_on:?} layer {layer}")))?;
+        for (method, mask) in [("signed-gap", mask), ("random", null)] {
+            candidates.push(Candidate {
+                method: method.into(),
+                unit: UnitKind::Weight,
+                budget: format!("{} in layer {layer}", percent(GAP_BUDGETS[1])),
+                trained_on: trained_on.clone(),
+                mask,
+            });
         }
     }
     Ok(candidates)

@@ -3,10 +3,11 @@
 use bias_core::{Context, Sublayer};
 use comfy_table::{Cell, CellAlignment, Table};
 
-use crate::Significance;
 use crate::certainty::probability;
 use crate::findings::{Family, Findings, largest_differences};
+use crate::questions::questions;
 use crate::results::{Estimate, Outcome, Results, Scope, Split, TrainedOn};
+use crate::{Significance, Timing};
 
 /// Stands where there is no number.
 pub(crate) const DASH: &str = "–";
@@ -54,6 +55,13 @@ pub fn tables(results: &Results) -> String {
     );
     let note = "All contexts pooled; 1.0x is what a random mask of the same size would give.";
     part("Where the pruned weights lie", &[note.into()], locations(&found));
+    for own in questions(&found) {
+        let mut rows = table(own.header.iter().copied(), own.labels);
+        own.rows.iter().for_each(|row| {
+            rows.add_row(row.iter().map(|cell| short(cell, 44)));
+        });
+        part(&own.title, &[own.note], rows.to_string());
+    }
     // Labels come from files of others: none of them may steer the terminal.
     out.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
@@ -344,4 +352,33 @@ pub(crate) fn sublayer(half: Sublayer) -> &'static str {
         Sublayer::Attention => "attention",
         Sublayer::Mlp => "MLP",
     }
+}
+
+/// Where the time of a run went, for a terminal.
+#[must_use]
+pub fn timing_table(timing: &Timing) -> String {
+    let total = timing.seconds();
+    let mut table = table(["step", "time", "share"], 1);
+    for phase in &timing.phases {
+        table.add_row([short(&phase.name, 40), seconds(phase.seconds), percent(phase.seconds / total)]);
+    }
+    table.add_row(["all".into(), seconds(total), String::new()]);
+    format!("{table}\n  peak memory {}", bytes(timing.peak_memory_bytes))
+}
+
+/// Seconds as people say them.
+fn seconds(value: f64) -> String {
+    match value {
+        v if v >= 3600.0 => format!("{:.0} h {:.0} min", (v / 3600.0).floor(), (v % 3600.0 / 60.0).floor()),
+        v if v >= 60.0 => format!("{:.0} min {:.0} s", (v / 60.0).floor(), (v % 60.0).floor()),
+        v => fixed(v, 1) + " s",
+    }
+}
+
+/// Bytes as people say them.
+fn bytes(value: Option<u64>) -> String {
+    value.map_or(DASH.into(), |b| match b as f64 / f64::from(1 << 20) {
+        mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),
+        mib => format!("{mib:.0} MiB"),
+    })
 }

@@ -63,12 +63,13 @@ pub fn results(first: &str) -> Results {
         })
     };
     let results = json!({
-        "format": "bias-study/1",
+        "format": "bias-study/2",
         "model": { "name": first, "fingerprint": "ab", "dims": {
             "layers": 2, "d_model": 4, "heads": 2, "kv_heads": 1, "d_head": 2, "d_mlp": 8, "vocab": 16 } },
         "prompts": { "sha256": "cd", "races": ["white", "black"], "contexts": contexts.iter().map(info).collect::<Vec<_>>() },
         "settings": { "seed": 0, "decoding": "greedy", "resamples": 2000, "winsorise": [0.01, 0.99], "tukey_k": 1.5, "quick": true },
         "focus": contexts,
+        "experiments": ["transfer"],
         "baseline": contexts.iter().map(baseline).collect::<Vec<_>>(),
         "neutral_perplexity": null,
         "strategies": made.clone().map(|(c, m)| strategy(c, m)).collect::<Vec<_>>(),
@@ -77,8 +78,6 @@ pub fn results(first: &str) -> Results {
         "locations": [
             { "strategy": format!("{first}/wanda-b-a/15%"), "layer": 1, "sublayer": "mlp", "chosen": 8, "expected": 4.0, "deviation": 1.0 },
         ],
-        "phases": [{ "name": first, "seconds": 2.0 }],
-        "peak_memory_bytes": null,
     });
     serde_json::from_value(results).unwrap()
 }

@@ -1,0 +1,102 @@
+//! From finished pieces to results: no model is needed.
+
+use std::collections::BTreeMap;
+
+use crate::baseline::{Reference, prompt_info};
+use crate::experiment::jobs;
+use crate::groups::group_differences;
+use crate::locate::locate;
+use crate::measure::Measure;
+use crate::outcome::{Tested, tests};
+use crate::overlaps::overlaps;
+use crate::results::{FORMAT, Results, Strategy, TrainedOn};
+use crate::store::{Piece, Store};
+use crate::{Experiment, PromptSet, Provenance, StudyError};
+
+/// What a job found to try.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Found {
+    /// Not yet tested.
+    pub strategy: Strategy,
+    /// The mask's name in the store, where there is one.
+    pub mask: Option<String>,
+}
+
+impl Found {
+    /// What its tests are kept under.
+    pub(crate) fn change(&self) -> &str {
+        if self.mask.is_some() { &self.strategy.mask } else { &self.strategy.id }
+    }
+}
+
+/// Everything a finished study found. A pure function of what is kept: it gives the same at any time and place.
+pub(crate) fn assemble(
+    prompts: &PromptSet,
+    provenance: &Provenance,
+    experiments: &[Experiment],
+    store: &Store,
+) -> Result<Results, StudyError> {
+    let measure = Measure::new(&provenance.settings)?;
+    let reference = Reference::read(store, prompts, &measure)?;
+    let dims = provenance.model.dims;
+    let mut found: Vec<Found> = Vec::new();
+    for job in jobs(prompts, provenance.settings.quick, &provenance.focus, experiments) {
+        found.extend(store.finished::<Vec<Found>>(&Piece::Found(&job))?);
+    }
+    let (mut outcomes, mut locations, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+    if experiments.contains(&Experiment::Groups) {
+        groups.extend(group_differences(prompts, &reference, None, &measure, provenance.settings.seed));
+    }
+    let mut known: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for own in &mut found {
+        let tests = tests(prompts, &own.strategy.trained_on);
+        let tested = Tested::read(store, prompts, own.change(), &tests)?;
+        own.strategy.perplexity_change = tested.perplexity_change;
+        let strategy = &own.strategy;
+        // Two methods may find the same mask.
+        let key = format!("{} {}", strategy.trained_on, own.change());
+        let all = known
+            .entry(key)
+            .or_insert_with(|| tested.outcomes(&strategy.id, &tests, &reference, prompts, &measure));
+        outcomes.extend(all.iter().cloned().map(|mut outcome| {
+            outcome.strategy.clone_from(&strategy.id);
+            outcome
+        }));
+        if strategy.experiment != Experiment::Transfer
+            || matches!(strategy.trained_on, TrainedOn::Variation(..))
+        {
+            continue;
+        }
+        if experiments.contains(&Experiment::Groups) && GROUPED.contains(&strategy.method.as_str()) {
+            groups.extend(group_differences(
+                prompts,
+                &reference,
+                Some((strategy, &tested, &tests)),
+                &measure,
+                provenance.settings.seed,
+            ));
+        }
+        if let Some(name) = own.mask.as_ref().filter(|_| !strategy.method.starts_with("random")) {
+            locations.extend(locate(&strategy.id, &store.mask(name)?, &dims));
+        }
+    }
+    let overlaps = overlaps(&found, store)?;
+    Ok(Results {
+        format: FORMAT.into(),
+        model: provenance.model.clone(),
+        prompts: prompt_info(prompts),
+        settings: provenance.settings.clone(),
+        focus: provenance.focus.clone(),
+        experiments: experiments.to_vec(),
+        baseline: reference.baselines(prompts, &measure)?,
+        neutral_perplexity: store.finished(&Piece::Perplexity(None))?,
+        strategies: found.into_iter().map(|own| own.strategy).collect(),
+        outcomes,
+        overlaps,
+        locations,
+        groups,
+    })
+}
+
+/// Methods whose effect on groups of names is looked at.
+const GROUPED: [&str; 2] = ["gap-pursuit", "wanda-b-a"];

@@ -1,0 +1,172 @@
+use std::fmt;
+use std::str::FromStr;
+
+use bias_core::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::alternatives::Alternative;
+use crate::results::{Split, TrainedOn};
+use crate::{ContextPrompts, PromptSet};
+
+/// One of the questions that a study can be asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Experiment {
+    /// How biased, what carries it, and how far does pruning that carry? The paper's three experiments.
+    #[default]
+    Transfer,
+    /// Is the bias in some layers? As many weights are pruned in one layer at a time.
+    Layers,
+    /// Does anything else than zeroing weights remove it, and carry farther?
+    Alternatives,
+    /// Which groups of names within and across races differ?
+    Groups,
+}
+
+impl Experiment {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Transfer, Self::Layers, Self::Alternatives, Self::Groups];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Layers => "layers",
+            Self::Alternatives => "alternatives",
+            Self::Groups => "groups",
+        }
+    }
+}
+
+impl fmt::Display for Experiment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which part of a study is done here: the `index`-th of `count`, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    index: usize,
+    count: usize,
+}
+
+impl Shard {
+    /// Everything.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// The `index`-th of `count` parts, from 0; `None` if there is no such part.
+    #[must_use]
+    pub fn new(index: usize, count: usize) -> Option<Self> {
+        (index < count).then_some(Self { index, count })
+    }
+
+    /// Whether this part does the `job`-th job.
+    #[must_use]
+    pub fn takes(self, job: usize) -> bool {
+        job % self.count == self.index
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    /// Reads `index/count`, from `0/n` to `n-1/n`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        parts.and_then(|(i, n)| Self::new(i, n)).ok_or_else(|| {
+            format!("`{text}`: a part of how many is needed, from 0, such as 0/4, 1/4, 2/4 and 3/4")
+        })
+    }
+}
+
+/// What one process does at a time: find what carries the bias of one thing, and try it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub experiment: Experiment,
+    pub trained_on: TrainedOn,
+    /// The alternative that is tried, where that is the experiment.
+    pub alternative: Option<Alternative>,
+}
+
+/// Variations of each context that get masks of their own.
+const PROMPT_SPECIFIC: usize = 2;
+
+/// Everything that a study does after the audit, in order.
+pub(crate) fn jobs(
+    prompts: &PromptSet,
+    quick: bool,
+    focus: &[Context; 2],
+    experiments: &[Experiment],
+) -> Vec<Job> {
+    let plain = |experiment, trained_on| Job { experiment, trained_on, alternative: None };
+    let mut jobs = Vec::new();
+    let contexts: Vec<&ContextPrompts> =
+        prompts.contexts.iter().filter(|own| !quick || focus.contains(&own.context)).collect();
+    if experiments.contains(&Experiment::Transfer) {
+        for own in &contexts {
+            let seen = own.variations.iter().filter(|v| v.split == Split::Attribution);
+            for variation in seen.take(if quick { 0 } else { PROMPT_SPECIFIC }) {
+                let trained_on = TrainedOn::Variation(own.context.clone(), variation.name.clone());
+                jobs.push(plain(Experiment::Transfer, trained_on));
+            }
+            jobs.push(plain(Experiment::Transfer, TrainedOn::Context(own.context.clone())));
+        }
+        if !quick && contexts.len() > 1 {
+            jobs.push(plain(Experiment::Transfer, TrainedOn::All));
+        }
+    }
+    let mut focus: Vec<&Context> = focus.iter().collect();
+    focus.dedup();
+    for context in focus {
+        let trained_on = TrainedOn::Context(context.clone());
+        if experiments.contains(&Experiment::Layers) {
+            jobs.push(plain(Experiment::Layers, trained_on.clone()));
+        }
+        if experiments.contains(&Experiment::Alternatives) {
+            jobs.extend(Alternative::ALL.map(|alternative| Job {
+                experiment: Experiment::Alternatives,
+                trained_on: trained_on.clone(),
+                alternative: Some(alternative),
+            }));
+        }
+    }
+    jobs
+}
+
+/// The contexts of the named experiments: the paper's, if there are such.
+pub(crate) fn focus(prompts: &PromptSet, wanted: Option<[Context; 2]>) -> [Context; 2] {
+    wanted.unwrap_or_else(|| {
+        let named = |name: &str| prompts.index_of(name);
+        let (from, to) = match (named("financial"), named("commercial")) {
+            (Some(from), Some(to)) => (from, to),
+            _ => (0, 1.min(prompts.contexts.len() - 1)),
+        };
+        [from, to].map(|c| prompts.contexts[c].context.clone())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cover_all_jobs_once() {
+        for count in 1..5 {
+            let parts: Vec<Shard> = (0..count).map(|i| format!("{i}/{count}").parse().unwrap()).collect();
+            for job in 0..20 {
+                assert_eq!(parts.iter().filter(|part| part.takes(job)).count(), 1);
+            }
+        }
+        for bad in ["", "1", "1/1", "4/4", "0/0", "-1/2", "a/b", "1/2/3"] {
+            assert!(bad.parse::<Shard>().is_err(), "{bad}");
+        }
+    }
+}

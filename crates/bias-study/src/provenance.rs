@@ -1,0 +1,120 @@
+use std::io::Read as _;
+use std::path::Path;
+
+use bias_core::Context;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::StudyError;
+use crate::results::Settings;
+use crate::save::read;
+use crate::store::PROVENANCE;
+
+/// Everything that decides the numbers of a study. Two studies with the same provenance find the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// [`Provenance::FORMAT`].
+    pub format: String,
+    /// What computed it.
+    pub program: Program,
+    /// The model's name, fingerprint and sizes.
+    pub model: crate::results::ModelInfo,
+    /// SHA-256 of the file that prompts were read from.
+    pub prompts: String,
+    /// SHA-256 over everybody asked and every token of every question: it covers tokenizer, chat
+    /// template, system message, and who was left out.
+    pub questions: String,
+    /// SHA-256 over the neutral text.
+    pub neutral: String,
+    /// The settings.
+    pub settings: Settings,
+    /// The two contexts of the named experiments.
+    pub focus: [Context; 2],
+}
+
+/// The program that computed a study.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Version of this crate.
+    pub version: String,
+    /// SHA-256 of the executable, where the system tells which it is.
+    pub executable: Option<String>,
+    /// What tensors were computed with.
+    pub backend: String,
+}
+
+impl Program {
+    pub(crate) fn this(backend: String) -> Self {
+        // Tens of megabytes: hashed once.
+        static EXECUTABLE: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+        let executable =
+            EXECUTABLE.get_or_init(|| sha256_of_file(&std::env::current_exe().ok()?).ok()).clone();
+        Self { version: env!("CARGO_PKG_VERSION").into(), executable, backend }
+    }
+}
+
+impl Provenance {
+    /// The format this version writes.
+    pub const FORMAT: &str = "bias-provenance/1";
+
+    /// That of the study in this folder.
+    ///
+    /// # Errors
+    /// [`StudyError::Read`] where there is none, or one of another version.
+    pub fn of(folder: &Path) -> Result<Self, StudyError> {
+        Self::load(&folder.join(PROVENANCE))
+    }
+
+    /// SHA-256 over all of it: the name of the study.
+    #[must_use]
+    pub fn id(&self) -> String {
+        hex(&Sha256::digest(self.to_json()))
+    }
+
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        // Nothing in it could fail to be written.
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+
+    pub(crate) fn load(path: &Path) -> Result<Self, StudyError> {
+        read(path, Self::FORMAT, |own: &Self| &own.format)
+    }
+
+    /// Whether the folder of this study is that of another.
+    pub(crate) fn check(&self, other: &Self, folder: &Path) -> Result<(), StudyError> {
+        let what = [
+            (self.program != other.program, "program (version, executable or backend)"),
+            (self.model != other.model, "model"),
+            (self.prompts != other.prompts, "prompt file"),
+            (
+                self.questions != other.questions,
+                "questions (names, tokenizer, chat template or system message)",
+            ),
+            (self.neutral != other.neutral, "neutral text"),
+            (self.settings != other.settings, "settings"),
+            (self.focus != other.focus, "focus"),
+        ];
+        let differ: Vec<&str> =
+            what.into_iter().filter(|(differ, _)| *differ).map(|(_, what)| what).collect();
+        if differ.is_empty() {
+            return Ok(());
+        }
+        Err(StudyError::OtherStudy { folder: folder.into(), differ: differ.join(", ") })
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 of a file, read piece by piece.
+pub(crate) fn sha256_of_file(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut hash) = (std::fs::File::open(path)?, Sha256::new());
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&piece[..read]),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The work of a study, job by job; each is kept when it is done.
+
+use std::time::Instant;
+
+use bias_attrib::{AttribError, Contrast};
+use bias_core::UnitKind;
+use bias_mask::Mask;
+use bias_probe::HookedModel as _;
+use burn::tensor::backend::AutodiffBackend;
+
+use crate::alternatives::{Alternative, treat};
+use crate::asking::Place;
+use crate::baseline::Reference;
+use crate::bundle::Found;
+use crate::experiment::{Job, jobs};
+use crate::outcome::tests;
+use crate::parallel::in_parallel;
+use crate::progress::bar;
+use crate::results::{Split, Strategy, TrainedOn};
+use crate::store::Piece;
+use crate::strategies::{
+    Evidence, PURSUIT_BUDGET, attribute, head_masks, layer_masks, pursuit_masks, weight_masks,
+};
+use crate::{Candidate, Experiment, Shard, Study, StudyError};
+
+impl<A: AutodiffBackend> Study<'_, A> {
+    /// Does what is not done yet of the work that falls to this part of the study. Where that is all of it,
+    /// [`run`](Self::run) makes results of it.
+    ///
+    /// # Errors
+    /// See [`StudyError`]; what was done by then is kept.
+    pub fn work(&mut self) -> Result<(), StudyError> {
+        let reference = self.reference()?;
+        let shard = self.options.shard.unwrap_or(Shard::WHOLE);
+        let provenance = self.provenance();
+        let all = jobs(self.prompts, provenance.settings.quick, &provenance.focus, &self.options.experiments);
+        let own: Vec<Job> =
+            all.into_iter().enumerate().filter(|(i, _)| shard.takes(*i)).map(|(_, job)| job).collect();
+        let bar = bar("find and try", own.len() as u64);
+        for job in &own {
+            match job.alternative {
+                None => self.find_and_try(job, &reference)?,
+                Some(alternative) => self.try_alternative(job, alternative, &reference)?,
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn find_and_try(&mut self, job: &Job, reference: &Reference) -> Result<(), StudyError> {
+        let piece = Piece::Found(job);
+        let found = match self.store.get::<Vec<Found>>(&piece)? {
+            Some(found) => found,
+            None => {
+                let started = Instant::now();
+                let candidates = self.candidates(job, reference)?;
+                let found = candidates.into_iter().map(|own| self.keep(job.experiment, own));
+                let found = found.collect::<Result<Vec<_>, _>>()?;
+                self.store.put(&piece, &found)?;
+                self.phase("attribute", started);
+                found
+            }
+        };
+        let started = Instant::now();
+        for own in &found {
+            let tests = tests(self.prompts, &own.strategy.trained_on);
+            if let Some(name) = own.mask.as_ref().filter(|_| !self.known(own.change(), &tests)) {
+                let mask = self.store.mask(name)?;
+                self.with_mask(&mask, own.change(), &tests, reference)?;
+            }
+        }
+        self.phase("prune and audit again", started);
+        Ok(())
+    }
+
+    fn try_alternative(
+        &mut self,
+        job: &Job,
+        alternative: Alternative,
+        reference: &Reference,
+    ) -> Result<(), StudyError> {
+        let piece = Piece::Found(job);
+        if self.store.has(&piece) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let contrasts: Vec<Contrast> =
+            self.places(&job.trained_on).iter().map(|place| self.contrast(*place, reference)).collect();
+        let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
+        let found = match treat(alternative, &seen) {
+            // Everybody is answered alike: nothing to treat.
+            Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Vec::new(),
+            Err(error) => return Err(error),
+            Ok(treated) => {
+                let strategy = Strategy {
+                    id: format!("{}/{}/{}", job.trained_on, alternative.name(), treated.budget),
+                    experiment: job.experiment,
+                    method: alternative.name().into(),
+                    unit: UnitKind::Weight,
+                    trained_on: job.trained_on.clone(),
+                    budget: treated.budget,
+                    weights: treated.weights,
+                    share: treated.weights as f64 / self.model.model().dims().prunable_weights() as f64,
+                    mask: String::new(),
+                    perplexity_change: None,
+                };
+                let tests = tests(self.prompts, &job.trained_on);
+                self.with_model(treated.model, &strategy.id, &tests, reference)?;
+                vec![Found { strategy, mask: None }]
+            }
+        };
+        self.store.put(&piece, &found)?;
+        self.phase("alternatives", started);
+        Ok(())
+    }
+
+    fn keep(&self, experiment: Experiment, candidate: Candidate) -> Result<Found, StudyError> {
+        let mut strategy = candidate.strategy(self.model.model().dims());
+        strategy.experiment = experiment;
+        let mask: Mask = candidate
+            .mask
+            .for_model(bias_model::MaskTarget::fingerprint(self.model.model()))
+            .with_note("strategy", &strategy.id)
+            .with_note("prompts", &self.prompts.sha256);
+        let name = self.store.keep(&strategy.id, &strategy.mask, mask)?;
+        Ok(Found { strategy, mask: Some(name) })
+    }
+
+    /// The variations that something is made from.
+    fn places(&self, trained_on: &TrainedOn) -> Vec<Place> {
+        let of = |context: usize| self.prompts.places(context, |v| v.split == Split::Attribution);
+        let all = 0..self.prompts.contexts.len();
+        let named = |name: &bias_core::Context| self.prompts.index_of(name.as_str());
+        match trained_on {
+            TrainedOn::Variation(context, variation) => {
+                named(context).map_or(Vec::new(), |c| self.prompts.places(c, |v| v.name == *variation))
+            }
+            TrainedOn::Context(context) => named(context).map_or(Vec::new(), of),
+            TrainedOn::AllBut(context) => all.filter(|c| named(context) != Some(*c)).flat_map(of).collect(),
+            TrainedOn::All => all.flat_map(of).collect(),
+        }
+    }
+
+    /// Attributes on variations that were not attributed on yet.
+    fn gather(&mut self, places: &[Place], reference: &Reference) -> Result<(), StudyError> {
+        let missing: Vec<Place> =
+            places.iter().copied().filter(|place| !self.evidence.contains_key(place)).collect();
+        let temperature = self.model.options().sampling.temperature();
+        let found = in_parallel(self.options.threads, &missing, |&place| {
+            let found = attribute::<A>(self.model.model(), &self.contrast(place, reference), temperature);
+            Ok((place, found?))
+        })?;
+        self.evidence.extend(found);
+        Ok(())
+    }
+
+    /// Every mask that a job tries.
+    fn candidates(&mut self, job: &Job, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
+        let trained_on = &job.trained_on;
+        let own = self.places(trained_on);
+        // Threads have more to do if a context's variations are looked at together; parts of a study leave that to others.
+        let ahead = match trained_on {
+            TrainedOn::Variation(context, _) if self.options.shard.is_none() => {
+                self.places(&TrainedOn::Context(context.clone()))
+            }
+            _ => own.clone(),
+        };
+        self.gather(&ahead, reference)?;
+        let evidence: Vec<&Evidence> = own.iter().map(|place| &self.evidence[place]).collect();
+        let (model, seed) = (self.model.model(), self.seed());
+        if job.experiment == Experiment::Layers {
+            return layer_masks(model.dims(), &evidence, trained_on, seed);
+        }
+        let contrasts: Vec<Contrast> = own.iter().map(|place| self.contrast(*place, reference)).collect();
+        let mut candidates = weight_masks::<A>(model, &evidence, trained_on, seed)?;
+        let specific = matches!(trained_on, TrainedOn::Variation(..));
+        if !specific {
+            candidates
+                .extend(pursuit_masks(&self.seen(&contrasts, self.weights(PURSUIT_BUDGET)), trained_on)?);
+        }
+        let heads = head_masks::<A>(&self.model, &Contrast::pooled(&contrasts), trained_on, seed)?;
+        let middle = heads.get(heads.len() / 2).map(|mask| mask.budget.clone()).unwrap_or_default();
+        candidates.extend(heads);
+        if specific {
+            // One budget per method is enough to see how far one prompt's mask carries.
+            candidates.retain(|own| match own.method.as_str() {
+                "wanda-b-a" => true,
+                "signed-gap" => own.budget == "0.2%",
+                "head-attention" => own.budget == middle,
+                _ => false,
+            });
+        } else if self.options.settings.quick {
+            candidates.retain(|own| {
+                QUICK.contains(&(own.method.as_str(), own.budget.as_str())) || own.unit == UnitKind::Head
+            });
+        }
+        Ok(candidates)
+    }
+}
+
+/// The masks of weights that the short form of the study tries.
+const QUICK: [(&str, &str); 7] = [
+    ("random", "as wanda 15%"),
+    ("wanda-b-a", "15%"),
+    ("wanda-a-b", "15%"),
+    ("signed-gap", "0.05%"),
+    ("signed-gap", "0.2%"),
+    ("random", "as signed gap 0.2%"),
+    ("gap-pursuit", "≤ 1%"),
+];

@@ -1,0 +1,201 @@
+//! Studies that are stopped go on, parts make a whole, and a bundle says when it was touched.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bias_model::LanguageModel;
+use bias_study::{
+    Experiment, FIGURES, Manifest, PromptSet, Settings, Shard, Split, Study, StudyError, StudyOptions,
+    figures, merge, report, verify, write,
+};
+use burn::backend::{Autodiff, Flex};
+use rand::seq::SliceRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+
+type B = Autodiff<Flex>;
+
+fn fixture(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(path)
+}
+
+/// Two contexts, one variation to attribute on and one held out, two names a group.
+fn prompts() -> PromptSet {
+    let mut set = PromptSet::from_csv(&fixture("emergent/prompts.csv"), ["white", "black"]).unwrap();
+    set.contexts.truncate(2);
+    for context in &mut set.contexts {
+        let (seen, held_out): (Vec<_>, Vec<_>) =
+            context.variations.drain(..).partition(|v| v.split == Split::Attribution);
+        context.variations = seen.into_iter().take(1).chain(held_out.into_iter().take(1)).collect();
+    }
+    set.thin(2, 2);
+    set
+}
+
+fn options(out: &Path, shard: Option<Shard>) -> StudyOptions {
+    StudyOptions {
+        settings: Settings { resamples: 50, quick: true, ..Settings::default() },
+        threads: 2,
+        neutral: vec!["Yesterday the old man walked in the park.".into(), "The cat sleeps.".into()],
+        out: Some(out.into()),
+        shard,
+        experiments: vec![Experiment::Transfer, Experiment::Groups],
+        ..StudyOptions::default()
+    }
+}
+
+fn study<'p>(prompts: &'p PromptSet, options: StudyOptions) -> Result<Study<'p, B>, StudyError> {
+    let model = LanguageModel::load(&fixture("emergent"), &Default::default())?;
+    Study::new(model, "embedded", prompts, options)
+}
+
+/// All of it, as the `study` example does.
+fn finish(prompts: &PromptSet, out: &Path) {
+    let results = study(prompts, options(out, None)).unwrap().run().unwrap();
+    results.save(&out.join("results.json")).unwrap();
+    write(&out.join("report.html"), report(&results).unwrap().as_bytes()).unwrap();
+    for figure in figures(&results).unwrap() {
+        write(&out.join(FIGURES).join(format!("{}.csv", figure.name)), figure.csv.as_bytes()).unwrap();
+    }
+    Manifest::seal(out).unwrap();
+}
+
+/// Every file's content by its path.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(content(&path).into_iter().map(|(own, bytes)| (path.join(own), bytes)));
+        } else if !path.ends_with(".lock") {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found.into_iter().map(|(path, bytes)| (path.strip_prefix(folder).unwrap().into(), bytes)).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in content(from) {
+        write(&to.join(path), &bytes).unwrap();
+    }
+}
+
+#[test]
+fn what_was_stopped_goes_on_and_ends_the_same() {
+    let prompts = prompts();
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    finish(&prompts, &whole);
+    let expected = content(&whole);
+    assert!(expected.len() > 20, "pieces and masks are files of their own");
+    verify(&whole).unwrap();
+
+    // A kill leaves some of the files, and perhaps a half-written one. What is done in order is a special case.
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+    for kill in 0..3 {
+        let stopped = folder.path().join(format!("stopped-{kill}"));
+        copy(&whole, &stopped);
+        let mut files: Vec<PathBuf> = expected.keys().cloned().collect();
+        files.shuffle(&mut rng);
+        // Masks are written before the piece that names them.
+        let masks = |path: &PathBuf| path.starts_with("masks");
+        let lost: Vec<_> =
+            files.iter().filter(|f| !masks(f)).take(rng.random_range(1..files.len())).collect();
+        lost.iter().for_each(|path| fs::remove_file(stopped.join(path)).unwrap());
+        fs::write(stopped.join("pieces/.unfinished-abc"), b"{\"study\": \"").unwrap();
+        finish(&prompts, &stopped);
+        assert!(content(&stopped) == expected, "kill {kill}, {} files lost", lost.len());
+    }
+
+    // Parts in folders of their own, put together.
+    let parts: Vec<PathBuf> = (0..2).map(|i| folder.path().join(format!("part-{i}"))).collect();
+    for (i, part) in parts.iter().enumerate() {
+        study(&prompts, options(part, Shard::new(i, 2))).unwrap().work().unwrap();
+    }
+    let merged = folder.path().join("merged");
+    merge(&parts, &merged).unwrap();
+    finish(&prompts, &merged);
+    assert!(content(&merged) == expected, "parts");
+
+    // Another study is not gone on with, nor merged, nor is a folder written by two at once.
+    let mut other = options(&whole, None);
+    other.settings.seed = 1;
+    let error = study(&prompts, other).unwrap_err();
+    assert!(matches!(&error, StudyError::OtherStudy { differ, .. } if differ == "settings"), "{error}");
+    let first = study(&prompts, options(&whole, None)).unwrap();
+    assert!(matches!(study(&prompts, options(&whole, None)), Err(StudyError::Busy { .. })));
+    drop(first);
+    let both = [
+        study(&prompts, options(&whole, Shard::new(0, 2))),
+        study(&prompts, options(&whole, Shard::new(1, 2))),
+    ];
+    assert!(both.iter().all(Result::is_ok), "parts share a folder");
+    drop(both);
+
+    touched(&whole, &expected);
+}
+
+/// Whatever is done to a bundle is found.
+fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
+    let problem = |what: &str| {
+        let error = verify(whole).unwrap_err().to_string();
+        assert!(error.contains(what), "{what}: {error}");
+    };
+    let restore = |path: &Path| fs::write(whole.join(path), &expected[path]).unwrap();
+    for path in expected.keys().filter(|path| !path.ends_with("manifest.json")) {
+        let mut bytes = expected[path].clone();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(whole.join(path), &bytes).unwrap();
+        problem("was changed");
+        restore(path);
+    }
+    let (first, _) = expected.iter().find(|(path, _)| path.starts_with("pieces")).unwrap();
+    fs::remove_file(whole.join(first)).unwrap();
+    problem("is missing");
+    restore(first);
+    fs::write(whole.join("pieces/more.json"), b"{}").unwrap();
+    problem("not in the manifest");
+    fs::remove_file(whole.join("pieces/more.json")).unwrap();
+
+    // A forger who writes the manifest anew is found by what follows from what.
+    let forged = |path: &str, from: &str, to: &str| {
+        let path = Path::new(path);
+        let text = String::from_utf8(expected[path].clone()).unwrap();
+        assert!(text.contains(from), "{from}");
+        fs::write(whole.join(path), text.replacen(from, to, 1)).unwrap();
+        Manifest::seal(whole).unwrap();
+    };
+    forged("results.json", "\"value\": 1.", "\"value\": 0.");
+    problem("not what the pieces give");
+    restore(Path::new("results.json"));
+    forged("report.html", "bias", "bios");
+    problem("report.html is not made of");
+    restore(Path::new("report.html"));
+    let tested = expected.iter().find(|(path, bytes)| {
+        path.starts_with("pieces") && String::from_utf8_lossy(bytes).contains("\"tested\"")
+    });
+    let (tested, bytes) = tested.unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    fs::write(whole.join(tested), text.replacen("\"mean\":", "\"mean\":1", 1)).unwrap();
+    Manifest::seal(whole).unwrap();
+    problem("not what the pieces give");
+    restore(tested);
+    Manifest::seal(whole).unwrap();
+    verify(whole).unwrap();
+}
+
+#[test]
+fn folders_that_are_no_study_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = verify(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("manifest.json"), "{error}");
+    fs::write(folder.path().join("manifest.json"), b"{\"format\": \"bias-manifest/9\"}").unwrap();
+    let error = verify(folder.path()).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("bias-manifest/9") && cause.contains("bias-manifest/1"), "{cause}");
+    fs::write(folder.path().join("provenance.json"), b"not json").unwrap();
+    let Err(error) = study(&prompts(), options(folder.path(), None)) else { panic!("a study was begun") };
+    assert!(error.to_string().contains("provenance.json"), "{error}");
+}
