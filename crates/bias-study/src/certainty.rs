@@ -26,11 +26,16 @@ pub(crate) struct Certainty<'a> {
     pub detectable: Option<f64>,
 }
 
+/// A difference of reductions that is worth a word.
+const MUCH: f64 = 0.1;
+
 /// Pairs of own and other context, by whether the reduction differs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Shortfalls {
     /// Clearly less elsewhere.
     pub less: usize,
+    /// Of these, those with a difference of [`MUCH`] or more.
+    pub much_less: usize,
     /// Clearly more elsewhere.
     pub more: usize,
     /// The interval holds zero.
@@ -115,14 +120,16 @@ impl<'a> Findings<'a> {
         let detectable: Vec<f64> = all.iter().filter_map(|c| c.detectable).collect();
         let low = detectable.iter().copied().fold(f64::INFINITY, f64::min);
         let high = detectable.iter().copied().fold(0.0, f64::max);
+        if detectable.is_empty() {
+            return differ;
+        }
         let range = match [low, high].map(|d| fixed(d, 2)) {
-            _ if detectable.is_empty() => return differ,
-            [low, high] if low == high => low,
-            [low, high] => format!("{low} to {high}, by context,"),
+            [low, high] if low == high => format!("{low} standard deviations"),
+            [low, high] => format!("{low} to {high} standard deviations (by context)"),
         };
         format!(
-            "{differ} With these names, a difference of {range} standard deviations in one variation would be noticed in \
-             four of five cases; smaller ones may be missed."
+            "{differ} With these names, a difference of {range} in one variation would be noticed in four of five cases; \
+             smaller ones may be missed."
         )
     }
 
@@ -135,9 +142,11 @@ impl<'a> Findings<'a> {
         }
         format!(
             "Tested on the same names at home and elsewhere, {} of {} reductions are clearly smaller in the other context \
-             (the interval of the difference is above zero), {} clearly larger, and {} are not told apart.",
+             (the interval of the difference is above zero; in {} the difference is ten percentage points or more), {} \
+             clearly larger, and {} are not told apart.",
             counts.less,
             counts.all(),
+            counts.much_less,
             counts.more,
             counts.undecided
         )
@@ -147,7 +156,8 @@ impl<'a> Findings<'a> {
 /// How many of them differ for certain, of those with an interval.
 pub(crate) fn counted(all: &[Shortfall]) -> Shortfalls {
     let mut counts = Shortfalls::default();
-    for [low, high] in all.iter().filter_map(|s| s.estimate.interval) {
+    for (value, [low, high]) in all.iter().filter_map(|s| Some((s.estimate.value, s.estimate.interval?))) {
+        counts.much_less += usize::from(low > 0.0 && value >= MUCH);
         let count = match (low > 0.0, high < 0.0) {
             (true, _) => &mut counts.less,
             (_, true) => &mut counts.more,

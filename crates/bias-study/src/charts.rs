@@ -232,6 +232,8 @@ pub(crate) fn standing_alone(chart: &str, key: &[(String, RGBColor)]) -> String 
         )
     });
     let body = rest.strip_suffix("</svg>\n").or_else(|| rest.strip_suffix("</svg>")).unwrap_or(rest);
+    // On white, whatever shows the file.
+    let body = body.replacen("</title>", "</title><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>", 1);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {}\"{body}{}</svg>\n",
         height + key.len().div_ceil(abreast) * LINE + 6,

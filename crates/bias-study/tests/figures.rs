@@ -1,5 +1,7 @@
 //! Figures: each with its numbers, whatever the results hold, and nothing in them runs.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, which clippy.toml does not see
+
 mod made_up;
 
 use std::collections::BTreeSet;

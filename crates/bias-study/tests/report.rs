@@ -96,8 +96,8 @@ fn both_say_how_sure_they_are() {
             "Before pruning, 2 of 4 variations differ between the groups by more than chance after Holm’s correction, 0 \
              without it (financial 1 of 2, commercial 1 of 2).",
             "a difference of 0.38 standard deviations in one variation would be noticed",
-            "2 of 4 reductions are clearly smaller in the other context (the interval of the difference is above zero), 0 \
-             clearly larger, and 2 are not told apart.",
+            "2 of 4 reductions are clearly smaller in the other context (the interval of the difference is above zero; in 2 the \
+             difference is ten percentage points or more), 0 clearly larger, and 2 are not told apart.",
         ] {
             assert!(text.contains(sentence), "{sentence}\n{text}");
         }

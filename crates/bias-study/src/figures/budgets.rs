@@ -2,7 +2,6 @@
 
 use crate::charts::Shape;
 use crate::curves::{self, Best, Curve, Point, Scale};
-use crate::figures::transfer::LIMIT;
 use crate::figures::{Plate, look_of};
 use crate::findings::{Family, Findings};
 use crate::report::ReportError;
@@ -18,7 +17,7 @@ pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let (inlier, inlier_sheet) =
         means(found, &[Scope::HeldOut, Scope::CrossContext], Shape::Dot, |o| o.inlier.value);
     let both: Vec<Curve> = own.iter().chain(&other).cloned().collect();
-    let reductions = curves::range_of(&both, 0.0, (-1.0, 1.02));
+    let reductions = curves::range_of(&both, 0.0, LIMIT);
     let inliers = at_least(curves::range_of(&inlier, 1.0, (-1.0, 1.02)), INLIERS);
     let all = [
         ("by-share-own", "Reduction, own context", own, own_sheet, reductions, true),
@@ -41,6 +40,8 @@ pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     Ok(plates)
 }
 
+/// The widest axis of reductions: a letter has room above the highest.
+const LIMIT: (f64, f64) = (-1.0, 1.08);
 /// Of inlier ratios an axis shows at least these: trifles shall not look large.
 const INLIERS: (f64, f64) = (0.9, 1.0);
 

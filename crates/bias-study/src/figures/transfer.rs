@@ -10,7 +10,7 @@ use crate::sheet::{Line, Sheet};
 use crate::tables::{DASH, fixed, percent_estimate, short};
 
 /// The widest axis of reductions.
-pub(crate) const LIMIT: (f64, f64) = (-1.0, 1.0);
+const LIMIT: (f64, f64) = (-1.0, 1.0);
 
 /// Masks made from the first focus context, tested there and in the second.
 pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
