@@ -1,15 +1,27 @@
 #!/usr/bin/env bash
-# Runs the study on the embedded model and writes what it found into docs/results.md and
+# Runs the study with all its experiments on the embedded model, and the short form on the same task taught to
+# decoders of other kinds and sizes, and writes what it found into docs/results.md and
 # the README, so that no number there is typed by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cargo run --release --locked --example study -- --out "$work/out" --markdown "$work/found.md" "$@"
+cargo build --release --locked --example study
+study=${CARGO_TARGET_DIR:-target}/release/examples/study
+"$study" --experiments all --out "$work/out" --markdown "$work/found.md" "$@"
+models=(fixtures/emergent fixtures/kinds/*/)
+for model in "${models[@]}"; do
+    "$study" --quick --experiments transfer --model "$model" --out "$work/$(basename "$model")" > "$work/log"
+    tail -n 1 "$work/log"
+done
+"$study" --compare $(for model in "${models[@]}"; do echo "$work/$(basename "$model")/results.json"; done) \
+    --markdown "$work/compared.md" > /dev/null
 {
     sed '/<!-- results:begin -->/q' docs/results.md
     cat "$work/found.md"
-    sed -n '/<!-- results:end -->/,$p' docs/results.md
+    sed -n '/<!-- results:end -->/,/<!-- compared:begin -->/p' docs/results.md
+    cat "$work/compared.md"
+    sed -n '/<!-- compared:end -->/,$p' docs/results.md
 } > "$work/results.md"
 {
     sed '/<!-- results:begin -->/q' README.md
