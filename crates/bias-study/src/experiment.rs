@@ -87,13 +87,37 @@ impl FromStr for Shard {
     }
 }
 
-/// What one process does at a time: find what carries the bias of one thing, and try it.
+/// What one process does at a time: find what carries the bias of something in one way, and try it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Job {
-    pub experiment: Experiment,
     pub trained_on: TrainedOn,
-    /// The alternative that is tried, where that is the experiment.
-    pub alternative: Option<Alternative>,
+    pub what: What,
+}
+
+/// What a job finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum What {
+    /// Masks of weights that are scored once.
+    Weights,
+    /// Those of a pursuit.
+    Pursuit,
+    /// Masks of heads.
+    Heads,
+    /// Masks of weights of one layer each.
+    Layers,
+    /// Another model.
+    Alternative(Alternative),
+}
+
+impl What {
+    pub(crate) fn experiment(self) -> Experiment {
+        match self {
+            Self::Weights | Self::Pursuit | Self::Heads => Experiment::Transfer,
+            Self::Layers => Experiment::Layers,
+            Self::Alternative(_) => Experiment::Alternatives,
+        }
+    }
 }
 
 /// Variations of each context that get masks of their own.
@@ -106,37 +130,30 @@ pub(crate) fn jobs(
     focus: &[Context; 2],
     experiments: &[Experiment],
 ) -> Vec<Job> {
-    let plain = |experiment, trained_on| Job { experiment, trained_on, alternative: None };
     let mut jobs = Vec::new();
+    let mut add = |trained_on: TrainedOn, all: &[What]| {
+        let own = all.iter().filter(|what| experiments.contains(&what.experiment()));
+        jobs.extend(own.map(|what| Job { trained_on: trained_on.clone(), what: *what }));
+    };
     let contexts: Vec<&ContextPrompts> =
         prompts.contexts.iter().filter(|own| !quick || focus.contains(&own.context)).collect();
-    if experiments.contains(&Experiment::Transfer) {
-        for own in &contexts {
-            let seen = own.variations.iter().filter(|v| v.split == Split::Attribution);
-            for variation in seen.take(if quick { 0 } else { PROMPT_SPECIFIC }) {
-                let trained_on = TrainedOn::Variation(own.context.clone(), variation.name.clone());
-                jobs.push(plain(Experiment::Transfer, trained_on));
-            }
-            jobs.push(plain(Experiment::Transfer, TrainedOn::Context(own.context.clone())));
+    for own in &contexts {
+        let seen = own.variations.iter().filter(|v| v.split == Split::Attribution);
+        for variation in seen.take(if quick { 0 } else { PROMPT_SPECIFIC }) {
+            let trained_on = TrainedOn::Variation(own.context.clone(), variation.name.clone());
+            add(trained_on, &[What::Weights, What::Heads]);
         }
-        if !quick && contexts.len() > 1 {
-            jobs.push(plain(Experiment::Transfer, TrainedOn::All));
-        }
+        add(TrainedOn::Context(own.context.clone()), &[What::Weights, What::Pursuit, What::Heads]);
+    }
+    if !quick && contexts.len() > 1 {
+        add(TrainedOn::All, &[What::Weights, What::Pursuit, What::Heads]);
     }
     let mut focus: Vec<&Context> = focus.iter().collect();
     focus.dedup();
     for context in focus {
         let trained_on = TrainedOn::Context(context.clone());
-        if experiments.contains(&Experiment::Layers) {
-            jobs.push(plain(Experiment::Layers, trained_on.clone()));
-        }
-        if experiments.contains(&Experiment::Alternatives) {
-            jobs.extend(Alternative::ALL.map(|alternative| Job {
-                experiment: Experiment::Alternatives,
-                trained_on: trained_on.clone(),
-                alternative: Some(alternative),
-            }));
-        }
+        add(trained_on.clone(), &[What::Layers]);
+        add(trained_on, &Alternative::ALL.map(What::Alternative));
     }
     jobs
 }

@@ -12,7 +12,7 @@ use crate::alternatives::{Alternative, treat};
 use crate::asking::Place;
 use crate::baseline::Reference;
 use crate::bundle::Found;
-use crate::experiment::{Job, jobs};
+use crate::experiment::{Job, What, jobs};
 use crate::outcome::tests;
 use crate::parallel::in_parallel;
 use crate::progress::bar;
@@ -38,9 +38,9 @@ impl<A: AutodiffBackend> Study<'_, A> {
             all.into_iter().enumerate().filter(|(i, _)| shard.takes(*i)).map(|(_, job)| job).collect();
         let bar = bar("find and try", own.len() as u64);
         for job in &own {
-            match job.alternative {
-                None => self.find_and_try(job, &reference)?,
-                Some(alternative) => self.try_alternative(job, alternative, &reference)?,
+            match job.what {
+                What::Alternative(alternative) => self.try_alternative(job, alternative, &reference)?,
+                _ => self.find_and_try(job, &reference)?,
             }
             bar.inc(1);
         }
@@ -55,7 +55,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             None => {
                 let started = Instant::now();
                 let candidates = self.candidates(job, reference)?;
-                let found = candidates.into_iter().map(|own| self.keep(job.experiment, own));
+                let found = candidates.into_iter().map(|own| self.keep(job.what.experiment(), own));
                 let found = found.collect::<Result<Vec<_>, _>>()?;
                 self.store.put(&piece, &found)?;
                 self.phase("attribute", started);
@@ -95,7 +95,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             Ok(treated) => {
                 let strategy = Strategy {
                     id: format!("{}/{}/{}", job.trained_on, alternative.name(), treated.budget),
-                    experiment: job.experiment,
+                    experiment: job.what.experiment(),
                     method: alternative.name().into(),
                     unit: UnitKind::Weight,
                     trained_on: job.trained_on.clone(),
@@ -157,37 +157,39 @@ impl<A: AutodiffBackend> Study<'_, A> {
 
     /// Every mask that a job tries.
     fn candidates(&mut self, job: &Job, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
-        let trained_on = &job.trained_on;
+        let (trained_on, seed) = (&job.trained_on, self.seed());
         let own = self.places(trained_on);
-        // Threads have more to do if a context's variations are looked at together; parts of a study leave that to others.
-        let ahead = match trained_on {
-            TrainedOn::Variation(context, _) if self.options.shard.is_none() => {
-                self.places(&TrainedOn::Context(context.clone()))
-            }
-            _ => own.clone(),
-        };
-        self.gather(&ahead, reference)?;
-        let evidence: Vec<&Evidence> = own.iter().map(|place| &self.evidence[place]).collect();
-        let (model, seed) = (self.model.model(), self.seed());
-        if job.experiment == Experiment::Layers {
-            return layer_masks(model.dims(), &evidence, trained_on, seed);
-        }
-        let contrasts: Vec<Contrast> = own.iter().map(|place| self.contrast(*place, reference)).collect();
-        let mut candidates = weight_masks::<A>(model, &evidence, trained_on, seed)?;
         let specific = matches!(trained_on, TrainedOn::Variation(..));
-        if !specific {
-            candidates
-                .extend(pursuit_masks(&self.seen(&contrasts, self.weights(PURSUIT_BUDGET)), trained_on)?);
+        if matches!(job.what, What::Weights | What::Layers) {
+            // Threads have more to do if a context's variations are looked at together; parts of a study leave that to others.
+            let ahead = match trained_on {
+                TrainedOn::Variation(context, _) if self.options.shard.is_none() => {
+                    self.places(&TrainedOn::Context(context.clone()))
+                }
+                _ => own.clone(),
+            };
+            self.gather(&ahead, reference)?;
         }
-        let heads = head_masks::<A>(&self.model, &Contrast::pooled(&contrasts), trained_on, seed)?;
-        let middle = heads.get(heads.len() / 2).map(|mask| mask.budget.clone()).unwrap_or_default();
-        candidates.extend(heads);
+        let model = self.model.model();
+        let contrasts =
+            || -> Vec<Contrast> { own.iter().map(|place| self.contrast(*place, reference)).collect() };
+        let evidence = || -> Vec<&Evidence> { own.iter().map(|place| &self.evidence[place]).collect() };
+        let mut candidates = match job.what {
+            What::Weights => weight_masks::<A>(model, &evidence(), trained_on, seed)?,
+            What::Layers => return layer_masks(model.dims(), &evidence(), trained_on, seed),
+            What::Pursuit => {
+                pursuit_masks(&self.seen(&contrasts(), self.weights(PURSUIT_BUDGET)), trained_on)?
+            }
+            What::Heads => head_masks::<A>(&self.model, &Contrast::pooled(&contrasts()), trained_on, seed)?,
+            What::Alternative(_) => Vec::new(),
+        };
         if specific {
             // One budget per method is enough to see how far one prompt's mask carries.
+            let middle = candidates.get(candidates.len() / 2).map(|mask| mask.budget.clone());
             candidates.retain(|own| match own.method.as_str() {
                 "wanda-b-a" => true,
                 "signed-gap" => own.budget == "0.2%",
-                "head-attention" => own.budget == middle,
+                "head-attention" => Some(&own.budget) == middle.as_ref(),
                 _ => false,
             });
         } else if self.options.settings.quick {
