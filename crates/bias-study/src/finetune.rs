@@ -331,7 +331,7 @@ mod tests {
         let loss = own.adversary_loss(last.clone(), &texts, 16.0);
         let found = loss.to_data().iter::<f64>().next().unwrap();
         // The token before the answer, and no other: Σ −log σ(side · h·w).
-        let score = |h: [f64; 4]| h.iter().zip(weights).map(|(h, w)| h * f64::from(w)).sum::<f64>();
+        let score = |h: [f64; 4]| h.iter().zip(weights).map(|(h, w)| h * w).sum::<f64>();
         let scores = [score([1.0, 0.5, -0.5, 2.0]), -score([-1.0, 0.25, 1.0, 0.0])];
         let expected: f64 = scores.iter().map(|s| (1.0 + (-s).exp()).ln()).sum();
         assert!((found - expected).abs() < 1e-5, "{found} against {expected}");
@@ -340,8 +340,7 @@ mod tests {
         let gradient = last.grad(&gradients).unwrap().into_data().iter::<f64>().collect::<Vec<_>>();
         for (row, (score, side)) in scores.iter().zip([1.0, -1.0]).enumerate() {
             for (i, w) in weights.iter().enumerate() {
-                let expected =
-                    side * (1.0 - 1.0 / (1.0 + (-score).exp())) * f64::from(*w) * f64::from(ADVERSARY);
+                let expected = side * (1.0 - 1.0 / (1.0 + (-score).exp())) * w * f64::from(ADVERSARY);
                 assert!((gradient[row * 12 + 4 + i] - expected).abs() < 1e-5, "row {row}, channel {i}");
             }
         }

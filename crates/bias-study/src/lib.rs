@@ -75,6 +75,7 @@ mod provenance;
 mod questions;
 mod report;
 mod results;
+mod rows;
 mod save;
 mod sheet;
 mod significance;

@@ -7,21 +7,24 @@ use crate::results::{ContextOverlap, TrainedOn};
 use crate::store::Store;
 use crate::{Experiment, StudyError};
 
+/// A method at a budget.
+type Family<'a> = (&'a str, &'a str);
+
 /// How far masks of two contexts agree, method by method at each budget.
 pub(crate) fn overlaps(found: &[Found], store: &Store) -> Result<Vec<ContextOverlap>, StudyError> {
-    let mut groups: Vec<(&str, &str, Vec<(&Context, &str)>)> = Vec::new();
+    let mut groups: Vec<(Family<'_>, Vec<(&Context, &str)>)> = Vec::new();
     for own in found.iter().filter(|own| own.strategy.experiment == Experiment::Transfer) {
-        let (method, budget) = (own.strategy.method.as_str(), own.strategy.budget.as_str());
+        let family = (own.strategy.method.as_str(), own.strategy.budget.as_str());
         let (TrainedOn::Context(context), Some(mask)) = (&own.strategy.trained_on, &own.mask) else {
             continue;
         };
-        match groups.iter_mut().find(|(m, b, _)| *m == method && *b == budget) {
-            Some((_, _, masks)) => masks.push((context, mask)),
-            None => groups.push((method, budget, vec![(context, mask)])),
+        match groups.iter_mut().find(|(known, _)| *known == family) {
+            Some((_, masks)) => masks.push((context, mask)),
+            None => groups.push((family, vec![(context, mask)])),
         }
     }
     let mut out = Vec::new();
-    for (method, budget, masks) in groups {
+    for ((method, budget), masks) in groups {
         // Only these are held at once.
         let masks = masks.into_iter().map(|(context, name)| Ok((context, store.mask(name)?)));
         let masks = masks.collect::<Result<Vec<(&Context, Mask)>, StudyError>>()?;

@@ -7,10 +7,9 @@ use bias_probe::Sequence;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::matching::shared_places;
-use crate::provenance::hex;
+use crate::rows::{Rows, bad};
 use crate::{StudyError, token_log_probs};
 
 /// Two sentences that differ in whom they are about.
@@ -45,7 +44,6 @@ struct Row {
 }
 
 const NEEDED: [&str; 4] = ["sent_more", "sent_less", "stereo_antistereo", "bias_type"];
-const MAX_BYTES: u64 = 256 << 20;
 
 impl PairSet {
     /// Reads a file of pairs.
@@ -54,38 +52,19 @@ impl PairSet {
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks a column, or has a
     /// pair with an empty sentence or a direction that is none.
     pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
-        let read = |source| StudyError::Read { path: path.into(), source };
-        let bad = |line, reason| StudyError::Prompts { path: path.into(), line, reason };
-        if std::fs::metadata(path).map_err(read)?.len() > MAX_BYTES {
-            return Err(bad(None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
-        }
-        let bytes = std::fs::read(path).map_err(read)?;
-        let sha256 = hex(&Sha256::digest(&bytes));
-        // Spreadsheets write a byte order mark.
-        let mut reader = csv::Reader::from_reader(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
-        let header = reader.headers().map_err(|e| bad(Some(1), e.to_string()))?.clone();
-        let missing: Vec<&str> = NEEDED.into_iter().filter(|n| !header.iter().any(|own| own == *n)).collect();
-        if !missing.is_empty() {
-            return Err(bad(Some(1), format!("missing columns: {}", missing.join(", "))));
-        }
-        let mut pairs = Vec::new();
-        for row in reader.into_records() {
-            let record = row.map_err(|e| bad(e.position().map(csv::Position::line), e.to_string()))?;
-            let line = record.position().map(csv::Position::line);
-            let row: Row = record.deserialize(Some(&header)).map_err(|e| bad(line, e.to_string()))?;
+        let Rows { sha256, rows } = Rows::<Row>::read(path, &NEEDED, "pairs")?;
+        let pairs = rows.into_iter().map(|(line, row)| {
             if row.sent_more.trim().is_empty() || row.sent_less.trim().is_empty() {
-                return Err(bad(line, "a sentence is empty".into()));
+                return Err(bad(path, Some(line), "a sentence is empty"));
             }
-            pairs.push(SentencePair {
+            Ok(SentencePair {
                 more: row.sent_more,
                 less: row.sent_less,
                 direction: row.stereo_antistereo,
                 bias_type: row.bias_type,
-            });
-        }
-        if pairs.is_empty() {
-            return Err(bad(None, "it has no pairs".into()));
-        }
+            })
+        });
+        let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { sha256, pairs })
     }
 }

@@ -4,11 +4,10 @@ use std::path::Path;
 use bias_core::{Context, Group};
 use bias_metrics::{Arm, Period};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::StudyError;
-use crate::provenance::hex;
 use crate::results::Split;
+use crate::rows::{Rows, bad};
 
 /// Prompts about people of two groups, in several contexts.
 ///
@@ -101,7 +100,6 @@ fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<boo
 }
 
 const NEEDED: [&str; 5] = ["scenario", "variation", "name_group", "name", "prompt_text"];
-const MAX_BYTES: u64 = 256 << 20;
 
 impl PromptSet {
     /// Reads a prompt file and checks that its groups can be compared.
@@ -115,15 +113,7 @@ impl PromptSet {
     /// variation, a variation without one of the groups or with other people than the
     /// context's first.
     pub fn from_csv(path: &Path, races: [&str; 2]) -> Result<Self, StudyError> {
-        let read = |source| StudyError::Read { path: path.into(), source };
-        if std::fs::metadata(path).map_err(read)?.len() > MAX_BYTES {
-            return Err(bad(path, None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
-        }
-        let bytes = std::fs::read(path).map_err(read)?;
-        let sha256 = hex(&Sha256::digest(&bytes));
-        // Spreadsheets write a byte order mark.
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let rows = rows(path, bytes)?;
+        let Rows { sha256, rows } = Rows::<Row>::read(path, &NEEDED, "prompts")?;
         let races = races.map(str::to_owned);
         let mut set =
             Self { sha256, races, contexts: Vec::new(), skipped: 0, marked: false, names_marked: false };
@@ -250,10 +240,10 @@ impl PromptSet {
         });
         let own = &mut self.contexts[at];
         if row.higher_is_better.is_some_and(|better| better != own.higher_is_better) {
-            return Err(bad(path, Some(line), "`higher_is_better` changes within the scenario".into()));
+            return Err(bad(path, Some(line), "`higher_is_better` changes within the scenario"));
         }
         if row.per != own.per {
-            return Err(bad(path, Some(line), "`per` changes within the scenario".into()));
+            return Err(bad(path, Some(line), "`per` changes within the scenario"));
         }
         self.marked |= row.split.is_some();
         let split = row.split.unwrap_or(Split::Attribution);
@@ -263,7 +253,7 @@ impl PromptSet {
         });
         let variation = &mut own.variations[at];
         if variation.split != split {
-            return Err(bad(path, Some(line), "`split` changes within the variation".into()));
+            return Err(bad(path, Some(line), "`split` changes within the variation"));
         }
         if variation.people.iter().any(|p| p.name == row.name && p.arm == arm) {
             let reason = format!("{} is asked about twice in {}", row.name, variation.name);
@@ -329,33 +319,6 @@ impl PromptSet {
         }
         Ok(())
     }
-}
-
-fn bad(path: &Path, line: Option<u64>, reason: String) -> StudyError {
-    StudyError::Prompts { path: path.into(), line, reason }
-}
-
-fn rows(path: &Path, bytes: &[u8]) -> Result<Vec<(u64, Row)>, StudyError> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(bytes);
-    let line = |e: &csv::Error| e.position().map(csv::Position::line);
-    let headers = reader.headers().map_err(|e| bad(path, line(&e), e.to_string()))?.clone();
-    let missing: Vec<&str> = NEEDED.into_iter().filter(|n| !headers.iter().any(|h| h == *n)).collect();
-    if !missing.is_empty() {
-        let found = headers.iter().collect::<Vec<_>>().join(",");
-        let reason = format!("missing columns: {}; the header is `{found}`", missing.join(", "));
-        return Err(bad(path, Some(1), reason));
-    }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| bad(path, line(&e), e.to_string()))?;
-        let at = record.position().map_or(0, csv::Position::line);
-        let row = record.deserialize(Some(&headers)).map_err(|e| bad(path, Some(at), e.to_string()))?;
-        rows.push((at, row));
-    }
-    if rows.is_empty() {
-        return Err(bad(path, None, "it holds no prompts".into()));
-    }
-    Ok(rows)
 }
 
 #[cfg(test)]
@@ -479,6 +442,13 @@ mod tests {
         for (csv, expected) in cases {
             let error = read(&csv).unwrap_err().to_string();
             assert!(error.contains(expected), "{csv}\n{error}");
+        }
+        let latin = [HEADER.as_bytes(), b"caf\xe9"].concat();
+        for text in [&b"\xff\xfes\0c\0"[..], &latin] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            let error = PromptSet::from_csv(file.path(), ["white", "black"]).unwrap_err().to_string();
+            assert!(error.contains("save it as UTF-8"), "{error}");
         }
         assert!(matches!(
             PromptSet::from_csv(Path::new("/nowhere.csv"), ["a", "b"]),
