@@ -133,6 +133,10 @@ fn every_input_that_a_study_may_leave_is_drawn() {
     check(&alone);
     alone.strategies.clear();
     assert_eq!(check(&alone).len(), 4, "differences, answers, kinds, baseline");
+    assert!(
+        !report(&alone).unwrap().contains("How weights were chosen"),
+        "nothing is said about masks where none was made"
+    );
     alone.baseline.clear();
     assert!(check(&alone).is_empty());
 }
