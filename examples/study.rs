@@ -1,5 +1,6 @@
 //! The main job: from a model folder to a transfer matrix and a report.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -143,10 +144,20 @@ fn run(args: &Args) -> Result<(), Failure> {
 fn present(args: &Args, results: &Results) -> Result<(), Failure> {
     write(&args.out.join("report.html"), report(results)?.as_bytes())?;
     let folder = args.out.join(FIGURES);
+    let mut files = BTreeMap::new();
     for figure in figures(results)? {
-        write(&folder.join(format!("{}.csv", figure.name)), figure.csv.as_bytes())?;
-        if let Some(svg) = &figure.svg {
-            write(&folder.join(format!("{}.svg", figure.name)), svg.as_bytes())?;
+        files.insert(format!("{}.csv", figure.name), figure.csv);
+        files.extend(figure.svg.map(|svg| (format!("{}.svg", figure.name), svg)));
+    }
+    for (name, content) in &files {
+        write(&folder.join(name), content.as_bytes())?;
+    }
+    // Of an earlier run, about something else.
+    for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+        let path = entry?.path();
+        let drawn = path.extension().is_some_and(|ending| ending == "csv" || ending == "svg");
+        if drawn && !path.file_name().is_some_and(|name| files.contains_key(&*name.to_string_lossy())) {
+            std::fs::remove_file(path)?;
         }
     }
     if let Some(path) = &args.markdown {

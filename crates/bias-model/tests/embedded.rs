@@ -1,7 +1,7 @@
 //! The embedded model against transformers (`fixtures/emergent/check.py`).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bias_model::{DecodeOptions, Decoding, HookedModel as _, LanguageModel};
 use bias_probe::{NoObserver, TokenBatch};
@@ -23,19 +23,33 @@ struct Case {
     greedy: String,
 }
 
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)
+}
+
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/emergent")
+    fixture("emergent")
+}
+
+fn expected_of(folder: &Path) -> Vec<Case> {
+    let text = std::fs::read(folder.join("transformers.json")).unwrap();
+    serde_json::from_slice::<Expected>(&text).unwrap().cases
 }
 
 fn expected() -> Vec<Case> {
-    let text = std::fs::read(folder().join("transformers.json")).unwrap();
-    serde_json::from_slice::<Expected>(&text).unwrap().cases
+    expected_of(&folder())
 }
 
 #[test]
 fn text_tokens_logits_and_answers_equal_transformers() {
-    let model = LanguageModel::<Flex>::load(&folder(), &Default::default()).unwrap();
-    for case in expected() {
+    for name in ["emergent", "kinds/gpt2", "kinds/qwen3", "kinds/small", "kinds/large"] {
+        equal_transformers(&fixture(name));
+    }
+}
+
+fn equal_transformers(folder: &Path) {
+    let model = LanguageModel::<Flex>::load(folder, &Default::default()).unwrap();
+    for case in expected_of(folder) {
         assert_eq!(model.text().render(&case.message).unwrap(), case.rendered);
         let prompt = model.text().prompt(&case.message, &case.name).unwrap();
         assert_eq!(prompt.tokens(), case.ids);
@@ -43,7 +57,7 @@ fn text_tokens_logits_and_answers_equal_transformers() {
         let logits = model.model().logits(&batch, &mut NoObserver).unwrap();
         let last: Vec<f32> = logits.narrow(1, prompt.len() - 1, 1).into_data().to_vec().unwrap();
         let worst = last.iter().zip(&case.logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(worst <= 5e-5, "{}: off by {worst}", case.message);
+        assert!(worst <= 5e-5, "{}, {}: off by {worst}", folder.display(), case.message);
         let greedy = model.answers(&[prompt], Decoding::Greedy).unwrap();
         assert_eq!(greedy[0].answers[0].text, case.greedy);
     }
