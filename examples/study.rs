@@ -152,12 +152,12 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
     for (name, content) in &files {
         write(&folder.join(name), content.as_bytes())?;
     }
-    // Of an earlier run, about something else.
-    for entry in std::fs::read_dir(&folder).into_iter().flatten() {
-        let path = entry?.path();
-        let drawn = path.extension().is_some_and(|ending| ending == "csv" || ending == "svg");
-        if drawn && !path.file_name().is_some_and(|name| files.contains_key(&*name.to_string_lossy())) {
-            std::fs::remove_file(path)?;
+    // Figures of an earlier run about something else, which it said were its own.
+    let before = Manifest::load(&args.out).map(|own| own.files).unwrap_or_default();
+    for name in before.keys().filter_map(|name| name.strip_prefix("figures/")) {
+        let plain = !name.contains(['/', '\\']) && (name.ends_with(".csv") || name.ends_with(".svg"));
+        if plain && !files.contains_key(name) && folder.join(name).exists() {
+            std::fs::remove_file(folder.join(name))?;
         }
     }
     if let Some(path) = &args.markdown {

@@ -65,7 +65,15 @@ impl Mask {
             safetensors::serialize(views, Some(metadata)).map_err(|e| io(std::io::Error::other(e)))?;
         sort_header(&mut bytes).map_err(|e| io(e.into()))?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".unfinished-").tempfile_in(folder).map_err(io)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".unfinished-");
+        #[cfg(unix)]
+        {
+            // Masks are for whoever may read the folder; temporary files are for their owner alone.
+            use std::os::unix::fs::PermissionsExt as _;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(folder).map_err(io)?;
         file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(io)?;
         file.persist(path).map_err(|e| io(e.error))?;
         Ok(())

@@ -13,10 +13,16 @@ pub struct NameMoments {
     pub arm: Arm,
     /// Σ w.
     pub weight: f64,
-    /// Σ w·v / Σ w; 0 without weight.
+    /// Σ w·v / Σ w; 0 without weight. JSON has no infinity: what was too large reads back as NaN.
+    #[serde(deserialize_with = "null_is_nan")]
     pub mean: f64,
-    /// Σ w·(v − mean)².
+    /// Σ w·(v − mean)². Likewise.
+    #[serde(deserialize_with = "null_is_nan")]
     pub m2: f64,
+}
+
+fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl NameMoments {

@@ -18,6 +18,12 @@ pub struct TextCodec {
 }
 
 impl TextCodec {
+    /// The file that the tokenizer was read from.
+    #[must_use]
+    pub fn tokenizer_file(&self) -> &Path {
+        &self.tokenizer_path
+    }
+
     /// Reads `tokenizer.json`, and the folder's [chat template](ChatTemplate::from_folder) if
     /// it has one.
     ///

@@ -32,7 +32,11 @@ impl Reference {
     pub(crate) fn read(store: &Store, prompts: &PromptSet, measure: &Measure) -> Result<Self, StudyError> {
         let mut answers = BTreeMap::new();
         for (c, own) in prompts.contexts.iter().enumerate() {
-            let found: Vec<VariationAnswers> = store.finished(&Piece::Answers(&own.context))?;
+            let piece = Piece::Answers(&own.context);
+            let found: Vec<VariationAnswers> = store.finished(&piece)?;
+            if found.len() != own.variations.len() {
+                return Err(store.damaged(&piece, "it has answers to other variations"));
+            }
             answers.extend(found.into_iter().enumerate().map(|(v, own)| ((c, v), own)));
         }
         Self::new(answers, prompts, measure)

@@ -47,14 +47,14 @@ pub(crate) fn assemble(
     if experiments.contains(&Experiment::Groups) {
         groups.extend(group_differences(prompts, &reference, None, &measure, provenance.settings.seed));
     }
-    let mut known: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    let mut known: BTreeMap<(TrainedOn, String), Vec<_>> = BTreeMap::new();
     for own in &mut found {
         let tests = tests(prompts, &own.strategy.trained_on);
         let tested = Tested::read(store, prompts, own.change(), &tests)?;
         own.strategy.perplexity_change = tested.perplexity_change;
         let strategy = &own.strategy;
         // Two methods may find the same mask.
-        let key = format!("{} {}", strategy.trained_on, own.change());
+        let key = (strategy.trained_on.clone(), own.change().to_owned());
         let all = known
             .entry(key)
             .or_insert_with(|| tested.outcomes(&strategy.id, &tests, &reference, prompts, &measure));

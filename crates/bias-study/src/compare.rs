@@ -12,10 +12,14 @@ pub fn compared(all: &[Results]) -> String {
     );
     for results in all {
         let dims = results.model.dims;
-        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let mean = |values: Vec<f64>| {
+            let known: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
+            known.iter().sum::<f64>() / known.len() as f64
+        };
+        let mut first = true;
         let bias = mean(results.baseline.iter().map(|own| own.bias.value).collect());
         let inlier = mean(results.baseline.iter().map(|own| own.inlier.value).collect());
-        for (i, (method, budget)) in SHOWN.into_iter().enumerate() {
+        for (method, budget) in SHOWN {
             let own: Vec<_> =
                 results.strategies.iter().filter(|s| s.method == method && s.budget == budget).collect();
             let outcomes = |scope: Scope| -> Vec<&Outcome> {
@@ -35,7 +39,6 @@ pub fn compared(all: &[Results]) -> String {
                     .map(|s| s.share)
                     .collect(),
             );
-            let first = i == 0;
             let cell = |text: String| if first { text } else { String::new() };
             let _ = writeln!(
                 out,
@@ -50,6 +53,11 @@ pub fn compared(all: &[Results]) -> String {
                 if away.is_empty() { DASH.into() } else { reduction(&away) },
                 fixed(lowest, 3),
             );
+            first = false;
+        }
+        if first {
+            let name = short(&results.model.name, 30).replace('|', "/");
+            let _ = writeln!(out, "| {name}{} |", format!(" | {DASH}").repeat(9));
         }
     }
     out

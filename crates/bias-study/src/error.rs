@@ -6,6 +6,8 @@ use bias_metrics::MetricError;
 use bias_model::ModelError;
 use thiserror::Error;
 
+use crate::Shard;
+
 /// What ends a study.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -101,6 +103,24 @@ pub enum StudyError {
     Busy {
         /// The folder.
         folder: PathBuf,
+    },
+    /// Results asked for of a part of a study.
+    #[error(
+        "part {shard} of a study has no results of its own; do its `work`, and make results when all parts are done"
+    )]
+    OnlyAPart {
+        /// Which part.
+        shard: Shard,
+    },
+    /// Folders that hold the same piece of a study with other content.
+    #[error(
+        "{} and {} differ: parts of one study must be computed on machines that round alike", first.display(), second.display()
+    )]
+    Unlike {
+        /// One folder's file.
+        first: PathBuf,
+        /// The other's.
+        second: PathBuf,
     },
     /// A file of a study's folder whose content is not what it was.
     #[error("{} is damaged ({reason}); delete it, and run the study again to go on", path.display())]

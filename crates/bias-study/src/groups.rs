@@ -28,6 +28,9 @@ pub struct GroupDifferences {
     /// variations. 0.1 counts as small, 0.4 as large; chance alone lifts it above 0.
     #[serde(deserialize_with = "null_is_nan")]
     pub spread: f64,
+    /// The same of the unpruned model over the same variations and names.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub spread_before: f64,
     /// Share of 1,000 random assignments of names to groups that lie as far apart.
     pub spread_p: Option<f64>,
 }
@@ -132,6 +135,7 @@ fn differences(
         strategy: strategy.map(|own| own.id.clone()),
         pairs,
         spread: observed.unwrap_or(f64::NAN),
+        spread_before: spread(before, &place, known.len()).unwrap_or(f64::NAN),
         spread_p,
     })
 }

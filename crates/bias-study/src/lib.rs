@@ -109,7 +109,7 @@ pub use options::StudyOptions;
 pub use pairs::{PairSet, SentencePair, score_pairs};
 pub use perplexity::perplexity;
 pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
-pub use provenance::{Program, Provenance};
+pub use provenance::{Program, Provenance, Run};
 pub use report::{ReportError, report};
 pub use results::{
     Baseline, ContextInfo, ContextOverlap, Estimate, FORMAT, Location, ModelInfo, Outcome, PromptInfo,

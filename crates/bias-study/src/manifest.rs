@@ -8,7 +8,7 @@ use bias_mask::Mask;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Found, assemble};
-use crate::experiment::jobs;
+use crate::experiment::{What, jobs};
 use crate::provenance::sha256_of_file;
 use crate::save::{UNFINISHED, read, write};
 use crate::store::{MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Record, Store, piece_name};
@@ -37,22 +37,31 @@ pub struct FileHash {
 
 /// The manifest's own name.
 const MANIFEST: &str = "manifest.json";
-/// Files that are no part of a bundle.
-const LEFT_OUT: [&str; 3] = [MANIFEST, "timing.json", ".lock"];
-/// How deep folders may lie in each other.
-const DEEPEST: usize = 4;
+/// What a bundle consists of, beside the manifest; anything else that lies in the folder is not part of it.
+const FILES: [&str; 4] = [PROVENANCE, PROMPTS, RESULTS, PAGE];
+const FOLDERS: [&str; 3] = [PIECES, MASKS, FIGURES];
+const RESULTS: &str = "results.json";
+const PAGE: &str = "report.html";
+/// More than any study writes into one JSON file.
+const LARGEST: u64 = 4 << 30;
+/// More resamples than anybody needs.
+const MOST_RESAMPLES: usize = 10_000_000;
 
 impl Manifest {
     /// The format this version writes.
     pub const FORMAT: &str = "bias-manifest/1";
 
-    /// Writes `manifest.json` over all that lies in a study's folder by now.
+    /// Writes `manifest.json` over all that a study has written into its folder by now.
     ///
     /// # Errors
     /// A file that cannot be read or written.
     pub fn seal(folder: &Path) -> Result<Self, StudyError> {
         let study = Provenance::of(folder)?.id();
-        let own = Self { format: Self::FORMAT.into(), study, files: files(folder)? };
+        let (files, odd) = files(folder)?;
+        if !odd.is_empty() {
+            return Err(StudyError::NotAsWritten { folder: folder.into(), problems: odd });
+        }
+        let own = Self { format: Self::FORMAT.into(), study, files };
         let path = folder.join(MANIFEST);
         let json = serde_json::to_vec_pretty(&own)
             .map_err(|e| StudyError::Write { path: path.clone(), source: e.into() })?;
@@ -76,9 +85,9 @@ impl Manifest {
 /// # Errors
 /// [`StudyError::NotAsWritten`] with all that is wrong; files that cannot be read.
 pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
+    plain(&folder.join(MANIFEST))?;
     let manifest = Manifest::load(folder)?;
-    let mut problems = Vec::new();
-    let found = files(folder)?;
+    let (found, mut problems) = files(folder)?;
     for (name, expected) in &manifest.files {
         match found.get(name) {
             None => problems.push(format!("{name} is missing")),
@@ -94,8 +103,10 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     }
 
     let provenance = Provenance::of(folder)?;
-    if provenance.id() != manifest.study {
-        problems.push(format!("{PROVENANCE} is of another study than {MANIFEST}"));
+    let dims = provenance.model.dims.validate().is_ok() && provenance.settings.resamples <= MOST_RESAMPLES;
+    if provenance.id() != manifest.study || !dims {
+        problems.push(format!("{PROVENANCE} is of another study than {MANIFEST}, or of none"));
+        return failed(problems);
     }
     for name in found.keys().filter_map(|name| name.strip_prefix("pieces/")) {
         let path = folder.join(PIECES).join(name);
@@ -105,12 +116,29 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
             problems.push(format!("pieces/{name} is not the piece that its name says"));
         }
     }
-    let results = Results::load(&folder.join("results.json"))?;
+    let results = Results::load(&folder.join(RESULTS))?;
     let prompts: PromptSet = parse(&folder.join(PROMPTS))?;
+    if prompts.sha256 != provenance.prompts || !prompts.is_whole() {
+        problems.push(format!("{PROMPTS} is not what was asked"));
+        return failed(problems);
+    }
     let store = Store::reading(folder, &provenance);
     for job in jobs(&prompts, provenance.settings.quick, &provenance.focus, &results.experiments) {
         for own in store.finished::<Vec<Found>>(&Piece::Found(&job))? {
-            let Some(name) = &own.mask else { continue };
+            let odd = own.strategy.experiment != job.what.experiment();
+            let Some(name) = &own.mask else {
+                if odd || !matches!(job.what, What::Alternative(_)) {
+                    problems.push(format!("{} has no mask", own.strategy.id.escape_debug()));
+                }
+                continue;
+            };
+            if odd || !manifest.files.contains_key(&format!("{MASKS}/{name}")) {
+                problems.push(format!(
+                    "{} names a mask that is not in the manifest",
+                    own.strategy.id.escape_debug()
+                ));
+                continue;
+            }
             let mask = Mask::load(&folder.join(MASKS).join(name))?;
             let model = mask.fingerprint().unwrap_or_default() == provenance.model.fingerprint;
             if mask.digest() != own.strategy.mask || mask.count() != own.strategy.weights || !model {
@@ -118,18 +146,29 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
             }
         }
     }
+    if !problems.is_empty() {
+        return failed(problems);
+    }
     let again = assemble(&prompts, &provenance, &results.experiments, &store)?;
-    let path = folder.join("results.json");
+    let path = folder.join(RESULTS);
     if again.to_json(&path)? != bytes(&path)? {
         problems.push("results.json is not what the pieces give".into());
     }
-    if report(&again)?.as_bytes() != bytes(&folder.join("report.html"))? {
+    if report(&again)?.as_bytes() != bytes(&folder.join(PAGE))? {
         problems.push("report.html is not made of results.json by this version".into());
     }
     for figure in figures(&again)? {
         let csv = folder.join(FIGURES).join(format!("{}.csv", figure.name));
         if figure.csv.as_bytes() != bytes(&csv)? {
             problems.push(format!("{FIGURES}/{}.csv does not have the numbers of results.json", figure.name));
+        }
+        let svg = folder.join(FIGURES).join(format!("{}.svg", figure.name));
+        if svg.exists() && figure.svg.is_none_or(|drawn| bytes(&svg).is_ok_and(|own| own != drawn.as_bytes()))
+        {
+            problems.push(format!(
+                "{FIGURES}/{}.svg is not drawn from results.json by this version",
+                figure.name
+            ));
         }
     }
     if problems.is_empty() { Ok((manifest, results)) } else { failed(problems) }
@@ -144,36 +183,52 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
         .map_err(|e| StudyError::Damaged { path: path.into(), reason: e.to_string() })
 }
 
-/// Every file of a folder and those in it.
-fn files(folder: &Path) -> Result<BTreeMap<String, FileHash>, StudyError> {
-    let mut found = BTreeMap::new();
-    add(folder, "", DEEPEST, &mut found)?;
-    found.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
-    Ok(found)
+/// Refuses what is no ordinary file of a sensible size: links lead elsewhere, pipes never end.
+fn plain(path: &Path) -> Result<u64, StudyError> {
+    let failed = |source| StudyError::Read { path: path.into(), source };
+    let found = fs::symlink_metadata(path).map_err(failed)?;
+    if found.is_file() && found.len() <= LARGEST {
+        return Ok(found.len());
+    }
+    Err(StudyError::Damaged {
+        path: path.into(),
+        reason: "it is not an ordinary file of a sensible size".into(),
+    })
 }
 
-fn add(
-    folder: &Path,
-    prefix: &str,
-    deeper: usize,
-    found: &mut BTreeMap<String, FileHash>,
-) -> Result<(), StudyError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| StudyError::Read { path, source }
+/// Every file of a bundle, and what should not be there.
+fn files(folder: &Path) -> Result<(BTreeMap<String, FileHash>, Vec<String>), StudyError> {
+    let (mut found, mut odd) = (BTreeMap::new(), Vec::new());
+    let mut add = |path: &Path, name: String| -> Result<(), StudyError> {
+        let Ok(bytes) = plain(path) else {
+            odd.push(format!("{} is no ordinary file", name.escape_debug()));
+            return Ok(());
+        };
+        let sha256 = sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
+        found.insert(name, FileHash { bytes, sha256 });
+        Ok(())
     };
-    for entry in fs::read_dir(folder).map_err(failed(folder))? {
-        let entry = entry.map_err(failed(folder))?;
-        let (path, name) = (entry.path(), format!("{prefix}{}", entry.file_name().to_string_lossy()));
-        // Links could lead anywhere.
-        let kind = entry.file_type().map_err(failed(&path))?;
-        if kind.is_dir() && deeper > 0 {
-            add(&path, &format!("{name}/"), deeper - 1, found)?;
-        } else if kind.is_file() && !entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            let bytes = entry.metadata().map_err(failed(&path))?.len();
-            let sha256 = sha256_of_file(&path).map_err(failed(&path))?;
-            found.insert(name, FileHash { bytes, sha256 });
+    for name in FILES {
+        let path = folder.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            add(&path, name.into())?;
         }
     }
-    Ok(())
+    for part in FOLDERS {
+        let inner = folder.join(part);
+        let Ok(kind) = fs::symlink_metadata(&inner) else { continue };
+        if !kind.is_dir() {
+            add(&inner.join("."), format!("{part}/"))?;
+            continue;
+        }
+        let failed = |source| StudyError::Read { path: inner.clone(), source };
+        for entry in fs::read_dir(&inner).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(UNFINISHED) {
+                add(&entry.path(), format!("{part}/{name}"))?;
+            }
+        }
+    }
+    Ok((found, odd))
 }

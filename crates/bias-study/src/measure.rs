@@ -236,4 +236,16 @@ mod tests {
         assert_eq!(Measure::no_number(&[&measured], &[0, 0, 2]), Some(0.25));
         assert_eq!(Measure::no_number(&[&measured], &[0, 1]), None, "nobody to compare with");
     }
+
+    /// An answer beyond all measure is no number when it is read back, and no damage to a study.
+    #[test]
+    fn what_overflows_reads_back_as_no_number() {
+        let measure = Measure::new(&Settings::default()).unwrap();
+        let answers = vec![name(Arm::A, &[1e200, -1e200], 0.0), name(Arm::B, &[1.0, 2.0], 0.0)];
+        let measured = measure.reduce(answers, None).unwrap();
+        let json = serde_json::to_string(&measured).unwrap();
+        let back: Measured = serde_json::from_str(&json).unwrap();
+        assert!(back.moments[0].m2.is_nan() && back.moments[1].m2 > 0.0, "{json}");
+        assert_eq!(measure.effect(&back).and_then(EffectSize::value), None);
+    }
 }

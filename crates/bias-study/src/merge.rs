@@ -1,16 +1,21 @@
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::save::{UNFINISHED, write};
-use crate::store::{MASKS, PIECES, PROMPTS, PROVENANCE};
+use crate::store::{MASKS, PIECES, PROMPTS, PROVENANCE, lock};
 use crate::{Provenance, StudyError};
 
 /// Copies what folders hold of one study into another folder, where it may have been begun as well. Pieces of the same
 /// name are the same, so nothing is lost and nothing is written twice.
 ///
 /// # Errors
-/// [`StudyError::OtherStudy`] when they are not of one study; files that cannot be read or written.
+/// [`StudyError::OtherStudy`] when they are not of one study, [`StudyError::Unlike`] when the same piece has other content
+/// (other hardware rounds otherwise), [`StudyError::Busy`]; files that cannot be read or written.
 pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
+    if folders.is_empty() {
+        return Ok(());
+    }
     let mut known = match into.join(PROVENANCE) {
         path if path.exists() => Some(Provenance::load(&path)?),
         _ => None,
@@ -19,28 +24,46 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
         let own = Provenance::of(folder)?;
         known.get_or_insert_with(|| own.clone()).check(&own, folder)?;
     }
+    std::fs::create_dir_all(into).map_err(|source| StudyError::Write { path: into.into(), source })?;
+    let _lock = lock(into, false)?;
     for folder in folders {
-        for part in [PIECES, MASKS] {
-            let read = |source| StudyError::Read { path: folder.join(part), source };
-            for entry in fs::read_dir(folder.join(part)).map_err(read)? {
-                let entry = entry.map_err(read)?;
-                let (from, to) = (entry.path(), into.join(part).join(entry.file_name()));
-                if entry.file_name().to_string_lossy().starts_with(UNFINISHED) || to.exists() {
-                    continue;
-                }
-                copy(&from, &to)?;
+        // Listed before masks are copied: a part that is still at work may add pieces that name newer ones.
+        let pieces = listed(&folder.join(PIECES))?;
+        for (part, names) in [(MASKS, listed(&folder.join(MASKS))?), (PIECES, pieces)] {
+            for name in names {
+                copy(&folder.join(part).join(&name), &into.join(part).join(&name))?;
             }
         }
         for name in [PROMPTS, PROVENANCE] {
-            if !into.join(name).exists() {
-                copy(&folder.join(name), &into.join(name))?;
-            }
+            copy(&folder.join(name), &into.join(name))?;
         }
     }
     Ok(())
 }
 
+/// The finished files of a folder.
+fn listed(folder: &Path) -> Result<Vec<OsString>, StudyError> {
+    let failed = |source| StudyError::Read { path: folder.into(), source };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !name.to_string_lossy().starts_with(UNFINISHED) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Copies a file that is not there yet; one that is must be the same.
 fn copy(from: &Path, to: &Path) -> Result<(), StudyError> {
-    let bytes = fs::read(from).map_err(|source| StudyError::Read { path: from.into(), source })?;
-    write(to, &bytes)
+    let read = |path: &Path| fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source });
+    let bytes = read(from)?;
+    if !to.exists() {
+        return write(to, &bytes);
+    }
+    if read(to)? == bytes {
+        Ok(())
+    } else {
+        Err(StudyError::Unlike { first: to.into(), second: from.into() })
+    }
 }

@@ -76,7 +76,12 @@ impl Tested {
     ) -> Result<Self, StudyError> {
         let mut measured = HashMap::new();
         for test in tests {
-            let own: Vec<Measured> = store.finished(&Piece::Tested(change, named(prompts, &test.places)))?;
+            let piece = Piece::Tested(change, named(prompts, &test.places));
+            let own: Vec<Measured> = store.finished(&piece)?;
+            let people = arms(prompts, test.context, prompts.tested()).len();
+            if own.len() != test.places.len() || own.iter().any(|m| m.moments.len() != people) {
+                return Err(store.damaged(&piece, "it has answers of other people or variations"));
+            }
             measured.insert(test.places.clone(), own);
         }
         let perplexity = |change| store.finished::<Option<f64>>(&Piece::Perplexity(change));

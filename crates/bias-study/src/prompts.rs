@@ -265,6 +265,20 @@ impl PromptSet {
         Ok(())
     }
 
+    /// Whether it is as reading a file makes it: of one that comes with a study, anything may be wrong.
+    pub(crate) fn is_whole(&self) -> bool {
+        let people =
+            |v: &Variation| v.people.iter().map(|p| (p.arm, p.name.clone(), p.split)).collect::<Vec<_>>();
+        let sides = |v: &Variation| [Arm::A, Arm::B].iter().all(|arm| v.people.iter().any(|p| p.arm == *arm));
+        !self.contexts.is_empty()
+            && self.contexts.iter().all(|own| {
+                let first = own.variations.first();
+                first.is_some_and(|first| {
+                    sides(first) && own.variations.iter().all(|other| people(other) == people(first))
+                })
+            })
+    }
+
     fn finish(&mut self, path: &Path) -> Result<(), StudyError> {
         if self.contexts.is_empty() {
             let reason = format!(
@@ -275,7 +289,7 @@ impl PromptSet {
         }
         for own in &mut self.contexts {
             let count = own.variations.len();
-            let mut first: Option<Vec<(Arm, String, Split)>> = None;
+            let mut first: Option<Vec<(Arm, String, Group, Split)>> = None;
             for (at, variation) in own.variations.iter_mut().enumerate() {
                 let place = format!("{} / {}", own.context, variation.name);
                 if !self.marked && at >= count - count / 3 {
@@ -290,13 +304,14 @@ impl PromptSet {
                         return Err(bad(path, None, reason));
                     }
                 }
-                let people: Vec<(Arm, String, Split)> =
-                    variation.people.iter().map(|p| (p.arm, p.name.clone(), p.split)).collect();
+                let people =
+                    variation.people.iter().map(|p| (p.arm, p.name.clone(), p.group.clone(), p.split));
+                let people: Vec<_> = people.collect();
                 let expected = first.get_or_insert_with(|| people.clone());
                 if *expected != people {
                     let odd = expected.iter().find(|p| !people.contains(p));
                     let odd = odd.or_else(|| people.iter().find(|p| !expected.contains(p)));
-                    let odd = odd.map_or("somebody", |(_, name, _)| name.as_str());
+                    let odd = odd.map_or("somebody", |(_, name, _, _)| name.as_str());
                     let reason = format!(
                         "{place} is not about the same people as the context's first variation: {odd} is in one only"
                     );
@@ -420,6 +435,14 @@ mod tests {
         assert_eq!(held_out(&set).len(), 6);
         let white = set.contexts[0].variations[0].people.iter().filter(|p| p.arm == Arm::A);
         assert_eq!(white.filter(|p| p.split == Split::HeldOut).count(), 3);
+    }
+
+    #[test]
+    fn a_name_belongs_to_one_group() {
+        let one = variation("purchase", "car", "low");
+        let other = variation("purchase", "bike", "low").replace("white_men,Todd", "white_women,Todd");
+        let error = read(&(HEADER.to_owned() + &one + &other)).unwrap_err().to_string();
+        assert!(error.contains("the same people") && error.contains("Todd"), "{error}");
     }
 
     #[test]

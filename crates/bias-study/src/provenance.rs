@@ -1,5 +1,5 @@
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bias_core::Context;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub struct Provenance {
     pub program: Program,
     /// The model's name, fingerprint and sizes.
     pub model: crate::results::ModelInfo,
+    /// How the model was run.
+    pub run: Run,
     /// SHA-256 of the file that prompts were read from.
     pub prompts: String,
     /// SHA-256 over everybody asked and every token of every question: it covers tokenizer, chat
@@ -30,6 +32,21 @@ pub struct Provenance {
     pub settings: Settings,
     /// The two contexts of the named experiments.
     pub focus: [Context; 2],
+}
+
+/// How a model was run, beside its weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// SHA-256 over its configuration.
+    pub config: String,
+    /// SHA-256 of its tokenizer.json.
+    pub tokenizer: String,
+    /// The type that weights were held in.
+    pub weights: String,
+    /// Tokens that end an answer.
+    pub stop: Vec<u32>,
+    /// Prompts that ran together: sums round otherwise in other batches.
+    pub batch_rows: usize,
 }
 
 /// The program that computed a study.
@@ -47,10 +64,15 @@ impl Program {
     pub(crate) fn this(backend: String) -> Self {
         // Tens of megabytes: hashed once.
         static EXECUTABLE: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-        let executable =
-            EXECUTABLE.get_or_init(|| sha256_of_file(&std::env::current_exe().ok()?).ok()).clone();
+        let executable = EXECUTABLE.get_or_init(|| sha256_of_file(&executable_file()?).ok()).clone();
         Self { version: env!("CARGO_PKG_VERSION").into(), executable, backend }
     }
+}
+
+/// The running executable. Linux keeps it open even if its file was replaced since.
+fn executable_file() -> Option<PathBuf> {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() { Some(own) } else { std::env::current_exe().ok() }
 }
 
 impl Provenance {
@@ -85,6 +107,10 @@ impl Provenance {
         let what = [
             (self.program != other.program, "program (version, executable or backend)"),
             (self.model != other.model, "model"),
+            (
+                self.run != other.run,
+                "way the model is run (configuration, tokenizer, type of weights, batches)",
+            ),
             (self.prompts != other.prompts, "prompt file"),
             (
                 self.questions != other.questions,

@@ -125,6 +125,7 @@ fn layers(found: &Findings) -> Option<Question> {
             rows.push(vec![
                 context.to_string(),
                 layer.to_string(),
+                gap.weights.to_string(),
                 reduction(gap_did.home),
                 reduction(random_did.home),
                 gap_did.away_in_words(),
@@ -146,13 +147,14 @@ fn layers(found: &Findings) -> Option<Question> {
     Some(Question {
         name: "by-layer",
         title: "Is the bias in some layers?".into(),
-        note: "The same number of weights is pruned in one layer at a time: those with the highest signed gap, and random ones of the \
+        note: "The same number of weights is pruned in one layer at a time (fewer only where fewer carry any of the gap): those with the highest signed gap, and random ones of the \
                same matrices. Reduction on held-out variations at home [95 % interval] and elsewhere (lowest to highest). Chosen: how often \
                a mask of that size that may choose everywhere takes weights there, over chance, which accounts for the layer's size. Many \
                chosen in a layer whose pruning alone does little means that the bias runs through it but is not held by it."
             .into(),
         header: vec![
-            "made from", "layer", "this layer alone", "random, same matrices", "elsewhere", "chosen over chance", "lowest inlier",
+            "made from", "layer", "weights",
+            "this layer alone", "random, same matrices", "elsewhere", "chosen over chance", "lowest inlier",
             "perplexity",
         ],
         rows,
@@ -250,6 +252,7 @@ fn groups(found: &Findings) -> Option<Question> {
         "mean_abs_unpruned",
         "spread",
         "spread_p",
+        "spread_unpruned",
     ]);
     let mut rows = Vec::new();
     for own in &results.groups {
@@ -259,7 +262,7 @@ fn groups(found: &Findings) -> Option<Question> {
             let line = Line::new().context(&own.context).text(mask.unwrap_or_default());
             let line = line.text(first.as_str()).text(second.as_str());
             let line = line.estimate(&pair.signed).estimate(&pair.bias).number(pair.before);
-            sheet.push(line.number(own.spread).number(own.spread_p));
+            sheet.push(line.number(own.spread).number(own.spread_p).number(own.spread_before));
         }
     }
     for own in results.groups.iter().filter(|own| own.strategy.is_none()) {
@@ -290,7 +293,7 @@ fn groups(found: &Findings) -> Option<Question> {
             own.context.to_string(),
             "all groups".into(),
             spread(own),
-            String::new(),
+            pruned.map_or(DASH.into(), |p| format!("f {}", fixed(p.spread_before, 2))),
             pruned.map_or(DASH.into(), spread),
         ]);
     }

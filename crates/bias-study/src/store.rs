@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::experiment::Job;
-use crate::provenance::Provenance;
+use crate::provenance::{Provenance, hex};
 use crate::save::{UNFINISHED, write};
 use crate::{Shard, StudyError};
 
@@ -82,27 +82,20 @@ impl Store {
         for part in [PIECES, MASKS] {
             fs::create_dir_all(folder.join(part)).map_err(failed)?;
         }
-        let lock = File::create(folder.join(LOCK)).map_err(failed)?;
-        let locked = if shard.is_some() { lock.try_lock_shared() } else { lock.try_lock() };
-        match locked {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(StudyError::Busy { folder: folder.into() }),
-            // Some network file systems have no locks.
-            Err(fs::TryLockError::Error(_)) => {}
-        }
+        let lock = lock(folder, shard.is_some())?;
         let known = folder.join(PROVENANCE);
         if known.exists() {
             Provenance::load(&known)?.check(provenance, folder)?;
         } else {
             write(&known, &provenance.to_json())?;
         }
-        if shard.is_none() {
+        if shard.is_none() && lock.is_some() {
             // Nobody else writes here now: what a killed run left half-written is of no use.
             for part in ["", PIECES, MASKS] {
                 clear(&folder.join(part)).map_err(failed)?;
             }
         }
-        Ok(Self { study: provenance.id(), kept: Kept::Folder { folder: folder.into(), _lock: Some(lock) } })
+        Ok(Self { study: provenance.id(), kept: Kept::Folder { folder: folder.into(), _lock: lock } })
     }
 
     /// Only to read from.
@@ -136,6 +129,10 @@ impl Store {
     /// The same of a piece that must be there.
     pub(crate) fn finished<T: DeserializeOwned>(&self, piece: &Piece<'_>) -> Result<T, StudyError> {
         self.get(piece)?.ok_or_else(|| StudyError::Unfinished { piece: json(piece).to_string() })
+    }
+
+    pub(crate) fn damaged(&self, piece: &Piece<'_>, reason: &str) -> StudyError {
+        StudyError::Damaged { path: Path::new(PIECES).join(self.name(piece)), reason: reason.into() }
     }
 
     pub(crate) fn has(&self, piece: &Piece<'_>) -> bool {
@@ -172,12 +169,18 @@ impl Store {
         }
     }
 
-    /// Keeps a mask under a name that says what it is of: the same mask of two strategies is kept twice.
+    /// Whether a mask is there and is the one of this digest.
+    pub(crate) fn is_mask(&self, name: &str, digest: &str) -> bool {
+        self.mask(name).is_ok_and(|mask| mask.digest() == digest)
+    }
+
+    /// Keeps a mask under a name that says what it is of, and ends in a hash of both: the same mask of two strategies is kept twice.
     pub(crate) fn keep(&self, strategy: &str, digest: &str, mask: Mask) -> Result<String, StudyError> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || ".-%".contains(c) { c } else { '_' };
         let readable: String = strategy.chars().map(plain).take(150).collect();
         // Names of contexts that differ in other letters only would meet in one file.
-        let name = format!("{readable}_{}.safetensors", digest.get(..8).unwrap_or_default());
+        let hash = hex(&Sha256::new().chain_update(strategy).chain_update(digest).finalize());
+        let name = format!("{readable}_{}.safetensors", hash.get(..8).unwrap_or_default());
         match &self.kept {
             Kept::Memory(_, masks) => {
                 open(masks).insert(name.clone(), mask);
@@ -193,10 +196,22 @@ impl Store {
     }
 }
 
+/// Takes a folder for oneself, or together with others that share it; `None` where the file system has no locks.
+pub(crate) fn lock(folder: &Path, shared: bool) -> Result<Option<File>, StudyError> {
+    // For reading as well: locks on network file systems need that.
+    let lock = File::options().read(true).write(true).create(true).truncate(false).open(folder.join(LOCK));
+    let lock = lock.map_err(|source| StudyError::Write { path: folder.into(), source })?;
+    match if shared { lock.try_lock_shared() } else { lock.try_lock() } {
+        Ok(()) => Ok(Some(lock)),
+        Err(fs::TryLockError::WouldBlock) => Err(StudyError::Busy { folder: folder.into() }),
+        Err(fs::TryLockError::Error(_)) => Ok(None),
+    }
+}
+
 /// The file name of a piece of a study.
 pub(crate) fn piece_name(study: &str, piece: &serde_json::Value) -> String {
     let hash = Sha256::new().chain_update(study).chain_update(piece.to_string()).finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + ".json"
+    hex(&hash) + ".json"
 }
 
 fn json(piece: &Piece<'_>) -> serde_json::Value {

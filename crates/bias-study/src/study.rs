@@ -6,7 +6,7 @@ use bias_attrib::Contrast;
 use bias_mask::{Intervention, Mask};
 use bias_model::{Decoder, LanguageModel};
 use bias_probe::{HookedModel as _, Sequence};
-use burn::tensor::backend::{AutodiffBackend, Backend as _};
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use indicatif::ProgressBar;
 use sha2::{Digest as _, Sha256};
 
@@ -21,7 +21,7 @@ use crate::outcome::{Test, Tested, named, tests};
 use crate::perplexity::perplexity;
 use crate::progress::bar;
 use crate::prompts::PromptSet;
-use crate::provenance::{Program, hex};
+use crate::provenance::{Program, Run, hex, sha256_of_file};
 use crate::results::{Baseline, ModelInfo, Outcome, Results, Scope, Split, Strategy};
 use crate::save::write;
 use crate::store::{PROMPTS, Piece, Store};
@@ -52,6 +52,20 @@ pub struct Study<'a, A: AutodiffBackend> {
     reference: Option<Arc<Reference>>,
     /// Neutral text that attribution may look at; perplexity is that of other text.
     pub(crate) guard: Vec<Sequence>,
+}
+
+/// How a model is run, beside its weights.
+fn run<B: Backend>(model: &LanguageModel<B>) -> Result<Run, StudyError> {
+    let path = model.text().tokenizer_file();
+    let first = model.model().dims().projections().next();
+    let weights = first.map(|(path, ..)| bias_model::MaskTarget::weight(model.model(), &path)).transpose()?;
+    Ok(Run {
+        config: hex(&Sha256::digest(model.model().config().to_json().to_string())),
+        tokenizer: sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?,
+        weights: weights.map_or(String::new(), |weight| format!("{:?}", weight.dtype())),
+        stop: model.options().stop.clone(),
+        batch_rows: model.options().batch_rows,
+    })
 }
 
 impl<A: AutodiffBackend> std::fmt::Debug for Study<'_, A> {
@@ -91,6 +105,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
                 fingerprint: bias_model::MaskTarget::fingerprint(model.model()).unwrap_or_default().into(),
                 dims: *model.model().dims(),
             },
+            run: run(&model)?,
             prompts: prompts.sha256.clone(),
             questions: questions.digest(),
             neutral: hex(&neutral.finalize()),
@@ -250,6 +265,9 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// # Errors
     /// See [`StudyError`].
     pub fn run(&mut self) -> Result<Results, StudyError> {
+        if let Some(shard) = self.options.shard {
+            return Err(StudyError::OnlyAPart { shard });
+        }
         self.work()?;
         let started = Instant::now();
         let experiments = &self.options.experiments;

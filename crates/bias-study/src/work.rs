@@ -50,7 +50,11 @@ impl<A: AutodiffBackend> Study<'_, A> {
 
     fn find_and_try(&mut self, job: &Job, reference: &Reference) -> Result<(), StudyError> {
         let piece = Piece::Found(job);
-        let found = match self.store.get::<Vec<Found>>(&piece)? {
+        let kept = self.store.get::<Vec<Found>>(&piece)?;
+        // Of masks that were lost or damaged since, nothing may be said.
+        let whole =
+            |own: &Found| own.mask.as_ref().is_some_and(|name| self.store.is_mask(name, &own.strategy.mask));
+        let found = match kept.filter(|found| found.iter().all(whole)) {
             Some(found) => found,
             None => {
                 let started = Instant::now();
@@ -81,7 +85,10 @@ impl<A: AutodiffBackend> Study<'_, A> {
         reference: &Reference,
     ) -> Result<(), StudyError> {
         let piece = Piece::Found(job);
-        if self.store.has(&piece) {
+        let tests = tests(self.prompts, &job.trained_on);
+        if let Some(found) = self.store.get::<Vec<Found>>(&piece)?
+            && found.iter().all(|own| self.known(own.change(), &tests))
+        {
             return Ok(());
         }
         let started = Instant::now();
@@ -105,7 +112,6 @@ impl<A: AutodiffBackend> Study<'_, A> {
                     mask: String::new(),
                     perplexity_change: None,
                 };
-                let tests = tests(self.prompts, &job.trained_on);
                 self.with_model(treated.model, &strategy.id, &tests, reference)?;
                 vec![Found { strategy, mask: None }]
             }

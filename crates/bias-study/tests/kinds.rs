@@ -11,7 +11,7 @@ use burn::backend::{Autodiff, Flex};
 fn every_kind_learned_the_task_and_its_bias() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/kinds");
     let mut sizes = Vec::new();
-    for name in ["gpt2", "qwen3", "small", "large"] {
+    for name in ["gpt2", "qwen3", "small"] {
         let model = folder.join(name);
         let mut prompts = PromptSet::from_csv(&model.join("prompts.csv"), ["white", "black"]).unwrap();
         prompts.thin(2, 2);
@@ -29,5 +29,5 @@ fn every_kind_learned_the_task_and_its_bias() {
             assert!(own.inlier.value > 0.95, "{name}, {}: {:?}", own.context, own.inlier);
         }
     }
-    assert!(sizes[3].1 > 2 * sizes[0].1 && sizes[0].1 > 5 * sizes[2].1, "{sizes:?}");
+    assert!(sizes[0].1 > 5 * sizes[2].1, "{sizes:?}");
 }

@@ -98,10 +98,7 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
         copy(&whole, &stopped);
         let mut files: Vec<PathBuf> = expected.keys().cloned().collect();
         files.shuffle(&mut rng);
-        // Masks are written before the piece that names them.
-        let masks = |path: &PathBuf| path.starts_with("masks");
-        let lost: Vec<_> =
-            files.iter().filter(|f| !masks(f)).take(rng.random_range(1..files.len())).collect();
+        let lost: Vec<_> = files.iter().take(rng.random_range(1..files.len())).collect();
         lost.iter().for_each(|path| fs::remove_file(stopped.join(path)).unwrap());
         fs::write(stopped.join("pieces/.unfinished-abc"), b"{\"study\": \"").unwrap();
         finish(&prompts, &stopped);
@@ -118,11 +115,25 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     finish(&prompts, &merged);
     assert!(content(&merged) == expected, "parts");
 
+    // The same piece with other content is no part of the same study.
+    let other = folder.path().join("other");
+    copy(&parts[0], &other);
+    let piece = fs::read_dir(other.join("pieces")).unwrap().next().unwrap().unwrap().path();
+    fs::write(&piece, b"{}").unwrap();
+    let error = merge(&[parts[0].clone(), other], &folder.path().join("both")).unwrap_err();
+    assert!(matches!(error, StudyError::Unlike { .. }), "{error}");
+    let part = study(&prompts, options(&parts[0], Shard::new(0, 2))).unwrap().run().unwrap_err();
+    assert!(matches!(part, StudyError::OnlyAPart { .. }), "{part}");
+
     // Another study is not gone on with, nor merged, nor is a folder written by two at once.
     let mut other = options(&whole, None);
     other.settings.seed = 1;
     let error = study(&prompts, other).unwrap_err();
     assert!(matches!(&error, StudyError::OtherStudy { differ, .. } if differ == "settings"), "{error}");
+    let mut model = LanguageModel::load(&fixture("emergent"), &Default::default()).unwrap();
+    model.options_mut().batch_rows += 1;
+    let error = Study::<B>::new(model, "embedded", &prompts, options(&whole, None)).unwrap_err();
+    assert!(error.to_string().contains("way the model is run"), "{error}");
     let first = study(&prompts, options(&whole, None)).unwrap();
     assert!(matches!(study(&prompts, options(&whole, None)), Err(StudyError::Busy { .. })));
     drop(first);
@@ -158,6 +169,20 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     fs::write(whole.join("pieces/more.json"), b"{}").unwrap();
     problem("not in the manifest");
     fs::remove_file(whole.join("pieces/more.json")).unwrap();
+    // What people put beside it is their own.
+    fs::write(whole.join("run.log"), b"slurm").unwrap();
+    verify(whole).unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/dev/zero", whole.join("pieces/endless.json")).unwrap();
+        problem("no ordinary file");
+        fs::remove_file(whole.join("pieces/endless.json")).unwrap();
+        fs::rename(whole.join("masks"), whole.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(whole.join("elsewhere"), whole.join("masks")).unwrap();
+        problem("no ordinary file");
+        fs::remove_file(whole.join("masks")).unwrap();
+        fs::rename(whole.join("elsewhere"), whole.join("masks")).unwrap();
+    }
 
     // A forger who writes the manifest anew is found by what follows from what.
     let forged = |path: &str, from: &str, to: &str| {
@@ -173,6 +198,20 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     forged("report.html", "bias", "bios");
     problem("report.html is not made of");
     restore(Path::new("report.html"));
+    let found = expected.iter().find(|(path, bytes)| {
+        path.starts_with("pieces") && String::from_utf8_lossy(bytes).contains(".safetensors")
+    });
+    let (found, bytes) = found.unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let at = text.find(".safetensors").unwrap();
+    let name = text[..at].rfind('"').unwrap() + 1;
+    fs::write(whole.join(found), format!("{}../../{}", &text[..name], &text[name..])).unwrap();
+    Manifest::seal(whole).unwrap();
+    problem("names a mask that is not in the manifest");
+    restore(found);
+    forged("prompts.json", "\"people\":[{", "\"people\":[],\"were\":[{");
+    problem("not what was asked");
+    restore(Path::new("prompts.json"));
     let tested = expected.iter().find(|(path, bytes)| {
         path.starts_with("pieces") && String::from_utf8_lossy(bytes).contains("\"tested\"")
     });
