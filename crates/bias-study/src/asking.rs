@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use bias_attrib::{Contrast, PossibleAnswer, Respondent};
 use bias_core::Group;
 use bias_metrics::{AnswerKind, Arm, NameAnswers, parse_answer};
-use bias_model::{Answers, Decoding, LanguageModel};
+use bias_model::{Answers, DecodeOptions, Decoding, LanguageModel};
 use bias_probe::Sequence;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
@@ -136,22 +136,24 @@ impl<'a> Questionnaire<'a> {
         hex(&hash.finalize())
     }
 
-    /// Asks about some people in some variations.
+    /// Asks about some people in some variations, on so many threads.
     pub(crate) fn ask<B: Backend>(
         &self,
         model: &LanguageModel<B>,
         places: &[Place],
         names: Names,
         decoding: Decoding,
+        threads: usize,
         bar: &ProgressBar,
     ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
         // Draws must not depend on who else is asked, so that before and after are paired.
         if names != Names::Everybody && matches!(decoding, Decoding::Sampled { .. }) {
-            let mut asked = self.ask(model, places, Names::Everybody, decoding, bar)?;
+            let mut asked = self.ask(model, places, Names::Everybody, decoding, threads, bar)?;
             asked.values_mut().for_each(|own| own.people.retain(|person| names.include(person.split)));
             return Ok(asked);
         }
         let mut asked = BTreeMap::new();
+        let options = DecodeOptions { threads: threads.max(1), ..model.options().clone() };
         // A model without an end token is cut everywhere; its numbers have to be taken as they are.
         let ends = !model.options().stop.is_empty();
         // Several variations at once, so that all threads have work to the end; but one at
@@ -172,7 +174,9 @@ impl<'a> Questionnaire<'a> {
                 .iter()
                 .flat_map(|place| own(place).map(|(i, _)| self.encoded[place.0][place.1][i].clone()))
                 .collect();
-            let mut answers = model.answers(&prompts, decoding)?.into_iter();
+            let text = |tokens: &[u32]| model.text().decode(tokens);
+            let mut answers =
+                bias_model::decode(model.model(), &prompts, decoding, &options, text)?.into_iter();
             for place in places {
                 let context = &self.prompts.contexts[place.0];
                 let sign = if context.higher_is_better { 1.0 } else { -1.0 };

@@ -2,12 +2,12 @@
 
 use bias_core::Context;
 
-use crate::Experiment;
 use crate::findings::Findings;
 use crate::report::ReportError;
 use crate::results::{Outcome, Results, Scope, Strategy, TrainedOn};
 use crate::sheet::{Line, Sheet};
 use crate::tables::{DASH, estimate, fixed, percent, percent_estimate, share, signed, signed_estimate};
+use crate::{Alternative, Experiment};
 
 /// One question and its answer.
 #[derive(Debug, serde::Serialize)]
@@ -218,6 +218,14 @@ fn alternatives(found: &Findings) -> Option<Question> {
             }
             sheet
                 .push(line.number(did.away()).number(after).number(did.inlier).number(own.perplexity_change));
+        }
+        for missing in Alternative::ALL {
+            let tried = made_from(results, Experiment::Alternatives, context);
+            if !tried.iter().any(|own| own.method == missing.name()) {
+                let mut row = vec![context.to_string(), missing.name().into(), "nothing to treat".into()];
+                row.resize(10, DASH.into());
+                rows.push(row);
+            }
         }
     }
     Some(Question {

@@ -209,12 +209,16 @@ pub enum TrainedOn {
 }
 
 impl fmt::Display for TrainedOn {
-    /// As the ids of strategies begin.
+    /// As the ids of strategies begin; contexts that could be taken for something else are quoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |context: &Context| {
+            let name = context.as_str();
+            if name.starts_with(['(', '"']) || name.contains(':') { format!("{name:?}") } else { name.into() }
+        };
         match self {
-            Self::Variation(context, variation) => write!(f, "{context}:{variation}"),
-            Self::Context(context) => write!(f, "{context}"),
-            Self::AllBut(context) => write!(f, "(all but {context})"),
+            Self::Variation(context, variation) => write!(f, "{}:{variation}", named(context)),
+            Self::Context(context) => f.write_str(&named(context)),
+            Self::AllBut(context) => write!(f, "(all but {})", named(context)),
             Self::All => f.write_str("(all)"),
         }
     }
@@ -338,4 +342,27 @@ pub struct Location {
 /// JSON has no NaN: it is written as `null`.
 pub(crate) fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_things_to_make_masks_from_are_called_alike() {
+        let context = |name: &str| TrainedOn::Context(name.parse().unwrap());
+        let all = [
+            TrainedOn::All,
+            TrainedOn::AllBut("pay".parse().unwrap()),
+            TrainedOn::Variation("pay".parse().unwrap(), "raise".into()),
+            context("pay"),
+            context("pay:raise"),
+            context("(all)"),
+            context("(all but pay)"),
+            context("\"pay:raise\""),
+        ];
+        let names: std::collections::BTreeSet<String> = all.iter().map(TrainedOn::to_string).collect();
+        assert_eq!(names.len(), all.len(), "{names:?}");
+        assert_eq!(all[2].to_string(), "pay:raise");
+    }
 }

@@ -18,6 +18,7 @@ use crate::experiment::focus;
 use crate::measure::Measure;
 use crate::methods::KnownGap;
 use crate::outcome::{Test, Tested, named, tests};
+use crate::parallel::in_parallel;
 use crate::perplexity::perplexity;
 use crate::progress::bar;
 use crate::prompts::PromptSet;
@@ -178,7 +179,8 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let places = self.prompts.places(context, |v| v.split == Split::Attribution);
         let bar = bar("ask", places.len() as u64);
         let seen = self.prompts.attributed();
-        let answers = self.questions.ask(&self.model, &places, seen, self.options.settings.decoding, &bar)?;
+        let (decoding, threads) = (self.options.settings.decoding, self.options.threads);
+        let answers = self.questions.ask(&self.model, &places, seen, decoding, threads, &bar)?;
         bar.finish_and_clear();
         Ok(answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect())
     }
@@ -299,8 +301,9 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
                 continue;
             }
             let places = self.prompts.places(c, |_| true);
-            let decoding = self.options.settings.decoding;
-            let answers = self.questions.ask(&self.model, &places, Names::Everybody, decoding, &bar)?;
+            let (decoding, threads) = (self.options.settings.decoding, self.options.threads);
+            let answers =
+                self.questions.ask(&self.model, &places, Names::Everybody, decoding, threads, &bar)?;
             self.store.put(&piece, answers.into_values().collect::<Vec<_>>())?;
         }
         bar.finish_and_clear();
@@ -357,19 +360,21 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
 
     /// Asks the model as it is now what is not known of it yet.
     fn ask_changed(&self, change: &str, tests: &[Test], reference: &Reference) -> Result<(), StudyError> {
-        let hidden = ProgressBar::hidden();
         let (names, decoding) = (self.prompts.tested(), self.options.settings.decoding);
-        for test in tests {
-            let piece = Piece::Tested(change, named(self.prompts, &test.places));
-            if self.store.has(&piece) {
-                continue;
-            }
-            let answers = self.questions.ask(&self.model, &test.places, names, decoding, &hidden)?;
+        let piece = |test: &Test| Piece::Tested(change, named(self.prompts, &test.places));
+        let missing: Vec<&Test> = tests.iter().filter(|test| !self.store.has(&piece(test))).collect();
+        // Tests are too small to keep several threads busy to their end, but there are several.
+        let side_by_side = self.options.threads.min(missing.len()).max(1);
+        let threads = self.options.threads / side_by_side;
+        in_parallel(side_by_side, &missing, |test| {
+            let hidden = ProgressBar::hidden();
+            let answers =
+                self.questions.ask(&self.model, &test.places, names, decoding, threads.max(1), &hidden)?;
             let reduced = answers.into_iter().map(|(place, own)| {
                 self.measure.reduce(own.numbers(names), reference.fences[&place].as_ref())
             });
-            self.store.put(&piece, reduced.collect::<Result<Vec<_>, _>>()?)?;
-        }
+            self.store.put(&piece(test), reduced.collect::<Result<Vec<_>, _>>()?)
+        })?;
         self.keep_perplexity(Some(change))
     }
 }
