@@ -14,7 +14,7 @@
 //! let folder = std::path::Path::new("fixtures/emergent");
 //! let prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
 //! let model = LanguageModel::load(folder, &Default::default())?;
-//! let study = Study::<Autodiff<Flex>>::new(model, "emergent", &prompts, StudyOptions::default())?;
+//! let mut study = Study::<Autodiff<Flex>>::new(model, "emergent", &prompts, StudyOptions::default())?;
 //! println!("{}", tables(&study.run()?));
 //! # Ok::<(), bias_study::StudyError>(())
 //! ```
@@ -24,12 +24,18 @@
 //! | prompts | [`PromptSet`]: the prompt file, checked |
 //! | options | [`StudyOptions`]: how a study is run |
 //! | study | [`Study`]: audit, attribute, prune, audit again |
+//! | experiment | [`Experiment`], [`Shard`]: what is asked, and which part of the work is done here |
+//! | store, provenance, merge, manifest | finished work, kept once: [`Provenance`], [`merge()`], [`Manifest`], [`verify`] |
+//! | alternatives, groups | [`Alternative`] to pruning, [`GroupDifferences`] within and across races |
+//! | training | [`training`]: the loop that fixtures and alternatives are trained with |
 //! | methods, finding | [`Method`], [`Finding`]: every way to find what to prune, and masks of any size from it |
 //! | candidate | [`Candidate`]: a mask to test |
 //! | benchmark, benchmark_tables | [`Study::benchmark`], [`Benchmark`]: every method at every budget, against the truth where it is known |
 //! | results | [`Results`] and its parts: the content of `results.json` |
 //! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
 //! | figures | [`figures()`], [`Figure`]: the report's figures as files, each with its numbers as CSV |
+//! | figures | [`figures()`]: every figure of the report, with its numbers |
+//! | compare | [`compared`]: several studies side by side |
 //! | significance | [`Significance`]: whether a difference could be chance |
 //! | truth | [`Truth`]: what carries a planted model's bias |
 //! | pairs | [`PairSet`], [`score_pairs`]: sentence pairs in the schema of CrowS-Pairs, and which of two a model prefers |
