@@ -42,7 +42,7 @@ struct Args {
     #[arg(long, conflicts_with = "method")]
     variants: bool,
     /// How many names of each group attribution sees, and how many others everything is tested on
-    /// [default: 3,5; of planted models 3,4; with --quick 3,3]
+    /// [default: 3,4; with --variants 3,5; with --quick 3,3]
     #[arg(long, value_name = "SEEN,TESTED", value_parser = names)]
     names: Option<[usize; 2]>,
     /// The two groups compared, as `name_group` begins
@@ -137,10 +137,10 @@ fn benchmark<A: AutodiffBackend>(
     let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), [a, b])?;
     let truth = folder.join("truth.json");
     let truth = if truth.exists() { Some(Truth::load(&truth)?) } else { None };
-    let [seen, tested] = args.names.unwrap_or(match (args.quick, &truth) {
+    let [seen, tested] = args.names.unwrap_or(match (args.quick, args.variants) {
         (true, _) => [3, 3],
-        (false, Some(_)) => [3, 4],
-        (false, None) => [3, 5],
+        (_, true) => [3, 5],
+        _ => [3, 4],
     });
     prompts.thin(seen, tested);
     if !prompts.holds_out_names() {

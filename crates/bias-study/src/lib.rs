@@ -34,7 +34,6 @@
 //! | results | [`Results`] and its parts: the content of `results.json` |
 //! | tables, markdown, report | [`tables()`], [`markdown()`], [`report()`]: the results for people, in a terminal, on a documentation page, as one HTML page |
 //! | figures | [`figures()`], [`Figure`]: the report's figures as files, each with its numbers as CSV |
-//! | figures | [`figures()`]: every figure of the report, with its numbers |
 //! | compare | [`compared`]: several studies side by side |
 //! | significance | [`Significance`]: whether a difference could be chance |
 //! | truth | [`Truth`]: what carries a planted model's bias |
