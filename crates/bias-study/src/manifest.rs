@@ -78,7 +78,7 @@ impl Manifest {
     }
 }
 
-/// Checks a bundle from end to end: that every file is the one the manifest names and no other is there,
+/// Checks a bundle from end to end: that every file is the one the manifest names and no other is among them,
 /// that every piece of work is what its name says, that masks are those that were tested, that `results.json` is what the
 /// statistics make of those pieces once more, bit for bit, and that the report is made of that.
 ///

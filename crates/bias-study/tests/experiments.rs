@@ -1,35 +1,20 @@
 //! The experiments beside the paper's: layer by layer, alternatives to pruning, groups within races.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::path::{Path, PathBuf};
+mod small;
+
+use std::path::Path;
 
 use bias_core::ParamPath;
 use bias_mask::Mask;
 use bias_model::{HookedModel as _, LanguageModel, MaskTarget};
 use bias_study::{
-    Alternative, Experiment, PromptSet, Results, Scope, Settings, Split, Study, StudyOptions, figures,
-    report, tables,
+    Alternative, Experiment, Results, Scope, Settings, Study, StudyOptions, figures, report, tables,
 };
 use burn::backend::{Autodiff, Flex};
+use small::{fixture, prompts};
 
 type B = Autodiff<Flex>;
-
-fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(path)
-}
-
-/// Two contexts that share a mechanism, three variations to attribute on and one held out, three names of each of four groups.
-fn prompts() -> PromptSet {
-    let mut set = PromptSet::from_csv(&fixture("emergent/prompts.csv"), ["white", "black"]).unwrap();
-    set.contexts.truncate(2);
-    for context in &mut set.contexts {
-        let (seen, held_out): (Vec<_>, Vec<_>) =
-            context.variations.drain(..).partition(|v| v.split == Split::Attribution);
-        context.variations = seen.into_iter().take(3).chain(held_out.into_iter().take(1)).collect();
-    }
-    set.thin(3, 4);
-    set
-}
 
 fn run(out: &Path) -> Results {
     let text = std::fs::read_to_string(fixture("emergent/neutral.txt")).unwrap();
@@ -42,7 +27,7 @@ fn run(out: &Path) -> Results {
         ..StudyOptions::default()
     };
     let model = LanguageModel::load(&fixture("emergent"), &Default::default()).unwrap();
-    let prompts = prompts();
+    let prompts = prompts(3, [3, 4]);
     let mut study = Study::<B>::new(model, "embedded", &prompts, options).unwrap();
     let before = weights(study.model().model());
     let results = study.run().unwrap();

@@ -1,37 +1,23 @@
 //! Studies that are stopped go on, parts make a whole, and a bundle says when it was touched.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod small;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bias_model::LanguageModel;
 use bias_study::{
-    Experiment, FIGURES, Manifest, PromptSet, Settings, Shard, Split, Study, StudyError, StudyOptions,
-    figures, merge, report, verify, write,
+    Experiment, FIGURES, Manifest, PromptSet, Settings, Shard, Study, StudyError, StudyOptions, figures,
+    merge, report, verify, write,
 };
 use burn::backend::{Autodiff, Flex};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use small::{fixture, prompts};
 
 type B = Autodiff<Flex>;
-
-fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(path)
-}
-
-/// Two contexts, one variation to attribute on and one held out, two names a group.
-fn prompts() -> PromptSet {
-    let mut set = PromptSet::from_csv(&fixture("emergent/prompts.csv"), ["white", "black"]).unwrap();
-    set.contexts.truncate(2);
-    for context in &mut set.contexts {
-        let (seen, held_out): (Vec<_>, Vec<_>) =
-            context.variations.drain(..).partition(|v| v.split == Split::Attribution);
-        context.variations = seen.into_iter().take(1).chain(held_out.into_iter().take(1)).collect();
-    }
-    set.thin(2, 2);
-    set
-}
 
 fn options(out: &Path, shard: Option<Shard>) -> StudyOptions {
     StudyOptions {
@@ -83,7 +69,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn what_was_stopped_goes_on_and_ends_the_same() {
-    let prompts = prompts();
+    let prompts = prompts(1, [2, 2]);
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
     finish(&prompts, &whole);
@@ -235,6 +221,8 @@ fn folders_that_are_no_study_say_so() {
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("bias-manifest/9") && cause.contains("bias-manifest/1"), "{cause}");
     fs::write(folder.path().join("provenance.json"), b"not json").unwrap();
-    let Err(error) = study(&prompts(), options(folder.path(), None)) else { panic!("a study was begun") };
+    let Err(error) = study(&prompts(1, [2, 2]), options(folder.path(), None)) else {
+        panic!("a study was begun")
+    };
     assert!(error.to_string().contains("provenance.json"), "{error}");
 }

@@ -1,35 +1,19 @@
 //! A whole study, small: some names and questions of the embedded model.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod small;
+
 use std::path::{Path, PathBuf};
 
 use bias_model::{HookedModel as _, LanguageModel, MaskTarget as _};
-use bias_study::{
-    PromptSet, Results, Scope, Settings, Split, Study, StudyOptions, perplexity, report, tables,
-};
+use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyOptions, perplexity, report, tables};
 use burn::backend::{Autodiff, Flex};
+use small::{fixture, prompts};
 
 type B = Autodiff<Flex>;
 
-fn fixture(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(path)
-}
-
 fn embedded() -> LanguageModel<Flex> {
     LanguageModel::load(&fixture("emergent"), &Default::default()).unwrap()
-}
-
-/// Two contexts, two variations to attribute on and one held out, three names a group.
-fn prompts() -> PromptSet {
-    let mut set = PromptSet::from_csv(&fixture("emergent/prompts.csv"), ["white", "black"]).unwrap();
-    set.contexts.truncate(2);
-    for context in &mut set.contexts {
-        let (seen, held_out): (Vec<_>, Vec<_>) =
-            context.variations.drain(..).partition(|v| v.split == Split::Attribution);
-        context.variations = seen.into_iter().take(2).chain(held_out.into_iter().take(1)).collect();
-    }
-    set.thin(2, 2);
-    set
 }
 
 fn options(threads: usize, out: Option<&Path>) -> StudyOptions {
@@ -44,7 +28,7 @@ fn options(threads: usize, out: Option<&Path>) -> StudyOptions {
 
 #[test]
 fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
-    let prompts = prompts();
+    let prompts = prompts(2, [2, 2]);
     let folder = tempfile::tempdir().unwrap();
     let run = |threads, out| {
         let mut study = Study::<B>::new(embedded(), "embedded", &prompts, options(threads, out)).unwrap();
@@ -145,7 +129,7 @@ fn answers_that_are_hardly_ever_numbers_are_counted() {
 
 #[test]
 fn a_prompt_beyond_the_context_is_refused() {
-    let mut prompts = prompts();
+    let mut prompts = prompts(2, [2, 2]);
     for person in prompts.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people) {
         person.text = format!("{} {}", "What a long question this is. ".repeat(40), person.text);
     }
