@@ -91,6 +91,20 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
         assert!(content(&stopped) == expected, "kill {kill}, {} files lost", lost.len());
     }
 
+    // A piece that a bad disk cut short is named, and found again once it is deleted.
+    let cut = folder.path().join("cut");
+    copy(&whole, &cut);
+    let answers = expected.iter().find(|(path, bytes)| {
+        path.starts_with("pieces") && String::from_utf8_lossy(bytes).contains("\"piece\":{\"answers\"")
+    });
+    let (path, bytes) = answers.unwrap();
+    fs::write(cut.join(path), &bytes[..bytes.len() / 2]).unwrap();
+    let error = study(&prompts, options(&cut, None)).unwrap().run().unwrap_err();
+    assert!(matches!(&error, StudyError::Damaged { path: own, .. } if cut.join(path) == *own), "{error}");
+    fs::remove_file(cut.join(path)).unwrap();
+    finish(&prompts, &cut);
+    assert!(content(&cut) == expected, "a piece was computed again");
+
     // Parts in folders of their own, put together.
     let parts: Vec<PathBuf> = (0..2).map(|i| folder.path().join(format!("part-{i}"))).collect();
     for (i, part) in parts.iter().enumerate() {
