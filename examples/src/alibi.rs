@@ -126,8 +126,8 @@ impl<B: Backend> HookedModel<B> for Alibi<B> {
         observer.at(Site::FinalNorm, batch, x)
     }
 
-    fn unembed(&self, hidden: Tensor<B, 3>) -> Tensor<B, 3> {
-        hidden.matmul(self.embedding.clone().transpose().unsqueeze())
+    fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
+        Ok(hidden.matmul(self.embedding.clone().transpose().unsqueeze()))
     }
 
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_model::{Decoding, LanguageModel, LoadOptions, ModelError, ModelSource, Precision};
+use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, ModelError, ModelSource, Precision};
 use bias_study::{PromptSet, StudyError};
 use burn::tensor::backend::Backend;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// What the examples end with when something goes wrong.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -98,8 +99,12 @@ pub struct ModelArgs {
     pub device: Device,
     /// Hold weights as they are stored (bf16, f16) and widen them when used: half the memory,
     /// slower
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stream")]
     pub stored: bool,
+    /// Leave the weights in their file and read them layer by layer, all prompts together: for models
+    /// that do not fit into memory
+    #[arg(long)]
+    pub stream: bool,
     /// Pass over this key of config.json although nothing is known of it; may be repeated
     #[arg(long, value_name = "KEY")]
     pub accept_key: Vec<String>,
@@ -146,7 +151,11 @@ impl ModelArgs {
     /// See [`folder`](Self::folder) and [`LanguageModel::load`].
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, ModelError> {
         let options = LoadOptions {
-            precision: if self.stored { Precision::Stored } else { Precision::F32 },
+            precision: match (self.stored, self.stream) {
+                (_, true) => Precision::Mapped,
+                (true, false) => Precision::Stored,
+                (false, false) => Precision::F32,
+            },
             accepted_keys: self.accept_key.clone(),
             system: self.system.clone(),
         };
@@ -154,6 +163,10 @@ impl ModelArgs {
         model.options_mut().max_new_tokens = self.max_new_tokens.max(1);
         model.options_mut().threads = self.device.threads();
         model.options_mut().batch_rows = self.device.batch_rows();
+        if self.stream {
+            model.options_mut().batch_rows = STREAMED_ROWS;
+            show_layers(model.model_mut());
+        }
         Ok(model)
     }
 
@@ -178,6 +191,28 @@ impl ModelArgs {
             (None, None) => default,
         }
     }
+}
+
+/// Prompts that pass a layer as one batch, where reading it is what costs.
+const STREAMED_ROWS: usize = 16;
+
+/// A bar that shows how far a pass through a streamed model is.
+fn show_layers<B: Backend>(model: &mut Decoder<B>) {
+    let template = "{prefix:>16} {bar:40} layer {pos}/{len}, {msg}  {elapsed} so far, {eta} left";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    model.on_layer(move |layer| {
+        if layer.done == 1 {
+            bar.reset();
+            bar.set_length(layer.of as u64);
+            bar.set_prefix(if layer.backward { "backward" } else { "forward" });
+            bar.set_message(format!("{} tokens", layer.tokens));
+        }
+        bar.set_position(layer.done as u64);
+        if layer.done == layer.of {
+            bar.finish_and_clear();
+        }
+    });
 }
 
 /// Which prompts.

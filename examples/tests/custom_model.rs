@@ -59,7 +59,7 @@ impl HookedModel<Flex> for Broken {
             Fault::Boasting => self.0.hidden(batch, observer),
         }
     }
-    fn unembed(&self, hidden: Tensor<Flex, 3>) -> Tensor<Flex, 3> {
+    fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
         self.0.unembed(hidden)
     }
     fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {

@@ -18,7 +18,16 @@ pub(crate) fn branch_log_probs<B: Backend>(
     observer: &mut dyn Observer<B>,
     temperature: f64,
 ) -> Result<Tensor<B, 1>, ProbeError> {
-    let hidden = model.hidden(batch, observer)?;
+    branches(model, model.hidden(batch, observer)?, trees, temperature)
+}
+
+/// The same from the final norm's output.
+pub(crate) fn branches<B: Backend>(
+    model: &impl HookedModel<B>,
+    hidden: Tensor<B, 3>,
+    trees: &[AnswerTree<'_>],
+    temperature: f64,
+) -> Result<Tensor<B, 1>, ProbeError> {
     let [rows, width, d_model] = hidden.dims();
     let (device, vocab) = (hidden.device(), model.dims().vocab);
     let mut places: Vec<i32> = Vec::new();
@@ -44,7 +53,7 @@ pub(crate) fn branch_log_probs<B: Backend>(
     let n = places.len();
     // Only where something is predicted: a vocabulary is large.
     let at = hidden.reshape([rows * width, d_model]).select(0, ints(places)).unsqueeze_dim(0);
-    let logits = model.unembed(at).reshape([n, vocab]).div_scalar(temperature);
+    let logits = model.unembed(at)?.reshape([n, vocab]).div_scalar(temperature);
     Ok(log_softmax(logits, 1).reshape([n * vocab]).select(0, ints(picks)))
 }
 

@@ -1,13 +1,16 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use bias_core::{Convention, ParamPath, ParamScores};
-use bias_probe::{DifferentiableModel, NoObserver};
-use burn::tensor::{Tensor, backend::AutodiffBackend};
+use bias_core::{Convention, ModelDims, ParamPath, ParamScores};
+use bias_probe::{DifferentiableModel, ProbeError};
+use burn::tensor::{
+    Tensor,
+    backend::{AutodiffBackend, Backend},
+};
 
-use crate::gap::{Arm, Gap};
-use crate::likelihood::{branch_log_probs, checked_temperature, weighted};
+use crate::gap::Gap;
+use crate::likelihood::{branches, checked_temperature, weighted};
 use crate::readback::{ValuesOf, read};
-use crate::tree::{batches, token_batch};
+use crate::tree::{AnswerTree, batches, token_batch};
 use crate::{AttribError, Attribution, Contrast};
 
 /// How much of the gap between two groups' mean answers each weight carries, to first
@@ -64,53 +67,126 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
     }
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Vec<ParamScores>, AttribError> {
-        let gap = Gap::new(contrast)?;
-        let scale = gap.sign() / gap.spread;
-        let up = self.gradients(model, &gap.a, scale)?;
-        let down = self.gradients(model, &gap.b, scale)?;
-        let dims = *model.dims();
-        let scores = dims.projections().map(|(path, _, projection)| {
-            let weight = model.weight(&path)?.inner();
-            let of = |group: &Gradients<B>| group.get(&path).cloned().unwrap_or_else(|| weight.zeros_like());
-            let (up, down) = (of(&up), of(&down));
-            let carried = weight.clone() * (up.clone() - down.clone());
-            let level = (weight.clone() * (up + down)).abs() * (self.guard / 2.0);
-            let values = read(carried - level, ValuesOf::Param(path.clone()))?;
-            Ok(ParamScores::new(path, dims.shape(projection), Convention::BiasCarried, values)?)
-        });
-        scores.collect()
+        let mut found = BTreeMap::new();
+        self.score(model, std::slice::from_ref(contrast), &mut |scores| {
+            found.insert(scores.path().clone(), scores);
+            Ok(())
+        })?;
+        // In the order of the model's own matrices.
+        Ok(model.dims().projections().filter_map(|(path, ..)| found.remove(&path)).collect())
     }
 }
 
-type Gradients<B> = HashMap<ParamPath, Tensor<<B as AutodiffBackend>::InnerBackend, 2>>;
+/// The batches of one contrast's arm, and what their branches are worth.
+struct Part<'a> {
+    trees: Vec<AnswerTree<'a>>,
+    worths: Vec<f64>,
+    /// −1 where group B's gradient counts against the gap.
+    sign: f64,
+}
+
+/// What is added up of one matrix.
+struct Sums<B: Backend> {
+    carried: Tensor<B, 2>,
+    /// With a guard only.
+    level: Option<Tensor<B, 2>>,
+}
 
 impl SignedGap {
-    /// `scale · ∂(group mean)/∂W` for every matrix.
-    fn gradients<B: AutodiffBackend>(
+    /// Scores of all contrasts together, each matrix's handed out as soon as it is complete, in
+    /// the order that the model's [gradients](DifferentiableModel::gradients_all) come in: with a
+    /// model that is left in its file, no more than a layer's are ever held. Contrasts
+    /// without a gap to differentiate are left out.
+    ///
+    /// # Errors
+    /// [`AttribError::NoSpread`] when that leaves none, a failed pass, and `take`'s own.
+    pub fn score<B: AutodiffBackend, M: DifferentiableModel<B>>(
         &self,
-        model: &impl DifferentiableModel<B>,
-        arm: &Arm<'_>,
-        scale: f64,
-    ) -> Result<Gradients<B>, AttribError> {
-        let mut total: Gradients<B> = HashMap::new();
-        for trees in batches(arm.respondents)? {
-            let worths = arm.worths(&trees, scale);
-            // People with one possible answer have nothing to differentiate.
-            if worths.iter().all(|w| *w == 0.0) {
-                continue;
-            }
-            let batch = token_batch(&trees)?;
-            let log_probs = branch_log_probs(model, &batch, &trees, &mut NoObserver, self.temperature)?;
-            let gradients = weighted(log_probs, &worths).backward();
-            for (path, ..) in model.dims().projections() {
-                let gradient = model.gradient(&path, &gradients)?;
-                let sum = match total.remove(&path) {
-                    Some(sum) => sum + gradient,
-                    None => gradient,
-                };
-                total.insert(path, sum);
+        model: &M,
+        contrasts: &[Contrast],
+        take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
+    ) -> Result<(), AttribError> {
+        let mut parts = Vec::new();
+        for contrast in contrasts {
+            match Gap::new(contrast) {
+                Ok(gap) => parts.extend(parts_of(&gap)?),
+                // All answers alike, or no numbers: nothing to attribute there.
+                Err(AttribError::NoSpread | AttribError::NoValue { .. }) if contrasts.len() > 1 => {}
+                Err(error) => return Err(error),
             }
         }
-        Ok(total)
+        if parts.is_empty() {
+            return Err(AttribError::NoSpread);
+        }
+        let together = parts.iter().map(|part| token_batch(&part.trees)).collect::<Result<Vec<_>, _>>()?;
+        let dims = *model.dims();
+        let mut open: HashMap<ParamPath, Sums<B::InnerBackend>> = HashMap::new();
+        let mut failed = None;
+        let mut loss = |i: usize, hidden| {
+            let part: &Part<'_> = &parts[i];
+            Ok(weighted(branches(model, hidden, &part.trees, self.temperature)?, &part.worths))
+        };
+        let mut add = |i: usize, path: &ParamPath, gradient: Tensor<B::InnerBackend, 2>| {
+            let level = (self.guard > 0.0).then(|| gradient.clone() * parts[i].sign);
+            let sums = match open.remove(path) {
+                Some(Sums { carried, level: sum }) => Sums {
+                    carried: carried + gradient,
+                    level: sum.zip(level).map(|(sum, level)| sum + level),
+                },
+                None => Sums { carried: gradient, level },
+            };
+            if i + 1 < parts.len() {
+                open.insert(path.clone(), sums);
+                return Ok(());
+            }
+            let scores = self.scores(model, &dims, path, sums).and_then(&mut *take);
+            scores.map_err(|error| match error {
+                AttribError::Probe(error) => error,
+                error => {
+                    failed = Some(error);
+                    ProbeError::NoGradient { path: path.clone() }
+                }
+            })
+        };
+        let done = model.gradients_all(&together, &mut loss, &mut add);
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(done?),
+        }
     }
+
+    fn scores<B: AutodiffBackend>(
+        &self,
+        model: &impl DifferentiableModel<B>,
+        dims: &ModelDims,
+        path: &ParamPath,
+        sums: Sums<B::InnerBackend>,
+    ) -> Result<ParamScores, AttribError> {
+        let missing = || ProbeError::NoSuchParam { path: path.clone() };
+        let (_, projection) = path.projection().ok_or_else(missing)?;
+        let weight = model.weight(path)?.inner();
+        let carried = weight.clone() * sums.carried;
+        let carried = match sums.level {
+            Some(level) => carried - (weight * level).abs() * (self.guard / 2.0),
+            None => carried,
+        };
+        let values = read(carried, ValuesOf::Param(path.clone()))?;
+        Ok(ParamScores::new(path.clone(), dims.shape(projection), Convention::BiasCarried, values)?)
+    }
+}
+
+/// Group A's batches, then B's with their worths turned round.
+fn parts_of<'a>(gap: &Gap<'a>) -> Result<Vec<Part<'a>>, AttribError> {
+    let scale = gap.sign() / gap.spread;
+    let mut parts = Vec::new();
+    for (arm, sign) in [(&gap.a, 1.0), (&gap.b, -1.0)] {
+        for trees in batches(arm.respondents)? {
+            let worths = arm.worths(&trees, sign * scale);
+            // People with one possible answer have nothing to differentiate.
+            if worths.iter().any(|worth| *worth != 0.0) {
+                parts.push(Part { trees, worths, sign });
+            }
+        }
+    }
+    Ok(parts)
 }

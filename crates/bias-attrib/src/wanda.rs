@@ -38,10 +38,10 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
         let sites = model.dims().projections().map(|(_, layer, p)| p.input_site(layer));
         let mut stats = StatsCollector::new(sites, ["a", "b"]);
         for (group, respondents) in [&contrast.a, &contrast.b].into_iter().enumerate() {
-            for trees in batches(respondents)? {
-                stats.next(trees.iter().map(|_| group))?;
-                model.hidden(&token_batch(&trees)?, &mut stats)?;
-            }
+            stats.all(group)?;
+            let trees = batches(respondents)?;
+            let together = trees.iter().map(|trees| token_batch(trees)).collect::<Result<Vec<_>, _>>()?;
+            model.hidden_all(&together, &mut stats)?;
         }
         Ok(GroupNorms { stats: stats.finish()? })
     }

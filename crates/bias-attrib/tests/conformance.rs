@@ -139,7 +139,7 @@ impl HookedModel<Flex> for Soft {
     ) -> Result<Tensor<Flex, 3>, ProbeError> {
         self.model.hidden(batch, observer)
     }
-    fn unembed(&self, hidden: Tensor<Flex, 3>) -> Tensor<Flex, 3> {
+    fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
         self.model.unembed(hidden)
     }
     fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {

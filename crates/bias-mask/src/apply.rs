@@ -75,6 +75,9 @@ impl Mask {
         }
         Undo::of(model, |model, undo| {
             for (path, bits) in self.iter().filter(|(_, bits)| !bits.is_empty()) {
+                if *intervention == Intervention::Zero && undo.blank(model, path, bits)? {
+                    continue;
+                }
                 let weight = model.weight(path)?;
                 let (expected, found) = (bits.shape(), weight.dims());
                 if found != expected {

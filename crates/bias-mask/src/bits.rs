@@ -1,13 +1,16 @@
+use std::sync::Arc;
+
 use fixedbitset::FixedBitSet;
 
 use crate::MaskError;
 
-/// One bit per weight of a matrix, row-major in Hugging Face `[out, in]` order.
+/// One bit per weight of a matrix, row-major in Hugging Face `[out, in]` order. Clones share
+/// the bits until one of them changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BitMatrix {
     rows: usize,
     cols: usize,
-    bits: FixedBitSet,
+    bits: Arc<FixedBitSet>,
 }
 
 impl BitMatrix {
@@ -17,7 +20,7 @@ impl BitMatrix {
     /// [`MaskError::TooLarge`] when `rows · cols` cannot be counted.
     pub fn new([rows, cols]: [usize; 2]) -> Result<Self, MaskError> {
         let len = rows.checked_mul(cols).ok_or(MaskError::TooLarge { shape: [rows, cols] })?;
-        Ok(Self { rows, cols, bits: FixedBitSet::with_capacity(len) })
+        Ok(Self { rows, cols, bits: FixedBitSet::with_capacity(len).into() })
     }
 
     /// From packed bytes, least significant bit first (`numpy.packbits(…, bitorder="little")`).
@@ -38,7 +41,7 @@ impl BitMatrix {
             usize::from_le_bytes(word)
         });
         let bits = FixedBitSet::with_capacity_and_blocks(len, words);
-        Some(Self { rows: shape[0], cols: shape[1], bits })
+        Some(Self { rows: shape[0], cols: shape[1], bits: bits.into() })
     }
 
     pub(crate) fn to_packed(&self) -> Vec<u8> {
@@ -97,7 +100,7 @@ impl BitMatrix {
         if index >= self.bits.len() {
             return Err(MaskError::IndexOutOfRange { index, shape: self.shape() });
         }
-        self.bits.insert(index);
+        self.bits_mut().insert(index);
         Ok(())
     }
 
@@ -109,7 +112,8 @@ impl BitMatrix {
         if row >= self.rows {
             return Err(MaskError::IndexOutOfRange { index: row, shape: self.shape() });
         }
-        self.bits.insert_range(row * self.cols..(row + 1) * self.cols);
+        let span = row * self.cols..(row + 1) * self.cols;
+        self.bits_mut().insert_range(span);
         Ok(())
     }
 
@@ -121,14 +125,15 @@ impl BitMatrix {
         if column >= self.cols {
             return Err(MaskError::IndexOutOfRange { index: column, shape: self.shape() });
         }
-        (0..self.rows).for_each(|row| self.bits.insert(row * self.cols + column));
+        let (rows, cols, bits) = (self.rows, self.cols, self.bits_mut());
+        (0..rows).for_each(|row| bits.insert(row * cols + column));
         Ok(())
     }
 
     /// The other weights of the matrix.
     #[must_use]
     pub fn complement(mut self) -> Self {
-        self.bits.toggle_range(..);
+        self.bits_mut().toggle_range(..);
         self
     }
 
@@ -143,28 +148,32 @@ impl BitMatrix {
     }
 
     pub(crate) fn union_with(&mut self, other: &Self) {
-        self.bits.union_with(&other.bits);
+        self.bits_mut().union_with(&other.bits);
     }
 
     pub(crate) fn intersect_with(&mut self, other: &Self) {
-        self.bits.intersect_with(&other.bits);
+        self.bits_mut().intersect_with(&other.bits);
     }
 
     pub(crate) fn difference_with(&mut self, other: &Self) {
-        self.bits.difference_with(&other.bits);
+        self.bits_mut().difference_with(&other.bits);
     }
 
     pub(crate) fn symmetric_difference_with(&mut self, other: &Self) {
-        self.bits.symmetric_difference_with(&other.bits);
+        self.bits_mut().symmetric_difference_with(&other.bits);
+    }
+
+    fn bits_mut(&mut self) -> &mut FixedBitSet {
+        Arc::make_mut(&mut self.bits)
     }
 
     /// The bits in words, least significant first; those beyond the end must stay clear.
     pub(crate) fn words_mut(&mut self) -> &mut [usize] {
-        self.bits.as_mut_slice()
+        self.bits_mut().as_mut_slice()
     }
 
     pub(crate) fn remove(&mut self, index: usize) {
-        self.bits.remove(index);
+        self.bits_mut().remove(index);
     }
 }
 

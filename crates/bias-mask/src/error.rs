@@ -194,6 +194,15 @@ pub enum MaskError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Weights that still lie in a file, and could not be read.
+    #[error("{path} could not be read")]
+    Weights {
+        /// The parameter.
+        path: ParamPath,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Weights that could not be read back from the device.
     #[error("{path}: reading the weights back failed: {reason}")]
     Readback {

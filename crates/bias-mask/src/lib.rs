@@ -27,6 +27,7 @@
 //! | bits | [`BitMatrix`]: the bits of one matrix |
 //! | comparison | [`select`], [`ComparisonGroup`]: the highest scores per matrix, per row, of all, or n of every m |
 //! | select | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_carriers`]: what methods choose |
+//! | carriers | [`Carriers`]: the last of these from scores that come matrix by matrix and are not kept |
 //! | rank | the `k` highest scores, exactly, in parallel |
 //! | units | [`unit_mask`], [`head_mask`], [`group_mask`], [`neuron_mask`], [`layer_mask`]: the weights of whole units |
 //! | aggregate | [`aggregate`]: scores of weights, summed to scores of units |
@@ -41,6 +42,7 @@
 mod aggregate;
 mod apply;
 mod bits;
+mod carriers;
 mod changes;
 mod comparison;
 mod directions;
@@ -58,6 +60,7 @@ mod units;
 pub use aggregate::aggregate;
 pub use apply::{Intervention, Means};
 pub use bits::BitMatrix;
+pub use carriers::Carriers;
 pub use changes::{Change, ChangeId, Changes};
 pub use comparison::{ComparisonGroup, select};
 pub use directions::{Directions, Side};

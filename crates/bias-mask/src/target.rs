@@ -1,7 +1,7 @@
 use bias_core::ParamPath;
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::MaskError;
+use crate::{BitMatrix, MaskError};
 
 /// A model whose weight matrices can be read and set: what a mask is applied to.
 ///
@@ -20,6 +20,27 @@ pub trait MaskTarget<B: Backend> {
     /// # Errors
     /// [`MaskError::NoSuchParam`], [`MaskError::ShapeMismatch`].
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError>;
+
+    /// Zeroes the chosen weights of a matrix without reading or keeping any: for a target
+    /// that can get them back by itself, because they still lie in a file. Where it cannot,
+    /// as by default, it does nothing and gives `false`; the matrix is then read and set as a
+    /// whole.
+    ///
+    /// # Errors
+    /// [`MaskError::NoSuchParam`], [`MaskError::ShapeMismatch`].
+    fn blank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<bool, MaskError> {
+        let _ = (path, bits);
+        Ok(false)
+    }
+
+    /// Takes back what [`blank`](Self::blank) did with the same bits.
+    ///
+    /// # Errors
+    /// [`MaskError::NoSuchParam`] when it did nothing with them.
+    fn unblank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
+        let _ = bits;
+        Err(MaskError::NoSuchParam { path: path.clone() })
+    }
 
     /// What is added to the output of the matrix at `path`, `[out]`; `None` where nothing is.
     ///

@@ -18,6 +18,8 @@ pub struct Undo {
 enum Old {
     /// Some values of a matrix, in the order of their bits.
     Values(BitMatrix, Vec<u8>),
+    /// Weights that the model itself gets back.
+    Blanked(BitMatrix),
     Matrix(TensorData),
     Bias(Option<TensorData>),
 }
@@ -54,6 +56,20 @@ impl Undo {
         Ok(())
     }
 
+    /// Zeroes weights that the model can get back by itself; `false` where it cannot.
+    pub(crate) fn blank<B: Backend>(
+        &mut self,
+        model: &mut impl MaskTarget<B>,
+        path: &ParamPath,
+        bits: &BitMatrix,
+    ) -> Result<bool, MaskError> {
+        let blanked = model.blank(path, bits)?;
+        if blanked {
+            self.overwritten.push((path.clone(), Old::Blanked(bits.clone())));
+        }
+        Ok(blanked)
+    }
+
     /// Sets a whole matrix.
     pub(crate) fn set_weight<B: Backend>(
         &mut self,
@@ -85,6 +101,7 @@ impl Undo {
     pub fn bytes(&self) -> usize {
         let of = |old: &Old| match old {
             Old::Values(bits, values) => bits.len().div_ceil(8) + values.len(),
+            Old::Blanked(bits) => bits.len().div_ceil(8),
             Old::Matrix(data) => data.as_bytes().len(),
             Old::Bias(data) => data.as_ref().map_or(0, |data| data.as_bytes().len()),
         };
@@ -99,11 +116,10 @@ impl Undo {
     /// [`MaskError::NoSuchParam`] when the model is not the one it came from.
     pub fn revert<B: Backend>(self, model: &mut impl MaskTarget<B>) -> Result<(), MaskError> {
         for (path, old) in self.overwritten.into_iter().rev() {
-            let weight = model.weight(&path)?;
-            let device = weight.device();
             match old {
                 Old::Values(bits, old) => {
-                    let data = weight.into_data();
+                    let weight = model.weight(&path)?;
+                    let (device, data) = (weight.device(), weight.into_data());
                     let width = data.dtype.size();
                     if data.shape.as_slice() != bits.shape() || old.len() != bits.count() * width {
                         return Err(MaskError::NoSuchParam { path });
@@ -115,8 +131,15 @@ impl Undo {
                     let data = TensorData::from_bytes_vec(bytes, data.shape.clone(), data.dtype);
                     model.set_weight(&path, stored(data, &device))?;
                 }
-                Old::Matrix(data) => model.set_weight(&path, stored(data, &device))?,
-                Old::Bias(data) => model.set_bias(&path, data.map(|data| stored(data, &device)))?,
+                Old::Blanked(bits) => model.unblank(&path, &bits)?,
+                Old::Matrix(data) => {
+                    let device = model.weight(&path)?.device();
+                    model.set_weight(&path, stored(data, &device))?;
+                }
+                Old::Bias(data) => {
+                    let device = model.weight(&path)?.device();
+                    model.set_bias(&path, data.map(|data| stored(data, &device)))?;
+                }
             }
         }
         Ok(())

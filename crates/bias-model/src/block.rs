@@ -5,13 +5,14 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
+use crate::ModelError;
 use crate::config::NormKind;
+use crate::matrix::Matrix;
 
-/// A linear map; its weight is held as `[in, out]`, contiguous: the layout matrix
-/// products run fastest in.
+/// A linear map, its weight `[in, out]`.
 #[derive(Module, Debug)]
 pub(crate) struct Linear<B: Backend> {
-    pub weight: Param<Tensor<B, 2>>,
+    pub weight: Matrix<B>,
     pub bias: Option<Param<Tensor<B, 1>>>,
 }
 
@@ -51,7 +52,7 @@ pub(crate) fn widened<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tenso
     if tensor.dtype() == own { tensor } else { tensor.cast(own) }
 }
 
-fn track<A: AutodiffBackend, const D: usize>(
+pub(crate) fn track<A: AutodiffBackend, const D: usize>(
     param: &Param<Tensor<A::InnerBackend, D>>,
 ) -> Param<Tensor<A, D>> {
     Param::from_tensor(Tensor::from_inner(widened(param.val())).require_grad())
@@ -59,20 +60,51 @@ fn track<A: AutodiffBackend, const D: usize>(
 
 impl<B: Backend> Linear<B> {
     /// `[rows, width, in] · [in, out] + bias`, as one matrix product.
-    pub(crate) fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+    pub(crate) fn forward(&self, x: Tensor<B, 3>) -> Result<Tensor<B, 3>, ModelError> {
         let [rows, width, inner] = x.dims();
-        let weight = widened(self.weight.val());
+        let weight = widened(self.weight.value(&x.device())?);
         let outer = weight.dims()[1];
         let y = x.reshape([rows * width, inner]).matmul(weight);
         let y = match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,
         };
-        y.reshape([rows, width, outer])
+        Ok(y.reshape([rows, width, outer]))
     }
 
-    fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Linear<A> {
-        Linear { weight: track::<A, 2>(&self.weight), bias: self.bias.as_ref().map(track::<A, 1>) }
+    fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Linear<A> {
+        Linear {
+            weight: self.weight.differentiable(),
+            bias: self.bias.as_ref().map(|bias| follow.param(bias)),
+        }
+    }
+
+    /// With its weight as `how` leaves it.
+    fn with_weight(
+        &self,
+        how: impl FnOnce(&Matrix<B>) -> Result<Matrix<B>, ModelError>,
+    ) -> Result<Self, ModelError> {
+        Ok(Self { weight: how(&self.weight)?, bias: self.bias.clone() })
+    }
+}
+
+/// Which parameters beside the matrices gradients are followed to: none where matrices are
+/// left in their file, so that no graph is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follow {
+    All,
+    Nothing,
+}
+
+impl Follow {
+    pub(crate) fn param<A: AutodiffBackend, const D: usize>(
+        self,
+        param: &Param<Tensor<A::InnerBackend, D>>,
+    ) -> Param<Tensor<A, D>> {
+        match self {
+            Self::All => track(param),
+            Self::Nothing => Param::from_tensor(Tensor::from_inner(widened(param.val()))),
+        }
     }
 }
 
@@ -113,8 +145,8 @@ impl<B: Backend> Norm<B> {
         self.flat(x.reshape([rows * width, channels]), kind, eps).reshape([rows, width, channels])
     }
 
-    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Norm<A> {
-        Norm { gain: track::<A, 1>(&self.gain), bias: self.bias.as_ref().map(track::<A, 1>) }
+    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Norm<A> {
+        Norm { gain: follow.param(&self.gain), bias: self.bias.as_ref().map(|bias| follow.param(bias)) }
     }
 }
 
@@ -143,27 +175,61 @@ impl<B: Backend> Block<B> {
         })
     }
 
-    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Block<A> {
-        let norm = |norm: &Option<Norm<B>>| norm.as_ref().map(Norm::differentiable::<A>);
+    /// The same block with every matrix as `how` leaves it.
+    fn with_weights(
+        &self,
+        how: impl Fn(&Matrix<B>) -> Result<Matrix<B>, ModelError>,
+    ) -> Result<Self, ModelError> {
+        Ok(Self {
+            attn_norm: self.attn_norm.clone(),
+            q: self.q.with_weight(&how)?,
+            k: self.k.with_weight(&how)?,
+            v: self.v.with_weight(&how)?,
+            o: self.o.with_weight(&how)?,
+            q_norm: self.q_norm.clone(),
+            k_norm: self.k_norm.clone(),
+            attn_post_norm: self.attn_post_norm.clone(),
+            mlp_norm: self.mlp_norm.clone(),
+            gate: self.gate.as_ref().map(|gate| gate.with_weight(&how)).transpose()?,
+            up: self.up.with_weight(&how)?,
+            down: self.down.with_weight(&how)?,
+            mlp_post_norm: self.mlp_post_norm.clone(),
+        })
+    }
+
+    /// With what is left in the file read.
+    pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
+        self.with_weights(|weight| weight.read(device))
+    }
+
+    /// Has the system read ahead what is left in the file.
+    pub(crate) fn ahead(&self) {
+        Projection::ALL.into_iter().filter_map(|p| self.linear(p)).for_each(|linear| linear.weight.ahead());
+    }
+
+    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Block<A> {
+        let norm = |norm: &Option<Norm<B>>| norm.as_ref().map(|norm| norm.differentiable::<A>(follow));
         Block {
             attn_norm: norm(&self.attn_norm),
-            q: self.q.differentiable(),
-            k: self.k.differentiable(),
-            v: self.v.differentiable(),
-            o: self.o.differentiable(),
+            q: self.q.differentiable(follow),
+            k: self.k.differentiable(follow),
+            v: self.v.differentiable(follow),
+            o: self.o.differentiable(follow),
             q_norm: norm(&self.q_norm),
             k_norm: norm(&self.k_norm),
             attn_post_norm: norm(&self.attn_post_norm),
             mlp_norm: norm(&self.mlp_norm),
-            gate: self.gate.as_ref().map(Linear::differentiable),
-            up: self.up.differentiable(),
-            down: self.down.differentiable(),
+            gate: self.gate.as_ref().map(|gate| gate.differentiable(follow)),
+            up: self.up.differentiable(follow),
+            down: self.down.differentiable(follow),
             mlp_post_norm: norm(&self.mlp_post_norm),
         }
     }
 }
 
-/// The embedding's rows, tracked.
-pub(crate) fn tracked<A: AutodiffBackend>(param: &Param<Tensor<A::InnerBackend, 2>>) -> Param<Tensor<A, 2>> {
-    track::<A, 2>(param)
+impl<B: AutodiffBackend> Block<B> {
+    /// With every matrix read and tracked from here on, and nothing else.
+    pub(crate) fn tracked(&self, device: &B::Device) -> Result<Self, ModelError> {
+        self.with_weights(|weight| weight.tracked(device))
+    }
 }

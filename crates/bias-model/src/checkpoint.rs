@@ -1,11 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bias_mask::Mask;
 use burn::tensor::TensorData;
-use memmap2::Mmap;
 use rayon::iter::ParallelIterator as _;
 use rayon::slice::ParallelSlice as _;
 use safetensors::SafeTensors;
@@ -15,18 +14,23 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{ModelConfig, read_json};
 use crate::layout::Place;
+use crate::mapped::Mapped;
 use crate::widen::{self, Part};
-use crate::{ModelError, Precision, mapped};
+use crate::{ModelError, Precision};
 
 pub(crate) const SINGLE: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// The weights of a model folder, mapped: one `model.safetensors`, or the shards
-/// that `model.safetensors.index.json` names.
+/// that `model.safetensors.index.json` names. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Checkpoint(Arc<Files>);
+
 #[derive(Debug)]
-pub struct Checkpoint {
+struct Files {
     folder: PathBuf,
-    shards: Vec<(PathBuf, Mmap)>,
+    shards: Vec<Mapped>,
+    fingerprint: OnceLock<String>,
 }
 
 /// The files that an index names: all in its own folder, all safetensors.
@@ -60,35 +64,39 @@ impl Checkpoint {
         };
         let mut shards = Vec::with_capacity(files.len());
         for path in files {
-            let map = mapped::map(&path)?;
-            parse(&path, &map)?;
-            shards.push((path, map));
+            let shard = Mapped::open(path)?;
+            parse(&shard)?;
+            shards.push(shard);
         }
-        Ok(Self { folder: folder.into(), shards })
+        Ok(Self(Arc::new(Files { folder: folder.into(), shards, fingerprint: OnceLock::new() })))
     }
 
     /// The folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.0.folder
     }
 
     /// The weight files, in name order.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.shards.iter().map(|(path, _)| path.as_path())
+        self.0.shards.iter().map(|shard| shard.path.as_path())
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = (&Path, &[u8])> {
-        self.shards.iter().map(|(path, map)| (path.as_path(), &map[..]))
+        self.0.shards.iter().map(|shard| (shard.path.as_path(), &shard.map[..]))
     }
 
     /// What masks and results name the model by: SHA-256 over each file's length and the
-    /// SHA-256 of each 16 MiB of it, files in name order. In pieces, so that all cores hash.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
+    /// SHA-256 of each 16 MiB of it, files in name order. In pieces, so that all cores hash;
+    /// all of the files is read, when it is first asked for.
+    pub fn fingerprint(&self) -> &str {
+        self.0.fingerprint.get_or_init(|| self.hash())
+    }
+
+    fn hash(&self) -> String {
         const PIECE: usize = 16 << 20;
         let mut hash = Sha256::new();
-        for (_, map) in &self.shards {
+        for Mapped { map, .. } in &self.0.shards {
             hash.update((map.len() as u64).to_le_bytes());
             let pieces: Vec<_> = map.par_chunks(PIECE).map(Sha256::digest).collect();
             pieces.iter().for_each(|piece| hash.update(piece));
@@ -113,22 +121,55 @@ impl Checkpoint {
     /// # Errors
     /// A damaged file.
     pub(crate) fn tensors(&self) -> Result<Tensors<'_>, ModelError> {
-        let mut found: BTreeMap<String, (&Path, TensorView<'_>)> = BTreeMap::new();
-        for (path, map) in &self.shards {
-            for (name, view) in parse(path, map)?.tensors() {
+        let mut found: BTreeMap<String, (usize, TensorView<'_>)> = BTreeMap::new();
+        for (i, shard) in self.0.shards.iter().enumerate() {
+            for (name, view) in parse(shard)?.tensors() {
                 if let Some((first, _)) = found.get(&name) {
-                    let (first, second) = (first.to_path_buf(), path.clone());
+                    let (first, second) = (self.0.shards[*first].path.clone(), shard.path.clone());
                     return Err(ModelError::DuplicateTensor { tensor: name, first, second });
                 }
-                found.insert(name, (path.as_path(), view));
+                found.insert(name, (i, view));
             }
         }
-        Ok(Tensors { folder: &self.folder, found, taken: Mutex::default() })
+        Ok(Tensors { checkpoint: self, found, taken: Mutex::default() })
+    }
+
+    /// A tensor that was [located](Tensors::locate), if its file is still what it was.
+    pub(crate) fn view(&self, at: &Located) -> Result<TensorView<'_>, ModelError> {
+        let shard = &self.0.shards[at.shard];
+        shard.check()?;
+        let data = &shard.map[at.start..at.start + at.len];
+        TensorView::new(at.dtype, at.shape.to_vec(), data)
+            .map_err(|source| ModelError::Weights { path: shard.path.clone(), source })
+    }
+
+    /// What was read of a tensor: not if its file changed meanwhile, nor if a value is no number.
+    pub(crate) fn read(&self, at: &Located, values: Option<TensorData>) -> Result<TensorData, ModelError> {
+        let shard = &self.0.shards[at.shard];
+        shard.check()?;
+        values.ok_or_else(|| ModelError::NotFinite { path: shard.path.clone(), tensor: at.name.clone() })
+    }
+
+    /// Has the system read a tensor ahead.
+    pub(crate) fn ahead(&self, at: &Located) {
+        self.0.shards[at.shard].ahead(at.start, at.len);
     }
 }
 
-fn parse<'a>(path: &Path, map: &'a Mmap) -> Result<SafeTensors<'a>, ModelError> {
-    SafeTensors::deserialize(map).map_err(|source| ModelError::Weights { path: path.into(), source })
+/// Where a tensor lies in a checkpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Located {
+    shard: usize,
+    name: String,
+    start: usize,
+    len: usize,
+    dtype: Dtype,
+    pub shape: [usize; 2],
+}
+
+fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {
+    SafeTensors::deserialize(&shard.map)
+        .map_err(|source| ModelError::Weights { path: shard.path.clone(), source })
 }
 
 /// All that did not fit between a config and its weights.
@@ -170,8 +211,8 @@ impl fmt::Display for LoadReport {
 /// Tensors taken out by name, from any number of threads; what does not fit is
 /// collected for one report.
 pub(crate) struct Tensors<'a> {
-    folder: &'a Path,
-    found: BTreeMap<String, (&'a Path, TensorView<'a>)>,
+    checkpoint: &'a Checkpoint,
+    found: BTreeMap<String, (usize, TensorView<'a>)>,
     taken: Mutex<Taken>,
 }
 
@@ -182,6 +223,15 @@ struct Taken {
 }
 
 impl Tensors<'_> {
+    /// Bytes that all tensors take with so many bytes a value at least.
+    pub(crate) fn bytes(&self, least: usize) -> u64 {
+        let of = |(_, view): &(usize, TensorView<'_>)| {
+            let values: u64 = view.shape().iter().map(|n| *n as u64).product();
+            (view.data().len() as u64).max(values.saturating_mul(least as u64))
+        };
+        self.found.values().map(of).fold(0, u64::saturating_add)
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.found.contains_key(name)
     }
@@ -214,9 +264,7 @@ impl Tensors<'_> {
         part: &Part,
         precision: Precision,
     ) -> Result<Option<TensorData>, ModelError> {
-        let (rows, columns) = (part.place.rows, part.shape[1]);
-        let shape = if part.transposed { [columns, rows] } else { [rows, columns] };
-        self.take(name, &shape, |view| widen::turned(view, part, precision))
+        self.take(name, &part.stored_shape(), |view| widen::turned(view, part, precision))
     }
 
     /// Drops tensors that some exporters write and that carry no information.
@@ -236,18 +284,22 @@ impl Tensors<'_> {
         // A part of a fused matrix is asked for several times.
         report.missing.dedup();
         report.mismatched.dedup();
-        Err(ModelError::Mismatch { folder: self.folder.into(), report: Box::new(report) })
+        Err(ModelError::Mismatch { folder: self.checkpoint.0.folder.clone(), report: Box::new(report) })
     }
 
-    fn take(
-        &self,
-        name: &str,
-        shape: &[usize],
-        read: impl FnOnce(&TensorView<'_>) -> Option<TensorData>,
-    ) -> Result<Option<TensorData>, ModelError> {
-        let Some((path, view)) = self.found.get(name) else {
+    /// Where a matrix lies, to be read later.
+    pub(crate) fn locate(&self, name: &str, shape: [usize; 2]) -> Option<Located> {
+        let (shard, view) = self.fitting(name, &shape)?;
+        let start = view.data().as_ptr() as usize - self.checkpoint.0.shards[shard].map.as_ptr() as usize;
+        let (len, dtype) = (view.data().len(), view.dtype());
+        Some(Located { shard, name: name.into(), start, len, dtype, shape })
+    }
+
+    /// A tensor of this shape and of a float type; what does not fit is noted.
+    fn fitting(&self, name: &str, shape: &[usize]) -> Option<(usize, &TensorView<'_>)> {
+        let Some((shard, view)) = self.found.get(name) else {
             self.note(|taken| taken.report.missing.push(name.into()));
-            return Ok(None);
+            return None;
         };
         self.note(|taken| {
             taken.names.insert(name.into());
@@ -257,10 +309,23 @@ impl Tensors<'_> {
             let found = format!("{:?} {:?}", view.dtype(), view.shape());
             let entry = (name.into(), format!("F32, BF16 or F16 {shape:?}"), found);
             self.note(|taken| taken.report.mismatched.push(entry));
-            return Ok(None);
+            return None;
         }
+        Some((*shard, view))
+    }
+
+    fn take(
+        &self,
+        name: &str,
+        shape: &[usize],
+        read: impl FnOnce(&TensorView<'_>) -> Option<TensorData>,
+    ) -> Result<Option<TensorData>, ModelError> {
+        let Some((shard, view)) = self.fitting(name, shape) else { return Ok(None) };
         match read(view) {
-            None => Err(ModelError::NotFinite { path: path.to_path_buf(), tensor: name.into() }),
+            None => {
+                let path = self.checkpoint.0.shards[shard].path.clone();
+                Err(ModelError::NotFinite { path, tensor: name.into() })
+            }
             values => Ok(values),
         }
     }

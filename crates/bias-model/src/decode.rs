@@ -2,13 +2,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bias_core::TokenRole;
-use bias_probe::{HookedModel as _, NoObserver, ProbeError, Sequence, TokenBatch};
+use bias_probe::{HookedModel as _, NoObserver, Sequence, TokenBatch};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::frequencies::Frequencies;
+use crate::streamed::Work;
 use crate::{Decoder, KvCache, ModelError, Sampling};
 
 /// How answers are taken from the model.
@@ -126,14 +127,19 @@ pub fn decode<B: Backend>(
 ) -> Result<Vec<Answers>, ModelError> {
     let batch_rows = options.batch_rows.max(1);
     let batches: Vec<(usize, &[Sequence])> = prompts.chunks(batch_rows).enumerate().collect();
+    let texts =
+        |rows: Vec<Row>| rows.into_iter().map(|row| row.answers(&text)).collect::<Result<Vec<_>, _>>();
+    if model.is_streamed() {
+        let rows = together(model, prompts, decoding, options)?;
+        return texts(rows);
+    }
     let next = AtomicUsize::new(0);
     let work = |model: &Decoder<B>| {
         let mut mine = Vec::new();
         let mut prefix = None;
         while let Some((chunk, batch)) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let rows = decode_batch(model, batch, &mut prefix, chunk * batch_rows, decoding, options)?;
-            let answers = rows.into_iter().map(|row| row.answers(&text)).collect::<Result<Vec<_>, _>>()?;
-            mine.push((*chunk, answers));
+            let rows = alone(model, batch, &mut prefix, chunk * batch_rows, decoding, options)?;
+            mine.push((*chunk, texts(rows)?));
         }
         Ok::<_, ModelError>(mine)
     };
@@ -150,6 +156,64 @@ pub fn decode<B: Backend>(
     })?;
     answers.sort_by_key(|(chunk, _)| *chunk);
     Ok(answers.into_iter().flat_map(|(_, answers)| answers).collect())
+}
+
+/// Bytes of keys and values that prompts of a streamed model may take together.
+const CACHED: usize = 1 << 30;
+/// Tokens that an answer's tree is taken to need beside its prompt's.
+const TREE: usize = 32;
+
+/// Prompts of a model that is left in its file: as many at a time as their caches allow,
+/// all of them through each layer before the next is read.
+fn together<B: Backend>(
+    model: &Decoder<B>,
+    prompts: &[Sequence],
+    decoding: Decoding,
+    options: &DecodeOptions,
+) -> Result<Vec<Row>, ModelError> {
+    let (dims, batch_rows) = (model.dims(), options.batch_rows.max(1));
+    let token = 2 * dims.layers * dims.kv_heads * dims.d_head * size_of::<f32>();
+    let longest = prompts.iter().map(Sequence::len).max().unwrap_or(0);
+    let at_once = CACHED / (token * (longest + TREE)).max(1) / batch_rows * batch_rows;
+    let at_once = at_once.max(batch_rows);
+    let mut all = Vec::with_capacity(prompts.len());
+    for (wave, prompts) in prompts.chunks(at_once).enumerate() {
+        let mut prefixes: Vec<Prefix<B>> = Vec::new();
+        let mut chunks: Vec<(&[Sequence], Option<usize>)> = Vec::new();
+        for prompts in prompts.chunks(batch_rows) {
+            let tokens = alike(model, prompts);
+            if let Some(tokens) = tokens
+                && prefixes.last().is_none_or(|p| p.tokens != tokens)
+            {
+                prefixes.push(Prefix::new(tokens, dims.layers)?);
+            }
+            chunks.push((prompts, tokens.map(|_| prefixes.len() - 1)));
+        }
+        let mut work: Vec<_> =
+            prefixes.iter_mut().map(|Prefix { batch, cache, .. }| Work { batch, cache }).collect();
+        model.run_cached(&mut work, options.threads)?;
+        let mut growing = Vec::new();
+        for (chunk, (prompts, prefix)) in chunks.into_iter().enumerate() {
+            let first = wave * at_once + chunk * batch_rows;
+            let (batch, cache) = behind(prompts, prefix.map(|i| &prefixes[i]), dims.layers)?;
+            growing.push(Growing::new(prompts, first, decoding, batch, cache));
+        }
+        drop(prefixes);
+        loop {
+            let mut living: Vec<&mut Growing<'_, B>> = growing.iter_mut().filter(|own| own.lives()).collect();
+            if living.is_empty() || options.max_new_tokens == 0 {
+                break;
+            }
+            let mut work: Vec<_> =
+                living.iter_mut().map(|Growing { batch, cache, .. }| Work { batch, cache }).collect();
+            let hidden = model.run_cached(&mut work, options.threads)?;
+            for (own, hidden) in living.into_iter().zip(hidden) {
+                own.grow(model, hidden, decoding, options)?;
+            }
+        }
+        all.extend(growing.into_iter().flat_map(Growing::finish));
+    }
+    Ok(all)
 }
 
 impl Row {
@@ -173,89 +237,134 @@ struct Prefix<B: Backend> {
 /// A prefix shorter than this is not worth a pass of its own.
 const SHORTEST_PREFIX: usize = 4;
 
-/// Runs prompts up to their ends: what they all begin with once (not at all when the
-/// chunk before began alike), the rest side by side. Gives the last pass's output.
-fn prefill<B: Backend>(
-    model: &Decoder<B>,
-    prompts: &[Sequence],
-    known: &mut Option<Prefix<B>>,
-) -> Result<(TokenBatch, KvCache<B>, Tensor<B, 3>), ModelError> {
-    let layers = model.dims().layers;
+impl<B: Backend> Prefix<B> {
+    fn new(tokens: &[u32], layers: usize) -> Result<Self, ModelError> {
+        let chain = Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()])?;
+        Ok(Self { tokens: tokens.to_vec(), batch: TokenBatch::new(&[chain])?, cache: KvCache::new(layers) })
+    }
+}
+
+/// What all prompts begin with, if it is worth a pass of its own.
+fn alike<'p, B: Backend>(model: &Decoder<B>, prompts: &'p [Sequence]) -> Option<&'p [u32]> {
     // Every prompt keeps a token of its own: its end has to be run.
-    let shortest = prompts.iter().map(Sequence::len).min().unwrap_or(0).saturating_sub(1);
-    let first = prompts.first().map_or(&[][..], Sequence::tokens);
+    let shortest = prompts.iter().map(Sequence::len).min()?.saturating_sub(1);
+    let first = prompts.first()?.tokens();
     let alike = |n: &usize| prompts.iter().all(|p| p.tokens().get(*n) == first.get(*n));
     let shared = (0..shortest).take_while(alike).count();
     // Where the text's length decides how its beginning is turned, a beginning is not alike.
     let by_length = model.plan().rotary.iter().any(Frequencies::by_length);
-    if prompts.len() < 2 || shared < SHORTEST_PREFIX || by_length {
-        let (batch, mut cache) = (TokenBatch::new(prompts)?, KvCache::new(layers));
-        let hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
-        return Ok((batch, cache, hidden));
-    }
-    let tokens = &first[..shared];
-    if known.as_ref().is_none_or(|p| p.tokens != tokens) {
-        let chain = Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; shared])?;
-        let (batch, mut cache) = (TokenBatch::new(&[chain])?, KvCache::new(layers));
-        model.run(&batch, Some(&mut cache), &mut NoObserver)?;
-        *known = Some(Prefix { tokens: tokens.to_vec(), batch, cache });
-    }
-    let Some(prefix) = known else { return Err(ProbeError::EmptyBatch.into()) };
+    (prompts.len() > 1 && shared >= SHORTEST_PREFIX && !by_length).then(|| &first[..shared])
+}
+
+/// Prompts to be run, behind what they all begin with.
+fn behind<B: Backend>(
+    prompts: &[Sequence],
+    prefix: Option<&Prefix<B>>,
+    layers: usize,
+) -> Result<(TokenBatch, KvCache<B>), ModelError> {
+    let Some(prefix) = prefix else { return Ok((TokenBatch::new(prompts)?, KvCache::new(layers))) };
     let every_row = vec![0; prompts.len()];
     let rest = prompts.iter().map(|prompt| {
-        let own = prompt.tokens().iter().zip(prompt.roles()).enumerate().skip(shared);
+        let own = prompt.tokens().iter().zip(prompt.roles()).enumerate().skip(prefix.tokens.len());
         own.map(|(column, (token, role))| (column - 1, *token, *role)).collect()
     });
     let batch = prefix.batch.with_rows(&every_row).following(&rest.collect::<Vec<_>>())?;
-    let mut cache = prefix.cache.with_rows(&every_row);
-    let hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
-    Ok((batch, cache, hidden))
+    Ok((batch, prefix.cache.with_rows(&every_row)))
 }
 
-fn decode_batch<B: Backend>(
+/// A chunk of prompts on its own: what they all begin with is run once, not at all when the
+/// chunk before began alike.
+fn alone<B: Backend>(
     model: &Decoder<B>,
     prompts: &[Sequence],
-    prefix: &mut Option<Prefix<B>>,
+    known: &mut Option<Prefix<B>>,
     first: usize,
     decoding: Decoding,
     options: &DecodeOptions,
 ) -> Result<Vec<Row>, ModelError> {
-    let (seed, mass) = match decoding {
-        Decoding::Greedy => (0, 1.0),
-        Decoding::Sampled { samples, seed } => (seed, f64::from(samples)),
-        Decoding::Exact { .. } => (0, 1.0),
-    };
-    let mut rows: Vec<Row> = prompts
-        .iter()
-        .enumerate()
-        .map(|(i, prompt)| {
+    let layers = model.dims().layers;
+    if let Some(tokens) = alike(model, prompts) {
+        if known.as_ref().is_none_or(|p| p.tokens != tokens) {
+            let mut prefix = Prefix::new(tokens, layers)?;
+            model.run(&prefix.batch, Some(&mut prefix.cache), &mut NoObserver)?;
+            *known = Some(prefix);
+        }
+    } else {
+        *known = None;
+    }
+    let (batch, cache) = behind(prompts, known.as_ref(), layers)?;
+    let mut growing = Growing::new(prompts, first, decoding, batch, cache);
+    while growing.lives() && options.max_new_tokens > 0 {
+        let hidden = model.run(&growing.batch, Some(&mut growing.cache), &mut NoObserver)?;
+        growing.grow(model, hidden, decoding, options)?;
+    }
+    Ok(growing.finish())
+}
+
+/// Answers to a chunk of prompts, step by step.
+struct Growing<'p, B: Backend> {
+    prompts: &'p [Sequence],
+    rows: Vec<Row>,
+    finished: Vec<Row>,
+    /// What has to be run next.
+    batch: TokenBatch,
+    cache: KvCache<B>,
+    steps: usize,
+}
+
+impl<'p, B: Backend> Growing<'p, B> {
+    fn new(
+        prompts: &'p [Sequence],
+        first: usize,
+        decoding: Decoding,
+        batch: TokenBatch,
+        cache: KvCache<B>,
+    ) -> Self {
+        let (seed, mass) = match decoding {
+            Decoding::Greedy => (0, 1.0),
+            Decoding::Sampled { samples, seed } => (seed, f64::from(samples)),
+            Decoding::Exact { .. } => (0, 1.0),
+        };
+        let rows = prompts.iter().enumerate().map(|(i, prompt)| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream((first + i) as u64);
             let root = Path { column: prompt.len() - 1, mass, tokens: Vec::new() };
             Row { prompt: i, alive: vec![root], done: Vec::new(), unexplored: 0.0, rng }
-        })
-        .collect();
-    let mut finished = Vec::new();
-    if options.max_new_tokens == 0 {
-        return Ok(rows);
+        });
+        Self { prompts, rows: rows.collect(), finished: Vec::new(), batch, cache, steps: 0 }
     }
-    let (mut batch, mut cache, mut hidden) = prefill(model, prompts, prefix)?;
-    for step in 1.. {
-        let last_step = step == options.max_new_tokens;
-        grow(model, hidden, &batch, &mut rows, decoding, options, last_step)?;
-        let living: Vec<usize> = (0..rows.len()).filter(|r| !rows[*r].alive.is_empty()).collect();
+
+    /// Whether an answer goes on.
+    fn lives(&self) -> bool {
+        self.rows.iter().any(|row| !row.alive.is_empty())
+    }
+
+    /// Takes what the batch gave, and says in `batch` and `cache` what comes next.
+    fn grow(
+        &mut self,
+        model: &Decoder<B>,
+        hidden: Tensor<B, 3>,
+        decoding: Decoding,
+        options: &DecodeOptions,
+    ) -> Result<(), ModelError> {
+        self.steps += 1;
+        let last_step = self.steps == options.max_new_tokens;
+        grow(model, hidden, &self.batch, &mut self.rows, decoding, options, last_step)?;
+        let living: Vec<usize> = (0..self.rows.len()).filter(|r| !self.rows[*r].alive.is_empty()).collect();
         if living.is_empty() {
-            break;
+            return Ok(());
         }
         // Finished rows leave, once there are enough of them to be worth copying the cache.
-        if living.len() * 4 <= rows.len() * 3 {
-            (batch, cache) = (batch.with_rows(&living), cache.with_rows(&living));
+        if living.len() * 4 <= self.rows.len() * 3 {
+            (self.batch, self.cache) = (self.batch.with_rows(&living), self.cache.with_rows(&living));
+            let rows = std::mem::take(&mut self.rows);
             let (alive, done): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|r| !r.alive.is_empty());
-            finished.extend(done);
-            rows = alive;
+            self.finished.extend(done);
+            self.rows = alive;
         }
-        let next_column = batch.past() + batch.width();
-        let new: Vec<Vec<(usize, u32, TokenRole)>> = rows
+        let next_column = self.batch.past() + self.batch.width();
+        let new: Vec<Vec<(usize, u32, TokenRole)>> = self
+            .rows
             .iter_mut()
             .map(|row| {
                 let alive = row.alive.iter_mut().enumerate();
@@ -267,19 +376,24 @@ fn decode_batch<B: Backend>(
                     .collect()
             })
             .collect();
-        let following = batch.following(&new)?;
-        let switches =
-            |f: &Frequencies| (0..rows.len()).any(|r| f.switches(batch.reach(r), following.reach(r)));
-        (batch, cache) = if model.plan().rotary.iter().any(switches) {
-            (replant(prompts, &mut rows)?, KvCache::new(model.dims().layers))
+        let following = self.batch.following(&new)?;
+        let (batch, rows) = (&self.batch, self.rows.len());
+        let switches = |f: &Frequencies| (0..rows).any(|r| f.switches(batch.reach(r), following.reach(r)));
+        if model.plan().rotary.iter().any(switches) {
+            self.batch = replant(self.prompts, &mut self.rows)?;
+            self.cache = KvCache::new(model.dims().layers);
         } else {
-            (following, cache)
-        };
-        hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
+            self.batch = following;
+        }
+        Ok(())
     }
-    finished.extend(rows);
-    finished.sort_by_key(|row| row.prompt);
-    Ok(finished)
+
+    /// All rows, in the order of their prompts.
+    fn finish(mut self) -> Vec<Row> {
+        self.finished.extend(self.rows);
+        self.finished.sort_by_key(|row| row.prompt);
+        self.finished
+    }
 }
 
 /// Every prompt with its living paths behind it as one tree, to be run without a cache.
@@ -332,7 +446,7 @@ fn grow<B: Backend>(
         let index: Vec<i32> =
             ends.iter().map(|(r, p)| (r * width + p.column - batch.past()) as i32).collect();
         let index: Tensor<B, 1, Int> = Tensor::from_data(TensorData::new(index, [ends.len()]), &device);
-        let logits = model.unembed(flat.clone().select(0, index).unsqueeze_dim(0));
+        let logits = model.unembed(flat.clone().select(0, index).unsqueeze_dim(0))?;
         let logits = logits
             .into_data()
             .convert::<f32>()

@@ -1,6 +1,8 @@
 use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
-use bias_mask::{MaskError, MaskTarget};
-use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch};
+use bias_mask::{BitMatrix, MaskError, MaskTarget};
+use bias_probe::{
+    DifferentiableModel, HookedModel, Loss, Observer, ProbeError, TakeGradient, TokenBatch, gradients_in_turn,
+};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{
     DType, Tensor, TensorData,
@@ -8,13 +10,15 @@ use burn::tensor::{
 };
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use crate::block::{Block, Linear, Norm, param, tracked, widened};
-use crate::checkpoint::{Checkpoint, Tensors};
+use crate::block::{Block, Follow, Linear, Norm, param};
+use crate::checkpoint::{Checkpoint, Located, Tensors};
 use crate::config::{ModelConfig, NormKind, Plan, QkNorm};
 use crate::error::ModelError;
 use crate::forward::soft_cap;
 use crate::layout::Place;
+use crate::matrix::{InFile, Matrix, present};
 use crate::precision::Precision;
+use crate::progress::{LayerDone, Progress};
 use crate::widen::Part;
 
 /// A decoder-only transformer of any supported [`Architecture`](crate::Architecture), on
@@ -27,28 +31,33 @@ use crate::widen::Part;
 /// the layout matrix products run fastest in.
 #[derive(Module, Debug)]
 pub struct Decoder<B: Backend> {
-    /// `[vocab, d_model]`
-    pub(crate) embedding: Param<Tensor<B, 2>>,
+    /// A table, `[vocab, d_model]`.
+    pub(crate) embedding: Matrix<B>,
     /// `[positions, d_model]`, where they are learned.
     pub(crate) positions: Option<Param<Tensor<B, 2>>>,
     pub(crate) blocks: Vec<Block<B>>,
     pub(crate) norm: Norm<B>,
     /// `[d_model, vocab]`; absent when the embedding serves as head.
-    pub(crate) head: Option<Param<Tensor<B, 2>>>,
+    pub(crate) head: Option<Matrix<B>>,
     #[module(skip)]
     config: ModelConfig,
+    /// Where it came from.
     #[module(skip)]
-    fingerprint: Option<String>,
+    checkpoint: Option<Checkpoint>,
+    #[module(skip)]
+    pub(crate) progress: Progress,
 }
 
 /// Vocabulary rows that are widened at a time, where weights are narrower than what is computed in.
 const VOCAB_AT_ONCE: usize = 16_384;
 
 impl<B: Backend> Decoder<B> {
-    /// Reads a model folder's weights onto a device, blocks side by side on all cores.
+    /// Reads a model folder's weights onto a device, blocks side by side on all cores; with
+    /// [`Precision::Mapped`] it only looks where they are.
     ///
     /// # Errors
-    /// Whatever is wrong with the files: see [`ModelError`].
+    /// Whatever is wrong with the files: see [`ModelError`]. [`ModelError::Memory`] when the
+    /// weights would not fit.
     pub fn load(
         checkpoint: &Checkpoint,
         config: ModelConfig,
@@ -57,13 +66,17 @@ impl<B: Backend> Decoder<B> {
     ) -> Result<Self, ModelError> {
         let (dims, layout) = (config.dims, config.plan.layout);
         let narrow = [DType::BF16, DType::F16].iter().all(|dtype| B::supports_dtype(device, *dtype));
-        let precision = if narrow { precision } else { Precision::F32 };
+        let precision = if precision == Precision::Stored && !narrow { Precision::F32 } else { precision };
         let mut tensors = checkpoint.tensors()?;
         let base = config.base(|name| tensors.has(name));
         tensors.ignore(|name| layout.redundant.iter().any(|ending| name.ends_with(ending)));
-        let loader = Loader { tensors: &tensors, config: &config, base, precision, device };
+        if precision != Precision::Mapped {
+            fits::<B>(checkpoint, &tensors, precision, device)?;
+        }
+        let loader = Loader { checkpoint, tensors: &tensors, config: &config, base, precision, device };
         let embedding = loader.table(layout.embedding, [dims.vocab, dims.d_model])?;
-        let positions = layout.positions.map(|name| loader.table(name, [config.max_positions, dims.d_model]));
+        let positions =
+            layout.positions.map(|name| loader.vectors(name, [config.max_positions, dims.d_model]));
         let positions = positions.transpose()?;
         let blocks = (0..dims.layers).into_par_iter().map(|layer| loader.block(layer));
         let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
@@ -75,9 +88,13 @@ impl<B: Backend> Decoder<B> {
         } else {
             let whole = Place::own(layout.head, dims.vocab);
             let part = Part { place: whole, shape: [dims.vocab, dims.d_model], transposed: false };
-            Some(present(tensors.matrix(&head, &part, precision)?, device))
+            Some(loader.matrix(&head, part)?)
         };
         tensors.finish()?;
+        if precision != Precision::Mapped {
+            // Of what was read, before the files can change.
+            checkpoint.fingerprint();
+        }
         Ok(Self {
             embedding,
             positions,
@@ -85,7 +102,8 @@ impl<B: Backend> Decoder<B> {
             norm,
             head,
             config,
-            fingerprint: Some(checkpoint.fingerprint()),
+            checkpoint: Some(checkpoint.clone()),
+            progress: Progress::default(),
         })
     }
 
@@ -103,7 +121,7 @@ impl<B: Backend> Decoder<B> {
             gain: constant(n, gain),
             bias: (plan.norm == NormKind::Layer).then(|| constant(n, 0.0)),
         };
-        let embedding = param(normal.matrix([dims.vocab, dims.d_model], std), device);
+        let embedding = Matrix::held(param(normal.matrix([dims.vocab, dims.d_model], std), device));
         let positions = plan.layout.positions;
         let positions =
             positions.map(|_| param(normal.matrix([config.max_positions, dims.d_model], std), device));
@@ -112,7 +130,7 @@ impl<B: Backend> Decoder<B> {
                 let [out, inner] = dims.shape(p);
                 let std = if matches!(p, Projection::O | Projection::Down) { deep } else { std };
                 Linear {
-                    weight: param(normal.matrix([inner, out], std), device),
+                    weight: Matrix::held(param(normal.matrix([inner, out], std), device)),
                     bias: plan.has_bias(p).then(|| constant(out, 0.0)),
                 }
             };
@@ -134,9 +152,11 @@ impl<B: Backend> Decoder<B> {
             }
         });
         let blocks = blocks.collect();
-        let head = (!config.tied).then(|| param(normal.matrix([dims.d_model, dims.vocab], std), device));
+        let head = (!config.tied)
+            .then(|| Matrix::held(param(normal.matrix([dims.d_model, dims.vocab], std), device)));
         let norm = norm(dims.d_model);
-        Self { embedding, positions, blocks, norm, head, config, fingerprint: None }
+        let progress = Progress::default();
+        Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress }
     }
 
     /// The same weights, shared where they need no widening, on a backend that tracks
@@ -144,15 +164,28 @@ impl<B: Backend> Decoder<B> {
     /// hold one each.
     #[must_use]
     pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
+        let follow = if self.is_streamed() { Follow::Nothing } else { Follow::All };
         Decoder {
-            embedding: tracked::<A>(&self.embedding),
-            positions: self.positions.as_ref().map(tracked::<A>),
-            blocks: self.blocks.iter().map(Block::differentiable).collect(),
-            norm: self.norm.differentiable(),
-            head: self.head.as_ref().map(tracked::<A>),
+            embedding: self.embedding.differentiable(),
+            positions: self.positions.as_ref().map(|positions| follow.param(positions)),
+            blocks: self.blocks.iter().map(|block| block.differentiable(follow)).collect(),
+            norm: self.norm.differentiable(follow),
+            head: self.head.as_ref().map(Matrix::differentiable),
             config: self.config.clone(),
-            fingerprint: self.fingerprint.clone(),
+            checkpoint: self.checkpoint.clone(),
+            progress: self.progress.clone(),
         }
+    }
+
+    /// Whether its weights are left in their file ([`Precision::Mapped`]).
+    #[must_use]
+    pub fn is_streamed(&self) -> bool {
+        self.embedding.is_left()
+    }
+
+    /// Calls a function after every layer that is read from the file, to show how far a pass is.
+    pub fn on_layer(&mut self, call: impl Fn(&LayerDone) + Send + Sync + 'static) {
+        self.progress = Progress::new(call);
     }
 
     /// The model's settings.
@@ -181,6 +214,20 @@ impl<B: Backend> Decoder<B> {
         &self.config.plan
     }
 
+    /// Another handle on all but the blocks.
+    pub(crate) fn without_blocks(&self) -> Self {
+        Self {
+            embedding: self.embedding.clone(),
+            positions: self.positions.clone(),
+            blocks: Vec::new(),
+            norm: self.norm.clone(),
+            head: self.head.clone(),
+            config: self.config.clone(),
+            checkpoint: self.checkpoint.clone(),
+            progress: self.progress.clone(),
+        }
+    }
+
     fn linear(&self, path: &ParamPath) -> Option<&Linear<B>> {
         let (layer, projection) = path.projection()?;
         self.blocks.get(layer)?.linear(projection)
@@ -191,13 +238,35 @@ impl<B: Backend> Decoder<B> {
         linear.ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })
     }
 
-    fn param(&self, path: &ParamPath) -> Option<&Param<Tensor<B, 2>>> {
+    fn matrix(&self, path: &ParamPath) -> Option<&Matrix<B>> {
         Some(&self.linear(path)?.weight)
+    }
+}
+
+/// Refuses what this machine's memory cannot hold, where the device is its processor.
+fn fits<B: Backend>(
+    checkpoint: &Checkpoint,
+    tensors: &Tensors<'_>,
+    precision: Precision,
+    device: &B::Device,
+) -> Result<(), ModelError> {
+    let name = B::name(device);
+    if !["flex", "ndarray"].iter().any(|host| name.contains(host)) {
+        return Ok(());
+    }
+    let least = if precision == Precision::F32 { size_of::<f32>() } else { 0 };
+    let (needed, free) = (tensors.bytes(least), crate::memory::free());
+    match free {
+        Some(free) if needed > free => {
+            Err(ModelError::Memory { folder: checkpoint.folder().into(), needed, free })
+        }
+        _ => Ok(()),
     }
 }
 
 /// Reads the parts of a model by the names its architecture gives them.
 struct Loader<'a, B: Backend> {
+    checkpoint: &'a Checkpoint,
     tensors: &'a Tensors<'a>,
     config: &'a ModelConfig,
     base: &'static str,
@@ -205,18 +274,36 @@ struct Loader<'a, B: Backend> {
     device: &'a B::Device,
 }
 
-/// What did not fit the config is left empty: the load report ends the load.
-fn present<B: Backend, const D: usize>(data: Option<TensorData>, device: &B::Device) -> Param<Tensor<B, D>> {
-    let data = data.unwrap_or_else(|| TensorData::new(Vec::<f32>::new(), [0; D]));
-    // Weights that the backend computes with as they are need no narrower type kept.
-    let narrow = data.dtype != DType::F32;
-    if narrow { param(data, device) } else { param(data.convert::<B::FloatElem>(), device) }
-}
-
 impl<B: Backend> Loader<'_, B> {
-    fn table(&self, module: &str, shape: [usize; 2]) -> Result<Param<Tensor<B, 2>>, ModelError> {
+    fn table(&self, module: &str, shape: [usize; 2]) -> Result<Matrix<B>, ModelError> {
+        if self.precision != Precision::Mapped {
+            return Ok(Matrix::held(self.vectors(module, shape)?));
+        }
+        let name = format!("{}{module}.weight", self.base);
+        Ok(self.left(self.tensors.locate(&name, shape), None))
+    }
+
+    fn vectors(&self, module: &str, shape: [usize; 2]) -> Result<Param<Tensor<B, 2>>, ModelError> {
         let name = format!("{}{module}.weight", self.base);
         Ok(present(self.tensors.whole(&name, &shape, self.precision)?, self.device))
+    }
+
+    fn matrix(&self, name: &str, part: Part) -> Result<Matrix<B>, ModelError> {
+        if self.precision != Precision::Mapped {
+            return Ok(Matrix::held(present(self.tensors.matrix(name, &part, self.precision)?, self.device)));
+        }
+        Ok(self.left(self.tensors.locate(name, part.stored_shape()), Some(part)))
+    }
+
+    /// What was not found is left empty: the load report ends the load.
+    fn left(&self, at: Option<Located>, part: Option<Part>) -> Matrix<B> {
+        match at {
+            Some(at) => {
+                let checkpoint = self.checkpoint.clone();
+                Matrix::in_file(InFile { checkpoint, at, part, blanks: Vec::new() })
+            }
+            None => Matrix::held(present(None, self.device)),
+        }
     }
 
     fn norm(&self, module: String, width: usize) -> Result<Norm<B>, ModelError> {
@@ -235,11 +322,11 @@ impl<B: Backend> Loader<'_, B> {
         let name =
             |tensor: &str| format!("{}{}", self.base, plan.layout.in_block(layer, place.module, tensor));
         let part = Part { place, shape, transposed: plan.layout.transposed };
-        let weight = self.tensors.matrix(&name("weight"), &part, self.precision)?;
+        let weight = self.matrix(&name("weight"), part)?;
         let bias = plan.has_bias(projection).then(|| {
             Ok::<_, ModelError>(present(self.tensors.elements(&name("bias"), &place, shape[0])?, self.device))
         });
-        Ok(Linear { weight: present(weight, self.device), bias: bias.transpose()? })
+        Ok(Linear { weight, bias: bias.transpose()? })
     }
 
     fn block(&self, layer: usize) -> Result<Block<B>, ModelError> {
@@ -293,29 +380,43 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
         self.run(batch, None, observer)
     }
 
-    fn unembed(&self, hidden: Tensor<B, 3>) -> Tensor<B, 3> {
-        let [rows, width, d_model] = hidden.dims();
-        let x = hidden.reshape([rows * width, d_model]);
-        let (table, vocab) = match &self.head {
-            Some(head) => (head.val(), self.config.dims.vocab),
-            None => (self.embedding.val().transpose(), self.config.dims.vocab),
+    fn hidden_all(
+        &self,
+        batches: &[TokenBatch],
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+        if self.is_streamed() {
+            return self.run_together(batches, observer);
+        }
+        batches.iter().map(|batch| self.hidden(batch, observer)).collect()
+    }
+
+    fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
+        let ([rows, width, d_model], vocab) = (hidden.dims(), self.config.dims.vocab);
+        let (x, device) = (hidden.reshape([rows * width, d_model]), self.device());
+        let matrix = self.head.as_ref().unwrap_or(&self.embedding);
+        let logits = match matrix.param().map(Param::val).filter(|table| table.dtype() == x.dtype()) {
+            Some(table) if self.head.is_some() => x.matmul(table),
+            Some(table) => x.matmul(table.transpose()),
+            None => {
+                // One slice of a large vocabulary at a time, so that no second copy of it is ever held.
+                let slices = (0..vocab).step_by(VOCAB_AT_ONCE).map(|from| {
+                    let len = VOCAB_AT_ONCE.min(vocab - from);
+                    let slice = match self.head {
+                        Some(_) => matrix.columns(from, len, &device)?,
+                        None => matrix.turned_columns(from, len, &device)?,
+                    };
+                    Ok(x.clone().matmul(slice))
+                });
+                Tensor::cat(slices.collect::<Result<_, ModelError>>()?, 1)
+            }
         };
-        let logits = if table.dtype() == x.dtype() {
-            x.matmul(table)
-        } else {
-            // One slice of a large vocabulary at a time, so that no second copy of it is ever held.
-            let slices = (0..vocab).step_by(VOCAB_AT_ONCE).map(|from| {
-                let slice = table.clone().narrow(1, from, VOCAB_AT_ONCE.min(vocab - from));
-                x.clone().matmul(widened(slice))
-            });
-            Tensor::cat(slices.collect(), 1)
-        };
-        soft_cap(logits, self.config.plan.logit_cap).reshape([rows, width, vocab])
+        Ok(soft_cap(logits, self.config.plan.logit_cap).reshape([rows, width, vocab]))
     }
 
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        let param = self.param(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
-        Ok(param.val().transpose())
+        let matrix = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        Ok(matrix.turned_back(&self.device())?)
     }
 
     fn sites(&self) -> Vec<Site> {
@@ -343,21 +444,34 @@ impl<B: AutodiffBackend> DifferentiableModel<B> for Decoder<B> {
         path: &ParamPath,
         gradients: &B::Gradients,
     ) -> Result<Tensor<B::InnerBackend, 2>, ProbeError> {
-        let param = self.param(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        let matrix = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        let param = matrix.param().ok_or_else(|| ProbeError::LeftInFile { path: path.clone() })?;
         let gradient = param.val().grad(gradients);
         Ok(gradient.ok_or_else(|| ProbeError::NoGradient { path: path.clone() })?.transpose())
+    }
+
+    fn gradients_all(
+        &self,
+        batches: &[TokenBatch],
+        loss: &mut Loss<'_, B>,
+        take: &mut TakeGradient<'_, B>,
+    ) -> Result<(), ProbeError> {
+        if self.is_streamed() {
+            return self.layer_by_layer(batches, loss, take);
+        }
+        gradients_in_turn(self, batches, loss, take)
     }
 }
 
 impl<B: Backend> MaskTarget<B> for Decoder<B> {
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError> {
-        let param = self.param(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
-        Ok(param.val().transpose())
+        let matrix = self.matrix(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
+        matrix.turned_back(&self.device()).map_err(|error| unreadable(path, error))
     }
 
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
-        let param = &mut self.linear_mut(path)?.weight;
-        let [inner, out] = param.val().dims();
+        let matrix = &mut self.linear_mut(path)?.weight;
+        let [inner, out] = matrix.shape();
         if value.dims() != [out, inner] {
             return Err(MaskError::ShapeMismatch {
                 path: path.clone(),
@@ -367,8 +481,22 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
         }
         // The detour over one axis makes the transposed view contiguous, which products run faster on.
         let contiguous = value.transpose().detach().reshape([inner * out]).reshape([inner, out]);
-        *param = Param::from_tensor(contiguous);
-        Ok(())
+        matrix.set(contiguous).map_err(|error| unreadable(path, error))
+    }
+
+    fn blank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<bool, MaskError> {
+        let matrix = &mut self.linear_mut(path)?.weight;
+        let [inner, out] = matrix.shape();
+        if bits.shape() != [out, inner] {
+            let (expected, found) = (bits.shape(), [out, inner]);
+            return Err(MaskError::ShapeMismatch { path: path.clone(), expected, found });
+        }
+        Ok(matrix.blank(bits))
+    }
+
+    fn unblank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
+        let undone = self.linear_mut(path)?.weight.unblank(bits);
+        if undone { Ok(()) } else { Err(MaskError::NoSuchParam { path: path.clone() }) }
     }
 
     fn bias(&self, path: &ParamPath) -> Result<Option<Tensor<B, 1>>, MaskError> {
@@ -378,7 +506,7 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
 
     fn set_bias(&mut self, path: &ParamPath, value: Option<Tensor<B, 1>>) -> Result<(), MaskError> {
         let linear = self.linear_mut(path)?;
-        let [_, expected] = linear.weight.val().dims();
+        let [_, expected] = linear.weight.shape();
         if let Some(found) = value.as_ref().map(|bias| bias.dims()[0]).filter(|found| *found != expected) {
             return Err(MaskError::Channels { path: path.clone(), expected, found });
         }
@@ -387,6 +515,10 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
     }
 
     fn fingerprint(&self) -> Option<&str> {
-        self.fingerprint.as_deref()
+        self.checkpoint.as_ref().map(Checkpoint::fingerprint)
     }
+}
+
+fn unreadable(path: &ParamPath, error: ModelError) -> MaskError {
+    MaskError::Weights { path: path.clone(), source: Box::new(error) }
 }

@@ -67,6 +67,28 @@ pub enum ModelError {
         #[source]
         source: safetensors::SafeTensorError,
     },
+    /// A weights file that changed while it was in use.
+    #[error("{} changed while the model was in use: its weights are no longer those that were loaded; start again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model that does not fit into memory.
+    #[error(
+        "{} needs {} of memory and {} are free; leave its weights in their file instead \
+         (`Precision::Mapped`, `--stream`)",
+        folder.display(),
+        gigabytes(*needed),
+        gigabytes(*free)
+    )]
+    Memory {
+        /// The model folder.
+        folder: PathBuf,
+        /// Bytes that its weights would take.
+        needed: u64,
+        /// Bytes that are there.
+        free: u64,
+    },
     /// A shard index that names a file it must not.
     #[error("{}: the index maps {tensor} to `{file}`, which is not the plain name of a safetensors file", path.display())]
     EscapingShard {
@@ -289,4 +311,17 @@ pub enum ModelError {
     /// Sizes that do not fit together.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+impl From<ModelError> for ProbeError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Probe(error) => error,
+            error => Self::Weights { source: Box::new(error) },
+        }
+    }
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
 }

@@ -35,7 +35,7 @@ pub fn export_masked(
 ) -> Result<(), ModelError> {
     let checkpoint = Checkpoint::open(source)?;
     let fingerprint = checkpoint.fingerprint();
-    mask.check_fingerprint(Some(&fingerprint))?;
+    mask.check_fingerprint(Some(fingerprint))?;
     let config = ModelConfig::accepting(source, &options.accepted_keys)?;
     let stored = checkpoint.stored_mask(&config, mask)?;
     let manifest = Manifest::new(fingerprint, mask, &stored);
@@ -101,11 +101,11 @@ struct Manifest {
 }
 
 impl Manifest {
-    fn new(source: String, mask: &Mask, stored: &Mask) -> Self {
+    fn new(source: &str, mask: &Mask, stored: &Mask) -> Self {
         let counts = stored.iter().map(|(path, bits)| (path.to_string(), bits.count()));
         Self {
             format: "bias-pruned/1",
-            source,
+            source: source.into(),
             mask: mask.digest(),
             provenance: mask.provenance().clone(),
             zeroed: counts.filter(|(_, count)| *count > 0).collect(),
@@ -178,7 +178,7 @@ fn write_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<()
 }
 
 fn compare_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<(), ModelError> {
-    let back = mapped::map(target)?;
+    let back = mapped::once(target)?;
     let (mut at, _) = layout(target, &back)?;
     for (tensor, bytes) in zeroed(path, map, mask)? {
         if back.get(at..at + bytes.len()) != Some(&*bytes) {

@@ -1,5 +1,5 @@
 use bias_core::{BlockSite, ModelDims, Site};
-use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 
@@ -9,9 +9,8 @@ use crate::regroup::Regroup;
 use crate::rope::Rotary;
 use crate::{Decoder, KvCache};
 
-/// One forward pass: what every block of it shares.
-struct Pass<'a, B: Backend> {
-    batch: &'a TokenBatch,
+/// What every block of a forward pass shares.
+pub(crate) struct Prepared<B: Backend> {
     /// For queries and for keys, by the plan's rotary embeddings.
     rotary: Vec<(Rotary<B>, Rotary<B>)>,
     queries: Regroup<B>,
@@ -19,18 +18,20 @@ struct Pass<'a, B: Backend> {
     /// `[rows, heads, width, columns]` for each of the plan's windows: repeated once
     /// here, not broadcast in every layer.
     blocked: Vec<Tensor<B, 4, Bool>>,
-    observer: &'a mut dyn Observer<B>,
-    cache: Option<&'a mut KvCache<B>>,
 }
 
-impl<'a, B: Backend> Pass<'a, B> {
-    fn new(
-        model: &Decoder<B>,
-        batch: &'a TokenBatch,
-        observer: &'a mut dyn Observer<B>,
-        cache: Option<&'a mut KvCache<B>>,
-    ) -> Self {
+impl<B: Backend> Prepared<B> {
+    /// # Errors
+    /// A token or position the model does not have.
+    pub(crate) fn new(model: &Decoder<B>, batch: &TokenBatch) -> Result<Self, ProbeError> {
         let (dims, plan, device) = (model.dims(), model.plan(), model.device());
+        if let Some(&token) = batch.tokens().iter().find(|t| **t as usize >= dims.vocab) {
+            return Err(ProbeError::TokenOutOfRange { token, vocab: dims.vocab });
+        }
+        let limit = model.config().max_positions;
+        if let Some(&position) = batch.positions().iter().find(|p| **p >= limit) {
+            return Err(ProbeError::ContextOverflow { position, limit });
+        }
         let rotary = plan.rotary.iter().map(|frequencies| {
             let of = |heads| Rotary::new(batch, heads, dims.d_head, frequencies, &device);
             (of(dims.heads), of(dims.kv_heads))
@@ -42,17 +43,34 @@ impl<'a, B: Backend> Pass<'a, B> {
             };
             blocked.repeat_dim(1, dims.heads)
         });
-        Self {
-            batch,
+        Ok(Self {
             rotary: rotary.collect(),
             queries: Regroup::new(batch.rows(), batch.width(), dims.heads, &device),
             keys: Regroup::new(batch.rows(), batch.width(), dims.kv_heads, &device),
             blocked: blocked.collect(),
-            observer,
-            cache,
-        }
+        })
     }
+}
 
+/// A batch on its way through the blocks.
+pub(crate) struct Pass<'a, B: Backend> {
+    pub batch: &'a TokenBatch,
+    pub prepared: &'a Prepared<B>,
+    pub observer: &'a mut dyn Observer<B>,
+    pub cache: Option<&'a mut KvCache<B>>,
+}
+
+impl<'a, B: Backend> Pass<'a, B> {
+    /// One that nobody sees and nothing is kept of.
+    pub(crate) fn unwatched(
+        (batch, prepared): (&'a TokenBatch, &'a Prepared<B>),
+        observer: &'a mut NoObserver,
+    ) -> Self {
+        Self { batch, prepared, observer, cache: None }
+    }
+}
+
+impl<B: Backend> Pass<'_, B> {
     fn see(&mut self, layer: usize, at: BlockSite, value: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
         self.observer.at(Site::Block(layer, at), self.batch, value)
     }
@@ -111,55 +129,64 @@ impl<B: Backend> Decoder<B> {
         cache: Option<&mut KvCache<B>>,
         observer: &mut dyn Observer<B>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
-        let (dims, plan) = (self.dims(), self.plan());
-        if let Some(&token) = batch.tokens().iter().find(|t| **t as usize >= dims.vocab) {
-            return Err(ProbeError::TokenOutOfRange { token, vocab: dims.vocab });
+        let prepared = Prepared::new(self, batch)?;
+        let mut pass = Pass { batch, prepared: &prepared, observer, cache };
+        let mut x = self.begin(&mut pass)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = self.block(layer, block, x, &mut pass)?;
         }
-        let limit = self.config().max_positions;
-        if let Some(&position) = batch.positions().iter().find(|p| **p >= limit) {
-            return Err(ProbeError::ContextOverflow { position, limit });
-        }
-        let mut pass = Pass::new(self, batch, observer, cache);
-        let embedded = pass.observer.at(Site::Embedding, batch, self.embed(batch))?;
-        let mut x = match &self.positions {
+        self.end(x, &mut pass)
+    }
+
+    /// What the first block is given.
+    pub(crate) fn begin(&self, pass: &mut Pass<'_, B>) -> Result<Tensor<B, 3>, ProbeError> {
+        let batch = pass.batch;
+        let embedded = pass.observer.at(Site::Embedding, batch, self.embed(batch)?)?;
+        Ok(match &self.positions {
             Some(table) => {
-                let positions = self.rows_of(table.val(), batch, batch.positions());
+                let positions = rows_of(table.val(), batch, batch.positions());
                 embedded + pass.observer.at(Site::Positions, batch, positions)?
             }
             None => embedded,
+        })
+    }
+
+    /// One block.
+    pub(crate) fn block(
+        &self,
+        layer: usize,
+        block: &Block<B>,
+        x: Tensor<B, 3>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let x = pass.see(layer, BlockSite::ResidPre, x)?;
+        let attention = self.attention(layer, block, x.clone(), pass)?;
+        let x = if self.plan().parallel {
+            let mlp = self.mlp(layer, block, x.clone(), pass)?;
+            x + attention + mlp
+        } else {
+            let middle = pass.see(layer, BlockSite::ResidMid, x + attention)?;
+            middle.clone() + self.mlp(layer, block, middle, pass)?
         };
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = pass.see(layer, BlockSite::ResidPre, x)?;
-            let attention = self.attention(layer, block, x.clone(), &mut pass)?;
-            x = if plan.parallel {
-                let mlp = self.mlp(layer, block, x.clone(), &mut pass)?;
-                x + attention + mlp
-            } else {
-                let middle = pass.see(layer, BlockSite::ResidMid, x + attention)?;
-                middle.clone() + self.mlp(layer, block, middle, &mut pass)?
-            };
-            x = pass.see(layer, BlockSite::ResidPost, x)?;
-        }
-        let x = pass.norm(Some(&self.norm), [Site::FinalNormScale, Site::FinalNormalized], x, plan)?;
-        pass.observer.at(Site::FinalNorm, batch, x)
+        pass.see(layer, BlockSite::ResidPost, x)
+    }
+
+    /// The final norm.
+    pub(crate) fn end(&self, x: Tensor<B, 3>, pass: &mut Pass<'_, B>) -> Result<Tensor<B, 3>, ProbeError> {
+        let x = pass.norm(Some(&self.norm), [Site::FinalNormScale, Site::FinalNormalized], x, self.plan())?;
+        pass.observer.at(Site::FinalNorm, pass.batch, x)
     }
 
     /// Token embeddings, `[rows, width, d_model]`.
-    fn embed(&self, batch: &TokenBatch) -> Tensor<B, 3> {
+    fn embed(&self, batch: &TokenBatch) -> Result<Tensor<B, 3>, ProbeError> {
         let ids: Vec<usize> = batch.tokens().iter().map(|t| *t as usize).collect();
-        let embedded = self.rows_of(self.embedding.val(), batch, &ids);
-        match self.plan().embedding_scale {
+        let embedded = self.embedding.lookup(&ids, &self.device())?;
+        let d_model = embedded.dims()[1];
+        let embedded = embedded.reshape([batch.rows(), batch.width(), d_model]);
+        Ok(match self.plan().embedding_scale {
             Some(scale) => embedded.mul_scalar(scale),
             None => embedded,
-        }
-    }
-
-    fn rows_of(&self, table: Tensor<B, 2>, batch: &TokenBatch, rows: &[usize]) -> Tensor<B, 3> {
-        let rows: Vec<i32> = rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
-        let count = rows.len();
-        let index = Tensor::<B, 1, Int>::from_data(TensorData::new(rows, [count]), &table.device());
-        let d_model = table.dims()[1];
-        widened(table.select(0, index)).reshape([batch.rows(), batch.width(), d_model])
+        })
     }
 
     fn attention(
@@ -175,24 +202,24 @@ impl<B: Backend> Decoder<B> {
         let inside = [BlockSite::AttnNormScale, BlockSite::AttnNormalized].map(|s| Site::Block(layer, s));
         let x = pass.norm(block.attn_norm.as_ref(), inside, x, plan)?;
         let x = pass.see(layer, BlockSite::AttnNorm, x)?;
-        let q = pass.see(layer, BlockSite::Query, block.q.forward(x.clone()))?;
-        let k = pass.see(layer, BlockSite::Key, block.k.forward(x.clone()))?;
-        let v = pass.see(layer, BlockSite::Value, block.v.forward(x))?;
+        let q = pass.see(layer, BlockSite::Query, block.q.forward(x.clone())?)?;
+        let k = pass.see(layer, BlockSite::Key, block.k.forward(x.clone())?)?;
+        let v = pass.see(layer, BlockSite::Value, block.v.forward(x)?)?;
 
         let flat = |t: Tensor<B, 3>, heads: usize| t.reshape([rows * width, heads * d_head]);
         let (mut q, mut k) = (
             qk_normed(&block.q_norm, flat(q, heads), d_head, plan),
             qk_normed(&block.k_norm, flat(k, kv_heads), d_head, plan),
         );
-        if let Some((of_query, of_key)) = pass.rotary.get(own.rotary) {
+        if let Some((of_query, of_key)) = pass.prepared.rotary.get(own.rotary) {
             (q, k) = (of_query.turn(q), of_key.turn(k));
             q = pass.see_flat(Site::Block(layer, BlockSite::QueryRotated), q)?;
             k = pass.see_flat(Site::Block(layer, BlockSite::KeyRotated), k)?;
         }
         let depth = if plan.scale_by_layer { (layer + 1) as f64 } else { 1.0 };
-        let q = pass.queries.split(q.mul_scalar(plan.query_scale / depth), rows, width);
-        let k = pass.keys.split(k, rows, width);
-        let v = pass.keys.split(flat(v, kv_heads), rows, width);
+        let q = pass.prepared.queries.split(q.mul_scalar(plan.query_scale / depth), rows, width);
+        let k = pass.prepared.keys.split(k, rows, width);
+        let v = pass.prepared.keys.split(flat(v, kv_heads), rows, width);
         let (k, v) = match &mut pass.cache {
             Some(cache) => cache.append(layer, k, v),
             None => (k, v),
@@ -204,14 +231,14 @@ impl<B: Backend> Decoder<B> {
         let shared = heads / kv_heads;
         let scores = q.reshape([rows, kv_heads, shared * width, d_head]).matmul(k.transpose());
         let scores = soft_cap(scores, plan.score_cap).reshape([rows, heads, width, columns]);
-        let scores = scores.mask_fill(pass.blocked[own.window].clone(), f32::NEG_INFINITY);
+        let scores = scores.mask_fill(pass.prepared.blocked[own.window].clone(), f32::NEG_INFINITY);
         let mut see = |at, value| pass.observer.at_attention(Site::Block(layer, at), pass.batch, value);
         let scores = see(BlockSite::Scores, scores)?;
         let pattern = see(BlockSite::Pattern, softmax(scores, 3))?;
         let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
-        let mixed = pass.queries.join(mixed.reshape([rows, heads, width, d_head]));
+        let mixed = pass.prepared.queries.join(mixed.reshape([rows, heads, width, d_head]));
         let mixed = pass.see(layer, BlockSite::HeadOutput, mixed)?;
-        let out = pass.see(layer, BlockSite::AttnOut, block.o.forward(mixed))?;
+        let out = pass.see(layer, BlockSite::AttnOut, block.o.forward(mixed)?)?;
         pass.see(layer, BlockSite::AttnAdded, normed(&block.attn_post_norm, out, plan))
     }
 
@@ -228,16 +255,25 @@ impl<B: Backend> Decoder<B> {
         let x = pass.see(layer, BlockSite::MlpNorm, x)?;
         let hidden = match &block.gate {
             Some(gate) => {
-                let gate = pass.see(layer, BlockSite::Gate, gate.forward(x.clone()))?;
+                let gate = pass.see(layer, BlockSite::Gate, gate.forward(x.clone())?)?;
                 let gate = pass.see(layer, BlockSite::GateActivated, plan.activation.apply(gate))?;
-                gate * pass.see(layer, BlockSite::Up, block.up.forward(x))?
+                gate * pass.see(layer, BlockSite::Up, block.up.forward(x)?)?
             }
-            None => plan.activation.apply(pass.see(layer, BlockSite::Up, block.up.forward(x))?),
+            None => plan.activation.apply(pass.see(layer, BlockSite::Up, block.up.forward(x)?)?),
         };
         let hidden = pass.see(layer, BlockSite::MlpHidden, hidden)?;
-        let out = pass.see(layer, BlockSite::MlpOut, block.down.forward(hidden))?;
+        let out = pass.see(layer, BlockSite::MlpOut, block.down.forward(hidden)?)?;
         pass.see(layer, BlockSite::MlpAdded, normed(&block.mlp_post_norm, out, plan))
     }
+}
+
+/// Rows of a table that is held, `[rows, width, d_model]`.
+fn rows_of<B: Backend>(table: Tensor<B, 2>, batch: &TokenBatch, rows: &[usize]) -> Tensor<B, 3> {
+    let rows: Vec<i32> = rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
+    let count = rows.len();
+    let index = Tensor::<B, 1, Int>::from_data(TensorData::new(rows, [count]), &table.device());
+    let d_model = table.dims()[1];
+    widened(table.select(0, index)).reshape([batch.rows(), batch.width(), d_model])
 }
 
 /// Queries or keys, `[cells, heads·d_head]`, normed as the architecture asks.

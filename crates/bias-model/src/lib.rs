@@ -28,7 +28,8 @@
 //! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
 //! | checkpoint | [`Checkpoint`], [`LoadReport`]: mapped safetensors, single or sharded |
 //! | decoder | [`Decoder`], [`NamedTensor`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all |
-//! | precision | [`Precision`]: the type that weights are held in |
+//! | precision | [`Precision`]: how weights are held, or left in their file |
+//! | streamed, progress | layer by layer through a model that is left in its file; [`LayerDone`] |
 //! | cache | [`KvCache`]: keys and values of what was already run |
 //! | chat | [`ChatTemplate`], [`Message`], [`SpecialTokens`]: conversations as transformers renders them |
 //! | text, spans | [`TextCodec`]: tokenizer, chat template, token roles |
@@ -66,8 +67,11 @@ mod keys;
 mod language;
 mod layout;
 mod mapped;
+mod matrix;
+mod memory;
 mod named;
 mod precision;
+mod progress;
 mod reference;
 mod regroup;
 mod rope;
@@ -75,6 +79,7 @@ mod sampling;
 mod save;
 mod source;
 mod spans;
+mod streamed;
 mod text;
 mod widen;
 
@@ -94,6 +99,7 @@ pub use hub::Hub;
 pub use language::{LanguageModel, LoadOptions};
 pub use named::NamedTensor;
 pub use precision::Precision;
+pub use progress::LayerDone;
 pub use reference::{Parity, Reference};
 pub use sampling::Sampling;
 pub use source::{HubId, ModelSource};

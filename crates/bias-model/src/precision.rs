@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// The type that weights are held in. Computations are in the backend's own float type
+/// How weights are held. Computations are in the backend's own float type
 /// either way: f32 on a CPU.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -12,4 +12,9 @@ pub enum Precision {
     /// used: half the memory, slower where few tokens run at a time. A backend without
     /// these types (ndarray) widens as above.
     Stored,
+    /// Left in the mapped file, and widened layer by layer whenever used: a model may be far
+    /// larger than memory. Many prompts at a time share what reading costs. What is
+    /// computed is what [`F32`](Self::F32) gives, bit for bit; gradients are taken layer by
+    /// layer, by the methods that can do with that.
+    Mapped,
 }

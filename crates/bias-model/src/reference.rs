@@ -53,7 +53,7 @@ impl Reference {
     /// An unreadable or damaged file, [`ModelError::Reference`] for one without logits.
     pub fn load(path: &Path, prompts: Vec<Vec<u32>>) -> Result<Self, ModelError> {
         let damaged = |source| ModelError::Weights { path: path.into(), source };
-        let map = mapped::map(path)?;
+        let map = mapped::once(path)?;
         let mut values = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(&map).map_err(damaged)?.tensors() {
             if let Some(own) = numbers(&view) {
@@ -184,7 +184,7 @@ fn token_by_token<B: Backend>(model: &Decoder<B>, prompt: &Sequence) -> Result<V
     let mut logits = Vec::new();
     for next in 1..=prompt.len() {
         let hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
-        logits.extend(read(model.unembed(hidden))?);
+        logits.extend(read(model.unembed(hidden)?)?);
         if let Some(token) = prompt.tokens().get(next) {
             batch = batch.following(&[vec![(next - 1, *token, TokenRole::Prompt)]])?;
         }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use bias_core::ParamPath;
+use bias_probe::HookedModel as _;
 use burn::tensor::backend::Backend;
 
 use crate::block::Norm;
@@ -15,8 +16,9 @@ impl<B: Backend> Decoder<B> {
     /// [`ModelError::Readback`]; [`ModelError::ExtraBias`] while the model has a bias that
     /// its architecture does not store.
     pub fn to_tensors(&self) -> Result<Vec<NamedTensor>, ModelError> {
-        let (layout, base) = (self.plan().layout, self.plan().layout.base);
-        let mut out = vec![read(format!("{base}{}.weight", layout.embedding), self.embedding.val())?];
+        let (layout, base, device) = (self.plan().layout, self.plan().layout.base, self.device());
+        let mut out =
+            vec![read(format!("{base}{}.weight", layout.embedding), self.embedding.value(&device)?)?];
         if let (Some(name), Some(table)) = (layout.positions, &self.positions) {
             out.push(read(format!("{base}{name}.weight"), table.val())?);
         }
@@ -38,7 +40,7 @@ impl<B: Backend> Decoder<B> {
         }
         write_norm(&mut out, &format!("{base}{}", layout.norm), &self.norm)?;
         if let Some(head) = &self.head {
-            out.push(read(format!("{}.weight", layout.head), head.val().transpose())?);
+            out.push(read(format!("{}.weight", layout.head), head.value(&device)?.transpose())?);
         }
         Ok(out)
     }
@@ -53,7 +55,7 @@ impl<B: Backend> Decoder<B> {
             let [out, inner] = dims.shape(projection);
             let name =
                 |tensor: &str| format!("{}{}", layout.base, layout.in_block(layer, place.module, tensor));
-            let own = read(String::new(), linear.weight.val())?.values;
+            let own = read(String::new(), linear.weight.value(&self.device())?)?.values;
             let shape = if layout.transposed { [inner, place.rows] } else { [place.rows, inner] };
             let weight = whole.entry(name("weight")).or_insert_with(|| empty(name("weight"), &shape));
             for c in 0..inner {

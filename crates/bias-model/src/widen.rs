@@ -1,5 +1,7 @@
 use burn::tensor::TensorData;
 use half::{bf16, f16};
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::slice::ParallelSliceMut as _;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::Precision;
@@ -13,6 +15,14 @@ pub(crate) struct Part {
     pub shape: [usize; 2],
     /// The file has it as `[in, out]`.
     pub transposed: bool,
+}
+
+impl Part {
+    /// Of the whole matrix, as it lies.
+    pub fn stored_shape(&self) -> [usize; 2] {
+        let (rows, columns) = (self.place.rows, self.shape[1]);
+        if self.transposed { [columns, rows] } else { [rows, columns] }
+    }
 }
 
 /// A float type of the file.
@@ -65,10 +75,10 @@ macro_rules! by_type {
         }
         match ($dtype, $precision) {
             (Dtype::F32, _) => with!(f32, f32),
-            (Dtype::BF16, Precision::F32) => with!(bf16, f32),
             (Dtype::BF16, Precision::Stored) => with!(bf16, bf16),
-            (Dtype::F16, Precision::F32) => with!(f16, f32),
+            (Dtype::BF16, _) => with!(bf16, f32),
             (Dtype::F16, Precision::Stored) => with!(f16, f16),
+            (Dtype::F16, _) => with!(f16, f32),
             _ => None,
         }
     }};
@@ -88,7 +98,30 @@ pub(crate) fn elements(view: &TensorView<'_>, place: &Place, len: usize) -> Opti
 
 /// Rows of a matrix, turned into `[in, out]`: one pass from the file to where they stay.
 pub(crate) fn turned(view: &TensorView<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
-    by_type!(view.dtype(), precision, |S, T| turn::<S, T>(view.data(), part))
+    let Part { place, shape: [out, inner], transposed } = *part;
+    by_type!(view.dtype(), precision, |S, T| {
+        let values = if transposed {
+            runs::<S, T>(view.data(), &place, [out, inner])
+        } else {
+            turn::<S, T>(view.data(), &place, [out, inner])
+        };
+        Some(TensorData::new(values?, [inner, out]))
+    })
+}
+
+/// Rows of a matrix that lies as `[out, in]`, as they lie.
+pub(crate) fn rows(view: &TensorView<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
+    let Part { place, shape: [out, inner], .. } = *part;
+    by_type!(view.dtype(), precision, |S, T| {
+        let rows = (0..out).map(|r| place.row(r));
+        some::<S, T>(view.data(), rows, inner)
+    })
+}
+
+/// These rows of a table, widened.
+pub(crate) fn lookup(view: &TensorView<'_>, rows: &[usize]) -> Option<TensorData> {
+    let inner = *view.shape().get(1)?;
+    by_type!(view.dtype(), Precision::F32, |S, T| some::<S, T>(view.data(), rows.iter().copied(), inner))
 }
 
 fn gather<S: Stored, T: From<S> + burn::tensor::Element>(
@@ -106,50 +139,89 @@ fn gather<S: Stored, T: From<S> + burn::tensor::Element>(
     finite.then(|| TensorData::new(values, shape.to_vec()))
 }
 
-fn turn<S: Stored, T: From<S> + Default + burn::tensor::Element>(
+/// Copies a run of values; says whether all are numbers.
+fn read<S: Stored, T: From<S>>(run: &[u8], to: &mut [T]) -> bool {
+    let mut finite = true;
+    for (to, bytes) in to.iter_mut().zip(run.chunks_exact(S::WIDTH)) {
+        let value = S::read(bytes);
+        finite &= value.finite();
+        *to = T::from(value);
+    }
+    finite
+}
+
+/// Whole rows of `inner` values each.
+fn some<S: Stored, T: From<S> + Default + Clone + Send + burn::tensor::Element>(
     data: &[u8],
-    part: &Part,
+    rows: impl ExactSizeIterator<Item = usize>,
+    inner: usize,
 ) -> Option<TensorData> {
+    let rows: Vec<usize> = rows.collect();
+    let mut values = vec![T::default(); rows.len() * inner];
+    if inner == 0 {
+        return Some(TensorData::new(values, [rows.len(), 0]));
+    }
+    let finite = values.par_chunks_mut(inner).zip(&rows).map(|(to, row)| {
+        let width = inner * S::WIDTH;
+        read::<S, T>(&data[row * width..][..width], to)
+    });
+    finite.reduce(|| true, |a, b| a & b).then(|| TensorData::new(values, [rows.len(), inner]))
+}
+
+/// Rows of an `[in, out]` matrix: already the right way round, so what lies together is
+/// copied together.
+fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
+    data: &[u8],
+    place: &Place,
+    [out, inner]: [usize; 2],
+) -> Option<Vec<T>> {
+    let mut values = vec![T::default(); out * inner];
+    if values.is_empty() {
+        return Some(values);
+    }
+    let finite = values.par_chunks_mut(out).enumerate().map(|(c, to)| {
+        let (mut finite, mut r) = (true, 0);
+        while r < out {
+            let together = (place.run - r % place.run).min(out - r);
+            let at = (c * place.rows + place.row(r)) * S::WIDTH;
+            finite &= read::<S, T>(&data[at..][..together * S::WIDTH], &mut to[r..][..together]);
+            r += together;
+        }
+        finite
+    });
+    finite.reduce(|| true, |a, b| a & b).then_some(values)
+}
+
+/// Rows of an `[out, in]` matrix, transposed, on all cores.
+fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
+    data: &[u8],
+    place: &Place,
+    [out, inner]: [usize; 2],
+) -> Option<Vec<T>> {
     // A tile is gathered row by row and written out column by column, both in runs: columns
     // lie a power of two apart, and writing across many of them would keep missing the cache.
-    const TILE: usize = 32;
-    let Part { place, shape: [out, inner], transposed } = *part;
+    const TALL: usize = 32;
+    const WIDE: usize = 64;
     let mut values = vec![T::default(); out * inner];
-    let mut finite = true;
-    let mut read = |run: &[u8], to: &mut [T]| {
-        for (to, bytes) in to.iter_mut().zip(run.chunks_exact(S::WIDTH)) {
-            let value = S::read(bytes);
-            finite &= value.finite();
-            *to = T::from(value);
-        }
-    };
-    for first in (0..out).step_by(TILE) {
-        let rows = first..(first + TILE).min(out);
-        if transposed {
-            // Already the right way round: what lies together is copied together.
-            for c in 0..inner {
-                let mut r = rows.start;
-                while r < rows.end {
-                    let together = (place.run - r % place.run).min(rows.end - r);
-                    let at = (c * place.rows + place.row(r)) * S::WIDTH;
-                    read(&data[at..][..together * S::WIDTH], &mut values[c * out + r..][..together]);
-                    r += together;
-                }
-            }
-            continue;
-        }
-        for column in (0..inner).step_by(TILE) {
-            let width = TILE.min(inner - column);
-            let mut tile = [[T::default(); TILE]; TILE];
-            for (r, tile) in rows.clone().zip(&mut tile) {
+    if values.is_empty() {
+        return Some(values);
+    }
+    let finite = values.par_chunks_mut(WIDE * out).enumerate().map(|(block, values)| {
+        let (column, width) = (block * WIDE, values.len() / out);
+        let mut finite = true;
+        let mut tile = [[T::default(); WIDE]; TALL];
+        for first in (0..out).step_by(TALL) {
+            let tall = TALL.min(out - first);
+            for (r, tile) in (first..).zip(&mut tile[..tall]) {
                 let at = (place.row(r) * inner + column) * S::WIDTH;
-                read(&data[at..at + width * S::WIDTH], tile);
+                finite &= read::<S, T>(&data[at..][..width * S::WIDTH], &mut tile[..width]);
             }
             for c in 0..width {
-                let to = &mut values[(column + c) * out + first..][..rows.len()];
+                let to = &mut values[c * out + first..][..tall];
                 to.iter_mut().zip(&tile).for_each(|(to, row)| *to = row[c]);
             }
         }
-    }
-    finite.then(|| TensorData::new(values, [inner, out]))
+        finite
+    });
+    finite.reduce(|| true, |a, b| a & b).then_some(values)
 }

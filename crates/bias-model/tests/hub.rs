@@ -86,7 +86,7 @@ fn load(folder: &Path) -> LanguageModel<Flex> {
 }
 
 fn fingerprint(folder: &Path) -> String {
-    Checkpoint::open(folder).unwrap().fingerprint()
+    Checkpoint::open(folder).unwrap().fingerprint().to_owned()
 }
 
 #[test]

@@ -4,7 +4,7 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-use crate::{Observer, ProbeError, TokenBatch};
+use crate::{NoObserver, Observer, ProbeError, TokenBatch};
 
 /// A decoder that can run with an [`Observer`].
 ///
@@ -25,8 +25,28 @@ pub trait HookedModel<B: Backend> {
     /// A token or position the model does not have, or the observer's own error.
     fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError>;
 
+    /// Runs several batches, which the observer sees in their order at every site, and gives
+    /// each one's final norm's output.
+    ///
+    /// By default one after the other. A model that reads its weights from a file while it
+    /// runs takes all batches through a layer before it goes on to the next, so that a layer is
+    /// read once.
+    ///
+    /// # Errors
+    /// As [`hidden`](Self::hidden).
+    fn hidden_all(
+        &self,
+        batches: &[TokenBatch],
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+        batches.iter().map(|batch| self.hidden(batch, observer)).collect()
+    }
+
     /// Next-token scores from the final norm's output: `[…, d_model]` → `[…, vocab]`.
-    fn unembed(&self, hidden: Tensor<B, 3>) -> Tensor<B, 3>;
+    ///
+    /// # Errors
+    /// Weights that cannot be read.
+    fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError>;
 
     /// A weight matrix in Hugging Face `[out, in]` order.
     ///
@@ -45,9 +65,16 @@ pub trait HookedModel<B: Backend> {
     /// As [`hidden`](Self::hidden).
     fn logits(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
         let hidden = self.hidden(batch, observer)?;
-        observer.at(Site::Logits, batch, self.unembed(hidden))
+        observer.at(Site::Logits, batch, self.unembed(hidden)?)
     }
 }
+
+/// What is differentiated of a batch, by its number: a scalar of the final norm's output.
+pub type Loss<'a, B> = dyn FnMut(usize, Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError> + 'a;
+
+/// Takes a batch's gradient of one matrix, `[out, in]`, on the inner backend.
+pub type TakeGradient<'a, B> = dyn FnMut(usize, &ParamPath, Tensor<<B as AutodiffBackend>::InnerBackend, 2>) -> Result<(), ProbeError>
+    + 'a;
 
 /// A model whose weights' gradients can be read after a backward pass.
 pub trait DifferentiableModel<B: AutodiffBackend>: HookedModel<B> {
@@ -61,4 +88,43 @@ pub trait DifferentiableModel<B: AutodiffBackend>: HookedModel<B> {
         path: &ParamPath,
         gradients: &B::Gradients,
     ) -> Result<Tensor<B::InnerBackend, 2>, ProbeError>;
+
+    /// Differentiates every batch's loss and hands out the gradients of each matrix, batch by
+    /// batch in their order. A matrix that a loss does not depend on is an error.
+    ///
+    /// By default one batch after the other, each matrix's gradients apart. A model that reads
+    /// its weights from a file goes through its layers backwards instead, all batches at one
+    /// layer: then the gradients of a matrix come together, and nothing of the size of the
+    /// model is ever held.
+    ///
+    /// # Errors
+    /// As [`hidden`](HookedModel::hidden) and [`gradient`](Self::gradient), and the closures' own.
+    fn gradients_all(
+        &self,
+        batches: &[TokenBatch],
+        loss: &mut Loss<'_, B>,
+        take: &mut TakeGradient<'_, B>,
+    ) -> Result<(), ProbeError> {
+        gradients_in_turn(self, batches, loss, take)
+    }
+}
+
+/// [`gradients_all`](DifferentiableModel::gradients_all) of a model that holds its weights.
+///
+/// # Errors
+/// As there.
+pub fn gradients_in_turn<B: AutodiffBackend, M: DifferentiableModel<B> + ?Sized>(
+    model: &M,
+    batches: &[TokenBatch],
+    loss: &mut Loss<'_, B>,
+    take: &mut TakeGradient<'_, B>,
+) -> Result<(), ProbeError> {
+    for (i, batch) in batches.iter().enumerate() {
+        let hidden = model.hidden(batch, &mut NoObserver)?;
+        let gradients = loss(i, hidden)?.backward();
+        for (path, ..) in model.dims().projections() {
+            take(i, &path, model.gradient(&path, &gradients)?)?;
+        }
+    }
+    Ok(())
 }

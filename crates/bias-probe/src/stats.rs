@@ -37,15 +37,31 @@ pub(crate) const ROLES: usize = TokenRole::REAL.len();
 pub struct StatsCollector {
     wanted: WantedSites,
     groups: Vec<String>,
-    /// The group of each row of the batch that comes next.
-    next: Vec<usize>,
-    /// No pass has begun since they were given.
-    fresh: bool,
+    next: Next,
     max: bool,
     sums: BTreeMap<Site, Vec<[Sums; ROLES]>>,
     sequences: Vec<u64>,
     /// A pass is counted once, at the first site it reaches.
     first: Option<Site>,
+}
+
+/// Which groups the rows of the batches to come belong to.
+#[derive(Debug, Clone)]
+enum Next {
+    /// Each row's, of one pass; and whether that has not begun yet.
+    Rows(Vec<usize>, bool),
+    /// All rows', until something else is said.
+    All(usize),
+}
+
+impl Next {
+    /// Of this row. Rows were counted before.
+    fn of(&self, row: usize) -> usize {
+        match self {
+            Self::Rows(groups, _) => groups[row],
+            Self::All(group) => *group,
+        }
+    }
 }
 
 impl StatsCollector {
@@ -59,8 +75,7 @@ impl StatsCollector {
             wanted: WantedSites::new(sites),
             sequences: vec![0; groups.len()],
             groups,
-            next: Vec::new(),
-            fresh: false,
+            next: Next::Rows(Vec::new(), false),
             max: false,
             sums: BTreeMap::new(),
             first: None,
@@ -79,12 +94,26 @@ impl StatsCollector {
     /// # Errors
     /// [`ProbeError::NoSuchGroup`].
     pub fn next(&mut self, groups: impl IntoIterator<Item = usize>) -> Result<(), ProbeError> {
-        self.next = groups.into_iter().collect();
-        self.fresh = true;
-        match self.next.iter().find(|g| **g >= self.groups.len()) {
-            Some(&group) => Err(ProbeError::NoSuchGroup { group, groups: self.groups.len() }),
-            None => Ok(()),
-        }
+        let groups: Vec<usize> = groups.into_iter().collect();
+        groups.iter().try_for_each(|group| self.check(*group))?;
+        self.next = Next::Rows(groups, true);
+        Ok(())
+    }
+
+    /// The group, by number, of all rows of all batches that run until something else is said:
+    /// for passes that run [together](crate::HookedModel::hidden_all).
+    ///
+    /// # Errors
+    /// [`ProbeError::NoSuchGroup`].
+    pub fn all(&mut self, group: usize) -> Result<(), ProbeError> {
+        self.check(group)?;
+        self.next = Next::All(group);
+        Ok(())
+    }
+
+    fn check(&self, group: usize) -> Result<(), ProbeError> {
+        let groups = self.groups.len();
+        if group < groups { Ok(()) } else { Err(ProbeError::NoSuchGroup { group, groups }) }
     }
 
     /// What was collected, once every batch has run.
@@ -115,18 +144,20 @@ impl<B: Backend> Observer<B> for StatsCollector {
         value: Tensor<B, 3>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let begins = *self.first.get_or_insert(site) == site;
-        if self.next.len() != batch.rows() || (begins && !self.fresh) {
-            let reason = format!(
-                "the groups of {} rows were given for a batch of {}; say `next` before each pass",
-                if self.fresh { self.next.len() } else { 0 },
-                batch.rows()
-            );
-            return Err(ProbeError::BadSequence { row: batch.rows(), reason });
+        if let Next::Rows(groups, fresh) = &mut self.next {
+            if groups.len() != batch.rows() || (begins && !*fresh) {
+                let reason = format!(
+                    "the groups of {} rows were given for a batch of {}; say `next` before each pass",
+                    if *fresh { groups.len() } else { 0 },
+                    batch.rows()
+                );
+                return Err(ProbeError::BadSequence { row: batch.rows(), reason });
+            }
+            *fresh &= !begins;
         }
         self.wanted.fired(site);
         if begins {
-            self.fresh = false;
-            self.next.iter().for_each(|g| self.sequences[*g] += 1);
+            (0..batch.rows()).for_each(|row| self.sequences[self.next.of(row)] += 1);
         }
         let [rows, width, channels] = value.dims();
         let (device, cells) = (value.device(), rows * width);
@@ -136,7 +167,7 @@ impl<B: Backend> Observer<B> for StatsCollector {
         let mut counts = vec![0f64; groups * ROLES];
         for (cell, (role, weight)) in batch.roles().iter().zip(batch.weights()).enumerate() {
             let Some(role) = TokenRole::REAL.iter().position(|r| r == role) else { continue };
-            let place = self.next[cell / width] * ROLES + role;
+            let place = self.next.of(cell / width) * ROLES + role;
             weights[place * cells + cell] = *weight;
             counts[place] += f64::from(*weight);
         }

@@ -276,10 +276,10 @@ impl<A: AutodiffBackend> Study<'_, A> {
             }
             Finding::Units(_) => return Ok(None),
             _ => {
-                let Some(scores) = finding.scores() else { return Ok(None) };
+                let Some(scores) = finding.scores()? else { return Ok(None) };
                 let truth = self.planted(planted)?;
                 let mut found = Vec::new();
-                for own in scores {
+                for own in scores.iter() {
                     let mlp = own.path().projection().is_some_and(|(_, p)| p.sublayer() == Sublayer::Mlp);
                     if !mlp {
                         continue;

@@ -1,6 +1,8 @@
+use std::borrow::Cow;
+
 use bias_attrib::{AttribError, Pursuit, sum_scores};
 use bias_core::{Convention, ModelDims, ParamScores, Unit, UnitScores};
-use bias_mask::{ComparisonGroup, HeadAblation, Mask, select, top_carriers, unit_mask};
+use bias_mask::{Carriers, ComparisonGroup, HeadAblation, Mask, select, top_carriers, unit_mask};
 
 use crate::StudyError;
 
@@ -15,9 +17,17 @@ pub enum Finding {
     Order(Vec<Unit>),
     /// The same of a pursuit, and what it did round by round.
     Pursuit(Pursuit),
-    /// A set difference at any share of each matrix; and how far both groups' scores lie apart.
-    Difference(Box<dyn Fn(f64) -> Result<Mask, AttribError>>, Vec<ParamScores>),
+    /// The highest of scores that were too many to keep.
+    Carriers(Carriers),
+    /// A set difference at any share of each matrix; and, when asked for, how far both groups'
+    /// scores lie apart.
+    Difference(Box<Differences>, Box<Apart>),
 }
+
+/// A set difference at a share of each matrix.
+pub type Differences = dyn Fn(f64) -> Result<Mask, AttribError>;
+/// How far both groups' scores lie apart.
+pub type Apart = dyn Fn() -> Result<Vec<ParamScores>, AttribError>;
 
 impl std::fmt::Debug for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -26,6 +36,7 @@ impl std::fmt::Debug for Finding {
             Self::Units(_) => "Units",
             Self::Order(_) => "Order",
             Self::Pursuit(_) => "Pursuit",
+            Self::Carriers(_) => "Carriers",
             Self::Difference(..) => "Difference",
         })
     }
@@ -64,6 +75,7 @@ impl Finding {
                 units(dims, &ranked, count)
             }
             Self::Order(order) | Self::Pursuit(Pursuit { chosen: order, .. }) => units(dims, order, count),
+            Self::Carriers(carriers) => Ok(carriers.mask(count)?),
             Self::Difference(at, _) => difference(at, count),
         }
     }
@@ -80,13 +92,17 @@ impl Finding {
         }
     }
 
-    /// A number for every single weight, the higher the sooner pruned, where the method has one.
-    #[must_use]
-    pub fn scores(&self) -> Option<&[ParamScores]> {
-        match self {
-            Self::Weights(scores) | Self::Difference(_, scores) => Some(scores),
-            Self::Units(_) | Self::Order(_) | Self::Pursuit(_) => None,
-        }
+    /// A number for every single weight, the higher the sooner pruned, where the method has one
+    /// and it was kept.
+    ///
+    /// # Errors
+    /// Weights that cannot be read.
+    pub fn scores(&self) -> Result<Option<Cow<'_, [ParamScores]>>, StudyError> {
+        Ok(match self {
+            Self::Weights(scores) => Some(scores.into()),
+            Self::Difference(_, apart) => Some(apart()?.into()),
+            Self::Units(_) | Self::Order(_) | Self::Pursuit(_) | Self::Carriers(_) => None,
+        })
     }
 }
 

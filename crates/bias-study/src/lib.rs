@@ -103,7 +103,7 @@ pub use compare::compared;
 pub use error::StudyError;
 pub use experiment::{Experiment, Shard};
 pub use figures::{FIGURES, Figure, figures};
-pub use finding::Finding;
+pub use finding::{Apart, Differences, Finding};
 pub use groups::{GroupDifferences, GroupPair};
 pub use likelihood::token_log_probs;
 pub use manifest::{FileHash, Manifest, verify};

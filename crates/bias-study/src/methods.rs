@@ -7,7 +7,7 @@ use bias_attrib::{
     SignedActivationDifference, SignedGap, Snip, Wanda, in_units,
 };
 use bias_core::{Convention, ParamScores, UnitKind, UnitScores};
-use bias_mask::aggregate;
+use bias_mask::{Carriers, aggregate};
 use bias_model::Decoder;
 use bias_probe::{HookedModel as _, Sequence};
 use burn::tensor::backend::AutodiffBackend;
@@ -211,6 +211,15 @@ fn tracked<A: AutodiffBackend, F: Send>(
 }
 
 fn signed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    if seen.model.is_streamed() {
+        // A score per weight would take more memory than the weights that are left in their file.
+        let dims = seen.model.dims();
+        let mut carriers = Carriers::new(seen.budget, dims.projections().map(|(path, ..)| path));
+        let model = seen.model.differentiable::<A>();
+        let method = SignedGap::default().with_temperature(seen.temperature)?;
+        method.score(&model, seen.contrasts, &mut |scores| Ok(carriers.add(&scores)?))?;
+        return Ok(Finding::Carriers(carriers));
+    }
     Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
 }
 
@@ -228,22 +237,26 @@ fn worst_pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, Stud
 }
 
 /// How far B's scores and A's lie apart, weight by weight.
-fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, StudyError> {
+fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, AttribError> {
     let own = a.iter().zip(b).map(|(a, b)| {
         let values = a.values().iter().zip(b.values()).map(|(a, b)| (b - a).abs()).collect();
         ParamScores::new(a.path().clone(), a.shape(), Convention::Importance, values)
     });
-    Ok(own.collect::<Result<_, _>>().map_err(AttribError::from)?)
+    Ok(own.collect::<Result<_, _>>()?)
 }
 
 fn wanda<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
-    let norms = Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?;
-    let scores = seen.model.dims().projections().map(|(path, ..)| norms.scores(seen.model, &path));
-    let (a, b): (Vec<_>, Vec<_>) =
-        scores.collect::<Result<Vec<_>, _>>()?.into_iter().map(|[a, b]| (a, b)).unzip();
+    let norms = Arc::new(Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?);
+    let (model, own) = (seen.model.clone(), Arc::clone(&norms));
+    let at = move |share| own.difference(&model, share, Direction::BWithoutA);
     let model = seen.model.clone();
-    let at = move |share| norms.difference(&model, share, Direction::BWithoutA);
-    Ok(Finding::Difference(Box::new(at), apart(&a, &b)?))
+    let apart = move || {
+        let scores = model.dims().projections().map(|(path, ..)| norms.scores(&model, &path));
+        let (a, b): (Vec<_>, Vec<_>) =
+            scores.collect::<Result<Vec<_>, _>>()?.into_iter().map(|[a, b]| (a, b)).unzip();
+        apart(&a, &b)
+    };
+    Ok(Finding::Difference(Box::new(at), Box::new(apart)))
 }
 
 fn snip<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
@@ -251,9 +264,9 @@ fn snip<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
     let mut all = found.into_iter();
     let first = all.next().ok_or(AttribError::NoSpread)?;
     let scores = Arc::new(all.try_fold(first, |sum, own| sum.merge(&own))?);
-    let apart = apart(scores.a(), scores.b())?;
+    let both = Arc::clone(&scores);
     let at = move |share| scores.difference(share, Direction::BWithoutA);
-    Ok(Finding::Difference(Box::new(at), apart))
+    Ok(Finding::Difference(Box::new(at), Box::new(move || apart(both.a(), both.b()))))
 }
 
 fn magnitude<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {

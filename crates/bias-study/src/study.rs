@@ -193,6 +193,12 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         method.find(&self.seen(&self.contrasts(context)?, self.weights(share)))
     }
 
+    /// Passes worth running at the same time: a model that is read from its file layer by layer
+    /// spreads one over all threads instead.
+    pub(crate) fn side_by_side(&self) -> usize {
+        if self.model.model().is_streamed() { 1 } else { self.options.threads }
+    }
+
     /// Asks the model everything, once.
     ///
     /// # Errors
@@ -248,7 +254,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             temperature: self.model.options().sampling.temperature(),
             budget,
             seed: self.options.settings.seed,
-            threads: self.options.threads,
+            threads: self.side_by_side(),
             gap: KnownGap::default(),
         }
     }
@@ -364,7 +370,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let piece = |test: &Test| Piece::Tested(change, named(self.prompts, &test.places));
         let missing: Vec<&Test> = tests.iter().filter(|test| !self.store.has(&piece(test))).collect();
         // Tests are too small to keep several threads busy to their end, but there are several.
-        let side_by_side = self.options.threads.min(missing.len()).max(1);
+        let side_by_side = self.side_by_side().min(missing.len()).max(1);
         let threads = self.options.threads / side_by_side;
         in_parallel(side_by_side, &missing, |test| {
             let hidden = ProgressBar::hidden();

@@ -153,7 +153,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let missing: Vec<Place> =
             places.iter().copied().filter(|place| !self.evidence.contains_key(place)).collect();
         let temperature = self.model.options().sampling.temperature();
-        let found = in_parallel(self.options.threads, &missing, |&place| {
+        let found = in_parallel(self.side_by_side(), &missing, |&place| {
             let found = attribute::<A>(self.model.model(), &self.contrast(place, reference), temperature);
             Ok((place, found?))
         })?;

@@ -1,0 +1,247 @@
+use bias_mask::BitMatrix;
+use burn::module::{Module, Param};
+use burn::tensor::{
+    Element as _, Int, Tensor, TensorData,
+    backend::{AutodiffBackend, Backend},
+};
+
+use crate::block::{param, widened};
+use crate::checkpoint::Located;
+use crate::layout::Place;
+use crate::widen::{self, Part};
+use crate::{Checkpoint, ModelError, Precision};
+
+/// A matrix of weights: held on the device, or left in its file and read whenever it is used.
+///
+/// A linear map is had as `[in, out]`, contiguous, which products run fastest on; a table (an
+/// embedding) as it lies.
+#[derive(Module, Debug)]
+pub(crate) struct Matrix<B: Backend> {
+    held: Option<Param<Tensor<B, 2>>>,
+    /// Where it came from, if it can be read again.
+    #[module(skip)]
+    file: Option<InFile>,
+}
+
+/// A matrix in a file.
+#[derive(Debug, Clone)]
+pub(crate) struct InFile {
+    pub checkpoint: Checkpoint,
+    pub at: Located,
+    /// Which rows of it; `None` for a table.
+    pub part: Option<Part>,
+    /// Weights that count as 0, by the masks that say so, in `[out, in]` order.
+    pub blanks: Vec<BitMatrix>,
+}
+
+impl InFile {
+    /// As it is used.
+    fn read(&self) -> Result<TensorData, ModelError> {
+        let view = self.checkpoint.view(&self.at)?;
+        let Some(part) = &self.part else {
+            return self.checkpoint.read(&self.at, widen::whole(&view, Precision::F32));
+        };
+        let mut data = self.checkpoint.read(&self.at, widen::turned(&view, part, Precision::F32))?;
+        let [out, inner] = part.shape;
+        self.clear(&mut data, |i| i % inner * out + i / inner)?;
+        Ok(data)
+    }
+
+    /// A linear map as `[out, in]`, if it lies so.
+    fn rows(&self) -> Option<Result<TensorData, ModelError>> {
+        let part = self.part.filter(|part| !part.transposed)?;
+        let read = || {
+            let view = self.checkpoint.view(&self.at)?;
+            let mut data = self.checkpoint.read(&self.at, widen::rows(&view, &part, Precision::F32))?;
+            self.clear(&mut data, |i| i)?;
+            Ok(data)
+        };
+        Some(read())
+    }
+
+    /// Zeroes what masks blank; `place` says where a weight lies.
+    fn clear(&self, data: &mut TensorData, place: impl Fn(usize) -> usize) -> Result<(), ModelError> {
+        if self.blanks.is_empty() {
+            return Ok(());
+        }
+        let values = data.as_mut_slice::<f32>();
+        let values =
+            values.map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
+        self.blanks.iter().flat_map(BitMatrix::iter).for_each(|i| values[place(i)] = 0.0);
+        Ok(())
+    }
+}
+
+impl<B: Backend> Matrix<B> {
+    pub(crate) fn held(weight: Param<Tensor<B, 2>>) -> Self {
+        Self { held: Some(weight), file: None }
+    }
+
+    pub(crate) fn in_file(file: InFile) -> Self {
+        Self { held: None, file: Some(file) }
+    }
+
+    /// Whether it is read whenever it is used.
+    pub(crate) fn is_left(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Its parameter, if it is held.
+    pub(crate) fn param(&self) -> Option<&Param<Tensor<B, 2>>> {
+        self.held.as_ref()
+    }
+
+    /// `[in, out]` of a linear map; of a table as it lies.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        match (&self.held, &self.file) {
+            (Some(held), _) => held.val().dims(),
+            (None, Some(InFile { part: Some(Part { shape: [out, inner], .. }), .. })) => [*inner, *out],
+            (None, Some(file)) => file.at.shape,
+            (None, None) => [0; 2],
+        }
+    }
+
+    /// As it is held; as the backend computes, where it has to be read.
+    pub(crate) fn value(&self, device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
+        match (&self.held, &self.file) {
+            (Some(held), _) => Ok(held.val()),
+            (None, Some(file)) => Ok(on_device(file.read()?, device)),
+            (None, None) => Ok(Tensor::zeros([0, 0], device)),
+        }
+    }
+
+    /// A linear map as `[out, in]`.
+    pub(crate) fn turned_back(&self, device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
+        let lies_so = match (&self.held, &self.file) {
+            (None, Some(file)) => file.rows(),
+            _ => None,
+        };
+        match lies_so {
+            Some(data) => Ok(on_device(data?, device)),
+            None => Ok(self.value(device)?.transpose()),
+        }
+    }
+
+    /// Held from here on, with what it is now.
+    pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
+        Ok(if self.is_left() { Self::held(Param::from_tensor(self.value(device)?)) } else { self.clone() })
+    }
+
+    /// Has the system read it ahead.
+    pub(crate) fn ahead(&self) {
+        if let (None, Some(file)) = (&self.held, &self.file) {
+            file.checkpoint.ahead(&file.at);
+        }
+    }
+
+    /// Rows of a table, as the backend computes.
+    pub(crate) fn lookup(&self, rows: &[usize], device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
+        match (&self.held, &self.file) {
+            (Some(held), _) => {
+                let index: Vec<i32> = rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
+                let index = Tensor::<B, 1, Int>::from_data(TensorData::new(index, [rows.len()]), device);
+                Ok(widened(held.val().select(0, index)))
+            }
+            (None, Some(file)) => {
+                let view = file.checkpoint.view(&file.at)?;
+                let data = file.checkpoint.read(&file.at, widen::lookup(&view, rows))?;
+                Ok(on_device(data, device))
+            }
+            (None, None) => Ok(Tensor::zeros([0, 0], device)),
+        }
+    }
+
+    /// Some columns of a linear map, `[in, len]`, as the backend computes.
+    pub(crate) fn columns(
+        &self,
+        from: usize,
+        len: usize,
+        device: &B::Device,
+    ) -> Result<Tensor<B, 2>, ModelError> {
+        let Some((file, part)) = self.file.as_ref().and_then(|file| Some((file, file.part?))) else {
+            return Ok(widened(self.value(device)?.narrow(1, from, len)));
+        };
+        let place = Place { first: part.place.first + from, ..part.place };
+        let part = Part { place, shape: [len, part.shape[1]], ..part };
+        let view = file.checkpoint.view(&file.at)?;
+        let data = file.checkpoint.read(&file.at, widen::turned(&view, &part, Precision::F32))?;
+        Ok(on_device(data, device))
+    }
+
+    /// Some columns of a table turned round, `[channels, len]`.
+    pub(crate) fn turned_columns(
+        &self,
+        from: usize,
+        len: usize,
+        device: &B::Device,
+    ) -> Result<Tensor<B, 2>, ModelError> {
+        if self.is_left() {
+            let rows: Vec<usize> = (from..from + len).collect();
+            return Ok(self.lookup(&rows, device)?.transpose());
+        }
+        Ok(widened(self.value(device)?.transpose().narrow(1, from, len)))
+    }
+
+    /// Sets a linear map, `[in, out]`. What is in the file stays there.
+    pub(crate) fn set(&mut self, value: Tensor<B, 2>) -> Result<(), ModelError> {
+        if let Some(file) = &self.file {
+            let as_before = file.read()?;
+            // Restored: it need not be held.
+            if value.to_data().as_bytes() == as_before.as_bytes() {
+                self.held = None;
+                return Ok(());
+            }
+        }
+        self.held = Some(Param::from_tensor(value));
+        Ok(())
+    }
+
+    /// Counts some weights of a linear map as 0, `[out, in]`, while it is left in its file.
+    pub(crate) fn blank(&mut self, bits: &BitMatrix) -> bool {
+        match (&self.held, &mut self.file) {
+            (None, Some(file)) => {
+                file.blanks.push(bits.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes that back; `false` when it was never done.
+    pub(crate) fn unblank(&mut self, bits: &BitMatrix) -> bool {
+        let Some(file) = &mut self.file else { return false };
+        let Some(at) = file.blanks.iter().rposition(|own| own == bits) else { return false };
+        file.blanks.remove(at);
+        true
+    }
+
+    /// On a backend that tracks gradients; what is left in a file is not tracked.
+    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Matrix<A> {
+        Matrix { held: self.held.as_ref().map(crate::block::track::<A, 2>), file: self.file.clone() }
+    }
+
+    /// The same matrix, tracked from here on.
+    pub(crate) fn tracked(&self, device: &B::Device) -> Result<Self, ModelError> {
+        Ok(Self::held(Param::from_tensor(self.value(device)?.detach().require_grad())))
+    }
+}
+
+/// In the type the backend computes in.
+fn on_device<B: Backend>(data: TensorData, device: &B::Device) -> Tensor<B, 2> {
+    let data = data.convert::<B::FloatElem>();
+    let dtype = B::FloatElem::dtype();
+    Tensor::from_data(data, (device, dtype))
+}
+
+/// A matrix that a load could not find: what did not fit the config is left empty, and the
+/// load report ends the load.
+pub(crate) fn present<B: Backend, const D: usize>(
+    data: Option<TensorData>,
+    device: &B::Device,
+) -> Param<Tensor<B, D>> {
+    use burn::tensor::DType;
+    let data = data.unwrap_or_else(|| TensorData::new(Vec::<f32>::new(), [0; D]));
+    // Weights that the backend computes with as they are need no narrower type kept.
+    let narrow = data.dtype != DType::F32;
+    if narrow { param(data, device) } else { param(data.convert::<B::FloatElem>(), device) }
+}

@@ -1,0 +1,38 @@
+use std::fmt;
+use std::sync::Arc;
+
+/// A layer that was read from its file and run: see [`Decoder::on_layer`](crate::Decoder::on_layer).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LayerDone {
+    /// Layers of this pass that are done, this one included.
+    pub done: usize,
+    /// Layers of a pass.
+    pub of: usize,
+    /// Tokens that run together.
+    pub tokens: usize,
+    /// Whether the pass goes backwards, for gradients.
+    pub backward: bool,
+}
+
+/// Whom to tell.
+#[derive(Clone, Default)]
+pub(crate) struct Progress(Option<Arc<dyn Fn(&LayerDone) + Send + Sync>>);
+
+impl Progress {
+    pub(crate) fn new(call: impl Fn(&LayerDone) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(call)))
+    }
+
+    pub(crate) fn tell(&self, done: LayerDone) {
+        if let Some(call) = &self.0 {
+            call(&done);
+        }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Progress(told)" } else { "Progress(untold)" })
+    }
+}

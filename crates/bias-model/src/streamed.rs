@@ -1,0 +1,230 @@
+//! Layer by layer through a model whose weights are left in their file: all batches pass a
+//! layer before the next is read, so that its weights are read and widened once for all.
+
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+
+use bias_core::{ParamPath, Projection};
+use bias_probe::{HookedModel as _, Loss, NoObserver, Observer, ProbeError, TakeGradient, TokenBatch};
+use burn::tensor::{
+    DType, Tensor, TensorData,
+    backend::{AutodiffBackend, Backend},
+};
+use tempfile::SpooledTempFile;
+
+use crate::block::Block;
+use crate::forward::{Pass, Prepared};
+use crate::{Decoder, KvCache, LayerDone, ModelError};
+
+/// A batch, and the cache that its keys and values are appended to.
+pub(crate) struct Work<'a, B: Backend> {
+    pub batch: &'a TokenBatch,
+    pub cache: &'a mut KvCache<B>,
+}
+
+impl<B: Backend> Decoder<B> {
+    /// The next block, read; and the one after that asked for.
+    fn next_block(&self, layer: usize, after: Option<usize>) -> Result<Block<B>, ProbeError> {
+        let block = self.blocks[layer].read(&self.device())?;
+        if let Some(after) = after.and_then(|after| self.blocks.get(after)) {
+            after.ahead();
+        }
+        Ok(block)
+    }
+
+    fn tell(&self, done: usize, batches: impl Iterator<Item = usize>, backward: bool) {
+        let of = self.blocks.len();
+        self.progress.tell(LayerDone { done, of, tokens: batches.sum(), backward });
+    }
+
+    /// Several batches, one observer.
+    pub(crate) fn run_together(
+        &self,
+        batches: &[TokenBatch],
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+        let prepared =
+            batches.iter().map(|batch| Prepared::new(self, batch)).collect::<Result<Vec<_>, _>>()?;
+        let mut xs = Vec::with_capacity(batches.len());
+        for (batch, prepared) in batches.iter().zip(&prepared) {
+            xs.push(self.begin(&mut Pass { batch, prepared, observer, cache: None })?);
+        }
+        for layer in 0..self.blocks.len() {
+            let block = self.next_block(layer, Some(layer + 1))?;
+            for ((batch, prepared), x) in batches.iter().zip(&prepared).zip(&mut xs) {
+                let pass = &mut Pass { batch, prepared, observer, cache: None };
+                *x = self.block(layer, &block, x.clone(), pass)?;
+            }
+            self.tell(layer + 1, batches.iter().map(cells), false);
+        }
+        let ended = batches.iter().zip(&prepared).zip(xs);
+        ended
+            .map(|((batch, prepared), x)| self.end(x, &mut Pass { batch, prepared, observer, cache: None }))
+            .collect()
+    }
+
+    /// Several batches with their caches, spread over some threads in every layer.
+    pub(crate) fn run_cached(
+        &self,
+        work: &mut [Work<'_, B>],
+        threads: usize,
+    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+        struct State<'a, B: Backend> {
+            batch: &'a TokenBatch,
+            cache: &'a mut KvCache<B>,
+            prepared: Prepared<B>,
+            x: Tensor<B, 3>,
+        }
+        let states = work.iter_mut().map(|Work { batch, cache }| {
+            let prepared = Prepared::new(self, batch)?;
+            let pass = &mut Pass { batch, prepared: &prepared, observer: &mut NoObserver, cache: None };
+            let x = self.begin(pass)?;
+            Ok::<_, ProbeError>(State { batch, cache, prepared, x })
+        });
+        let mut states = states.collect::<Result<Vec<_>, _>>()?;
+        let share = states.len().div_ceil(threads.max(1)).max(1);
+        for layer in 0..self.blocks.len() {
+            let block = self.next_block(layer, Some(layer + 1))?;
+            // Each thread has handles of its own on the same weights.
+            let handles: Vec<_> =
+                states.chunks(share).map(|_| (self.without_blocks(), block.clone())).collect();
+            std::thread::scope(|scope| {
+                let shares = states.chunks_mut(share).zip(handles);
+                let running: Vec<_> = shares
+                    .map(|(states, (model, block))| {
+                        scope.spawn(move || {
+                            for State { batch, cache, prepared, x } in states {
+                                let (observer, cache) = (&mut NoObserver, Some(&mut **cache));
+                                let pass = &mut Pass { batch, prepared, observer, cache };
+                                *x = model.block(layer, &block, x.clone(), pass)?;
+                            }
+                            Ok::<_, ProbeError>(())
+                        })
+                    })
+                    .collect();
+                running.into_iter().try_for_each(|thread| {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+            })?;
+            self.tell(layer + 1, states.iter().map(|state| cells(state.batch)), false);
+        }
+        let ended = states.into_iter().map(|State { batch, prepared, x, .. }| {
+            self.end(x, &mut Pass { batch, prepared: &prepared, observer: &mut NoObserver, cache: None })
+        });
+        ended.collect()
+    }
+}
+
+fn cells(batch: &TokenBatch) -> usize {
+    batch.rows() * batch.width()
+}
+
+impl<B: AutodiffBackend> Decoder<B> {
+    /// Gradients by recomputation: forward without a graph, each block's inputs put aside, then
+    /// backwards, each block run again with one.
+    pub(crate) fn layer_by_layer(
+        &self,
+        batches: &[TokenBatch],
+        loss: &mut Loss<'_, B>,
+        take: &mut TakeGradient<'_, B>,
+    ) -> Result<(), ProbeError> {
+        let device = self.device();
+        let prepared =
+            batches.iter().map(|batch| Prepared::new(self, batch)).collect::<Result<Vec<_>, _>>()?;
+        let pass = |i: usize| (&batches[i], &prepared[i]);
+        let mut xs = Vec::with_capacity(batches.len());
+        for i in 0..batches.len() {
+            xs.push(self.begin(&mut Pass::unwatched(pass(i), &mut NoObserver))?);
+        }
+        let mut inputs = Aside::default();
+        for layer in 0..self.blocks.len() {
+            let block = self.next_block(layer, Some(layer + 1))?;
+            for (i, x) in xs.iter_mut().enumerate() {
+                inputs.put(x.clone().inner())?;
+                *x = self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
+            }
+            self.tell(layer + 1, batches.iter().map(cells), false);
+        }
+        // Of each block's output, from the last to the first.
+        let mut slopes = Vec::with_capacity(batches.len());
+        for (i, x) in xs.into_iter().enumerate() {
+            let x = x.detach().require_grad();
+            let hidden = self.end(x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
+            let mut gradients = loss(i, hidden)?.backward();
+            slopes.push(slope(&x, &mut gradients, self.blocks.len())?);
+        }
+        for layer in (0..self.blocks.len()).rev() {
+            let block = self.blocks[layer].tracked(&device)?;
+            if let Some(before) = layer.checked_sub(1).and_then(|before| self.blocks.get(before)) {
+                before.ahead();
+            }
+            for (i, own) in slopes.iter_mut().enumerate() {
+                let input = inputs.get(layer * batches.len() + i, &device)?;
+                let x = Tensor::<B, 3>::from_inner(input).require_grad();
+                let y =
+                    self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
+                let mut gradients = (y * Tensor::from_inner(own.clone())).sum().backward();
+                *own = slope(&x, &mut gradients, layer)?;
+                for projection in self.dims().block_projections() {
+                    let path = ParamPath::of(layer, projection);
+                    let param = block.linear(projection).and_then(|linear| linear.weight.param());
+                    let gradient = param.and_then(|param| param.val().grad_remove(&mut gradients));
+                    let gradient = gradient.ok_or_else(|| ProbeError::NoGradient { path: path.clone() })?;
+                    take(i, &path, gradient.transpose())?;
+                }
+            }
+            self.tell(self.blocks.len() - layer, batches.iter().map(cells), true);
+        }
+        Ok(())
+    }
+}
+
+/// The gradient with respect to what the block of this number is given.
+fn slope<B: AutodiffBackend>(
+    x: &Tensor<B, 3>,
+    gradients: &mut B::Gradients,
+    layer: usize,
+) -> Result<Tensor<B::InnerBackend, 3>, ProbeError> {
+    let path = ParamPath::of(layer.saturating_sub(1), Projection::Down);
+    x.grad_remove(gradients).ok_or(ProbeError::NoGradient { path })
+}
+
+/// Bytes of tensors put aside that stay in memory; beyond it they go to a temporary file.
+const IN_MEMORY: usize = 256 << 20;
+
+/// Tensors put aside in order, got back in any.
+struct Aside {
+    file: SpooledTempFile,
+    end: u64,
+    places: Vec<(u64, Vec<usize>, DType)>,
+}
+
+impl Default for Aside {
+    fn default() -> Self {
+        Self { file: tempfile::spooled_tempfile(IN_MEMORY), end: 0, places: Vec::new() }
+    }
+}
+
+impl Aside {
+    fn put<B: Backend>(&mut self, x: Tensor<B, 3>) -> Result<(), ProbeError> {
+        let data = x.into_data();
+        self.file.seek(SeekFrom::Start(self.end)).map_err(failed)?;
+        self.file.write_all(data.as_bytes()).map_err(failed)?;
+        self.places.push((self.end, data.shape.to_vec(), data.dtype));
+        self.end += data.as_bytes().len() as u64;
+        Ok(())
+    }
+
+    fn get<B: Backend>(&mut self, i: usize, device: &B::Device) -> Result<Tensor<B, 3>, ProbeError> {
+        let (start, shape, dtype) = &self.places[i];
+        let end = self.places.get(i + 1).map_or(self.end, |(start, ..)| *start);
+        let mut bytes = vec![0; (end - start) as usize];
+        self.file.seek(SeekFrom::Start(*start)).map_err(failed)?;
+        self.file.read_exact(&mut bytes).map_err(failed)?;
+        let data = TensorData::from_bytes_vec(bytes, shape.clone(), *dtype);
+        Ok(Tensor::from_data(data, (device, *dtype)))
+    }
+}
+
+fn failed(source: std::io::Error) -> ProbeError {
+    ModelError::Write { path: std::env::temp_dir(), source }.into()
+}

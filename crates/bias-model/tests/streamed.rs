@@ -1,0 +1,336 @@
+//! A model that is left in its file computes what one in memory does, bit for bit: forward,
+//! answers, statistics, gradients, under masks. And what may happen to the file meanwhile.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs::{self, File};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use bias_core::{ParamPath, Projection, TokenRole};
+use bias_mask::{BitMatrix, Directions, Intervention, Mask, Side, testing::check_target};
+use bias_model::{
+    Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel as _, LayerDone, MaskTarget as _, ModelConfig,
+    ModelError, Precision, Sampling, decode,
+};
+use bias_probe::testing::check_model;
+use bias_probe::{DifferentiableModel, NoObserver, ProbeError, Sequence, SquareSums, TokenBatch};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::Tensor;
+use tempfile::TempDir;
+
+fn golden() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden")
+}
+
+fn cases() -> Vec<String> {
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_slice(&fs::read(golden().join("cases.json")).unwrap()).unwrap();
+    cases.iter().map(|case| case["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn open(folder: &Path, precision: Precision) -> Result<Decoder<Flex>, ModelError> {
+    let config = ModelConfig::from_folder(folder)?;
+    Decoder::load(&Checkpoint::open(folder)?, config, precision, &Default::default())
+}
+
+/// The same model in memory and in its file.
+fn both(case: &str) -> [Decoder<Flex>; 2] {
+    [Precision::F32, Precision::Mapped].map(|precision| open(&golden().join(case), precision).unwrap())
+}
+
+fn prompts() -> Vec<Sequence> {
+    let tokens = [vec![1, 5, 9, 2, 30, 17, 8], vec![1, 5, 9, 2, 30], vec![1, 5, 9, 2, 11, 3], vec![4, 20]];
+    let chain = |tokens: Vec<u32>| {
+        let roles = vec![TokenRole::Prompt; tokens.len()];
+        Sequence::chain(tokens, roles).unwrap()
+    };
+    tokens.into_iter().map(chain).collect()
+}
+
+fn batches() -> Vec<TokenBatch> {
+    prompts().chunks(2).map(|prompts| TokenBatch::new(prompts).unwrap()).collect()
+}
+
+fn bits<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<u32> {
+    tensor.into_data().to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+fn logits(model: &Decoder<Flex>) -> Vec<u32> {
+    bits(model.logits(&batches()[0], &mut NoObserver).unwrap())
+}
+
+#[test]
+fn every_case_computes_the_same() {
+    for case in cases() {
+        let [resident, streamed] = both(&case);
+        assert!(streamed.is_streamed() && !resident.is_streamed());
+        assert!(streamed.weight_bytes() * 4 < resident.weight_bytes(), "{case}");
+        assert_eq!(logits(&streamed), logits(&resident), "{case}");
+        for (path, ..) in resident.dims().projections() {
+            let weight = |model: &Decoder<Flex>| bits(bias_probe::HookedModel::weight(model, &path).unwrap());
+            assert_eq!(weight(&streamed), weight(&resident), "{case}: {path}");
+        }
+        let sums = |model: &Decoder<Flex>| {
+            let mut sums = SquareSums::linear_inputs(model.dims());
+            let hidden = model.hidden_all(&batches(), &mut sums).unwrap();
+            (hidden.into_iter().map(bits).collect::<Vec<_>>(), sums.finish().unwrap())
+        };
+        assert_eq!(sums(&streamed), sums(&resident), "{case}");
+        assert_eq!(streamed.to_tensors().unwrap(), resident.to_tensors().unwrap(), "{case}");
+    }
+}
+
+#[test]
+fn it_keeps_what_models_promise() {
+    for case in ["gqa_sharded", "gpt2_hub", "phi3_partial", "tied_bf16"] {
+        let mut streamed = open(&golden().join(case), Precision::Mapped).unwrap();
+        check_model(&streamed, 1e-4).unwrap();
+        let (dims, before) = (*streamed.dims(), logits(&streamed));
+        check_target(&mut streamed, &dims).unwrap();
+        assert_eq!(logits(&streamed), before, "{case}");
+    }
+}
+
+#[test]
+fn answers_are_the_same() {
+    for case in ["gqa_sharded", "phi3_partial_longrope", "gpt2_hub", "gemma3_layers", "wide_head_f16"] {
+        let [resident, streamed] = both(case);
+        for (decoding, threads) in [
+            (Decoding::Exact { unexplored: 0.2, least: 0.004, max_paths: 20 }, 1),
+            (Decoding::Exact { unexplored: 0.2, least: 0.004, max_paths: 20 }, 3),
+            (Decoding::Sampled { samples: 20, seed: 3 }, 2),
+            (Decoding::Greedy, 2),
+        ] {
+            let options = DecodeOptions {
+                sampling: Sampling::default(),
+                stop: vec![7],
+                max_new_tokens: 4,
+                batch_rows: 2,
+                threads,
+            };
+            let ask = |model| decode(model, &prompts(), decoding, &options, |_| Ok(String::new())).unwrap();
+            assert_eq!(ask(&streamed), ask(&resident), "{case}, {decoding:?}");
+        }
+    }
+}
+
+/// The gradients of every matrix, batch by batch.
+fn gradients(model: &Decoder<Flex>) -> Vec<(usize, ParamPath, Vec<u32>)> {
+    let model = model.differentiable::<Autodiff<Flex>>();
+    let mut found = Vec::new();
+    let mut loss = |i: usize, hidden: Tensor<Autodiff<Flex>, 3>| {
+        let logits = model.unembed(hidden)?;
+        let [rows, width, vocab] = logits.dims();
+        let own =
+            burn::tensor::activation::log_softmax(logits, 2).slice([0..rows, 0..width, i..vocab.min(i + 3)]);
+        Ok(own.sum())
+    };
+    model
+        .gradients_all(&batches(), &mut loss, &mut |i, path, gradient| {
+            found.push((i, path.clone(), bits(gradient)));
+            Ok(())
+        })
+        .unwrap();
+    found.sort();
+    found
+}
+
+#[test]
+fn gradients_are_the_same() {
+    for case in cases() {
+        let [resident, streamed] = both(&case);
+        let (found, expected) = (gradients(&streamed), gradients(&resident));
+        assert_eq!(found.len(), 2 * resident.dims().projections().count(), "{case}");
+        assert!(found == expected, "{case}");
+    }
+}
+
+#[test]
+fn a_gradient_of_one_matrix_is_refused() {
+    let [_, streamed] = both("tied_bf16");
+    let model = streamed.differentiable::<Autodiff<Flex>>();
+    let loss = model.hidden(&batches()[0], &mut NoObserver).unwrap();
+    let loss = loss.detach().require_grad().sum();
+    let refused = model.gradient(&ParamPath::of(0, Projection::Q), &loss.backward());
+    assert!(matches!(refused, Err(ProbeError::LeftInFile { .. })));
+}
+
+/// A mask over a few weights of two matrices.
+fn mask(model: &Decoder<Flex>, step: usize) -> Mask {
+    let mut mask = Mask::default().for_model(model.fingerprint());
+    for projection in [Projection::K, Projection::Down] {
+        let mut bits = BitMatrix::new(model.dims().shape(projection)).unwrap();
+        (0..bits.len()).step_by(step).for_each(|i| bits.insert(i).unwrap());
+        mask.insert(ParamPath::of(1, projection), bits).unwrap();
+    }
+    mask
+}
+
+#[test]
+fn masks_change_the_same_and_nothing_is_kept_of_them() {
+    for case in ["gqa_sharded", "gpt2_hub", "phi3_partial", "tied_bf16"] {
+        let [mut resident, mut streamed] = both(case);
+        let (whole, held) = (logits(&resident), streamed.weight_bytes());
+        let changed = |model: &mut Decoder<Flex>| {
+            // One over the other, and a scaled one above, which has to be held.
+            let first = mask(model, 3).apply(model, Intervention::Zero).unwrap();
+            let bytes = model.weight_bytes();
+            let after_first = logits(model);
+            let second = mask(model, 2).apply(model, Intervention::Zero).unwrap();
+            let third = mask(model, 5).apply(model, Intervention::Scale(3.0)).unwrap();
+            let all = logits(model);
+            let above =
+                bits(bias_probe::HookedModel::weight(model, &ParamPath::of(1, Projection::K)).unwrap());
+            third.revert(model).unwrap();
+            second.revert(model).unwrap();
+            let again = logits(model);
+            first.revert(model).unwrap();
+            (bytes, [after_first, all, above, again, logits(model)])
+        };
+        let (_, expected) = changed(&mut resident);
+        let (bytes, found) = changed(&mut streamed);
+        assert_eq!(found, expected, "{case}");
+        assert_eq!(found[0], found[3], "{case}");
+        assert_eq!(found[4], whole, "{case}");
+        assert_ne!(found[0], whole, "{case}");
+        assert_eq!([bytes, streamed.weight_bytes()], [held; 2], "{case}");
+    }
+}
+
+#[test]
+fn directions_come_off_again() {
+    let [_, mut streamed] = both("gqa_sharded");
+    let (whole, held) = (logits(&streamed), streamed.weight_bytes());
+    let path = ParamPath::of(0, Projection::O);
+    let width = streamed.dims().shape(Projection::O)[0];
+    let mut direction = vec![0.0; width];
+    (direction[1], direction[3]) = (0.6, 0.8);
+    let directions = Directions::new(path, Side::Output, [width, 1], direction).unwrap();
+    let undo = directions.remove(&mut streamed).unwrap();
+    assert_ne!(logits(&streamed), whole);
+    undo.revert(&mut streamed).unwrap();
+    assert_eq!(logits(&streamed), whole);
+    assert_eq!(streamed.weight_bytes(), held);
+}
+
+#[test]
+fn every_layer_is_told_of() {
+    let [_, mut streamed] = both("gqa_sharded");
+    let told: Arc<Mutex<Vec<LayerDone>>> = Arc::default();
+    let own = Arc::clone(&told);
+    streamed.on_layer(move |layer| own.lock().unwrap().push(*layer));
+    streamed.hidden_all(&batches(), &mut NoObserver).unwrap();
+    let layers = streamed.dims().layers;
+    let told = told.lock().unwrap();
+    assert_eq!(told.iter().map(|layer| layer.done).collect::<Vec<_>>(), (1..=layers).collect::<Vec<_>>());
+    assert!(told.iter().all(|layer| layer.of == layers && layer.tokens == 26 && !layer.backward));
+}
+
+fn copy(case: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(golden().join(case)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+fn assert_changed(model: &Decoder<Flex>) {
+    let Err(ProbeError::Weights { source }) = model.hidden(&batches()[0], &mut NoObserver) else {
+        panic!("read from a file that changed")
+    };
+    let error = source.downcast_ref::<ModelError>().unwrap();
+    assert!(matches!(error, ModelError::Changed { path } if path.ends_with("model.safetensors")), "{error}");
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_noticed() {
+    let folder = copy("tied_bf16");
+    let path = folder.path().join("model.safetensors");
+    let whole = fs::read(&path).unwrap();
+
+    // Written to.
+    let model = open(folder.path(), Precision::Mapped).unwrap();
+    model.hidden(&batches()[0], &mut NoObserver).unwrap();
+    let mut file = File::options().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::End(-2)).unwrap();
+    file.write_all(&[1, 1]).unwrap();
+    file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5)).unwrap();
+    assert_changed(&model);
+
+    // Cut.
+    fs::write(&path, &whole).unwrap();
+    let model = open(folder.path(), Precision::Mapped).unwrap();
+    File::options().write(true).open(&path).unwrap().set_len(whole.len() as u64 / 2).unwrap();
+    assert_changed(&model);
+
+    // Replaced by another of its name: what was opened is still there.
+    fs::write(&path, &whole).unwrap();
+    let model = open(folder.path(), Precision::Mapped).unwrap();
+    let before = logits(&model);
+    let other = folder.path().join("other");
+    fs::write(&other, &whole[..100]).unwrap();
+    fs::rename(&other, &path).unwrap();
+    assert_eq!(logits(&model), before);
+}
+
+/// What is no number is found where it is used.
+#[test]
+fn weights_that_are_not_numbers_are_refused_when_they_are_read() {
+    let folder = copy("tied_bf16");
+    let path = folder.path().join("model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[header..].chunks_exact_mut(2).for_each(|value| value.copy_from_slice(&0x7fc0u16.to_le_bytes()));
+    fs::write(&path, bytes).unwrap();
+    // Gains are few, and read at once.
+    assert!(matches!(open(folder.path(), Precision::Mapped), Err(ModelError::NotFinite { .. })));
+}
+
+/// A file of 137 GB that takes no place on the disk, and would take 275 GB of memory: too much
+/// there, and no matter where it is left in its file.
+#[test]
+fn what_does_not_fit_into_memory_is_refused_before_it_is_read() {
+    let folder = copy("tied_bf16");
+    let (vocab, d_model, path) = (2_147_483_000u64, 32u64, folder.path().join("model.safetensors"));
+    let config = folder.path().join("config.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+    json["vocab_size"] = vocab.into();
+    assert_eq!(json["hidden_size"], d_model);
+    fs::write(&config, serde_json::to_vec(&json).unwrap()).unwrap();
+
+    let bytes = fs::read(&path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+    let (header, data) = bytes[8..].split_at(length as usize);
+    let mut header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).unwrap();
+    // The embedding goes behind all else, and grows.
+    let end = data.len() as u64;
+    let embedding = &mut header["model.embed_tokens.weight"];
+    let [from, to] = [0, 1].map(|i| embedding["data_offsets"][i].as_u64().unwrap());
+    embedding["shape"] = serde_json::json!([vocab, d_model]);
+    embedding["data_offsets"] =
+        serde_json::json!([end - (to - from), end - (to - from) + vocab * d_model * 2]);
+    for (name, own) in &mut header {
+        if name != "model.embed_tokens.weight" && name != "__metadata__" {
+            let offsets = [0, 1].map(|i| own["data_offsets"][i].as_u64().unwrap());
+            own["data_offsets"] =
+                serde_json::json!(offsets.map(|at| if at >= to { at - (to - from) } else { at }));
+        }
+    }
+    let rest: Vec<u8> = [&data[..from as usize], &data[to as usize..]].concat();
+    let mut json = serde_json::to_vec(&header).unwrap();
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let mut file = File::create(&path).unwrap();
+    file.write_all(&(json.len() as u64).to_le_bytes()).unwrap();
+    file.write_all(&json).unwrap();
+    file.write_all(&rest).unwrap();
+    file.set_len(8 + json.len() as u64 + rest.len() as u64 + vocab * d_model * 2).unwrap();
+
+    let refused = open(folder.path(), Precision::F32);
+    let Err(ModelError::Memory { needed, free, .. }) = &refused else { panic!("{refused:?}") };
+    assert!(*needed > vocab * d_model * 4 && *free < *needed);
+    assert!(refused.unwrap_err().to_string().contains("--stream"));
+    let streamed = open(folder.path(), Precision::Mapped).unwrap();
+    streamed.hidden(&batches()[0], &mut NoObserver).unwrap();
+}
