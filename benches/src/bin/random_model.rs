@@ -27,6 +27,11 @@ struct Args {
     /// Largest shard, in megabytes
     #[arg(long, value_name = "MB", default_value_t = 2000)]
     shard_mb: u64,
+    /// Let answers concentrate on few tokens, as a trained model's do: the end (token 2) and
+    /// twelve that stand for numbers (tokens 10 to 21). Purely random models spread them over
+    /// the whole vocabulary
+    #[arg(long)]
+    answers: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -119,7 +124,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let (mut seed, mut map) = (1, Map::new());
     for (i, shard) in shards.iter().enumerate() {
         let name = format!("model-{:05}-of-{:05}.safetensors", i + 1, shards.len());
-        write_shard(&args.out.join(&name), shard, args.dtype, &mut seed)?;
+        write_shard(&args.out.join(&name), shard, args, &mut seed)?;
         map.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), Value::from(name.clone()))));
     }
     let index = json!({ "metadata": {}, "weight_map": map });
@@ -132,7 +137,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 fn write_shard(
     path: &Path,
     tensors: &[(String, Vec<usize>)],
-    dtype: Type,
+    &Args { dtype, answers, .. }: &Args,
     seed: &mut u64,
 ) -> Result<(), Failure> {
     let width = if dtype == Type::F32 { 4 } else { 2 };
@@ -149,12 +154,15 @@ fn write_shard(
     file.write_all(&(header.len() as u64).to_le_bytes())?;
     file.write_all(&header)?;
     for (name, shape) in tensors {
-        let gain = name.contains("norm");
-        for _ in 0..shape.iter().product() {
+        let (gain, columns) = (name.contains("norm"), shape.last().copied().unwrap_or(1));
+        for i in 0..shape.iter().product() {
             // Uniform with deviation 0.02; gains are 1.
             *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let unit = (*seed >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
-            let value = if gain { 1.0 } else { unit * 0.0693 };
+            let mut value = if gain { 1.0 } else { unit * 0.0693 };
+            if answers && !gain {
+                value = concentrated(name, [i / columns, i % columns], value);
+            }
             match dtype {
                 Type::F32 => file.write_all(&value.to_le_bytes())?,
                 Type::Bf16 => file.write_all(&bf16::from_f32(value).to_le_bytes())?,
@@ -163,4 +171,17 @@ fn write_shard(
     }
     file.flush()?;
     Ok(())
+}
+
+/// Every token carries the same in channel 0, which layers leave about as it is; the head's
+/// rows of the end and of numbers read it, and differ from one another more than others do.
+fn concentrated(name: &str, [row, column]: [usize; 2], value: f32) -> f32 {
+    let likely = row == 2 || (10..22).contains(&row);
+    match (name, column) {
+        ("model.embed_tokens.weight", 0) => 1.0,
+        ("lm_head.weight", 0) if likely => 1.5,
+        ("lm_head.weight", _) if likely => value * 4.0,
+        (name, _) if name.contains("o_proj") || name.contains("down_proj") => value * 0.05,
+        _ => value,
+    }
 }
