@@ -51,7 +51,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         let dims = ModelConfig::from_folder(&source)?.dims;
         let units: Vec<String> = args.unit.iter().map(Unit::to_string).collect();
         unit_mask(&dims, &args.unit, HeadAblation::ZeroOutput)?
-            .for_model(Some(&Checkpoint::open(&source)?.fingerprint()))
+            .for_model(Some(Checkpoint::open(&source)?.fingerprint()))
             .with_note("units", units.join(" "))
     };
     if let Some(path) = &args.stored_mask {

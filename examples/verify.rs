@@ -34,7 +34,8 @@ fn run(args: &Args) -> Result<(), Failure> {
     let (manifest, results) = verify(&args.folder)?;
     let Provenance { program, prompts, questions, settings, .. } = Provenance::of(&args.folder)?;
     if let Some(folder) = &args.model {
-        let found = Checkpoint::open(folder)?.fingerprint();
+        let checkpoint = Checkpoint::open(folder)?;
+        let found = checkpoint.fingerprint();
         if found != results.model.fingerprint {
             let studied = &results.model.fingerprint;
             return Err(

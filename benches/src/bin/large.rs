@@ -52,6 +52,9 @@ struct Args {
     /// Probability that may be left unexplored per prompt
     #[arg(long, default_value_t = 0.01)]
     unexplored: f64,
+    /// Longest answer, in tokens
+    #[arg(long, default_value_t = 4)]
+    max_new_tokens: usize,
     /// Prompts that pass a layer as one batch
     #[arg(long, default_value_t = 16)]
     batch_rows: usize,
@@ -223,6 +226,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let mut model = loaded?;
     model.options_mut().batch_rows = args.batch_rows;
     model.options_mut().threads = args.threads;
+    model.options_mut().max_new_tokens = args.max_new_tokens;
     let counted = Arc::new(Counted::default());
     let own = Arc::clone(&counted);
     let started = Instant::now();

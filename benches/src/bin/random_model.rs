@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bias_model::TextCodec;
 use clap::{Parser, ValueEnum};
 use half::bf16;
 use serde_json::{Map, Value, json};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 type Failure = Box<dyn std::error::Error>;
 
 /// Write a Llama checkpoint of a real model's shape with random weights, sharded as on the
-/// hub. There is no tokenizer: the folder is for measuring, not for asking.
+/// hub. Without --text there is no tokenizer: the folder is for measuring, not for asking.
 #[derive(Parser)]
 struct Args {
     /// Whose shape
@@ -28,10 +29,15 @@ struct Args {
     #[arg(long, value_name = "MB", default_value_t = 2000)]
     shard_mb: u64,
     /// Let answers concentrate on few tokens, as a trained model's do: the end (token 2) and
-    /// twelve that stand for numbers (tokens 10 to 21). Purely random models spread them over
-    /// the whole vocabulary
+    /// twelve that stand for numbers (tokens 10 to 21, or those of --text). Purely random models
+    /// spread them over the whole vocabulary
     #[arg(long)]
     answers: bool,
+    /// Take tokenizer, chat template and prompts from another model folder, such as
+    /// fixtures/emergent: the model can then be asked, and knows nothing. Numbers are the tokens
+    /// 0 to 9 there
+    #[arg(long, value_name = "DIR")]
+    text: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -48,6 +54,28 @@ enum Preset {
 enum Type {
     F32,
     Bf16,
+}
+
+const TEXT_FILES: [&str; 6] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "prompts.csv",
+    "neutral.txt",
+];
+
+/// The tokens that answers concentrate on.
+fn likely(args: &Args) -> Result<Vec<usize>, Failure> {
+    const END: usize = 2;
+    let numbers: Vec<usize> = match &args.text {
+        None => (10..22).collect(),
+        Some(folder) => {
+            let text = TextCodec::from_folder(folder)?;
+            (0..10).filter_map(|digit: u32| Some(text.token_id(&digit.to_string())? as usize)).collect()
+        }
+    };
+    Ok(if args.answers { [vec![END], numbers].concat() } else { Vec::new() })
 }
 
 fn main() -> ExitCode {
@@ -121,11 +149,19 @@ fn run(args: &Args) -> Result<(), Failure> {
             shard.push((name, shape));
         }
     }
+    let likely = likely(args)?;
     let (mut seed, mut map) = (1, Map::new());
     for (i, shard) in shards.iter().enumerate() {
         let name = format!("model-{:05}-of-{:05}.safetensors", i + 1, shards.len());
-        write_shard(&args.out.join(&name), shard, args, &mut seed)?;
+        write_shard(&args.out.join(&name), shard, args.dtype, &likely, &mut seed)?;
         map.extend(shard.iter().map(|(tensor, _)| (tensor.clone(), Value::from(name.clone()))));
+    }
+    if let Some(text) = &args.text {
+        for name in TEXT_FILES {
+            if text.join(name).exists() {
+                std::fs::copy(text.join(name), args.out.join(name))?;
+            }
+        }
     }
     let index = json!({ "metadata": {}, "weight_map": map });
     std::fs::write(args.out.join("model.safetensors.index.json"), serde_json::to_vec(&index)?)?;
@@ -137,7 +173,8 @@ fn run(args: &Args) -> Result<(), Failure> {
 fn write_shard(
     path: &Path,
     tensors: &[(String, Vec<usize>)],
-    &Args { dtype, answers, .. }: &Args,
+    dtype: Type,
+    likely: &[usize],
     seed: &mut u64,
 ) -> Result<(), Failure> {
     let width = if dtype == Type::F32 { 4 } else { 2 };
@@ -154,18 +191,23 @@ fn write_shard(
     file.write_all(&(header.len() as u64).to_le_bytes())?;
     file.write_all(&header)?;
     for (name, shape) in tensors {
-        let (gain, columns) = (name.contains("norm"), shape.last().copied().unwrap_or(1));
-        for i in 0..shape.iter().product() {
-            // Uniform with deviation 0.02; gains are 1.
-            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let unit = (*seed >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
-            let mut value = if gain { 1.0 } else { unit * 0.0693 };
-            if answers && !gain {
-                value = concentrated(name, [i / columns, i % columns], value);
-            }
-            match dtype {
-                Type::F32 => file.write_all(&value.to_le_bytes())?,
-                Type::Bf16 => file.write_all(&bf16::from_f32(value).to_le_bytes())?,
+        let columns = shape.last().copied().unwrap_or(1);
+        let ordinary = Shape { first: None, scale: 1.0 };
+        for row in 0..shape.iter().product::<usize>() / columns {
+            let own = if likely.is_empty() { ordinary } else { concentrated(name, likely.contains(&row)) };
+            for column in 0..columns {
+                // Uniform with deviation 0.02; gains are 1.
+                *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let unit = (*seed >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+                let value = match own.first {
+                    _ if shape.len() == 1 => 1.0,
+                    Some(first) if column == 0 => first,
+                    _ => unit * 0.0693 * own.scale,
+                };
+                match dtype {
+                    Type::F32 => file.write_all(&value.to_le_bytes())?,
+                    Type::Bf16 => file.write_all(&bf16::from_f32(value).to_le_bytes())?,
+                }
             }
         }
     }
@@ -173,15 +215,21 @@ fn write_shard(
     Ok(())
 }
 
+/// How a row's values differ from others.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// What its first value is instead of a random one.
+    first: Option<f32>,
+    scale: f32,
+}
+
 /// Every token carries the same in channel 0, which layers leave about as it is; the head's
 /// rows of the end and of numbers read it, and differ from one another more than others do.
-fn concentrated(name: &str, [row, column]: [usize; 2], value: f32) -> f32 {
-    let likely = row == 2 || (10..22).contains(&row);
-    match (name, column) {
-        ("model.embed_tokens.weight", 0) => 1.0,
-        ("lm_head.weight", 0) if likely => 1.5,
-        ("lm_head.weight", _) if likely => value * 4.0,
-        (name, _) if name.contains("o_proj") || name.contains("down_proj") => value * 0.05,
-        _ => value,
+fn concentrated(name: &str, likely: bool) -> Shape {
+    match name {
+        "model.embed_tokens.weight" => Shape { first: Some(1.0), scale: 1.0 },
+        "lm_head.weight" if likely => Shape { first: Some(1.5), scale: 4.0 },
+        name if name.contains("o_proj") || name.contains("down_proj") => Shape { first: None, scale: 0.05 },
+        _ => Shape { first: None, scale: 1.0 },
     }
 }

@@ -85,7 +85,7 @@ struct Part<'a> {
     sign: f64,
 }
 
-/// What is added up of one matrix.
+/// What is added up of one matrix, `[in, out]`.
 struct Sums<B: Backend> {
     carried: Tensor<B, 2>,
     /// With a guard only.
@@ -106,20 +106,32 @@ impl SignedGap {
         contrasts: &[Contrast],
         take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
     ) -> Result<(), AttribError> {
-        let mut parts = Vec::new();
+        let (mut parts, mut gaps) = (Vec::new(), 0);
         for contrast in contrasts {
             match Gap::new(contrast) {
-                Ok(gap) => parts.extend(parts_of(&gap)?),
+                Ok(gap) => {
+                    parts.extend(parts_of(&gap)?);
+                    gaps += 1;
+                }
                 // All answers alike, or no numbers: nothing to attribute there.
                 Err(AttribError::NoSpread | AttribError::NoValue { .. }) if contrasts.len() > 1 => {}
                 Err(error) => return Err(error),
             }
         }
-        if parts.is_empty() {
+        if gaps == 0 {
             return Err(AttribError::NoSpread);
         }
-        let together = parts.iter().map(|part| token_batch(&part.trees)).collect::<Result<Vec<_>, _>>()?;
         let dims = *model.dims();
+        if parts.is_empty() {
+            // Everybody has one possible answer: to first order, no weight carries the gap.
+            for (path, _, projection) in dims.projections() {
+                let shape = dims.shape(projection);
+                let nothing = vec![0.0; shape[0] * shape[1]];
+                take(ParamScores::new(path, shape, Convention::BiasCarried, nothing)?)?;
+            }
+            return Ok(());
+        }
+        let together = parts.iter().map(|part| token_batch(&part.trees)).collect::<Result<Vec<_>, _>>()?;
         let mut open: HashMap<ParamPath, Sums<B::InnerBackend>> = HashMap::new();
         let mut failed = None;
         let mut loss = |i: usize, hidden| {
@@ -127,6 +139,8 @@ impl SignedGap {
             Ok(weighted(branches(model, hidden, &part.trees, self.temperature)?, &part.worths))
         };
         let mut add = |i: usize, path: &ParamPath, gradient: Tensor<B::InnerBackend, 2>| {
+            // The way round that models compute and hold it in, so that sums run fast.
+            let gradient = gradient.transpose();
             let level = (self.guard > 0.0).then(|| gradient.clone() * parts[i].sign);
             let sums = match open.remove(path) {
                 Some(Sums { carried, level: sum }) => Sums {
@@ -164,13 +178,12 @@ impl SignedGap {
     ) -> Result<ParamScores, AttribError> {
         let missing = || ProbeError::NoSuchParam { path: path.clone() };
         let (_, projection) = path.projection().ok_or_else(missing)?;
-        let weight = model.weight(path)?.inner();
-        let carried = weight.clone() * sums.carried;
+        let weight = model.weight(path)?.inner().transpose();
         let carried = match sums.level {
-            Some(level) => carried - (weight * level).abs() * (self.guard / 2.0),
-            None => carried,
+            Some(level) => sums.carried * weight.clone() - (level * weight).abs() * (self.guard / 2.0),
+            None => sums.carried * weight,
         };
-        let values = read(carried, ValuesOf::Param(path.clone()))?;
+        let values = read(carried.transpose(), ValuesOf::Param(path.clone()))?;
         Ok(ParamScores::new(path.clone(), dims.shape(projection), Convention::BiasCarried, values)?)
     }
 }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use bias_mask::{BitMatrix, MaskError, MaskTarget};
 use bias_probe::{
@@ -13,6 +15,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use crate::block::{Block, Follow, Linear, Norm, param};
 use crate::checkpoint::{Checkpoint, Located, Tensors};
 use crate::config::{ModelConfig, NormKind, Plan, QkNorm};
+use crate::cuts::Cuts;
 use crate::error::ModelError;
 use crate::forward::soft_cap;
 use crate::layout::Place;
@@ -46,6 +49,8 @@ pub struct Decoder<B: Backend> {
     checkpoint: Option<Checkpoint>,
     #[module(skip)]
     pub(crate) progress: Progress,
+    #[module(skip)]
+    pub(crate) cuts: Cuts,
 }
 
 /// Vocabulary rows that are widened at a time, where weights are narrower than what is computed in.
@@ -104,6 +109,7 @@ impl<B: Backend> Decoder<B> {
             config,
             checkpoint: Some(checkpoint.clone()),
             progress: Progress::default(),
+            cuts: Cuts::default(),
         })
     }
 
@@ -155,8 +161,8 @@ impl<B: Backend> Decoder<B> {
         let head = (!config.tied)
             .then(|| Matrix::held(param(normal.matrix([dims.d_model, dims.vocab], std), device)));
         let norm = norm(dims.d_model);
-        let progress = Progress::default();
-        Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress }
+        let (progress, cuts) = (Progress::default(), Cuts::default());
+        Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress, cuts }
     }
 
     /// The same weights, shared where they need no widening, on a backend that tracks
@@ -174,6 +180,7 @@ impl<B: Backend> Decoder<B> {
             config: self.config.clone(),
             checkpoint: self.checkpoint.clone(),
             progress: self.progress.clone(),
+            cuts: Cuts::default(),
         }
     }
 
@@ -210,6 +217,28 @@ impl<B: Backend> Decoder<B> {
         bytes.0
     }
 
+    /// `x`, `[cells, d_model]`, times the table that scores tokens, `[d_model, vocab]`: one slice of a
+    /// large vocabulary at a time, so that no second copy of it is ever held.
+    fn sliced(&self, x: Tensor<B, 2>) -> Result<Tensor<B, 2>, ModelError> {
+        let slices = self.slices().map(|slice| Ok(x.clone().matmul(self.scoring(slice)?)));
+        Ok(Tensor::cat(slices.collect::<Result<_, ModelError>>()?, 1))
+    }
+
+    /// The vocabulary in slices.
+    pub(crate) fn slices(&self) -> impl Iterator<Item = Range<usize>> + use<B> {
+        let vocab = self.config.dims.vocab;
+        (0..vocab).step_by(VOCAB_AT_ONCE).map(move |from| from..vocab.min(from + VOCAB_AT_ONCE))
+    }
+
+    /// What scores a slice of the vocabulary, `[d_model, tokens]`.
+    pub(crate) fn scoring(&self, slice: Range<usize>) -> Result<Tensor<B, 2>, ModelError> {
+        let device = self.norm.gain.val().device();
+        match &self.head {
+            Some(head) => head.columns(slice.start, slice.len(), &device),
+            None => self.embedding.turned_columns(slice.start, slice.len(), &device),
+        }
+    }
+
     pub(crate) fn plan(&self) -> &Plan {
         &self.config.plan
     }
@@ -225,6 +254,7 @@ impl<B: Backend> Decoder<B> {
             config: self.config.clone(),
             checkpoint: self.checkpoint.clone(),
             progress: self.progress.clone(),
+            cuts: Cuts::default(),
         }
     }
 
@@ -393,23 +423,17 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
 
     fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
         let ([rows, width, d_model], vocab) = (hidden.dims(), self.config.dims.vocab);
-        let (x, device) = (hidden.reshape([rows * width, d_model]), self.device());
+        let x = hidden.reshape([rows * width, d_model]);
         let matrix = self.head.as_ref().unwrap_or(&self.embedding);
         let logits = match matrix.param().map(Param::val).filter(|table| table.dtype() == x.dtype()) {
             Some(table) if self.head.is_some() => x.matmul(table),
             Some(table) => x.matmul(table.transpose()),
-            None => {
-                // One slice of a large vocabulary at a time, so that no second copy of it is ever held.
-                let slices = (0..vocab).step_by(VOCAB_AT_ONCE).map(|from| {
-                    let len = VOCAB_AT_ONCE.min(vocab - from);
-                    let slice = match self.head {
-                        Some(_) => matrix.columns(from, len, &device)?,
-                        None => matrix.turned_columns(from, len, &device)?,
-                    };
-                    Ok(x.clone().matmul(slice))
-                });
-                Tensor::cat(slices.collect::<Result<_, ModelError>>()?, 1)
+            None if self.cuts.are_open() => {
+                let logits = self.sliced(x.clone().detach())?.detach().require_grad();
+                self.cuts.add((x, logits.clone()));
+                logits
             }
+            None => self.sliced(x)?,
         };
         Ok(soft_cap(logits, self.config.plan.logit_cap).reshape([rows, width, vocab]))
     }

@@ -52,6 +52,7 @@ mod cache;
 mod chat;
 mod checkpoint;
 mod config;
+mod cuts;
 mod decode;
 mod decoder;
 mod error;

@@ -12,6 +12,7 @@ use burn::tensor::{
 use tempfile::SpooledTempFile;
 
 use crate::block::Block;
+use crate::cuts::Cut;
 use crate::forward::{Pass, Prepared};
 use crate::{Decoder, KvCache, LayerDone, ModelError};
 
@@ -149,8 +150,14 @@ impl<B: AutodiffBackend> Decoder<B> {
         for (i, x) in xs.into_iter().enumerate() {
             let x = x.detach().require_grad();
             let hidden = self.end(x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
-            let mut gradients = loss(i, hidden)?.backward();
-            slopes.push(slope(&x, &mut gradients, self.blocks.len())?);
+            // A graph of its own, which the loss may use up.
+            let leaf = hidden.clone().detach().require_grad();
+            self.cuts.open();
+            let loss = loss(i, leaf.clone());
+            let cuts = self.cuts.close::<B>();
+            let own = self.across(loss?, cuts, &leaf)?;
+            let mut gradients = (hidden * Tensor::from_inner(own)).sum().backward();
+            slopes.push(x.grad_remove(&mut gradients).ok_or_else(|| self.unreached())?);
         }
         for layer in (0..self.blocks.len()).rev() {
             let block = self.blocks[layer].tracked(&device)?;
@@ -163,7 +170,8 @@ impl<B: AutodiffBackend> Decoder<B> {
                 let y =
                     self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
                 let mut gradients = (y * Tensor::from_inner(own.clone())).sum().backward();
-                *own = slope(&x, &mut gradients, layer)?;
+                let path = ParamPath::of(layer, Projection::Q);
+                *own = x.grad_remove(&mut gradients).ok_or(ProbeError::NoGradient { path })?;
                 for projection in self.dims().block_projections() {
                     let path = ParamPath::of(layer, projection);
                     let param = block.linear(projection).and_then(|linear| linear.weight.param());
@@ -178,14 +186,37 @@ impl<B: AutodiffBackend> Decoder<B> {
     }
 }
 
-/// The gradient with respect to what the block of this number is given.
-fn slope<B: AutodiffBackend>(
-    x: &Tensor<B, 3>,
-    gradients: &mut B::Gradients,
-    layer: usize,
-) -> Result<Tensor<B::InnerBackend, 3>, ProbeError> {
-    let path = ParamPath::of(layer.saturating_sub(1), Projection::Down);
-    x.grad_remove(gradients).ok_or(ProbeError::NoGradient { path })
+impl<B: AutodiffBackend> Decoder<B> {
+    /// A loss's gradient with respect to the model's output: straight, and by way of what was
+    /// unembedded for it.
+    fn across(
+        &self,
+        loss: Tensor<B, 1>,
+        cuts: Vec<Cut<B>>,
+        output: &Tensor<B, 3>,
+    ) -> Result<Tensor<B::InnerBackend, 3>, ProbeError> {
+        let mut gradients = loss.backward();
+        let mut sum = output.grad_remove(&mut gradients);
+        for (hidden, logits) in cuts {
+            let Some(slope) = logits.grad_remove(&mut gradients) else { continue };
+            let mut own = hidden.clone().inner().zeros_like();
+            for slice in self.slices() {
+                let scoring = self.scoring(slice.clone())?.inner().transpose();
+                own = own + slope.clone().narrow(1, slice.start, slice.len()).matmul(scoring);
+            }
+            let mut behind = (hidden * Tensor::from_inner(own)).sum().backward();
+            sum = match (sum, output.grad_remove(&mut behind)) {
+                (Some(sum), Some(own)) => Some(sum + own),
+                (sum, own) => sum.or(own),
+            };
+        }
+        sum.ok_or_else(|| self.unreached())
+    }
+
+    fn unreached(&self) -> ProbeError {
+        let last = self.blocks.len().saturating_sub(1);
+        ProbeError::NoGradient { path: ParamPath::of(last, Projection::Down) }
+    }
 }
 
 /// Bytes of tensors put aside that stay in memory; beyond it they go to a temporary file.
