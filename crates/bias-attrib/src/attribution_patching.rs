@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_core::{Convention, Site};
-use bias_probe::HookedModel;
+use bias_probe::{HookedModel, wide};
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::align::{Alignment, donors};
@@ -56,7 +56,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
                 let effect =
                     (alignment.difference(other.inner(), own) * slope).reshape([rows * width, count]);
                 let sums = channels.entry(site).or_insert_with(|| vec![0.0; count]);
-                let effect = read(effect.sum_dim(0), ValuesOf::Site(site))?;
+                let effect = read(wide(effect).sum_dim(0), ValuesOf::Site(site))?;
                 sums.iter_mut().zip(effect).for_each(|(sum, e)| *sum += f64::from(e));
             }
         }

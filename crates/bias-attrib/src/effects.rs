@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bias_core::TokenRole;
-use bias_probe::{DifferentiableModel, NoObserver, Sequence};
+use bias_probe::{DifferentiableModel, NoObserver, Sequence, wide};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use crate::gap::Gap;
@@ -256,7 +256,7 @@ fn effects<A: AutodiffBackend>(
         }
         let gradients = weighted(tracked, &worths).backward();
         for ((path, ..), sum) in dims.projections().zip(&mut sums) {
-            let own = model.gradient(&path, &gradients)?;
+            let own = wide(model.gradient(&path, &gradients)?);
             *sum = Some(match sum.take() {
                 Some(sum) => sum + own,
                 None => own,
@@ -269,7 +269,7 @@ fn effects<A: AutodiffBackend>(
     }
     let mut effect = Vec::with_capacity(dims.prunable_weights());
     for ((path, ..), sum) in dims.projections().zip(sums) {
-        let weight = model.weight(&path)?.inner();
+        let weight = wide(model.weight(&path)?.inner());
         match sum {
             Some(sum) => effect.extend(read(-(weight * sum), ValuesOf::Param(path))?),
             None => effect.resize(effect.len() + weight.shape().num_elements(), 0.0),

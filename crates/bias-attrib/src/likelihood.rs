@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch, wide};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
@@ -53,7 +53,7 @@ pub(crate) fn branches<B: Backend>(
     let n = places.len();
     // Only where something is predicted: a vocabulary is large.
     let at = hidden.reshape([rows * width, d_model]).select(0, ints(places)).unsqueeze_dim(0);
-    let logits = model.unembed(at)?.reshape([n, vocab]).div_scalar(temperature);
+    let logits = wide(model.unembed(at)?).reshape([n, vocab]).div_scalar(temperature);
     Ok(log_softmax(logits, 1).reshape([n * vocab]).select(0, ints(picks)))
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn branches<B: Backend>(
 pub(crate) fn weighted<B: Backend>(log_probs: Tensor<B, 1>, worths: &[f64]) -> Tensor<B, 1> {
     let worths: Vec<f32> = worths.iter().map(|w| *w as f32).collect();
     let shape = [worths.len()];
-    let worths = Tensor::from_data(TensorData::new(worths, shape), &log_probs.device());
+    let worths = Tensor::from_data(TensorData::new(worths, shape), (&log_probs.device(), log_probs.dtype()));
     (log_probs * worths).sum()
 }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bias_core::{Convention, ModelDims, ParamPath, ParamScores};
-use bias_probe::{DifferentiableModel, ProbeError};
+use bias_probe::{DifferentiableModel, ProbeError, wide};
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
@@ -140,7 +140,7 @@ impl SignedGap {
         };
         let mut add = |i: usize, path: &ParamPath, gradient: Tensor<B::InnerBackend, 2>| {
             // The way round that models compute and hold it in, so that sums run fast.
-            let gradient = gradient.transpose();
+            let gradient = wide(gradient).transpose();
             let level = (self.guard > 0.0).then(|| gradient.clone() * parts[i].sign);
             let sums = match open.remove(path) {
                 Some(Sums { carried, level: sum }) => Sums {
@@ -178,7 +178,7 @@ impl SignedGap {
     ) -> Result<ParamScores, AttribError> {
         let missing = || ProbeError::NoSuchParam { path: path.clone() };
         let (_, projection) = path.projection().ok_or_else(missing)?;
-        let weight = model.weight(path)?.inner().transpose();
+        let weight = wide(model.weight(path)?.inner()).transpose();
         let carried = match sums.level {
             Some(level) => sums.carried * weight.clone() - (level * weight).abs() * (self.guard / 2.0),
             None => sums.carried * weight,

@@ -1,5 +1,5 @@
 use bias_core::{Convention, ParamScores};
-use bias_probe::{DifferentiableModel, NoObserver};
+use bias_probe::{DifferentiableModel, NoObserver, wide};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use crate::likelihood::{branch_log_probs, weighted};
@@ -68,7 +68,7 @@ fn scores<B: AutodiffBackend>(
             let share = answer.weight / mass / answer.tokens.len() as f64;
             let gradients = weighted(log_probs, &vec![share; answer.tokens.len()]).backward();
             for ((path, ..), sum) in model.dims().projections().zip(&mut sums) {
-                let own = model.gradient(&path, &gradients)?.abs();
+                let own = wide(model.gradient(&path, &gradients)?).abs();
                 *sum = Some(match sum.take() {
                     Some(sum) => sum + own,
                     None => own,
@@ -77,7 +77,7 @@ fn scores<B: AutodiffBackend>(
         }
     }
     let scores = model.dims().projections().zip(sums).map(|((path, ..), sum)| {
-        let weight = model.weight(&path)?.inner().abs();
+        let weight = wide(model.weight(&path)?.inner()).abs();
         let shape = weight.dims();
         let sum = sum.unwrap_or_else(|| weight.zeros_like());
         let values = read(weight * sum, ValuesOf::Param(path.clone()))?;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bias_core::ParamPath;
-use burn::tensor::{Bool, Element as _, Tensor, TensorData, backend::Backend};
+use burn::tensor::{Bool, Tensor, TensorData, backend::Backend, get_device_settings};
 
 use crate::undo::stored;
 use crate::{BitMatrix, Mask, MaskError, MaskTarget, Undo};
@@ -112,14 +112,14 @@ pub(crate) fn passed_on(bits: &BitMatrix, weight: &TensorData, means: &[f64]) ->
     sums
 }
 
-/// A bias with something added, in its own type; a new one in the type of the backend.
+/// A bias with something added, in its own type; a new one in the type the device computes in.
 fn raised<B: Backend>(
     path: &ParamPath,
     bias: Option<Tensor<B, 1>>,
     mut by: Vec<f64>,
     device: &B::Device,
 ) -> Result<Tensor<B, 1>, MaskError> {
-    let mut dtype = B::FloatElem::dtype();
+    let mut dtype = get_device_settings::<B>(device).float_dtype.into();
     if let Some(bias) = bias.map(Tensor::into_data) {
         if bias.num_elements() != by.len() {
             let (expected, found) = (by.len(), bias.num_elements());

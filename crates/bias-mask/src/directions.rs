@@ -104,7 +104,7 @@ impl Directions {
         let own = weight.dtype();
         let wide = weight.clone().cast(B::FloatElem::dtype());
         let basis = TensorData::new(self.basis.clone(), self.shape);
-        let basis = Tensor::<B, 2>::from_data(basis, &weight.device());
+        let basis = Tensor::<B, 2>::from_data(basis, (&weight.device(), wide.dtype()));
         let along = match self.side {
             Side::Output => basis.clone().matmul(basis.transpose().matmul(wide.clone())),
             Side::Input => wide.clone().matmul(basis.clone()).matmul(basis.transpose()),

@@ -1,4 +1,5 @@
 use bias_core::Projection;
+use bias_probe::{computed_in, wide};
 use burn::module::{Module, Param};
 use burn::tensor::{
     Tensor, TensorData,
@@ -46,9 +47,9 @@ pub(crate) fn param<B: Backend, const D: usize>(data: TensorData, device: &B::De
     Param::from_tensor(Tensor::from_data(data, (device, dtype)))
 }
 
-/// A tensor in the type the backend computes in.
+/// A tensor in the type the device computes in.
 pub(crate) fn widened<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, D> {
-    let own = <B::FloatElem as burn::tensor::Element>::dtype();
+    let own = computed_in::<B>(&tensor.device());
     if tensor.dtype() == own { tensor } else { tensor.cast(own) }
 }
 
@@ -110,8 +111,9 @@ impl Follow {
 
 impl<B: Backend> Norm<B> {
     /// What is normed and what it is divided by, `[cells, channels]` and `[cells, 1]`:
-    /// Zhang & Sennrich 2019 (RMS), Ba et al. 2016.
+    /// Zhang & Sennrich 2019 (RMS), Ba et al. 2016. In f32 at least.
     pub(crate) fn parts(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let x = wide(x);
         let x = match kind {
             NormKind::Rms | NormKind::RmsPlusOne => x,
             NormKind::Layer => x.clone() - x.mean_dim(1),
@@ -123,14 +125,14 @@ impl<B: Backend> Norm<B> {
     /// Gain and bias.
     pub(crate) fn finish(&self, normalized: Tensor<B, 2>, kind: NormKind) -> Tensor<B, 2> {
         let gain = match kind {
-            NormKind::RmsPlusOne => self.gain.val().add_scalar(1.0),
-            NormKind::Rms | NormKind::Layer => self.gain.val(),
+            NormKind::RmsPlusOne => wide(self.gain.val()).add_scalar(1.0),
+            NormKind::Rms | NormKind::Layer => wide(self.gain.val()),
         };
         let y = normalized * gain.unsqueeze();
-        match &self.bias {
-            Some(bias) => y + bias.val().unsqueeze(),
+        widened(match &self.bias {
+            Some(bias) => y + wide(bias.val()).unsqueeze(),
             None => y,
-        }
+        })
     }
 
     /// Over the last axis, `[cells, channels]`.

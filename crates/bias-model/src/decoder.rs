@@ -3,7 +3,8 @@ use std::ops::Range;
 use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use bias_mask::{BitMatrix, MaskError, MaskTarget};
 use bias_probe::{
-    DifferentiableModel, HookedModel, Loss, Observer, ProbeError, TakeGradient, TokenBatch, gradients_in_turn,
+    DifferentiableModel, HookedModel, Loss, Observer, ProbeError, TakeGradient, TokenBatch, computed_in,
+    gradients_in_turn,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{
@@ -71,7 +72,12 @@ impl<B: Backend> Decoder<B> {
     ) -> Result<Self, ModelError> {
         let (dims, layout) = (config.dims, config.plan.layout);
         let narrow = [DType::BF16, DType::F16].iter().all(|dtype| B::supports_dtype(device, *dtype));
-        let precision = if precision == Precision::Stored && !narrow { Precision::F32 } else { precision };
+        let precision = match (narrow, computed_in::<B>(device)) {
+            _ if precision == Precision::Mapped => precision,
+            (true, DType::BF16 | DType::F16) => Precision::Stored,
+            (true, _) => precision,
+            (false, _) => Precision::F32,
+        };
         let mut tensors = checkpoint.tensors()?;
         let base = config.base(|name| tensors.has(name));
         tensors.ignore(|name| layout.redundant.iter().any(|ending| name.ends_with(ending)));

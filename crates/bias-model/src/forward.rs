@@ -1,5 +1,5 @@
 use bias_core::{BlockSite, ModelDims, Site};
-use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch, wide};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 
@@ -75,11 +75,15 @@ impl<B: Backend> Pass<'_, B> {
         self.observer.at(Site::Block(layer, at), self.batch, value)
     }
 
-    /// The same for `[rows·width, channels]`.
+    /// The same for `[rows·width, channels]`; an observer sees all sites in the type computed in.
     fn see_flat(&mut self, site: Site, value: Tensor<B, 2>) -> Result<Tensor<B, 2>, ProbeError> {
-        let ([cells, channels], rows) = (value.dims(), self.batch.rows());
-        let seen = self.observer.at(site, self.batch, value.reshape([rows, cells / rows, channels]))?;
-        Ok(seen.reshape([cells, channels]))
+        if !self.observer.wants(site) {
+            return Ok(value);
+        }
+        let ([cells, channels], rows, dtype) = (value.dims(), self.batch.rows(), value.dtype());
+        let value = widened(value).reshape([rows, cells / rows, channels]);
+        let seen = self.observer.at(site, self.batch, value)?.reshape([cells, channels]);
+        Ok(if seen.dtype() == dtype { seen } else { seen.cast(dtype) })
     }
 
     /// A norm where there is one, its inside in sight.
@@ -234,7 +238,7 @@ impl<B: Backend> Decoder<B> {
         let scores = scores.mask_fill(pass.prepared.blocked[own.window].clone(), f32::NEG_INFINITY);
         let mut see = |at, value| pass.observer.at_attention(Site::Block(layer, at), pass.batch, value);
         let scores = see(BlockSite::Scores, scores)?;
-        let pattern = see(BlockSite::Pattern, softmax(scores, 3))?;
+        let pattern = see(BlockSite::Pattern, widened(softmax(wide(scores), 3)))?;
         let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
         let mixed = pass.prepared.queries.join(mixed.reshape([rows, heads, width, d_head]));
         let mixed = pass.see(layer, BlockSite::HeadOutput, mixed)?;

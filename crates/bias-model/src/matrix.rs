@@ -1,7 +1,8 @@
 use bias_mask::BitMatrix;
+use bias_probe::computed_in;
 use burn::module::{Module, Param};
 use burn::tensor::{
-    Element as _, Int, Tensor, TensorData,
+    DType, Int, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 
@@ -226,11 +227,10 @@ impl<B: Backend> Matrix<B> {
     }
 }
 
-/// In the type the backend computes in.
+/// In the type the device computes in.
 fn on_device<B: Backend>(data: TensorData, device: &B::Device) -> Tensor<B, 2> {
-    let data = data.convert::<B::FloatElem>();
-    let dtype = B::FloatElem::dtype();
-    Tensor::from_data(data, (device, dtype))
+    let own = computed_in::<B>(device);
+    Tensor::from_data(data.convert_dtype(own), (device, own))
 }
 
 /// A matrix that a load could not find: what did not fit the config is left empty, and the
@@ -239,9 +239,9 @@ pub(crate) fn present<B: Backend, const D: usize>(
     data: Option<TensorData>,
     device: &B::Device,
 ) -> Param<Tensor<B, D>> {
-    use burn::tensor::DType;
     let data = data.unwrap_or_else(|| TensorData::new(Vec::<f32>::new(), [0; D]));
-    // Weights that the backend computes with as they are need no narrower type kept.
-    let narrow = data.dtype != DType::F32;
-    if narrow { param(data, device) } else { param(data.convert::<B::FloatElem>(), device) }
+    // Only what is narrower than what is computed in is kept as it is.
+    let own = computed_in::<B>(device);
+    let narrow = data.dtype != DType::F32 && data.dtype.size() < own.size();
+    param(if narrow { data } else { data.convert_dtype(own) }, device)
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-/// How weights are held. Computations are in the backend's own float type
-/// either way: f32 on a CPU.
+/// How weights are held. Computations are in the device's own float type either way: f32,
+/// unless burn's `set_default_dtypes` has said bf16; then weights are held in that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

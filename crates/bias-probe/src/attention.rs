@@ -1,7 +1,7 @@
 use bias_core::{BlockSite, HeadId, Site, TokenRole};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use crate::{Observer, ProbeError, TokenBatch};
+use crate::{Observer, ProbeError, TokenBatch, wide, wide_from};
 
 /// Mean attention that each head pays from the answer's tokens to the name's tokens.
 ///
@@ -67,7 +67,7 @@ fn weights<B: Backend>(batch: &TokenBatch, device: &B::Device) -> (Tensor<B, 4>,
             }
         }
     }
-    (Tensor::from_data(TensorData::new(weights, [rows, 1, width, width]), device), counted)
+    (wide_from(TensorData::new(weights, [rows, 1, width, width]), device), counted)
 }
 
 impl<B: Backend> Observer<B> for NameAttention {
@@ -93,7 +93,7 @@ impl<B: Backend> Observer<B> for NameAttention {
         let [rows, heads, width, _] = value.dims();
         // As a matrix product: broadcasting over heads is slow on CPU backends.
         let cells = width * width;
-        let flat = value.clone().reshape([rows, heads, cells]);
+        let flat = wide(value.clone()).reshape([rows, heads, cells]);
         let per_head = flat.matmul(weights.reshape([rows, cells, 1])).sum_dim(0);
         let data = per_head
             .into_data()

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use bias_core::TokenRole;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 
-use crate::ProbeError;
+use crate::{ProbeError, wide_from};
 
 /// The tokens of one prompt (and its answer), each with its role.
 ///
@@ -338,7 +338,8 @@ impl TokenBatch {
         self.positions[row * self.width..][..self.width].iter().max().map_or(0, |p| p + 1)
     }
 
-    /// A token's weight where it has the role, else 0, one row per role: `[roles, rows·width]`.
+    /// A token's weight where it has the role, else 0, one row per role: `[roles, rows·width]`;
+    /// [`wide`](crate::wide), to take sums with.
     #[must_use]
     pub fn role_weights<B: Backend>(&self, roles: &[TokenRole], device: &B::Device) -> Tensor<B, 2> {
         let own = |role| {
@@ -346,7 +347,7 @@ impl TokenBatch {
             tokens.map(move |(own, weight)| if *own == role { *weight } else { 0.0 })
         };
         let flags: Vec<f32> = roles.iter().flat_map(|role| own(*role)).collect();
-        Tensor::from_data(TensorData::new(flags, [roles.len(), self.rows * self.width]), device)
+        wide_from(TensorData::new(flags, [roles.len(), self.rows * self.width]), device)
     }
 }
 

@@ -35,6 +35,7 @@
 //! | squares | [`SquareSums`]: streaming sums of squares per channel and token role |
 //! | attention | [`NameAttention`]: attention from answer tokens to the name's tokens |
 //! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
+//! | wide | [`wide`], [`wide_from`], [`computed_in`]: sums and norms in f32 where a device computes in bf16 |
 //! | capture | [`Capture`]: whole activations, to memory or safetensors |
 
 mod attention;
@@ -50,6 +51,7 @@ mod statistics;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod wide;
 mod write;
 
 pub use attention::NameAttention;
@@ -63,3 +65,4 @@ pub use patch::{Alignment, Patch};
 pub use squares::{ChannelSquares, SquareSums};
 pub use statistics::{ChannelStats, GroupStats};
 pub use stats::StatsCollector;
+pub use wide::{computed_in, wide, wide_from};

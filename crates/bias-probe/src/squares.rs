@@ -4,7 +4,7 @@ use bias_core::{ModelDims, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::sites::WantedSites;
-use crate::{Observer, ProbeError, TokenBatch};
+use crate::{Observer, ProbeError, TokenBatch, wide};
 
 const ROLES: usize = TokenRole::REAL.len();
 
@@ -77,7 +77,7 @@ impl<B: Backend> Observer<B> for SquareSums {
             self.sequences += batch.rows() as u64;
         }
         let [rows, width, channels] = value.dims();
-        let flat = value.clone().reshape([rows * width, channels]);
+        let flat = wide(value.clone()).reshape([rows * width, channels]);
         let squares = flat.clone() * flat;
         let per_role = batch.role_weights::<B>(&TokenRole::REAL, &value.device()).matmul(squares);
         let data = per_role

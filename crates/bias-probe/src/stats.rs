@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::sites::WantedSites;
 use crate::statistics::{ChannelStats, Sums};
-use crate::{Observer, ProbeError, TokenBatch};
+use crate::{Observer, ProbeError, TokenBatch, wide, wide_from};
 
 pub(crate) const ROLES: usize = TokenRole::REAL.len();
 
@@ -171,13 +171,13 @@ impl<B: Backend> Observer<B> for StatsCollector {
             weights[place * cells + cell] = *weight;
             counts[place] += f64::from(*weight);
         }
-        let flat = value.clone().reshape([cells, channels]);
+        let flat = wide(value.clone()).reshape([cells, channels]);
         let read = |tensor: Tensor<B, 2>| {
             let data = tensor.into_data().convert::<f32>();
             data.to_vec::<f32>().map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })
         };
         let places = groups * ROLES;
-        let weight = Tensor::<B, 2>::from_data(TensorData::new(weights.clone(), [places, cells]), &device);
+        let weight: Tensor<B, 2> = wide_from(TensorData::new(weights.clone(), [places, cells]), &device);
         let sum = read(weight.clone().matmul(flat.clone()))?;
         let square = read(weight.matmul(flat.clone() * flat.clone()))?;
         let largest = if self.max { read(flat)? } else { Vec::new() };

@@ -1,5 +1,5 @@
 use bias_model::{LanguageModel, ModelError};
-use bias_probe::{HookedModel as _, NoObserver, Sequence, TokenBatch};
+use bias_probe::{HookedModel as _, NoObserver, Sequence, TokenBatch, wide};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
@@ -28,7 +28,7 @@ pub fn token_log_probs<B: Backend>(
         }
         let targets: Tensor<B, 2, Int> =
             Tensor::from_data(TensorData::new(targets, [rows * width, 1]), &device);
-        let log_p = log_softmax(logits.reshape([rows * width, vocab]), 1).gather(1, targets);
+        let log_p = log_softmax(wide(logits).reshape([rows * width, vocab]), 1).gather(1, targets);
         let log_p = log_p
             .into_data()
             .convert::<f32>()

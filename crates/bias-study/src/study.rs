@@ -5,7 +5,8 @@ use std::time::Instant;
 use bias_attrib::Contrast;
 use bias_mask::{Intervention, Mask};
 use bias_model::{Decoder, LanguageModel};
-use bias_probe::{HookedModel as _, Sequence};
+use bias_probe::{HookedModel as _, Sequence, computed_in};
+use burn::tensor::DType;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use indicatif::ProgressBar;
 use sha2::{Digest as _, Sha256};
@@ -78,6 +79,16 @@ impl<A: AutodiffBackend> std::fmt::Debug for Study<'_, A> {
     }
 }
 
+/// What tensors are computed with, and how if otherwise than usual.
+fn backend<B: Backend>(device: &B::Device) -> String {
+    let mut name = B::name(device);
+    let dtype = computed_in::<B>(device);
+    if dtype != DType::F32 {
+        name += &format!(" in {}", dtype.name());
+    }
+    name
+}
+
 impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// Takes a loaded model (called `name` in the results) and the prompts to ask it.
     ///
@@ -100,7 +111,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         });
         let provenance = Provenance {
             format: Provenance::FORMAT.into(),
-            program: Program::this(A::InnerBackend::name(&model.model().device())),
+            program: Program::this(backend::<A::InnerBackend>(&model.model().device())),
             model: ModelInfo {
                 name: name.into(),
                 fingerprint: bias_model::MaskTarget::fingerprint(model.model()).unwrap_or_default().into(),

@@ -2,7 +2,7 @@
 
 use bias_core::TokenRole;
 use bias_model::{Decoder, HookedModel as _};
-use bias_probe::{Observer, ProbeError, Sequence, TokenBatch};
+use bias_probe::{Observer, ProbeError, Sequence, TokenBatch, wide, wide_from};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::AutodiffModule;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, Optimizer as _};
@@ -135,9 +135,9 @@ pub fn text_loss<A: AutodiffBackend, T: AsRef<Text>>(
     let device = model.device();
     let logits = model.logits(&batch, observer)?;
     let vocab = logits.dims()[2];
-    let log_p = log_softmax(logits.reshape([rows * width, vocab]), 1);
+    let log_p = log_softmax(wide(logits).reshape([rows * width, vocab]), 1);
     let targets: Tensor<A, 2, Int> = Tensor::from_data(TensorData::new(targets, [rows * width, 1]), &device);
-    let weights: Tensor<A, 2> = Tensor::from_data(TensorData::new(weights, [rows * width, 1]), &device);
+    let weights: Tensor<A, 2> = wide_from(TensorData::new(weights, [rows * width, 1]), &device);
     Ok(-(log_p.gather(1, targets) * weights).sum())
 }
 
