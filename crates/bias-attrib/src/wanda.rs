@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use bias_core::{Convention, ModelDims, ParamPath, ParamScores};
-use bias_mask::{Mask, top_difference_scaled};
+use bias_mask::{Mask, top_difference_on_device, top_difference_scaled};
 use bias_probe::{ChannelStats, HookedModel, ProbeError, StatsCollector};
 use burn::tensor::backend::Backend;
 
@@ -107,6 +107,27 @@ impl GroupNorms {
             let [a, b] = self.norms(&path)?;
             let (taken, spared) = direction.order(a.as_slice(), b.as_slice());
             let bits = top_difference_scaled(&path, &weights, shape, [taken, spared], fraction)?;
+            mask.insert(path, bits)?;
+        }
+        Ok(mask)
+    }
+
+    /// The same, made where the weights are, without bringing them to the host: for a GPU.
+    /// Scores are made in f32, so those that are nearly equal may be chosen otherwise.
+    ///
+    /// # Errors
+    /// As [`top_difference_on_device`].
+    pub fn difference_on_device<B: Backend>(
+        &self,
+        model: &impl HookedModel<B>,
+        fraction: f64,
+        direction: Direction,
+    ) -> Result<Mask, AttribError> {
+        let mut mask = Mask::default();
+        for (path, ..) in model.dims().projections() {
+            let [a, b] = self.norms(&path)?;
+            let (taken, spared) = direction.order(a.as_slice(), b.as_slice());
+            let bits = top_difference_on_device(&path, model.weight(&path)?, [taken, spared], fraction)?;
             mask.insert(path, bits)?;
         }
         Ok(mask)

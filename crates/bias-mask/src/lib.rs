@@ -28,6 +28,7 @@
 //! | comparison | [`select`], [`ComparisonGroup`]: the highest scores per matrix, per row, of all, or n of every m |
 //! | select | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_carriers`]: what methods choose |
 //! | carriers | [`Carriers`]: the last of these from scores that come matrix by matrix and are not kept |
+//! | device | [`top_fraction_on_device`], [`top_difference_on_device`]: the same, of scores that stay on a GPU |
 //! | rank | the `k` highest scores, exactly, in parallel |
 //! | units | [`unit_mask`], [`head_mask`], [`group_mask`], [`neuron_mask`], [`layer_mask`]: the weights of whole units |
 //! | aggregate | [`aggregate`]: scores of weights, summed to scores of units |
@@ -45,6 +46,7 @@ mod bits;
 mod carriers;
 mod changes;
 mod comparison;
+mod device;
 mod directions;
 mod error;
 mod file;
@@ -63,6 +65,7 @@ pub use bits::BitMatrix;
 pub use carriers::Carriers;
 pub use changes::{Change, ChangeId, Changes};
 pub use comparison::{ComparisonGroup, select};
+pub use device::{top_difference_on_device, top_fraction_on_device};
 pub use directions::{Directions, Side};
 pub use error::MaskError;
 pub use mask::{Mask, Meeting};

@@ -22,7 +22,7 @@ const BUCKETS: usize = 1 << 16;
 const NAN: u32 = u32::MAX;
 
 /// `f32` to `u32` so that order is kept; `-0.0` equals `0.0`.
-fn key(score: f32) -> u32 {
+pub(crate) fn key(score: f32) -> u32 {
     if score.is_nan() {
         return NAN;
     }
@@ -30,7 +30,8 @@ fn key(score: f32) -> u32 {
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
-fn score_of(key: u32) -> f32 {
+/// What [`key`] made the number of.
+pub(crate) fn score_of(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
 }
 

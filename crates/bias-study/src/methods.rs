@@ -33,6 +33,8 @@ pub struct Seen<'a, A: AutodiffBackend> {
     pub seed: u64,
     /// Threads that run side by side.
     pub threads: usize,
+    /// Whether Wanda's weights are chosen where they are, as on a GPU.
+    pub select_on_device: bool,
     pub(crate) gap: KnownGap,
 }
 
@@ -248,7 +250,11 @@ fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, Attri
 fn wanda<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
     let norms = Arc::new(Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?);
     let (model, own) = (seen.model.clone(), Arc::clone(&norms));
-    let at = move |share| own.difference(&model, share, Direction::BWithoutA);
+    let there = seen.select_on_device;
+    let at = move |share| match there {
+        true => own.difference_on_device(&model, share, Direction::BWithoutA),
+        false => own.difference(&model, share, Direction::BWithoutA),
+    };
     let model = seen.model.clone();
     let apart = move || {
         let scores = model.dims().projections().map(|(path, ..)| norms.scores(&model, &path));

@@ -19,6 +19,9 @@ pub struct StudyOptions {
     pub neutral: Vec<String>,
     /// Threads that run prompts side by side: the cores of a CPU, 1 on an accelerator.
     pub threads: usize,
+    /// Chooses Wanda's weights where they are, without bringing them to the host: for a GPU
+    /// ([`GroupNorms::difference_on_device`](bias_attrib::GroupNorms::difference_on_device)).
+    pub select_on_device: bool,
     /// Where to keep masks and every finished piece of work, so that a study that was stopped can go on; if anywhere.
     pub out: Option<PathBuf>,
     /// Which part of the study [`Study::work`](crate::Study::work) does; several may share a folder.
@@ -34,6 +37,7 @@ impl Default for StudyOptions {
             focus: None,
             neutral: Vec::new(),
             threads: 1,
+            select_on_device: false,
             out: None,
             shard: None,
             experiments: vec![Experiment::Transfer, Experiment::Groups],

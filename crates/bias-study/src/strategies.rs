@@ -62,8 +62,13 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
     evidence: &[&Evidence],
     trained_on: &TrainedOn,
     seed: u64,
+    on_device: bool,
 ) -> Result<Vec<Candidate>, StudyError> {
     let mut candidates = Vec::new();
+    let difference = |norms: &GroupNorms, direction| match on_device {
+        true => norms.difference_on_device(model, WANDA_FRACTION, direction),
+        false => norms.difference(model, WANDA_FRACTION, direction),
+    };
     let draw = |of: &str| derived_seed(seed, &format!("{trained_on:?} {of}"));
     let mut add = |method: &str, budget: String, mask: Mask| {
         let (method, trained_on) = (method.to_owned(), trained_on.clone());
@@ -72,11 +77,10 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
     if let Some((first, rest)) = evidence.split_first() {
         let norms = rest.iter().try_fold(first.norms.clone(), |sum, e| sum.merge(&e.norms))?;
         let at = percent(WANDA_FRACTION);
-        let b_without_a = norms.difference(model, WANDA_FRACTION, Direction::BWithoutA)?;
-        add("wanda-a-b", at.clone(), norms.difference(model, WANDA_FRACTION, Direction::AWithoutB)?);
+        let b_without_a = difference(&norms, Direction::BWithoutA)?;
+        add("wanda-a-b", at.clone(), difference(&norms, Direction::AWithoutB)?);
         if !rest.is_empty() {
-            let own =
-                evidence.iter().map(|e| e.norms.difference(model, WANDA_FRACTION, Direction::BWithoutA));
+            let own = evidence.iter().map(|e| difference(&e.norms, Direction::BWithoutA));
             let own = own.collect::<Result<Vec<_>, _>>()?;
             add("wanda-common", at.clone(), Mask::common(&own)?);
         }

@@ -80,11 +80,14 @@ impl<A: AutodiffBackend> std::fmt::Debug for Study<'_, A> {
 }
 
 /// What tensors are computed with, and how if otherwise than usual.
-fn backend<B: Backend>(device: &B::Device) -> String {
+fn backend<B: Backend>(device: &B::Device, select_on_device: bool) -> String {
     let mut name = B::name(device);
     let dtype = computed_in::<B>(device);
     if dtype != DType::F32 {
         name += &format!(" in {}", dtype.name());
+    }
+    if select_on_device {
+        name += ", selecting there";
     }
     name
 }
@@ -111,7 +114,10 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         });
         let provenance = Provenance {
             format: Provenance::FORMAT.into(),
-            program: Program::this(backend::<A::InnerBackend>(&model.model().device())),
+            program: Program::this(backend::<A::InnerBackend>(
+                &model.model().device(),
+                options.select_on_device,
+            )),
             model: ModelInfo {
                 name: name.into(),
                 fingerprint: bias_model::MaskTarget::fingerprint(model.model()).unwrap_or_default().into(),
@@ -266,8 +272,13 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             budget,
             seed: self.options.settings.seed,
             threads: self.side_by_side(),
+            select_on_device: self.select_on_device(),
             gap: KnownGap::default(),
         }
+    }
+
+    pub(crate) fn select_on_device(&self) -> bool {
+        self.options.select_on_device
     }
 
     pub(crate) fn seed(&self) -> u64 {

@@ -181,7 +181,9 @@ impl<A: AutodiffBackend> Study<'_, A> {
             || -> Vec<Contrast> { own.iter().map(|place| self.contrast(*place, reference)).collect() };
         let evidence = || -> Vec<&Evidence> { own.iter().map(|place| &self.evidence[place]).collect() };
         let mut candidates = match job.what {
-            What::Weights => weight_masks::<A>(model, &evidence(), trained_on, seed)?,
+            What::Weights => {
+                weight_masks::<A>(model, &evidence(), trained_on, seed, self.select_on_device())?
+            }
             What::Layers => return layer_masks(model.dims(), &evidence(), trained_on, seed),
             What::Pursuit => {
                 pursuit_masks(&self.seen(&contrasts(), self.weights(PURSUIT_BUDGET)), trained_on)?
