@@ -5,14 +5,23 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
+use bias_mask::{Intervention, top_carriers};
+use bias_metrics::{Arm, Bootstrap, NameAnswers, NameMoments, Weighting, parse_answer, smd, smd_resampled};
 use bias_model::{Decoding, HookedModel as _, LanguageModel};
 use bias_probe::{NoObserver, Sequence, SquareSums, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use criterion::{Criterion, criterion_group, criterion_main};
 
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/emergent")
+}
+
 fn model() -> LanguageModel<Flex> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/emergent");
-    LanguageModel::load(&folder, &Default::default()).unwrap()
+    LanguageModel::load(&folder(), &Default::default()).unwrap()
+}
+
+fn loading(c: &mut Criterion) {
+    c.bench_function("load the embedded model", |b| b.iter(|| black_box(model())));
 }
 
 fn prompts(model: &LanguageModel<Flex>, surname: &str) -> Vec<Sequence> {
@@ -70,7 +79,8 @@ fn attribution(c: &mut Criterion) {
         prompts.into_iter().zip(answers).map(respondent).collect()
     };
     let contrast = Contrast { a: arm("Becker"), b: arm("Washington") };
-    let tracked = model.model().differentiable::<Autodiff<Flex>>();
+    let mut pruned = model.model().clone();
+    let tracked = pruned.differentiable::<Autodiff<Flex>>();
     let mut group = c.benchmark_group("16 prompts with their answers");
     group.sample_size(20);
     group.bench_function("Wanda", |b| {
@@ -80,7 +90,42 @@ fn attribution(c: &mut Criterion) {
         b.iter(|| black_box(SignedGap::default().attribute(&tracked, &contrast).unwrap()));
     });
     group.finish();
+
+    let scores = SignedGap::default().attribute(&tracked, &contrast).unwrap();
+    c.bench_function("choose 1000 weights of all", |b| {
+        b.iter(|| black_box(top_carriers(&scores, 1000).unwrap()));
+    });
+    let mask = top_carriers(&scores, 1000).unwrap();
+    c.bench_function("apply a mask of 1000 weights and take it back", |b| {
+        b.iter(|| mask.apply(&mut pruned, Intervention::Zero).unwrap().revert(&mut pruned).unwrap());
+    });
 }
 
-criterion_group!(benches, forward, attribution);
+/// 40 names with 100 answers each.
+fn numbers(c: &mut Criterion) {
+    let texts = ["$1,200", "I'd offer about 950 dollars.", "between 900 and 1,100", "I cannot say.", "1.1k"];
+    c.bench_function("read 5 answers", |b| {
+        b.iter(|| texts.iter().filter_map(|text| parse_answer(black_box(text)).value).sum::<f64>());
+    });
+    let name = |i: usize| {
+        let values = (0..100).map(|j| ((500 + (i * 37 + j * 61) % 400) as f64, 1.0)).collect();
+        let arm = if i.is_multiple_of(2) { Arm::A } else { Arm::B };
+        NameAnswers { arm, values, unparsed: 0.0, unexplored: 0.0 }
+    };
+    let names: Vec<NameAnswers> = (0..40).map(name).collect();
+    let moments = || names.iter().map(NameAnswers::moments).collect::<Vec<NameMoments>>();
+    c.bench_function("standardized difference of 40 names × 100 answers", |b| {
+        b.iter(|| black_box(smd(&moments(), Weighting::Draws).unwrap()));
+    });
+    let moments = moments();
+    let arms: Vec<Arm> = moments.iter().map(|m| m.arm).collect();
+    c.bench_function("its bootstrap interval", |b| {
+        b.iter(|| {
+            let resampled = |picks: &[usize]| smd_resampled(&moments, picks, Weighting::Draws).ok()?.value();
+            black_box(Bootstrap::new(0).interval(&arms, resampled).unwrap())
+        });
+    });
+}
+
+criterion_group!(benches, loading, forward, attribution, numbers);
 criterion_main!(benches);

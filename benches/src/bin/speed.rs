@@ -54,7 +54,7 @@ enum Request {
     Machine { n: usize, bytes: usize },
     /// Next-token scores after each prompt's last token.
     Logits { prompts: Vec<Vec<u32>> },
-    /// Sums of squares at the input of every matrix, so many prompts at a time.
+    /// Sums of squares at the input of every matrix, so many prompts at a time on all threads together.
     Statistics { prompts: Vec<Vec<u32>>, batch: usize },
     /// Answers: so many samples, or with none the exact distribution.
     Answers { prompts: Vec<Vec<u32>>, samples: Option<u32>, temperature: f64, length: usize, stop: Vec<u32> },
@@ -131,11 +131,9 @@ fn serve(model: &Decoder<Flex>, threads: usize, request: Request) -> Result<Valu
         Request::Statistics { prompts, batch } => {
             let prompts = chains(prompts)?;
             let started = Instant::now();
-            let mut sums = SquareSums::linear_inputs(model.dims());
-            for prompts in prompts.chunks(batch) {
-                model.hidden(&TokenBatch::new(prompts)?, &mut sums)?;
-            }
-            let sums = sums.finish()?;
+            let rows = batch.div_ceil(threads);
+            let batches = prompts.chunks(rows).map(TokenBatch::new).collect::<Result<Vec<_>, _>>()?;
+            let sums = SquareSums::linear_inputs(model.dims()).side_by_side(model, &batches, threads)?;
             let seconds = started.elapsed().as_secs_f64();
             let totals = model.dims().projections().map(|(_, layer, p)| {
                 let own = sums.sums(p.input_site(layer), &TokenRole::REAL);

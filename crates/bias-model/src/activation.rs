@@ -28,6 +28,9 @@ impl Activation {
 
     pub(crate) fn apply<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
         match self {
+            // On backends that compute on one core, a sigmoid takes a branch per element, which half
+            // of them mispredict. Not where gradients are tracked: that of exp(-x) may be infinite.
+            Self::Silu if !B::ad_enabled(&x.device()) => x.clone() / x.neg().exp().add_scalar(1.0),
             Self::Silu => silu(x),
             Self::Gelu => gelu(x),
             Self::GeluTanh => gelu_approximate(x),

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bias_core::{ModelDims, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::sites::WantedSites;
-use crate::{Observer, ProbeError, TokenBatch, wide};
+use crate::{HookedModel, Observer, ProbeError, TokenBatch, wide};
 
 const ROLES: usize = TokenRole::REAL.len();
 
@@ -43,6 +44,46 @@ impl SquareSums {
     #[must_use]
     pub fn linear_inputs(dims: &ModelDims) -> Self {
         Self::new(dims.projections().map(|(_, layer, p)| p.input_site(layer)))
+    }
+
+    /// Runs batches side by side, each thread with a handle of its own on the model, and adds up:
+    /// for processors, where what is not a matrix product uses one core. The result does not depend
+    /// on the number of threads.
+    ///
+    /// # Errors
+    /// What the model's passes and [`finish`](Self::finish) fail with;
+    /// [`ProbeError::EmptyBatch`] without batches.
+    pub fn side_by_side<B: Backend, M: HookedModel<B> + Clone + Send>(
+        &self,
+        model: &M,
+        batches: &[TokenBatch],
+        threads: usize,
+    ) -> Result<ChannelSquares, ProbeError> {
+        let next = AtomicUsize::new(0);
+        let work = |model: &M| {
+            let mut mine = Vec::new();
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(batch) = batches.get(i) else { return Ok::<_, ProbeError>(mine) };
+                let mut sums = self.clone();
+                model.hidden(batch, &mut sums)?;
+                mine.push((i, sums.finish()?));
+            }
+        };
+        let others: Vec<M> = (1..threads.min(batches.len())).map(|_| model.clone()).collect();
+        let mut done = std::thread::scope(|scope| {
+            let work = &work;
+            let others: Vec<_> = others.into_iter().map(|m| scope.spawn(move || work(&m))).collect();
+            let mut done = work(model)?;
+            for other in others {
+                done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok::<_, ProbeError>(done)
+        })?;
+        done.sort_by_key(|(i, _)| *i);
+        let mut done = done.into_iter().map(|(_, sums)| sums);
+        let first = done.next().ok_or(ProbeError::EmptyBatch)?;
+        done.try_fold(first, |sum, own| sum.merge(&own))
     }
 
     /// The sums, once every batch has run.
