@@ -125,7 +125,7 @@ fn serve(model: &Decoder<Flex>, threads: usize, request: Request) -> Result<Valu
             let batch = TokenBatch::new(&chains(prompts)?)?;
             let hidden = model.hidden(&batch, &mut NoObserver)?;
             let last = hidden.narrow(1, batch.width() - 1, 1);
-            let logits = model.unembed(last).into_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
+            let logits = model.unembed(last)?.into_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
             Ok(json!({ "seconds": started.elapsed().as_secs_f64(), "logits": logits[..8] }))
         }
         Request::Statistics { prompts, batch } => {
