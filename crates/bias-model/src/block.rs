@@ -204,6 +204,15 @@ impl<B: Backend> Block<B> {
         self.with_weights(|weight| weight.read(device))
     }
 
+    /// Its matrices.
+    pub(crate) fn into_matrices(self) -> impl Iterator<Item = Matrix<B>> {
+        let Self { q, k, v, o, gate, up, down, .. } = self;
+        [Some(q), Some(k), Some(v), Some(o), gate, Some(up), Some(down)]
+            .into_iter()
+            .flatten()
+            .map(|linear| linear.weight)
+    }
+
     /// Has the system read ahead what is left in the file.
     pub(crate) fn ahead(&self) {
         Projection::ALL.into_iter().filter_map(|p| self.linear(p)).for_each(|linear| linear.weight.ahead());

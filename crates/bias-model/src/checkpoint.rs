@@ -31,7 +31,13 @@ struct Files {
     folder: PathBuf,
     shards: Vec<Mapped>,
     fingerprint: OnceLock<String>,
+    /// Where matrices were read to that are done with. Memory that was never used before is
+    /// much slower to write to.
+    spare: Mutex<Vec<Vec<f32>>>,
 }
+
+/// Matrices' buffers kept for those to come: as many as a block has.
+const SPARE: usize = 7;
 
 /// The files that an index names: all in its own folder, all safetensors.
 pub(crate) fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
@@ -68,7 +74,12 @@ impl Checkpoint {
             parse(&shard)?;
             shards.push(shard);
         }
-        Ok(Self(Arc::new(Files { folder: folder.into(), shards, fingerprint: OnceLock::new() })))
+        Ok(Self(Arc::new(Files {
+            folder: folder.into(),
+            shards,
+            fingerprint: OnceLock::new(),
+            spare: Mutex::default(),
+        })))
     }
 
     /// The folder.
@@ -148,6 +159,21 @@ impl Checkpoint {
         let shard = &self.0.shards[at.shard];
         shard.check()?;
         values.ok_or_else(|| ModelError::NotFinite { path: shard.path.clone(), tensor: at.name.clone() })
+    }
+
+    /// A buffer for so many values, with whatever was in it.
+    pub(crate) fn buffer(&self, len: usize) -> Vec<f32> {
+        let mut spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |own: &Vec<f32>| (len..=2 * len).contains(&own.capacity());
+        spare.iter().position(fits).map_or_else(Vec::new, |at| spare.swap_remove(at))
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn give_back(&self, buffer: Vec<f32>) {
+        let mut spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE {
+            spare.push(buffer);
+        }
     }
 
     /// Has the system read a tensor ahead.

@@ -47,7 +47,7 @@ pub struct Decoder<B: Backend> {
     config: ModelConfig,
     /// Where it came from.
     #[module(skip)]
-    checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<Checkpoint>,
     #[module(skip)]
     pub(crate) progress: Progress,
     #[module(skip)]
@@ -279,6 +279,12 @@ impl<B: Backend> Decoder<B> {
     }
 }
 
+/// Whether a device is this machine's processor, so that tensors lie in its memory.
+pub(crate) fn on_host<B: Backend>(device: &B::Device) -> bool {
+    let name = B::name(device);
+    ["flex", "ndarray"].iter().any(|host| name.contains(host))
+}
+
 /// Refuses what this machine's memory cannot hold, where the device is its processor.
 fn fits<B: Backend>(
     checkpoint: &Checkpoint,
@@ -286,8 +292,7 @@ fn fits<B: Backend>(
     precision: Precision,
     device: &B::Device,
 ) -> Result<(), ModelError> {
-    let name = B::name(device);
-    if !["flex", "ndarray"].iter().any(|host| name.contains(host)) {
+    if !on_host::<B>(device) {
         return Ok(());
     }
     let least = if precision == Precision::F32 { size_of::<f32>() } else { 0 };

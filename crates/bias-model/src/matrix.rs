@@ -42,8 +42,9 @@ impl InFile {
         let Some(part) = &self.part else {
             return self.checkpoint.read(&self.at, widen::whole(&view, Precision::F32));
         };
-        let mut data = self.checkpoint.read(&self.at, widen::turned(&view, part, Precision::F32))?;
         let [out, inner] = part.shape;
+        let buffer = self.checkpoint.buffer(out * inner);
+        let mut data = self.checkpoint.read(&self.at, widen::turned_into(&view, part, buffer))?;
         self.clear(&mut data, |i| i % inner * out + i / inner)?;
         Ok(data)
     }
@@ -126,6 +127,11 @@ impl<B: Backend> Matrix<B> {
     /// Held from here on, with what it is now.
     pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
         Ok(if self.is_left() { Self::held(Param::from_tensor(self.value(device)?)) } else { self.clone() })
+    }
+
+    /// What it was read to, if nobody else holds it.
+    pub(crate) fn into_buffer(self) -> Option<Vec<f32>> {
+        self.held?.into_value().into_data().into_vec::<f32>().ok()
     }
 
     /// Has the system read it ahead.

@@ -13,7 +13,9 @@ use tempfile::SpooledTempFile;
 
 use crate::block::Block;
 use crate::cuts::Cut;
+use crate::decoder::on_host;
 use crate::forward::{Pass, Prepared};
+use crate::matrix::Matrix;
 use crate::{Decoder, KvCache, LayerDone, ModelError};
 
 /// A batch, and the cache that its keys and values are appended to.
@@ -30,6 +32,16 @@ impl<B: Backend> Decoder<B> {
             after.ahead();
         }
         Ok(block)
+    }
+
+    /// Lets go of a block that was read, and keeps its memory for the next.
+    fn done_with(&self, block: Block<B>) {
+        // Elsewhere it would have to be brought here first.
+        if let Some(checkpoint) = &self.checkpoint
+            && on_host::<B>(&self.device())
+        {
+            block.into_matrices().filter_map(Matrix::into_buffer).for_each(|b| checkpoint.give_back(b));
+        }
     }
 
     fn tell(&self, done: usize, batches: impl Iterator<Item = usize>, backward: bool) {
@@ -55,6 +67,7 @@ impl<B: Backend> Decoder<B> {
                 let pass = &mut Pass { batch, prepared, observer, cache: None };
                 *x = self.block(layer, &block, x.clone(), pass)?;
             }
+            self.done_with(block);
             self.tell(layer + 1, batches.iter().map(cells), false);
         }
         let ended = batches.iter().zip(&prepared).zip(xs);
@@ -106,6 +119,7 @@ impl<B: Backend> Decoder<B> {
                     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 })
             })?;
+            self.done_with(block);
             self.tell(layer + 1, states.iter().map(|state| cells(state.batch)), false);
         }
         let ended = states.into_iter().map(|State { batch, prepared, x, .. }| {
@@ -143,6 +157,7 @@ impl<B: AutodiffBackend> Decoder<B> {
                 inputs.put(x.clone().inner())?;
                 *x = self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
             }
+            self.done_with(block);
             self.tell(layer + 1, batches.iter().map(cells), false);
         }
         // Of each block's output, from the last to the first.

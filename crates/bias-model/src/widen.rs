@@ -28,12 +28,14 @@ impl Part {
 /// A float type of the file.
 trait Stored: Copy {
     const WIDTH: usize;
+    const ZERO: Self;
     fn read(bytes: &[u8]) -> Self;
     fn finite(self) -> bool;
 }
 
 impl Stored for f32 {
     const WIDTH: usize = 4;
+    const ZERO: Self = 0.0;
     fn read(b: &[u8]) -> Self {
         Self::from_le_bytes([b[0], b[1], b[2], b[3]])
     }
@@ -44,6 +46,7 @@ impl Stored for f32 {
 
 impl Stored for bf16 {
     const WIDTH: usize = 2;
+    const ZERO: Self = Self::ZERO;
     fn read(b: &[u8]) -> Self {
         Self::from_le_bytes([b[0], b[1]])
     }
@@ -54,6 +57,7 @@ impl Stored for bf16 {
 
 impl Stored for f16 {
     const WIDTH: usize = 2;
+    const ZERO: Self = Self::ZERO;
     fn read(b: &[u8]) -> Self {
         Self::from_le_bytes([b[0], b[1]])
     }
@@ -101,12 +105,35 @@ pub(crate) fn turned(view: &TensorView<'_>, part: &Part, precision: Precision) -
     let Part { place, shape: [out, inner], transposed } = *part;
     by_type!(view.dtype(), precision, |S, T| {
         let values = if transposed {
-            runs::<S, T>(view.data(), &place, [out, inner])
+            runs::<S, T>(view.data(), &place, [out, inner], Vec::new())
         } else {
-            turn::<S, T>(view.data(), &place, [out, inner])
+            turn::<S, T>(view.data(), &place, [out, inner], Vec::new())
         };
         Some(TensorData::new(values?, [inner, out]))
     })
+}
+
+/// The same as f32, in a buffer that is not needed any more.
+pub(crate) fn turned_into(view: &TensorView<'_>, part: &Part, buffer: Vec<f32>) -> Option<TensorData> {
+    fn of<S: Stored>(data: &[u8], part: &Part, buffer: Vec<f32>) -> Option<Vec<f32>>
+    where
+        f32: From<S>,
+    {
+        let Part { place, shape, transposed } = *part;
+        if transposed {
+            runs::<S, f32>(data, &place, shape, buffer)
+        } else {
+            turn::<S, f32>(data, &place, shape, buffer)
+        }
+    }
+    let (data, [out, inner]) = (view.data(), part.shape);
+    let values = match view.dtype() {
+        Dtype::F32 => of::<f32>(data, part, buffer),
+        Dtype::BF16 => of::<bf16>(data, part, buffer),
+        Dtype::F16 => of::<f16>(data, part, buffer),
+        _ => None,
+    };
+    Some(TensorData::new(values?, [inner, out]))
 }
 
 /// Rows of a matrix that lies as `[out, in]`, as they lie.
@@ -174,8 +201,9 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
     data: &[u8],
     place: &Place,
     [out, inner]: [usize; 2],
+    mut values: Vec<T>,
 ) -> Option<Vec<T>> {
-    let mut values = vec![T::default(); out * inner];
+    values.resize(out * inner, T::default());
     if values.is_empty() {
         return Some(values);
     }
@@ -192,36 +220,83 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
     finite.reduce(|| true, |a, b| a & b).then_some(values)
 }
 
+/// Side of the tiles that a matrix is transposed in: gathered row by row and written out column by
+/// column, both in runs. Columns lie a power of two apart, and writing across many of them would
+/// keep missing the cache.
+const TILE: usize = 32;
+
 /// Rows of an `[out, in]` matrix, transposed, on all cores.
 fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
     data: &[u8],
     place: &Place,
     [out, inner]: [usize; 2],
+    mut values: Vec<T>,
 ) -> Option<Vec<T>> {
-    // A tile is gathered row by row and written out column by column, both in runs: columns
-    // lie a power of two apart, and writing across many of them would keep missing the cache.
-    const TALL: usize = 32;
-    const WIDE: usize = 64;
-    let mut values = vec![T::default(); out * inner];
+    const WIDE: usize = 2 * TILE;
+    values.resize(out * inner, T::default());
     if values.is_empty() {
         return Some(values);
     }
+    let starts: Vec<usize> = (0..out).map(|r| place.row(r) * inner * S::WIDTH).collect();
     let finite = values.par_chunks_mut(WIDE * out).enumerate().map(|(block, values)| {
         let (column, width) = (block * WIDE, values.len() / out);
         let mut finite = true;
-        let mut tile = [[T::default(); WIDE]; TALL];
-        for first in (0..out).step_by(TALL) {
-            let tall = TALL.min(out - first);
-            for (r, tile) in (first..).zip(&mut tile[..tall]) {
-                let at = (place.row(r) * inner + column) * S::WIDTH;
-                finite &= read::<S, T>(&data[at..][..width * S::WIDTH], &mut tile[..width]);
-            }
-            for c in 0..width {
-                let to = &mut values[c * out + first..][..tall];
-                to.iter_mut().zip(&tile).for_each(|(to, row)| *to = row[c]);
+        for first in (0..out).step_by(TILE) {
+            let rows = &starts[first..out.min(first + TILE)];
+            for c in (0..width).step_by(TILE) {
+                let (at, to) = ((column + c) * S::WIDTH, &mut values[c * out + first..]);
+                finite &= match <&[usize; TILE]>::try_from(rows) {
+                    Ok(rows) if c + TILE <= width => tile::<S, T>(data, rows, at, to, out),
+                    _ => edge::<S, T>(data, rows, at, TILE.min(width - c), to, out),
+                };
             }
         }
         finite
     });
     finite.reduce(|| true, |a, b| a & b).then_some(values)
+}
+
+/// A whole tile: its sizes are known, so that its loops are unrolled.
+fn tile<S: Stored, T: From<S> + Copy>(
+    data: &[u8],
+    rows: &[usize; TILE],
+    at: usize,
+    to: &mut [T],
+    out: usize,
+) -> bool {
+    let mut tile = [[S::ZERO; TILE]; TILE];
+    for (row, tile) in rows.iter().zip(&mut tile) {
+        let run = &data[row + at..][..TILE * S::WIDTH];
+        tile.iter_mut().zip(run.chunks_exact(S::WIDTH)).for_each(|(to, bytes)| *to = S::read(bytes));
+    }
+    let mut finite = true;
+    for c in 0..TILE {
+        let to = &mut to[c * out..][..TILE];
+        for (to, row) in to.iter_mut().zip(&tile) {
+            finite &= row[c].finite();
+            *to = T::from(row[c]);
+        }
+    }
+    finite
+}
+
+/// What is left of a matrix at its ends.
+fn edge<S: Stored, T: From<S>>(
+    data: &[u8],
+    rows: &[usize],
+    at: usize,
+    width: usize,
+    to: &mut [T],
+    out: usize,
+) -> bool {
+    let mut finite = true;
+    for (r, row) in rows.iter().enumerate() {
+        let run = &data[row + at..][..width * S::WIDTH];
+        for (c, bytes) in run.chunks_exact(S::WIDTH).enumerate() {
+            let value = S::read(bytes);
+            finite &= value.finite();
+            to[c * out + r] = T::from(value);
+        }
+    }
+    finite
 }
