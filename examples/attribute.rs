@@ -90,9 +90,10 @@ fn run(args: &Args) -> Result<(), Failure> {
         },
         neutral: args.model.neutral(args.neutral.as_deref())?,
         threads: args.model.device.threads(),
+        select_on_device: args.model.device.accelerated(),
         ..StudyOptions::default()
     };
-    on_device!(args.model.device, |B, device| {
+    on_device!(args.model.device.place()?, |B, device| {
         let wanted =
             |own: &Method<B>| own.name == args.method && args.unit.is_none_or(|unit| own.unit == unit);
         let method = Method::<B>::all().into_iter().find(wanted).ok_or_else(|| {

@@ -41,7 +41,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         threads: args.model.device.threads(),
         ..StudyOptions::default()
     };
-    let baselines: Vec<Baseline> = on_device!(args.model.device, |B, device| {
+    let baselines: Vec<Baseline> = on_device!(args.model.device.place()?, |B, device| {
         let model = args.model.load(&device)?;
         Study::<B>::new(model, &args.model.name(), &prompts, options)?.audit()?
     });

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bias_core::UnitKind;
-use bias_examples::cli::{Device, Failure, finish, groups, neutral, share};
+use bias_examples::cli::{Failure, finish, groups, neutral, share};
+use bias_examples::device::DeviceArgs;
 use bias_examples::on_device;
 use bias_examples::variants::variants;
 use bias_model::{Decoding, LanguageModel};
@@ -48,9 +49,8 @@ struct Args {
     /// The two groups compared, as `name_group` begins
     #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
     groups: [String; 2],
-    /// Where the models run
-    #[arg(long, value_enum, default_value_t)]
-    device: Device,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -87,7 +87,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut found = Vec::new();
     for folder in &models {
-        let own = on_device!(args.device, |B, device| benchmark::<B>(args, folder, &device))?;
+        let own = on_device!(args.device.place()?, |B, device| benchmark::<B>(args, folder, &device))?;
         write(&args.out.join(format!("{}.json", own.model)), &serde_json::to_vec_pretty(&own)?)?;
         let page = page(&own);
         write(&args.out.join(format!("{}.md", own.model)), page.as_bytes())?;
@@ -159,6 +159,7 @@ fn benchmark<A: AutodiffBackend>(
         },
         neutral,
         threads: args.device.threads(),
+        select_on_device: args.device.accelerated(),
         ..StudyOptions::default()
     };
     // What was planted is neurons; heads are of interest where nobody knows.

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    on_device!(args.model.device, |B, device| {
+    on_device!(args.model.device.place()?, |B, device| {
         let model = args.model.load::<<B as AutodiffBackend>::InnerBackend>(&device)?;
         let layers = model.model().dims().layers;
         if args.list {

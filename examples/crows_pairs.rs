@@ -43,7 +43,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let set = PairSet::from_csv(args.pairs.as_deref().unwrap_or(&own))?;
     let bar = ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
         .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
-    let scores = on_device!(args.model.device, |B, device| {
+    let scores = on_device!(args.model.device.place()?, |B, device| {
         type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
         score_pairs(&args.model.load::<Inner>(&device)?, &set.pairs, &bar)?
     });

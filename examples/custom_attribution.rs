@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let prompts = args.prompts.load(&args.model)?;
     let threads = args.model.device.threads();
-    on_device!(args.model.device, |B, device| {
+    on_device!(args.model.device.place()?, |B, device| {
         let settings = Settings {
             seed: args.model.seed,
             decoding: args.model.decoding(Decoding::exact_within(1e-2)),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bias_examples::cli::{Device, Failure, finish};
+use bias_examples::cli::{Failure, finish};
+use bias_examples::device::DeviceArgs;
 use bias_examples::on_device;
 use bias_model::{Checkpoint, Decoder, ModelConfig, Parity, Precision, Reference};
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -22,9 +23,8 @@ struct Args {
     /// Folder of cases, with `cases.json` and `prompts.json`; the project's own by default
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
-    /// Where the models run
-    #[arg(long, value_enum, default_value_t)]
-    device: Device,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Hold weights as they are stored instead of widened to f32
     #[arg(long)]
     stored: bool,
@@ -60,7 +60,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     for case in &cases {
         let model = folder.join(&case.name);
         let reference = Reference::load(&model.join("expected.safetensors"), prompts.clone())?;
-        let parity = on_device!(args.device, |B, device| {
+        let parity = on_device!(args.device.place()?, |B, device| {
             compare::<<B as AutodiffBackend>::InnerBackend>(&model, &reference, precision, &device)?
         });
         println!("{}", row(case, &parity));

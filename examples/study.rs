@@ -121,7 +121,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         prompts.thin(QUICK_NAMES / 2, QUICK_NAMES / 2);
     }
     merge(&args.merge, &args.out)?;
-    let found = on_device!(args.model.device, |B, device| study::<B>(args, &prompts, &device))?;
+    let found = on_device!(args.model.device.place()?, |B, device| study::<B>(args, &prompts, &device))?;
     let seconds = started.elapsed().as_secs_f64();
     let Some((results, timing)) = found else {
         println!(
@@ -193,6 +193,7 @@ fn study<A: AutodiffBackend>(
         focus: args.focus.clone(),
         neutral: args.model.neutral(args.neutral.as_deref())?,
         threads: args.model.device.threads(),
+        select_on_device: args.model.device.accelerated(),
         out: Some(args.out.clone()),
         shard: args.shard,
         experiments: Experiment::ALL.into_iter().filter(|own| asked(*own)).collect(),

@@ -12,7 +12,7 @@ step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
 step "other backends compile, and the library without the hub"
-cargo check -p bias-examples --examples --features ndarray,cuda --locked
+cargo check -p bias-examples --examples --features ndarray,cuda,remote --locked
 cargo check -p bias-model --locked
 
 step "docs"
@@ -23,6 +23,6 @@ step "tests"
 cargo test --workspace --locked
 
 step "parity of backends"
-cargo test --workspace --features bias-examples/ndarray --locked --test backends
+cargo test --workspace --features bias-examples/ndarray,bias-examples/remote --locked --test backends --test remote
 
 step "done"

@@ -5,74 +5,14 @@ use std::path::{Path, PathBuf};
 use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, ModelError, ModelSource, Precision};
 use bias_study::{PromptSet, StudyError};
 use burn::tensor::backend::Backend;
+use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::device::DeviceArgs;
 
 /// What the examples end with when something goes wrong.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Where a model runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Device {
-    /// This machine's processor, through burn's flex backend
-    #[default]
-    Cpu,
-    /// The processor through burn's ndarray backend, for comparison
-    #[cfg(feature = "ndarray")]
-    Ndarray,
-    /// The first NVIDIA GPU
-    #[cfg(feature = "cuda")]
-    Cuda,
-}
-
-/// Runs `$body` with `$B` the autodiff backend of a [`Device`] and `$device` its device.
-#[macro_export]
-macro_rules! on_device {
-    ($choice:expr, |$B:ident, $device:ident| $body:expr) => {{
-        match $choice {
-            $crate::cli::Device::Cpu => {
-                type $B = burn::backend::Autodiff<burn::backend::Flex>;
-                let $device = Default::default();
-                $body
-            }
-            #[cfg(feature = "ndarray")]
-            $crate::cli::Device::Ndarray => {
-                type $B = burn::backend::Autodiff<burn::backend::NdArray>;
-                let $device = Default::default();
-                $body
-            }
-            #[cfg(feature = "cuda")]
-            $crate::cli::Device::Cuda => {
-                type $B = burn::backend::Autodiff<burn::backend::Cuda>;
-                let $device = Default::default();
-                $body
-            }
-        }
-    }};
-}
-
-impl Device {
-    /// Prompts per batch: few enough for a processor's caches, many on an accelerator.
-    #[must_use]
-    pub fn batch_rows(self) -> usize {
-        match self {
-            #[cfg(feature = "cuda")]
-            Self::Cuda => 128,
-            _ => 8,
-        }
-    }
-
-    /// How many batches are worth running side by side.
-    #[must_use]
-    pub fn threads(self) -> usize {
-        match self {
-            #[cfg(feature = "cuda")]
-            Self::Cuda => 1,
-            _ => std::thread::available_parallelism().map_or(1, usize::from),
-        }
-    }
-}
 
 /// The folder of the embedded model.
 #[must_use]
@@ -94,9 +34,9 @@ pub struct ModelArgs {
     /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count); the embedded model by default
     #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
     pub model: Option<ModelSource>,
-    /// Where the model runs
-    #[arg(long, value_enum, default_value_t)]
-    pub device: Device,
+    /// Where it runs
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// Hold weights as they are stored (bf16, f16) and widen them when used: half the memory,
     /// slower
     #[arg(long, conflicts_with = "stream")]

@@ -2,10 +2,14 @@
 
 pub mod alibi;
 pub mod cli;
+pub mod device;
 pub mod folder;
 pub mod norm_gap;
 pub mod planted;
 pub mod promises;
+mod reach;
+#[cfg(feature = "remote")]
+pub mod server;
 pub mod training;
 pub mod variants;
 pub mod world;

@@ -1,0 +1,41 @@
+//! Lends this machine's processor or GPU to programs elsewhere.
+
+use std::process::ExitCode;
+
+use bias_examples::cli::{Failure, finish};
+use bias_examples::device::{Compute, Device, DeviceArgs, Place};
+use bias_examples::server::Server;
+use burn::backend::Flex;
+use clap::Parser;
+
+/// Serve a device of this machine: other programs compute on it with --device remote:ws://HOST:PORT.
+///
+/// There is no password and no encryption: whoever reaches the address can compute here and fill the
+/// memory. Listen on this machine only, as is the default, and let others in through a tunnel:
+/// ssh -L 3000:127.0.0.1:3000 THIS_MACHINE. Runs until it is stopped.
+#[derive(Parser)]
+struct Args {
+    /// Address to listen at
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
+    listen: String,
+    /// The device lent: cpu, or with the feature `cuda` also cuda (or cuda:N)
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Device,
+}
+
+fn main() -> ExitCode {
+    finish(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let place = DeviceArgs { name: args.device.clone(), compute: Compute::F32 }.place()?;
+    let server = Server::bind(&args.listen)?;
+    println!("serving {} at ws://{}", args.device, server.address()?);
+    match place {
+        Place::Cpu => server.run::<Flex>(&Default::default()),
+        #[cfg(feature = "cuda")]
+        Place::Cuda(device) => server.run::<burn::backend::Cuda>(&device),
+        _ => return Err(format!("{} cannot be served; cpu and cuda can", args.device).into()),
+    }
+    Ok(())
+}
