@@ -7,6 +7,7 @@ pub mod folder;
 pub mod norm_gap;
 pub mod planted;
 pub mod promises;
+#[cfg(any(feature = "cuda", feature = "remote", test))]
 mod reach;
 #[cfg(feature = "remote")]
 pub mod server;

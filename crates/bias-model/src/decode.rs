@@ -159,7 +159,7 @@ pub fn decode<B: Backend>(
 }
 
 /// Bytes of keys and values that prompts of a streamed model may take together.
-const CACHED: usize = 1 << 30;
+const CACHED: usize = 3 << 29;
 /// Tokens that an answer's tree is taken to need beside its prompt's.
 const TREE: usize = 32;
 

@@ -1,0 +1,70 @@
+//! A model that is left in its file is studied with the same results.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod small;
+
+use bias_core::UnitKind;
+use bias_mask::Mask;
+use bias_model::{HookedModel as _, LanguageModel, LoadOptions, Precision};
+use bias_study::{
+    Baseline, Candidate, Finding, Method, Settings, Study, StudyError, StudyOptions, TrainedOn,
+};
+use burn::backend::{Autodiff, Flex};
+use small::{fixture, prompts};
+
+type B = Autodiff<Flex>;
+
+/// An audit, masks of three methods, and a test of one of them.
+struct Found {
+    audit: Vec<Baseline>,
+    wanda: Mask,
+    carriers: Mask,
+    snip: Result<Finding, StudyError>,
+    tested: String,
+}
+
+fn find(precision: Precision) -> Found {
+    let options = LoadOptions { precision, ..LoadOptions::default() };
+    let model = LanguageModel::load_with(&fixture("emergent"), &options, &Default::default()).unwrap();
+    let prompts = prompts(2, [3, 3]);
+    let options = StudyOptions {
+        settings: Settings { resamples: 50, quick: true, ..Settings::default() },
+        threads: 2,
+        ..StudyOptions::default()
+    };
+    let mut study = Study::<B>::new(model, "embedded", &prompts, options).unwrap();
+    let method = |name| Method::<B>::named(name, UnitKind::Weight).unwrap();
+    let dims = *study.model().model().dims();
+    let wanda = study.find(&method("wanda"), 0, 0.01).unwrap().tops(0.15).unwrap().unwrap();
+    let count = dims.prunable_weights() / 1000;
+    let carriers = study.find(&method("signed-gap"), 0, 0.001).unwrap().mask(&dims, count).unwrap();
+    let snip = study.find(&method("snip"), 0, 0.001);
+    let audit = study.audit().unwrap();
+    let candidate = Candidate {
+        method: "wanda".into(),
+        unit: UnitKind::Weight,
+        budget: "15%".into(),
+        trained_on: TrainedOn::Context(prompts.contexts[0].context.clone()),
+        mask: wanda.clone(),
+    };
+    let tested = format!("{:?}", study.test(&candidate).unwrap());
+    Found { audit, wanda, carriers, snip, tested }
+}
+
+#[test]
+fn a_study_of_a_streamed_model() {
+    let (resident, streamed) = (find(Precision::F32), find(Precision::Mapped));
+    assert_eq!(streamed.audit, resident.audit);
+    assert_eq!(streamed.wanda, resident.wanda);
+    assert_eq!(streamed.tested, resident.tested);
+    // Added up over variations in another order: which of nearly equal scores are chosen may differ.
+    let count = resident.carriers.count();
+    assert_eq!(streamed.carriers.count(), count);
+    let common = resident.carriers.intersection(&streamed.carriers).unwrap().count();
+    assert!(common as f64 >= 0.995 * count as f64, "{common} of {count}");
+    // What needs all gradients at once says so.
+    assert!(resident.snip.is_ok());
+    let refused = streamed.snip.unwrap_err();
+    let mut causes = std::iter::successors(Some(&refused as &dyn std::error::Error), |e| e.source());
+    assert!(causes.any(|cause| cause.to_string().contains("left in its file")), "{refused:?}");
+}
