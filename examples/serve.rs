@@ -30,11 +30,17 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let place = DeviceArgs { name: args.device.clone(), compute: Compute::F32 }.place()?;
     let server = Server::bind(&args.listen)?;
-    println!("serving {} at ws://{}", args.device, server.address()?);
+    let say = || Ok::<_, Failure>(println!("serving {} at ws://{}", args.device, server.address()?));
     match place {
-        Place::Cpu => server.run::<Flex>(&Default::default()),
+        Place::Cpu => {
+            say()?;
+            server.run::<Flex>(&Default::default());
+        }
         #[cfg(feature = "cuda")]
-        Place::Cuda(device) => server.run::<burn::backend::Cuda>(&device),
+        Place::Cuda(device) => {
+            say()?;
+            server.run::<burn::backend::Cuda>(&device);
+        }
         _ => return Err(format!("{} cannot be served; cpu and cuda can", args.device).into()),
     }
     Ok(())

@@ -12,7 +12,7 @@ step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
 step "other backends compile, and the library without the hub"
-cargo check -p bias-examples --examples --features ndarray,cuda,remote --locked
+cargo clippy -p bias-examples --examples --features ndarray,cuda,remote --locked
 cargo check -p bias-benches --bins --features cuda --locked
 cargo check -p bias-model --locked
 

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["torch", "transformers", "accelerate"]
+# dependencies = ["torch==2.15.0", "transformers==5.23.0", "accelerate"]
 # ///
 """What a GPU does, by PyTorch and by this workspace, one after the other. scripts/gpu.sh calls it.
 
@@ -20,7 +20,7 @@ import transformers
 
 
 class Memory:
-    """The most memory in use on the card, looked at every 50 ms."""
+    """The most memory in use on the card beside what was in use before, looked at every 50 ms."""
 
     def __init__(self, index):
         self.index, self.peak, self.done = index, None, threading.Event()
@@ -31,6 +31,9 @@ class Memory:
             return int(subprocess.run(ask, check=True, capture_output=True, text=True).stdout) * 2**20
         except (OSError, ValueError, subprocess.CalledProcessError):
             return None
+
+    def more(self):
+        return self.peak - (self.before or 0) if self.peak is not None else None
 
     def __enter__(self):
         self.before = self.used()
@@ -58,8 +61,8 @@ def ours(args, what, compute, **sizes):
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return None, f"failed: {lines[-1][:120]}", memory.peak
-    return json.loads(done.stdout), None, memory.peak
+        return None, f"failed: {lines[-1][:120]}", memory.more()
+    return json.loads(done.stdout), None, memory.more()
 
 
 def timed(work, device, rounds=4):
@@ -130,7 +133,9 @@ def main():
     found, why, _ = ours(args, "prefill", compute, **sizes)
     if found:
         seconds = median(found)
-        share = 2 * found["matrix_weights"] * tokens / seconds / rate
+        # Every token goes through the matrices, the last of each row through the head.
+        products = found["matrix_weights"] * tokens + found["head_weights"] * found["rows"]
+        share = 2 * products / seconds / rate
         rows += [
             ("loading", f"{found['load']:.1f} s"),
             ("prefill", f"{tokens / seconds:.0f} tokens/s"),

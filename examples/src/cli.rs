@@ -134,7 +134,7 @@ impl ModelArgs {
 }
 
 /// Prompts that pass a layer as one batch, where reading it is what costs.
-const STREAMED_ROWS: usize = 16;
+const STREAMED_ROWS: usize = 40;
 
 /// A bar that shows how far a pass through a streamed model is.
 fn show_layers<B: Backend>(model: &mut Decoder<B>) {

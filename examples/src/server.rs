@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use burn::backend::ir::{BackendIr, OperationIr, TensorId, TensorIr};
 use burn::backend::router::{Runner, RunnerClient as _};
@@ -81,6 +82,8 @@ enum Answer {
 struct Answers {
     sender: Sender<Vec<u8>>,
     receiver: Option<Receiver<Vec<u8>>>,
+    /// A client computes for it.
+    claimed: bool,
 }
 
 type Sessions = Arc<Mutex<HashMap<u64, Answers>>>;
@@ -121,6 +124,9 @@ impl Server {
     }
 }
 
+/// How long answers are waited for before it is asked whether anybody still computes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::Device) {
     let peer = stream.peer_addr().map_or_else(|_| "a client".into(), |peer| peer.to_string());
     let Some((mut socket, path)) = accept(stream) else { return };
@@ -128,7 +134,12 @@ fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::
     let sessions = || sessions.lock().unwrap_or_else(PoisonError::into_inner);
     match path.as_str() {
         "/request" => {
-            let sender = sessions().entry(id).or_insert_with(Answers::new).sender.clone();
+            let sender = {
+                let mut sessions = sessions();
+                let own = sessions.entry(id).or_insert_with(Answers::new);
+                own.claimed = true;
+                own.sender.clone()
+            };
             eprintln!("{peer} computes here");
             compute::<B>(&mut socket, &sender, device);
             sessions().remove(&id);
@@ -136,9 +147,17 @@ fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::
         }
         "/response" => {
             let receiver = sessions().entry(id).or_insert_with(Answers::new).receiver.take();
-            for answer in receiver.into_iter().flatten() {
-                if socket.send(Message::binary(answer)).is_err() {
-                    break;
+            let Some(receiver) = receiver else { return };
+            loop {
+                match receiver.recv_timeout(PATIENCE) {
+                    Ok(answer) if socket.send(Message::binary(answer)).is_ok() => {}
+                    Err(RecvTimeoutError::Timeout) if sessions().get(&id).is_some_and(|own| own.claimed) => {}
+                    // Nobody computes for it, or not any more.
+                    Err(RecvTimeoutError::Timeout) => {
+                        sessions().remove(&id);
+                        break;
+                    }
+                    _ => break,
                 }
             }
             let _ = socket.close(None);
@@ -150,7 +169,7 @@ fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::
 impl Answers {
     fn new() -> Self {
         let (sender, receiver) = channel();
-        Self { sender, receiver: Some(receiver) }
+        Self { sender, receiver: Some(receiver), claimed: false }
     }
 }
 

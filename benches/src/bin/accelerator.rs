@@ -109,7 +109,7 @@ fn measure<A: AutodiffBackend>(
     let dims = *model.dims();
     let mut found = json!({
         "device": args.device.name.to_string(), "load": load, "weight_bytes": model.weight_bytes(),
-        "matrix_weights": dims.prunable_weights() + dims.vocab * dims.d_model,
+        "matrix_weights": dims.prunable_weights(), "head_weights": dims.vocab * dims.d_model,
         "rows": args.rows, "width": args.width, "answer": args.answer,
     });
     let seconds = match args.what {

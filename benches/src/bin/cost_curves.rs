@@ -186,7 +186,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             }
         }
     }
-    // The same statistics through a model that is left in its file.
+    // Gradients through a model that is left in its file.
     for value in SWEEPS[2].values {
         let parent = tempfile::tempdir()?;
         let (size, resident) = ((SWEEPS[2].with)(*value), model(*value)?);

@@ -56,7 +56,7 @@ struct Args {
     #[arg(long, default_value_t = 4)]
     max_new_tokens: usize,
     /// Prompts that pass a layer as one batch
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 40)]
     batch_rows: usize,
     /// Threads
     #[arg(long, default_value_t = 2)]
@@ -149,11 +149,15 @@ impl Report<'_> {
         // and to inputs as much each, after the product itself was taken again.
         let flops = 2.0 * self.weights * (forward + 3.0 * backward);
         let floor = (flops / self.machine.flops).max(passes * self.bytes / self.machine.bytes);
+        let beside = if floor > 0.0 {
+            format!("{floor:.1} | {:.2}", cost.seconds / floor)
+        } else {
+            "– | –".into()
+        };
         println!(
-            "| {what} | {:.1} | {passes:.0} | {:.0} | {floor:.1} | {:.2} | {} |",
+            "| {what} | {:.1} | {passes:.0} | {:.0} | {beside} | {} |",
             cost.seconds,
             forward + backward,
-            cost.seconds / floor,
             cost.peak.map_or("?".into(), |peak| format!("{:.2}", peak as f64 / (1u64 << 30) as f64))
         );
     }
@@ -262,7 +266,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     let tables = 2.0 * (dims.vocab * dims.d_model) as f64;
     let report =
         Report { machine, counted: &counted, weights, bytes: stored as f64 * weights / (weights + tables) };
-    println!("| | seconds | passes | tokens | floor, seconds | ratio | peak RssAnon, GiB |");
+    println!(
+        "| | seconds | passes | tokens, padding included | floor, seconds | ratio | peak RssAnon, GiB |"
+    );
     println!("|---|---|---|---|---|---|---|");
     report.row("open", loading, 0);
 

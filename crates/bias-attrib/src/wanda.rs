@@ -41,7 +41,7 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
             stats.all(group)?;
             let trees = batches(respondents)?;
             let together = trees.iter().map(|trees| token_batch(trees)).collect::<Result<Vec<_>, _>>()?;
-            model.hidden_all(&together, &mut stats)?;
+            model.observe_all(&together, &mut stats)?;
         }
         Ok(GroupNorms { stats: stats.finish()? })
     }

@@ -10,7 +10,8 @@ use crate::{BitMatrix, Mask, MaskError};
 /// The weights that carry most of the bias, of scores that come matrix by matrix and are not
 /// kept: what [`top_carriers`](crate::top_carriers) selects from all of them together.
 ///
-/// It holds 12 bytes for each of at most twice as many weights as may be asked for.
+/// It holds 12 bytes for each of at most twice as many weights as may be asked for, and one or two
+/// million more.
 ///
 /// ```
 /// use bias_core::{Convention, ParamPath, ParamScores, Projection};

@@ -53,7 +53,7 @@ pub(crate) fn widened<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tenso
     if tensor.dtype() == own { tensor } else { tensor.cast(own) }
 }
 
-pub(crate) fn track<A: AutodiffBackend, const D: usize>(
+fn track<A: AutodiffBackend, const D: usize>(
     param: &Param<Tensor<A::InnerBackend, D>>,
 ) -> Param<Tensor<A, D>> {
     Param::from_tensor(Tensor::from_inner(widened(param.val())).require_grad())
@@ -75,7 +75,7 @@ impl<B: Backend> Linear<B> {
 
     fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Linear<A> {
         Linear {
-            weight: self.weight.differentiable(),
+            weight: self.weight.differentiable(follow),
             bias: self.bias.as_ref().map(|bias| follow.param(bias)),
         }
     }

@@ -99,18 +99,26 @@ impl Checkpoint {
 
     /// What masks and results name the model by: SHA-256 over each file's length and the
     /// SHA-256 of each 16 MiB of it, files in name order. In pieces, so that all cores hash;
-    /// all of the files is read, when it is first asked for.
+    /// all of the files is read, when it is first asked for. Files that changed since they were
+    /// opened have a fingerprint that no mask is for.
     pub fn fingerprint(&self) -> &str {
         self.0.fingerprint.get_or_init(|| self.hash())
     }
 
     fn hash(&self) -> String {
         const PIECE: usize = 16 << 20;
+        const CHANGED: &str = "changed while in use";
+        if self.0.shards.iter().any(|shard| shard.check().is_err()) {
+            return CHANGED.into();
+        }
         let mut hash = Sha256::new();
         for Mapped { map, .. } in &self.0.shards {
             hash.update((map.len() as u64).to_le_bytes());
             let pieces: Vec<_> = map.par_chunks(PIECE).map(Sha256::digest).collect();
             pieces.iter().for_each(|piece| hash.update(piece));
+        }
+        if self.0.shards.iter().any(|shard| shard.check().is_err()) {
+            return CHANGED.into();
         }
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }

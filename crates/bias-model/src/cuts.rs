@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -8,9 +8,16 @@ use burn::tensor::{Tensor, backend::Backend};
 /// would have to stay in memory until gradients are taken. Instead its logits become the leaf of
 /// one graph and its input the end of another, and the gradient is carried across by hand.
 ///
-/// Of any backend's tensors: a module's own fields cannot be.
-#[derive(Clone, Default)]
-pub(crate) struct Cuts(Arc<Mutex<Option<Vec<Box<dyn Any + Send>>>>>);
+/// Of any backend's tensors: a module's own fields cannot be. Each handle on a model has its own.
+#[derive(Default)]
+pub(crate) struct Cuts(Mutex<Option<Vec<Box<dyn Any + Send>>>>);
+
+impl Clone for Cuts {
+    /// Whole graphs.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
 
 /// What was unembedded, `[cells, d_model]`, and its logits, `[cells, vocab]`, a leaf.
 pub(crate) type Cut<B> = (Tensor<B, 2>, Tensor<B, 2>);

@@ -441,7 +441,8 @@ fn grow<B: Backend>(
         .collect();
     // Only paths' ends need logits, and not all of a large vocabulary's at once.
     let vocab = model.config().dims.vocab;
-    let at_once = ((1 << 24) / vocab).max(1);
+    let logits = if model.is_streamed() { 1 << 26 } else { 1 << 24 };
+    let at_once = (logits / vocab).max(1);
     for ends in ends.chunks(at_once) {
         let index: Vec<i32> =
             ends.iter().map(|(r, p)| (r * width + p.column - batch.past()) as i32).collect();

@@ -178,11 +178,11 @@ impl<B: Backend> Decoder<B> {
     pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
         let follow = if self.is_streamed() { Follow::Nothing } else { Follow::All };
         Decoder {
-            embedding: self.embedding.differentiable(),
+            embedding: self.embedding.differentiable(follow),
             positions: self.positions.as_ref().map(|positions| follow.param(positions)),
             blocks: self.blocks.iter().map(|block| block.differentiable(follow)).collect(),
             norm: self.norm.differentiable(follow),
-            head: self.head.as_ref().map(Matrix::differentiable),
+            head: self.head.as_ref().map(|head| head.differentiable(follow)),
             config: self.config.clone(),
             checkpoint: self.checkpoint.clone(),
             progress: self.progress.clone(),
@@ -282,7 +282,8 @@ impl<B: Backend> Decoder<B> {
 /// Whether a device is this machine's processor, so that tensors lie in its memory.
 pub(crate) fn on_host<B: Backend>(device: &B::Device) -> bool {
     let name = B::name(device);
-    ["flex", "ndarray"].iter().any(|host| name.contains(host))
+    let inner = name.strip_prefix("autodiff<").and_then(|name| name.strip_suffix('>')).unwrap_or(&name);
+    ["flex", "ndarray"].contains(&inner)
 }
 
 /// Refuses what this machine's memory cannot hold, where the device is its processor.
@@ -421,15 +422,11 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
         self.run(batch, None, observer)
     }
 
-    fn hidden_all(
-        &self,
-        batches: &[TokenBatch],
-        observer: &mut dyn Observer<B>,
-    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+    fn observe_all(&self, batches: &[TokenBatch], observer: &mut dyn Observer<B>) -> Result<(), ProbeError> {
         if self.is_streamed() {
             return self.run_together(batches, observer);
         }
-        batches.iter().map(|batch| self.hidden(batch, observer)).collect()
+        batches.iter().try_for_each(|batch| self.hidden(batch, observer).map(drop))
     }
 
     fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
@@ -530,7 +527,7 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
     }
 
     fn unblank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
-        let undone = self.linear_mut(path)?.weight.unblank(bits);
+        let undone = self.linear_mut(path)?.weight.unblank(bits).map_err(|error| unreadable(path, error))?;
         if undone { Ok(()) } else { Err(MaskError::NoSuchParam { path: path.clone() }) }
     }
 

@@ -6,7 +6,7 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-use crate::block::{param, widened};
+use crate::block::{Follow, param, widened};
 use crate::checkpoint::Located;
 use crate::layout::Place;
 use crate::widen::{self, Part};
@@ -194,7 +194,7 @@ impl<B: Backend> Matrix<B> {
         if let Some(file) = &self.file {
             let as_before = file.read()?;
             // Restored: it need not be held.
-            if value.to_data().as_bytes() == as_before.as_bytes() {
+            if value.to_data().as_bytes() == as_before.convert_dtype(value.dtype()).as_bytes() {
                 self.held = None;
                 return Ok(());
             }
@@ -214,17 +214,32 @@ impl<B: Backend> Matrix<B> {
         }
     }
 
-    /// Takes that back; `false` when it was never done.
-    pub(crate) fn unblank(&mut self, bits: &BitMatrix) -> bool {
-        let Some(file) = &mut self.file else { return false };
-        let Some(at) = file.blanks.iter().rposition(|own| own == bits) else { return false };
+    /// Takes that back; `false` when it was never done. Where other changes had the matrix held
+    /// meanwhile, these weights alone become what they are in the file.
+    pub(crate) fn unblank(&mut self, bits: &BitMatrix) -> Result<bool, ModelError> {
+        let Some(file) = &mut self.file else { return Ok(false) };
+        let Some(at) = file.blanks.iter().rposition(|own| own == bits) else { return Ok(false) };
         file.blanks.remove(at);
-        true
+        let Some(held) = &self.held else { return Ok(true) };
+        let (tensor, part) = (held.val(), file.part);
+        let device = tensor.device();
+        let unreadable = |e| ModelError::Readback { what: "weights", reason: format!("{e:?}") };
+        let (dtype, before) = (tensor.dtype(), file.read()?);
+        let mut values = tensor.into_data().convert::<f32>().into_vec::<f32>().map_err(unreadable)?;
+        let before = before.into_vec::<f32>().map_err(unreadable)?;
+        let [inner, out] = part.map_or(file.at.shape, |Part { shape: [out, inner], .. }| [inner, out]);
+        for i in bits.iter() {
+            let place = i % inner * out + i / inner;
+            values[place] = before[place];
+        }
+        let values = TensorData::new(values, [inner, out]).convert_dtype(dtype);
+        self.set(Tensor::from_data(values, (&device, dtype)))?;
+        Ok(true)
     }
 
     /// On a backend that tracks gradients; what is left in a file is not tracked.
-    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Matrix<A> {
-        Matrix { held: self.held.as_ref().map(crate::block::track::<A, 2>), file: self.file.clone() }
+    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Matrix<A> {
+        Matrix { held: self.held.as_ref().map(|held| follow.param(held)), file: self.file.clone() }
     }
 
     /// The same matrix, tracked from here on.

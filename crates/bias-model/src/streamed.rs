@@ -12,7 +12,6 @@ use burn::tensor::{
 use tempfile::SpooledTempFile;
 
 use crate::block::Block;
-use crate::cuts::Cut;
 use crate::decoder::on_host;
 use crate::forward::{Pass, Prepared};
 use crate::matrix::Matrix;
@@ -54,26 +53,31 @@ impl<B: Backend> Decoder<B> {
         &self,
         batches: &[TokenBatch],
         observer: &mut dyn Observer<B>,
-    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
-        let prepared =
-            batches.iter().map(|batch| Prepared::new(self, batch)).collect::<Result<Vec<_>, _>>()?;
+    ) -> Result<(), ProbeError> {
+        if batches.is_empty() {
+            return Ok(());
+        }
         let mut xs = Vec::with_capacity(batches.len());
-        for (batch, prepared) in batches.iter().zip(&prepared) {
+        for batch in batches {
+            let prepared = &Prepared::new(self, batch)?;
             xs.push(self.begin(&mut Pass { batch, prepared, observer, cache: None })?);
         }
         for layer in 0..self.blocks.len() {
             let block = self.next_block(layer, Some(layer + 1))?;
-            for ((batch, prepared), x) in batches.iter().zip(&prepared).zip(&mut xs) {
+            for (batch, x) in batches.iter().zip(&mut xs) {
+                // Made anew: for many batches it would take as much memory as their activations.
+                let prepared = &Prepared::new(self, batch)?;
                 let pass = &mut Pass { batch, prepared, observer, cache: None };
                 *x = self.block(layer, &block, x.clone(), pass)?;
             }
             self.done_with(block);
             self.tell(layer + 1, batches.iter().map(cells), false);
         }
-        let ended = batches.iter().zip(&prepared).zip(xs);
-        ended
-            .map(|((batch, prepared), x)| self.end(x, &mut Pass { batch, prepared, observer, cache: None }))
-            .collect()
+        for (batch, x) in batches.iter().zip(xs) {
+            let prepared = &Prepared::new(self, batch)?;
+            self.end(x, &mut Pass { batch, prepared, observer, cache: None })?;
+        }
+        Ok(())
     }
 
     /// Several batches with their caches, spread over some threads in every layer.
@@ -82,6 +86,9 @@ impl<B: Backend> Decoder<B> {
         work: &mut [Work<'_, B>],
         threads: usize,
     ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+        if work.is_empty() {
+            return Ok(Vec::new());
+        }
         struct State<'a, B: Backend> {
             batch: &'a TokenBatch,
             cache: &'a mut KvCache<B>,
@@ -142,20 +149,23 @@ impl<B: AutodiffBackend> Decoder<B> {
         loss: &mut Loss<'_, B>,
         take: &mut TakeGradient<'_, B>,
     ) -> Result<(), ProbeError> {
+        if batches.is_empty() {
+            return Ok(());
+        }
         let device = self.device();
-        let prepared =
-            batches.iter().map(|batch| Prepared::new(self, batch)).collect::<Result<Vec<_>, _>>()?;
-        let pass = |i: usize| (&batches[i], &prepared[i]);
+        let prepare = |i: usize| Prepared::new(self, &batches[i]);
         let mut xs = Vec::with_capacity(batches.len());
-        for i in 0..batches.len() {
-            xs.push(self.begin(&mut Pass::unwatched(pass(i), &mut NoObserver))?);
+        for (i, batch) in batches.iter().enumerate() {
+            let pass = (batch, &prepare(i)?);
+            xs.push(self.begin(&mut Pass::unwatched(pass, &mut NoObserver))?);
         }
         let mut inputs = Aside::default();
         for layer in 0..self.blocks.len() {
             let block = self.next_block(layer, Some(layer + 1))?;
             for (i, x) in xs.iter_mut().enumerate() {
                 inputs.put(x.clone().inner())?;
-                *x = self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
+                let pass = (&batches[i], &prepare(i)?);
+                *x = self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
             }
             self.done_with(block);
             self.tell(layer + 1, batches.iter().map(cells), false);
@@ -164,13 +174,9 @@ impl<B: AutodiffBackend> Decoder<B> {
         let mut slopes = Vec::with_capacity(batches.len());
         for (i, x) in xs.into_iter().enumerate() {
             let x = x.detach().require_grad();
-            let hidden = self.end(x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
-            // A graph of its own, which the loss may use up.
-            let leaf = hidden.clone().detach().require_grad();
-            self.cuts.open();
-            let loss = loss(i, leaf.clone());
-            let cuts = self.cuts.close::<B>();
-            let own = self.across(loss?, cuts, &leaf)?;
+            let pass = (&batches[i], &prepare(i)?);
+            let hidden = self.end(x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
+            let own = self.slope(&hidden.clone().detach(), &mut |hidden| loss(i, hidden))?;
             let mut gradients = (hidden * Tensor::from_inner(own)).sum().backward();
             slopes.push(x.grad_remove(&mut gradients).ok_or_else(|| self.unreached())?);
         }
@@ -182,8 +188,8 @@ impl<B: AutodiffBackend> Decoder<B> {
             for (i, own) in slopes.iter_mut().enumerate() {
                 let input = inputs.get(layer * batches.len() + i, &device)?;
                 let x = Tensor::<B, 3>::from_inner(input).require_grad();
-                let y =
-                    self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass(i), &mut NoObserver))?;
+                let pass = (&batches[i], &prepare(i)?);
+                let y = self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
                 let mut gradients = (y * Tensor::from_inner(own.clone())).sum().backward();
                 let path = ParamPath::of(layer, Projection::Q);
                 *own = x.grad_remove(&mut gradients).ok_or(ProbeError::NoGradient { path })?;
@@ -199,33 +205,39 @@ impl<B: AutodiffBackend> Decoder<B> {
         }
         Ok(())
     }
-}
 
-impl<B: AutodiffBackend> Decoder<B> {
-    /// A loss's gradient with respect to the model's output: straight, and by way of what was
-    /// unembedded for it.
-    fn across(
+    /// A loss's gradient with respect to the model's output, whatever the loss does with it.
+    ///
+    /// First the graph from the logits to the loss; then, of the same loss once more, the graph from the
+    /// output to the loss and to what was unembedded, because gradients use up a graph.
+    fn slope(
         &self,
-        loss: Tensor<B, 1>,
-        cuts: Vec<Cut<B>>,
         output: &Tensor<B, 3>,
+        loss: &mut dyn FnMut(Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError>,
     ) -> Result<Tensor<B::InnerBackend, 3>, ProbeError> {
-        let mut gradients = loss.backward();
-        let mut sum = output.grad_remove(&mut gradients);
-        for (hidden, logits) in cuts {
-            let Some(slope) = logits.grad_remove(&mut gradients) else { continue };
+        let mut cut = |output: Tensor<B, 3>| {
+            self.cuts.open();
+            let loss = loss(output);
+            let cuts = self.cuts.close::<B>();
+            Ok::<_, ProbeError>((loss?, cuts))
+        };
+        let leaf = || output.clone().detach().require_grad();
+        let (first, cuts) = cut(leaf())?;
+        let mut gradients = first.backward();
+        let slopes: Vec<_> = cuts.into_iter().map(|(_, logits)| logits.grad_remove(&mut gradients)).collect();
+        let output = leaf();
+        let (mut whole, cuts) = cut(output.clone())?;
+        for ((hidden, _), slope) in cuts.into_iter().zip(slopes) {
+            let Some(slope) = slope else { continue };
             let mut own = hidden.clone().inner().zeros_like();
             for slice in self.slices() {
                 let scoring = self.scoring(slice.clone())?.inner().transpose();
                 own = own + slope.clone().narrow(1, slice.start, slice.len()).matmul(scoring);
             }
-            let mut behind = (hidden * Tensor::from_inner(own)).sum().backward();
-            sum = match (sum, output.grad_remove(&mut behind)) {
-                (Some(sum), Some(own)) => Some(sum + own),
-                (sum, own) => sum.or(own),
-            };
+            whole = whole + (hidden * Tensor::from_inner(own)).sum();
         }
-        sum.ok_or_else(|| self.unreached())
+        let mut gradients = whole.backward();
+        output.grad_remove(&mut gradients).ok_or_else(|| self.unreached())
     }
 
     fn unreached(&self) -> ProbeError {
@@ -264,8 +276,9 @@ impl Aside {
         let (start, shape, dtype) = &self.places[i];
         let end = self.places.get(i + 1).map_or(self.end, |(start, ..)| *start);
         let mut bytes = vec![0; (end - start) as usize];
-        self.file.seek(SeekFrom::Start(*start)).map_err(failed)?;
-        self.file.read_exact(&mut bytes).map_err(failed)?;
+        let unread = |source| ProbeError::from(ModelError::Read { path: std::env::temp_dir(), source });
+        self.file.seek(SeekFrom::Start(*start)).map_err(unread)?;
+        self.file.read_exact(&mut bytes).map_err(unread)?;
         let data = TensorData::from_bytes_vec(bytes, shape.clone(), *dtype);
         Ok(Tensor::from_data(data, (device, *dtype)))
     }

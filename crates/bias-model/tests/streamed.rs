@@ -73,8 +73,8 @@ fn every_case_computes_the_same() {
         }
         let sums = |model: &Decoder<Flex>| {
             let mut sums = SquareSums::linear_inputs(model.dims());
-            let hidden = model.hidden_all(&batches(), &mut sums).unwrap();
-            (hidden.into_iter().map(bits).collect::<Vec<_>>(), sums.finish().unwrap())
+            model.observe_all(&batches(), &mut sums).unwrap();
+            sums.finish().unwrap()
         };
         assert_eq!(sums(&streamed), sums(&resident), "{case}");
         assert_eq!(streamed.to_tensors().unwrap(), resident.to_tensors().unwrap(), "{case}");
@@ -120,11 +120,12 @@ fn gradients(model: &Decoder<Flex>, straight: bool) -> Vec<(usize, ParamPath, Ve
     let model = model.differentiable::<Autodiff<Flex>>();
     let mut found = Vec::new();
     let mut loss = |i: usize, hidden: Tensor<Autodiff<Flex>, 3>| {
+        let hidden = if straight { hidden.mul_scalar(1.5) } else { hidden };
         let logits = model.unembed(hidden.clone())?;
         let [rows, width, vocab] = logits.dims();
         let own =
             burn::tensor::activation::log_softmax(logits, 2).slice([0..rows, 0..width, i..vocab.min(i + 3)]);
-        // By way of the logits, and straight.
+        // By way of the logits, and straight; both by way of a node inside the graph.
         Ok(if straight { own.sum() + hidden.powi_scalar(2).sum() } else { own.sum() })
     };
     model
@@ -236,7 +237,7 @@ fn every_layer_is_told_of() {
     let told: Arc<Mutex<Vec<LayerDone>>> = Arc::default();
     let own = Arc::clone(&told);
     streamed.on_layer(move |layer| own.lock().unwrap().push(*layer));
-    streamed.hidden_all(&batches(), &mut NoObserver).unwrap();
+    streamed.observe_all(&batches(), &mut NoObserver).unwrap();
     let layers = streamed.dims().layers;
     let told = told.lock().unwrap();
     assert_eq!(told.iter().map(|layer| layer.done).collect::<Vec<_>>(), (1..=layers).collect::<Vec<_>>());
@@ -298,10 +299,45 @@ fn weights_that_are_not_numbers_are_refused_when_they_are_read() {
     let path = folder.path().join("model.safetensors");
     let mut bytes = fs::read(&path).unwrap();
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    bytes[header..].chunks_exact_mut(2).for_each(|value| value.copy_from_slice(&0x7fc0u16.to_le_bytes()));
+    let json: serde_json::Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+    let start = json["model.layers.1.mlp.up_proj.weight"]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[header + start..][..2].copy_from_slice(&0x7fc0u16.to_le_bytes());
     fs::write(&path, bytes).unwrap();
-    // Gains are few, and read at once.
-    assert!(matches!(open(folder.path(), Precision::Mapped), Err(ModelError::NotFinite { .. })));
+    let model = open(folder.path(), Precision::Mapped).unwrap();
+    let Err(ProbeError::Weights { source }) = model.hidden(&batches()[0], &mut NoObserver) else {
+        panic!("ran with what is no number")
+    };
+    let error = source.downcast_ref::<ModelError>().unwrap();
+    assert!(
+        matches!(error, ModelError::NotFinite { tensor, .. } if tensor.ends_with("layers.1.mlp.up_proj.weight"))
+    );
+}
+
+/// Changes that do not meet come off in any order, also where one has the matrix held.
+#[test]
+fn changes_that_do_not_meet_come_off_in_any_order() {
+    for case in ["gqa_sharded", "gpt2_hub"] {
+        let [_, mut streamed] = both(case);
+        let (whole, held) = (logits(&streamed), streamed.weight_bytes());
+        let only = |from: usize| {
+            let mut mask = Mask::default().for_model(streamed.fingerprint());
+            let mut bits = BitMatrix::new(streamed.dims().shape(Projection::Up)).unwrap();
+            (from..bits.len()).step_by(7).for_each(|i| bits.insert(i).unwrap());
+            mask.insert(ParamPath::of(1, Projection::Up), bits).unwrap();
+            mask
+        };
+        let (first, second) = (only(0), only(3));
+        let scaled = second.apply(&mut streamed, Intervention::Scale(2.0)).unwrap();
+        let alone = logits(&streamed);
+        scaled.revert(&mut streamed).unwrap();
+        let zeroed = first.apply(&mut streamed, Intervention::Zero).unwrap();
+        let scaled = second.apply(&mut streamed, Intervention::Scale(2.0)).unwrap();
+        zeroed.revert(&mut streamed).unwrap();
+        assert_eq!(logits(&streamed), alone, "{case}");
+        scaled.revert(&mut streamed).unwrap();
+        assert_eq!(logits(&streamed), whole, "{case}");
+        assert_eq!(streamed.weight_bytes(), held, "{case}");
+    }
 }
 
 /// A file of 137 GB that takes no place on the disk, and would take 275 GB of memory: too much

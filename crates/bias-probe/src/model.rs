@@ -25,8 +25,7 @@ pub trait HookedModel<B: Backend> {
     /// A token or position the model does not have, or the observer's own error.
     fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError>;
 
-    /// Runs several batches, which the observer sees in their order at every site, and gives
-    /// each one's final norm's output.
+    /// Runs several batches, which the observer sees in their order at every site.
     ///
     /// By default one after the other. A model that reads its weights from a file while it
     /// runs takes all batches through a layer before it goes on to the next, so that a layer is
@@ -34,12 +33,8 @@ pub trait HookedModel<B: Backend> {
     ///
     /// # Errors
     /// As [`hidden`](Self::hidden).
-    fn hidden_all(
-        &self,
-        batches: &[TokenBatch],
-        observer: &mut dyn Observer<B>,
-    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
-        batches.iter().map(|batch| self.hidden(batch, observer)).collect()
+    fn observe_all(&self, batches: &[TokenBatch], observer: &mut dyn Observer<B>) -> Result<(), ProbeError> {
+        batches.iter().try_for_each(|batch| self.hidden(batch, observer).map(drop))
     }
 
     /// Next-token scores from the final norm's output: `[…, d_model]` → `[…, vocab]`.
@@ -69,7 +64,8 @@ pub trait HookedModel<B: Backend> {
     }
 }
 
-/// What is differentiated of a batch, by its number: a scalar of the final norm's output.
+/// What is differentiated of a batch, by its number: a scalar of the final norm's output. It may be
+/// asked for more than once, and must then be the same.
 pub type Loss<'a, B> = dyn FnMut(usize, Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError> + 'a;
 
 /// Takes a batch's gradient of one matrix, `[out, in]`, on the inner backend.

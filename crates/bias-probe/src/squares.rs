@@ -48,7 +48,8 @@ impl SquareSums {
 
     /// Runs batches side by side, each thread with a handle of its own on the model, and adds up:
     /// for processors, where what is not a matrix product uses one core. The result does not depend
-    /// on the number of threads.
+    /// on the number of threads, nor on what was summed before. A model that reads its weights while it
+    /// runs would read them for every batch: use [`observe_all`](HookedModel::observe_all) there.
     ///
     /// # Errors
     /// What the model's passes and [`finish`](Self::finish) fail with;
@@ -65,7 +66,7 @@ impl SquareSums {
             loop {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(batch) = batches.get(i) else { return Ok::<_, ProbeError>(mine) };
-                let mut sums = self.clone();
+                let mut sums = Self { sums: BTreeMap::new(), sequences: 0, ..self.clone() };
                 model.hidden(batch, &mut sums)?;
                 mine.push((i, sums.finish()?));
             }

@@ -101,7 +101,7 @@ impl StatsCollector {
     }
 
     /// The group, by number, of all rows of all batches that run until something else is said:
-    /// for passes that run [together](crate::HookedModel::hidden_all).
+    /// for passes that run [together](crate::HookedModel::observe_all).
     ///
     /// # Errors
     /// [`ProbeError::NoSuchGroup`].

@@ -58,6 +58,27 @@ impl<B: Backend> Observer<B> for Calls {
     }
 }
 
+/// What each site gives of every batch, in the order it comes.
+#[derive(Default)]
+struct Order(BTreeMap<Site, Vec<Vec<f32>>>);
+
+impl<B: Backend> Observer<B> for Order {
+    fn wants(&self, site: Site) -> bool {
+        !site.is_attention()
+    }
+
+    fn hidden(
+        &mut self,
+        site: Site,
+        _: &TokenBatch,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let values = value.clone().into_data().iter::<f32>().collect();
+        self.0.entry(site).or_default().push(values);
+        Ok(value)
+    }
+}
+
 /// Sets one site to zero.
 struct Zero(Site);
 
@@ -114,6 +135,25 @@ pub fn check_model<B: Backend>(model: &impl HookedModel<B>, tolerance: f32) -> R
     close("other rows must change nothing", &all[width..], &plain, tolerance)?;
     // The short prompt is how the long one begins: what comes later is not seen.
     close("later tokens must not be seen", &own, &plain[..own.len()], tolerance)?;
+
+    let (mut together, mut in_turn) = (Order::default(), Order::default());
+    let third = Sequence::chain(tokens[..3].to_vec(), roles[..3].to_vec())?;
+    let batches = [alone, TokenBatch::new(&[third])?];
+    model.observe_all(&batches, &mut together)?;
+    for batch in &batches {
+        model.hidden(batch, &mut in_turn)?;
+    }
+    for (site, own) in &in_turn.0 {
+        let claim = "batches that run together must be seen in their order at every site";
+        let found = together.0.get(site).map_or(&[][..], Vec::as_slice);
+        if found.len() != own.len() || found.iter().zip(own).any(|(a, b)| a.len() != b.len()) {
+            return Err(broken(
+                claim,
+                format!("{site} saw {} of {} batches, or others", found.len(), own.len()),
+            ));
+        }
+        found.iter().zip(own).try_for_each(|(a, b)| close(claim, a, b, tolerance))?;
+    }
 
     // The long prompt with another ending behind its third token.
     let parents = (0..tokens.len()).map(|i| i.checked_sub(1)).chain([Some(2)]).collect();
