@@ -44,6 +44,7 @@ struct Args {
 enum Held {
     F32,
     Stored,
+    Mapped,
 }
 
 /// One line of standard input.
@@ -92,6 +93,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let precision = match args.held {
         Held::F32 => Precision::F32,
         Held::Stored => Precision::Stored,
+        Held::Mapped => Precision::Mapped,
     };
     let config = ModelConfig::from_folder(&args.model)?;
     let model = Decoder::load(&Checkpoint::open(&args.model)?, config, precision, &Default::default())?;

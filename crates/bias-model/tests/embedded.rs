@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use bias_model::{DecodeOptions, Decoding, HookedModel as _, LanguageModel};
-use bias_probe::{NoObserver, TokenBatch};
+use bias_probe::{NoObserver, SquareSums, TokenBatch};
 use burn::backend::Flex;
 use serde::Deserialize;
 
@@ -106,4 +106,23 @@ fn answers_do_not_depend_on_batches_or_threads() {
             .collect()
     };
     assert_eq!(texts(&ask(1, 1)), texts(&ask(3, 2)));
+}
+
+#[test]
+fn statistics_side_by_side_are_those_in_turn() {
+    let model = LanguageModel::<Flex>::load(&folder(), &Default::default()).unwrap();
+    let prompts: Vec<_> =
+        expected().iter().map(|c| model.text().prompt(&c.message, &c.name).unwrap()).collect();
+    let batches: Vec<_> = prompts.chunks(2).map(|own| TokenBatch::new(own).unwrap()).collect();
+    let sums = SquareSums::linear_inputs(model.model().dims());
+    let side_by_side = |threads| sums.side_by_side(model.model(), &batches, threads).unwrap();
+    let mut in_turn = sums.clone();
+    batches.iter().for_each(|batch| drop(model.model().hidden(batch, &mut in_turn).unwrap()));
+    let in_turn = in_turn.finish().unwrap();
+    assert_eq!(side_by_side(2), side_by_side(1));
+    assert_eq!(side_by_side(3).sequences(), in_turn.sequences());
+    for site in in_turn.sites() {
+        let both = in_turn.norms(site).unwrap().into_iter().zip(side_by_side(2).norms(site).unwrap());
+        assert!(both.into_iter().all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()));
+    }
 }
