@@ -15,9 +15,11 @@ pub struct LayerDone {
     pub backward: bool,
 }
 
+type Call = dyn Fn(&LayerDone) + Send + Sync;
+
 /// Whom to tell.
 #[derive(Clone, Default)]
-pub(crate) struct Progress(Option<Arc<dyn Fn(&LayerDone) + Send + Sync>>);
+pub(crate) struct Progress(Option<Arc<Call>>);
 
 impl Progress {
     pub(crate) fn new(call: impl Fn(&LayerDone) + Send + Sync + 'static) -> Self {
