@@ -30,7 +30,10 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let place = DeviceArgs { name: args.device.clone(), compute: Compute::F32 }.place()?;
     let server = Server::bind(&args.listen)?;
-    let say = || Ok::<_, Failure>(println!("serving {} at ws://{}", args.device, server.address()?));
+    let say = || {
+        println!("serving {} at ws://{}", args.device, server.address()?);
+        Ok::<_, Failure>(())
+    };
     match place {
         Place::Cpu => {
             say()?;

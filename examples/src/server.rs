@@ -150,14 +150,18 @@ fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::
             let Some(receiver) = receiver else { return };
             loop {
                 match receiver.recv_timeout(PATIENCE) {
-                    Ok(answer) if socket.send(Message::binary(answer)).is_ok() => {}
+                    Ok(answer) => {
+                        if socket.send(Message::binary(answer)).is_err() {
+                            break;
+                        }
+                    }
                     Err(RecvTimeoutError::Timeout) if sessions().get(&id).is_some_and(|own| own.claimed) => {}
                     // Nobody computes for it, or not any more.
                     Err(RecvTimeoutError::Timeout) => {
                         sessions().remove(&id);
                         break;
                     }
-                    _ => break,
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
             let _ = socket.close(None);
