@@ -12,8 +12,8 @@ step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
 step "other backends compile, and the library without the hub"
-cargo clippy -p bias-examples --examples --features ndarray,cuda,remote --locked
-cargo check -p bias-benches --bins --features cuda --locked
+cargo clippy -p bias-examples -p bias-benches --examples --bins --locked \
+    --features bias-examples/ndarray,bias-examples/cuda,bias-examples/remote,bias-benches/cuda -- -D warnings
 cargo check -p bias-model --locked
 
 step "docs"
