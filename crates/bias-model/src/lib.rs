@@ -67,6 +67,7 @@ mod init;
 mod keys;
 mod language;
 mod layout;
+mod load;
 mod mapped;
 mod matrix;
 mod memory;

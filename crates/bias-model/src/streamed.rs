@@ -12,8 +12,8 @@ use burn::tensor::{
 use tempfile::SpooledTempFile;
 
 use crate::block::Block;
-use crate::decoder::on_host;
 use crate::forward::{Pass, Prepared};
+use crate::load::on_host;
 use crate::matrix::Matrix;
 use crate::{Decoder, KvCache, LayerDone, ModelError};
 
