@@ -15,6 +15,7 @@ use bias_model::{
 use bias_probe::{Sequence, StatsCollector, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use clap::Parser;
+use indicatif::ProgressBar;
 use plotters::prelude::*;
 use serde_json::json;
 
@@ -177,12 +178,15 @@ struct Row {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let mut rows = Vec::new();
+    let growing = SWEEPS.iter().map(|sweep| sweep.values.len() * paths_of(sweep).count()).sum::<usize>();
+    let bar = ProgressBar::new((growing + SWEEPS[2].values.len()) as u64);
     for sweep in &SWEEPS {
-        for path in PATHS.iter().filter(|path| path.grows_with.contains(&sweep.what)) {
+        for path in paths_of(sweep) {
             for value in sweep.values {
                 let size = (sweep.with)(*value);
                 let model = model(size.layers)?;
                 rows.push(measure(path.what, sweep.what, *value, args.rounds, || (path.run)(&size, &model))?);
+                bar.inc(1);
             }
         }
     }
@@ -198,7 +202,9 @@ fn run(args: &Args) -> Result<(), Failure> {
         let streamed = Decoder::<Flex>::load(&checkpoint, config, Precision::Mapped, &Default::default())?;
         let run = || signed_gap(&size, &streamed);
         rows.push(measure("signed gap, streamed", "layers", *value, args.rounds, run)?);
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     std::fs::create_dir_all(&args.out)?;
     let mut csv = String::from("path,sweep,value,seconds,peak_bytes\n");
     for Row { path, sweep, value, seconds, peak } in &rows {
@@ -209,6 +215,11 @@ fn run(args: &Args) -> Result<(), Failure> {
     draw(&args.out.join("cost.svg"), &rows)?;
     print_table(&rows);
     Ok(())
+}
+
+/// The work that depends on what grows.
+fn paths_of(sweep: &Sweep) -> impl Iterator<Item = &'static Work> {
+    PATHS.iter().filter(|path| path.grows_with.contains(&sweep.what))
 }
 
 fn measure(

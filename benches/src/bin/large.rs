@@ -224,6 +224,7 @@ fn summary(respondents: &[Respondent], answers: &[Answers]) -> String {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
     let options = LoadOptions { precision: Precision::Mapped, ..LoadOptions::default() };
     let (loaded, loading) =
         whole(|| LanguageModel::<Flex>::load_with(&args.model, &options, &Default::default()));

@@ -170,7 +170,7 @@ fn serve(model: &Decoder<Flex>, threads: usize, request: Request) -> Result<Valu
         }
         Request::Gap { a, b, temperature } => {
             let contrast = Contrast { a: respondents(a)?, b: respondents(b)? };
-            let method = SignedGap::default().with_temperature(temperature)?;
+            let method = SignedGap::default().with_temperature(temperature)?.with_threads(threads);
             let started = Instant::now();
             let tracked = model.differentiable::<Autodiff<Flex>>();
             let scores = method.attribute(&tracked, &contrast)?;

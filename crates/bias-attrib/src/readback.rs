@@ -35,7 +35,7 @@ pub(crate) fn read<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
     what: ValuesOf,
 ) -> Result<Vec<f32>, AttribError> {
-    let values = tensor.into_data().convert::<f32>().to_vec::<f32>();
+    let values = tensor.into_data().convert::<f32>().into_vec::<f32>();
     let values =
         values.map_err(|e| AttribError::Readback { what: what.clone(), reason: format!("{e:?}") })?;
     if values.iter().all(|v| v.is_finite()) { Ok(values) } else { Err(AttribError::NotFinite { what }) }

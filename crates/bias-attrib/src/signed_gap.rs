@@ -6,11 +6,12 @@ use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
 };
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::gap::Gap;
 use crate::likelihood::{branches, checked_temperature, weighted};
 use crate::readback::{ValuesOf, read};
-use crate::tree::{AnswerTree, batches, token_batch};
+use crate::tree::{AnswerTree, packed, token_batch};
 use crate::{AttribError, Attribution, Contrast};
 
 /// How much of the gap between two groups' mean answers each weight carries, to first
@@ -32,12 +33,13 @@ use crate::{AttribError, Attribution, Contrast};
 pub struct SignedGap {
     temperature: f64,
     guard: f64,
+    threads: usize,
 }
 
 impl Default for SignedGap {
-    /// Temperature 1, no guard.
+    /// Temperature 1, no guard, one thread.
     fn default() -> Self {
-        Self { temperature: 1.0, guard: 0.0 }
+        Self { temperature: 1.0, guard: 0.0, threads: 1 }
     }
 }
 
@@ -57,6 +59,13 @@ impl SignedGap {
     pub fn with_guard(self, guard: f64) -> Self {
         Self { guard: guard.max(0.0), ..self }
     }
+
+    /// So many batches side by side, each with a whole model's gradients
+    /// ([`gradients_all`](DifferentiableModel::gradients_all)). The scores do not depend on it.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads: threads.max(1), ..self }
+    }
 }
 
 impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for SignedGap {
@@ -67,21 +76,15 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
     }
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Vec<ParamScores>, AttribError> {
-        let mut found = BTreeMap::new();
-        self.score(model, std::slice::from_ref(contrast), &mut |scores| {
-            found.insert(scores.path().clone(), scores);
-            Ok(())
-        })?;
-        // In the order of the model's own matrices.
-        Ok(model.dims().projections().filter_map(|(path, ..)| found.remove(&path)).collect())
+        self.sums(model, std::slice::from_ref(contrast))
     }
 }
 
-/// The batches of one contrast's arm, and what their branches are worth.
+/// People who are asked together, and what their answers' branches are worth.
 struct Part<'a> {
     trees: Vec<AnswerTree<'a>>,
     worths: Vec<f64>,
-    /// −1 where group B's gradient counts against the gap.
+    /// −1 where group B's gradient counts against the gap; needed with a guard only.
     sign: f64,
 }
 
@@ -93,6 +96,23 @@ struct Sums<B: Backend> {
 }
 
 impl SignedGap {
+    /// Every matrix's scores, summed over all contrasts, in the order of the model's own matrices.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn sums<B: AutodiffBackend, M: DifferentiableModel<B>>(
+        &self,
+        model: &M,
+        contrasts: &[Contrast],
+    ) -> Result<Vec<ParamScores>, AttribError> {
+        let mut found = BTreeMap::new();
+        self.score(model, contrasts, &mut |scores| {
+            found.insert(scores.path().clone(), scores);
+            Ok(())
+        })?;
+        Ok(model.dims().projections().filter_map(|(path, ..)| found.remove(&path)).collect())
+    }
+
     /// Scores of all contrasts together, each matrix's handed out as soon as it is complete, in
     /// the order that the model's [gradients](DifferentiableModel::gradients_all) come in: with a
     /// model that is left in its file, no more than a layer's are ever held. Contrasts
@@ -106,22 +126,20 @@ impl SignedGap {
         contrasts: &[Contrast],
         take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
     ) -> Result<(), AttribError> {
-        let (mut parts, mut gaps) = (Vec::new(), 0);
+        let mut gaps = Vec::new();
         for contrast in contrasts {
             match Gap::new(contrast) {
-                Ok(gap) => {
-                    parts.extend(parts_of(&gap)?);
-                    gaps += 1;
-                }
+                Ok(gap) => gaps.push(gap),
                 // All answers alike, or no numbers: nothing to attribute there.
                 Err(AttribError::NoSpread | AttribError::NoValue { .. }) if contrasts.len() > 1 => {}
                 Err(error) => return Err(error),
             }
         }
-        if gaps == 0 {
+        if gaps.is_empty() {
             return Err(AttribError::NoSpread);
         }
         let dims = *model.dims();
+        let parts = parts_of(&gaps, self.guard > 0.0)?;
         if parts.is_empty() {
             // Everybody has one possible answer: to first order, no weight carries the gap.
             for (path, _, projection) in dims.projections() {
@@ -133,8 +151,8 @@ impl SignedGap {
         }
         let together = parts.iter().map(|part| token_batch(&part.trees)).collect::<Result<Vec<_>, _>>()?;
         let mut open: HashMap<ParamPath, Sums<B::InnerBackend>> = HashMap::new();
-        let mut failed = None;
-        let mut loss = |i: usize, hidden| {
+        let (mut complete, mut failed) = (Vec::new(), None);
+        let loss = |model: &M, i: usize, hidden| {
             let part: &Part<'_> = &parts[i];
             Ok(weighted(branches(model, hidden, &part.trees, self.temperature)?, &part.worths))
         };
@@ -153,7 +171,13 @@ impl SignedGap {
                 open.insert(path.clone(), sums);
                 return Ok(());
             }
-            let scores = self.scores(model, &dims, path, sums).and_then(&mut *take);
+            complete.push((path.clone(), wide(model.weight(path)?.inner()), sums));
+            if complete.len() < self.threads {
+                return Ok(());
+            }
+            let scores = self
+                .scores(&dims, &mut complete)
+                .and_then(|scores| scores.into_iter().try_for_each(&mut *take));
             scores.map_err(|error| match error {
                 AttribError::Probe(error) => error,
                 error => {
@@ -162,43 +186,60 @@ impl SignedGap {
                 }
             })
         };
-        let done = model.gradients_all(&together, &mut loss, &mut add);
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(done?),
+        let done = model.gradients_all(&together, self.threads, &loss, &mut add);
+        if let Some(error) = failed {
+            return Err(error);
         }
+        done?;
+        self.scores(&dims, &mut complete)?.into_iter().try_for_each(take)
     }
 
-    fn scores<B: AutodiffBackend>(
+    /// Of some matrices, side by side: each with its weights, `[out, in]`, and what was added up.
+    fn scores<B: Backend>(
         &self,
-        model: &impl DifferentiableModel<B>,
         dims: &ModelDims,
-        path: &ParamPath,
-        sums: Sums<B::InnerBackend>,
-    ) -> Result<ParamScores, AttribError> {
-        let missing = || ProbeError::NoSuchParam { path: path.clone() };
-        let (_, projection) = path.projection().ok_or_else(missing)?;
-        let weight = wide(model.weight(path)?.inner()).transpose();
-        let carried = match sums.level {
-            Some(level) => sums.carried * weight.clone() - (level * weight).abs() * (self.guard / 2.0),
-            None => sums.carried * weight,
+        complete: &mut Vec<(ParamPath, Tensor<B, 2>, Sums<B>)>,
+    ) -> Result<Vec<ParamScores>, AttribError> {
+        let score = |(path, weight, sums): (ParamPath, Tensor<B, 2>, Sums<B>)| {
+            let missing = || ProbeError::NoSuchParam { path: path.clone() };
+            let (_, projection) = path.projection().ok_or_else(missing)?;
+            let weight = weight.transpose();
+            let carried = match sums.level {
+                Some(level) => sums.carried * weight.clone() - (level * weight).abs() * (self.guard / 2.0),
+                None => sums.carried * weight,
+            };
+            let values = read(carried.transpose(), ValuesOf::Param(path.clone()))?;
+            Ok(ParamScores::new(path, dims.shape(projection), Convention::BiasCarried, values)?)
         };
-        let values = read(carried.transpose(), ValuesOf::Param(path.clone()))?;
-        Ok(ParamScores::new(path.clone(), dims.shape(projection), Convention::BiasCarried, values)?)
+        std::mem::take(complete).into_par_iter().map(score).collect()
     }
 }
 
-/// Group A's batches, then B's with their worths turned round.
-fn parts_of<'a>(gap: &Gap<'a>) -> Result<Vec<Part<'a>>, AttribError> {
-    let scale = gap.sign() / gap.spread;
-    let mut parts = Vec::new();
-    for (arm, sign) in [(&gap.a, 1.0), (&gap.b, -1.0)] {
-        for trees in batches(arm.respondents)? {
-            let worths = arm.worths(&trees, sign * scale);
-            // People with one possible answer have nothing to differentiate.
-            if worths.iter().any(|worth| *worth != 0.0) {
-                parts.push(Part { trees, worths, sign });
+/// Everybody with something to differentiate, by length, so that little is padded; groups `apart` if wanted.
+fn parts_of<'a>(gaps: &[Gap<'a>], apart: bool) -> Result<Vec<Part<'a>>, AttribError> {
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for gap in gaps {
+        for (arm, sign, people) in [(&gap.a, 1.0, &mut a), (&gap.b, -1.0, &mut b)] {
+            let scale = sign * gap.sign() / gap.spread;
+            for (index, asked) in arm.respondents.iter().enumerate() {
+                let tree = AnswerTree::new(index, &asked.prompt, &asked.answers)?;
+                let worths = arm.worths(std::slice::from_ref(&tree), scale);
+                // People with one possible answer have nothing to differentiate.
+                if worths.iter().any(|worth| *worth != 0.0) {
+                    people.push((tree, worths));
+                }
             }
+        }
+    }
+    if !apart {
+        a.append(&mut b);
+    }
+    let mut parts = Vec::new();
+    for (mut people, sign) in [(a, 1.0), (b, -1.0)] {
+        people.sort_by_key(|(tree, _): &(AnswerTree<'_>, _)| tree.sequence.len());
+        for together in packed(people, |(tree, _)| tree.sequence.len()) {
+            let (trees, worths): (_, Vec<Vec<f64>>) = together.into_iter().unzip();
+            parts.push(Part { trees, worths: worths.concat(), sign });
         }
     }
     Ok(parts)

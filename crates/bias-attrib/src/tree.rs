@@ -96,20 +96,36 @@ pub(crate) fn prompt_batches(respondents: &[Respondent]) -> Result<Vec<Vec<Answe
 fn grouped<'a>(
     asked: impl Iterator<Item = (&'a Sequence, &'a [PossibleAnswer])>,
 ) -> Result<Vec<Vec<AnswerTree<'a>>>, ProbeError> {
-    let mut batches: Vec<Vec<AnswerTree<'_>>> = Vec::new();
-    let mut width = 0;
-    for (index, (prompt, answers)) in asked.enumerate() {
-        let tree = AnswerTree::new(index, prompt, answers)?;
-        width = tree.sequence.len().max(width);
-        match batches.last_mut() {
-            Some(batch) if (batch.len() + 1) * width <= BATCH_TOKENS => batch.push(tree),
+    let trees = asked.enumerate().map(|(index, (prompt, answers))| AnswerTree::new(index, prompt, answers));
+    Ok(packed(trees.collect::<Result<_, _>>()?, |tree| tree.sequence.len()))
+}
+
+/// Batches of no more than [`BATCH_TOKENS`] tokens, padding included, with about as many items each.
+pub(crate) fn packed<T>(items: Vec<T>, tokens: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let fits = |n: usize, width: usize| n * width <= BATCH_TOKENS;
+    let (mut batches, mut n, mut width) = (1, 0, 0);
+    for own in items.iter().map(&tokens) {
+        (n, width) = (n + 1, own.max(width));
+        if n > 1 && !fits(n, width) {
+            (batches, n, width) = (batches + 1, 1, own);
+        }
+    }
+    let even = items.len().div_ceil(batches);
+    let (mut packed, mut width): (Vec<Vec<T>>, _) = (Vec::with_capacity(batches), 0);
+    for item in items {
+        let own = tokens(&item);
+        match packed.last_mut() {
+            Some(batch) if batch.len() < even && fits(batch.len() + 1, own.max(width)) => {
+                width = own.max(width);
+                batch.push(item);
+            }
             _ => {
-                width = tree.sequence.len();
-                batches.push(vec![tree]);
+                width = own;
+                packed.push(vec![item]);
             }
         }
     }
-    Ok(batches)
+    packed
 }
 
 /// What a model runs.
@@ -150,7 +166,7 @@ mod tests {
     fn batches_keep_to_their_size_and_order() {
         let everyone = vec![respondent(); 250];
         let batches = batches(&everyone).unwrap();
-        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [102, 102, 46]);
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [84, 84, 82]);
         let order: Vec<_> = batches.iter().flatten().map(|t| t.index).collect();
         assert_eq!(order, (0..250).collect::<Vec<_>>());
     }

@@ -53,10 +53,11 @@ pub(crate) fn widened<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tenso
     if tensor.dtype() == own { tensor } else { tensor.cast(own) }
 }
 
-fn track<A: AutodiffBackend, const D: usize>(
+pub(crate) fn on_graph<A: AutodiffBackend, const D: usize>(
     param: &Param<Tensor<A::InnerBackend, D>>,
+    tracked: bool,
 ) -> Param<Tensor<A, D>> {
-    Param::from_tensor(Tensor::from_inner(widened(param.val())).require_grad())
+    Param::from_tensor(Tensor::from_inner(widened(param.val())).set_require_grad(tracked))
 }
 
 impl<B: Backend> Linear<B> {
@@ -75,7 +76,7 @@ impl<B: Backend> Linear<B> {
 
     fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Linear<A> {
         Linear {
-            weight: self.weight.differentiable(follow),
+            weight: self.weight.differentiable(true),
             bias: self.bias.as_ref().map(|bias| follow.param(bias)),
         }
     }
@@ -89,23 +90,21 @@ impl<B: Backend> Linear<B> {
     }
 }
 
-/// Which parameters beside the matrices gradients are followed to: none where matrices are
-/// left in their file, so that no graph is kept.
+/// Which parameters gradients are followed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follow {
     All,
-    Nothing,
+    /// Those of the blocks' matrices that are held: where none is, no graph is kept.
+    Matrices,
 }
 
 impl Follow {
+    /// A parameter beside the blocks' matrices.
     pub(crate) fn param<A: AutodiffBackend, const D: usize>(
         self,
         param: &Param<Tensor<A::InnerBackend, D>>,
     ) -> Param<Tensor<A, D>> {
-        match self {
-            Self::All => track(param),
-            Self::Nothing => Param::from_tensor(Tensor::from_inner(widened(param.val()))),
-        }
+        on_graph(param, self == Self::All)
     }
 }
 

@@ -4,7 +4,6 @@ use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use bias_mask::{BitMatrix, MaskError, MaskTarget};
 use bias_probe::{
     DifferentiableModel, HookedModel, Loss, Observer, ProbeError, TakeGradient, TokenBatch, computed_in,
-    gradients_in_turn,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{
@@ -172,18 +171,27 @@ impl<B: Backend> Decoder<B> {
         Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress, cuts }
     }
 
-    /// The same weights, shared where they need no widening, on a backend that tracks
-    /// gradients: for [`DifferentiableModel`]. A graph of its own, so that threads can
-    /// hold one each.
+    /// The same weights, shared where they need no widening, on a backend that tracks the gradients
+    /// of the matrices in its blocks: for [`DifferentiableModel`]. A graph of its own, so that threads can
+    /// hold one each. What is left in its file is tracked when it is read.
     #[must_use]
     pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
-        let follow = if self.is_streamed() { Follow::Nothing } else { Follow::All };
+        self.on_graph(Follow::Matrices)
+    }
+
+    /// The same, with the gradients of every parameter that is held tracked: for training.
+    #[must_use]
+    pub fn trainable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
+        self.on_graph(Follow::All)
+    }
+
+    fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Decoder<A> {
         Decoder {
-            embedding: self.embedding.differentiable(follow),
+            embedding: self.embedding.differentiable(follow == Follow::All),
             positions: self.positions.as_ref().map(|positions| follow.param(positions)),
             blocks: self.blocks.iter().map(|block| block.differentiable(follow)).collect(),
             norm: self.norm.differentiable(follow),
-            head: self.head.as_ref().map(|head| head.differentiable(follow)),
+            head: self.head.as_ref().map(|head| head.differentiable(follow == Follow::All)),
             config: self.config.clone(),
             checkpoint: self.checkpoint.clone(),
             progress: self.progress.clone(),
@@ -365,13 +373,14 @@ impl<B: AutodiffBackend> DifferentiableModel<B> for Decoder<B> {
     fn gradients_all(
         &self,
         batches: &[TokenBatch],
-        loss: &mut Loss<'_, B>,
+        threads: usize,
+        loss: &Loss<'_, Self, B>,
         take: &mut TakeGradient<'_, B>,
     ) -> Result<(), ProbeError> {
         if self.is_streamed() {
             return self.layer_by_layer(batches, loss, take);
         }
-        gradients_in_turn(self, batches, loss, take)
+        self.side_by_side(batches, threads.max(1), loss, take)
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-use crate::block::{Follow, param, widened};
+use crate::block::{on_graph, param, widened};
 use crate::checkpoint::Located;
 use crate::layout::Place;
 use crate::widen::{self, Part};
@@ -238,8 +238,8 @@ impl<B: Backend> Matrix<B> {
     }
 
     /// On a backend that tracks gradients; what is left in a file is not tracked.
-    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Matrix<A> {
-        Matrix { held: self.held.as_ref().map(|held| follow.param(held)), file: self.file.clone() }
+    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, tracked: bool) -> Matrix<A> {
+        Matrix { held: self.held.as_ref().map(|held| on_graph(held, tracked)), file: self.file.clone() }
     }
 
     /// The same matrix, tracked from here on.

@@ -22,7 +22,7 @@ pub(crate) fn read<B: Backend, const D: usize>(
     let values = tensor
         .into_data()
         .convert::<f32>()
-        .to_vec::<f32>()
+        .into_vec::<f32>()
         .map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
     Ok(NamedTensor { name, shape, values })
 }

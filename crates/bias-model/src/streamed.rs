@@ -146,7 +146,7 @@ impl<B: AutodiffBackend> Decoder<B> {
     pub(crate) fn layer_by_layer(
         &self,
         batches: &[TokenBatch],
-        loss: &mut Loss<'_, B>,
+        loss: &Loss<'_, Self, B>,
         take: &mut TakeGradient<'_, B>,
     ) -> Result<(), ProbeError> {
         if batches.is_empty() {
@@ -176,7 +176,7 @@ impl<B: AutodiffBackend> Decoder<B> {
             let x = x.detach().require_grad();
             let pass = (&batches[i], &prepare(i)?);
             let hidden = self.end(x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
-            let own = self.slope(&hidden.clone().detach(), &mut |hidden| loss(i, hidden))?;
+            let own = self.slope(&hidden.clone().detach(), &|hidden| loss(self, i, hidden))?;
             let mut gradients = (hidden * Tensor::from_inner(own)).sum().backward();
             slopes.push(x.grad_remove(&mut gradients).ok_or_else(|| self.unreached())?);
         }
@@ -213,9 +213,9 @@ impl<B: AutodiffBackend> Decoder<B> {
     fn slope(
         &self,
         output: &Tensor<B, 3>,
-        loss: &mut dyn FnMut(Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError>,
+        loss: &dyn Fn(Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError>,
     ) -> Result<Tensor<B::InnerBackend, 3>, ProbeError> {
-        let mut cut = |output: Tensor<B, 3>| {
+        let cut = |output: Tensor<B, 3>| {
             self.cuts.open();
             let loss = loss(output);
             let cuts = self.cuts.close::<B>();

@@ -116,10 +116,10 @@ fn answers_are_the_same() {
 }
 
 /// The gradients of every matrix, batch by batch.
-fn gradients(model: &Decoder<Flex>, straight: bool) -> Vec<(usize, ParamPath, Vec<u32>)> {
+fn gradients(model: &Decoder<Flex>, straight: bool, threads: usize) -> Vec<(usize, ParamPath, Vec<u32>)> {
     let model = model.differentiable::<Autodiff<Flex>>();
     let mut found = Vec::new();
-    let mut loss = |i: usize, hidden: Tensor<Autodiff<Flex>, 3>| {
+    let loss = |model: &Decoder<Autodiff<Flex>>, i: usize, hidden: Tensor<Autodiff<Flex>, 3>| {
         let hidden = if straight { hidden.mul_scalar(1.5) } else { hidden };
         let logits = model.unembed(hidden.clone())?;
         let [rows, width, vocab] = logits.dims();
@@ -129,7 +129,7 @@ fn gradients(model: &Decoder<Flex>, straight: bool) -> Vec<(usize, ParamPath, Ve
         Ok(if straight { own.sum() + hidden.powi_scalar(2).sum() } else { own.sum() })
     };
     model
-        .gradients_all(&batches(), &mut loss, &mut |i, path, gradient| {
+        .gradients_all(&batches(), threads, &loss, &mut |i, path, gradient| {
             found.push((i, path.clone(), bits(gradient)));
             Ok(())
         })
@@ -142,9 +142,10 @@ fn gradients(model: &Decoder<Flex>, straight: bool) -> Vec<(usize, ParamPath, Ve
 fn gradients_are_the_same() {
     for case in cases() {
         let [resident, streamed] = both(&case);
-        let (found, expected) = (gradients(&streamed, false), gradients(&resident, false));
+        let (found, expected) = (gradients(&streamed, false, 1), gradients(&resident, false, 1));
         assert_eq!(found.len(), 2 * resident.dims().projections().count(), "{case}");
         assert!(found == expected, "{case}");
+        assert!(gradients(&resident, false, 2) == expected, "{case}, side by side");
     }
 }
 
@@ -153,7 +154,7 @@ fn gradients_are_the_same() {
 #[test]
 fn a_loss_may_use_the_output_twice() {
     let [resident, streamed] = both("gqa_sharded");
-    let (found, expected) = (gradients(&streamed, true), gradients(&resident, true));
+    let (found, expected) = (gradients(&streamed, true, 1), gradients(&resident, true, 1));
     for ((i, path, own), (_, other, reference)) in found.iter().zip(&expected) {
         assert_eq!(path, other);
         let values = own.iter().zip(reference).map(|(a, b)| (f32::from_bits(*a), f32::from_bits(*b)));

@@ -98,7 +98,7 @@ impl<B: Backend> Observer<B> for NameAttention {
         let data = per_head
             .into_data()
             .convert::<f32>()
-            .to_vec::<f32>()
+            .into_vec::<f32>()
             .map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
         let sums = &mut self.sums[layer];
         sums.resize(heads, 0.0);

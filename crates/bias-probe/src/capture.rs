@@ -74,7 +74,7 @@ impl Capture {
         let values = value
             .to_data()
             .convert::<f32>()
-            .to_vec::<f32>()
+            .into_vec::<f32>()
             .map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
         self.wanted.fired(site);
         self.seen.insert(site, Captured { shape: value.dims().to_vec(), values });

@@ -59,7 +59,7 @@ pub use batch::{Sequence, TokenBatch};
 pub use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
 pub use capture::{Capture, Captured};
 pub use error::ProbeError;
-pub use model::{DifferentiableModel, HookedModel, Loss, TakeGradient, gradients_in_turn};
+pub use model::{DifferentiableModel, HookedModel, Loss, TakeGradient};
 pub use observer::{Both, Edit, NoObserver, Observer};
 pub use patch::{Alignment, Patch};
 pub use squares::{ChannelSquares, SquareSums};

@@ -64,9 +64,10 @@ pub trait HookedModel<B: Backend> {
     }
 }
 
-/// What is differentiated of a batch, by its number: a scalar of the final norm's output. It may be
-/// asked for more than once, and must then be the same.
-pub type Loss<'a, B> = dyn FnMut(usize, Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError> + 'a;
+/// What is differentiated of a batch, by its number: a scalar of the final norm's output, by the
+/// model given, which may be another handle on the same weights. It may be asked for more than once,
+/// and must then be the same.
+pub type Loss<'a, M, B> = dyn Fn(&M, usize, Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError> + Sync + 'a;
 
 /// Takes a batch's gradient of one matrix, `[out, in]`, on the inner backend.
 pub type TakeGradient<'a, B> = dyn FnMut(usize, &ParamPath, Tensor<<B as AutodiffBackend>::InnerBackend, 2>) -> Result<(), ProbeError>
@@ -88,7 +89,9 @@ pub trait DifferentiableModel<B: AutodiffBackend>: HookedModel<B> {
     /// Differentiates every batch's loss and hands out the gradients of each matrix, batch by
     /// batch in their order. A matrix that a loss does not depend on is an error.
     ///
-    /// By default one batch after the other, each matrix's gradients apart. A model that reads
+    /// By default one batch after the other, each matrix's gradients apart. A model may run as many
+    /// batches side by side as there are `threads`; each holds a whole model's gradients, and the
+    /// numbers are the same. A model that reads
     /// its weights from a file goes through its layers backwards instead, all batches at one
     /// layer: then the gradients of a matrix come together, and nothing of the size of the
     /// model is ever held.
@@ -98,29 +101,20 @@ pub trait DifferentiableModel<B: AutodiffBackend>: HookedModel<B> {
     fn gradients_all(
         &self,
         batches: &[TokenBatch],
-        loss: &mut Loss<'_, B>,
+        threads: usize,
+        loss: &Loss<'_, Self, B>,
         take: &mut TakeGradient<'_, B>,
-    ) -> Result<(), ProbeError> {
-        gradients_in_turn(self, batches, loss, take)
-    }
-}
-
-/// [`gradients_all`](DifferentiableModel::gradients_all) of a model that holds its weights.
-///
-/// # Errors
-/// As there.
-pub fn gradients_in_turn<B: AutodiffBackend, M: DifferentiableModel<B> + ?Sized>(
-    model: &M,
-    batches: &[TokenBatch],
-    loss: &mut Loss<'_, B>,
-    take: &mut TakeGradient<'_, B>,
-) -> Result<(), ProbeError> {
-    for (i, batch) in batches.iter().enumerate() {
-        let hidden = model.hidden(batch, &mut NoObserver)?;
-        let gradients = loss(i, hidden)?.backward();
-        for (path, ..) in model.dims().projections() {
-            take(i, &path, model.gradient(&path, &gradients)?)?;
+    ) -> Result<(), ProbeError>
+    where
+        Self: Sized,
+    {
+        let _ = threads;
+        for (i, batch) in batches.iter().enumerate() {
+            let gradients = loss(self, i, self.hidden(batch, &mut NoObserver)?)?.backward();
+            for (path, ..) in self.dims().projections() {
+                take(i, &path, self.gradient(&path, &gradients)?)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

@@ -125,7 +125,7 @@ impl<B: Backend> Observer<B> for SquareSums {
         let data = per_role
             .into_data()
             .convert::<f32>()
-            .to_vec::<f32>()
+            .into_vec::<f32>()
             .map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
         let sums = self.sums.entry(site).or_insert_with(|| std::array::from_fn(|_| vec![0.0; channels]));
         for (sum, row) in sums.iter_mut().zip(data.chunks_exact(channels)) {

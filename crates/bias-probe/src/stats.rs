@@ -174,7 +174,7 @@ impl<B: Backend> Observer<B> for StatsCollector {
         let flat = wide(value.clone()).reshape([cells, channels]);
         let read = |tensor: Tensor<B, 2>| {
             let data = tensor.into_data().convert::<f32>();
-            data.to_vec::<f32>().map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })
+            data.into_vec::<f32>().map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })
         };
         let places = groups * ROLES;
         let weight: Tensor<B, 2> = wide_from(TensorData::new(weights.clone(), [places, cells]), &device);

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use bias_attrib::{AttribError, Pursuit, sum_scores};
+use bias_attrib::{AttribError, Pursuit};
 use bias_core::{Convention, ModelDims, ParamScores, Unit, UnitScores};
 use bias_mask::{Carriers, ComparisonGroup, HeadAblation, Mask, select, top_carriers, unit_mask};
 
@@ -140,9 +140,4 @@ fn difference(at: &dyn Fn(f64) -> Result<Mask, AttribError>, count: usize) -> Re
         }
     }
     Ok(best.unwrap_or_default())
-}
-
-/// Scores of several variations as one.
-pub(crate) fn summed(scores: &[Vec<ParamScores>]) -> Result<Vec<ParamScores>, StudyError> {
-    Ok(sum_scores(scores.iter().map(Vec::as_slice))?)
 }

@@ -110,7 +110,7 @@ pub(crate) fn fine_tune<A: AutodiffBackend>(
     let share = |model: &Decoder<A>, texts: &[Lesson], total: f32| {
         Ok(text_loss(model, texts, total, &mut bias_probe::NoObserver).map_err(AttribError::from)?)
     };
-    let model = seen.model.differentiable::<A>();
+    let model = seen.model.trainable::<A>();
     let device = model.device();
     let model = fit::<A, _, _, StudyError>(model, &device, &FINE, || Ok(lessons.draw()), share, |_, _| {})?;
     Ok(model.valid())

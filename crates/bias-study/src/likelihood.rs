@@ -32,7 +32,7 @@ pub fn token_log_probs<B: Backend>(
         let log_p = log_p
             .into_data()
             .convert::<f32>()
-            .to_vec::<f32>()
+            .into_vec::<f32>()
             .map_err(|e| ModelError::Readback { what: "log-probabilities", reason: format!("{e:?}") })?;
         let own = log_p.chunks_exact(width).zip(chunk);
         found.extend(own.map(|(row, text)| row[..text.len() - 1].iter().map(|p| f64::from(*p)).collect()));

@@ -13,7 +13,7 @@ use bias_probe::{HookedModel as _, Sequence};
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::StudyError;
-use crate::finding::{Finding, summed};
+use crate::finding::Finding;
 use crate::parallel::in_parallel;
 
 /// What a method may look at.
@@ -62,8 +62,12 @@ impl<A: AutodiffBackend> Seen<'_, A> {
             return Ok(known);
         }
         let started = Instant::now();
-        let found = summed(&tracked(self, &SignedGap::default().with_temperature(self.temperature)?)?)?;
+        let found = self.signed_gap_method()?.sums(&self.model.differentiable::<A>(), self.contrasts)?;
         Ok(&self.gap.scores.get_or_init(|| (found, started.elapsed())).0)
+    }
+
+    fn signed_gap_method(&self) -> Result<SignedGap, StudyError> {
+        Ok(SignedGap::default().with_temperature(self.temperature)?.with_threads(self.threads))
     }
 
     /// What a pursuit finds here, at this temperature and with these threads.
@@ -218,8 +222,7 @@ fn signed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyEr
         let dims = seen.model.dims();
         let mut carriers = Carriers::new(seen.budget, dims.projections().map(|(path, ..)| path));
         let model = seen.model.differentiable::<A>();
-        let method = SignedGap::default().with_temperature(seen.temperature)?;
-        method.score(&model, seen.contrasts, &mut |scores| Ok(carriers.add(&scores)?))?;
+        seen.signed_gap_method()?.score(&model, seen.contrasts, &mut |scores| Ok(carriers.add(&scores)?))?;
         return Ok(Finding::Carriers(carriers));
     }
     Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
