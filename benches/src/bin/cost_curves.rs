@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
 use bias_benches::{Cost, cost};
@@ -17,7 +17,11 @@ use burn::backend::{Autodiff, Flex};
 use clap::Parser;
 use indicatif::ProgressBar;
 use plotters::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Failure = Box<dyn Error>;
 
@@ -29,9 +33,12 @@ struct Args {
     /// Folder for cost.csv and cost.svg
     #[arg(long, value_name = "DIR", default_value = "docs/curves")]
     out: PathBuf,
-    /// Times each is measured; the fastest counts, and the least memory
+    /// Times each is measured, all in a process of its own; the fastest counts, and the memory of the first
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Measure one thing only: a line of JSON, for this program itself
+    #[arg(long, num_args = 3, value_names = ["WORK", "SWEEP", "VALUE"], hide = true)]
+    only: Option<Vec<String>>,
 }
 
 fn main() -> ExitCode {
@@ -72,18 +79,31 @@ const SWEEPS: [Sweep; 5] = [
     Sweep { what: "variations", values: &[1, 2, 4, 8], with: |variations| Size { variations, ..USUAL } },
 ];
 
-/// A piece of work, and what of its size counts.
+/// A piece of work, what of its size counts, and whether weights are left in their file.
 struct Work {
     what: &'static str,
     grows_with: &'static [&'static str],
     run: fn(&Size, &Decoder<Flex>) -> Result<(), Failure>,
+    streamed: bool,
 }
 
-const PATHS: [Work; 4] = [
-    Work { what: "statistics", grows_with: &["prompts", "tokens", "layers", "groups"], run: statistics },
-    Work { what: "exact answers", grows_with: &["prompts", "tokens", "layers"], run: answers },
-    Work { what: "Wanda", grows_with: &["prompts", "tokens", "layers", "variations"], run: wanda },
-    Work { what: "signed gap", grows_with: &["prompts", "tokens", "layers", "variations"], run: signed_gap },
+impl Work {
+    const fn new(
+        what: &'static str,
+        grows_with: &'static [&'static str],
+        run: fn(&Size, &Decoder<Flex>) -> Result<(), Failure>,
+    ) -> Self {
+        Self { what, grows_with, run, streamed: false }
+    }
+}
+
+const ANSWERED: [&str; 4] = ["prompts", "tokens", "layers", "variations"];
+static WORKS: [Work; 5] = [
+    Work::new("statistics", &["prompts", "tokens", "layers", "groups"], statistics),
+    Work::new("exact answers", &["prompts", "tokens", "layers"], answers),
+    Work::new("Wanda", &ANSWERED, wanda),
+    Work::new("signed gap", &ANSWERED, signed_gap),
+    Work { streamed: true, ..Work::new("signed gap, streamed", &["prompts", "layers"], signed_gap) },
 ];
 
 fn model(layers: usize) -> Result<Decoder<Flex>, Failure> {
@@ -172,42 +192,44 @@ struct Row {
     path: &'static str,
     sweep: &'static str,
     value: usize,
+    cost: Measured,
+}
+
+/// What a process of its own says of one piece of work.
+#[derive(Serialize, Deserialize)]
+struct Measured {
     seconds: f64,
+    /// Anonymous memory at most, above what it was when the model was there.
     peak: Option<u64>,
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let mut rows = Vec::new();
-    let growing = SWEEPS.iter().map(|sweep| sweep.values.len() * paths_of(sweep).count()).sum::<usize>();
-    let bar = ProgressBar::new((growing + SWEEPS[2].values.len()) as u64);
-    for sweep in &SWEEPS {
-        for path in paths_of(sweep) {
-            for value in sweep.values {
-                let size = (sweep.with)(*value);
-                let model = model(size.layers)?;
-                rows.push(measure(path.what, sweep.what, *value, args.rounds, || (path.run)(&size, &model))?);
-                bar.inc(1);
-            }
-        }
+    if let Some(only) = &args.only {
+        println!("{}", serde_json::to_string(&measure(only, args.rounds)?)?);
+        return Ok(());
     }
-    // Gradients through a model that is left in its file.
-    for value in SWEEPS[2].values {
-        let parent = tempfile::tempdir()?;
-        let (size, resident) = ((SWEEPS[2].with)(*value), model(*value)?);
-        let folder = parent.path().join("model");
-        save_pretrained(&resident, &folder, |_| Ok(()))?;
-        let config = ModelConfig::from_folder(&folder)?;
-        let checkpoint = Checkpoint::open(&folder)?;
-        drop(resident);
-        let streamed = Decoder::<Flex>::load(&checkpoint, config, Precision::Mapped, &Default::default())?;
-        let run = || signed_gap(&size, &streamed);
-        rows.push(measure("signed gap, streamed", "layers", *value, args.rounds, run)?);
+    let jobs: Vec<_> = SWEEPS
+        .iter()
+        .flat_map(|sweep| WORKS.iter().map(move |work| (sweep, work)))
+        .filter(|(sweep, work)| work.grows_with.contains(&sweep.what))
+        .flat_map(|(sweep, work)| sweep.values.iter().map(move |value| (sweep.what, work.what, *value)))
+        .collect();
+    let bar = ProgressBar::new(jobs.len() as u64);
+    let (program, rounds) = (std::env::current_exe()?, args.rounds.to_string());
+    let mut rows = Vec::with_capacity(jobs.len());
+    for (sweep, path, value) in jobs {
+        let only = ["--rounds", &rounds, "--only", path, sweep, &value.to_string()].map(str::to_owned);
+        let done = Command::new(&program).args(only).stderr(Stdio::inherit()).output()?;
+        if !done.status.success() {
+            return Err(format!("{path}, {value} {sweep}: {}", done.status).into());
+        }
+        rows.push(Row { path, sweep, value, cost: serde_json::from_slice(&done.stdout)? });
         bar.inc(1);
     }
     bar.finish_and_clear();
     std::fs::create_dir_all(&args.out)?;
     let mut csv = String::from("path,sweep,value,seconds,peak_bytes\n");
-    for Row { path, sweep, value, seconds, peak } in &rows {
+    for Row { path, sweep, value, cost: Measured { seconds, peak } } in &rows {
         let peak = peak.map_or(String::new(), |peak| peak.to_string());
         writeln!(csv, "\"{path}\",{sweep},{value},{seconds:.5},{peak}")?;
     }
@@ -217,26 +239,26 @@ fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The work that depends on what grows.
-fn paths_of(sweep: &Sweep) -> impl Iterator<Item = &'static Work> {
-    PATHS.iter().filter(|path| path.grows_with.contains(&sweep.what))
-}
-
-fn measure(
-    path: &'static str,
-    sweep: &'static str,
-    value: usize,
-    rounds: usize,
-    work: impl Fn() -> Result<(), Failure>,
-) -> Result<Row, Failure> {
-    let mut row = Row { path, sweep, value, seconds: f64::INFINITY, peak: None };
-    for _ in 0..rounds.max(1) {
-        let (done, Cost { seconds, peak }) = cost(&work);
-        done?;
-        row.seconds = row.seconds.min(seconds);
-        row.peak = [row.peak, peak].into_iter().flatten().min();
+fn measure(only: &[String], rounds: usize) -> Result<Measured, Failure> {
+    let [work, sweep, value] = only else { return Err("--only takes three".into()) };
+    let work = WORKS.iter().find(|own| own.what == work).ok_or("no such work")?;
+    let sweep = SWEEPS.iter().find(|own| own.what == sweep).ok_or("no such sweep")?;
+    let size = (sweep.with)(value.parse()?);
+    let (mut model, parent) = (model(size.layers)?, tempfile::tempdir()?);
+    if work.streamed {
+        let folder = parent.path().join("model");
+        save_pretrained(&model, &folder, |_| Ok(()))?;
+        let (config, checkpoint) = (ModelConfig::from_folder(&folder)?, Checkpoint::open(&folder)?);
+        model = Decoder::load(&checkpoint, config, Precision::Mapped, &Default::default())?;
     }
-    Ok(row)
+    let (done, Cost { mut seconds, peak }) = cost(|| (work.run)(&size, &model));
+    done?;
+    for _ in 1..rounds {
+        let (done, again) = cost(|| (work.run)(&size, &model));
+        done?;
+        seconds = seconds.min(again.seconds);
+    }
+    Ok(Measured { seconds, peak })
 }
 
 /// The rows of one line of the drawing.
@@ -267,15 +289,16 @@ fn print_table(rows: &[Row]) {
         for sweep in &SWEEPS {
             let own: Vec<&Row> = line(rows, path, sweep.what).collect();
             let (Some(first), Some(last)) = (own.first(), own.last()) else { continue };
-            let times: Vec<(f64, f64)> = own.iter().map(|row| (row.value as f64, row.seconds)).collect();
-            let peak = |row: &Row| row.peak.map_or("?".into(), |peak| format!("{:.0}", peak as f64 / 1e6));
+            let times: Vec<(f64, f64)> = own.iter().map(|row| (row.value as f64, row.cost.seconds)).collect();
+            let peak =
+                |row: &Row| row.cost.peak.map_or("?".into(), |peak| format!("{:.0}", peak as f64 / 1e6));
             println!(
                 "| {path} | {} | {} … {} | {:.3} … {:.3} | {:.2} | {} … {} |",
                 sweep.what,
                 first.value,
                 last.value,
-                first.seconds,
-                last.seconds,
+                first.cost.seconds,
+                last.cost.seconds,
                 exponent(&times),
                 peak(first),
                 peak(last)
@@ -306,8 +329,9 @@ fn draw(path: &Path, rows: &[Row]) -> Result<(), Failure> {
     let panels = panels.split_evenly((2, SWEEPS.len()));
     for (i, panel) in panels.iter().enumerate() {
         let (sweep, memory) = (&SWEEPS[i % SWEEPS.len()], i >= SWEEPS.len());
-        let y =
-            |row: &Row| if memory { row.peak.map(|p| (p as f64 / 1e6).max(0.1)) } else { Some(row.seconds) };
+        let y = |row: &Row| {
+            if memory { row.cost.peak.map(|p| (p as f64 / 1e6).max(0.1)) } else { Some(row.cost.seconds) }
+        };
         let own: Vec<&Row> = rows.iter().filter(|row| row.sweep == sweep.what).collect();
         let ys: Vec<f64> = own.iter().filter_map(|row| y(row)).collect();
         let (low, high) =

@@ -174,6 +174,9 @@ impl<B: Backend> Decoder<B> {
     /// The same weights, shared where they need no widening, on a backend that tracks the gradients
     /// of the matrices in its blocks: for [`DifferentiableModel`]. A graph of its own, so that threads can
     /// hold one each. What is left in its file is tracked when it is read.
+    ///
+    /// burn keeps what a pass on such a backend computes until gradients are taken: run those
+    /// that none are taken of on the model itself.
     #[must_use]
     pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
         self.on_graph(Follow::Matrices)
