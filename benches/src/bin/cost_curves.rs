@@ -39,6 +39,9 @@ struct Args {
     /// Measure one thing only: a line of JSON, for this program itself
     #[arg(long, num_args = 3, value_names = ["WORK", "SWEEP", "VALUE"], hide = true)]
     only: Option<Vec<String>>,
+    /// Write the model with so many layers to a folder, for this program itself
+    #[arg(long, num_args = 2, value_names = ["LAYERS", "DIR"], hide = true)]
+    write: Option<Vec<String>>,
 }
 
 fn main() -> ExitCode {
@@ -208,6 +211,10 @@ fn run(args: &Args) -> Result<(), Failure> {
         println!("{}", serde_json::to_string(&measure(only, args.rounds)?)?);
         return Ok(());
     }
+    if let Some([layers, folder]) = args.write.as_deref() {
+        save_pretrained(&model(layers.parse()?)?, Path::new(folder), |_| Ok(()))?;
+        return Ok(());
+    }
     let jobs: Vec<_> = SWEEPS
         .iter()
         .flat_map(|sweep| WORKS.iter().map(move |work| (sweep, work)))
@@ -244,13 +251,20 @@ fn measure(only: &[String], rounds: usize) -> Result<Measured, Failure> {
     let work = WORKS.iter().find(|own| own.what == work).ok_or("no such work")?;
     let sweep = SWEEPS.iter().find(|own| own.what == sweep).ok_or("no such sweep")?;
     let size = (sweep.with)(value.parse()?);
-    let (mut model, parent) = (model(size.layers)?, tempfile::tempdir()?);
-    if work.streamed {
+    let parent = tempfile::tempdir()?;
+    let model = if work.streamed {
         let folder = parent.path().join("model");
-        save_pretrained(&model, &folder, |_| Ok(()))?;
+        // By another process: what this one held of it would count as free.
+        let mut writer = Command::new(std::env::current_exe()?);
+        writer.args(["--write", &size.layers.to_string()]).arg(&folder);
+        if !writer.status()?.success() {
+            return Err("the model was not written".into());
+        }
         let (config, checkpoint) = (ModelConfig::from_folder(&folder)?, Checkpoint::open(&folder)?);
-        model = Decoder::load(&checkpoint, config, Precision::Mapped, &Default::default())?;
-    }
+        Decoder::load(&checkpoint, config, Precision::Mapped, &Default::default())?
+    } else {
+        model(size.layers)?
+    };
     let (done, Cost { mut seconds, peak }) = cost(|| (work.run)(&size, &model));
     done?;
     for _ in 1..rounds {

@@ -307,7 +307,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         let tracked = model.model().differentiable::<Autodiff<Flex>>();
         let (found, took) = whole(|| {
             let mut carriers = Carriers::new(count, dims.projections().map(|(path, ..)| path));
-            SignedGap::default().score(&tracked, &[contrast], &mut |scores| Ok(carriers.add(&scores)?))?;
+            let method = SignedGap::default().with_threads(args.threads);
+            method.score(&tracked, &[contrast], &mut |scores| Ok(carriers.add(&scores)?))?;
             Ok::<_, Failure>(carriers.mask(count)?)
         });
         gap = Some(found?.count());

@@ -61,7 +61,8 @@ impl SignedGap {
     }
 
     /// So many batches side by side, each with a whole model's gradients
-    /// ([`gradients_all`](DifferentiableModel::gradients_all)). The scores do not depend on it.
+    /// ([`gradients_all`](DifferentiableModel::gradients_all)), and so many matrices of a layer scored.
+    /// The scores do not depend on it.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }
@@ -96,7 +97,8 @@ struct Sums<B: Backend> {
 }
 
 impl SignedGap {
-    /// Every matrix's scores, summed over all contrasts, in the order of the model's own matrices.
+    /// Every matrix's scores, summed over all contrasts, in the order of the model's own matrices. With
+    /// a [guard](Self::with_guard), what moves the answers of all contrasts together is discounted.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -139,7 +141,11 @@ impl SignedGap {
             return Err(AttribError::NoSpread);
         }
         let dims = *model.dims();
-        let parts = parts_of(&gaps, self.guard > 0.0)?;
+        let [a, b] = people(&gaps)?;
+        let parts = match self.guard > 0.0 {
+            true => [parts_of(a, 1.0), parts_of(b, -1.0)].into_iter().flatten().collect(),
+            false => parts_of([a, b].into_iter().flatten().collect(), 1.0),
+        };
         if parts.is_empty() {
             // Everybody has one possible answer: to first order, no weight carries the gap.
             for (path, _, projection) in dims.projections() {
@@ -152,6 +158,7 @@ impl SignedGap {
         let together = parts.iter().map(|part| token_batch(&part.trees)).collect::<Result<Vec<_>, _>>()?;
         let mut open: HashMap<ParamPath, Sums<B::InnerBackend>> = HashMap::new();
         let (mut complete, mut failed) = (Vec::new(), None);
+        let at_once = self.threads.min(dims.block_projections().count());
         let loss = |model: &M, i: usize, hidden| {
             let part: &Part<'_> = &parts[i];
             Ok(weighted(branches(model, hidden, &part.trees, self.temperature)?, &part.worths))
@@ -172,7 +179,7 @@ impl SignedGap {
                 return Ok(());
             }
             complete.push((path.clone(), wide(model.weight(path)?.inner()), sums));
-            if complete.len() < self.threads {
+            if complete.len() < at_once {
                 return Ok(());
             }
             let scores = self
@@ -215,11 +222,14 @@ impl SignedGap {
     }
 }
 
-/// Everybody with something to differentiate, by length, so that little is padded; groups `apart` if wanted.
-fn parts_of<'a>(gaps: &[Gap<'a>], apart: bool) -> Result<Vec<Part<'a>>, AttribError> {
-    let (mut a, mut b) = (Vec::new(), Vec::new());
+/// A person's answers, and what their branches are worth.
+type Person<'a> = (AnswerTree<'a>, Vec<f64>);
+
+/// Each group's people with something to differentiate.
+fn people<'a>(gaps: &[Gap<'a>]) -> Result<[Vec<Person<'a>>; 2], AttribError> {
+    let mut both = [Vec::new(), Vec::new()];
     for gap in gaps {
-        for (arm, sign, people) in [(&gap.a, 1.0, &mut a), (&gap.b, -1.0, &mut b)] {
+        for ((arm, sign), people) in [(&gap.a, 1.0), (&gap.b, -1.0)].into_iter().zip(&mut both) {
             let scale = sign * gap.sign() / gap.spread;
             for (index, asked) in arm.respondents.iter().enumerate() {
                 let tree = AnswerTree::new(index, &asked.prompt, &asked.answers)?;
@@ -231,16 +241,16 @@ fn parts_of<'a>(gaps: &[Gap<'a>], apart: bool) -> Result<Vec<Part<'a>>, AttribEr
             }
         }
     }
-    if !apart {
-        a.append(&mut b);
-    }
-    let mut parts = Vec::new();
-    for (mut people, sign) in [(a, 1.0), (b, -1.0)] {
-        people.sort_by_key(|(tree, _): &(AnswerTree<'_>, _)| tree.sequence.len());
-        for together in packed(people, |(tree, _)| tree.sequence.len()) {
-            let (trees, worths): (_, Vec<Vec<f64>>) = together.into_iter().unzip();
-            parts.push(Part { trees, worths: worths.concat(), sign });
-        }
-    }
-    Ok(parts)
+    Ok(both)
+}
+
+/// People by length, so that little is padded.
+fn parts_of<'a>(mut people: Vec<Person<'a>>, sign: f64) -> Vec<Part<'a>> {
+    people.sort_by_key(|(tree, _)| tree.sequence.len());
+    let together = packed(people, |(tree, _)| tree.sequence.len()).into_iter();
+    let part = |people: Vec<Person<'a>>| {
+        let (trees, worths): (_, Vec<Vec<f64>>) = people.into_iter().unzip();
+        Part { trees, worths: worths.concat(), sign }
+    };
+    together.map(part).collect()
 }

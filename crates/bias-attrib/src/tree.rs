@@ -100,32 +100,38 @@ fn grouped<'a>(
     Ok(packed(trees.collect::<Result<_, _>>()?, |tree| tree.sequence.len()))
 }
 
-/// Batches of no more than [`BATCH_TOKENS`] tokens, padding included, with about as many items each.
+/// As few batches of about [`BATCH_TOKENS`] tokens, padding included, as the order allows, and those as
+/// even as can be.
 pub(crate) fn packed<T>(items: Vec<T>, tokens: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
-    let fits = |n: usize, width: usize| n * width <= BATCH_TOKENS;
-    let (mut batches, mut n, mut width) = (1, 0, 0);
-    for own in items.iter().map(&tokens) {
-        (n, width) = (n + 1, own.max(width));
-        if n > 1 && !fits(n, width) {
-            (batches, n, width) = (batches + 1, 1, own);
+    let widths: Vec<usize> = items.iter().map(tokens).collect();
+    let fewest = lengths(&widths, BATCH_TOKENS).len();
+    // The least that each may hold without there being more of them.
+    let (mut low, mut high) = (0, BATCH_TOKENS);
+    while high - low > 1 {
+        let middle = (low + high) / 2;
+        match lengths(&widths, middle).len() <= fewest {
+            true => high = middle,
+            false => low = middle,
         }
     }
-    let even = items.len().div_ceil(batches);
-    let (mut packed, mut width): (Vec<Vec<T>>, _) = (Vec::with_capacity(batches), 0);
-    for item in items {
-        let own = tokens(&item);
-        match packed.last_mut() {
-            Some(batch) if batch.len() < even && fits(batch.len() + 1, own.max(width)) => {
-                width = own.max(width);
-                batch.push(item);
-            }
+    let mut items = items.into_iter();
+    lengths(&widths, high).into_iter().map(|n| items.by_ref().take(n).collect()).collect()
+}
+
+/// How many items there are in each batch that holds so many tokens; one item may be longer.
+fn lengths(widths: &[usize], tokens: usize) -> Vec<usize> {
+    let (mut lengths, mut widest) = (Vec::new(), 0);
+    for width in widths {
+        widest = widest.max(*width);
+        match lengths.last_mut() {
+            Some(n) if (*n + 1) * widest <= tokens => *n += 1,
             _ => {
-                width = own;
-                packed.push(vec![item]);
+                lengths.push(1);
+                widest = *width;
             }
         }
     }
-    packed
+    lengths
 }
 
 /// What a model runs.
@@ -169,5 +175,17 @@ mod tests {
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [84, 84, 82]);
         let order: Vec<_> = batches.iter().flatten().map(|t| t.index).collect();
         assert_eq!(order, (0..250).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn packing_is_even_and_never_more_than_it_must_be() {
+        let sizes =
+            |widths: &[usize]| packed(widths.to_vec(), |w| *w).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&[]), [0usize; 0]);
+        assert_eq!(sizes(&[2000]), [1]);
+        assert_eq!(sizes(&[50; 16]), [8, 8]);
+        // What is long takes a batch of its own anyway.
+        assert_eq!(sizes(&[[5; 102].as_slice(), &[300; 2]].concat()), [102, 1, 1]);
+        assert_eq!(sizes(&[[5; 100].as_slice(), &[100; 5]].concat()), [100, 5]);
     }
 }

@@ -1,6 +1,6 @@
 use bias_core::Projection;
 use bias_probe::{computed_in, wide};
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{
     Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
@@ -53,11 +53,14 @@ pub(crate) fn widened<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tenso
     if tensor.dtype() == own { tensor } else { tensor.cast(own) }
 }
 
-pub(crate) fn on_graph<A: AutodiffBackend, const D: usize>(
-    param: &Param<Tensor<A::InnerBackend, D>>,
-    tracked: bool,
-) -> Param<Tensor<A, D>> {
-    Param::from_tensor(Tensor::from_inner(widened(param.val())).set_require_grad(tracked))
+/// A parameter that no gradients are followed to; burn's own constructor has them followed.
+pub(crate) fn untracked<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Param<Tensor<B, D>> {
+    Param::initialized(ParamId::new(), tensor)
+}
+
+/// The same parameter where gradients can be tracked.
+fn on_graph<A: AutodiffBackend, const D: usize>(param: &Param<Tensor<A::InnerBackend, D>>) -> Tensor<A, D> {
+    Tensor::from_inner(widened(param.val()))
 }
 
 impl<B: Backend> Linear<B> {
@@ -76,7 +79,7 @@ impl<B: Backend> Linear<B> {
 
     fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Linear<A> {
         Linear {
-            weight: self.weight.differentiable(true),
+            weight: self.weight.on_graph(Follow::matrix),
             bias: self.bias.as_ref().map(|bias| follow.param(bias)),
         }
     }
@@ -104,7 +107,17 @@ impl Follow {
         self,
         param: &Param<Tensor<A::InnerBackend, D>>,
     ) -> Param<Tensor<A, D>> {
-        on_graph(param, self == Self::All)
+        match self {
+            Self::All => Self::matrix(param),
+            Self::Matrices => untracked(on_graph(param)),
+        }
+    }
+
+    /// One of the blocks' matrices.
+    pub(crate) fn matrix<A: AutodiffBackend, const D: usize>(
+        param: &Param<Tensor<A::InnerBackend, D>>,
+    ) -> Param<Tensor<A, D>> {
+        Param::from_tensor(on_graph(param))
     }
 }
 

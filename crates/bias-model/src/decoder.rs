@@ -175,7 +175,7 @@ impl<B: Backend> Decoder<B> {
     /// of the matrices in its blocks: for [`DifferentiableModel`]. A graph of its own, so that threads can
     /// hold one each. What is left in its file is tracked when it is read.
     ///
-    /// burn keeps what a pass on such a backend computes until gradients are taken: run those
+    /// burn keeps what a pass through tracked weights computes until gradients are taken: run those
     /// that none are taken of on the model itself.
     #[must_use]
     pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
@@ -190,11 +190,11 @@ impl<B: Backend> Decoder<B> {
 
     fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Decoder<A> {
         Decoder {
-            embedding: self.embedding.differentiable(follow == Follow::All),
+            embedding: self.embedding.on_graph(|table| follow.param(table)),
             positions: self.positions.as_ref().map(|positions| follow.param(positions)),
             blocks: self.blocks.iter().map(|block| block.differentiable(follow)).collect(),
             norm: self.norm.differentiable(follow),
-            head: self.head.as_ref().map(|head| head.differentiable(follow == Follow::All)),
+            head: self.head.as_ref().map(|head| head.on_graph(|table| follow.param(table))),
             config: self.config.clone(),
             checkpoint: self.checkpoint.clone(),
             progress: self.progress.clone(),
@@ -383,7 +383,7 @@ impl<B: AutodiffBackend> DifferentiableModel<B> for Decoder<B> {
         if self.is_streamed() {
             return self.layer_by_layer(batches, loss, take);
         }
-        self.side_by_side(batches, threads.max(1), loss, take)
+        self.side_by_side(batches, threads, loss, take)
     }
 }
 

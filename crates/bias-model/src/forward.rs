@@ -18,8 +18,6 @@ pub(crate) struct Prepared<B: Backend> {
     /// `[rows, heads, width, columns]` for each of the plan's windows: repeated once
     /// here, not broadcast in every layer.
     blocked: Vec<Tensor<B, 4, Bool>>,
-    /// Whether to compute bit for bit what a backend that tracks gradients does.
-    as_tracked: bool,
 }
 
 impl<B: Backend> Prepared<B> {
@@ -50,13 +48,7 @@ impl<B: Backend> Prepared<B> {
             queries: Regroup::new(batch.rows(), batch.width(), dims.heads, &device),
             keys: Regroup::new(batch.rows(), batch.width(), dims.kv_heads, &device),
             blocked: blocked.collect(),
-            as_tracked: B::ad_enabled(&device),
         })
-    }
-
-    /// To compute bit for bit what a backend that tracks gradients does.
-    pub(crate) fn as_tracked(self) -> Self {
-        Self { as_tracked: true, ..self }
     }
 }
 
@@ -119,17 +111,10 @@ pub(crate) fn soft_cap<B: Backend, const D: usize>(x: Tensor<B, D>, cap: Option<
     }
 }
 
-/// Softmax over the last axis. Spelled out where gradients are tracked, so that it is the same bit for bit
-/// on the backend inside; and of a matrix, because broadcasting over more axes is slow on CPU backends.
-fn shares<B: Backend>(scores: Tensor<B, 4>, as_tracked: bool) -> Tensor<B, 4> {
-    if !as_tracked {
-        return softmax(scores, 3);
-    }
+/// Softmax over the last axis, as a matrix: broadcasting over more axes is slow on CPU backends.
+fn shares<B: Backend>(scores: Tensor<B, 4>) -> Tensor<B, 4> {
     let shape @ [rows, heads, width, columns] = scores.dims();
-    let scores = scores.reshape([rows * heads * width, columns]);
-    let weights = (scores.clone() - scores.max_dim(1).detach()).exp();
-    let sums = weights.clone().sum_dim(1);
-    (weights / sums).reshape(shape)
+    softmax(scores.reshape([rows * heads * width, columns]), 1).reshape(shape)
 }
 
 /// A norm after attention or MLP, where there is one.
@@ -259,7 +244,7 @@ impl<B: Backend> Decoder<B> {
         let scores = scores.mask_fill(pass.prepared.blocked[own.window].clone(), f32::NEG_INFINITY);
         let mut see = |at, value| pass.observer.at_attention(Site::Block(layer, at), pass.batch, value);
         let scores = see(BlockSite::Scores, scores)?;
-        let pattern = shares(wide(scores), pass.prepared.as_tracked);
+        let pattern = shares(wide(scores));
         let pattern = see(BlockSite::Pattern, widened(pattern))?;
         let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
         let mixed = pass.prepared.queries.join(mixed.reshape([rows, heads, width, d_head]));

@@ -34,7 +34,8 @@
 //! | chat | [`ChatTemplate`], [`Message`], [`SpecialTokens`]: conversations as transformers renders them |
 //! | text, spans | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
-//! | decode | [`Decoding`], [`Answers`]: greedy, sampled, exact |
+//! | decode, growing, prefix | [`Decoding`], [`Answers`]: greedy, sampled, exact, as trees behind common beginnings |
+//! | side_by_side | gradients of several batches at a time |
 //! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
 //! | reference | [`Reference`], [`Parity`]: how far a loaded model is from transformers |
 //! | export | [`export_masked`], [`save_pretrained`]: folders transformers can load |

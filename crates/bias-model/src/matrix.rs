@@ -6,7 +6,7 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-use crate::block::{on_graph, param, widened};
+use crate::block::{param, untracked, widened};
 use crate::checkpoint::Located;
 use crate::layout::Place;
 use crate::widen::{self, Part};
@@ -126,7 +126,7 @@ impl<B: Backend> Matrix<B> {
 
     /// Held from here on, with what it is now.
     pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
-        Ok(if self.is_left() { Self::held(Param::from_tensor(self.value(device)?)) } else { self.clone() })
+        Ok(if self.is_left() { Self::held(untracked(self.value(device)?)) } else { self.clone() })
     }
 
     /// What it was read to, if nobody else holds it.
@@ -238,13 +238,16 @@ impl<B: Backend> Matrix<B> {
     }
 
     /// On a backend that tracks gradients; what is left in a file is not tracked.
-    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, tracked: bool) -> Matrix<A> {
-        Matrix { held: self.held.as_ref().map(|held| on_graph(held, tracked)), file: self.file.clone() }
+    pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(
+        &self,
+        how: impl FnOnce(&Param<Tensor<B, 2>>) -> Param<Tensor<A, 2>>,
+    ) -> Matrix<A> {
+        Matrix { held: self.held.as_ref().map(how), file: self.file.clone() }
     }
 
     /// The same matrix, tracked from here on.
     pub(crate) fn tracked(&self, device: &B::Device) -> Result<Self, ModelError> {
-        Ok(Self::held(Param::from_tensor(self.value(device)?.detach().require_grad())))
+        Ok(Self::held(Param::from_tensor(self.value(device)?.detach())))
     }
 }
 

@@ -8,7 +8,8 @@ use bias_probe::{
 use burn::module::Module as _;
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
-use crate::Decoder;
+use crate::load::on_host;
+use crate::{Decoder, memory};
 
 impl<B: AutodiffBackend> Decoder<B> {
     /// As many batches at a time as there are threads. What is handed out is held by nobody else, so that
@@ -21,6 +22,13 @@ impl<B: AutodiffBackend> Decoder<B> {
         take: &mut TakeGradient<'_, B>,
     ) -> Result<(), ProbeError> {
         let device = self.device();
+        // Each holds a gradient for every weight, at least while others run.
+        let gradients = size_of::<f32>() * self.dims().prunable_weights();
+        let fit = match on_host::<B>(&device).then(memory::free).flatten() {
+            Some(free) => usize::try_from(free).unwrap_or(usize::MAX) / gradients.max(1),
+            None => threads,
+        };
+        let threads = threads.min(fit).max(1);
         // Threads, not rayon tasks, and a graph each: burn's autodiff locks would otherwise meet.
         let mut others: Vec<Self> =
             (1..threads.min(batches.len())).map(|_| self.clone().fork(&device)).collect();

@@ -5,7 +5,6 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use bias_core::{ParamPath, Projection};
 use bias_probe::{HookedModel as _, Loss, NoObserver, Observer, ProbeError, TakeGradient, TokenBatch};
-use burn::module::AutodiffModule as _;
 use burn::tensor::{
     DType, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
@@ -154,31 +153,27 @@ impl<B: AutodiffBackend> Decoder<B> {
             return Ok(());
         }
         let device = self.device();
-        // On the inner backend: burn keeps what even an untracked pass on this one computes until
-        // gradients of it are taken, which they never are.
-        let plain = self.valid();
-        let as_tracked = |batch| Ok::<_, ProbeError>(Prepared::new(&plain, batch)?.as_tracked());
+        let prepare = |i: usize| Prepared::new(self, &batches[i]);
         let mut xs = Vec::with_capacity(batches.len());
-        for batch in batches {
-            let pass = (batch, &as_tracked(batch)?);
-            xs.push(plain.begin(&mut Pass::unwatched(pass, &mut NoObserver))?);
+        for (i, batch) in batches.iter().enumerate() {
+            let pass = (batch, &prepare(i)?);
+            xs.push(self.begin(&mut Pass::unwatched(pass, &mut NoObserver))?);
         }
         let mut inputs = Aside::default();
         for layer in 0..self.blocks.len() {
-            let block = plain.next_block(layer, Some(layer + 1))?;
-            for (batch, x) in batches.iter().zip(&mut xs) {
-                inputs.put(x.clone())?;
-                let pass = (batch, &as_tracked(batch)?);
-                *x = plain.block(layer, &block, x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
+            let block = self.next_block(layer, Some(layer + 1))?;
+            for (i, x) in xs.iter_mut().enumerate() {
+                inputs.put(x.clone().inner())?;
+                let pass = (&batches[i], &prepare(i)?);
+                *x = self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
             }
-            plain.done_with(block);
+            self.done_with(block);
             self.tell(layer + 1, batches.iter().map(cells), false);
         }
-        let prepare = |i: usize| Prepared::new(self, &batches[i]);
         // Of each block's output, from the last to the first.
         let mut slopes = Vec::with_capacity(batches.len());
         for (i, x) in xs.into_iter().enumerate() {
-            let x = Tensor::<B, 3>::from_inner(x).require_grad();
+            let x = x.detach().require_grad();
             let pass = (&batches[i], &prepare(i)?);
             let hidden = self.end(x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
             let own = self.slope(&hidden.clone().detach(), &|hidden| loss(self, i, hidden))?;

@@ -11,6 +11,7 @@ use bias_model::{
 };
 use bias_probe::{Edit, NoObserver, Observer, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
+use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
 /// Without and with biases, widened and stored narrow.
@@ -126,4 +127,30 @@ fn decoders_are_what_masks_ask_for() {
             check_target(&mut tracked, &dims).unwrap_or_else(|e| panic!("{case}: {e}"));
         }
     }
+}
+
+/// What gradients are followed to: of the parameters, in the order of a visit.
+fn followed(model: &Decoder<Autodiff<Flex>>) -> Vec<bool> {
+    struct Seen(Vec<bool>);
+    impl ModuleVisitor<Autodiff<Flex>> for Seen {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<Flex>, D>>) {
+            self.0.push(param.val().is_require_grad());
+        }
+    }
+    let mut seen = Seen(Vec::new());
+    model.visit(&mut seen);
+    seen.0
+}
+
+#[test]
+fn gradients_are_followed_to_what_is_asked_for() {
+    for (case, precision) in CASES {
+        let model = load(case, precision);
+        let (matrices, all) = (model.dims().projections().count(), followed(&model.trainable()));
+        assert!(all.iter().all(|own| *own) && all.len() > matrices, "{case}");
+        let some = followed(&model.differentiable());
+        assert_eq!(some.iter().filter(|own| **own).count(), matrices, "{case}");
+    }
+    let mapped = load(CASES[0].0, Precision::Mapped).differentiable();
+    assert!(followed(&mapped).iter().all(|own| !own));
 }

@@ -89,12 +89,11 @@ pub trait DifferentiableModel<B: AutodiffBackend>: HookedModel<B> {
     /// Differentiates every batch's loss and hands out the gradients of each matrix, batch by
     /// batch in their order. A matrix that a loss does not depend on is an error.
     ///
-    /// By default one batch after the other, each matrix's gradients apart. A model may run as many
-    /// batches side by side as there are `threads`; each holds a whole model's gradients, and the
-    /// numbers are the same. A model that reads
-    /// its weights from a file goes through its layers backwards instead, all batches at one
-    /// layer: then the gradients of a matrix come together, and nothing of the size of the
-    /// model is ever held.
+    /// By default one batch after the other, each matrix's gradients apart. A model may run up to
+    /// `threads` batches side by side; each holds a whole model's gradients, and the numbers are the
+    /// same. A model that reads its weights from a file goes through its layers backwards instead, all
+    /// batches at one layer: then the gradients of a matrix come together, and nothing of the size of
+    /// the model is ever held.
     ///
     /// # Errors
     /// As [`hidden`](HookedModel::hidden) and [`gradient`](Self::gradient), and the closures' own.

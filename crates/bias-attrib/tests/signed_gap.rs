@@ -1,0 +1,103 @@
+//! Several contrasts, several threads: neither may change what the signed gap is.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::Path;
+
+use bias_attrib::{
+    AttribError, Attribution as _, Contrast, ParamScores, PossibleAnswer, Respondent, SignedGap, sum_scores,
+};
+use bias_core::TokenRole;
+use bias_model::{Checkpoint, Decoder, HookedModel as _, ModelConfig, Precision};
+use bias_probe::Sequence;
+use burn::backend::{Autodiff, Flex};
+
+type Tracked = Decoder<Autodiff<Flex>>;
+
+fn model() -> Tracked {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
+    let (checkpoint, config) =
+        (Checkpoint::open(&folder).unwrap(), ModelConfig::from_folder(&folder).unwrap());
+    Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap().differentiable()
+}
+
+/// Somebody asked with so many tokens, who answers `value` or three times as much.
+fn respondent(length: usize, value: f64) -> Respondent {
+    let token = |i: usize| 3 + (i as u32 * 7 + value as u32) % 50;
+    let answer = |last, value, weight| PossibleAnswer {
+        tokens: vec![last, 5],
+        finished: false,
+        value: Some(value),
+        weight,
+    };
+    Respondent {
+        prompt: Sequence::chain((0..length).map(token).collect(), vec![TokenRole::Prompt; length]).unwrap(),
+        answers: vec![answer(7, value, 0.5), answer(9, 3.0 * value, 0.25)],
+    }
+}
+
+/// Two contrasts, of more people than one batch holds, asked at unequal length.
+fn contrasts() -> Vec<Contrast> {
+    let people = |n: usize, value: f64| (0..n).map(|i| respondent(4 + i % 9, value + i as f64)).collect();
+    vec![
+        Contrast { a: people(40, 10.0), b: people(40, 13.0) },
+        Contrast { a: people(30, 9.0), b: people(30, 6.0) },
+    ]
+}
+
+fn bits(scores: &[ParamScores]) -> Vec<u32> {
+    scores.iter().flat_map(ParamScores::values).map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn contrasts_together_are_the_sum_of_each() {
+    let (model, contrasts, method) = (model(), contrasts(), SignedGap::default());
+    let each: Vec<_> = contrasts.iter().map(|own| method.attribute(&model, own).unwrap()).collect();
+    let expected = sum_scores(each.iter().map(Vec::as_slice)).unwrap();
+    let found = method.sums(&model, &contrasts).unwrap();
+    assert_eq!(found.len(), model.dims().projections().count());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found.path(), expected.path());
+        let largest = expected.values().iter().fold(0f32, |max, v| max.max(v.abs()));
+        let off = found.values().iter().zip(expected.values()).map(|(a, b)| (a - b).abs());
+        let worst = off.fold(0f32, f32::max);
+        // f32, added in another order.
+        assert!(worst <= 1e-5 * largest, "{}: off by {worst} of {largest}", found.path());
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let (model, contrasts) = (model(), contrasts());
+    for method in [SignedGap::default(), SignedGap::default().with_guard(0.5)] {
+        let alone = bits(&method.sums(&model, &contrasts).unwrap());
+        for threads in [0, 2, 3, 100] {
+            assert!(
+                bits(&method.with_threads(threads).sums(&model, &contrasts).unwrap()) == alone,
+                "{threads}"
+            );
+        }
+    }
+}
+
+#[test]
+fn whoever_takes_the_scores_may_refuse_them() {
+    let (model, contrasts) = (model(), contrasts());
+    let matrices = model.dims().projections().count();
+    for threads in [1, 3] {
+        for refused in [0, matrices / 2, matrices - 1] {
+            let mut taken = 0;
+            let done = SignedGap::default().with_threads(threads).score(&model, &contrasts, &mut |scores| {
+                taken += 1;
+                if taken > refused {
+                    Err(AttribError::NoValue { arm: 'A', index: taken })
+                } else {
+                    drop(scores);
+                    Ok(())
+                }
+            });
+            let expected = refused + 1;
+            assert!(matches!(done, Err(AttribError::NoValue { index, .. }) if index == expected), "{done:?}");
+            assert_eq!(taken, expected);
+        }
+    }
+}
