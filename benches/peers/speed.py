@@ -474,16 +474,23 @@ def do_answers(ours, theirs, of, asked, length, value, rounds, config, table):
         exact.append(two["seconds"])
         plain.append(seconds)
         loop.append(slow / of["loop"] * SAMPLES * len(prompts))
-    # Both sides' samples against the exact distribution: means within five standard errors.
-    weighed = [(value(tokens), weight) for tokens, weight, finished in two["answers"][0] if finished]
-    weighed = [(v, w) for v, w in weighed if v == v]
-    mass = sum(w for _, w in weighed)
-    mean = sum(v * w for v, w in weighed) / mass
-    error = (sum((v - mean) ** 2 * w for v, w in weighed) / mass / (SAMPLES * mass)) ** 0.5
-    own = [(value(tokens), weight) for tokens, weight, finished in one["answers"][0] if finished]
-    own = [(v, w) for v, w in own if v == v]
-    drawn = [value(tokens[: tokens.index(2)]) for tokens in answers[0] if 2 in tokens]
-    drawn = [v for v in drawn if v == v]
+    # Both sides' samples against the exact distribution: means within five standard errors, of the
+    # prompt whose answers differ most.
+    def valued(answers):
+        own = [(value(tokens[: tokens.index(2)] if 2 in tokens else tokens), w) for tokens, w, _ in answers]
+        return [(v, w) for v, w in own if v == v]
+
+    def moments(answers):
+        own = valued(answers)
+        mass = sum(w for _, w in own)
+        mean = sum(v * w for v, w in own) / max(mass, 1e-9)
+        return mass, mean, sum((v - mean) ** 2 * w for v, w in own)
+
+    at = max(range(len(prompts)), key=lambda i: moments(two["answers"][i])[2])
+    mass, mean, square = moments(two["answers"][at])
+    error = (square / mass / (SAMPLES * mass)) ** 0.5
+    own = valued(one["answers"][at])
+    drawn = [v for v, _ in valued([(tokens, 1, None) for tokens in answers[at]])]
     for who, found in [("ours", sum(v * w for v, w in own) / sum(w for _, w in own)), ("theirs", statistics.mean(drawn))]:
         if abs(found - mean) > 5 * error:
             sys.exit(f"answers: {who} have mean {found:.4g}, exactly {mean:.4g} ± {error:.2g}")
@@ -512,7 +519,7 @@ def do_gap(ours, theirs, of, asked, length, value, rounds, config, table):
     done = ours.ask("answers", samples=None, prompts=prompts, temperature=TEMPERATURE, length=length, stop=[2])
     people = []
     for prompt, answers in zip(prompts, done["answers"], strict=True):
-        given = [dict(tokens=t, value=value(t), weight=w) for t, w, finished in answers if finished]
+        given = [dict(tokens=t, value=value(t), weight=w) for t, w, _ in answers]
         given = sorted((g for g in given if g["value"] == g["value"]), key=lambda g: -g["weight"])[:12]
         people.append(dict(prompt=prompt, answers=given))
     arms = people[: of["people"]], people[of["people"] :]
