@@ -496,12 +496,11 @@ def do_answers(ours, theirs, of, asked, length, value, rounds, config, table):
             sys.exit(f"answers: {who} have mean {found:.4g}, exactly {mean:.4g} ± {error:.2g}")
     d = dict(width=len(prompts[0]))
     common = os.path.commonprefix(prompts)
-    chunks = -(-len(prompts) // 8)
     shared = len(common) if len(prompts) > 1 else 0
 
     def work(done):
         nodes = [tree_tokens(own) for own in done["answers"]]
-        tokens = chunks * 0 + shared + sum(len(p) - shared for p in prompts) + sum(nodes)
+        tokens = shared + sum(len(p) - shared for p in prompts) + sum(nodes)
         return flops(config, tokens, d["width"], logits=sum(nodes) + len(prompts))
 
     what = f"{len(prompts)} names × {SAMPLES} samples"
