@@ -14,6 +14,8 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 step "other backends compile, and the library without the hub"
 cargo clippy -p bias-examples -p bias-benches --examples --bins --locked \
     --features bias-examples/ndarray,bias-examples/cuda,bias-examples/remote,bias-benches/cuda -- -D warnings
+cargo clippy -p bias-cube --all-targets --features cuda --locked -- -D warnings
+cargo clippy -p bias-cube --all-targets --features wgpu --locked -- -D warnings
 cargo check -p bias-model --locked
 
 step "docs"

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Measures on a machine with an NVIDIA GPU and prints Markdown: logits against transformers' on all golden
-# models, then speed and memory on a random model of Llama-3-8B's shape, beside PyTorch.
+# Measures on a machine with an NVIDIA GPU and prints Markdown: whether our kernels are right, logits against
+# transformers' on all golden models, then speed and memory on a random model of Llama-3-8B's shape, beside PyTorch.
 #
 # That machine needs no Rust and no network: build elsewhere, and carry the repository (scripts, benches/peers,
-# fixtures/golden) and three programs in one folder:
+# fixtures/golden) and four programs in one folder:
 #
 #     cargo build --release --locked -p bias-examples --features cuda --example parity
 #     cargo build --release --locked -p bias-benches --features cuda --bin accelerator --bin random_model
-#     mkdir bin && cp target/release/examples/parity target/release/{accelerator,random_model} bin && strip bin/*
+#     cargo test --release --locked -p bias-cube --features cuda --test kernels --no-run    # says where it is
+#     mkdir bin && cp target/release/examples/parity target/release/{accelerator,random_model} bin
+#     cp target/release/deps/kernels-… bin/kernels && strip bin/*
 #
 # It needs the driver, NVRTC, and CUDA's headers, with CUDA_PATH set to where include/cuda_runtime.h is; Python
 # with torch, transformers and accelerate; and for 8B 20 GB of disk.
@@ -28,16 +30,30 @@ else
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
 fi
-for program in parity accelerator random_model; do
+programs="parity accelerator random_model"
+[[ $device != cuda* ]] || programs+=" kernels"
+for program in $programs; do
     [[ -x $bin/$program ]] || { echo "error: $bin/$program is missing; the head of $0 says how to build it" >&2; exit 1; }
 done
 if [[ $device == cuda* && -z ${CUDA_PATH:-} ]]; then
     echo "note: CUDA_PATH is not set; kernels may not compile without CUDA's headers" >&2
 fi
 
+if [[ $device == cuda* ]]; then
+    echo "### Kernels against sums in f64"
+    echo
+    "$bin/kernels" --test-threads 1
+    echo
+fi
 echo "### Logits against transformers, $device in f32"
 echo
 "$bin/parity" --cases fixtures/golden --device "$device"
+if [[ $device == cuda* ]]; then
+    echo
+    echo "### Logits against transformers, $device in bf16"
+    echo
+    "$bin/parity" --cases fixtures/golden --device "$device" --compute bf16
+fi
 echo
 echo "### Speed, a random model of the $preset shape"
 # Kept in WORK if one is named, to run again.

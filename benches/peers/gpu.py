@@ -9,9 +9,12 @@ Nothing here is a figure: whatever could not be run is said, not guessed.
 
 import argparse
 import json
+import math
 import pathlib
 import statistics
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 
@@ -32,8 +35,12 @@ class Memory:
         except (OSError, ValueError, subprocess.CalledProcessError):
             return None
 
-    def more(self):
-        return self.peak - (self.before or 0) if self.peak is not None else None
+    def take(self):
+        """The peak since this was last asked."""
+        now = self.used()
+        peak = None if now is None else max(self.peak or 0, now) - (self.before or 0)
+        self.peak = now
+        return peak
 
     def __enter__(self):
         self.before = self.used()
@@ -52,17 +59,32 @@ class Memory:
         self.thread.join()
 
 
-def ours(args, what, compute, **sizes):
-    """JSON of our program, or why there is none, and the card's peak memory."""
-    command = [args.bin / "accelerator", what, args.model, "--device", args.device, "--compute", compute]
-    command += [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
-    index = args.device.partition(":")[2] or "0"
-    with Memory(index) as memory:
-        done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return None, f"failed: {lines[-1][:120]}", memory.more()
-    return json.loads(done.stdout), None, memory.more()
+def ours(args, whats, compute, sizes):
+    """What our program finds, by name, each with the card's peak memory meanwhile; or why there is none."""
+    found, left = {}, list(whats)
+    while left:
+        command = [args.bin / "accelerator", args.model, *left, "--device", args.device, "--compute", compute]
+        command += [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
+        with tempfile.TemporaryFile("w+") as said, Memory(args.device.partition(":")[2] or "0") as memory:
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as running:
+                for line in running.stdout:
+                    print(line.strip()[:400], file=sys.stderr, flush=True)
+                    line = json.loads(line)
+                    if "begins" in line:
+                        memory.take()
+                    else:
+                        found[line["what"]] = line | {"peak": memory.take()}
+            said.seek(0)
+            lines = said.read().strip().splitlines() or [f"exit code {running.returncode}"]
+            peak = memory.take()
+        # What had begun when it died, or would have been next.
+        begun = next((what for what in left if what not in found), None)
+        if running.returncode == 0 or begun is None:
+            break
+        found[begun] = {"failed": f"failed: {lines[-1][:120]}", "peak": peak}
+        # What comes after the one that failed is worth another try.
+        left = left[left.index(begun) + 1 :] if "loading" in found else []
+    return found
 
 
 def timed(work, device, rounds=4):
@@ -97,7 +119,9 @@ def theirs(args, device, dtype, sizes):
     tokens = torch.tensor(tokens, device=device)
     mask = torch.ones_like(tokens)
     with torch.inference_mode():
-        prefill = timed(lambda: model(tokens, logits_to_keep=1, use_cache=False), device)
+        forward = lambda: model(tokens, logits_to_keep=1, use_cache=False).logits
+        prefill = timed(forward, device)
+        logits = forward()[:, -1].float().cpu()
         generate = lambda: model.generate(
             tokens, attention_mask=mask, do_sample=False, max_new_tokens=answer, min_new_tokens=answer,
             eos_token_id=None, pad_token_id=0,
@@ -106,7 +130,7 @@ def theirs(args, device, dtype, sizes):
     del model
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    return prefill, decode
+    return prefill, decode, logits
 
 
 def main():
@@ -117,6 +141,7 @@ def main():
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--answer", type=int, default=64)
+    parser.add_argument("--out", type=pathlib.Path, help="file for everything found, as JSON")
     args = parser.parse_args()
     device = torch.device(args.device)
     gpu = device.type == "cuda"
@@ -124,53 +149,71 @@ def main():
     name = torch.cuda.get_device_name(device) if gpu else f"CPU, {torch.get_num_threads()} threads"
     sizes = {"rows": args.rows, "width": args.width, "answer": args.answer}
     rate = matmul_rate(device, dtype)
-    their_prefill, their_decode = theirs(args, device, dtype, sizes)
+    their_prefill, their_decode, logits = theirs(args, device, dtype, sizes)
+    print(f"transformers: {their_prefill:.3f} s, {their_decode:.3f} s", file=sys.stderr, flush=True)
 
     rows = [("product of large matrices, torch", f"{rate / 1e12:.2f} TFLOP/s")]
     tokens = args.rows * args.width
-    median = lambda found: statistics.median(found["seconds"])
+    found = ours(args, ["product", "prefill", "decode", "wanda", "mask", "signed-gap"], compute, sizes)
+    if args.out:
+        theirs_found = {"product": rate, "prefill": their_prefill, "decode": their_decode}
+        args.out.write_text(json.dumps({"theirs": theirs_found, "ours": found}, indent=1))
+    median = lambda what: statistics.median(found[what]["seconds"])
+    gib = lambda what: f"{found[what]['peak'] / 2**30:.1f} GiB" if found[what]["peak"] else "not known"
 
-    found, why, _ = ours(args, "prefill", compute, **sizes)
-    if found:
-        seconds = median(found)
+    def say(what, work):
+        rows.extend([(what, found[what]["failed"])] if "failed" in found.get(what, {"failed": "not run"}) else work())
+
+    def product():
+        shape = lambda each: " × ".join(str(n) for n in each["shape"])
+        return [(f"product {shape(each)}, ours", f"{each['flops'] / 1e12:.2f} TFLOP/s") for each in found["product"]["rates"]]
+
+    def prefill():
+        seconds, sizes = median("prefill"), found["loading"]
+        of_row = lambda rows: ((i, token, own) for i, row in enumerate(rows) for token, own in row)
+        # No number is written as null.
+        number = lambda found: math.nan if found is None else found
+        apart = [abs(logits[i, token].item() - number(own)) for i, token, own in of_row(found["prefill"]["top"])]
+        difference = math.nan if any(map(math.isnan, apart)) else max(apart)
         # Every token goes through the matrices, the last of each row through the head.
-        products = found["matrix_weights"] * tokens + found["head_weights"] * found["rows"]
-        share = 2 * products / seconds / rate
-        rows += [
-            ("loading", f"{found['load']:.1f} s"),
+        products = sizes["matrix_weights"] * tokens + sizes["head_weights"] * args.rows
+        return [
             ("prefill", f"{tokens / seconds:.0f} tokens/s"),
-            ("prefill, share of that product's rate", f"{share:.1%}"),
+            ("prefill, share of torch's product", f"{2 * products / seconds / rate:.1%}"),
             ("prefill, times transformers' speed", f"{their_prefill / seconds:.2f}"),
+            ("prefill, memory on the card", gib("prefill")),
+            ("logits, largest difference from transformers'", f"{difference:.1e}, their spread {logits.std():.1e}"),
         ]
-    else:
-        rows.append(("prefill", why))
+
+    def decode():
+        seconds = median("decode")
+        return [
+            ("answers, prompt included", f"{args.rows * args.answer / seconds:.1f} new tokens/s"),
+            ("answers, times transformers' speed", f"{their_decode / seconds:.2f}"),
+        ]
+
+    def wanda():
+        return [("Wanda, statistics", f"{median('wanda'):.2f} s, {gib('wanda')} on the card")]
+
+    def mask():
+        parts = [found["mask"]["select"], found["mask"]["apply"]]
+        total = f"{median('wanda') + sum(parts):.2f} s" if "seconds" in found["wanda"] else "statistics failed"
+        return [
+            ("Wanda, choice of weights", f"{parts[0]:.2f} s, {gib('mask')} on the card"),
+            ("Wanda, mask put on", f"{parts[1]:.2f} s"),
+            ("Wanda, all three", total),
+        ]
+
+    gap = lambda: [("signed gap of two prompts", f"{median('signed-gap'):.2f} s, {gib('signed-gap')} on the card")]
+    say("loading", lambda: [("loading", f"{median('loading'):.1f} s")])
+    say("product", product)
+    say("prefill", prefill)
     rows.append(("prefill, transformers", f"{tokens / their_prefill:.0f} tokens/s"))
-
-    found, why, _ = ours(args, "decode", compute, **sizes)
-    if found:
-        rows += [
-            ("answers, prompt included", f"{args.rows * args.answer / median(found):.1f} new tokens/s"),
-            ("answers, times transformers' speed", f"{their_decode / median(found):.2f}"),
-        ]
-    else:
-        rows.append(("answers", why))
-
-    found, why, _ = ours(args, "wanda", compute, **sizes)
-    if found:
-        rows += [
-            ("Wanda, statistics", f"{median(found):.2f} s"),
-            ("Wanda, choice of weights", f"{found['select']:.2f} s"),
-            ("Wanda, mask put on", f"{found['apply']:.2f} s"),
-        ]
-    else:
-        rows.append(("Wanda", why))
-
-    found, why, peak = ours(args, "signed-gap", compute, **{**sizes, "rows": 2, "rounds": 2})
-    memory = f"{peak / 2**30:.1f} GiB in use on the card" if peak else "memory not known"
-    if found:
-        rows.append(("signed gap of two prompts", f"{median(found):.2f} s, {memory}"))
-    else:
-        rows.append(("signed gap of two prompts", f"{why}; {memory}"))
+    say("decode", decode)
+    rows.append(("answers, transformers", f"{args.rows * args.answer / their_decode:.1f} new tokens/s"))
+    say("wanda", wanda)
+    say("mask", mask)
+    say("signed-gap", gap)
 
     print(f"\n{name}; torch {torch.__version__}, transformers {transformers.__version__}; {compute}, ", end="")
     print(f"{args.rows} × {args.width} tokens, answers of {args.answer}; medians of 3.\n")

@@ -13,22 +13,23 @@ use bias_model::{
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::backend::{AutodiffBackend, Backend, BackendTypes};
+use burn::tensor::{Distribution, Tensor};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
-/// Measure one thing on a device and print it as JSON. scripts/gpu.sh runs this beside PyTorch.
+/// Measure a model on a device and print each finding as a line of JSON. scripts/gpu.sh runs this beside
+/// PyTorch.
 ///
 /// Prompts are made-up tokens, so a model without a tokenizer, such as `random_model` writes, will do.
 #[derive(Parser)]
 struct Args {
-    /// What is measured
-    #[arg(value_enum)]
-    what: What,
     /// Model folder
     #[arg(value_name = "DIR")]
     model: PathBuf,
+    /// What is measured, in this order, on a model that is loaded once
+    #[arg(value_enum, required = true)]
+    what: Vec<What>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Hold weights as they are stored
@@ -50,12 +51,16 @@ struct Args {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum What {
+    /// Products of large matrices, and of a batch's tokens with the model's widest matrices
+    Product,
     /// Forward passes over whole prompts, logits of the last token
     Prefill,
     /// Greedy answers of a fixed length, the prompt included
     Decode,
-    /// Wanda's statistics, the choice of weights, and the mask put on
+    /// Wanda's statistics
     Wanda,
+    /// The choice of weights by them, and the mask put on
+    Mask,
     /// The signed gap of two prompts
     SignedGap,
 }
@@ -64,10 +69,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     match run(&Args::parse()) {
-        Ok(found) => {
-            println!("{found}");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -75,7 +77,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<Value, Failure> {
+fn run(args: &Args) -> Result<(), Failure> {
     match args.device.place()? {
         Place::Cpu => measure::<Autodiff<Flex>>(args, &Default::default()),
         #[cfg(feature = "cuda")]
@@ -90,34 +92,84 @@ fn wait<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> f32 {
     tensor.sum().into_data().iter::<f32>().next().unwrap_or(f32::NAN)
 }
 
-fn measure<A: AutodiffBackend>(
-    args: &Args,
-    device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
-) -> Result<Value, Failure> {
+type Device<A> = <<A as AutodiffBackend>::InnerBackend as BackendTypes>::Device;
+
+fn measure<A: AutodiffBackend>(args: &Args, device: &Device<A>) -> Result<(), Failure> {
     let config = ModelConfig::from_folder(&args.model)?;
-    let vocab = config.dims.vocab;
     let (started, checkpoint) = (Instant::now(), Checkpoint::open(&args.model)?);
     let precision = if args.stored { Precision::Stored } else { Precision::F32 };
     let mut model = Decoder::<A::InnerBackend>::load(&checkpoint, config, precision, device)?;
     A::InnerBackend::sync(device)?;
-    let load = started.elapsed().as_secs_f64();
+    let dims = *model.dims();
+    say(&json!({
+        "what": "loading", "device": args.device.name.to_string(), "seconds": [started.elapsed().as_secs_f64()],
+        "weight_bytes": model.weight_bytes(), "matrix_weights": dims.prunable_weights(),
+        "head_weights": dims.vocab * dims.d_model, "rows": args.rows, "width": args.width, "answer": args.answer,
+    }));
     let prompt = |row: usize| {
-        let tokens = (0..args.width).map(|i| ((row * 31 + i * 7 + 3) % vocab) as u32).collect();
+        let tokens = (0..args.width).map(|i| ((row * 31 + i * 7 + 3) % dims.vocab) as u32).collect();
         Sequence::chain(tokens, vec![TokenRole::Prompt; args.width])
     };
     let prompts = (0..args.rows).map(prompt).collect::<Result<Vec<_>, _>>()?;
-    let dims = *model.dims();
-    let mut found = json!({
-        "device": args.device.name.to_string(), "load": load, "weight_bytes": model.weight_bytes(),
-        "matrix_weights": dims.prunable_weights(), "head_weights": dims.vocab * dims.d_model,
-        "rows": args.rows, "width": args.width, "answer": args.answer,
-    });
-    let seconds = match args.what {
-        What::Prefill => rounds(args, || {
-            let hidden = model.hidden(&TokenBatch::new(&prompts)?, &mut NoObserver)?;
-            let last = hidden.narrow(1, args.width - 1, 1);
-            Ok(wait(model.unembed(last)?))
-        })?,
+    for what in &args.what {
+        // What the work before held is no part of the next one's memory.
+        A::InnerBackend::memory_cleanup(device);
+        A::InnerBackend::sync(device)?;
+        let name = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+        say(&json!({ "begins": name }));
+        let mut found = one::<A>(args, *what, &mut model, &prompts, device)?;
+        found["what"] = name.into();
+        say(&found);
+    }
+    Ok(())
+}
+
+/// A line as soon as it is known.
+fn say(found: &Value) {
+    println!("{found}");
+}
+
+fn one<A: AutodiffBackend>(
+    args: &Args,
+    what: What,
+    model: &mut Decoder<A::InnerBackend>,
+    prompts: &[Sequence],
+    device: &Device<A>,
+) -> Result<Value, Failure> {
+    Ok(match what {
+        What::Product => {
+            let dims = *model.dims();
+            let (tokens, big) = (args.rows * args.width, if args.device.accelerated() { 8192 } else { 1024 });
+            let shapes = [
+                [big, big, big],
+                [tokens, dims.d_model, dims.d_model],
+                [tokens, dims.d_model, dims.d_mlp],
+                [tokens, dims.d_mlp, dims.d_model],
+            ];
+            let rate = |[rows, inner, columns]: [usize; 3]| {
+                let random =
+                    |shape| Tensor::<A::InnerBackend, 2>::random(shape, Distribution::Default, device);
+                let (a, b) = (random([rows, inner]), random([inner, columns]));
+                let seconds = rounds(args, || {
+                    for _ in 0..10 {
+                        let _ = bias_cube::matmul(a.clone(), b.clone());
+                    }
+                    Ok(A::InnerBackend::sync(device)?)
+                })?;
+                let best = seconds.into_iter().fold(f64::INFINITY, f64::min) / 10.0;
+                Ok::<_, Failure>(json!({ "shape": [rows, inner, columns],
+                    "flops": 2.0 * (rows * inner * columns) as f64 / best }))
+            };
+            json!({ "rates": shapes.into_iter().map(rate).collect::<Result<Vec<_>, _>>()? })
+        }
+        What::Prefill => {
+            let logits = || -> Result<_, Failure> {
+                let hidden = model.hidden(&TokenBatch::new(prompts)?, &mut NoObserver)?;
+                Ok(model.unembed(hidden.narrow(1, args.width - 1, 1))?)
+            };
+            let seconds = rounds(args, || Ok(wait(logits()?)))?;
+            json!({ "seconds": seconds, "top": top(logits()?, model.dims().vocab) })
+        }
         What::Decode => {
             let options = DecodeOptions {
                 sampling: Sampling::default(),
@@ -126,39 +178,53 @@ fn measure<A: AutodiffBackend>(
                 batch_rows: args.rows,
                 threads: 1,
             };
-            rounds(args, || {
-                decode(&model, &prompts, Decoding::Greedy, &options, |_| Ok(String::new()))?;
-                Ok(())
-            })?
+            json!({ "seconds": rounds(args, || {
+                Ok(decode(&*model, prompts, Decoding::Greedy, &options, |_| Ok(String::new()))?)
+            })? })
         }
         What::Wanda => {
-            let contrast = contrast(&prompts);
-            let seconds = rounds(args, || Ok(Wanda.attribute(&model, &contrast)?))?;
-            let norms = Wanda.attribute(&model, &contrast)?;
-            let on_device = args.device.accelerated();
-            let choose = || match on_device {
-                true => norms.difference_on_device(&model, 0.15, Direction::BWithoutA),
-                false => norms.difference(&model, 0.15, Direction::BWithoutA),
+            let contrast = contrast(prompts);
+            json!({ "seconds": rounds(args, || Ok(Wanda.attribute(&*model, &contrast)?))? })
+        }
+        What::Mask => {
+            let norms = Wanda.attribute(&*model, &contrast(prompts))?;
+            let choose = |model: &Decoder<_>| match args.device.accelerated() {
+                true => norms.difference_on_device(model, 0.15, Direction::BWithoutA),
+                false => norms.difference(model, 0.15, Direction::BWithoutA),
             };
-            let started = Instant::now();
-            let mask = choose()?;
-            found["select"] = started.elapsed().as_secs_f64().into();
-            found["chosen"] = mask.count().into();
-            let started = Instant::now();
-            let undo = mask.apply(&mut model, Intervention::Zero)?;
+            choose(model)?;
+            // The statistics' memory is not the choice's.
+            A::InnerBackend::memory_cleanup(device);
             A::InnerBackend::sync(device)?;
-            found["apply"] = started.elapsed().as_secs_f64().into();
-            undo.revert(&mut model)?;
-            seconds
+            say(&json!({ "begins": "mask" }));
+            let started = Instant::now();
+            let mask = choose(model)?;
+            let select = started.elapsed().as_secs_f64();
+            let started = Instant::now();
+            let undo = mask.apply(model, Intervention::Zero)?;
+            A::InnerBackend::sync(device)?;
+            let apply = started.elapsed().as_secs_f64();
+            undo.revert(model)?;
+            json!({ "select": select, "chosen": mask.count(), "apply": apply })
         }
         What::SignedGap => {
             let contrast = contrast(&prompts[..prompts.len().min(2)]);
             let tracked = model.differentiable::<A>();
-            rounds(args, || Ok(SignedGap::default().attribute(&tracked, &contrast)?))?
+            json!({ "seconds": rounds(args, || Ok(SignedGap::default().attribute(&tracked, &contrast)?))? })
         }
+    })
+}
+
+/// The highest logits of each row, as tokens and numbers.
+fn top<B: Backend>(logits: Tensor<B, 3>, vocab: usize) -> Vec<Vec<(usize, f32)>> {
+    let numbers: Vec<f32> = logits.into_data().iter::<f32>().collect();
+    let of_row = |row: &[f32]| {
+        let mut row: Vec<(usize, f32)> = row.iter().copied().enumerate().collect();
+        row.sort_by(|a, b| b.1.total_cmp(&a.1));
+        row.truncate(100);
+        row
     };
-    found["seconds"] = json!(seconds);
-    Ok(found)
+    numbers.chunks(vocab).map(of_row).collect()
 }
 
 /// Seconds of every round but the first.

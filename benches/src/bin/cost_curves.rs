@@ -329,6 +329,14 @@ const COLOURS: [RGBColor; 5] = [
     RGBColor(90, 90, 90),
 ];
 
+/// 1, 2 and 5 times powers of ten within a range; powers alone where it is long.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let steps: &[f64] = if high / low > 300.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    let all = powers.flat_map(|power| steps.iter().map(move |step| step * 10f64.powi(power)));
+    all.filter(|tick| (low..=high).contains(tick)).collect()
+}
+
 /// Seconds above, megabytes below, a column for each thing that grows; both axes logarithmic.
 fn draw(path: &Path, rows: &[Row]) -> Result<(), Failure> {
     let area = SVGBackend::new(path, (1250, 560)).into_drawing_area();
@@ -354,13 +362,15 @@ fn draw(path: &Path, rows: &[Row]) -> Result<(), Failure> {
         if !low.is_finite() {
             continue;
         }
+        let values: Vec<f64> = sweep.values.iter().map(|value| *value as f64).collect();
+        let (low, high) = (low / 1.3, high * 1.3);
         let mut chart = ChartBuilder::on(panel)
             .margin(8)
             .x_label_area_size(38)
             .y_label_area_size(48)
             .build_cartesian_2d(
-                (*first as f64..*last as f64).log_scale(),
-                (low / 1.3..high * 1.3).log_scale(),
+                (*first as f64..*last as f64).log_scale().with_key_points(values),
+                (low..high).log_scale().with_key_points(ticks(low, high)),
             )?;
         chart
             .configure_mesh()

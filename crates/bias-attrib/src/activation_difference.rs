@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_core::{BlockSite, Convention, NeuronId, Site, TokenRole, Unit, UnitScores};
+use bias_cube::matmul;
 use bias_probe::{HookedModel, ProbeError, wide, wide_from};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
@@ -163,7 +164,7 @@ fn means<B: Backend>(
         let weights: Tensor<B, 3> = wide_from(TensorData::new(weights, [rows, 1, width]), &model.device());
         let mut watch = Watch::new(sites(model), |site, value: Tensor<B, 3>| {
             let channels = value.dims()[2];
-            let own = read(weights.clone().matmul(wide(value.clone())), ValuesOf::Site(site));
+            let own = read(matmul(weights.clone(), wide(value.clone())), ValuesOf::Site(site));
             let own = own.map_err(|_| ProbeError::NotFinite { site })?;
             let rows = own.chunks_exact(channels).map(|row| row.iter().map(|x| f64::from(*x)).collect());
             means.entry(site).or_default().extend(rows);
@@ -189,7 +190,7 @@ fn add_slopes<B: AutodiffBackend>(
         let tokens = batch.role_weights::<B::InnerBackend>(&ROLES, &model.device()).sum_dim(0);
         for (site, (_, slope)) in slopes(model, &batch, &trees, &sites(model), &worths, temperature)? {
             let [rows, width, count] = slope.dims();
-            let total = tokens.clone().matmul(wide(slope).reshape([rows * width, count]));
+            let total = matmul(tokens.clone(), wide(slope).reshape([rows * width, count]));
             let own = sums.entry(site).or_insert_with(|| vec![0.0; count]);
             own.iter_mut().zip(read(total, ValuesOf::Site(site))?).for_each(|(sum, g)| *sum += f64::from(g));
         }

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use bias_core::TokenRole;
+use bias_cube::matmul;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::tree::AnswerTree;
@@ -65,7 +66,7 @@ impl<B: Backend> Alignment<B> {
     /// What each of a receiver's tokens lacks of its donor's,
     /// `[rows, width of the receivers, channels]`; zero at padding.
     pub(crate) fn difference(&self, donors: Tensor<B, 3>, receivers: Tensor<B, 3>) -> Tensor<B, 3> {
-        self.donors.clone().matmul(donors) - self.receivers.clone().matmul(receivers)
+        matmul(self.donors.clone(), donors) - matmul(self.receivers.clone(), receivers)
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bias_core::{ModelDims, ParamPath};
+use bias_cube::matmul;
 use bias_mask::{Directions, Side};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use faer::Mat;
@@ -30,7 +31,7 @@ impl LeadingDirections {
         }
         let data = TensorData::new(self.vectors.clone(), self.shape);
         let u = Tensor::<B, 2>::from_data(data, &weight.device());
-        u.clone().matmul(u.transpose().matmul(weight))
+        matmul(u.clone(), matmul(u.transpose(), weight))
     }
 
     fn matrix(&self) -> Mat<f64> {

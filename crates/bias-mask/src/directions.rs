@@ -1,4 +1,5 @@
 use bias_core::ParamPath;
+use bias_cube::matmul;
 use burn::tensor::{Element as _, Tensor, TensorData, backend::Backend};
 use serde::{Deserialize, Serialize};
 
@@ -106,8 +107,8 @@ impl Directions {
         let basis = TensorData::new(self.basis.clone(), self.shape);
         let basis = Tensor::<B, 2>::from_data(basis, (&weight.device(), wide.dtype()));
         let along = match self.side {
-            Side::Output => basis.clone().matmul(basis.transpose().matmul(wide.clone())),
-            Side::Input => wide.clone().matmul(basis.clone()).matmul(basis.transpose()),
+            Side::Output => matmul(basis.clone(), matmul(basis.transpose(), wide.clone())),
+            Side::Input => matmul(matmul(wide.clone(), basis.clone()), basis.transpose()),
         };
         Undo::of(model, |model, undo| undo.set_weight(model, path, (wide - along).cast(own)))
     }

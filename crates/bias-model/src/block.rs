@@ -1,4 +1,5 @@
 use bias_core::Projection;
+use bias_cube::{NormOptions, matmul};
 use bias_probe::{computed_in, wide};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{
@@ -69,7 +70,7 @@ impl<B: Backend> Linear<B> {
         let [rows, width, inner] = x.dims();
         let weight = widened(self.weight.value(&x.device())?);
         let outer = weight.dims()[1];
-        let y = x.reshape([rows * width, inner]).matmul(weight);
+        let y = matmul(x.reshape([rows * width, inner]), weight);
         let y = match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,
@@ -149,6 +150,12 @@ impl<B: Backend> Norm<B> {
 
     /// Over the last axis, `[cells, channels]`.
     pub(crate) fn flat(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> Tensor<B, 2> {
+        let (centred, plus_one) = (kind == NormKind::Layer, kind == NormKind::RmsPlusOne);
+        let options = NormOptions { centred, plus_one, eps, dtype: computed_in::<B>(&x.device()) };
+        let bias = self.bias.as_ref().map(Param::val);
+        if let Some(y) = bias_cube::norm(&x, &self.gain.val(), bias.as_ref(), options) {
+            return y;
+        }
         let (x, scale) = self.parts(x, kind, eps);
         self.finish(x * scale.recip(), kind)
     }

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
+use bias_cube::matmul;
 use bias_mask::{BitMatrix, MaskError, MaskTarget};
 use bias_probe::{
     DifferentiableModel, HookedModel, Loss, Observer, ProbeError, TakeGradient, TokenBatch, computed_in,
@@ -238,7 +239,7 @@ impl<B: Backend> Decoder<B> {
     /// `x`, `[cells, d_model]`, times the table that scores tokens, `[d_model, vocab]`: one slice of a
     /// large vocabulary at a time, so that no second copy of it is ever held.
     fn sliced(&self, x: Tensor<B, 2>) -> Result<Tensor<B, 2>, ModelError> {
-        let slices = self.slices().map(|slice| Ok(x.clone().matmul(self.scoring(slice)?)));
+        let slices = self.slices().map(|slice| Ok(matmul(x.clone(), self.scoring(slice)?)));
         Ok(Tensor::cat(slices.collect::<Result<_, ModelError>>()?, 1))
     }
 
@@ -325,8 +326,8 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
         let x = hidden.reshape([rows * width, d_model]);
         let matrix = self.head.as_ref().unwrap_or(&self.embedding);
         let logits = match matrix.param().map(Param::val).filter(|table| table.dtype() == x.dtype()) {
-            Some(table) if self.head.is_some() => x.matmul(table),
-            Some(table) => x.matmul(table.transpose()),
+            Some(table) if self.head.is_some() => matmul(x, table),
+            Some(table) => matmul(x, table.transpose()),
             None if self.cuts.are_open() => {
                 let logits = self.sliced(x.clone().detach())?.detach().require_grad();
                 self.cuts.add((x, logits.clone()));

@@ -1,8 +1,10 @@
 use bias_core::{BlockSite, ModelDims, Site};
+use bias_cube::matmul;
 use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch, wide};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 
+use crate::activation::Activation;
 use crate::block::{Block, Norm, widened};
 use crate::config::{Plan, QkNorm};
 use crate::regroup::Regroup;
@@ -95,11 +97,38 @@ impl<B: Backend> Pass<'_, B> {
         plan: &Plan,
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let Some(norm) = norm else { return Ok(x) };
+        if ![scale_at, normalized_at].into_iter().any(|site| self.observer.wants(site)) {
+            return Ok(norm.forward(x, plan.norm, plan.eps));
+        }
         let [rows, width, channels] = x.dims();
         let (x, scale) = norm.parts(x.reshape([rows * width, channels]), plan.norm, plan.eps);
         let scale = self.see_flat(scale_at, scale)?;
         let normalized = self.see_flat(normalized_at, x * scale.recip())?;
         Ok(norm.finish(normalized, plan.norm).reshape([rows, width, channels]))
+    }
+
+    /// Where each head looks, from its scores: `[rows, heads, width, columns]`.
+    fn pattern(
+        &mut self,
+        layer: usize,
+        scores: Tensor<B, 4>,
+        blocked: &Tensor<B, 4, Bool>,
+    ) -> Result<Tensor<B, 4>, ProbeError> {
+        let [scores_at, pattern_at] =
+            [BlockSite::Scores, BlockSite::Pattern].map(|at| Site::Block(layer, at));
+        let at_once = match self.observer.wants(scores_at) {
+            true => None,
+            false => bias_cube::masked_softmax(&scores, blocked),
+        };
+        let pattern = match at_once {
+            Some(pattern) => pattern,
+            None => {
+                let scores = scores.mask_fill(blocked.clone(), f32::NEG_INFINITY);
+                let scores = self.observer.at_attention(scores_at, self.batch, scores)?;
+                widened(shares(wide(scores)))
+            }
+        };
+        self.observer.at_attention(pattern_at, self.batch, pattern)
     }
 }
 
@@ -239,14 +268,11 @@ impl<B: Backend> Decoder<B> {
         // Query heads that share a key/value head are stacked along the query axis:
         // grouped-query attention without repeating keys and values.
         let shared = heads / kv_heads;
-        let scores = q.reshape([rows, kv_heads, shared * width, d_head]).matmul(k.transpose());
+        let scores = matmul(q.reshape([rows, kv_heads, shared * width, d_head]), k.transpose());
         let scores = soft_cap(scores, plan.score_cap).reshape([rows, heads, width, columns]);
-        let scores = scores.mask_fill(pass.prepared.blocked[own.window].clone(), f32::NEG_INFINITY);
-        let mut see = |at, value| pass.observer.at_attention(Site::Block(layer, at), pass.batch, value);
-        let scores = see(BlockSite::Scores, scores)?;
-        let pattern = shares(wide(scores));
-        let pattern = see(BlockSite::Pattern, widened(pattern))?;
-        let mixed = pattern.reshape([rows, kv_heads, shared * width, columns]).matmul(v);
+        let prepared = pass.prepared;
+        let pattern = pass.pattern(layer, scores, &prepared.blocked[own.window])?;
+        let mixed = matmul(pattern.reshape([rows, kv_heads, shared * width, columns]), v);
         let mixed = pass.prepared.queries.join(mixed.reshape([rows, heads, width, d_head]));
         let mixed = pass.see(layer, BlockSite::HeadOutput, mixed)?;
         let out = pass.see(layer, BlockSite::AttnOut, block.o.forward(mixed)?)?;
@@ -267,8 +293,14 @@ impl<B: Backend> Decoder<B> {
         let hidden = match &block.gate {
             Some(gate) => {
                 let gate = pass.see(layer, BlockSite::Gate, gate.forward(x.clone())?)?;
-                let gate = pass.see(layer, BlockSite::GateActivated, plan.activation.apply(gate))?;
-                gate * pass.see(layer, BlockSite::Up, block.up.forward(x)?)?
+                let seen = pass.observer.wants(Site::Block(layer, BlockSite::GateActivated));
+                if seen || plan.activation != Activation::Silu {
+                    let gate = pass.see(layer, BlockSite::GateActivated, plan.activation.apply(gate))?;
+                    gate * pass.see(layer, BlockSite::Up, block.up.forward(x)?)?
+                } else {
+                    let up = pass.see(layer, BlockSite::Up, block.up.forward(x)?)?;
+                    bias_cube::gated_silu(&gate, &up).unwrap_or_else(|| plan.activation.apply(gate) * up)
+                }
             }
             None => plan.activation.apply(pass.see(layer, BlockSite::Up, block.up.forward(x)?)?),
         };

@@ -1,4 +1,5 @@
 use bias_core::{BlockSite, HeadId, Site, TokenRole};
+use bias_cube::matmul;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::{Observer, ProbeError, TokenBatch, wide, wide_from};
@@ -94,7 +95,7 @@ impl<B: Backend> Observer<B> for NameAttention {
         // As a matrix product: broadcasting over heads is slow on CPU backends.
         let cells = width * width;
         let flat = wide(value.clone()).reshape([rows, heads, cells]);
-        let per_head = flat.matmul(weights.reshape([rows, cells, 1])).sum_dim(0);
+        let per_head = matmul(flat, weights.reshape([rows, cells, 1])).sum_dim(0);
         let data = per_head
             .into_data()
             .convert::<f32>()

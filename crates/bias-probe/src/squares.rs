@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bias_core::{ModelDims, Site, TokenRole};
+use bias_cube::matmul;
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::sites::WantedSites;
@@ -121,7 +122,7 @@ impl<B: Backend> Observer<B> for SquareSums {
         let [rows, width, channels] = value.dims();
         let flat = wide(value.clone()).reshape([rows * width, channels]);
         let squares = flat.clone() * flat;
-        let per_role = batch.role_weights::<B>(&TokenRole::REAL, &value.device()).matmul(squares);
+        let per_role = matmul(batch.role_weights::<B>(&TokenRole::REAL, &value.device()), squares);
         let data = per_role
             .into_data()
             .convert::<f32>()

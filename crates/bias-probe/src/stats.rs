@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use bias_core::{Site, TokenRole};
+use bias_cube::matmul;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::sites::WantedSites;
@@ -178,8 +179,8 @@ impl<B: Backend> Observer<B> for StatsCollector {
         };
         let places = groups * ROLES;
         let weight: Tensor<B, 2> = wide_from(TensorData::new(weights.clone(), [places, cells]), &device);
-        let sum = read(weight.clone().matmul(flat.clone()))?;
-        let square = read(weight.matmul(flat.clone() * flat.clone()))?;
+        let sum = read(matmul(weight.clone(), flat.clone()))?;
+        let square = read(matmul(weight, flat.clone() * flat.clone()))?;
         let largest = if self.max { read(flat)? } else { Vec::new() };
         let own = self.sums.entry(site).or_insert_with(|| {
             (0..groups).map(|_| std::array::from_fn(|_| Sums::zero(channels, self.max))).collect()
