@@ -126,7 +126,13 @@ fn tensors([layers, d, heads, kv, mlp, vocab]: [usize; 6]) -> Vec<(String, Vec<u
 fn run(args: &Args) -> Result<(), Failure> {
     let shape = shape(args.preset);
     let [layers, d, heads, kv_heads, mlp, vocab] = shape;
-    std::fs::create_dir(&args.out).map_err(|e| format!("cannot create {}: {e}", args.out.display()))?;
+    // The folder itself must not be there; what it lies in may be made.
+    let made = args
+        .out
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::create_dir(&args.out));
+    made.map_err(|e| format!("cannot create {}: {e}", args.out.display()))?;
     let config = json!({
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": d,
         "intermediate_size": mlp, "num_hidden_layers": layers, "num_attention_heads": heads,
