@@ -29,20 +29,8 @@
 //!
 //! Without the feature `cuda` (or `wgpu`, which the kernels are tested on), the functions are all there is.
 
-#[cfg(feature = "cube")]
-mod count;
-#[cfg(feature = "cube")]
-mod elementwise;
-#[cfg(feature = "cube")]
-mod few;
-#[cfg(feature = "cube")]
-mod norm;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod cube;
 mod ops;
-#[cfg(feature = "cube")]
-mod product;
-#[cfg(feature = "cube")]
-mod softmax;
-#[cfg(feature = "cube")]
-mod tensors;
 
 pub use ops::{NormOptions, count_reaching, gated_silu, masked_softmax, matmul, norm, rotated};

@@ -1,7 +1,7 @@
 //! What callers see: each looks whether tensors are on a GPU that is built for, and says `None` where they are not.
 
-#[cfg(feature = "cube")]
-use crate::{count, elementwise, product, softmax, tensors};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use crate::cube::{count, elementwise, product, softmax, tensors};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, Tensor};
 
@@ -26,7 +26,7 @@ pub struct NormOptions {
 /// # Panics
 /// As `Tensor::matmul`, when shapes do not fit.
 pub fn matmul<B: Backend, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> Tensor<B, D> {
-    #[cfg(feature = "cube")]
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if let Some(found) = tensors::by_runtime!(|R| tensors::float(product::product::<R>(
         tensors::take(&a)?,
         tensors::take(&b)?
@@ -46,15 +46,15 @@ pub fn norm<B: Backend>(
     bias: Option<&Tensor<B, 1>>,
     options: NormOptions,
 ) -> Option<Tensor<B, 2>> {
-    #[cfg(feature = "cube")]
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
     return tensors::by_runtime!(|R| {
         let bias = match bias {
             Some(bias) => Some(tensors::take(bias)?),
             None => None,
         };
-        tensors::float(crate::norm::norm::<R>(tensors::take(x)?, tensors::take(gain)?, bias, options)?)
+        tensors::float(crate::cube::norm::norm::<R>(tensors::take(x)?, tensors::take(gain)?, bias, options)?)
     });
-    #[cfg(not(feature = "cube"))]
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
     return none((x, gain, bias, options));
 }
 
@@ -67,11 +67,11 @@ pub fn masked_softmax<B: Backend>(
     scores: &Tensor<B, 4>,
     masked: &Tensor<B, 4, Bool>,
 ) -> Option<Tensor<B, 4>> {
-    #[cfg(feature = "cube")]
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
     return tensors::by_runtime!(|R| {
         tensors::float(softmax::masked::<R>(tensors::take(scores)?, tensors::take_bool(masked)?)?)
     });
-    #[cfg(not(feature = "cube"))]
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
     return none((scores, masked));
 }
 
@@ -83,11 +83,11 @@ pub fn gated_silu<B: Backend, const D: usize>(
     gate: &Tensor<B, D>,
     up: &Tensor<B, D>,
 ) -> Option<Tensor<B, D>> {
-    #[cfg(feature = "cube")]
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
     return tensors::by_runtime!(|R| {
         tensors::float(elementwise::gated_silu::<R>(tensors::take(gate)?, tensors::take(up)?)?)
     });
-    #[cfg(not(feature = "cube"))]
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
     return none((gate, up));
 }
 
@@ -101,31 +101,34 @@ pub fn rotated<B: Backend>(
     [cos, sin]: [&Tensor<B, 2>; 2],
     half: usize,
 ) -> Option<Tensor<B, 2>> {
-    #[cfg(feature = "cube")]
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
     return tensors::by_runtime!(|R| {
         let tables = [tensors::take(cos)?, tensors::take(sin)?];
         tensors::float(elementwise::rotated::<R>(tensors::take(x)?, tables, half)?)
     });
-    #[cfg(not(feature = "cube"))]
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
     return none((x, cos, sin, half));
 }
 
 /// How many numbers are at least `threshold`, waited for.
 ///
 /// What is no number reaches nothing, not even -∞.
+///
+/// # Shapes
+/// Any `[rows, columns]`.
 pub fn count_reaching<B: Backend>(numbers: &Tensor<B, 2>, threshold: f32) -> Option<usize> {
-    #[cfg(feature = "cube")]
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
     return tensors::by_runtime!(|R| {
         let counts = count::reaching::<R>(tensors::take(numbers)?, threshold)?;
         let data = tensors::int::<B, R, 1>(counts)?.into_data();
         Some(data.iter::<u32>().map(|count| count as usize).sum())
     });
-    #[cfg(not(feature = "cube"))]
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
     return none((numbers, threshold));
 }
 
 /// Where there is nothing better.
-#[cfg(not(feature = "cube"))]
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
 fn none<T, U>(_: T) -> Option<U> {
     None
 }

@@ -5,6 +5,8 @@
 #![cfg(any(feature = "cuda", feature = "wgpu"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod gpu;
+
 use std::path::Path;
 
 use bias_mask::{top_difference_on_device, top_difference_scaled};
@@ -12,10 +14,7 @@ use bias_model::{Checkpoint, Decoder, ModelConfig, Precision, Reference};
 use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;
 
-#[cfg(feature = "cuda")]
-type B = burn::backend::Cuda;
-#[cfg(not(feature = "cuda"))]
-type B = burn::backend::Wgpu;
+use gpu::B;
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()

@@ -5,14 +5,13 @@
 #![cfg(any(feature = "cuda", feature = "wgpu"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod gpu;
+
 use bias_cube::{NormOptions, count_reaching, gated_silu, masked_softmax, matmul, norm, rotated};
 use burn::tensor::backend::BackendTypes;
 use burn::tensor::{Bool, DType, Tensor, TensorData};
 
-#[cfg(feature = "cuda")]
-type B = burn::backend::Cuda;
-#[cfg(not(feature = "cuda"))]
-type B = burn::backend::Wgpu;
+use gpu::B;
 
 fn device() -> <B as BackendTypes>::Device {
     Default::default()

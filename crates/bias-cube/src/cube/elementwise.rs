@@ -6,7 +6,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use crate::tensors::{cubes, empty, is_known, shape};
+use crate::cube::layout::{cubes, empty, is_known, shape};
 
 const UNITS: usize = 256;
 

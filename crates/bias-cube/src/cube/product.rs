@@ -14,8 +14,8 @@ use cubek::matmul::routines::simple::SimpleArgs;
 use cubek::matmul::routines::simple_unit::SimpleUnitSelectionArgs;
 use cubek::std::InputBinding;
 
-use crate::few;
-use crate::tensors::shape;
+use crate::cube::few;
+use crate::cube::layout::shape;
 
 /// What large kernels cut matrices into, at most.
 const TILE: usize = 128;

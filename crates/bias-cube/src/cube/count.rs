@@ -5,9 +5,9 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use crate::tensors::{empty, is_known, row_stride, shape};
+use crate::cube::layout::{empty, is_known, row_stride, shape};
+use crate::cube::total::{UNITS, total};
 
-const UNITS: usize = 256;
 /// Cubes at most: each gives one count.
 const CUBES: usize = 1024;
 
@@ -57,18 +57,8 @@ fn count_reaching(
         at += step;
     }
     let mut held = SharedMemory::<u32>::new(UNITS);
-    held[unit] = own;
-    sync_cube();
-    let mut half = comptime!(UNITS / 2).runtime();
-    while half > 0 {
-        if unit < half {
-            let other = held[unit + half];
-            held[unit] = held[unit] + other;
-        }
-        sync_cube();
-        half /= 2;
-    }
+    let sum = total(&mut held, own);
     if unit == 0 {
-        counts[CUBE_POS_X as usize] = held[0];
+        counts[CUBE_POS_X as usize] = sum;
     }
 }

@@ -4,7 +4,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use crate::tensors::{cubes, empty, is_known, row_stride, shape};
+use crate::cube::layout::{cubes, empty, is_known, row_stride, shape};
 
 /// Rows of a cube.
 const ROWS: usize = 8;

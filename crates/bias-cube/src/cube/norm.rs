@@ -5,9 +5,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use crate::NormOptions;
-use crate::tensors::{cubes, empty, is_known, row_stride};
-
-const UNITS: usize = 256;
+use crate::cube::layout::{cubes, empty, is_known, row_stride};
+use crate::cube::total::{UNITS, total};
 
 pub(crate) fn norm<R: CubeRuntime>(
     x: CubeTensor<R>,
@@ -46,25 +45,6 @@ pub(crate) fn norm<R: CubeRuntime>(
         types,
     );
     Some(out)
-}
-
-/// The sum of every unit's number, in the same order always.
-#[cube]
-fn total(held: &mut SharedMemory<f32>, number: f32) -> f32 {
-    let unit = UNIT_POS_X as usize;
-    sync_cube();
-    held[unit] = number;
-    sync_cube();
-    let mut half = comptime!(UNITS / 2).runtime();
-    while half > 0 {
-        if unit < half {
-            let other = held[unit + half];
-            held[unit] = held[unit] + other;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    held[0]
 }
 
 #[cube(launch)]

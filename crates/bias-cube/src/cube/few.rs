@@ -9,11 +9,12 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use crate::tensors::{empty, is_known, row_stride, shape};
+use crate::cube::layout::{cubes, empty, is_known, row_stride, shape};
 
 /// Units of a cube: side by side, and lines.
 const ACROSS: usize = 32;
 const LINES: usize = 8;
+const UNITS: usize = ACROSS * LINES;
 /// Numbers of the vectors that a cube holds at most: 16 KiB, beside 8 KiB of sums.
 const HELD: usize = 4096;
 /// Cubes that keep a large GPU busy.
@@ -34,7 +35,8 @@ pub(crate) fn suits<R: CubeRuntime>(a: &CubeTensor<R>, b: &CubeTensor<R>) -> boo
     let [Some((rows, inner)), Some((_, columns))] = [a, b].map(as_matrix) else { return false };
     let together = together(a.dtype);
     let even = row_stride(b).is_some_and(|stride| stride >= columns && stride.is_multiple_of(together));
-    let large = inner >= 64 && columns >= 64 && columns.is_multiple_of(together);
+    // Slices lie along an axis of the grid that ends at 65535.
+    let large = (64..1 << 20).contains(&inner) && columns >= 64 && columns.is_multiple_of(together);
     is_known(a) && is_known(b) && rounded(rows).is_some() && large && even
 }
 
@@ -81,8 +83,8 @@ pub(crate) fn product<R: CubeRuntime>(a: CubeTensor<R>, b: CubeTensor<R>) -> Opt
     let numbers = rows * columns;
     fold::launch::<R>(
         &client,
-        CubeCount::Static(numbers.div_ceil(256) as u32, 1, 1),
-        CubeDim::new_1d(256),
+        cubes(numbers.div_ceil(UNITS)),
+        CubeDim::new_1d(UNITS as u32),
         parts.into_tensor_arg(),
         out.clone().into_tensor_arg(),
         numbers as u32,
@@ -124,7 +126,7 @@ fn few_rows<F: Numeric, N: Size>(
             number = f32::cast_from(a[row * inner + at]);
         }
         held[i] = number;
-        i += ACROSS * LINES;
+        i += UNITS;
     }
     sync_cube();
 
@@ -148,7 +150,7 @@ fn few_rows<F: Numeric, N: Size>(
     }
 
     // The lines' sums, added up a row at a time.
-    let mut lines = SharedMemory::<f32>::new(ACROSS * LINES * together);
+    let mut lines = SharedMemory::<f32>::new(UNITS * together);
     #[unroll]
     for row in 0..own {
         sync_cube();
@@ -169,7 +171,7 @@ fn few_rows<F: Numeric, N: Size>(
                     }
                     parts[(CUBE_POS_Y as usize * rows + row) * columns + at] = sum;
                 }
-                column += ACROSS * LINES;
+                column += UNITS;
             }
         }
     }
@@ -184,7 +186,8 @@ fn fold<F: Numeric>(
     #[define(F)] _dtype: StorageType,
 ) {
     let (numbers, slices) = (numbers as usize, slices as usize);
-    let at = CUBE_POS_X as usize * 256 + UNIT_POS_X as usize;
+    let cube = CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize;
+    let at = cube * UNITS + UNIT_POS_X as usize;
     if at < numbers {
         let mut sum = 0.0f32;
         for slice in 0..slices {
