@@ -17,7 +17,7 @@ use bias_model::{Checkpoint, Decoder, HookedModel as _, LanguageModel, TextCodec
 use bias_study::training::{Recipe, Text, text_loss};
 use bias_study::{PromptSet, Study, StudyOptions, Truth, write};
 use burn::backend::Flex;
-use burn::module::{AutodiffModule as _, Module as _};
+use burn::module::AutodiffModule as _;
 use clap::Parser;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -201,8 +201,8 @@ fn plant(args: &Args) -> Result<(), Failure> {
     let draw = || draw_planting(fair.text(), &parts, &mut rng);
     let recipe = Recipe { steps: args.steps, batch: 64, learning_rate: args.learning_rate, decay: 0.0 };
     let share_of = |planted: &Planted<Training>, texts: &[Planting], total| {
-        // Frozen, and a graph of its own for every thread.
-        let frozen = model.differentiable::<Training>().no_grad();
+        // Frozen.
+        let frozen = model.differentiable::<Training>();
         let on: Vec<_> = texts.iter().map(|own| own.on.clone()).collect();
         Ok(text_loss(&frozen, texts, total, &mut planted.switched(&on))?)
     };

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bias_core::TokenRole;
-use bias_probe::{DifferentiableModel, NoObserver, Sequence, wide};
+use bias_probe::{FactorTrace, HookedModel, NoObserver, Observer, Sequence, wide};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use crate::gap::Gap;
@@ -71,7 +71,7 @@ impl<'a> Aim<'a> {
 
     /// Runs the model on everything; the first time is what later ones are compared with. Differentiates only
     /// for a visitor.
-    pub(crate) fn measure<A: AutodiffBackend, D: DifferentiableModel<A>>(
+    pub(crate) fn measure<A: AutodiffBackend, D: HookedModel<A>>(
         &mut self,
         model: impl Fn() -> D + Sync,
         threads: usize,
@@ -120,7 +120,7 @@ impl<'a> Aim<'a> {
 
     fn row<A: AutodiffBackend>(
         &self,
-        model: &impl DifferentiableModel<A>,
+        model: &impl HookedModel<A>,
         row: usize,
         differentiate: bool,
     ) -> Result<Row, AttribError> {
@@ -226,7 +226,7 @@ fn log_loss(_: &AnswerTree<'_>, now: &[f32], _: &[f32]) -> OfTree {
 /// log-probabilities now and at first (`base`); its effects, if wanted; and the log-probabilities now,
 /// batch by batch.
 fn effects<A: AutodiffBackend>(
-    model: &impl DifferentiableModel<A>,
+    model: &impl HookedModel<A>,
     people: &[Respondent],
     temperature: f64,
     base: Option<&[Vec<f32>]>,
@@ -238,7 +238,9 @@ fn effects<A: AutodiffBackend>(
     let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
     let mut sums: Vec<Option<Tensor<A::InnerBackend, 2>>> = vec![None; dims.projections().count()];
     for (b, trees) in batches(people)?.iter().enumerate() {
-        let tracked = branch_log_probs(model, &token_batch(trees)?, trees, &mut NoObserver, temperature)?;
+        let mut trace = FactorTrace::new(&dims);
+        let observer: &mut dyn Observer<A> = if differentiate { &mut trace } else { &mut NoObserver };
+        let tracked = branch_log_probs(model, &token_batch(trees)?, trees, observer, temperature)?;
         let now = read(tracked.clone().inner(), ValuesOf::Answers)?;
         let first = base.and_then(|all| all.get(b)).unwrap_or(&now);
         let mut worths = Vec::with_capacity(now.len());
@@ -254,9 +256,9 @@ fn effects<A: AutodiffBackend>(
         if !differentiate || worths.iter().all(|w| *w == 0.0) {
             continue;
         }
-        let gradients = weighted(tracked, &worths).backward();
-        for ((path, ..), sum) in dims.projections().zip(&mut sums) {
-            let own = wide(model.gradient(&path, &gradients)?);
+        let found = trace.finish(&mut weighted(tracked, &worths).backward())?;
+        for ((_, factors), sum) in found.into_iter().zip(&mut sums) {
+            let own = factors.gradient();
             *sum = Some(match sum.take() {
                 Some(sum) => sum + own,
                 None => own,

@@ -109,6 +109,12 @@ pub enum AttribError {
         /// Where.
         what: ValuesOf,
     },
+    /// A method that keeps the graph of a whole pass, on a model that leaves its weights in their file.
+    #[error("{method} needs the model in memory, and this one reads its weights from their file as it runs")]
+    Streamed {
+        /// The method's name.
+        method: &'static str,
+    },
     /// No gradient reached an activation.
     #[error("{site}: no gradient reached this activation; does the model detach it?")]
     NoGradient {

@@ -1,6 +1,6 @@
 use bias_core::{ModelDims, Unit, UnitKind};
 use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, Undo, unit_mask};
-use bias_probe::{DifferentiableModel, Sequence};
+use bias_probe::{HookedModel, Sequence};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use crate::effects::{Aim, Visit, Watched};
@@ -239,7 +239,7 @@ impl GapPursuit {
     where
         A: AutodiffBackend,
         P: MaskTarget<A::InnerBackend> + Sync,
-        D: DifferentiableModel<A>,
+        D: HookedModel<A>,
     {
         let mut undo: Vec<Undo> = Vec::new();
         let found = self.run::<A, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
@@ -263,9 +263,14 @@ impl GapPursuit {
     where
         A: AutodiffBackend,
         P: MaskTarget<A::InnerBackend> + Sync,
-        D: DifferentiableModel<A>,
+        D: HookedModel<A>,
     {
-        let dims = *differentiable(model).dims();
+        let tracked = differentiable(model);
+        if tracked.is_streamed() {
+            return Err(AttribError::Streamed { method: "gap-pursuit" });
+        }
+        let dims = *tracked.dims();
+        drop(tracked);
         let mut aim = Aim::new(contrasts, neutral, self.temperature)?;
         let pieces = Pieces::new(&dims, self.unit, aim.arms());
         let most = (self.budget / pieces.weights_each()?).max(1);

@@ -63,6 +63,7 @@ mod directions;
 mod effects;
 mod error;
 mod file;
+mod forest;
 mod gap;
 mod gap_pursuit;
 mod group_scores;

@@ -8,7 +8,7 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use crate::AttribError;
 use crate::readback::{ValuesOf, read};
-use crate::tree::AnswerTree;
+use crate::tree::{AnswerTree, Branch};
 
 /// Log-probability of each branch at a temperature, tree by tree: `[branches]`.
 pub(crate) fn branch_log_probs<B: Backend>(
@@ -18,14 +18,14 @@ pub(crate) fn branch_log_probs<B: Backend>(
     observer: &mut dyn Observer<B>,
     temperature: f64,
 ) -> Result<Tensor<B, 1>, ProbeError> {
-    branches(model, model.hidden(batch, observer)?, trees, temperature)
+    branches(model, model.hidden(batch, observer)?, trees.iter().map(|tree| &*tree.branches), temperature)
 }
 
-/// The same from the final norm's output.
-pub(crate) fn branches<B: Backend>(
+/// The same from the final norm's output, of each row's branches.
+pub(crate) fn branches<'b, B: Backend>(
     model: &impl HookedModel<B>,
     hidden: Tensor<B, 3>,
-    trees: &[AnswerTree<'_>],
+    of_rows: impl Iterator<Item = &'b [Branch]>,
     temperature: f64,
 ) -> Result<Tensor<B, 1>, ProbeError> {
     let [rows, width, d_model] = hidden.dims();
@@ -33,8 +33,8 @@ pub(crate) fn branches<B: Backend>(
     let mut places: Vec<i32> = Vec::new();
     let mut place_of: HashMap<usize, usize> = HashMap::new();
     let mut picks = Vec::new();
-    for (row, tree) in trees.iter().enumerate() {
-        for branch in &tree.branches {
+    for (row, branches) in of_rows.enumerate() {
+        for branch in branches {
             if branch.token as usize >= vocab {
                 return Err(ProbeError::TokenOutOfRange { token: branch.token, vocab });
             }

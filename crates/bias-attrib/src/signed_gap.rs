@@ -1,17 +1,18 @@
 use std::collections::{BTreeMap, HashMap};
 
-use bias_core::{Convention, ModelDims, ParamPath, ParamScores};
-use bias_probe::{DifferentiableModel, ProbeError, wide};
+use bias_core::{Convention, ParamPath, ParamScores, Projection};
+use bias_probe::{DifferentiableModel, Factors, ProbeError, wide};
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
 };
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
+use crate::forest::{Person, Row, batches, room, token_batch};
 use crate::gap::Gap;
 use crate::likelihood::{branches, checked_temperature, weighted};
 use crate::readback::{ValuesOf, read};
-use crate::tree::{AnswerTree, packed, token_batch};
+use crate::tree::AnswerTree;
 use crate::{AttribError, Attribution, Contrast};
 
 /// How much of the gap between two groups' mean answers each weight carries, to first
@@ -60,9 +61,8 @@ impl SignedGap {
         Self { guard: guard.max(0.0), ..self }
     }
 
-    /// So many batches side by side, each with a whole model's gradients
-    /// ([`gradients_all`](DifferentiableModel::gradients_all)), and so many matrices of a layer scored.
-    /// The scores do not depend on it.
+    /// So many batches side by side ([`factors_all`](DifferentiableModel::factors_all)), and so many
+    /// matrices scored. The scores do not depend on it.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }
@@ -81,19 +81,21 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
     }
 }
 
-/// People who are asked together, and what their answers' branches are worth.
-struct Part<'a> {
-    trees: Vec<AnswerTree<'a>>,
+/// People who are asked together.
+struct Part {
+    rows: Vec<Row>,
     worths: Vec<f64>,
-    /// −1 where group B's gradient counts against the gap; needed with a guard only.
-    sign: f64,
+    /// 1 for group B, which counts against the level; with a guard only.
+    arm: usize,
 }
 
-/// What is added up of one matrix, `[in, out]`.
-struct Sums<B: Backend> {
-    carried: Tensor<B, 2>,
-    /// With a guard only.
-    level: Option<Tensor<B, 2>>,
+impl Part {
+    fn all(people: Vec<Person<'_>>, room: usize, arm: usize) -> impl Iterator<Item = Self> {
+        batches(people, room).into_iter().map(move |rows| {
+            let worths = rows.iter().flat_map(|row| row.worths.iter().copied()).collect();
+            Self { rows, worths, arm }
+        })
+    }
 }
 
 impl SignedGap {
@@ -116,7 +118,7 @@ impl SignedGap {
     }
 
     /// Scores of all contrasts together, each matrix's handed out as soon as it is complete, in
-    /// the order that the model's [gradients](DifferentiableModel::gradients_all) come in: with a
+    /// the order that the model's [gradients](DifferentiableModel::factors_all) come in: with a
     /// model that is left in its file, no more than a layer's are ever held. Contrasts
     /// without a gap to differentiate are left out.
     ///
@@ -142,9 +144,10 @@ impl SignedGap {
         }
         let dims = *model.dims();
         let [a, b] = people(&gaps)?;
-        let parts = match self.guard > 0.0 {
-            true => [parts_of(a, 1.0), parts_of(b, -1.0)].into_iter().flatten().collect(),
-            false => parts_of([a, b].into_iter().flatten().collect(), 1.0),
+        let room = room(&dims, model.is_causal());
+        let parts: Vec<Part> = match self.guard > 0.0 {
+            true => Part::all(a, room, 0).chain(Part::all(b, room, 1)).collect(),
+            false => Part::all(a.into_iter().chain(b).collect(), room, 0).collect(),
         };
         if parts.is_empty() {
             // Everybody has one possible answer: to first order, no weight carries the gap.
@@ -155,37 +158,25 @@ impl SignedGap {
             }
             return Ok(());
         }
-        let together = parts.iter().map(|part| token_batch(&part.trees)).collect::<Result<Vec<_>, _>>()?;
-        let mut open: HashMap<ParamPath, Sums<B::InnerBackend>> = HashMap::new();
-        let (mut complete, mut failed) = (Vec::new(), None);
-        let at_once = self.threads.min(dims.block_projections().count());
+        let together = parts.iter().map(|part| token_batch(&part.rows)).collect::<Result<Vec<_>, _>>()?;
         let loss = |model: &M, i: usize, hidden| {
-            let part: &Part<'_> = &parts[i];
-            Ok(weighted(branches(model, hidden, &part.trees, self.temperature)?, &part.worths))
+            let Part { rows, worths, .. } = &parts[i];
+            let own = rows.iter().map(|row| &*row.branches);
+            Ok(weighted(branches(model, hidden, own, self.temperature)?, worths))
         };
-        let mut add = |i: usize, path: &ParamPath, gradient: Tensor<B::InnerBackend, 2>| {
-            // The way round that models compute and hold it in, so that sums run fast.
-            let gradient = wide(gradient).transpose();
-            let level = (self.guard > 0.0).then(|| gradient.clone() * parts[i].sign);
-            let sums = match open.remove(path) {
-                Some(Sums { carried, level: sum }) => Sums {
-                    carried: carried + gradient,
-                    level: sum.zip(level).map(|(sum, level)| sum + level),
-                },
-                None => Sums { carried: gradient, level },
-            };
-            if i + 1 < parts.len() {
-                open.insert(path.clone(), sums);
-                return Ok(());
-            }
-            complete.push((path.clone(), wide(model.weight(path)?.inner()), sums));
-            if complete.len() < at_once {
-                return Ok(());
-            }
-            let scores = self
-                .scores(&dims, &mut complete)
-                .and_then(|scores| scores.into_iter().try_for_each(&mut *take));
-            scores.map_err(|error| match error {
+        let at_once = self.threads.min(dims.block_projections().count());
+        let mut work = Work { open: HashMap::new(), waiting: Vec::new() };
+        let mut failed = None;
+        let mut add = |first: usize, path: &ParamPath, factors: Vec<Factors<B::InnerBackend>>| {
+            let end = first + factors.len();
+            let weight = if end == parts.len() { Some(wide(model.weight(path)?.inner())) } else { None };
+            let arms = parts[first..end].iter().map(|part| part.arm).collect();
+            work.waiting.push(Wave { path: path.clone(), factors, arms, weight });
+            // Never beyond a block: of a streamed model the next is then read.
+            let ends = path.projection().is_none_or(|(_, projection)| projection == Projection::Down);
+            let full = work.waiting.len() >= at_once || work.weights() >= WEIGHTS_AT_ONCE || ends;
+            let done = if full { work.done(self.guard, take) } else { Ok(()) };
+            done.map_err(|error| match error {
                 AttribError::Probe(error) => error,
                 error => {
                     failed = Some(error);
@@ -193,37 +184,104 @@ impl SignedGap {
                 }
             })
         };
-        let done = model.gradients_all(&together, self.threads, &loss, &mut add);
+        let done = model.factors_all(&together, self.threads, &loss, &mut add);
         if let Some(error) = failed {
             return Err(error);
         }
         done?;
-        self.scores(&dims, &mut complete)?.into_iter().try_for_each(take)
-    }
-
-    /// Of some matrices, side by side: each with its weights, `[out, in]`, and what was added up.
-    fn scores<B: Backend>(
-        &self,
-        dims: &ModelDims,
-        complete: &mut Vec<(ParamPath, Tensor<B, 2>, Sums<B>)>,
-    ) -> Result<Vec<ParamScores>, AttribError> {
-        let score = |(path, weight, sums): (ParamPath, Tensor<B, 2>, Sums<B>)| {
-            let missing = || ProbeError::NoSuchParam { path: path.clone() };
-            let (_, projection) = path.projection().ok_or_else(missing)?;
-            let weight = weight.transpose();
-            let carried = match sums.level {
-                Some(level) => sums.carried * weight.clone() - (level * weight).abs() * (self.guard / 2.0),
-                None => sums.carried * weight,
-            };
-            let values = read(carried.transpose(), ValuesOf::Param(path.clone()))?;
-            Ok(ParamScores::new(path, dims.shape(projection), Convention::BiasCarried, values)?)
-        };
-        std::mem::take(complete).into_par_iter().map(score).collect()
+        work.done(self.guard, take)
     }
 }
 
-/// A person's answers, and what their branches are worth.
-type Person<'a> = (AnswerTree<'a>, Vec<f64>);
+/// No more matrices are scored side by side than have so many weights together.
+const WEIGHTS_AT_ONCE: usize = 100_000_000;
+
+/// What some parts say of a matrix.
+struct Wave<B: Backend> {
+    path: ParamPath,
+    /// Of each part, and the arm that it counts with.
+    factors: Vec<Factors<B>>,
+    arms: Vec<usize>,
+    /// With the last parts.
+    weight: Option<Tensor<B, 2>>,
+}
+
+/// A matrix's gradient, `[out, in]`, as far as it is known: of both arms, or with no guard all in the first.
+type Sums<B> = [Option<Tensor<B, 2>>; 2];
+
+/// What became of a wave.
+enum Added<B: Backend> {
+    Open(ParamPath, Sums<B>),
+    Complete(ParamScores),
+}
+
+/// Matrices on their way to scores, several side by side.
+struct Work<B: Backend> {
+    open: HashMap<ParamPath, Sums<B>>,
+    waiting: Vec<Wave<B>>,
+}
+
+impl<B: Backend> Work<B> {
+    /// Of the matrices that wait.
+    fn weights(&self) -> usize {
+        let weights = |wave: &Wave<B>| {
+            let first = wave.factors.first();
+            first.map_or(0, |own| own.inputs.dims()[1] * own.slopes.dims()[1])
+        };
+        self.waiting.iter().map(weights).sum()
+    }
+
+    /// Does what waits.
+    fn done(
+        &mut self,
+        guard: f64,
+        take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
+    ) -> Result<(), AttribError> {
+        let with_sums = |wave: Wave<B>| (self.open.remove(&wave.path).unwrap_or_default(), wave);
+        let waves: Vec<_> = self.waiting.drain(..).map(with_sums).collect();
+        let added = waves.into_par_iter().map(|(sums, wave)| wave.added(sums, guard));
+        for added in added.collect::<Result<Vec<_>, AttribError>>()? {
+            match added {
+                Added::Open(path, sums) => drop(self.open.insert(path, sums)),
+                Added::Complete(scores) => take(scores)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<B: Backend> Wave<B> {
+    /// Adds it to what is known; and with the last parts, scores the matrix.
+    fn added(self, mut sums: Sums<B>, guard: f64) -> Result<Added<B>, AttribError> {
+        let mut own = [Vec::new(), Vec::new()];
+        self.factors.into_iter().zip(self.arms).for_each(|(factors, arm)| own[arm].push(factors));
+        for (sum, own) in sums.iter_mut().zip(own) {
+            // One product for all.
+            *sum = plus(sum.take(), Factors::together(own).map(Factors::gradient));
+        }
+        let Some(weight) = self.weight else { return Ok(Added::Open(self.path, sums)) };
+        let shape = weight.dims();
+        let level = (guard > 0.0).then(|| {
+            let [a, b] = sums.clone();
+            plus(a, b.map(Tensor::neg)).map(|level| (level * weight.clone()).abs() * (guard / 2.0))
+        });
+        let [a, b] = sums;
+        let carried = plus(a, b).map_or_else(|| weight.zeros_like(), |sum| sum * weight.clone());
+        let scores = match level.flatten() {
+            Some(level) => carried - level,
+            None => carried,
+        };
+        let values = read(scores, ValuesOf::Param(self.path.clone()))?;
+        Ok(Added::Complete(ParamScores::new(self.path, shape, Convention::BiasCarried, values)?))
+    }
+}
+
+fn plus<B: Backend>(a: Option<Tensor<B, 2>>, b: Option<Tensor<B, 2>>) -> Option<Tensor<B, 2>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
 
 /// Each group's people with something to differentiate.
 fn people<'a>(gaps: &[Gap<'a>]) -> Result<[Vec<Person<'a>>; 2], AttribError> {
@@ -242,15 +300,4 @@ fn people<'a>(gaps: &[Gap<'a>]) -> Result<[Vec<Person<'a>>; 2], AttribError> {
         }
     }
     Ok(both)
-}
-
-/// People by length, so that little is padded.
-fn parts_of<'a>(mut people: Vec<Person<'a>>, sign: f64) -> Vec<Part<'a>> {
-    people.sort_by_key(|(tree, _)| tree.sequence.len());
-    let together = packed(people, |(tree, _)| tree.sequence.len()).into_iter();
-    let part = |people: Vec<Person<'a>>| {
-        let (trees, worths): (_, Vec<Vec<f64>>) = people.into_iter().unzip();
-        Part { trees, worths: worths.concat(), sign }
-    };
-    together.map(part).collect()
 }

@@ -1,8 +1,10 @@
-use bias_core::{Convention, ParamScores};
-use bias_probe::{DifferentiableModel, NoObserver, wide};
+use std::collections::HashMap;
+
+use bias_core::{Convention, ParamPath, ParamScores};
+use bias_probe::{DifferentiableModel, wide};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
-use crate::likelihood::{branch_log_probs, weighted};
+use crate::likelihood::{branches, weighted};
 use crate::readback::{ValuesOf, read};
 use crate::tree::{AnswerTree, token_batch};
 use crate::{AttribError, Attribution, Contrast, GroupScores, Respondent};
@@ -45,41 +47,53 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Snip {
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<GroupScores, AttribError> {
         contrast.check()?;
+        if model.is_streamed() {
+            // Its sums would be as large as the model.
+            return Err(AttribError::Streamed { method: "snip" });
+        }
         let kept = contrast.most_probable(self.answers);
         GroupScores::new(scores(model, 'A', &kept.a)?, scores(model, 'B', &kept.b)?)
     }
 }
 
-fn scores<B: AutodiffBackend>(
-    model: &impl DifferentiableModel<B>,
+fn scores<B: AutodiffBackend, M: DifferentiableModel<B>>(
+    model: &M,
     arm: char,
     respondents: &[Respondent],
 ) -> Result<Vec<ParamScores>, AttribError> {
-    // `Σ |∂L/∂W|`: the weights are the same for every sample.
-    let mut sums: Vec<Option<Tensor<B::InnerBackend, 2>>> = vec![None; model.dims().projections().count()];
+    let (mut samples, mut shares) = (Vec::new(), Vec::new());
     for (index, respondent) in respondents.iter().enumerate() {
         let mass: f64 = respondent.answers.iter().map(|a| a.weight).sum();
         if mass <= 0.0 {
             return Err(AttribError::NoAnswer { arm, index });
         }
         for answer in respondent.answers.iter().filter(|a| a.weight > 0.0) {
-            let tree = [AnswerTree::new(index, &respondent.prompt, std::slice::from_ref(answer))?];
-            let log_probs = branch_log_probs(model, &token_batch(&tree)?, &tree, &mut NoObserver, 1.0)?;
-            let share = answer.weight / mass / answer.tokens.len() as f64;
-            let gradients = weighted(log_probs, &vec![share; answer.tokens.len()]).backward();
-            for ((path, ..), sum) in model.dims().projections().zip(&mut sums) {
-                let own = wide(model.gradient(&path, &gradients)?).abs();
-                *sum = Some(match sum.take() {
-                    Some(sum) => sum + own,
-                    None => own,
-                });
-            }
+            samples.push([AnswerTree::new(index, &respondent.prompt, std::slice::from_ref(answer))?]);
+            shares.push(vec![answer.weight / mass / answer.tokens.len() as f64; answer.tokens.len()]);
         }
     }
-    let scores = model.dims().projections().zip(sums).map(|((path, ..), sum)| {
+    let batches = samples.iter().map(|tree| token_batch(tree)).collect::<Result<Vec<_>, _>>()?;
+    let loss = |model: &M, i: usize, hidden| {
+        let own = samples[i].iter().map(|tree| &*tree.branches);
+        Ok(weighted(branches(model, hidden, own, 1.0)?, &shares[i]))
+    };
+    // `Σ |∂L/∂W|`: the weights are the same for every sample.
+    let mut sums: HashMap<ParamPath, Tensor<B::InnerBackend, 2>> = HashMap::new();
+    model.factors_all(&batches, 1, &loss, &mut |_, path, factors| {
+        for own in factors {
+            let own = own.gradient().abs();
+            let sum = match sums.remove(path) {
+                Some(sum) => sum + own,
+                None => own,
+            };
+            sums.insert(path.clone(), sum);
+        }
+        Ok(())
+    })?;
+    let scores = model.dims().projections().map(|(path, ..)| {
         let weight = wide(model.weight(&path)?.inner()).abs();
         let shape = weight.dims();
-        let sum = sum.unwrap_or_else(|| weight.zeros_like());
+        let sum = sums.remove(&path).unwrap_or_else(|| weight.zeros_like());
         let values = read(weight * sum, ValuesOf::Param(path.clone()))?;
         Ok(ParamScores::new(path, shape, Convention::Importance, values)?)
     });

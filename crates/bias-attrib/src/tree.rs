@@ -97,25 +97,35 @@ fn grouped<'a>(
     asked: impl Iterator<Item = (&'a Sequence, &'a [PossibleAnswer])>,
 ) -> Result<Vec<Vec<AnswerTree<'a>>>, ProbeError> {
     let trees = asked.enumerate().map(|(index, (prompt, answers))| AnswerTree::new(index, prompt, answers));
-    Ok(packed(trees.collect::<Result<_, _>>()?, |tree| tree.sequence.len()))
+    Ok(packed(trees.collect::<Result<_, _>>()?, |tree| tree.sequence.len(), BATCH_TOKENS, 1))
 }
 
-/// As few batches of about [`BATCH_TOKENS`] tokens, padding included, as the order allows, and those as
-/// even as can be.
-pub(crate) fn packed<T>(items: Vec<T>, tokens: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
-    let widths: Vec<usize> = items.iter().map(tokens).collect();
-    let fewest = lengths(&widths, BATCH_TOKENS).len();
-    // The least that each may hold without there being more of them.
-    let (mut low, mut high) = (0, BATCH_TOKENS);
+/// As few batches of about so many tokens, padding included, as the order allows, but not fewer than `fewest`;
+/// and those as even as can be.
+pub(crate) fn packed<T>(
+    items: Vec<T>,
+    length: impl Fn(&T) -> usize,
+    tokens: usize,
+    fewest: usize,
+) -> Vec<Vec<T>> {
+    let widths: Vec<usize> = items.iter().map(length).collect();
+    let lengths = evenly(tokens, fewest, |tokens| lengths(&widths, tokens));
+    let mut items = items.into_iter();
+    lengths.into_iter().map(|n| items.by_ref().take(n).collect()).collect()
+}
+
+/// What `pack` makes of the least room that gives no more than the whole of it does, or than `fewest`.
+pub(crate) fn evenly<T>(room: usize, fewest: usize, pack: impl Fn(usize) -> Vec<T>) -> Vec<T> {
+    let most = pack(room).len().max(fewest);
+    let (mut low, mut high) = (0, room);
     while high - low > 1 {
         let middle = (low + high) / 2;
-        match lengths(&widths, middle).len() <= fewest {
+        match pack(middle).len() <= most {
             true => high = middle,
             false => low = middle,
         }
     }
-    let mut items = items.into_iter();
-    lengths(&widths, high).into_iter().map(|n| items.by_ref().take(n).collect()).collect()
+    pack(high)
 }
 
 /// How many items there are in each batch that holds so many tokens; one item may be longer.
@@ -179,8 +189,9 @@ mod tests {
 
     #[test]
     fn packing_is_even_and_never_more_than_it_must_be() {
-        let sizes =
-            |widths: &[usize]| packed(widths.to_vec(), |w| *w).iter().map(Vec::len).collect::<Vec<_>>();
+        let sizes = |widths: &[usize]| {
+            packed(widths.to_vec(), |w| *w, BATCH_TOKENS, 1).iter().map(Vec::len).collect::<Vec<_>>()
+        };
         assert_eq!(sizes(&[]), [0usize; 0]);
         assert_eq!(sizes(&[2000]), [1]);
         assert_eq!(sizes(&[50; 16]), [8, 8]);

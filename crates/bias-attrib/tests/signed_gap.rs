@@ -4,20 +4,28 @@
 use std::path::Path;
 
 use bias_attrib::{
-    AttribError, Attribution as _, Contrast, ParamScores, PossibleAnswer, Respondent, SignedGap, sum_scores,
+    AttribError, Attribution as _, Contrast, GapPursuit, ParamScores, PossibleAnswer, Respondent, SignedGap,
+    Snip, sum_scores,
 };
-use bias_core::TokenRole;
-use bias_model::{Checkpoint, Decoder, HookedModel as _, ModelConfig, Precision};
-use bias_probe::Sequence;
+use bias_core::{ModelDims, ParamPath, Projection, TokenRole};
+use bias_mask::MaskTarget as _;
+use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, Precision};
+use bias_probe::{DifferentiableModel, Observer, ProbeError, Sequence, TokenBatch};
+use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
+use burn::tensor::Tensor;
 
 type Tracked = Decoder<Autodiff<Flex>>;
 
 fn model() -> Tracked {
+    load(Precision::F32).differentiable()
+}
+
+fn load(precision: Precision) -> Decoder<Flex> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
     let (checkpoint, config) =
         (Checkpoint::open(&folder).unwrap(), ModelConfig::from_folder(&folder).unwrap());
-    Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap().differentiable()
+    Decoder::load(&checkpoint, config, precision, &Default::default()).unwrap()
 }
 
 /// Somebody asked with so many tokens, who answers `value` or three times as much.
@@ -68,6 +76,7 @@ fn contrasts_together_are_the_sum_of_each() {
 #[test]
 fn threads_change_nothing() {
     let (model, contrasts) = (model(), contrasts());
+    let streamed: Tracked = load(Precision::Mapped).differentiable();
     for method in [SignedGap::default(), SignedGap::default().with_guard(0.5)] {
         let alone = bits(&method.sums(&model, &contrasts).unwrap());
         for threads in [0, 2, 3, 100] {
@@ -75,8 +84,75 @@ fn threads_change_nothing() {
                 bits(&method.with_threads(threads).sums(&model, &contrasts).unwrap()) == alone,
                 "{threads}"
             );
+            assert!(
+                bits(&method.with_threads(threads).sums(&streamed, &contrasts).unwrap()) == alone,
+                "streamed, {threads}"
+            );
         }
     }
+}
+
+/// Threads must not wait for one another's graphs where a change has made a weight tracked.
+#[test]
+fn a_model_that_was_changed_is_as_good() {
+    let (mut tracked, contrasts) = (model(), contrasts());
+    let path = ParamPath::of(0, Projection::Up);
+    let changed = HookedModel::weight(&tracked, &path).unwrap().mul_scalar(0.5).detach();
+    tracked.set_weight(&path, changed).unwrap();
+    let alone = bits(&SignedGap::default().sums(&tracked, &contrasts).unwrap());
+    assert!(alone != bits(&SignedGap::default().sums(&model(), &contrasts).unwrap()));
+    for threads in [2, 3] {
+        assert!(
+            bits(&SignedGap::default().with_threads(threads).sums(&tracked, &contrasts).unwrap()) == alone
+        );
+    }
+}
+
+#[test]
+fn what_keeps_a_whole_graph_wants_the_model_in_memory() {
+    let mut model = load(Precision::Mapped);
+    let streamed: Tracked = model.differentiable();
+    let refused = Snip::default().attribute(&streamed, &contrasts()[0]).unwrap_err();
+    assert!(matches!(refused, AttribError::Streamed { method: "snip" }));
+    let pursuit = GapPursuit::new(100);
+    let pursued = pursuit.pursue::<A, _, _>(&mut model, |m| m.differentiable::<A>(), &contrasts(), &[]);
+    assert!(matches!(pursued, Err(AttribError::Streamed { method: "gap-pursuit" })));
+}
+
+/// A model of one's own, which says nothing of gradients.
+struct Own(Tracked);
+
+type A = Autodiff<Flex>;
+
+impl HookedModel<A> for Own {
+    fn dims(&self) -> &ModelDims {
+        self.0.dims()
+    }
+
+    fn device(&self) -> FlexDevice {
+        self.0.device()
+    }
+
+    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<A>) -> Result<Tensor<A, 3>, ProbeError> {
+        self.0.hidden(batch, observer)
+    }
+
+    fn unembed(&self, hidden: Tensor<A, 3>) -> Result<Tensor<A, 3>, ProbeError> {
+        self.0.unembed(hidden)
+    }
+
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<A, 2>, ProbeError> {
+        HookedModel::weight(&self.0, path)
+    }
+}
+
+impl DifferentiableModel<A> for Own {}
+
+#[test]
+fn any_hooked_model_will_do() {
+    let (own, contrasts, method) = (Own(model()), contrasts(), SignedGap::default());
+    let expected = bits(&method.sums(&own.0, &contrasts).unwrap());
+    assert!(bits(&method.sums(&own, &contrasts).unwrap()) == expected);
 }
 
 #[test]

@@ -83,6 +83,21 @@ impl Projection {
         };
         Site::Block(layer, at)
     }
+
+    /// Where its output can be observed, each projection's its own.
+    #[must_use]
+    pub fn output_site(self, layer: usize) -> Site {
+        let at = match self {
+            Self::Q => BlockSite::Query,
+            Self::K => BlockSite::Key,
+            Self::V => BlockSite::Value,
+            Self::O => BlockSite::AttnOut,
+            Self::Gate => BlockSite::Gate,
+            Self::Up => BlockSite::Up,
+            Self::Down => BlockSite::MlpOut,
+        };
+        Site::Block(layer, at)
+    }
 }
 
 impl fmt::Display for Projection {

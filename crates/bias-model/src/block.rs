@@ -59,11 +59,6 @@ pub(crate) fn untracked<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Par
     Param::initialized(ParamId::new(), tensor)
 }
 
-/// The same parameter where gradients can be tracked.
-fn on_graph<A: AutodiffBackend, const D: usize>(param: &Param<Tensor<A::InnerBackend, D>>) -> Tensor<A, D> {
-    Tensor::from_inner(widened(param.val()))
-}
-
 impl<B: Backend> Linear<B> {
     /// `[rows, width, in] · [in, out] + bias`, as one matrix product.
     pub(crate) fn forward(&self, x: Tensor<B, 3>) -> Result<Tensor<B, 3>, ModelError> {
@@ -78,19 +73,16 @@ impl<B: Backend> Linear<B> {
         Ok(y.reshape([rows, width, outer]))
     }
 
-    fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Linear<A> {
+    fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Linear<A> {
         Linear {
-            weight: self.weight.on_graph(Follow::matrix),
+            weight: self.weight.on_graph(|weight| follow.param(weight)),
             bias: self.bias.as_ref().map(|bias| follow.param(bias)),
         }
     }
 
-    /// With its weight as `how` leaves it.
-    fn with_weight(
-        &self,
-        how: impl FnOnce(&Matrix<B>) -> Result<Matrix<B>, ModelError>,
-    ) -> Result<Self, ModelError> {
-        Ok(Self { weight: how(&self.weight)?, bias: self.bias.clone() })
+    /// With what is left in the file read.
+    fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
+        Ok(Self { weight: self.weight.read(device)?, bias: self.bias.clone() })
     }
 }
 
@@ -98,27 +90,20 @@ impl<B: Backend> Linear<B> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follow {
     All,
-    /// Those of the blocks' matrices that are held: where none is, no graph is kept.
-    Matrices,
+    Nothing,
 }
 
 impl Follow {
-    /// A parameter beside the blocks' matrices.
+    /// A parameter where gradients can be tracked.
     pub(crate) fn param<A: AutodiffBackend, const D: usize>(
         self,
         param: &Param<Tensor<A::InnerBackend, D>>,
     ) -> Param<Tensor<A, D>> {
+        let own = Tensor::from_inner(widened(param.val()));
         match self {
-            Self::All => Self::matrix(param),
-            Self::Matrices => untracked(on_graph(param)),
+            Self::All => Param::from_tensor(own),
+            Self::Nothing => untracked(own),
         }
-    }
-
-    /// One of the blocks' matrices.
-    pub(crate) fn matrix<A: AutodiffBackend, const D: usize>(
-        param: &Param<Tensor<A::InnerBackend, D>>,
-    ) -> Param<Tensor<A, D>> {
-        Param::from_tensor(on_graph(param))
     }
 }
 
@@ -166,7 +151,7 @@ impl<B: Backend> Norm<B> {
         self.flat(x.reshape([rows * width, channels]), kind, eps).reshape([rows, width, channels])
     }
 
-    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Norm<A> {
+    pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Norm<A> {
         Norm { gain: follow.param(&self.gain), bias: self.bias.as_ref().map(|bias| follow.param(bias)) }
     }
 }
@@ -196,31 +181,23 @@ impl<B: Backend> Block<B> {
         })
     }
 
-    /// The same block with every matrix as `how` leaves it.
-    fn with_weights(
-        &self,
-        how: impl Fn(&Matrix<B>) -> Result<Matrix<B>, ModelError>,
-    ) -> Result<Self, ModelError> {
+    /// With what is left in the file read.
+    pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
         Ok(Self {
             attn_norm: self.attn_norm.clone(),
-            q: self.q.with_weight(&how)?,
-            k: self.k.with_weight(&how)?,
-            v: self.v.with_weight(&how)?,
-            o: self.o.with_weight(&how)?,
+            q: self.q.read(device)?,
+            k: self.k.read(device)?,
+            v: self.v.read(device)?,
+            o: self.o.read(device)?,
             q_norm: self.q_norm.clone(),
             k_norm: self.k_norm.clone(),
             attn_post_norm: self.attn_post_norm.clone(),
             mlp_norm: self.mlp_norm.clone(),
-            gate: self.gate.as_ref().map(|gate| gate.with_weight(&how)).transpose()?,
-            up: self.up.with_weight(&how)?,
-            down: self.down.with_weight(&how)?,
+            gate: self.gate.as_ref().map(|gate| gate.read(device)).transpose()?,
+            up: self.up.read(device)?,
+            down: self.down.read(device)?,
             mlp_post_norm: self.mlp_post_norm.clone(),
         })
-    }
-
-    /// With what is left in the file read.
-    pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
-        self.with_weights(|weight| weight.read(device))
     }
 
     /// Its matrices.
@@ -237,29 +214,22 @@ impl<B: Backend> Block<B> {
         Projection::ALL.into_iter().filter_map(|p| self.linear(p)).for_each(|linear| linear.weight.ahead());
     }
 
-    pub(crate) fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Block<A> {
-        let norm = |norm: &Option<Norm<B>>| norm.as_ref().map(|norm| norm.differentiable::<A>(follow));
+    pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Block<A> {
+        let norm = |norm: &Option<Norm<B>>| norm.as_ref().map(|norm| norm.on_graph::<A>(follow));
         Block {
             attn_norm: norm(&self.attn_norm),
-            q: self.q.differentiable(follow),
-            k: self.k.differentiable(follow),
-            v: self.v.differentiable(follow),
-            o: self.o.differentiable(follow),
+            q: self.q.on_graph(follow),
+            k: self.k.on_graph(follow),
+            v: self.v.on_graph(follow),
+            o: self.o.on_graph(follow),
             q_norm: norm(&self.q_norm),
             k_norm: norm(&self.k_norm),
             attn_post_norm: norm(&self.attn_post_norm),
             mlp_norm: norm(&self.mlp_norm),
-            gate: self.gate.as_ref().map(|gate| gate.differentiable(follow)),
-            up: self.up.differentiable(follow),
-            down: self.down.differentiable(follow),
+            gate: self.gate.as_ref().map(|gate| gate.on_graph(follow)),
+            up: self.up.on_graph(follow),
+            down: self.down.on_graph(follow),
             mlp_post_norm: norm(&self.mlp_post_norm),
         }
-    }
-}
-
-impl<B: AutodiffBackend> Block<B> {
-    /// With every matrix read and tracked from here on, and nothing else.
-    pub(crate) fn tracked(&self, device: &B::Device) -> Result<Self, ModelError> {
-        self.with_weights(|weight| weight.tracked(device))
     }
 }

@@ -4,7 +4,7 @@ use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use bias_cube::matmul;
 use bias_mask::{BitMatrix, MaskError, MaskTarget};
 use bias_probe::{
-    DifferentiableModel, HookedModel, Loss, Observer, ProbeError, TakeGradient, TokenBatch, computed_in,
+    DifferentiableModel, HookedModel, Loss, Observer, ProbeError, TakeFactors, TokenBatch, computed_in,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{
@@ -19,6 +19,7 @@ use crate::config::{ModelConfig, NormKind, Plan, QkNorm};
 use crate::cuts::Cuts;
 use crate::error::ModelError;
 use crate::forward::soft_cap;
+use crate::frequencies::Frequencies;
 use crate::layout::Place;
 use crate::load::{Loader, fits};
 use crate::matrix::Matrix;
@@ -172,18 +173,15 @@ impl<B: Backend> Decoder<B> {
         Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress, cuts }
     }
 
-    /// The same weights, shared where they need no widening, on a backend that tracks the gradients
-    /// of the matrices in its blocks: for [`DifferentiableModel`]. A graph of its own, so that threads can
-    /// hold one each. What is left in its file is tracked when it is read.
-    ///
-    /// burn keeps what a pass through tracked weights computes until gradients are taken: run those
-    /// that none are taken of on the model itself.
+    /// The same weights, shared where they need no widening, on a backend that gradients can be followed
+    /// on: for [`DifferentiableModel`], and for whatever an [`Observer`] follows. No weight is tracked, so
+    /// a pass that nobody follows keeps nothing.
     #[must_use]
     pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
-        self.on_graph(Follow::Matrices)
+        self.on_graph(Follow::Nothing)
     }
 
-    /// The same, with the gradients of every parameter that is held tracked: for training.
+    /// The same with every parameter that is held tracked: for training.
     #[must_use]
     pub fn trainable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
         self.on_graph(Follow::All)
@@ -193,20 +191,14 @@ impl<B: Backend> Decoder<B> {
         Decoder {
             embedding: self.embedding.on_graph(|table| follow.param(table)),
             positions: self.positions.as_ref().map(|positions| follow.param(positions)),
-            blocks: self.blocks.iter().map(|block| block.differentiable(follow)).collect(),
-            norm: self.norm.differentiable(follow),
+            blocks: self.blocks.iter().map(|block| block.on_graph(follow)).collect(),
+            norm: self.norm.on_graph(follow),
             head: self.head.as_ref().map(|head| head.on_graph(|table| follow.param(table))),
             config: self.config.clone(),
             checkpoint: self.checkpoint.clone(),
             progress: self.progress.clone(),
             cuts: Cuts::default(),
         }
-    }
-
-    /// Whether its weights are left in their file ([`Precision::Mapped`]).
-    #[must_use]
-    pub fn is_streamed(&self) -> bool {
-        self.embedding.is_left()
     }
 
     /// Calls a function after every layer that is read from the file, to show how far a pass is.
@@ -260,21 +252,6 @@ impl<B: Backend> Decoder<B> {
 
     pub(crate) fn plan(&self) -> &Plan {
         &self.config.plan
-    }
-
-    /// Another handle on all but the blocks.
-    pub(crate) fn without_blocks(&self) -> Self {
-        Self {
-            embedding: self.embedding.clone(),
-            positions: self.positions.clone(),
-            blocks: Vec::new(),
-            norm: self.norm.clone(),
-            head: self.head.clone(),
-            config: self.config.clone(),
-            checkpoint: self.checkpoint.clone(),
-            progress: self.progress.clone(),
-            cuts: Cuts::default(),
-        }
     }
 
     fn linear(&self, path: &ParamPath) -> Option<&Linear<B>> {
@@ -343,6 +320,15 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
         Ok(matrix.turned_back(&self.device())?)
     }
 
+    /// With [`Precision::Mapped`].
+    fn is_streamed(&self) -> bool {
+        self.embedding.is_left()
+    }
+
+    fn is_causal(&self) -> bool {
+        !self.config.plan.rotary.iter().any(Frequencies::by_length)
+    }
+
     fn sites(&self) -> Vec<Site> {
         use BlockSite::{
             AttnNormScale, AttnNormalized, Gate, GateActivated, KeyRotated, MlpNormScale, MlpNormalized,
@@ -363,28 +349,19 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
 }
 
 impl<B: AutodiffBackend> DifferentiableModel<B> for Decoder<B> {
-    fn gradient(
-        &self,
-        path: &ParamPath,
-        gradients: &B::Gradients,
-    ) -> Result<Tensor<B::InnerBackend, 2>, ProbeError> {
-        let matrix = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
-        let param = matrix.param().ok_or_else(|| ProbeError::LeftInFile { path: path.clone() })?;
-        let gradient = param.val().grad(gradients);
-        Ok(gradient.ok_or_else(|| ProbeError::NoGradient { path: path.clone() })?.transpose())
-    }
-
-    fn gradients_all(
+    fn factors_all(
         &self,
         batches: &[TokenBatch],
         threads: usize,
         loss: &Loss<'_, Self, B>,
-        take: &mut TakeGradient<'_, B>,
+        take: &mut TakeFactors<'_, B>,
     ) -> Result<(), ProbeError> {
-        if self.is_streamed() {
-            return self.layer_by_layer(batches, loss, take);
+        // What threads share must not be tracked: their graphs would become one, and wait for each other.
+        let model = self.clone().no_grad();
+        if model.is_streamed() {
+            return model.layer_by_layer(batches, threads, loss, take);
         }
-        self.side_by_side(batches, threads, loss, take)
+        model.side_by_side(batches, threads, loss, take)
     }
 }
 

@@ -244,11 +244,6 @@ impl<B: Backend> Matrix<B> {
     ) -> Matrix<A> {
         Matrix { held: self.held.as_ref().map(how), file: self.file.clone() }
     }
-
-    /// The same matrix, tracked from here on.
-    pub(crate) fn tracked(&self, device: &B::Device) -> Result<Self, ModelError> {
-        Ok(Self::held(Param::from_tensor(self.value(device)?.detach())))
-    }
 }
 
 /// In the type the device computes in.

@@ -1,10 +1,9 @@
 //! What several prompts begin with alike, run once for all of them.
 
 use bias_core::TokenRole;
-use bias_probe::{Sequence, TokenBatch};
+use bias_probe::{HookedModel as _, Sequence, TokenBatch};
 use burn::tensor::backend::Backend;
 
-use crate::frequencies::Frequencies;
 use crate::{Decoder, KvCache, ModelError};
 
 /// What several prompts begin with, already run.
@@ -32,9 +31,7 @@ pub(crate) fn alike<'p, B: Backend>(model: &Decoder<B>, prompts: &'p [Sequence])
     let first = prompts.first()?.tokens();
     let alike = |n: &usize| prompts.iter().all(|p| p.tokens().get(*n) == first.get(*n));
     let shared = (0..shortest).take_while(alike).count();
-    // Where the text's length decides how its beginning is turned, a beginning is not alike.
-    let by_length = model.plan().rotary.iter().any(Frequencies::by_length);
-    (prompts.len() > 1 && shared >= SHORTEST_PREFIX && !by_length).then(|| &first[..shared])
+    (prompts.len() > 1 && shared >= SHORTEST_PREFIX && model.is_causal()).then(|| &first[..shared])
 }
 
 /// Prompts to be run, behind what they all begin with.

@@ -1,72 +1,70 @@
-//! Gradients of several batches at a time, of a model that holds its weights.
+//! Several batches at a time, each on a thread.
 
+use std::ops::Range;
 use std::panic::resume_unwind;
 
-use bias_probe::{
-    DifferentiableModel as _, HookedModel as _, Loss, NoObserver, ProbeError, TakeGradient, TokenBatch,
-};
-use burn::module::Module as _;
-use burn::tensor::{Tensor, backend::AutodiffBackend};
+use bias_probe::{Loss, ProbeError, TakeFactors, TokenBatch, by_matrix, factors, waves};
+use burn::tensor::backend::AutodiffBackend;
+use rayon::ThreadPoolBuilder;
 
-use crate::load::on_host;
-use crate::{Decoder, memory};
+use crate::Decoder;
+
+/// Works through items on some threads, this one among them, and gives what was found in the items' order.
+///
+/// Threads, not rayon tasks: those would take each other's work up while they hold a lock of burn's autodiff.
+pub(crate) fn in_threads<T: Send, R: Send>(
+    threads: usize,
+    items: impl ExactSizeIterator<Item = T>,
+    each: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let share = share(threads, items.len());
+    let mut items: Vec<T> = items.collect();
+    let mut shares = Vec::new();
+    while items.len() > share {
+        let rest = items.split_off(share);
+        shares.push(std::mem::replace(&mut items, rest));
+    }
+    let work = |share: Vec<T>| share.into_iter().map(&each).collect::<Vec<R>>();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = shares.into_iter().map(|share| scope.spawn(|| work(share))).collect();
+        let last = work(items);
+        let others = running.into_iter().map(|own| own.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        others.flatten().chain(last).collect()
+    })
+}
+
+/// How many items each thread takes.
+fn share(threads: usize, items: usize) -> usize {
+    items.div_ceil(threads.max(1)).max(1)
+}
 
 impl<B: AutodiffBackend> Decoder<B> {
-    /// As many batches at a time as there are threads. What is handed out is held by nobody else, so that
-    /// it can be changed where it is.
+    /// Factors by a model that holds its weights: the batches of a wave on several threads.
+    ///
+    /// Cores are shared out where that comes out even: small products that all cores work at, on several
+    /// threads at once, would wake and wait for one another all the time.
     pub(crate) fn side_by_side(
         &self,
         batches: &[TokenBatch],
         threads: usize,
         loss: &Loss<'_, Self, B>,
-        take: &mut TakeGradient<'_, B>,
+        take: &mut TakeFactors<'_, B>,
     ) -> Result<(), ProbeError> {
-        let device = self.device();
-        // Each holds a gradient for every weight, at least while others run.
-        let gradients = size_of::<f32>() * self.dims().prunable_weights();
-        let fit = match on_host::<B>(&device).then(memory::free).flatten() {
-            Some(free) => usize::try_from(free).unwrap_or(usize::MAX) / gradients.max(1),
-            None => threads,
-        };
-        let threads = threads.min(fit).max(1);
-        // Threads, not rayon tasks, and a graph each: burn's autodiff locks would otherwise meet.
-        let mut others: Vec<Self> =
-            (1..threads.min(batches.len())).map(|_| self.clone().fork(&device)).collect();
-        let mut first = 0;
-        for together in batches.chunks(threads) {
-            let found = std::thread::scope(|scope| {
-                let running = others.iter_mut().zip(&together[1..]).enumerate();
-                let running: Vec<_> = running
-                    .map(|(i, (model, batch))| {
-                        scope.spawn(move || model.gradients_of(first + 1 + i, batch, loss))
-                    })
-                    .collect();
-                // On this thread too, whose memory is warm.
-                let mut found = vec![self.gradients_of(first, &together[0], loss)];
-                let others =
-                    running.into_iter().map(|own| own.join().unwrap_or_else(|panic| resume_unwind(panic)));
-                found.extend(others);
-                found
+        let waves = waves(batches);
+        let threads = threads.min(waves.iter().map(Range::len).max().unwrap_or(0));
+        let cores = (rayon::current_num_threads() / threads.max(1)).max(1);
+        let pool = |_| ThreadPoolBuilder::new().num_threads(cores).build();
+        let pools: Vec<_> = if threads > 1 { (0..threads).flat_map(pool).collect() } else { Vec::new() };
+        for wave in waves {
+            let share = share(threads, wave.len());
+            let even = pools.len() == threads && wave.len() == share * threads;
+            let run = |i: usize| factors(self, &batches[i], |model, hidden| loss(model, i, hidden));
+            let found = in_threads(threads, wave.clone(), |i| match pools.get((i - wave.start) / share) {
+                Some(pool) if even => pool.install(|| run(i)),
+                _ => run(i),
             });
-            for (i, gradients) in found.into_iter().enumerate() {
-                let gradients = gradients?;
-                for ((path, ..), gradient) in self.dims().projections().zip(gradients) {
-                    take(first + i, &path, gradient)?;
-                }
-            }
-            first += together.len();
+            by_matrix(found.into_iter().collect::<Result<_, _>>()?, |path, own| take(wave.start, path, own))?;
         }
         Ok(())
-    }
-
-    /// Of every matrix, `[out, in]`, in order.
-    fn gradients_of(
-        &self,
-        i: usize,
-        batch: &TokenBatch,
-        loss: &Loss<'_, Self, B>,
-    ) -> Result<Vec<Tensor<B::InnerBackend, 2>>, ProbeError> {
-        let gradients = loss(self, i, self.hidden(batch, &mut NoObserver)?)?.backward();
-        self.dims().projections().map(|(path, ..)| self.gradient(&path, &gradients)).collect()
     }
 }

@@ -4,7 +4,10 @@
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use bias_core::{ParamPath, Projection};
-use bias_probe::{HookedModel as _, Loss, NoObserver, Observer, ProbeError, TakeGradient, TokenBatch};
+use bias_probe::{
+    FactorTrace, HookedModel as _, Loss, NoObserver, Observer, ProbeError, TakeFactors, TokenBatch,
+    by_matrix, waves,
+};
 use burn::tensor::{
     DType, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
@@ -15,6 +18,7 @@ use crate::block::Block;
 use crate::forward::{Pass, Prepared};
 use crate::load::on_host;
 use crate::matrix::Matrix;
+use crate::side_by_side::in_threads;
 use crate::{Decoder, KvCache, LayerDone, ModelError};
 
 /// A batch, and the cache that its keys and values are appended to.
@@ -102,30 +106,15 @@ impl<B: Backend> Decoder<B> {
             Ok::<_, ProbeError>(State { batch, cache, prepared, x })
         });
         let mut states = states.collect::<Result<Vec<_>, _>>()?;
-        let share = states.len().div_ceil(threads.max(1)).max(1);
         for layer in 0..self.blocks.len() {
             let block = self.next_block(layer, Some(layer + 1))?;
-            // Each thread has handles of its own on the same weights.
-            let handles: Vec<_> =
-                states.chunks(share).map(|_| (self.without_blocks(), block.clone())).collect();
-            std::thread::scope(|scope| {
-                let shares = states.chunks_mut(share).zip(handles);
-                let running: Vec<_> = shares
-                    .map(|(states, (model, block))| {
-                        scope.spawn(move || {
-                            for State { batch, cache, prepared, x } in states {
-                                let (observer, cache) = (&mut NoObserver, Some(&mut **cache));
-                                let pass = &mut Pass { batch, prepared, observer, cache };
-                                *x = model.block(layer, &block, x.clone(), pass)?;
-                            }
-                            Ok::<_, ProbeError>(())
-                        })
-                    })
-                    .collect();
-                running.into_iter().try_for_each(|thread| {
-                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-            })?;
+            let passed = in_threads(threads, states.iter_mut(), |State { batch, cache, prepared, x }| {
+                let (observer, cache) = (&mut NoObserver, Some(&mut **cache));
+                let pass = &mut Pass { batch, prepared, observer, cache };
+                *x = self.block(layer, &block, x.clone(), pass)?;
+                Ok::<_, ProbeError>(())
+            });
+            passed.into_iter().collect::<Result<(), _>>()?;
             self.done_with(block);
             self.tell(layer + 1, states.iter().map(|state| cells(state.batch)), false);
         }
@@ -141,13 +130,14 @@ fn cells(batch: &TokenBatch) -> usize {
 }
 
 impl<B: AutodiffBackend> Decoder<B> {
-    /// Gradients by recomputation: forward without a graph, each block's inputs put aside, then
+    /// Factors by recomputation: forward without a graph, each block's inputs put aside, then
     /// backwards, each block run again with one.
     pub(crate) fn layer_by_layer(
         &self,
         batches: &[TokenBatch],
+        threads: usize,
         loss: &Loss<'_, Self, B>,
-        take: &mut TakeGradient<'_, B>,
+        take: &mut TakeFactors<'_, B>,
     ) -> Result<(), ProbeError> {
         if batches.is_empty() {
             return Ok(());
@@ -162,11 +152,12 @@ impl<B: AutodiffBackend> Decoder<B> {
         let mut inputs = Aside::default();
         for layer in 0..self.blocks.len() {
             let block = self.next_block(layer, Some(layer + 1))?;
-            for (i, x) in xs.iter_mut().enumerate() {
-                inputs.put(x.clone().inner())?;
-                let pass = (&batches[i], &prepare(i)?);
-                *x = self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
-            }
+            xs.iter().try_for_each(|x| inputs.put(x.clone().inner()))?;
+            let passed = in_threads(threads, batches.iter().zip(xs), |(batch, x)| {
+                let pass = (batch, &Prepared::new(self, batch)?);
+                self.block(layer, &block, x, &mut Pass::unwatched(pass, &mut NoObserver))
+            });
+            xs = passed.into_iter().collect::<Result<_, _>>()?;
             self.done_with(block);
             self.tell(layer + 1, batches.iter().map(cells), false);
         }
@@ -180,27 +171,32 @@ impl<B: AutodiffBackend> Decoder<B> {
             let mut gradients = (hidden * Tensor::from_inner(own)).sum().backward();
             slopes.push(x.grad_remove(&mut gradients).ok_or_else(|| self.unreached())?);
         }
+        let waves = waves(batches);
         for layer in (0..self.blocks.len()).rev() {
-            let block = self.blocks[layer].tracked(&device)?;
-            if let Some(before) = layer.checked_sub(1).and_then(|before| self.blocks.get(before)) {
-                before.ahead();
+            let block = self.next_block(layer, layer.checked_sub(1))?;
+            for wave in &waves {
+                let again = |i: usize| {
+                    let input = inputs.get(layer * batches.len() + i, &device)?;
+                    Ok((&batches[i], input, slopes[i].clone()))
+                };
+                let items = wave.clone().map(again).collect::<Result<Vec<_>, ProbeError>>()?;
+                let found = in_threads(threads, items.into_iter(), |(batch, input, slope)| {
+                    let x = Tensor::<B, 3>::from_inner(input).require_grad();
+                    let mut trace = FactorTrace::of_layers(self.dims(), layer..layer + 1);
+                    let prepared = &Prepared::new(self, batch)?;
+                    let pass = &mut Pass { batch, prepared, observer: &mut trace, cache: None };
+                    let y = self.block(layer, &block, x.clone(), pass)?;
+                    let mut gradients = (y * Tensor::from_inner(slope)).sum().backward();
+                    let path = ParamPath::of(layer, Projection::Q);
+                    let slope = x.grad_remove(&mut gradients).ok_or(ProbeError::NoGradient { path })?;
+                    Ok::<_, ProbeError>((slope, trace.finish(&mut gradients)?))
+                });
+                let (own, found): (Vec<_>, Vec<_>) =
+                    found.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+                slopes.splice(wave.clone(), own);
+                by_matrix(found, |path, own| take(wave.start, path, own))?;
             }
-            for (i, own) in slopes.iter_mut().enumerate() {
-                let input = inputs.get(layer * batches.len() + i, &device)?;
-                let x = Tensor::<B, 3>::from_inner(input).require_grad();
-                let pass = (&batches[i], &prepare(i)?);
-                let y = self.block(layer, &block, x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
-                let mut gradients = (y * Tensor::from_inner(own.clone())).sum().backward();
-                let path = ParamPath::of(layer, Projection::Q);
-                *own = x.grad_remove(&mut gradients).ok_or(ProbeError::NoGradient { path })?;
-                for projection in self.dims().block_projections() {
-                    let path = ParamPath::of(layer, projection);
-                    let param = block.linear(projection).and_then(|linear| linear.weight.param());
-                    let gradient = param.and_then(|param| param.val().grad_remove(&mut gradients));
-                    let gradient = gradient.ok_or_else(|| ProbeError::NoGradient { path: path.clone() })?;
-                    take(i, &path, gradient.transpose())?;
-                }
-            }
+            self.done_with(block);
             self.tell(self.blocks.len() - layer, batches.iter().map(cells), true);
         }
         Ok(())

@@ -146,11 +146,9 @@ fn followed(model: &Decoder<Autodiff<Flex>>) -> Vec<bool> {
 fn gradients_are_followed_to_what_is_asked_for() {
     for (case, precision) in CASES {
         let model = load(case, precision);
-        let (matrices, all) = (model.dims().projections().count(), followed(&model.trainable()));
-        assert!(all.iter().all(|own| *own) && all.len() > matrices, "{case}");
-        let some = followed(&model.differentiable());
-        assert_eq!(some.iter().filter(|own| **own).count(), matrices, "{case}");
+        let all = followed(&model.trainable());
+        assert!(all.iter().all(|own| *own) && all.len() > model.dims().projections().count(), "{case}");
+        let none = followed(&model.differentiable());
+        assert!(none.len() == all.len() && none.iter().all(|own| !own), "{case}");
     }
-    let mapped = load(CASES[0].0, Precision::Mapped).differentiable();
-    assert!(followed(&mapped).iter().all(|own| !own));
 }

@@ -95,6 +95,12 @@ impl Sequence {
         &self.roles
     }
 
+    /// The token that each follows, `None` for a first one.
+    #[must_use]
+    pub fn parents(&self) -> &[Option<usize>] {
+        &self.parents
+    }
+
     /// How many tokens it has, branches included.
     #[must_use]
     pub fn len(&self) -> usize {

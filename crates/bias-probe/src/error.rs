@@ -93,14 +93,6 @@ pub enum ProbeError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A gradient of a matrix that is read from its file whenever it is used.
-    #[error(
-        "{path} is left in its file, so no gradient of it is kept; load the model into memory for this method"
-    )]
-    LeftInFile {
-        /// The parameter.
-        path: ParamPath,
-    },
     /// An activation that is not a number, so that no statistic of it means anything.
     #[error("{site}: an activation is NaN or infinite; check the checkpoint's weights")]
     NotFinite {

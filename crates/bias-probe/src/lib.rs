@@ -30,6 +30,7 @@
 //! | batch | [`Sequence`], [`TokenBatch`]: tokens with roles, padded, possibly branching |
 //! | observer | [`Observer`], [`NoObserver`], [`Both`], [`Edit`]: the hook |
 //! | model | [`HookedModel`], [`DifferentiableModel`]: what a model must offer |
+//! | factors | [`FactorTrace`], [`Factors`]: gradients of matrices from what went in and what came back |
 //! | patch | [`Patch`], [`Alignment`]: activations of another run put into this one |
 //! | stats, statistics | [`StatsCollector`], [`ChannelStats`]: sums, means, variances, maxima by group and role |
 //! | squares | [`SquareSums`]: streaming sums of squares per channel and token role |
@@ -42,6 +43,7 @@ mod attention;
 mod batch;
 mod capture;
 mod error;
+mod factors;
 mod model;
 mod observer;
 mod patch;
@@ -59,7 +61,8 @@ pub use batch::{Sequence, TokenBatch};
 pub use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
 pub use capture::{Capture, Captured};
 pub use error::ProbeError;
-pub use model::{DifferentiableModel, HookedModel, Loss, TakeGradient};
+pub use factors::{FactorTrace, Factors, OfMatrices, by_matrix, factors, waves};
+pub use model::{DifferentiableModel, HookedModel, Loss, TakeFactors};
 pub use observer::{Both, Edit, NoObserver, Observer};
 pub use patch::{Alignment, Patch};
 pub use squares::{ChannelSquares, SquareSums};

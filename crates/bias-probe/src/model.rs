@@ -4,7 +4,7 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-use crate::{NoObserver, Observer, ProbeError, TokenBatch};
+use crate::{Factors, Observer, ProbeError, TokenBatch, by_matrix, factors, waves};
 
 /// A decoder that can run with an [`Observer`].
 ///
@@ -49,6 +49,19 @@ pub trait HookedModel<B: Backend> {
     /// [`ProbeError::NoSuchParam`].
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError>;
 
+    /// Whether what it makes of a token depends on nothing that comes after it, so that texts which begin
+    /// alike may share their beginning: a saving, never needed, so `false` unless a model says otherwise.
+    /// Not so where a text's length decides how its positions are turned.
+    fn is_causal(&self) -> bool {
+        false
+    }
+
+    /// Whether it reads its weights from a file while it runs. What keeps the graph of a whole pass would
+    /// keep all of them.
+    fn is_streamed(&self) -> bool {
+        false
+    }
+
     /// The sites its forward pass reaches, in order.
     fn sites(&self) -> Vec<Site> {
         Site::all(self.dims().layers).collect()
@@ -69,50 +82,42 @@ pub trait HookedModel<B: Backend> {
 /// and must then be the same.
 pub type Loss<'a, M, B> = dyn Fn(&M, usize, Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError> + Sync + 'a;
 
-/// Takes a batch's gradient of one matrix, `[out, in]`, on the inner backend.
-pub type TakeGradient<'a, B> = dyn FnMut(usize, &ParamPath, Tensor<<B as AutodiffBackend>::InnerBackend, 2>) -> Result<(), ProbeError>
+/// Takes one matrix's factors in some batches: the number of the first, the matrix, and those of the first and
+/// of each that follows.
+pub type TakeFactors<'a, B> = dyn FnMut(usize, &ParamPath, Vec<Factors<<B as AutodiffBackend>::InnerBackend>>) -> Result<(), ProbeError>
     + 'a;
 
-/// A model whose weights' gradients can be read after a backward pass.
+/// A model whose weights' gradients can be had for any number of batches.
+///
+/// Implement it with no method at all where nothing better can be done than one batch after the other:
+/// whatever runs on an autodiff backend with an observer is differentiable.
 pub trait DifferentiableModel<B: AutodiffBackend>: HookedModel<B> {
-    /// The gradient of a weight matrix, `[out, in]`, on the inner backend.
+    /// Differentiates every batch's loss and hands out what the gradients of each matrix are made of:
+    /// those of [some batches](crate::waves) at a time, all matrices of one wave before the next wave's,
+    /// or all waves of a matrix before those of another block. A matrix that a loss does not depend on is an
+    /// error.
+    ///
+    /// A model may run up to `threads` batches side by side; the numbers are the same. A model that reads
+    /// its weights from a file goes through its layers backwards instead, all batches at one layer: then
+    /// nothing of the size of the model is ever held.
     ///
     /// # Errors
-    /// [`ProbeError::NoSuchParam`], or [`ProbeError::NoGradient`] when the loss does
-    /// not depend on it.
-    fn gradient(
-        &self,
-        path: &ParamPath,
-        gradients: &B::Gradients,
-    ) -> Result<Tensor<B::InnerBackend, 2>, ProbeError>;
-
-    /// Differentiates every batch's loss and hands out the gradients of each matrix, batch by
-    /// batch in their order. A matrix that a loss does not depend on is an error.
-    ///
-    /// By default one batch after the other, each matrix's gradients apart. A model may run up to
-    /// `threads` batches side by side; each holds a whole model's gradients, and the numbers are the
-    /// same. A model that reads its weights from a file goes through its layers backwards instead, all
-    /// batches at one layer: then the gradients of a matrix come together, and nothing of the size of
-    /// the model is ever held.
-    ///
-    /// # Errors
-    /// As [`hidden`](HookedModel::hidden) and [`gradient`](Self::gradient), and the closures' own.
-    fn gradients_all(
+    /// As [`factors`], and the closures' own.
+    fn factors_all(
         &self,
         batches: &[TokenBatch],
         threads: usize,
         loss: &Loss<'_, Self, B>,
-        take: &mut TakeGradient<'_, B>,
+        take: &mut TakeFactors<'_, B>,
     ) -> Result<(), ProbeError>
     where
         Self: Sized,
     {
         let _ = threads;
-        for (i, batch) in batches.iter().enumerate() {
-            let gradients = loss(self, i, self.hidden(batch, &mut NoObserver)?)?.backward();
-            for (path, ..) in self.dims().projections() {
-                take(i, &path, self.gradient(&path, &gradients)?)?;
-            }
+        for wave in waves(batches) {
+            let found =
+                wave.clone().map(|i| factors(self, &batches[i], |model, hidden| loss(model, i, hidden)));
+            by_matrix(found.collect::<Result<_, _>>()?, |path, own| take(wave.start, path, own))?;
         }
         Ok(())
     }

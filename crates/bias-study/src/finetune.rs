@@ -126,8 +126,8 @@ pub(crate) fn low_rank<A: AutodiffBackend>(
     let dims = *seen.model.dims();
     let device = seen.model.device();
     let share = |own: &Adapters<A>, texts: &[Lesson], total: f32| {
-        // Frozen, and a graph of its own for every thread.
-        let frozen = seen.model.differentiable::<A>().no_grad();
+        // Frozen.
+        let frozen = seen.model.differentiable::<A>();
         let mut watch = Adapted { own, dims: &dims, inputs: HashMap::new(), last: None };
         let loss = text_loss(&frozen, texts, total, &mut watch).map_err(AttribError::from)?;
         match watch.last {

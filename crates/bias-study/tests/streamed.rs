@@ -66,5 +66,5 @@ fn a_study_of_a_streamed_model() {
     assert!(resident.snip.is_ok());
     let refused = streamed.snip.unwrap_err();
     let mut causes = std::iter::successors(Some(&refused as &dyn std::error::Error), |e| e.source());
-    assert!(causes.any(|cause| cause.to_string().contains("left in its file")), "{refused:?}");
+    assert!(causes.any(|cause| cause.to_string().contains("needs the model in memory")), "{refused:?}");
 }
