@@ -110,7 +110,9 @@ pub enum AttribError {
         what: ValuesOf,
     },
     /// A method that keeps the graph of a whole pass, on a model that leaves its weights in their file.
-    #[error("{method} needs the model in memory, and this one reads its weights from their file as it runs")]
+    #[error(
+        "{method} needs the model in memory, and this one reads its weights from their file as it runs: load it without streaming"
+    )]
     Streamed {
         /// The method's name.
         method: &'static str,

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_core::Site;
-use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch, tracked_zero};
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
@@ -69,10 +69,8 @@ pub(crate) fn activations<B: Backend>(
 /// An activation and a gradient with respect to it, `[rows, width, channels]`.
 pub(crate) type Slope<B> = (Tensor<B, 3>, Tensor<B, 3>);
 
-/// Activations at these sites and the gradients of `Σ worth · log p` with respect to them.
-///
-/// A zero that is tracked is added to each, so that gradients reach it while those
-/// further up stay what they are.
+/// Activations at these sites and the gradients of `Σ worth · log p` with respect to them, by a
+/// [zero that is tracked](tracked_zero) at each.
 pub(crate) fn slopes<B: AutodiffBackend>(
     model: &impl HookedModel<B>,
     batch: &TokenBatch,
@@ -83,7 +81,7 @@ pub(crate) fn slopes<B: AutodiffBackend>(
 ) -> Result<BTreeMap<Site, Slope<B::InnerBackend>>, AttribError> {
     let mut seen = BTreeMap::new();
     let mut watch = Watch::new(sites.iter().copied(), |site, value: Tensor<B, 3>| {
-        let zero = value.zeros_like().detach().require_grad();
+        let zero = tracked_zero(&value);
         seen.insert(site, (value.clone().inner(), zero.clone()));
         Ok(value + zero)
     });

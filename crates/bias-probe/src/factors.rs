@@ -125,6 +125,13 @@ fn flat<B: Backend>(value: Tensor<B, 3>) -> Tensor<B, 2> {
     value.reshape([rows * width, channels])
 }
 
+/// A tracked zero of a tensor's shape and type: added to it, it gets the gradient that reaches the tensor, while
+/// what comes before is followed as it was. One number seen everywhere, so it takes no memory.
+pub fn tracked_zero<B: AutodiffBackend>(value: &Tensor<B, 3>) -> Tensor<B, 3> {
+    let zero = Tensor::<B::InnerBackend, 3>::zeros([1, 1, 1], (&value.device(), value.dtype()));
+    Tensor::from_inner(zero.expand(value.dims())).require_grad()
+}
+
 impl<B: AutodiffBackend> Observer<B> for FactorTrace<B> {
     fn wants(&self, site: Site) -> bool {
         self.inputs.contains_key(&site) || self.zeros.contains_key(&site)
@@ -140,9 +147,7 @@ impl<B: AutodiffBackend> Observer<B> for FactorTrace<B> {
             *input = Some(value.clone().inner());
         }
         let Some(zero) = self.zeros.get_mut(&site) else { return Ok(value) };
-        // One zero, seen everywhere: it takes no memory.
-        let own = Tensor::<B::InnerBackend, 3>::zeros([1, 1, 1], (&value.device(), value.dtype()));
-        let own = Tensor::from_inner(own.expand(value.dims())).require_grad();
+        let own = tracked_zero(&value);
         *zero = Some(own.clone());
         Ok(value + own)
     }

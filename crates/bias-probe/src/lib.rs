@@ -61,7 +61,7 @@ pub use batch::{Sequence, TokenBatch};
 pub use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
 pub use capture::{Capture, Captured};
 pub use error::ProbeError;
-pub use factors::{FactorTrace, Factors, OfMatrices, by_matrix, factors, waves};
+pub use factors::{FactorTrace, Factors, OfMatrices, by_matrix, factors, tracked_zero, waves};
 pub use model::{DifferentiableModel, HookedModel, Loss, TakeFactors};
 pub use observer::{Both, Edit, NoObserver, Observer};
 pub use patch::{Alignment, Patch};
