@@ -3,7 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+# A clean clone is built once: what incremental builds keep would only fill the disk.
+export CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
+
+step() { printf '\n== %s (%ss, %s built)\n' "$1" "$SECONDS" "$(du -sh target 2>/dev/null | cut -f1)"; }
 
 step "format"
 cargo fmt --all --check
