@@ -2,6 +2,8 @@ use std::fmt;
 
 use bias_core::{ParamPath, Site};
 use burn::tensor::{Tensor, backend::Backend};
+use rayon::iter::ParallelIterator as _;
+use rayon::slice::ParallelSlice as _;
 
 use crate::AttribError;
 
@@ -38,5 +40,10 @@ pub(crate) fn read<B: Backend, const D: usize>(
     let values = tensor.into_data().convert::<f32>().into_vec::<f32>();
     let values =
         values.map_err(|e| AttribError::Readback { what: what.clone(), reason: format!("{e:?}") })?;
-    if values.iter().all(|v| v.is_finite()) { Ok(values) } else { Err(AttribError::NotFinite { what }) }
+    if finite(&values) { Ok(values) } else { Err(AttribError::NotFinite { what }) }
+}
+
+/// Whether all are numbers.
+pub(crate) fn finite(values: &[f32]) -> bool {
+    values.par_chunks(1 << 16).all(|some| some.iter().all(|v| v.is_finite()))
 }

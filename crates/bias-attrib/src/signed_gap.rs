@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use bias_core::{Convention, ParamPath, ParamScores, Projection};
 use bias_probe::{DifferentiableModel, Factors, ProbeError, wide};
@@ -6,12 +7,13 @@ use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
 };
-use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use crate::forest::{Person, Row, batches, room, token_batch};
 use crate::gap::Gap;
 use crate::likelihood::{branches, checked_temperature, weighted};
-use crate::readback::{ValuesOf, read};
+use crate::readback::{ValuesOf, finite, read};
 use crate::tree::AnswerTree;
 use crate::{AttribError, Attribution, Contrast};
 
@@ -252,28 +254,82 @@ impl<B: Backend> Work<B> {
 
 impl<B: Backend> Wave<B> {
     /// Adds it to what is known; and with the last parts, scores the matrix.
-    fn added(self, mut sums: Sums<B>, guard: f64) -> Result<Added<B>, AttribError> {
+    fn added(self, sums: Sums<B>, guard: f64) -> Result<Added<B>, AttribError> {
         let mut own = [Vec::new(), Vec::new()];
         self.factors.into_iter().zip(self.arms).for_each(|(factors, arm)| own[arm].push(factors));
-        for (sum, own) in sums.iter_mut().zip(own) {
-            // One product for all.
-            *sum = plus(sum.take(), Factors::together(own).map(Factors::gradient));
-        }
-        let Some(weight) = self.weight else { return Ok(Added::Open(self.path, sums)) };
-        let shape = weight.dims();
-        let level = (guard > 0.0).then(|| {
-            let [a, b] = sums.clone();
-            plus(a, b.map(Tensor::neg)).map(|level| (level * weight.clone()).abs() * (guard / 2.0))
-        });
-        let [a, b] = sums;
-        let carried = plus(a, b).map_or_else(|| weight.zeros_like(), |sum| sum * weight.clone());
-        let scores = match level.flatten() {
-            Some(level) => carried - level,
-            None => carried,
+        // One product for all.
+        let arms = sums.into_iter().zip(own).map(|(sum, own)| Arm { sum, factors: Factors::together(own) });
+        let Some(weight) = self.weight else {
+            let mut arms = arms.map(Arm::gradient);
+            return Ok(Added::Open(self.path, [arms.next().flatten(), arms.next().flatten()]));
         };
-        let values = read(scores, ValuesOf::Param(self.path.clone()))?;
-        Ok(Added::Complete(ParamScores::new(self.path, shape, Convention::BiasCarried, values)?))
+        let (shape, what) = (weight.dims(), ValuesOf::Param(self.path.clone()));
+        let mut scores = read(weight, what.clone())?;
+        score(&mut scores, shape, &arms.collect::<Vec<_>>(), guard, &what)?;
+        if !finite(&scores) {
+            return Err(AttribError::NotFinite { what });
+        }
+        Ok(Added::Complete(ParamScores::new(self.path, shape, Convention::BiasCarried, scores)?))
     }
+}
+
+/// A gradient: what is known of it, and what is to be added.
+struct Arm<B: Backend> {
+    sum: Option<Tensor<B, 2>>,
+    factors: Option<Factors<B>>,
+}
+
+impl<B: Backend> Arm<B> {
+    fn gradient(self) -> Option<Tensor<B, 2>> {
+        plus(self.sum, self.factors.map(Factors::gradient))
+    }
+
+    fn of_rows(&self, rows: Range<usize>) -> Option<Tensor<B, 2>> {
+        let sum = self.sum.as_ref().map(|sum| sum.clone().narrow(0, rows.start, rows.len()));
+        Self { sum, factors: self.factors.as_ref().map(|factors| factors.of_rows(rows)) }.gradient()
+    }
+}
+
+/// Weights whose gradients are made at a time: they are used while they are in the cache.
+const IN_CACHE: usize = 1 << 22;
+
+/// Of these, weights that one thread looks at.
+const SIDE_BY_SIDE: usize = 1 << 16;
+
+/// Makes scores of a matrix's weights, where they lie: no second matrix is held.
+fn score<B: Backend>(
+    weights: &mut [f32],
+    [rows, columns]: [usize; 2],
+    arms: &[Arm<B>],
+    guard: f64,
+    what: &ValuesOf,
+) -> Result<(), AttribError> {
+    let at_once = (IN_CACHE / columns.max(1)).max(64);
+    for first in (0..rows).step_by(at_once) {
+        let some = first..rows.min(first + at_once);
+        let mut all = arms.iter().map(|arm| arm.of_rows(some.clone()));
+        let [a, b] = [all.next().flatten(), all.next().flatten()];
+        let level = (guard > 0.0).then(|| plus(a.clone(), b.clone().map(Tensor::neg))).flatten();
+        let own = &mut weights[some.start * columns..some.end * columns];
+        let Some(gap) = plus(a, b) else {
+            own.fill(0.0);
+            continue;
+        };
+        let (gap, guard) = (read(gap, what.clone())?, guard as f32 / 2.0);
+        let own = own.par_chunks_mut(SIDE_BY_SIDE).zip(gap.par_chunks(SIDE_BY_SIDE));
+        match level {
+            None => own.for_each(|(own, gap)| own.iter_mut().zip(gap).for_each(|(own, gap)| *own *= gap)),
+            Some(level) => {
+                let level = read(level, what.clone())?;
+                own.zip(level.par_chunks(SIDE_BY_SIDE)).for_each(|((own, gap), level)| {
+                    for ((own, gap), level) in own.iter_mut().zip(gap).zip(level) {
+                        *own = gap * *own - (level * *own).abs() * guard;
+                    }
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn plus<B: Backend>(a: Option<Tensor<B, 2>>, b: Option<Tensor<B, 2>>) -> Option<Tensor<B, 2>> {
@@ -300,4 +356,41 @@ fn people<'a>(gaps: &[Gap<'a>]) -> Result<[Vec<Person<'a>>; 2], AttribError> {
         }
     }
     Ok(both)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    /// More rows than are looked at together.
+    #[test]
+    fn a_large_matrix_is_scored_as_it_would_be_at_once() {
+        let shape = [150, 1 << 16];
+        let random = |shape: [usize; 2]| {
+            Tensor::<Flex, 2>::random(shape, Distribution::Uniform(-1.0, 1.0), &Default::default())
+        };
+        let factors = || Factors { inputs: random([3, shape[1]]), slopes: random([3, shape[0]]) };
+        let (weight, sum, [a, b]) = (random(shape), random(shape), [factors(), factors()]);
+        let [of_a, of_b] = [a.clone().gradient() + sum.clone(), b.clone().gradient()];
+        let what = ValuesOf::Answers;
+        for guard in [0.0, 0.5] {
+            let level = ((of_a.clone() - of_b.clone()) * weight.clone()).abs() * (guard / 2.0);
+            let expected = (of_a.clone() + of_b.clone()) * weight.clone() - level;
+            let expected = read(expected, what.clone()).unwrap();
+            let mut found = read(weight.clone(), what.clone()).unwrap();
+            let arms = [
+                Arm { sum: Some(sum.clone()), factors: Some(a.clone()) },
+                Arm { sum: None, factors: Some(b.clone()) },
+            ];
+            score(&mut found, shape, &arms, guard, &what).unwrap();
+            let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-5, "guard {guard}: off by {worst}");
+        }
+        let mut nothing = vec![1.0; 6];
+        score::<Flex>(&mut nothing, [2, 3], &[], 0.0, &what).unwrap();
+        assert_eq!(nothing, [0.0; 6]);
+    }
 }

@@ -58,6 +58,9 @@ impl Kept {
 /// Scores looked at before those that are too low are let go of.
 const AT_ONCE: usize = 1 << 20;
 
+/// Of these, looked at by one thread.
+const SIDE_BY_SIDE: usize = 1 << 16;
+
 impl Carriers {
     /// For masks of up to `most` weights of these matrices, whose order decides between
     /// equal scores.
@@ -84,17 +87,23 @@ impl Carriers {
         if u32::try_from(scores.values().len()).is_err() {
             return Err(MaskError::TooLarge { shape: scores.shape() });
         }
-        if let Some(index) = scores.values().par_iter().position_any(|v| v.is_nan()) {
-            return Err(MaskError::NanScore { path: scores.path().clone(), index });
-        }
         for (piece, values) in scores.values().chunks(AT_ONCE).enumerate() {
-            let (floor, first) = (self.floor, piece * AT_ONCE);
-            let kept = values.iter().enumerate().filter(|(_, score)| **score > 0.0 && **score >= floor);
-            self.kept.extend(kept.map(|(i, score)| Kept {
-                score: *score,
-                matrix,
-                index: (first + i) as u32,
-            }));
+            // One comparison, because the sign alone is anybody's guess. What is not a number is not below.
+            let least = self.floor.max(f32::from_bits(1));
+            let below = |score: f32| score < least;
+            let kept = values.par_chunks(SIDE_BY_SIDE).enumerate().map(|(part, values)| {
+                let first = piece * AT_ONCE + part * SIDE_BY_SIDE;
+                let high = values.iter().enumerate().filter(|(_, score)| !below(**score));
+                let kept = high.map(|(i, score)| Kept { score: *score, matrix, index: (first + i) as u32 });
+                kept.collect::<Vec<_>>()
+            });
+            for kept in kept.collect::<Vec<_>>() {
+                if let Some(Kept { index, .. }) = kept.iter().find(|kept| kept.score.is_nan()) {
+                    let index = *index as usize;
+                    return Err(MaskError::NanScore { path: scores.path().clone(), index });
+                }
+                self.kept.extend(kept);
+            }
             if self.kept.len() >= self.most.saturating_mul(2).max(AT_ONCE) {
                 self.let_go();
             }

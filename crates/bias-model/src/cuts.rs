@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,14 @@ use burn::tensor::{Tensor, backend::Backend};
 ///
 /// Of any backend's tensors: a module's own fields cannot be. Each handle on a model has its own.
 #[derive(Default)]
-pub(crate) struct Cuts(Mutex<Option<Vec<Box<dyn Any + Send>>>>);
+pub(crate) struct Cuts(Mutex<Option<Open>>);
+
+#[derive(Default)]
+struct Open {
+    made: Vec<Box<dyn Any + Send>>,
+    /// Logits that are known from the time before, in order.
+    known: VecDeque<Box<dyn Any + Send>>,
+}
 
 impl Clone for Cuts {
     /// Whole graphs.
@@ -23,13 +31,20 @@ impl Clone for Cuts {
 pub(crate) type Cut<B> = (Tensor<B, 2>, Tensor<B, 2>);
 
 impl Cuts {
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Box<dyn Any + Send>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on graphs are cut.
-    pub(crate) fn open(&self) {
-        *self.lock() = Some(Vec::new());
+    /// From here on graphs are cut; logits that are known are not made again.
+    pub(crate) fn open<B: Backend>(&self, known: impl IntoIterator<Item = Tensor<B, 2>>) {
+        let known = known.into_iter().map(|logits| Box::new(logits) as Box<dyn Any + Send>).collect();
+        *self.lock() = Some(Open { made: Vec::new(), known });
+    }
+
+    /// The next logits that are known.
+    pub(crate) fn known<B: Backend>(&self) -> Option<Tensor<B, 2>> {
+        let next = self.lock().as_mut()?.known.pop_front()?;
+        next.downcast().ok().map(|logits| *logits)
     }
 
     pub(crate) fn are_open(&self) -> bool {
@@ -37,15 +52,15 @@ impl Cuts {
     }
 
     pub(crate) fn add<B: Backend>(&self, cut: Cut<B>) {
-        if let Some(cuts) = &mut *self.lock() {
-            cuts.push(Box::new(cut));
+        if let Some(open) = &mut *self.lock() {
+            open.made.push(Box::new(cut));
         }
     }
 
     /// All cuts since they were opened; from here on graphs are whole.
     pub(crate) fn close<B: Backend>(&self) -> Vec<Cut<B>> {
-        let cuts = self.lock().take().unwrap_or_default();
-        cuts.into_iter().filter_map(|cut| cut.downcast::<Cut<B>>().ok()).map(|cut| *cut).collect()
+        let open = self.lock().take().unwrap_or_default();
+        open.made.into_iter().filter_map(|cut| cut.downcast::<Cut<B>>().ok()).map(|cut| *cut).collect()
     }
 }
 

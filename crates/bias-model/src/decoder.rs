@@ -306,7 +306,10 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
             Some(table) if self.head.is_some() => matmul(x, table),
             Some(table) => matmul(x, table.transpose()),
             None if self.cuts.are_open() => {
-                let logits = self.sliced(x.clone().detach())?.detach().require_grad();
+                let logits = match self.cuts.known() {
+                    Some(logits) => logits,
+                    None => self.sliced(x.clone().detach())?.detach().require_grad(),
+                };
                 self.cuts.add((x, logits.clone()));
                 logits
             }

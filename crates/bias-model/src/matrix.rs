@@ -9,6 +9,7 @@ use burn::tensor::{
 use crate::block::{param, untracked, widened};
 use crate::checkpoint::Located;
 use crate::layout::Place;
+use crate::load::on_host;
 use crate::widen::{self, Part};
 use crate::{Checkpoint, ModelError, Precision};
 
@@ -19,6 +20,9 @@ use crate::{Checkpoint, ModelError, Precision};
 #[derive(Module, Debug)]
 pub(crate) struct Matrix<B: Backend> {
     held: Option<Param<Tensor<B, 2>>>,
+    /// So many columns of what is held are not the matrix's.
+    #[module(skip)]
+    between: usize,
     /// Where it came from, if it can be read again.
     #[module(skip)]
     file: Option<InFile>,
@@ -35,17 +39,30 @@ pub(crate) struct InFile {
     pub blanks: Vec<BitMatrix>,
 }
 
+/// Between rows of a power of two: a column of such rows, which the way back through a matrix runs along, would
+/// lie in few places of the cache, and products take half as long again. A cache line.
+const BETWEEN: usize = 16;
+
+/// Rows whose length is a multiple of so many numbers count as such.
+const ALIKE: usize = 512;
+
 impl InFile {
     /// As it is used.
     fn read(&self) -> Result<TensorData, ModelError> {
+        self.read_apart(0)
+    }
+
+    /// The same, with so many numbers more behind each row of a linear map.
+    fn read_apart(&self, between: usize) -> Result<TensorData, ModelError> {
         let view = self.checkpoint.view(&self.at)?;
         let Some(part) = &self.part else {
             return self.checkpoint.read(&self.at, widen::whole(&view, Precision::F32));
         };
         let [out, inner] = part.shape;
-        let buffer = self.checkpoint.buffer(out * inner);
-        let mut data = self.checkpoint.read(&self.at, widen::turned_into(&view, part, buffer))?;
-        self.clear(&mut data, |i| i % inner * out + i / inner)?;
+        let row = out + between;
+        let buffer = self.checkpoint.buffer(row * inner);
+        let mut data = self.checkpoint.read(&self.at, widen::turned_into(&view, part, row, buffer))?;
+        self.clear(&mut data, |i| i % inner * row + i / inner)?;
         Ok(data)
     }
 
@@ -76,11 +93,11 @@ impl InFile {
 
 impl<B: Backend> Matrix<B> {
     pub(crate) fn held(weight: Param<Tensor<B, 2>>) -> Self {
-        Self { held: Some(weight), file: None }
+        Self { held: Some(weight), between: 0, file: None }
     }
 
     pub(crate) fn in_file(file: InFile) -> Self {
-        Self { held: None, file: Some(file) }
+        Self { held: None, between: 0, file: Some(file) }
     }
 
     /// Whether it is read whenever it is used.
@@ -96,7 +113,10 @@ impl<B: Backend> Matrix<B> {
     /// `[in, out]` of a linear map; of a table as it lies.
     pub(crate) fn shape(&self) -> [usize; 2] {
         match (&self.held, &self.file) {
-            (Some(held), _) => held.val().dims(),
+            (Some(held), _) => {
+                let [rows, columns] = held.val().dims();
+                [rows, columns - self.between]
+            }
             (None, Some(InFile { part: Some(Part { shape: [out, inner], .. }), .. })) => [*inner, *out],
             (None, Some(file)) => file.at.shape,
             (None, None) => [0; 2],
@@ -106,6 +126,7 @@ impl<B: Backend> Matrix<B> {
     /// As it is held; as the backend computes, where it has to be read.
     pub(crate) fn value(&self, device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
         match (&self.held, &self.file) {
+            (Some(held), _) if self.between > 0 => Ok(held.val().narrow(1, 0, self.shape()[1])),
             (Some(held), _) => Ok(held.val()),
             (None, Some(file)) => Ok(on_device(file.read()?, device)),
             (None, None) => Ok(Tensor::zeros([0, 0], device)),
@@ -126,7 +147,12 @@ impl<B: Backend> Matrix<B> {
 
     /// Held from here on, with what it is now.
     pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
-        Ok(if self.is_left() { Self::held(untracked(self.value(device)?)) } else { self.clone() })
+        let (None, Some(file)) = (&self.held, &self.file) else { return Ok(self.clone()) };
+        // Elsewhere what is narrowed is copied.
+        let apart = on_host::<B>(device) && file.part.is_some_and(|part| part.shape[0] % ALIKE == 0);
+        let between = if apart { BETWEEN } else { 0 };
+        let held = untracked(on_device(file.read_apart(between)?, device));
+        Ok(Self { held: Some(held), between, file: None })
     }
 
     /// What it was read to, if nobody else holds it.
@@ -199,7 +225,7 @@ impl<B: Backend> Matrix<B> {
                 return Ok(());
             }
         }
-        self.held = Some(Param::from_tensor(value));
+        (self.held, self.between) = (Some(Param::from_tensor(value)), 0);
         Ok(())
     }
 
@@ -242,7 +268,7 @@ impl<B: Backend> Matrix<B> {
         &self,
         how: impl FnOnce(&Param<Tensor<B, 2>>) -> Param<Tensor<A, 2>>,
     ) -> Matrix<A> {
-        Matrix { held: self.held.as_ref().map(how), file: self.file.clone() }
+        Matrix { held: self.held.as_ref().map(how), between: self.between, file: self.file.clone() }
     }
 }
 

@@ -211,18 +211,19 @@ impl<B: AutodiffBackend> Decoder<B> {
         output: &Tensor<B, 3>,
         loss: &dyn Fn(Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError>,
     ) -> Result<Tensor<B::InnerBackend, 3>, ProbeError> {
-        let cut = |output: Tensor<B, 3>| {
-            self.cuts.open();
+        let cut = |output: Tensor<B, 3>, known: Vec<Tensor<B, 2>>| {
+            self.cuts.open(known);
             let loss = loss(output);
             let cuts = self.cuts.close::<B>();
             Ok::<_, ProbeError>((loss?, cuts))
         };
         let leaf = || output.clone().detach().require_grad();
-        let (first, cuts) = cut(leaf())?;
+        let (first, cuts) = cut(leaf(), Vec::new())?;
         let mut gradients = first.backward();
-        let slopes: Vec<_> = cuts.into_iter().map(|(_, logits)| logits.grad_remove(&mut gradients)).collect();
+        let slopes: Vec<_> = cuts.iter().map(|(_, logits)| logits.grad_remove(&mut gradients)).collect();
         let output = leaf();
-        let (mut whole, cuts) = cut(output.clone())?;
+        let known = cuts.into_iter().map(|(_, logits)| logits.detach()).collect();
+        let (mut whole, cuts) = cut(output.clone(), known)?;
         for ((hidden, _), slope) in cuts.into_iter().zip(slopes) {
             let Some(slope) = slope else { continue };
             let mut own = hidden.clone().inner().zeros_like();

@@ -105,35 +105,41 @@ pub(crate) fn turned(view: &TensorView<'_>, part: &Part, precision: Precision) -
     let Part { place, shape: [out, inner], transposed } = *part;
     by_type!(view.dtype(), precision, |S, T| {
         let values = if transposed {
-            runs::<S, T>(view.data(), &place, [out, inner], Vec::new())
+            runs::<S, T>(view.data(), &place, [out, inner], out, Vec::new())
         } else {
-            turn::<S, T>(view.data(), &place, [out, inner], Vec::new())
+            turn::<S, T>(view.data(), &place, [out, inner], out, Vec::new())
         };
         Some(TensorData::new(values?, [inner, out]))
     })
 }
 
-/// The same as f32, in a buffer that is not needed any more.
-pub(crate) fn turned_into(view: &TensorView<'_>, part: &Part, buffer: Vec<f32>) -> Option<TensorData> {
-    fn of<S: Stored>(data: &[u8], part: &Part, buffer: Vec<f32>) -> Option<Vec<f32>>
+/// The same as f32, in a buffer that is not needed any more, and with rows of `row` numbers, of which those
+/// beyond the matrix say nothing.
+pub(crate) fn turned_into(
+    view: &TensorView<'_>,
+    part: &Part,
+    row: usize,
+    buffer: Vec<f32>,
+) -> Option<TensorData> {
+    fn of<S: Stored>(data: &[u8], part: &Part, row: usize, buffer: Vec<f32>) -> Option<Vec<f32>>
     where
         f32: From<S>,
     {
         let Part { place, shape, transposed } = *part;
         if transposed {
-            runs::<S, f32>(data, &place, shape, buffer)
+            runs::<S, f32>(data, &place, shape, row, buffer)
         } else {
-            turn::<S, f32>(data, &place, shape, buffer)
+            turn::<S, f32>(data, &place, shape, row, buffer)
         }
     }
-    let (data, [out, inner]) = (view.data(), part.shape);
+    let data = view.data();
     let values = match view.dtype() {
-        Dtype::F32 => of::<f32>(data, part, buffer),
-        Dtype::BF16 => of::<bf16>(data, part, buffer),
-        Dtype::F16 => of::<f16>(data, part, buffer),
+        Dtype::F32 => of::<f32>(data, part, row, buffer),
+        Dtype::BF16 => of::<bf16>(data, part, row, buffer),
+        Dtype::F16 => of::<f16>(data, part, row, buffer),
         _ => None,
     };
-    Some(TensorData::new(values?, [inner, out]))
+    Some(TensorData::new(values?, [part.shape[1], row]))
 }
 
 /// Rows of a matrix that lies as `[out, in]`, as they lie.
@@ -201,13 +207,14 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
     data: &[u8],
     place: &Place,
     [out, inner]: [usize; 2],
+    row: usize,
     mut values: Vec<T>,
 ) -> Option<Vec<T>> {
-    values.resize(out * inner, T::default());
+    values.resize(row * inner, T::default());
     if values.is_empty() {
         return Some(values);
     }
-    let finite = values.par_chunks_mut(out).enumerate().map(|(c, to)| {
+    let finite = values.par_chunks_mut(row).enumerate().map(|(c, to)| {
         let (mut finite, mut r) = (true, 0);
         while r < out {
             let together = (place.run - r % place.run).min(out - r);
@@ -230,24 +237,25 @@ fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
     data: &[u8],
     place: &Place,
     [out, inner]: [usize; 2],
+    row: usize,
     mut values: Vec<T>,
 ) -> Option<Vec<T>> {
     const WIDE: usize = 2 * TILE;
-    values.resize(out * inner, T::default());
+    values.resize(row * inner, T::default());
     if values.is_empty() {
         return Some(values);
     }
     let starts: Vec<usize> = (0..out).map(|r| place.row(r) * inner * S::WIDTH).collect();
-    let finite = values.par_chunks_mut(WIDE * out).enumerate().map(|(block, values)| {
-        let (column, width) = (block * WIDE, values.len() / out);
+    let finite = values.par_chunks_mut(WIDE * row).enumerate().map(|(block, values)| {
+        let (column, width) = (block * WIDE, values.len() / row);
         let mut finite = true;
         for first in (0..out).step_by(TILE) {
             let rows = &starts[first..out.min(first + TILE)];
             for c in (0..width).step_by(TILE) {
-                let (at, to) = ((column + c) * S::WIDTH, &mut values[c * out + first..]);
+                let (at, to) = ((column + c) * S::WIDTH, &mut values[c * row + first..]);
                 finite &= match <&[usize; TILE]>::try_from(rows) {
-                    Ok(rows) if c + TILE <= width => tile::<S, T>(data, rows, at, to, out),
-                    _ => edge::<S, T>(data, rows, at, TILE.min(width - c), to, out),
+                    Ok(rows) if c + TILE <= width => tile::<S, T>(data, rows, at, to, row),
+                    _ => edge::<S, T>(data, rows, at, TILE.min(width - c), to, row),
                 };
             }
         }
@@ -262,19 +270,19 @@ fn tile<S: Stored, T: From<S> + Copy>(
     rows: &[usize; TILE],
     at: usize,
     to: &mut [T],
-    out: usize,
+    row: usize,
 ) -> bool {
     let mut tile = [[S::ZERO; TILE]; TILE];
-    for (row, tile) in rows.iter().zip(&mut tile) {
-        let run = &data[row + at..][..TILE * S::WIDTH];
+    for (start, tile) in rows.iter().zip(&mut tile) {
+        let run = &data[start + at..][..TILE * S::WIDTH];
         tile.iter_mut().zip(run.chunks_exact(S::WIDTH)).for_each(|(to, bytes)| *to = S::read(bytes));
     }
     let mut finite = true;
     for c in 0..TILE {
-        let to = &mut to[c * out..][..TILE];
-        for (to, row) in to.iter_mut().zip(&tile) {
-            finite &= row[c].finite();
-            *to = T::from(row[c]);
+        let to = &mut to[c * row..][..TILE];
+        for (to, own) in to.iter_mut().zip(&tile) {
+            finite &= own[c].finite();
+            *to = T::from(own[c]);
         }
     }
     finite
@@ -287,15 +295,15 @@ fn edge<S: Stored, T: From<S>>(
     at: usize,
     width: usize,
     to: &mut [T],
-    out: usize,
+    row: usize,
 ) -> bool {
     let mut finite = true;
-    for (r, row) in rows.iter().enumerate() {
-        let run = &data[row + at..][..width * S::WIDTH];
+    for (r, start) in rows.iter().enumerate() {
+        let run = &data[start + at..][..width * S::WIDTH];
         for (c, bytes) in run.chunks_exact(S::WIDTH).enumerate() {
             let value = S::read(bytes);
             finite &= value.finite();
-            to[c * out + r] = T::from(value);
+            to[c * row + r] = T::from(value);
         }
     }
     finite

@@ -235,6 +235,39 @@ fn masks_change_the_same_and_nothing_is_kept_of_them() {
     }
 }
 
+/// Rows that are a power of two long lie apart once they are read.
+#[test]
+fn rows_of_a_power_of_two_compute_the_same() {
+    let (small, folder) = (golden().join("gqa_sharded"), tempfile::tempdir().unwrap());
+    let config = fs::read_to_string(small.join("config.json")).unwrap();
+    let config = config.replace("\"hidden_size\": 32", "\"hidden_size\": 512");
+    let config = config.replace("\"intermediate_size\": 56", "\"intermediate_size\": 1024");
+    fs::write(folder.path().join("config.json"), &config).unwrap();
+    let model =
+        Decoder::<Flex>::init(ModelConfig::from_folder(folder.path()).unwrap(), 0.1, 7, &Default::default());
+    let target = folder.path().join("model");
+    bias_model::save_pretrained(&model, &target, |target| {
+        let path = target.join("config.json");
+        fs::write(&path, &config).map_err(|source| ModelError::Write { path, source })
+    })
+    .unwrap();
+    let [mut resident, mut streamed] =
+        [Precision::F32, Precision::Mapped].map(|precision| open(&target, precision).unwrap());
+    assert_eq!(resident.dims().shape(Projection::Up), [1024, 512]);
+    for step in [3, 2] {
+        assert_eq!(logits(&streamed), logits(&resident));
+        let expected = gradients(&resident, &batches(), false, 2);
+        assert!(gradients(&streamed, &batches(), false, 2) == expected);
+        // And again under a mask, in buffers that were used before.
+        let before = logits(&resident);
+        for model in [&mut resident, &mut streamed] {
+            let _stays = mask(model, step).apply(model, Intervention::Zero).unwrap();
+        }
+        assert_ne!(logits(&resident), before);
+        assert_eq!(logits(&streamed), logits(&resident));
+    }
+}
+
 #[test]
 fn directions_come_off_again() {
     let [_, mut streamed] = both("gqa_sharded");

@@ -33,6 +33,12 @@ impl<B: Backend> Factors<B> {
         wide(matmul(self.slopes.transpose(), self.inputs))
     }
 
+    /// Of some rows of the gradient.
+    #[must_use]
+    pub fn of_rows(&self, rows: Range<usize>) -> Self {
+        Self { inputs: self.inputs.clone(), slopes: self.slopes.clone().narrow(1, rows.start, rows.len()) }
+    }
+
     /// Those of several passes through one matrix, one after the other, whose gradient is the sum of theirs;
     /// `None` of none.
     #[must_use]
