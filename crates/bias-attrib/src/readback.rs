@@ -37,10 +37,17 @@ pub(crate) fn read<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
     what: ValuesOf,
 ) -> Result<Vec<f32>, AttribError> {
-    let values = tensor.into_data().convert::<f32>().into_vec::<f32>();
-    let values =
-        values.map_err(|e| AttribError::Readback { what: what.clone(), reason: format!("{e:?}") })?;
+    let values = read_any(tensor, &what)?;
     if finite(&values) { Ok(values) } else { Err(AttribError::NotFinite { what }) }
+}
+
+/// A tensor's values, whatever they are.
+pub(crate) fn read_any<B: Backend, const D: usize>(
+    tensor: Tensor<B, D>,
+    what: &ValuesOf,
+) -> Result<Vec<f32>, AttribError> {
+    let values = tensor.into_data().convert::<f32>().into_vec::<f32>();
+    values.map_err(|e| AttribError::Readback { what: what.clone(), reason: format!("{e:?}") })
 }
 
 /// Whether all are numbers.

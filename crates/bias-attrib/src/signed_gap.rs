@@ -13,7 +13,7 @@ use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 use crate::forest::{Person, Row, batches, room, token_batch};
 use crate::gap::Gap;
 use crate::likelihood::{branches, checked_temperature, weighted};
-use crate::readback::{ValuesOf, finite, read};
+use crate::readback::{ValuesOf, finite, read_any};
 use crate::tree::AnswerTree;
 use crate::{AttribError, Attribution, Contrast};
 
@@ -264,8 +264,9 @@ impl<B: Backend> Wave<B> {
             return Ok(Added::Open(self.path, [arms.next().flatten(), arms.next().flatten()]));
         };
         let (shape, what) = (weight.dims(), ValuesOf::Param(self.path.clone()));
-        let mut scores = read(weight, what.clone())?;
+        let mut scores = read_any(weight, &what)?;
         score(&mut scores, shape, &arms.collect::<Vec<_>>(), guard, &what)?;
+        // Nothing that is not a number becomes one on the way.
         if !finite(&scores) {
             return Err(AttribError::NotFinite { what });
         }
@@ -315,12 +316,12 @@ fn score<B: Backend>(
             own.fill(0.0);
             continue;
         };
-        let (gap, guard) = (read(gap, what.clone())?, guard as f32 / 2.0);
+        let (gap, guard) = (read_any(gap, what)?, guard as f32 / 2.0);
         let own = own.par_chunks_mut(SIDE_BY_SIDE).zip(gap.par_chunks(SIDE_BY_SIDE));
         match level {
             None => own.for_each(|(own, gap)| own.iter_mut().zip(gap).for_each(|(own, gap)| *own *= gap)),
             Some(level) => {
-                let level = read(level, what.clone())?;
+                let level = read_any(level, what)?;
                 own.zip(level.par_chunks(SIDE_BY_SIDE)).for_each(|((own, gap), level)| {
                     for ((own, gap), level) in own.iter_mut().zip(gap).zip(level) {
                         *own = gap * *own - (level * *own).abs() * guard;
@@ -379,8 +380,8 @@ mod tests {
         for guard in [0.0, 0.5] {
             let level = ((of_a.clone() - of_b.clone()) * weight.clone()).abs() * (guard / 2.0);
             let expected = (of_a.clone() + of_b.clone()) * weight.clone() - level;
-            let expected = read(expected, what.clone()).unwrap();
-            let mut found = read(weight.clone(), what.clone()).unwrap();
+            let expected = read_any(expected, &what).unwrap();
+            let mut found = read_any(weight.clone(), &what).unwrap();
             let arms = [
                 Arm { sum: Some(sum.clone()), factors: Some(a.clone()) },
                 Arm { sum: None, factors: Some(b.clone()) },
