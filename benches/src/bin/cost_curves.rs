@@ -127,7 +127,13 @@ fn token(n: usize, i: usize) -> u32 {
 }
 
 fn prompts(size: &Size) -> Result<Vec<Sequence>, Failure> {
+    variation(size, 0)
+}
+
+/// Those of one variation.
+fn variation(size: &Size, variation: usize) -> Result<Vec<Sequence>, Failure> {
     let of = |n: usize| {
+        let n = variation * size.prompts + n;
         let tokens = (0..size.tokens).map(|i| token(n, i)).collect();
         Ok(Sequence::chain(tokens, vec![TokenRole::Prompt; size.tokens])?)
     };
@@ -169,8 +175,8 @@ fn contrasts(size: &Size) -> Result<Vec<Contrast>, Failure> {
         };
         Respondent { prompt, answers: vec![answer(10, 0.5), answer(20, 0.3), answer(30, 0.2)] }
     };
-    let of = |_| {
-        let mut all: Vec<Respondent> = prompts(size)?.into_iter().map(asked).collect();
+    let of = |i| {
+        let mut all: Vec<Respondent> = variation(size, i)?.into_iter().map(asked).collect();
         let mut b = all.split_off(size.prompts / 2);
         // The groups must differ for there to be a gap.
         b.iter_mut().for_each(|own| own.answers[0].weight = 0.4);

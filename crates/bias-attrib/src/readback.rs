@@ -52,5 +52,7 @@ pub(crate) fn read_any<B: Backend, const D: usize>(
 
 /// Whether all are numbers.
 pub(crate) fn finite(values: &[f32]) -> bool {
-    values.par_chunks(1 << 16).all(|some| some.iter().all(|v| v.is_finite()))
+    const SIDE_BY_SIDE: usize = 1 << 16;
+    let finite = |some: &[f32]| some.iter().all(|v| v.is_finite());
+    if values.len() <= SIDE_BY_SIDE { finite(values) } else { values.par_chunks(SIDE_BY_SIDE).all(finite) }
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use bias_core::{Convention, ParamPath, ParamScores, Projection};
-use bias_probe::{DifferentiableModel, Factors, ProbeError, wide};
+use bias_probe::{DifferentiableModel, Factors, Memory, ProbeError, wide};
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
@@ -264,9 +264,15 @@ impl<B: Backend> Wave<B> {
             return Ok(Added::Open(self.path, [arms.next().flatten(), arms.next().flatten()]));
         };
         let (shape, what) = (weight.dims(), ValuesOf::Param(self.path.clone()));
-        let mut scores = read_any(weight, &what)?;
-        score(&mut scores, shape, &arms.collect::<Vec<_>>(), guard, &what)?;
-        // Nothing that is not a number becomes one on the way.
+        let arms: Vec<_> = arms.collect();
+        let scores = if Memory::of::<B>(&weight.device()).is_own() {
+            let mut scores = read_any(weight, &what)?;
+            score(&mut scores, shape, &arms, guard, &what)?;
+            scores
+        } else {
+            read_any(scored(weight, arms, guard), &what)?
+        };
+        // What is not a number, of weights or gradients, has made its score none.
         if !finite(&scores) {
             return Err(AttribError::NotFinite { what });
         }
@@ -291,13 +297,34 @@ impl<B: Backend> Arm<B> {
     }
 }
 
-/// Weights whose gradients are made at a time: they are used while they are in the cache.
-const IN_CACHE: usize = 1 << 22;
+/// A matrix's scores, made where it is: only they are read back.
+fn scored<B: Backend>(weight: Tensor<B, 2>, arms: Vec<Arm<B>>, guard: f64) -> Tensor<B, 2> {
+    let mut arms = arms.into_iter().map(Arm::gradient);
+    let [a, b] = [arms.next().flatten(), arms.next().flatten()];
+    let level = level(&a, &b, guard).map(|level| (level * weight.clone()).abs() * (guard / 2.0));
+    let carried = match plus(a, b) {
+        Some(gap) => gap * weight,
+        None => weight.zeros_like(),
+    };
+    match level {
+        Some(level) => carried - level,
+        None => carried,
+    }
+}
+
+/// How both groups' answers move together, with a guard.
+fn level<B: Backend>(a: &Option<Tensor<B, 2>>, b: &Option<Tensor<B, 2>>, guard: f64) -> Option<Tensor<B, 2>> {
+    if guard > 0.0 { plus(a.clone(), b.clone().map(Tensor::neg)) } else { None }
+}
+
+/// Weights whose gradients are made at a time: few enough to be used before they have left the cache, and
+/// enough for a product.
+const PIECE: usize = 1 << 22;
 
 /// Of these, weights that one thread looks at.
 const SIDE_BY_SIDE: usize = 1 << 16;
 
-/// Makes scores of a matrix's weights, where they lie: no second matrix is held.
+/// The same of weights in this process's memory, where they lie: no second matrix is held.
 fn score<B: Backend>(
     weights: &mut [f32],
     [rows, columns]: [usize; 2],
@@ -305,12 +332,12 @@ fn score<B: Backend>(
     guard: f64,
     what: &ValuesOf,
 ) -> Result<(), AttribError> {
-    let at_once = (IN_CACHE / columns.max(1)).max(64);
+    let at_once = (PIECE / columns.max(1)).max(64);
     for first in (0..rows).step_by(at_once) {
         let some = first..rows.min(first + at_once);
         let mut all = arms.iter().map(|arm| arm.of_rows(some.clone()));
         let [a, b] = [all.next().flatten(), all.next().flatten()];
-        let level = (guard > 0.0).then(|| plus(a.clone(), b.clone().map(Tensor::neg))).flatten();
+        let level = level(&a, &b, guard);
         let own = &mut weights[some.start * columns..some.end * columns];
         let Some(gap) = plus(a, b) else {
             own.fill(0.0);
@@ -375,18 +402,15 @@ mod tests {
         };
         let factors = || Factors { inputs: random([3, shape[1]]), slopes: random([3, shape[0]]) };
         let (weight, sum, [a, b]) = (random(shape), random(shape), [factors(), factors()]);
-        let [of_a, of_b] = [a.clone().gradient() + sum.clone(), b.clone().gradient()];
+        let arms = || {
+            let first = Arm { sum: Some(sum.clone()), factors: Some(a.clone()) };
+            vec![first, Arm { sum: None, factors: Some(b.clone()) }]
+        };
         let what = ValuesOf::Answers;
         for guard in [0.0, 0.5] {
-            let level = ((of_a.clone() - of_b.clone()) * weight.clone()).abs() * (guard / 2.0);
-            let expected = (of_a.clone() + of_b.clone()) * weight.clone() - level;
-            let expected = read_any(expected, &what).unwrap();
+            let expected = read_any(scored(weight.clone(), arms(), guard), &what).unwrap();
             let mut found = read_any(weight.clone(), &what).unwrap();
-            let arms = [
-                Arm { sum: Some(sum.clone()), factors: Some(a.clone()) },
-                Arm { sum: None, factors: Some(b.clone()) },
-            ];
-            score(&mut found, shape, &arms, guard, &what).unwrap();
+            score(&mut found, shape, &arms(), guard, &what).unwrap();
             let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst < 1e-5, "guard {guard}: off by {worst}");
         }

@@ -87,23 +87,19 @@ impl Carriers {
         if u32::try_from(scores.values().len()).is_err() {
             return Err(MaskError::TooLarge { shape: scores.shape() });
         }
+        if let Some(index) = scores.values().par_iter().position_any(|v| v.is_nan()) {
+            return Err(MaskError::NanScore { path: scores.path().clone(), index });
+        }
         for (piece, values) in scores.values().chunks(AT_ONCE).enumerate() {
-            // One comparison, because the sign alone is anybody's guess. What is not a number is not below.
+            // One comparison, because the sign alone is anybody's guess.
             let least = self.floor.max(f32::from_bits(1));
-            let below = |score: f32| score < least;
             let kept = values.par_chunks(SIDE_BY_SIDE).enumerate().map(|(part, values)| {
                 let first = piece * AT_ONCE + part * SIDE_BY_SIDE;
-                let high = values.iter().enumerate().filter(|(_, score)| !below(**score));
+                let high = values.iter().enumerate().filter(|(_, score)| **score >= least);
                 let kept = high.map(|(i, score)| Kept { score: *score, matrix, index: (first + i) as u32 });
                 kept.collect::<Vec<_>>()
             });
-            for kept in kept.collect::<Vec<_>>() {
-                if let Some(Kept { index, .. }) = kept.iter().find(|kept| kept.score.is_nan()) {
-                    let index = *index as usize;
-                    return Err(MaskError::NanScore { path: scores.path().clone(), index });
-                }
-                self.kept.extend(kept);
-            }
+            self.kept.par_extend(kept.flatten());
             if self.kept.len() >= self.most.saturating_mul(2).max(AT_ONCE) {
                 self.let_go();
             }

@@ -173,7 +173,10 @@ impl Checkpoint {
     pub(crate) fn buffer(&self, len: usize) -> Vec<f32> {
         let mut spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |own: &Vec<f32>| (len..=2 * len).contains(&own.capacity());
-        spare.iter().position(fits).map_or_else(Vec::new, |at| spare.swap_remove(at))
+        // The smallest: the larger may be asked for next.
+        let fitting = spare.iter().enumerate().filter(|(_, own)| fits(own));
+        let smallest = fitting.min_by_key(|(_, own)| own.capacity()).map(|(at, _)| at);
+        smallest.map_or_else(Vec::new, |at| spare.swap_remove(at))
     }
 
     /// Takes a buffer back.
@@ -366,5 +369,21 @@ impl Tensors<'_> {
 
     fn note(&self, what: impl FnOnce(&mut Taken)) {
         what(&mut self.taken.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_buffers_kept_the_smallest_that_fits_is_given() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
+        let checkpoint = Checkpoint::open(&golden).unwrap();
+        for len in [120, 100, 300] {
+            checkpoint.give_back(Vec::with_capacity(len));
+        }
+        // A block's matrices, one a little larger than the others, in whatever order they were let go of.
+        assert_eq!([100, 110, 90, 300].map(|len| checkpoint.buffer(len).capacity()), [100, 120, 0, 300]);
     }
 }

@@ -1,4 +1,5 @@
 use bias_core::Projection;
+use bias_probe::Memory;
 use burn::module::Param;
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -9,13 +10,6 @@ use crate::matrix::{InFile, Matrix, present};
 use crate::widen::Part;
 use crate::{Checkpoint, ModelConfig, ModelError, Precision};
 
-/// Whether a device is this machine's processor, so that tensors lie in its memory.
-pub(crate) fn on_host<B: Backend>(device: &B::Device) -> bool {
-    let name = B::name(device);
-    let inner = name.strip_prefix("autodiff<").and_then(|name| name.strip_suffix('>')).unwrap_or(&name);
-    ["flex", "ndarray"].contains(&inner)
-}
-
 /// Refuses what this machine's memory cannot hold, where the device is its processor.
 pub(crate) fn fits<B: Backend>(
     checkpoint: &Checkpoint,
@@ -23,7 +17,7 @@ pub(crate) fn fits<B: Backend>(
     precision: Precision,
     device: &B::Device,
 ) -> Result<(), ModelError> {
-    if !on_host::<B>(device) {
+    if !Memory::of::<B>(device).is_own() {
         return Ok(());
     }
     let least = if precision == Precision::F32 { size_of::<f32>() } else { 0 };

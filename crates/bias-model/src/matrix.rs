@@ -1,5 +1,5 @@
 use bias_mask::BitMatrix;
-use bias_probe::computed_in;
+use bias_probe::{Memory, computed_in};
 use burn::module::{Module, Param};
 use burn::tensor::{
     DType, Int, Tensor, TensorData,
@@ -9,14 +9,13 @@ use burn::tensor::{
 use crate::block::{param, untracked, widened};
 use crate::checkpoint::Located;
 use crate::layout::Place;
-use crate::load::on_host;
 use crate::widen::{self, Part};
 use crate::{Checkpoint, ModelError, Precision};
 
 /// A matrix of weights: held on the device, or left in its file and read whenever it is used.
 ///
-/// A linear map is had as `[in, out]`, contiguous, which products run fastest on; a table (an
-/// embedding) as it lies.
+/// A linear map is had as `[in, out]`, its rows one after the other or a little apart, which products run
+/// fastest on; a table (an embedding) as it lies.
 #[derive(Module, Debug)]
 pub(crate) struct Matrix<B: Backend> {
     held: Option<Param<Tensor<B, 2>>>,
@@ -148,8 +147,9 @@ impl<B: Backend> Matrix<B> {
     /// Held from here on, with what it is now.
     pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
         let (None, Some(file)) = (&self.held, &self.file) else { return Ok(self.clone()) };
+        let rows = file.part.map_or(0, |part| part.shape[0]);
         // Elsewhere what is narrowed is copied.
-        let apart = on_host::<B>(device) && file.part.is_some_and(|part| part.shape[0] % ALIKE == 0);
+        let apart = rows > 0 && rows.is_multiple_of(ALIKE) && Memory::of::<B>(device) == Memory::Strided;
         let between = if apart { BETWEEN } else { 0 };
         let held = untracked(on_device(file.read_apart(between)?, device));
         Ok(Self { held: Some(held), between, file: None })

@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use bias_core::{ParamPath, Projection};
 use bias_probe::{
-    FactorTrace, HookedModel as _, Loss, NoObserver, Observer, ProbeError, TakeFactors, TokenBatch,
+    FactorTrace, HookedModel as _, Loss, Memory, NoObserver, Observer, ProbeError, TakeFactors, TokenBatch,
     by_matrix, waves,
 };
 use burn::tensor::{
@@ -16,7 +16,6 @@ use tempfile::SpooledTempFile;
 
 use crate::block::Block;
 use crate::forward::{Pass, Prepared};
-use crate::load::on_host;
 use crate::matrix::Matrix;
 use crate::side_by_side::in_threads;
 use crate::{Decoder, KvCache, LayerDone, ModelError};
@@ -41,7 +40,7 @@ impl<B: Backend> Decoder<B> {
     fn done_with(&self, block: Block<B>) {
         // Elsewhere it would have to be brought here first.
         if let Some(checkpoint) = &self.checkpoint
-            && on_host::<B>(&self.device())
+            && Memory::of::<B>(&self.device()).is_own()
         {
             block.into_matrices().filter_map(Matrix::into_buffer).for_each(|b| checkpoint.give_back(b));
         }

@@ -228,7 +228,7 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
 }
 
 /// Side of the tiles that a matrix is transposed in: gathered row by row and written out column by
-/// column, both in runs. Columns lie a power of two apart, and writing across many of them would
+/// column, both in runs. Columns often lie a power of two apart, and writing across many of them would
 /// keep missing the cache.
 const TILE: usize = 32;
 

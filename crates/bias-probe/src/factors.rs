@@ -34,6 +34,9 @@ impl<B: Backend> Factors<B> {
     }
 
     /// Of some rows of the gradient.
+    ///
+    /// # Panics
+    /// When there are none, or not so many.
     #[must_use]
     pub fn of_rows(&self, rows: Range<usize>) -> Self {
         Self { inputs: self.inputs.clone(), slopes: self.slopes.clone().narrow(1, rows.start, rows.len()) }

@@ -36,7 +36,7 @@
 //! | squares | [`SquareSums`]: streaming sums of squares per channel and token role |
 //! | attention | [`NameAttention`]: attention from answer tokens to the name's tokens |
 //! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
-//! | wide | [`wide`], [`wide_from`], [`computed_in`]: sums and norms in f32 where a device computes in bf16 |
+//! | wide | [`wide`], [`wide_from`], [`computed_in`]: sums and norms in f32 where a device computes in bf16; [`Memory`]: where its tensors are |
 //! | capture | [`Capture`]: whole activations, to memory or safetensors |
 
 mod attention;
@@ -68,4 +68,4 @@ pub use patch::{Alignment, Patch};
 pub use squares::{ChannelSquares, SquareSums};
 pub use statistics::{ChannelStats, GroupStats};
 pub use stats::StatsCollector;
-pub use wide::{computed_in, wide, wide_from};
+pub use wide::{Memory, computed_in, wide, wide_from};
