@@ -40,7 +40,7 @@ struct Args {
     /// Prompts about each group
     #[arg(long, default_value_t = 40)]
     per_group: usize,
-    /// Prompts about each group for the signed gap; 0 leaves it out
+    /// At most so many people of each group for the signed gap, of those who got a number; 0 leaves it out
     #[arg(long, default_value_t = 0)]
     gap_per_group: usize,
     /// Share of each matrix that counts as important to a group
@@ -299,10 +299,15 @@ fn run(args: &Args) -> Result<(), Failure> {
     report.row("mask taken off", took, 0);
     let (chosen, held) = (mask.count(), model.model().weight_bytes());
     drop(mask);
-    let mut gap = None;
     if args.gap_per_group > 0 {
-        let n = args.gap_per_group.min(args.per_group);
-        let contrast = Contrast { a: contrast.a[..n].to_vec(), b: contrast.b[..n].to_vec() };
+        // A random model may give somebody no answer that is a number.
+        let asked = |all: &[Respondent]| {
+            let with_number =
+                all.iter().filter(|one| one.answers.iter().any(|answer| answer.value.is_some()));
+            with_number.take(args.gap_per_group).cloned().collect::<Vec<_>>()
+        };
+        let contrast = Contrast { a: asked(&contrast.a), b: asked(&contrast.b) };
+        let (a, b) = (contrast.a.len(), contrast.b.len());
         let count = (args.budget * weights) as usize;
         let tracked = model.model().differentiable::<Autodiff<Flex>>();
         let (found, took) = whole(|| {
@@ -311,8 +316,8 @@ fn run(args: &Args) -> Result<(), Failure> {
             method.score(&tracked, &[contrast], &mut |scores| Ok(carriers.add(&scores)?))?;
             Ok::<_, Failure>(carriers.mask(count)?)
         });
-        gap = Some(found?.count());
-        report.row(&format!("signed gap of {n} and {n} prompts, highest {count}"), took, 0);
+        found?;
+        report.row(&format!("signed gap of {a} and {b} prompts, highest {count}"), took, 0);
     }
     eprintln!();
     println!(
@@ -320,9 +325,6 @@ fn run(args: &Args) -> Result<(), Failure> {
         100.0 * chosen as f64 / weights,
         summary(&respondents(&all, &after), &after)
     );
-    if let Some(gap) = gap {
-        println!("The signed gap chose {gap} weights.");
-    }
     println!(
         "Weights held in memory: {:.1} MB; fingerprint {}.",
         held as f64 / 1e6,
