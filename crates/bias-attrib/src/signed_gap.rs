@@ -267,10 +267,10 @@ impl<B: Backend> Wave<B> {
         let arms: Vec<_> = arms.collect();
         let scores = if Memory::of::<B>(&weight.device()).is_own() {
             let mut scores = read_any(weight, &what)?;
-            score(&mut scores, shape, &arms, guard, &what)?;
+            score_in_place(&mut scores, shape, &arms, guard, &what)?;
             scores
         } else {
-            read_any(scored(weight, arms, guard), &what)?
+            read_any(scores_on_device(weight, arms, guard), &what)?
         };
         // What is not a number, of weights or gradients, has made its score none.
         if !finite(&scores) {
@@ -298,7 +298,7 @@ impl<B: Backend> Arm<B> {
 }
 
 /// A matrix's scores, made where it is: only they are read back.
-fn scored<B: Backend>(weight: Tensor<B, 2>, arms: Vec<Arm<B>>, guard: f64) -> Tensor<B, 2> {
+fn scores_on_device<B: Backend>(weight: Tensor<B, 2>, arms: Vec<Arm<B>>, guard: f64) -> Tensor<B, 2> {
     let mut arms = arms.into_iter().map(Arm::gradient);
     let [a, b] = [arms.next().flatten(), arms.next().flatten()];
     let level = level(&a, &b, guard).map(|level| (level * weight.clone()).abs() * (guard / 2.0));
@@ -325,7 +325,7 @@ const PIECE: usize = 1 << 22;
 const SIDE_BY_SIDE: usize = 1 << 16;
 
 /// The same of weights in this process's memory, where they lie: no second matrix is held.
-fn score<B: Backend>(
+fn score_in_place<B: Backend>(
     weights: &mut [f32],
     [rows, columns]: [usize; 2],
     arms: &[Arm<B>],
@@ -408,14 +408,14 @@ mod tests {
         };
         let what = ValuesOf::Answers;
         for guard in [0.0, 0.5] {
-            let expected = read_any(scored(weight.clone(), arms(), guard), &what).unwrap();
+            let expected = read_any(scores_on_device(weight.clone(), arms(), guard), &what).unwrap();
             let mut found = read_any(weight.clone(), &what).unwrap();
-            score(&mut found, shape, &arms(), guard, &what).unwrap();
+            score_in_place(&mut found, shape, &arms(), guard, &what).unwrap();
             let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst < 1e-5, "guard {guard}: off by {worst}");
         }
         let mut nothing = vec![1.0; 6];
-        score::<Flex>(&mut nothing, [2, 3], &[], 0.0, &what).unwrap();
+        score_in_place::<Flex>(&mut nothing, [2, 3], &[], 0.0, &what).unwrap();
         assert_eq!(nothing, [0.0; 6]);
     }
 }

@@ -36,7 +36,8 @@
 //! | squares | [`SquareSums`]: streaming sums of squares per channel and token role |
 //! | attention | [`NameAttention`]: attention from answer tokens to the name's tokens |
 //! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
-//! | wide | [`wide`], [`wide_from`], [`computed_in`]: sums and norms in f32 where a device computes in bf16; [`Memory`]: where its tensors are |
+//! | wide | [`wide`], [`wide_from`], [`computed_in`]: sums and norms in f32 where a device computes in bf16 |
+//! | memory | [`Memory`]: where a device's tensors are |
 //! | capture | [`Capture`]: whole activations, to memory or safetensors |
 
 mod attention;
@@ -44,6 +45,7 @@ mod batch;
 mod capture;
 mod error;
 mod factors;
+mod memory;
 mod model;
 mod observer;
 mod patch;
@@ -62,10 +64,11 @@ pub use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole
 pub use capture::{Capture, Captured};
 pub use error::ProbeError;
 pub use factors::{FactorTrace, Factors, OfMatrices, by_matrix, factors, tracked_zero, waves};
+pub use memory::Memory;
 pub use model::{DifferentiableModel, HookedModel, Loss, TakeFactors};
 pub use observer::{Both, Edit, NoObserver, Observer};
 pub use patch::{Alignment, Patch};
 pub use squares::{ChannelSquares, SquareSums};
 pub use statistics::{ChannelStats, GroupStats};
 pub use stats::StatsCollector;
-pub use wide::{Memory, computed_in, wide, wide_from};
+pub use wide::{computed_in, wide, wide_from};
