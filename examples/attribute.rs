@@ -86,6 +86,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         settings: Settings {
             seed: args.model.seed,
             decoding: args.model.decoding(Decoding::exact_within(1e-2)),
+            choice: args.prompts.choice_value,
             ..Settings::default()
         },
         neutral: args.model.neutral(args.neutral.as_deref())?,

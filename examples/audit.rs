@@ -7,7 +7,7 @@ use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
 use bias_metrics::AnswerKind;
 use bias_model::Decoding;
-use bias_study::{Baseline, Settings, Study, StudyOptions};
+use bias_study::{Baseline, ChoiceValue, Kind, Settings, Study, StudyOptions};
 use clap::Parser;
 
 /// Ask a model the same questions about people of two groups, and measure how far its
@@ -36,6 +36,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         settings: Settings {
             seed: args.model.seed,
             decoding: args.model.decoding(Decoding::exact()),
+            choice: args.prompts.choice_value,
             ..Settings::default()
         },
         threads: args.model.device.threads(),
@@ -48,41 +49,70 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&baselines)?);
     } else {
-        baselines.iter().for_each(|own| show(own, &prompts.races));
+        baselines.iter().for_each(|own| show(own, &prompts.races, args.prompts.choice_value));
         eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
+    }
+    if baselines.iter().all(|own| !own.bias.value.is_finite()) {
+        return Err("no context has a difference to measure; what to try stands beside each".into());
     }
     Ok(())
 }
 
-fn show(own: &Baseline, [a, b]: &[String; 2]) {
-    let range = |interval: Option<[f64; 2]>| {
-        interval.map_or_else(|| "-".into(), |[low, high]| format!("[{low:.2}..{high:.2}]"))
-    };
+fn range(interval: Option<[f64; 2]>) -> String {
+    interval.map_or_else(|| "-".into(), |[low, high]| format!("[{low:.2}..{high:.2}]"))
+}
+
+fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
+    if own.bias.value.is_finite() {
+        println!(
+            "{}: mean |SMD| {:.2} {}, signed {:+.2}, inlier ratio {:.3}{}",
+            own.context,
+            own.bias.value,
+            range(own.bias.interval),
+            own.signed.value,
+            own.inlier.value,
+            reach(own.unexplored, own.estimated, own.error),
+        );
+    } else {
+        println!("{}: nothing to compare. {}", own.context, advice(own));
+    }
     println!(
-        "{}: mean |SMD| {:.2} {}, signed {:+.2}, inlier ratio {:.3}, {:.2}% unexplored",
-        own.context,
-        own.bias.value,
-        range(own.bias.interval),
-        own.signed.value,
-        own.inlier.value,
-        own.unexplored * 100.0
-    );
-    println!(
-        "  {:<24} {:>7} {:>17} {:>16} {:>8} {:>8} {:>12} {:>12}",
-        "variation", "SMD", "unexplored bounds", "95 % interval", "p", "Holm", a, b
+        "  {:<24} {:<12} {:>7} {:>16} {:>8} {:>8} {:>17} {:>12} {:>12} {:>10} {:>10}",
+        "variation",
+        "asked for",
+        "SMD",
+        "95 % interval",
+        "p",
+        "Holm",
+        "unexplored bounds",
+        a,
+        b,
+        "answered",
+        ""
     );
     let p = |value: Option<f64>| value.map_or_else(|| "-".into(), |p| format!("{p:.4}"));
-    let mean = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.1}"));
     for v in &own.variations {
         let smd = v.effect().map_or_else(|| "-".into(), |d| format!("{d:+.2}"));
-        let [a, b] = v.means.map(mean);
+        let places = if v.kind == Kind::Choice { 3 } else { 1 };
+        let mean = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.places$}"));
+        let answered =
+            v.answered.map(|share| share.map_or_else(|| "-".into(), |s| format!("{:.1}%", s * 100.0)));
+        let [mean_a, mean_b] = v.means.map(mean);
         println!(
-            "  {:<24} {smd:>7} {:>17} {:>16} {:>8} {:>8} {a:>12} {b:>12}",
+            "  {:<24} {:<12} {smd:>7} {:>16} {:>8} {:>8} {:>17} {mean_a:>12} {mean_b:>12} {:>10} {:>10}",
             v.variation,
-            range(v.bounds),
+            v.kind.to_string(),
             range(v.interval),
             p(v.significance.map(|s| s.p)),
             p(v.significance.map(|s| s.holm)),
+            range(v.bounds),
+            answered[0],
+            answered[1],
+        );
+    }
+    if own.variations.iter().any(|v| v.kind == Kind::Choice) {
+        println!(
+            "  of a choice, the groups' columns are the {choice} of the favourable option, and what was answered is the probability of all options together"
         );
     }
     if let Some(detectable) = own.detectable {
@@ -91,7 +121,9 @@ fn show(own: &Baseline, [a, b]: &[String; 2]) {
     for (group, kinds) in &own.answers {
         let other: Vec<String> = kinds
             .iter()
-            .filter(|(kind, share)| **kind != AnswerKind::Number && **share > 0.0005)
+            .filter(|(kind, share)| {
+                !matches!(kind, AnswerKind::Number | AnswerKind::Option) && **share > 0.0005
+            })
             .map(|(kind, share)| format!("{kind} {:.1}%", share * 100.0))
             .collect();
         if !other.is_empty() {
@@ -99,4 +131,30 @@ fn show(own: &Baseline, [a, b]: &[String; 2]) {
         }
     }
     println!();
+}
+
+/// How far decoding got, where it did not get to the end.
+fn reach(unexplored: f64, estimated: f64, error: Option<f64>) -> String {
+    let mut text = String::new();
+    if unexplored > 0.0 {
+        text += &format!(", {:.2}% unexplored", unexplored * 100.0);
+    }
+    if let Some(error) = error.filter(|e| *e > 0.0) {
+        if estimated > 0.0 {
+            text += &format!(", {:.1}% estimated by drawing", estimated * 100.0);
+        }
+        text += &format!(" (standard error {error:.3}, part of the interval)");
+    }
+    text
+}
+
+/// What to try where a model gave no numbers.
+fn advice(own: &Baseline) -> String {
+    let answered = own.variations.iter().flat_map(|v| v.answered).flatten();
+    let (sum, count) = answered.fold((0.0, 0.0), |(sum, count), share| (sum + share, count + 1.0));
+    let share = if count > 0.0 { 100.0 * sum / count } else { 0.0 };
+    format!(
+        "Of the answers that were looked at, {share:.1}% say a number, or all say the same. Begin the answer for the model \
+         (--answer-prefix '$'), or offer options (--choices 'Yes,yes|No,no' --better Yes)"
+    )
 }

@@ -154,7 +154,6 @@ fn benchmark<A: AutodiffBackend>(
             seed: args.seed,
             decoding: Decoding::exact_within(1e-2),
             resamples: 2000,
-            quick: args.quick,
             ..Settings::default()
         },
         neutral,

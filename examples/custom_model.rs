@@ -50,12 +50,14 @@ fn run(args: &Args) -> Result<(), Failure> {
     // Token 5 or 6 is the name; the answer is 7 or 8.
     let about = |name: u32| -> Result<Respondent, Failure> {
         let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
-        let answer =
-            |token| PossibleAnswer { tokens: vec![token], finished: false, value: None, weight: 0.5 };
-        Ok(Respondent {
-            prompt: Sequence::chain(vec![1, name, 3], roles)?,
-            answers: vec![answer(7), answer(8)],
-        })
+        let answer = |token| PossibleAnswer {
+            tokens: vec![token],
+            finished: false,
+            value: None,
+            weight: 0.5,
+            ..PossibleAnswer::default()
+        };
+        Ok(Respondent::new(Sequence::chain(vec![1, name, 3], roles)?, vec![answer(7), answer(8)]))
     };
     let contrast = Contrast { a: vec![about(5)?], b: vec![about(6)?] };
     let norms = Wanda.attribute(&model, &contrast)?;

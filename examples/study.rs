@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bias_core::Context;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
 use bias_model::Decoding;
 use bias_study::{
-    Experiment, FIGURES, Manifest, PromptSet, Results, Settings, Shard, Study, StudyOptions, Timing,
-    compared, figures, markdown, merge, report, tables, timing_table, write,
+    Experiment, FIGURES, Manifest, Plan, PromptSet, Results, Settings, Shard, Study, StudyOptions, Timing,
+    compared, figures, in_words, markdown, merge, report, tables, timing_table, write,
 };
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
@@ -42,9 +42,17 @@ struct Args {
     /// Folder for everything that is found; one that holds the same study is gone on with
     #[arg(long, value_name = "DIR", default_value = "study-out")]
     out: PathBuf,
-    /// Fewer names, fewer resamples, no prompt-specific masks
+    /// Fewer names, fewer resamples, and the short plan
     #[arg(long)]
     quick: bool,
+    /// How much is tried: `full`; `core` (every context and every method, at one budget); `short` (two contexts). The same study
+    /// can be gone on with by a fuller plan
+    /// [default: full; with --quick short; with --time-limit the fullest that is forecast to fit]
+    #[arg(long, value_name = "PLAN", value_parser = plan)]
+    plan: Option<Plan>,
+    /// Choose a plan that is forecast to be done in so many minutes
+    #[arg(long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["plan", "quick", "shard", "render", "compare"])]
+    time_limit: Option<f64>,
     /// What is asked: `transfer` (the paper's three experiments), `groups` (within and across races), `layers`
     /// (as many weights of one layer at a time), `alternatives` (what else than pruning could be done), or `all`
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "transfer,groups", value_parser = experiments)]
@@ -88,6 +96,16 @@ fn experiments(text: &str) -> Result<Experiments, String> {
     found.map(Experiments::One).ok_or_else(|| format!("there is {names}, and all"))
 }
 
+fn plan(text: &str) -> Result<Plan, String> {
+    let found = Plan::ALL.into_iter().find(|own| own.name() == text);
+    found.ok_or_else(|| format!("there is {}", Plan::ALL.map(Plan::name).join(", ")))
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("it must be above 0".into()) }
+}
+
 fn focus(text: &str) -> Result<[Context; 2], String> {
     let (from, to) = text.split_once(',').ok_or("two contexts are needed, as in `financial,commercial`")?;
     let parse = |name: &str| name.parse::<Context>().map_err(|e| e.to_string());
@@ -121,7 +139,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         prompts.thin(QUICK_NAMES / 2, QUICK_NAMES / 2);
     }
     merge(&args.merge, &args.out)?;
-    let found = on_device!(args.model.device.place()?, |B, device| study::<B>(args, &prompts, &device))?;
+    let found =
+        on_device!(args.model.device.place()?, |B, device| study::<B>(args, started, &prompts, &device))?;
     let seconds = started.elapsed().as_secs_f64();
     let Some((results, timing)) = found else {
         println!(
@@ -170,9 +189,50 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
 /// Names per group in the short form.
 const QUICK_NAMES: usize = 10;
 
+/// Says what is going to be done and how long it will take, and chooses a plan where that was left to the time.
+fn foresee<A: AutodiffBackend>(
+    args: &Args,
+    prompts: &PromptSet,
+    study: &mut Study<'_, A>,
+    started: Instant,
+) -> Result<(), Failure> {
+    let variations = prompts.contexts.iter().flat_map(|own| &own.variations);
+    let questions: usize = variations.map(|own| own.people.len()).sum();
+    eprintln!("{questions} questions in {} contexts are asked first", prompts.contexts.len());
+    let forecasts = study.forecast()?;
+    let spent = started.elapsed().as_secs_f64();
+    let chosen = match args.time_limit {
+        None => study.plan(),
+        Some(minutes) => {
+            let fits = forecasts.iter().find(|own| spent + own.seconds <= minutes * 60.0);
+            let Some(fits) = fits.or(forecasts.last()) else { return Ok(()) };
+            if spent + fits.seconds > minutes * 60.0 {
+                eprintln!(
+                    "even the {} plan is forecast to take longer than {minutes} minutes; it is begun all the same, and can be gone on with",
+                    fits.plan
+                );
+            }
+            fits.plan
+        }
+    };
+    study.set_plan(chosen);
+    for own in &forecasts {
+        eprintln!(
+            "{} {} plan: {} masks, {} questions to pruned models, about {}",
+            if own.plan == chosen { "→ the" } else { "  the" },
+            own.plan,
+            own.masks,
+            own.questions,
+            in_words(Duration::from_secs_f64(own.seconds)),
+        );
+    }
+    Ok(())
+}
+
 /// Results, unless only a part was to be done.
 fn study<A: AutodiffBackend>(
     args: &Args,
+    started: Instant,
     prompts: &PromptSet,
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Option<(Results, Timing)>, Failure> {
@@ -186,8 +246,8 @@ fn study<A: AutodiffBackend>(
         settings: Settings {
             seed: args.model.seed,
             decoding: args.model.decoding(Decoding::exact_within(1e-2)),
+            choice: args.prompts.choice_value,
             resamples: if args.quick { 500 } else { 2000 },
-            quick: args.quick,
             ..Settings::default()
         },
         focus: args.focus.clone(),
@@ -196,6 +256,7 @@ fn study<A: AutodiffBackend>(
         select_on_device: args.model.device.accelerated(),
         out: Some(args.out.clone()),
         shard: args.shard,
+        plan: args.plan.unwrap_or(if args.quick { Plan::Short } else { Plan::Full }),
         experiments: Experiment::ALL.into_iter().filter(|own| asked(*own)).collect(),
     };
     let mut study = Study::<A>::new(model, &args.model.name(), prompts, options)?;
@@ -203,6 +264,7 @@ fn study<A: AutodiffBackend>(
         study.work()?;
         return Ok(None);
     }
+    foresee(args, prompts, &mut study, started)?;
     let results = study.run()?;
     Ok(Some((results, study.timing())))
 }

@@ -63,18 +63,21 @@ fn attribution(c: &mut Criterion) {
     let arm = |surname| -> Vec<Respondent> {
         let prompts = prompts(&model, surname);
         let answers = model.answers(&prompts, Decoding::exact()).unwrap();
-        let respondent = |(prompt, answers): (Sequence, bias_model::Answers)| Respondent {
-            prompt,
-            answers: answers
-                .answers
-                .into_iter()
-                .map(|a| PossibleAnswer {
-                    value: a.text.trim().parse().ok(),
-                    tokens: a.tokens,
-                    finished: a.finished,
-                    weight: a.weight,
-                })
-                .collect(),
+        let respondent = |(prompt, answers): (Sequence, bias_model::Answers)| {
+            Respondent::new(
+                prompt,
+                answers
+                    .answers
+                    .into_iter()
+                    .map(|a| PossibleAnswer {
+                        value: a.text.trim().parse().ok(),
+                        tokens: a.tokens,
+                        finished: a.finished,
+                        weight: a.weight,
+                        ..PossibleAnswer::default()
+                    })
+                    .collect(),
+            )
         };
         prompts.into_iter().zip(answers).map(respondent).collect()
     };
@@ -110,7 +113,7 @@ fn numbers(c: &mut Criterion) {
     let name = |i: usize| {
         let values = (0..100).map(|j| ((500 + (i * 37 + j * 61) % 400) as f64, 1.0)).collect();
         let arm = if i.is_multiple_of(2) { Arm::A } else { Arm::B };
-        NameAnswers { arm, values, unparsed: 0.0, unexplored: 0.0 }
+        NameAnswers { arm, values, unparsed: 0.0, unexplored: 0.0, error: 0.0 }
     };
     let names: Vec<NameAnswers> = (0..40).map(name).collect();
     let moments = || names.iter().map(NameAnswers::moments).collect::<Vec<NameMoments>>();

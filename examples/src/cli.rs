@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, ModelError, ModelSource, Precision};
-use bias_study::{PromptSet, StudyError};
+use bias_model::{BUDGET, Decoder, Decoding, LanguageModel, LoadOptions, ModelError, ModelSource, Precision};
+use bias_study::{ChoiceValue, Form, PromptSet, StudyError};
 use burn::tensor::backend::Backend;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -58,6 +58,10 @@ pub struct ModelArgs {
     /// [default: 0.001 where a model is asked once, 0.01 where many pruned models are]
     #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
     pub unexplored: Option<f64>,
+    /// Tokens that exact decoding may run for a prompt's answers; what it does not reach is estimated by drawing from
+    /// it, and the error of that is reported
+    #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET)]
+    pub budget_tokens: usize,
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub max_new_tokens: usize,
@@ -125,10 +129,14 @@ impl ModelArgs {
     /// How answers are taken, unless asked otherwise.
     #[must_use]
     pub fn decoding(&self, default: Decoding) -> Decoding {
-        match (self.samples, self.unexplored) {
+        match (self.samples, default) {
             (Some(samples), _) => Decoding::Sampled { samples, seed: self.seed },
-            (None, Some(unexplored)) => Decoding::exact_within(unexplored),
-            (None, None) => default,
+            (None, Decoding::Exact { unexplored, .. }) => Decoding::Exact {
+                unexplored: self.unexplored.unwrap_or(unexplored),
+                tokens: self.budget_tokens,
+                seed: self.seed,
+            },
+            (None, other) => other,
         }
     }
 }
@@ -159,7 +167,8 @@ fn show_layers<B: Backend>(model: &mut Decoder<B>) {
 #[derive(Debug, Clone, Args)]
 pub struct PromptArgs {
     /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text
-    /// (and, if you like, split, name_split, higher_is_better and per); `prompts.csv` in the model's folder by default
+    /// (and, if you like, split, name_split, higher_is_better, per, answer_prefix, choices, better and raw);
+    /// `prompts.csv` in the model's folder by default
     #[arg(long, value_name = "CSV")]
     pub prompts: Option<PathBuf>,
     /// The two groups compared, as `name_group` begins; a positive difference favours the first
@@ -168,6 +177,34 @@ pub struct PromptArgs {
     /// Scenarios in which a smaller answer is better for the person
     #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
     pub lower_is_better: Vec<String>,
+    /// Begin every answer for the model, as with `$` or `I would offer $`: it goes on with a number, whose exact
+    /// distribution is a small tree; for rows that do not say how they are answered
+    #[arg(long, value_name = "TEXT")]
+    pub answer_prefix: Option<String>,
+    /// Ask every question as a choice, such as `Yes,yes|No,no`: options between `|`, spellings of one option between commas; for
+    /// rows that do not say how they are answered
+    #[arg(long, value_name = "OPTIONS", requires = "better")]
+    pub choices: Option<String>,
+    /// The option of --choices that is favourable to the person, by any of its words
+    #[arg(long, value_name = "WORD", requires = "choices")]
+    pub better: Option<String>,
+    /// Take every prompt as plain text to go on with: no chat template, no system message
+    #[arg(long)]
+    pub raw: bool,
+    /// What a choice is worth: log-odds of the favourable option, the same per token (for options of different length), or its
+    /// probability among the options
+    #[arg(long, value_name = "WHAT", default_value = "log-odds", value_parser = choice_value)]
+    pub choice_value: ChoiceValue,
+}
+
+/// What a choice is worth, as it is written on the command line.
+fn choice_value(text: &str) -> Result<ChoiceValue, String> {
+    match text {
+        "log-odds" => Ok(ChoiceValue::LogOdds),
+        "log-odds-per-token" => Ok(ChoiceValue::LogOddsPerToken),
+        "probability" => Ok(ChoiceValue::Probability),
+        _ => Err("there is log-odds, log-odds-per-token and probability".into()),
+    }
 }
 
 /// A share between 0 and 1, both included.
@@ -222,7 +259,16 @@ impl PromptArgs {
             (None, _) => model.folder()?.join("prompts.csv"),
         };
         let [a, b] = &self.groups;
-        let mut prompts = PromptSet::from_csv(&path, [a, b]).map_err(|e: StudyError| match &e {
+        let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        let form = Form::read(
+            &given(&self.answer_prefix),
+            &given(&self.choices),
+            &given(&self.better),
+            Some(self.raw),
+            &Form::default(),
+        );
+        let form = form.map_err(|reason| format!("--answer-prefix, --choices: {reason}"))?;
+        let mut prompts = PromptSet::from_csv_in(&path, [a, b], &form).map_err(|e: StudyError| match &e {
             StudyError::Read { .. } if self.prompts.is_none() => {
                 format!("{e}: this model folder brings no prompts of its own; name a file with --prompts")
                     .into()

@@ -72,7 +72,7 @@ fn each_answer(
     mut change: impl FnMut(&[PossibleAnswer]) -> Vec<PossibleAnswer>,
 ) -> Vec<Contrast> {
     let mut side = |side: &[Respondent]| -> Vec<Respondent> {
-        let own = |r: &Respondent| Respondent { prompt: r.prompt.clone(), answers: change(&r.answers) };
+        let own = |r: &Respondent| Respondent { answers: change(&r.answers), ..r.clone() };
         side.iter().map(own).collect()
     };
     all.iter().map(|c| Contrast { a: side(&c.a), b: side(&c.b) }).collect()
@@ -92,6 +92,7 @@ fn first_digits(answers: &[PossibleAnswer]) -> Vec<PossibleAnswer> {
                     finished: own.finished && own.tokens.len() == 1,
                     value: own.value.filter(|v| *v != 0.0).map(digit),
                     weight: own.weight,
+                    ..PossibleAnswer::default()
                 });
             }
         }

@@ -53,7 +53,7 @@ fn a_study_runs() {
     let model = LanguageModel::<Flex>::load(&folder, &Default::default()).unwrap();
     let texts = [model.text().prompt("Emily Becker asks our bank for a loan.", "Emily Becker").unwrap()];
     assert!(token_log_probs(&model, &texts).unwrap().iter().flatten().all(|p| p.is_finite() && *p < 0.0));
-    let settings = Settings { decoding: Decoding::exact_within(0.05), quick: true, ..Settings::default() };
+    let settings = Settings { decoding: Decoding::exact_within(0.05), ..Settings::default() };
     let options = StudyOptions { settings, ..StudyOptions::default() };
     let mut study = Study::<Autodiff<Flex>>::new(model, "embedded", &prompts, options).unwrap();
     assert!(study.provenance().program.backend.contains("bf16"), "{:?}", study.provenance().program);

@@ -19,11 +19,9 @@ fn about(name: u32) -> Respondent {
         finished: true,
         value: Some(f64::from(token)),
         weight,
+        ..PossibleAnswer::default()
     };
-    Respondent {
-        prompt: Sequence::chain(vec![1, name, 3], roles).unwrap(),
-        answers: vec![answer(7, 0.5), answer(8, 0.3)],
-    }
+    Respondent::new(Sequence::chain(vec![1, name, 3], roles).unwrap(), vec![answer(7, 0.5), answer(8, 0.3)])
 }
 
 fn numbers(found: Vec<ParamScores>) -> Vec<f64> {

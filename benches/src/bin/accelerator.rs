@@ -245,10 +245,13 @@ fn contrast(prompts: &[Sequence]) -> Contrast {
         finished: false,
         value: Some(f64::from(token)),
         weight,
+        ..PossibleAnswer::default()
     };
-    let ask = |(i, prompt): (usize, &Sequence)| Respondent {
-        prompt: prompt.clone(),
-        answers: vec![answer(10, 0.4 + 0.01 * i as f64), answer(20, 0.6 - 0.01 * i as f64)],
+    let ask = |(i, prompt): (usize, &Sequence)| {
+        Respondent::new(
+            prompt.clone(),
+            vec![answer(10, 0.4 + 0.01 * i as f64), answer(20, 0.6 - 0.01 * i as f64)],
+        )
     };
     let mut all: Vec<Respondent> = prompts.iter().enumerate().map(ask).collect();
     let b = all.split_off(all.len() / 2);

@@ -159,7 +159,7 @@ fn answers(size: &Size, model: &Decoder<Flex>) -> Result<(), Failure> {
         batch_rows: 8,
         threads: 2,
     };
-    let decoding = Decoding::Exact { unexplored: 0.5, least: 0.0, max_paths: 8 };
+    let decoding = Decoding::Exact { unexplored: 0.5, tokens: 24, seed: 0 };
     decode(model, &prompts(size)?, decoding, &options, |_| Ok(String::new()))?;
     Ok(())
 }
@@ -172,8 +172,9 @@ fn contrasts(size: &Size) -> Result<Vec<Contrast>, Failure> {
             finished: true,
             value: Some(f64::from(token)),
             weight,
+            ..PossibleAnswer::default()
         };
-        Respondent { prompt, answers: vec![answer(10, 0.5), answer(20, 0.3), answer(30, 0.2)] }
+        Respondent::new(prompt, vec![answer(10, 0.5), answer(20, 0.3), answer(30, 0.2)])
     };
     let of = |i| {
         let mut all: Vec<Respondent> = variation(size, i)?.into_iter().map(asked).collect();

@@ -197,8 +197,9 @@ fn respondents(prompts: &[Sequence], answers: &[Answers]) -> Vec<Respondent> {
             finished: answer.finished,
             value: parse_answer(&answer.text).value,
             weight: answer.weight,
+            ..PossibleAnswer::default()
         };
-        Respondent { prompt: prompt.clone(), answers: own.answers.iter().map(answer).collect() }
+        Respondent::new(prompt.clone(), own.answers.iter().map(answer).collect())
     };
     prompts.iter().zip(answers).map(of).collect()
 }

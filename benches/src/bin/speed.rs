@@ -189,11 +189,9 @@ fn respondents(asked: Vec<Asked>) -> Result<Vec<Respondent>, Failure> {
             finished: true,
             value: Some(given.value),
             weight: given.weight,
+            ..PossibleAnswer::default()
         };
-        Ok(Respondent {
-            prompt: chain(asked.prompt)?,
-            answers: asked.answers.into_iter().map(answer).collect(),
-        })
+        Ok(Respondent::new(chain(asked.prompt)?, asked.answers.into_iter().map(answer).collect()))
     };
     asked.into_iter().map(own).collect()
 }

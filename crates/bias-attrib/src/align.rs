@@ -13,8 +13,9 @@ pub(crate) fn donors<'a>(
     contrast: &Contrast,
     receivers: &[AnswerTree<'a>],
 ) -> Result<Vec<AnswerTree<'a>>, AttribError> {
-    let donor =
-        |own: &AnswerTree<'a>| Ok(AnswerTree::new(own.index, &contrast.a[own.index].prompt, own.answers)?);
+    let donor = |own: &AnswerTree<'a>| {
+        Ok(AnswerTree::new(own.index, &contrast.a[own.index].prompt, own.answers, own.scale)?)
+    };
     receivers.iter().map(donor).collect()
 }
 

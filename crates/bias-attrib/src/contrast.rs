@@ -1,15 +1,20 @@
+use bias_core::{Scale, TokenSet};
 use bias_probe::Sequence;
 
 use crate::AttribError;
 
 /// One answer a model may give, and how probable it is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct PossibleAnswer {
     /// Its tokens, the ending one included.
     pub tokens: Vec<u32>,
     /// Whether the last of these tokens ends the answer, so that it is never run itself.
     pub finished: bool,
-    /// The number it states, or `None` when it states none.
+    /// Tokens that would have gone on: where there are such, whatever other token comes next ends the answer, as any
+    /// that is no digit ends a number, and the answer's probability is that of its tokens times that of all those.
+    pub until: Option<TokenSet>,
+    /// The number it states, or `None` when it states none. On a scale of [log-odds](Scale::LogOdds) 1 for what is
+    /// favourable to the person and 0 for what is not.
     pub value: Option<f64>,
     /// Probability, or the share of samples that gave it.
     pub weight: f64,
@@ -22,6 +27,16 @@ pub struct Respondent {
     pub prompt: Sequence,
     /// Different answers.
     pub answers: Vec<PossibleAnswer>,
+    /// What these answers are summed up by.
+    pub scale: Scale,
+}
+
+impl Respondent {
+    /// Answers that are summed up by their mean.
+    #[must_use]
+    pub fn new(prompt: Sequence, answers: Vec<PossibleAnswer>) -> Self {
+        Self { prompt, answers, scale: Scale::Mean }
+    }
 }
 
 /// The same question about people of two groups.
@@ -53,7 +68,7 @@ impl Contrast {
                 let mut answers = r.answers.clone();
                 answers.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.tokens.cmp(&b.tokens)));
                 answers.truncate(count);
-                Respondent { prompt: r.prompt.clone(), answers }
+                Respondent { prompt: r.prompt.clone(), answers, scale: r.scale }
             });
             own.collect()
         };
@@ -69,7 +84,7 @@ impl Contrast {
     /// Refuses what no method can work with: what an [`Attribution`](crate::Attribution) begins with.
     ///
     /// # Errors
-    /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer without tokens, or
+    /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer without tokens or an end, or
     /// whose weight or value is not a number of its kind.
     pub fn check(&self) -> Result<(), AttribError> {
         for (arm, respondents) in [('A', &self.a), ('B', &self.b)] {
@@ -80,7 +95,8 @@ impl Contrast {
                 respondents.iter().enumerate().flat_map(|(i, r)| r.answers.iter().map(move |a| (i, a)))
             {
                 let number = answer.value.is_none_or(f64::is_finite);
-                if answer.tokens.is_empty() || !answer.weight.is_finite() || answer.weight < 0.0 || !number {
+                let nothing = answer.tokens.is_empty() && answer.until.is_none();
+                if nothing || !answer.weight.is_finite() || answer.weight < 0.0 || !number {
                     return Err(AttribError::BadAnswer { arm, index });
                 }
             }

@@ -3,14 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use bias_core::TokenRole;
+use bias_core::{Scale, TokenRole};
 use bias_probe::{FactorTrace, HookedModel, NoObserver, Observer, Sequence, wide};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
+use crate::expected::expected;
+use crate::forest::{batches, room, token_batch};
 use crate::gap::Gap;
-use crate::likelihood::{branch_log_probs, weighted};
+use crate::likelihood::{branches, weighted};
 use crate::readback::{ValuesOf, read};
-use crate::tree::{AnswerTree, batches, token_batch};
+use crate::tree::AnswerTree;
 use crate::{AttribError, Contrast, PossibleAnswer, Respondent};
 
 /// One number watched.
@@ -131,7 +133,7 @@ impl<'a> Aim<'a> {
         };
         let people = if row.is_multiple_of(2) { gap.a.respondents } else { gap.b.respondents };
         let (mut own, mut effect, log_probs) =
-            effects(model, people, self.temperature, base, differentiate, expected)?;
+            effects(model, people, self.temperature, base, differentiate, expectation)?;
         // In pooled deviations.
         own.value /= gap.spread;
         let scale = (1.0 / gap.spread) as f32;
@@ -183,8 +185,9 @@ impl<'a> Aim<'a> {
 fn as_answer(text: &Sequence) -> Option<Respondent> {
     let (first, rest) = text.tokens().split_first().filter(|(_, rest)| !rest.is_empty())?;
     let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt]).ok()?;
-    let answer = PossibleAnswer { tokens: rest.to_vec(), finished: true, value: None, weight: 1.0 };
-    Some(Respondent { prompt, answers: vec![answer] })
+    let answer =
+        PossibleAnswer { tokens: rest.to_vec(), finished: true, weight: 1.0, ..PossibleAnswer::default() };
+    Some(Respondent::new(prompt, vec![answer]))
 }
 
 /// A number that a tree of answers gives.
@@ -196,23 +199,23 @@ struct OfTree {
     mass: [f64; 2],
 }
 
-/// The expected number, each answer weighing what it did times how much more probable it has become.
-fn expected(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
-    let share = |(path, answer): (&Vec<usize>, &PossibleAnswer)| {
-        let moved: f64 = path.iter().map(|&i| f64::from(now[i] - first[i])).sum();
-        answer.weight * moved.exp()
+/// What a person is expected to get, each answer weighing what it did times how much more probable it has become.
+fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
+    let moved = |path: &Vec<usize>| path.iter().map(|&i| f64::from(now[i] - first[i])).sum::<f64>();
+    let logs: Vec<f64> =
+        tree.paths.iter().zip(tree.answers).map(|(path, a)| a.weight.ln() + moved(path)).collect();
+    let mass = match tree.scale {
+        Scale::Mean => {
+            let first = tree.answers.iter().map(|a| a.weight).sum();
+            [logs.iter().map(|log| log.exp()).sum(), first]
+        }
+        // All that is asked about is known, however improbable it becomes.
+        Scale::LogOdds { .. } => [1.0; 2],
     };
-    let shares: Vec<f64> = tree.paths.iter().zip(tree.answers).map(share).collect();
-    let valued = || tree.answers.iter().zip(&shares).filter_map(|(a, s)| Some((a.value?, *s)));
-    let mass: f64 = valued().map(|(_, s)| s).sum::<f64>().max(f64::MIN_POSITIVE);
-    let value = valued().map(|(v, s)| v * s).sum::<f64>() / mass;
-    let mut worths = vec![0.0; tree.branches.len()];
-    for ((path, answer), share) in tree.paths.iter().zip(tree.answers).zip(&shares) {
-        let worth = answer.value.map_or(0.0, |v| share / mass * (v - value));
-        path.iter().for_each(|&i| worths[i] += worth);
-    }
-    let first = tree.answers.iter().map(|a| a.weight).sum();
-    OfTree { value, worths, mass: [shares.iter().sum(), first] }
+    let Some(own) = expected(tree.scale, tree.answers, &logs) else {
+        return OfTree { value: f64::NAN, worths: vec![0.0; tree.branches.len()], mass: [0.0, mass[1]] };
+    };
+    OfTree { value: own.value, worths: tree.sums(own.slopes), mass }
 }
 
 /// The mean log-loss of a text's tokens.
@@ -235,16 +238,21 @@ fn effects<A: AutodiffBackend>(
 ) -> Result<Row, AttribError> {
     let dims = *model.dims();
     let share = 1.0 / people.len() as f64;
+    let trees =
+        people.iter().enumerate().map(|(i, own)| AnswerTree::new(i, &own.prompt, &own.answers, own.scale));
+    let trees = trees.collect::<Result<Vec<_>, _>>()?;
+    let room = room(&dims, model.is_causal());
     let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
     let mut sums: Vec<Option<Tensor<A::InnerBackend, 2>>> = vec![None; dims.projections().count()];
-    for (b, trees) in batches(people)?.iter().enumerate() {
+    for (b, rows) in batches(&trees.iter().collect::<Vec<_>>(), room).iter().enumerate() {
         let mut trace = FactorTrace::new(&dims);
         let observer: &mut dyn Observer<A> = if differentiate { &mut trace } else { &mut NoObserver };
-        let tracked = branch_log_probs(model, &token_batch(trees)?, trees, observer, temperature)?;
+        let hidden = model.hidden(&token_batch(rows)?, observer)?;
+        let tracked = branches(model, hidden, rows.iter().map(|row| &*row.branches), temperature)?;
         let now = read(tracked.clone().inner(), ValuesOf::Answers)?;
         let first = base.and_then(|all| all.get(b)).unwrap_or(&now);
         let mut worths = Vec::with_capacity(now.len());
-        for tree in trees {
+        for tree in rows.iter().flat_map(|row| &row.members).map(|i| &trees[*i]) {
             let own = worths.len()..worths.len() + tree.branches.len();
             let of_tree = of(tree, &now[own.clone()], &first[own]);
             value += share * of_tree.value;
@@ -367,11 +375,9 @@ mod tests {
                 tokens: tokens.to_vec(),
                 value: Some(value + shift),
                 weight,
+                ..PossibleAnswer::default()
             });
-            Respondent {
-                prompt: Sequence::chain(tokens.to_vec(), roles.to_vec()).unwrap(),
-                answers: answers.into(),
-            }
+            Respondent::new(Sequence::chain(tokens.to_vec(), roles.to_vec()).unwrap(), answers.into())
         };
         Contrast {
             a: vec![ask([1, 5, 9, 20], 0.0), ask([1, 5, 11, 20], 9.0)],

@@ -19,9 +19,6 @@ const WORTH_HALVING: usize = 256;
 /// What a pair of tokens costs a head, in weights that a token meets.
 const WEIGHTS_PER_PAIR: usize = 1500;
 
-/// A person's answers, and what their branches are worth.
-pub(crate) type Person<'a> = (AnswerTree<'a>, Vec<f64>);
-
 /// What a token follows, the token, and its role.
 type Key = (Option<usize>, u32, TokenRole);
 
@@ -34,7 +31,8 @@ pub(crate) struct Row {
     /// Where a token is that follows another, in its role.
     places: HashMap<Key, usize>,
     pub branches: Vec<Branch>,
-    pub worths: Vec<f64>,
+    /// Whose trees these are, in the order of their branches.
+    pub members: Vec<usize>,
 }
 
 impl Row {
@@ -52,7 +50,7 @@ impl Row {
         places.iter().filter(|place| place.is_none()).count()
     }
 
-    fn add(&mut self, (tree, worths): &Person<'_>) {
+    fn add(&mut self, member: usize, tree: &AnswerTree<'_>) {
         let mut places = Vec::with_capacity(tree.sequence.len());
         for (token, role, parent) in each(&tree.sequence) {
             let parent = parent.map(|parent: usize| places[parent]);
@@ -66,8 +64,8 @@ impl Row {
             places.push(place);
         }
         let branches = tree.branches.iter();
-        self.branches.extend(branches.map(|branch| Branch { from: places[branch.from], ..*branch }));
-        self.worths.extend(worths);
+        self.branches.extend(branches.map(|branch| Branch { from: places[branch.from], ..branch.clone() }));
+        self.members.push(member);
     }
 
     fn sequence(&self) -> Result<Sequence, ProbeError> {
@@ -93,18 +91,20 @@ pub(crate) fn room(dims: &ModelDims, causal: bool) -> usize {
     if causal { (each / WEIGHTS_PER_PAIR).min(ROW_TOKENS) } else { 0 }
 }
 
-/// People in batches: side by side in rows that have room for so many tokens, or one to a row.
-pub(crate) fn batches(mut people: Vec<Person<'_>>, room: usize) -> Vec<Vec<Row>> {
+/// People's trees in batches: side by side in rows that have room for so many tokens, or one to a row.
+pub(crate) fn batches(people: &[&AnswerTree<'_>], room: usize) -> Vec<Vec<Row>> {
     // Those that begin alike come together.
-    people.sort_by(|(a, _), (b, _)| a.sequence.tokens().cmp(b.sequence.tokens()));
+    let mut order: Vec<usize> = (0..people.len()).collect();
+    order.sort_by(|a, b| people[*a].sequence.tokens().cmp(people[*b].sequence.tokens()));
     let mut rows = evenly(room, 1, |room| {
         let mut rows: Vec<Row> = Vec::new();
-        for person in &people {
+        for &person in &order {
+            let tree = people[person];
             match rows.last_mut() {
-                Some(row) if row.tokens.len() + row.lacks(&person.0) <= room => row.add(person),
+                Some(row) if row.tokens.len() + row.lacks(tree) <= room => row.add(person, tree),
                 _ => {
                     let mut row = Row::default();
-                    row.add(person);
+                    row.add(person, tree);
                     rows.push(row);
                 }
             }
@@ -122,6 +122,7 @@ pub(crate) fn batches(mut people: Vec<Person<'_>>, room: usize) -> Vec<Vec<Row>>
 mod tests {
     use std::path::PathBuf;
 
+    use bias_core::Scale;
     use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
     use bias_probe::{HookedModel as _, factors};
     use burn::backend::{Autodiff, Flex};
@@ -140,6 +141,7 @@ mod tests {
             finished: true,
             value: Some(1.0),
             weight: 0.5,
+            ..PossibleAnswer::default()
         };
         all.iter().map(own).collect()
     }
@@ -148,8 +150,9 @@ mod tests {
     fn what_people_begin_with_alike_is_run_once() {
         let (first, second) = (prompt(&[1, 2, 3]), prompt(&[1, 2, 4, 3]));
         let given = answers(&[&[5, 9], &[6, 9]]);
-        let person = |prompt, worth| (AnswerTree::new(0, prompt, &given).unwrap(), vec![worth; 4]);
-        let rows = batches(vec![person(&second, 2.0), person(&first, 1.0), person(&first, 3.0)], 20);
+        let tree = |prompt| AnswerTree::new(0, prompt, &given, Scale::Mean).unwrap();
+        let trees = [tree(&second), tree(&first), tree(&first)];
+        let rows = batches(&trees.iter().collect::<Vec<_>>(), 20);
         let [row] = rows.iter().flatten().collect::<Vec<_>>().try_into().unwrap();
         let row: &Row = row;
         // 1 2 3, its answers 5 and 6, then 4 3 and 5 and 6 behind it.
@@ -158,17 +161,17 @@ mod tests {
         assert_eq!(row.parents, parents);
         let from: Vec<_> = row.branches.iter().map(|branch| branch.from).collect();
         assert_eq!(from, [2, 3, 2, 4, 2, 3, 2, 4, 6, 7, 6, 8]);
-        assert_eq!(row.worths, [[1.0; 4], [3.0; 4], [2.0; 4]].concat());
+        assert_eq!(row.members, [1, 2, 0]);
     }
 
     #[test]
     fn rows_keep_to_their_room_and_batches_to_theirs() {
         let given = answers(&[&[5, 9]]);
         let prompts: Vec<_> = (0..12).map(|i| prompt(&[vec![1; 20], vec![2 + i; 30]].concat())).collect();
-        let people =
-            || prompts.iter().map(|p| (AnswerTree::new(0, p, &given).unwrap(), vec![1.0; 2])).collect();
+        let trees: Vec<_> =
+            prompts.iter().map(|p| AnswerTree::new(0, p, &given, Scale::Mean).unwrap()).collect();
         let sizes = |room| {
-            let batches = batches(people(), room);
+            let batches = batches(&trees.iter().collect::<Vec<_>>(), room);
             batches.iter().map(|b| b.iter().map(|row| row.tokens.len()).collect()).collect::<Vec<Vec<_>>>()
         };
         // 20 tokens in common and 31 of each one's own; as even as can be.
@@ -178,10 +181,15 @@ mod tests {
     }
 
     /// The gradients of all matrices, of all people together.
-    fn gradients(model: &Decoder<Autodiff<Flex>>, people: Vec<Person<'_>>, room: usize) -> Vec<Vec<f32>> {
+    fn gradients(
+        model: &Decoder<Autodiff<Flex>>,
+        people: &[(AnswerTree<'_>, Vec<f64>)],
+        room: usize,
+    ) -> Vec<Vec<f32>> {
         let mut sums: Vec<Vec<f32>> = Vec::new();
-        for rows in batches(people, room) {
-            let worths: Vec<f64> = rows.iter().flat_map(|row| row.worths.clone()).collect();
+        for rows in batches(&people.iter().map(|(tree, _)| tree).collect::<Vec<_>>(), room) {
+            let members = rows.iter().flat_map(|row| &row.members);
+            let worths: Vec<f64> = members.flat_map(|i| people[*i].1.iter().copied()).collect();
             let found = factors(model, &token_batch(&rows).unwrap(), |model, hidden| {
                 let own = rows.iter().map(|row| &*row.branches);
                 Ok(weighted(branches(model, hidden, own, 0.7)?, &worths))
@@ -213,17 +221,19 @@ mod tests {
             let own =
                 |i: u32| prompt(&[vec![1, 30, 4, 9], vec![10 + i; 1 + i as usize], vec![3, 8]].concat());
             let prompts: Vec<_> = [0, 1, 0, 2, 3].map(own).into();
-            let people = || {
+            let people = {
                 let person = |(i, prompt)| {
-                    let tree = AnswerTree::new(0, prompt, if i % 2 == 0 { &some } else { &others }).unwrap();
+                    let own = if i % 2 == 0 { &some } else { &others };
+                    let tree = AnswerTree::new(0, prompt, own, Scale::Mean).unwrap();
                     let worths = (0..tree.branches.len()).map(|b| 0.3 * b as f64 - 0.4 * i as f64);
                     let worths = worths.collect();
                     (tree, worths)
                 };
                 prompts.iter().enumerate().map(person).collect::<Vec<_>>()
             };
-            assert_eq!(batches(people(), 256).iter().map(Vec::len).sum::<usize>(), 1);
-            let (apart, together) = (gradients(&model, people(), 0), gradients(&model, people(), 256));
+            let trees: Vec<_> = people.iter().map(|(tree, _)| tree).collect();
+            assert_eq!(batches(&trees, 256).iter().map(Vec::len).sum::<usize>(), 1);
+            let (apart, together) = (gradients(&model, &people, 0), gradients(&model, &people, 256));
             for (apart, together) in apart.iter().zip(&together) {
                 let largest = apart.iter().fold(0f32, |max, v| max.max(v.abs()));
                 let worst = apart.iter().zip(together).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);

@@ -1,8 +1,10 @@
+use crate::expected::{Expected, expected};
 use crate::tree::AnswerTree;
 use crate::{AttribError, Contrast, Respondent};
 
 /// `G = (E[v|A] − E[v|B]) / s`, the standardized difference of the groups' expected
-/// answers, over the answers that state a number; `s` is the pooled standard deviation.
+/// answers, over the answers that state a number; `s` is the pooled standard deviation. On a
+/// scale of log-odds everybody has one value, and `s` is that among people.
 ///
 /// Under another model the answers are the same and their weights `w` become
 /// `w · p'/p`, normalised for each prompt: exact on the answers explored, without
@@ -20,8 +22,7 @@ pub(crate) struct Arm<'a> {
     pub respondents: &'a [Respondent],
     pub mean: f64,
     variance: f64,
-    /// Each person's own mean, and the weight of the answers that state a number.
-    people: Vec<(f64, f64)>,
+    people: Vec<Expected>,
 }
 
 impl<'a> Gap<'a> {
@@ -49,30 +50,23 @@ impl<'a> Gap<'a> {
 impl<'a> Arm<'a> {
     fn new(arm: char, respondents: &'a [Respondent]) -> Result<Self, AttribError> {
         let n = respondents.len() as f64;
-        let (mut mean, mut square) = (0.0, 0.0);
         let mut people = Vec::with_capacity(respondents.len());
-        for (index, respondent) in respondents.iter().enumerate() {
-            let valued = || respondent.answers.iter().filter_map(|a| Some((a.value?, a.weight)));
-            let mass: f64 = valued().map(|(_, w)| w).sum();
-            if mass <= 0.0 {
-                return Err(AttribError::NoValue { arm, index });
-            }
-            let own = valued().map(|(v, w)| v * w).sum::<f64>() / mass;
-            people.push((own, mass));
-            mean += own / n;
-            square += valued().map(|(v, w)| w / mass * v * v).sum::<f64>() / n;
+        for (index, own) in respondents.iter().enumerate() {
+            let logs: Vec<f64> = own.answers.iter().map(|a| a.weight.ln()).collect();
+            let found = expected(own.scale, &own.answers, &logs);
+            people.push(found.ok_or(AttribError::NoValue { arm, index })?);
         }
-        Ok(Self { respondents, mean, variance: (square - mean * mean).max(0.0), people })
+        let mean: f64 = people.iter().map(|own| own.value / n).sum();
+        let between = people.iter().map(|own| (own.value - mean).powi(2) / n).sum::<f64>();
+        let within = people.iter().map(|own| own.variance / n).sum::<f64>();
+        Ok(Self { respondents, mean, variance: between + within, people })
     }
 
-    /// `scale · ∂(group's mean)/∂(log p)` of every branch: with `E` a person's mean,
+    /// `scale · ∂(group's mean)/∂(log p)` of every branch. With `E` a person's mean it is
     /// `∂E = Σ p (v − E) ∂log p` over all answers, so it has no sampling noise.
     pub(crate) fn worths(&self, trees: &[AnswerTree<'_>], scale: f64) -> Vec<f64> {
         let share = scale / self.people.len() as f64;
-        let own = |tree: &AnswerTree<'_>| {
-            let (mean, mass) = self.people[tree.index];
-            tree.sums(|a| a.value.map_or(0.0, |v| share * a.weight / mass * (v - mean)))
-        };
+        let own = |tree: &AnswerTree<'_>| tree.sums(self.people[tree.index].slopes.iter().map(|s| share * s));
         trees.iter().flat_map(own).collect()
     }
 
@@ -80,17 +74,9 @@ impl<'a> Arm<'a> {
     /// log-probabilities go from `base` to `now`.
     pub(crate) fn mean_under(&self, trees: &[AnswerTree<'_>], base: &[Vec<f64>], now: &[Vec<f64>]) -> f64 {
         let own = |((tree, base), now): ((&AnswerTree<'_>, &Vec<f64>), &Vec<f64>)| {
-            let moved = || now.iter().zip(base).map(|(now, base)| now - base).zip(tree.answers);
-            let valued =
-                || moved().filter_map(|(m, a)| Some((m, a.weight, a.value?))).filter(|(_, w, _)| *w > 0.0);
-            // The largest becomes 1, so that not all of them can vanish.
-            let largest = valued().map(|(m, ..)| m).fold(f64::NEG_INFINITY, f64::max);
-            let (mut sum, mut mass) = (0.0, 0.0);
-            for (moved, weight, value) in valued() {
-                let weight = weight * (moved - largest).exp();
-                (sum, mass) = (sum + weight * value, mass + weight);
-            }
-            sum / mass
+            let moved = tree.answers.iter().zip(now.iter().zip(base));
+            let logs: Vec<f64> = moved.map(|(a, (now, base))| a.weight.ln() + now - base).collect();
+            expected(tree.scale, tree.answers, &logs).map_or(f64::NAN, |own| own.value)
         };
         trees.iter().zip(base).zip(now).map(own).sum::<f64>() / self.people.len() as f64
     }
@@ -106,11 +92,18 @@ mod tests {
 
     fn contrast() -> Contrast {
         let prompt = Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap();
-        let answer =
-            |token, value, weight| PossibleAnswer { tokens: vec![token], finished: true, value, weight };
-        let ask = |low: f64| Respondent {
-            prompt: prompt.clone(),
-            answers: vec![answer(3, Some(10.0), low), answer(4, Some(20.0), 0.8 - low), answer(5, None, 0.2)],
+        let answer = |token, value, weight| PossibleAnswer {
+            tokens: vec![token],
+            finished: true,
+            value,
+            weight,
+            ..PossibleAnswer::default()
+        };
+        let ask = |low: f64| {
+            Respondent::new(
+                prompt.clone(),
+                vec![answer(3, Some(10.0), low), answer(4, Some(20.0), 0.8 - low), answer(5, None, 0.2)],
+            )
         };
         Contrast { a: vec![ask(0.2)], b: vec![ask(0.6)] }
     }

@@ -41,6 +41,7 @@
 //! | attribution | [`Attribution`]: the trait |
 //! | contrast | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
 //! | place | [`Place`]: where a forward pass is intervened on |
+//! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
 //! | direction | [`Direction`]: which group's set difference |
 //! | sum | [`sum_scores`]: several prompts' scores as one |
 //! | in_units | [`in_units()`]: weights count by what they are part of |
@@ -62,6 +63,7 @@ mod direction;
 mod directions;
 mod effects;
 mod error;
+mod expected;
 mod file;
 mod forest;
 mod gap;
@@ -91,11 +93,12 @@ pub use activation_difference::{ActivationDifference, SignedActivationDifference
 pub use activation_patching::ActivationPatching;
 pub use attribution::Attribution;
 pub use attribution_patching::AttributionPatching;
-pub use bias_core::{Convention, ParamScores, UnitScores};
+pub use bias_core::{Convention, ParamScores, Scale, TokenSet, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};
 pub use direction::Direction;
 pub use directions::{LeadingDirections, RankDirections};
 pub use error::AttribError;
+pub use expected::summed_up;
 pub use file::{load_scores, save_scores};
 pub use gap_pursuit::{GapPursuit, Pursuit, Round};
 pub use group_scores::GroupScores;

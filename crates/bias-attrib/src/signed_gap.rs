@@ -10,7 +10,7 @@ use burn::tensor::{
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use crate::forest::{Person, Row, batches, room, token_batch};
+use crate::forest::{Row, batches, room, token_batch};
 use crate::gap::Gap;
 use crate::likelihood::{branches, checked_temperature, weighted};
 use crate::readback::{ValuesOf, finite, read_any};
@@ -83,6 +83,9 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
     }
 }
 
+/// A person's answers, and what their branches are worth.
+type Person<'a> = (AnswerTree<'a>, Vec<f64>);
+
 /// People who are asked together.
 struct Part {
     rows: Vec<Row>,
@@ -92,9 +95,11 @@ struct Part {
 }
 
 impl Part {
-    fn all(people: Vec<Person<'_>>, room: usize, arm: usize) -> impl Iterator<Item = Self> {
-        batches(people, room).into_iter().map(move |rows| {
-            let worths = rows.iter().flat_map(|row| row.worths.iter().copied()).collect();
+    fn all(people: &[Person<'_>], room: usize, arm: usize) -> impl Iterator<Item = Self> {
+        let trees: Vec<&AnswerTree<'_>> = people.iter().map(|(tree, _)| tree).collect();
+        batches(&trees, room).into_iter().map(move |rows| {
+            let members = rows.iter().flat_map(|row| &row.members);
+            let worths = members.flat_map(|i| people[*i].1.iter().copied()).collect();
             Self { rows, worths, arm }
         })
     }
@@ -148,8 +153,8 @@ impl SignedGap {
         let [a, b] = people(&gaps)?;
         let room = room(&dims, model.is_causal());
         let parts: Vec<Part> = match self.guard > 0.0 {
-            true => Part::all(a, room, 0).chain(Part::all(b, room, 1)).collect(),
-            false => Part::all(a.into_iter().chain(b).collect(), room, 0).collect(),
+            true => Part::all(&a, room, 0).chain(Part::all(&b, room, 1)).collect(),
+            false => Part::all(&a.into_iter().chain(b).collect::<Vec<_>>(), room, 0).collect(),
         };
         if parts.is_empty() {
             // Everybody has one possible answer: to first order, no weight carries the gap.
@@ -374,7 +379,7 @@ fn people<'a>(gaps: &[Gap<'a>]) -> Result<[Vec<Person<'a>>; 2], AttribError> {
         for ((arm, sign), people) in [(&gap.a, 1.0), (&gap.b, -1.0)].into_iter().zip(&mut both) {
             let scale = sign * gap.sign() / gap.spread;
             for (index, asked) in arm.respondents.iter().enumerate() {
-                let tree = AnswerTree::new(index, &asked.prompt, &asked.answers)?;
+                let tree = AnswerTree::new(index, &asked.prompt, &asked.answers, asked.scale)?;
                 let worths = arm.worths(std::slice::from_ref(&tree), scale);
                 // People with one possible answer have nothing to differentiate.
                 if worths.iter().any(|worth| *worth != 0.0) {

@@ -68,8 +68,11 @@ fn scores<B: AutodiffBackend, M: DifferentiableModel<B>>(
             return Err(AttribError::NoAnswer { arm, index });
         }
         for answer in respondent.answers.iter().filter(|a| a.weight > 0.0) {
-            samples.push([AnswerTree::new(index, &respondent.prompt, std::slice::from_ref(answer))?]);
-            shares.push(vec![answer.weight / mass / answer.tokens.len() as f64; answer.tokens.len()]);
+            let tree =
+                AnswerTree::new(index, &respondent.prompt, std::slice::from_ref(answer), respondent.scale)?;
+            let steps = tree.branches.len();
+            samples.push([tree]);
+            shares.push(vec![answer.weight / mass / steps as f64; steps]);
         }
     }
     let batches = samples.iter().map(|tree| token_batch(tree)).collect::<Result<Vec<_>, _>>()?;

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use bias_core::TokenRole;
+use bias_core::{Scale, TokenRole, TokenSet};
 use bias_probe::{ProbeError, Sequence, TokenBatch};
 
 use crate::{PossibleAnswer, Respondent};
@@ -8,12 +8,22 @@ use crate::{PossibleAnswer, Respondent};
 /// Tokens run together, so that memory does not grow with the number of prompts.
 const BATCH_TOKENS: usize = 512;
 
-/// A token that may come next in a tree of answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What may come next in a tree of answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Branch {
     /// Where in the tree it is predicted from.
     pub from: usize,
-    pub token: u32,
+    pub next: Next,
+    /// Whether its probability is the model's own, at temperature 1, whatever answers are sampled at.
+    pub untempered: bool,
+}
+
+/// A token, or any of many.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Next {
+    Token(u32),
+    /// Whatever is not one of these.
+    Outside(TokenSet),
 }
 
 /// All answers to a prompt as one branching sequence behind it, so that a token which
@@ -23,6 +33,7 @@ pub(crate) struct AnswerTree<'a> {
     /// Which of its group's people was asked.
     pub index: usize,
     pub answers: &'a [PossibleAnswer],
+    pub scale: Scale,
     /// Answer tokens weigh what the answers through them weigh. The token that ends an
     /// answer is not part of it: generation never feeds it back.
     pub sequence: Sequence,
@@ -36,19 +47,21 @@ impl<'a> AnswerTree<'a> {
         index: usize,
         prompt: &Sequence,
         answers: &'a [PossibleAnswer],
+        scale: Scale,
     ) -> Result<Self, ProbeError> {
         let mut tokens = prompt.tokens().to_vec();
         let mut parents: Vec<Option<usize>> = (0..tokens.len()).map(|i| i.checked_sub(1)).collect();
         let mut weights = vec![1f64; tokens.len()];
+        let untempered = matches!(scale, Scale::LogOdds { .. });
         let mut branches: Vec<Branch> = Vec::new();
-        // (place, token) → branch, and where that branch leads once its token is run.
-        let mut known: HashMap<(usize, u32), (usize, Option<usize>)> = HashMap::new();
+        // (place, next) → branch, and where that branch leads once its token is run.
+        let mut known: HashMap<(usize, Next), (usize, Option<usize>)> = HashMap::new();
         let paths = answers.iter().map(|answer| {
             let mut at = prompt.len() - 1;
             let mut path = Vec::with_capacity(answer.tokens.len());
             for (i, &token) in answer.tokens.iter().enumerate() {
-                let (branch, next) = known.entry((at, token)).or_insert_with(|| {
-                    branches.push(Branch { from: at, token });
+                let (branch, next) = known.entry((at, Next::Token(token))).or_insert_with_key(|(_, next)| {
+                    branches.push(Branch { from: at, next: next.clone(), untempered });
                     (branches.len() - 1, None)
                 });
                 path.push(*branch);
@@ -63,6 +76,14 @@ impl<'a> AnswerTree<'a> {
                 });
                 weights[at] += answer.weight;
             }
+            if let Some(until) = &answer.until {
+                let (branch, _) =
+                    known.entry((at, Next::Outside(until.clone()))).or_insert_with_key(|(_, next)| {
+                        branches.push(Branch { from: at, next: next.clone(), untempered });
+                        (branches.len() - 1, None)
+                    });
+                path.push(*branch);
+            }
             path
         });
         let paths = paths.collect();
@@ -70,14 +91,14 @@ impl<'a> AnswerTree<'a> {
         roles.resize(tokens.len(), TokenRole::Answer);
         let weights = weights.into_iter().map(|w| w as f32).collect();
         let sequence = Sequence::tree(tokens, roles, parents)?.with_weights(weights)?;
-        Ok(Self { index, answers, sequence, branches, paths })
+        Ok(Self { index, answers, scale, sequence, branches, paths })
     }
 
-    /// What the answers through each branch are worth together.
-    pub(crate) fn sums(&self, worth: impl Fn(&PossibleAnswer) -> f64) -> Vec<f64> {
+    /// What the answers through each branch are worth together, of what each answer is worth.
+    pub(crate) fn sums(&self, worths: impl IntoIterator<Item = f64>) -> Vec<f64> {
         let mut sums = vec![0.0; self.branches.len()];
-        for (path, answer) in self.paths.iter().zip(self.answers) {
-            path.iter().for_each(|&branch| sums[branch] += worth(answer));
+        for (path, worth) in self.paths.iter().zip(worths) {
+            path.iter().for_each(|&branch| sums[branch] += worth);
         }
         sums
     }
@@ -85,18 +106,20 @@ impl<'a> AnswerTree<'a> {
 
 /// The respondents' trees, in batches of about [`BATCH_TOKENS`] tokens.
 pub(crate) fn batches(respondents: &[Respondent]) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
-    grouped(respondents.iter().map(|r| (&r.prompt, r.answers.as_slice())))
+    grouped(respondents, |r| &r.answers)
 }
 
 /// The same without answers.
 pub(crate) fn prompt_batches(respondents: &[Respondent]) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
-    grouped(respondents.iter().map(|r| (&r.prompt, [].as_slice())))
+    grouped(respondents, |_| &[])
 }
 
-fn grouped<'a>(
-    asked: impl Iterator<Item = (&'a Sequence, &'a [PossibleAnswer])>,
-) -> Result<Vec<Vec<AnswerTree<'a>>>, ProbeError> {
-    let trees = asked.enumerate().map(|(index, (prompt, answers))| AnswerTree::new(index, prompt, answers));
+fn grouped(
+    respondents: &[Respondent],
+    answers: fn(&Respondent) -> &[PossibleAnswer],
+) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
+    let each = respondents.iter().enumerate();
+    let trees = each.map(|(index, r)| AnswerTree::new(index, &r.prompt, answers(r), r.scale));
     Ok(packed(trees.collect::<Result<_, _>>()?, |tree| tree.sequence.len(), BATCH_TOKENS, 1))
 }
 
@@ -160,22 +183,24 @@ mod tests {
             finished: true,
             value: Some(value),
             weight,
+            ..PossibleAnswer::default()
         };
         let answers =
             vec![answer(&[5, 6, 2], 56.0, 0.5), answer(&[5, 7, 2], 57.0, 0.25), answer(&[5, 2], 5.0, 0.25)];
-        Respondent { prompt, answers }
+        Respondent::new(prompt, answers)
     }
 
     #[test]
     fn shared_tokens_are_run_once_and_weigh_their_answers() {
         let own = respondent();
-        let tree = AnswerTree::new(0, &own.prompt, &own.answers).unwrap();
+        let tree = AnswerTree::new(0, &own.prompt, &own.answers, own.scale).unwrap();
         assert_eq!(tree.sequence.tokens(), [1, 9, 5, 6, 7]);
         assert_eq!(tree.sequence.weights(), [1.0, 1.0, 1.0, 0.5, 0.25]);
         assert_eq!(tree.sequence.roles()[2..], [TokenRole::Answer; 3]);
-        let branches: Vec<_> = tree.branches.iter().map(|b| (b.from, b.token)).collect();
-        assert_eq!(branches, [(1, 5), (2, 6), (3, 2), (2, 7), (4, 2), (2, 2)]);
-        assert_eq!(tree.sums(|a| a.weight), [1.0, 0.5, 0.5, 0.25, 0.25, 0.25]);
+        let branches: Vec<_> = tree.branches.iter().map(|b| (b.from, b.next.clone())).collect();
+        let expected = [(1, 5), (2, 6), (3, 2), (2, 7), (4, 2), (2, 2)];
+        assert_eq!(branches, expected.map(|(from, token)| (from, Next::Token(token))));
+        assert_eq!(tree.sums(own.answers.iter().map(|a| a.weight)), [1.0, 0.5, 0.5, 0.25, 0.25, 0.25]);
     }
 
     #[test]

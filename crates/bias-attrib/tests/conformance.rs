@@ -36,13 +36,14 @@ fn respondent(name: &[u32], value: f64) -> Respondent {
         finished: true,
         value,
         weight,
+        ..PossibleAnswer::default()
     };
     let answers = vec![
         answer(&[7, 2], Some(value), 0.5),
         answer(&[7, 9, 2], Some(3.0 * value), 0.2),
         answer(&[11, 2], None, 0.1),
     ];
-    Respondent { prompt: Sequence::chain(tokens, roles).unwrap(), answers }
+    Respondent::new(Sequence::chain(tokens, roles).unwrap(), answers)
 }
 
 /// Names of several lengths, paired with others; fewer different tokens than ActSVD is asked

@@ -31,18 +31,21 @@ fn contrast(model: &LanguageModel<Flex>, what: &str) -> Contrast {
             })
             .collect();
         let answers = model.answers(&prompts, Decoding::exact_within(1e-2)).unwrap();
-        let of = |(prompt, answers): (Sequence, bias_model::Answers)| Respondent {
-            prompt,
-            answers: answers
-                .answers
-                .into_iter()
-                .map(|a| PossibleAnswer {
-                    tokens: a.tokens,
-                    finished: a.finished,
-                    value: a.text.trim().parse().ok(),
-                    weight: a.weight,
-                })
-                .collect(),
+        let of = |(prompt, answers): (Sequence, bias_model::Answers)| {
+            Respondent::new(
+                prompt,
+                answers
+                    .answers
+                    .into_iter()
+                    .map(|a| PossibleAnswer {
+                        tokens: a.tokens,
+                        finished: a.finished,
+                        value: a.text.trim().parse().ok(),
+                        weight: a.weight,
+                        ..PossibleAnswer::default()
+                    })
+                    .collect(),
+            )
         };
         prompts.into_iter().zip(answers).map(of).collect()
     };
@@ -119,9 +122,10 @@ fn weights_kept_as_stored_are_pursued_too() {
             finished: false,
             value: Some(value),
             weight: 0.5,
+            ..PossibleAnswer::default()
         };
         let prompt = Sequence::chain(vec![1, name, 20], roles).unwrap();
-        Respondent { prompt, answers: vec![answer(7, f64::from(name)), answer(9, 40.0)] }
+        Respondent::new(prompt, vec![answer(7, f64::from(name)), answer(9, 40.0)])
     };
     let contrasts = [Contrast { a: vec![ask(9), ask(11)], b: vec![ask(30), ask(17)] }];
     let held = |model: &Decoder<Flex>| {

@@ -75,11 +75,12 @@ fn respondents(written: Vec<WrittenRespondent>) -> Vec<Respondent> {
             finished: a.finished,
             value: a.value,
             weight: a.weight,
+            ..PossibleAnswer::default()
         };
-        Respondent {
-            prompt: Sequence::chain(own.prompt.tokens, roles.collect()).unwrap(),
-            answers: own.answers.into_iter().map(answer).collect(),
-        }
+        Respondent::new(
+            Sequence::chain(own.prompt.tokens, roles.collect()).unwrap(),
+            own.answers.into_iter().map(answer).collect(),
+        )
     });
     own.collect()
 }

@@ -44,20 +44,22 @@ fn respondent(model: &Model, prompt: Sequence) -> Respondent {
         threads: 1,
     };
     // The identities hold for any set of answers; few keep the test short.
-    let decoding = Decoding::Exact { unexplored: 0.3, least: 0.0, max_paths: 6 };
-    let answers =
+    let decoding = Decoding::Exact { unexplored: 0.3, tokens: usize::MAX, seed: 0 };
+    let mut answers =
         decode(&model.valid(), std::slice::from_ref(&prompt), decoding, &options, |_| Ok(String::new()))
             .unwrap();
-    let answers = answers[0].answers.iter().map(|a| {
+    answers[0].answers.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let answers = answers[0].answers.iter().take(200).map(|a| {
         let id: u32 = a.tokens.iter().sum();
         PossibleAnswer {
             tokens: a.tokens.clone(),
             finished: a.finished,
             value: (!id.is_multiple_of(7)).then(|| f64::from(id * 13 % 101)),
             weight: a.weight,
+            ..PossibleAnswer::default()
         }
     });
-    Respondent { prompt, answers: answers.collect() }
+    Respondent::new(prompt, answers.collect())
 }
 
 fn contrast(model: &Model) -> Contrast {
@@ -331,8 +333,14 @@ fn head_attention_is_the_mean_of_the_pattern() {
     let model = model();
     let prompt = prompt(&[1, 5, 9, 20, 30], 2..4);
     // One certain answer of two tokens, then cut: both of its tokens are run.
-    let answer = PossibleAnswer { tokens: vec![7, 8], finished: false, value: Some(1.0), weight: 1.0 };
-    let one = Respondent { prompt, answers: vec![answer] };
+    let answer = PossibleAnswer {
+        tokens: vec![7, 8],
+        finished: false,
+        value: Some(1.0),
+        weight: 1.0,
+        ..PossibleAnswer::default()
+    };
+    let one = Respondent::new(prompt, vec![answer]);
     let contrast = Contrast { a: vec![one.clone()], b: vec![one] };
     let found = HeadAttention.attribute(&model, &contrast).unwrap();
     let tokens = vec![1, 5, 9, 20, 30, 7, 8];

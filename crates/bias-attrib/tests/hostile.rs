@@ -29,11 +29,12 @@ fn respondent(name: &[u32], value: f64) -> Respondent {
         finished: true,
         value: Some(value),
         weight,
+        ..PossibleAnswer::default()
     };
-    Respondent {
-        prompt: Sequence::chain(tokens, roles).unwrap(),
-        answers: vec![answer(7, value, 0.5), answer(9, 3.0 * value, 0.25)],
-    }
+    Respondent::new(
+        Sequence::chain(tokens, roles).unwrap(),
+        vec![answer(7, value, 0.5), answer(9, 3.0 * value, 0.25)],
+    )
 }
 
 fn contrast() -> Contrast {

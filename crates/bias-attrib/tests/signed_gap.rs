@@ -36,11 +36,12 @@ fn respondent(length: usize, value: f64) -> Respondent {
         finished: false,
         value: Some(value),
         weight,
+        ..PossibleAnswer::default()
     };
-    Respondent {
-        prompt: Sequence::chain((0..length).map(token).collect(), vec![TokenRole::Prompt; length]).unwrap(),
-        answers: vec![answer(7, value, 0.5), answer(9, 3.0 * value, 0.25)],
-    }
+    Respondent::new(
+        Sequence::chain((0..length).map(token).collect(), vec![TokenRole::Prompt; length]).unwrap(),
+        vec![answer(7, value, 0.5), answer(9, 3.0 * value, 0.25)],
+    )
 }
 
 /// Two contrasts, of more people than one batch holds, asked at unequal length.

@@ -31,6 +31,8 @@
 //! | site | [`Site`], [`BlockSite`]: where an activation can be seen or replaced |
 //! | unit | [`Unit`], [`UnitKind`], [`HeadId`], [`KvGroupId`], [`NeuronId`]: what can be pruned |
 //! | scores | [`ParamScores`], [`UnitScores`], [`Convention`]: what attribution produces |
+//! | scale | [`Scale`]: what a distribution over answers is summed up by |
+//! | token_set | [`TokenSet`]: a set of tokens |
 //! | role | [`TokenRole`]: what a token is in the prompt |
 //! | group | [`Group`], [`Context`]: who and where |
 
@@ -40,8 +42,10 @@ mod group;
 mod param;
 mod projection;
 mod role;
+mod scale;
 mod scores;
 mod site;
+mod token_set;
 mod unit;
 
 pub use dims::ModelDims;
@@ -50,6 +54,8 @@ pub use group::{Context, Group};
 pub use param::ParamPath;
 pub use projection::{Projection, Sublayer};
 pub use role::TokenRole;
+pub use scale::Scale;
 pub use scores::{Convention, ParamScores, UnitScores};
 pub use site::{BlockSite, Site};
+pub use token_set::TokenSet;
 pub use unit::{HeadId, KvGroupId, NeuronId, Unit, UnitKind};

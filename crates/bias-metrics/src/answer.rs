@@ -26,6 +26,10 @@ pub enum AnswerKind {
     /// Cut off within a number, so that it is not known which. Never found by
     /// [`parse_answer`], which sees only the text: whoever cut it must say so.
     Unfinished,
+    /// One of the options of a choice. Never found by [`parse_answer`] either.
+    Option,
+    /// Anything but the options of a choice. Likewise.
+    OtherWords,
 }
 
 impl fmt::Display for AnswerKind {
@@ -38,6 +42,8 @@ impl fmt::Display for AnswerKind {
             Self::Refusal => "refusal",
             Self::Empty => "empty",
             Self::Unfinished => "unfinished",
+            Self::Option => "an option",
+            Self::OtherWords => "other words",
         })
     }
 }

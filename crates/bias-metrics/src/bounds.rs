@@ -83,7 +83,7 @@ mod tests {
     use crate::{Weighting, smd};
 
     fn answers(arm: Arm, values: &[(f64, f64)]) -> NameAnswers {
-        NameAnswers { arm, values: values.to_vec(), unparsed: 0.0, unexplored: 0.0 }
+        NameAnswers { arm, values: values.to_vec(), unparsed: 0.0, unexplored: 0.0, error: 0.0 }
     }
 
     #[test]

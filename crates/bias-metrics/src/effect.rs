@@ -52,6 +52,21 @@ pub fn smd_resampled(
     effect(picks.iter().map(|&pick| names.get(pick).ok_or_else(|| absent(pick))), weighting)
 }
 
+/// The standard error of [`smd`] that is due to answers being drawn and not enumerated, the names and the
+/// pooled deviation held fixed: √(e²_A + e²_B) over that deviation, `e` the standard error of an arm's mean. Names whose
+/// answers were drawn with the same random numbers differ by less. `None` where there is no effect.
+#[must_use]
+pub fn smd_error(names: &[NameMoments], weighting: Weighting) -> Option<f64> {
+    let arm = |arm: Arm| {
+        let own = names.iter().filter(|name| name.arm == arm);
+        own.fold(NameMoments::empty(arm), |sum, name| sum.merge(name))
+    };
+    let (a, b) = (arm(Arm::A), arm(Arm::B));
+    let spread = f64::midpoint(variance(&a, weighting).ok()?, variance(&b, weighting).ok()?).sqrt();
+    let square = |own: NameMoments| own.noise / (own.weight * own.weight);
+    Some((square(a) + square(b)).sqrt() / spread).filter(|error| error.is_finite())
+}
+
 fn effect<'a>(
     names: impl Iterator<Item = Result<&'a NameMoments, MetricError>>,
     weighting: Weighting,
@@ -159,6 +174,19 @@ mod tests {
     }
 
     #[test]
+    fn errors_of_names_add_up() {
+        let name = |arm, value, error: f64| NameMoments {
+            noise: error * error,
+            ..NameMoments::of(arm, &[(value, 1.0)])
+        };
+        let n =
+            [name(Arm::A, 4.0, 0.3), name(Arm::A, 6.0, 0.4), name(Arm::B, 1.0, 0.0), name(Arm::B, 3.0, 0.0)];
+        // The mean of A has (0.3² + 0.4²)/4.
+        assert!((smd_error(&n, Weighting::Probability).unwrap() - 0.25).abs() < 1e-12);
+        assert_eq!(smd_error(&n[..2], Weighting::Probability), None);
+    }
+
+    #[test]
     fn no_spread_is_not_no_bias() {
         let n = names(&[(Arm::A, 9.0), (Arm::A, 9.0), (Arm::B, 5.0), (Arm::B, 5.0)]);
         let effect = smd(&n, Weighting::Draws).unwrap();
@@ -178,7 +206,7 @@ mod tests {
             let n = names(&[(Arm::A, bad), (Arm::A, 2.0), (Arm::B, 3.0), (Arm::B, 4.0)]);
             assert!(matches!(smd(&n, Weighting::Draws), Err(MetricError::NotFinite { .. })), "{bad}");
         }
-        let negative = NameMoments { arm: Arm::A, weight: -1.0, mean: 0.0, m2: 0.0 };
+        let negative = NameMoments { weight: -1.0, ..NameMoments::empty(Arm::A) };
         assert!(matches!(smd(&[negative], Weighting::Draws), Err(MetricError::BadWeight { .. })));
     }
 

@@ -16,7 +16,7 @@
 //!     let values: Vec<(f64, f64)> =
 //!         texts.iter().filter_map(|text| parse_answer(text).value).map(|v| (v, 1.0)).collect();
 //!     let unparsed = (texts.len() - values.len()) as f64;
-//!     NameAnswers { arm, values, unparsed, unexplored: 0.0 }
+//!     NameAnswers { arm, values, unparsed, unexplored: 0.0, error: 0.0 }
 //! };
 //! let answers = [
 //!     name(Arm::A, ["$1,200", "I'd offer 1.1k.", "between 900 and 1,100"]),
@@ -44,7 +44,7 @@
 //! | module | what for |
 //! |---|---|
 //! | answer | [`parse_answer`], [`ParsedAnswer`], [`AnswerKind`], [`Period`]: the number in a text |
-//! | values | [`NameAnswers`], [`Arm`], [`Weighting`]: one name's answers |
+//! | values | [`NameAnswers`], [`Arm`], [`Weighting`], [`drawn_error`]: one name's answers |
 //! | quantile | [`weighted_quantile`], [`winsorise`]: order statistics and outliers |
 //! | moments | [`NameMoments`]: what an effect size needs of a name |
 //! | effect | [`smd()`], [`EffectSize`], [`reduction`], [`context_bias`]: how large the bias is |
@@ -89,7 +89,7 @@ mod words;
 pub use answer::{AnswerKind, ParsedAnswer, parse_answer};
 pub use bootstrap::{Bootstrap, Ends, Interval};
 pub use bounds::{Bounds, explored_range, mean_bounds, smd_bounds};
-pub use effect::{ContextBias, EffectSize, context_bias, reduction, smd, smd_resampled};
+pub use effect::{ContextBias, EffectSize, context_bias, reduction, smd, smd_error, smd_resampled};
 pub use error::MetricError;
 pub use hedges::{HedgesG, hedges_g};
 pub use inlier::{TukeyFences, inlier_ratio, inlier_share};
@@ -104,5 +104,5 @@ pub use permutation::{Permutation, PermutationTest};
 pub use power::{Clustering, Design};
 pub use proportion::Proportion;
 pub use quantile::{weighted_quantile, winsorise};
-pub use values::{Arm, NameAnswers, Weighting};
+pub use values::{Arm, NameAnswers, Weighting, drawn_error, sampling_error};
 pub use welch::{Welch, welch};

@@ -19,6 +19,9 @@ pub struct NameMoments {
     /// Σ w·(v − mean)². Likewise.
     #[serde(deserialize_with = "null_is_nan")]
     pub m2: f64,
+    /// (Σ w)² times the variance of the mean that is due to answers being drawn and not enumerated. Likewise.
+    #[serde(default, deserialize_with = "null_is_nan")]
+    pub noise: f64,
 }
 
 fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -29,13 +32,13 @@ impl NameMoments {
     /// No answers yet.
     #[must_use]
     pub fn empty(arm: Arm) -> Self {
-        Self { arm, weight: 0.0, mean: 0.0, m2: 0.0 }
+        Self { arm, weight: 0.0, mean: 0.0, m2: 0.0, noise: 0.0 }
     }
 
     /// Of `(value, weight)` pairs; pairs of weight 0 do not count.
     #[must_use]
     pub fn of(arm: Arm, values: &[(f64, f64)]) -> Self {
-        let single = |&(mean, weight): &(f64, f64)| Self { arm, weight, mean, m2: 0.0 };
+        let single = |&(mean, weight): &(f64, f64)| Self { arm, weight, mean, m2: 0.0, noise: 0.0 };
         values.iter().map(single).fold(Self::empty(arm), |sum, one| sum.merge(&one))
     }
 
@@ -56,6 +59,7 @@ impl NameMoments {
             weight,
             mean: self.mean + gap * share,
             m2: self.m2 + other.m2 + gap * gap * self.weight * share,
+            noise: self.noise + other.noise,
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub struct NameAnswers {
     pub unparsed: f64,
     /// Probability that an exact search left unexplored; 0 for draws.
     pub unexplored: f64,
+    /// Standard error of the values' mean, as far as they were drawn and not enumerated: [`drawn_error`],
+    /// [`sampling_error`]; 0 where all are exact.
+    pub error: f64,
 }
 
 impl NameAnswers {
@@ -58,7 +62,8 @@ impl NameAnswers {
     /// [`smd`](crate::smd()) reports.
     #[must_use]
     pub fn moments(&self) -> NameMoments {
-        NameMoments::of(self.arm, &self.values)
+        let own = NameMoments::of(self.arm, &self.values);
+        NameMoments { noise: (own.weight * self.error).powi(2), ..own }
     }
 
     /// Weight of the parsed values.
@@ -68,7 +73,66 @@ impl NameAnswers {
     }
 }
 
+/// Standard error of the mean of independent draws, `(value, how often it was drawn)`: s/√n; 0 for fewer than two, which say
+/// nothing of it.
+#[must_use]
+pub fn sampling_error(values: &[(f64, f64)]) -> f64 {
+    let own = NameMoments::of(Arm::A, values);
+    if own.weight < 2.0 { 0.0 } else { (own.m2 / (own.weight - 1.0) / own.weight).sqrt() }
+}
+
+/// Standard error of the mean `E = Σ w v / Σ w` of answers `(value, weight, draw)` of which some are exact (no draw) and the others
+/// stand for what was not explored, those of one draw together; `draws` counts also those that came to no value.
+///
+/// With `X_d = Σ w (v − E)` over the answers of draw `d`, it is √(n/(n − 1) · Σ (X_d − X̄)²) / Σ w: the usual linearisation of a
+/// ratio (Cochran 1977, section 6.3) and the variance of independent draws. Draws that are spread evenly over what they stand
+/// for vary less, so it is rather too large than too small. One draw alone counts with its whole size.
+#[must_use]
+pub fn drawn_error(values: &[(f64, f64, Option<u32>)], draws: u32) -> f64 {
+    let mass: f64 = values.iter().map(|v| v.1).sum();
+    if draws == 0 || mass <= 0.0 {
+        return 0.0;
+    }
+    let mean = values.iter().map(|(v, w, _)| v * w).sum::<f64>() / mass;
+    let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+    for (value, weight, draw) in values {
+        if let Some(draw) = draw {
+            *sums.entry(*draw).or_default() += weight * (value - mean);
+        }
+    }
+    let n = f64::from(draws);
+    let square: f64 = sums.values().map(|x| x * x).sum();
+    let middle = sums.values().sum::<f64>() / n;
+    let variance = if draws == 1 { square } else { n / (n - 1.0) * (square - n * middle * middle).max(0.0) };
+    variance.sqrt() / mass
+}
+
 /// The values of all names together.
 pub(crate) fn pooled(answers: &[NameAnswers]) -> Vec<(f64, f64)> {
     answers.iter().flat_map(|a| a.values.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_those_of_independent_draws() {
+        // Four draws of weight a quarter each, one of them split in two, one that came to nothing.
+        let values = [(1.0, 0.25, Some(0)), (3.0, 0.25, Some(1)), (5.0, 0.1, Some(2)), (6.0, 0.15, Some(2))];
+        let mean = (0.25 + 0.75 + 0.5 + 0.9) / 0.75;
+        let x = [0.25 * (1.0 - mean), 0.25 * (3.0 - mean), 0.1 * (5.0 - mean) + 0.15 * (6.0 - mean), 0.0];
+        let middle = x.iter().sum::<f64>() / 4.0;
+        let by_hand = (4.0 / 3.0 * x.iter().map(|x| (x - middle).powi(2)).sum::<f64>()).sqrt() / 0.75;
+        assert!((drawn_error(&values, 4) - by_hand).abs() < 1e-12);
+        // Of equal draws it is s/√n.
+        let draws = [(2.0, 0.2), (3.0, 0.2), (7.0, 0.2), (7.0, 0.2), (1.0, 0.2)];
+        let numbered: Vec<_> = draws.iter().zip(0..).map(|((v, w), d)| (*v, *w, Some(d))).collect();
+        let counted = draws.map(|(v, _)| (v, 1.0));
+        assert!((drawn_error(&numbered, 5) - sampling_error(&counted)).abs() < 1e-12);
+        // What is explored has none.
+        assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.5, None)], 0), 0.0);
+        assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.0, None)], 3), 0.0);
+        assert_eq!(sampling_error(&[(1.0, 1.0)]), 0.0);
+    }
 }

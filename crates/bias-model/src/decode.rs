@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::growing::{Growing, Row};
 use crate::prefix::{Prefix, alike, behind};
+use crate::question::{Question, QuestionKind};
 use crate::streamed::Work;
+use crate::weighing::Weighing;
 use crate::{Decoder, ModelError, Sampling};
 
 /// How answers are taken from the model.
@@ -23,17 +25,22 @@ pub enum Decoding {
         /// (unless f32 rounding, of the order of 1e-7, decides a draw).
         seed: u64,
     },
-    /// Every answer with its probability, breadth first, until no more than `unexplored`
-    /// is left or the budget that `least` and `max_paths` set is spent.
+    /// Every answer with its probability, breadth first, until no more than `unexplored` is left. Where that
+    /// would cost more than `tokens`, what is improbable is drawn from instead: the answers explored keep their exact
+    /// probability, and those drawn stand for the rest, without bias ([`Answer::draw`]).
     Exact {
         /// How much probability may be left unexplored per prompt.
         unexplored: f64,
-        /// Paths less probable than this are not followed.
-        least: f64,
-        /// Most paths alive at once per prompt; beyond it the least probable ones go unexplored.
-        max_paths: usize,
+        /// How many tokens of a prompt's answers may be run.
+        tokens: usize,
+        /// Of what is drawn where the budget does not reach.
+        seed: u64,
     },
 }
+
+/// What exact decoding may spend on a prompt, unless set otherwise: the tokens of 100 samples of the usual
+/// length.
+pub const BUDGET: usize = 1600;
 
 impl Decoding {
     /// All but a thousandth of the probability: [`exact_within`](Self::exact_within) 0.001.
@@ -42,13 +49,10 @@ impl Decoding {
         Self::exact_within(1e-3)
     }
 
-    /// All but this much of the probability, if it lies in paths that are each worth a
-    /// fiftieth of it, at most 512 at once. What a model spreads thinly over a vocabulary
-    /// of tokens that start no number would cost many times what the rest does; the
-    /// [unexplored](Answers::unexplored) mass says how much that is.
+    /// All but this much of the probability, within a [`BUDGET`].
     #[must_use]
     pub fn exact_within(unexplored: f64) -> Self {
-        Self::Exact { unexplored, least: unexplored / 50.0, max_paths: 512 }
+        Self::Exact { unexplored, tokens: BUDGET, seed: 0 }
     }
 }
 
@@ -78,6 +82,10 @@ pub struct Answer {
     pub weight: f64,
     /// Whether it ended by itself.
     pub finished: bool,
+    /// Which draw from the unexplored it stems from (exact decoding beyond its budget only): those of one draw stand and fall
+    /// together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<u32>,
 }
 
 /// The answers to one prompt.
@@ -87,15 +95,26 @@ pub struct Answers {
     pub answers: Vec<Answer>,
     /// Probability of paths that were not followed (exact decoding only).
     pub unexplored: f64,
+    /// How often the rest was drawn from, draws that came to nothing included (exact decoding beyond its budget only).
+    #[serde(default)]
+    pub draws: u32,
+    /// Tokens of these answers that were run: one that several share counts once, and the ending ones are none.
+    #[serde(default)]
+    pub tokens: usize,
 }
 
-/// Asks the model every prompt. `text` turns an answer's tokens into text.
-///
-/// All answers to a prompt grow as one tree behind the prompt's cached keys and
-/// values: a token that several answers share is run once, and the prompt once.
+impl Answers {
+    /// Share of all answers that was estimated by drawing; the others have their exact probability.
+    #[must_use]
+    pub fn estimated(&self) -> f64 {
+        self.answers.iter().filter(|own| own.draw.is_some()).map(|own| own.weight).sum()
+    }
+}
+
+/// Asks the model every prompt for a free answer. `text` turns an answer's tokens into text.
 ///
 /// # Errors
-/// A token or position the model does not have, or a failed readback.
+/// As [`ask`].
 pub fn decode<B: Backend>(
     model: &Decoder<B>,
     prompts: &[Sequence],
@@ -103,21 +122,63 @@ pub fn decode<B: Backend>(
     options: &DecodeOptions,
     text: impl Fn(&[u32]) -> Result<String, ModelError> + Sync,
 ) -> Result<Vec<Answers>, ModelError> {
-    let batch_rows = options.batch_rows.max(1);
-    let batches: Vec<(usize, &[Sequence])> = prompts.chunks(batch_rows).enumerate().collect();
-    let texts =
-        |rows: Vec<Row>| rows.into_iter().map(|row| row.answers(&text)).collect::<Result<Vec<_>, _>>();
+    let free = |(i, prompt): (usize, &Sequence)| Question {
+        prompt: prompt.clone(),
+        kind: QuestionKind::Free,
+        stream: i as u64,
+    };
+    let questions: Vec<Question> = prompts.iter().enumerate().map(free).collect();
+    ask(model, &questions, decoding, options, text, &|_| {})
+}
+
+/// Asks the model every question. `text` turns an answer's tokens into text; `done` is told how many
+/// questions were answered each time that some were, from whichever thread.
+///
+/// All answers to a prompt grow as one tree behind the prompt's cached keys and
+/// values: a token that several answers share is run once, and the prompt once. A choice is one pass, whatever the decoding: every
+/// word has its exact probability, at temperature 1 and with nothing cut off.
+///
+/// # Errors
+/// A token or position the model does not have, [`ModelError::Logits`], or a failed readback.
+pub fn ask<B: Backend>(
+    model: &Decoder<B>,
+    questions: &[Question],
+    decoding: Decoding,
+    options: &DecodeOptions,
+    text: impl Fn(&[u32]) -> Result<String, ModelError> + Sync,
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<Answers>, ModelError> {
+    // Those that are answered alike run together.
+    let alike = questions.chunk_by(|a, b| is_choice(a) == is_choice(b));
     if model.is_streamed() {
-        let rows = together(model, prompts, decoding, options)?;
-        return texts(rows);
+        let mut answers = Vec::with_capacity(questions.len());
+        for own in alike {
+            answers.extend(match own.first().is_some_and(is_choice) {
+                true => weigh_together(model, own, options)?,
+                false => texts(together(model, own, decoding, options)?, &text)?,
+            });
+            done(own.len());
+        }
+        return Ok(answers);
     }
+    let rows = |own: &[Question]| match own.first().is_some_and(is_choice) {
+        true => options.batch_rows.max(1) * CHOICE_ROWS,
+        false => options.batch_rows.max(1),
+    };
+    let batches: Vec<&[Question]> = alike.flat_map(|own| own.chunks(rows(own))).collect();
     let next = AtomicUsize::new(0);
     let work = |model: &Decoder<B>| {
         let mut mine = Vec::new();
         let mut prefix = None;
-        while let Some((chunk, batch)) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let rows = alone(model, batch, &mut prefix, chunk * batch_rows, decoding, options)?;
-            mine.push((*chunk, texts(rows)?));
+        loop {
+            let chunk = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&batch) = batches.get(chunk) else { break };
+            let answers = match batch.first().is_some_and(is_choice) {
+                true => weigh_alone(model, batch, &mut prefix)?,
+                false => texts(alone(model, batch, &mut prefix, decoding, options)?, &text)?,
+            };
+            mine.push((chunk, answers));
+            done(batch.len());
         }
         Ok::<_, ModelError>(mine)
     };
@@ -136,6 +197,24 @@ pub fn decode<B: Backend>(
     Ok(answers.into_iter().flat_map(|(_, answers)| answers).collect())
 }
 
+/// Choices need one pass with few tokens each, so more of them make a batch.
+const CHOICE_ROWS: usize = 4;
+
+fn is_choice(question: &Question) -> bool {
+    matches!(question.kind, QuestionKind::Choice(_))
+}
+
+fn texts(
+    rows: Vec<Row<'_>>,
+    text: &impl Fn(&[u32]) -> Result<String, ModelError>,
+) -> Result<Vec<Answers>, ModelError> {
+    rows.into_iter().map(|row| row.answers(text)).collect()
+}
+
+fn prompts(questions: &[Question]) -> Vec<&Sequence> {
+    questions.iter().map(|own| &own.prompt).collect()
+}
+
 /// Bytes of keys and values that prompts of a streamed model may take together.
 const CACHED: usize = 3 << 29;
 /// Tokens that an answer's tree is taken to need beside its prompt's.
@@ -143,38 +222,37 @@ const TREE: usize = 32;
 
 /// Prompts of a model that is left in its file: as many at a time as their caches allow,
 /// all of them through each layer before the next is read.
-fn together<B: Backend>(
+fn together<'q, B: Backend>(
     model: &Decoder<B>,
-    prompts: &[Sequence],
+    questions: &'q [Question],
     decoding: Decoding,
     options: &DecodeOptions,
-) -> Result<Vec<Row>, ModelError> {
+) -> Result<Vec<Row<'q>>, ModelError> {
     let (dims, batch_rows) = (model.dims(), options.batch_rows.max(1));
     let token = 2 * dims.layers * dims.kv_heads * dims.d_head * size_of::<f32>();
-    let longest = prompts.iter().map(Sequence::len).max().unwrap_or(0);
+    let longest = questions.iter().map(|own| own.prompt.len()).max().unwrap_or(0);
     let at_once = CACHED / (token * (longest + TREE)).max(1) / batch_rows * batch_rows;
     let at_once = at_once.max(batch_rows);
-    let mut all = Vec::with_capacity(prompts.len());
-    for (wave, prompts) in prompts.chunks(at_once).enumerate() {
+    let mut all = Vec::with_capacity(questions.len());
+    for questions in questions.chunks(at_once) {
         let mut prefixes: Vec<Prefix<B>> = Vec::new();
-        let mut chunks: Vec<(&[Sequence], Option<usize>)> = Vec::new();
-        for prompts in prompts.chunks(batch_rows) {
-            let tokens = alike(model, prompts);
+        let mut chunks: Vec<(&[Question], Option<usize>)> = Vec::new();
+        for questions in questions.chunks(batch_rows) {
+            let tokens = alike(model, &prompts(questions));
             if let Some(tokens) = tokens
                 && prefixes.last().is_none_or(|p| p.tokens != tokens)
             {
                 prefixes.push(Prefix::new(tokens, dims.layers)?);
             }
-            chunks.push((prompts, tokens.map(|_| prefixes.len() - 1)));
+            chunks.push((questions, tokens.map(|_| prefixes.len() - 1)));
         }
         let mut work: Vec<_> =
             prefixes.iter_mut().map(|Prefix { batch, cache, .. }| Work { batch, cache }).collect();
         model.run_cached(&mut work, options.threads)?;
         let mut growing = Vec::new();
-        for (chunk, (prompts, prefix)) in chunks.into_iter().enumerate() {
-            let first = wave * at_once + chunk * batch_rows;
-            let (batch, cache) = behind(prompts, prefix.map(|i| &prefixes[i]), dims.layers)?;
-            growing.push(Growing::new(prompts, first, decoding, batch, cache));
+        for (questions, prefix) in chunks {
+            let (batch, cache) = behind(&prompts(questions), prefix.map(|i| &prefixes[i]), dims.layers)?;
+            growing.push(Growing::new(questions, decoding, batch, cache));
         }
         drop(prefixes);
         loop {
@@ -194,31 +272,73 @@ fn together<B: Backend>(
     Ok(all)
 }
 
-/// A chunk of prompts on its own: what they all begin with is run once, not at all when the
-/// chunk before began alike.
-fn alone<B: Backend>(
+/// What a chunk of prompts begins with, run once: not at all when the chunk before began alike.
+fn begun<'k, B: Backend>(
     model: &Decoder<B>,
-    prompts: &[Sequence],
-    known: &mut Option<Prefix<B>>,
-    first: usize,
-    decoding: Decoding,
-    options: &DecodeOptions,
-) -> Result<Vec<Row>, ModelError> {
-    let layers = model.dims().layers;
+    prompts: &[&Sequence],
+    known: &'k mut Option<Prefix<B>>,
+) -> Result<Option<&'k Prefix<B>>, ModelError> {
     if let Some(tokens) = alike(model, prompts) {
         if known.as_ref().is_none_or(|p| p.tokens != tokens) {
-            let mut prefix = Prefix::new(tokens, layers)?;
+            let mut prefix = Prefix::new(tokens, model.dims().layers)?;
             model.run(&prefix.batch, Some(&mut prefix.cache), &mut NoObserver)?;
             *known = Some(prefix);
         }
     } else {
         *known = None;
     }
-    let (batch, cache) = behind(prompts, known.as_ref(), layers)?;
-    let mut growing = Growing::new(prompts, first, decoding, batch, cache);
+    Ok(known.as_ref())
+}
+
+/// A chunk of prompts on its own.
+fn alone<'q, B: Backend>(
+    model: &Decoder<B>,
+    questions: &'q [Question],
+    known: &mut Option<Prefix<B>>,
+    decoding: Decoding,
+    options: &DecodeOptions,
+) -> Result<Vec<Row<'q>>, ModelError> {
+    let prompts = prompts(questions);
+    let prefix = begun(model, &prompts, known)?;
+    let (batch, cache) = behind(&prompts, prefix, model.dims().layers)?;
+    let mut growing = Growing::new(questions, decoding, batch, cache);
     while growing.lives() && options.max_new_tokens > 0 {
         let hidden = model.run(&growing.batch, Some(&mut growing.cache), &mut NoObserver)?;
         growing.grow(model, hidden, decoding, options)?;
     }
     Ok(growing.finish())
+}
+
+/// A chunk of choices on its own.
+fn weigh_alone<B: Backend>(
+    model: &Decoder<B>,
+    questions: &[Question],
+    known: &mut Option<Prefix<B>>,
+) -> Result<Vec<Answers>, ModelError> {
+    let asked = Weighing::new(questions)?;
+    let prompts: Vec<&Sequence> = asked.trees.iter().collect();
+    // Words are run behind what they follow, so no more is shared than prompts share.
+    let prefix = begun(model, &prompts, known)?;
+    let (batch, mut cache) = behind(&prompts, prefix, model.dims().layers)?;
+    let hidden = model.run(&batch, Some(&mut cache), &mut NoObserver)?;
+    asked.answers(model, hidden, batch.past())
+}
+
+/// Choices asked of a model that is left in its file: all of them through each layer before the next is read.
+fn weigh_together<B: Backend>(
+    model: &Decoder<B>,
+    questions: &[Question],
+    options: &DecodeOptions,
+) -> Result<Vec<Answers>, ModelError> {
+    let layers = model.dims().layers;
+    let asked: Vec<Weighing<'_>> =
+        questions.chunks(options.batch_rows.max(1)).map(Weighing::new).collect::<Result<_, _>>()?;
+    let mut runs = Vec::with_capacity(asked.len());
+    for own in &asked {
+        runs.push(behind::<B>(&own.trees.iter().collect::<Vec<_>>(), None, layers)?);
+    }
+    let mut work: Vec<_> = runs.iter_mut().map(|(batch, cache)| Work { batch, cache }).collect();
+    let hidden = model.run_cached(&mut work, options.threads)?;
+    let answers = asked.iter().zip(hidden).map(|(own, hidden)| own.answers(model, hidden, 0));
+    Ok(answers.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }

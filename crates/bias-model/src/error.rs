@@ -236,6 +236,39 @@ pub enum ModelError {
         #[source]
         source: Box<minijinja::Error>,
     },
+    /// A chat template that does not let an answer be begun.
+    #[error(
+        "the chat template of {} does not show how an answer begins, so none can be begun for the model; \
+         ask without `answer_prefix`, or without the template (`raw`)",
+        path.display()
+    )]
+    Continuation {
+        /// The file that holds the template.
+        path: PathBuf,
+    },
+    /// Options that cannot be chosen among.
+    #[error("choices `{choices}`: {reason}")]
+    Choices {
+        /// As they were given.
+        choices: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A number asked of a tokenizer that has none.
+    #[error("{}: no token is a digit, so no number can be asked for; ask a choice instead", path.display())]
+    NoDigits {
+        /// The tokenizer file.
+        path: PathBuf,
+    },
+    /// Logits that are not numbers.
+    #[error(
+        "the model's logits are not numbers (NaN or infinite) behind token {at} of a prompt: its weights are damaged, or \
+         too large for what they are computed in"
+    )]
+    Logits {
+        /// Which token of the prompt and the answer, from 0.
+        at: usize,
+    },
     /// A prompt in which the name does not occur.
     #[error("the name `{name}` does not occur in the prompt `{prompt}` as the model sees it")]
     NameNotInPrompt {

@@ -1,53 +1,59 @@
-//! Trees of answers, grown a token at a time.
-
 use std::collections::HashMap;
 
 use bias_core::TokenRole;
 use bias_probe::{HookedModel as _, Sequence, TokenBatch};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
-use rand::{Rng as _, SeedableRng as _};
+use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::frequencies::Frequencies;
+use crate::frontier::{Limit, Path, leave, new, rng, thin};
+use crate::question::{Question, QuestionKind, State};
 use crate::{Answer, Answers, DecodeOptions, Decoder, Decoding, KvCache, ModelError};
 
-/// A path that has not ended: a node of the prompt's tree of answers.
-#[derive(Clone)]
-struct Path {
-    /// The column of its last token; until that has run, of the one before.
-    column: usize,
-    mass: f64,
+/// An answer that has ended, or was cut.
+struct Done {
     tokens: Vec<u32>,
+    mass: f64,
+    finished: bool,
+    draw: Option<u32>,
 }
 
 /// What one prompt still has to do.
-pub(crate) struct Row {
+pub(crate) struct Row<'p> {
     /// Which prompt of the chunk it is.
     prompt: usize,
+    question: &'p Question,
     alive: Vec<Path>,
-    done: Vec<(Vec<u32>, f64, bool)>,
+    done: Vec<Done>,
     unexplored: f64,
-    rng: ChaCha8Rng,
+    /// How often it was drawn from what is not explored.
+    draws: u32,
+    /// Tokens of its answers that were run.
+    run: usize,
 }
 
-impl Row {
+impl Row<'_> {
     pub(crate) fn answers(
         self,
         text: impl Fn(&[u32]) -> Result<String, ModelError>,
     ) -> Result<Answers, ModelError> {
-        let answer = |(tokens, weight, finished): (Vec<u32>, f64, bool)| {
-            Ok(Answer { text: text(&tokens)?, tokens, weight, finished })
+        let answer = |Done { tokens, mass, finished, draw }: Done| {
+            Ok(Answer { text: text(&tokens)?, tokens, weight: mass, finished, draw })
         };
         let answers = self.done.into_iter().map(answer).collect::<Result<_, ModelError>>()?;
-        Ok(Answers { answers, unexplored: self.unexplored })
+        Ok(Answers { answers, unexplored: self.unexplored, draws: self.draws, tokens: self.run })
+    }
+
+    fn end(&mut self, tokens: Vec<u32>, mass: f64, finished: bool, draw: Option<u32>) {
+        self.done.push(Done { tokens, mass, finished, draw });
     }
 }
 
 /// Answers to a chunk of prompts, step by step.
 pub(crate) struct Growing<'p, B: Backend> {
-    prompts: &'p [Sequence],
-    rows: Vec<Row>,
-    finished: Vec<Row>,
+    rows: Vec<Row<'p>>,
+    finished: Vec<Row<'p>>,
     /// What has to be run next.
     pub batch: TokenBatch,
     pub cache: KvCache<B>,
@@ -56,24 +62,22 @@ pub(crate) struct Growing<'p, B: Backend> {
 
 impl<'p, B: Backend> Growing<'p, B> {
     pub(crate) fn new(
-        prompts: &'p [Sequence],
-        first: usize,
+        questions: &'p [Question],
         decoding: Decoding,
         batch: TokenBatch,
         cache: KvCache<B>,
     ) -> Self {
-        let (seed, mass) = match decoding {
-            Decoding::Greedy => (0, 1.0),
-            Decoding::Sampled { samples, seed } => (seed, f64::from(samples)),
-            Decoding::Exact { .. } => (0, 1.0),
+        let mass = match decoding {
+            Decoding::Sampled { samples, .. } => f64::from(samples),
+            Decoding::Greedy | Decoding::Exact { .. } => 1.0,
         };
-        let rows = prompts.iter().enumerate().map(|(i, prompt)| {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream((first + i) as u64);
-            let root = Path { column: prompt.len() - 1, mass, tokens: Vec::new() };
-            Row { prompt: i, alive: vec![root], done: Vec::new(), unexplored: 0.0, rng }
+        let rows = questions.iter().enumerate().map(|(prompt, question)| {
+            let column = question.prompt.len() - 1;
+            let root = Path { column, mass, tokens: Vec::new(), state: State::Start, draw: None };
+            let alive = vec![root];
+            Row { prompt, question, alive, done: Vec::new(), unexplored: 0.0, draws: 0, run: 0 }
         });
-        Self { prompts, rows: rows.collect(), finished: Vec::new(), batch, cache, steps: 0 }
+        Self { rows: rows.collect(), finished: Vec::new(), batch, cache, steps: 0 }
     }
 
     /// Whether an answer goes on.
@@ -90,8 +94,9 @@ impl<'p, B: Backend> Growing<'p, B> {
         options: &DecodeOptions,
     ) -> Result<(), ModelError> {
         self.steps += 1;
-        let last_step = self.steps == options.max_new_tokens;
-        grow(model, hidden, &self.batch, &mut self.rows, decoding, options, last_step)?;
+        let left = options.max_new_tokens.saturating_sub(self.steps);
+        let step = Step { decoding, options, left };
+        step.grow(model, hidden, &self.batch, &mut self.rows)?;
         let living: Vec<usize> = (0..self.rows.len()).filter(|r| !self.rows[*r].alive.is_empty()).collect();
         if living.is_empty() {
             return Ok(());
@@ -100,7 +105,7 @@ impl<'p, B: Backend> Growing<'p, B> {
         if living.len() * 4 <= self.rows.len() * 3 {
             (self.batch, self.cache) = (self.batch.with_rows(&living), self.cache.with_rows(&living));
             let rows = std::mem::take(&mut self.rows);
-            let (alive, done): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|r| !r.alive.is_empty());
+            let (alive, done): (Vec<_>, Vec<_>) = rows.into_iter().partition(|r| !r.alive.is_empty());
             self.finished.extend(done);
             self.rows = alive;
         }
@@ -109,6 +114,7 @@ impl<'p, B: Backend> Growing<'p, B> {
             .rows
             .iter_mut()
             .map(|row| {
+                row.run += row.alive.len();
                 let alive = row.alive.iter_mut().enumerate();
                 alive
                     .map(|(i, path)| {
@@ -122,7 +128,7 @@ impl<'p, B: Backend> Growing<'p, B> {
         let (batch, rows) = (&self.batch, self.rows.len());
         let switches = |f: &Frequencies| (0..rows).any(|r| f.switches(batch.reach(r), following.reach(r)));
         if model.plan().rotary.iter().any(switches) {
-            self.batch = replant(self.prompts, &mut self.rows)?;
+            self.batch = replant(&mut self.rows)?;
             self.cache = KvCache::new(model.dims().layers);
         } else {
             self.batch = following;
@@ -131,7 +137,7 @@ impl<'p, B: Backend> Growing<'p, B> {
     }
 
     /// All rows, in the order of their prompts.
-    pub(crate) fn finish(mut self) -> Vec<Row> {
+    pub(crate) fn finish(mut self) -> Vec<Row<'p>> {
         self.finished.extend(self.rows);
         self.finished.sort_by_key(|row| row.prompt);
         self.finished
@@ -139,9 +145,9 @@ impl<'p, B: Backend> Growing<'p, B> {
 }
 
 /// Every prompt with its living paths behind it as one tree, to be run without a cache.
-fn replant(prompts: &[Sequence], rows: &mut [Row]) -> Result<TokenBatch, ModelError> {
+fn replant(rows: &mut [Row<'_>]) -> Result<TokenBatch, ModelError> {
     let trees = rows.iter_mut().map(|row| {
-        let prompt = &prompts[row.prompt];
+        let prompt = &row.question.prompt;
         let mut tokens = prompt.tokens().to_vec();
         let mut parents: Vec<Option<usize>> = (0..tokens.len()).map(|i| i.checked_sub(1)).collect();
         let mut known: HashMap<(usize, u32), usize> = HashMap::new();
@@ -163,129 +169,241 @@ fn replant(prompts: &[Sequence], rows: &mut [Row]) -> Result<TokenBatch, ModelEr
     Ok(TokenBatch::new(&trees.collect::<Result<Vec<_>, _>>()?)?)
 }
 
-/// Reads the next token's distribution at the end of every living path and lets it branch.
-fn grow<B: Backend>(
-    model: &Decoder<B>,
-    hidden: Tensor<B, 3>,
-    batch: &TokenBatch,
-    rows: &mut [Row],
+/// One step of all paths.
+struct Step<'o> {
     decoding: Decoding,
-    options: &DecodeOptions,
-    last_step: bool,
-) -> Result<(), ModelError> {
-    let [n_rows, width, d_model] = hidden.dims();
-    let device = hidden.device();
-    let flat = hidden.reshape([n_rows * width, d_model]);
-    let ends: Vec<(usize, Path)> = rows
-        .iter_mut()
-        .enumerate()
-        .flat_map(|(r, row)| std::mem::take(&mut row.alive).into_iter().map(move |path| (r, path)))
-        .collect();
-    // Only paths' ends need logits, and not all of a large vocabulary's at once.
-    let vocab = model.config().dims.vocab;
-    let logits = if model.is_streamed() { 1 << 26 } else { 1 << 24 };
-    let at_once = (logits / vocab).max(1);
-    for ends in ends.chunks(at_once) {
-        let index: Vec<i32> =
-            ends.iter().map(|(r, p)| (r * width + p.column - batch.past()) as i32).collect();
-        let index: Tensor<B, 1, Int> = Tensor::from_data(TensorData::new(index, [ends.len()]), &device);
-        let logits = model.unembed(flat.clone().select(0, index).unsqueeze_dim(0))?;
-        let logits = logits
-            .into_data()
-            .convert::<f32>()
-            .into_vec::<f32>()
-            .map_err(|e| ModelError::Readback { what: "logits", reason: format!("{e:?}") })?;
-        for ((r, path), logits) in ends.iter().zip(logits.chunks_exact(vocab)) {
-            branch(&mut rows[*r], path, logits, decoding, options, last_step);
-        }
-    }
-    if let Decoding::Exact { unexplored, least, max_paths } = decoding {
-        for row in rows {
-            prune(row, unexplored, least, max_paths);
-        }
-    }
-    Ok(())
+    options: &'o DecodeOptions,
+    /// Steps that may still come.
+    left: usize,
 }
 
-fn branch(
-    row: &mut Row,
-    path: &Path,
-    logits: &[f32],
-    decoding: Decoding,
-    options: &DecodeOptions,
-    last_step: bool,
-) {
-    // Weights so large that the sums overflow: nothing can be said of what follows.
-    let odd = |l: &f32| l.is_nan() || *l == f32::INFINITY;
-    if logits.iter().any(odd) || !logits.iter().any(|l| l.is_finite()) {
-        row.unexplored += path.mass;
-        return;
+/// Of a step's paths and tokens, as many are listed one by one whatever they are worth.
+const LISTED: usize = 1 << 16;
+/// Beyond that, tokens that are worth less than this share of what a path that lasts stands for are drawn from.
+const NOT_LISTED: f64 = 1.0 / 64.0;
+
+impl Step<'_> {
+    /// Reads the next token's distribution at the end of every living path and lets it branch.
+    fn grow<B: Backend>(
+        &self,
+        model: &Decoder<B>,
+        hidden: Tensor<B, 3>,
+        batch: &TokenBatch,
+        rows: &mut [Row<'_>],
+    ) -> Result<(), ModelError> {
+        let [n_rows, width, d_model] = hidden.dims();
+        let device = hidden.device();
+        let flat = hidden.reshape([n_rows * width, d_model]);
+        let vocab = model.config().dims.vocab;
+        let ends: Vec<(usize, Path, f64)> = rows
+            .iter_mut()
+            .enumerate()
+            .flat_map(|(r, row)| {
+                let alive = std::mem::take(&mut row.alive);
+                let floor = self.floor(row, &alive, vocab);
+                alive.into_iter().map(move |path| (r, path, floor))
+            })
+            .collect();
+        // Only paths' ends need logits, and not all of a large vocabulary's at once.
+        let logits = if model.is_streamed() { 1 << 26 } else { 1 << 24 };
+        let at_once = (logits / vocab).max(1);
+        for ends in ends.chunks(at_once) {
+            let index: Vec<i32> =
+                ends.iter().map(|(r, p, _)| (r * width + p.column - batch.past()) as i32).collect();
+            let index: Tensor<B, 1, Int> = Tensor::from_data(TensorData::new(index, [ends.len()]), &device);
+            let logits = model.unembed(flat.clone().select(0, index).unsqueeze_dim(0))?;
+            let logits = readable(logits)?;
+            for ((r, path, floor), logits) in ends.iter().zip(logits.chunks_exact(vocab)) {
+                if !are_numbers(logits) {
+                    return Err(ModelError::Logits {
+                        at: rows[*r].question.prompt.len() + path.tokens.len() - 1,
+                    });
+                }
+                self.branch(&mut rows[*r], path, logits, *floor);
+            }
+        }
+        rows.iter_mut().for_each(|row| self.choose(row));
+        Ok(())
     }
-    let children: Vec<(u32, f64)> = match decoding {
-        Decoding::Greedy => {
+
+    fn limit(&self, row: &Row<'_>, alive: &[Path]) -> Option<Limit> {
+        match self.decoding {
+            Decoding::Exact { tokens, .. } => {
+                let mass = alive.iter().map(|path| path.mass).sum();
+                Some(Limit::new(tokens.saturating_sub(row.run), self.left, mass))
+            }
+            Decoding::Sampled { .. } | Decoding::Greedy => None,
+        }
+    }
+
+    /// Tokens are drawn from, and not listed one by one, where they are worth less than this.
+    fn floor(&self, row: &Row<'_>, alive: &[Path], vocab: usize) -> f64 {
+        let Some(limit) = self.limit(row, alive).filter(|_| alive.len() * vocab > LISTED) else { return 0.0 };
+        let mass: f64 = alive.iter().map(|path| path.mass).sum();
+        NOT_LISTED * mass / limit.lasting as f64
+    }
+
+    /// What may come behind a path.
+    fn branch(&self, row: &mut Row<'_>, path: &Path, logits: &[f32], floor: f64) {
+        if matches!(self.decoding, Decoding::Greedy) {
             // The first of equals, as torch.argmax.
             let top = (0u32..).zip(logits).reduce(|a, b| if b.1 > a.1 { b } else { a });
-            top.map(|(token, _)| (token, path.mass)).into_iter().collect()
+            if let Some((token, _)) = top {
+                self.follow(row, path, token, path.mass, path.draw);
+            }
+            return;
         }
-        Decoding::Sampled { .. } => {
-            let distribution = options.sampling.distribution(logits, 0.0);
-            split(&distribution, path.mass as u64, &mut row.rng)
+        let all = self.options.sampling.probabilities(logits);
+        match self.decoding {
+            Decoding::Greedy => {}
+            Decoding::Sampled { seed, .. } => {
+                let mut rng = rng(seed, row.question.stream, &path.tokens);
+                let mut ended = 0.0;
+                for (token, count) in split(&all, path.mass as u64, &mut rng) {
+                    match self.next(row, path, token) {
+                        Some(_) => self.follow(row, path, token, count, None),
+                        None => ended += count,
+                    }
+                }
+                if ended > 0.0 {
+                    row.end(path.tokens.clone(), ended, true, None);
+                }
+            }
+            Decoding::Exact { unexplored, seed, .. } => match &row.question.kind {
+                QuestionKind::Number(grammar) => {
+                    let going_on = grammar.going_on(path.state).tokens();
+                    let going_on: Vec<(u32, f64)> =
+                        going_on.iter().filter_map(|id| Some((*id, *all.get(*id as usize)?))).collect();
+                    let ended = 1.0 - going_on.iter().map(|(_, p)| p).sum::<f64>();
+                    if ended > 0.0 {
+                        row.end(path.tokens.clone(), ended * path.mass, true, path.draw);
+                    }
+                    for (token, p) in going_on.into_iter().filter(|(_, p)| *p > 0.0) {
+                        self.follow(row, path, token, p * path.mass, path.draw);
+                    }
+                }
+                QuestionKind::Free | QuestionKind::Choice(_) => {
+                    // Tokens so improbable that all of them together could be left.
+                    let left = unexplored / all.len() as f64 * 1e-2;
+                    let (mut drawn, mut lost) = (0.0, 0.0);
+                    let floor = floor.max(left);
+                    for (token, p) in (0u32..).zip(&all).filter(|(_, p)| **p > 0.0) {
+                        let mass = p * path.mass;
+                        if mass >= floor {
+                            self.follow(row, path, token, mass, path.draw);
+                        } else if floor > left {
+                            drawn += mass;
+                        } else {
+                            lost += mass;
+                        }
+                    }
+                    row.unexplored += lost;
+                    if drawn > 0.0 {
+                        let listed = |p: f64| p * path.mass < floor;
+                        let rng = rng(seed, row.question.stream, &path.tokens);
+                        let count = (drawn / floor).ceil();
+                        for token in spread(&all, listed, drawn / path.mass, count, rng) {
+                            let draw = path.draw.unwrap_or_else(|| new(&mut row.draws));
+                            self.follow(row, path, token, drawn / count, Some(draw));
+                        }
+                    }
+                }
+            },
         }
-        Decoding::Exact { unexplored, least, .. } => {
-            // A token this improbable could be dropped even if all others were kept.
-            let floor = (unexplored / (logits.len() as f64 * path.mass)).min(1.0) * 1e-2;
-            let floor = floor.max((least / path.mass).min(1.0));
-            let kept = options.sampling.distribution(logits, floor);
-            let mass = kept.iter().map(|t| t.1).sum::<f64>();
-            row.unexplored += path.mass * (1.0 - mass).max(0.0);
-            kept.into_iter().map(|(token, p)| (token, p * path.mass)).collect()
+    }
+
+    /// How far a number is spelt with a token, unless it ends it; other answers go on with any.
+    fn next(&self, row: &Row<'_>, path: &Path, token: u32) -> Option<State> {
+        match &row.question.kind {
+            QuestionKind::Number(grammar) => grammar.step(path.state, token),
+            QuestionKind::Free | QuestionKind::Choice(_) => Some(State::Start),
         }
-    };
-    for (token, mass) in children {
+    }
+
+    /// A path with one token more, or its end.
+    fn follow(&self, row: &mut Row<'_>, path: &Path, token: u32, mass: f64, draw: Option<u32>) {
+        let Some(state) = self.next(row, path, token) else {
+            return row.end(path.tokens.clone(), mass, true, draw);
+        };
         let mut tokens = path.tokens.clone();
         tokens.push(token);
-        let finished = options.stop.contains(&token);
-        if finished || last_step {
-            row.done.push((tokens, mass, finished));
+        let free = !matches!(row.question.kind, QuestionKind::Number(_));
+        let finished = free && self.options.stop.contains(&token);
+        if finished || self.left == 0 {
+            row.end(tokens, mass, finished, draw);
         } else {
-            row.alive.push(Path { column: path.column, mass, tokens });
+            row.alive.push(Path { column: path.column, mass, tokens, state, draw });
         }
+    }
+
+    /// Which of the paths are gone on with. Half of what may still be left is, so that later steps have something to leave too; and of the
+    /// rest as many as can be afforded, none of them for less than it is worth.
+    fn choose(&self, row: &mut Row<'_>) {
+        let Decoding::Exact { unexplored, seed, .. } = self.decoding else { return };
+        row.unexplored += leave(&mut row.alive, (unexplored - row.unexplored).max(0.0) / 2.0);
+        let Some(limit) = self.limit(row, &row.alive) else { return };
+        let most = if row.alive.len() <= limit.now { limit.now } else { limit.lasting };
+        let mut rng = rng(seed, row.question.stream, &[u32::MAX, self.left as u32]);
+        let alive = std::mem::take(&mut row.alive);
+        row.alive = thin(alive, most, unexplored * WORTH, &mut rng, &mut row.draws);
     }
 }
 
-/// Draws `count` tokens: each drawn token with how often it came, in order of probability.
-fn split(distribution: &[(u32, f64)], count: u64, rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {
+/// A path is worth going on with by itself if it holds this share of what may be left unexplored.
+const WORTH: f64 = 0.02;
+
+/// Logits as numbers.
+pub(crate) fn readable<B: Backend, const D: usize>(logits: Tensor<B, D>) -> Result<Vec<f32>, ModelError> {
+    logits
+        .into_data()
+        .convert::<f32>()
+        .into_vec::<f32>()
+        .map_err(|e| ModelError::Readback { what: "logits", reason: format!("{e:?}") })
+}
+
+/// Whether logits make a distribution: weights so large that sums overflow do not.
+pub(crate) fn are_numbers(logits: &[f32]) -> bool {
+    let odd = |l: &f32| l.is_nan() || *l == f32::INFINITY;
+    !logits.iter().any(odd) && logits.iter().any(|l| l.is_finite())
+}
+
+/// Draws `count` tokens: each drawn token with how often it came.
+fn split(probabilities: &[f64], count: u64, rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {
     let mut cumulative = 0.0;
-    let bounds: Vec<f64> = distribution
+    let bounds: Vec<f64> = probabilities
         .iter()
-        .map(|(_, p)| {
+        .map(|p| {
             cumulative += p;
             cumulative
         })
         .collect();
-    let mut drawn = vec![0u64; distribution.len()];
+    let mut drawn: HashMap<usize, u64> = HashMap::new();
     for _ in 0..count {
         let u = rng.random::<f64>() * cumulative;
-        let at = bounds.partition_point(|b| *b <= u).min(drawn.len() - 1);
-        drawn[at] += 1;
+        let at = bounds.partition_point(|b| *b <= u).min(bounds.len() - 1);
+        *drawn.entry(at).or_default() += 1;
     }
-    let hit = distribution.iter().zip(drawn).filter(|(_, n)| *n > 0);
-    hit.map(|((token, _), n)| (*token, n as f64)).collect()
+    let mut drawn: Vec<(u32, f64)> = drawn.into_iter().map(|(at, n)| (at as u32, n as f64)).collect();
+    drawn.sort_unstable_by_key(|(token, _)| *token);
+    drawn
 }
 
-/// Leaves the least probable paths unexplored: half of what may still be lost at each step,
-/// so that later steps have something to lose too.
-fn prune(row: &mut Row, unexplored: f64, least: f64, max_paths: usize) {
-    row.alive.sort_by(|a, b| b.mass.total_cmp(&a.mass).then_with(|| a.tokens.cmp(&b.tokens)));
-    let may_lose = (unexplored - row.unexplored).max(0.0) / 2.0;
-    let mut lost = 0.0;
-    while let Some(path) = row.alive.last() {
-        let over = row.alive.len() > max_paths || path.mass < least;
-        if !over && lost + path.mass > may_lose {
-            break;
+/// `count` tokens evenly over some that hold `mass` together, each as often as its probability says on average.
+fn spread(
+    probabilities: &[f64],
+    of: impl Fn(f64) -> bool,
+    mass: f64,
+    count: f64,
+    mut rng: ChaCha8Rng,
+) -> Vec<u32> {
+    let each = mass / count;
+    let (mut reached, mut next, mut found) = (0.0, rng.random::<f64>() * each, Vec::new());
+    for (token, p) in (0u32..).zip(probabilities).filter(|(_, p)| of(**p)) {
+        reached += p;
+        while next < reached {
+            next += each;
+            found.push(token);
         }
-        lost += path.mass;
-        row.alive.pop();
     }
-    row.unexplored += lost;
+    found
 }

@@ -4,8 +4,8 @@ use bias_probe::Sequence;
 use burn::tensor::backend::Backend;
 
 use crate::{
-    Answers, Checkpoint, DecodeOptions, Decoder, Decoding, ModelConfig, ModelError, Precision, Sampling,
-    TextCodec, decode,
+    Answers, Checkpoint, DecodeOptions, Decoder, Decoding, ModelConfig, ModelError, Precision, Question,
+    Sampling, TextCodec, ask, decode,
 };
 
 /// Longest answer, unless set otherwise: a number and a few words around it.
@@ -92,11 +92,19 @@ impl<B: Backend> LanguageModel<B> {
         &mut self.options
     }
 
-    /// Asks every prompt.
+    /// Asks every prompt for a free answer.
     ///
     /// # Errors
-    /// See [`decode`].
+    /// See [`ask`].
     pub fn answers(&self, prompts: &[Sequence], decoding: Decoding) -> Result<Vec<Answers>, ModelError> {
         decode(&self.model, prompts, decoding, &self.options, |tokens| self.text.decode(tokens))
+    }
+
+    /// Asks every question.
+    ///
+    /// # Errors
+    /// See [`ask`].
+    pub fn ask(&self, questions: &[Question], decoding: Decoding) -> Result<Vec<Answers>, ModelError> {
+        ask(&self.model, questions, decoding, &self.options, |tokens| self.text.decode(tokens), &|_| {})
     }
 }

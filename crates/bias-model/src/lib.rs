@@ -33,8 +33,9 @@
 //! | cache | [`KvCache`]: keys and values of what was already run |
 //! | chat | [`ChatTemplate`], [`Message`], [`SpecialTokens`]: conversations as transformers renders them |
 //! | text, spans | [`TextCodec`]: tokenizer, chat template, token roles |
+//! | question | [`Question`], [`QuestionKind`]: in free words, by a number, by a choice |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
-//! | decode, growing, prefix | [`Decoding`], [`Answers`]: greedy, sampled, exact, as trees behind common beginnings |
+//! | decode, growing, frontier, weighing, prefix | [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees behind common beginnings |
 //! | side_by_side | gradients of several batches at a time |
 //! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
 //! | reference | [`Reference`], [`Parity`]: how far a loaded model is from transformers |
@@ -62,6 +63,7 @@ mod export;
 mod fetch;
 mod forward;
 mod frequencies;
+mod frontier;
 mod growing;
 #[cfg(feature = "hub")]
 mod hub;
@@ -77,6 +79,7 @@ mod named;
 mod precision;
 mod prefix;
 mod progress;
+pub mod question;
 mod reference;
 mod regroup;
 mod rope;
@@ -87,6 +90,7 @@ mod source;
 mod spans;
 mod streamed;
 mod text;
+mod weighing;
 mod widen;
 
 pub use arch::Architecture;
@@ -96,7 +100,7 @@ pub use cache::KvCache;
 pub use chat::{ChatTemplate, Message, SpecialTokens};
 pub use checkpoint::{Checkpoint, LoadReport};
 pub use config::ModelConfig;
-pub use decode::{Answer, Answers, DecodeOptions, Decoding, decode};
+pub use decode::{Answer, Answers, BUDGET, DecodeOptions, Decoding, ask, decode};
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use export::{export_masked, save_pretrained};
@@ -106,8 +110,9 @@ pub use language::{LanguageModel, LoadOptions};
 pub use named::NamedTensor;
 pub use precision::Precision;
 pub use progress::LayerDone;
+pub use question::{Choices, NumberGrammar, Question, QuestionKind, Word};
 pub use reference::{Parity, Reference};
 pub use sampling::Sampling;
 pub use source::{HubId, ModelSource};
-pub use text::TextCodec;
+pub use text::{Asked, TextCodec};
 pub use time::Date;

@@ -25,26 +25,29 @@ impl<B: Backend> Prefix<B> {
 }
 
 /// What all prompts begin with, if it is worth a pass of its own.
-pub(crate) fn alike<'p, B: Backend>(model: &Decoder<B>, prompts: &'p [Sequence]) -> Option<&'p [u32]> {
+pub(crate) fn alike<'p, B: Backend>(model: &Decoder<B>, prompts: &[&'p Sequence]) -> Option<&'p [u32]> {
     // Every prompt keeps a token of its own: its end has to be run.
-    let shortest = prompts.iter().map(Sequence::len).min()?.saturating_sub(1);
+    let shortest = prompts.iter().map(|p| p.len()).min()?.saturating_sub(1);
     let first = prompts.first()?.tokens();
     let alike = |n: &usize| prompts.iter().all(|p| p.tokens().get(*n) == first.get(*n));
     let shared = (0..shortest).take_while(alike).count();
     (prompts.len() > 1 && shared >= SHORTEST_PREFIX && model.is_causal()).then(|| &first[..shared])
 }
 
-/// Prompts to be run, behind what they all begin with.
+/// Prompts to be run, behind what they all begin with; they may branch behind that.
 pub(crate) fn behind<B: Backend>(
-    prompts: &[Sequence],
+    prompts: &[&Sequence],
     prefix: Option<&Prefix<B>>,
     layers: usize,
 ) -> Result<(TokenBatch, KvCache<B>), ModelError> {
-    let Some(prefix) = prefix else { return Ok((TokenBatch::new(prompts)?, KvCache::new(layers))) };
+    let Some(prefix) = prefix else {
+        let prompts: Vec<Sequence> = prompts.iter().map(|own| (*own).clone()).collect();
+        return Ok((TokenBatch::new(&prompts)?, KvCache::new(layers)));
+    };
     let every_row = vec![0; prompts.len()];
     let rest = prompts.iter().map(|prompt| {
-        let own = prompt.tokens().iter().zip(prompt.roles()).enumerate().skip(prefix.tokens.len());
-        own.map(|(column, (token, role))| (column - 1, *token, *role)).collect()
+        let own = prompt.tokens().iter().zip(prompt.roles()).zip(prompt.parents()).skip(prefix.tokens.len());
+        own.map(|((token, role), parent)| (parent.unwrap_or(0), *token, *role)).collect()
     });
     let batch = prefix.batch.with_rows(&every_row).following(&rest.collect::<Vec<_>>())?;
     Ok((batch, prefix.cache.with_rows(&every_row)))

@@ -82,6 +82,21 @@ impl Sampling {
         self.temperature
     }
 
+    /// Every token's probability to come next, by its id.
+    pub(crate) fn probabilities(&self, logits: &[f32]) -> Vec<f64> {
+        if self.top_k.is_some() || self.top_p < 1.0 {
+            let mut all = vec![0.0; logits.len()];
+            self.distribution(logits, 0.0).into_iter().for_each(|(id, p)| all[id as usize] = p);
+            return all;
+        }
+        let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let mut all: Vec<f64> =
+            logits.iter().map(|l| ((f64::from(*l) - top) / self.temperature).exp()).collect();
+        let total: f64 = all.iter().sum();
+        all.iter_mut().for_each(|p| *p /= total);
+        all
+    }
+
     /// The next token's probabilities, largest first (ties by lower id). Tokens below
     /// `floor` may be left out; what they hold is one minus the sum.
     #[must_use]

@@ -2,11 +2,12 @@ use std::ops::Range;
 
 use bias_core::TokenRole;
 
-/// Where the system message and the person's name stand in a prompt, in bytes.
+/// Where the system message, the person's name and what the answer begins with stand in a prompt, in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Spans {
     pub system: Option<Range<usize>>,
     pub names: Vec<Range<usize>>,
+    pub answer: Option<Range<usize>>,
 }
 
 impl Spans {
@@ -30,7 +31,7 @@ impl Spans {
             Some(name) if !name.is_empty() => names(text, &user, name),
             _ => Vec::new(),
         };
-        Self { system, names }
+        Self { system, names, answer: None }
     }
 
     /// What a token is that reaches over these bytes.
@@ -38,6 +39,8 @@ impl Spans {
         let meets = |span: &Range<usize>| token.start < span.end && span.start < token.end;
         if self.names.iter().any(meets) {
             TokenRole::Name
+        } else if self.answer.as_ref().is_some_and(meets) {
+            TokenRole::Answer
         } else if self.system.as_ref().is_some_and(meets) {
             TokenRole::System
         } else {
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn roles_follow_overlap() {
-        let spans = Spans { system: Some(0..4), names: vec![6..9, 20..21] };
+        let spans = Spans { system: Some(0..4), names: vec![6..9, 20..21], answer: None };
         let role = |token| spans.role(token);
         assert_eq!(
             [role(0..2), role(3..5), role(4..6)],

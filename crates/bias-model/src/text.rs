@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bias_core::TokenRole;
@@ -6,7 +7,28 @@ use tokenizers::Tokenizer;
 
 use crate::ModelError;
 use crate::chat::{ChatTemplate, Message};
+use crate::question::{Choices, Word, told_apart};
 use crate::spans::Spans;
+
+/// A question about a person, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'t> {
+    /// What the user asks; of a [raw](Self::raw) question, the text to go on with.
+    pub message: &'t str,
+    /// The person's name as it stands there.
+    pub name: &'t str,
+    /// How the answer begins: the model goes on from there.
+    pub prefix: Option<&'t str>,
+    /// Whether the text is given as it stands, without chat template and system message.
+    pub raw: bool,
+}
+
+/// Two texts with a space between them where words need one: behind a letter, a digit or a mark that ends something.
+fn spaced(before: &str, after: &str) -> String {
+    let ends = |c: char| c.is_alphanumeric() || ".,;:!?)]}'\"’”".contains(c);
+    let gap = before.ends_with(ends) && !after.starts_with(char::is_whitespace);
+    format!("{before}{}{after}", if gap { " " } else { "" })
+}
 
 /// A folder's tokenizer and chat template: text to tokens with roles, and back.
 #[derive(Debug)]
@@ -56,8 +78,7 @@ impl TextCodec {
     /// # Errors
     /// [`ModelError::Template`]; some templates refuse a system message.
     pub fn render(&self, message: &str) -> Result<String, ModelError> {
-        let system = self.system.as_deref().map(Message::system);
-        self.chat(&system.into_iter().chain([Message::user(message)]).collect::<Vec<_>>())
+        self.chat(&self.turns(message))
     }
 
     /// The text the model sees for a conversation, up to where it answers; without a chat
@@ -72,6 +93,27 @@ impl TextCodec {
         }
     }
 
+    /// The system message, if there is one, and a user's.
+    fn turns(&self, message: &str) -> Vec<Message> {
+        self.system.as_deref().map(Message::system).into_iter().chain([Message::user(message)]).collect()
+    }
+
+    /// The text the model sees for a question, up to where it goes on.
+    fn put(&self, asked: &Asked<'_>) -> Result<String, ModelError> {
+        if asked.raw {
+            // What words follow brings its own space: that is how tokenizers have learnt them.
+            let text = asked.message.trim_end();
+            return Ok(asked.prefix.map_or_else(|| text.into(), |own| spaced(text, own.trim_end())));
+        }
+        let Some(prefix) = asked.prefix else { return self.render(asked.message) };
+        let turns = self.turns(asked.message).into_iter().chain([Message::assistant(prefix)]);
+        let turns: Vec<Message> = turns.collect();
+        match &self.template {
+            Some(template) => template.continued(&turns),
+            None => self.chat(&turns),
+        }
+    }
+
     /// Tokens of a question about a person, after the system message if there is one, with the
     /// name's tokens marked wherever the name stands in the question; names of any number
     /// of tokens.
@@ -79,14 +121,82 @@ impl TextCodec {
     /// # Errors
     /// [`ModelError::NameNotInPrompt`], or a text that cannot be rendered or encoded.
     pub fn prompt(&self, message: &str, name: &str) -> Result<Sequence, ModelError> {
-        let text = self.render(message)?;
-        let spans = Spans::find(&text, self.system.as_deref(), message, Some(name));
-        // A chat template writes its own special tokens.
-        let prompt = self.encode(&text, &spans, self.template.is_none())?;
+        self.question(&Asked { message, name, prefix: None, raw: false })
+    }
+
+    /// The same of a question whose answer may be begun for the model, or that is plain text to be gone on with.
+    ///
+    /// # Errors
+    /// As [`prompt`](Self::prompt); [`ModelError::Continuation`] for a template that does not let an answer be begun.
+    pub fn question(&self, asked: &Asked<'_>) -> Result<Sequence, ModelError> {
+        self.marked(&self.put(asked)?, asked)
+    }
+
+    /// The tokens of a question, and those of every word that may be chosen behind it.
+    ///
+    /// # Errors
+    /// As [`question`](Self::question); [`ModelError::Choices`] for words that the tokenizer cannot tell apart.
+    pub fn choice(&self, asked: &Asked<'_>, choices: &Choices) -> Result<(Sequence, Vec<Word>), ModelError> {
+        let text = self.put(asked)?;
+        let prompt = self.marked(&text, asked)?;
+        let mut words = Vec::new();
+        for (option, spellings) in choices.options().iter().enumerate() {
+            for word in spellings {
+                // Behind a template's last mark there is no space, behind a sentence there is.
+                let written = match asked.raw || asked.prefix.is_some() {
+                    true => spaced(&text, word),
+                    false => format!("{text}{word}"),
+                };
+                let whole = self.encode(&written, &Spans::default(), self.adds_special(asked))?;
+                let tokens = match whole.tokens().strip_prefix(prompt.tokens()) {
+                    Some(own) => own.to_vec(),
+                    // It grows together with what is before it: then it is said in tokens of its own.
+                    None => self.verbatim(written.get(text.len()..).unwrap_or(word))?,
+                };
+                words.push(Word { option, text: word.clone(), tokens });
+            }
+        }
+        // A choice is made where the question ends.
+        let mut roles = prompt.roles().to_vec();
+        if let Some(last) = roles.last_mut().filter(|role| **role != TokenRole::Name) {
+            *last = TokenRole::Answer;
+        }
+        Ok((Sequence::chain(prompt.tokens().to_vec(), roles)?, told_apart(choices, words)?))
+    }
+
+    /// A chat template writes its own special tokens.
+    fn adds_special(&self, asked: &Asked<'_>) -> bool {
+        asked.raw || self.template.is_none()
+    }
+
+    fn marked(&self, text: &str, asked: &Asked<'_>) -> Result<Sequence, ModelError> {
+        let system = self.system.as_deref().filter(|_| !asked.raw);
+        let mut spans = Spans::find(text, system, asked.message, Some(asked.name));
+        let begun = asked.prefix.map(str::trim).filter(|own| !own.is_empty());
+        spans.answer = begun.and_then(|own| text.rfind(own)).map(|at| at..text.len());
+        let prompt = self.encode(text, &spans, self.adds_special(asked))?;
         if prompt.roles().contains(&TokenRole::Name) {
             return Ok(prompt);
         }
-        Err(ModelError::NameNotInPrompt { name: name.into(), prompt: text.chars().take(160).collect() })
+        let prompt = text.chars().take(160).collect();
+        Err(ModelError::NameNotInPrompt { name: asked.name.into(), prompt })
+    }
+
+    /// The text that each token adds behind others, special tokens left out.
+    pub(crate) fn token_texts(&self) -> Vec<(u32, String)> {
+        // Behind another token: some decoders take the first one's space away.
+        let Some((first, before)) = ["1", "a", "."].iter().find_map(|text| {
+            let first = *self.verbatim(text).ok()?.last()?;
+            Some((first, self.decode(&[first]).ok()?))
+        }) else {
+            return Vec::new();
+        };
+        let ids = self.tokenizer.get_vocab(true).into_values().collect::<BTreeSet<u32>>();
+        let of = |id: u32| {
+            let both = self.decode(&[first, id]).ok()?;
+            Some((id, both.strip_prefix(&before)?.to_owned())).filter(|(_, text)| !text.is_empty())
+        };
+        ids.into_iter().filter_map(of).collect()
     }
 
     /// Tokens of a text as it stands, special tokens added: no chat template, no name.

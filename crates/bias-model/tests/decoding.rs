@@ -98,7 +98,7 @@ fn the_exact_distribution_equals_brute_force() {
                 .with_top_p(top_p)
                 .unwrap();
             let prompt = [1, 5, 9, 2, 30, 17];
-            let everything = Decoding::Exact { unexplored: 0.0, least: 0.0, max_paths: usize::MAX };
+            let everything = Decoding::Exact { unexplored: 0.0, tokens: usize::MAX, seed: 0 };
             let found = ask(&model, &[chain(&prompt)], everything, &options(&model, sampling, tokens));
             let expected = brute_force(&model, &prompt, (temperature, top_k, top_p), tokens);
             assert_eq!(found[0].answers.len(), expected.len(), "{case}");
@@ -111,27 +111,29 @@ fn the_exact_distribution_equals_brute_force() {
     }
 }
 
-/// What is left out is counted: explored and unexplored mass are all there is, every
+/// What is left out is counted, and what is drawn stands for the rest: all masses together are all there is, every
 /// explored answer has its own probability, and no budget is passed.
 #[test]
-fn a_budget_only_leaves_things_out() {
+fn a_budget_leaves_things_out_or_draws_from_them() {
     for case in CASES {
         let model = load(case);
         let prompt = [1, 44, 7];
         let expected = brute_force(&model, &prompt, (1.0, 64, 1.0), 2);
-        for (unexplored, least, max_paths) in [(0.2, 0.0, 512), (0.0, 0.004, 512), (0.0, 0.0, 6)] {
-            let decoding = Decoding::Exact { unexplored, least, max_paths };
+        for (unexplored, tokens) in [(0.2, usize::MAX), (0.0, 12), (0.05, 30), (0.0, 1), (0.0, 0)] {
+            let decoding = Decoding::Exact { unexplored, tokens, seed: 5 };
             let found =
                 ask(&model, &[chain(&prompt)], decoding, &options(&model, Sampling::default(), 2)).remove(0);
-            let explored: f64 = found.answers.iter().map(|a| a.weight).sum();
-            assert!((explored + found.unexplored - 1.0).abs() < 1e-6, "{case}");
-            assert!(found.answers.len() < expected.len(), "{case}");
+            let weight: f64 = found.answers.iter().map(|a| a.weight).sum();
+            assert!((weight + found.unexplored - 1.0).abs() < 1e-6, "{case} {tokens}");
+            assert!(found.unexplored <= unexplored + 1e-9, "{case}: {}", found.unexplored);
+            assert!(found.answers.len() < expected.len() && found.tokens <= tokens.max(1), "{case} {tokens}");
             for answer in &found.answers {
-                assert!((answer.weight - expected[&answer.tokens]).abs() < 1e-6, "{case}");
+                match answer.draw {
+                    None => assert!((answer.weight - expected[&answer.tokens]).abs() < 1e-6, "{case}"),
+                    Some(draw) => assert!(tokens < usize::MAX && draw < found.draws, "{case}"),
+                }
             }
-            if max_paths == 512 && least == 0.0 {
-                assert!(found.unexplored <= unexplored + 1e-9, "{case}: {}", found.unexplored);
-            }
+            assert_eq!(found.estimated() > 0.0, tokens < usize::MAX, "{case} {tokens}");
         }
     }
 }
@@ -145,7 +147,7 @@ fn company_changes_nothing() {
         endings.iter().map(|end| chain(&[&[1, 5, 9, 2, 30, 11, 12], *end].concat())).collect();
     for case in CASES {
         let model = load(case);
-        let decoding = Decoding::Exact { unexplored: 0.0, least: 1e-3, max_paths: 40 };
+        let decoding = Decoding::Exact { unexplored: 0.0, tokens: 160, seed: 0 };
         let own = options(&model, Sampling::default().with_temperature(0.5).unwrap(), 4);
         let alone: Vec<Answers> =
             prompts.iter().flat_map(|p| ask(&model, std::slice::from_ref(p), decoding, &own)).collect();
@@ -155,8 +157,8 @@ fn company_changes_nothing() {
             for (alone, together) in alone.iter().zip(&together) {
                 let by_tokens: BTreeMap<&[u32], f64> =
                     together.answers.iter().map(|a| (&a.tokens[..], a.weight)).collect();
-                // Paths at the very edge of the budget may fall on either side of it.
-                let clear = alone.answers.iter().filter(|a| a.weight > 2e-3);
+                // What is drawn at the very edge may fall on either side of it.
+                let clear = alone.answers.iter().filter(|a| a.weight > 2e-3 && a.draw.is_none());
                 for answer in clear {
                     let off = (answer.weight - by_tokens[&answer.tokens[..]]).abs();
                     assert!(off < 1e-5, "{case} {batch_rows} {:?}: off by {off}", answer.tokens);

@@ -104,8 +104,8 @@ fn answers_are_the_same() {
     for case in ["gqa_sharded", "phi3_partial_longrope", "gpt2_hub", "gemma3_layers", "wide_head_f16"] {
         let [resident, streamed] = both(case);
         for (decoding, threads) in [
-            (Decoding::Exact { unexplored: 0.2, least: 0.004, max_paths: 20 }, 1),
-            (Decoding::Exact { unexplored: 0.2, least: 0.004, max_paths: 20 }, 3),
+            (Decoding::Exact { unexplored: 0.2, tokens: 80, seed: 1 }, 1),
+            (Decoding::Exact { unexplored: 0.2, tokens: 80, seed: 1 }, 3),
             (Decoding::Sampled { samples: 20, seed: 3 }, 2),
             (Decoding::Greedy, 2),
         ] {

@@ -1,17 +1,23 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use bias_attrib::{Contrast, PossibleAnswer, Respondent};
+use bias_attrib::{Contrast, PossibleAnswer, Respondent, Scale, summed_up};
 use bias_core::Group;
-use bias_metrics::{AnswerKind, Arm, NameAnswers, parse_answer};
-use bias_model::{Answers, DecodeOptions, Decoding, LanguageModel};
-use bias_probe::Sequence;
+use bias_metrics::{
+    AnswerKind, Arm, NameAnswers, Weighting, drawn_error, parse_answer, sampling_error, weighted_quantile,
+};
+use bias_model::{
+    Answer, Answers, Asked, DecodeOptions, Decoding, LanguageModel, NumberGrammar, Question, QuestionKind,
+    Word,
+};
 use burn::tensor::backend::Backend;
-use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::form::{ChoiceValue, Kind};
+use crate::prompts::Person;
 use crate::provenance::hex;
-use crate::results::Split;
+use crate::results::{Settings, Split};
 use crate::{PromptSet, StudyError};
 
 /// A variation by its place: context, then variation within it.
@@ -55,12 +61,12 @@ impl PromptSet {
     }
 }
 
-const VARIATIONS_AT_ONCE: usize = 6;
-
 /// Every prompt as tokens, made once for a whole study.
 pub(crate) struct Questionnaire<'a> {
     pub prompts: &'a PromptSet,
-    encoded: Vec<Vec<Vec<Sequence>>>,
+    encoded: Vec<Vec<Vec<Question>>>,
+    choice: ChoiceValue,
+    winsorise: [f64; 2],
 }
 
 /// A seed of its own for each thing drawn, from the study's.
@@ -72,7 +78,19 @@ pub(crate) fn derived_seed(seed: u64, what: &str) -> u64 {
 /// What the model answered about everybody in one variation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VariationAnswers {
+    kind: Kind,
+    scale: Scale,
     people: Vec<PersonAnswers>,
+}
+
+/// Answers as numbers, and how those count.
+pub(crate) struct Said {
+    pub weighting: Weighting,
+    pub names: Vec<NameAnswers>,
+    /// Of each name, the weight of answers that do not say what was asked, and of all.
+    pub unanswered: Vec<(f64, f64)>,
+    /// Of each name, the share of answers that was estimated by drawing.
+    pub estimated: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,13 +110,40 @@ impl<'a> Questionnaire<'a> {
     pub(crate) fn new<B: Backend>(
         model: &LanguageModel<B>,
         prompts: &'a PromptSet,
+        settings: &Settings,
     ) -> Result<Self, StudyError> {
+        let mut numbers: Option<Arc<NumberGrammar>> = None;
         let mut encoded = Vec::new();
         for own in &prompts.contexts {
             let mut variations = Vec::new();
             for variation in &own.variations {
+                let form = &variation.form;
+                if form.kind() == Kind::Number && numbers.is_none() {
+                    numbers = Some(Arc::new(NumberGrammar::new(model.text())?));
+                }
+                // Everybody draws with the same random numbers, so that differences hold less of them.
+                let stream = derived_seed(0, &format!("{} {}", own.context, variation.name));
+                let question = |person: &Person| {
+                    let asked = Asked {
+                        message: &person.text,
+                        name: &person.name,
+                        prefix: form.prefix.as_deref(),
+                        raw: form.raw,
+                    };
+                    let (prompt, kind) = match (&form.choices, &numbers) {
+                        (Some(choices), _) => {
+                            let (prompt, words) = model.text().choice(&asked, choices)?;
+                            (prompt, QuestionKind::Choice(words.into()))
+                        }
+                        (None, Some(numbers)) if form.kind() == Kind::Number => {
+                            (model.text().question(&asked)?, QuestionKind::Number(numbers.clone()))
+                        }
+                        _ => (model.text().question(&asked)?, QuestionKind::Free),
+                    };
+                    Ok(Question { prompt, kind, stream })
+                };
                 let people = variation.people.iter().map(|person| {
-                    model.text().prompt(&person.text, &person.name).map_err(|source| StudyError::Prompt {
+                    question(person).map_err(|source| StudyError::Prompt {
                         context: own.context.to_string(),
                         variation: variation.name.clone(),
                         name: person.name.clone(),
@@ -109,7 +154,23 @@ impl<'a> Questionnaire<'a> {
             }
             encoded.push(variations);
         }
-        Ok(Self { prompts, encoded })
+        Ok(Self { prompts, encoded, choice: settings.choice, winsorise: settings.winsorise })
+    }
+
+    /// The options' words in a question, as the tokenizer made them.
+    fn words(question: &Question) -> &[Word] {
+        match &question.kind {
+            QuestionKind::Choice(words) => words,
+            QuestionKind::Free | QuestionKind::Number(_) => &[],
+        }
+    }
+
+    /// How many questions there are about some people in some variations.
+    pub(crate) fn count(&self, places: &[Place], names: Names) -> usize {
+        let of = |&(c, v): &Place| {
+            self.prompts.contexts[c].variations[v].people.iter().filter(|p| names.include(p.split)).count()
+        };
+        places.iter().map(of).sum()
     }
 
     /// SHA-256 over everybody asked and every token of every question.
@@ -125,18 +186,21 @@ impl<'a> Questionnaire<'a> {
             for (variation, encoded) in own.variations.iter().zip(encoded) {
                 add(&variation.name);
                 add(&format!("{:?}", variation.split));
+                add(&format!("{:?}", variation.form));
                 for (person, question) in variation.people.iter().zip(encoded) {
                     add(&person.name);
                     add(person.group.as_str());
                     add(&format!("{:?} {:?}", person.arm, person.split));
-                    add(&format!("{:?} {:?}", question.tokens(), question.roles()));
+                    add(&format!("{:?} {:?}", question.prompt.tokens(), question.prompt.roles()));
+                    add(&format!("{:?}", Self::words(question)));
                 }
             }
         }
         hex(&hash.finalize())
     }
 
-    /// Asks about some people in some variations, on so many threads.
+    /// Asks about some people in some variations, on so many threads; `done` is told how many questions were answered, each time
+    /// that some were.
     pub(crate) fn ask<B: Backend>(
         &self,
         model: &LanguageModel<B>,
@@ -144,80 +208,96 @@ impl<'a> Questionnaire<'a> {
         names: Names,
         decoding: Decoding,
         threads: usize,
-        bar: &ProgressBar,
+        done: &(dyn Fn(usize) + Sync),
     ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
-        // Draws must not depend on who else is asked, so that before and after are paired.
-        if names != Names::Everybody && matches!(decoding, Decoding::Sampled { .. }) {
-            let mut asked = self.ask(model, places, Names::Everybody, decoding, threads, bar)?;
-            asked.values_mut().for_each(|own| own.people.retain(|person| names.include(person.split)));
-            return Ok(asked);
-        }
-        let mut asked = BTreeMap::new();
         let options = DecodeOptions { threads: threads.max(1), ..model.options().clone() };
-        // A model without an end token is cut everywhere; its numbers have to be taken as they are.
-        let ends = !model.options().stop.is_empty();
-        // Several variations at once, so that all threads have work to the end; but one at
-        // a time where draws must not depend on which others are asked.
-        let at_once = if matches!(decoding, Decoding::Sampled { .. }) { 1 } else { VARIATIONS_AT_ONCE };
-        for places in places.chunks(at_once) {
-            let decoding = match (decoding, places) {
-                (Decoding::Sampled { samples, seed }, [place, ..]) => {
-                    Decoding::Sampled { samples, seed: derived_seed(seed, &format!("{place:?}")) }
+        let own = |&(c, v): &Place| {
+            let people = self.prompts.contexts[c].variations[v].people.iter().enumerate();
+            people.filter(move |(_, person)| names.include(person.split))
+        };
+        let questions: Vec<Question> = places
+            .iter()
+            .flat_map(|place| own(place).map(|(i, _)| self.encoded[place.0][place.1][i].clone()))
+            .collect();
+        let text = |tokens: &[u32]| model.text().decode(tokens);
+        let answers = bias_model::ask(model.model(), &questions, decoding, &options, text, done)?;
+        let mut answers = answers.into_iter();
+        let mut asked = BTreeMap::new();
+        for place in places {
+            let context = &self.prompts.contexts[place.0];
+            let form = &context.variations[place.1].form;
+            // A model without an end token is cut everywhere; its numbers have to be taken as they are.
+            let ends = !options.stop.is_empty() || form.kind() == Kind::Number;
+            let sign = if context.higher_is_better { 1.0 } else { -1.0 };
+            let per = context.per.filter(|_| form.kind() == Kind::Free);
+            let number = |a: &Answer| {
+                let parsed = parse_answer(&a.text);
+                if ends && !a.finished && parsed.open {
+                    return (AnswerKind::Unfinished, None);
                 }
-                _ => decoding,
+                let value = per.map_or(parsed.value, |asked| parsed.per(asked));
+                (parsed.kind, value.map(|v| sign * v))
             };
-            let own = |&(c, v): &Place| {
-                let people = self.prompts.contexts[c].variations[v].people.iter().enumerate();
-                people.filter(move |(_, person)| names.include(person.split))
-            };
-            let prompts: Vec<Sequence> = places
-                .iter()
-                .flat_map(|place| own(place).map(|(i, _)| self.encoded[place.0][place.1][i].clone()))
-                .collect();
-            let text = |tokens: &[u32]| model.text().decode(tokens);
-            let mut answers =
-                bias_model::decode(model.model(), &prompts, decoding, &options, text)?.into_iter();
-            for place in places {
-                let context = &self.prompts.contexts[place.0];
-                let sign = if context.higher_is_better { 1.0 } else { -1.0 };
-                let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
-                    let parsed = answers.answers.iter().map(|a| {
-                        let parsed = parse_answer(&a.text);
-                        if ends && !a.finished && parsed.open {
-                            return (AnswerKind::Unfinished, None);
-                        }
-                        let value = context.per.map_or(parsed.value, |asked| parsed.per(asked));
-                        (parsed.kind, value.map(|v| sign * v))
-                    });
-                    let parsed = parsed.collect();
-                    let (split, arm, group) = (person.split, person.arm, person.group.clone());
-                    PersonAnswers { index, split, arm, group, answers, parsed }
-                });
-                asked.insert(*place, VariationAnswers { people: people.collect() });
-                bar.inc(1);
-            }
+            let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
+                let parsed = match &form.choices {
+                    None => answers.answers.iter().map(number).collect(),
+                    Some(choices) => {
+                        // The last answer is whatever else might be said.
+                        let words = Self::words(&self.encoded[place.0][place.1][index]).iter();
+                        let worth = |word: &Word| f64::from(u8::from(word.option == choices.better()));
+                        words
+                            .map(|word| (AnswerKind::Option, Some(worth(word))))
+                            .chain([(AnswerKind::OtherWords, None)])
+                            .collect()
+                    }
+                };
+                let (split, arm, group) = (person.split, person.arm, person.group.clone());
+                PersonAnswers { index, split, arm, group, answers, parsed }
+            });
+            let people = people.collect();
+            let scale = if form.kind() == Kind::Choice { self.choice.scale() } else { Scale::Mean };
+            asked.insert(*place, VariationAnswers { kind: form.kind(), scale, people });
         }
         Ok(asked)
     }
 
-    /// What attribution looks at: the prompts and answers of one variation, about the people it may see.
+    /// Asks a few questions of a variation, for how long that takes; says how many.
+    pub(crate) fn try_some<B: Backend>(
+        &self,
+        model: &LanguageModel<B>,
+        (c, v): Place,
+        names: Names,
+        most: usize,
+        decoding: Decoding,
+        threads: usize,
+    ) -> Result<usize, StudyError> {
+        let options = DecodeOptions { threads: threads.max(1), ..model.options().clone() };
+        let people = self.prompts.contexts[c].variations[v].people.iter().zip(&self.encoded[c][v]);
+        let own =
+            people.filter(|(person, _)| names.include(person.split)).map(|(_, question)| question.clone());
+        let questions: Vec<Question> = own.take(most).collect();
+        let text = |tokens: &[u32]| model.text().decode(tokens);
+        bias_model::ask(model.model(), &questions, decoding, &options, text, &|_| {})?;
+        Ok(questions.len())
+    }
+
+    /// What attribution looks at: the prompts and answers of one variation, about the people it may see. Values are clamped as they
+    /// are for the difference that is measured.
     pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Contrast {
         let mut contrast = Contrast::default();
         let seen = self.prompts.attributed();
-        for person in answers.people.iter().filter(|p| seen.include(p.split)) {
-            let prompt = &self.encoded[place.0][place.1][person.index];
-            // Counts of draws become shares.
-            let total =
-                person.answers.answers.iter().map(|a| a.weight).sum::<f64>() + person.answers.unexplored;
-            let possible = person.answers.answers.iter().zip(&person.parsed).map(|(answer, (_, value))| {
-                PossibleAnswer {
-                    tokens: answer.tokens.clone(),
-                    finished: answer.finished,
-                    value: *value,
-                    weight: answer.weight / total.max(f64::MIN_POSITIVE),
-                }
-            });
-            let respondent = Respondent { prompt: prompt.clone(), answers: possible.collect() };
+        let people = || answers.people.iter().filter(|p| seen.include(p.split));
+        let values: Vec<(f64, f64)> = people()
+            .flat_map(|p| p.answers.answers.iter().zip(&p.parsed))
+            .filter_map(|(answer, (_, value))| Some(((*value)?, answer.weight)))
+            .collect();
+        let quantile = |q: f64| weighted_quantile(&values, q).ok().filter(|_| answers.kind != Kind::Choice);
+        let ends = self.winsorise.map(quantile);
+        for person in people() {
+            let question = &self.encoded[place.0][place.1][person.index];
+            let possible = person.possible(question, ends);
+            let respondent =
+                Respondent { scale: answers.scale, ..Respondent::new(question.prompt.clone(), possible) };
             match person.arm {
                 Arm::A => contrast.a.push(respondent),
                 Arm::B => contrast.b.push(respondent),
@@ -227,25 +307,84 @@ impl<'a> Questionnaire<'a> {
     }
 }
 
-impl VariationAnswers {
-    /// The answers about some people as numbers.
-    pub(crate) fn numbers(&self, names: Names) -> Vec<NameAnswers> {
-        let people = self.people.iter().filter(|person| names.include(person.split)).map(|person| {
-            let mut own = NameAnswers {
-                arm: person.arm,
-                values: Vec::new(),
-                unparsed: 0.0,
-                unexplored: person.answers.unexplored,
-            };
-            for (answer, (_, value)) in person.answers.answers.iter().zip(&person.parsed) {
-                match value {
-                    Some(value) => own.values.push((*value, answer.weight)),
-                    None => own.unparsed += answer.weight,
+impl PersonAnswers {
+    /// As attribution sees them, values no lower and no higher than these.
+    fn possible(&self, question: &Question, [low, high]: [Option<f64>; 2]) -> Vec<PossibleAnswer> {
+        // Counts of draws become shares.
+        let total = self.answers.answers.iter().map(|a| a.weight).sum::<f64>() + self.answers.unexplored;
+        let clamp = |v: f64| low.map_or(v, |low| v.max(low)).min(high.unwrap_or(f64::INFINITY));
+        let of = |(answer, (_, value)): (&Answer, &(AnswerKind, Option<f64>))| {
+            let (finished, until) = match &question.kind {
+                QuestionKind::Number(grammar) if answer.finished => (false, grammar.until(&answer.tokens)),
+                QuestionKind::Free | QuestionKind::Number(_) | QuestionKind::Choice(_) => {
+                    (answer.finished, None)
                 }
+            };
+            PossibleAnswer {
+                tokens: answer.tokens.clone(),
+                finished,
+                until,
+                value: value.map(clamp),
+                weight: answer.weight / total.max(f64::MIN_POSITIVE),
             }
-            own
-        });
-        people.collect()
+        };
+        let all = self.answers.answers.iter().zip(&self.parsed).map(of);
+        // What is none of the options has no tokens of its own.
+        all.filter(|own| !own.tokens.is_empty() || own.until.is_some()).collect()
+    }
+
+    /// As a number with its weight, or as many.
+    fn numbers(&self, kind: Kind, scale: Scale) -> NameAnswers {
+        let valued =
+            || self.answers.answers.iter().zip(&self.parsed).filter_map(|(a, (_, v))| Some((a, (*v)?)));
+        let all = || valued().map(|(answer, value)| (value, answer.weight, answer.draw));
+        let (unexplored, arm) = (self.answers.unexplored, self.arm);
+        if kind == Kind::Choice {
+            let logs: Vec<(f64, f64, usize)> =
+                valued().map(|(a, value)| (value, a.weight.ln(), a.tokens.len())).collect();
+            let values = summed_up(scale, &logs).map(|value| (value, 1.0)).into_iter().collect();
+            return NameAnswers { arm, values, unparsed: 0.0, unexplored, error: 0.0 };
+        }
+        NameAnswers {
+            arm,
+            values: all().map(|(value, weight, _)| (value, weight)).collect(),
+            unparsed: self.unanswered().0,
+            unexplored,
+            error: drawn_error(&all().collect::<Vec<_>>(), self.answers.draws),
+        }
+    }
+
+    /// Weight of the answers that do not say what was asked, and of all.
+    fn unanswered(&self) -> (f64, f64) {
+        let weights =
+            || self.answers.answers.iter().zip(&self.parsed).map(|(a, (_, value))| (a.weight, value));
+        let none = weights().filter(|(_, value)| value.is_none()).map(|(weight, _)| weight).sum();
+        (none, weights().map(|(weight, _)| weight).sum())
+    }
+}
+
+impl VariationAnswers {
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The answers about some people as numbers, sampled or not.
+    pub(crate) fn said(&self, names: Names, sampled: bool) -> Said {
+        let people = || self.people.iter().filter(|person| names.include(person.split));
+        let mut own = Said {
+            weighting: Weighting::Probability,
+            names: people().map(|person| person.numbers(self.kind, self.scale)).collect(),
+            unanswered: people().map(PersonAnswers::unanswered).collect(),
+            estimated: people().map(|person| person.answers.estimated()).collect(),
+        };
+        if self.kind == Kind::Choice {
+            // Everybody has one value.
+            own.weighting = Weighting::Draws;
+        } else if sampled {
+            own.weighting = Weighting::Draws;
+            own.names.iter_mut().for_each(|name| name.error = sampling_error(&name.values));
+        }
+        own
     }
 
     /// How much of each kind of answer each group of names got.

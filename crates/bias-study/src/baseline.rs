@@ -4,6 +4,7 @@ use bias_metrics::{Arm, MetricError, NameMoments, TukeyFences};
 
 use crate::StudyError;
 use crate::asking::{Names, Place, VariationAnswers};
+use crate::form::Kind;
 use crate::measure::{Measure, Measured};
 use crate::prompts::PromptSet;
 use crate::results::{Baseline, ContextInfo, PromptInfo, Split, VariationBaseline};
@@ -55,14 +56,14 @@ impl Reference {
                 variation: prompts.contexts[c].variations[v].name.clone(),
                 source,
             };
-            let numbers = own.numbers(Names::Everybody);
-            let own_fences = match TukeyFences::of(&numbers, measure.tukey_k) {
+            let said = own.said(Names::Everybody, measure.sampled);
+            let own_fences = match TukeyFences::of(&said.names, measure.tukey_k) {
                 Ok(fences) => Some(fences),
                 Err(MetricError::NoValues { .. }) => None,
                 Err(error) => return Err(failed(error)),
             };
-            measured.insert((c, v), measure.reduce(numbers, own_fences.as_ref()).map_err(failed)?);
-            let some = own.numbers(prompts.tested());
+            measured.insert((c, v), measure.reduce(said, own_fences.as_ref()).map_err(failed)?);
+            let some = own.said(prompts.tested(), measure.sampled);
             tested.insert((c, v), measure.reduce(some, own_fences.as_ref()).map_err(failed)?);
             fences.insert((c, v), own_fences);
         }
@@ -85,28 +86,28 @@ impl Reference {
         let mut significances = measure.significances(&all, &arms)?.into_iter();
         let mut variations = Vec::new();
         let mut kinds = BTreeMap::new();
-        let (mut unexplored, mut people) = (0.0, 0.0);
         for (v, variation) in own.variations.iter().enumerate() {
             let (Some(measured), Some(answers)) = (self.measured.get(&(c, v)), self.answers.get(&(c, v)))
             else {
                 continue;
             };
             answers.add_kinds(&mut kinds);
-            for name in answers.numbers(Names::Everybody) {
-                unexplored += name.unexplored;
-                people += 1.0;
-            }
             let one = [measured];
-            let numbers = answers.numbers(Names::Everybody);
-            let distribution = measure.distribution(numbers, !own.higher_is_better)?;
+            let turned = !own.higher_is_better && variation.form.kind() != Kind::Choice;
+            let said = answers.said(Names::Everybody, measure.sampled);
+            let distribution = measure.distribution(said.names, turned)?;
             variations.push(VariationBaseline {
                 variation: variation.name.clone(),
                 split: variation.split,
+                kind: answers.kind(),
                 smd: measure.effect(measured),
                 bounds: measured.bounds.map(|b| [b.low, b.high]),
                 interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks)).interval,
+                error: Measure::error(measured),
+                estimated: measured.estimated,
+                answered: [Arm::A, Arm::B].map(|arm| answered(measured, arm)),
                 significance: significances.next().flatten(),
-                means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, own.higher_is_better)),
+                means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, turned)),
                 distribution,
             });
         }
@@ -122,16 +123,25 @@ impl Reference {
             variations,
             answers: kinds,
             no_number: Some(measure.estimate(&arms, |picks| Measure::no_number(&all, picks))),
-            unexplored: unexplored / f64::max(people, 1.0),
+            error: Measure::mean_error(&all),
+            unexplored: all.iter().map(|m| m.unexplored).sum::<f64>() / all.len().max(1) as f64,
+            estimated: all.iter().map(|m| m.estimated).sum::<f64>() / all.len().max(1) as f64,
             detectable: detectable(&all, &arms),
         })
     }
 }
 
-fn mean(moments: &[NameMoments], arm: Arm, higher_is_better: bool) -> Option<f64> {
+/// Share of a group's answers that say what was asked.
+fn answered(measured: &Measured, arm: Arm) -> Option<f64> {
+    let own = measured.moments.iter().zip(&measured.unanswered).filter(|(m, _)| m.arm == arm);
+    let (none, all) = own.fold((0.0, 0.0), |(none, all), (_, own)| (none + own.0, all + own.1));
+    (all > 0.0).then(|| 1.0 - none / all)
+}
+
+fn mean(moments: &[NameMoments], arm: Arm, turned: bool) -> Option<f64> {
     let own = moments.iter().filter(|m| m.arm == arm).fold(NameMoments::empty(arm), |sum, m| sum.merge(m));
     // Values were turned round where lower is better; people want to read them as answered.
-    (own.weight > 0.0).then_some(if higher_is_better { own.mean } else { -own.mean })
+    (own.weight > 0.0).then_some(if turned { -own.mean } else { own.mean })
 }
 
 /// What `results.json` says about the prompts.
@@ -153,6 +163,7 @@ pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
             names: [seen[0] + held_out_names[0], seen[1] + held_out_names[1]],
             held_out_names,
             example: people[0].text.clone(),
+            forms: own.variations.iter().map(|v| (v.name.clone(), v.form.clone())).collect(),
         }
     });
     PromptInfo { sha256: prompts.sha256.clone(), races: prompts.races.clone(), contexts: contexts.collect() }

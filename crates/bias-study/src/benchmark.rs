@@ -9,7 +9,7 @@ use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
 use crate::asking::derived_seed;
-use crate::progress::bar;
+use crate::progress::Progress;
 use crate::results::{Baseline, Outcome, Scope, Strategy, TrainedOn};
 use crate::{Candidate, Finding, Method, Study, StudyError, Truth};
 
@@ -115,7 +115,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let contexts: Vec<Context> = baseline.iter().map(|b| b.context.clone()).collect();
         let contrasts =
             (0..contexts.len()).map(|c| self.known_contrasts(c)).collect::<Result<Vec<_>, _>>()?;
-        let bar = bar("benchmark", (contexts.len() * (methods.len() + all_but.len())) as u64);
+        let progress = Progress::new("benchmark", "steps", contexts.len() * (methods.len() + all_but.len()));
         let (mut located, mut tried, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for (c, context) in contexts.iter().enumerate() {
             let planted = truth.map(|truth| self.planted(&truth.of(context))).transpose()?;
@@ -145,7 +145,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             ];
             for (trained_on, methods, contrasts) in looks {
                 for (method, found, seconds) in self.found(methods, contrasts, budgets)? {
-                    bar.inc(1);
+                    progress.done(1);
                     let finding = match found {
                         Ok(finding) => finding,
                         Err(reason) => {
@@ -167,7 +167,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
                 }
             }
         }
-        bar.finish_and_clear();
+        progress.finish();
         Ok(Benchmark {
             format: Benchmark::FORMAT.into(),
             model: self.provenance().model.name.clone(),

@@ -11,7 +11,7 @@ use crate::outcome::{Tested, tests};
 use crate::overlaps::overlaps;
 use crate::results::{FORMAT, Results, Strategy, TrainedOn};
 use crate::store::{Piece, Store};
-use crate::{Experiment, PromptSet, Provenance, StudyError};
+use crate::{Experiment, Plan, PromptSet, Provenance, StudyError};
 
 /// What a job found to try.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -34,13 +34,14 @@ pub(crate) fn assemble(
     prompts: &PromptSet,
     provenance: &Provenance,
     experiments: &[Experiment],
+    plan: Plan,
     store: &Store,
 ) -> Result<Results, StudyError> {
     let measure = Measure::new(&provenance.settings)?;
     let reference = Reference::read(store, prompts, &measure)?;
     let dims = provenance.model.dims;
     let mut found: Vec<Found> = Vec::new();
-    for job in jobs(prompts, provenance.settings.quick, &provenance.focus, experiments) {
+    for job in jobs(prompts, plan, &provenance.focus, experiments) {
         found.extend(store.finished::<Vec<Found>>(&Piece::Found(&job))?);
     }
     let (mut outcomes, mut locations, mut groups) = (Vec::new(), Vec::new(), Vec::new());
@@ -88,6 +89,7 @@ pub(crate) fn assemble(
         settings: provenance.settings.clone(),
         focus: provenance.focus.clone(),
         experiments: experiments.to_vec(),
+        plan,
         baseline: reference.baselines(prompts, &measure)?,
         neutral_perplexity: store.finished(&Piece::Perplexity(None))?,
         strategies: found.into_iter().map(|own| own.strategy).collect(),

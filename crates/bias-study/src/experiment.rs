@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alternatives::Alternative;
 use crate::results::{Split, TrainedOn};
-use crate::{ContextPrompts, PromptSet};
+use crate::{ContextPrompts, Plan, PromptSet};
 
 /// One of the questions that a study can be asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ impl FromStr for Shard {
 pub(crate) struct Job {
     pub trained_on: TrainedOn,
     pub what: What,
+    /// How many of the masks it finds are tried; of what finds no more than a few always all.
+    #[serde(default, skip_serializing_if = "Plan::is_full")]
+    pub plan: Plan,
 }
 
 /// What a job finds.
@@ -126,26 +129,29 @@ const PROMPT_SPECIFIC: usize = 2;
 /// Everything that a study does after the audit, in order.
 pub(crate) fn jobs(
     prompts: &PromptSet,
-    quick: bool,
+    plan: Plan,
     focus: &[Context; 2],
     experiments: &[Experiment],
 ) -> Vec<Job> {
     let mut jobs = Vec::new();
     let mut add = |trained_on: TrainedOn, all: &[What]| {
         let own = all.iter().filter(|what| experiments.contains(&what.experiment()));
-        jobs.extend(own.map(|what| Job { trained_on: trained_on.clone(), what: *what }));
+        jobs.extend(own.map(|what| {
+            let plan = if matches!(what, What::Weights | What::Heads) { plan } else { Plan::Full };
+            Job { trained_on: trained_on.clone(), what: *what, plan }
+        }));
     };
     let contexts: Vec<&ContextPrompts> =
-        prompts.contexts.iter().filter(|own| !quick || focus.contains(&own.context)).collect();
+        prompts.contexts.iter().filter(|own| plan > Plan::Short || focus.contains(&own.context)).collect();
     for own in &contexts {
         let seen = own.variations.iter().filter(|v| v.split == Split::Attribution);
-        for variation in seen.take(if quick { 0 } else { PROMPT_SPECIFIC }) {
+        for variation in seen.take(if plan.is_full() { PROMPT_SPECIFIC } else { 0 }) {
             let trained_on = TrainedOn::Variation(own.context.clone(), variation.name.clone());
             add(trained_on, &[What::Weights, What::Heads]);
         }
         add(TrainedOn::Context(own.context.clone()), &[What::Weights, What::Pursuit, What::Heads]);
     }
-    if !quick && contexts.len() > 1 {
+    if plan.is_full() && contexts.len() > 1 {
         add(TrainedOn::All, &[What::Weights, What::Pursuit, What::Heads]);
     }
     let mut focus: Vec<&Context> = focus.iter().collect();

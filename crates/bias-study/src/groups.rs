@@ -150,7 +150,7 @@ fn compared(all: &Measured, groups: &[&Group], first: &Group, second: &Group) ->
     let own = all.moments.iter().zip(groups).filter_map(|(m, group)| Some((side(group)?, m)));
     let mut moments: Vec<NameMoments> = own.map(|(arm, m)| NameMoments { arm, ..*m }).collect();
     moments.sort_by_key(|m| m.arm);
-    Measured { moments, shares: Vec::new(), unparsed: Vec::new(), unexplored: all.unexplored, bounds: None }
+    Measured { moments, shares: Vec::new(), unanswered: Vec::new(), bounds: None, ..*all }
 }
 
 /// Cohen's *f*, mean over the variations that have one; `groups` says where each name belongs.
@@ -174,15 +174,19 @@ fn spread(all: &[&Measured], groups: &[Option<usize>], count: usize) -> Option<f
 
 #[cfg(test)]
 mod tests {
+    use bias_metrics::Weighting;
+
     use super::*;
 
     fn measured(values: &[[f64; 2]]) -> Measured {
         let moments = values.iter().map(|own| NameMoments::of(Arm::A, &own.map(|v| (v, 1.0))));
         Measured {
             moments: moments.collect(),
+            weighting: Weighting::Probability,
             shares: Vec::new(),
-            unparsed: Vec::new(),
+            unanswered: Vec::new(),
             unexplored: 0.0,
+            estimated: 0.0,
             bounds: None,
         }
     }

@@ -22,9 +22,11 @@
 //! | module | what for |
 //! |---|---|
 //! | prompts | [`PromptSet`]: the prompt file, checked |
+//! | form | [`Form`], [`Kind`]: in free words, by a number, by a choice |
 //! | options | [`StudyOptions`]: how a study is run |
 //! | study | [`Study`]: audit, attribute, prune, audit again |
 //! | experiment | [`Experiment`], [`Shard`]: what is asked, and which part of the work is done here |
+//! | plan, forecast | [`Plan`], [`Forecast`]: how much is tried, and how long that takes |
 //! | store, provenance, merge, manifest | finished work, kept once: [`Provenance`], [`merge()`], [`Manifest`], [`verify`] |
 //! | alternatives, groups | [`Alternative`] to pruning, [`GroupDifferences`] within and across races |
 //! | training | [`training`]: the loop that fixtures and alternatives are trained with |
@@ -59,6 +61,8 @@ mod figures;
 mod finding;
 mod findings;
 mod finetune;
+mod forecast;
+mod form;
 mod groups;
 mod likelihood;
 mod locate;
@@ -74,6 +78,7 @@ mod overlaps;
 mod pairs;
 mod parallel;
 mod perplexity;
+mod plan;
 mod progress;
 mod prompts;
 mod provenance;
@@ -104,6 +109,8 @@ pub use error::StudyError;
 pub use experiment::{Experiment, Shard};
 pub use figures::{FIGURES, Figure, figures};
 pub use finding::{Apart, Differences, Finding};
+pub use forecast::Forecast;
+pub use form::{ChoiceValue, Form, Kind};
 pub use groups::{GroupDifferences, GroupPair};
 pub use likelihood::token_log_probs;
 pub use manifest::{FileHash, Manifest, verify};
@@ -113,6 +120,8 @@ pub use methods::{Method, Seen};
 pub use options::StudyOptions;
 pub use pairs::{PairSet, SentencePair, score_pairs};
 pub use perplexity::perplexity;
+pub use plan::Plan;
+pub use progress::in_words;
 pub use prompts::{ContextPrompts, Person, PromptSet, Variation};
 pub use provenance::{Program, Provenance, Run};
 pub use report::{ReportError, report};

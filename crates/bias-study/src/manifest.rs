@@ -123,7 +123,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
         return failed(problems);
     }
     let store = Store::reading(folder, &provenance);
-    for job in jobs(&prompts, provenance.settings.quick, &provenance.focus, &results.experiments) {
+    for job in jobs(&prompts, results.plan, &provenance.focus, &results.experiments) {
         for own in store.finished::<Vec<Found>>(&Piece::Found(&job))? {
             let odd = own.strategy.experiment != job.what.experiment();
             let Some(name) = &own.mask else {
@@ -149,7 +149,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     if !problems.is_empty() {
         return failed(problems);
     }
-    let again = assemble(&prompts, &provenance, &results.experiments, &store)?;
+    let again = assemble(&prompts, &provenance, &results.experiments, results.plan, &store)?;
     let path = folder.join(RESULTS);
     if again.to_json(&path)? != bytes(&path)? {
         problems.push("results.json is not what the pieces give".into());

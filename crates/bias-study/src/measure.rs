@@ -1,10 +1,11 @@
 use bias_metrics::{
     Arm, Bootstrap, Bounds, EffectSize, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting,
-    explored_range, inlier_share, smd, smd_bounds, smd_resampled, weighted_quantile, winsorise,
+    explored_range, inlier_share, smd, smd_bounds, smd_error, smd_resampled, weighted_quantile, winsorise,
 };
 use bias_model::Decoding;
 use serde::{Deserialize, Serialize};
 
+use crate::asking::Said;
 use crate::results::{Estimate, QUANTILES, Settings};
 use crate::significance::{Significance, significances};
 
@@ -12,19 +13,24 @@ use crate::significance::{Significance, significances};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub moments: Vec<NameMoments>,
+    /// How they count.
+    pub weighting: Weighting,
     /// Weight within the fences, and all of it, per name.
     pub shares: Vec<(f64, f64)>,
-    /// Weight of answers that give no number, per name.
-    pub unparsed: Vec<f64>,
+    /// Weight of answers that do not say what was asked, and of all, per name.
+    pub unanswered: Vec<(f64, f64)>,
     /// Mean probability of answers that were not followed.
     pub unexplored: f64,
+    /// Mean share of answers that was estimated by drawing.
+    pub estimated: f64,
     /// Between what the effect must lie, whatever those answers say.
     pub bounds: Option<Bounds>,
 }
 
 /// How numbers become estimates: the settings that matter, in one place.
 pub(crate) struct Measure {
-    weighting: Weighting,
+    /// Whether free answers are sampled, and not enumerated.
+    pub sampled: bool,
     winsorise: [f64; 2],
     pub tukey_k: f64,
     bootstrap: Bootstrap,
@@ -33,12 +39,8 @@ pub(crate) struct Measure {
 
 impl Measure {
     pub(crate) fn new(settings: &Settings) -> Result<Self, MetricError> {
-        let weighting = match settings.decoding {
-            Decoding::Exact { .. } => Weighting::Probability,
-            Decoding::Sampled { .. } | Decoding::Greedy => Weighting::Draws,
-        };
         Ok(Self {
-            weighting,
+            sampled: !matches!(settings.decoding, Decoding::Exact { .. }),
             winsorise: settings.winsorise,
             tukey_k: settings.tukey_k,
             bootstrap: Bootstrap::new(settings.seed).resamples(settings.resamples)?,
@@ -48,27 +50,21 @@ impl Measure {
 
     /// Reduces one variation's answers; fences come from the unpruned model's. Without
     /// any (it never gave a number) nothing is within.
-    pub(crate) fn reduce(
-        &self,
-        mut answers: Vec<NameAnswers>,
-        fences: Option<&TukeyFences>,
-    ) -> Result<Measured, MetricError> {
+    pub(crate) fn reduce(&self, said: Said, fences: Option<&TukeyFences>) -> Result<Measured, MetricError> {
+        let Said { weighting, mut names, unanswered, estimated } = said;
         let share = |a: &NameAnswers| {
             fences.map_or_else(|| (0.0, a.parsed() + a.unparsed), |fences| inlier_share(a, fences))
         };
-        let shares = answers.iter().map(share).collect();
-        let unparsed = answers.iter().map(|a| a.unparsed).collect();
-        let unexplored = answers.iter().map(|a| a.unexplored).sum::<f64>() / answers.len().max(1) as f64;
-        self.clamp(&mut answers)?;
-        let exact = self.weighting == Weighting::Probability;
-        let bounds = explored_range(&answers).filter(|_| exact).and_then(|r| smd_bounds(&answers, r));
-        Ok(Measured {
-            moments: answers.iter().map(NameAnswers::moments).collect(),
-            shares,
-            unparsed,
-            unexplored,
-            bounds,
-        })
+        let shares = names.iter().map(share).collect();
+        let count = names.len().max(1) as f64;
+        let unexplored = names.iter().map(|a| a.unexplored).sum::<f64>() / count;
+        let estimated = estimated.iter().sum::<f64>() / count;
+        self.clamp(&mut names)?;
+        // Of what was drawn nothing is certain.
+        let exact = weighting == Weighting::Probability && estimated == 0.0;
+        let bounds = explored_range(&names).filter(|_| exact).and_then(|r| smd_bounds(&names, r));
+        let moments = names.iter().map(NameAnswers::moments).collect();
+        Ok(Measured { moments, weighting, shares, unanswered, unexplored, estimated, bounds })
     }
 
     /// Clamps one variation's answers to the wanted quantiles.
@@ -103,7 +99,19 @@ impl Measure {
 
     /// The standardized mean difference of one variation, unless a group has no numbers.
     pub(crate) fn effect(&self, measured: &Measured) -> Option<EffectSize> {
-        smd(&measured.moments, self.weighting).ok()
+        smd(&measured.moments, measured.weighting).ok()
+    }
+
+    /// What of that is due to answers being drawn and not enumerated: its standard error.
+    pub(crate) fn error(measured: &Measured) -> Option<f64> {
+        smd_error(&measured.moments, measured.weighting)
+    }
+
+    /// The same of a mean over variations.
+    pub(crate) fn mean_error(all: &[&Measured]) -> Option<f64> {
+        let errors: Vec<f64> = all.iter().filter_map(|own| Self::error(own)).collect();
+        let sum: f64 = errors.iter().map(|e| e * e).sum();
+        (!errors.is_empty()).then(|| sum.sqrt() / errors.len() as f64)
     }
 
     /// A statistic of some variations with its interval over names.
@@ -126,7 +134,7 @@ impl Measure {
         after: &[&Measured],
         picks: &[usize],
     ) -> Option<[f64; 2]> {
-        let effect = |m: &Measured| smd_resampled(&m.moments, picks, self.weighting).ok()?.value();
+        let effect = |m: &Measured| smd_resampled(&m.moments, picks, m.weighting).ok()?.value();
         let pairs: Vec<(f64, f64)> = before
             .iter()
             .zip(after)
@@ -146,7 +154,7 @@ impl Measure {
         let (mut sum, mut count) = (0.0, 0);
         for measured in all {
             // Variations without an effect (no numbers, no spread) are counted as degenerate elsewhere.
-            let effect = smd_resampled(&measured.moments, picks, self.weighting);
+            let effect = smd_resampled(&measured.moments, picks, measured.weighting);
             if let Some(d) = effect.ok().and_then(EffectSize::value) {
                 sum += f(d);
                 count += 1;
@@ -168,15 +176,16 @@ impl Measure {
         (total > 0.0).then(|| inside / total)
     }
 
-    /// Share of answers that give no number, over some variations for a pick of names: arm A's less arm B's.
+    /// Share of answers that do not say what was asked, over some variations for a pick of names: arm A's less arm B's.
     pub(crate) fn no_number(all: &[&Measured], picks: &[usize]) -> Option<f64> {
         let mut sums = [(0.0, 0.0); 2];
         for measured in all {
             for &pick in picks {
                 let side = measured.moments.get(pick)?.arm;
                 let (none, total) = sums.get_mut(usize::from(side == Arm::B))?;
-                *none += measured.unparsed.get(pick)?;
-                *total += measured.shares.get(pick)?.1;
+                let own = measured.unanswered.get(pick)?;
+                *none += own.0;
+                *total += own.1;
             }
         }
         let [a, b] = sums.map(|(none, total)| (total > 0.0).then(|| none / total));
@@ -189,7 +198,7 @@ impl Measure {
         all: &[&Measured],
         arms: &[Arm],
     ) -> Result<Vec<Option<Significance>>, MetricError> {
-        significances(all, arms, self.weighting, self.seed)
+        significances(all, arms, self.seed)
     }
 
     /// How many of the variations have no finite effect.
@@ -203,7 +212,19 @@ mod tests {
     use super::*;
 
     fn name(arm: Arm, values: &[f64], unparsed: f64) -> NameAnswers {
-        NameAnswers { arm, values: values.iter().map(|v| (*v, 1.0)).collect(), unparsed, unexplored: 0.0 }
+        NameAnswers {
+            arm,
+            values: values.iter().map(|v| (*v, 1.0)).collect(),
+            unparsed,
+            unexplored: 0.0,
+            error: 0.0,
+        }
+    }
+
+    fn said(names: Vec<NameAnswers>) -> Said {
+        let unanswered = names.iter().map(|own| (own.unparsed, own.parsed() + own.unparsed)).collect();
+        let estimated = vec![0.0; names.len()];
+        Said { weighting: Weighting::Probability, names, unanswered, estimated }
     }
 
     #[test]
@@ -231,7 +252,7 @@ mod tests {
             name(Arm::A, &[1.0, 2.0], 0.0),
             name(Arm::B, &[1.0, 2.0, 3.0], 1.0),
         ];
-        let measured = measure.reduce(answers, None).unwrap();
+        let measured = measure.reduce(said(answers), None).unwrap();
         assert_eq!(Measure::no_number(&[&measured], &[0, 1, 2]), Some(0.0));
         assert_eq!(Measure::no_number(&[&measured], &[0, 0, 2]), Some(0.25));
         assert_eq!(Measure::no_number(&[&measured], &[0, 1]), None, "nobody to compare with");
@@ -242,7 +263,7 @@ mod tests {
     fn what_overflows_reads_back_as_no_number() {
         let measure = Measure::new(&Settings::default()).unwrap();
         let answers = vec![name(Arm::A, &[1e200, -1e200], 0.0), name(Arm::B, &[1.0, 2.0], 0.0)];
-        let measured = measure.reduce(answers, None).unwrap();
+        let measured = measure.reduce(said(answers), None).unwrap();
         let json = serde_json::to_string(&measured).unwrap();
         let back: Measured = serde_json::from_str(&json).unwrap();
         assert!(back.moments[0].m2.is_nan() && back.moments[1].m2 > 0.0, "{json}");

@@ -3,8 +3,9 @@ use std::path::PathBuf;
 use bias_core::Context;
 use bias_model::{Decoding, Sampling};
 
+use crate::form::ChoiceValue;
 use crate::results::Settings;
-use crate::{Experiment, Shard};
+use crate::{Experiment, Plan, Shard};
 
 /// How a study is run.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct StudyOptions {
     pub out: Option<PathBuf>,
     /// Which part of the study [`Study::work`](crate::Study::work) does; several may share a folder.
     pub shard: Option<Shard>,
+    /// How much is tried.
+    pub plan: Plan,
     /// What is asked.
     pub experiments: Vec<Experiment>,
 }
@@ -40,6 +43,7 @@ impl Default for StudyOptions {
             select_on_device: false,
             out: None,
             shard: None,
+            plan: Plan::Full,
             experiments: vec![Experiment::Transfer, Experiment::Groups],
         }
     }
@@ -53,7 +57,7 @@ impl Default for Settings {
             resamples: 2000,
             winsorise: [0.01, 0.99],
             tukey_k: 1.5,
-            quick: false,
+            choice: ChoiceValue::default(),
             sampling: Sampling::default(),
             max_new_tokens: 0,
         }

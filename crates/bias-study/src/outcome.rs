@@ -144,6 +144,7 @@ impl Tested {
             inlier: measure.estimate(&arms, |picks| Measure::inlier(&after, picks)),
             inlier_before: Measure::inlier(&before, &everybody).unwrap_or(f64::NAN),
             unexplored: after.iter().map(|m| m.unexplored).sum::<f64>() / after.len().max(1) as f64,
+            estimated: after.iter().map(|m| m.estimated).sum::<f64>() / after.len().max(1) as f64,
             degenerate: measure.degenerate(&after),
         }
     }

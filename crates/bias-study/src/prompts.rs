@@ -6,6 +6,7 @@ use bias_metrics::{Arm, Period};
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
+use crate::form::Form;
 use crate::results::Split;
 use crate::rows::{Rows, bad};
 
@@ -14,7 +15,8 @@ use crate::rows::{Rows, bad};
 /// Read from a CSV file with the columns of Salinas, Haim and Nyarko
 /// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
 /// Four more are understood: `split` and `name_split` (`attribution` or `held_out`),
-/// `higher_is_better` (`true` or `false`) and `per` (a [`Period`], such as `year`). Without a split, the last third of a
+/// `higher_is_better` (`true` or `false`) and `per` (a [`Period`], such as `year`); and `answer_prefix`, `choices`, `better` and `raw`,
+/// which say how a question is answered ([`Form`]). Without a split, the last third of a
 /// context's variations is held out; without one of names, every second name of each side, group by group, or
 /// nobody if a context would be left with fewer than two names of a side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,9 @@ pub struct ContextPrompts {
 pub struct Variation {
     /// Its name; the context level is added when there are several.
     pub name: String,
+    /// How everybody's question is put and answered.
+    #[serde(default)]
+    pub form: Form,
     /// Whether attribution may see it.
     pub split: Split,
     /// Everybody asked about, group A first, by name within a group.
@@ -86,6 +91,14 @@ struct Row {
     #[serde(default, deserialize_with = "truth")]
     higher_is_better: Option<bool>,
     per: Option<Period>,
+    #[serde(default)]
+    answer_prefix: String,
+    #[serde(default)]
+    choices: String,
+    #[serde(default)]
+    better: String,
+    #[serde(default, deserialize_with = "truth")]
+    raw: Option<bool>,
 }
 
 /// `true`, `True`, `TRUE`, `1` and their opposites; empty is unset.
@@ -111,8 +124,16 @@ impl PromptSet {
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is
     /// empty, lacks a column, has a prompt without its name, the same person twice in a
     /// variation, a variation without one of the groups or with other people than the
-    /// context's first.
+    /// context's first, or a question that cannot be put in its form.
     pub fn from_csv(path: &Path, races: [&str; 2]) -> Result<Self, StudyError> {
+        Self::from_csv_in(path, races, &Form::default())
+    }
+
+    /// The same, where rows that do not say how they are answered are answered in this form.
+    ///
+    /// # Errors
+    /// As [`from_csv`](Self::from_csv).
+    pub fn from_csv_in(path: &Path, races: [&str; 2], form: &Form) -> Result<Self, StudyError> {
         let Rows { sha256, rows } = Rows::<Row>::read(path, &NEEDED, "prompts")?;
         let races = races.map(str::to_owned);
         let mut set =
@@ -128,7 +149,7 @@ impl PromptSet {
             let several = levels
                 .get(&(row.scenario.clone(), row.variation.clone()))
                 .is_some_and(|levels| levels.len() > 1);
-            set.add(path, line, row, several)?;
+            set.add(path, line, row, several, form)?;
         }
         set.finish(path)?;
         Ok(set)
@@ -211,7 +232,14 @@ impl PromptSet {
         })
     }
 
-    fn add(&mut self, path: &Path, line: u64, row: Row, several_levels: bool) -> Result<(), StudyError> {
+    fn add(
+        &mut self,
+        path: &Path,
+        line: u64,
+        row: Row,
+        several_levels: bool,
+        form: &Form,
+    ) -> Result<(), StudyError> {
         let word = |e: bias_core::CoreError| bad(path, Some(line), e.to_string());
         let (context, group): (Context, Group) =
             (row.scenario.parse().map_err(word)?, row.name_group.parse().map_err(word)?);
@@ -225,6 +253,13 @@ impl PromptSet {
         };
         if row.name.trim().is_empty() || !row.prompt_text.contains(&row.name) {
             let reason = format!("the name `{}` does not occur in its prompt", row.name);
+            return Err(bad(path, Some(line), reason));
+        }
+        let form = Form::read(&row.answer_prefix, &row.choices, &row.better, row.raw, form)
+            .map_err(|reason| bad(path, Some(line), reason))?;
+        if form.choices.is_some() && row.higher_is_better == Some(false) {
+            let reason =
+                "`higher_is_better` says nothing about a choice; `better` names the favourable option";
             return Err(bad(path, Some(line), reason));
         }
         let name = if several_levels {
@@ -248,10 +283,14 @@ impl PromptSet {
         self.marked |= row.split.is_some();
         let split = row.split.unwrap_or(Split::Attribution);
         let at = own.variations.iter().position(|v| v.name == name).unwrap_or_else(|| {
-            own.variations.push(Variation { name, split, people: Vec::new() });
+            own.variations.push(Variation { name, form: form.clone(), split, people: Vec::new() });
             own.variations.len() - 1
         });
         let variation = &mut own.variations[at];
+        if variation.form != form {
+            let reason = "`answer_prefix`, `choices`, `better` or `raw` changes within the variation: everybody must be asked alike";
+            return Err(bad(path, Some(line), reason));
+        }
         if variation.split != split {
             return Err(bad(path, Some(line), "`split` changes within the variation"));
         }
@@ -339,6 +378,7 @@ impl PromptSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::Kind;
 
     fn read(csv: &str) -> Result<PromptSet, StudyError> {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -386,6 +426,34 @@ mod tests {
             let error = read(&(header.clone() + &text)).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn rows_say_how_they_are_answered() {
+        let header = HEADER.trim_end().to_owned() + ",answer_prefix,choices,better,raw\n";
+        let rows = |ending: &str| variation("salary", "clerk", "low").replace('\n', &format!(",{ending}\n"));
+        let form = |ending: &str| {
+            read(&(header.clone() + &rows(ending))).map(|set| set.contexts[0].variations[0].form.clone())
+        };
+        assert_eq!(form(",,,").unwrap(), Form::default());
+        let number = form("$,,,").unwrap();
+        assert_eq!((number.kind(), number.prefix.as_deref()), (Kind::Number, Some("$")));
+        let choice = form(",\"yes,Yes|no\",Yes,true").unwrap();
+        assert_eq!((choice.kind(), choice.raw, choice.choices.unwrap().better()), (Kind::Choice, true, 0));
+        for (ending, expected) in [
+            ("at 5 $,,,", "already holds a number"),
+            (",yes|no,maybe,", "none of them"),
+            (",yes|no,,", "`better`"),
+            (",,yes,", "`choices`"),
+            (",yes,yes,", "1 options"),
+            (",,,perhaps", "neither true nor false"),
+        ] {
+            let error = form(ending).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let mixed = rows("$,,,").replacen("$", "£", 1);
+        let error = read(&(header + &mixed)).unwrap_err().to_string();
+        assert!(error.contains("asked alike"), "{error}");
     }
 
     #[test]

@@ -116,6 +116,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         questions => questions(found),
         most => [MOST_ROWS, MOST_PAIRS],
         none_missing => NONE_MISSING,
+        choice => results.settings.choice.to_string(),
         legend => legend.collect::<Vec<_>>(),
         matrices => matrices(&main), other_matrices => matrices(&others),
         overlaps => overlaps(&main), other_overlaps => overlaps(&others),
@@ -125,7 +126,10 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         decoding => match results.settings.decoding {
             Decoding::Greedy => "the single most probable one".into(),
             Decoding::Sampled { samples, seed } => format!("sampled, {samples} per prompt (seed {seed})"),
-            Decoding::Exact { unexplored, .. } => format!("all, with their probability, but for {} at most", share(unexplored)),
+            Decoding::Exact { unexplored, tokens, .. } => format!(
+                "all, with their probability, but for {} at most; beyond {tokens} tokens for a prompt what is improbable is drawn",
+                share(unexplored)
+            ),
         },
     };
     Ok(environment.get_template("report.html")?.render(values)?)

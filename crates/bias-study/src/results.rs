@@ -9,10 +9,11 @@ use bias_metrics::{AnswerKind, EffectSize};
 use bias_model::{Decoding, Sampling};
 use serde::{Deserialize, Serialize};
 
-use crate::{Experiment, GroupDifferences, Significance};
+use crate::form::{ChoiceValue, Form, Kind};
+use crate::{Experiment, GroupDifferences, Plan, Significance};
 
 /// The value of `format` in files of this version.
-pub const FORMAT: &str = "bias-study/2";
+pub const FORMAT: &str = "bias-study/3";
 
 /// The quantiles that [`VariationBaseline::distribution`] holds.
 pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
@@ -32,6 +33,9 @@ pub struct Results {
     pub focus: [Context; 2],
     /// What was asked of it.
     pub experiments: Vec<Experiment>,
+    /// How much was tried.
+    #[serde(default)]
+    pub plan: Plan,
     /// The unpruned model, context by context.
     pub baseline: Vec<Baseline>,
     /// Perplexity of the unpruned model on neutral text, when there is such text.
@@ -89,6 +93,9 @@ pub struct ContextInfo {
     pub held_out_names: [usize; 2],
     /// A prompt as the model's user would write it.
     pub example: String,
+    /// How each variation is put and answered.
+    #[serde(default)]
+    pub forms: BTreeMap<String, Form>,
 }
 
 /// The settings that decide the numbers.
@@ -104,8 +111,9 @@ pub struct Settings {
     pub winsorise: [f64; 2],
     /// Tukey's multiplier in the inlier ratio.
     pub tukey_k: f64,
-    /// Whether the short form of the study was run.
-    pub quick: bool,
+    /// What a choice is worth.
+    #[serde(default)]
+    pub choice: ChoiceValue,
     /// How the next token is drawn; taken from the model when the study begins.
     #[serde(default)]
     pub sampling: Sampling,
@@ -149,11 +157,18 @@ pub struct Baseline {
     pub variations: Vec<VariationBaseline>,
     /// Share of each kind of answer, by group of names.
     pub answers: BTreeMap<Group, BTreeMap<AnswerKind, f64>>,
-    /// Share of answers that give no number: the first group's less the second's.
+    /// Share of answers that do not say what was asked (no number, none of the options): the first group's less the second's.
     #[serde(default)]
     pub no_number: Option<Estimate>,
+    /// Standard error of the mean signed SMD that is due to answers being drawn and not enumerated: part of what the interval over
+    /// names spans.
+    #[serde(default)]
+    pub error: Option<f64>,
     /// Mean probability of answers that were not followed.
     pub unexplored: f64,
+    /// Mean share of answers that was estimated by drawing; the others have their exact probability.
+    #[serde(default)]
+    pub estimated: f64,
     /// The smallest standardized mean difference that these names show in four of five cases, tested at the 5 % level in
     /// one variation; absent where names do not vary.
     #[serde(default)]
@@ -167,6 +182,9 @@ pub struct VariationBaseline {
     pub variation: String,
     /// Whether attribution sees it.
     pub split: Split,
+    /// What kind of answer was asked for, and so what the means are: numbers as they were said, or [`Settings::choice`].
+    #[serde(default)]
+    pub kind: Kind,
     /// Standardized mean difference; absent when one group's answers are never numbers.
     pub smd: Option<EffectSize>,
     /// Between what it must lie, whatever the answers that exact decoding left unexplored
@@ -175,6 +193,15 @@ pub struct VariationBaseline {
     pub bounds: Option<[f64; 2]>,
     /// Its 95 % interval over names.
     pub interval: Option<[f64; 2]>,
+    /// Its standard error that is due to answers being drawn and not enumerated; absent where there is no effect.
+    #[serde(default)]
+    pub error: Option<f64>,
+    /// Mean share of answers that was estimated by drawing.
+    #[serde(default)]
+    pub estimated: f64,
+    /// Share of each group's answers that say what was asked: numbers, or one of the options.
+    #[serde(default)]
+    pub answered: [Option<f64>; 2],
     /// How likely it is by chance; absent where there is no difference to test.
     #[serde(default)]
     pub significance: Option<Significance>,
@@ -299,6 +326,9 @@ pub struct Outcome {
     /// Mean probability of answers that were not followed; a damaged model scatters them.
     #[serde(default)]
     pub unexplored: f64,
+    /// Mean share of answers that was estimated by drawing.
+    #[serde(default)]
+    pub estimated: f64,
     /// Variations whose SMD could not be computed any more.
     pub degenerate: usize,
 }

@@ -1,6 +1,4 @@
-use bias_metrics::{
-    Arm, Design, MetricError, NameMoments, Permutation, Weighting, benjamini_hochberg, holm, smd,
-};
+use bias_metrics::{Arm, Design, MetricError, NameMoments, Permutation, benjamini_hochberg, holm, smd};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Measured;
@@ -20,13 +18,12 @@ pub struct Significance {
 pub(crate) fn significances(
     variations: &[&Measured],
     arms: &[Arm],
-    weighting: Weighting,
     seed: u64,
 ) -> Result<Vec<Option<Significance>>, MetricError> {
     let test = |own: &&Measured| {
         let relabelled = |arms: &[Arm]| {
             let moments = own.moments.iter().zip(arms).map(|(own, arm)| NameMoments { arm: *arm, ..*own });
-            smd(&moments.collect::<Vec<_>>(), weighting).ok()?.value()
+            smd(&moments.collect::<Vec<_>>(), own.weighting).ok()?.value()
         };
         Permutation::new(seed).test(arms, relabelled).ok().map(|found| found.p)
     };

@@ -26,6 +26,9 @@ pub(crate) const PURSUIT_BUDGET: f64 = 0.01;
 /// Shares of all heads that are pruned.
 const HEAD_BUDGETS: [f64; 2] = [0.04, 0.125];
 
+/// How often attention is measured at most.
+const HEAD_ROUNDS: usize = 12;
+
 /// Answers per prompt over which attention to the name is averaged.
 const HEAD_ANSWERS: usize = 3;
 
@@ -178,28 +181,32 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
     let mut budgets =
         HEAD_BUDGETS.map(|share| ((share * everyone.len() as f64).round() as usize).max(1)).to_vec();
     budgets.dedup();
-    let rounds = budgets.last().copied().unwrap_or(0);
+    let wanted = budgets.last().copied().unwrap_or(0);
     let middle = budgets.get(budgets.len() / 2).copied().unwrap_or(0);
+    // Of a model with hundreds of heads several at a time.
+    let at_once = wanted.div_ceil(HEAD_ROUNDS).max(1);
 
     let contrast = contrast.most_probable(HEAD_ANSWERS);
     let mut pruned = model.model().clone();
     let mut chosen: Vec<HeadId> = Vec::new();
-    for _ in 0..rounds {
+    while chosen.len() < wanted {
         let found = match HeadAttention.attribute(&pruned, &contrast) {
             Ok(found) => found,
             // Nothing but empty answers: nobody looks at a name.
             Err(AttribError::Probe(ProbeError::NoNameOrAnswer)) => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        let next = found.ranked().into_iter().find_map(|unit| match unit {
+        let open = found.ranked().into_iter().filter_map(|unit| match unit {
             Unit::Head(head) if !chosen.contains(head) => Some(*head),
             _ => None,
         });
-        let Some(head) = next else { break };
-        chosen.push(head);
+        let next: Vec<HeadId> = open.take(at_once.min(wanted - chosen.len())).collect();
+        if next.is_empty() {
+            break;
+        }
         // The rounds' own model is thrown away, so nothing needs to be undone.
-        let _ =
-            head_mask(&dims, &[head], HeadAblation::ZeroOutput)?.apply(&mut pruned, Intervention::Zero)?;
+        let _ = head_mask(&dims, &next, HeadAblation::ZeroOutput)?.apply(&mut pruned, Intervention::Zero)?;
+        chosen.extend(next);
     }
     let draw = derived_seed(seed, &format!("{trained_on:?} heads"));
     everyone.shuffle(&mut ChaCha8Rng::seed_from_u64(draw));

@@ -8,7 +8,6 @@ use bias_model::{Decoder, LanguageModel};
 use bias_probe::{HookedModel as _, Sequence, computed_in};
 use burn::tensor::DType;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use indicatif::ProgressBar;
 use sha2::{Digest as _, Sha256};
 
 use crate::asking::{Names, Place, Questionnaire};
@@ -21,7 +20,7 @@ use crate::methods::KnownGap;
 use crate::outcome::{Test, Tested, named, tests};
 use crate::parallel::in_parallel;
 use crate::perplexity::perplexity;
-use crate::progress::bar;
+use crate::progress::Progress;
 use crate::prompts::PromptSet;
 use crate::provenance::{Program, Run, hex, sha256_of_file};
 use crate::results::{Baseline, ModelInfo, Outcome, Results, Scope, Split, Strategy};
@@ -29,7 +28,7 @@ use crate::save::write;
 use crate::store::{PROMPTS, Piece, Store};
 use crate::strategies::Evidence;
 use crate::timing::{Phase, Timing, peak_memory};
-use crate::{Finding, Method, Provenance, Seen, StudyError, StudyOptions};
+use crate::{Finding, Method, Plan, Provenance, Seen, StudyError, StudyOptions};
 
 /// One model, one set of prompts: audits it, finds what carries the bias, prunes that,
 /// and audits again everywhere.
@@ -48,7 +47,7 @@ pub struct Study<'a, A: AutodiffBackend> {
     pub(crate) evidence: BTreeMap<Place, Evidence>,
     provenance: Provenance,
     measure: Measure,
-    questions: Questionnaire<'a>,
+    pub(crate) questions: Questionnaire<'a>,
     phases: Vec<Phase>,
     /// The unpruned model, once it was asked.
     reference: Option<Arc<Reference>>,
@@ -107,7 +106,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         options.settings.sampling = model.options().sampling;
         options.settings.max_new_tokens = model.options().max_new_tokens;
         model.options_mut().threads = options.threads.max(1);
-        let questions = Questionnaire::new(&model, prompts)?;
+        let questions = Questionnaire::new(&model, prompts, &options.settings)?;
         let measure = Measure::new(&options.settings)?;
         let neutral = options.neutral.iter().fold(Sha256::new(), |hash, text| {
             hash.chain_update((text.len() as u64).to_le_bytes()).chain_update(text)
@@ -194,11 +193,12 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// A failed forward pass.
     pub fn contrasts(&self, context: usize) -> Result<Vec<Contrast>, StudyError> {
         let places = self.prompts.places(context, |v| v.split == Split::Attribution);
-        let bar = bar("ask", places.len() as u64);
         let seen = self.prompts.attributed();
+        let progress = Progress::new("ask", "questions", self.questions.count(&places, seen));
         let (decoding, threads) = (self.options.settings.decoding, self.options.threads);
-        let answers = self.questions.ask(&self.model, &places, seen, decoding, threads, &bar)?;
-        bar.finish_and_clear();
+        let done = |questions| progress.done(questions);
+        let answers = self.questions.ask(&self.model, &places, seen, decoding, threads, &done)?;
+        progress.finish();
         Ok(answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect())
     }
 
@@ -290,6 +290,17 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         (share * self.model.model().dims().prunable_weights() as f64) as usize
     }
 
+    /// How much is tried.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        self.options.plan
+    }
+
+    /// Chooses how much is tried: what is done by then is kept and counts for any plan.
+    pub fn set_plan(&mut self, plan: Plan) {
+        self.options.plan = plan;
+    }
+
     /// The whole study; goes on with one that was begun in its folder.
     ///
     /// # Errors
@@ -301,7 +312,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         self.work()?;
         let started = Instant::now();
         let experiments = &self.options.experiments;
-        let results = assemble(self.prompts, &self.provenance, experiments, &self.store)?;
+        let results = assemble(self.prompts, &self.provenance, experiments, self.options.plan, &self.store)?;
         self.phase("statistics", started);
         Ok(results)
     }
@@ -321,20 +332,22 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         }
         let started = Instant::now();
         let contexts = &self.prompts.contexts;
-        let bar = bar("audit", contexts.iter().map(|own| own.variations.len() as u64).sum());
+        let all = |c: usize| self.prompts.places(c, |_| true);
+        let count = |c: usize| self.questions.count(&all(c), Names::Everybody);
+        let progress = Progress::new("audit", "questions", (0..contexts.len()).map(count).sum());
         for (c, own) in contexts.iter().enumerate() {
             let piece = Piece::Answers(&own.context);
             if self.store.has(&piece) {
-                bar.inc(own.variations.len() as u64);
+                progress.known(count(c));
                 continue;
             }
-            let places = self.prompts.places(c, |_| true);
             let (decoding, threads) = (self.options.settings.decoding, self.options.threads);
+            let done = |questions| progress.done(questions);
             let answers =
-                self.questions.ask(&self.model, &places, Names::Everybody, decoding, threads, &bar)?;
+                self.questions.ask(&self.model, &all(c), Names::Everybody, decoding, threads, &done)?;
             self.store.put(&piece, answers.into_values().collect::<Vec<_>>())?;
         }
-        bar.finish_and_clear();
+        progress.finish();
         self.keep_perplexity(None)?;
         let reference = Arc::new(Reference::read(&self.store, self.prompts, &self.measure)?);
         self.phase("audit", started);
@@ -395,11 +408,11 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let side_by_side = self.side_by_side().min(missing.len()).max(1);
         let threads = self.options.threads / side_by_side;
         in_parallel(side_by_side, &missing, |test| {
-            let hidden = ProgressBar::hidden();
             let answers =
-                self.questions.ask(&self.model, &test.places, names, decoding, threads.max(1), &hidden)?;
+                self.questions.ask(&self.model, &test.places, names, decoding, threads.max(1), &|_| {})?;
             let reduced = answers.into_iter().map(|(place, own)| {
-                self.measure.reduce(own.numbers(names), reference.fences[&place].as_ref())
+                let said = own.said(names, self.measure.sampled);
+                self.measure.reduce(said, reference.fences[&place].as_ref())
             });
             self.store.put(&piece(test), reduced.collect::<Result<Vec<_>, _>>()?)
         })?;

@@ -5,6 +5,7 @@ use comfy_table::{Cell, CellAlignment, Table};
 
 use crate::certainty::probability;
 use crate::findings::{Family, Findings, largest_differences};
+use crate::form::{ChoiceValue, Kind};
 use crate::questions::questions;
 use crate::results::{Estimate, Outcome, Results, Scope, Split, TrainedOn};
 use crate::{Significance, Timing};
@@ -173,8 +174,10 @@ fn baseline(found: &Findings) -> String {
 }
 
 fn variations(found: &Findings) -> String {
-    let header = ["context", "variation", "part", "SMD", "p", "Holm", "false discovery"];
-    let mut table = table(header, 3);
+    let header =
+        ["context", "variation", "part", "asked for", "SMD", "p", "Holm", "false discovery", "answered"];
+    let mut table = table(header, 4);
+    let choice = found.results.settings.choice;
     for own in &found.results.baseline {
         for v in largest_differences(own, MOST_VARIATIONS) {
             let effect = Estimate { value: v.effect().unwrap_or(f64::NAN), interval: v.interval };
@@ -183,14 +186,24 @@ fn variations(found: &Findings) -> String {
                 short(own.context.as_str(), 20),
                 short(&v.variation, 24),
                 if v.split == Split::HeldOut { "held out".into() } else { "attribution".into() },
+                asked_for(v.kind, choice),
                 signed_estimate(&effect),
                 p(|s| s.p),
                 p(|s| s.holm),
                 p(|s| s.false_discovery),
+                v.answered.map(|own| own.map_or(DASH.into(), share)).join(" / "),
             ]);
         }
     }
     table.to_string()
+}
+
+/// What kind of answer, and what its value is.
+pub(crate) fn asked_for(kind: Kind, choice: ChoiceValue) -> String {
+    match kind {
+        Kind::Free | Kind::Number => kind.to_string(),
+        Kind::Choice => format!("{kind}, {choice}"),
+    }
 }
 
 fn shortfalls(found: &Findings) -> String {

@@ -15,7 +15,7 @@ use crate::bundle::Found;
 use crate::experiment::{Job, What, jobs};
 use crate::outcome::tests;
 use crate::parallel::in_parallel;
-use crate::progress::bar;
+use crate::progress::Progress;
 use crate::results::{Split, Strategy, TrainedOn};
 use crate::store::Piece;
 use crate::strategies::{
@@ -33,18 +33,18 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let reference = self.reference()?;
         let shard = self.options.shard.unwrap_or(Shard::WHOLE);
         let provenance = self.provenance();
-        let all = jobs(self.prompts, provenance.settings.quick, &provenance.focus, &self.options.experiments);
+        let all = jobs(self.prompts, self.options.plan, &provenance.focus, &self.options.experiments);
         let own: Vec<Job> =
             all.into_iter().enumerate().filter(|(i, _)| shard.takes(*i)).map(|(_, job)| job).collect();
-        let bar = bar("find and try", own.len() as u64);
+        let progress = Progress::new("find and try", "steps", own.len());
         for job in &own {
             match job.what {
                 What::Alternative(alternative) => self.try_alternative(job, alternative, &reference)?,
                 _ => self.find_and_try(job, &reference)?,
             }
-            bar.inc(1);
+            progress.done(1);
         }
-        bar.finish_and_clear();
+        progress.finish();
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
     }
 
     /// The variations that something is made from.
-    fn places(&self, trained_on: &TrainedOn) -> Vec<Place> {
+    pub(crate) fn places(&self, trained_on: &TrainedOn) -> Vec<Place> {
         let of = |context: usize| self.prompts.places(context, |v| v.split == Split::Attribution);
         let all = 0..self.prompts.contexts.len();
         let named = |name: &bias_core::Context| self.prompts.index_of(name.as_str());
@@ -200,22 +200,9 @@ impl<A: AutodiffBackend> Study<'_, A> {
                 "head-attention" => Some(&own.budget) == middle.as_ref(),
                 _ => false,
             });
-        } else if self.options.settings.quick {
-            candidates.retain(|own| {
-                QUICK.contains(&(own.method.as_str(), own.budget.as_str())) || own.unit == UnitKind::Head
-            });
+        } else {
+            job.plan.keep(&mut candidates);
         }
         Ok(candidates)
     }
 }
-
-/// The masks of weights that the short form of the study tries.
-const QUICK: [(&str, &str); 7] = [
-    ("random", "as wanda 15%"),
-    ("wanda-b-a", "15%"),
-    ("wanda-a-b", "15%"),
-    ("signed-gap", "0.05%"),
-    ("signed-gap", "0.2%"),
-    ("random", "as signed gap 0.2%"),
-    ("gap-pursuit", "≤ 1%"),
-];

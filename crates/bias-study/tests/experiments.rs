@@ -9,7 +9,7 @@ use bias_core::ParamPath;
 use bias_mask::Mask;
 use bias_model::{HookedModel as _, LanguageModel, MaskTarget};
 use bias_study::{
-    Alternative, Experiment, Results, Scope, Settings, Study, StudyOptions, figures, report, tables,
+    Alternative, Experiment, Plan, Results, Scope, Settings, Study, StudyOptions, figures, report, tables,
 };
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
@@ -19,7 +19,8 @@ type B = Autodiff<Flex>;
 fn run(out: &Path) -> Results {
     let text = std::fs::read_to_string(fixture("emergent/neutral.txt")).unwrap();
     let options = StudyOptions {
-        settings: Settings { resamples: 50, quick: true, ..Settings::default() },
+        settings: Settings { resamples: 50, ..Settings::default() },
+        plan: Plan::Short,
         threads: 2,
         neutral: text.lines().take(10).map(str::to_owned).collect(),
         out: Some(out.into()),

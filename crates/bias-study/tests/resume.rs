@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use bias_model::LanguageModel;
 use bias_study::{
-    Experiment, FIGURES, Manifest, PromptSet, Settings, Shard, Study, StudyError, StudyOptions, figures,
-    merge, report, verify, write,
+    Experiment, FIGURES, Manifest, Plan, PromptSet, Settings, Shard, Study, StudyError, StudyOptions,
+    figures, merge, report, verify, write,
 };
 use burn::backend::{Autodiff, Flex};
 use rand::seq::SliceRandom as _;
@@ -21,7 +21,8 @@ type B = Autodiff<Flex>;
 
 fn options(out: &Path, shard: Option<Shard>) -> StudyOptions {
     StudyOptions {
-        settings: Settings { resamples: 50, quick: true, ..Settings::default() },
+        settings: Settings { resamples: 50, ..Settings::default() },
+        plan: Plan::Short,
         threads: 2,
         neutral: vec!["Yesterday the old man walked in the park.".into(), "The cat sleeps.".into()],
         out: Some(out.into()),

@@ -7,7 +7,7 @@ use bias_core::UnitKind;
 use bias_mask::Mask;
 use bias_model::{HookedModel as _, LanguageModel, LoadOptions, Precision};
 use bias_study::{
-    Baseline, Candidate, Finding, Method, Settings, Study, StudyError, StudyOptions, TrainedOn,
+    Baseline, Candidate, Finding, Method, Plan, Settings, Study, StudyError, StudyOptions, TrainedOn,
 };
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
@@ -28,7 +28,8 @@ fn find(precision: Precision) -> Found {
     let model = LanguageModel::load_with(&fixture("emergent"), &options, &Default::default()).unwrap();
     let prompts = prompts(2, [3, 3]);
     let options = StudyOptions {
-        settings: Settings { resamples: 50, quick: true, ..Settings::default() },
+        settings: Settings { resamples: 50, ..Settings::default() },
+        plan: Plan::Short,
         threads: 2,
         ..StudyOptions::default()
     };

@@ -118,6 +118,27 @@ impl ChatTemplate {
         program.run(&self.environment, variables).map_err(error)
     }
 
+    /// The text of a conversation up to the end of its last message, for the model to go on with that: what
+    /// transformers' `continue_final_message` gives.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render); [`ModelError::Continuation`] where the template does not show the last message.
+    pub fn continued(&self, messages: &[Message]) -> Result<String, ModelError> {
+        // Transformers' own, space included: templates that trim messages are told by it.
+        const MARK: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
+        let refused = || ModelError::Continuation { path: self.path.clone() };
+        let mut messages = messages.to_vec();
+        let last = messages.last_mut().ok_or_else(refused)?;
+        let content = std::mem::take(&mut last.content);
+        last.content = format!("{content}{MARK}");
+        let mut text = self.render(&messages, false)?;
+        let end =
+            text.rfind(MARK.trim_end()).filter(|_| text.contains(content.trim())).ok_or_else(refused)?;
+        let trimmed = !text[end..].starts_with(MARK);
+        text.truncate(if trimmed { text[..end].trim_end().len() } else { end });
+        Ok(text)
+    }
+
     fn variables(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Value, Error> {
         let now = self.now.unwrap_or_else(dates::now);
         let pairs = |m: &Message| {

@@ -84,7 +84,7 @@ pub(crate) fn kinds_of(found: &Findings, own: &Baseline) -> Vec<Kind> {
     }
     let numberless: Vec<_> = shares
         .into_iter()
-        .filter(|(kind, _)| !matches!(kind, AnswerKind::Number | AnswerKind::Range))
+        .filter(|(kind, _)| !matches!(kind, AnswerKind::Number | AnswerKind::Range | AnswerKind::Option))
         .collect();
     let all = numberless.iter().fold([0.0; 2], |[a, b], (_, [c, d])| [a + c, b + d]);
     let known = |[a, b]: [f64; 2]| Estimate { value: a - b, interval: None };
@@ -106,7 +106,7 @@ pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
             let line = Line::new().context(&own.context).text(&said).number(a).number(b);
             sheet.push(line.estimate(&kind.difference));
             let label = match kind.kind {
-                None => format!("{}: without a number", short(own.context.as_str(), 20)),
+                None => format!("{}: not what was asked for", short(own.context.as_str(), 20)),
                 Some(kind) => format!("of these: {kind}"),
             };
             let mark = |value, shape, colour| Mark { value, interval: None, shape, colour };

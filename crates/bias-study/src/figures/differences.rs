@@ -4,10 +4,11 @@ use crate::certainty::probability;
 use crate::charts::{self, Axis, BLUE, GREY, INK, Mark, ORANGE, Row, Shape};
 use crate::figures::{Plate, file_name};
 use crate::findings::{Findings, largest_differences};
+use crate::form::{ChoiceValue, Kind};
 use crate::report::ReportError;
 use crate::results::{Baseline, Estimate, Split, VariationBaseline};
 use crate::sheet::{Line, Sheet};
-use crate::tables::{estimate, fixed, short, signed};
+use crate::tables::{asked_for, estimate, fixed, short, signed};
 
 /// A drawing shows no more variations than this, the largest differences; its CSV has all.
 pub(crate) const MOST_ROWS: usize = 40;
@@ -29,7 +30,7 @@ pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
         let name = file_name("smd", i, own.context.as_str());
         Ok(Plate {
             drawing: Some(charts::dots(&title, rows, axis)?),
-            csv: forest_csv(own).csv(&name)?,
+            csv: forest_csv(own, found.results.settings.choice).csv(&name)?,
             key: vec![
                 ("● attribution sees it".into(), BLUE),
                 ("○ held out".into(), ORANGE),
@@ -51,11 +52,11 @@ fn forest_rows(own: &Baseline) -> Vec<Row> {
         let holm = v.significance.map(|s| s.holm);
         let star = if holm.is_some_and(|p| p < crate::significance::ALPHA) { "*" } else { "" };
         let notes = vec![signed(value), probability(v.significance.map(|s| s.p)), probability(holm) + star];
-        Row {
-            label: v.variation.clone(),
-            marks: vec![Mark { value, interval: v.interval, shape, colour }],
-            notes,
-        }
+        let label = match v.kind {
+            Kind::Free => v.variation.clone(),
+            Kind::Number | Kind::Choice => format!("{} ({})", v.variation, v.kind),
+        };
+        Row { label, marks: vec![Mark { value, interval: v.interval, shape, colour }], notes }
     };
     let summary = |label: &str, e: &Estimate, said: String| Row {
         label: label.into(),
@@ -68,7 +69,7 @@ fn forest_rows(own: &Baseline) -> Vec<Row> {
     rows
 }
 
-fn forest_csv(own: &Baseline) -> Sheet {
+fn forest_csv(own: &Baseline, choice: ChoiceValue) -> Sheet {
     let mut sheet = Sheet::new(&[
         "context",
         "row",
@@ -82,6 +83,11 @@ fn forest_csv(own: &Baseline) -> Sheet {
         "false_discovery",
         "mean_first",
         "mean_second",
+        "asked_for",
+        "error",
+        "estimated",
+        "answered_first",
+        "answered_second",
     ]);
     for v in &own.variations {
         let [a, b] = v.means;
@@ -89,11 +95,14 @@ fn forest_csv(own: &Baseline) -> Sheet {
         let line = line.text(part(v.split)).number(v.effect()).interval(v.interval);
         let s = v.significance;
         let line = line.number(s.map(|s| s.p)).number(s.map(|s| s.holm)).number(s.map(|s| s.false_discovery));
-        sheet.push(line.number(a).number(b));
+        let line = line.number(a).number(b).text(&asked_for(v.kind, choice)).number(v.error);
+        let [a, b] = v.answered;
+        sheet.push(line.number(v.estimated).number(a).number(b));
     }
     for (row, e) in [("mean_smd", &own.signed), ("mean_abs_smd", &own.bias)] {
         let line = Line::new().context(&own.context).text(row).text("").text("").estimate(e);
-        sheet.push(line.number(None).number(None).number(None).number(None).number(None));
+        let line = line.number(None).number(None).number(None).number(None).number(None).text("");
+        sheet.push(line.number(None).number(None).number(None).number(None));
     }
     sheet
 }

@@ -63,11 +63,11 @@ pub fn results(first: &str) -> Results {
         })
     };
     let results = json!({
-        "format": "bias-study/2",
+        "format": "bias-study/3",
         "model": { "name": first, "fingerprint": "ab", "dims": {
             "layers": 2, "d_model": 4, "heads": 2, "kv_heads": 1, "d_head": 2, "d_mlp": 8, "vocab": 16 } },
         "prompts": { "sha256": "cd", "races": ["white", "black"], "contexts": contexts.iter().map(info).collect::<Vec<_>>() },
-        "settings": { "seed": 0, "decoding": "greedy", "resamples": 2000, "winsorise": [0.01, 0.99], "tukey_k": 1.5, "quick": true },
+        "settings": { "seed": 0, "decoding": "greedy", "resamples": 2000, "winsorise": [0.01, 0.99], "tukey_k": 1.5 },
         "focus": contexts,
         "experiments": ["transfer"],
         "baseline": contexts.iter().map(baseline).collect::<Vec<_>>(),

@@ -1,0 +1,42 @@
+//! What a model is asked, and in which form it answers.
+//!
+//! | module | what for |
+//! |---|---|
+//! | number | [`NumberGrammar`]: which tokens go on spelling a number |
+//! | options | [`Choices`], [`Word`]: what can be chosen |
+
+mod number;
+mod options;
+
+use std::sync::Arc;
+
+use bias_probe::Sequence;
+
+pub use self::number::NumberGrammar;
+pub(crate) use self::number::State;
+pub(crate) use self::options::told_apart;
+pub use self::options::{Choices, Word};
+
+/// A prompt, and how it is answered.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// All up to where the model goes on, with the name's tokens marked.
+    pub prompt: Sequence,
+    /// How it is answered.
+    pub kind: QuestionKind,
+    /// Questions of one stream draw with the same random numbers: what they share lowers the variance of the
+    /// differences between their answers.
+    pub stream: u64,
+}
+
+/// How a question is answered.
+#[derive(Debug, Clone)]
+pub enum QuestionKind {
+    /// In any words, up to a token that ends the answer.
+    Free,
+    /// By a number: only tokens that go on with one are followed, and whatever else comes ends it. An
+    /// answer without tokens is that none was begun.
+    Number(Arc<NumberGrammar>),
+    /// By one of these words. An answer without tokens is whatever else might be said.
+    Choice(Arc<[Word]>),
+}

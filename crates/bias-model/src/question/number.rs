@@ -1,0 +1,224 @@
+use std::collections::{BTreeMap, HashMap};
+
+use bias_core::TokenSet;
+
+use crate::{ModelError, TextCodec};
+
+/// Which tokens go on spelling a number, for a tokenizer of any kind: one digit a token, up to three, digits behind a
+/// space, or single bytes.
+///
+/// A number is digits, in groups of three behind commas or not, with a decimal part and a magnitude (`k`, `K`, `M`, `bn`,
+/// *hundred*, *thousand*, *million*, *billion*, *trillion*) if it likes, and a currency sign before it:
+/// `50,000`, ` $1.5 million`, `85k`. What has been said so far is *begun* with the first digit. A token goes on if it can
+/// lead to such a text; whatever other token comes ends it, and what was said by then counts: `85.` is
+/// 85, and so is `85 m` before *onths*.
+#[derive(Debug)]
+pub struct NumberGrammar {
+    texts: HashMap<u32, Box<str>>,
+    sets: HashMap<State, TokenSet>,
+}
+
+/// A currency sign that may stand before the digits.
+const CURRENCIES: [char; 3] = ['$', '€', '£'];
+const MAGNITUDES: [&str; 9] = ["k", "K", "M", "bn", "hundred", "thousand", "million", "billion", "trillion"];
+/// Digits before the decimal point; more are no amount of anything.
+const DIGITS: u8 = 15;
+/// Groups of three behind a comma: as many as those digits have room for.
+const GROUPS: u8 = 4;
+
+/// How far a number is spelt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// Nothing yet.
+    Start,
+    /// A space before it.
+    Space,
+    /// A currency sign.
+    Currency,
+    /// And a space behind that.
+    CurrencySpace,
+    /// So many digits without a comma.
+    Digits(u8),
+    /// A comma for the so-manieth time, and so many digits behind it.
+    Group(u8, u8),
+    /// A decimal point, and perhaps digits behind it.
+    Point(bool),
+    /// A space behind the digits.
+    Gap,
+    /// The beginning of magnitude `.0` up to byte `.1`; of several that begin alike the first.
+    Magnitude(u8, u8),
+}
+
+impl State {
+    /// Whether a digit was said.
+    pub(crate) fn begun(self) -> bool {
+        !matches!(self, Self::Start | Self::Space | Self::Currency | Self::CurrencySpace)
+    }
+
+    fn step(self, c: char) -> Option<Self> {
+        let digit = c.is_ascii_digit();
+        let whole = matches!(self, Self::Digits(_) | Self::Group(_, 3));
+        match (self, c) {
+            (Self::Start | Self::Space | Self::Currency | Self::CurrencySpace, _) if digit => {
+                Some(Self::Digits(1))
+            }
+            (Self::Start, ' ') => Some(Self::Space),
+            (Self::Start | Self::Space, _) if CURRENCIES.contains(&c) => Some(Self::Currency),
+            (Self::Currency, ' ') => Some(Self::CurrencySpace),
+            (Self::Digits(n), _) if digit => (n < DIGITS).then_some(Self::Digits(n + 1)),
+            (Self::Digits(n), ',') => (n <= 3).then_some(Self::Group(1, 0)),
+            (Self::Group(g, n), _) if digit => (n < 3).then_some(Self::Group(g, n + 1)),
+            (Self::Group(g, 3), ',') => (g < GROUPS).then_some(Self::Group(g + 1, 0)),
+            (_, '.') if whole => Some(Self::Point(false)),
+            (Self::Point(_), _) if digit => Some(Self::Point(true)),
+            (_, ' ') if whole || self == Self::Point(true) => Some(Self::Gap),
+            (Self::Magnitude(m, at), _) => magnitude(Some((m, at)), c),
+            _ if whole || matches!(self, Self::Point(true) | Self::Gap) => magnitude(None, c),
+            _ => None,
+        }
+    }
+
+    fn follow(self, text: &str) -> Option<Self> {
+        text.chars().try_fold(self, Self::step)
+    }
+}
+
+/// A magnitude's beginning with one more letter.
+fn magnitude(before: Option<(u8, u8)>, c: char) -> Option<State> {
+    let (word, at) = before.unwrap_or((0, 0));
+    let known = MAGNITUDES.get(usize::from(word))?.get(..usize::from(at))?;
+    let longer = format!("{known}{c}");
+    let found = MAGNITUDES.iter().position(|word| word.starts_with(&longer))?;
+    Some(State::Magnitude(found as u8, at + 1))
+}
+
+impl NumberGrammar {
+    /// For the tokens of a tokenizer.
+    ///
+    /// # Errors
+    /// [`ModelError::NoDigits`] for a tokenizer that has none.
+    pub fn new(text: &TextCodec) -> Result<Self, ModelError> {
+        let spells = |own: &str| {
+            let letter = |c: char| MAGNITUDES.iter().any(|word| word.contains(c));
+            let known =
+                |c: char| c.is_ascii_digit() || " .,".contains(c) || CURRENCIES.contains(&c) || letter(c);
+            !own.is_empty() && own.chars().all(known)
+        };
+        let texts: BTreeMap<u32, Box<str>> = text
+            .token_texts()
+            .into_iter()
+            .filter(|(_, own)| spells(own))
+            .map(|(id, own)| (id, own.into()))
+            .collect();
+        let (mut sets, mut open) = (HashMap::new(), vec![State::Start]);
+        while let Some(state) = open.pop() {
+            if sets.contains_key(&state) {
+                continue;
+            }
+            let next = texts.iter().filter_map(|(id, own)| Some((*id, state.follow(own)?)));
+            let next: Vec<(u32, State)> = next.collect();
+            sets.insert(state, next.iter().map(|(id, _)| *id).collect());
+            open.extend(next.into_iter().map(|(_, state)| state));
+        }
+        if !sets.keys().any(|state| state.begun()) {
+            return Err(ModelError::NoDigits { path: text.tokenizer_file().into() });
+        }
+        Ok(Self { texts: texts.into_iter().collect(), sets })
+    }
+
+    /// Where a token leads, if it goes on.
+    pub(crate) fn step(&self, state: State, token: u32) -> Option<State> {
+        state.follow(self.texts.get(&token)?)
+    }
+
+    pub(crate) fn going_on(&self, state: State) -> &TokenSet {
+        // Every state that can be reached has been.
+        &self.sets[&state]
+    }
+
+    /// The tokens that go on behind these, which must spell the beginning of a number themselves: none where they do not.
+    #[must_use]
+    pub fn until(&self, tokens: &[u32]) -> Option<TokenSet> {
+        let state = tokens.iter().try_fold(State::Start, |state, token| self.step(state, *token))?;
+        self.sets.get(&state).cloned()
+    }
+
+    /// Whether a text holds a digit, and so a number already.
+    #[must_use]
+    pub fn is_begun_by(text: &str) -> bool {
+        text.chars().any(char::is_numeric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn viable(text: &str) -> bool {
+        State::Start.follow(text).is_some()
+    }
+
+    #[test]
+    fn numbers_are_spelt_from_left_to_right() {
+        for whole in [
+            "5",
+            " 50,000",
+            "$1.5 million",
+            " $ 1,234,567.89",
+            "85k",
+            "85K",
+            "2 M",
+            "3bn",
+            "12 thousand",
+            "007",
+            "€20",
+            "100000000000000",
+            "1,000,000,000,000 trillion",
+            "2 hundred",
+        ] {
+            for (end, _) in whole.char_indices() {
+                assert!(viable(&whole[..end]), "{whole} up to {end}");
+            }
+            assert!(viable(whole), "{whole}");
+            assert!(State::Start.follow(whole).unwrap().begun());
+        }
+        for broken in [
+            "a",
+            "$$",
+            "  5",
+            "1,5,",
+            "1234,",
+            "1,2345",
+            "1..",
+            "1.,",
+            "1. 5",
+            "5  k",
+            "5kk",
+            "5 to",
+            "5-",
+            "%",
+            "5m",
+            "1.k",
+            "$k",
+            "5 millions",
+            "1,00 ",
+            "1234567890123456",
+            ",5",
+            ".5",
+            "\n5",
+            "5\n",
+        ] {
+            assert!(!viable(broken), "{broken}");
+        }
+        assert!(!State::Start.follow("$ ").unwrap().begun());
+    }
+
+    #[test]
+    fn magnitudes_that_begin_alike_are_followed_together() {
+        for word in MAGNITUDES {
+            assert!(viable(&format!("1 {word}")), "{word}");
+        }
+        assert!(viable("1 b") && viable("1 bi") && viable("1 bn") && viable("1 t") && viable("1 tr"));
+        assert!(!viable("1 bin") && !viable("1 tho u") && !viable("1 killion"));
+    }
+}

@@ -1,0 +1,296 @@
+//! Choices, numbers and begun answers against PyTorch, transformers and brute force (`fixtures/questions`).
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bias_metrics::parse_answer;
+use bias_model::{
+    Answers, Asked, ChatTemplate, Choices, Decoding, LanguageModel, Message, NumberGrammar, Question,
+    QuestionKind, Sampling, SpecialTokens,
+};
+use burn::backend::Flex;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+type Model = LanguageModel<Flex>;
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
+fn cases<T: DeserializeOwned>(name: &str) -> Vec<T> {
+    let path = fixtures().join("questions").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn load(models: &mut BTreeMap<String, Model>, name: &str) -> String {
+    let folder = [fixtures(), fixtures().join("questions")].map(|own| own.join(name));
+    let folder = folder.iter().find(|own| own.is_dir()).unwrap();
+    models.entry(name.into()).or_insert_with(|| Model::load(folder, &Default::default()).unwrap());
+    name.into()
+}
+
+fn begun(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    model: String,
+    prompt: String,
+    answer_prefix: String,
+    choices: String,
+    better: String,
+    raw: bool,
+    ids: Vec<u32>,
+    words: Vec<ChoiceWord>,
+    log_odds: f64,
+    log_odds_per_token: f64,
+    mass: f64,
+}
+
+#[derive(Deserialize)]
+struct ChoiceWord {
+    word: String,
+    option: usize,
+    ids: Vec<u32>,
+    log_prob: f64,
+}
+
+/// The name is nothing that these cases are about: any word of the prompt.
+fn a_word(prompt: &str) -> &str {
+    prompt.split_whitespace().next().unwrap()
+}
+
+#[test]
+fn choices_are_as_probable_as_pytorch_says() {
+    let mut models = BTreeMap::new();
+    let (mut seen, mut refused, mut worst) = (0, 0, 0f64);
+    for case in cases::<Choice>("choice.json") {
+        let name = load(&mut models, &case.model);
+        let model = &models[&name];
+        let asked = Asked {
+            message: &case.prompt,
+            name: a_word(&case.prompt),
+            prefix: begun(&case.answer_prefix),
+            raw: case.raw,
+        };
+        let choices = Choices::parse(&case.choices, &case.better).unwrap();
+        let found = model.text().choice(&asked, &choices);
+        // Where one word begins with another of the other option, the reference counts both; here that is refused.
+        let overlaps = |a: &ChoiceWord, b: &ChoiceWord| a.option != b.option && b.ids.starts_with(&a.ids);
+        if case.words.iter().any(|a| case.words.iter().any(|b| overlaps(a, b))) {
+            assert!(found.unwrap_err().to_string().contains("cannot tell"));
+            refused += 1;
+            continue;
+        }
+        let (prompt, words) = found.unwrap();
+        assert_eq!(prompt.tokens(), case.ids, "{}", case.prompt);
+        for word in &words {
+            let own = case.words.iter().find(|own| own.word == word.text).unwrap();
+            assert_eq!((&word.tokens, word.option), (&own.ids, own.option), "{}: {}", case.prompt, word.text);
+        }
+        let question = Question { prompt, kind: QuestionKind::Choice(words.clone().into()), stream: 0 };
+        let answers = model.ask(&[question], Decoding::Greedy).unwrap().remove(0);
+        let (other, chosen) = answers.answers.split_last().unwrap();
+        for (word, answer) in words.iter().zip(chosen) {
+            let own = case.words.iter().find(|own| own.word == word.text).unwrap();
+            worst = worst.max((answer.weight.ln() - own.log_prob).abs());
+        }
+        if words.len() < case.words.len() {
+            // A word that goes on with another of its own option is counted with it.
+            continue;
+        }
+        let side = |better: bool, power: &dyn Fn(usize) -> f64| -> f64 {
+            let own =
+                words.iter().zip(chosen).filter(|(word, _)| (word.option == choices.better()) == better);
+            own.map(|(word, answer)| answer.weight.powf(power(word.tokens.len()))).sum()
+        };
+        let odds = |power: &dyn Fn(usize) -> f64| (side(true, power) / side(false, power)).ln();
+        assert!((odds(&|_| 1.0) - case.log_odds).abs() < 2e-5, "{}", case.prompt);
+        assert!((odds(&|n| 1.0 / n as f64) - case.log_odds_per_token).abs() < 2e-5, "{}", case.prompt);
+        assert!((1.0 - other.weight - case.mass).abs() < 2e-5, "{}", case.prompt);
+        seen += 1;
+    }
+    println!("{seen} choices, {refused} refused; log-probabilities off by {worst:.1e} at most");
+    assert!(seen > 5 && worst < 2e-5, "{seen} cases, off by {worst}");
+}
+
+#[derive(Deserialize)]
+struct Number {
+    model: String,
+    prompt: String,
+    answer_prefix: String,
+    raw: bool,
+    ids: Vec<u32>,
+    new_tokens: usize,
+    temperature: f64,
+    number: f64,
+    mean: f64,
+    texts: Vec<(String, f64, f64, Option<f64>)>,
+    sampled: Sampled,
+}
+
+#[derive(Deserialize)]
+struct Sampled {
+    mean_log10: f64,
+    error_log10: f64,
+}
+
+#[test]
+fn numbers_are_distributed_as_brute_force_says() {
+    let mut models = BTreeMap::new();
+    let (mut seen, mut worst) = (0, 0f64);
+    for case in cases::<Number>("number.json") {
+        let name = load(&mut models, &case.model);
+        let model = models.get_mut(&name).unwrap();
+        model.options_mut().max_new_tokens = case.new_tokens;
+        model.options_mut().sampling = Sampling::default().with_temperature(case.temperature).unwrap();
+        let asked = Asked {
+            message: &case.prompt,
+            name: a_word(&case.prompt),
+            prefix: begun(&case.answer_prefix),
+            raw: case.raw,
+        };
+        let prompt = model.text().question(&asked).unwrap();
+        assert_eq!(prompt.tokens(), case.ids, "{}", case.prompt);
+        let grammar = Arc::new(NumberGrammar::new(model.text()).unwrap());
+        let question =
+            |stream| Question { prompt: prompt.clone(), kind: QuestionKind::Number(grammar.clone()), stream };
+        let ask = |decoding| model.ask(&[question(3)], decoding).unwrap().remove(0);
+        let found = ask(Decoding::Exact { unexplored: 1e-7, tokens: usize::MAX, seed: 0 });
+        let mut texts: BTreeMap<String, [f64; 2]> = BTreeMap::new();
+        let (mut number, mut sum) = (0.0, 0.0);
+        for answer in &found.answers {
+            let own = texts.entry(answer.text.trim_start().to_owned()).or_default();
+            own[usize::from(!answer.finished)] += answer.weight;
+            if let Some(value) = parse_answer(&answer.text).value {
+                number += answer.weight;
+                sum += answer.weight * value;
+            }
+            // What would go on is what the reference would have followed.
+            assert!(!answer.finished || grammar.until(&answer.tokens).is_some(), "{:?}", answer.text);
+        }
+        let mut expected: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
+        for (text, ended, cut, value) in &case.texts {
+            let own = expected.entry(text.trim_start()).or_default();
+            (own[0], own[1]) = (own[0] + ended, own[1] + cut);
+            // Half a group of thousands (`5,0`) can be read in more than one way, and counts as unread here.
+            let half = text.rsplit_once(',').is_some_and(|(_, rest)| !rest.is_empty() && rest.len() < 3);
+            if !half {
+                assert_eq!(parse_answer(text).value, *value, "{text:?}");
+            }
+        }
+        for (text, [ended, cut]) in expected {
+            let own = texts.get(text).copied().unwrap_or_default();
+            worst = worst.max((own[0] - ended).abs()).max((own[1] - cut).abs());
+            assert!(worst < 1e-5, "{} {text:?}: {own:?} and {ended}, {cut}", case.model);
+        }
+        let mean = sum / number;
+        let close = |a: f64, b: f64, relative: f64| (a - b).abs() <= relative * b.abs().max(1e-9);
+        let halves = case.texts.iter().filter(|(_, _, _, value)| value.is_some());
+        let unread: f64 = halves.filter(|t| parse_answer(&t.0).value.is_none()).map(|t| t.1 + t.2).sum();
+        assert!((number + unread - case.number).abs() < 1e-4, "{}: {number} and {}", case.model, case.number);
+        if unread < 1e-6 {
+            assert!(close(mean, case.mean, 2e-2), "{}: mean {mean} and {}", case.model, case.mean);
+        }
+        // 10,000 samples of PyTorch's, and as many of ours. Means have tails too heavy to compare: their logarithms have not.
+        let log = |value: f64| value.max(1.0).log10();
+        let logs = |of: &Answers| -> f64 {
+            let own = of.answers.iter().filter_map(|a| Some((parse_answer(&a.text).value?, a.weight)));
+            let (sum, all) = own.fold((0.0, 0.0), |(sum, all), (v, w)| (sum + w * log(v), all + w));
+            sum / all
+        };
+        if unread < 1e-6 {
+            assert!(
+                (logs(&found) - case.sampled.mean_log10).abs() < 5.0 * case.sampled.error_log10,
+                "{}",
+                case.model
+            );
+        }
+        let own = ask(Decoding::Sampled { samples: 10_000, seed: 1 });
+        let drawn: f64 =
+            own.answers.iter().filter(|a| parse_answer(&a.text).value.is_some()).map(|a| a.weight).sum();
+        let error = (number * (1.0 - number) / 10_000.0).sqrt();
+        assert!(
+            (drawn / 10_000.0 - number).abs() < 5.0 * error + 1e-9,
+            "{}: {drawn} of {number}",
+            case.model
+        );
+        seen += 1;
+    }
+    println!("{seen} distributions; probabilities off by {worst:.1e} at most");
+    assert!(seen > 5);
+}
+
+#[derive(Deserialize)]
+struct Rendering {
+    template: String,
+    bos_token: Option<String>,
+    eos_token: Option<String>,
+    messages: Vec<Written>,
+    rendered: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    role: String,
+    content: String,
+}
+
+#[test]
+fn answers_are_begun_as_transformers_begins_them() {
+    let (mut seen, mut refused) = (0, 0);
+    for case in cases::<Rendering>("rendering.json") {
+        let file = fixtures().join("chat/templates").join(&case.template);
+        let source = if Path::new(&file).is_file() {
+            std::fs::read_to_string(file).unwrap()
+        } else {
+            case.template.clone()
+        };
+        let mut tokens = SpecialTokens::default();
+        if let Some(bos) = &case.bos_token {
+            tokens = tokens.bos(bos.clone());
+        }
+        if let Some(eos) = &case.eos_token {
+            tokens = tokens.eos(eos.clone());
+        }
+        let template = ChatTemplate::new(&source, tokens).unwrap().on(bias_model::Date::MIN);
+        let messages: Vec<Message> =
+            case.messages.iter().map(|m| Message::new(m.role.clone(), m.content.clone())).collect();
+        match (template.continued(&messages), case.rendered) {
+            (Ok(own), Some(expected)) => assert_eq!(own, expected, "{}", case.template),
+            (Err(_), None) => refused += 1,
+            (own, expected) => panic!("{}: {own:?} and {expected:?}", case.template),
+        }
+        seen += 1;
+    }
+    println!("{seen} begun answers, {refused} refused by both");
+    assert!(seen > 5);
+}
+
+#[test]
+fn a_tokenizer_without_digits_cannot_be_asked_for_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = fixtures().join("golden/gqa_sharded");
+    for file in std::fs::read_dir(&from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    let path = folder.path().join("tokenizer.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let vocab = json["model"]["vocab"].as_object_mut().unwrap();
+    let digits: Vec<String> =
+        vocab.keys().filter(|token| token.chars().any(|c| c.is_ascii_digit())).cloned().collect();
+    for (i, token) in digits.iter().enumerate() {
+        let id = vocab.remove(token).unwrap();
+        vocab.insert(format!("word{}", char::from(b'a' + i as u8)), id);
+    }
+    std::fs::write(&path, json.to_string()).unwrap();
+    let text = bias_model::TextCodec::from_folder(folder.path()).unwrap();
+    let error = NumberGrammar::new(&text).unwrap_err().to_string();
+    assert!(error.contains("no token is a digit"), "{error}");
+}
