@@ -6,9 +6,10 @@ use tokenizers::Tokenizer;
 
 use crate::ModelError;
 use crate::chat::{ChatTemplate, Message};
+use crate::gguf::{self, Gguf};
 use crate::spans::Spans;
 
-/// A folder's tokenizer and chat template: text to tokens with roles, and back.
+/// A model's tokenizer and chat template: text to tokens with roles, and back.
 #[derive(Debug)]
 pub struct TextCodec {
     tokenizer: Tokenizer,
@@ -25,11 +26,17 @@ impl TextCodec {
     }
 
     /// Reads `tokenizer.json`, and the folder's [chat template](ChatTemplate::from_folder) if
-    /// it has one.
+    /// it has one; or both from a GGUF file.
     ///
     /// # Errors
     /// Missing or malformed files, a chat template that does not parse.
     pub fn from_folder(folder: &Path) -> Result<Self, ModelError> {
+        if gguf::is_file(folder) {
+            let gguf = Gguf::open(folder)?;
+            let vocabulary = gguf.vocabulary()?;
+            let (template, tokenizer) = (gguf.chat_template(&vocabulary)?, vocabulary.tokenizer);
+            return Ok(Self { tokenizer, tokenizer_path: folder.into(), template, system: None });
+        }
         let tokenizer_path = folder.join("tokenizer.json");
         if !tokenizer_path.exists() {
             return Err(ModelError::Read {
