@@ -21,37 +21,54 @@ pub(super) fn settings(
         config.push(("partial_rotary_factor", json!(share(turned, d_head))));
     }
     let original = settings.size("rope.scaling.original_context_length")?;
-    // As files older than the key for the kind say it.
-    let linear = settings.number("rope.scale_linear")?.filter(|scale| *scale != 0.0 && *scale != 1.0);
-    let kind = settings.text("rope.scaling.type")?.unwrap_or("none");
-    let kind = if linear.is_some() && kind == "none" { "linear" } else { kind };
-    let factor = settings.number("rope.scaling.factor")?.or(linear);
+    // The older key, and older files, which do not say of what kind a factor is.
+    let factor = settings.number("rope.scaling.factor")?.or(settings.number("rope.scale_linear")?);
+    let factor = factor.filter(|factor| *factor != 0.0);
+    let kind = settings.text("rope.scaling.type")?;
+    let kind = kind.unwrap_or(if factor.is_some_and(|f| f != 1.0) { "linear" } else { "none" });
     let attention = settings.number("rope.scaling.attn_factor")?;
+    let refuse = |name, value: Value, reason| Err(settings.refuse(name, &value, reason));
     let pairs = turned / 2;
-    let scaling = match (settings.architecture, kind) {
-        (Architecture::Phi3, "none" | "longrope") => {
+    let long = match settings.architecture {
+        Architecture::Phi3 => {
             config.extend(original.map(|own| ("original_max_position_embeddings", own.into())));
             let of = |length: &str| factors(settings, &format!("rope_factors_{length}.weight"), pairs);
             match (of("short")?, of("long")?) {
-                (Some(short), Some(long)) => Some(long_rope(&short, &long, attention, None)),
-                (None, None) if kind == "none" => None,
+                (Some(short), Some(long)) => Some((short, long)),
+                (None, None) => None,
                 _ => {
-                    let reason = "the tensors rope_factors_short and rope_factors_long must be there";
-                    return Err(settings.refuse("rope.scaling.type", &kind.into(), reason));
+                    return Err(settings
+                        .gguf
+                        .damaged("of rope_factors_short and rope_factors_long one is missing"));
                 }
             }
         }
-        (_, "none") if settings.architecture == Architecture::Llama => {
+        _ => None,
+    };
+    if let (None, Some(attention)) = (&long, attention.filter(|attention| *attention != 1.0)) {
+        let reason = "only longrope has a temperature of its own";
+        return refuse("rope.scaling.attn_factor", attention.into(), reason);
+    }
+    let scaling = match (long, kind) {
+        (Some((short, long)), "none" | "longrope") => Some(long_rope(&short, &long, attention, None)),
+        (None, "none") if settings.architecture == Architecture::Llama => {
             factors(settings, "rope_freqs.weight", pairs)?.and_then(|own| by_pair(&own, theta, positions))
         }
-        (_, "none") => None,
-        (_, "linear") => factor.map(|factor| json!({"rope_type": "linear", "factor": factor})),
-        (_, "yarn") => Some(yarn(settings, factor, original, attention)?),
+        (None, "none") => None,
+        (None, "linear") => factor.map(|factor| json!({"rope_type": "linear", "factor": factor})),
+        (None, "yarn") => Some(yarn(settings, factor, original)?),
         (_, other) => {
-            let reason = "read are none, linear, yarn, and longrope for phi3";
-            return Err(settings.refuse("rope.scaling.type", &other.into(), reason));
+            let reason = "read are none, linear, yarn, and longrope with phi3's two tensors of factors";
+            return refuse("rope.scaling.type", other.into(), reason);
         }
     };
+    // Both would be applied.
+    if settings.architecture == Architecture::Llama
+        && settings.gguf.has("rope_freqs.weight")
+        && kind != "none"
+    {
+        return refuse("rope.scaling.type", kind.into(), "rope_freqs.weight stretches positions already");
+    }
     config.extend(scaling.map(|scaling| ("rope_scaling", scaling)));
     Ok(config)
 }
@@ -62,18 +79,8 @@ fn share(turned: usize, d_head: usize) -> f64 {
     if (d_head as f64 * share) as usize == turned { share } else { (turned as f64 + 0.5) / d_head as f64 }
 }
 
-fn yarn(
-    settings: &Settings<'_>,
-    factor: Option<f64>,
-    original: Option<usize>,
-    attention: Option<f64>,
-) -> Result<Value, ModelError> {
+fn yarn(settings: &Settings<'_>, factor: Option<f64>, original: Option<usize>) -> Result<Value, ModelError> {
     let mut scaling = json!({"rope_type": "yarn"});
-    // llama.cpp multiplies by this what transformers has instead of it.
-    if let Some(attention) = attention.filter(|attention| *attention != 1.0) {
-        let reason = "yarn is read with the usual temperature only";
-        return Err(settings.refuse("rope.scaling.attn_factor", &json!(attention), reason));
-    }
     for (key, value) in [
         ("factor", factor),
         ("original_max_position_embeddings", original.map(|n| n as f64)),
