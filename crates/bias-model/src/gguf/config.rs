@@ -199,7 +199,8 @@ fn own(
     let bias = |tensor: &str| settings.gguf.has(&format!("blk.0.{tensor}.bias"));
     let mut config = Vec::new();
     let mut take = |key, name: &str| -> Result<(), ModelError> {
-        Ok(config.extend(settings.number(name)?.map(|value| (key, json!(value)))))
+        config.extend(settings.number(name)?.map(|value| (key, json!(value))));
+        Ok(())
     };
     match settings.architecture {
         Architecture::Gemma2 => {

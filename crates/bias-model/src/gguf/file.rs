@@ -91,7 +91,7 @@ impl Gguf {
         Some(View { data, shape: info.shape.iter().rev().copied().collect(), kind, twist })
     }
 
-    /// What is left when all was read that the tensors' bytes are not needed for.
+    /// The file, as it is mapped.
     pub(crate) fn mapped(&self) -> &Mapped {
         &self.mapped
     }
