@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use bias_examples::cli::{Failure, finish};
 use bias_examples::device::DeviceArgs;
 use bias_examples::on_device;
-use bias_model::{Checkpoint, Decoder, ModelConfig, Parity, Precision, Reference};
+use bias_model::{Checkpoint, Decoder, Message, ModelConfig, Parity, Precision, Reference, TextCodec};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::Parser;
 use serde::Deserialize;
@@ -15,7 +15,9 @@ use serde::Deserialize;
 /// largest absolute differences as a Markdown table.
 ///
 /// A case is a model folder with an `expected.safetensors` beside its weights, written by
-/// `fixtures/golden/make.py`. Logits are compared with each prompt alone, with all prompts
+/// `fixtures/golden/make.py`; or a folder with a `model.gguf`, written by `fixtures/gguf/make.py`,
+/// or for a GGUF file of your own by `fixtures/gguf/check.py FILE.gguf DIR`. Of these, tokens and
+/// chats are compared as well. Logits are compared with each prompt alone, with all prompts
 /// padded to one batch, and token by token through the cache; activations and attention
 /// patterns at every site on record.
 #[derive(Parser)]
@@ -57,15 +59,79 @@ fn run(args: &Args) -> Result<(), Failure> {
         "| architecture | case | weights | largest logit | logits | padded | cached | activations | bf16 (its own error) | greedy |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
+    let mut tokens = Vec::new();
     for case in &cases {
-        let model = folder.join(&case.name);
-        let reference = Reference::load(&model.join("expected.safetensors"), prompts.clone())?;
+        let own = folder.join(&case.name);
+        let reference = Reference::load(&own.join("expected.safetensors"), prompts.clone())?;
+        let gguf = own.join("model.gguf");
+        let model = if gguf.is_file() { gguf } else { own.clone() };
         let parity = on_device!(args.device.place()?, |B, device| {
             compare::<<B as AutodiffBackend>::InnerBackend>(&model, &reference, precision, &device)?
         });
         println!("{}", row(case, &parity));
+        if own.join("tokens.json").is_file() {
+            tokens.extend(compare_tokens(&case.name, &model, &own.join("tokens.json"))?);
+        }
     }
+    tokens.iter().for_each(|line| println!("{line}"));
     Ok(())
+}
+
+/// What transformers' tokenizer makes of texts and chats.
+#[derive(Deserialize)]
+struct Tokens {
+    texts: Vec<Text>,
+    chats: Vec<Chat>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+    ids: Vec<u32>,
+    decoded: String,
+}
+
+#[derive(Deserialize)]
+struct Chat {
+    messages: Vec<Turn>,
+    rendered: String,
+    ids: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct Turn {
+    role: String,
+    content: String,
+}
+
+/// How many texts and chats are the same tokens, and the first that is not.
+fn compare_tokens(case: &str, model: &Path, path: &Path) -> Result<Vec<String>, Failure> {
+    let codec = TextCodec::from_folder(model)?;
+    let Tokens { texts, chats } = serde_json::from_slice(&read(path)?)?;
+    let (mut lines, mut same) = (Vec::new(), [0; 2]);
+    for Text { text, ids, decoded } in &texts {
+        let found = codec.verbatim(text)?;
+        if found == *ids && codec.decode(ids)? == *decoded {
+            same[0] += 1;
+        } else if lines.is_empty() {
+            lines.push(format!("{case}: {text:?} is {found:?}, and {ids:?} in transformers"));
+        }
+    }
+    for Chat { messages, rendered, ids } in &chats {
+        let turn = |Turn { role, content }: &Turn| Message::new(role.clone(), content.clone());
+        let text = codec.chat(&messages.iter().map(turn).collect::<Vec<_>>())?;
+        if text == *rendered && codec.verbatim(&text)? == *ids {
+            same[1] += 1;
+        } else {
+            lines.push(format!("{case}: a chat is {text:?}, and {rendered:?} in transformers"));
+        }
+    }
+    let [own, chat] = same;
+    lines.insert(
+        0,
+        format!("{case}: {own} of {} texts and {chat} of {} chats alike", texts.len(), chats.len()),
+    );
+    Ok(lines)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

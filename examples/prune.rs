@@ -11,8 +11,9 @@ use clap::Parser;
 
 /// Copy a Hugging Face model folder with the weights of a mask set to zero.
 ///
-/// Types and sharding stay as they are, every other byte is copied. The copy is read
-/// back and compared before it appears under its name; transformers loads it as usual.
+/// Types and sharding stay as they are, every other byte is copied. Of a GGUF file a Hugging Face
+/// folder is made, weights in f32. The copy is read back and compared before it appears under its
+/// name; transformers loads it as usual.
 #[derive(Parser)]
 #[command(after_help = "Example:
   attribute --context financial --out mask.safetensors
@@ -20,8 +21,8 @@ use clap::Parser;
   prune --unit L3H1 --unit L2N17 --out silenced
   audit --model pruned")]
 struct Args {
-    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision; the embedded model by default
-    #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
+    /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision; the embedded model by default
+    #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
     model: Option<ModelSource>,
     /// Mask file, as `attribute` and `study` write them
     #[arg(long, value_name = "FILE", default_value = "mask.safetensors", conflicts_with = "unit")]

@@ -21,7 +21,7 @@ pub fn embedded() -> PathBuf {
     beside.canonicalize().unwrap_or(beside)
 }
 
-/// What `--model` takes: a folder of any name, or a hub id.
+/// What `--model` takes: a folder of any name, a GGUF file, or a hub id.
 #[must_use]
 pub fn source() -> impl TypedValueParser<Value = ModelSource> {
     OsStringValueParser::new().try_map(ModelSource::parse)
@@ -30,9 +30,9 @@ pub fn source() -> impl TypedValueParser<Value = ModelSource> {
 /// Which model, and how it is asked.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// Hugging Face model folder, or a model of the hub as org/name or org/name@revision
+    /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision
     /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count); the embedded model by default
-    #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
+    #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
     pub model: Option<ModelSource>,
     /// Where it runs
     #[command(flatten)]
@@ -71,15 +71,25 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// The model folder; a model of the hub is fetched if need be.
+    /// The model folder, or the GGUF file; a model of the hub is fetched if need be.
     ///
     /// # Errors
     /// See [`ModelSource::resolve`].
-    pub fn folder(&self) -> Result<PathBuf, ModelError> {
+    pub fn path(&self) -> Result<PathBuf, ModelError> {
         self.source().resolve()
     }
 
-    /// The folder's own name, or the hub id.
+    /// The folder that prompts and texts of the model's own are looked for in: its own, or the one that its
+    /// GGUF file lies in.
+    ///
+    /// # Errors
+    /// See [`path`](Self::path).
+    pub fn folder(&self) -> Result<PathBuf, ModelError> {
+        let path = self.path()?;
+        Ok(if path.is_file() { path.parent().unwrap_or(Path::new("")).into() } else { path })
+    }
+
+    /// The folder's or the file's own name, or the hub id.
     #[must_use]
     pub fn name(&self) -> String {
         self.source().name()
@@ -92,7 +102,7 @@ impl ModelArgs {
     /// Loads it.
     ///
     /// # Errors
-    /// See [`folder`](Self::folder) and [`LanguageModel::load`].
+    /// See [`path`](Self::path) and [`LanguageModel::load`].
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, ModelError> {
         let options = LoadOptions {
             precision: match (self.stored, self.stream) {
@@ -103,7 +113,7 @@ impl ModelArgs {
             accepted_keys: self.accept_key.clone(),
             system: self.system.clone(),
         };
-        let mut model = LanguageModel::load_with(&self.folder()?, &options, device)?;
+        let mut model = LanguageModel::load_with(&self.path()?, &options, device)?;
         model.options_mut().max_new_tokens = self.max_new_tokens.max(1);
         model.options_mut().threads = self.device.threads();
         model.options_mut().batch_rows = self.device.batch_rows();
@@ -114,7 +124,7 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// Neutral texts of this file, or of `neutral.txt` in the model's folder if there is one.
+    /// Neutral texts of this file, or of `neutral.txt` in the model's [folder](Self::folder) if there is one.
     ///
     /// # Errors
     /// A file that cannot be read.

@@ -8,32 +8,62 @@ use burn::tensor::TensorData;
 use rayon::iter::ParallelIterator as _;
 use rayon::slice::ParallelSlice as _;
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::TensorView;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::config::{ModelConfig, read_json};
+use crate::gguf::{self, Gguf};
 use crate::layout::Place;
 use crate::mapped::Mapped;
+use crate::view::{Kind, Twist, View};
 use crate::widen::{self, Part};
 use crate::{ModelError, Precision};
 
 pub(crate) const SINGLE: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
-/// The weights of a model folder, mapped: one `model.safetensors`, or the shards
-/// that `model.safetensors.index.json` names. Cheap to clone.
+/// The weights of a model, mapped: a folder's `model.safetensors`, the shards that its
+/// `model.safetensors.index.json` names, or a GGUF file. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Checkpoint(Arc<Files>);
 
 #[derive(Debug)]
 struct Files {
     folder: PathBuf,
-    shards: Vec<Mapped>,
+    shards: Vec<Shard>,
     fingerprint: OnceLock<String>,
     /// Where matrices were read to that are done with. Memory that was never used before is
     /// much slower to write to.
     spare: Mutex<Vec<Vec<f32>>>,
+}
+
+#[derive(Debug)]
+enum Shard {
+    Safetensors(Mapped),
+    Gguf(Box<Gguf>),
+}
+
+impl Shard {
+    fn file(&self) -> &Mapped {
+        match self {
+            Self::Safetensors(file) => file,
+            Self::Gguf(gguf) => gguf.mapped(),
+        }
+    }
+
+    /// Every tensor by the name it has in a Hugging Face checkpoint.
+    fn tensors(&self) -> Result<Vec<(String, View<'_>)>, ModelError> {
+        match self {
+            Self::Safetensors(file) => Ok(parse(file)?.tensors().into_iter().map(plain).collect()),
+            Self::Gguf(gguf) => gguf.tensors(),
+        }
+    }
+}
+
+fn plain<'a>((name, tensor): (String, TensorView<'a>)) -> (String, View<'a>) {
+    let (data, shape, kind) = (tensor.data(), tensor.shape().to_vec(), tensor.dtype().into());
+    (name, View { data, shape, kind, twist: Twist::default() })
 }
 
 /// Matrices' buffers kept for those to come: as many as a block has.
@@ -57,32 +87,35 @@ pub(crate) fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
 }
 
 impl Checkpoint {
-    /// Maps the weights of a folder. Nothing is copied yet.
+    /// Maps the weights of a folder, or a GGUF file. Nothing is copied yet.
     ///
     /// # Errors
     /// Missing, truncated or damaged files, and an index that names a file outside the folder.
-    pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let index = folder.join(INDEX);
-        let files: BTreeSet<PathBuf> = if !folder.join(SINGLE).exists() && index.exists() {
-            shards(&index)?.into_iter().map(|file| folder.join(file)).collect()
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        if gguf::is_file(path) {
+            return Ok(Self::of(path, vec![Shard::Gguf(Box::new(Gguf::open(path)?))]));
+        }
+        let index = path.join(INDEX);
+        let files: BTreeSet<PathBuf> = if !path.join(SINGLE).exists() && index.exists() {
+            shards(&index)?.into_iter().map(|file| path.join(file)).collect()
         } else {
-            [folder.join(SINGLE)].into()
+            [path.join(SINGLE)].into()
         };
         let mut shards = Vec::with_capacity(files.len());
         for path in files {
             let shard = Mapped::open(path)?;
             parse(&shard)?;
-            shards.push(shard);
+            shards.push(Shard::Safetensors(shard));
         }
-        Ok(Self(Arc::new(Files {
-            folder: folder.into(),
-            shards,
-            fingerprint: OnceLock::new(),
-            spare: Mutex::default(),
-        })))
+        Ok(Self::of(path, shards))
     }
 
-    /// The folder.
+    fn of(path: &Path, shards: Vec<Shard>) -> Self {
+        let (fingerprint, spare) = (OnceLock::new(), Mutex::default());
+        Self(Arc::new(Files { folder: path.into(), shards, fingerprint, spare }))
+    }
+
+    /// The folder, or the GGUF file.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.0.folder
@@ -90,11 +123,23 @@ impl Checkpoint {
 
     /// The weight files, in name order.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.0.shards.iter().map(|shard| shard.path.as_path())
+        self.mapped().map(|file| file.path.as_path())
+    }
+
+    fn mapped(&self) -> impl Iterator<Item = &Mapped> {
+        self.0.shards.iter().map(Shard::file)
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = (&Path, &[u8])> {
-        self.0.shards.iter().map(|shard| (shard.path.as_path(), &shard.map[..]))
+        self.mapped().map(|file| (file.path.as_path(), &file.map[..]))
+    }
+
+    /// The file, where it is GGUF.
+    pub(crate) fn gguf(&self) -> Option<&Gguf> {
+        self.0.shards.iter().find_map(|shard| match shard {
+            Shard::Gguf(gguf) => Some(&**gguf),
+            Shard::Safetensors(_) => None,
+        })
     }
 
     /// What masks and results name the model by: SHA-256 over each file's length and the
@@ -108,16 +153,16 @@ impl Checkpoint {
     fn hash(&self) -> String {
         const PIECE: usize = 16 << 20;
         const CHANGED: &str = "changed while in use";
-        if self.0.shards.iter().any(|shard| shard.check().is_err()) {
+        if self.mapped().any(|file| file.check().is_err()) {
             return CHANGED.into();
         }
         let mut hash = Sha256::new();
-        for Mapped { map, .. } in &self.0.shards {
+        for Mapped { map, .. } in self.mapped() {
             hash.update((map.len() as u64).to_le_bytes());
             let pieces: Vec<_> = map.par_chunks(PIECE).map(Sha256::digest).collect();
             pieces.iter().for_each(|piece| hash.update(piece));
         }
-        if self.0.shards.iter().any(|shard| shard.check().is_err()) {
+        if self.mapped().any(|file| file.check().is_err()) {
             return CHANGED.into();
         }
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
@@ -135,16 +180,25 @@ impl Checkpoint {
         config.plan.layout.stored_mask(&config.dims, base, mask)
     }
 
+    /// Every tensor's name and shape.
+    pub(crate) fn shapes(&self) -> Result<Vec<(String, Vec<usize>)>, ModelError> {
+        let mut all = Vec::new();
+        for shard in &self.0.shards {
+            all.extend(shard.tensors()?.into_iter().map(|(name, view)| (name, view.shape)));
+        }
+        Ok(all)
+    }
+
     /// Starts taking tensors out of it by name.
     ///
     /// # Errors
     /// A damaged file.
     pub(crate) fn tensors(&self) -> Result<Tensors<'_>, ModelError> {
-        let mut found: BTreeMap<String, (usize, TensorView<'_>)> = BTreeMap::new();
+        let mut found: BTreeMap<String, (usize, View<'_>)> = BTreeMap::new();
         for (i, shard) in self.0.shards.iter().enumerate() {
-            for (name, view) in parse(shard)?.tensors() {
+            for (name, view) in shard.tensors()? {
                 if let Some((first, _)) = found.get(&name) {
-                    let (first, second) = (self.0.shards[*first].path.clone(), shard.path.clone());
+                    let (first, second) = (self.file(*first).path.clone(), shard.file().path.clone());
                     return Err(ModelError::DuplicateTensor { tensor: name, first, second });
                 }
                 found.insert(name, (i, view));
@@ -153,20 +207,23 @@ impl Checkpoint {
         Ok(Tensors { checkpoint: self, found, taken: Mutex::default() })
     }
 
+    fn file(&self, shard: usize) -> &Mapped {
+        self.0.shards[shard].file()
+    }
+
     /// A tensor that was [located](Tensors::locate), if its file is still what it was.
-    pub(crate) fn view(&self, at: &Located) -> Result<TensorView<'_>, ModelError> {
-        let shard = &self.0.shards[at.shard];
-        shard.check()?;
-        let data = &shard.map[at.start..at.start + at.len];
-        TensorView::new(at.dtype, at.shape.to_vec(), data)
-            .map_err(|source| ModelError::Weights { path: shard.path.clone(), source })
+    pub(crate) fn view(&self, at: &Located) -> Result<View<'_>, ModelError> {
+        let file = self.file(at.shard);
+        file.check()?;
+        let data = &file.map[at.start..at.start + at.len];
+        Ok(View { data, shape: at.shape.to_vec(), kind: at.kind, twist: at.twist })
     }
 
     /// What was read of a tensor: not if its file changed meanwhile, nor if a value is no number.
     pub(crate) fn read(&self, at: &Located, values: Option<TensorData>) -> Result<TensorData, ModelError> {
-        let shard = &self.0.shards[at.shard];
-        shard.check()?;
-        values.ok_or_else(|| ModelError::NotFinite { path: shard.path.clone(), tensor: at.name.clone() })
+        let file = self.file(at.shard);
+        file.check()?;
+        values.ok_or_else(|| ModelError::NotFinite { path: file.path.clone(), tensor: at.name.clone() })
     }
 
     /// A buffer for so many values, with whatever was in it.
@@ -189,7 +246,7 @@ impl Checkpoint {
 
     /// Has the system read a tensor ahead.
     pub(crate) fn ahead(&self, at: &Located) {
-        self.0.shards[at.shard].ahead(at.start, at.len);
+        self.file(at.shard).ahead(at.start, at.len);
     }
 }
 
@@ -200,7 +257,8 @@ pub(crate) struct Located {
     name: String,
     start: usize,
     len: usize,
-    dtype: Dtype,
+    kind: Kind,
+    twist: Twist,
     pub shape: [usize; 2],
 }
 
@@ -249,7 +307,7 @@ impl fmt::Display for LoadReport {
 /// collected for one report.
 pub(crate) struct Tensors<'a> {
     checkpoint: &'a Checkpoint,
-    found: BTreeMap<String, (usize, TensorView<'a>)>,
+    found: BTreeMap<String, (usize, View<'a>)>,
     taken: Mutex<Taken>,
 }
 
@@ -262,11 +320,7 @@ struct Taken {
 impl Tensors<'_> {
     /// Bytes that all tensors take with so many bytes a value at least.
     pub(crate) fn bytes(&self, least: usize) -> u64 {
-        let of = |(_, view): &(usize, TensorView<'_>)| {
-            let values: u64 = view.shape().iter().map(|n| *n as u64).product();
-            (view.data().len() as u64).max(values.saturating_mul(least as u64))
-        };
-        self.found.values().map(of).fold(0, u64::saturating_add)
+        self.found.values().map(|(_, view)| view.held(least)).fold(0, u64::saturating_add)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -327,13 +381,13 @@ impl Tensors<'_> {
     /// Where a matrix lies, to be read later.
     pub(crate) fn locate(&self, name: &str, shape: [usize; 2]) -> Option<Located> {
         let (shard, view) = self.fitting(name, &shape)?;
-        let start = view.data().as_ptr() as usize - self.checkpoint.0.shards[shard].map.as_ptr() as usize;
-        let (len, dtype) = (view.data().len(), view.dtype());
-        Some(Located { shard, name: name.into(), start, len, dtype, shape })
+        let start = view.data.as_ptr() as usize - self.checkpoint.file(shard).map.as_ptr() as usize;
+        let (len, kind, twist) = (view.data.len(), view.kind, view.twist);
+        Some(Located { shard, name: name.into(), start, len, kind, twist, shape })
     }
 
     /// A tensor of this shape and of a float type; what does not fit is noted.
-    fn fitting(&self, name: &str, shape: &[usize]) -> Option<(usize, &TensorView<'_>)> {
+    fn fitting(&self, name: &str, shape: &[usize]) -> Option<(usize, &View<'_>)> {
         let Some((shard, view)) = self.found.get(name) else {
             self.note(|taken| taken.report.missing.push(name.into()));
             return None;
@@ -341,10 +395,10 @@ impl Tensors<'_> {
         self.note(|taken| {
             taken.names.insert(name.into());
         });
-        let readable = matches!(view.dtype(), Dtype::F32 | Dtype::BF16 | Dtype::F16);
-        if view.shape() != shape || !readable {
-            let found = format!("{:?} {:?}", view.dtype(), view.shape());
-            let entry = (name.into(), format!("F32, BF16 or F16 {shape:?}"), found);
+        if view.shape != shape || !view.kind.is_read() {
+            let found = format!("{} {:?}", view.kind, view.shape);
+            let kinds = if self.checkpoint.gguf().is_some() { gguf::KINDS } else { "F32, BF16 or F16" };
+            let entry = (name.into(), format!("{kinds} {shape:?}"), found);
             self.note(|taken| taken.report.mismatched.push(entry));
             return None;
         }
@@ -355,12 +409,12 @@ impl Tensors<'_> {
         &self,
         name: &str,
         shape: &[usize],
-        read: impl FnOnce(&TensorView<'_>) -> Option<TensorData>,
+        read: impl FnOnce(&View<'_>) -> Option<TensorData>,
     ) -> Result<Option<TensorData>, ModelError> {
         let Some((shard, view)) = self.fitting(name, shape) else { return Ok(None) };
         match read(view) {
             None => {
-                let path = self.checkpoint.0.shards[shard].path.clone();
+                let path = self.checkpoint.file(shard).path.clone();
                 Err(ModelError::NotFinite { path, tensor: name.into() })
             }
             values => Ok(values),

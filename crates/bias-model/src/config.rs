@@ -8,6 +8,7 @@ use crate::ModelError;
 use crate::activation::Activation;
 use crate::arch::Architecture;
 use crate::frequencies::Frequencies;
+use crate::gguf::{self, Gguf};
 use crate::keys::Keys;
 use crate::layout::Layout;
 
@@ -117,7 +118,7 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
 }
 
 impl ModelConfig {
-    /// Reads and checks `config.json` of a model folder.
+    /// Reads and checks `config.json` of a model folder, or the metadata of a GGUF file.
     ///
     /// # Errors
     /// As [`from_json`](Self::from_json), and a missing or malformed file.
@@ -130,6 +131,9 @@ impl ModelConfig {
     /// # Errors
     /// As [`from_folder`](Self::from_folder).
     pub fn accepting(folder: &Path, keys: &[String]) -> Result<Self, ModelError> {
+        if gguf::is_file(folder) {
+            return Self::check(Gguf::open(folder)?.config(keys)?, folder.into(), keys);
+        }
         let path = folder.join("config.json");
         Self::check(read_json(&path)?, path, keys)
     }

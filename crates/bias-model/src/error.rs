@@ -67,6 +67,38 @@ pub enum ModelError {
         #[source]
         source: safetensors::SafeTensorError,
     },
+    /// A GGUF file that is truncated, damaged, or of a version or type that is not read.
+    #[error("{}: {reason}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor of a GGUF file that is not what it should be.
+    #[error("{}: the tensor {tensor} should have {expected}, found {found}", path.display())]
+    GgufTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the file's own name for it.
+        tensor: String,
+        /// What it should have.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// Metadata of a GGUF file that are missing or not what they should be.
+    #[error("{}: the metadata key `{key}` should be {expected}, found {found}", path.display())]
+    GgufKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What it should be.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
     /// A weights file that changed while it was in use.
     #[error("{} changed while the model was in use: its weights are no longer those that were loaded; start again", path.display())]
     Changed {

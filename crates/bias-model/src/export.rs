@@ -12,11 +12,12 @@ use safetensors::tensor::{Dtype, Metadata, TensorView};
 use serde::Serialize;
 
 use crate::checkpoint::SINGLE;
-use crate::{Checkpoint, Decoder, LoadOptions, ModelConfig, ModelError, mapped};
+use crate::{Checkpoint, Decoder, LoadOptions, ModelConfig, ModelError, gguf, mapped};
 
-/// Writes a copy of a model folder in which the weights of a mask are zero.
+/// Writes a copy of a model in which the weights of a mask are zero.
 ///
-/// Works on the files, not on a loaded model: types and sharding stay as they are,
+/// A folder is copied; of a GGUF file a Hugging Face folder is made, its weights in f32, which holds
+/// whatever they are quantized to. Works on the files, not on a loaded model: types and sharding stay as they are,
 /// every untouched byte is copied, zero is all-zero bits in every float type, and
 /// one tensor at a time is in memory. The folder appears whole or not at all: it is
 /// written beside its place, read back, compared, and only then renamed.
@@ -41,11 +42,10 @@ pub fn export_masked(
     let manifest = Manifest::new(fingerprint, mask, &stored);
     let mask = &stored;
     let mut wanted: BTreeSet<&ParamPath> = mask.iter().map(|(path, _)| path).collect();
-    for (path, map) in checkpoint.shards() {
-        for (name, info) in layout(path, map)?.1.tensors() {
-            let Some((param, bits)) = masked(mask, &name) else { continue };
-            if info.shape != [bits.rows(), bits.cols()] {
-                let found = [0, 1].map(|d| info.shape.get(d).copied().unwrap_or(0));
+    for (name, shape) in checkpoint.shapes()? {
+        if let Some((param, bits)) = masked(mask, &name) {
+            if shape != [bits.rows(), bits.cols()] {
+                let found = [0, 1].map(|d| shape.get(d).copied().unwrap_or(0));
                 return Err(ModelError::Shape {
                     path: param.clone(),
                     expected: [bits.rows(), bits.cols()],
@@ -57,6 +57,12 @@ pub fn export_masked(
     }
     if let Some(absent) = wanted.first() {
         return Err(MaskError::NoSuchParam { path: (*absent).clone() }.into());
+    }
+    if let Some(gguf) = checkpoint.gguf() {
+        return write_folder(target, |folder| {
+            gguf::export(gguf, &config, mask, folder)?;
+            manifest.write(&folder.join(MANIFEST))
+        });
     }
     write_folder(target, |folder| {
         let weights: BTreeSet<&Path> = checkpoint.files().collect();

@@ -220,13 +220,18 @@ impl Frequencies {
 
     /// Whether a text's own length changes how its first tokens are turned.
     pub(crate) fn by_length(&self) -> bool {
-        matches!(self.scaling, Scaling::Dynamic { .. } | Scaling::Long { .. })
+        match &self.scaling {
+            Scaling::Dynamic { .. } => true,
+            Scaling::Long { short, long, .. } => short != long,
+            _ => false,
+        }
     }
 
     /// Whether a text that grows from one length to another has to be turned anew from
     /// its beginning, as transformers does by dropping its cache.
     pub(crate) fn switches(&self, before: usize, after: usize) -> bool {
-        matches!(self.scaling, Scaling::Long { original, .. } if before <= original && after > original)
+        let by_length = self.by_length();
+        matches!(self.scaling, Scaling::Long { original, .. } if by_length && before <= original && after > original)
     }
 
     /// Radians per position of each pair, for a text of `length` tokens, in f32 as

@@ -13,7 +13,7 @@ const MAX_NEW_TOKENS: usize = 16;
 /// Few enough for a processor's caches, and to waste little where one row's tree of answers is wide.
 const BATCH_ROWS: usize = 8;
 
-/// How a model folder is loaded.
+/// How a model is loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadOptions {
     /// The type that weights are held in.
@@ -24,7 +24,7 @@ pub struct LoadOptions {
     pub system: Option<String>,
 }
 
-/// A model folder, loaded: weights, tokenizer, chat template, sampling.
+/// A model, loaded: weights, tokenizer, chat template, sampling.
 #[derive(Debug)]
 pub struct LanguageModel<B: Backend> {
     model: Decoder<B>,
@@ -33,7 +33,7 @@ pub struct LanguageModel<B: Backend> {
 }
 
 impl<B: Backend> LanguageModel<B> {
-    /// Loads a Hugging Face model folder.
+    /// Loads a Hugging Face model folder, or a GGUF file.
     ///
     /// # Errors
     /// Whatever is wrong with its files: see [`ModelError`].

@@ -2,7 +2,7 @@
 //! the distribution of their answers.
 //!
 //! Use it to load a checkpoint folder (Llama, Mistral, Qwen, Gemma, Phi, GPT-2,
-//! GPT-NeoX, OLMo: see [`Architecture`]), look inside it with
+//! GPT-NeoX, OLMo: see [`Architecture`]) or a GGUF file, look inside it with
 //! [`bias_probe`] observers, prune it with [`bias_mask`] masks, and ask it
 //! questions: greedily, by sampling, or for the exact distribution of its short
 //! answers. Not for serving chat traffic.
@@ -22,11 +22,12 @@
 //!
 //! | module | what for |
 //! |---|---|
-//! | source | [`ModelSource`], [`HubId`]: a folder, or a model's name on the Hugging Face hub |
+//! | source | [`ModelSource`], [`HubId`]: a folder, a GGUF file, or a model's name on the Hugging Face hub |
+//! | gguf | wherever a folder is taken, a GGUF file goes too: its metadata as config, tokenizer and chat template |
 //! | hub | `Hub` (feature `hub`): the hub's cache folder, and downloads into it |
 //! | arch | [`Architecture`]: which models are loaded, a file each |
 //! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
-//! | checkpoint | [`Checkpoint`], [`LoadReport`]: mapped safetensors, single or sharded |
+//! | checkpoint | [`Checkpoint`], [`LoadReport`]: mapped safetensors, single or sharded, or a mapped GGUF file |
 //! | decoder | [`Decoder`], [`NamedTensor`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all |
 //! | precision | [`Precision`]: how weights are held, or left in their file |
 //! | streamed, progress | layer by layer through a model that is left in its file; [`LayerDone`] |
@@ -38,6 +39,7 @@
 //! | decode, growing, frontier, weighing, prefix | [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees behind common beginnings |
 //! | side_by_side | gradients of several batches at a time |
 //! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
+//! | view, widen | tensors as they lie in a file, and on their way to where they stay |
 //! | reference | [`Reference`], [`Parity`]: how far a loaded model is from transformers |
 //! | export | [`export_masked`], [`save_pretrained`]: folders transformers can load |
 //!
@@ -64,6 +66,7 @@ mod fetch;
 mod forward;
 mod frequencies;
 mod frontier;
+mod gguf;
 mod growing;
 #[cfg(feature = "hub")]
 mod hub;
@@ -90,6 +93,7 @@ mod source;
 mod spans;
 mod streamed;
 mod text;
+mod view;
 mod weighing;
 mod widen;
 

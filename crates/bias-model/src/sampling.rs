@@ -31,7 +31,8 @@ struct Wire {
 }
 
 impl Sampling {
-    /// Reads a folder's `generation_config.json`, if it has one: sampling and end tokens.
+    /// Reads a folder's `generation_config.json`, if it has one: sampling and end tokens. A GGUF file says
+    /// nothing of how its author samples.
     pub(crate) fn from_folder(folder: &Path) -> Result<(Self, Vec<u32>), ModelError> {
         let path = folder.join("generation_config.json");
         let wire: Wire = if path.exists() { read_json(&path)? } else { Wire::default() };

@@ -5,18 +5,20 @@ use std::str::FromStr;
 
 use crate::ModelError;
 
-/// Where a model comes from: a folder, or the Hugging Face hub.
+/// Where a model comes from: a folder, a GGUF file, or the Hugging Face hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
     /// A model folder.
     Folder(PathBuf),
+    /// A GGUF file.
+    Gguf(PathBuf),
     /// A model of the hub.
     Hub(HubId),
 }
 
 impl ModelSource {
-    /// A directory that exists is a folder, whatever it is called; all else must be a hub id,
-    /// `org/name` or `org/name@revision`.
+    /// A directory that exists is a folder, whatever it is called, and a file must be called `….gguf`; all else
+    /// must be a hub id, `org/name` or `org/name@revision`.
     ///
     /// # Errors
     /// [`ModelError::HubId`].
@@ -26,14 +28,22 @@ impl ModelSource {
         if path.is_dir() {
             return Ok(Self::Folder(path.into()));
         }
-        if path.exists() {
-            let reason = "it is a file; name the folder that holds it";
+        let gguf = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"));
+        if gguf && path.is_file() {
+            return Ok(Self::Gguf(path.into()));
+        }
+        let refused = if path.exists() {
+            Some("it is a file; name the folder that holds it, or a file that ends with .gguf")
+        } else {
+            gguf.then_some("there is no such GGUF file")
+        };
+        if let Some(reason) = refused {
             return Err(ModelError::HubId { id: path.display().to_string(), reason });
         }
         text.to_string_lossy().parse().map(Self::Hub)
     }
 
-    /// The model folder. A hub id is looked up in the hub's cache, and downloaded if it is not
+    /// The model folder, or the GGUF file. A hub id is looked up in the hub's cache, and downloaded if it is not
     /// there whole, under the environment's settings; progress is shown on a terminal.
     ///
     /// # Errors
@@ -41,7 +51,7 @@ impl ModelSource {
     /// `hub`; with it, see `Hub::resolve`.
     pub fn resolve(&self) -> Result<PathBuf, ModelError> {
         match self {
-            Self::Folder(folder) => Ok(folder.clone()),
+            Self::Folder(path) | Self::Gguf(path) => Ok(path.clone()),
             #[cfg(feature = "hub")]
             Self::Hub(id) => crate::Hub::from_env()?.progress(true).resolve(id),
             #[cfg(not(feature = "hub"))]
@@ -49,13 +59,15 @@ impl ModelSource {
         }
     }
 
-    /// What to call the model: the folder's own name, or the hub id.
+    /// What to call the model: the folder's own name, the file's without its ending, or the hub id.
     #[must_use]
     pub fn name(&self) -> String {
+        let named = |path: &Path, name: Option<&OsStr>| {
+            name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+        };
         match self {
-            Self::Folder(folder) => folder
-                .file_name()
-                .map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned()),
+            Self::Folder(folder) => named(folder, folder.file_name()),
+            Self::Gguf(file) => named(file, file.file_stem()),
             Self::Hub(id) => id.to_string(),
         }
     }
@@ -72,7 +84,7 @@ impl FromStr for ModelSource {
 impl fmt::Display for ModelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder(folder) => folder.display().fmt(f),
+            Self::Folder(path) | Self::Gguf(path) => path.display().fmt(f),
             Self::Hub(id) => id.fmt(f),
         }
     }
@@ -172,6 +184,18 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = ModelSource::parse(file.path()).unwrap_err();
         assert!(matches!(error, ModelError::HubId { reason, .. } if reason.contains("is a file")));
+    }
+
+    #[test]
+    fn a_file_is_a_model_if_its_name_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("Small.Q4_K.GGUF");
+        let error = ModelSource::parse(&file).unwrap_err();
+        assert!(matches!(error, ModelError::HubId { reason, .. } if reason.contains("no such GGUF file")));
+        std::fs::write(&file, "").unwrap();
+        let source = ModelSource::parse(&file).unwrap();
+        assert_eq!(source, ModelSource::Gguf(file.clone()));
+        assert_eq!((source.resolve().unwrap(), source.name()), (file, "Small.Q4_K".into()));
     }
 
     #[test]

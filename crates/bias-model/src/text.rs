@@ -7,6 +7,7 @@ use tokenizers::Tokenizer;
 
 use crate::ModelError;
 use crate::chat::{ChatTemplate, Message};
+use crate::gguf::{self, Gguf};
 use crate::question::{Choices, Word, told_apart};
 use crate::spans::Spans;
 
@@ -30,7 +31,7 @@ fn spaced(before: &str, after: &str) -> String {
     format!("{before}{}{after}", if gap { " " } else { "" })
 }
 
-/// A folder's tokenizer and chat template: text to tokens with roles, and back.
+/// A model's tokenizer and chat template: text to tokens with roles, and back.
 #[derive(Debug)]
 pub struct TextCodec {
     tokenizer: Tokenizer,
@@ -47,11 +48,17 @@ impl TextCodec {
     }
 
     /// Reads `tokenizer.json`, and the folder's [chat template](ChatTemplate::from_folder) if
-    /// it has one.
+    /// it has one; or both from a GGUF file.
     ///
     /// # Errors
     /// Missing or malformed files, a chat template that does not parse.
     pub fn from_folder(folder: &Path) -> Result<Self, ModelError> {
+        if gguf::is_file(folder) {
+            let gguf = Gguf::open(folder)?;
+            let vocabulary = gguf.vocabulary()?;
+            let (template, tokenizer) = (gguf.chat_template(&vocabulary)?, vocabulary.tokenizer);
+            return Ok(Self { tokenizer, tokenizer_path: folder.into(), template, system: None });
+        }
         let tokenizer_path = folder.join("tokenizer.json");
         if !tokenizer_path.exists() {
             return Err(ModelError::Read {

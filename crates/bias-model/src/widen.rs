@@ -1,11 +1,14 @@
+use std::ops::Range;
+
 use burn::tensor::TensorData;
 use half::{bf16, f16};
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::ParallelSliceMut as _;
-use safetensors::tensor::{Dtype, TensorView};
 
 use crate::Precision;
+use crate::gguf::blocks;
 use crate::layout::Place;
+use crate::view::{Kind, View};
 
 /// Which part of a stored matrix to take, and how it lies in the file.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +25,11 @@ impl Part {
     pub fn stored_shape(&self) -> [usize; 2] {
         let (rows, columns) = (self.place.rows, self.shape[1]);
         if self.transposed { [columns, rows] } else { [rows, columns] }
+    }
+
+    /// Where its rows lie, one after the other, in a matrix that lies as `[out, in]`.
+    fn rows(&self, view: &View<'_>) -> Vec<usize> {
+        (0..self.shape[0]).map(|r| view.twist.row(self.place.row(r))).collect()
     }
 }
 
@@ -69,7 +77,7 @@ impl Stored for f16 {
 /// Runs `$body` with `$S` the type in the file and `$T` the type to hold; `None` for
 /// types that are not weights.
 macro_rules! by_type {
-    ($dtype:expr, $precision:expr, |$S:ident, $T:ident| $body:expr) => {{
+    ($kind:expr, $precision:expr, |$S:ident, $T:ident| $body:expr) => {{
         macro_rules! with {
             ($s:ty, $t:ty) => {{
                 type $S = $s;
@@ -77,37 +85,59 @@ macro_rules! by_type {
                 $body
             }};
         }
-        match ($dtype, $precision) {
-            (Dtype::F32, _) => with!(f32, f32),
-            (Dtype::BF16, Precision::Stored) => with!(bf16, bf16),
-            (Dtype::BF16, _) => with!(bf16, f32),
-            (Dtype::F16, Precision::Stored) => with!(f16, f16),
-            (Dtype::F16, _) => with!(f16, f32),
+        match ($kind, $precision) {
+            (Kind::F32, _) => with!(f32, f32),
+            (Kind::BF16, Precision::Stored) => with!(bf16, bf16),
+            (Kind::BF16, _) => with!(bf16, f32),
+            (Kind::F16, Precision::Stored) => with!(f16, f16),
+            (Kind::F16, _) => with!(f16, f32),
             _ => None,
         }
     }};
 }
 
 /// A tensor as it lies; `None` when a value is NaN or infinite.
-pub(crate) fn whole(view: &TensorView<'_>, precision: Precision) -> Option<TensorData> {
-    let index = 0..view.shape().iter().product();
-    by_type!(view.dtype(), precision, |S, T| gather::<S, T>(view.data(), index, view.shape()))
+pub(crate) fn whole(view: &View<'_>, precision: Precision) -> Option<TensorData> {
+    let data = if let Kind::Blocks(block) = view.kind {
+        let inner = view.shape.last().copied().unwrap_or_default();
+        let rows: Vec<usize> = (0..view.shape.iter().rev().skip(1).product()).collect();
+        TensorData::new(blocks::rows(view.data, block, &rows, inner)?, view.shape.clone())
+    } else {
+        let index = 0..view.shape.iter().product();
+        by_type!(view.kind, precision, |S, T| gather::<S, T>(view.data, index, &view.shape))?
+    };
+    Some(if view.twist.plus_one { less_one(data) } else { data })
+}
+
+/// Norms that a format stores as what they multiply by, and Hugging Face as how far that is from 1.
+fn less_one(data: TensorData) -> TensorData {
+    let shape = data.shape.clone();
+    let values: Vec<f32> = data.iter::<f32>().map(|value| value - 1.0).collect();
+    TensorData::new(values, shape)
 }
 
 /// Some elements of a vector, as f32.
-pub(crate) fn elements(view: &TensorView<'_>, place: &Place, len: usize) -> Option<TensorData> {
-    let index = (0..len).map(|r| place.row(r));
-    by_type!(view.dtype(), Precision::F32, |S, T| gather::<S, T>(view.data(), index, &[len]))
+pub(crate) fn elements(view: &View<'_>, place: &Place, len: usize) -> Option<TensorData> {
+    let index = (0..len).map(|r| view.twist.row(place.row(r)));
+    if let Kind::Blocks(block) = view.kind {
+        let all = blocks::rows(view.data, block, &[0], place.rows)?;
+        return Some(TensorData::new(index.map(|i| all[i]).collect::<Vec<_>>(), [len]));
+    }
+    by_type!(view.kind, Precision::F32, |S, T| gather::<S, T>(view.data, index, &[len]))
 }
 
 /// Rows of a matrix, turned into `[in, out]`: one pass from the file to where they stay.
-pub(crate) fn turned(view: &TensorView<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
-    let Part { place, shape: [out, inner], transposed } = *part;
-    by_type!(view.dtype(), precision, |S, T| {
-        let values = if transposed {
-            runs::<S, T>(view.data(), &place, [out, inner], out, Vec::new())
+pub(crate) fn turned(view: &View<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
+    let [out, inner] = part.shape;
+    if let Kind::Blocks(block) = view.kind {
+        let values = blocks::turned(view.data, block, &part.rows(view), inner, out, Vec::new())?;
+        return Some(TensorData::new(values, [inner, out]));
+    }
+    by_type!(view.kind, precision, |S, T| {
+        let values = if part.transposed {
+            runs::<S, T>(view.data, &part.place, part.shape, out, Vec::new())
         } else {
-            turn::<S, T>(view.data(), &place, [out, inner], out, Vec::new())
+            turn::<S, T>(view.data, &part.rows(view), inner, out, Vec::new())
         };
         Some(TensorData::new(values?, [inner, out]))
     })
@@ -115,46 +145,59 @@ pub(crate) fn turned(view: &TensorView<'_>, part: &Part, precision: Precision) -
 
 /// The same as f32, in a buffer that is not needed any more, and with rows of `row` numbers, of which those
 /// beyond the matrix say nothing.
-pub(crate) fn turned_into(
-    view: &TensorView<'_>,
-    part: &Part,
-    row: usize,
-    buffer: Vec<f32>,
-) -> Option<TensorData> {
-    fn of<S: Stored>(data: &[u8], part: &Part, row: usize, buffer: Vec<f32>) -> Option<Vec<f32>>
+pub(crate) fn turned_into(view: &View<'_>, part: &Part, row: usize, buffer: Vec<f32>) -> Option<TensorData> {
+    fn of<S: Stored>(view: &View<'_>, part: &Part, row: usize, buffer: Vec<f32>) -> Option<Vec<f32>>
     where
         f32: From<S>,
     {
-        let Part { place, shape, transposed } = *part;
-        if transposed {
-            runs::<S, f32>(data, &place, shape, row, buffer)
+        if part.transposed {
+            runs::<S, f32>(view.data, &part.place, part.shape, row, buffer)
         } else {
-            turn::<S, f32>(data, &place, shape, row, buffer)
+            turn::<S, f32>(view.data, &part.rows(view), part.shape[1], row, buffer)
         }
     }
-    let data = view.data();
-    let values = match view.dtype() {
-        Dtype::F32 => of::<f32>(data, part, row, buffer),
-        Dtype::BF16 => of::<bf16>(data, part, row, buffer),
-        Dtype::F16 => of::<f16>(data, part, row, buffer),
-        _ => None,
+    let inner = part.shape[1];
+    let values = match view.kind {
+        Kind::F32 => of::<f32>(view, part, row, buffer),
+        Kind::BF16 => of::<bf16>(view, part, row, buffer),
+        Kind::F16 => of::<f16>(view, part, row, buffer),
+        Kind::Blocks(block) => blocks::turned(view.data, block, &part.rows(view), inner, row, buffer),
+        Kind::Other(_) => None,
     };
-    Some(TensorData::new(values?, [part.shape[1], row]))
+    Some(TensorData::new(values?, [inner, row]))
 }
 
 /// Rows of a matrix that lies as `[out, in]`, as they lie.
-pub(crate) fn rows(view: &TensorView<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
-    let Part { place, shape: [out, inner], .. } = *part;
-    by_type!(view.dtype(), precision, |S, T| {
-        let rows = (0..out).map(|r| place.row(r));
-        some::<S, T>(view.data(), rows, inner)
-    })
+pub(crate) fn rows(view: &View<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
+    let rows = part.rows(view);
+    some_of(view, &rows, part.shape[1], precision)
 }
 
 /// These rows of a table, widened.
-pub(crate) fn lookup(view: &TensorView<'_>, rows: &[usize]) -> Option<TensorData> {
-    let inner = *view.shape().get(1)?;
-    by_type!(view.dtype(), Precision::F32, |S, T| some::<S, T>(view.data(), rows.iter().copied(), inner))
+pub(crate) fn lookup(view: &View<'_>, rows: &[usize]) -> Option<TensorData> {
+    some_of(view, rows, *view.shape.get(1)?, Precision::F32)
+}
+
+/// Some rows of a tensor, one after the other, or a vector, which is one: as it would lie in a checkpoint of
+/// Hugging Face.
+pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Option<Vec<f32>> {
+    let data = match *view.shape {
+        [len] if view.twist.interleaved.is_some() => elements(view, &Place::own("", len), len)?,
+        [_] => whole(view, Precision::F32)?,
+        _ => {
+            let rows: Vec<usize> = rows.map(|r| view.twist.row(r)).collect();
+            some_of(view, &rows, *view.shape.last()?, Precision::F32)?
+        }
+    };
+    data.into_vec().ok()
+}
+
+fn some_of(view: &View<'_>, rows: &[usize], inner: usize, precision: Precision) -> Option<TensorData> {
+    if let Kind::Blocks(block) = view.kind {
+        let values = blocks::rows(view.data, block, rows, inner)?;
+        return Some(TensorData::new(values, [rows.len(), inner]));
+    }
+    by_type!(view.kind, precision, |S, T| some::<S, T>(view.data, rows, inner))
 }
 
 fn gather<S: Stored, T: From<S> + burn::tensor::Element>(
@@ -186,15 +229,14 @@ fn read<S: Stored, T: From<S>>(run: &[u8], to: &mut [T]) -> bool {
 /// Whole rows of `inner` values each.
 fn some<S: Stored, T: From<S> + Default + Clone + Send + burn::tensor::Element>(
     data: &[u8],
-    rows: impl ExactSizeIterator<Item = usize>,
+    rows: &[usize],
     inner: usize,
 ) -> Option<TensorData> {
-    let rows: Vec<usize> = rows.collect();
     let mut values = vec![T::default(); rows.len() * inner];
     if inner == 0 {
         return Some(TensorData::new(values, [rows.len(), 0]));
     }
-    let finite = values.par_chunks_mut(inner).zip(&rows).map(|(to, row)| {
+    let finite = values.par_chunks_mut(inner).zip(rows).map(|(to, row)| {
         let width = inner * S::WIDTH;
         read::<S, T>(&data[row * width..][..width], to)
     });
@@ -232,11 +274,11 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
 /// keep missing the cache.
 const TILE: usize = 32;
 
-/// Rows of an `[out, in]` matrix, transposed, on all cores.
+/// These rows of an `[out, in]` matrix, transposed, on all cores.
 fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
     data: &[u8],
-    place: &Place,
-    [out, inner]: [usize; 2],
+    rows: &[usize],
+    inner: usize,
     row: usize,
     mut values: Vec<T>,
 ) -> Option<Vec<T>> {
@@ -245,7 +287,7 @@ fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
     if values.is_empty() {
         return Some(values);
     }
-    let starts: Vec<usize> = (0..out).map(|r| place.row(r) * inner * S::WIDTH).collect();
+    let (out, starts): (_, Vec<usize>) = (rows.len(), rows.iter().map(|r| r * inner * S::WIDTH).collect());
     let finite = values.par_chunks_mut(WIDE * row).enumerate().map(|(block, values)| {
         let (column, width) = (block * WIDE, values.len() / row);
         let mut finite = true;

@@ -91,7 +91,7 @@ impl ChatTemplate {
         folder::find(folder)
     }
 
-    fn at(path: PathBuf, source: &str, tokens: SpecialTokens) -> Result<Self, ModelError> {
+    pub(crate) fn at(path: PathBuf, source: &str, tokens: SpecialTokens) -> Result<Self, ModelError> {
         match compile(source) {
             Ok(environment) => Ok(Self { environment, path, tokens, now: None }),
             Err(source) => Err(ModelError::Template { path, source: Box::new(source) }),

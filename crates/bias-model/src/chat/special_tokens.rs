@@ -64,7 +64,7 @@ impl SpecialTokens {
         Ok(all)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, token)| (*name, token.as_str()))
     }
 }
