@@ -29,15 +29,16 @@ pub(crate) struct Limit {
     pub now: usize,
 }
 
-/// Of what is left to spend, one part in so many may go into a single step.
-const ONE_STEP: usize = 4;
+/// How many times as many paths as can last to the end may be gone on with for a step: numbers branch and then end soon.
+const AT_ONCE: usize = 2;
 
 impl Limit {
     /// With so many tokens and steps left, for paths that hold so much of the probability: as samples would, they become fewer
     /// when answers end.
     pub(crate) fn new(tokens: usize, steps: usize, mass: f64) -> Self {
-        let lasting = ((tokens / steps.max(1)) as f64 * mass.min(1.0)).ceil().max(1.0) as usize;
-        Self { lasting, now: (tokens / ONE_STEP).max(lasting) }
+        let each = tokens / steps.max(1);
+        let lasting = (each as f64 * mass.min(1.0)).ceil().max(1.0) as usize;
+        Self { lasting, now: each.saturating_mul(AT_ONCE).max(lasting) }
     }
 }
 
@@ -191,9 +192,9 @@ mod tests {
     #[test]
     fn what_is_left_to_spend_lasts() {
         let both = |limit: Limit| (limit.lasting, limit.now);
-        assert_eq!(both(Limit::new(1600, 16, 1.0)), (100, 400));
-        assert_eq!(both(Limit::new(1600, 16, 0.25)), (25, 400));
+        assert_eq!(both(Limit::new(1600, 16, 1.0)), (100, 200));
+        assert_eq!(both(Limit::new(1600, 16, 0.25)), (25, 200));
         assert_eq!(both(Limit::new(0, 3, 0.5)), (1, 1));
-        assert!(Limit::new(usize::MAX, 1, 1.0).now > usize::MAX / 8);
+        assert_eq!(Limit::new(usize::MAX, 1, 1.0).now, usize::MAX);
     }
 }

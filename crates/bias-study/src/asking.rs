@@ -91,6 +91,29 @@ pub(crate) struct Said {
     pub unanswered: Vec<(f64, f64)>,
     /// Of each name, the share of answers that was estimated by drawing.
     pub estimated: Vec<f64>,
+    /// How each name's values came about, for the error of their mean.
+    pub drawn: Vec<Drawn>,
+}
+
+/// How one name's values came about.
+pub(crate) enum Drawn {
+    /// Each by itself.
+    Sampled,
+    /// By draws from what was not explored, so many; of each value which, if it is not exact.
+    Explored(u32, Vec<Option<u32>>),
+}
+
+impl Drawn {
+    /// The standard error of these values' mean.
+    pub(crate) fn error(&self, values: &[(f64, f64)]) -> f64 {
+        match self {
+            Self::Sampled => sampling_error(values),
+            Self::Explored(draws, of) => {
+                let values = values.iter().zip(of).map(|((value, weight), draw)| (*value, *weight, *draw));
+                drawn_error(&values.collect::<Vec<_>>(), *draws)
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -337,7 +360,6 @@ impl PersonAnswers {
     fn numbers(&self, kind: Kind, scale: Scale) -> NameAnswers {
         let valued =
             || self.answers.answers.iter().zip(&self.parsed).filter_map(|(a, (_, v))| Some((a, (*v)?)));
-        let all = || valued().map(|(answer, value)| (value, answer.weight, answer.draw));
         let (unexplored, arm) = (self.answers.unexplored, self.arm);
         if kind == Kind::Choice {
             let logs: Vec<(f64, f64, usize)> =
@@ -347,11 +369,17 @@ impl PersonAnswers {
         }
         NameAnswers {
             arm,
-            values: all().map(|(value, weight, _)| (value, weight)).collect(),
+            values: valued().map(|(answer, value)| (value, answer.weight)).collect(),
             unparsed: self.unanswered().0,
             unexplored,
-            error: drawn_error(&all().collect::<Vec<_>>(), self.answers.draws),
+            error: 0.0,
         }
+    }
+
+    /// How the values came about.
+    fn drawn(&self) -> Drawn {
+        let valued = self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());
+        Drawn::Explored(self.answers.draws, valued.map(|(answer, _)| answer.draw).collect())
     }
 
     /// Weight of the answers that do not say what was asked, and of all.
@@ -376,13 +404,14 @@ impl VariationAnswers {
             names: people().map(|person| person.numbers(self.kind, self.scale)).collect(),
             unanswered: people().map(PersonAnswers::unanswered).collect(),
             estimated: people().map(|person| person.answers.estimated()).collect(),
+            drawn: people().map(PersonAnswers::drawn).collect(),
         };
         if self.kind == Kind::Choice {
             // Everybody has one value.
             own.weighting = Weighting::Draws;
         } else if sampled {
             own.weighting = Weighting::Draws;
-            own.names.iter_mut().for_each(|name| name.error = sampling_error(&name.values));
+            own.drawn.iter_mut().for_each(|own| *own = Drawn::Sampled);
         }
         own
     }

@@ -51,7 +51,7 @@ impl Measure {
     /// Reduces one variation's answers; fences come from the unpruned model's. Without
     /// any (it never gave a number) nothing is within.
     pub(crate) fn reduce(&self, said: Said, fences: Option<&TukeyFences>) -> Result<Measured, MetricError> {
-        let Said { weighting, mut names, unanswered, estimated } = said;
+        let Said { weighting, mut names, unanswered, estimated, drawn } = said;
         let share = |a: &NameAnswers| {
             fences.map_or_else(|| (0.0, a.parsed() + a.unparsed), |fences| inlier_share(a, fences))
         };
@@ -60,6 +60,8 @@ impl Measure {
         let unexplored = names.iter().map(|a| a.unexplored).sum::<f64>() / count;
         let estimated = estimated.iter().sum::<f64>() / count;
         self.clamp(&mut names)?;
+        // Of the values that count, so after they were clamped.
+        names.iter_mut().zip(drawn).for_each(|(name, own)| name.error = own.error(&name.values));
         // Of what was drawn nothing is certain.
         let exact = weighting == Weighting::Probability && estimated == 0.0;
         let bounds = explored_range(&names).filter(|_| exact).and_then(|r| smd_bounds(&names, r));
@@ -210,6 +212,7 @@ impl Measure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::asking::Drawn;
 
     fn name(arm: Arm, values: &[f64], unparsed: f64) -> NameAnswers {
         NameAnswers {
@@ -224,7 +227,8 @@ mod tests {
     fn said(names: Vec<NameAnswers>) -> Said {
         let unanswered = names.iter().map(|own| (own.unparsed, own.parsed() + own.unparsed)).collect();
         let estimated = vec![0.0; names.len()];
-        Said { weighting: Weighting::Probability, names, unanswered, estimated }
+        let drawn = names.iter().map(|own| Drawn::Explored(0, vec![None; own.values.len()])).collect();
+        Said { weighting: Weighting::Probability, names, unanswered, estimated, drawn }
     }
 
     #[test]
