@@ -39,7 +39,8 @@ struct Args {
     /// For wanda and snip, instead of --budget: share of each matrix that counts as important to a group (the paper's: 0.15)
     #[arg(long, value_name = "SHARE", conflicts_with = "budget", value_parser = share)]
     top: Option<f64>,
-    /// For gap-pursuit: neutral text that pruning should not spoil, one text a line; `neutral.txt` in the model's folder by default
+    /// For gap-pursuit: neutral text that pruning should not spoil, one text a line, every second of them looked at
+    /// (a study measures on the others); `neutral.txt` in the model's folder by default
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
     /// Mask file to write

@@ -30,7 +30,7 @@ struct Args {
     models: Vec<ModelSource>,
     #[command(flatten)]
     prompts: PromptArgs,
-    /// Neutral text that pruning should not spoil, one text a line; `neutral.txt` in each model's folder by default
+    /// Neutral text, one text a line: every second guards gap-pursuit, the others measure perplexity; `neutral.txt` in each model's folder by default
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
     /// Pass over this key of config.json although nothing is known of it; may be repeated

@@ -67,7 +67,7 @@ struct Args {
     /// Contexts of the named experiments: attributed on, tested on
     #[arg(long, value_name = "FROM,TO", value_parser = focus)]
     focus: Option<[Context; 2]>,
-    /// Neutral text for perplexity, one text a line; `neutral.txt` in the model's folder by default
+    /// Neutral text, one text a line: every second guards gap-pursuit, the others measure perplexity; `neutral.txt` in the model's folder by default
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
 }
