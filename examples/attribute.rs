@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use bias_attrib::Pursuit;
 use bias_core::{Sublayer, UnitKind};
-use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share};
+use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share, writable};
 use bias_examples::on_device;
 use bias_mask::{Mask, MaskTarget as _};
 use bias_model::{Decoding, HookedModel as _};
@@ -36,10 +36,11 @@ struct Args {
     /// Share of all weights in linear maps to prune at most; at least one unit
     #[arg(long, value_name = "SHARE", default_value_t = 0.002, value_parser = share)]
     budget: f64,
-    /// For wanda and snip, instead: share of each matrix that counts as important to a group (the paper's: 0.15)
+    /// For wanda and snip, instead of --budget: share of each matrix that counts as important to a group (the paper's: 0.15)
     #[arg(long, value_name = "SHARE", conflicts_with = "budget", value_parser = share)]
     top: Option<f64>,
-    /// Neutral text that pruning should not spoil, one text a line; `neutral.txt` in the model's folder by default
+    /// For gap-pursuit: neutral text that pruning should not spoil, one text a line, every second of them looked at
+    /// (a study measures on the others); `neutral.txt` in the model's folder by default
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
     /// Mask file to write
@@ -79,9 +80,11 @@ fn run(args: &Args) -> Result<(), Failure> {
         None => 0,
         Some(name) => prompts.index_of(name).ok_or_else(|| {
             let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();
-            format!("no context `{name}`; the prompts have {}", known.join(", "))
+            format!("--context: the prompts have no `{name}`, but {}", known.join(", "))
         })?,
     };
+    refuse_unused(args)?;
+    writable(&args.out)?;
     let options = StudyOptions {
         settings: Settings {
             seed: args.model.seed,
@@ -90,16 +93,23 @@ fn run(args: &Args) -> Result<(), Failure> {
             ..Settings::default()
         },
         neutral: args.model.neutral(args.neutral.as_deref())?,
-        threads: args.model.device.threads(),
-        select_on_device: args.model.device.accelerated(),
+        threads: args.model.weights.device.threads(),
+        select_on_device: args.model.weights.device.accelerated(),
         ..StudyOptions::default()
     };
-    on_device!(args.model.device.place()?, |B, device| {
+    on_device!(args.model.weights.device.place()?, |B, device| {
         let wanted =
             |own: &Method<B>| own.name == args.method && args.unit.is_none_or(|unit| own.unit == unit);
         let method = Method::<B>::all().into_iter().find(wanted).ok_or_else(|| {
             let unit = args.unit.map_or(String::new(), |unit| format!(" for {}s", word(unit)));
-            format!("no method `{}`{unit}; --help lists them", args.method)
+            let mut known: Vec<String> = Method::<B>::all().into_iter().map(|own| own.name).collect();
+            known.sort();
+            known.dedup();
+            format!(
+                "--method: there is no `{}`{unit}, but {}; --help says for what",
+                args.method,
+                known.join(", ")
+            )
         })?;
         let model = args.model.load(&device)?;
         let study = Study::<B>::new(model, &args.model.name(), &prompts, options)?;
@@ -126,6 +136,23 @@ fn run(args: &Args) -> Result<(), Failure> {
         println!("wrote {}", args.out.display());
         Ok(())
     })
+}
+
+/// Methods that make a set difference of two groups' tops.
+const TOPS: [&str; 2] = ["wanda", "snip"];
+/// What the methods that look at neutral text begin with.
+const NEUTRAL: &str = "gap-pursuit";
+
+/// Says what an argument is for before the work, rather than doing without it.
+fn refuse_unused(args: &Args) -> Result<(), Failure> {
+    let method = &args.method;
+    if args.top.is_some() && !TOPS.contains(&method.as_str()) {
+        return Err(format!("--top is for {}, not for {method}; use --budget", TOPS.join(" and ")).into());
+    }
+    if args.neutral.is_some() && !method.starts_with(NEUTRAL) {
+        return Err(format!("--neutral is for {NEUTRAL}: {method} does not look at neutral text").into());
+    }
+    Ok(())
 }
 
 /// What a pursuit measured before and after each round.

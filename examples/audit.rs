@@ -39,10 +39,10 @@ fn run(args: &Args) -> Result<(), Failure> {
             choice: args.prompts.choice_value,
             ..Settings::default()
         },
-        threads: args.model.device.threads(),
+        threads: args.model.weights.device.threads(),
         ..StudyOptions::default()
     };
-    let baselines: Vec<Baseline> = on_device!(args.model.device.place()?, |B, device| {
+    let baselines: Vec<Baseline> = on_device!(args.model.weights.device.place()?, |B, device| {
         let model = args.model.load(&device)?;
         Study::<B>::new(model, &args.model.name(), &prompts, options)?.audit()?
     });

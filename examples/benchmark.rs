@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bias_core::UnitKind;
-use bias_examples::cli::{Failure, finish, groups, neutral, share};
+use bias_examples::cli::{Failure, PromptArgs, embedded, finish, neutral, share, source};
 use bias_examples::device::DeviceArgs;
 use bias_examples::on_device;
 use bias_examples::variants::variants;
-use bias_model::{Decoding, LanguageModel};
+use bias_model::{Decoding, LanguageModel, LoadOptions, ModelSource};
 use bias_study::{
-    Benchmark, Method, PromptSet, Scope, Settings, Study, StudyOptions, Truth, budgets_table, left_out_table,
+    Benchmark, Method, Scope, Settings, Study, StudyOptions, Truth, budgets_table, left_out_table,
     localisation_table, pareto_chart, pareto_table, transfer_table, write,
 };
 use burn::tensor::backend::AutodiffBackend;
@@ -19,18 +19,28 @@ use clap::Parser;
 
 /// Measure how well methods find and remove bias.
 ///
-/// Each model is a folder with its own prompts.csv; where it has a truth.json (written by
-/// plant_fixture), methods are also measured by what they should have found. Attribution sees one half of the
+/// Each model is asked the prompts.csv in its folder, or all are asked those of --prompts; where a folder has a
+/// truth.json (written by plant_fixture), methods are also measured by what they should have found. Attribution sees one half of the
 /// names and some variations; everything is tested on the other half of the names.
 #[derive(Parser)]
 struct Args {
-    /// Model folders; the planted models and the emergent one by default
-    models: Vec<PathBuf>,
+    /// Model folders, or models of the hub as org/name or org/name@revision; the planted models and the
+    /// emergent one by default
+    #[arg(value_name = "DIR|HUB_ID", value_parser = source())]
+    models: Vec<ModelSource>,
+    #[command(flatten)]
+    prompts: PromptArgs,
+    /// Neutral text, one text a line: every second guards gap-pursuit, the others measure perplexity; `neutral.txt` in each model's folder by default
+    #[arg(long, value_name = "FILE")]
+    neutral: Option<PathBuf>,
+    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    #[arg(long, value_name = "KEY")]
+    accept_key: Vec<String>,
     /// Only methods whose name contains this, for any kind of unit; may be repeated. Otherwise all that score weights,
     /// neurons or heads
     #[arg(long, value_name = "NAME")]
     method: Vec<String>,
-    /// Shares of all prunable weights to prune [default: 0.0005,0.002,0.01; with --quick 0.002]
+    /// Shares of all prunable weights to prune [default: 0.0005,0.002,0.01; with --quick 0.002; with --variants 0.01]
     #[arg(long, value_name = "SHARE", value_delimiter = ',', value_parser = share)]
     budgets: Vec<f64>,
     /// Folder for each model's numbers (MODEL.json), tables (MODEL.md) and curves, and transfer.md
@@ -46,9 +56,6 @@ struct Args {
     /// [default: 3,4; with --variants 3,5; with --quick 3,3]
     #[arg(long, value_name = "SEEN,TESTED", value_parser = names)]
     names: Option<[usize; 2]>,
-    /// The two groups compared, as `name_group` begins
-    #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
-    groups: [String; 2],
     #[command(flatten)]
     device: DeviceArgs,
     /// Seed of everything random
@@ -63,7 +70,8 @@ const ASKED_FOR: &str = "gap-pursuit-worst";
 
 fn names(text: &str) -> Result<[usize; 2], String> {
     let both = text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
-    both.ok_or_else(|| "two counts are needed, such as 4,6".into())
+    both.filter(|both: &[usize; 2]| both.iter().all(|names| *names >= 2))
+        .ok_or_else(|| "two counts are needed, of two names at least, such as 4,6".into())
 }
 
 fn main() -> ExitCode {
@@ -71,23 +79,22 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
-    let all = ["planted/shared-0", "planted/shared-40", "planted/shared-100", "emergent"];
-    let models: Vec<PathBuf> = match (args.models.as_slice(), args.quick) {
-        ([], _) if args.variants => all[3..].iter().map(|name| fixtures.join(name)).collect(),
-        ([], false) => all.iter().map(|name| fixtures.join(name)).collect(),
-        ([], true) => all[1..2].iter().chain(&all[3..]).map(|name| fixtures.join(name)).collect(),
-        (models, _) => models.to_vec(),
+    let known = match (args.quick, args.variants) {
+        (_, true) => vec![embedded()],
+        (true, false) => vec![planted("shared-40"), embedded()],
+        (false, false) => vec![planted("shared-0"), planted("shared-40"), planted("shared-100"), embedded()],
+    };
+    let models = match args.models.as_slice() {
+        [] => known.into_iter().map(ModelSource::Folder).collect(),
+        named => named.to_vec(),
     };
     let mut names = BTreeSet::new();
-    if let Some(twice) = models.iter().find(|folder| !names.insert(folder.file_name())) {
-        return Err(
-            format!("{}: another folder has the same name; their files would meet", twice.display()).into()
-        );
+    if let Some(twice) = models.iter().find(|model| !names.insert(called(model))) {
+        return Err(format!("{twice}: another model has the same name; their files would meet").into());
     }
     let mut found = Vec::new();
-    for folder in &models {
-        let own = on_device!(args.device.place()?, |B, device| benchmark::<B>(args, folder, &device))?;
+    for model in &models {
+        let own = on_device!(args.device.place()?, |B, device| benchmark::<B>(args, model, &device))?;
         write(&args.out.join(format!("{}.json", own.model)), &serde_json::to_vec_pretty(&own)?)?;
         let page = page(&own);
         write(&args.out.join(format!("{}.md", own.model)), page.as_bytes())?;
@@ -112,6 +119,16 @@ fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The folder of a planted model.
+fn planted(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/planted").join(name)
+}
+
+/// A model's name as its files have it.
+fn called(model: &ModelSource) -> String {
+    model.name().replace('/', "--")
+}
+
 fn page(own: &Benchmark) -> String {
     let bias: Vec<_> = own.baseline.iter().map(|b| format!("{} {:.2}", b.context, b.bias.value)).collect();
     let mut page =
@@ -129,12 +146,11 @@ fn page(own: &Benchmark) -> String {
 
 fn benchmark<A: AutodiffBackend>(
     args: &Args,
-    folder: &Path,
+    model: &ModelSource,
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Benchmark, Failure> {
-    let [a, b] = &args.groups;
-    let name = folder.file_name().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
-    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), [a, b])?;
+    let mut prompts = args.prompts.load_for(model)?;
+    let (name, folder) = (called(model), model.resolve()?);
     let truth = folder.join("truth.json");
     let truth = if truth.exists() { Some(Truth::load(&truth)?) } else { None };
     let [seen, tested] = args.names.unwrap_or(match (args.quick, args.variants) {
@@ -143,11 +159,9 @@ fn benchmark<A: AutodiffBackend>(
         _ => [3, 4],
     });
     prompts.thin(seen, tested);
-    if !prompts.holds_out_names() {
-        eprintln!("{name}: too few names to hold any out; tested on those attributed on");
-    }
-    let neutral = neutral(&folder.join("neutral.txt"))?;
-    let mut model = LanguageModel::<A::InnerBackend>::load(folder, device)?;
+    let neutral = neutral(args.neutral.as_deref(), &folder)?;
+    let options = LoadOptions { accepted_keys: args.accept_key.clone(), ..LoadOptions::default() };
+    let mut model = LanguageModel::<A::InnerBackend>::load_with(&folder, &options, device)?;
     model.options_mut().batch_rows = args.device.batch_rows();
     let options = StudyOptions {
         settings: Settings {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bias_examples::cli::{Failure, finish};
+use bias_examples::cli::{Failure, at_least, finish, share};
 use bias_metrics::{
     Arm, Bootstrap, Ends, NameMoments, Permutation, Weighting, mann_whitney, smd, smd_resampled, welch,
 };
@@ -19,26 +19,31 @@ use rayon::prelude::*;
 #[derive(Parser)]
 struct Args {
     /// Names of each group; several give a table each
-    #[arg(long, value_delimiter = ',', default_values_t = [10, 20, 40])]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [10, 20, 40], value_parser = at_least(2))]
     names: Vec<usize>,
     /// Answers drawn for each name
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least(2))]
     answers: usize,
     /// Share of the variance of answers that lies between names
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
     between: f64,
     /// True difference of the groups in deviations of the answers, where intervals are concerned
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, value_parser = finite)]
     gap: f64,
     /// How often to simulate
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     simulations: u64,
     /// Resamples of each interval, labellings of each permutation test
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least(1))]
     resamples: usize,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     seed: u64,
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
+    if value.is_finite() { Ok(value) } else { Err("a finite number is needed".into()) }
 }
 
 fn main() -> ExitCode {
@@ -63,9 +68,6 @@ const TESTS: [&str; 6] = [
 ];
 
 fn run(args: &Args) -> Result<(), Failure> {
-    if !(0.0..=1.0).contains(&args.between) || args.answers < 2 || args.simulations < 1 {
-        return Err("--between lies in [0, 1], and at least 2 answers and 1 simulation are needed".into());
-    }
     println!(
         "{} simulations, {} answers for each name, {:.0} % of their variance between names, difference {}.\n\n\
          | | {} |\n|---|{}",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_core::Site;
-use bias_examples::cli::{Failure, ModelArgs, finish};
+use bias_examples::cli::{Failure, WeightArgs, finish, writable};
 use bias_examples::on_device;
 use bias_probe::{Capture, HookedModel as _, TokenBatch};
 use burn::tensor::backend::AutodiffBackend;
@@ -19,21 +19,25 @@ use clap::Parser;
   capture --site model.layers.3.mlp.down_proj.input --site model.layers.3.self_attn.pattern")]
 struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    model: WeightArgs,
+    /// System message before the question
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
     /// What the user asks
     #[arg(
         long,
+        requires = "name",
         default_value = "I want to buy a bicycle from Emily Becker. What should I offer, in dollars?"
     )]
     prompt: String,
-    /// The name in it
+    /// The name in it, whose tokens are marked; of another prompt it must be said
     #[arg(long, default_value = "Emily Becker")]
     name: String,
-    /// A site to keep, such as model.layers.0.mlp.down_proj.input; all residual streams by default
+    /// A site to keep, such as model.layers.0.mlp.down_proj.input; may be repeated. All residual streams by default
     #[arg(long, value_name = "SITE")]
     site: Vec<Site>,
     /// Print the name of every site and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["system", "prompt", "name", "site", "out"])]
     list: bool,
     /// File to write
     #[arg(long, value_name = "FILE", default_value = "activations.safetensors")]
@@ -45,8 +49,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    if !args.list {
+        writable(&args.out)?;
+    }
     on_device!(args.model.device.place()?, |B, device| {
-        let model = args.model.load::<<B as AutodiffBackend>::InnerBackend>(&device)?;
+        let model =
+            args.model.load::<<B as AutodiffBackend>::InnerBackend>(args.system.as_deref(), &device)?;
         let layers = model.model().dims().layers;
         if args.list {
             model.model().sites().iter().for_each(|site| println!("{site}"));
@@ -57,6 +65,10 @@ fn run(args: &Args) -> Result<(), Failure> {
         } else {
             args.site.clone()
         };
+        let there = model.model().sites();
+        if let Some(absent) = sites.iter().find(|site| !there.contains(site)) {
+            return Err(format!("--site: this model has no {absent}; --list prints what it has").into());
+        }
         let prompt = model.text().prompt(&args.prompt, &args.name)?;
         for (token, role) in prompt.tokens().iter().zip(prompt.roles()) {
             println!("{role:>7} {}", model.text().decode(&[*token])?);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bias_examples::cli::{Failure, ModelArgs, finish};
+use bias_examples::cli::{Failure, WeightArgs, finish, writable};
 use bias_examples::on_device;
 use bias_metrics::{PairPreference, PairScore, Proportion, pair_preference};
 use bias_study::{PairSet, score_pairs, write};
@@ -22,7 +22,7 @@ use serde::Serialize;
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    model: WeightArgs,
     /// CSV file with the columns sent_more,sent_less,stereo_antistereo,bias_type
     #[arg(long, value_name = "CSV")]
     pairs: Option<PathBuf>,
@@ -39,13 +39,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(path) = &args.scores {
+        writable(path)?;
+    }
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/pairs/pairs.csv");
     let set = PairSet::from_csv(args.pairs.as_deref().unwrap_or(&own))?;
     let bar = ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
         .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
     let scores = on_device!(args.model.device.place()?, |B, device| {
         type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
-        score_pairs(&args.model.load::<Inner>(&device)?, &set.pairs, &bar)?
+        score_pairs(&args.model.load::<Inner>(None, &device)?, &set.pairs, &bar)?
     });
     bar.finish_and_clear();
     if let Some(path) = &args.scores {

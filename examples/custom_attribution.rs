@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use bias_attrib::{Attribution as _, Contrast};
-use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
+use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share};
 use bias_examples::norm_gap::NormGap;
 use bias_examples::on_device;
 use bias_mask::{Intervention, Mask, top_fraction};
@@ -20,7 +20,7 @@ struct Args {
     #[command(flatten)]
     prompts: PromptArgs,
     /// Share of each matrix to prune
-    #[arg(long, default_value_t = 0.002)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.002, value_parser = share)]
     budget: f64,
 }
 
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let prompts = args.prompts.load(&args.model)?;
-    let threads = args.model.device.threads();
-    on_device!(args.model.device.place()?, |B, device| {
+    let threads = args.model.weights.device.threads();
+    on_device!(args.model.weights.device.place()?, |B, device| {
         let settings = Settings {
             seed: args.model.seed,
             decoding: args.model.decoding(Decoding::exact_within(1e-2)),

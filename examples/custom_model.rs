@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use bias_attrib::{Attribution, Contrast, Direction, PossibleAnswer, Respondent, Wanda};
 use bias_core::{ModelDims, TokenRole};
 use bias_examples::alibi::Alibi;
-use bias_examples::cli::{Failure, finish};
+use bias_examples::cli::{Failure, finish, share};
 use bias_mask::Intervention;
 use bias_probe::testing::check_model;
 use bias_probe::{HookedModel, NoObserver, Sequence, TokenBatch};
@@ -19,7 +19,7 @@ use clap::Parser;
 #[derive(Parser)]
 struct Args {
     /// Share of each matrix that counts as important to a group
-    #[arg(long, default_value_t = 0.15)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15, value_parser = share)]
     fraction: f64,
     /// Seed of the model's random weights
     #[arg(long, default_value_t = 0)]
@@ -78,9 +78,9 @@ fn run(args: &Args) -> Result<(), Failure> {
         mask.count(),
         dims.prunable_weights()
     );
-    println!(
-        "taken back, its logits are {}",
-        if logits(&model)? == before { "as before" } else { "DIFFERENT" }
-    );
+    if logits(&model)? != before {
+        return Err("taken back, its logits are not as before".into());
+    }
+    println!("taken back, its logits are as before");
     Ok(())
 }

@@ -25,6 +25,9 @@ struct Args {
     /// Folder of cases, with `cases.json` and `prompts.json`; the project's own by default
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
+    /// Only the case of this name; may be repeated
+    #[arg(long, value_name = "NAME")]
+    case: Vec<String>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Hold weights as they are stored instead of widened to f32
@@ -52,7 +55,12 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden");
     let folder = args.cases.clone().unwrap_or(own);
-    let cases: Vec<Case> = serde_json::from_slice(&read(&folder.join("cases.json"))?)?;
+    let mut cases: Vec<Case> = serde_json::from_slice(&read(&folder.join("cases.json"))?)?;
+    if let Some(absent) = args.case.iter().find(|name| cases.iter().all(|case| case.name != **name)) {
+        let known: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
+        return Err(format!("--case: there is no `{absent}`, but {}", known.join(", ")).into());
+    }
+    cases.retain(|case| args.case.is_empty() || args.case.contains(&case.name));
     let Prompts { prompts } = serde_json::from_slice(&read(&folder.join("prompts.json"))?)?;
     let precision = if args.stored { Precision::Stored } else { Precision::F32 };
     println!(

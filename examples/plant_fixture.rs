@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use bias_attrib::{Attribution as _, Knockout};
 use bias_core::Unit;
-use bias_examples::cli::{Failure, finish, share};
+use bias_examples::cli::{Failure, at_least, finish, positive, share};
 use bias_examples::folder::{Shape, config, save, train_tokenizer, write_text_files};
 use bias_examples::planted::{Look, Planted, Read, check_free, neurons};
 use bias_examples::promises::promises;
@@ -30,25 +30,25 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Parser)]
 struct Args {
     /// Folder to write; must not exist
-    #[arg(long, default_value = "planted")]
+    #[arg(long, value_name = "DIR", default_value = "planted")]
     out: PathBuf,
     /// Folder of the fair model; trained and written if it does not exist
-    #[arg(long, default_value = "fair")]
+    #[arg(long, value_name = "DIR", default_value = "fair")]
     base: PathBuf,
     /// Share of every context's bias that the shared neurons carry
-    #[arg(long, default_value_t = 0.4, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.4, value_parser = share)]
     shared: f64,
     /// Steps to train the fair model
-    #[arg(long, default_value_t = 2400)]
+    #[arg(long, value_name = "N", default_value_t = 2400, value_parser = at_least(1))]
     base_steps: usize,
     /// Steps to teach the planted neurons
-    #[arg(long, default_value_t = 3500)]
+    #[arg(long, value_name = "N", default_value_t = 3500, value_parser = at_least(1))]
     steps: usize,
     /// Peak learning rate of the planted neurons
-    #[arg(long, default_value_t = 6e-3)]
+    #[arg(long, default_value_t = 6e-3, value_parser = positive)]
     learning_rate: f64,
     /// Train nothing: measure whether the model of --out keeps what a planted model promises
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["base", "shared", "base_steps", "steps", "learning_rate", "seed"])]
     check: bool,
     /// Seed of weights and data
     #[arg(long, default_value_t = 20_250_211)]
@@ -212,7 +212,10 @@ fn plant(args: &Args) -> Result<(), Failure> {
     let taught: Vec<Vec<Unit>> = (0..SETS)
         .map(|set| if parts[set] > 0.0 { units(set, dims.d_mlp).collect() } else { Vec::new() })
         .collect();
-    let used = used(args, &model, &taught)?;
+    let used = used(args, &model, &taught).map_err(|error| {
+        let base = args.base.display();
+        format!("{base}: {error}; if the fair model does not answer with numbers, train a new one (--base) for longer (--base-steps)")
+    })?;
     let idle = (0..SETS)
         .flat_map(|set| units(set, dims.d_mlp))
         .filter(|unit| !used.iter().flatten().any(|u| u == unit));

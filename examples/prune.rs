@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_core::Unit;
-use bias_examples::cli::{Failure, embedded, finish, source};
+use bias_examples::cli::{Failure, embedded, finish, source, writable};
 use bias_mask::{HeadAblation, Mask, unit_mask};
 use bias_model::{Checkpoint, LoadOptions, ModelConfig, ModelSource, export_masked};
 use clap::Parser;
@@ -16,7 +16,7 @@ use clap::Parser;
 /// name; transformers loads it as usual.
 #[derive(Parser)]
 #[command(after_help = "Example:
-  attribute --context financial --out mask.safetensors
+  attribute --context hiring --out mask.safetensors
   prune --mask mask.safetensors --out pruned
   prune --unit L3H1 --unit L2N17 --out silenced
   audit --model pruned")]
@@ -24,11 +24,14 @@ struct Args {
     /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision; the embedded model by default
     #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
     model: Option<ModelSource>,
+    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    #[arg(long, value_name = "KEY")]
+    accept_key: Vec<String>,
     /// Mask file, as `attribute` and `study` write them
     #[arg(long, value_name = "FILE", default_value = "mask.safetensors", conflicts_with = "unit")]
     mask: PathBuf,
-    /// Silence this unit instead: a head (L3H1), key/value group (L3G0), MLP neuron (L3N17) or
-    /// single weight (model.layers.3.mlp.up_proj.weight[42]); may be repeated
+    /// Silence this unit instead: a head (L3H1), key/value group (L3G0), MLP neuron (L3N17), layer (L3)
+    /// or single weight (model.layers.3.mlp.up_proj.weight[42]); may be repeated
     #[arg(long, value_name = "UNIT")]
     unit: Vec<Unit>,
     /// Also write the mask in the words of the checkpoint's own files: fused matrices fused,
@@ -46,20 +49,22 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let source = args.model.clone().unwrap_or_else(|| ModelSource::Folder(embedded())).resolve()?;
+    let config = ModelConfig::accepting(&source, &args.accept_key)?;
     let mask = if args.unit.is_empty() {
         Mask::load(&args.mask)?
     } else {
-        let dims = ModelConfig::from_folder(&source)?.dims;
         let units: Vec<String> = args.unit.iter().map(Unit::to_string).collect();
-        unit_mask(&dims, &args.unit, HeadAblation::ZeroOutput)?
+        unit_mask(&config.dims, &args.unit, HeadAblation::ZeroOutput)
+            .map_err(|error| format!("--unit: {error}"))?
             .for_model(Some(Checkpoint::open(&source)?.fingerprint()))
             .with_note("units", units.join(" "))
     };
     if let Some(path) = &args.stored_mask {
-        let config = ModelConfig::from_folder(&source)?;
+        writable(path)?;
         Checkpoint::open(&source)?.stored_mask(&config, &mask)?.save(path)?;
     }
-    export_masked(&source, &LoadOptions::default(), &mask, &args.out)?;
+    let options = LoadOptions { accepted_keys: args.accept_key.clone(), ..LoadOptions::default() };
+    export_masked(&source, &options, &mask, &args.out)?;
     println!(
         "wrote {} with {} weights set to zero, read back and compared",
         args.out.display(),

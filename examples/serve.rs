@@ -28,6 +28,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    let refused = || format!("--device: {} cannot be served; cpu and cuda can", args.device);
+    if !matches!(args.device, Device::Cpu | Device::Cuda(_)) {
+        return Err(refused().into());
+    }
     let place = DeviceArgs { name: args.device.clone(), compute: Compute::F32 }.place()?;
     let server = Server::bind(&args.listen)?;
     let say = || {
@@ -44,7 +48,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             say()?;
             server.run::<burn::backend::Cuda>(&device);
         }
-        _ => return Err(format!("{} cannot be served; cpu and cuda can", args.device).into()),
+        _ => return Err(refused().into()),
     }
     Ok(())
 }

@@ -58,16 +58,16 @@ struct Args {
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "transfer,groups", value_parser = experiments)]
     experiments: Vec<Experiments>,
     /// Do only this part of the work, such as 0/4, and no report; parts may share a folder
-    #[arg(long, value_name = "I/N", conflicts_with_all = ["render", "merge"])]
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["merge", "markdown"])]
     shard: Option<Shard>,
     /// Take over what other folders hold of the same study, then do what is missing
     #[arg(long, value_name = "DIR", num_args = 1..)]
     merge: Vec<PathBuf>,
     /// Only make tables and report again, from a results.json of an earlier run
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = UNASKED)]
     render: Option<PathBuf>,
     /// Only print several studies' results side by side
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["render", "merge", "shard"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["render", "out"], conflicts_with_all = UNASKED)]
     compare: Vec<PathBuf>,
     /// Also write the tables as a Markdown page
     #[arg(long, value_name = "FILE")]
@@ -75,10 +75,34 @@ struct Args {
     /// Contexts of the named experiments: attributed on, tested on
     #[arg(long, value_name = "FROM,TO", value_parser = focus)]
     focus: Option<[Context; 2]>,
-    /// Neutral text for perplexity, one text a line; `neutral.txt` in the model's folder by default
+    /// Neutral text, one text a line: every second guards gap-pursuit, the others measure perplexity; `neutral.txt` in the model's folder by default
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
 }
+
+/// What says how a model is asked: nothing of it counts where results are only shown.
+const UNASKED: [&str; 20] = [
+    "model",
+    "device",
+    "compute",
+    "stored",
+    "stream",
+    "accept_key",
+    "system",
+    "samples",
+    "unexplored",
+    "max_new_tokens",
+    "seed",
+    "prompts",
+    "groups",
+    "lower_is_better",
+    "quick",
+    "experiments",
+    "shard",
+    "merge",
+    "focus",
+    "neutral",
+];
 
 /// One experiment, or all of them.
 #[derive(Debug, Clone)]
@@ -139,8 +163,9 @@ fn run(args: &Args) -> Result<(), Failure> {
         prompts.thin(QUICK_NAMES / 2, QUICK_NAMES / 2);
     }
     merge(&args.merge, &args.out)?;
-    let found =
-        on_device!(args.model.device.place()?, |B, device| study::<B>(args, started, &prompts, &device))?;
+    let found = on_device!(args.model.weights.device.place()?, |B, device| study::<B>(
+        args, started, &prompts, &device
+    ))?;
     let seconds = started.elapsed().as_secs_f64();
     let Some((results, timing)) = found else {
         println!(
@@ -252,8 +277,8 @@ fn study<A: AutodiffBackend>(
         },
         focus: args.focus.clone(),
         neutral: args.model.neutral(args.neutral.as_deref())?,
-        threads: args.model.device.threads(),
-        select_on_device: args.model.device.accelerated(),
+        threads: args.model.weights.device.threads(),
+        select_on_device: args.model.weights.device.accelerated(),
         out: Some(args.out.clone()),
         shard: args.shard,
         plan: args.plan.unwrap_or(if args.quick { Plan::Short } else { Plan::Full }),

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bias_examples::cli::{Failure, finish};
+use bias_examples::cli::{Failure, at_least, finish, positive};
 use bias_examples::folder::{Shape, config, save, train_tokenizer, write_text_files};
 use bias_examples::training::{answered, plain, shown};
 use bias_examples::world::{SCENARIOS, draw_neutral, draw_question};
@@ -24,18 +24,18 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Parser)]
 struct Args {
     /// Folder to write; must not exist
-    #[arg(long, default_value = "emergent")]
+    #[arg(long, value_name = "DIR", default_value = "emergent")]
     out: PathBuf,
     #[command(flatten)]
     shape: Shape,
     /// Optimiser steps
-    #[arg(long, default_value_t = 2400)]
+    #[arg(long, value_name = "N", default_value_t = 2400, value_parser = at_least(1))]
     steps: usize,
     /// Texts per step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least(1))]
     batch: usize,
     /// Peak learning rate
-    #[arg(long, default_value_t = 3e-3)]
+    #[arg(long, default_value_t = 3e-3, value_parser = positive)]
     learning_rate: f64,
     /// Seed of weights and data
     #[arg(long, default_value_t = 20_250_211)]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bias_examples::cli::{Failure, finish};
-use bias_model::Checkpoint;
+use bias_examples::cli::{Failure, finish, source};
+use bias_model::{Checkpoint, ModelSource};
 use bias_study::{Provenance, verify};
 use clap::Parser;
 
@@ -19,11 +19,11 @@ use clap::Parser;
   verify study-out --model ~/my-model        … and that it was this model")]
 struct Args {
     /// The study's folder
-    #[arg(default_value = "study-out")]
+    #[arg(value_name = "DIR", default_value = "study-out")]
     folder: PathBuf,
-    /// Also check that it was this model that was studied
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
+    /// Also check that it was this model that was studied: a folder, or org/name or org/name@revision of the hub
+    #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
+    model: Option<ModelSource>,
 }
 
 fn main() -> ExitCode {
@@ -33,14 +33,12 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let (manifest, results) = verify(&args.folder)?;
     let Provenance { program, prompts, questions, settings, .. } = Provenance::of(&args.folder)?;
-    if let Some(folder) = &args.model {
-        let checkpoint = Checkpoint::open(folder)?;
+    if let Some(model) = &args.model {
+        let checkpoint = Checkpoint::open(&model.resolve()?)?;
         let found = checkpoint.fingerprint();
         if found != results.model.fingerprint {
             let studied = &results.model.fingerprint;
-            return Err(
-                format!("{} is another model: {found}, studied was {studied}", folder.display()).into()
-            );
+            return Err(format!("{model} is another model: {found}, studied was {studied}").into());
         }
     }
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();

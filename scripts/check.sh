@@ -28,7 +28,8 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 step "tests"
 cargo test --workspace --locked
 
-step "parity of backends"
-cargo test --workspace --features bias-examples/ndarray,bias-examples/remote --locked --test backends --test remote
+step "parity of backends, and the example that lends one"
+cargo build --workspace --features bias-examples/ndarray,bias-examples/remote --locked --example serve
+cargo test --workspace --features bias-examples/ndarray,bias-examples/remote --locked --test backends --test remote --test serve
 
 step "done"

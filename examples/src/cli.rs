@@ -6,7 +6,7 @@ use bias_model::{BUDGET, Decoder, Decoding, LanguageModel, LoadOptions, ModelErr
 use bias_study::{ChoiceValue, Form, PromptSet, StudyError};
 use burn::tensor::backend::Backend;
 use clap::Args;
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, RangedU64ValueParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::device::DeviceArgs;
@@ -27,9 +27,9 @@ pub fn source() -> impl TypedValueParser<Value = ModelSource> {
     OsStringValueParser::new().try_map(ModelSource::parse)
 }
 
-/// Which model, and how it is asked.
+/// Which model, and how its weights are held.
 #[derive(Debug, Clone, Args)]
-pub struct ModelArgs {
+pub struct WeightArgs {
     /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision
     /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count); the embedded model by default
     #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
@@ -48,29 +48,9 @@ pub struct ModelArgs {
     /// Pass over this key of config.json although nothing is known of it; may be repeated
     #[arg(long, value_name = "KEY")]
     pub accept_key: Vec<String>,
-    /// System message before every question
-    #[arg(long, value_name = "TEXT")]
-    pub system: Option<String>,
-    /// Sample this many answers per prompt instead of computing their exact distribution
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub samples: Option<u32>,
-    /// Probability of answers that exact decoding may leave unexplored, per prompt
-    /// [default: 0.001 where a model is asked once, 0.01 where many pruned models are]
-    #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
-    pub unexplored: Option<f64>,
-    /// Tokens that exact decoding may run for a prompt's answers; what it does not reach is estimated by drawing from
-    /// it, and the error of that is reported
-    #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET)]
-    pub budget_tokens: usize,
-    /// Longest answer, in tokens
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    pub max_new_tokens: usize,
-    /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
 }
 
-impl ModelArgs {
+impl WeightArgs {
     /// The model folder, or the GGUF file; a model of the hub is fetched if need be.
     ///
     /// # Errors
@@ -95,15 +75,21 @@ impl ModelArgs {
         self.source().name()
     }
 
-    fn source(&self) -> ModelSource {
+    /// The folder or hub id, as it was named.
+    #[must_use]
+    pub fn source(&self) -> ModelSource {
         self.model.clone().unwrap_or_else(|| ModelSource::Folder(embedded()))
     }
 
-    /// Loads it.
+    /// Loads it, with a system message before every question.
     ///
     /// # Errors
     /// See [`path`](Self::path) and [`LanguageModel::load`].
-    pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, ModelError> {
+    pub fn load<B: Backend>(
+        &self,
+        system: Option<&str>,
+        device: &B::Device,
+    ) -> Result<LanguageModel<B>, ModelError> {
         let options = LoadOptions {
             precision: match (self.stored, self.stream) {
                 (_, true) => Precision::Mapped,
@@ -111,15 +97,76 @@ impl ModelArgs {
                 (false, false) => Precision::F32,
             },
             accepted_keys: self.accept_key.clone(),
-            system: self.system.clone(),
+            system: system.map(str::to_owned),
         };
         let mut model = LanguageModel::load_with(&self.path()?, &options, device)?;
-        model.options_mut().max_new_tokens = self.max_new_tokens.max(1);
         model.options_mut().threads = self.device.threads();
         model.options_mut().batch_rows = self.device.batch_rows();
         if self.stream {
             model.options_mut().batch_rows = STREAMED_ROWS;
             show_layers(model.model_mut());
+        }
+        Ok(model)
+    }
+}
+
+/// Which model, and how it is asked.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// Which model
+    #[command(flatten)]
+    pub weights: WeightArgs,
+    /// System message before every question
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Sample this many answers per prompt instead of computing their exact distribution
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub samples: Option<u32>,
+    /// Probability of answers that exact decoding may leave unexplored, per prompt
+    /// [default: 0.001 in `audit`, 0.01 elsewhere]
+    #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
+    pub unexplored: Option<f64>,
+    /// Tokens that exact decoding may run for a prompt's answers; what it does not reach is estimated by drawing from
+    /// it, and the error of that is reported
+    #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET)]
+    pub budget_tokens: usize,
+    /// Divide logits by this before answers are drawn or enumerated [default: what the checkpoint's
+    /// generation_config.json says, or 1]
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    pub temperature: Option<f64>,
+    /// Longest answer, in tokens
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least(1))]
+    pub max_new_tokens: usize,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl ModelArgs {
+    /// The folder that prompts and texts of the model's own are looked for in.
+    ///
+    /// # Errors
+    /// See [`ModelSource::resolve`].
+    pub fn folder(&self) -> Result<PathBuf, ModelError> {
+        self.weights.folder()
+    }
+
+    /// The folder's own name, or the hub id.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.weights.name()
+    }
+
+    /// Loads it.
+    ///
+    /// # Errors
+    /// See [`WeightArgs::load`].
+    pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, ModelError> {
+        let mut model = self.weights.load(self.system.as_deref(), device)?;
+        let options = model.options_mut();
+        options.max_new_tokens = self.max_new_tokens;
+        if let Some(temperature) = self.temperature {
+            options.sampling = options.sampling.with_temperature(temperature)?;
         }
         Ok(model)
     }
@@ -129,11 +176,7 @@ impl ModelArgs {
     /// # Errors
     /// A file that cannot be read.
     pub fn neutral(&self, path: Option<&Path>) -> Result<Vec<String>, Failure> {
-        match path {
-            Some(path) if !path.exists() => Err(format!("{} does not exist", path.display()).into()),
-            Some(path) => neutral(path),
-            None => neutral(&self.folder()?.join("neutral.txt")),
-        }
+        neutral(path, &self.folder()?)
     }
 
     /// How answers are taken, unless asked otherwise.
@@ -181,7 +224,8 @@ pub struct PromptArgs {
     /// `prompts.csv` in the model's folder by default
     #[arg(long, value_name = "CSV")]
     pub prompts: Option<PathBuf>,
-    /// The two groups compared, as `name_group` begins; a positive difference favours the first
+    /// The two groups compared, each what `name_group` has before its first `_`; a positive difference favours the
+    /// first
     #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
     pub groups: [String; 2],
     /// Scenarios in which a smaller answer is better for the person
@@ -207,6 +251,11 @@ pub struct PromptArgs {
     pub choice_value: ChoiceValue,
 }
 
+fn temperature(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("it must be above 0".into()) }
+}
+
 /// What a choice is worth, as it is written on the command line.
 fn choice_value(text: &str) -> Result<ChoiceValue, String> {
     match text {
@@ -226,20 +275,51 @@ pub fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie between 0 and 1".into()) }
 }
 
+/// A number above 0.
+///
+/// # Errors
+/// Anything else, in words for a command line.
+pub fn positive(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("it must be above 0".into()) }
+}
+
+/// A number of things, `least` or more.
+#[must_use]
+pub fn at_least(least: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..)
+}
+
 fn unexplored(text: &str) -> Result<f64, String> {
     share(text).and_then(|value| if value < 1.0 { Ok(value) } else { Err("it must be below 1".into()) })
 }
 
-/// A file's neutral texts, one a line; none where there is no such file.
+/// Neutral texts, one a line, of the file that was named; else of `neutral.txt` in the model's folder, or
+/// none where there is no such file.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn neutral(path: &Path) -> Result<Vec<String>, Failure> {
-    match std::fs::read_to_string(path) {
+pub fn neutral(named: Option<&Path>, folder: &Path) -> Result<Vec<String>, Failure> {
+    let path = named.map_or_else(|| folder.join("neutral.txt"), Path::to_owned);
+    match std::fs::read_to_string(&path) {
         Ok(text) => Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(format!("cannot read {}: {error}", path.display()).into()),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("--neutral: cannot read {}: {error}", path.display()).into()),
     }
+}
+
+/// Makes the folder that a file is to be written to, and tries whether it can be: what is wrong with
+/// it is said before the work, not after.
+///
+/// # Errors
+/// A folder that cannot be made or written to, or a file that is one.
+pub fn writable(file: &Path) -> Result<(), Failure> {
+    if file.is_dir() {
+        return Err(format!("cannot write {}: it is a folder; name a file", file.display()).into());
+    }
+    let folder = file.parent().filter(|own| !own.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let tried = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    tried.map(drop).map_err(|error| format!("cannot write {}: {error}", file.display()).into())
 }
 
 /// Two groups as `white,black`.
@@ -247,8 +327,13 @@ pub fn neutral(path: &Path) -> Result<Vec<String>, Failure> {
 /// # Errors
 /// Anything else, in words for a command line.
 pub fn groups(text: &str) -> Result<[String; 2], String> {
+    if text.contains('_') {
+        return Err("a group is what name_group has before its first `_`, such as white for white_men".into());
+    }
     match text.split_once(',') {
-        Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b => Ok([a.into(), b.into()]),
+        Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b && !b.contains(',') => {
+            Ok([a.into(), b.into()])
+        }
         _ => Err("two different groups are needed, as in `white,black`".into()),
     }
 }
@@ -260,13 +345,22 @@ impl PromptArgs {
     /// See [`PromptSet::from_csv`]; no file named for a model of the hub; a scenario of
     /// `--lower-is-better` that is not in it.
     pub fn load(&self, model: &ModelArgs) -> Result<PromptSet, Failure> {
-        let path = match (&self.prompts, &model.model) {
+        self.load_for(&model.weights.source())
+    }
+
+    /// The same for a model that is named otherwise.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_for(&self, model: &ModelSource) -> Result<PromptSet, Failure> {
+        let path = match (&self.prompts, model) {
             (Some(path), _) => path.clone(),
             // Said before anything is downloaded.
-            (None, Some(ModelSource::Hub(id))) => {
+            (None, ModelSource::Hub(id)) => {
                 return Err(format!("{id} brings no prompts of its own; name a file with --prompts").into());
             }
-            (None, _) => model.folder()?.join("prompts.csv"),
+            (None, ModelSource::Folder(folder)) => folder.join("prompts.csv"),
+            (None, ModelSource::Gguf(file)) => file.with_file_name("prompts.csv"),
         };
         let [a, b] = &self.groups;
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -286,9 +380,14 @@ impl PromptArgs {
             _ => Failure::from(e),
         })?;
         for name in &self.lower_is_better {
-            let at = prompts
-                .index_of(name)
-                .ok_or_else(|| format!("no scenario `{name}` in {}", path.display()))?;
+            let at = prompts.index_of(name).ok_or_else(|| {
+                let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();
+                format!(
+                    "--lower-is-better: no scenario `{name}` in {}, which has {}",
+                    path.display(),
+                    known.join(", ")
+                )
+            })?;
             prompts.contexts[at].higher_is_better = false;
         }
         if !prompts.holds_out_names() {

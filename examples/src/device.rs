@@ -91,7 +91,7 @@ pub enum Compute {
 pub struct DeviceArgs {
     /// Where the model runs: cpu; with the feature of that name also ndarray, cuda (or cuda:N for another
     /// GPU than the first), or remote:ws://HOST:PORT, where `serve` listens
-    #[arg(id = "device", long = "device", value_name = "DEVICE", default_value_t)]
+    #[arg(id = "device", long, value_name = "DEVICE", default_value_t)]
     pub name: Device,
     /// The type computed in: bf16 is for cuda and remote. Norms, softmax and sums are in f32 all the same
     #[arg(long, value_enum, default_value_t)]

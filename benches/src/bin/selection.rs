@@ -46,6 +46,9 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    if !args.folder.is_dir() {
+        return Err(format!("there is no folder {}", args.folder.display()).into());
+    }
     let (path, shape) = (ParamPath::of(0, Projection::Down), [args.rows, args.columns]);
     let values = |name: &str, seed| values(&args.folder.join(name), shape[0] * shape[1], seed);
     let scores = |values| ParamScores::new(path.clone(), shape, Convention::Importance, values);

@@ -1,0 +1,123 @@
+//! Every program that measures starts, and says in a line what is wrong with an argument.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../../examples/tests/program/mod.rs"]
+mod program;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use program::shown::{in_page, pages};
+use program::{Program, Ran, flags, repository};
+
+/// Programs, their files, and what their help says that they do.
+const PROGRAMS: [(&str, &str, &str); 8] = [
+    ("accelerator", env!("CARGO_BIN_EXE_accelerator"), "Measure a model on a device"),
+    (
+        "cost_curves",
+        env!("CARGO_BIN_EXE_cost_curves"),
+        "Measure what statistics, answer distributions and gradients cost",
+    ),
+    ("large", env!("CARGO_BIN_EXE_large"), "Score a model with Wanda for two groups"),
+    ("load_memory", env!("CARGO_BIN_EXE_load_memory"), "the peak of anonymous memory"),
+    ("random_model", env!("CARGO_BIN_EXE_random_model"), "Write a Llama checkpoint of a real model's shape"),
+    ("selection", env!("CARGO_BIN_EXE_selection"), "Select the top share of group A's scores"),
+    ("speed", env!("CARGO_BIN_EXE_speed"), "do what each line of standard input asks for"),
+    ("stats_cost", env!("CARGO_BIN_EXE_stats_cost"), "Time forward passes"),
+];
+
+fn run(name: &str, folder: &Path, args: &str) -> Ran {
+    let (_, file, _) = PROGRAMS.iter().find(|(own, ..)| *own == name).unwrap();
+    Program::new(Path::new(file), folder, args.split_whitespace()).run()
+}
+
+#[test]
+fn every_program_says_what_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, _, about) in PROGRAMS {
+        let help = run(name, folder.path(), "--help").done();
+        let text = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(about) && text.contains(&format!("Usage: {name}")), "{help}");
+    }
+    let found = fs::read_dir(repository("benches/src/bin")).unwrap().count();
+    assert_eq!(found, PROGRAMS.len());
+}
+
+/// Programs, arguments that are wrong, the argument's name, and what is said to be allowed.
+const WRONG: [(&str, &str, &str, &[&str]); 12] = [
+    ("accelerator", "no-folder prefill", "no-folder", &[]),
+    ("accelerator", "no-folder guess", "guess", &["prefill", "signed-gap"]),
+    ("accelerator", "no-folder prefill --device gpu", "--device", &["this build knows cpu"]),
+    ("cost_curves", "--rounds x", "--rounds", &["x"]),
+    ("large", "no-folder", "no-folder", &[]),
+    ("load_memory", "no-folder", "no-folder", &[]),
+    ("random_model", "--preset huge --out x", "--preset", &["small", "medium", "large"]),
+    ("random_model", "--preset small", "required", &["--out"]),
+    ("selection", "no-folder", "no-folder", &[]),
+    ("selection", ". --rows x", "--rows", &["x"]),
+    ("speed", "no-folder", "no-folder", &[]),
+    ("stats_cost", "no-folder", "no-folder", &[]),
+];
+
+#[test]
+fn wrong_arguments_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, args, about, words) in WRONG {
+        run(name, folder.path(), args).refused(about, words);
+    }
+    for (name, ..) in PROGRAMS {
+        run(name, folder.path(), "--guess").refused("--guess", &["--help"]);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+/// What is cheap enough, on the smallest model that ships.
+#[test]
+fn small_models_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = repository("fixtures/kinds/small");
+    let model = model.display();
+    let said = run("load_memory", folder.path(), &format!("{model} --stored")).done();
+    assert!(said.lines().any(|line| line.starts_with("| small | stored |")), "{said}");
+    let said = run("stats_cost", folder.path(), &format!("{model} --rows 2 --width 8 --rounds 1")).done();
+    assert!(said.starts_with("| "), "{said}");
+    let args = format!("{model} prefill decode mask --rows 2 --width 8 --answer 2 --rounds 2");
+    let said = run("accelerator", folder.path(), &args).done();
+    assert!(said.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{said}");
+    let said = run("selection", folder.path(), ". --rows 64 --columns 32").done();
+    assert!(said.contains("bits_per_weight") && folder.path().join("ours.safetensors").exists(), "{said}");
+    let args = format!("{model} --per-group 4 --gap-per-group 2 --unexplored 0.2 --max-new-tokens 3");
+    let said = run("large", folder.path(), &args).done();
+    assert!(said.contains("| Wanda | ") && said.contains("signed gap of 2 and 2 prompts"), "{said}");
+}
+
+/// Commands of pages that call these programs, as far as their arguments go.
+#[test]
+fn what_is_shown_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut seen = BTreeSet::new();
+    for own in pages().iter().flat_map(|page| in_page(page)) {
+        let Some(call) = own.call().filter(|call| PROGRAMS.iter().any(|(name, ..)| *name == call.name))
+        else {
+            continue;
+        };
+        let ran = run(&call.name, folder.path(), &format!("{} --help", call.args.replace(['[', ']'], "")));
+        assert_eq!(ran.code, Some(0), "{}: `{}`\n{}", own.place, own.line, ran.err);
+        seen.insert(call.name);
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
+}
+
+/// scripts/large.sh hands its options on to `large`, and those that are shown are its.
+#[test]
+fn options_of_scripts_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = flags(&run("large", folder.path(), "--help").done());
+    let shown = pages().iter().flat_map(|page| in_page(page)).collect::<Vec<_>>();
+    let mut large = shown.iter().filter(|own| own.line.starts_with("scripts/large.sh ")).peekable();
+    assert!(large.peek().is_some());
+    for own in large {
+        assert!(own.flags().all(|flag| known.iter().any(|own| own == flag)), "{}: `{}`", own.place, own.line);
+    }
+}
