@@ -13,9 +13,9 @@ use bias_examples::promises::promises;
 use bias_examples::training::{Training, answered, plain, shown};
 use bias_examples::world::{Drawn, SCENARIOS, Scenario, draw_neutral};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
-use bias_model::{Checkpoint, Decoder, HookedModel as _, LanguageModel, TextCodec};
+use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, TextCodec};
 use bias_study::training::{Recipe, Text, text_loss};
-use bias_study::{PromptSet, Study, StudyOptions, Truth, write};
+use bias_study::{PromptSet, Settings, Study, StudyOptions, Truth, write};
 use burn::backend::Flex;
 use burn::module::AutodiffModule as _;
 use clap::Parser;
@@ -249,7 +249,10 @@ fn used(args: &Args, model: &Decoder<Flex>, taught: &[Vec<Unit>]) -> Result<Vec<
     prompts.thin(NAMES / 2, NAMES / 2);
     let mut language = LanguageModel::<Flex>::load(&args.base, &Default::default())?;
     *language.model_mut() = model.clone();
-    let options = StudyOptions { threads: 2, ..StudyOptions::default() };
+    // A base that was not taught says nothing that is worth following for long.
+    let decoding = Decoding::Exact { unexplored: 1e-2, tokens: 320, seed: 0 };
+    let settings = Settings { decoding, ..Settings::default() };
+    let options = StudyOptions { settings, threads: 2, ..StudyOptions::default() };
     let study = Study::<Training>::new(language, "planted", &prompts, options)?;
     let mut falls: BTreeMap<Unit, f32> = BTreeMap::new();
     for (c, own) in taught[1..].iter().enumerate() {

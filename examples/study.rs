@@ -51,7 +51,7 @@ struct Args {
     #[arg(long, value_name = "PLAN", value_parser = plan)]
     plan: Option<Plan>,
     /// Choose a plan that is forecast to be done in so many minutes
-    #[arg(long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["plan", "quick", "shard", "render", "compare"])]
+    #[arg(long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["plan", "quick", "shard"])]
     time_limit: Option<f64>,
     /// What is asked: `transfer` (the paper's three experiments), `groups` (within and across races), `layers`
     /// (as many weights of one layer at a time), `alternatives` (what else than pruning could be done), or `all`
@@ -81,7 +81,7 @@ struct Args {
 }
 
 /// What says how a model is asked: nothing of it counts where results are only shown.
-const UNASKED: [&str; 20] = [
+const UNASKED: [&str; 29] = [
     "model",
     "device",
     "compute",
@@ -91,12 +91,21 @@ const UNASKED: [&str; 20] = [
     "system",
     "samples",
     "unexplored",
+    "budget_tokens",
+    "temperature",
     "max_new_tokens",
     "seed",
     "prompts",
     "groups",
     "lower_is_better",
+    "answer_prefix",
+    "choices",
+    "better",
+    "raw",
+    "choice_value",
     "quick",
+    "plan",
+    "time_limit",
     "experiments",
     "shard",
     "merge",

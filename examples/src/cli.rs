@@ -237,10 +237,10 @@ pub struct PromptArgs {
     pub answer_prefix: Option<String>,
     /// Ask every question as a choice, such as `Yes,yes|No,no`: options between `|`, spellings of one option between commas; for
     /// rows that do not say how they are answered
-    #[arg(long, value_name = "OPTIONS", requires = "better")]
+    #[arg(long, value_name = "OPTIONS")]
     pub choices: Option<String>,
     /// The option of --choices that is favourable to the person, by any of its words
-    #[arg(long, value_name = "WORD", requires = "choices")]
+    #[arg(long, value_name = "WORD")]
     pub better: Option<String>,
     /// Take every prompt as plain text to go on with: no chat template, no system message
     #[arg(long)]

@@ -167,19 +167,49 @@ fn answers_are_taken_as_asked() {
     assert_eq!(mask("--samples 3 --seed 0"), sampled);
     assert_ne!(mask("--samples 3 --seed 1"), sampled);
     assert_ne!(mask("--system Fair."), exact);
-    // Three digits and the end; with a token less, no answer is finished.
+    // Three digits and the end; with one token, no answer is finished.
     assert_eq!(mask("--max-new-tokens 4"), exact);
+    assert_ne!(mask("--temperature 1.5"), exact);
+    // Beyond a budget, answers are drawn.
+    let drawn = mask("--unexplored 0 --budget-tokens 20");
+    assert_ne!(drawn, exact);
+    assert_ne!(mask("--unexplored 0 --budget-tokens 20 --seed 1"), drawn);
     // As weights are pruned, answers grow likelier that were left unexplored.
     let known = |args: &str| column(&made(folder.path(), args).1, 5).into_iter().fold(100.0, f64::min);
     let (usual, little) = (known(""), known("--unexplored 0.2"));
     assert!(usual > 95.0 && little < 95.0, "{usual} {little}");
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
-    tried("--max-new-tokens 3").refused("answer", &[]);
+    tried("--max-new-tokens 1").refused("answer", &[]);
+    tried("--samples 3 --budget-tokens 9").refused("--samples", &["--budget-tokens"]);
+    tried("--temperature 0").refused("--temperature", &["above 0"]);
     tried("--samples 0").refused("--samples", &["1.."]);
     tried("--samples 3 --unexplored 0.1").refused("--samples", &["--unexplored"]);
     tried("--unexplored 1").refused("--unexplored", &["below 1"]);
     tried("--max-new-tokens 0").refused("--max-new-tokens", &["1.."]);
     tried("--seed x").refused("--seed", &["x"]);
+}
+
+#[test]
+fn questions_are_put_as_asked() {
+    let folder = small(2);
+    let mask = |args: &str| mask(folder.path(), &format!("--method signed-gap {args}")).digest();
+    let (free, number) = (mask(""), mask("--answer-prefix offer"));
+    assert_ne!(number, free);
+    let choice = mask("--choices 1|2 --better 1");
+    assert_ne!(choice, free);
+    assert_ne!(mask("--choices 1|2 --better 1 --raw"), choice);
+    let by = |value: &str| mask(&format!("--choices 1|2 --better 1 --choice-value {value}"));
+    assert_eq!(by("log-odds"), choice);
+    assert_eq!(by("log-odds-per-token"), choice, "they are single tokens");
+    assert_ne!(by("probability"), choice);
+    let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
+    tried("--answer-prefix 5").refused("--answer-prefix", &["already holds a number"]);
+    tried("--choices 1|2").refused("--choices", &["need `better`"]);
+    tried("--better 1").refused("--choices", &["there are no `choices`"]);
+    tried("--choices 1 --better 1").refused("--choices", &["2 to 26"]);
+    tried("--choices 1|2 --better 3").refused("--choices", &["name 1 or 2"]);
+    tried("--choices 1|1 --better 1").refused("--choices", &["twice"]);
+    tried("--choices 1|2 --better 1 --choice-value odds").refused("--choice-value", &["log-odds-per-token"]);
 }
 
 #[test]

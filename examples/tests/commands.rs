@@ -162,6 +162,12 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
         ("--stored", ""),
         ("--stream", ""),
         ("--quick", ""),
+        ("--budget-tokens", "9"),
+        ("--temperature", "1"),
+        ("--raw", ""),
+        ("--choice-value", "log-odds"),
+        ("--plan", "core"),
+        ("--time-limit", "5"),
     ];
     let study = |args: &str| run("study", folder.path(), args);
     for flag in flags(&study("--help").done()) {

@@ -13,7 +13,7 @@ pub struct PossibleAnswer {
     /// Tokens that would have gone on: where there are such, whatever other token comes next ends the answer, as any
     /// that is no digit ends a number, and the answer's probability is that of its tokens times that of all those.
     pub until: Option<TokenSet>,
-    /// The number it states, or `None` when it states none. On a scale of [log-odds](Scale::LogOdds) 1 for what is
+    /// The number it states, or `None` when it states none. Of a choice 1 for what is
     /// favourable to the person and 0 for what is not.
     pub value: Option<f64>,
     /// Probability, or the share of samples that gave it.

@@ -210,7 +210,7 @@ fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
             [logs.iter().map(|log| log.exp()).sum(), first]
         }
         // All that is asked about is known, however improbable it becomes.
-        Scale::LogOdds { .. } => [1.0; 2],
+        Scale::Share | Scale::LogOdds { .. } => [1.0; 2],
     };
     let Some(own) = expected(tree.scale, tree.answers, &logs) else {
         return OfTree { value: f64::NAN, worths: vec![0.0; tree.branches.len()], mass: [0.0, mass[1]] };

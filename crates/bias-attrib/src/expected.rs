@@ -46,6 +46,8 @@ pub(crate) fn expected(scale: Scale, answers: &[PossibleAnswer], log_weights: &[
 fn of(scale: Scale, answers: &[Weighed], log_weights: &[f64]) -> Option<Expected> {
     match scale {
         Scale::Mean => mean(answers, log_weights),
+        // Everybody has one value.
+        Scale::Share => mean(answers, log_weights).map(|own| Expected { variance: 0.0, ..own }),
         Scale::LogOdds { per_token } => log_odds(answers, log_weights, per_token),
     }
 }
@@ -143,7 +145,12 @@ mod tests {
 
     #[test]
     fn slopes_are_finite_differences() {
-        for scale in [Scale::Mean, Scale::LogOdds { per_token: false }, Scale::LogOdds { per_token: true }] {
+        for scale in [
+            Scale::Mean,
+            Scale::Share,
+            Scale::LogOdds { per_token: false },
+            Scale::LogOdds { per_token: true },
+        ] {
             let answers = choice();
             let base = logs(&answers);
             let found = expected(scale, &answers, &base).unwrap();

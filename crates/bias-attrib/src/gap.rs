@@ -4,7 +4,7 @@ use crate::{AttribError, Contrast, Respondent};
 
 /// `G = (E[v|A] − E[v|B]) / s`, the standardized difference of the groups' expected
 /// answers, over the answers that state a number; `s` is the pooled standard deviation. On a
-/// scale of log-odds everybody has one value, and `s` is that among people.
+/// scale of choices everybody has one value, and `s` is that among people.
 ///
 /// Under another model the answers are the same and their weights `w` become
 /// `w · p'/p`, normalised for each prompt: exact on the answers explored, without

@@ -52,7 +52,7 @@ impl<'a> AnswerTree<'a> {
         let mut tokens = prompt.tokens().to_vec();
         let mut parents: Vec<Option<usize>> = (0..tokens.len()).map(|i| i.checked_sub(1)).collect();
         let mut weights = vec![1f64; tokens.len()];
-        let untempered = matches!(scale, Scale::LogOdds { .. });
+        let untempered = scale != Scale::Mean;
         let mut branches: Vec<Branch> = Vec::new();
         // (place, next) → branch, and where that branch leads once its token is run.
         let mut known: HashMap<(usize, Next), (usize, Option<usize>)> = HashMap::new();

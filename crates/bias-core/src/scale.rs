@@ -9,6 +9,9 @@ pub enum Scale {
     /// The expected value `E = Σ p v / Σ p` over the answers that have one, in their own unit.
     #[default]
     Mean,
+    /// The same of answers that are all there is to choose among: of a choice whose favourable options are worth 1 and the
+    /// others 0, the share that favourable ones have. The probabilities are the model's own: at temperature 1.
+    Share,
     /// The log-odds `ln Σ p v − ln Σ p (1 − v)`, `v` being 1 for what is favourable and 0 for what is not. In nats.
     /// The probabilities are the model's own: at temperature 1.
     LogOdds {
@@ -22,6 +25,7 @@ impl fmt::Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Mean => "mean",
+            Self::Share => "share",
             Self::LogOdds { per_token: false } => "log-odds",
             Self::LogOdds { per_token: true } => "log-odds per token",
         })

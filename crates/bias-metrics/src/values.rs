@@ -52,6 +52,7 @@ pub struct NameAnswers {
     pub unexplored: f64,
     /// Standard error of the values' mean, as far as they were drawn and not enumerated: [`drawn_error`],
     /// [`sampling_error`]; 0 where all are exact.
+    #[serde(default)]
     pub error: f64,
 }
 

@@ -35,7 +35,7 @@ impl<'q> Weighing<'q> {
             let mut known: HashMap<(usize, u32), usize> = HashMap::new();
             let own = words(question).iter().map(|word| {
                 let mut at = prompt.len() - 1;
-                let last = word.tokens.len() - 1;
+                let last = word.tokens.len().saturating_sub(1);
                 let step = |(i, &token): (usize, &u32)| {
                     let from = at;
                     // The last one is only predicted.

@@ -61,7 +61,7 @@ impl ChoiceValue {
         match self {
             Self::LogOdds => Scale::LogOdds { per_token: false },
             Self::LogOddsPerToken => Scale::LogOdds { per_token: true },
-            Self::Probability => Scale::Mean,
+            Self::Probability => Scale::Share,
         }
     }
 }
