@@ -169,7 +169,7 @@ fn answers_are_taken_as_asked() {
     assert_ne!(mask("--system Fair."), exact);
     // Three digits and the end; with one token, no answer is finished.
     assert_eq!(mask("--max-new-tokens 4"), exact);
-    assert_ne!(mask("--temperature 1.5"), exact);
+    assert_ne!(mask("--temperature 0.3"), exact);
     // Beyond a budget, answers are drawn.
     let drawn = mask("--unexplored 0 --budget-tokens 20");
     assert_ne!(drawn, exact);
