@@ -91,7 +91,7 @@ pub(crate) fn thin(
         each = (left / (most - kept) as f64).max(least);
     }
     // As many as reach that, so that all masses stay what they are together.
-    let each = left / (left / each).ceil().max(1.0);
+    let each = left / (left / each - 1e-9).ceil().max(1.0);
     let mut paths = paths;
     let mut light = paths.split_off(kept);
     // Neighbours say similar things: one draw in every stretch of the same probability.
