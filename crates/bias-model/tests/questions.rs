@@ -186,9 +186,9 @@ fn numbers_are_distributed_as_brute_force_says() {
         for (text, [ended, cut]) in expected {
             let own = texts.get(text).copied().unwrap_or_default();
             worst = worst.max((own[0] - ended).abs()).max((own[1] - cut).abs());
-            assert!(worst < 1e-5, "{} {text:?}: {own:?} and {ended}, {cut}", case.model);
+            assert!(worst < 5e-5, "{} {text:?}: {own:?} and {ended}, {cut}", case.model);
         }
-        assert!((number - case.number).abs() < 1e-5, "{}: {number} and {}", case.model, case.number);
+        assert!((number - case.number).abs() < 5e-5, "{}: {number} and {}", case.model, case.number);
         // 10,000 samples of PyTorch's, and as many of ours. Means have tails too heavy to compare: their logarithms have not.
         let log = |value: f64| value.max(1.0).log10();
         let logs = |of: &Answers| -> f64 {

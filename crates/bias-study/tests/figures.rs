@@ -101,6 +101,11 @@ fn numbers_are_those_of_the_results() {
         "0.046875",
         "2",
         "1",
+        "free answer",
+        "",
+        "0",
+        "",
+        "",
     ];
     assert_eq!(smd[1], row);
     assert_eq!(smd[3][..5], ["financial", "mean_abs_smd", "", "", "0.5"], "the context's summary comes last");
