@@ -85,9 +85,10 @@ pub fn sampling_error(values: &[(f64, f64)]) -> f64 {
 /// Standard error of the mean `E = Σ w v / Σ w` of answers `(value, weight, draw)` of which some are exact (no draw) and the others
 /// stand for what was not explored, those of one draw together; `draws` counts also those that came to no value.
 ///
-/// With `X_d = Σ w (v − E)` over the answers of draw `d`, it is √(n/(n − 1) · Σ (X_d − X̄)²) / Σ w: the usual linearisation of a
-/// ratio (Cochran 1977, section 6.3) and the variance of independent draws. Draws that are spread evenly over what they stand
-/// for vary less, so it is rather too large than too small. One draw alone counts with its whole size.
+/// With `X_d = Σ w (v − E)` over the answers of draw `d` and all draws in their order, it is √(n/(2(n − 1)) · Σ (X_d − X_d+1)²) / Σ w:
+/// the usual linearisation of a ratio (Cochran 1977, section 6.3) and the successive differences of a systematic sample (Wolter 2007,
+/// chapter 8), for draws that are spread evenly over what they stand for, in an order in which neighbours are similar. Of draws in
+/// no order it is the error of independent draws. One draw alone counts with its whole size.
 #[must_use]
 pub fn drawn_error(values: &[(f64, f64, Option<u32>)], draws: u32) -> f64 {
     let mass: f64 = values.iter().map(|v| v.1).sum();
@@ -101,11 +102,13 @@ pub fn drawn_error(values: &[(f64, f64, Option<u32>)], draws: u32) -> f64 {
             *sums.entry(*draw).or_default() += weight * (value - mean);
         }
     }
+    let of = |draw: u32| sums.get(&draw).copied().unwrap_or(0.0);
+    if draws == 1 {
+        return of(0).abs() / mass;
+    }
     let n = f64::from(draws);
-    let square: f64 = sums.values().map(|x| x * x).sum();
-    let middle = sums.values().sum::<f64>() / n;
-    let variance = if draws == 1 { square } else { n / (n - 1.0) * (square - n * middle * middle).max(0.0) };
-    variance.sqrt() / mass
+    let square: f64 = (1..draws).map(|draw| (of(draw) - of(draw - 1)).powi(2)).sum();
+    (n / (2.0 * (n - 1.0)) * square).sqrt() / mass
 }
 
 /// The values of all names together.
@@ -118,22 +121,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_those_of_independent_draws() {
+    fn errors_are_those_of_draws_spread_evenly() {
         // Four draws of weight a quarter each, one of them split in two, one that came to nothing.
         let values = [(1.0, 0.25, Some(0)), (3.0, 0.25, Some(1)), (5.0, 0.1, Some(2)), (6.0, 0.15, Some(2))];
         let mean = (0.25 + 0.75 + 0.5 + 0.9) / 0.75;
         let x = [0.25 * (1.0 - mean), 0.25 * (3.0 - mean), 0.1 * (5.0 - mean) + 0.15 * (6.0 - mean), 0.0];
-        let middle = x.iter().sum::<f64>() / 4.0;
-        let by_hand = (4.0 / 3.0 * x.iter().map(|x| (x - middle).powi(2)).sum::<f64>()).sqrt() / 0.75;
+        let steps = x.windows(2).map(|x| (x[0] - x[1]).powi(2)).sum::<f64>();
+        let by_hand = (4.0 / 6.0 * steps).sqrt() / 0.75;
         assert!((drawn_error(&values, 4) - by_hand).abs() < 1e-12);
-        // Of equal draws it is s/√n.
-        let draws = [(2.0, 0.2), (3.0, 0.2), (7.0, 0.2), (7.0, 0.2), (1.0, 0.2)];
-        let numbered: Vec<_> = draws.iter().zip(0..).map(|((v, w), d)| (*v, *w, Some(d))).collect();
-        let counted = draws.map(|(v, _)| (v, 1.0));
-        assert!((drawn_error(&numbered, 5) - sampling_error(&counted)).abs() < 1e-12);
-        // What is explored has none.
+        // One alone counts whole, and what is explored has none.
+        assert!((drawn_error(&[(1.0, 0.5, None), (3.0, 0.5, Some(0))], 1) - 0.5).abs() < 1e-12);
         assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.5, None)], 0), 0.0);
         assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.0, None)], 3), 0.0);
         assert_eq!(sampling_error(&[(1.0, 1.0)]), 0.0);
+    }
+
+    /// Shuffled, equal draws have the error of a mean, s/√n; in order a far smaller one.
+    #[test]
+    fn the_order_of_draws_says_how_alike_they_are() {
+        let all = |place: &dyn Fn(u32) -> u32| -> Vec<(f64, f64, Option<u32>)> {
+            (0..1009).map(|i| (f64::from(i), 0.001, Some(place(i)))).collect()
+        };
+        let counted: Vec<(f64, f64)> = (0..1009).map(|i| (f64::from(i), 1.0)).collect();
+        // Powers of a primitive root come in no order.
+        let shuffled: Vec<u32> =
+            (0..1008).scan(1u32, |p, _| Some(std::mem::replace(p, *p * 11 % 1009))).chain([0]).collect();
+        let apart = drawn_error(&all(&|i| shuffled[i as usize]), 1009) / sampling_error(&counted);
+        assert!((0.9..1.1).contains(&apart), "{apart}");
+        assert!(drawn_error(&all(&|i| i), 1009) < 0.01 * sampling_error(&counted));
     }
 }

@@ -83,7 +83,7 @@ pub struct Answer {
     /// Whether it ended by itself.
     pub finished: bool,
     /// Which draw from the unexplored it stems from (exact decoding beyond its budget only): those of one draw stand and fall
-    /// together.
+    /// together, and numbers follow the order of token ids, so that neighbours begin alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<u32>,
 }

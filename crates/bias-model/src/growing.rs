@@ -7,7 +7,7 @@ use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::frequencies::Frequencies;
-use crate::frontier::{Limit, Path, leave, new, rng, thin};
+use crate::frontier::{Draws, End, Path, Purse, leave, rng, thin};
 use crate::question::{Question, QuestionKind, State};
 use crate::{Answer, Answers, DecodeOptions, Decoder, Decoding, KvCache, ModelError};
 
@@ -27,8 +27,12 @@ pub(crate) struct Row<'p> {
     alive: Vec<Path>,
     done: Vec<Done>,
     unexplored: f64,
-    /// How often it was drawn from what is not explored.
-    draws: u32,
+    /// What was drawn from what is not explored.
+    draws: Draws,
+    /// Whether paths are drawn, and not all gone on with.
+    drawn: bool,
+    /// What it may still cost.
+    purse: Purse,
     /// Tokens of its answers that were run.
     run: usize,
 }
@@ -38,15 +42,20 @@ impl Row<'_> {
         self,
         text: impl Fn(&[u32]) -> Result<String, ModelError>,
     ) -> Result<Answers, ModelError> {
+        let order = self.draws.order();
         let answer = |Done { tokens, mass, finished, draw }: Done| {
+            let draw = draw.and_then(|own| order.get(own as usize).copied());
             Ok(Answer { text: text(&tokens)?, tokens, weight: mass, finished, draw })
         };
         let answers = self.done.into_iter().map(answer).collect::<Result<_, ModelError>>()?;
-        Ok(Answers { answers, unexplored: self.unexplored, draws: self.draws, tokens: self.run })
+        Ok(Answers { answers, unexplored: self.unexplored, draws: order.len() as u32, tokens: self.run })
     }
 
-    fn end(&mut self, tokens: Vec<u32>, mass: f64, finished: bool, draw: Option<u32>) {
-        self.done.push(Done { tokens, mass, finished, draw });
+    /// Answers that have ended are done with.
+    fn settle(&mut self) {
+        for Path { tokens, mass, draw, end, .. } in self.alive.extract_if(.., |path| path.end.is_some()) {
+            self.done.push(Done { tokens, mass, finished: end == Some(End::Finished), draw });
+        }
     }
 }
 
@@ -67,15 +76,27 @@ impl<'p, B: Backend> Growing<'p, B> {
         batch: TokenBatch,
         cache: KvCache<B>,
     ) -> Self {
-        let mass = match decoding {
-            Decoding::Sampled { samples, .. } => f64::from(samples),
-            Decoding::Greedy | Decoding::Exact { .. } => 1.0,
+        let (mass, tokens) = match decoding {
+            Decoding::Sampled { samples, .. } => (f64::from(samples), usize::MAX),
+            Decoding::Greedy => (1.0, usize::MAX),
+            Decoding::Exact { tokens, .. } => (1.0, tokens),
         };
         let rows = questions.iter().enumerate().map(|(prompt, question)| {
             let column = question.prompt.len() - 1;
-            let root = Path { column, mass, tokens: Vec::new(), state: State::Start, draw: None };
+            let root = Path { column, mass, tokens: Vec::new(), state: State::Start, draw: None, end: None };
             let alive = vec![root];
-            Row { prompt, question, alive, done: Vec::new(), unexplored: 0.0, draws: 0, run: 0 }
+            let (draws, purse) = (Draws::default(), Purse::new(tokens));
+            Row {
+                prompt,
+                question,
+                alive,
+                done: Vec::new(),
+                unexplored: 0.0,
+                draws,
+                drawn: false,
+                purse,
+                run: 0,
+            }
         });
         Self { rows: rows.collect(), finished: Vec::new(), batch, cache, steps: 0 }
     }
@@ -95,7 +116,7 @@ impl<'p, B: Backend> Growing<'p, B> {
     ) -> Result<(), ModelError> {
         self.steps += 1;
         let left = options.max_new_tokens.saturating_sub(self.steps);
-        let step = Step { decoding, options, left };
+        let step = Step { decoding, options, said: self.steps - 1, left };
         step.grow(model, hidden, &self.batch, &mut self.rows)?;
         let living: Vec<usize> = (0..self.rows.len()).filter(|r| !self.rows[*r].alive.is_empty()).collect();
         if living.is_empty() {
@@ -173,14 +194,14 @@ fn replant(rows: &mut [Row<'_>]) -> Result<TokenBatch, ModelError> {
 struct Step<'o> {
     decoding: Decoding,
     options: &'o DecodeOptions,
+    /// Tokens that every path has said before it.
+    said: usize,
     /// Steps that may still come.
     left: usize,
 }
 
-/// Of a step's paths and tokens, as many are listed one by one whatever they are worth.
-const LISTED: usize = 1 << 16;
-/// Beyond that, tokens that are worth less than this share of what a path that lasts stands for are drawn from.
-const NOT_LISTED: f64 = 1.0 / 64.0;
+/// Tokens that hold less are drawn from, and not listed one by one: there may be hundreds of thousands a step.
+const LISTED: f64 = 1e-5;
 
 impl Step<'_> {
     /// Reads the next token's distribution at the end of every living path and lets it branch.
@@ -200,7 +221,7 @@ impl Step<'_> {
             .enumerate()
             .flat_map(|(r, row)| {
                 let alive = std::mem::take(&mut row.alive);
-                let floor = self.floor(row, &alive, vocab);
+                let floor = self.floor(row);
                 alive.into_iter().map(move |path| (r, path, floor))
             })
             .collect();
@@ -222,25 +243,21 @@ impl Step<'_> {
                 self.branch(&mut rows[*r], path, logits, *floor);
             }
         }
-        rows.iter_mut().for_each(|row| self.choose(row));
+        for row in rows {
+            self.choose(row);
+            row.settle();
+        }
         Ok(())
     }
 
-    fn limit(&self, row: &Row<'_>, alive: &[Path]) -> Option<Limit> {
+    /// What tokens must hold to be listed.
+    fn floor(&self, row: &mut Row<'_>) -> f64 {
         match self.decoding {
-            Decoding::Exact { tokens, .. } => {
-                let mass = alive.iter().map(|path| path.mass).sum();
-                Some(Limit::new(tokens.saturating_sub(row.run), self.left, mass))
+            Decoding::Exact { unexplored, .. } => {
+                (unexplored * WORTH).max(LISTED.min(1.0 / row.purse.samples(self.left)))
             }
-            Decoding::Sampled { .. } | Decoding::Greedy => None,
+            Decoding::Sampled { .. } | Decoding::Greedy => 0.0,
         }
-    }
-
-    /// Tokens are drawn from, and not listed one by one, where they are worth less than this.
-    fn floor(&self, row: &Row<'_>, alive: &[Path], vocab: usize) -> f64 {
-        let Some(limit) = self.limit(row, alive).filter(|_| alive.len() * vocab > LISTED) else { return 0.0 };
-        let mass: f64 = alive.iter().map(|path| path.mass).sum();
-        NOT_LISTED * mass / limit.lasting as f64
     }
 
     /// What may come behind a path.
@@ -266,7 +283,7 @@ impl Step<'_> {
                     }
                 }
                 if ended > 0.0 {
-                    row.end(path.tokens.clone(), ended, true, None);
+                    row.alive.push(Path { mass: ended, end: Some(End::Finished), ..path.clone() });
                 }
             }
             Decoding::Exact { unexplored, seed, .. } => match &row.question.kind {
@@ -276,7 +293,8 @@ impl Step<'_> {
                         going_on.iter().filter_map(|id| Some((*id, *all.get(*id as usize)?))).collect();
                     let ended = 1.0 - going_on.iter().map(|(_, p)| p).sum::<f64>();
                     if ended > 0.0 {
-                        row.end(path.tokens.clone(), ended * path.mass, true, path.draw);
+                        let mass = ended * path.mass;
+                        row.alive.push(Path { mass, end: Some(End::Finished), ..path.clone() });
                     }
                     for (token, p) in going_on.into_iter().filter(|(_, p)| *p > 0.0) {
                         self.follow(row, path, token, p * path.mass, path.draw);
@@ -299,11 +317,11 @@ impl Step<'_> {
                     }
                     row.unexplored += lost;
                     if drawn > 0.0 {
-                        let listed = |p: f64| p * path.mass < floor;
+                        let light = |p: f64| p * path.mass < floor;
                         let rng = rng(seed, row.question.stream, &path.tokens);
                         let count = (drawn / floor).ceil();
-                        for token in spread(&all, listed, drawn / path.mass, count, rng) {
-                            let draw = path.draw.unwrap_or_else(|| new(&mut row.draws));
+                        for token in spread(&all, light, drawn / path.mass, count, rng) {
+                            let draw = path.draw.unwrap_or_else(|| row.draws.add(&path.tokens, Some(token)));
                             self.follow(row, path, token, drawn / count, Some(draw));
                         }
                     }
@@ -323,31 +341,43 @@ impl Step<'_> {
     /// A path with one token more, or its end.
     fn follow(&self, row: &mut Row<'_>, path: &Path, token: u32, mass: f64, draw: Option<u32>) {
         let Some(state) = self.next(row, path, token) else {
-            return row.end(path.tokens.clone(), mass, true, draw);
+            return row.alive.push(Path { mass, draw, end: Some(End::Finished), ..path.clone() });
         };
         let mut tokens = path.tokens.clone();
         tokens.push(token);
         let free = !matches!(row.question.kind, QuestionKind::Number(_));
-        let finished = free && self.options.stop.contains(&token);
-        if finished || self.left == 0 {
-            row.end(tokens, mass, finished, draw);
+        let end = if free && self.options.stop.contains(&token) {
+            Some(End::Finished)
         } else {
-            row.alive.push(Path { column: path.column, mass, tokens, state, draw });
-        }
+            (self.left == 0).then_some(End::Cut)
+        };
+        row.alive.push(Path { column: path.column, mass, tokens, state, draw, end });
     }
 
-    /// Which of the paths are gone on with. Half of what may still be left is, so that later steps have something to leave too; and of the
-    /// rest as many as can be afforded, none of them for less than it is worth.
+    /// Which of the paths are gone on with. Half of what may still be left is, so that later steps have something to leave too; of the
+    /// rest all that are worth it, if so many can be afforded, and otherwise as many as can.
     fn choose(&self, row: &mut Row<'_>) {
         let Decoding::Exact { unexplored, seed, .. } = self.decoding else { return };
         row.unexplored += leave(&mut row.alive, (unexplored - row.unexplored).max(0.0) / 2.0);
-        let Some(limit) = self.limit(row, &row.alive) else { return };
-        let most = if row.alive.len() <= limit.now { limit.now } else { limit.lasting };
-        let mut rng = rng(seed, row.question.stream, &[u32::MAX, self.left as u32]);
-        let alive = std::mem::take(&mut row.alive);
-        row.alive = thin(alive, most, unexplored * WORTH, &mut rng, &mut row.draws);
+        let living = || row.alive.iter().filter(|path| path.end.is_none());
+        let least = unexplored * WORTH;
+        let samples = row.purse.samples(self.left);
+        // Once some are drawn, to follow all of what little follows them would be worth less than it costs.
+        row.drawn |= living().count() > row.purse.all(self.left);
+        if row.drawn {
+            let mut rng = rng(seed, row.question.stream, &[u32::MAX, self.left as u32]);
+            let alive = std::mem::take(&mut row.alive);
+            // What is said at last costs nothing more.
+            let samples = if self.left == 0 { samples * AT_LAST } else { samples };
+            row.alive = thin(alive, self.said, samples, least, &mut rng, &mut row.draws);
+        }
+        let living = row.alive.iter().filter(|path| path.end.is_none()).count();
+        row.purse.spend(living, self.left);
     }
 }
+
+/// As many times more paths are told apart when the last step is done.
+const AT_LAST: f64 = 16.0;
 
 /// A path is worth going on with by itself if it holds this share of what may be left unexplored.
 const WORTH: f64 = 0.02;

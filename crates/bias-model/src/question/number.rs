@@ -35,8 +35,8 @@ pub(crate) enum State {
     Space,
     /// A currency sign.
     Currency,
-    /// And a space behind that.
-    CurrencySpace,
+    /// A space that only a digit goes on from.
+    LastSpace,
     /// So many digits without a comma.
     Digits(u8),
     /// A comma for the so-manieth time, and so many digits behind it.
@@ -52,19 +52,19 @@ pub(crate) enum State {
 impl State {
     /// Whether a digit was said.
     pub(crate) fn begun(self) -> bool {
-        !matches!(self, Self::Start | Self::Space | Self::Currency | Self::CurrencySpace)
+        !matches!(self, Self::Start | Self::Space | Self::Currency | Self::LastSpace)
     }
 
     fn step(self, c: char) -> Option<Self> {
         let digit = c.is_ascii_digit();
         let whole = matches!(self, Self::Digits(_) | Self::Group(_, 3));
         match (self, c) {
-            (Self::Start | Self::Space | Self::Currency | Self::CurrencySpace, _) if digit => {
+            (Self::Start | Self::Space | Self::Currency | Self::LastSpace, _) if digit => {
                 Some(Self::Digits(1))
             }
             (Self::Start, ' ') => Some(Self::Space),
             (Self::Start | Self::Space, _) if CURRENCIES.contains(&c) => Some(Self::Currency),
-            (Self::Currency, ' ') => Some(Self::CurrencySpace),
+            (Self::Space | Self::Currency, ' ') => Some(Self::LastSpace),
             (Self::Digits(n), _) if digit => (n < DIGITS).then_some(Self::Digits(n + 1)),
             (Self::Digits(n), ',') => (n <= 3).then_some(Self::Group(1, 0)),
             (Self::Group(g, n), _) if digit => (n < 3).then_some(Self::Group(g, n + 1)),
@@ -162,6 +162,7 @@ mod tests {
     fn numbers_are_spelt_from_left_to_right() {
         for whole in [
             "5",
+            "  5",
             " 50,000",
             "$1.5 million",
             " $ 1,234,567.89",
@@ -185,7 +186,8 @@ mod tests {
         for broken in [
             "a",
             "$$",
-            "  5",
+            "   5",
+            "  $5",
             "1,5,",
             "1234,",
             "1,2345",
