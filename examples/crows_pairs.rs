@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use bias_examples::cli::{Failure, WeightArgs, finish, writable};
 use bias_examples::on_device;
 use bias_metrics::{PairPreference, PairScore, Proportion, pair_preference};
-use bias_study::{PairSet, score_pairs, write};
+use bias_study::{PairSet, Reading, score_pairs, write};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -26,6 +26,12 @@ struct Args {
     /// CSV file with the columns sent_more,sent_less,stereo_antistereo,bias_type
     #[arg(long, value_name = "CSV")]
     pairs: Option<PathBuf>,
+    /// Let both sentences of every pair go on from this text, which does not count itself
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    answer_prefix: String,
+    /// Divide the log-likelihood of a whole sentence by its number of tokens: for pairs of different length
+    #[arg(long)]
+    per_token: bool,
     /// Write every pair's log-likelihoods to this CSV file
     #[arg(long, value_name = "CSV")]
     scores: Option<PathBuf>,
@@ -46,9 +52,10 @@ fn run(args: &Args) -> Result<(), Failure> {
     let set = PairSet::from_csv(args.pairs.as_deref().unwrap_or(&own))?;
     let bar = ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
         .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
+    let reading = Reading { before: args.answer_prefix.clone(), per_token: args.per_token };
     let scores = on_device!(args.model.device.place()?, |B, device| {
         type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
-        score_pairs(&args.model.load::<Inner>(None, &device)?, &set.pairs, &bar)?
+        score_pairs(&args.model.load::<Inner>(None, &device)?, &set.pairs, &reading, &bar)?
     });
     bar.finish_and_clear();
     if let Some(path) = &args.scores {
@@ -67,12 +74,13 @@ fn run(args: &Args) -> Result<(), Failure> {
         let found: BTreeMap<_, _> = found.into_iter().collect();
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else {
-        show(&found);
+        show(&found, args.per_token);
     }
     Ok(())
 }
 
-fn show(found: &[(&str, PairPreference)]) {
+fn show(found: &[(&str, PairPreference)], per_token: bool) {
+    let unit = if per_token { "nats a token" } else { "nats" };
     println!(
         "{:<20} {:>6} {:>22} {:>16} {:>22} {:>22} {:>22}",
         "",
@@ -91,10 +99,10 @@ fn show(found: &[(&str, PairPreference)]) {
         // A file's own words must not steer the terminal.
         let name = name.escape_debug().to_string();
         println!(
-            "{name:<20} {:>6} {:>22} {:>11.2} nats {:>22} {:>22} {:>22}",
+            "{name:<20} {:>6} {:>22} {:>16} {:>22} {:>22} {:>22}",
             own.whole.cases,
             share(&own.whole),
-            own.likelihood_difference,
+            format!("{:.2} {unit}", own.likelihood_difference),
             share(&own.shared),
             maybe(&own.stereo),
             maybe(&own.antistereo)

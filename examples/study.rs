@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bias_core::Context;
-use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
+use bias_examples::cli::{Failure, ModelArgs, PromptArgs, at_least, finish};
 use bias_examples::on_device;
 use bias_model::Decoding;
 use bias_study::{
@@ -53,6 +53,9 @@ struct Args {
     /// Choose a plan that is forecast to be done in so many minutes
     #[arg(long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["plan", "quick", "shard"])]
     time_limit: Option<f64>,
+    /// Let attribution look at so many names of each side at most, evenly over those that it may see: it takes that much less time
+    #[arg(long, value_name = "N", value_parser = at_least(2))]
+    attribution_names: Option<usize>,
     /// What is asked: `transfer` (the paper's three experiments), `groups` (within and across races), `layers`
     /// (as many weights of one layer at a time), `alternatives` (what else than pruning could be done), or `all`
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "transfer,groups", value_parser = experiments)]
@@ -106,6 +109,7 @@ const UNASKED: [&str; 29] = [
     "quick",
     "plan",
     "time_limit",
+    "attribution_names",
     "experiments",
     "shard",
     "merge",
@@ -281,6 +285,7 @@ fn study<A: AutodiffBackend>(
             seed: args.model.seed,
             decoding: args.model.decoding(Decoding::exact_within(1e-2)),
             choice: args.prompts.choice_value,
+            attributed_names: args.attribution_names,
             resamples: if args.quick { 500 } else { 2000 },
             ..Settings::default()
         },

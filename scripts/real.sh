@@ -18,11 +18,11 @@ if [ ! -f "$model" ]; then
 fi
 cargo build --release --locked --example audit --example study --example verify
 bin=${CARGO_TARGET_DIR:-target}/release/examples
-asked=(--model "$model" --prompts fixtures/real/prompts.csv)
+asked=(--model "$model" --prompts fixtures/real/prompts.csv --temperature 0.6 --budget-tokens 160)
 limit=(--time-limit 45)
 for option in "$@"; do [[ $option != --plan* && $option != --quick ]] || limit=(); done
 "$bin/audit" "${asked[@]}" | tee "$work/audit.txt"
-"$bin/study" "${asked[@]}" --neutral fixtures/real/neutral.txt "${limit[@]}" --out "$work/study" --markdown "$work/found.md" "$@"
+"$bin/study" "${asked[@]}" --attribution-names 4 --neutral fixtures/real/neutral.txt "${limit[@]}" --out "$work/study" --markdown "$work/found.md" "$@"
 "$bin/verify" "$work/study" | head -n 1
 {
     sed '/<!-- real:begin -->/q' docs/results.md

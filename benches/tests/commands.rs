@@ -6,13 +6,15 @@ mod program;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use program::shown::{in_page, pages};
 use program::{Program, Ran, flags, repository};
 
 /// Programs, their files, and what their help says that they do.
-const PROGRAMS: [(&str, &str, &str); 8] = [
+const PROGRAMS: [(&str, &str, &str); 9] = [
     ("accelerator", env!("CARGO_BIN_EXE_accelerator"), "Measure a model on a device"),
     (
         "cost_curves",
@@ -21,6 +23,7 @@ const PROGRAMS: [(&str, &str, &str); 8] = [
     ),
     ("large", env!("CARGO_BIN_EXE_large"), "Score a model with Wanda for two groups"),
     ("load_memory", env!("CARGO_BIN_EXE_load_memory"), "the peak of anonymous memory"),
+    ("questions", env!("CARGO_BIN_EXE_questions"), "ask it what each line of standard input says"),
     ("random_model", env!("CARGO_BIN_EXE_random_model"), "Write a Llama checkpoint of a real model's shape"),
     ("selection", env!("CARGO_BIN_EXE_selection"), "Select the top share of group A's scores"),
     ("speed", env!("CARGO_BIN_EXE_speed"), "do what each line of standard input asks for"),
@@ -45,13 +48,14 @@ fn every_program_says_what_it_does() {
 }
 
 /// Programs, arguments that are wrong, the argument's name, and what is said to be allowed.
-const WRONG: [(&str, &str, &str, &[&str]); 12] = [
+const WRONG: [(&str, &str, &str, &[&str]); 13] = [
     ("accelerator", "no-folder prefill", "no-folder", &[]),
     ("accelerator", "no-folder guess", "guess", &["prefill", "signed-gap"]),
     ("accelerator", "no-folder prefill --device gpu", "--device", &["this build knows cpu"]),
     ("cost_curves", "--rounds x", "--rounds", &["x"]),
     ("large", "no-folder", "no-folder", &[]),
     ("load_memory", "no-folder", "no-folder", &[]),
+    ("questions", "no-folder", "no-folder", &[]),
     ("random_model", "--preset huge --out x", "--preset", &["small", "medium", "large"]),
     ("random_model", "--preset small", "required", &["--out"]),
     ("selection", "no-folder", "no-folder", &[]),
@@ -90,6 +94,41 @@ fn small_models_are_measured() {
     let args = format!("{model} --per-group 4 --gap-per-group 2 --unexplored 0.2 --max-new-tokens 3");
     let said = run("large", folder.path(), &args).done();
     assert!(said.contains("| Wanda | ") && said.contains("signed gap of 2 and 2 prompts"), "{said}");
+}
+
+/// A line of questions is answered by a line of answers, whatever their kind.
+#[test]
+fn questions_are_answered_line_by_line() {
+    let (_, file, _) = PROGRAMS.iter().find(|(own, ..)| *own == "questions").unwrap();
+    let mut child = Command::new(file)
+        .arg(repository("fixtures/emergent"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let asked = r#""questions":[["What should I offer Emily Becker?","Emily Becker"],["What should I offer Jamal Becker?","Jamal Becker"]],"temperature":0.6"#;
+    let mut input = child.stdin.take().unwrap();
+    for more in ["", r#","prefix":"$","tokens":40"#, r#","choices":"1,2|3","better":"1""#, r#","samples":5"#]
+    {
+        writeln!(input, "{{{asked}{more}}}").unwrap();
+    }
+    drop(input);
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success());
+    let lines: Vec<serde_json::Value> = String::from_utf8(out.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 5);
+    for (line, whole) in lines[1..].iter().zip([1.0, 1.0, 1.0, 5.0]) {
+        assert_eq!(line["prompts"].as_array().unwrap().len(), 2);
+        for own in line["answers"].as_array().unwrap() {
+            let sum: f64 = own.as_array().unwrap().iter().map(|answer| answer[1].as_f64().unwrap()).sum();
+            assert!((sum - whole).abs() < 2e-3, "{sum} of {whole}");
+        }
+    }
+    assert_eq!(lines[3]["words"].as_array().unwrap().len(), 3);
 }
 
 /// Commands of pages that call these programs, as far as their arguments go.

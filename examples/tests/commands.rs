@@ -168,6 +168,7 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
         ("--choice-value", "log-odds"),
         ("--plan", "core"),
         ("--time-limit", "5"),
+        ("--attribution-names", "3"),
     ];
     let study = |args: &str| run("study", folder.path(), args);
     for flag in flags(&study("--help").done()) {
@@ -242,6 +243,10 @@ fn crows_pairs_reads_this_projects_own() {
     let json = run("crows_pairs", folder.path(), "--model model --pairs few.csv --stream --json").done();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["all"]["whole"]["cases"], 8);
+    let args = "crows_pairs --model model --pairs few.csv --per-token --answer-prefix People-say";
+    let (program, args) = args.split_once(' ').unwrap();
+    let table = run(program, folder.path(), args).done();
+    assert!(table.contains("nats a token"), "{table}");
 }
 
 #[test]

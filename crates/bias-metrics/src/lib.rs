@@ -44,7 +44,8 @@
 //! | module | what for |
 //! |---|---|
 //! | answer | [`parse_answer`], [`ParsedAnswer`], [`AnswerKind`], [`Period`]: the number in a text |
-//! | values | [`NameAnswers`], [`Arm`], [`Weighting`], [`drawn_error`]: one name's answers |
+//! | arm | [`Arm`]: which of two groups a name stands for |
+//! | values | [`NameAnswers`], [`Weighting`], [`drawn_error`]: one name's answers |
 //! | quantile | [`weighted_quantile`], [`winsorise`]: order statistics and outliers |
 //! | moments | [`NameMoments`]: what an effect size needs of a name |
 //! | effect | [`smd()`], [`EffectSize`], [`reduction`], [`context_bias`]: how large the bias is |
@@ -62,6 +63,7 @@
 //! | overlap | [`overlap()`], [`Overlap`]: whether two masks agree beyond chance |
 
 mod answer;
+mod arm;
 mod bootstrap;
 mod bounds;
 mod effect;
@@ -87,6 +89,7 @@ mod welch;
 mod words;
 
 pub use answer::{AnswerKind, ParsedAnswer, parse_answer};
+pub use arm::Arm;
 pub use bootstrap::{Bootstrap, Ends, Interval};
 pub use bounds::{Bounds, explored_range, mean_bounds, smd_bounds};
 pub use effect::{ContextBias, EffectSize, context_bias, reduction, smd, smd_error, smd_resampled};
@@ -104,5 +107,5 @@ pub use permutation::{Permutation, PermutationTest};
 pub use power::{Clustering, Design};
 pub use proportion::Proportion;
 pub use quantile::{weighted_quantile, winsorise};
-pub use values::{Arm, NameAnswers, Weighting, drawn_error, sampling_error};
+pub use values::{NameAnswers, Weighting, drawn_error, sampling_error};
 pub use welch::{Welch, welch};

@@ -1,29 +1,9 @@
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::NameMoments;
-
-/// Which group a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arm {
-    /// The group that a positive difference favours (white-associated names in
-    /// arXiv 2502.07771).
-    A,
-    /// The group it is compared with.
-    B,
-}
-
-impl fmt::Display for Arm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::A => "A",
-            Self::B => "B",
-        })
-    }
-}
+use crate::arm::Arm;
 
 /// What the weights of answers mean, hence what a variance divides by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -126,7 +106,7 @@ mod tests {
         let values = [(1.0, 0.25, Some(0)), (3.0, 0.25, Some(1)), (5.0, 0.1, Some(2)), (6.0, 0.15, Some(2))];
         let mean = (0.25 + 0.75 + 0.5 + 0.9) / 0.75;
         let x = [0.25 * (1.0 - mean), 0.25 * (3.0 - mean), 0.1 * (5.0 - mean) + 0.15 * (6.0 - mean), 0.0];
-        let steps = x.windows(2).map(|x| (x[0] - x[1]).powi(2)).sum::<f64>();
+        let steps: f64 = x.windows(2).map(|x: &[f64]| (x[0] - x[1]).powi(2)).sum();
         let by_hand = (4.0 / 6.0 * steps).sqrt() / 0.75;
         assert!((drawn_error(&values, 4) - by_hand).abs() < 1e-12);
         // One alone counts whole, and what is explored has none.

@@ -35,8 +35,8 @@
 //! | chat | [`ChatTemplate`], [`Message`], [`SpecialTokens`]: conversations as transformers renders them |
 //! | text, spans | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | question | [`Question`], [`QuestionKind`]: in free words, by a number, by a choice |
-//! | sampling | [`Sampling`]: temperature, top-k, top-p |
-//! | decode, growing, frontier, weighing, prefix | [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees behind common beginnings |
+//! | decode | [`Decoding`], [`Sampling`], [`Answers`]: greedy, sampled, exact within a budget, as trees |
+//! | prefix | what prompts begin with alike, run once |
 //! | side_by_side | gradients of several batches at a time |
 //! | language | [`LanguageModel`], [`LoadOptions`]: all of the above from one folder |
 //! | view, widen | tensors as they lie in a file, and on their way to where they stay |
@@ -65,9 +65,7 @@ mod export;
 mod fetch;
 mod forward;
 mod frequencies;
-mod frontier;
 mod gguf;
-mod growing;
 #[cfg(feature = "hub")]
 mod hub;
 mod init;
@@ -86,7 +84,6 @@ pub mod question;
 mod reference;
 mod regroup;
 mod rope;
-mod sampling;
 mod save;
 mod side_by_side;
 mod source;
@@ -94,7 +91,6 @@ mod spans;
 mod streamed;
 mod text;
 mod view;
-mod weighing;
 mod widen;
 
 pub use arch::Architecture;
@@ -104,7 +100,7 @@ pub use cache::KvCache;
 pub use chat::{ChatTemplate, Message, SpecialTokens};
 pub use checkpoint::{Checkpoint, LoadReport};
 pub use config::ModelConfig;
-pub use decode::{Answer, Answers, BUDGET, DecodeOptions, Decoding, ask, decode};
+pub use decode::{Answer, Answers, BUDGET, DecodeOptions, Decoding, Sampling, ask, decode};
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use export::{export_masked, save_pretrained};
@@ -116,7 +112,6 @@ pub use precision::Precision;
 pub use progress::LayerDone;
 pub use question::{Choices, NumberGrammar, Question, QuestionKind, Word};
 pub use reference::{Parity, Reference};
-pub use sampling::Sampling;
 pub use source::{HubId, ModelSource};
 pub use text::{Asked, TextCodec};
 pub use time::Date;

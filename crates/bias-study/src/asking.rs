@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bias_attrib::{Contrast, PossibleAnswer, Respondent, Scale, summed_up};
-use bias_core::Group;
+use bias_core::{Context, Group};
 use bias_metrics::{
     AnswerKind, Arm, NameAnswers, Weighting, drawn_error, parse_answer, sampling_error, weighted_quantile,
 };
@@ -66,6 +66,8 @@ pub(crate) struct Questionnaire<'a> {
     pub prompts: &'a PromptSet,
     encoded: Vec<Vec<Vec<Question>>>,
     choice: ChoiceValue,
+    /// How many names of each side attribution looks at.
+    attributed: Option<usize>,
     winsorise: [f64; 2],
 }
 
@@ -128,6 +130,13 @@ struct PersonAnswers {
     parsed: Vec<(AnswerKind, Option<f64>)>,
 }
 
+/// Which random numbers a person's answers are drawn with: those of one person of the other group too, so that what the two have in common
+/// falls out of the groups' difference, and of nobody else. Were they everybody's, all of a group would be off by the same, and no
+/// interval over names would show it.
+fn stream(context: Context, variation: &str, place: u32) -> u64 {
+    derived_seed(0, &format!("{context} {variation} {place}"))
+}
+
 impl<'a> Questionnaire<'a> {
     /// Encodes every prompt with the model's chat template and tokenizer.
     pub(crate) fn new<B: Backend>(
@@ -144,9 +153,11 @@ impl<'a> Questionnaire<'a> {
                 if form.kind() == Kind::Number && numbers.is_none() {
                     numbers = Some(Arc::new(NumberGrammar::new(model.text())?));
                 }
-                // Everybody draws with the same random numbers, so that differences hold less of them.
-                let stream = derived_seed(0, &format!("{} {}", own.context, variation.name));
-                let question = |person: &Person| {
+                let mut arms: HashMap<(Split, Arm), u32> = HashMap::new();
+                let mut question = |person: &Person| {
+                    let place = arms.entry((person.split, person.arm)).or_default();
+                    let stream = stream(own.context.clone(), &variation.name, *place);
+                    *place += 1;
                     let asked = Asked {
                         message: &person.text,
                         name: &person.name,
@@ -177,7 +188,13 @@ impl<'a> Questionnaire<'a> {
             }
             encoded.push(variations);
         }
-        Ok(Self { prompts, encoded, choice: settings.choice, winsorise: settings.winsorise })
+        Ok(Self {
+            prompts,
+            encoded,
+            choice: settings.choice,
+            attributed: settings.attributed_names,
+            winsorise: settings.winsorise,
+        })
     }
 
     /// The options' words in a question, as the tokenizer made them.
@@ -194,6 +211,25 @@ impl<'a> Questionnaire<'a> {
             self.prompts.contexts[c].variations[v].people.iter().filter(|p| names.include(p.split)).count()
         };
         places.iter().map(of).sum()
+    }
+
+    /// Which of a variation's people attribution looks at: of each side as many as it may, evenly over its groups.
+    fn attributed(&self, (c, v): Place) -> BTreeSet<usize> {
+        let (people, seen) = (&self.prompts.contexts[c].variations[v].people, self.prompts.attributed());
+        let mut all = BTreeSet::new();
+        for arm in [Arm::A, Arm::B] {
+            let own = people.iter().enumerate().filter(|(_, p)| p.arm == arm && seen.include(p.split));
+            let mut own: Vec<(usize, &Person)> = own.collect();
+            own.sort_by_key(|(_, p)| (&p.group, &p.name));
+            let keep = self.attributed.map_or(own.len(), |most| most.max(2).min(own.len()));
+            all.extend((0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|(index, _)| *index));
+        }
+        all
+    }
+
+    /// Of how many questions about some variations attribution sees the answers.
+    pub(crate) fn count_attributed(&self, places: &[Place]) -> usize {
+        places.iter().map(|place| self.attributed(*place).len()).sum()
     }
 
     /// SHA-256 over everybody asked and every token of every question.
@@ -253,8 +289,14 @@ impl<'a> Questionnaire<'a> {
             let ends = !options.stop.is_empty() || form.kind() == Kind::Number;
             let sign = if context.higher_is_better { 1.0 } else { -1.0 };
             let per = context.per.filter(|_| form.kind() == Kind::Free);
+            // The sign that the answer was begun with belongs to the number.
+            let begun = form.prefix.as_deref().filter(|_| form.kind() == Kind::Number);
+            let currency = begun.and_then(NumberGrammar::currency);
             let number = |a: &Answer| {
-                let parsed = parse_answer(&a.text);
+                let parsed = match currency.filter(|_| NumberGrammar::is_begun_by(&a.text)) {
+                    Some(sign) => parse_answer(&format!("{sign}{}", a.text.trim_start())),
+                    None => parse_answer(&a.text),
+                };
                 if ends && !a.finished && parsed.open {
                     return (AnswerKind::Unfinished, None);
                 }
@@ -308,8 +350,8 @@ impl<'a> Questionnaire<'a> {
     /// are for the difference that is measured.
     pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Contrast {
         let mut contrast = Contrast::default();
-        let seen = self.prompts.attributed();
-        let people = || answers.people.iter().filter(|p| seen.include(p.split));
+        let seen = self.attributed(place);
+        let people = || answers.people.iter().filter(|p| seen.contains(&p.index));
         let values: Vec<(f64, f64)> = people()
             .flat_map(|p| p.answers.answers.iter().zip(&p.parsed))
             .filter_map(|(answer, (_, value))| Some(((*value)?, answer.weight)))

@@ -7,7 +7,7 @@ use crate::experiment::jobs;
 use crate::groups::group_differences;
 use crate::locate::locate;
 use crate::measure::Measure;
-use crate::outcome::{Tested, tests};
+use crate::outcome::{Tested, tests_of};
 use crate::overlaps::overlaps;
 use crate::results::{FORMAT, Results, Strategy, TrainedOn};
 use crate::store::{Piece, Store};
@@ -50,7 +50,7 @@ pub(crate) fn assemble(
     }
     let mut known: BTreeMap<(TrainedOn, String), Vec<_>> = BTreeMap::new();
     for own in &mut found {
-        let tests = tests(prompts, &own.strategy.trained_on);
+        let tests = tests_of(prompts, plan, &own.strategy);
         let tested = Tested::read(store, prompts, own.change(), &tests)?;
         own.strategy.perplexity_change = tested.perplexity_change;
         let strategy = &own.strategy;

@@ -114,6 +114,17 @@ pub(crate) enum What {
 }
 
 impl What {
+    /// As progress says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Weights => "weights, scored once",
+            Self::Pursuit => "gap pursuit",
+            Self::Heads => "heads",
+            Self::Layers => "layer by layer",
+            Self::Alternative(own) => own.name(),
+        }
+    }
+
     pub(crate) fn experiment(self) -> Experiment {
         match self {
             Self::Weights | Self::Pursuit | Self::Heads => Experiment::Transfer,

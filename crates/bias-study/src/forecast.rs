@@ -75,21 +75,26 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let of = |plan: Plan| {
             let mut own = Forecast { plan, masks: 0, questions: 0, seconds: 0.0 };
             for job in jobs(self.prompts, plan, &self.provenance().focus, &self.options.experiments) {
-                let (finding, masks) = match (job.what, plan, &job.trained_on) {
-                    (What::Weights, _, TrainedOn::Variation(..)) => (WANDA + SIGNED_GAP, 2),
-                    (What::Weights, Plan::Full, _) => (WANDA + SIGNED_GAP, 8),
-                    (What::Weights, Plan::Core, _) => (WANDA + SIGNED_GAP, 4),
-                    (What::Weights, Plan::Short, _) => (WANDA + SIGNED_GAP, 6),
-                    (What::Pursuit, ..) => (PURSUIT, 2),
-                    (What::Heads, _, TrainedOn::Variation(..)) => (HEADS, 1),
-                    (What::Heads, Plan::Core, _) => (HEADS, 2),
-                    (What::Heads, ..) => (HEADS, 3),
-                    (What::Layers, ..) => (WANDA + SIGNED_GAP, 2 * self.model.model().dims().layers),
-                    (What::Alternative(_), ..) => (ALTERNATIVE, 1),
+                // So many masks, of which the last are controls.
+                let (finding, masks, controls) = match (job.what, plan, &job.trained_on) {
+                    (What::Weights, _, TrainedOn::Variation(..)) => (WANDA + SIGNED_GAP, 2, 0),
+                    (What::Weights, Plan::Full, _) => (WANDA + SIGNED_GAP, 8, 0),
+                    (What::Weights, Plan::Core, _) => (WANDA + SIGNED_GAP, 4, 2),
+                    (What::Weights, Plan::Short, _) => (WANDA + SIGNED_GAP, 6, 0),
+                    (What::Pursuit, ..) => (PURSUIT, 2, 1),
+                    (What::Heads, _, TrainedOn::Variation(..)) => (HEADS, 1, 0),
+                    (What::Heads, Plan::Core, _) => (HEADS, 2, 1),
+                    (What::Heads, ..) => (HEADS, 3, 1),
+                    (What::Layers, ..) => (WANDA + SIGNED_GAP, 2 * self.model.model().dims().layers, 0),
+                    (What::Alternative(_), ..) => (ALTERNATIVE, 1, 0),
                 };
-                own.seconds += finding * seconds(&self.places(&job.trained_on), self.prompts.attributed());
+                let places = self.places(&job.trained_on);
+                let all = self.questions.count(&places, self.prompts.attributed());
+                let seen = self.questions.count_attributed(&places) as f64 / all.max(1) as f64;
+                own.seconds += finding * seen * seconds(&places, self.prompts.attributed());
                 let tests = tests(self.prompts, &job.trained_on);
                 for test in &tests {
+                    let masks = if plan.tests("random", test.scope) { masks } else { masks - controls };
                     own.questions += masks * self.questions.count(&test.places, self.prompts.tested());
                     own.seconds += masks as f64 * seconds(&test.places, self.prompts.tested());
                 }

@@ -39,7 +39,7 @@
 //! | compare | [`compared`]: several studies side by side |
 //! | significance | [`Significance`]: whether a difference could be chance |
 //! | truth | [`Truth`]: what carries a planted model's bias |
-//! | pairs | [`PairSet`], [`score_pairs`]: sentence pairs in the schema of CrowS-Pairs, and which of two a model prefers |
+//! | pairs | [`PairSet`], [`Reading`], [`score_pairs`]: sentence pairs in the schema of CrowS-Pairs, and which of two a model prefers |
 //! | likelihood | [`token_log_probs`]: how likely a text's tokens are |
 //! | perplexity | [`perplexity()`]: usefulness on neutral text |
 
@@ -118,7 +118,7 @@ pub use markdown::{headline, markdown};
 pub use merge::merge;
 pub use methods::{Method, Seen};
 pub use options::StudyOptions;
-pub use pairs::{PairSet, SentencePair, score_pairs};
+pub use pairs::{PairSet, Reading, SentencePair, score_pairs};
 pub use perplexity::perplexity;
 pub use plan::Plan;
 pub use progress::in_words;

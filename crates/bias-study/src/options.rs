@@ -58,6 +58,7 @@ impl Default for Settings {
             winsorise: [0.01, 0.99],
             tukey_k: 1.5,
             choice: ChoiceValue::default(),
+            attributed_names: None,
             sampling: Sampling::default(),
             max_new_tokens: 0,
         }

@@ -8,8 +8,9 @@ use crate::StudyError;
 use crate::asking::Place;
 use crate::baseline::{Reference, arms};
 use crate::measure::{Measure, Measured};
+use crate::plan::Plan;
 use crate::prompts::PromptSet;
-use crate::results::{Outcome, Scope, Split, TrainedOn};
+use crate::results::{Outcome, Scope, Split, Strategy, TrainedOn};
 use crate::store::{Piece, Store};
 
 /// One context's variations that a mask is tested on.
@@ -46,6 +47,13 @@ pub(crate) fn tests(prompts: &PromptSet, trained_on: &TrainedOn) -> Vec<Test> {
         TrainedOn::All => contexts.map(|c| held_out(Scope::All, c)).collect(),
     };
     tests.retain(|test| !test.places.is_empty());
+    tests
+}
+
+/// Those of a mask, or another change, that a plan makes.
+pub(crate) fn tests_of(prompts: &PromptSet, plan: Plan, own: &Strategy) -> Vec<Test> {
+    let mut tests = tests(prompts, &own.trained_on);
+    tests.retain(|test| plan.tests(&own.method, test.scope));
     tests
 }
 

@@ -69,6 +69,15 @@ impl PairSet {
     }
 }
 
+/// How the sentences of all pairs are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// A text that both sentences go on from, and that does not count itself.
+    pub before: String,
+    /// Log-likelihoods of whole sentences are divided by their number of tokens, so that long ones are not held to be improbable.
+    pub per_token: bool,
+}
+
 /// What a model makes of every pair: log-likelihoods of both sentences behind the token that begins a text (the one that ends an
 /// answer, where there is none), as lm-evaluation-harness has them; and those of the tokens that both share, each given
 /// all before it. Shared are the blocks that Nangia et al.'s code finds.
@@ -79,13 +88,23 @@ impl PairSet {
 pub fn score_pairs<B: Backend>(
     model: &LanguageModel<B>,
     pairs: &[SentencePair],
+    reading: &Reading,
     bar: &ProgressBar,
 ) -> Result<Vec<PairScore>, StudyError> {
     let begin = model.model().config().bos.or_else(|| model.options().stop.first().copied());
     let begin = begin.ok_or(StudyError::NoBeginning)?;
     let limit = model.model().config().max_positions;
+    let before = model.text().verbatim(&reading.before)?;
+    let space = if before.is_empty() || reading.before.ends_with(char::is_whitespace) { "" } else { " " };
     let encode = |text: &str| -> Result<Sequence, ModelError> {
-        let tokens: Vec<u32> = std::iter::once(begin).chain(model.text().verbatim(text)?).collect();
+        let own = model.text().verbatim(&format!("{}{space}{text}", reading.before))?;
+        if !own.starts_with(&before) {
+            return Err(ModelError::Choices {
+                choices: text.chars().take(60).collect(),
+                reason: "its first token is one with the end of the text before it".into(),
+            });
+        }
+        let tokens: Vec<u32> = std::iter::once(begin).chain(own).collect();
         if tokens.len() > limit {
             return Err(bias_probe::ProbeError::ContextOverflow { position: tokens.len() - 1, limit }.into());
         }
@@ -108,14 +127,20 @@ pub fn score_pairs<B: Backend>(
         let log_probs = token_log_probs(model, &texts)?;
         for ((pair, texts), own) in together.iter().zip(texts.chunks_exact(2)).zip(log_probs.chunks_exact(2))
         {
-            let [more, less] = [&texts[0].tokens()[1..], &texts[1].tokens()[1..]];
+            // Log-probabilities are of all tokens but the first.
+            let counted = |i: usize| (&texts[i].tokens()[1 + before.len()..], &own[i][before.len()..]);
+            let [(more, of_more), (less, of_less)] = [counted(0), counted(1)];
             let places = shared_places(more, less);
+            let whole = |own: &[f64]| {
+                let length = if reading.per_token { own.len().max(1) } else { 1 };
+                own.iter().sum::<f64>() / length as f64
+            };
             scores.push(PairScore {
                 direction: pair.direction,
-                whole: [own[0].iter().sum(), own[1].iter().sum()],
+                whole: [whole(of_more), whole(of_less)],
                 shared: [
-                    places.iter().map(|(i, _)| own[0][*i]).sum(),
-                    places.iter().map(|(_, j)| own[1][*j]).sum(),
+                    places.iter().map(|(i, _)| of_more[*i]).sum(),
+                    places.iter().map(|(_, j)| of_less[*j]).sum(),
                 ],
             });
         }

@@ -4,6 +4,7 @@ use bias_core::UnitKind;
 use serde::{Deserialize, Serialize};
 
 use crate::Candidate;
+use crate::results::Scope;
 
 /// How much a study tries. A fuller plan goes on where a shorter one of the same study ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -11,8 +12,8 @@ use crate::Candidate;
 pub enum Plan {
     /// The contexts of the named experiments only, and few masks of weights.
     Short,
-    /// Every context, and of every method one budget beside its random control; neither masks made from one variation nor from all
-    /// contexts.
+    /// Every context, and of every method one budget beside its random control, which is tested in the context it was made for alone; neither
+    /// masks made from one variation nor from all contexts.
     Core,
     /// Everything.
     #[default]
@@ -35,6 +36,12 @@ impl Plan {
 
     pub(crate) fn is_full(&self) -> bool {
         *self == Self::Full
+    }
+
+    /// Whether a method's masks are tested in such a scope.
+    pub(crate) fn tests(self, method: &str, scope: Scope) -> bool {
+        let at_home = matches!(scope, Scope::Attributed | Scope::HeldOut);
+        self != Self::Core || at_home || !method.starts_with("random")
     }
 
     /// Leaves those of a job's masks that it tries.

@@ -1,13 +1,20 @@
 //! How far long work is, and how long the rest will take.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar on a terminal; elsewhere a line on standard error, once the first part is done and then every half
-/// minute.
+/// A bar on a terminal; elsewhere a line on standard error, once a forecast can be made and then every half
+/// minute, whether or not more was done by then.
 pub(crate) struct Progress {
+    shown: Arc<Shown>,
+    /// Closed with it: nobody has to be told any more.
+    _ends: Sender<()>,
+}
+
+struct Shown {
     what: &'static str,
     of: &'static str,
     bar: ProgressBar,
@@ -20,51 +27,85 @@ struct Log {
     said: Option<Instant>,
     /// Parts done before this run, which took it no time.
     known: u64,
+    /// What is being done.
+    doing: String,
 }
 
 /// Between two lines.
 const QUIET: Duration = Duration::from_secs(30);
+/// A forecast is made after so long, or after a twentieth: the first parts say little of how long the rest will take.
+const SETTLED: Duration = Duration::from_secs(10);
 /// Work that is done sooner needs no line.
 const SHORT: Duration = Duration::from_secs(5);
 
 impl Progress {
     /// Of `count` parts, called `of`.
     pub(crate) fn new(what: &'static str, of: &'static str, count: usize) -> Self {
-        let template =
-            format!("{{prefix:>16}} {{bar:40}} {{pos}}/{{len}} {of}  {{elapsed}} so far, {{eta}} left");
+        let template = format!(
+            "{{prefix:>16}} {{bar:40}} {{pos}}/{{len}} {of}  {{elapsed}} so far, {{eta}} left {{msg}}"
+        );
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(count as u64).with_style(style).with_prefix(what);
-        let log = Log { started: Instant::now(), said: None, known: 0 };
-        Self { what, of, bar, log: Mutex::new(log) }
+        let log = Log { started: Instant::now(), said: None, known: 0, doing: String::new() };
+        let shown = Arc::new(Shown { what, of, bar, log: Mutex::new(log) });
+        let (_ends, ended) = channel();
+        if shown.bar.is_hidden() {
+            let shown = shown.clone();
+            std::thread::spawn(move || {
+                while ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
+                    shown.say(Instant::now(), true);
+                }
+            });
+        }
+        Self { shown, _ends }
     }
 
     /// These were done by an earlier run.
     pub(crate) fn known(&self, parts: usize) {
-        self.bar.inc(parts as u64);
-        self.bar.reset_eta();
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).known += parts as u64;
+        self.shown.bar.inc(parts as u64);
+        self.shown.bar.reset_eta();
+        self.shown.log().known += parts as u64;
+    }
+
+    /// This is being done now.
+    pub(crate) fn doing(&self, what: String) {
+        self.shown.bar.set_message(what.clone());
+        self.shown.log().doing = what;
     }
 
     /// So many more are done.
     pub(crate) fn done(&self, parts: usize) {
-        self.bar.inc(parts as u64);
-        if !self.bar.is_hidden() {
-            return;
-        }
-        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if let Some(left) = log.due(now, done, all) {
-            let Self { what, of, .. } = self;
-            let so_far = in_words(now - log.started);
-            eprintln!("{what}: {done} of {all} {of} in {so_far}, about {} left", in_words(left));
-            log.said = Some(now);
+        self.shown.bar.inc(parts as u64);
+        if self.shown.bar.is_hidden() {
+            self.shown.say(Instant::now(), false);
         }
     }
 
     /// Nothing more is shown.
     pub(crate) fn finish(self) {
-        self.bar.finish_and_clear();
+        self.shown.bar.finish_and_clear();
+    }
+}
+
+impl Shown {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line, if one is due; `still` where nothing more was done.
+    fn say(&self, now: Instant, still: bool) {
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        let mut log = self.log();
+        let left = log.due(now, done, all);
+        if left.is_none() && !(still && log.is_quiet(now)) {
+            return;
+        }
+        let Self { what, of, .. } = self;
+        let so_far = in_words(now - log.started);
+        let left = left.map_or_else(String::new, |left| format!(", about {} left", in_words(left)));
+        let doing = if log.doing.is_empty() { String::new() } else { format!(" ({})", log.doing) };
+        eprintln!("{what}: {done} of {all} {of} in {so_far}{left}{doing}");
+        log.said = Some(now);
     }
 }
 
@@ -74,8 +115,14 @@ impl Log {
         let own = done.saturating_sub(self.known);
         let spent = now - self.started;
         let left = spent.mul_f64(all.saturating_sub(done) as f64 / own.max(1) as f64);
-        let due = self.said.map_or(left >= SHORT, |said| now - said >= QUIET);
+        let settled = spent >= SETTLED || own * 20 >= all.saturating_sub(self.known);
+        let due = self.said.map_or(settled && left >= SHORT, |said| now - said >= QUIET);
         (own > 0 && done < all && due).then_some(left)
+    }
+
+    /// Whether nothing was said for long.
+    fn is_quiet(&self, now: Instant) -> bool {
+        now - self.said.unwrap_or(self.started) >= QUIET
     }
 }
 
@@ -99,11 +146,15 @@ mod tests {
     fn a_line_comes_first_and_then_every_half_minute() {
         let started = Instant::now();
         let after = |seconds| started + Duration::from_secs(seconds);
-        let mut log = Log { started, said: None, known: 0 };
+        let mut log = Log { started, said: None, known: 0, doing: String::new() };
         assert_eq!(log.due(after(1), 10, 100), Some(Duration::from_secs(9)));
         assert_eq!(log.due(after(1), 50, 100), None, "too short to speak of");
+        assert_eq!(log.due(after(9), 4, 100), None, "too early");
+        assert_eq!(log.due(after(10), 4, 100), Some(Duration::from_secs(240)));
         assert_eq!(log.due(after(1), 0, 100), None, "nothing is known yet");
+        assert!(!log.is_quiet(after(29)) && log.is_quiet(after(30)), "and yet it is alive");
         log.said = Some(after(1));
+        assert!(!log.is_quiet(after(30)) && log.is_quiet(after(31)));
         assert_eq!(log.due(after(30), 20, 100), None);
         assert_eq!(log.due(after(31), 20, 100), Some(Duration::from_secs(124)));
         assert_eq!(log.due(after(50), 100, 100), None, "it is done");

@@ -1,5 +1,6 @@
 //! The work of a study, job by job; each is kept when it is done.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use bias_attrib::{AttribError, Contrast};
@@ -13,7 +14,7 @@ use crate::asking::Place;
 use crate::baseline::Reference;
 use crate::bundle::Found;
 use crate::experiment::{Job, What, jobs};
-use crate::outcome::tests;
+use crate::outcome::{tests, tests_of};
 use crate::parallel::in_parallel;
 use crate::progress::Progress;
 use crate::results::{Split, Strategy, TrainedOn};
@@ -37,11 +38,17 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let own: Vec<Job> =
             all.into_iter().enumerate().filter(|(i, _)| shard.takes(*i)).map(|(_, job)| job).collect();
         let progress = Progress::new("find and try", "steps", own.len());
-        for job in &own {
+        for (at, job) in own.iter().enumerate() {
+            progress.doing(format!("{}: {}", job.trained_on, job.what.name()));
             match job.what {
                 What::Alternative(alternative) => self.try_alternative(job, alternative, &reference)?,
                 _ => self.find_and_try(job, &reference)?,
             }
+            // Four bytes a weight for each variation: only what a later job needs too.
+            let later =
+                own.iter().skip(at + 1).filter(|job| matches!(job.what, What::Weights | What::Layers));
+            let needed: BTreeSet<Place> = later.flat_map(|job| self.places(&job.trained_on)).collect();
+            self.evidence.retain(|place, _| needed.contains(place));
             progress.done(1);
         }
         progress.finish();
@@ -68,7 +75,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         };
         let started = Instant::now();
         for own in &found {
-            let tests = tests(self.prompts, &own.strategy.trained_on);
+            let tests = tests_of(self.prompts, self.options.plan, &own.strategy);
             if let Some(name) = own.mask.as_ref().filter(|_| !self.known(own.change(), &tests)) {
                 let mask = self.store.mask(name)?;
                 self.with_mask(&mask, own.change(), &tests, reference)?;

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::{DecoderWrapper, PreTokenizerWrapper, Tokenizer};
 
-use super::tokenizer::{MERGES, Tokens};
+use super::tokens::{MERGES, Tokens};
 use crate::ModelError;
 
 /// Special wherever it is in the vocabulary.

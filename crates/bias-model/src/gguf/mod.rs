@@ -8,10 +8,12 @@
 //! |---|---|
 //! | file | [`Gguf`]: the file, mapped, and its header, checked |
 //! | metadata | metadata by key, typed |
+//! | settings | which architecture, and its own metadata |
 //! | config, rope | the `config.json` that the metadata amount to |
 //! | names | tensors under Hugging Face names, and what llama.cpp did to them |
 //! | blocks | [`Block`]: quantized values to f32 |
 //! | tokenizer | [`Vocabulary`]: which tokenizer, special tokens, chat template |
+//! | tokens | [`Tokens`](tokens::Tokens): the vocabulary as it is in the metadata |
 //! | byte_level, sentencepiece | the two kinds of tokenizer |
 //! | folder | a Hugging Face folder of it all, weights dequantized |
 
@@ -24,7 +26,9 @@ mod metadata;
 mod names;
 mod rope;
 mod sentencepiece;
+mod settings;
 mod tokenizer;
+mod tokens;
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@ use std::f64::consts::TAU;
 
 use serde_json::{Value, json};
 
-use super::config::Settings;
+use super::settings::Settings;
 use crate::ModelError;
 use crate::arch::Architecture;
 use crate::view::Twist;

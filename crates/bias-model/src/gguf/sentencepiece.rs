@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
 
-use super::tokenizer::{TOKENS, Tokens};
+use super::tokens::{TOKENS, Tokens};
 use crate::ModelError;
 use crate::arch::Architecture;
 

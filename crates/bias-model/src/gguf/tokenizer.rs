@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokenizers::models::bpe::Merges;
 use tokenizers::{AddedToken, PostProcessorWrapper, Tokenizer};
 
+use super::tokens::{CONTROL, MERGES, TOKENS, Tokens, USER_DEFINED};
 use super::{Gguf, byte_level, sentencepiece};
 use crate::chat::SpecialTokens;
 use crate::{ChatTemplate, ModelError};
@@ -20,35 +21,9 @@ pub(crate) struct Vocabulary {
     pub add_eos: bool,
 }
 
-pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
-pub(super) const MERGES: &str = "tokenizer.ggml.merges";
-
-/// `tokenizer.ggml.token_type` of what is matched whole and left out of texts, and of what is only matched
-/// whole.
-const CONTROL: i64 = 3;
-const USER_DEFINED: i64 = 4;
-
 /// Names of special tokens in templates, and in the metadata.
 const SPECIAL: [(&str, &str); 4] =
     [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")];
-
-/// A vocabulary as it is in the metadata: one text per id.
-pub(super) struct Tokens<'a> {
-    pub gguf: &'a Gguf,
-    pub texts: &'a [String],
-    kinds: Vec<i64>,
-}
-
-impl Tokens<'_> {
-    fn kind(&self, id: usize) -> i64 {
-        self.kinds.get(id).copied().unwrap_or_default()
-    }
-
-    /// Whether a token is matched whole wherever it stands in a text.
-    pub(super) fn is_added(&self, id: usize) -> bool {
-        matches!(self.kind(id), CONTROL | USER_DEFINED)
-    }
-}
 
 impl Gguf {
     /// The tokenizer that transformers makes of the file, with the chat template beside it.

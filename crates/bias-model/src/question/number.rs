@@ -143,6 +143,12 @@ impl NumberGrammar {
         self.sets.get(&state).cloned()
     }
 
+    /// The currency sign that a text ends with: a number behind it is an amount (`$` before `2m`: two millions, no metres).
+    #[must_use]
+    pub fn currency(text: &str) -> Option<char> {
+        text.trim_end().chars().next_back().filter(|last| CURRENCIES.contains(last))
+    }
+
     /// Whether a text holds a digit, and so a number already.
     #[must_use]
     pub fn is_begun_by(text: &str) -> bool {
@@ -212,6 +218,13 @@ mod tests {
             assert!(!viable(broken), "{broken}");
         }
         assert!(!State::Start.follow("$ ").unwrap().begun());
+    }
+
+    #[test]
+    fn a_beginning_says_what_the_number_is_of() {
+        assert_eq!(NumberGrammar::currency("I would offer $ "), Some('$'));
+        assert_eq!(NumberGrammar::currency("£ or so "), None);
+        assert_eq!(NumberGrammar::currency(""), None);
     }
 
     #[test]

@@ -6,10 +6,13 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::answers::{Answer, Answers};
+use super::decoding::{DecodeOptions, Decoding};
+use super::frontier::{Draws, End, Path, Purse, leave, rng, thin};
+use super::logits::{are_numbers, readable};
 use crate::frequencies::Frequencies;
-use crate::frontier::{Draws, End, Path, Purse, leave, rng, thin};
 use crate::question::{Question, QuestionKind, State};
-use crate::{Answer, Answers, DecodeOptions, Decoder, Decoding, KvCache, ModelError};
+use crate::{Decoder, KvCache, ModelError};
 
 /// An answer that has ended, or was cut.
 struct Done {
@@ -253,9 +256,7 @@ impl Step<'_> {
     /// What tokens must hold to be listed.
     fn floor(&self, row: &mut Row<'_>) -> f64 {
         match self.decoding {
-            Decoding::Exact { unexplored, .. } => {
-                (unexplored * WORTH).max(LISTED.min(1.0 / row.purse.samples(self.left)))
-            }
+            Decoding::Exact { .. } => LISTED.min(1.0 / row.purse.samples(self.left)),
             Decoding::Sampled { .. } | Decoding::Greedy => 0.0,
         }
     }
@@ -381,21 +382,6 @@ const AT_LAST: f64 = 16.0;
 
 /// A path is worth going on with by itself if it holds this share of what may be left unexplored.
 const WORTH: f64 = 0.02;
-
-/// Logits as numbers.
-pub(crate) fn readable<B: Backend, const D: usize>(logits: Tensor<B, D>) -> Result<Vec<f32>, ModelError> {
-    logits
-        .into_data()
-        .convert::<f32>()
-        .into_vec::<f32>()
-        .map_err(|e| ModelError::Readback { what: "logits", reason: format!("{e:?}") })
-}
-
-/// Whether logits make a distribution: weights so large that sums overflow do not.
-pub(crate) fn are_numbers(logits: &[f32]) -> bool {
-    let odd = |l: &f32| l.is_nan() || *l == f32::INFINITY;
-    !logits.iter().any(odd) && logits.iter().any(|l| l.is_finite())
-}
 
 /// Draws `count` tokens: each drawn token with how often it came.
 fn split(probabilities: &[f64], count: u64, rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {

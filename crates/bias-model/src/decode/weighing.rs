@@ -6,9 +6,10 @@ use bias_core::TokenRole;
 use bias_probe::{HookedModel as _, Sequence};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
-use crate::growing::{are_numbers, readable};
+use super::answers::{Answer, Answers};
+use super::logits::{are_numbers, readable};
 use crate::question::{Question, QuestionKind, Word};
-use crate::{Answer, Answers, Decoder, ModelError};
+use crate::{Decoder, ModelError};
 
 /// Choices that are asked together: each prompt with what its words begin with behind it, as one tree.
 pub(crate) struct Weighing<'q> {
