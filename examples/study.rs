@@ -84,7 +84,7 @@ struct Args {
 }
 
 /// What says how a model is asked: nothing of it counts where results are only shown.
-const UNASKED: [&str; 29] = [
+const UNASKED: [&str; 30] = [
     "model",
     "device",
     "compute",
