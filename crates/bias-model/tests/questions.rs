@@ -192,7 +192,12 @@ fn numbers_are_distributed_as_brute_force_says() {
         for (text, ended, cut, value) in &case.texts {
             let own = expected.entry(text.trim_start()).or_default();
             (own[0], own[1]) = (own[0] + ended, own[1] + cut);
-            assert_eq!(read(text), *value, "{text:?}");
+            // The file has eleven digits of each value.
+            let alike = match (read(text), *value) {
+                (Some(own), Some(value)) => (own - value).abs() <= 1e-10 * value.abs(),
+                (own, value) => own == value,
+            };
+            assert!(alike, "{text:?}: {:?} and {value:?}", read(text));
         }
         for (text, [ended, cut]) in expected {
             let own = texts.get(text).copied().unwrap_or_default();
