@@ -205,6 +205,8 @@ struct Step<'o> {
 
 /// Tokens that hold less are drawn from, and not listed one by one: there may be hundreds of thousands a step.
 const LISTED: f64 = 1e-5;
+/// Where a step has no more tokens than this, all are.
+const MANY: usize = 1 << 16;
 
 impl Step<'_> {
     /// Reads the next token's distribution at the end of every living path and lets it branch.
@@ -224,7 +226,7 @@ impl Step<'_> {
             .enumerate()
             .flat_map(|(r, row)| {
                 let alive = std::mem::take(&mut row.alive);
-                let floor = self.floor(row);
+                let floor = self.floor(row, alive.len() * vocab);
                 alive.into_iter().map(move |path| (r, path, floor))
             })
             .collect();
@@ -253,11 +255,13 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// What tokens must hold to be listed.
-    fn floor(&self, row: &mut Row<'_>) -> f64 {
+    /// What tokens must hold to be listed, where there are so many of them.
+    fn floor(&self, row: &mut Row<'_>, tokens: usize) -> f64 {
         match self.decoding {
-            Decoding::Exact { .. } => LISTED.min(1.0 / row.purse.samples(self.left)),
-            Decoding::Sampled { .. } | Decoding::Greedy => 0.0,
+            Decoding::Exact { unexplored, .. } if tokens > MANY => {
+                (unexplored * WORTH).max(LISTED.min(1.0 / row.purse.samples(self.left)))
+            }
+            _ => 0.0,
         }
     }
 
