@@ -18,7 +18,7 @@ pub enum Decoding {
     },
     /// Every answer with its probability, breadth first, until no more than `unexplored` is left. Where that
     /// would cost more than `tokens`, what is improbable is drawn from instead: the answers explored keep their exact
-    /// probability, and those drawn stand for the rest, without bias ([`Answer::draw`]).
+    /// probability, and those drawn stand for the rest, without bias ([`draw`](super::Answer::draw)).
     Exact {
         /// How much probability may be left unexplored per prompt.
         unexplored: f64,
