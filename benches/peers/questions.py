@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["torch==2.15.0", "transformers==5.23.0", "gguf==0.18.0", "sentencepiece==0.2.1"]
+# dependencies = ["torch==2.15.0", "transformers==5.23.0", "gguf==0.19.0", "sentencepiece==0.2.1"]
 # ///
 """Numbers, choices and free answers, by this workspace and by transformers, in turn, in one run.
 
@@ -16,40 +16,15 @@ chooses by one batched forward pass a prompt, a row for each word.
 
 import argparse
 import csv
-import json
 import os
 import pathlib
-import statistics
-import subprocess
 import sys
 import time
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch  # noqa: E402
+from ours import ROOT, THREADS, Program, spread  # noqa: E402
 from transformers import AutoModelForCausalLM, DynamicCache  # noqa: E402
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-THREADS = 2
-
-
-class Ours:
-    def __init__(self, model):
-        build = ["cargo", "build", "--release", "--locked", "-p", "bias-benches", "--bin", "questions"]
-        subprocess.run(build, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
-        program = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "questions"
-        args = [program, str(model), "--threads", str(THREADS)]
-        self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.line()
-
-    def line(self):
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit("our program ended")
-        return json.loads(line)
-
-    def ask(self, **request):
-        print(json.dumps(request), file=self.process.stdin, flush=True)
-        return self.line()
 
 
 def load(path):
@@ -118,10 +93,6 @@ def choice(model, done):
     return seconds, worst
 
 
-def spread(values):
-    return f"{statistics.median(values):.3g} ({min(values):.3g}–{max(values):.3g})"
-
-
 def rows_of(kind, path):
     """Questions about 40 people, of one variation."""
     if path.suffix != ".gguf":
@@ -151,7 +122,7 @@ def main():
     parser.add_argument("--temperature", type=float, default=0.6)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    ours, theirs = Ours(args.model), load(args.model)
+    ours, theirs = Program("questions", args.model), load(args.model)
     print("| 40 people | ours, s | beside | s | ratio | aim |\n|---|---|---|---|---|---|", flush=True)
 
     def table(what, beside, aim, once):

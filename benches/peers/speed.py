@@ -17,7 +17,6 @@ hook at every linear layer, `generate` for each sample.
 """
 
 import argparse
-import functools
 import json
 import os
 import pathlib
@@ -27,9 +26,8 @@ import sys
 import time
 
 import numpy as np
+from ours import ROOT, THREADS, Program, program, spread
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-THREADS = 2
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -46,13 +44,6 @@ SAMPLES = 100
 
 
 # --- models and prompts ---------------------------------------------------------------
-
-
-@functools.cache
-def program(name):
-    build = ["cargo", "build", "--release", "--locked", "-p", "bias-benches", "--bin", name]
-    subprocess.run(build, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
-    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / name
 
 
 def folder_of(name, folders):
@@ -115,26 +106,13 @@ def flops(config, tokens, columns, logits=0):
 # --- ours -----------------------------------------------------------------------------
 
 
-class Ours:
+class Ours(Program):
     def __init__(self, folder, held="f32"):
         self.started = time.perf_counter()
-        args = [program("speed"), str(folder), "--threads", str(THREADS), "--held", held]
-        self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.line()
-
-    def line(self):
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit("our program ended")
-        return json.loads(line)
+        super().__init__("speed", folder, "--held", held)
 
     def ask(self, what, **request):
-        print(json.dumps({"do": what, **request}), file=self.process.stdin, flush=True)
-        return self.line()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        return super().ask(do=what, **request)
 
 
 # --- theirs ---------------------------------------------------------------------------
@@ -304,10 +282,6 @@ def batches(rows, most):
 
 
 # --- tables ---------------------------------------------------------------------------
-
-
-def spread(values):
-    return f"{statistics.median(values):.3g} ({min(values):.3g}–{max(values):.3g})"
 
 
 def ratio(theirs, ours):

@@ -1,7 +1,29 @@
 //! What the benches of the workspace share.
 
+use std::error::Error;
+use std::io::{BufRead as _, Write as _};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a program ended early.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Ends a program, and says why where it failed.
+#[must_use]
+pub fn finish(result: Result<(), Failure>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(own) = cause {
+        eprintln!("  because: {own}");
+        cause = own.source();
+    }
+    ExitCode::FAILURE
+}
 
 /// Anonymous memory this process holds now, in bytes, as Linux counts it (`RssAnon`).
 #[must_use]
@@ -42,4 +64,24 @@ pub fn cost<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     peak.fetch_max(anonymous_memory().unwrap_or(0), Ordering::Relaxed);
     let peak = before.map(|before| peak.into_inner().saturating_sub(before));
     (result, Cost { seconds, peak })
+}
+
+/// Says that a program is ready, then answers every line of standard input with a line, both JSON.
+///
+/// # Errors
+/// A line that cannot be read, and what `serve` fails with.
+pub fn converse<Q: DeserializeOwned, A: Serialize>(
+    ready: &A,
+    mut serve: impl FnMut(Q) -> Result<A, Failure>,
+) -> Result<(), Failure> {
+    let say = |answer: &A| -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}", serde_json::to_string(answer)?)?;
+        Ok(out.flush()?)
+    };
+    say(ready)?;
+    for line in std::io::stdin().lock().lines() {
+        say(&serve(serde_json::from_str(&line?)?)?)?;
+    }
+    Ok(())
 }

@@ -128,7 +128,7 @@ pub struct ModelArgs {
     pub unexplored: Option<f64>,
     /// Tokens that exact decoding may run for a prompt's answers; what it does not reach is estimated by drawing from
     /// it, and the error of that is reported
-    #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET)]
+    #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET, value_parser = budget())]
     pub budget_tokens: usize,
     /// Divide logits by this before answers are drawn or enumerated [default: what the checkpoint's
     /// generation_config.json says, or 1]
@@ -288,6 +288,11 @@ pub fn positive(text: &str) -> Result<f64, String> {
 #[must_use]
 pub fn at_least(least: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..)
+}
+
+/// Forty times what is usual: all of it is in memory at once.
+fn budget() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=(40 * BUDGET) as u64)
 }
 
 fn unexplored(text: &str) -> Result<f64, String> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, SignedGap, Wanda};
+use bias_benches::{Failure, finish};
 use bias_core::TokenRole;
 use bias_examples::device::{DeviceArgs, Place};
 use bias_mask::Intervention;
@@ -65,16 +66,8 @@ enum What {
     SignedGap,
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<(), Failure> {

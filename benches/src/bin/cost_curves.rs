@@ -1,12 +1,11 @@
 //! How do time and memory grow with prompts, tokens, layers, groups and variations?
 
-use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
-use bias_benches::{Cost, cost};
+use bias_benches::{Cost, Failure, cost, finish};
 use bias_core::TokenRole;
 use bias_model::{
     Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel as _, ModelConfig, Precision, Sampling, decode,
@@ -22,8 +21,6 @@ use serde_json::json;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-type Failure = Box<dyn Error>;
 
 /// Measure what statistics, answer distributions and gradients cost on random models, while one
 /// thing grows at a time and all else stays; print a Markdown table with the exponent of growth
@@ -45,13 +42,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Args::parse()))
 }
 
 /// What a pass is given: one of these grows, the others stay.

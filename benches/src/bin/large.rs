@@ -1,6 +1,5 @@
 //! Can a model far larger than memory be audited, and how near is that to what the machine can do?
 
-use std::error::Error;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, SignedGap, Wanda};
-use bias_benches::{Cost, anonymous_memory, cost};
+use bias_benches::{Cost, Failure, anonymous_memory, cost, finish};
 use bias_mask::{Carriers, Intervention};
 use bias_metrics::{Arm, parse_answer};
 use bias_model::{
@@ -23,8 +22,6 @@ use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// Score a model with Wanda for two groups, prune the set difference, ask again, all layer by
 /// layer from its file; then the signed gap. Print what each step took, beside the floor: the
@@ -64,18 +61,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(own) = cause {
-                eprintln!("  because: {own}");
-                cause = own.source();
-            }
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Args::parse()))
 }
 
 /// What went through the layers since it was last looked at.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bias_benches::{Cost, cost};
+use bias_benches::{Cost, Failure, cost};
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use burn::backend::Flex;
 use clap::Parser;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn measure(folder: &Path, stored: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn measure(folder: &Path, stored: bool) -> Result<(), Failure> {
     let config = ModelConfig::from_folder(folder)?;
     let checkpoint = Checkpoint::open(folder)?;
     let file_bytes: u64 = checkpoint.files().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();

@@ -1,11 +1,11 @@
 //! Asks a model numbers, choices and free answers when told to, and says how long it took.
 
-use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bias_benches::{Failure, converse, finish};
 use bias_model::{
     Asked, Choices, Decoding, LanguageModel, NumberGrammar, Question, QuestionKind, Sampling, Word,
 };
@@ -16,8 +16,6 @@ use serde_json::{Value, json};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-type Failure = Box<dyn std::error::Error>;
 
 /// Load a model with its tokenizer, then ask it what each line of standard input says, and answer each with a
 /// line of JSON that says how many seconds it took. benches/peers/questions.py asks this program and
@@ -56,13 +54,7 @@ struct Request {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
@@ -72,19 +64,10 @@ fn run(args: &Args) -> Result<(), Failure> {
     model.options_mut().threads = args.threads;
     // A tokenizer without digits is no reason not to ask for choices.
     let grammar = NumberGrammar::new(model.text()).map(Arc::new);
-    answer(&json!({ "seconds": started.elapsed().as_secs_f64() }))?;
-    for line in std::io::stdin().lock().lines() {
-        let request: Request = serde_json::from_str(&line?)?;
-        let grammar = grammar.as_ref().map_err(ToString::to_string);
-        answer(&serve(&mut model, grammar, &request)?)?;
-    }
-    Ok(())
-}
-
-fn answer(value: &Value) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{value}")?;
-    Ok(out.flush()?)
+    let grammar = grammar.as_ref().map_err(ToString::to_string);
+    converse(&json!({ "seconds": started.elapsed().as_secs_f64() }), |request| {
+        serve(&mut model, grammar.clone(), &request)
+    })
 }
 
 fn serve(

@@ -5,12 +5,11 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bias_benches::{Failure, finish};
 use bias_model::TextCodec;
 use clap::{Parser, ValueEnum};
 use half::bf16;
 use serde_json::{Map, Value, json};
-
-type Failure = Box<dyn std::error::Error>;
 
 /// Write a Llama checkpoint of a real model's shape with random weights, sharded as on the
 /// hub. Without --text there is no tokenizer: the folder is for measuring, not for asking.
@@ -81,13 +80,7 @@ fn likely(args: &Args) -> Result<Vec<usize>, Failure> {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Args::parse()))
 }
 
 /// layers, d_model, heads, kv_heads, d_mlp, vocab

@@ -1,12 +1,11 @@
 //! How long does the paper's set difference take, and how much memory?
 
-use std::error::Error;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bias_benches::{Cost, cost};
+use bias_benches::{Cost, Failure, cost, finish};
 use bias_core::{Convention, ParamPath, ParamScores, Projection};
 use bias_mask::{Mask, top_difference, top_difference_scaled};
 use clap::Parser;
@@ -36,16 +35,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Args::parse()))
 }
 
-fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+fn run(args: &Args) -> Result<(), Failure> {
     if !args.folder.is_dir() {
         return Err(format!("there is no folder {}", args.folder.display()).into());
     }
@@ -79,7 +72,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
 /// Random scores from a file, which is written first unless it is there already: products
 /// of two uniform numbers, as a score is one of weight and norm.
-fn values(path: &Path, count: usize, seed: u64) -> Result<Vec<f32>, Box<dyn Error>> {
+fn values(path: &Path, count: usize, seed: u64) -> Result<Vec<f32>, Failure> {
     if !path.exists() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut file = BufWriter::new(File::create(path)?);

@@ -1,12 +1,12 @@
 //! Does a model's work when asked, and says how long it took.
 
 use std::hint::black_box;
-use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap};
+use bias_benches::{Failure, converse, finish};
 use bias_core::TokenRole;
 use bias_model::{
     Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel as _, ModelConfig, Precision, Sampling, decode,
@@ -21,8 +21,6 @@ use serde_json::{Value, json};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-type Failure = Box<dyn std::error::Error>;
 
 /// Load a model, then do what each line of standard input asks for, and answer each with a
 /// line of JSON that says how many seconds it took. benches/peers/speed.py asks this program
@@ -78,13 +76,7 @@ struct Given {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
@@ -97,17 +89,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     };
     let config = ModelConfig::from_folder(&args.model)?;
     let model = Decoder::load(&Checkpoint::open(&args.model)?, config, precision, &Default::default())?;
-    answer(&json!({ "seconds": started.elapsed().as_secs_f64() }))?;
-    for line in std::io::stdin().lock().lines() {
-        answer(&serve(&model, args.threads, serde_json::from_str(&line?)?)?)?;
-    }
-    Ok(())
-}
-
-fn answer(value: &Value) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{value}")?;
-    Ok(out.flush()?)
+    converse(&json!({ "seconds": started.elapsed().as_secs_f64() }), |request| {
+        serve(&model, args.threads, request)
+    })
 }
 
 fn chain(tokens: Vec<u32>) -> Result<Sequence, Failure> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use bias_benches::{Failure, finish};
 use bias_core::TokenRole;
 use bias_model::{Checkpoint, Decoder, HookedModel as _, ModelConfig, Precision};
 use bias_probe::{NoObserver, Observer, Sequence, SquareSums, StatsCollector, TokenBatch};
@@ -29,16 +30,8 @@ struct Args {
     rounds: usize,
 }
 
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<(), Failure> {

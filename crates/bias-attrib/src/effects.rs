@@ -8,7 +8,7 @@ use bias_probe::{FactorTrace, HookedModel, NoObserver, Observer, Sequence, wide}
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use crate::expected::expected;
-use crate::forest::{batches, room, token_batch};
+use crate::forest::{Room, batches, token_batch};
 use crate::gap::Gap;
 use crate::likelihood::{branches, weighted};
 use crate::readback::{ValuesOf, read};
@@ -241,7 +241,7 @@ fn effects<A: AutodiffBackend>(
     let trees =
         people.iter().enumerate().map(|(i, own)| AnswerTree::new(i, &own.prompt, &own.answers, own.scale));
     let trees = trees.collect::<Result<Vec<_>, _>>()?;
-    let room = room(&dims, model.is_causal());
+    let room = Room::of(&dims, model.is_causal());
     let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
     let mut sums: Vec<Option<Tensor<A::InnerBackend, 2>>> = vec![None; dims.projections().count()];
     for (b, rows) in batches(&trees.iter().collect::<Vec<_>>(), room).iter().enumerate() {

@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 
 use bias_core::{ModelDims, TokenRole};
-use bias_probe::{ProbeError, Sequence, TokenBatch};
+use bias_probe::{ProbeError, Sequence, TokenBatch, tokens_at_a_time};
 
 use crate::tree::{AnswerTree, Branch, evenly, packed};
-
-/// Tokens of a pass, unless one row has more.
-const BATCH_TOKENS: usize = 512;
 
 /// Tokens of a row that several people share.
 const ROW_TOKENS: usize = 256;
@@ -84,19 +81,32 @@ pub(crate) fn token_batch(rows: &[Row]) -> Result<TokenBatch, ProbeError> {
     TokenBatch::new(&rows.iter().map(Row::sequence).collect::<Result<Vec<_>, _>>()?)
 }
 
-/// How many tokens of several people are worth a row together: in a long one, attention looks at many pairs
-/// of tokens that have nothing to do with each other. None where a text's beginning depends on its end.
-pub(crate) fn room(dims: &ModelDims, causal: bool) -> usize {
-    let each = dims.prunable_weights() / (dims.layers * dims.heads).max(1);
-    if causal { (each / WEIGHTS_PER_PAIR).min(ROW_TOKENS) } else { 0 }
+/// How many tokens people have room for together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// In a row; with 0 everybody has one.
+    pub row: usize,
+    /// In a pass, unless one row has more.
+    pub batch: usize,
+}
+
+impl Room {
+    /// In a long row, attention looks at many pairs of tokens that have nothing to do with each other. Nobody shares one where
+    /// a text's beginning depends on its end.
+    pub(crate) fn of(dims: &ModelDims, causal: bool) -> Self {
+        let each = dims.prunable_weights() / (dims.layers * dims.heads).max(1);
+        let row = if causal { (each / WEIGHTS_PER_PAIR).min(ROW_TOKENS) } else { 0 };
+        // Two passes side by side.
+        Self { row, batch: tokens_at_a_time(dims) / 2 }
+    }
 }
 
 /// People's trees in batches: side by side in rows that have room for so many tokens, or one to a row.
-pub(crate) fn batches(people: &[&AnswerTree<'_>], room: usize) -> Vec<Vec<Row>> {
+pub(crate) fn batches(people: &[&AnswerTree<'_>], room: Room) -> Vec<Vec<Row>> {
     // Those that begin alike come together.
     let mut order: Vec<usize> = (0..people.len()).collect();
     order.sort_by(|a, b| people[*a].sequence.tokens().cmp(people[*b].sequence.tokens()));
-    let mut rows = evenly(room, 1, |room| {
+    let mut rows = evenly(room.row, 1, |room| {
         let mut rows: Vec<Row> = Vec::new();
         for &person in &order {
             let tree = people[person];
@@ -115,7 +125,7 @@ pub(crate) fn batches(people: &[&AnswerTree<'_>], room: usize) -> Vec<Vec<Row>> 
     rows.sort_by_key(|row| row.tokens.len());
     let tokens: usize = rows.iter().map(|row| row.tokens.len()).sum();
     let fewest = if tokens >= WORTH_HALVING { 2 } else { 1 };
-    packed(rows, |row| row.tokens.len(), BATCH_TOKENS, fewest)
+    packed(rows, |row| row.tokens.len(), room.batch, fewest)
 }
 
 #[cfg(test)]
@@ -152,7 +162,7 @@ mod tests {
         let given = answers(&[&[5, 9], &[6, 9]]);
         let tree = |prompt| AnswerTree::new(0, prompt, &given, Scale::Mean).unwrap();
         let trees = [tree(&second), tree(&first), tree(&first)];
-        let rows = batches(&trees.iter().collect::<Vec<_>>(), 20);
+        let rows = batches(&trees.iter().collect::<Vec<_>>(), Room { row: 20, batch: 512 });
         let [row] = rows.iter().flatten().collect::<Vec<_>>().try_into().unwrap();
         let row: &Row = row;
         // 1 2 3, its answers 5 and 6, then 4 3 and 5 and 6 behind it.
@@ -170,8 +180,8 @@ mod tests {
         let prompts: Vec<_> = (0..12).map(|i| prompt(&[vec![1; 20], vec![2 + i; 30]].concat())).collect();
         let trees: Vec<_> =
             prompts.iter().map(|p| AnswerTree::new(0, p, &given, Scale::Mean).unwrap()).collect();
-        let sizes = |room| {
-            let batches = batches(&trees.iter().collect::<Vec<_>>(), room);
+        let sizes = |row| {
+            let batches = batches(&trees.iter().collect::<Vec<_>>(), Room { row, batch: 512 });
             batches.iter().map(|b| b.iter().map(|row| row.tokens.len()).collect()).collect::<Vec<Vec<_>>>()
         };
         // 20 tokens in common and 31 of each one's own; as even as can be.
@@ -184,9 +194,9 @@ mod tests {
     fn gradients(
         model: &Decoder<Autodiff<Flex>>,
         people: &[(AnswerTree<'_>, Vec<f64>)],
-        room: usize,
+        row: usize,
     ) -> Vec<Vec<f32>> {
-        let mut sums: Vec<Vec<f32>> = Vec::new();
+        let (mut sums, room): (Vec<Vec<f32>>, _) = (Vec::new(), Room { row, batch: 512 });
         for rows in batches(&people.iter().map(|(tree, _)| tree).collect::<Vec<_>>(), room) {
             let members = rows.iter().flat_map(|row| &row.members);
             let worths: Vec<f64> = members.flat_map(|i| people[*i].1.iter().copied()).collect();
@@ -232,7 +242,7 @@ mod tests {
                 prompts.iter().enumerate().map(person).collect::<Vec<_>>()
             };
             let trees: Vec<_> = people.iter().map(|(tree, _)| tree).collect();
-            assert_eq!(batches(&trees, 256).iter().map(Vec::len).sum::<usize>(), 1);
+            assert_eq!(batches(&trees, Room { row: 256, batch: 512 }).iter().map(Vec::len).sum::<usize>(), 1);
             let (apart, together) = (gradients(&model, &people, 0), gradients(&model, &people, 256));
             for (apart, together) in apart.iter().zip(&together) {
                 let largest = apart.iter().fold(0f32, |max, v| max.max(v.abs()));

@@ -38,7 +38,7 @@ use crate::{AttribError, Contrast};
 ///
 /// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that is within
 /// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and what is held for all weights is one number of four
-/// bytes and one of eight, and a gradient for each thread, however many contrasts, names and answers there are.
+/// bytes, and a gradient for each thread, however many contrasts, names and answers there are.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,

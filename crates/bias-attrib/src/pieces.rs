@@ -100,13 +100,7 @@ impl Pieces {
                 *sum += self.cost(r, missing) - self.cost(r, missing - moved);
             }
         })?;
-        let mut order: Vec<usize> = (0..gains.len()).filter(|j| gains[*j] > 0.0).collect();
-        if order.len() > most {
-            order.select_nth_unstable_by(most, |a, b| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b)));
-            order.truncate(most);
-        }
-        order.sort_unstable();
-        Ok(order)
+        Ok(highest(&gains, most))
     }
 
     /// What a row that misses this much counts.
@@ -195,9 +189,46 @@ impl Pieces {
     }
 }
 
+/// Of what is above zero the `most` highest, in order of their index; of equal ones the earlier.
+fn highest(gains: &[f32], most: usize) -> Vec<usize> {
+    let rank = |a: &usize, b: &usize| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b));
+    let (mut kept, mut floor) = (Vec::with_capacity((2 * most).min(gains.len())), 0.0);
+    for (at, _) in gains.iter().enumerate().filter(|(_, gain)| **gain > 0.0) {
+        if gains[at] <= floor {
+            continue;
+        }
+        kept.push(at);
+        if kept.len() == 2 * most {
+            kept.select_nth_unstable_by(most - 1, rank);
+            kept.truncate(most);
+            floor = gains[kept[most - 1]];
+        }
+    }
+    if kept.len() > most {
+        kept.select_nth_unstable_by(most - 1, rank);
+        kept.truncate(most);
+    }
+    kept.sort_unstable();
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_highest_are_those_of_a_sorted_list() {
+        let random = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as f32 - 100.0;
+        for (count, most) in [(0, 3), (2, 3), (6, 3), (7, 3), (1000, 64), (1000, 1000), (40, 1)] {
+            let gains: Vec<f32> = (0..count).map(random).collect();
+            let mut expected: Vec<usize> = (0..gains.len()).filter(|j| gains[*j] > 0.0).collect();
+            expected.sort_by(|a, b| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b)));
+            expected.truncate(most);
+            expected.sort_unstable();
+            assert_eq!(highest(&gains, most), expected, "{most} of {count}");
+        }
+        assert!(highest(&[f32::NAN, -1.0, 0.0], 2).is_empty());
+    }
 
     const DIMS: ModelDims = ModelDims {
         layers: 1,

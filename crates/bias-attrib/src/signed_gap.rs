@@ -10,7 +10,7 @@ use burn::tensor::{
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
-use crate::forest::{Row, batches, room, token_batch};
+use crate::forest::{Room, Row, batches, token_batch};
 use crate::gap::Gap;
 use crate::likelihood::{branches, checked_temperature, weighted};
 use crate::readback::{ValuesOf, finite, read_any};
@@ -95,7 +95,7 @@ struct Part {
 }
 
 impl Part {
-    fn all(people: &[Person<'_>], room: usize, arm: usize) -> impl Iterator<Item = Self> {
+    fn all(people: &[Person<'_>], room: Room, arm: usize) -> impl Iterator<Item = Self> {
         let trees: Vec<&AnswerTree<'_>> = people.iter().map(|(tree, _)| tree).collect();
         batches(&trees, room).into_iter().map(move |rows| {
             let members = rows.iter().flat_map(|row| &row.members);
@@ -151,7 +151,7 @@ impl SignedGap {
         }
         let dims = *model.dims();
         let [a, b] = people(&gaps)?;
-        let room = room(&dims, model.is_causal());
+        let room = Room::of(&dims, model.is_causal());
         let parts: Vec<Part> = match self.guard > 0.0 {
             true => Part::all(&a, room, 0).chain(Part::all(&b, room, 1)).collect(),
             false => Part::all(&a.into_iter().chain(b).collect::<Vec<_>>(), room, 0).collect(),

@@ -50,7 +50,7 @@ impl<B: AutodiffBackend> Decoder<B> {
         loss: &Loss<'_, Self, B>,
         take: &mut TakeFactors<'_, B>,
     ) -> Result<(), ProbeError> {
-        let waves = waves(batches);
+        let waves = waves(&self.config().dims, batches);
         let threads = threads.min(waves.iter().map(Range::len).max().unwrap_or(0));
         let cores = (rayon::current_num_threads() / threads.max(1)).max(1);
         let pool = |_| ThreadPoolBuilder::new().num_threads(cores).build();

@@ -170,7 +170,7 @@ impl<B: AutodiffBackend> Decoder<B> {
             let mut gradients = (hidden * Tensor::from_inner(own)).sum().backward();
             slopes.push(x.grad_remove(&mut gradients).ok_or_else(|| self.unreached())?);
         }
-        let waves = waves(batches);
+        let waves = waves(self.dims(), batches);
         for layer in (0..self.blocks.len()).rev() {
             let block = self.next_block(layer, layer.checked_sub(1))?;
             for wave in &waves {

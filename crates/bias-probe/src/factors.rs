@@ -176,19 +176,33 @@ pub fn factors<B: AutodiffBackend, M: HookedModel<B>>(
     trace.finish(&mut loss(model, hidden)?.backward())
 }
 
-/// Tokens, padding included, whose factors are held at a time.
-const TOKENS_AT_A_TIME: usize = 1024;
+/// Fewest and most tokens whose factors are held at a time.
+const TOKENS: std::ops::RangeInclusive<usize> = 512..=1024;
+
+/// Numbers that may be held in any case: 128 MiB of them.
+const FEW: usize = 1 << 25;
+
+/// How many tokens' factors are held at a time, padding included: no more numbers than the model has weights, as far as that goes.
+/// It depends on nothing else, so that sums over them are always made alike.
+#[must_use]
+pub fn tokens_at_a_time(dims: &ModelDims) -> usize {
+    let each: usize =
+        dims.projections().map(|(_, _, projection)| dims.shape(projection).iter().sum::<usize>()).sum();
+    let fit = dims.prunable_weights().max(FEW) / each.max(1);
+    fit.clamp(*TOKENS.start(), *TOKENS.end())
+}
 
 /// Batches whose factors are handed out together by
-/// [`factors_all`](crate::DifferentiableModel::factors_all): about a thousand tokens, whatever runs them, so
-/// that sums over them are always made alike.
-pub fn waves(batches: &[TokenBatch]) -> Vec<Range<usize>> {
+/// [`factors_all`](crate::DifferentiableModel::factors_all): those of so many [tokens](tokens_at_a_time), whatever runs them.
+#[must_use]
+pub fn waves(dims: &ModelDims, batches: &[TokenBatch]) -> Vec<Range<usize>> {
+    let most = tokens_at_a_time(dims);
     let mut waves: Vec<Range<usize>> = Vec::new();
     let mut tokens = 0;
     for (i, batch) in batches.iter().enumerate() {
         let own = batch.rows() * batch.width();
         match waves.last_mut() {
-            Some(last) if tokens + own <= TOKENS_AT_A_TIME => {
+            Some(last) if tokens + own <= most => {
                 last.end = i + 1;
                 tokens += own;
             }
@@ -224,12 +238,24 @@ mod tests {
     use crate::{Sequence, TokenRole};
 
     #[test]
-    fn waves_hold_about_a_thousand_tokens_and_all_batches() {
+    fn waves_hold_as_many_tokens_as_fit_and_all_batches() {
+        let dims = |layers, d_model| ModelDims {
+            layers,
+            d_model,
+            heads: 4,
+            kv_heads: 4,
+            d_head: d_model / 4,
+            d_mlp: 4 * d_model,
+            gated: true,
+            vocab: 10,
+        };
+        let (small, large) = (dims(2, 64), dims(32, 4096));
+        assert_eq!([&small, &dims(30, 576), &large].map(tokens_at_a_time), [1024, 512, 1024]);
         let batch = |tokens: usize| {
             TokenBatch::new(&[Sequence::chain(vec![1; tokens], vec![TokenRole::Prompt; tokens]).unwrap()])
         };
         let batches: Vec<_> = [600, 400, 24, 1, 3000, 8].map(|n| batch(n).unwrap()).into();
-        assert_eq!(waves(&batches), [0..3, 3..4, 4..5, 5..6]);
-        assert!(waves(&[]).is_empty());
+        assert_eq!(waves(&small, &batches), [0..3, 3..4, 4..5, 5..6]);
+        assert!(waves(&small, &[]).is_empty());
     }
 }

@@ -63,7 +63,9 @@ pub use batch::{Sequence, TokenBatch};
 pub use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
 pub use capture::{Capture, Captured};
 pub use error::ProbeError;
-pub use factors::{FactorTrace, Factors, OfMatrices, by_matrix, factors, tracked_zero, waves};
+pub use factors::{
+    FactorTrace, Factors, OfMatrices, by_matrix, factors, tokens_at_a_time, tracked_zero, waves,
+};
 pub use memory::Memory;
 pub use model::{DifferentiableModel, HookedModel, Loss, TakeFactors};
 pub use observer::{Both, Edit, NoObserver, Observer};

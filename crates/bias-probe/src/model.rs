@@ -114,7 +114,7 @@ pub trait DifferentiableModel<B: AutodiffBackend>: HookedModel<B> {
         Self: Sized,
     {
         let _ = threads;
-        for wave in waves(batches) {
+        for wave in waves(self.dims(), batches) {
             let found =
                 wave.clone().map(|i| factors(self, &batches[i], |model, hidden| loss(model, i, hidden)));
             by_matrix(found.collect::<Result<_, _>>()?, |path, own| take(wave.start, path, own))?;

@@ -133,7 +133,7 @@ struct PersonAnswers {
 /// Which random numbers a person's answers are drawn with: those of one person of the other group too, so that what the two have in common
 /// falls out of the groups' difference, and of nobody else. Were they everybody's, all of a group would be off by the same, and no
 /// interval over names would show it.
-fn stream(context: Context, variation: &str, place: u32) -> u64 {
+fn stream(context: &Context, variation: &str, place: u32) -> u64 {
     derived_seed(0, &format!("{context} {variation} {place}"))
 }
 
@@ -156,7 +156,7 @@ impl<'a> Questionnaire<'a> {
                 let mut arms: HashMap<(Split, Arm), u32> = HashMap::new();
                 let mut question = |person: &Person| {
                     let place = arms.entry((person.split, person.arm)).or_default();
-                    let stream = stream(own.context.clone(), &variation.name, *place);
+                    let stream = stream(&own.context, &variation.name, *place);
                     *place += 1;
                     let asked = Asked {
                         message: &person.text,

@@ -66,6 +66,21 @@ impl<A: AutodiffBackend> Seen<'_, A> {
         Ok(&self.gap.scores.get_or_init(|| (found, started.elapsed())).0)
     }
 
+    /// The same, each matrix's handed out as soon as it is complete and none kept.
+    pub(crate) fn each_signed_gap(
+        &self,
+        take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
+    ) -> Result<(), StudyError> {
+        Ok(self.signed_gap_method()?.score(&self.model.differentiable::<A>(), self.contrasts, take)?)
+    }
+
+    /// The `most` weights with the highest of these scores.
+    pub(crate) fn carriers(&self, most: usize) -> Result<Carriers, StudyError> {
+        let mut carriers = Carriers::new(most, self.model.dims().projections().map(|(path, ..)| path));
+        self.each_signed_gap(&mut |scores| Ok(carriers.add(&scores)?))?;
+        Ok(carriers)
+    }
+
     fn signed_gap_method(&self) -> Result<SignedGap, StudyError> {
         Ok(SignedGap::default().with_temperature(self.temperature)?.with_threads(self.threads))
     }
@@ -219,11 +234,7 @@ fn tracked<A: AutodiffBackend, F: Send>(
 fn signed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
     if seen.model.is_streamed() {
         // A score per weight would take more memory than the weights that are left in their file.
-        let dims = seen.model.dims();
-        let mut carriers = Carriers::new(seen.budget, dims.projections().map(|(path, ..)| path));
-        let model = seen.model.differentiable::<A>();
-        seen.signed_gap_method()?.score(&model, seen.contrasts, &mut |scores| Ok(carriers.add(&scores)?))?;
-        return Ok(Finding::Carriers(carriers));
+        return Ok(Finding::Carriers(seen.carriers(seen.budget)?));
     }
     Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
 }

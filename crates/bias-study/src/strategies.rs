@@ -1,12 +1,9 @@
 //! Which masks a study tries.
 
-use bias_attrib::{
-    AttribError, Attribution as _, Contrast, Direction, GroupNorms, HeadAttention, SignedGap, Wanda,
-    sum_scores,
-};
-use bias_core::{HeadId, ModelDims, ParamScores, Unit, UnitKind};
-use bias_mask::{HeadAblation, Intervention, Mask, head_mask, top_carriers};
-use bias_model::{Decoder, LanguageModel};
+use bias_attrib::{AttribError, Attribution as _, Contrast, Direction, GroupNorms, HeadAttention, Wanda};
+use bias_core::{HeadId, ParamPath, Unit, UnitKind};
+use bias_mask::{Carriers, HeadAblation, Intervention, Mask, head_mask};
+use bias_model::LanguageModel;
 use bias_probe::{HookedModel as _, ProbeError};
 use burn::tensor::backend::AutodiffBackend;
 use rand::SeedableRng as _;
@@ -14,6 +11,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::asking::derived_seed;
+use crate::parallel::in_parallel;
 use crate::results::TrainedOn;
 use crate::{Candidate, Method, Seen, StudyError};
 
@@ -32,70 +30,45 @@ const HEAD_ROUNDS: usize = 12;
 /// Answers per prompt over which attention to the name is averaged.
 const HEAD_ANSWERS: usize = 3;
 
-/// What attribution found on one variation.
-pub(crate) struct Evidence {
-    pub norms: GroupNorms,
-    /// Absent where no gap could be attributed (all answers alike, or no numbers).
-    pub scores: Option<Vec<ParamScores>>,
-}
-
-/// Attributes on one variation by every method that scores weights.
-pub(crate) fn attribute<A: AutodiffBackend>(
-    model: &Decoder<A::InnerBackend>,
-    contrast: &Contrast,
-    temperature: f64,
-) -> Result<Evidence, StudyError> {
-    let norms = Wanda.attribute(model, contrast)?;
-    let gap = SignedGap::default().with_temperature(temperature)?;
-    let scores = match gap.attribute(&model.differentiable::<A>(), contrast) {
-        Ok(scores) => Some(scores),
-        Err(AttribError::NoSpread | AttribError::NoValue { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(Evidence { norms, scores })
-}
-
 pub(crate) fn percent(share: f64) -> String {
     format!("{}%", (share * 1e5).round() / 1e3)
 }
 
 /// Masks of weights made from some variations together.
 pub(crate) fn weight_masks<A: AutodiffBackend>(
-    model: &Decoder<A::InnerBackend>,
-    evidence: &[&Evidence],
+    seen: &Seen<'_, A>,
     trained_on: &TrainedOn,
-    seed: u64,
-    on_device: bool,
 ) -> Result<Vec<Candidate>, StudyError> {
     let mut candidates = Vec::new();
-    let difference = |norms: &GroupNorms, direction| match on_device {
-        true => norms.difference_on_device(model, WANDA_FRACTION, direction),
-        false => norms.difference(model, WANDA_FRACTION, direction),
+    let difference = |norms: &GroupNorms, direction| match seen.select_on_device {
+        true => norms.difference_on_device(seen.model, WANDA_FRACTION, direction),
+        false => norms.difference(seen.model, WANDA_FRACTION, direction),
     };
-    let draw = |of: &str| derived_seed(seed, &format!("{trained_on:?} {of}"));
+    let draw = |of: &str| derived_seed(seen.seed, &format!("{trained_on:?} {of}"));
     let mut add = |method: &str, budget: String, mask: Mask| {
         let (method, trained_on) = (method.to_owned(), trained_on.clone());
         candidates.push(Candidate { method, unit: UnitKind::Weight, budget, trained_on, mask });
     };
-    if let Some((first, rest)) = evidence.split_first() {
-        let norms = rest.iter().try_fold(first.norms.clone(), |sum, e| sum.merge(&e.norms))?;
+    let each = in_parallel(seen.threads, seen.contrasts, |own| Ok(Wanda.attribute(seen.model, own)?))?;
+    if let Some((first, rest)) = each.split_first() {
+        let norms = rest.iter().try_fold(first.clone(), |sum, own| sum.merge(own))?;
         let at = percent(WANDA_FRACTION);
         let b_without_a = difference(&norms, Direction::BWithoutA)?;
         add("wanda-a-b", at.clone(), difference(&norms, Direction::AWithoutB)?);
         if !rest.is_empty() {
-            let own = evidence.iter().map(|e| difference(&e.norms, Direction::BWithoutA));
+            let own = each.iter().map(|norms| difference(norms, Direction::BWithoutA));
             let own = own.collect::<Result<Vec<_>, _>>()?;
             add("wanda-common", at.clone(), Mask::common(&own)?);
         }
         add("random", format!("as wanda {at}"), b_without_a.matched_random(draw("wanda"))?);
         add("wanda-b-a", at, b_without_a);
     }
-    let scores: Vec<&[ParamScores]> = evidence.iter().filter_map(|e| e.scores.as_deref()).collect();
-    if !scores.is_empty() {
-        let scores = sum_scores(scores)?;
-        let total = model.dims().prunable_weights() as f64;
-        for share in GAP_BUDGETS {
-            let mask = top_carriers(&scores, (share * total) as usize)?;
+    let total = seen.model.dims().prunable_weights() as f64;
+    let budgets = GAP_BUDGETS.map(|share| (share, (share * total) as usize));
+    let most = budgets.iter().map(|(_, count)| *count).max().unwrap_or(0);
+    if let Some(carriers) = with_gap(seen.carriers(most))? {
+        for (share, count) in budgets {
+            let mask = carriers.mask(count)?;
             // The middle budget is the one reports show.
             if share == GAP_BUDGETS[1] {
                 add(
@@ -112,23 +85,25 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
 
 /// As many weights of every layer in turn as the middle budget takes of all together: those with most of the gap, and random ones
 /// of the same matrices. Equal numbers, so that a layer is not found guilty for its size.
-pub(crate) fn layer_masks(
-    model: &ModelDims,
-    evidence: &[&Evidence],
+pub(crate) fn layer_masks<A: AutodiffBackend>(
+    seen: &Seen<'_, A>,
     trained_on: &TrainedOn,
-    seed: u64,
 ) -> Result<Vec<Candidate>, StudyError> {
-    let scores: Vec<&[ParamScores]> = evidence.iter().filter_map(|e| e.scores.as_deref()).collect();
-    if scores.is_empty() {
+    let dims = seen.model.dims();
+    let count = (GAP_BUDGETS[1] * dims.prunable_weights() as f64) as usize;
+    let of = |layer| dims.projections().map(|(path, ..)| path).filter(move |path| in_layer(path, layer));
+    let mut layers: Vec<Carriers> = (0..dims.layers).map(|layer| Carriers::new(count, of(layer))).collect();
+    let scored = seen.each_signed_gap(&mut |scores| {
+        let layer = scores.path().projection().map(|(layer, _)| layer);
+        Ok(layer.and_then(|layer| layers.get_mut(layer)).map_or(Ok(()), |own| own.add(&scores))?)
+    });
+    if with_gap(scored)?.is_none() {
         return Ok(Vec::new());
     }
-    let scores = sum_scores(scores)?;
-    let count = (GAP_BUDGETS[1] * model.prunable_weights() as f64) as usize;
     let mut candidates = Vec::new();
-    for layer in 0..model.layers {
-        let own = scores.iter().filter(|s| s.path().projection().is_some_and(|(l, _)| l == layer));
-        let mask = top_carriers(&own.cloned().collect::<Vec<_>>(), count)?;
-        let null = mask.matched_random(derived_seed(seed, &format!("{trained_on:?} layer {layer}")))?;
+    for (layer, carriers) in layers.iter().enumerate() {
+        let mask = carriers.mask(count)?;
+        let null = mask.matched_random(derived_seed(seen.seed, &format!("{trained_on:?} layer {layer}")))?;
         for (method, mask) in [("signed-gap", mask), ("random", null)] {
             candidates.push(Candidate {
                 method: method.into(),
@@ -142,6 +117,19 @@ pub(crate) fn layer_masks(
     Ok(candidates)
 }
 
+fn in_layer(path: &ParamPath, layer: usize) -> bool {
+    path.projection().is_some_and(|(own, _)| own == layer)
+}
+
+/// What was found, or `None` where no gap could be attributed: all answers alike, or no numbers.
+fn with_gap<T>(found: Result<T, StudyError>) -> Result<Option<T>, StudyError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_BUDGET`], and as many at random;
 /// none where no gap could be attributed.
 pub(crate) fn pursuit_masks<A: AutodiffBackend>(
@@ -149,11 +137,8 @@ pub(crate) fn pursuit_masks<A: AutodiffBackend>(
     trained_on: &TrainedOn,
 ) -> Result<Vec<Candidate>, StudyError> {
     let Some(method) = Method::named("gap-pursuit", UnitKind::Weight) else { return Ok(Vec::new()) };
-    let mask = match method.find(seen) {
-        Ok(found) => found.mask(seen.model.dims(), seen.budget)?,
-        Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let Some(found) = with_gap(method.find(seen))? else { return Ok(Vec::new()) };
+    let mask = found.mask(seen.model.dims(), seen.budget)?;
     let of = |method: &str, budget: String, mask| Candidate {
         method: method.into(),
         unit: UnitKind::Weight,

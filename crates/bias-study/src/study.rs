@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +25,6 @@ use crate::provenance::{Program, Run, hex, sha256_of_file};
 use crate::results::{Baseline, ModelInfo, Outcome, Results, Scope, Split, Strategy};
 use crate::save::write;
 use crate::store::{PROMPTS, Piece, Store};
-use crate::strategies::Evidence;
 use crate::timing::{Phase, Timing, peak_memory};
 use crate::{Finding, Method, Plan, Provenance, Seen, StudyError, StudyOptions};
 
@@ -43,8 +41,6 @@ pub struct Study<'a, A: AutodiffBackend> {
     pub(crate) prompts: &'a PromptSet,
     pub(crate) options: StudyOptions,
     pub(crate) store: Store,
-    /// What attribution found on variations so far.
-    pub(crate) evidence: BTreeMap<Place, Evidence>,
     provenance: Provenance,
     measure: Measure,
     pub(crate) questions: Questionnaire<'a>,
@@ -150,7 +146,6 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             prompts,
             options,
             store,
-            evidence: BTreeMap::new(),
             provenance,
             measure,
             questions,
@@ -169,7 +164,6 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// The model, to prune it by hand. What was known of it is forgotten, and nothing more is kept in the study's folder.
     pub fn model_mut(&mut self) -> &mut LanguageModel<A::InnerBackend> {
         self.reference = None;
-        self.evidence.clear();
         self.store = Store::in_memory(&self.provenance);
         &mut self.model
     }

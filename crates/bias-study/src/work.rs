@@ -1,6 +1,5 @@
 //! The work of a study, job by job; each is kept when it is done.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use bias_attrib::{AttribError, Contrast};
@@ -15,13 +14,10 @@ use crate::baseline::Reference;
 use crate::bundle::Found;
 use crate::experiment::{Job, What, jobs};
 use crate::outcome::{tests, tests_of};
-use crate::parallel::in_parallel;
 use crate::progress::Progress;
 use crate::results::{Split, Strategy, TrainedOn};
 use crate::store::Piece;
-use crate::strategies::{
-    Evidence, PURSUIT_BUDGET, attribute, head_masks, layer_masks, pursuit_masks, weight_masks,
-};
+use crate::strategies::{PURSUIT_BUDGET, head_masks, layer_masks, pursuit_masks, weight_masks};
 use crate::{Candidate, Experiment, Shard, Study, StudyError};
 
 impl<A: AutodiffBackend> Study<'_, A> {
@@ -38,17 +34,12 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let own: Vec<Job> =
             all.into_iter().enumerate().filter(|(i, _)| shard.takes(*i)).map(|(_, job)| job).collect();
         let progress = Progress::new("find and try", "steps", own.len());
-        for (at, job) in own.iter().enumerate() {
+        for job in &own {
             progress.doing(format!("{}: {}", job.trained_on, job.what.name()));
             match job.what {
                 What::Alternative(alternative) => self.try_alternative(job, alternative, &reference)?,
                 _ => self.find_and_try(job, &reference)?,
             }
-            // Four bytes a weight for each variation: only what a later job needs too.
-            let later =
-                own.iter().skip(at + 1).filter(|job| matches!(job.what, What::Weights | What::Layers));
-            let needed: BTreeSet<Place> = later.flat_map(|job| self.places(&job.trained_on)).collect();
-            self.evidence.retain(|place, _| needed.contains(place));
             progress.done(1);
         }
         progress.finish();
@@ -155,50 +146,22 @@ impl<A: AutodiffBackend> Study<'_, A> {
         }
     }
 
-    /// Attributes on variations that were not attributed on yet.
-    fn gather(&mut self, places: &[Place], reference: &Reference) -> Result<(), StudyError> {
-        let missing: Vec<Place> =
-            places.iter().copied().filter(|place| !self.evidence.contains_key(place)).collect();
-        let temperature = self.model.options().sampling.temperature();
-        let found = in_parallel(self.side_by_side(), &missing, |&place| {
-            let found = attribute::<A>(self.model.model(), &self.contrast(place, reference), temperature);
-            Ok((place, found?))
-        })?;
-        self.evidence.extend(found);
-        Ok(())
-    }
-
     /// Every mask that a job tries.
-    fn candidates(&mut self, job: &Job, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
-        let (trained_on, seed) = (&job.trained_on, self.seed());
-        let own = self.places(trained_on);
-        let specific = matches!(trained_on, TrainedOn::Variation(..));
-        if matches!(job.what, What::Weights | What::Layers) {
-            // Threads have more to do if a context's variations are looked at together; parts of a study leave that to others.
-            let ahead = match trained_on {
-                TrainedOn::Variation(context, _) if self.options.shard.is_none() => {
-                    self.places(&TrainedOn::Context(context.clone()))
-                }
-                _ => own.clone(),
-            };
-            self.gather(&ahead, reference)?;
-        }
-        let model = self.model.model();
-        let contrasts =
-            || -> Vec<Contrast> { own.iter().map(|place| self.contrast(*place, reference)).collect() };
-        let evidence = || -> Vec<&Evidence> { own.iter().map(|place| &self.evidence[place]).collect() };
+    fn candidates(&self, job: &Job, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
+        let trained_on = &job.trained_on;
+        let contrasts: Vec<Contrast> =
+            self.places(trained_on).iter().map(|place| self.contrast(*place, reference)).collect();
+        let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
         let mut candidates = match job.what {
-            What::Weights => {
-                weight_masks::<A>(model, &evidence(), trained_on, seed, self.select_on_device())?
+            What::Weights => weight_masks(&seen, trained_on)?,
+            What::Layers => return layer_masks(&seen, trained_on),
+            What::Pursuit => pursuit_masks(&seen, trained_on)?,
+            What::Heads => {
+                head_masks::<A>(&self.model, &Contrast::pooled(&contrasts), trained_on, self.seed())?
             }
-            What::Layers => return layer_masks(model.dims(), &evidence(), trained_on, seed),
-            What::Pursuit => {
-                pursuit_masks(&self.seen(&contrasts(), self.weights(PURSUIT_BUDGET)), trained_on)?
-            }
-            What::Heads => head_masks::<A>(&self.model, &Contrast::pooled(&contrasts()), trained_on, seed)?,
             What::Alternative(_) => Vec::new(),
         };
-        if specific {
+        if matches!(trained_on, TrainedOn::Variation(..)) {
             // One budget per method is enough to see how far one prompt's mask carries.
             let middle = candidates.get(candidates.len() / 2).map(|mask| mask.budget.clone());
             candidates.retain(|own| match own.method.as_str() {

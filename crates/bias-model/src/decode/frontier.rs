@@ -52,10 +52,8 @@ impl Purse {
     }
 
     /// With so many steps to come: of how many samples the paths that are gone on with are worth, at most.
-    pub(crate) fn samples(&mut self, steps: usize) -> f64 {
-        let [steady, early] = self.parts(steps);
-        self.samples = self.samples.min(steady + early).max(1.0);
-        self.samples
+    pub(crate) fn samples(self, steps: usize) -> f64 {
+        self.samples.min(self.parts(steps).iter().sum()).max(1.0)
     }
 
     fn parts(self, steps: usize) -> [f64; 2] {
@@ -70,6 +68,7 @@ impl Purse {
 
     /// So many paths are gone on with.
     pub(crate) fn spend(&mut self, paths: usize, steps: usize) {
+        self.samples = self.samples(steps);
         let steady = self.parts(steps)[0].min(paths as f64);
         self.early -= paths as f64 - steady;
         self.steady -= steady;

@@ -256,7 +256,7 @@ impl Step<'_> {
     }
 
     /// What tokens must hold to be listed, where there are so many of them.
-    fn floor(&self, row: &mut Row<'_>, tokens: usize) -> f64 {
+    fn floor(&self, row: &Row<'_>, tokens: usize) -> f64 {
         match self.decoding {
             Decoding::Exact { unexplored, .. } if tokens > MANY => {
                 (unexplored * WORTH).max(LISTED.min(1.0 / row.purse.samples(self.left)))
