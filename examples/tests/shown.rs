@@ -109,8 +109,17 @@ fn every_target_exists() {
 }
 
 /// Flags of cargo, of programs that need a feature, and of those in benches (whose own test looks at them).
-const OTHERS: [&str; 8] =
-    ["--release", "--example", "--workspace", "--features", "--bin", "--test", "--listen", "--help"];
+const OTHERS: [&str; 9] = [
+    "--release",
+    "--example",
+    "--workspace",
+    "--features",
+    "--bin",
+    "--test",
+    "--nocapture",
+    "--listen",
+    "--help",
+];
 
 /// A flag that is mentioned anywhere belongs to some example.
 #[test]
