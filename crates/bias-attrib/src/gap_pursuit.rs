@@ -38,7 +38,7 @@ use crate::{AttribError, Contrast};
 ///
 /// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that is within
 /// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and what is held for all weights is one number of four
-/// bytes, and a gradient for each thread, however many contrasts, names and answers there are.
+/// bytes, and three for each thread, of which there are no more than fit, however many contrasts, names and answers there are.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,
@@ -93,6 +93,9 @@ fn prune<B: Backend>(
 
 /// A round that leaves more than this of the objective is the last: the rest cannot be closed at a price worth paying.
 const HARDLY_LOWER: f64 = 0.9;
+
+/// What a thread holds while it differentiates, in copies of the weights: a gradient, a row that waits for its turn, a pass.
+const COPIES: usize = 3;
 
 /// How often half of what was chosen is tried instead.
 const HALVINGS: usize = 4;
@@ -217,7 +220,7 @@ impl GapPursuit {
         Self { memory: bytes, ..self }
     }
 
-    /// How many groups are run side by side.
+    /// How many groups are run side by side, as far as [memory](Self::with_memory) allows.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }
@@ -275,6 +278,8 @@ impl GapPursuit {
         let pieces = Pieces::new(&dims, self.unit, aim.arms());
         let most = (self.budget / pieces.weights_each()?).max(1);
         let fits = aim.rows() * pieces.count() * size_of::<f32>() <= self.memory;
+        let threads =
+            self.threads.min(self.memory / (COPIES * dims.prunable_weights() * size_of::<f32>())).max(1);
         let mut mask = Mask::default();
         let mut order: Vec<Unit> = Vec::new();
         // What was pruned last, and not measured yet.
@@ -285,7 +290,7 @@ impl GapPursuit {
             let mut held: Vec<Vec<f32>> = Vec::new();
             let mut hold = |_, effect| held.push(pieces.of_units(effect));
             let visit: Option<&mut Visit<'_>> = if fits { Some(&mut hold) } else { None };
-            let watched = aim.measure::<A, D>(|| differentiable(model), self.threads, visit)?;
+            let watched = aim.measure::<A, D>(|| differentiable(model), threads, visit)?;
             let mut round = self.round(&aim, &watched, mask.count());
             round.kept = round.objective < lowest && round.explored >= self.explored;
             let (kept, objective) = (round.kept, round.objective);
@@ -327,7 +332,7 @@ impl GapPursuit {
                     scaled(r, &mut own);
                     visit(r, &own);
                 };
-                aim.measure::<A, D>(|| differentiable(model), self.threads, Some(&mut hand_on)).map(|_| ())
+                aim.measure::<A, D>(|| differentiable(model), threads, Some(&mut hand_on)).map(|_| ())
             };
             let left = most.saturating_sub(order.len());
             last = pieces.pursue(missing, &mut each_row, 1.0 - self.step, left)?;
