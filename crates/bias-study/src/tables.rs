@@ -91,9 +91,12 @@ pub(crate) fn percent(value: f64) -> String {
     if value.is_finite() { fixed(value * 100.0, 0) + "%" } else { DASH.into() }
 }
 
-/// A small share in percent with as many digits as it needs.
+/// A small share in percent with as many digits as it needs; of what is smaller than four can say, only that.
 pub(crate) fn share(value: f64) -> String {
     let percent = value * 100.0;
+    if percent > 0.0 && percent < 5e-5 {
+        return "<0.0001%".into();
+    }
     let digits = if percent >= 9.95 { 0 } else { (1.0 - percent.log10().floor()).clamp(1.0, 4.0) as usize };
     if value == 0.0 || digits == 0 {
         return self::percent(value);
