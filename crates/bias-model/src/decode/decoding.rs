@@ -29,9 +29,8 @@ pub enum Decoding {
     },
 }
 
-/// What exact decoding may spend on a prompt, unless set otherwise: the tokens of 100 samples of the usual
-/// length.
-pub const BUDGET: usize = 1600;
+/// What exact decoding may spend on a prompt, unless set otherwise: about what 100 samples of 16 tokens run, which begin alike.
+pub const BUDGET: usize = 1200;
 
 impl Decoding {
     /// All but a thousandth of the probability: [`exact_within`](Self::exact_within) 0.001.
