@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bias_attrib::Pursuit;
-use bias_core::{Sublayer, UnitKind};
+use bias_attrib::pursuit::Pursuit;
+use bias_core::UnitKind;
+use bias_core::model::Sublayer;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share, writable};
 use bias_examples::on_device;
 use bias_mask::{Mask, MaskTarget as _};

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish};
 use bias_examples::on_device;
-use bias_metrics::AnswerKind;
+use bias_metrics::parse::AnswerKind;
 use bias_model::Decoding;
-use bias_study::{Baseline, ChoiceValue, Kind, Settings, Study, StudyOptions};
+use bias_study::results::{Baseline, ChoiceValue, Kind};
+use bias_study::{Settings, Study, StudyOptions};
 use clap::Parser;
 
 /// Ask a model the same questions about people of two groups, and measure how far its

@@ -9,11 +9,15 @@ use bias_examples::cli::{Failure, PromptArgs, embedded, finish, neutral, share, 
 use bias_examples::device::DeviceArgs;
 use bias_examples::on_device;
 use bias_examples::variants::variants;
-use bias_model::{Decoding, LanguageModel, LoadOptions, ModelSource};
-use bias_study::{
-    Benchmark, Method, Scope, Settings, Study, StudyOptions, Truth, budgets_table, left_out_table,
-    localisation_table, pareto_chart, pareto_table, transfer_table, write,
+use bias_model::hub::ModelSource;
+use bias_model::{Decoding, LanguageModel, LoadOptions};
+use bias_study::find::Truth;
+use bias_study::report::{
+    budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table, transfer_table,
 };
+use bias_study::results::Benchmark;
+use bias_study::store::write;
+use bias_study::{Method, Scope, Settings, Study, StudyOptions};
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 

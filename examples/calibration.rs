@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use bias_examples::cli::{Failure, at_least, finish, share};
-use bias_metrics::{
-    Arm, Bootstrap, Ends, NameMoments, Permutation, Weighting, mann_whitney, smd, smd_resampled, welch,
-};
+use bias_metrics::effect::smd_resampled;
+use bias_metrics::inference::{Ends, mann_whitney, welch};
+use bias_metrics::{Arm, Bootstrap, NameMoments, Permutation, Weighting, smd};
 use clap::Parser;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use bias_examples::cli::{Failure, WeightArgs, finish, writable};
 use bias_examples::on_device;
-use bias_metrics::{PairPreference, PairScore, Proportion, pair_preference};
-use bias_study::{PairSet, Reading, score_pairs, write};
+use bias_metrics::inference::Proportion;
+use bias_metrics::ranking::{PairPreference, PairScore, pair_preference};
+use bias_study::likelihood::{PairSet, Reading, score_pairs};
+use bias_study::store::write;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;

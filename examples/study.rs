@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use bias_core::Context;
+use bias_core::prompt::Context;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, at_least, finish};
 use bias_examples::on_device;
 use bias_model::Decoding;
-use bias_study::{
-    Experiment, FIGURES, Manifest, Plan, PromptSet, Results, Settings, Shard, Study, StudyOptions, Timing,
-    compared, figures, in_words, markdown, merge, report, tables, timing_table, write,
-};
+use bias_study::report::{FIGURES, compared, figures, markdown, timing_table};
+use bias_study::results::Timing;
+use bias_study::run::{Manifest, Shard, in_words};
+use bias_study::store::{merge, write};
+use bias_study::{Experiment, Plan, PromptSet, Results, Settings, Study, StudyOptions, report, tables};
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_examples::cli::{Failure, finish, source};
-use bias_model::{Checkpoint, ModelSource};
-use bias_study::{Provenance, verify};
+use bias_model::Checkpoint;
+use bias_model::hub::ModelSource;
+use bias_study::run::verify;
+use bias_study::store::Provenance;
 use clap::Parser;
 
 /// Check a study that somebody else made: no model and no network is needed.

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
 use bias_mask::{Intervention, top_carriers};
-use bias_metrics::{Arm, Bootstrap, NameAnswers, NameMoments, Weighting, parse_answer, smd, smd_resampled};
+use bias_metrics::effect::smd_resampled;
+use bias_metrics::{Arm, Bootstrap, NameAnswers, NameMoments, Weighting, parse_answer, smd};
 use bias_model::{Decoding, HookedModel as _, LanguageModel};
-use bias_probe::{NoObserver, Sequence, SquareSums, TokenBatch};
+use bias_probe::stats::SquareSums;
+use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use criterion::{Criterion, criterion_group, criterion_main};
 

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_model::{BUDGET, Decoder, Decoding, LanguageModel, LoadOptions, ModelError, ModelSource, Precision};
-use bias_study::{ChoiceValue, Form, PromptSet, StudyError};
+use bias_model::generate::BUDGET;
+use bias_model::hub::ModelSource;
+use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, ModelError, Precision};
+use bias_study::results::{ChoiceValue, Form};
+use bias_study::{PromptSet, StudyError};
 use burn::tensor::backend::Backend;
 use clap::Args;
 use clap::builder::{OsStringValueParser, RangedU64ValueParser, TypedValueParser};

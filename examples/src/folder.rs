@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use bias_model::{Decoder, ModelConfig, ModelError, save_pretrained};
+use bias_model::interop::save_pretrained;
+use bias_model::{Decoder, ModelConfig, ModelError};
 use burn::tensor::backend::Backend;
 use clap::{Args, ValueEnum};
 use rand::SeedableRng as _;

@@ -6,7 +6,8 @@
 //! are switched on and off for each text while they learn, and a text's unfairness is the sum of
 //! what the sets that are on stand for: so each set learns its own part, and nothing when it is off.
 
-use bias_core::{BlockSite, NeuronId, ParamPath, Projection, Site};
+use bias_core::model::NeuronId;
+use bias_core::{BlockSite, ParamPath, Projection, Site};
 use bias_mask::{MaskError, MaskTarget};
 use bias_model::Decoder;
 use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch};

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use bias_core::{Context, Unit, UnitKind};
+use bias_core::prompt::Context;
+use bias_core::{Unit, UnitKind};
 use bias_mask::{HeadAblation, unit_mask};
 use bias_model::{Decoding, HookedModel as _, LanguageModel};
-use bias_study::{Candidate, Outcome, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn, Truth};
+use bias_study::find::Truth;
+use bias_study::results::Outcome;
+use bias_study::{Candidate, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn};
 use burn::backend::{Autodiff, Flex};
 
 use crate::cli::Failure;

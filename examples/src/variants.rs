@@ -2,7 +2,8 @@
 
 use bias_attrib::{Contrast, GapPursuit, PossibleAnswer, Respondent};
 use bias_core::UnitKind;
-use bias_study::{Method, Seen};
+use bias_study::Method;
+use bias_study::find::Seen;
 use burn::tensor::backend::AutodiffBackend;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

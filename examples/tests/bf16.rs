@@ -6,10 +6,14 @@
 use std::path::Path;
 
 use bias_examples::cli::embedded;
-use bias_mask::{Directions, Intervention, MaskTarget, Side};
-use bias_model::{Checkpoint, Decoder, Decoding, LanguageModel, ModelConfig, Precision, Reference};
-use bias_probe::{HookedModel as _, ParamPath, Projection, computed_in};
-use bias_study::{Method, PromptSet, Settings, Study, StudyOptions, token_log_probs};
+use bias_mask::edit::{Directions, Side};
+use bias_mask::{Intervention, MaskTarget};
+use bias_model::interop::Reference;
+use bias_model::{Checkpoint, Decoder, Decoding, LanguageModel, ModelConfig, Precision};
+use bias_probe::device::computed_in;
+use bias_probe::{HookedModel as _, ParamPath, Projection};
+use bias_study::likelihood::token_log_probs;
+use bias_study::{Method, PromptSet, Settings, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, TensorData, set_default_dtypes};
 use serde_json::Value;

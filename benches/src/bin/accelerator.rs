@@ -9,9 +9,8 @@ use bias_benches::{Failure, finish};
 use bias_core::TokenRole;
 use bias_examples::device::{DeviceArgs, Place};
 use bias_mask::Intervention;
-use bias_model::{
-    Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel as _, ModelConfig, Precision, Sampling, decode,
-};
+use bias_model::generate::{DecodeOptions, Sampling, decode};
+use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::{AutodiffBackend, Backend, BackendTypes};

@@ -7,10 +7,9 @@ use std::process::{Command, ExitCode, Stdio};
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
 use bias_benches::{Cost, Failure, cost, finish};
 use bias_core::TokenRole;
-use bias_model::{
-    Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel as _, ModelConfig, Precision, Sampling, decode,
-    save_pretrained,
-};
+use bias_model::generate::{DecodeOptions, Sampling, decode};
+use bias_model::interop::save_pretrained;
+use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
 use bias_probe::{Sequence, StatsCollector, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use clap::Parser;

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, SignedGap, Wanda};
 use bias_benches::{Cost, Failure, anonymous_memory, cost, finish};
-use bias_mask::{Carriers, Intervention};
+use bias_mask::Intervention;
+use bias_mask::select::Carriers;
 use bias_metrics::{Arm, parse_answer};
 use bias_model::{
     Answers, Checkpoint, Decoding, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _, Precision,
@@ -178,7 +179,7 @@ fn prompts(
 
 fn respondents(prompts: &[Sequence], answers: &[Answers]) -> Vec<Respondent> {
     let of = |(prompt, own): (&Sequence, &Answers)| {
-        let answer = |answer: &bias_model::Answer| PossibleAnswer {
+        let answer = |answer: &bias_model::generate::Answer| PossibleAnswer {
             tokens: answer.tokens.clone(),
             finished: answer.finished,
             value: parse_answer(&answer.text).value,

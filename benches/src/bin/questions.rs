@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bias_benches::{Failure, converse, finish};
-use bias_model::{
-    Asked, Choices, Decoding, LanguageModel, NumberGrammar, Question, QuestionKind, Sampling, Word,
-};
+use bias_model::generate::Sampling;
+use bias_model::question::{Choices, NumberGrammar, QuestionKind, Word};
+use bias_model::text::Asked;
+use bias_model::{Decoding, LanguageModel, Question};
 use burn::backend::Flex;
 use clap::Parser;
 use serde::Deserialize;
@@ -63,7 +64,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let mut model = LanguageModel::<Flex>::load(&args.model, &Default::default())?;
     model.options_mut().threads = args.threads;
     // A tokenizer without digits is no reason not to ask for choices.
-    let grammar = NumberGrammar::new(model.text()).map(Arc::new);
+    let grammar = model.text().number_grammar().map(Arc::new);
     let grammar = grammar.as_ref().map_err(ToString::to_string);
     converse(&json!({ "seconds": started.elapsed().as_secs_f64() }), |request| {
         serve(&mut model, grammar.clone(), &request)

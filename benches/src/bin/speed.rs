@@ -8,10 +8,10 @@ use std::time::Instant;
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap};
 use bias_benches::{Failure, converse, finish};
 use bias_core::TokenRole;
-use bias_model::{
-    Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel as _, ModelConfig, Precision, Sampling, decode,
-};
-use bias_probe::{NoObserver, Sequence, SquareSums, TokenBatch};
+use bias_model::generate::{DecodeOptions, Sampling, decode};
+use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
+use bias_probe::stats::SquareSums;
+use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 use clap::{Parser, ValueEnum};

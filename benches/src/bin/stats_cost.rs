@@ -7,7 +7,8 @@ use std::time::Instant;
 use bias_benches::{Failure, finish};
 use bias_core::TokenRole;
 use bias_model::{Checkpoint, Decoder, HookedModel as _, ModelConfig, Precision};
-use bias_probe::{NoObserver, Observer, Sequence, SquareSums, StatsCollector, TokenBatch};
+use bias_probe::stats::SquareSums;
+use bias_probe::{NoObserver, Observer, Sequence, StatsCollector, TokenBatch};
 use burn::backend::Flex;
 use clap::Parser;
 

@@ -1,11 +1,12 @@
+//! What keeps a method from scoring, and what its values are of.
+
+use std::fmt;
 use std::path::PathBuf;
 
 use bias_core::{Convention, CoreError, ParamPath, Site};
 use bias_mask::MaskError;
 use bias_probe::ProbeError;
 use thiserror::Error;
-
-use crate::ValuesOf;
 
 /// What keeps a method from scoring.
 #[derive(Debug, Error)]
@@ -181,4 +182,29 @@ pub enum AttribError {
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+/// What values are of, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValuesOf {
+    /// A matrix's weights or scores.
+    Param(ParamPath),
+    /// Activations of a site, or what was made of them.
+    Site(Site),
+    /// Probabilities of answers.
+    Answers,
+    /// A tensor of a file.
+    Tensor(String),
+}
+
+impl fmt::Display for ValuesOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Param(path) => path.fmt(f),
+            Self::Site(site) => site.fmt(f),
+            Self::Tensor(name) => f.write_str(name),
+            Self::Answers => f.write_str("the answers' probabilities"),
+        }
+    }
 }

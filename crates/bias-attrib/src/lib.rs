@@ -25,92 +25,43 @@
 //! | method | scores | by |
 //! |---|---|---|
 //! | [`SignedGap`] | weights | first-order share of the gap, from exact answer distributions |
-//! | [`GapPursuit`] → [`Pursuit`] | weights or units that close several gaps together | the signed gap iterated, with the level of answers and neutral text held |
-//! | [`Wanda`] → [`GroupNorms`] | weights, per group | weight times norm of its input |
-//! | [`Snip`] → [`GroupScores`] | weights, per group | weight times gradient of the answers' cross-entropy |
-//! | [`Magnitude`], [`Random`] | weights | the nulls |
-//! | [`ActSvd`] → [`RankDirections`] | directions of each matrix, per group | singular vectors of its output |
-//! | [`Knockout`] → [`PlaceScores`] | heads, key/value groups, neurons, sites | the gap without it |
-//! | [`ActivationPatching`] → [`PlaceScores`] | the same | the gap with A's activation in B's runs |
-//! | [`AttributionPatching`] → [`PlaceScores`] | the same | its first order: all at once |
-//! | [`ActivationDifference`], [`SignedActivationDifference`] | neurons | mean activation for A less that for B |
-//! | [`HeadAttention`] | heads | attention from the answer to the name |
+//! | [`GapPursuit`] → [`Pursuit`](pursuit::Pursuit) | weights or units that close several gaps together | the signed gap iterated, with the level of answers and neutral text held |
+//! | [`Wanda`] → [`GroupNorms`](methods::GroupNorms) | weights, per group | weight times norm of its input |
+//! | [`Snip`](methods::Snip) → [`GroupScores`](scores::GroupScores) | weights, per group | weight times gradient of the answers' cross-entropy |
+//! | [`Magnitude`](methods::Magnitude), [`Random`](methods::Random) | weights | the nulls |
+//! | [`ActSvd`](methods::ActSvd) → [`RankDirections`](scores::RankDirections) | directions of each matrix, per group | singular vectors of its output |
+//! | [`Knockout`](methods::Knockout) → [`PlaceScores`](scores::PlaceScores) | heads, key/value groups, neurons, sites | the gap without it |
+//! | [`ActivationPatching`](methods::ActivationPatching) → [`PlaceScores`](scores::PlaceScores) | the same | the gap with A's activation in B's runs |
+//! | [`AttributionPatching`](methods::AttributionPatching) → [`PlaceScores`](scores::PlaceScores) | the same | its first order: all at once |
+//! | [`ActivationDifference`](methods::ActivationDifference), [`SignedActivationDifference`](methods::SignedActivationDifference) | neurons | mean activation for A less that for B |
+//! | [`HeadAttention`](methods::HeadAttention) | heads | attention from the answer to the name |
 //!
-//! | module | what for |
+//! | room | what for |
 //! |---|---|
-//! | attribution | [`Attribution`]: the trait |
-//! | contrast | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
-//! | place | [`Place`]: where a forward pass is intervened on |
-//! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
-//! | direction | [`Direction`]: which group's set difference |
-//! | sum | [`sum_scores`]: several prompts' scores as one |
-//! | in_units | [`in_units()`]: weights count by what they are part of |
+//! | [`contrast`] | what methods look at: prompts about two groups, possible answers, what these come to on a scale |
+//! | [`methods`] | the trait, and a file for each method |
+//! | [`pursuit`] | the signed gap iterated |
+//! | [`scores`] | places, groups' scores, directions; sums, and weights counted by unit |
+//! | [`io`] | scores as safetensors, with where they come from |
+//! | [`error`] | [`AttribError`] |
 //! | testing | `check_attribution`: what any method must do, for implementors (feature `testing`) |
-//! | file, provenance | [`save_scores`], [`load_scores`], [`Provenance`]: scores as safetensors; what is not scores saves itself |
 //!
 //! Importance cannot say for or against: compare the groups' tops. Scores of
 //! [`Convention::BiasCarried`] can: positive ones carry the gap.
 
-mod act_svd;
-mod activation_difference;
-mod activation_patching;
-mod align;
-mod artefact;
-mod attribution;
-mod attribution_patching;
-mod contrast;
-mod direction;
-mod directions;
-mod effects;
-mod error;
-mod expected;
-mod file;
-mod forest;
-mod gap;
-mod gap_pursuit;
-mod group_scores;
-mod head_attention;
-mod in_units;
-mod knockout;
-mod likelihood;
-mod magnitude;
-mod pieces;
-mod place;
-mod provenance;
-mod random;
-mod readback;
-mod signed_gap;
-mod snip;
-mod sum;
+pub mod contrast;
+mod engine;
+pub mod error;
+pub mod io;
+pub mod methods;
+pub mod pursuit;
+pub mod scores;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod tree;
-mod wanda;
-mod watch;
 
-pub use act_svd::ActSvd;
-pub use activation_difference::{ActivationDifference, SignedActivationDifference};
-pub use activation_patching::ActivationPatching;
-pub use attribution::Attribution;
-pub use attribution_patching::AttributionPatching;
-pub use bias_core::{Convention, ParamScores, Scale, TokenSet, UnitScores};
+pub use bias_core::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};
-pub use direction::Direction;
-pub use directions::{LeadingDirections, RankDirections};
 pub use error::AttribError;
-pub use expected::summed_up;
-pub use file::{load_scores, save_scores};
-pub use gap_pursuit::{GapPursuit, Pursuit, Round};
-pub use group_scores::GroupScores;
-pub use head_attention::HeadAttention;
-pub use in_units::in_units;
-pub use knockout::Knockout;
-pub use magnitude::Magnitude;
-pub use place::{Place, PlaceScores};
-pub use provenance::Provenance;
-pub use random::Random;
-pub use readback::ValuesOf;
-pub use signed_gap::SignedGap;
-pub use snip::Snip;
-pub use sum::sum_scores;
-pub use wanda::{GroupNorms, Wanda};
+pub use methods::{Attribution, SignedGap, Wanda};
+pub use pursuit::GapPursuit;
+pub use scores::Direction;

@@ -4,7 +4,9 @@
 use bias_probe::{HookedModel, NoObserver, ProbeError, Sequence, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::{AttribError, Attribution, Contrast, PossibleAnswer, Respondent};
+use crate::contrast::prompt_case::{Contrast, PossibleAnswer, Respondent};
+use crate::error::AttribError;
+use crate::methods::attribution::Attribution;
 
 /// The first thing about a method that does not hold.
 #[derive(Debug, thiserror::Error)]

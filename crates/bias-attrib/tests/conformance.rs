@@ -4,12 +4,15 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 
+use bias_attrib::methods::{
+    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, HeadAttention,
+    Knockout, Magnitude, Random, SignedActivationDifference, Snip,
+};
+use bias_attrib::scores::{GroupScores, PlaceScores, RankDirections};
 use bias_attrib::testing::{Claims, Violation, check_attribution};
 use bias_attrib::{
-    ActSvd, ActivationDifference, ActivationPatching, AttribError, Attribution, AttributionPatching,
-    Contrast, Direction, GroupNorms, GroupScores, HeadAttention, Knockout, Magnitude, ParamScores,
-    PlaceScores, PossibleAnswer, Random, RankDirections, Respondent, SignedActivationDifference, SignedGap,
-    Snip, UnitScores, Wanda,
+    AttribError, Attribution, Contrast, Direction, ParamScores, PossibleAnswer, Respondent, SignedGap,
+    UnitScores, Wanda,
 };
 use bias_core::{ModelDims, ParamPath, TokenRole, UnitKind};
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};

@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use bias_attrib::{AttribError, Contrast, GapPursuit, PossibleAnswer, Pursuit, Respondent};
+use bias_attrib::pursuit::Pursuit;
+use bias_attrib::{AttribError, Contrast, GapPursuit, PossibleAnswer, Respondent};
 use bias_core::{ParamPath, Projection, TokenRole, UnitKind};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, ModelConfig, Precision};

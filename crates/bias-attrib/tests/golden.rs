@@ -9,16 +9,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bias_attrib::{
-    ActSvd, ActivationDifference, ActivationPatching, Attribution, AttributionPatching, Contrast, Direction,
-    GroupNorms, GroupScores, HeadAttention, Knockout, Magnitude, ParamScores, Place, PlaceScores,
-    PossibleAnswer, Provenance, RankDirections, Respondent, SignedActivationDifference, SignedGap, Snip,
-    UnitScores, Wanda, load_scores, save_scores,
+use bias_attrib::io::{Provenance, load_scores, save_scores};
+use bias_attrib::methods::{
+    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, HeadAttention,
+    Knockout, Magnitude, SignedActivationDifference, Snip,
 };
-use bias_core::{HeadId, NeuronId, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
+use bias_attrib::scores::{GroupScores, Place, PlaceScores, RankDirections};
+use bias_attrib::{
+    Attribution, Contrast, Direction, ParamScores, PossibleAnswer, Respondent, SignedGap, UnitScores, Wanda,
+};
+use bias_core::model::{HeadId, NeuronId};
+use bias_core::{ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use bias_mask::{BitMatrix, Mask};
 use bias_model::{Checkpoint, Decoder, HookedModel, MaskTarget, ModelConfig, Precision};
-use bias_probe::{ChannelStats, Sequence, StatsCollector, TokenBatch};
+use bias_probe::stats::ChannelStats;
+use bias_probe::{Sequence, StatsCollector, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;

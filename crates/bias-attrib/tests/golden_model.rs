@@ -4,16 +4,17 @@
 
 use std::path::PathBuf;
 
-use bias_attrib::{
-    ActivationDifference, ActivationPatching, AttribError, Attribution as _, AttributionPatching, Contrast,
-    HeadAttention, Knockout, PlaceScores, PossibleAnswer, Random, Respondent, SignedActivationDifference,
-    SignedGap, Snip, Wanda, sum_scores,
+use bias_attrib::methods::{
+    ActivationDifference, ActivationPatching, AttributionPatching, HeadAttention, Knockout, Random,
+    SignedActivationDifference, Snip,
 };
+use bias_attrib::scores::{PlaceScores, sum_scores};
+use bias_attrib::{AttribError, Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
 use bias_core::{BlockSite, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
-use bias_model::{
-    Checkpoint, DecodeOptions, Decoder, Decoding, MaskTarget, ModelConfig, Precision, Sampling, decode,
-};
-use bias_probe::{Capture, Edit, HookedModel, NoObserver, Observer, Sequence, TokenBatch};
+use bias_model::generate::{DecodeOptions, Sampling, decode};
+use bias_model::{Checkpoint, Decoder, Decoding, MaskTarget, ModelConfig, Precision};
+use bias_probe::hooks::Edit;
+use bias_probe::{Capture, HookedModel, NoObserver, Observer, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule as _;
 use burn::tensor::activation::log_softmax;

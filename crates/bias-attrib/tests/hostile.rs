@@ -3,10 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
+use bias_attrib::io::{Provenance, load_scores, save_scores};
+use bias_attrib::methods::{
+    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, Knockout, Magnitude,
+    Snip,
+};
+use bias_attrib::scores::{GroupScores, Place, RankDirections};
 use bias_attrib::{
-    ActSvd, ActivationDifference, ActivationPatching, AttribError, Attribution as _, AttributionPatching,
-    Contrast, Convention, Direction, GroupNorms, GroupScores, Knockout, Magnitude, ParamScores, Place,
-    PossibleAnswer, Provenance, RankDirections, Respondent, SignedGap, Snip, Wanda, load_scores, save_scores,
+    AttribError, Attribution as _, Contrast, Convention, Direction, ParamScores, PossibleAnswer, Respondent,
+    SignedGap, Wanda,
 };
 use bias_core::{BlockSite, CoreError, ModelDims, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use bias_model::{Checkpoint, Decoder, HookedModel as _, MaskTarget, ModelConfig, Precision};
@@ -131,7 +136,7 @@ fn places_that_do_not_exist() {
     assert!(matches!(found.get(&unit("L1H2")), Err(AttribError::NotScored { .. })));
     let json = serde_json::to_string(&found).unwrap();
     assert!(json.contains("\"L1H3\"") && json.contains("\"model.layers.0.mlp.down_proj.output\""));
-    assert_eq!(serde_json::from_str::<bias_attrib::PlaceScores>(&json).unwrap(), found);
+    assert_eq!(serde_json::from_str::<bias_attrib::scores::PlaceScores>(&json).unwrap(), found);
 }
 
 #[test]

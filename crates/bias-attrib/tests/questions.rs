@@ -4,14 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bias_attrib::{
-    Attribution as _, Contrast, GapPursuit, PossibleAnswer, Respondent, Scale, SignedGap, summed_up,
-};
+use bias_attrib::contrast::{Scale, summed_up};
+use bias_attrib::{Attribution as _, Contrast, GapPursuit, PossibleAnswer, Respondent, SignedGap};
 use bias_core::{ParamPath, Projection};
 use bias_mask::MaskTarget;
-use bias_model::{
-    Answers, Asked, Choices, Decoder, Decoding, LanguageModel, NumberGrammar, Question, QuestionKind,
-};
+use bias_model::question::{Choices, QuestionKind};
+use bias_model::text::Asked;
+use bias_model::{Answers, Decoder, Decoding, LanguageModel, Question};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 
@@ -39,7 +38,7 @@ struct Case {
 
 impl Case {
     fn respondent(&self, question: &Question, answers: &Answers) -> Respondent {
-        let answer = |(i, a): (usize, &bias_model::Answer)| {
+        let answer = |(i, a): (usize, &bias_model::generate::Answer)| {
             let until = match &question.kind {
                 QuestionKind::Number(grammar) if a.finished => grammar.until(&a.tokens),
                 _ => None,
@@ -77,7 +76,7 @@ impl Case {
 fn cases(model: &Model) -> Vec<Case> {
     let names = [["12 Emily", "3 Todd"], ["Jamal 7", "Tyra 45"]];
     let asked = |name: &'static str| Asked { message: name, name, prefix: Some("I offer $"), raw: true };
-    let grammar = Arc::new(NumberGrammar::new(model.text()).unwrap());
+    let grammar = Arc::new(model.text().number_grammar().unwrap());
     let number = |name| {
         let prompt = model.text().question(&asked(name)).unwrap();
         Question { prompt, kind: QuestionKind::Number(grammar.clone()), stream: 0 }

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
+use bias_attrib::methods::Snip;
+use bias_attrib::scores::sum_scores;
 use bias_attrib::{
     AttribError, Attribution as _, Contrast, GapPursuit, ParamScores, PossibleAnswer, Respondent, SignedGap,
-    Snip, sum_scores,
 };
 use bias_core::{ModelDims, ParamPath, Projection, TokenRole};
 use bias_mask::MaskTarget as _;

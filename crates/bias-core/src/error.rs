@@ -1,3 +1,5 @@
+//! What can be wrong with a name or an index.
+
 use thiserror::Error;
 
 /// What can be wrong with a word of the vocabulary.

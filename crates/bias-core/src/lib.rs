@@ -5,7 +5,8 @@
 //! re-exports what its own signatures need.
 //!
 //! ```
-//! use bias_core::{HeadId, ModelDims, ParamPath, Projection, Site};
+//! use bias_core::model::HeadId;
+//! use bias_core::{ModelDims, ParamPath, Projection, Site};
 //!
 //! let dims = ModelDims {
 //!     layers: 6, d_model: 128, heads: 4, kv_heads: 2, d_head: 32, d_mlp: 352, gated: true, vocab: 640,
@@ -23,39 +24,19 @@
 //! # Ok::<(), bias_core::CoreError>(())
 //! ```
 //!
-//! | module | words |
+//! | room | words |
 //! |---|---|
-//! | dims | [`ModelDims`]: the sizes of a decoder |
-//! | projection | [`Projection`], [`Sublayer`]: the seven linear maps of a block |
-//! | param | [`ParamPath`]: a Hugging Face parameter name |
-//! | site | [`Site`], [`BlockSite`]: where an activation can be seen or replaced |
-//! | unit | [`Unit`], [`UnitKind`], [`HeadId`], [`KvGroupId`], [`NeuronId`]: what can be pruned |
-//! | scores | [`ParamScores`], [`UnitScores`], [`Convention`]: what attribution produces |
-//! | scale | [`Scale`]: what a distribution over answers is summed up by |
-//! | token_set | [`TokenSet`]: a set of tokens |
-//! | role | [`TokenRole`]: what a token is in the prompt |
-//! | group | [`Group`], [`Context`]: who and where |
+//! | [`model`] | the parts of a decoder: sizes, matrices, parameter names, sites, units that can be pruned |
+//! | [`prompt`] | what is asked about whom: roles and sets of tokens, groups and contexts, the scale of answers |
+//! | [`scores`] | what attribution produces: scores of weights and of units |
+//! | [`error`] | [`CoreError`] |
 
-mod dims;
-mod error;
-mod group;
-mod param;
-mod projection;
-mod role;
-mod scale;
-mod scores;
-mod site;
-mod token_set;
-mod unit;
+pub mod error;
+pub mod model;
+pub mod prompt;
+pub mod scores;
 
-pub use dims::ModelDims;
 pub use error::CoreError;
-pub use group::{Context, Group};
-pub use param::ParamPath;
-pub use projection::{Projection, Sublayer};
-pub use role::TokenRole;
-pub use scale::Scale;
+pub use model::{BlockSite, ModelDims, ParamPath, Projection, Site, Unit, UnitKind};
+pub use prompt::TokenRole;
 pub use scores::{Convention, ParamScores, UnitScores};
-pub use site::{BlockSite, Site};
-pub use token_set::TokenSet;
-pub use unit::{HeadId, KvGroupId, NeuronId, Unit, UnitKind};

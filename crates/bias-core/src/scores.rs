@@ -1,6 +1,10 @@
+//! What attribution gives: scores of weights and of units, and what a large one means.
+
 use serde::{Deserialize, Serialize};
 
-use crate::{CoreError, ParamPath, Unit};
+use crate::error::CoreError;
+use crate::model::param_path::ParamPath;
+use crate::model::unit::Unit;
 
 /// What a large score means. Scores of different conventions are never mixed:
 /// selection refuses them.
@@ -89,7 +93,7 @@ impl UnitScores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HeadId, Projection};
+    use crate::model::{HeadId, Projection};
 
     #[test]
     fn values_must_fill_the_shape() {

@@ -30,7 +30,9 @@
 //! Without the feature `cuda` (or `wgpu`, which the kernels are tested on), the functions are all there is.
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-mod cube;
+mod kernels;
+mod norm_options;
 mod ops;
 
-pub use ops::{NormOptions, count_reaching, gated_silu, masked_softmax, matmul, norm, rotated};
+pub use norm_options::NormOptions;
+pub use ops::{count_reaching, gated_silu, masked_softmax, matmul, norm, rotated};

@@ -1,22 +1,11 @@
 //! What callers see: each looks whether tensors are on a GPU that is built for, and says `None` where they are not.
 
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
-use crate::cube::{count, elementwise, product, softmax, tensors};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Bool, DType, Tensor};
+use burn::tensor::{Bool, Tensor};
 
-/// What a norm does.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NormOptions {
-    /// Whether the mean is taken off first: a layer norm
-    pub centred: bool,
-    /// Whether the gain is counted from 1
-    pub plus_one: bool,
-    /// What is added to the mean square
-    pub eps: f64,
-    /// The type of the result
-    pub dtype: DType,
-}
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use crate::kernels::{count, elementwise, product, softmax, tensors};
+use crate::norm_options::NormOptions;
 
 /// `a · b` over the last two axes, as `Tensor::matmul` where there is nothing better.
 ///
@@ -52,7 +41,12 @@ pub fn norm<B: Backend>(
             Some(bias) => Some(tensors::take(bias)?),
             None => None,
         };
-        tensors::float(crate::cube::norm::norm::<R>(tensors::take(x)?, tensors::take(gain)?, bias, options)?)
+        tensors::float(crate::kernels::norm::norm::<R>(
+            tensors::take(x)?,
+            tensors::take(gain)?,
+            bias,
+            options,
+        )?)
     });
     #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
     return none((x, gain, bias, options));

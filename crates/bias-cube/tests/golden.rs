@@ -9,8 +9,9 @@ mod gpu;
 
 use std::path::Path;
 
-use bias_mask::{top_difference_on_device, top_difference_scaled};
-use bias_model::{Checkpoint, Decoder, ModelConfig, Precision, Reference};
+use bias_mask::select::{top_difference_on_device, top_difference_scaled};
+use bias_model::interop::Reference;
+use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;
 

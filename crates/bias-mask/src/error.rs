@@ -1,3 +1,5 @@
+//! What can go wrong between scores, masks and a model.
+
 use std::path::PathBuf;
 
 use bias_core::{CoreError, ParamPath, UnitKind};

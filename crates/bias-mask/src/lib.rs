@@ -21,55 +21,22 @@
 //! # Ok::<(), bias_mask::MaskError>(())
 //! ```
 //!
-//! | module | what for |
+//! | room | what for |
 //! |---|---|
-//! | mask | [`Mask`]: set algebra, *common* masks, matched random |
-//! | bits | [`BitMatrix`]: the bits of one matrix |
-//! | comparison | [`select`], [`ComparisonGroup`]: the highest scores per matrix, per row, of all, or n of every m |
-//! | select | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_carriers`]: what methods choose |
-//! | carriers | [`Carriers`]: the last of these from scores that come matrix by matrix and are not kept |
-//! | device | [`top_fraction_on_device`], [`top_difference_on_device`]: the same, of scores that stay on a GPU |
-//! | rank | the `k` highest scores, exactly, in parallel |
-//! | units | [`unit_mask`], [`head_mask`], [`group_mask`], [`neuron_mask`], [`layer_mask`]: the weights of whole units |
-//! | aggregate | [`aggregate`]: scores of weights, summed to scores of units |
-//! | target | [`MaskTarget`]: what a model must offer |
+//! | [`mask`] | which weights are chosen: bits, set algebra, the weights of whole units, files |
+//! | [`select`] | from scores to masks: the highest of a matrix, a row, a block or of all; streamed, or on a GPU |
+//! | [`edit`] | what is done to a model's weights and taken back, bit for bit |
+//! | [`error`] | [`MaskError`] |
 //! | testing | `check_target`: what any model must do, for implementors (feature `testing`) |
-//! | apply | [`Intervention`], [`Means`]: weights to zero, to a share, to what they pass on on average |
-//! | directions | [`Directions`], [`Side`]: removed from a matrix's outputs or inputs |
-//! | undo | [`Undo`]: back, bit for bit |
-//! | changes | [`Changes`], [`Change`], [`ChangeId`]: several on one model, taken off in any order |
-//! | file | [`Mask::save`], [`Mask::load`] |
 
-mod aggregate;
-mod apply;
-mod bits;
-mod carriers;
-mod changes;
-mod comparison;
-mod device;
-mod directions;
-mod error;
-mod file;
-mod mask;
-mod rank;
-mod select;
-mod target;
+pub mod edit;
+pub mod error;
+pub mod mask;
+pub mod select;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod undo;
-mod units;
 
-pub use aggregate::aggregate;
-pub use apply::{Intervention, Means};
-pub use bits::BitMatrix;
-pub use carriers::Carriers;
-pub use changes::{Change, ChangeId, Changes};
-pub use comparison::{ComparisonGroup, select};
-pub use device::{top_difference_on_device, top_fraction_on_device};
-pub use directions::{Directions, Side};
+pub use edit::{Intervention, MaskTarget};
 pub use error::MaskError;
-pub use mask::{Mask, Meeting};
-pub use select::{top_carriers, top_difference, top_difference_scaled, top_fraction};
-pub use target::MaskTarget;
-pub use undo::Undo;
-pub use units::{HeadAblation, group_mask, head_mask, layer_mask, neuron_mask, unit_mask};
+pub use mask::{BitMatrix, HeadAblation, Mask, unit_mask};
+pub use select::{top_carriers, top_difference, top_fraction};

@@ -6,8 +6,13 @@ use std::collections::BTreeMap;
 use bias_core::{ModelDims, ParamPath, Projection};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use crate::apply::passed_on;
-use crate::{BitMatrix, Change, Changes, Directions, Intervention, Mask, MaskError, MaskTarget, Means, Side};
+use crate::edit::apply::{Intervention, Means, passed_on};
+use crate::edit::changes::{Change, Changes};
+use crate::edit::directions::{Directions, Side};
+use crate::edit::target::MaskTarget;
+use crate::error::MaskError;
+use crate::mask::bits::BitMatrix;
+use crate::mask::set::Mask;
 
 /// The first thing about a model that does not hold.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,8 @@
+//! What keeps a number from being computed.
+
 use thiserror::Error;
 
-use crate::Arm;
+use crate::arm::Arm;
 
 /// What keeps a number from being computed.
 #[derive(Debug, Clone, PartialEq, Error)]

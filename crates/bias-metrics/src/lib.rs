@@ -6,9 +6,10 @@
 //! no files. Not for toxicity, embeddings or classification metrics.
 //!
 //! ```
+//! use bias_metrics::effect::smd_resampled;
+//! use bias_metrics::robust::{TukeyFences, inlier_ratio};
 //! use bias_metrics::{
-//!     Arm, Bootstrap, MetricError, NameAnswers, NameMoments, TukeyFences, Weighting, inlier_ratio,
-//!     parse_answer, smd, smd_resampled,
+//!     Arm, Bootstrap, MetricError, NameAnswers, NameMoments, Weighting, parse_answer, smd,
 //! };
 //!
 //! // Each name was asked three times.
@@ -41,71 +42,27 @@
 //! # Ok::<(), MetricError>(())
 //! ```
 //!
-//! | module | what for |
+//! | room | what for |
 //! |---|---|
-//! | answer | [`parse_answer`], [`ParsedAnswer`], [`AnswerKind`], [`Period`]: the number in a text |
-//! | arm | [`Arm`]: which of two groups a name stands for |
-//! | values | [`NameAnswers`], [`Weighting`], [`drawn_error`]: one name's answers |
-//! | quantile | [`weighted_quantile`], [`winsorise`]: order statistics and outliers |
-//! | moments | [`NameMoments`]: what an effect size needs of a name |
-//! | effect | [`smd()`], [`EffectSize`], [`reduction`], [`context_bias`]: how large the bias is |
-//! | bounds | [`Bounds`], [`smd_bounds`], [`mean_bounds`]: what unexplored answers leave open |
-//! | inlier | [`TukeyFences`], [`inlier_ratio`]: whether answers still make sense |
-//! | bootstrap | [`Bootstrap`], [`Interval`], [`Ends`]: how sure a number is |
-//! | permutation | [`Permutation`], [`PermutationTest`]: whether it could be chance, names relabelled |
-//! | welch, mann_whitney | [`welch()`], [`mann_whitney()`]: the usual tests, on one number per name |
-//! | hedges | [`hedges_g`], [`HedgesG`]: the difference in deviations between names |
-//! | multiplicity | [`holm`], [`benjamini_hochberg`]: many tests at once |
-//! | power | [`Design`], [`Clustering`]: how many names are needed, and what can be found with those at hand |
-//! | proportion | [`Proportion`]: a share with Wilson's interval |
-//! | pairs | [`pair_preference`], [`PairScore`], [`PairPreference`]: which of two sentences a model prefers (CrowS-Pairs) |
-//! | localisation | [`localisation()`], [`Localisation`]: whether scores find what is known to matter |
-//! | overlap | [`overlap()`], [`Overlap`]: whether two masks agree beyond chance |
+//! | [`parse`] | the number in an answer, or why there is none |
+//! | [`effect`] | one name's answers, their moments, and how large the bias is |
+//! | [`robust`] | what outliers and unexplored answers do to it: quantiles, fences, bounds |
+//! | [`inference`] | how sure it is: bootstrap, tests, many tests at once, power, shares with intervals |
+//! | [`ranking`] | whether scores find what is known to matter, two masks agree, or a model prefers one of two sentences |
+//! | [`error`] | [`MetricError`] |
+//!
+//! [`Arm`] says which of two groups a name stands for.
 
-mod answer;
 mod arm;
-mod bootstrap;
-mod bounds;
-mod effect;
-mod error;
-mod hedges;
-mod inlier;
-mod localisation;
-mod mann_whitney;
-mod mention;
-mod moments;
-mod multiplicity;
-mod overlap;
-mod pairs;
-mod period;
-mod permutation;
-mod power;
-mod proportion;
-mod quantile;
-mod refusal;
-mod sample;
-mod values;
-mod welch;
-mod words;
+pub mod effect;
+pub mod error;
+pub mod inference;
+pub mod parse;
+pub mod ranking;
+pub mod robust;
 
-pub use answer::{AnswerKind, ParsedAnswer, parse_answer};
 pub use arm::Arm;
-pub use bootstrap::{Bootstrap, Ends, Interval};
-pub use bounds::{Bounds, explored_range, mean_bounds, smd_bounds};
-pub use effect::{ContextBias, EffectSize, context_bias, reduction, smd, smd_error, smd_resampled};
+pub use effect::{EffectSize, NameAnswers, NameMoments, Weighting, smd};
 pub use error::MetricError;
-pub use hedges::{HedgesG, hedges_g};
-pub use inlier::{TukeyFences, inlier_ratio, inlier_share};
-pub use localisation::{Localisation, localisation};
-pub use mann_whitney::{MannWhitney, mann_whitney};
-pub use moments::NameMoments;
-pub use multiplicity::{benjamini_hochberg, holm};
-pub use overlap::{MatrixOverlap, Overlap, overlap};
-pub use pairs::{Direction, PairPreference, PairScore, pair_preference};
-pub use period::Period;
-pub use permutation::{Permutation, PermutationTest};
-pub use power::{Clustering, Design};
-pub use proportion::Proportion;
-pub use quantile::{weighted_quantile, winsorise};
-pub use values::{NameAnswers, Weighting, drawn_error, sampling_error};
-pub use welch::{Welch, welch};
+pub use inference::{Bootstrap, Permutation};
+pub use parse::parse_answer;

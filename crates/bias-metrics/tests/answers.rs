@@ -1,7 +1,8 @@
 //! What is read out of an answer, and what is left unread.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bias_metrics::{AnswerKind, Period, parse_answer};
+use bias_metrics::parse::{AnswerKind, Period};
+use bias_metrics::parse_answer;
 use proptest::prelude::*;
 
 use AnswerKind::{Empty, NoNumber, Number, Range, Refusal, SeveralNumbers};

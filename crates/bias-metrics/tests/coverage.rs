@@ -1,7 +1,8 @@
 //! Whether the interval holds the truth as often as it says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bias_metrics::{Arm, Bootstrap, NameMoments, Weighting, smd_resampled};
+use bias_metrics::effect::smd_resampled;
+use bias_metrics::{Arm, Bootstrap, NameMoments, Weighting};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

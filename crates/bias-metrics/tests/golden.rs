@@ -6,10 +6,8 @@
 
 use std::path::PathBuf;
 
-use bias_metrics::{
-    NameAnswers, NameMoments, TukeyFences, Weighting, inlier_ratio, inlier_share, smd, weighted_quantile,
-    winsorise,
-};
+use bias_metrics::robust::{TukeyFences, inlier_ratio, inlier_share, weighted_quantile, winsorise};
+use bias_metrics::{NameAnswers, NameMoments, Weighting, smd};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -7,10 +7,11 @@
 
 use std::path::PathBuf;
 
-use bias_metrics::{
-    Arm, Bootstrap, Clustering, Design, Ends, MetricError, Permutation, Proportion, benjamini_hochberg,
-    hedges_g, holm, mann_whitney, welch,
+use bias_metrics::effect::hedges_g;
+use bias_metrics::inference::{
+    Clustering, Design, Ends, Proportion, benjamini_hochberg, holm, mann_whitney, welch,
 };
+use bias_metrics::{Arm, Bootstrap, MetricError, Permutation};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -3,8 +3,10 @@
 
 use std::path::PathBuf;
 
-use bias_metrics::drawn_error;
-use bias_model::{Answers, Decoding, LanguageModel, Question, QuestionKind, Sampling, TextCodec};
+use bias_metrics::effect::drawn_error;
+use bias_model::generate::Sampling;
+use bias_model::question::QuestionKind;
+use bias_model::{Answers, Decoding, LanguageModel, Question, TextCodec};
 use bias_probe::Sequence;
 use burn::backend::Flex;
 
@@ -191,8 +193,9 @@ fn logits_must_be_numbers() {
     let broken = TensorData::new(vec![f32::NAN; shape[0] * shape[1]], shape);
     model.model_mut().set_weight(&path, Tensor::from_data(broken, &Default::default())).unwrap();
     let choice = |text: &TextCodec| {
-        let asked = bias_model::Asked { message: "What?", name: "What", prefix: None, raw: true };
-        let (prompt, words) = text.choice(&asked, &bias_model::Choices::parse("1|2", "1").unwrap()).unwrap();
+        let asked = bias_model::text::Asked { message: "What?", name: "What", prefix: None, raw: true };
+        let (prompt, words) =
+            text.choice(&asked, &bias_model::question::Choices::parse("1|2", "1").unwrap()).unwrap();
         Question { prompt, kind: QuestionKind::Choice(words.into()), stream: 0 }
     };
     for decoding in [Decoding::exact(), Decoding::Greedy, Decoding::Sampled { samples: 2, seed: 0 }] {

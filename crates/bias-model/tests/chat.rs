@@ -6,7 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use bias_core::TokenRole;
-use bias_model::{ChatTemplate, Date, Message, ModelError, SpecialTokens, TextCodec};
+use bias_model::chat::{ChatTemplate, Date, Message, SpecialTokens};
+use bias_model::{ModelError, TextCodec};
 use bias_probe::Sequence;
 use serde::Deserialize;
 use tempfile::TempDir;

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use bias_model::{ChatTemplate, Message, ModelError, SpecialTokens};
+use bias_model::ModelError;
+use bias_model::chat::{ChatTemplate, Message, SpecialTokens};
 
 /// What happens to a template, told a short message: the text, or what the template engine said.
 fn outcome(source: &str) -> Result<String, String> {

@@ -6,10 +6,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bias_core::TokenRole;
-use bias_model::{
-    Answers, Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel, ModelConfig, Precision, Sampling,
-    decode,
-};
+use bias_model::generate::{DecodeOptions, Sampling, decode};
+use bias_model::{Answers, Checkpoint, Decoder, Decoding, HookedModel, ModelConfig, Precision};
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::Flex;
 

@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_model::{DecodeOptions, Decoding, HookedModel as _, LanguageModel};
-use bias_probe::{NoObserver, SquareSums, TokenBatch};
+use bias_model::generate::DecodeOptions;
+use bias_model::{Decoding, HookedModel as _, LanguageModel};
+use bias_probe::stats::SquareSums;
+use bias_probe::{NoObserver, TokenBatch};
 use burn::backend::Flex;
 use serde::Deserialize;
 
@@ -97,7 +99,8 @@ fn answers_do_not_depend_on_batches_or_threads() {
     let ask = |batch_rows, threads| {
         let options = DecodeOptions { batch_rows, threads, ..model.options().clone() };
         let decoding = Decoding::Sampled { samples: 50, seed: 7 };
-        bias_model::decode(model.model(), &prompts, decoding, &options, |t| model.text().decode(t)).unwrap()
+        bias_model::generate::decode(model.model(), &prompts, decoding, &options, |t| model.text().decode(t))
+            .unwrap()
     };
     let texts = |answers: &[bias_model::Answers]| -> Vec<Vec<(String, u64)>> {
         answers

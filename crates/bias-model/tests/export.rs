@@ -4,11 +4,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bias_core::{HeadId, TokenRole, Unit};
-use bias_mask::{HeadAblation, Intervention, Mask, MaskError, head_mask, unit_mask};
+use bias_core::model::HeadId;
+use bias_core::{TokenRole, Unit};
+use bias_mask::mask::head_mask;
+use bias_mask::{HeadAblation, Intervention, Mask, MaskError, unit_mask};
+use bias_model::interop::export_masked;
 use bias_model::{
     Checkpoint, Decoder, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _, ModelConfig,
-    ModelError, Precision, export_masked,
+    ModelError, Precision,
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use burn::backend::Flex;

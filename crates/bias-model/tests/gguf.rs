@@ -7,12 +7,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bias_core::{HeadId, ParamPath, TokenRole, Unit};
+use bias_core::model::HeadId;
+use bias_core::{ParamPath, TokenRole, Unit};
+use bias_mask::mask::head_mask;
 use bias_mask::testing::check_target;
-use bias_mask::{HeadAblation, Intervention, Mask, head_mask, unit_mask};
+use bias_mask::{HeadAblation, Intervention, Mask, unit_mask};
+use bias_model::chat::Message;
+use bias_model::generate::Sampling;
+use bias_model::hub::ModelSource;
+use bias_model::interop::{Reference, export_masked};
 use bias_model::{
-    Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _, Message,
-    ModelConfig, ModelSource, Precision, Reference, Sampling, TextCodec, export_masked,
+    Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _,
+    ModelConfig, Precision, TextCodec,
 };
 use bias_probe::testing::check_model;
 use bias_probe::{DifferentiableModel, NoObserver, Sequence, TokenBatch};
@@ -111,7 +117,7 @@ fn gradients(model: &Decoder<Flex>) -> Vec<(usize, ParamPath, Vec<u32>)> {
         let [rows, width, _] = log_p.dims();
         Ok(log_p.slice([0..rows, 0..width, 3..6]).sum())
     };
-    let mut take = |first: usize, path: &ParamPath, factors: Vec<bias_probe::Factors<Flex>>| {
+    let mut take = |first: usize, path: &ParamPath, factors: Vec<bias_probe::gradients::Factors<Flex>>| {
         let all = factors.into_iter().enumerate();
         found.extend(all.map(|(k, own)| (first + k, path.clone(), bits(own.gradient()))));
         Ok(())

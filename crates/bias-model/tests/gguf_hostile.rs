@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bias_mask::Mask;
-use bias_model::{LanguageModel, LoadOptions, ModelError, export_masked};
+use bias_model::interop::export_masked;
+use bias_model::{LanguageModel, LoadOptions, ModelError};
 use burn::backend::Flex;
 use proptest::prelude::*;
 

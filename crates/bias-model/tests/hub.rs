@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bias_mask::Mask;
-use bias_model::{Checkpoint, Hub, HubId, LanguageModel, MaskTarget, ModelError, Reference, export_masked};
+use bias_model::hub::{Hub, HubId};
+use bias_model::interop::{Reference, export_masked};
+use bias_model::{Checkpoint, LanguageModel, MaskTarget, ModelError};
 use burn::backend::Flex;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

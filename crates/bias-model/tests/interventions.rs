@@ -3,13 +3,17 @@
 
 use std::path::PathBuf;
 
-use bias_core::{HeadId, ParamPath, Projection, TokenRole};
+use bias_core::model::HeadId;
+use bias_core::{ParamPath, Projection, TokenRole};
+use bias_mask::edit::{Change, Changes, Directions, Means, Side};
+use bias_mask::mask::head_mask;
 use bias_mask::testing::check_target;
-use bias_mask::{Change, Changes, Directions, HeadAblation, Intervention, Means, Side, head_mask};
+use bias_mask::{HeadAblation, Intervention};
 use bias_model::{
     Checkpoint, Decoder, HookedModel as _, MaskTarget as _, ModelConfig, ModelError, Precision,
 };
-use bias_probe::{Edit, NoObserver, Observer, Sequence, TokenBatch};
+use bias_probe::hooks::Edit;
+use bias_probe::{NoObserver, Observer, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};

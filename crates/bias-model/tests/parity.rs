@@ -10,13 +10,16 @@
 
 use std::path::PathBuf;
 
-use bias_core::{HeadId, NeuronId, TokenRole};
-use bias_mask::{HeadAblation, Intervention, Mask, head_mask, neuron_mask};
-use bias_model::{
-    Architecture, Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel, LanguageModel, ModelConfig,
-    Precision, Reference, Sampling,
-};
-use bias_probe::{Edit, NoObserver, Observer, Sequence, TokenBatch};
+use bias_core::TokenRole;
+use bias_core::model::{HeadId, NeuronId};
+use bias_mask::mask::{head_mask, neuron_mask};
+use bias_mask::{HeadAblation, Intervention, Mask};
+use bias_model::arch::Architecture;
+use bias_model::generate::{DecodeOptions, Sampling};
+use bias_model::interop::Reference;
+use bias_model::{Checkpoint, Decoder, Decoding, HookedModel, LanguageModel, ModelConfig, Precision};
+use bias_probe::hooks::Edit;
+use bias_probe::{NoObserver, Observer, Sequence, TokenBatch};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use serde::Deserialize;
@@ -153,8 +156,9 @@ fn greedy_continuations_equal_transformers() {
                 batch_rows,
                 threads: 2,
             };
-            let answers =
-                bias_model::decode(&model, &prompts, Decoding::Greedy, &options, |_| Ok(String::new()));
+            let answers = bias_model::generate::decode(&model, &prompts, Decoding::Greedy, &options, |_| {
+                Ok(String::new())
+            });
             for (i, answers) in answers.unwrap().iter().enumerate() {
                 let tokens: Vec<f32> = answers.answers[0].tokens.iter().map(|t| *t as f32).collect();
                 // Only prompts where cached and uncached generation agree are on record.
@@ -225,7 +229,7 @@ fn saved_tensors_are_the_checkpoints_own() {
         let saved = model.to_tensors().unwrap();
         let (place, folder) = (tempfile::tempdir().unwrap(), folder().join(&case));
         let target = place.path().join("saved");
-        bias_model::save_pretrained(&model, &target, |_| Ok(())).unwrap();
+        bias_model::interop::save_pretrained(&model, &target, |_| Ok(())).unwrap();
         let again = Decoder::<Flex>::load(
             &Checkpoint::open(&target).unwrap(),
             ModelConfig::from_folder(&folder).unwrap(),

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use bias_core::{BlockSite, Site, TokenRole};
 use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, Precision};
-use bias_probe::{
-    Alignment, Capture, Edit, NoObserver, Observer, Patch, ProbeError, Sequence, StatsCollector, TokenBatch,
-};
+use bias_probe::hooks::{Alignment, Edit, Patch};
+use bias_probe::{Capture, NoObserver, Observer, ProbeError, Sequence, StatsCollector, TokenBatch};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 
@@ -82,7 +81,7 @@ fn names_of_unequal_length_are_patched_by_their_mean() {
     let mut patch =
         Patch::new([site], &captured, &other, Alignment::RoleMean).unwrap().on(&[TokenRole::Name]);
     let mut seen = Capture::new([site]);
-    logits(&model, &one, &mut bias_probe::Both(&mut patch, &mut seen));
+    logits(&model, &one, &mut bias_probe::hooks::Both(&mut patch, &mut seen));
     let seen = seen.finish().unwrap();
     assert!(distance(&seen[&site].values[width..2 * width], &mean) < 1e-6);
 
@@ -102,7 +101,7 @@ fn an_edit_of_one_role_leaves_the_others() {
         let mut edit =
             Edit::new(site, |_: &TokenBatch, x: Tensor<Flex, 3>| x.zeros_like()).on(&[TokenRole::Name]);
         let mut after = Capture::new([site]);
-        logits(&model, &one, &mut bias_probe::Both(&mut edit, &mut after));
+        logits(&model, &one, &mut bias_probe::hooks::Both(&mut edit, &mut after));
         edit.finish().unwrap();
         let (before, after) = (before.finish().unwrap(), after.finish().unwrap());
         let width = before[&site].shape[2];

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bias_metrics::parse_answer;
-use bias_model::{
-    Answers, Asked, ChatTemplate, Choices, Decoding, LanguageModel, Message, NumberGrammar, Question,
-    QuestionKind, Sampling, SpecialTokens,
-};
+use bias_model::chat::{ChatTemplate, Message, SpecialTokens};
+use bias_model::generate::Sampling;
+use bias_model::question::{Choices, QuestionKind};
+use bias_model::text::Asked;
+use bias_model::{Answers, Decoding, LanguageModel, Question};
 use burn::backend::Flex;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -174,7 +175,7 @@ fn numbers_are_distributed_as_brute_force_says() {
         };
         let prompt = model.text().question(&asked).unwrap();
         assert_eq!(prompt.tokens(), case.ids, "{}", case.prompt);
-        let grammar = Arc::new(NumberGrammar::new(model.text()).unwrap());
+        let grammar = Arc::new(model.text().number_grammar().unwrap());
         let question =
             |stream| Question { prompt: prompt.clone(), kind: QuestionKind::Number(grammar.clone()), stream };
         let ask = |decoding| model.ask(&[question(3)], decoding).unwrap().remove(0);
@@ -264,7 +265,7 @@ fn answers_are_begun_as_transformers_begins_them() {
         if let Some(eos) = &case.eos_token {
             tokens = tokens.eos(eos.clone());
         }
-        let template = ChatTemplate::new(&source, tokens).unwrap().on(bias_model::Date::MIN);
+        let template = ChatTemplate::new(&source, tokens).unwrap().on(bias_model::chat::Date::MIN);
         let messages: Vec<Message> =
             case.messages.iter().map(|m| Message::new(m.role.clone(), m.content.clone())).collect();
         match (template.continued(&messages), case.rendered) {
@@ -298,6 +299,6 @@ fn a_tokenizer_without_digits_cannot_be_asked_for_numbers() {
     }
     std::fs::write(&path, json.to_string()).unwrap();
     let text = bias_model::TextCodec::from_folder(folder.path()).unwrap();
-    let error = NumberGrammar::new(&text).unwrap_err().to_string();
+    let error = text.number_grammar().unwrap_err().to_string();
     assert!(error.contains("no token is a digit"), "{error}");
 }

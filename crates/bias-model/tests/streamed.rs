@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bias_core::{ParamPath, Projection, TokenRole};
-use bias_mask::{BitMatrix, Directions, Intervention, Mask, Side, testing::check_target};
+use bias_mask::edit::{Directions, Side};
+use bias_mask::testing::check_target;
+use bias_mask::{BitMatrix, Intervention, Mask};
+use bias_model::decoder::LayerDone;
+use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{
-    Checkpoint, DecodeOptions, Decoder, Decoding, HookedModel as _, LayerDone, MaskTarget as _, ModelConfig,
-    ModelError, Precision, Sampling, decode,
+    Checkpoint, Decoder, Decoding, HookedModel as _, MaskTarget as _, ModelConfig, ModelError, Precision,
 };
+use bias_probe::stats::SquareSums;
 use bias_probe::testing::check_model;
-use bias_probe::{DifferentiableModel, NoObserver, ProbeError, Sequence, SquareSums, TokenBatch};
+use bias_probe::{DifferentiableModel, NoObserver, ProbeError, Sequence, TokenBatch};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 use tempfile::TempDir;
@@ -162,7 +166,7 @@ fn gradients_are_the_same() {
     let long: Vec<_> = [60, 59, 20, 58].map(|n| TokenBatch::new(&long[..n]).unwrap()).into();
     for case in cases() {
         let [resident, streamed] = both(&case);
-        assert!(bias_probe::waves(resident.dims(), &long).len() > 1);
+        assert!(bias_probe::gradients::waves(resident.dims(), &long).len() > 1);
         let long = if case == "gqa_sharded" { Some(&long) } else { None };
         for batches in [Some(&batches()), long].into_iter().flatten() {
             let expected = gradients(&resident, batches, false, 1);
@@ -246,7 +250,7 @@ fn rows_of_a_power_of_two_compute_the_same() {
     let model =
         Decoder::<Flex>::init(ModelConfig::from_folder(folder.path()).unwrap(), 0.1, 7, &Default::default());
     let target = folder.path().join("model");
-    bias_model::save_pretrained(&model, &target, |target| {
+    bias_model::interop::save_pretrained(&model, &target, |target| {
         let path = target.join("config.json");
         fs::write(&path, &config).map_err(|source| ModelError::Write { path, source })
     })

@@ -1,3 +1,5 @@
+//! What can go wrong while a model runs with an observer, or with what one keeps.
+
 use std::path::PathBuf;
 
 use bias_core::{CoreError, ParamPath, Site};

@@ -25,52 +25,29 @@
 //! }
 //! ```
 //!
-//! | module | what for |
+//! | room | what for |
 //! |---|---|
-//! | batch | [`Sequence`], [`TokenBatch`]: tokens with roles, padded, possibly branching |
-//! | observer | [`Observer`], [`NoObserver`], [`Both`], [`Edit`]: the hook |
-//! | model | [`HookedModel`], [`DifferentiableModel`]: what a model must offer |
-//! | factors | [`FactorTrace`], [`Factors`]: gradients of matrices from what went in and what came back |
-//! | patch | [`Patch`], [`Alignment`]: activations of another run put into this one |
-//! | stats, statistics | [`StatsCollector`], [`ChannelStats`]: sums, means, variances, maxima by group and role |
-//! | squares | [`SquareSums`]: streaming sums of squares per channel and token role |
-//! | attention | [`NameAttention`]: attention from answer tokens to the name's tokens |
+//! | [`batch`] | tokens with roles, padded, possibly branching |
+//! | [`hooks`] | the observer, what a model must offer, and observers that keep, replace or patch activations |
+//! | [`stats`] | sums, means, variances, maxima, squares and attention, while a model runs |
+//! | [`gradients`] | gradients of matrices from what went in and what came back |
+//! | [`device`] | sums and norms in f32 where a device computes in bf16; where its tensors are |
+//! | [`error`] | [`ProbeError`] |
 //! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
-//! | wide | [`wide`], [`wide_from`], [`computed_in`]: sums and norms in f32 where a device computes in bf16 |
-//! | memory | [`Memory`]: where a device's tensors are |
-//! | capture | [`Capture`]: whole activations, to memory or safetensors |
 
-mod attention;
-mod batch;
-mod capture;
-mod error;
-mod factors;
-mod memory;
-mod model;
-mod observer;
-mod patch;
-mod sites;
-mod squares;
-mod statistics;
-mod stats;
+pub mod batch;
+pub mod device;
+pub mod error;
+pub mod gradients;
+pub mod hooks;
+pub mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod wide;
 mod write;
 
-pub use attention::NameAttention;
 pub use batch::{Sequence, TokenBatch};
 pub use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
-pub use capture::{Capture, Captured};
 pub use error::ProbeError;
-pub use factors::{
-    FactorTrace, Factors, OfMatrices, by_matrix, factors, tokens_at_a_time, tracked_zero, waves,
-};
-pub use memory::Memory;
-pub use model::{DifferentiableModel, HookedModel, Loss, TakeFactors};
-pub use observer::{Both, Edit, NoObserver, Observer};
-pub use patch::{Alignment, Patch};
-pub use squares::{ChannelSquares, SquareSums};
-pub use statistics::{ChannelStats, GroupStats};
+pub use gradients::DifferentiableModel;
+pub use hooks::{Capture, HookedModel, NoObserver, Observer};
 pub use stats::StatsCollector;
-pub use wide::{computed_in, wide, wide_from};

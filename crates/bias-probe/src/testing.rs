@@ -6,7 +6,12 @@ use std::collections::BTreeMap;
 use bias_core::{BlockSite, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::{Both, Capture, Captured, HookedModel, NoObserver, Observer, ProbeError, Sequence, TokenBatch};
+use crate::batch::sequence::Sequence;
+use crate::batch::token_batch::TokenBatch;
+use crate::error::ProbeError;
+use crate::hooks::capture::{Capture, Captured};
+use crate::hooks::model::HookedModel;
+use crate::hooks::observer::{Both, NoObserver, Observer};
 
 /// The first thing about a model that does not hold.
 #[derive(Debug, thiserror::Error)]

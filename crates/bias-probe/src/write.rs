@@ -1,7 +1,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::ProbeError;
+use crate::error::ProbeError;
 
 /// Writes a file by way of a temporary one beside it: it appears whole or not at all.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ProbeError> {

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use bias_core::{Site, TokenRole};
-use bias_probe::{ChannelStats, Observer, ProbeError, Sequence, StatsCollector, TokenBatch};
+use bias_probe::stats::ChannelStats;
+use bias_probe::{Observer, ProbeError, Sequence, StatsCollector, TokenBatch};
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData};
 use proptest::prelude::*;

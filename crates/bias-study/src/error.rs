@@ -6,7 +6,7 @@ use bias_metrics::MetricError;
 use bias_model::ModelError;
 use thiserror::Error;
 
-use crate::Shard;
+use crate::shard::Shard;
 
 /// What ends a study.
 #[derive(Debug, Error)]

@@ -1,29 +1,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::{Results, StudyError};
-
-impl Results {
-    /// Writes `results.json`, by way of a temporary file beside it.
-    ///
-    /// # Errors
-    /// [`StudyError::Write`].
-    pub fn save(&self, path: &Path) -> Result<(), StudyError> {
-        write(path, &self.to_json(path)?)
-    }
-
-    pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>, StudyError> {
-        serde_json::to_vec_pretty(self).map_err(|e| StudyError::Write { path: path.into(), source: e.into() })
-    }
-
-    /// Reads a `results.json`.
-    ///
-    /// # Errors
-    /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
-    pub fn load(path: &Path) -> Result<Self, StudyError> {
-        read(path, crate::FORMAT, |own: &Self| &own.format)
-    }
-}
+use crate::StudyError;
 
 /// Reads a JSON file of one format.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(

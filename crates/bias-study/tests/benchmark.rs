@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use bias_core::UnitKind;
 use bias_model::{Decoding, LanguageModel};
-use bias_study::{
-    Benchmark, Finding, MATCHED, Method, ORACLE, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn,
-    Tried, Truth, budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table,
-    transfer_table,
+use bias_study::find::Truth;
+use bias_study::report::{
+    budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table, transfer_table,
 };
+use bias_study::results::{Benchmark, MATCHED, ORACLE, Tried};
+use bias_study::{Finding, Method, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn};
 use burn::backend::{Autodiff, Flex};
 
 type A = Autodiff<Flex>;

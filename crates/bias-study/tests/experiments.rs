@@ -8,9 +8,9 @@ use std::path::Path;
 use bias_core::ParamPath;
 use bias_mask::Mask;
 use bias_model::{HookedModel as _, LanguageModel, MaskTarget};
-use bias_study::{
-    Alternative, Experiment, Plan, Results, Scope, Settings, Study, StudyOptions, figures, report, tables,
-};
+use bias_study::report::figures;
+use bias_study::results::Alternative;
+use bias_study::{Experiment, Plan, Results, Scope, Settings, Study, StudyOptions, report, tables};
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 

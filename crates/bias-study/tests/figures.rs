@@ -6,7 +6,8 @@ mod made_up;
 
 use std::collections::BTreeSet;
 
-use bias_study::{Figure, Results, figures, report};
+use bias_study::report::{Figure, figures};
+use bias_study::{Results, report};
 use made_up::{HOSTILE, emptied, results};
 
 fn figure(results: &Results, name: &str) -> Figure {
@@ -154,7 +155,11 @@ fn of_many_variations_the_largest_are_drawn_and_all_are_written() {
     own.variations = (0..300)
         .map(|i| {
             let smd = Some(bias_metrics::EffectSize::Finite(f64::from(i) / 100.0 - 1.0));
-            bias_study::VariationBaseline { variation: format!("question {i}"), smd, ..first.clone() }
+            bias_study::results::VariationBaseline {
+                variation: format!("question {i}"),
+                smd,
+                ..first.clone()
+            }
         })
         .collect();
     check(&many);

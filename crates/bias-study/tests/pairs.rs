@@ -5,9 +5,10 @@
 
 use std::path::PathBuf;
 
-use bias_metrics::{Direction, pair_preference};
+use bias_metrics::ranking::{Direction, pair_preference};
 use bias_model::LanguageModel;
-use bias_study::{PairSet, Reading, SentencePair, StudyError, score_pairs};
+use bias_study::StudyError;
+use bias_study::likelihood::{PairSet, Reading, SentencePair, score_pairs};
 use burn::backend::Flex;
 use indicatif::ProgressBar;
 use serde::Deserialize;

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use bias_model::{Decoding, LanguageModel, LoadOptions, Precision};
-use bias_study::{Baseline, Kind, PromptSet, Settings, Study, StudyOptions};
+use bias_study::results::{Baseline, Kind};
+use bias_study::{PromptSet, Settings, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
 
 const HEADER: &str =

@@ -2,7 +2,8 @@
 
 mod made_up;
 
-use bias_study::{headline, report, tables};
+use bias_study::report::headline;
+use bias_study::{report, tables};
 use made_up::{HOSTILE, emptied, results};
 
 #[test]

@@ -8,10 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bias_model::LanguageModel;
-use bias_study::{
-    Experiment, FIGURES, Manifest, Plan, PromptSet, Settings, Shard, Study, StudyError, StudyOptions,
-    figures, merge, report, verify, write,
-};
+use bias_study::report::{FIGURES, figures};
+use bias_study::run::{Manifest, Shard, verify};
+use bias_study::store::{merge, write};
+use bias_study::{Experiment, Plan, PromptSet, Settings, Study, StudyError, StudyOptions, report};
 use burn::backend::{Autodiff, Flex};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};

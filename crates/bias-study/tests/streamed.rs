@@ -6,9 +6,8 @@ mod small;
 use bias_core::UnitKind;
 use bias_mask::Mask;
 use bias_model::{HookedModel as _, LanguageModel, LoadOptions, Precision};
-use bias_study::{
-    Baseline, Candidate, Finding, Method, Plan, Settings, Study, StudyError, StudyOptions, TrainedOn,
-};
+use bias_study::results::Baseline;
+use bias_study::{Candidate, Finding, Method, Plan, Settings, Study, StudyError, StudyOptions, TrainedOn};
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 

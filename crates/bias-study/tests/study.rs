@@ -6,7 +6,8 @@ mod small;
 use std::path::{Path, PathBuf};
 
 use bias_model::{HookedModel as _, LanguageModel, MaskTarget as _};
-use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyOptions, perplexity, report, tables};
+use bias_study::likelihood::perplexity;
+use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyOptions, report, tables};
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 

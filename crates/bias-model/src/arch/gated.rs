@@ -3,13 +3,13 @@
 use bias_core::ModelDims;
 use serde_json::Value;
 
-use super::Draft;
-use crate::ModelError;
-use crate::activation::Activation;
-use crate::config::{LayerPlan, NormKind, Plan, check_dims};
-use crate::frequencies::{Beside, Frequencies};
-use crate::keys::Keys;
-use crate::layout::{LLAMA, Layout};
+use super::activation::Activation;
+use super::dims::check_dims;
+use super::keys::Keys;
+use super::layout::{LLAMA, Layout};
+use super::plan::{Draft, LayerPlan, NormKind, Plan};
+use super::rope_scaling::{Beside, Frequencies};
+use crate::error::ModelError;
 
 /// Values of keys that a config leaves out, where architectures differ.
 pub(super) struct Defaults {

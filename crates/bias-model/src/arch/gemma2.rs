@@ -1,12 +1,11 @@
 //! Gemma 2 (Gemma Team 2024): scaled embeddings, norms with gain `1 + w` before and after
 //! attention and MLP, soft caps on scores and logits, every other layer windowed.
 
-use super::Draft;
 use super::gated::{self, Defaults};
-use crate::ModelError;
-use crate::config::NormKind;
-use crate::keys::Keys;
-use crate::layout::{LLAMA, Layout};
+use super::keys::Keys;
+use super::layout::{LLAMA, Layout};
+use super::plan::{Draft, NormKind};
+use crate::error::ModelError;
 
 pub(super) const LAYOUT: Layout = Layout {
     attn_post_norm: Some("post_attention_layernorm"),

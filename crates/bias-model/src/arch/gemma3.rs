@@ -2,12 +2,11 @@
 //! and keys, and five windowed layers to each global one; the two kinds turn by rotary
 //! embeddings of their own.
 
-use super::gated;
-use super::{Draft, gemma2};
-use crate::ModelError;
-use crate::config::QkNorm;
-use crate::frequencies::{Beside, Frequencies};
-use crate::keys::Keys;
+use super::keys::Keys;
+use super::plan::{Draft, QkNorm};
+use super::rope_scaling::{Beside, Frequencies};
+use super::{gated, gemma2};
+use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let mut draft = gemma2::base(keys, 131_072, false)?;

@@ -4,11 +4,12 @@
 
 use bias_core::{ModelDims, Projection};
 
-use super::{Draft, gated};
-use crate::ModelError;
-use crate::config::{LayerPlan, NormKind, Plan, check_dims};
-use crate::keys::Keys;
-use crate::layout::{LLAMA, Layout, Place};
+use super::dims::check_dims;
+use super::gated;
+use super::keys::Keys;
+use super::layout::{LLAMA, Layout, Place};
+use super::plan::{Draft, LayerPlan, NormKind, Plan};
+use crate::error::ModelError;
 
 const LAYOUT: Layout = Layout {
     base: "gpt_neox.",

@@ -1,9 +1,9 @@
 //! Llama (Touvron et al. 2023): the plan that the other gated architectures vary.
 
-use super::Draft;
 use super::gated::{self, Defaults};
-use crate::ModelError;
-use crate::keys::Keys;
+use super::keys::Keys;
+use super::plan::Draft;
+use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let mut draft = gated::read(keys, &Defaults::default())?;

@@ -1,9 +1,9 @@
 //! Mistral (Jiang et al. 2023): Llama's blocks; each token sees the last `sliding_window`.
 
-use super::Draft;
 use super::gated::{self, Defaults};
-use crate::ModelError;
-use crate::keys::Keys;
+use super::keys::Keys;
+use super::plan::Draft;
+use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let mut draft =

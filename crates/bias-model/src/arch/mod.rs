@@ -1,120 +1,35 @@
-//! One file per architecture: which `config.json` keys it has, with their defaults, how
-//! its blocks compute ([`Plan`]), and what its tensors are called ([`Layout`]).
+//! Architectures as data: a file each, which says which `config.json` keys it has, with their defaults, how its blocks
+//! compute, and what its tensors are called. Nothing is computed here: one decoder follows what they say.
+//!
+//! | file | what for |
+//! |---|---|
+//! | architecture | [`Architecture`]: which there are, by their `model_type` |
+//! | llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, gpt2, gpt_neox | an architecture each |
+//! | gated | what those descended from Llama have in common |
+//! | keys | `config.json`, read key by key; what nobody read is refused |
+//! | dims | sizes, refused if a forward pass could not be made of them |
+//! | plan | how the blocks compute |
+//! | layout | what tensors are called, and how linear maps are packed |
+//! | rope_scaling | rotary embeddings, and how they are stretched to longer texts |
+//! | activation | the nonlinearity of an MLP |
 
+pub(crate) mod activation;
+pub(crate) mod architecture;
+mod dims;
 mod gated;
 mod gemma2;
 mod gemma3;
 mod gpt2;
 mod gpt_neox;
+pub(crate) mod keys;
+pub(crate) mod layout;
 mod llama;
 mod mistral;
 mod olmo2;
 mod phi3;
+pub(crate) mod plan;
 mod qwen2;
 mod qwen3;
+pub(crate) mod rope_scaling;
 
-use std::fmt;
-
-use bias_core::ModelDims;
-use serde_json::Value;
-
-use crate::ModelError;
-use crate::config::Plan;
-use crate::keys::Keys;
-
-/// The architectures that can be loaded, by their `model_type` in `config.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Architecture {
-    /// Llama 1, 2, 3, 3.1, 3.2 and what shares its blocks (Touvron et al. 2023).
-    Llama,
-    /// Mistral 7B: Llama with a sliding window (Jiang et al. 2023).
-    Mistral,
-    /// Qwen2, Qwen2.5: Llama with biases on q, k and v.
-    Qwen2,
-    /// Qwen3: Llama with normed queries and keys.
-    Qwen3,
-    /// Gemma 2: soft caps, norms before and after, every other layer windowed.
-    Gemma2,
-    /// Gemma 3, text only: normed queries and keys, local and global layers.
-    Gemma3,
-    /// Phi-3, Phi-4-mini: Llama with fused projections.
-    Phi3,
-    /// GPT-2 (Radford et al. 2019): layer norms, learned positions, no gate.
-    Gpt2,
-    /// GPT-NeoX, Pythia: parallel attention and MLP, partial rotary embeddings.
-    GptNeoX,
-    /// OLMo 2: norms after attention and MLP.
-    Olmo2,
-}
-
-/// What an architecture makes of a config.
-pub(crate) struct Draft {
-    pub dims: ModelDims,
-    /// `max_position_embeddings`
-    pub positions: usize,
-    pub tied: bool,
-    pub plan: Plan,
-}
-
-impl Architecture {
-    /// Every architecture.
-    pub const ALL: [Self; 10] = [
-        Self::Llama,
-        Self::Mistral,
-        Self::Qwen2,
-        Self::Qwen3,
-        Self::Gemma2,
-        Self::Gemma3,
-        Self::Phi3,
-        Self::Gpt2,
-        Self::GptNeoX,
-        Self::Olmo2,
-    ];
-
-    /// Its `model_type`.
-    #[must_use]
-    pub fn model_type(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Mistral => "mistral",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-            Self::Gemma2 => "gemma2",
-            Self::Gemma3 => "gemma3_text",
-            Self::Phi3 => "phi3",
-            Self::Gpt2 => "gpt2",
-            Self::GptNeoX => "gpt_neox",
-            Self::Olmo2 => "olmo2",
-        }
-    }
-
-    pub(crate) fn of(keys: &Keys) -> Result<Self, ModelError> {
-        let found = keys.text("model_type")?.unwrap_or_default();
-        Self::ALL.into_iter().find(|a| a.model_type() == found).ok_or_else(|| {
-            let known = Self::ALL.map(Self::model_type).join(", ");
-            keys.unsupported("model_type", &Value::from(found), &format!("loaded are {known}"))
-        })
-    }
-
-    pub(crate) fn read(self, keys: &Keys) -> Result<Draft, ModelError> {
-        match self {
-            Self::Llama => llama::read(keys),
-            Self::Mistral => mistral::read(keys),
-            Self::Qwen2 => qwen2::read(keys),
-            Self::Qwen3 => qwen3::read(keys),
-            Self::Gemma2 => gemma2::read(keys),
-            Self::Gemma3 => gemma3::read(keys),
-            Self::Phi3 => phi3::read(keys),
-            Self::Gpt2 => gpt2::read(keys),
-            Self::GptNeoX => gpt_neox::read(keys),
-            Self::Olmo2 => olmo2::read(keys),
-        }
-    }
-}
-
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.model_type())
-    }
-}
+pub use self::architecture::Architecture;

@@ -1,12 +1,11 @@
 //! OLMo 2 (OLMo Team 2024): Llama's blocks with the norms after attention and MLP instead
 //! of before, and an RMS norm over all heads' queries and over all keys.
 
-use super::Draft;
 use super::gated::{self, Defaults};
-use crate::ModelError;
-use crate::config::QkNorm;
-use crate::keys::Keys;
-use crate::layout::{LLAMA, Layout};
+use super::keys::Keys;
+use super::layout::{LLAMA, Layout};
+use super::plan::{Draft, QkNorm};
+use crate::error::ModelError;
 
 const LAYOUT: Layout = Layout {
     attn_norm: None,

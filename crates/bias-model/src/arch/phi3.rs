@@ -3,12 +3,12 @@
 
 use bias_core::{ModelDims, Projection};
 
-use super::Draft;
 use super::gated::{self, Defaults};
-use crate::ModelError;
-use crate::frequencies::Scaling;
-use crate::keys::Keys;
-use crate::layout::{LLAMA, Layout, Place, separate};
+use super::keys::Keys;
+use super::layout::{LLAMA, Layout, Place, separate};
+use super::plan::Draft;
+use super::rope_scaling::Scaling;
+use crate::error::ModelError;
 
 const LAYOUT: Layout = Layout { place, ..LLAMA };
 

@@ -1,11 +1,10 @@
 //! Qwen2 and Qwen2.5 (Yang et al. 2024): Llama's blocks with biases on q, k and v; the
 //! upper layers may have a window.
 
-use super::Draft;
 use super::gated::{self, Defaults};
-use crate::ModelError;
-use crate::config::Plan;
-use crate::keys::Keys;
+use super::keys::Keys;
+use super::plan::{Draft, Plan};
+use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let mut draft =

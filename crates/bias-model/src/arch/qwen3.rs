@@ -1,10 +1,10 @@
 //! Qwen3 (Yang et al. 2025): Llama's blocks with an RMS norm on each head's queries and keys.
 
 use super::gated::{self, Defaults};
-use super::{Draft, qwen2};
-use crate::ModelError;
-use crate::config::QkNorm;
-use crate::keys::Keys;
+use super::keys::Keys;
+use super::plan::{Draft, QkNorm};
+use super::qwen2;
+use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let defaults =

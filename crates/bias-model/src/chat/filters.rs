@@ -3,12 +3,12 @@ use std::cmp::Ordering;
 use minijinja::value::{Kwargs, Rest, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
 
-use super::limits::{MAX_RANGE, admit, fail, fits, times, undefined};
-use super::methods::Arguments;
+use super::arguments::Arguments;
+use super::limits::{MAX_RANGE, fail, fits, times, undefined};
 use super::operators::add;
 use super::show::{Repr, text, type_name};
 use super::strings::{joined, lines, replace, stripped};
-use super::values::{self, Dict, is, items};
+use super::values::{self, Dict, admit, is, items};
 use super::{formats, json, rounding};
 
 /// The filters of Jinja: `value | ..`.

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::limits::{MAX_SOURCE, fail};
-use super::{ChatTemplate, SpecialTokens};
-use crate::ModelError;
-use crate::config::read_json;
+use crate::error::ModelError;
+use crate::json::read_json;
 
 /// The key of a tokenizer's or a processor's settings that holds templates.
 #[derive(Deserialize)]
@@ -27,14 +26,9 @@ struct Named {
     template: String,
 }
 
-/// The template of a model folder: `chat_template.jinja`, else the one in
+/// The source of a model folder's template, and the file it is from: `chat_template.jinja`, else the one in
 /// `tokenizer_config.json`, else `chat_template.json`; of several, the one named `default`.
-pub(super) fn find(folder: &Path) -> Result<Option<ChatTemplate>, ModelError> {
-    let Some((source, path)) = source(folder)? else { return Ok(None) };
-    ChatTemplate::at(path, &source, SpecialTokens::from_folder(folder)?).map(Some)
-}
-
-fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
+pub(super) fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
     let beside = folder.join("chat_template.jinja");
     if beside.exists() {
         let read = |source| ModelError::Read { path: beside.clone(), source };

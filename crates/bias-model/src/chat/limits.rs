@@ -2,9 +2,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use minijinja::value::Object;
-use minijinja::{Error, ErrorKind, State, Value};
-
-use super::values::{Size, own};
+use minijinja::{Error, ErrorKind, State};
 
 /// Longest template.
 pub(super) const MAX_SOURCE: usize = 1 << 20;
@@ -38,15 +36,6 @@ pub(super) fn spend(state: &State, bytes: u64) -> Result<(), Error> {
         return Err(fail("the template does too much work"));
     }
     Ok(())
-}
-
-/// Takes in a value that an instruction made: counted, and refused when too large.
-pub(super) fn admit(state: &State, value: Value) -> Result<Value, Error> {
-    let value = own(value)?;
-    let weight = Size::of(&value).weight;
-    fits(weight)?;
-    spend(state, weight)?;
-    Ok(value)
 }
 
 /// Refuses what would be longer than any text may be, before it is made.

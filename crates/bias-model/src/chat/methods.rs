@@ -1,47 +1,10 @@
-use minijinja::value::{Kwargs, ValueKind, from_args};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::value::ValueKind;
+use minijinja::{Error, State, Value};
 
+use super::arguments::Arguments;
 use super::limits::fail;
 use super::values::{self, Dict, items};
 use super::{formats, strings};
-
-/// Arguments of a Python method, by position or by name.
-pub(super) struct Arguments<'a> {
-    given: &'a [Value],
-    named: Kwargs,
-}
-
-impl<'a> Arguments<'a> {
-    pub fn new(arguments: &'a [Value]) -> Result<Self, Error> {
-        let (given, named) = from_args(arguments)?;
-        Ok(Self { given, named })
-    }
-
-    /// One that may be left out.
-    pub fn option(&self, at: usize, name: &str) -> Result<Option<Value>, Error> {
-        match self.given.get(at) {
-            Some(value) => Ok(Some(value.clone())),
-            None if self.named.has(name) => Ok(Some(self.named.get(name)?)),
-            None => Ok(None),
-        }
-    }
-
-    pub fn required(&self, at: usize, name: &str) -> Result<Value, Error> {
-        self.option(at, name)?.ok_or_else(|| Error::new(ErrorKind::MissingArgument, name.to_owned()))
-    }
-
-    pub fn int(&self, at: usize, name: &str) -> Result<Option<i64>, Error> {
-        self.option(at, name)?.filter(|v| !v.is_none()).map(i64::try_from).transpose()
-    }
-
-    /// Refuses more than these.
-    pub fn end(&self, most: usize) -> Result<(), Error> {
-        if self.given.len() > most {
-            return Err(Error::from(ErrorKind::TooManyArguments));
-        }
-        self.named.assert_all_used()
-    }
-}
 
 /// The methods that Python's texts, lists and dicts have and that change nothing.
 pub(super) fn call(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {

@@ -4,9 +4,9 @@ use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Environment, Error, State, Value};
 
 use super::formats;
-use super::limits::{admit, fail, fits, times, undefined};
+use super::limits::{fail, fits, times, undefined};
 use super::show::{text, type_name};
-use super::values::{self, inner, is_list, items};
+use super::values::{self, admit, inner, is_list, items};
 
 // No name of a template can be one of these.
 pub(super) const ADD: &str = "+";

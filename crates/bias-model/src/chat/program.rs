@@ -17,7 +17,7 @@ use super::values::own;
 /// minijinja's own differ from Python's here and there, have no limit on what they
 /// allocate, and cannot be replaced from outside. So a call takes the place of each
 /// operator's instruction, and another follows each instruction that makes a value
-/// ([`admit`](super::limits::admit)).
+/// ([`admit`](super::values::admit)).
 pub(super) struct Program<'a> {
     main: Instructions<'a>,
     blocks: BTreeMap<&'a str, Instructions<'a>>,

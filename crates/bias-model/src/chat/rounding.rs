@@ -1,8 +1,8 @@
 use minijinja::value::Rest;
 use minijinja::{Error, Value};
 
+use super::arguments::Arguments;
 use super::limits::{fail, undefined};
-use super::methods::Arguments;
 use super::operators::from_int;
 use super::show::type_name;
 

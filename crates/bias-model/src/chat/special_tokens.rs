@@ -3,8 +3,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::ModelError;
-use crate::config::read_json;
+use crate::error::ModelError;
+use crate::json::read_json;
 
 const NAMES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];

@@ -1,7 +1,7 @@
 use minijinja::{Error, Value};
 
+use super::arguments::Arguments;
 use super::limits::{fail, fits, times};
-use super::methods::Arguments;
 use super::show::{text, type_name};
 use super::values::{self, is_list, items};
 

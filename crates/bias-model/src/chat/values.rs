@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
-use minijinja::{Error, Value};
+use minijinja::{Error, State, Value};
 
-use super::limits::{MAX_DEPTH, MAX_SIZE, fail};
+use super::limits::{MAX_DEPTH, MAX_SIZE, fail, fits, spend};
 use super::show::{Repr, type_name};
 
 /// What a value takes, counted as if nothing in it were shared: walking it costs no more.
@@ -70,6 +70,15 @@ pub(super) fn own(value: Value) -> Result<Value, Error> {
         ValueKind::Invalid => Err(fail("an iteration failed")),
         _ => Ok(value),
     }
+}
+
+/// Takes in a value that an instruction made: counted, and refused when too large.
+pub(super) fn admit(state: &State, value: Value) -> Result<Value, Error> {
+    let value = own(value)?;
+    let weight = Size::of(&value).weight;
+    fits(weight)?;
+    spend(state, weight)?;
+    Ok(value)
 }
 
 /// A list of these.

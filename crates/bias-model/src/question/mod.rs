@@ -1,20 +1,19 @@
-//! What a model is asked, and in which form it answers.
+//! What a model is asked, and in which form it answers: in any words, by a number, by a choice. Nothing here knows a
+//! tokenizer; [`TextCodec`](crate::TextCodec) makes the tokens.
 //!
-//! | module | what for |
+//! | file | what for |
 //! |---|---|
 //! | number | [`NumberGrammar`]: which tokens go on spelling a number |
 //! | options | [`Choices`], [`Word`]: what can be chosen |
 
-mod number;
-mod options;
+pub(crate) mod number;
+pub(crate) mod options;
 
 use std::sync::Arc;
 
 use bias_probe::Sequence;
 
 pub use self::number::NumberGrammar;
-pub(crate) use self::number::State;
-pub(crate) use self::options::told_apart;
 pub use self::options::{Choices, Word};
 
 /// A prompt, and how it is answered.

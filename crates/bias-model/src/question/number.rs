@@ -1,8 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use bias_core::TokenSet;
-
-use crate::{ModelError, TextCodec};
+use bias_core::prompt::TokenSet;
 
 /// Which tokens go on spelling a number, for a tokenizer of any kind: one digit a token, up to three, digits behind a
 /// space, or single bytes.
@@ -93,23 +91,16 @@ fn magnitude(before: Option<(u8, u8)>, c: char) -> Option<State> {
 }
 
 impl NumberGrammar {
-    /// For the tokens of a tokenizer.
-    ///
-    /// # Errors
-    /// [`ModelError::NoDigits`] for a tokenizer that has none.
-    pub fn new(text: &TextCodec) -> Result<Self, ModelError> {
+    /// For a tokenizer of these tokens; `None` where none of them begins a number.
+    pub(crate) fn of_tokens(tokens: Vec<(u32, String)>) -> Option<Self> {
         let spells = |own: &str| {
             let letter = |c: char| MAGNITUDES.iter().any(|word| word.contains(c));
             let known =
                 |c: char| c.is_ascii_digit() || " .,".contains(c) || CURRENCIES.contains(&c) || letter(c);
             !own.is_empty() && own.chars().all(known)
         };
-        let texts: BTreeMap<u32, Box<str>> = text
-            .token_texts()
-            .into_iter()
-            .filter(|(_, own)| spells(own))
-            .map(|(id, own)| (id, own.into()))
-            .collect();
+        let texts: BTreeMap<u32, Box<str>> =
+            tokens.into_iter().filter(|(_, own)| spells(own)).map(|(id, own)| (id, own.into())).collect();
         let (mut sets, mut open) = (HashMap::new(), vec![State::Start]);
         while let Some(state) = open.pop() {
             if sets.contains_key(&state) {
@@ -120,10 +111,8 @@ impl NumberGrammar {
             sets.insert(state, next.iter().map(|(id, _)| *id).collect());
             open.extend(next.into_iter().map(|(_, state)| state));
         }
-        if !sets.keys().any(|state| state.begun()) {
-            return Err(ModelError::NoDigits { path: text.tokenizer_file().into() });
-        }
-        Ok(Self { texts: texts.into_iter().collect(), sets })
+        let begins = sets.keys().any(|state| state.begun());
+        begins.then(|| Self { texts: texts.into_iter().collect(), sets })
     }
 
     /// Where a token leads, if it goes on.

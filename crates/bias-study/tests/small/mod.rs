@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_study::{PromptSet, Split};
+use bias_study::PromptSet;
+use bias_study::results::Split;
 
 pub fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(path)

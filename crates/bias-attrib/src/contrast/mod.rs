@@ -1,0 +1,16 @@
+//! What a method looks at: prompts about people of two groups, their possible answers, and what these
+//! come to on a scale.
+//!
+//! | file | what for |
+//! |---|---|
+//! | prompt_case | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
+//! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
+//!
+//! Scales and sets of tokens are bias-core's.
+
+pub(crate) mod expected;
+pub(crate) mod prompt_case;
+
+pub use self::expected::summed_up;
+pub use self::prompt_case::{Contrast, PossibleAnswer, Respondent};
+pub use bias_core::prompt::{Scale, TokenSet};

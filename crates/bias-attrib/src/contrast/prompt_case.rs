@@ -1,0 +1,118 @@
+use bias_core::prompt::{Scale, TokenSet};
+use bias_probe::Sequence;
+
+use crate::error::AttribError;
+
+/// One answer a model may give, and how probable it is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PossibleAnswer {
+    /// Its tokens, the ending one included.
+    pub tokens: Vec<u32>,
+    /// Whether the last of these tokens ends the answer, so that it is never run itself.
+    pub finished: bool,
+    /// Tokens that would have gone on: where there are such, whatever other token comes next ends the answer, as any
+    /// that is no digit ends a number, and the answer's probability is that of its tokens times that of all those.
+    pub until: Option<TokenSet>,
+    /// The number it states, or `None` when it states none. Of a choice 1 for what is
+    /// favourable to the person and 0 for what is not.
+    pub value: Option<f64>,
+    /// Probability, or the share of samples that gave it.
+    pub weight: f64,
+}
+
+/// A prompt about one person, and the answers to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Respondent {
+    /// The prompt's tokens, with those of the name marked.
+    pub prompt: Sequence,
+    /// Different answers.
+    pub answers: Vec<PossibleAnswer>,
+    /// What these answers are summed up by.
+    pub scale: Scale,
+}
+
+impl Respondent {
+    /// Answers that are summed up by their mean.
+    #[must_use]
+    pub fn new(prompt: Sequence, answers: Vec<PossibleAnswer>) -> Self {
+        Self { prompt, answers, scale: Scale::Mean }
+    }
+}
+
+/// The same question about people of two groups.
+///
+/// `a` is the group that a positive difference favours (white-associated names in
+/// the paper), `b` the one it is compared with.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Contrast {
+    /// Prompts about group A.
+    pub a: Vec<Respondent>,
+    /// Prompts about group B.
+    pub b: Vec<Respondent>,
+}
+
+impl Contrast {
+    /// Several contrasts as one, for methods that pool prompts.
+    #[must_use]
+    pub fn pooled(contrasts: &[Self]) -> Self {
+        let all = |pick: fn(&Self) -> &Vec<Respondent>| contrasts.iter().flat_map(pick).cloned().collect();
+        Self { a: all(|c| &c.a), b: all(|c| &c.b) }
+    }
+
+    /// Only the `count` most probable answers to each prompt: for methods that look at
+    /// how an answer comes about and not at its number.
+    #[must_use]
+    pub fn most_probable(&self, count: usize) -> Self {
+        let keep = |respondents: &[Respondent]| {
+            let own = respondents.iter().map(|r| {
+                let mut answers = r.answers.clone();
+                answers.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.tokens.cmp(&b.tokens)));
+                answers.truncate(count);
+                Respondent { prompt: r.prompt.clone(), answers, scale: r.scale }
+            });
+            own.collect()
+        };
+        Self { a: keep(&self.a), b: keep(&self.b) }
+    }
+
+    /// The same with the groups' parts exchanged, for methods that treat them differently.
+    #[must_use]
+    pub fn swapped(&self) -> Self {
+        Self { a: self.b.clone(), b: self.a.clone() }
+    }
+
+    /// Refuses what no method can work with: what an [`Attribution`](crate::Attribution) begins with.
+    ///
+    /// # Errors
+    /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer without tokens or an end, or
+    /// whose weight or value is not a number of its kind.
+    pub fn check(&self) -> Result<(), AttribError> {
+        for (arm, respondents) in [('A', &self.a), ('B', &self.b)] {
+            if respondents.is_empty() {
+                return Err(AttribError::EmptyArm { arm });
+            }
+            for (index, answer) in
+                respondents.iter().enumerate().flat_map(|(i, r)| r.answers.iter().map(move |a| (i, a)))
+            {
+                let number = answer.value.is_none_or(f64::is_finite);
+                let nothing = answer.tokens.is_empty() && answer.until.is_none();
+                if nothing || !answer.weight.is_finite() || answer.weight < 0.0 || !number {
+                    return Err(AttribError::BadAnswer { arm, index });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, for methods that compare A's `k`-th person with B's.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); [`AttribError::Unpaired`] for groups of different size.
+    pub fn check_pairs(&self) -> Result<(), AttribError> {
+        self.check()?;
+        if self.a.len() == self.b.len() {
+            return Ok(());
+        }
+        Err(AttribError::Unpaired { a: self.a.len(), b: self.b.len() })
+    }
+}

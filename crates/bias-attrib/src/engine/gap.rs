@@ -1,0 +1,129 @@
+use super::answer_tree::AnswerTree;
+use crate::contrast::expected::{Expected, expected};
+use crate::contrast::prompt_case::{Contrast, Respondent};
+use crate::error::AttribError;
+
+/// `G = (E[v|A] − E[v|B]) / s`, the standardized difference of the groups' expected
+/// answers, over the answers that state a number; `s` is the pooled standard deviation. On a
+/// scale of choices everybody has one value, and `s` is that among people.
+///
+/// Under another model the answers are the same and their weights `w` become
+/// `w · p'/p`, normalised for each prompt: exact on the answers explored, without
+/// decoding anew, and `w` itself for the model that gave them.
+#[derive(Debug)]
+pub(crate) struct Gap<'a> {
+    pub a: Arm<'a>,
+    pub b: Arm<'a>,
+    pub spread: f64,
+}
+
+/// One group's expected answers, each person weighing the same.
+#[derive(Debug)]
+pub(crate) struct Arm<'a> {
+    pub respondents: &'a [Respondent],
+    pub mean: f64,
+    variance: f64,
+    people: Vec<Expected>,
+}
+
+impl<'a> Gap<'a> {
+    pub(crate) fn new(contrast: &'a Contrast) -> Result<Self, AttribError> {
+        contrast.check()?;
+        let (a, b) = (Arm::new('A', &contrast.a)?, Arm::new('B', &contrast.b)?);
+        let spread = ((a.variance + b.variance) / 2.0).sqrt();
+        // Below this it is what rounding leaves of equal answers.
+        if spread <= 1e-7 * a.mean.abs().max(b.mean.abs()) {
+            return Err(AttribError::NoSpread);
+        }
+        Ok(Self { a, b, spread })
+    }
+
+    pub(crate) fn sign(&self) -> f64 {
+        (self.a.mean - self.b.mean).signum()
+    }
+
+    /// The fall of `|G|` when the groups' means become these. `s` stays what it was.
+    pub(crate) fn fall(&self, mean_a: f64, mean_b: f64) -> f64 {
+        ((self.a.mean - self.b.mean).abs() - (mean_a - mean_b).abs()) / self.spread
+    }
+}
+
+impl<'a> Arm<'a> {
+    fn new(arm: char, respondents: &'a [Respondent]) -> Result<Self, AttribError> {
+        let n = respondents.len() as f64;
+        let mut people = Vec::with_capacity(respondents.len());
+        for (index, own) in respondents.iter().enumerate() {
+            let logs: Vec<f64> = own.answers.iter().map(|a| a.weight.ln()).collect();
+            let found = expected(own.scale, &own.answers, &logs);
+            people.push(found.ok_or(AttribError::NoValue { arm, index })?);
+        }
+        let mean: f64 = people.iter().map(|own| own.value / n).sum();
+        let between = people.iter().map(|own| (own.value - mean).powi(2) / n).sum::<f64>();
+        let within = people.iter().map(|own| own.variance / n).sum::<f64>();
+        Ok(Self { respondents, mean, variance: between + within, people })
+    }
+
+    /// `scale · ∂(group's mean)/∂(log p)` of every branch. With `E` a person's mean it is
+    /// `∂E = Σ p (v − E) ∂log p` over all answers, so it has no sampling noise.
+    pub(crate) fn worths(&self, trees: &[AnswerTree<'_>], scale: f64) -> Vec<f64> {
+        let share = scale / self.people.len() as f64;
+        let own = |tree: &AnswerTree<'_>| tree.sums(self.people[tree.index].slopes.iter().map(|s| share * s));
+        trees.iter().flat_map(own).collect()
+    }
+
+    /// What these people contribute to the group's mean when their answers'
+    /// log-probabilities go from `base` to `now`.
+    pub(crate) fn mean_under(&self, trees: &[AnswerTree<'_>], base: &[Vec<f64>], now: &[Vec<f64>]) -> f64 {
+        let own = |((tree, base), now): ((&AnswerTree<'_>, &Vec<f64>), &Vec<f64>)| {
+            let moved = tree.answers.iter().zip(now.iter().zip(base));
+            let logs: Vec<f64> = moved.map(|(a, (now, base))| a.weight.ln() + now - base).collect();
+            expected(tree.scale, tree.answers, &logs).map_or(f64::NAN, |own| own.value)
+        };
+        trees.iter().zip(base).zip(now).map(own).sum::<f64>() / self.people.len() as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bias_core::TokenRole;
+    use bias_probe::Sequence;
+
+    use super::*;
+    use crate::contrast::prompt_case::PossibleAnswer;
+
+    fn contrast() -> Contrast {
+        let prompt = Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap();
+        let answer = |token, value, weight| PossibleAnswer {
+            tokens: vec![token],
+            finished: true,
+            value,
+            weight,
+            ..PossibleAnswer::default()
+        };
+        let ask = |low: f64| {
+            Respondent::new(
+                prompt.clone(),
+                vec![answer(3, Some(10.0), low), answer(4, Some(20.0), 0.8 - low), answer(5, None, 0.2)],
+            )
+        };
+        Contrast { a: vec![ask(0.2)], b: vec![ask(0.6)] }
+    }
+
+    #[test]
+    fn the_gap_is_standardized_and_its_weights_move_with_the_model() {
+        let contrast = contrast();
+        let gap = Gap::new(&contrast).unwrap();
+        assert!((gap.a.mean - 17.5).abs() < 1e-12 && (gap.b.mean - 12.5).abs() < 1e-12);
+        assert!((gap.spread - 18.75f64.sqrt()).abs() < 1e-12);
+        let trees = crate::engine::answer_tree::batches(gap.a.respondents).unwrap();
+        let base = vec![vec![-1.0, -2.0, -3.0]];
+        assert!((gap.a.mean_under(&trees[0], &base, &base) - 17.5).abs() < 1e-12);
+        // The first answer becomes three times as probable: 0.6 against 0.6.
+        let now = vec![vec![3f64.ln() - 1.0, -2.0, -3.0]];
+        let moved = gap.a.mean_under(&trees[0], &base, &now);
+        assert!((moved - 15.0).abs() < 1e-12);
+        assert!((gap.fall(moved, gap.b.mean) - 2.5 / gap.spread).abs() < 1e-12);
+        // A very different model leaves a number all the same.
+        assert_eq!(gap.a.mean_under(&trees[0], &base, &[vec![-1e9, -2e9, 0.0]]), 10.0);
+    }
+}

@@ -1,0 +1,146 @@
+//! Files of f32 tensors: safetensors whose metadata hold a `format`, the `provenance` as
+//! JSON and a `sha256` over names, shapes and values. `safetensors.numpy.load_file` opens them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, View};
+use safetensors::{SafeTensorError, SafeTensors};
+use sha2::{Digest as _, Sha256};
+
+use super::provenance::Provenance;
+use crate::error::{AttribError, ValuesOf};
+
+/// A tensor on its way into a file: its bytes are made when they are written.
+pub(crate) struct Stored<'a> {
+    pub shape: Vec<usize>,
+    pub values: &'a [f32],
+}
+
+impl View for Stored<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.values.len()
+    }
+}
+
+/// What a file held.
+pub(crate) struct Contents {
+    pub tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    pub provenance: Provenance,
+    metadata: HashMap<String, String>,
+}
+
+impl Contents {
+    /// A further entry of the metadata.
+    pub(crate) fn entry(&self, path: &Path, key: &str) -> Result<&str, AttribError> {
+        let missing =
+            || AttribError::NotScores { path: path.into(), reason: format!("it has no `{key}` entry") };
+        self.metadata.get(key).map(String::as_str).ok_or_else(missing)
+    }
+
+    /// Refuses what was not asked for.
+    pub(crate) fn finish(self, path: &Path) -> Result<Provenance, AttribError> {
+        match self.tensors.into_keys().next() {
+            Some(name) => Err(AttribError::NotScores {
+                path: path.into(),
+                reason: format!("{name} is not the model's"),
+            }),
+            None => Ok(self.provenance),
+        }
+    }
+}
+
+/// Adds a tensor to the hash of a file's content.
+fn absorb(hash: &mut Sha256, name: &str, shape: &[usize], bytes: &[u8]) {
+    hash.update((name.len() as u64).to_le_bytes());
+    hash.update(name);
+    hash.update((shape.len() as u64).to_le_bytes());
+    shape.iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
+    hash.update(bytes);
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn refuse_nan(name: &str, values: &[f32]) -> Result<(), AttribError> {
+    if values.iter().all(|v| v.is_finite()) {
+        return Ok(());
+    }
+    Err(AttribError::NotFinite { what: ValuesOf::Tensor(name.into()) })
+}
+
+/// Writes tensors by way of a temporary file beside the target.
+pub(crate) fn write(
+    path: &Path,
+    format: &str,
+    tensors: BTreeMap<String, Stored<'_>>,
+    provenance: &Provenance,
+    entries: &[(&str, String)],
+) -> Result<(), AttribError> {
+    let io = |source: io::Error| AttribError::Io { path: path.into(), source };
+    let mut hash = Sha256::new();
+    for (name, own) in &tensors {
+        refuse_nan(name, own.values)?;
+        absorb(&mut hash, name, &own.shape, &own.data());
+    }
+    let mut metadata: HashMap<String, String> =
+        entries.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
+    metadata.insert("format".into(), format.into());
+    metadata.insert("provenance".into(), serde_json::to_string(provenance).map_err(|e| io(e.into()))?);
+    metadata.insert("sha256".into(), hex(hash));
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    safetensors::serialize_to_file(tensors, Some(metadata), file.path()).map_err(|e| match e {
+        SafeTensorError::IoError(source) => io(source),
+        other => io(io::Error::other(other)),
+    })?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|e| io(e.error))?;
+    Ok(())
+}
+
+/// Reads a file of this format and model, and checks it against its own hash.
+pub(crate) fn read(path: &Path, format: &str, fingerprint: Option<&str>) -> Result<Contents, AttribError> {
+    let bad = |reason: String| AttribError::NotScores { path: path.into(), reason };
+    let bytes = std::fs::read(path).map_err(|source| AttribError::Io { path: path.into(), source })?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let mut contents = Contents { tensors: BTreeMap::new(), provenance: Provenance::default(), metadata };
+    let found = contents.entry(path, "format")?;
+    if found != format {
+        return Err(bad(format!("its format is `{found}`, not `{format}`")));
+    }
+    contents.provenance = serde_json::from_str(contents.entry(path, "provenance")?)
+        .map_err(|e| bad(format!("`provenance`: {e}")))?;
+    contents.provenance.check(fingerprint)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
+    let mut hash = Sha256::new();
+    for (name, view) in tensors.tensors().into_iter().collect::<BTreeMap<_, _>>() {
+        if view.dtype() != Dtype::F32 {
+            return Err(bad(format!("{name} is {:?}, not F32", view.dtype())));
+        }
+        absorb(&mut hash, &name, view.shape(), view.data());
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        contents.tensors.insert(name, (view.shape().to_vec(), values.collect()));
+    }
+    if hex(hash) != contents.entry(path, "sha256")? {
+        return Err(bad("its content does not match its own hash; it was damaged or edited".into()));
+    }
+    contents.tensors.iter().try_for_each(|(name, (_, values))| refuse_nan(name, values))?;
+    Ok(contents)
+}

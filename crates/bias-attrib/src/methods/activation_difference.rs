@@ -1,0 +1,203 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use bias_core::model::NeuronId;
+use bias_core::{BlockSite, Convention, Site, TokenRole, Unit, UnitScores};
+use bias_cube::matmul;
+use bias_probe::device::{wide, wide_from};
+use bias_probe::{HookedModel, ProbeError};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
+
+use super::attribution::Attribution;
+use crate::contrast::prompt_case::{Contrast, Respondent};
+use crate::engine::answer_tree::{AnswerTree, batches, prompt_batches, token_batch};
+use crate::engine::gap::{Arm, Gap};
+use crate::engine::likelihood::checked_temperature;
+use crate::engine::readback::read;
+use crate::engine::watch::{Watch, slopes};
+use crate::error::{AttribError, ValuesOf};
+
+/// What tokens of a prompt are.
+const ROLES: [TokenRole; 3] = [TokenRole::System, TokenRole::Prompt, TokenRole::Name];
+
+/// How differently each MLP neuron fires for the two groups, whatever it does with it:
+/// `B_i = mean over pairs of |mean_t a_i(p_A) − mean_t a_i(p_B)|`, `a` the input of
+/// `down_proj` over a prompt's tokens (OptiPFair; arXiv 2607.28319).
+///
+/// A pair is A's and B's `k`-th prompt. Where their names differ in length, means are
+/// taken by [role](TokenRole) and weighted by the role's share of both prompts' tokens
+/// together: a longer name alone makes no difference, and with equal lengths it is the
+/// plain mean over tokens. Prompts without answers are run, so none are needed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ActivationDifference;
+
+impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActivationDifference {
+    type Found = UnitScores;
+
+    fn name(&self) -> &'static str {
+        "activation-difference"
+    }
+
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<UnitScores, AttribError> {
+        let differences = differences(model, contrast, f64::abs)?;
+        Ok(neurons(Convention::Importance, &differences, |_, _, difference| difference))
+    }
+}
+
+/// The same with its sign, and weighted by what the neuron does:
+/// `sign(G) · mean over pairs of (mean_t a_i(p_A) − mean_t a_i(p_B)) · ∂G/∂a_i`.
+///
+/// Positive neurons carry the gap, negative ones hold it down. `∂G/∂a_i` is the slope
+/// of the gap of [`SignedGap`](crate::SignedGap) as the groups' activations move apart:
+/// `a_i` up by ½ at every token of A's prompts and down by ½ at B's. Without the sign of
+/// the difference a neuron that fires more for B would count as if it did for A. To first
+/// order as [`AttributionPatching`](crate::methods::AttributionPatching), but with means over
+/// tokens and groups in place of single tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedActivationDifference {
+    temperature: f64,
+}
+
+impl Default for SignedActivationDifference {
+    /// Temperature 1.
+    fn default() -> Self {
+        Self { temperature: 1.0 }
+    }
+}
+
+impl SignedActivationDifference {
+    /// The temperature the answers' probabilities were taken at.
+    ///
+    /// # Errors
+    /// [`AttribError::Temperature`] unless positive and finite.
+    pub fn with_temperature(self, temperature: f64) -> Result<Self, AttribError> {
+        Ok(Self { temperature: checked_temperature(temperature)? })
+    }
+}
+
+impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for SignedActivationDifference {
+    type Found = UnitScores;
+
+    fn name(&self) -> &'static str {
+        "signed-activation-difference"
+    }
+
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<UnitScores, AttribError> {
+        let differences = differences(model, contrast, |d| d)?;
+        let gap = Gap::new(contrast)?;
+        let mut slopes = BTreeMap::new();
+        for arm in [&gap.a, &gap.b] {
+            add_slopes(model, arm, gap.sign() / gap.spread / 2.0, self.temperature, &mut slopes)?;
+        }
+        let slope = |site: Site, i: usize| slopes.get(&site).map_or(0.0, |own: &Vec<f64>| own[i]);
+        Ok(neurons(Convention::BiasCarried, &differences, |site, i, difference| difference * slope(site, i)))
+    }
+}
+
+type PerNeuron = BTreeMap<Site, Vec<f64>>;
+
+fn neurons(
+    convention: Convention,
+    values: &PerNeuron,
+    score: impl Fn(Site, usize, f64) -> f64,
+) -> UnitScores {
+    let scores = values.iter().enumerate().flat_map(|(layer, (site, values))| {
+        let score = &score;
+        values
+            .iter()
+            .enumerate()
+            .map(move |(i, value)| (Unit::Neuron(NeuronId::new(layer, i)), score(*site, i, *value) as f32))
+    });
+    UnitScores { convention, scores: scores.collect() }
+}
+
+/// The inputs of every layer's `down_proj`, layer by layer.
+fn sites<B: Backend>(model: &impl HookedModel<B>) -> BTreeSet<Site> {
+    (0..model.dims().layers).map(|layer| Site::Block(layer, BlockSite::MlpHidden)).collect()
+}
+
+/// How many tokens of a prompt have each role.
+fn counts(respondent: &Respondent) -> [f64; ROLES.len()] {
+    ROLES.map(|role| respondent.prompt.roles().iter().filter(|own| **own == role).count() as f64)
+}
+
+/// Mean over pairs of `of(mean_t a_i(p_A) − mean_t a_i(p_B))`.
+fn differences<B: Backend>(
+    model: &impl HookedModel<B>,
+    contrast: &Contrast,
+    of: fn(f64) -> f64,
+) -> Result<PerNeuron, AttribError> {
+    contrast.check_pairs()?;
+    let mut shares = Vec::with_capacity(contrast.a.len());
+    for (index, (a, b)) in contrast.a.iter().zip(&contrast.b).enumerate() {
+        let (a, b) = (counts(a), counts(b));
+        if a.iter().zip(&b).any(|(a, b)| (*a == 0.0) != (*b == 0.0)) {
+            return Err(AttribError::Unaligned { index });
+        }
+        let all: f64 = a.iter().chain(&b).sum();
+        shares.push(std::array::from_fn(|role| (a[role] + b[role]) / all));
+    }
+    let [mut a, b] = [means(model, &contrast.a, &shares)?, means(model, &contrast.b, &shares)?];
+    let pairs = shares.len() as f64;
+    let mean = |(a, b): (&mut Vec<Vec<f64>>, &Vec<Vec<f64>>)| {
+        let mut sum = vec![0.0; a.first().map_or(0, Vec::len)];
+        for (a, b) in a.iter().zip(b) {
+            sum.iter_mut().zip(a.iter().zip(b)).for_each(|(s, (a, b))| *s += of(a - b) / pairs);
+        }
+        sum
+    };
+    Ok(a.iter_mut().map(|(site, a)| (*site, mean((a, &b[site])))).collect())
+}
+
+/// Each person's mean activations, roles weighing their shares.
+fn means<B: Backend>(
+    model: &impl HookedModel<B>,
+    respondents: &[Respondent],
+    shares: &[[f64; ROLES.len()]],
+) -> Result<BTreeMap<Site, Vec<Vec<f64>>>, AttribError> {
+    let mut means: BTreeMap<Site, Vec<Vec<f64>>> = BTreeMap::new();
+    for trees in prompt_batches(respondents)? {
+        let batch = token_batch(&trees)?;
+        let (rows, width) = (batch.rows(), batch.width());
+        let weigh = |tree: &AnswerTree<'_>, token: usize| {
+            let role = tree.sequence.roles().get(token).and_then(|own| ROLES.iter().position(|r| r == own));
+            let weight = role.map(|r| shares[tree.index][r] / counts(&respondents[tree.index])[r]);
+            weight.unwrap_or(0.0) as f32
+        };
+        let weights: Vec<f32> = trees.iter().flat_map(|t| (0..width).map(move |i| weigh(t, i))).collect();
+        let weights: Tensor<B, 3> = wide_from(TensorData::new(weights, [rows, 1, width]), &model.device());
+        let mut watch = Watch::new(sites(model), |site, value: Tensor<B, 3>| {
+            let channels = value.dims()[2];
+            let own = read(matmul(weights.clone(), wide(value.clone())), ValuesOf::Site(site));
+            let own = own.map_err(|_| ProbeError::NotFinite { site })?;
+            let rows = own.chunks_exact(channels).map(|row| row.iter().map(|x| f64::from(*x)).collect());
+            means.entry(site).or_default().extend(rows);
+            Ok(value)
+        });
+        model.hidden(&batch, &mut watch)?;
+        watch.finish()?;
+    }
+    Ok(means)
+}
+
+/// Adds `scale · Σ ∂(group's mean)/∂a_i` over the tokens of its prompts.
+fn add_slopes<B: AutodiffBackend>(
+    model: &impl HookedModel<B>,
+    arm: &Arm<'_>,
+    scale: f64,
+    temperature: f64,
+    sums: &mut PerNeuron,
+) -> Result<(), AttribError> {
+    for trees in batches(arm.respondents)? {
+        let batch = token_batch(&trees)?;
+        let worths = arm.worths(&trees, scale);
+        let tokens = batch.role_weights::<B::InnerBackend>(&ROLES, &model.device()).sum_dim(0);
+        for (site, (_, slope)) in slopes(model, &batch, &trees, &sites(model), &worths, temperature)? {
+            let [rows, width, count] = slope.dims();
+            let total = matmul(tokens.clone(), wide(slope).reshape([rows * width, count]));
+            let own = sums.entry(site).or_insert_with(|| vec![0.0; count]);
+            own.iter_mut().zip(read(total, ValuesOf::Site(site))?).for_each(|(sum, g)| *sum += f64::from(g));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+use bias_probe::HookedModel;
+use burn::tensor::backend::Backend;
+
+use crate::contrast::prompt_case::Contrast;
+use crate::error::AttribError;
+
+/// A method that says what in a model answers two groups differently.
+///
+/// Implement it for your own method: read the model through
+/// [`HookedModel`](bias_probe::HookedModel) (its weights, and an observer in its
+/// forward pass), and give back scores. Methods that score weights give
+/// `Vec<ParamScores>`, those that score heads or neurons
+/// [`UnitScores`](bias_core::UnitScores). Begin with [`Contrast::check`], and run
+/// `testing::check_attribution` on it (feature `testing`).
+pub trait Attribution<B: Backend, M: HookedModel<B>> {
+    /// What it finds out.
+    type Found;
+
+    /// A short name for tables and file names, such as `wanda`.
+    fn name(&self) -> &'static str;
+
+    /// Looks at how the model answers about both groups.
+    ///
+    /// # Errors
+    /// Nothing to compare, or a forward pass that fails.
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Self::Found, AttribError>;
+}

@@ -1,0 +1,73 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use bias_core::{Convention, Site};
+use bias_probe::HookedModel;
+use bias_probe::device::wide;
+use burn::tensor::backend::AutodiffBackend;
+
+use super::attribution::Attribution;
+use super::targets::{Targets, at_places};
+use crate::contrast::prompt_case::Contrast;
+use crate::engine::align::{Alignment, donors};
+use crate::engine::answer_tree::{batches, token_batch};
+use crate::engine::gap::Gap;
+use crate::engine::readback::read;
+use crate::engine::watch::{activations, slopes};
+use crate::error::{AttribError, ValuesOf};
+use crate::scores::place::PlaceScores;
+
+/// How far the gap would fall, to first order, if B's runs had A's activations at a
+/// place: `sign(G) · Σ_t (a_A − a_B) · ∂(E[v|B]/s)/∂a_B`, which is
+/// `−sign(G) · (a_A − a_B) · ∂G/∂a_B` (attribution patching; Nanda 2023, Syed et al.
+/// 2023, arXiv 2310.10348).
+///
+/// A's `k`-th prompt is run with the answers of B's `k`-th, so that both share all
+/// tokens but the name's. Tokens are compared one by one; where one name has more
+/// tokens than the other, means over the name are. One backward pass scores all
+/// places; [`ActivationPatching`](crate::methods::ActivationPatching) is exact and needs a
+/// forward pass for each. For patches the other way round, give it
+/// [`Contrast::swapped`]. Needs no gradients of weights.
+#[derive(Debug, Clone)]
+pub struct AttributionPatching {
+    targets: Targets,
+    temperature: f64,
+}
+
+at_places!(AttributionPatching);
+
+impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPatching {
+    type Found = PlaceScores;
+
+    fn name(&self) -> &'static str {
+        "attribution-patching"
+    }
+
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<PlaceScores, AttribError> {
+        contrast.check_pairs()?;
+        let gap = Gap::new(contrast)?;
+        let targets = self.targets.find(model.dims(), &model.sites())?;
+        let sites: BTreeSet<Site> = targets.iter().map(|t| t.site).collect();
+        let mut channels: BTreeMap<Site, Vec<f64>> = BTreeMap::new();
+        for trees in batches(gap.b.respondents)? {
+            let donors = donors(contrast, &trees)?;
+            let alignment = Alignment::<B::InnerBackend>::new(&donors, &trees, &model.device())?;
+            let mut theirs = activations(model, &token_batch(&donors)?, &sites)?;
+            let worths = gap.b.worths(&trees, gap.sign() / gap.spread);
+            let ours = slopes(model, &token_batch(&trees)?, &trees, &sites, &worths, self.temperature)?;
+            for (site, (own, slope)) in ours {
+                let Some(other) = theirs.remove(&site) else { continue };
+                let [rows, width, count] = own.dims();
+                let effect =
+                    (alignment.difference(other.inner(), own) * slope).reshape([rows * width, count]);
+                let sums = channels.entry(site).or_insert_with(|| vec![0.0; count]);
+                let effect = read(wide(effect).sum_dim(0), ValuesOf::Site(site))?;
+                sums.iter_mut().zip(effect).for_each(|(sum, e)| *sum += f64::from(e));
+            }
+        }
+        let scores = targets.into_iter().map(|target| {
+            let score = channels.get(&target.site).map_or(0.0, |own| target.sum(own));
+            (target.place, score as f32)
+        });
+        Ok(PlaceScores { convention: Convention::BiasCarried, scores: scores.collect() })
+    }
+}

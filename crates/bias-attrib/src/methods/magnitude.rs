@@ -1,0 +1,31 @@
+use bias_core::{Convention, ParamScores};
+use bias_probe::HookedModel;
+use burn::tensor::backend::Backend;
+
+use super::attribution::Attribution;
+use crate::contrast::prompt_case::Contrast;
+use crate::engine::readback::read;
+use crate::error::{AttribError, ValuesOf};
+
+/// `|W_ij|`: what a weight weighs, whoever is asked about (Han et al. 2015,
+/// arXiv 1506.02626). The null of methods that multiply by it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Magnitude;
+
+impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Magnitude {
+    type Found = Vec<ParamScores>;
+
+    fn name(&self) -> &'static str {
+        "magnitude"
+    }
+
+    fn attribute(&self, model: &M, _: &Contrast) -> Result<Vec<ParamScores>, AttribError> {
+        let scores = model.dims().projections().map(|(path, ..)| {
+            let weight = model.weight(&path)?;
+            let shape = weight.dims();
+            let values = read(weight.abs(), ValuesOf::Param(path.clone()))?;
+            Ok(ParamScores::new(path, shape, Convention::Importance, values)?)
+        });
+        scores.collect()
+    }
+}

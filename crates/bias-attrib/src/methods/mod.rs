@@ -1,0 +1,44 @@
+//! The trait of attribution methods, and a file for each method. The gap's pursuit has a room of
+//! its own.
+//!
+//! | file | what for |
+//! |---|---|
+//! | attribution | [`Attribution`]: the trait |
+//! | signed_gap | [`SignedGap`]: first-order share of the gap |
+//! | wanda | [`Wanda`] → [`GroupNorms`]: weight times norm of its input |
+//! | snip | [`Snip`]: weight times gradient of the answers' cross-entropy |
+//! | magnitude, random | [`Magnitude`], [`Random`]: the nulls |
+//! | act_svd | [`ActSvd`]: singular vectors of a matrix's output |
+//! | knockout | [`Knockout`]: the gap without a head, key/value group, neuron or site |
+//! | activation_patching | [`ActivationPatching`]: the gap with A's activation in B's runs |
+//! | attribution_patching | [`AttributionPatching`]: its first order, all at once |
+//! | activation_difference | [`ActivationDifference`], [`SignedActivationDifference`]: mean activation for A less that for B |
+//! | head_attention | [`HeadAttention`]: attention from the answer to the name |
+//! | targets | the places that knockout and patching look at |
+
+mod act_svd;
+mod activation_difference;
+mod activation_patching;
+pub(crate) mod attribution;
+mod attribution_patching;
+mod head_attention;
+mod knockout;
+mod magnitude;
+mod random;
+mod signed_gap;
+mod snip;
+mod targets;
+mod wanda;
+
+pub use self::act_svd::ActSvd;
+pub use self::activation_difference::{ActivationDifference, SignedActivationDifference};
+pub use self::activation_patching::ActivationPatching;
+pub use self::attribution::Attribution;
+pub use self::attribution_patching::AttributionPatching;
+pub use self::head_attention::HeadAttention;
+pub use self::knockout::Knockout;
+pub use self::magnitude::Magnitude;
+pub use self::random::Random;
+pub use self::signed_gap::SignedGap;
+pub use self::snip::Snip;
+pub use self::wanda::{GroupNorms, Wanda};

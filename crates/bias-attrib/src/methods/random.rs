@@ -1,0 +1,46 @@
+use bias_core::{Convention, ParamScores};
+use bias_probe::HookedModel;
+use burn::tensor::backend::Backend;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::attribution::Attribution;
+use crate::contrast::prompt_case::Contrast;
+use crate::error::AttribError;
+
+/// Uniform scores that know nothing: the null every method must beat.
+///
+/// To match another mask's count in every matrix, use
+/// [`Mask::matched_random`](bias_mask::Mask::matched_random).
+#[derive(Debug, Clone, Copy)]
+pub struct Random {
+    seed: u64,
+}
+
+impl Random {
+    /// One seed gives one set of scores.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+}
+
+impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Random {
+    type Found = Vec<ParamScores>;
+
+    fn name(&self) -> &'static str {
+        "random"
+    }
+
+    fn attribute(&self, model: &M, _: &Contrast) -> Result<Vec<ParamScores>, AttribError> {
+        let dims = model.dims();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let scores = dims.projections().map(|(path, _, projection)| {
+            let shape = dims.shape(projection);
+            // Above zero, so that any number of them may be selected.
+            let values = (0..shape[0] * shape[1]).map(|_| 1.0 - rng.random::<f32>()).collect();
+            Ok(ParamScores::new(path, shape, Convention::BiasCarried, values)?)
+        });
+        scores.collect()
+    }
+}

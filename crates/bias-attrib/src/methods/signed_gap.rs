@@ -1,0 +1,430 @@
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use bias_core::{Convention, ParamPath, ParamScores, Projection};
+use bias_probe::device::{Memory, wide};
+use bias_probe::gradients::Factors;
+use bias_probe::{DifferentiableModel, ProbeError};
+use burn::tensor::{
+    Tensor,
+    backend::{AutodiffBackend, Backend},
+};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
+
+use super::attribution::Attribution;
+use crate::contrast::prompt_case::Contrast;
+use crate::engine::answer_tree::AnswerTree;
+use crate::engine::gap::Gap;
+use crate::engine::likelihood::{branches, checked_temperature, weighted};
+use crate::engine::readback::{finite, read_any};
+use crate::engine::shared_prefix::{Room, Row, batches, token_batch};
+use crate::error::{AttribError, ValuesOf};
+
+/// How much of the gap between two groups' mean answers each weight carries, to first
+/// order: `sign(G) · W_ij · ∂G/∂W_ij`, the fall of `|G|` when the weight becomes 0.
+///
+/// `G = (E[v|A] − E[v|B]) / s` is the standardized difference of the *whole* number's
+/// expectation over the answers given, with the pooled standard deviation `s` held
+/// fixed. With `p` an answer's probability and `E` its person's mean,
+/// `∂E/∂W = Σ p (v − E) ∂log p/∂W` is summed over all answers, so the gradient has no
+/// sampling noise; answers that were not explored count as the mean.
+///
+/// Where sampling cuts the distribution off (top-k, top-p), the set of tokens kept is
+/// taken as given and their probabilities' common factor is not differentiated: an
+/// approximation.
+///
+/// Positive weights carry the gap, negative ones hold it down. Answers must come from
+/// the model as it is now, at the [temperature](Self::with_temperature) given.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedGap {
+    temperature: f64,
+    guard: f64,
+    threads: usize,
+}
+
+impl Default for SignedGap {
+    /// Temperature 1, no guard, one thread.
+    fn default() -> Self {
+        Self { temperature: 1.0, guard: 0.0, threads: 1 }
+    }
+}
+
+impl SignedGap {
+    /// The temperature the answers' probabilities were taken at.
+    ///
+    /// # Errors
+    /// [`AttribError::Temperature`] unless positive and finite.
+    pub fn with_temperature(self, temperature: f64) -> Result<Self, AttribError> {
+        Ok(Self { temperature: checked_temperature(temperature)?, ..self })
+    }
+
+    /// Discounts weights that move both groups' answers alike: `guard` times
+    /// `|W · ∂L/∂W|` is taken off the score, `L` the mean of both groups' standardized
+    /// expectations. Pruning such weights would spoil all answers.
+    #[must_use]
+    pub fn with_guard(self, guard: f64) -> Self {
+        Self { guard: guard.max(0.0), ..self }
+    }
+
+    /// So many batches side by side ([`factors_all`](DifferentiableModel::factors_all)), and so many
+    /// matrices scored. The scores do not depend on it.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads: threads.max(1), ..self }
+    }
+}
+
+impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for SignedGap {
+    type Found = Vec<ParamScores>;
+
+    fn name(&self) -> &'static str {
+        "signed-gap"
+    }
+
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Vec<ParamScores>, AttribError> {
+        self.sums(model, std::slice::from_ref(contrast))
+    }
+}
+
+/// A person's answers, and what their branches are worth.
+type Person<'a> = (AnswerTree<'a>, Vec<f64>);
+
+/// People who are asked together.
+struct Part {
+    rows: Vec<Row>,
+    worths: Vec<f64>,
+    /// 1 for group B, which counts against the level; with a guard only.
+    arm: usize,
+}
+
+impl Part {
+    fn all(people: &[Person<'_>], room: Room, arm: usize) -> impl Iterator<Item = Self> {
+        let trees: Vec<&AnswerTree<'_>> = people.iter().map(|(tree, _)| tree).collect();
+        batches(&trees, room).into_iter().map(move |rows| {
+            let members = rows.iter().flat_map(|row| &row.members);
+            let worths = members.flat_map(|i| people[*i].1.iter().copied()).collect();
+            Self { rows, worths, arm }
+        })
+    }
+}
+
+impl SignedGap {
+    /// Every matrix's scores, summed over all contrasts, in the order of the model's own matrices. With
+    /// a [guard](Self::with_guard), what moves the answers of all contrasts together is discounted.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn sums<B: AutodiffBackend, M: DifferentiableModel<B>>(
+        &self,
+        model: &M,
+        contrasts: &[Contrast],
+    ) -> Result<Vec<ParamScores>, AttribError> {
+        let mut found = BTreeMap::new();
+        self.score(model, contrasts, &mut |scores| {
+            found.insert(scores.path().clone(), scores);
+            Ok(())
+        })?;
+        Ok(model.dims().projections().filter_map(|(path, ..)| found.remove(&path)).collect())
+    }
+
+    /// Scores of all contrasts together, each matrix's handed out as soon as it is complete, in
+    /// the order that the model's [gradients](DifferentiableModel::factors_all) come in: with a
+    /// model that is left in its file, no more than a layer's are ever held. Contrasts
+    /// without a gap to differentiate are left out.
+    ///
+    /// # Errors
+    /// [`AttribError::NoSpread`] when that leaves none, a failed pass, and `take`'s own.
+    pub fn score<B: AutodiffBackend, M: DifferentiableModel<B>>(
+        &self,
+        model: &M,
+        contrasts: &[Contrast],
+        take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
+    ) -> Result<(), AttribError> {
+        let mut gaps = Vec::new();
+        for contrast in contrasts {
+            match Gap::new(contrast) {
+                Ok(gap) => gaps.push(gap),
+                // All answers alike, or no numbers: nothing to attribute there.
+                Err(AttribError::NoSpread | AttribError::NoValue { .. }) if contrasts.len() > 1 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if gaps.is_empty() {
+            return Err(AttribError::NoSpread);
+        }
+        let dims = *model.dims();
+        let [a, b] = people(&gaps)?;
+        let room = Room::of(&dims, model.is_causal());
+        let parts: Vec<Part> = match self.guard > 0.0 {
+            true => Part::all(&a, room, 0).chain(Part::all(&b, room, 1)).collect(),
+            false => Part::all(&a.into_iter().chain(b).collect::<Vec<_>>(), room, 0).collect(),
+        };
+        if parts.is_empty() {
+            // Everybody has one possible answer: to first order, no weight carries the gap.
+            for (path, _, projection) in dims.projections() {
+                let shape = dims.shape(projection);
+                let nothing = vec![0.0; shape[0] * shape[1]];
+                take(ParamScores::new(path, shape, Convention::BiasCarried, nothing)?)?;
+            }
+            return Ok(());
+        }
+        let together = parts.iter().map(|part| token_batch(&part.rows)).collect::<Result<Vec<_>, _>>()?;
+        let loss = |model: &M, i: usize, hidden| {
+            let Part { rows, worths, .. } = &parts[i];
+            let own = rows.iter().map(|row| &*row.branches);
+            Ok(weighted(branches(model, hidden, own, self.temperature)?, worths))
+        };
+        let at_once = self.threads.min(dims.block_projections().count());
+        let mut work = Work { open: HashMap::new(), waiting: Vec::new() };
+        let mut failed = None;
+        let mut add = |first: usize, path: &ParamPath, factors: Vec<Factors<B::InnerBackend>>| {
+            let end = first + factors.len();
+            let weight = if end == parts.len() { Some(wide(model.weight(path)?.inner())) } else { None };
+            let arms = parts[first..end].iter().map(|part| part.arm).collect();
+            work.waiting.push(Wave { path: path.clone(), factors, arms, weight });
+            // Never beyond a block: of a streamed model the next is then read.
+            let ends = path.projection().is_none_or(|(_, projection)| projection == Projection::Down);
+            let full = work.waiting.len() >= at_once || work.weights() >= WEIGHTS_AT_ONCE || ends;
+            let done = if full { work.done(self.guard, take) } else { Ok(()) };
+            done.map_err(|error| match error {
+                AttribError::Probe(error) => error,
+                error => {
+                    failed = Some(error);
+                    ProbeError::NoGradient { path: path.clone() }
+                }
+            })
+        };
+        let done = model.factors_all(&together, self.threads, &loss, &mut add);
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        done?;
+        work.done(self.guard, take)
+    }
+}
+
+/// No more matrices are scored side by side than have so many weights together.
+const WEIGHTS_AT_ONCE: usize = 100_000_000;
+
+/// What some parts say of a matrix.
+struct Wave<B: Backend> {
+    path: ParamPath,
+    /// Of each part, and the arm that it counts with.
+    factors: Vec<Factors<B>>,
+    arms: Vec<usize>,
+    /// With the last parts.
+    weight: Option<Tensor<B, 2>>,
+}
+
+/// A matrix's gradient, `[out, in]`, as far as it is known: of both arms, or with no guard all in the first.
+type Sums<B> = [Option<Tensor<B, 2>>; 2];
+
+/// What became of a wave.
+enum Added<B: Backend> {
+    Open(ParamPath, Sums<B>),
+    Complete(ParamScores),
+}
+
+/// Matrices on their way to scores, several side by side.
+struct Work<B: Backend> {
+    open: HashMap<ParamPath, Sums<B>>,
+    waiting: Vec<Wave<B>>,
+}
+
+impl<B: Backend> Work<B> {
+    /// Of the matrices that wait.
+    fn weights(&self) -> usize {
+        let weights = |wave: &Wave<B>| {
+            let first = wave.factors.first();
+            first.map_or(0, |own| own.inputs.dims()[1] * own.slopes.dims()[1])
+        };
+        self.waiting.iter().map(weights).sum()
+    }
+
+    /// Does what waits.
+    fn done(
+        &mut self,
+        guard: f64,
+        take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
+    ) -> Result<(), AttribError> {
+        let with_sums = |wave: Wave<B>| (self.open.remove(&wave.path).unwrap_or_default(), wave);
+        let waves: Vec<_> = self.waiting.drain(..).map(with_sums).collect();
+        let added = waves.into_par_iter().map(|(sums, wave)| wave.added(sums, guard));
+        for added in added.collect::<Result<Vec<_>, AttribError>>()? {
+            match added {
+                Added::Open(path, sums) => drop(self.open.insert(path, sums)),
+                Added::Complete(scores) => take(scores)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<B: Backend> Wave<B> {
+    /// Adds it to what is known; and with the last parts, scores the matrix.
+    fn added(self, sums: Sums<B>, guard: f64) -> Result<Added<B>, AttribError> {
+        let mut own = [Vec::new(), Vec::new()];
+        self.factors.into_iter().zip(self.arms).for_each(|(factors, arm)| own[arm].push(factors));
+        // One product for all.
+        let arms = sums.into_iter().zip(own).map(|(sum, own)| Arm { sum, factors: Factors::together(own) });
+        let Some(weight) = self.weight else {
+            let mut arms = arms.map(Arm::gradient);
+            return Ok(Added::Open(self.path, [arms.next().flatten(), arms.next().flatten()]));
+        };
+        let (shape, what) = (weight.dims(), ValuesOf::Param(self.path.clone()));
+        let arms: Vec<_> = arms.collect();
+        let scores = if Memory::of::<B>(&weight.device()).is_own() {
+            let mut scores = read_any(weight, &what)?;
+            score_in_place(&mut scores, shape, &arms, guard, &what)?;
+            scores
+        } else {
+            read_any(scores_on_device(weight, arms, guard), &what)?
+        };
+        // What is not a number, of weights or gradients, has made its score none.
+        if !finite(&scores) {
+            return Err(AttribError::NotFinite { what });
+        }
+        Ok(Added::Complete(ParamScores::new(self.path, shape, Convention::BiasCarried, scores)?))
+    }
+}
+
+/// A gradient: what is known of it, and what is to be added.
+struct Arm<B: Backend> {
+    sum: Option<Tensor<B, 2>>,
+    factors: Option<Factors<B>>,
+}
+
+impl<B: Backend> Arm<B> {
+    fn gradient(self) -> Option<Tensor<B, 2>> {
+        plus(self.sum, self.factors.map(Factors::gradient))
+    }
+
+    fn of_rows(&self, rows: Range<usize>) -> Option<Tensor<B, 2>> {
+        let sum = self.sum.as_ref().map(|sum| sum.clone().narrow(0, rows.start, rows.len()));
+        Self { sum, factors: self.factors.as_ref().map(|factors| factors.of_rows(rows)) }.gradient()
+    }
+}
+
+/// A matrix's scores, made where it is: only they are read back.
+fn scores_on_device<B: Backend>(weight: Tensor<B, 2>, arms: Vec<Arm<B>>, guard: f64) -> Tensor<B, 2> {
+    let mut arms = arms.into_iter().map(Arm::gradient);
+    let [a, b] = [arms.next().flatten(), arms.next().flatten()];
+    let level = level(&a, &b, guard).map(|level| (level * weight.clone()).abs() * (guard / 2.0));
+    let carried = match plus(a, b) {
+        Some(gap) => gap * weight,
+        None => weight.zeros_like(),
+    };
+    match level {
+        Some(level) => carried - level,
+        None => carried,
+    }
+}
+
+/// How both groups' answers move together, with a guard.
+fn level<B: Backend>(a: &Option<Tensor<B, 2>>, b: &Option<Tensor<B, 2>>, guard: f64) -> Option<Tensor<B, 2>> {
+    if guard > 0.0 { plus(a.clone(), b.clone().map(Tensor::neg)) } else { None }
+}
+
+/// Weights whose gradients are made at a time: few enough to be used before they have left the cache, and
+/// enough for a product.
+const PIECE: usize = 1 << 22;
+
+/// Of these, weights that one thread looks at.
+const SIDE_BY_SIDE: usize = 1 << 16;
+
+/// The same of weights in this process's memory, where they lie: no second matrix is held.
+fn score_in_place<B: Backend>(
+    weights: &mut [f32],
+    [rows, columns]: [usize; 2],
+    arms: &[Arm<B>],
+    guard: f64,
+    what: &ValuesOf,
+) -> Result<(), AttribError> {
+    let at_once = (PIECE / columns.max(1)).max(64);
+    for first in (0..rows).step_by(at_once) {
+        let some = first..rows.min(first + at_once);
+        let mut all = arms.iter().map(|arm| arm.of_rows(some.clone()));
+        let [a, b] = [all.next().flatten(), all.next().flatten()];
+        let level = level(&a, &b, guard);
+        let own = &mut weights[some.start * columns..some.end * columns];
+        let Some(gap) = plus(a, b) else {
+            own.fill(0.0);
+            continue;
+        };
+        let (gap, guard) = (read_any(gap, what)?, guard as f32 / 2.0);
+        let own = own.par_chunks_mut(SIDE_BY_SIDE).zip(gap.par_chunks(SIDE_BY_SIDE));
+        match level {
+            None => own.for_each(|(own, gap)| own.iter_mut().zip(gap).for_each(|(own, gap)| *own *= gap)),
+            Some(level) => {
+                let level = read_any(level, what)?;
+                own.zip(level.par_chunks(SIDE_BY_SIDE)).for_each(|((own, gap), level)| {
+                    for ((own, gap), level) in own.iter_mut().zip(gap).zip(level) {
+                        *own = gap * *own - (level * *own).abs() * guard;
+                    }
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plus<B: Backend>(a: Option<Tensor<B, 2>>, b: Option<Tensor<B, 2>>) -> Option<Tensor<B, 2>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Each group's people with something to differentiate.
+fn people<'a>(gaps: &[Gap<'a>]) -> Result<[Vec<Person<'a>>; 2], AttribError> {
+    let mut both = [Vec::new(), Vec::new()];
+    for gap in gaps {
+        for ((arm, sign), people) in [(&gap.a, 1.0), (&gap.b, -1.0)].into_iter().zip(&mut both) {
+            let scale = sign * gap.sign() / gap.spread;
+            for (index, asked) in arm.respondents.iter().enumerate() {
+                let tree = AnswerTree::new(index, &asked.prompt, &asked.answers, asked.scale)?;
+                let worths = arm.worths(std::slice::from_ref(&tree), scale);
+                // People with one possible answer have nothing to differentiate.
+                if worths.iter().any(|worth| *worth != 0.0) {
+                    people.push((tree, worths));
+                }
+            }
+        }
+    }
+    Ok(both)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    /// More rows than are looked at together.
+    #[test]
+    fn a_large_matrix_is_scored_as_it_would_be_at_once() {
+        let shape = [150, 1 << 16];
+        let random = |shape: [usize; 2]| {
+            Tensor::<Flex, 2>::random(shape, Distribution::Uniform(-1.0, 1.0), &Default::default())
+        };
+        let factors = || Factors { inputs: random([3, shape[1]]), slopes: random([3, shape[0]]) };
+        let (weight, sum, [a, b]) = (random(shape), random(shape), [factors(), factors()]);
+        let arms = || {
+            let first = Arm { sum: Some(sum.clone()), factors: Some(a.clone()) };
+            vec![first, Arm { sum: None, factors: Some(b.clone()) }]
+        };
+        let what = ValuesOf::Answers;
+        for guard in [0.0, 0.5] {
+            let expected = read_any(scores_on_device(weight.clone(), arms(), guard), &what).unwrap();
+            let mut found = read_any(weight.clone(), &what).unwrap();
+            score_in_place(&mut found, shape, &arms(), guard, &what).unwrap();
+            let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-5, "guard {guard}: off by {worst}");
+        }
+        let mut nothing = vec![1.0; 6];
+        score_in_place::<Flex>(&mut nothing, [2, 3], &[], 0.0, &what).unwrap();
+        assert_eq!(nothing, [0.0; 6]);
+    }
+}

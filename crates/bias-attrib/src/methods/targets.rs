@@ -1,0 +1,119 @@
+use std::ops::Range;
+
+use bias_core::model::{HeadId, KvGroupId, NeuronId};
+use bias_core::{BlockSite, CoreError, ModelDims, Site, Unit, UnitKind};
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::error::AttribError;
+use crate::scores::place::Place;
+
+/// The places a method is to look at.
+#[derive(Debug, Clone)]
+pub(super) enum Targets {
+    Every(UnitKind),
+    These(Vec<Place>),
+}
+
+impl Targets {
+    /// Finds them in a model that reaches these sites.
+    pub(super) fn find(&self, dims: &ModelDims, reached: &[Site]) -> Result<Vec<Target>, AttribError> {
+        let each = |count: usize, unit: fn(usize, usize) -> Unit| -> Vec<Place> {
+            (0..dims.layers).flat_map(|l| (0..count).map(move |i| unit(l, i).into())).collect()
+        };
+        let places = match self {
+            Self::Every(UnitKind::Head) => each(dims.heads, |l, i| Unit::Head(HeadId::new(l, i))),
+            Self::Every(UnitKind::KvGroup) => each(dims.kv_heads, |l, i| Unit::KvGroup(KvGroupId::new(l, i))),
+            Self::Every(UnitKind::Neuron) => each(dims.d_mlp, |l, i| Unit::Neuron(NeuronId::new(l, i))),
+            Self::Every(kind) => return Err(AttribError::NotAPlace { place: format!("a {kind}") }),
+            Self::These(places) => places.clone(),
+        };
+        places.into_iter().map(|place| Target::new(place, dims, reached)).collect()
+    }
+}
+
+/// A place, and the channels it takes of its site; all where `None`.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub place: Place,
+    pub site: Site,
+    channels: Option<Range<usize>>,
+}
+
+impl Target {
+    fn new(place: Place, dims: &ModelDims, reached: &[Site]) -> Result<Self, AttribError> {
+        let refused = || AttribError::NotAPlace { place: place.to_string() };
+        let (site, channels) = match &place {
+            Place::Site(site) => (*site, None),
+            Place::Unit(Unit::Head(id)) => {
+                (Site::Block(id.layer, BlockSite::HeadOutput), Some(dims.head_columns(*id)?))
+            }
+            Place::Unit(Unit::KvGroup(id)) => {
+                let heads: Vec<usize> = dims.group_heads(*id)?.map(|h| h.head * dims.d_head).collect();
+                let (first, last) = heads.first().zip(heads.last()).ok_or_else(refused)?;
+                (Site::Block(id.layer, BlockSite::HeadOutput), Some(*first..last + dims.d_head))
+            }
+            Place::Unit(Unit::Neuron(id)) => {
+                for (what, index, count) in
+                    [("layer", id.layer, dims.layers), ("neuron", id.neuron, dims.d_mlp)]
+                {
+                    if index >= count {
+                        return Err(CoreError::OutOfRange { what, index, count }.into());
+                    }
+                }
+                (Site::Block(id.layer, BlockSite::MlpHidden), Some(id.neuron..id.neuron + 1))
+            }
+            Place::Unit(Unit::Weight(..) | Unit::Layer(_)) => return Err(refused()),
+        };
+        if site.is_attention() || site == Site::Logits || !reached.contains(&site) {
+            return Err(refused());
+        }
+        Ok(Self { place, site, channels })
+    }
+
+    /// `value`, with its own channels taken from `other`.
+    pub(super) fn replaced<B: Backend>(&self, value: Tensor<B, 3>, other: Tensor<B, 3>) -> Tensor<B, 3> {
+        let Some(channels) = self.channels.clone() else { return other };
+        let [rows, width, _] = value.dims();
+        let part = other.slice([0..rows, 0..width, channels.clone()]);
+        value.slice_assign([0..rows, 0..width, channels], part)
+    }
+
+    /// The sum over its own channels.
+    pub(super) fn sum(&self, channels: &[f64]) -> f64 {
+        let own = self.channels.clone().unwrap_or(0..channels.len());
+        channels.get(own).unwrap_or_default().iter().sum()
+    }
+}
+
+/// The constructors of methods that look at places under an intervention: fields
+/// `targets` and `temperature`.
+macro_rules! at_places {
+    ($method:ident) => {
+        impl $method {
+            /// At each unit of a kind, at temperature 1.
+            #[must_use]
+            pub fn every(kind: bias_core::UnitKind) -> Self {
+                Self { targets: $crate::methods::targets::Targets::Every(kind), temperature: 1.0 }
+            }
+
+            /// At each of these, at temperature 1.
+            #[must_use]
+            pub fn of<P: Into<$crate::scores::place::Place>>(places: impl IntoIterator<Item = P>) -> Self {
+                let places = places.into_iter().map(Into::into).collect();
+                Self { targets: $crate::methods::targets::Targets::These(places), temperature: 1.0 }
+            }
+
+            /// The temperature the answers' probabilities were taken at.
+            ///
+            /// # Errors
+            /// [`AttribError::Temperature`]($crate::AttribError::Temperature) unless positive and finite.
+            pub fn with_temperature(self, temperature: f64) -> Result<Self, $crate::error::AttribError> {
+                Ok(Self {
+                    temperature: $crate::engine::likelihood::checked_temperature(temperature)?,
+                    ..self
+                })
+            }
+        }
+    };
+}
+pub(super) use at_places;

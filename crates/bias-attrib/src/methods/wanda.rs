@@ -1,0 +1,191 @@
+use std::path::Path;
+
+use bias_core::{Convention, ModelDims, ParamPath, ParamScores};
+use bias_mask::Mask;
+use bias_mask::select::{top_difference_on_device, top_difference_scaled};
+use bias_probe::stats::ChannelStats;
+use bias_probe::{HookedModel, ProbeError, StatsCollector};
+use burn::tensor::backend::Backend;
+
+use super::attribution::Attribution;
+use crate::contrast::prompt_case::Contrast;
+use crate::engine::answer_tree::{batches, token_batch};
+use crate::engine::readback::read;
+use crate::error::{AttribError, ValuesOf};
+use crate::io::provenance::Provenance;
+use crate::scores::set_difference::Direction;
+
+/// Importance of each weight to each group: `|W_ij| · sqrt((1/N) Σ_n Σ_t x_j²)`
+/// (Sun et al. 2023, arXiv 2306.11695), `x` the dense model's own input to that matrix
+/// over the tokens of prompt and answer, `N` sequences.
+///
+/// With several answers to a prompt, each token counts by the probability of the
+/// answers through it: the expectation of the sum over sampled answers, without
+/// sampling.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanda;
+
+/// What Wanda measured: channel norms for both groups. Scores are weights times
+/// these and are made matrix by matrix when asked for, never stored as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupNorms {
+    stats: ChannelStats,
+}
+
+impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
+    type Found = GroupNorms;
+
+    fn name(&self) -> &'static str {
+        "wanda"
+    }
+
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<GroupNorms, AttribError> {
+        contrast.check()?;
+        let sites = model.dims().projections().map(|(_, layer, p)| p.input_site(layer));
+        let mut stats = StatsCollector::new(sites, ["a", "b"]);
+        for (group, respondents) in [&contrast.a, &contrast.b].into_iter().enumerate() {
+            stats.all(group)?;
+            let trees = batches(respondents)?;
+            let together = trees.iter().map(|trees| token_batch(trees)).collect::<Result<Vec<_>, _>>()?;
+            model.observe_all(&together, &mut stats)?;
+        }
+        Ok(GroupNorms { stats: stats.finish()? })
+    }
+}
+
+impl GroupNorms {
+    /// The sums over tokens that the norms are made of, group 0 being A and 1 being B.
+    #[must_use]
+    pub fn stats(&self) -> &ChannelStats {
+        &self.stats
+    }
+
+    /// A's norm and B's of each of a matrix's inputs.
+    fn norms(&self, path: &ParamPath) -> Result<[Vec<f64>; 2], AttribError> {
+        let missing = || ProbeError::NoSuchParam { path: path.clone() };
+        let (layer, projection) = path.projection().ok_or_else(missing)?;
+        let norms = |group: usize| {
+            let own = self.stats.of(projection.input_site(layer), group).ok_or_else(missing)?;
+            let n = self.stats.sequences().get(group).copied().unwrap_or(1).max(1) as f64;
+            Ok::<_, AttribError>(own.squares().iter().map(|sum| (sum / n).sqrt()).collect())
+        };
+        Ok([norms(0)?, norms(1)?])
+    }
+
+    /// The importance of one matrix's weights to A and to B.
+    ///
+    /// # Errors
+    /// A matrix that the model or the statistics do not have.
+    pub fn scores<B: Backend>(
+        &self,
+        model: &impl HookedModel<B>,
+        path: &ParamPath,
+    ) -> Result<[ParamScores; 2], AttribError> {
+        let weight = model.weight(path)?;
+        let shape = weight.dims();
+        let weights = read(weight, ValuesOf::Param(path.clone()))?;
+        let score = |norms: Vec<f64>| {
+            let rows = weights.chunks_exact(shape[1]);
+            let values = rows
+                .flat_map(|row| row.iter().zip(&norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32));
+            ParamScores::new(path.clone(), shape, Convention::Importance, values.collect())
+        };
+        let [a, b] = self.norms(path)?;
+        Ok([score(a)?, score(b)?])
+    }
+
+    /// The paper's mask: per matrix, the top `fraction` of one group less the other's
+    /// (arXiv 2502.07771; 0.15 there). One matrix is in memory at a time, and no scores.
+    ///
+    /// # Errors
+    /// As [`top_difference_scaled`].
+    pub fn difference<B: Backend>(
+        &self,
+        model: &impl HookedModel<B>,
+        fraction: f64,
+        direction: Direction,
+    ) -> Result<Mask, AttribError> {
+        let mut mask = Mask::default();
+        for (path, ..) in model.dims().projections() {
+            let weight = model.weight(&path)?;
+            let shape = weight.dims();
+            let weights = read(weight, ValuesOf::Param(path.clone()))?;
+            let [a, b] = self.norms(&path)?;
+            let (taken, spared) = direction.order(a.as_slice(), b.as_slice());
+            let bits = top_difference_scaled(&path, &weights, shape, [taken, spared], fraction)?;
+            mask.insert(path, bits)?;
+        }
+        Ok(mask)
+    }
+
+    /// The same, made where the weights are, without bringing them to the host: for a GPU.
+    /// Scores are made in f32, so those that are nearly equal may be chosen otherwise.
+    ///
+    /// # Errors
+    /// As [`top_difference_on_device`].
+    pub fn difference_on_device<B: Backend>(
+        &self,
+        model: &impl HookedModel<B>,
+        fraction: f64,
+        direction: Direction,
+    ) -> Result<Mask, AttribError> {
+        let mut mask = Mask::default();
+        for (path, ..) in model.dims().projections() {
+            let [a, b] = self.norms(&path)?;
+            let (taken, spared) = direction.order(a.as_slice(), b.as_slice());
+            let bits = top_difference_on_device(&path, model.weight(&path)?, [taken, spared], fraction)?;
+            mask.insert(path, bits)?;
+        }
+        Ok(mask)
+    }
+
+    /// Adds what was measured on other prompts.
+    ///
+    /// # Errors
+    /// Statistics of another model.
+    pub fn merge(self, other: &Self) -> Result<Self, AttribError> {
+        Ok(Self { stats: self.stats.merge(&other.stats)? })
+    }
+
+    /// Writes the statistics as [`ChannelStats::save`] does, a few megabytes for a large
+    /// model, with the provenance as JSON among their notes.
+    ///
+    /// # Errors
+    /// [`ProbeError::Write`].
+    pub fn save(&self, path: &Path, provenance: &Provenance) -> Result<(), AttribError> {
+        let json = serde_json::to_string(provenance)
+            .map_err(|e| AttribError::Io { path: path.into(), source: e.into() })?;
+        Ok(self.stats.clone().with_note("provenance", json).save(path)?)
+    }
+
+    /// Reads them back, if they are a model's with these sizes and this fingerprint.
+    ///
+    /// # Errors
+    /// [`ProbeError::NotStatistics`]; [`AttribError::NotScores`] for statistics that are not
+    /// those of Wanda; [`AttribError::OtherModel`]; [`AttribError::Shape`].
+    pub fn load(
+        path: &Path,
+        dims: &ModelDims,
+        fingerprint: Option<&str>,
+    ) -> Result<(Self, Provenance), AttribError> {
+        let bad = |reason: String| AttribError::NotScores { path: path.into(), reason };
+        let stats = ChannelStats::load(path)?;
+        let note =
+            stats.notes().get("provenance").ok_or_else(|| bad("it has no `provenance` note".into()))?;
+        let provenance: Provenance = serde_json::from_str(note).map_err(|e| bad(e.to_string()))?;
+        provenance.check(fingerprint)?;
+        if stats.groups() != ["a", "b"] {
+            return Err(bad(format!("its groups are {:?}, not a and b", stats.groups())));
+        }
+        let own = Self { stats };
+        for (matrix, _, projection) in dims.projections() {
+            let absent = |_| bad(format!("it has no statistics of the input of {matrix}"));
+            let (found, expected) = (own.norms(&matrix).map_err(absent)?[0].len(), dims.shape(projection)[1]);
+            if found != expected {
+                let (expected, found) = (vec![expected], vec![found]);
+                return Err(AttribError::Shape { what: format!("the input of {matrix}"), expected, found });
+            }
+        }
+        Ok((own, provenance))
+    }
+}

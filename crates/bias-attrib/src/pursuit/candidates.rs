@@ -1,0 +1,326 @@
+//! What can be pruned, by how much each piece moves what is watched, and which of them close what is
+//! missing together.
+
+use bias_core::model::{HeadId, KvGroupId, NeuronId};
+use bias_core::{ModelDims, ParamPath, Projection, Unit, UnitKind};
+use bias_mask::{HeadAblation, unit_mask};
+
+use crate::error::AttribError;
+
+/// All units of a kind.
+pub(crate) struct Pieces {
+    dims: ModelDims,
+    kind: UnitKind,
+    /// The first weight of each matrix in the order of effects.
+    starts: Vec<(usize, ParamPath)>,
+    /// From which row on only what is below 0 is missing.
+    one_sided: usize,
+}
+
+/// Calls for every number watched, in order, with by how much each piece moves it.
+pub(crate) type EachRow<'a> =
+    dyn FnMut(&mut (dyn FnMut(usize, &[f32]) + Send)) -> Result<(), AttribError> + 'a;
+
+/// Candidates per piece that may be chosen, and how many there are at least and at most.
+const CANDIDATES: usize = 8;
+const LEAST_CANDIDATES: usize = 1 << 12;
+const MOST_CANDIDATES: usize = 1 << 17;
+
+impl Pieces {
+    /// From which number watched on only what is below 0 is missing: `one_sided`.
+    pub(crate) fn new(dims: &ModelDims, kind: UnitKind, one_sided: usize) -> Self {
+        let starts = dims.projections().scan(0, |at, (path, _, projection)| {
+            let [out, inner] = dims.shape(projection);
+            let start = *at;
+            *at += out * inner;
+            Some((start, path))
+        });
+        Self { dims: *dims, kind, starts: starts.collect(), one_sided }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        let dims = &self.dims;
+        match self.kind {
+            UnitKind::Weight => dims.prunable_weights(),
+            UnitKind::Neuron => dims.layers * dims.d_mlp,
+            UnitKind::Head => dims.layers * dims.heads,
+            UnitKind::KvGroup => dims.layers * dims.kv_heads,
+            UnitKind::Layer => dims.layers,
+        }
+    }
+
+    /// Matching pursuit (Mallat & Zhang 1993): one piece after another, each the one that brings `missing`
+    /// closest to 0 given those before it, until its norm is down to `goal` times what it was, nothing helps
+    /// any more, or `limit` are chosen. Looked at are those that help most by themselves, so that rows
+    /// are gone through twice and need not be held.
+    pub(crate) fn pursue(
+        &self,
+        mut missing: Vec<f32>,
+        each_row: &mut EachRow<'_>,
+        goal: f64,
+        limit: usize,
+    ) -> Result<Vec<Unit>, AttribError> {
+        let candidates = self.candidates(&missing, each_row, limit)?;
+        let rows = missing.len();
+        let mut table = vec![0f32; candidates.len() * rows];
+        each_row(&mut |r, moves| {
+            for (own, &j) in table.chunks_exact_mut(rows).zip(&candidates) {
+                own[r] = moves[j];
+            }
+        })?;
+        let goal = goal * self.norm(&missing);
+        let mut taken = vec![false; candidates.len()];
+        let mut chosen = Vec::new();
+        while chosen.len() < limit && self.norm(&missing) > goal {
+            let open = table.chunks_exact(rows).enumerate().filter(|(i, _)| !taken[*i]);
+            let best = open
+                .map(|(i, moves)| (i, self.gain(moves, &missing)))
+                .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+            let Some((at, _)) = best.filter(|(_, gain)| *gain > 0.0) else { break };
+            taken[at] = true;
+            let moves = &table[at * rows..][..rows];
+            missing.iter_mut().zip(moves).for_each(|(missing, moved)| *missing -= moved);
+            chosen.push(self.unit(candidates[at]));
+        }
+        Ok(chosen)
+    }
+
+    /// Those that help most by themselves, in order of their index.
+    fn candidates(
+        &self,
+        missing: &[f32],
+        each_row: &mut EachRow<'_>,
+        limit: usize,
+    ) -> Result<Vec<usize>, AttribError> {
+        let most = limit.saturating_mul(CANDIDATES).clamp(LEAST_CANDIDATES, MOST_CANDIDATES);
+        let mut gains = vec![0f32; self.count()];
+        each_row(&mut |r, moves| {
+            let missing = missing[r];
+            for (sum, moved) in gains.iter_mut().zip(moves) {
+                *sum += self.cost(r, missing) - self.cost(r, missing - moved);
+            }
+        })?;
+        Ok(highest(&gains, most))
+    }
+
+    /// What a row that misses this much counts.
+    fn cost(&self, row: usize, missing: f32) -> f32 {
+        let missing = if row < self.one_sided { missing } else { missing.min(0.0) };
+        missing * missing
+    }
+
+    /// By how much a move lowers what is missing.
+    fn gain(&self, moves: &[f32], missing: &[f32]) -> f32 {
+        let of = |(r, (moved, missing)): (usize, (&f32, &f32))| {
+            self.cost(r, *missing) - self.cost(r, missing - moved)
+        };
+        moves.iter().zip(missing).enumerate().map(of).sum()
+    }
+
+    fn norm(&self, missing: &[f32]) -> f64 {
+        missing.iter().enumerate().map(|(r, v)| f64::from(self.cost(r, *v))).sum::<f64>().sqrt()
+    }
+
+    /// The weights that one of them is.
+    pub(crate) fn weights_each(&self) -> Result<usize, AttribError> {
+        Ok(unit_mask(&self.dims, &[self.unit(0)], HeadAblation::ZeroOutput)?.count().max(1))
+    }
+
+    fn unit(&self, index: usize) -> Unit {
+        let (dims, within) = (&self.dims, |each: usize| (index / each, index % each));
+        match self.kind {
+            UnitKind::Weight => {
+                let at = self.starts.partition_point(|(start, _)| *start <= index) - 1;
+                let (start, path) = &self.starts[at];
+                Unit::Weight(path.clone(), index - start)
+            }
+            UnitKind::Neuron => Unit::Neuron({
+                let (layer, neuron) = within(dims.d_mlp);
+                NeuronId::new(layer, neuron)
+            }),
+            UnitKind::Head => Unit::Head({
+                let (layer, head) = within(dims.heads);
+                HeadId::new(layer, head)
+            }),
+            UnitKind::KvGroup => Unit::KvGroup({
+                let (layer, group) = within(dims.kv_heads);
+                KvGroupId::new(layer, group)
+            }),
+            UnitKind::Layer => Unit::Layer(index),
+        }
+    }
+
+    /// What whole units do to first order: the sum over the weights that read what they write, so that nothing
+    /// counts twice.
+    pub(crate) fn of_units(&self, effect: Vec<f32>) -> Vec<f32> {
+        let dims = &self.dims;
+        let heads = dims.heads * dims.d_head;
+        let of = |layer, projection, each| self.columns(&effect, layer, projection, each);
+        let layers = 0..dims.layers;
+        match self.kind {
+            UnitKind::Weight => effect,
+            UnitKind::Neuron => layers.flat_map(|layer| of(layer, Projection::Down, 1)).collect(),
+            UnitKind::Head => layers.flat_map(|layer| of(layer, Projection::O, dims.d_head)).collect(),
+            UnitKind::KvGroup => {
+                layers.flat_map(|layer| of(layer, Projection::O, heads / dims.kv_heads)).collect()
+            }
+            UnitKind::Layer => layers
+                .map(|layer| {
+                    let both = [of(layer, Projection::O, heads), of(layer, Projection::Down, dims.d_mlp)];
+                    both.iter().flatten().sum()
+                })
+                .collect(),
+        }
+    }
+
+    /// Sums over every `each` columns of a matrix.
+    fn columns(&self, effect: &[f32], layer: usize, projection: Projection, each: usize) -> Vec<f32> {
+        let [out, inner] = self.dims.shape(projection);
+        let mut sums = vec![0f64; inner / each];
+        let path = ParamPath::of(layer, projection);
+        if let Some((start, _)) = self.starts.iter().find(|(_, own)| *own == path) {
+            for row in effect[*start..start + out * inner].chunks_exact(inner) {
+                for (sum, part) in sums.iter_mut().zip(row.chunks_exact(each)) {
+                    *sum += part.iter().map(|v| f64::from(*v)).sum::<f64>();
+                }
+            }
+        }
+        sums.into_iter().map(|v| v as f32).collect()
+    }
+}
+
+/// Of what is above zero the `most` highest, in order of their index; of equal ones the earlier.
+fn highest(gains: &[f32], most: usize) -> Vec<usize> {
+    let rank = |a: &usize, b: &usize| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b));
+    let (mut kept, mut floor) = (Vec::with_capacity((2 * most).min(gains.len())), 0.0);
+    for (at, _) in gains.iter().enumerate().filter(|(_, gain)| **gain > 0.0) {
+        if gains[at] <= floor {
+            continue;
+        }
+        kept.push(at);
+        if kept.len() == 2 * most {
+            kept.select_nth_unstable_by(most - 1, rank);
+            kept.truncate(most);
+            floor = gains[kept[most - 1]];
+        }
+    }
+    if kept.len() > most {
+        kept.select_nth_unstable_by(most - 1, rank);
+        kept.truncate(most);
+    }
+    kept.sort_unstable();
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_are_those_of_a_sorted_list() {
+        let random = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as f32 - 100.0;
+        for (count, most) in [(0, 3), (2, 3), (6, 3), (7, 3), (1000, 64), (1000, 1000), (40, 1)] {
+            let gains: Vec<f32> = (0..count).map(random).collect();
+            let mut expected: Vec<usize> = (0..gains.len()).filter(|j| gains[*j] > 0.0).collect();
+            expected.sort_by(|a, b| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b)));
+            expected.truncate(most);
+            expected.sort_unstable();
+            assert_eq!(highest(&gains, most), expected, "{most} of {count}");
+        }
+        assert!(highest(&[f32::NAN, -1.0, 0.0], 2).is_empty());
+    }
+
+    const DIMS: ModelDims = ModelDims {
+        layers: 1,
+        d_model: 2,
+        heads: 2,
+        kv_heads: 1,
+        d_head: 1,
+        d_mlp: 2,
+        gated: true,
+        vocab: 4,
+    };
+
+    fn effects(of: &[(Projection, usize, f32)]) -> Vec<f32> {
+        let mut all = Vec::new();
+        for (_, _, projection) in DIMS.projections() {
+            let [out, inner] = DIMS.shape(projection);
+            let own = |i| of.iter().find(|(p, at, _)| *p == projection && *at == i).map_or(0.0, |(.., v)| *v);
+            all.extend((0..out * inner).map(own));
+        }
+        all
+    }
+
+    fn pursue(kind: UnitKind, effects: &[Vec<f32>], one_sided: usize, missing: &[f32]) -> Chase {
+        let pieces = Pieces::new(&DIMS, kind, one_sided);
+        let rows = effects.iter().map(|own| pieces.of_units(own.clone())).collect();
+        Chase { pieces, rows, missing: missing.to_vec() }
+    }
+
+    struct Chase {
+        pieces: Pieces,
+        rows: Vec<Vec<f32>>,
+        missing: Vec<f32>,
+    }
+
+    impl Chase {
+        fn to(&self, goal: f64, limit: usize) -> Vec<String> {
+            let mut each_row = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
+                self.rows.iter().enumerate().for_each(|(r, own)| visit(r, own));
+                Ok(())
+            };
+            let chosen = self.pieces.pursue(self.missing.clone(), &mut each_row, goal, limit).unwrap();
+            chosen.iter().map(ToString::to_string).collect()
+        }
+    }
+
+    #[test]
+    fn each_is_chosen_given_those_before_it() {
+        // The second row forbids the strongest weight; the two next do the same, so one is enough.
+        let first = effects(&[
+            (Projection::Q, 0, 0.9),
+            (Projection::Up, 1, 0.7),
+            (Projection::Up, 2, 0.6),
+            (Projection::Down, 3, 0.25),
+            (Projection::Down, 0, -0.5),
+        ]);
+        let both = [first, effects(&[(Projection::Q, 0, 2.0)])];
+        let chosen = |missing: [f32; 2]| pursue(UnitKind::Weight, &both, 2, &missing);
+        let expected = ["model.layers.0.mlp.up_proj.weight[1]", "model.layers.0.mlp.down_proj.weight[3]"];
+        assert_eq!(chosen([1.0, 0.0]).to(0.0, 10), expected);
+        assert_eq!(chosen([1.0, 0.0]).to(0.5, 10).len(), 1);
+        assert_eq!(chosen([1.0, 0.0]).to(0.0, 1).len(), 1);
+        assert!(chosen([0.0, 0.0]).to(0.0, 10).is_empty());
+    }
+
+    #[test]
+    fn a_one_sided_row_may_get_better_but_not_worse() {
+        let other = |spoils| effects(&[(Projection::Q, 0, -1.0), (Projection::Up, 1, spoils)]);
+        let first = effects(&[(Projection::Q, 0, 0.9), (Projection::Up, 1, 0.8)]);
+        let chosen = pursue(UnitKind::Weight, &[first, other(1.0)], 1, &[0.9, 0.0]).to(0.0, 1);
+        assert_eq!(chosen, ["model.layers.0.self_attn.q_proj.weight[0]"]);
+        let both = [effects(&[(Projection::Up, 1, 0.8)]), other(2.0)];
+        assert!(pursue(UnitKind::Weight, &both, 1, &[0.9, 0.0]).to(0.0, 1).is_empty());
+        assert_eq!(pursue(UnitKind::Weight, &both, 1, &[0.9, 3.0]).to(0.0, 1).len(), 1);
+    }
+
+    #[test]
+    fn units_count_what_reads_them_once() {
+        let own = effects(&[
+            (Projection::Down, 0, 1.0),
+            (Projection::Down, 2, 2.0),
+            (Projection::Gate, 0, 9.0),
+            (Projection::O, 1, 4.0),
+        ]);
+        let rows = |kind| Pieces::new(&DIMS, kind, 1).of_units(own.clone());
+        assert_eq!(rows(UnitKind::Neuron), [3.0, 0.0]);
+        assert_eq!(rows(UnitKind::Head), [0.0, 4.0]);
+        assert_eq!(rows(UnitKind::KvGroup), [4.0]);
+        assert_eq!(rows(UnitKind::Layer), [7.0]);
+        for kind in UnitKind::ALL {
+            assert_eq!(Pieces::new(&DIMS, kind, 1).count(), rows(kind).len());
+        }
+        assert_eq!(pursue(UnitKind::Neuron, std::slice::from_ref(&own), 1, &[3.0]).to(0.0, 1), ["L0N0"]);
+    }
+}

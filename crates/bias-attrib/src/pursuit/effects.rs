@@ -1,0 +1,426 @@
+//! What a pursuit of the gap watches, and by how much each weight moves it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bias_core::TokenRole;
+use bias_core::prompt::Scale;
+use bias_probe::device::wide;
+use bias_probe::gradients::FactorTrace;
+use bias_probe::{HookedModel, NoObserver, Observer, Sequence};
+use burn::tensor::{Tensor, backend::AutodiffBackend};
+
+use super::turns::{Pass, Turn, Visit, locked};
+use crate::contrast::expected::expected;
+use crate::contrast::prompt_case::{Contrast, PossibleAnswer, Respondent};
+use crate::engine::answer_tree::AnswerTree;
+use crate::engine::gap::Gap;
+use crate::engine::likelihood::{branches, weighted};
+use crate::engine::readback::read;
+use crate::engine::shared_prefix::{Room, batches, token_batch};
+use crate::error::{AttribError, ValuesOf};
+
+/// One number watched.
+pub(crate) struct Watched {
+    pub value: f64,
+    /// Share of the first distribution that its answers are now.
+    pub explored: f64,
+}
+
+/// A number watched, its effects if they were wanted, and log-probabilities batch by batch.
+type Row = (Watched, Option<Vec<f32>>, Vec<Vec<f32>>);
+
+/// Neutral texts watched together.
+const NEUTRAL_ROWS: usize = 4;
+
+/// Everything watched: both groups of each contrast, then neutral texts.
+pub(crate) struct Aim<'a> {
+    gaps: Vec<Gap<'a>>,
+    neutral: Vec<Vec<Respondent>>,
+    temperature: f64,
+    /// Log-probabilities of each row's branches in the unpruned model.
+    base: Vec<Vec<Vec<f32>>>,
+    /// Value of each row in the unpruned model.
+    first: Vec<f64>,
+}
+
+impl<'a> Aim<'a> {
+    pub(crate) fn new(
+        contrasts: &'a [Contrast],
+        neutral: &[Sequence],
+        temperature: f64,
+    ) -> Result<Self, AttribError> {
+        if contrasts.is_empty() {
+            return Err(AttribError::EmptyArm { arm: 'A' });
+        }
+        let mut gaps = Vec::with_capacity(contrasts.len());
+        let mut without = None;
+        for contrast in contrasts {
+            match Gap::new(contrast) {
+                Ok(gap) => gaps.push(gap),
+                // All answers alike, or no numbers: nothing to close there.
+                Err(error @ (AttribError::NoSpread | AttribError::NoValue { .. })) => without = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = without.filter(|_| gaps.is_empty()) {
+            return Err(error);
+        }
+        let texts: Vec<Respondent> = neutral.iter().filter_map(as_answer).collect();
+        let each = texts.len().div_ceil(NEUTRAL_ROWS).max(1);
+        let neutral = texts.chunks(each).map(<[Respondent]>::to_vec).collect();
+        Ok(Self { gaps, neutral, temperature, base: Vec::new(), first: Vec::new() })
+    }
+
+    /// Runs the model on everything; the first time is what later ones are compared with. Differentiates only
+    /// for a visitor.
+    pub(crate) fn measure<A: AutodiffBackend, D: HookedModel<A>>(
+        &mut self,
+        model: impl Fn() -> D + Sync,
+        threads: usize,
+        visit: Option<&mut Visit<'_>>,
+    ) -> Result<Vec<Watched>, AttribError> {
+        let rows = self.rows();
+        let (next, turn) = (AtomicUsize::new(0), Turn::new(visit));
+        let done = Mutex::new(Vec::with_capacity(rows));
+        let this = &*self;
+        std::thread::scope(|scope| {
+            for _ in 0..threads.clamp(1, rows) {
+                scope.spawn(|| {
+                    let model = model();
+                    loop {
+                        let row = next.fetch_add(1, Ordering::Relaxed);
+                        if row >= rows {
+                            break;
+                        }
+                        // Dropped without having been here, by an error or a panic, it lets nobody wait.
+                        let pass = Pass { turn: &turn, came: false };
+                        let own = this.row::<A>(&model, row, turn.wanted());
+                        let own = own.map(|(watched, effect, log_probs)| {
+                            pass.come(row, effect);
+                            (watched, log_probs)
+                        });
+                        locked(&done).push((row, own));
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|(row, _)| *row);
+        let mut watched = Vec::with_capacity(rows);
+        let mut now = Vec::with_capacity(rows);
+        for (_, own) in done {
+            let (own, log_probs) = own?;
+            watched.push(own);
+            now.push(log_probs);
+        }
+        if self.first.is_empty() {
+            self.first = watched.iter().map(|e| e.value).collect();
+            self.base = now;
+        }
+        Ok(watched)
+    }
+
+    fn row<A: AutodiffBackend>(
+        &self,
+        model: &impl HookedModel<A>,
+        row: usize,
+        differentiate: bool,
+    ) -> Result<Row, AttribError> {
+        let base = self.base.get(row).map(Vec::as_slice);
+        let Some(gap) = self.gaps.get(row / 2) else {
+            let texts = &self.neutral[row - self.arms()];
+            return effects(model, texts, 1.0, base, differentiate, log_loss);
+        };
+        let people = if row.is_multiple_of(2) { gap.a.respondents } else { gap.b.respondents };
+        let (mut own, mut effect, log_probs) =
+            effects(model, people, self.temperature, base, differentiate, expectation)?;
+        // In pooled deviations.
+        own.value /= gap.spread;
+        let scale = (1.0 / gap.spread) as f32;
+        effect.iter_mut().flatten().for_each(|v| *v *= scale);
+        Ok((own, effect, log_probs))
+    }
+
+    /// How many numbers are watched.
+    pub(crate) fn rows(&self) -> usize {
+        self.arms() + self.neutral.len()
+    }
+
+    /// What each row still misses: both groups of a contrast should meet in the middle of where they
+    /// began. Of neutral text, by how much it is better than it was; only what is below 0 is missing.
+    pub(crate) fn missing(&self, effects: &[Watched]) -> Vec<f64> {
+        let arms = self.arms();
+        let of = |(r, own): (usize, &Watched)| {
+            if r < arms {
+                f64::midpoint(self.first[r & !1], self.first[r | 1]) - own.value
+            } else {
+                self.first[r] - own.value
+            }
+        };
+        effects.iter().enumerate().map(of).collect()
+    }
+
+    /// Rows of groups; those of neutral text come after them.
+    pub(crate) fn arms(&self) -> usize {
+        2 * self.gaps.len()
+    }
+
+    pub(crate) fn gaps(&self, effects: &[Watched]) -> Vec<f64> {
+        effects.chunks_exact(2).take(self.gaps.len()).map(|pair| pair[0].value - pair[1].value).collect()
+    }
+
+    pub(crate) fn levels(&self, effects: &[Watched]) -> Vec<f64> {
+        let middle = |a: f64, b: f64| f64::midpoint(a, b);
+        let pairs = effects.chunks_exact(2).zip(self.first.chunks_exact(2)).take(self.gaps.len());
+        pairs.map(|(now, first)| middle(now[0].value, now[1].value) - middle(first[0], first[1])).collect()
+    }
+
+    pub(crate) fn neutral_rise(&self, effects: &[Watched]) -> f64 {
+        let own = effects.iter().zip(&self.first).skip(2 * self.gaps.len());
+        own.map(|(now, first)| now.value - first).sum::<f64>() / self.neutral.len().max(1) as f64
+    }
+}
+
+/// A text as the only answer to its first token.
+fn as_answer(text: &Sequence) -> Option<Respondent> {
+    let (first, rest) = text.tokens().split_first().filter(|(_, rest)| !rest.is_empty())?;
+    let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt]).ok()?;
+    let answer =
+        PossibleAnswer { tokens: rest.to_vec(), finished: true, weight: 1.0, ..PossibleAnswer::default() };
+    Some(Respondent::new(prompt, vec![answer]))
+}
+
+/// A number that a tree of answers gives.
+struct OfTree {
+    value: f64,
+    /// Its derivative by the log-probability of each branch.
+    worths: Vec<f64>,
+    /// What its answers weigh now, and weighed at first.
+    mass: [f64; 2],
+}
+
+/// What a person is expected to get, each answer weighing what it did times how much more probable it has become.
+fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
+    let moved = |path: &Vec<usize>| path.iter().map(|&i| f64::from(now[i] - first[i])).sum::<f64>();
+    let logs: Vec<f64> =
+        tree.paths.iter().zip(tree.answers).map(|(path, a)| a.weight.ln() + moved(path)).collect();
+    let mass = match tree.scale {
+        Scale::Mean => {
+            let first = tree.answers.iter().map(|a| a.weight).sum();
+            [logs.iter().map(|log| log.exp()).sum(), first]
+        }
+        // All that is asked about is known, however improbable it becomes.
+        Scale::Share | Scale::LogOdds { .. } => [1.0; 2],
+    };
+    let Some(own) = expected(tree.scale, tree.answers, &logs) else {
+        return OfTree { value: f64::NAN, worths: vec![0.0; tree.branches.len()], mass: [0.0, mass[1]] };
+    };
+    OfTree { value: own.value, worths: tree.sums(own.slopes), mass }
+}
+
+/// The mean log-loss of a text's tokens.
+fn log_loss(_: &AnswerTree<'_>, now: &[f32], _: &[f32]) -> OfTree {
+    let each = -1.0 / now.len() as f64;
+    let value = now.iter().map(|p| each * f64::from(*p)).sum();
+    OfTree { value, worths: vec![each; now.len()], mass: [1.0; 2] }
+}
+
+/// The mean over people of what `of` makes of each one's answers, from their branches'
+/// log-probabilities now and at first (`base`); its effects, if wanted; and the log-probabilities now,
+/// batch by batch.
+fn effects<A: AutodiffBackend>(
+    model: &impl HookedModel<A>,
+    people: &[Respondent],
+    temperature: f64,
+    base: Option<&[Vec<f32>]>,
+    differentiate: bool,
+    of: impl Fn(&AnswerTree<'_>, &[f32], &[f32]) -> OfTree,
+) -> Result<Row, AttribError> {
+    let dims = *model.dims();
+    let share = 1.0 / people.len() as f64;
+    let trees =
+        people.iter().enumerate().map(|(i, own)| AnswerTree::new(i, &own.prompt, &own.answers, own.scale));
+    let trees = trees.collect::<Result<Vec<_>, _>>()?;
+    let room = Room::of(&dims, model.is_causal());
+    let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
+    let mut sums: Vec<Option<Tensor<A::InnerBackend, 2>>> = vec![None; dims.projections().count()];
+    for (b, rows) in batches(&trees.iter().collect::<Vec<_>>(), room).iter().enumerate() {
+        let mut trace = FactorTrace::new(&dims);
+        let observer: &mut dyn Observer<A> = if differentiate { &mut trace } else { &mut NoObserver };
+        let hidden = model.hidden(&token_batch(rows)?, observer)?;
+        let tracked = branches(model, hidden, rows.iter().map(|row| &*row.branches), temperature)?;
+        let now = read(tracked.clone().inner(), ValuesOf::Answers)?;
+        let first = base.and_then(|all| all.get(b)).unwrap_or(&now);
+        let mut worths = Vec::with_capacity(now.len());
+        for tree in rows.iter().flat_map(|row| &row.members).map(|i| &trees[*i]) {
+            let own = worths.len()..worths.len() + tree.branches.len();
+            let of_tree = of(tree, &now[own.clone()], &first[own]);
+            value += share * of_tree.value;
+            worths.extend(of_tree.worths.iter().map(|worth| share * worth));
+            mass.iter_mut().zip(of_tree.mass).for_each(|(sum, own)| *sum += own);
+        }
+        log_probs.push(now);
+        // People with one possible answer have nothing to differentiate.
+        if !differentiate || worths.iter().all(|w| *w == 0.0) {
+            continue;
+        }
+        let found = trace.finish(&mut weighted(tracked, &worths).backward())?;
+        for ((_, factors), sum) in found.into_iter().zip(&mut sums) {
+            let own = factors.gradient();
+            *sum = Some(match sum.take() {
+                Some(sum) => sum + own,
+                None => own,
+            });
+        }
+    }
+    let watched = Watched { value, explored: mass[0] / mass[1].max(f64::MIN_POSITIVE) };
+    if !differentiate {
+        return Ok((watched, None, log_probs));
+    }
+    let mut effect = Vec::with_capacity(dims.prunable_weights());
+    for ((path, ..), sum) in dims.projections().zip(sums) {
+        let weight = wide(model.weight(&path)?.inner());
+        match sum {
+            Some(sum) => effect.extend(read(-(weight * sum), ValuesOf::Param(path))?),
+            None => effect.resize(effect.len() + weight.shape().num_elements(), 0.0),
+        }
+    }
+    Ok((watched, Some(effect), log_probs))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use bias_core::{Convention, ParamPath};
+    use bias_mask::{Intervention, MaskTarget, top_carriers};
+    use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
+    use bias_probe::HookedModel;
+    use burn::backend::{Autodiff, Flex};
+
+    use super::*;
+    use crate::methods::{Attribution as _, SignedGap};
+
+    fn model() -> Decoder<Flex> {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
+        let config = ModelConfig::from_folder(&folder).unwrap();
+        let checkpoint = Checkpoint::open(&folder).unwrap();
+        Decoder::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap()
+    }
+
+    fn contrast() -> Contrast {
+        let ask = |tokens: [u32; 4], shift: f64| {
+            let roles = [TokenRole::Prompt, TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
+            let answers = [([7, 2], 10.0, 0.5), ([9, 2], 30.0, 0.3), ([7, 11], 50.0, 0.1)];
+            let answers = answers.map(|(tokens, value, weight)| PossibleAnswer {
+                finished: tokens[1] == 2,
+                tokens: tokens.to_vec(),
+                value: Some(value + shift),
+                weight,
+                ..PossibleAnswer::default()
+            });
+            Respondent::new(Sequence::chain(tokens.to_vec(), roles.to_vec()).unwrap(), answers.into())
+        };
+        Contrast {
+            a: vec![ask([1, 5, 9, 20], 0.0), ask([1, 5, 11, 20], 9.0)],
+            b: vec![ask([1, 5, 33, 20], -4.0), ask([1, 5, 17, 20], 1.0)],
+        }
+    }
+
+    fn measure(aim: &mut Aim<'_>, model: &Decoder<Flex>, threads: usize) -> (Vec<Watched>, Vec<Vec<f32>>) {
+        let mut effects = Vec::new();
+        let mut visit = |row: usize, effect| {
+            assert_eq!(row, effects.len(), "in their order");
+            effects.push(effect);
+        };
+        let found =
+            aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), threads, Some(&mut visit)).unwrap();
+        (found, effects)
+    }
+
+    fn neutral() -> Vec<Sequence> {
+        let text = |tokens: &[u32]| Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]);
+        [&[1, 8, 30, 12][..], &[1, 40, 3], &[1]].into_iter().map(|t| text(t).unwrap()).collect()
+    }
+
+    #[test]
+    fn at_first_it_is_the_signed_gap() {
+        let (model, contrast) = (model(), contrast());
+        let own = [contrast.clone()];
+        let mut aim = Aim::new(&own, &[], 1.0).unwrap();
+        let (found, effects) = measure(&mut aim, &model, 1);
+        assert_eq!(found.len(), 2);
+        let gap = aim.gaps(&found)[0];
+        let tracked = model.differentiable::<Autodiff<Flex>>();
+        let scores = SignedGap::default().attribute(&tracked, &contrast).unwrap();
+        let scores: Vec<f32> = scores.iter().flat_map(|s| s.values().to_vec()).collect();
+        let largest = scores.iter().fold(0f32, |m, v| m.max(v.abs()));
+        for ((a, b), score) in effects[0].iter().zip(&effects[1]).zip(&scores) {
+            let fall = -gap.signum() as f32 * (a - b);
+            assert!((fall - score).abs() <= 1e-5 * largest, "{fall} {score}");
+        }
+        assert!(aim.missing(&found).iter().sum::<f64>().abs() < 1e-9, "both groups meet in the middle");
+    }
+
+    /// Central differences in f32, at a model that is no longer the one that answered.
+    #[test]
+    fn effects_are_slopes_wherever_the_model_is() {
+        let (mut model, contrasts, neutral) = (model(), [contrast()], neutral());
+        let mut aim = Aim::new(&contrasts, &neutral, 0.8).unwrap();
+        let (first, _) = measure(&mut aim, &model, 1);
+        assert!(first.iter().all(|e| (e.explored - 1.0).abs() < 1e-6));
+        let dims = *HookedModel::<Flex>::dims(&model);
+        let tracked = model.differentiable::<Autodiff<Flex>>();
+        let scores = SignedGap::default().attribute(&tracked, &contrasts[0]).unwrap();
+        assert!(scores.iter().all(|s| s.convention() == Convention::BiasCarried));
+        let undo = top_carriers(&scores, 20).unwrap().apply(&mut model, Intervention::Zero).unwrap();
+        let (now, effects) = measure(&mut aim, &model, 2);
+        assert!(aim.gaps(&now)[0].abs() < aim.gaps(&first)[0].abs(), "the gap has fallen");
+        assert_eq!(now.len(), 4, "two groups, two texts that are long enough");
+        assert!(now.iter().take(2).all(|e| (e.explored - 1.0).abs() > 1e-3));
+
+        let mut at = 0;
+        for (path, _, projection) in dims.projections() {
+            let [out, inner] = dims.shape(projection);
+            for (row, own) in effects.iter().enumerate() {
+                let part = &own[at..at + out * inner];
+                let strongest = (0..part.len()).max_by(|a, b| part[*a].abs().total_cmp(&part[*b].abs()));
+                let index = strongest.unwrap();
+                let slope = slope(&mut aim, &mut model, &path, index, row);
+                let expected = f64::from(part[index]);
+                assert!(
+                    (slope - expected).abs() <= 0.02 * expected.abs() + 2e-4,
+                    "{path}[{index}], row {row}: {slope} measured, {expected} computed"
+                );
+            }
+            at += out * inner;
+        }
+        undo.revert(&mut model).unwrap();
+    }
+
+    /// `−W · ∂/∂W` of one number watched, by scaling one weight up and down.
+    fn slope(
+        aim: &mut Aim<'_>,
+        model: &mut Decoder<Flex>,
+        path: &ParamPath,
+        index: usize,
+        row: usize,
+    ) -> f64 {
+        const H: f32 = 0.05;
+        let weight = MaskTarget::weight(model, path).unwrap();
+        let shape = weight.dims();
+        let values: Vec<f32> = weight.clone().into_data().to_vec().unwrap();
+        let mut at = |scale: f32| {
+            let mut values = values.clone();
+            values[index] *= scale;
+            let data = burn::tensor::TensorData::new(values, shape);
+            model.set_weight(path, Tensor::from_data(data, &Default::default())).unwrap();
+            let forward = aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), 1, None).unwrap();
+            forward[row].value
+        };
+        let slope = -(at(1.0 + H) - at(1.0 - H)) / f64::from(2.0 * H);
+        model.set_weight(path, weight).unwrap();
+        slope
+    }
+}

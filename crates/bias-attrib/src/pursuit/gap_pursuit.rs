@@ -1,0 +1,376 @@
+use bias_core::{ModelDims, Unit, UnitKind};
+use bias_mask::edit::Undo;
+use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, unit_mask};
+use bias_probe::{HookedModel, Sequence};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+
+use super::candidates::Pieces;
+use super::effects::{Aim, Watched};
+use super::turns::Visit;
+use crate::contrast::prompt_case::Contrast;
+use crate::engine::likelihood::checked_temperature;
+use crate::error::AttribError;
+
+/// Finds weights or units that close the gap together, a few at a time, and looks at the
+/// model again after each few.
+///
+/// The signed gap in full: what [`SignedGap`](crate::SignedGap) does once, for one contrast,
+/// without asking what else a weight does. Every group of every contrast has its
+/// standardized expected answer `E/s`, and should end at the middle `m` of where both groups began;
+/// neutral text has its mean log-loss, which should not rise. To first order a weight moves each
+/// of these by `v = −W · ∂/∂W`, so closing all gaps without moving the level of answers or spoiling
+/// anything else is one least-squares problem,
+///
+/// `J(S) = Σ_r λ_r (t_r − Σ_{j∈S} v_rj)²`,
+///
+/// over the set `S` pruned, `t` what is still missing. It is solved by matching pursuit (Mallat &
+/// Zhang 1993): one weight after another, each the one that lowers `J` most given those before it. When
+/// `√J` should have fallen by the share [`with_step`](Self::with_step), the weights are pruned and everything is
+/// measured and differentiated anew. What overshoots makes `J` rise, so it is never chosen on
+/// purpose; and if the measured `J` is not lower after a round, its second half is taken back, a few times.
+///
+/// Measured anew means: each answer given is weighted by how much more or less probable it has become,
+/// exact on the answers explored, without decoding again ([`Round::explored`] says how
+/// much of the distribution they still are).
+///
+/// Contrasts without a gap to close (all answers alike, or no numbers) are passed over. Where sampling cuts the
+/// distribution off (top-k, top-p), the tokens kept are taken as given, as in `SignedGap`.
+///
+/// Looked at in each round are the weights that help most by themselves: eight for each that may be chosen, at least 4,096 and at most
+/// 131,072.
+///
+/// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that is within
+/// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and what is held for all weights is one number of four
+/// bytes, and three for each thread, of which there are no more than fit, however many contrasts, names and answers there are.
+#[derive(Debug, Clone, Copy)]
+pub struct GapPursuit {
+    temperature: f64,
+    unit: UnitKind,
+    budget: usize,
+    step: f64,
+    tolerance: f64,
+    rounds: usize,
+    neutral: f64,
+    worst: f64,
+    explored: f64,
+    memory: usize,
+    threads: usize,
+}
+
+/// What a pursuit did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pursuit {
+    /// What to prune, in the order in which it was chosen.
+    pub chosen: Vec<Unit>,
+    /// The model before and after every round, the first unpruned. What was chosen is what the last one kept had
+    /// pruned.
+    pub rounds: Vec<Round>,
+}
+
+impl Pursuit {
+    /// The weights to prune.
+    ///
+    /// # Errors
+    /// Another model's sizes.
+    pub fn mask(&self, dims: &ModelDims) -> Result<Mask, AttribError> {
+        Ok(unit_mask(dims, &self.chosen, HeadAblation::ZeroOutput)?)
+    }
+}
+
+/// Prunes units besides what is pruned; says whether that was anything.
+fn prune<B: Backend>(
+    model: &mut impl MaskTarget<B>,
+    dims: &ModelDims,
+    mask: &mut Mask,
+    units: &[Unit],
+    undo: &mut Vec<Undo>,
+) -> Result<bool, AttribError> {
+    let batch = unit_mask(dims, units, HeadAblation::ZeroOutput)?.difference(mask)?;
+    if batch.count() == 0 {
+        return Ok(false);
+    }
+    undo.push(batch.apply(model, Intervention::Zero)?);
+    *mask = mask.union(&batch)?;
+    Ok(true)
+}
+
+/// A round that leaves more than this of the objective is the last: the rest cannot be closed at a price worth paying.
+const HARDLY_LOWER: f64 = 0.9;
+
+/// What a thread holds while it differentiates, in copies of the weights: a gradient, a row that waits for its turn, a pass.
+const COPIES: usize = 3;
+
+/// How often half of what was chosen is tried instead.
+const HALVINGS: usize = 4;
+
+/// Where a pursuit stood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Round {
+    /// Weights pruned so far.
+    pub weights: usize,
+    /// The standardized gap of each contrast; its sign is that of `A − B`.
+    pub gaps: Vec<f64>,
+    /// How far both groups' middle has moved, contrast by contrast, in pooled deviations.
+    pub levels: Vec<f64>,
+    /// By how much the mean log-loss of neutral text rose, in nats a token; 0 without any.
+    pub neutral: f64,
+    /// What the answers explored weigh now over what they weighed at first, least of all groups (mean over
+    /// its people): far from 1, the model should be asked again.
+    pub explored: f64,
+    /// `J`; with [`with_worst_case`](GapPursuit::with_worst_case), `|t|` to that power more.
+    pub objective: f64,
+    /// Whether this was built upon. If not, what was pruned last came back, and half of it was tried.
+    pub kept: bool,
+}
+
+impl Round {
+    /// The largest gap of any contrast, without its sign.
+    #[must_use]
+    pub fn worst(&self) -> f64 {
+        self.gaps.iter().fold(0.0, |worst, gap| worst.max(gap.abs()))
+    }
+}
+
+impl GapPursuit {
+    /// Prunes at most `budget` weights, single ones, at temperature 1. Of larger units as many as fit, and one at least
+    /// unless the budget is 0.
+    #[must_use]
+    pub fn new(budget: usize) -> Self {
+        Self {
+            temperature: 1.0,
+            unit: UnitKind::Weight,
+            budget,
+            step: 0.75,
+            tolerance: 0.02,
+            rounds: 12,
+            neutral: 100.0,
+            worst: 0.0,
+            explored: 0.9,
+            memory: 2 << 30,
+            threads: 1,
+        }
+    }
+
+    /// The temperature the answers' probabilities were taken at.
+    ///
+    /// # Errors
+    /// [`AttribError::Temperature`] unless positive and finite.
+    pub fn with_temperature(self, temperature: f64) -> Result<Self, AttribError> {
+        Ok(Self { temperature: checked_temperature(temperature)?, ..self })
+    }
+
+    /// Prunes units of this kind whole.
+    #[must_use]
+    pub fn with_unit(self, unit: UnitKind) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// How much of what is missing one round may close, to first order: larger is faster
+    /// and less exact.
+    ///
+    /// # Errors
+    /// [`AttribError::Share`] outside (0, 1].
+    pub fn with_step(self, step: f64) -> Result<Self, AttribError> {
+        if step > 0.0 && step <= 1.0 {
+            Ok(Self { step, ..self })
+        } else {
+            Err(AttribError::Share { share: step })
+        }
+    }
+
+    /// Stops when no contrast's gap is larger, in pooled deviations.
+    #[must_use]
+    pub fn with_tolerance(self, tolerance: f64) -> Self {
+        Self { tolerance: tolerance.max(0.0), ..self }
+    }
+
+    /// How often the model is looked at again, at most. It is not once a round lowered the objective by less than a tenth.
+    #[must_use]
+    pub fn with_rounds(self, rounds: usize) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// What one nat of neutral log-loss counts, squared, against one pooled deviation of a gap.
+    #[must_use]
+    pub fn with_neutral_weight(self, weight: f64) -> Self {
+        Self { neutral: weight.max(0.0), ..self }
+    }
+
+    /// Weighs every contrast by its gap to this power: 0 for the mean over contrasts,
+    /// larger ones for the worst of them.
+    #[must_use]
+    pub fn with_worst_case(self, power: f64) -> Self {
+        Self { worst: power.max(0.0), ..self }
+    }
+
+    /// Takes back what leaves the answers explored with less than this share of what they weighed
+    /// at first: what the model says then is not known. 0 allows anything.
+    ///
+    /// # Errors
+    /// [`AttribError::Share`] outside [0, 1].
+    pub fn with_least_explored(self, share: f64) -> Result<Self, AttribError> {
+        if (0.0..=1.0).contains(&share) {
+            Ok(Self { explored: share, ..self })
+        } else {
+            Err(AttribError::Share { share })
+        }
+    }
+
+    /// Bytes that what weights move may take (2 GiB unless said). Where it does not fit, nothing else comes out, but it takes
+    /// more than twice the time.
+    #[must_use]
+    pub fn with_memory(self, bytes: usize) -> Self {
+        Self { memory: bytes, ..self }
+    }
+
+    /// How many groups are run side by side, as far as [memory](Self::with_memory) allows.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads: threads.max(1), ..self }
+    }
+
+    /// Runs on a model, which is as it was afterwards. `differentiable` gives a handle on its
+    /// present weights with a graph of its own (each thread takes one); answers must be the model's own.
+    ///
+    /// # Errors
+    /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`], [`AttribError::NoSpread`]),
+    /// a failed pass, a model that cannot be pruned.
+    pub fn pursue<A, P, D>(
+        &self,
+        model: &mut P,
+        differentiable: impl Fn(&P) -> D + Sync,
+        contrasts: &[Contrast],
+        neutral: &[Sequence],
+    ) -> Result<Pursuit, AttribError>
+    where
+        A: AutodiffBackend,
+        P: MaskTarget<A::InnerBackend> + Sync,
+        D: HookedModel<A>,
+    {
+        let mut undo: Vec<Undo> = Vec::new();
+        let found = self.run::<A, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
+        let mut reverted = Ok(());
+        while let Some(last) = undo.pop() {
+            reverted = reverted.and(last.revert(model));
+        }
+        let found = found?;
+        reverted?;
+        Ok(found)
+    }
+
+    fn run<A, P, D>(
+        &self,
+        model: &mut P,
+        differentiable: &(impl Fn(&P) -> D + Sync),
+        contrasts: &[Contrast],
+        neutral: &[Sequence],
+        undo: &mut Vec<Undo>,
+    ) -> Result<Pursuit, AttribError>
+    where
+        A: AutodiffBackend,
+        P: MaskTarget<A::InnerBackend> + Sync,
+        D: HookedModel<A>,
+    {
+        let tracked = differentiable(model);
+        if tracked.is_streamed() {
+            return Err(AttribError::Streamed { method: "gap-pursuit" });
+        }
+        let dims = *tracked.dims();
+        drop(tracked);
+        let mut aim = Aim::new(contrasts, neutral, self.temperature)?;
+        let pieces = Pieces::new(&dims, self.unit, aim.arms());
+        let most = (self.budget / pieces.weights_each()?).max(1);
+        let fits = aim.rows() * pieces.count() * size_of::<f32>() <= self.memory;
+        let threads =
+            self.threads.min(self.memory / (COPIES * dims.prunable_weights() * size_of::<f32>())).max(1);
+        let mut mask = Mask::default();
+        let mut order: Vec<Unit> = Vec::new();
+        // What was pruned last, and not measured yet.
+        let mut last: Vec<Unit> = Vec::new();
+        let mut lowest = f64::INFINITY;
+        let mut rounds: Vec<Round> = Vec::new();
+        loop {
+            let mut held: Vec<Vec<f32>> = Vec::new();
+            let mut hold = |_, effect| held.push(pieces.of_units(effect));
+            let visit: Option<&mut Visit<'_>> = if fits { Some(&mut hold) } else { None };
+            let watched = aim.measure::<A, D>(|| differentiable(model), threads, visit)?;
+            let mut round = self.round(&aim, &watched, mask.count());
+            round.kept = round.objective < lowest && round.explored >= self.explored;
+            let (kept, objective) = (round.kept, round.objective);
+            let closed = round.worst() <= self.tolerance || objective > HARDLY_LOWER * lowest;
+            rounds.push(round);
+            let spent = rounds.len() > self.rounds;
+            if !kept {
+                // Half of it is what a smaller step would have chosen.
+                if let Some(undo) = undo.pop() {
+                    undo.revert(model)?;
+                }
+                last.truncate(last.len() / 2);
+                mask = unit_mask(&dims, &order, HeadAblation::ZeroOutput)?;
+                let refused = rounds.iter().rev().take_while(|round| !round.kept).count();
+                if spent || refused > HALVINGS || !prune(model, &dims, &mut mask, &last, undo)? {
+                    break;
+                }
+                continue;
+            }
+            lowest = objective;
+            order.append(&mut last);
+            if spent || closed || mask.count() >= self.budget {
+                break;
+            }
+            let scales = self.scales(&aim, &watched);
+            let missing = aim.missing(&watched).into_iter().zip(&scales);
+            let missing = missing.map(|(t, scale)| (t * scale) as f32).collect();
+            let scaled = |r: usize, own: &mut [f32]| {
+                own.iter_mut().for_each(|v| *v = (f64::from(*v) * scales[r]) as f32);
+            };
+            held.iter_mut().enumerate().for_each(|(r, own)| scaled(r, own));
+            let mut each_row = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
+                if fits {
+                    held.iter().enumerate().for_each(|(r, own)| visit(r, own));
+                    return Ok(());
+                }
+                let mut hand_on = |r, effect| {
+                    let mut own = pieces.of_units(effect);
+                    scaled(r, &mut own);
+                    visit(r, &own);
+                };
+                aim.measure::<A, D>(|| differentiable(model), threads, Some(&mut hand_on)).map(|_| ())
+            };
+            let left = most.saturating_sub(order.len());
+            last = pieces.pursue(missing, &mut each_row, 1.0 - self.step, left)?;
+            if !prune(model, &dims, &mut mask, &last, undo)? {
+                break;
+            }
+        }
+        Ok(Pursuit { chosen: order, rounds })
+    }
+
+    /// `√λ` of every row, contrasts weighing their gap to some power.
+    fn scales(&self, aim: &Aim<'_>, watched: &[Watched]) -> Vec<f64> {
+        let own: Vec<f64> = aim.gaps(watched).iter().map(|g| g.abs().powf(self.worst)).collect();
+        let sum: f64 = own.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let arms = own.iter().flat_map(|w| [w / sum; 2]);
+        let neutral = watched.len() - 2 * own.len();
+        let all = arms.chain(std::iter::repeat_n(self.neutral / neutral.max(1) as f64, neutral));
+        all.map(f64::sqrt).collect()
+    }
+
+    fn round(&self, aim: &Aim<'_>, watched: &[Watched], count: usize) -> Round {
+        let (missing, arms) = (aim.missing(watched), aim.arms());
+        let (gaps, texts) = missing.split_at(arms);
+        // The worst case's weights change from round to round, so it is judged by a higher power of what is missing.
+        let gaps: f64 = gaps.iter().map(|t| t.abs().powf(2.0 + self.worst)).sum();
+        let texts_each = self.neutral / texts.len().max(1) as f64;
+        let texts: f64 = texts.iter().map(|t| texts_each * t.min(0.0).powi(2)).sum();
+        Round {
+            weights: count,
+            gaps: aim.gaps(watched),
+            levels: aim.levels(watched),
+            neutral: aim.neutral_rise(watched),
+            explored: watched.iter().map(|e| e.explored).fold(f64::INFINITY, f64::min),
+            objective: 2.0 * gaps / arms as f64 + texts,
+            kept: true,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The signed gap iterated: what is watched, what can be pruned, and which of it closes the gap
+//! together.
+//!
+//! | file | what for |
+//! |---|---|
+//! | gap_pursuit | [`GapPursuit`], [`Pursuit`], [`Round`]: the search, what it did, and each of its rounds |
+//! | effects | what is watched, and by how much each weight moves it |
+//! | turns | rows handed over in their order, whoever is first |
+//! | candidates | what can be pruned, and which of it closes what is missing together |
+
+mod candidates;
+mod effects;
+mod gap_pursuit;
+mod turns;
+
+pub use self::gap_pursuit::{GapPursuit, Pursuit, Round};

@@ -1,0 +1,92 @@
+use std::path::Path;
+
+use bias_core::{Convention, ModelDims, ParamScores};
+use bias_mask::{Mask, top_difference};
+
+use super::set_difference::Direction;
+use super::sum::sum_scores;
+use crate::error::AttribError;
+use crate::io::provenance::Provenance;
+
+/// The importance of each weight to both groups, where nothing smaller than a score
+/// per weight says it: see [`Snip`](crate::methods::Snip).
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupScores {
+    a: Vec<ParamScores>,
+    b: Vec<ParamScores>,
+}
+
+impl GroupScores {
+    /// Scores of the same matrices for both groups.
+    ///
+    /// # Errors
+    /// [`AttribError::Unlike`] when they are of different matrices or shapes,
+    /// [`AttribError::Convention`] unless all say importance.
+    pub fn new(a: Vec<ParamScores>, b: Vec<ParamScores>) -> Result<Self, AttribError> {
+        if let Some(other) = a.iter().chain(&b).find(|s| s.convention() != Convention::Importance) {
+            return Err(AttribError::Convention {
+                path: other.path().clone(),
+                expected: Convention::Importance,
+                found: other.convention(),
+            });
+        }
+        let alike = |(a, b): (&ParamScores, &ParamScores)| a.path() == b.path() && a.shape() == b.shape();
+        if a.len() != b.len() || !a.iter().zip(&b).all(alike) {
+            return Err(AttribError::Unlike);
+        }
+        Ok(Self { a, b })
+    }
+
+    /// Importance to group A.
+    #[must_use]
+    pub fn a(&self) -> &[ParamScores] {
+        &self.a
+    }
+
+    /// Importance to group B.
+    #[must_use]
+    pub fn b(&self) -> &[ParamScores] {
+        &self.b
+    }
+
+    /// Per matrix, the top `fraction` of one group less the other's, as
+    /// [`GroupNorms::difference`](crate::methods::GroupNorms::difference).
+    ///
+    /// # Errors
+    /// As [`top_difference`].
+    pub fn difference(&self, fraction: f64, direction: Direction) -> Result<Mask, AttribError> {
+        let (taken, spared) = direction.order(&self.a, &self.b);
+        Ok(top_difference(taken, spared, fraction)?)
+    }
+
+    /// Adds what was measured on other prompts.
+    ///
+    /// # Errors
+    /// [`AttribError::Unlike`] for scores of another model.
+    pub fn merge(&self, other: &Self) -> Result<Self, AttribError> {
+        let sum = |own: &[ParamScores], other: &[ParamScores]| sum_scores([own, other]);
+        Ok(Self { a: sum(&self.a, &other.a)?, b: sum(&self.b, &other.b)? })
+    }
+
+    /// Writes both groups' scores as safetensors, tensors `a/…` and `b/…` under the
+    /// matrices' names, by way of a temporary file.
+    ///
+    /// # Errors
+    /// [`AttribError::NotFinite`], [`AttribError::Io`].
+    pub fn save(&self, path: &Path, provenance: &Provenance) -> Result<(), AttribError> {
+        crate::io::score_file::save(path, &[("a/", &self.a), ("b/", &self.b)], provenance)
+    }
+
+    /// Reads them back, if they are a model's with these sizes and this fingerprint.
+    ///
+    /// # Errors
+    /// As [`load_scores`](crate::io::load_scores), and as [`new`](Self::new).
+    pub fn load(
+        path: &Path,
+        dims: &ModelDims,
+        fingerprint: Option<&str>,
+    ) -> Result<(Self, Provenance), AttribError> {
+        let ([a, b], provenance) = crate::io::score_file::load(path, ["a/", "b/"], dims, fingerprint)?;
+        Ok((Self::new(a, b)?, provenance))
+    }
+}

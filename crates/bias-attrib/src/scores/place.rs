@@ -1,0 +1,69 @@
+use std::fmt;
+
+use bias_core::{Convention, Site, Unit, UnitScores};
+use serde::{Deserialize, Serialize};
+
+use crate::error::AttribError;
+
+/// Where a forward pass is intervened on: a whole activation, or a unit's part of one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Place {
+    /// All channels of a `[batch, seq, channels]` site that blocks reach.
+    Site(Site),
+    /// The channels a unit writes: a head's or key/value group's part of the input of
+    /// `o_proj`, a neuron's channel of the input of `down_proj`. Single weights have none, and a
+    /// layer writes to several.
+    Unit(Unit),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Site(site) => site.fmt(f),
+            Self::Unit(unit) => unit.fmt(f),
+        }
+    }
+}
+
+impl From<Site> for Place {
+    fn from(site: Site) -> Self {
+        Self::Site(site)
+    }
+}
+
+impl From<Unit> for Place {
+    fn from(unit: Unit) -> Self {
+        Self::Unit(unit)
+    }
+}
+
+/// How much of the gap goes by way of each place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlaceScores {
+    /// What a large value means.
+    pub convention: Convention,
+    /// Each place with its score, as asked for.
+    pub scores: Vec<(Place, f32)>,
+}
+
+impl PlaceScores {
+    /// The score of a place.
+    ///
+    /// # Errors
+    /// [`AttribError::NotScored`].
+    pub fn get(&self, place: &Place) -> Result<f32, AttribError> {
+        let found = self.scores.iter().find(|(own, _)| own == place);
+        found.map(|(_, score)| *score).ok_or_else(|| AttribError::NotScored { what: place.to_string() })
+    }
+
+    /// Those of units alone, to rank, add up or prune.
+    #[must_use]
+    pub fn units(&self) -> UnitScores {
+        let units = self.scores.iter().filter_map(|(place, score)| match place {
+            Place::Unit(unit) => Some((unit.clone(), *score)),
+            Place::Site(_) => None,
+        });
+        UnitScores { convention: self.convention, scores: units.collect() }
+    }
+}

@@ -1,0 +1,203 @@
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::param_path::ParamPath;
+use super::projection::Projection;
+use super::unit::{HeadId, KvGroupId};
+use crate::error::CoreError;
+
+/// The sizes of a decoder-only transformer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelDims {
+    /// Decoder blocks.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Query heads per block.
+    pub heads: usize,
+    /// Key/value heads per block; divides `heads` (grouped-query attention).
+    pub kv_heads: usize,
+    /// Width of one head.
+    pub d_head: usize,
+    /// Width of the MLP's hidden layer.
+    pub d_mlp: usize,
+    /// Whether the MLP has a gate beside its up projection (`act(gate) · up`).
+    #[serde(default = "gated")]
+    pub gated: bool,
+    /// Rows of the embedding.
+    pub vocab: usize,
+}
+
+fn gated() -> bool {
+    true
+}
+
+impl ModelDims {
+    /// Checks that no size is zero and that the heads share KV groups evenly.
+    ///
+    /// # Errors
+    /// [`CoreError::Dims`] names the sizes that do not fit.
+    pub fn validate(&self) -> Result<(), CoreError> {
+        let sizes = [
+            ("layers", self.layers),
+            ("d_model", self.d_model),
+            ("heads", self.heads),
+            ("kv_heads", self.kv_heads),
+            ("d_head", self.d_head),
+            ("d_mlp", self.d_mlp),
+            ("vocab", self.vocab),
+        ];
+        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(CoreError::Dims { reason: format!("{name} is 0") });
+        }
+        if !self.heads.is_multiple_of(self.kv_heads) {
+            return Err(CoreError::Dims {
+                reason: format!("{} heads cannot share {} key/value heads evenly", self.heads, self.kv_heads),
+            });
+        }
+        Ok(())
+    }
+
+    /// The key/value head that a query head reads: `⌊head · kv_heads / heads⌋`.
+    ///
+    /// # Errors
+    /// [`CoreError::OutOfRange`] when the layer or head does not exist.
+    pub fn kv_group(&self, head: HeadId) -> Result<usize, CoreError> {
+        self.check_head(head)?;
+        Ok(head.head * self.kv_heads / self.heads)
+    }
+
+    /// The columns of `o_proj` (and the slice of its input) that belong to a query head.
+    ///
+    /// # Errors
+    /// [`CoreError::OutOfRange`] when the layer or head does not exist.
+    pub fn head_columns(&self, head: HeadId) -> Result<Range<usize>, CoreError> {
+        self.check_head(head)?;
+        Ok(head.head * self.d_head..(head.head + 1) * self.d_head)
+    }
+
+    /// The Hugging Face `[out, in]` shape of a projection.
+    #[must_use]
+    pub fn shape(&self, projection: Projection) -> [usize; 2] {
+        let attn = self.heads * self.d_head;
+        let kv = self.kv_heads * self.d_head;
+        match projection {
+            Projection::Q => [attn, self.d_model],
+            Projection::K | Projection::V => [kv, self.d_model],
+            Projection::O => [self.d_model, attn],
+            Projection::Gate | Projection::Up => [self.d_mlp, self.d_model],
+            Projection::Down => [self.d_model, self.d_mlp],
+        }
+    }
+
+    /// The rows of `k_proj` and `v_proj` that belong to a key/value head.
+    ///
+    /// # Errors
+    /// [`CoreError::OutOfRange`] when the layer or group does not exist.
+    pub fn group_rows(&self, group: KvGroupId) -> Result<Range<usize>, CoreError> {
+        self.check_group(group)?;
+        Ok(group.group * self.d_head..(group.group + 1) * self.d_head)
+    }
+
+    /// The query heads that read a key/value head.
+    ///
+    /// # Errors
+    /// [`CoreError::OutOfRange`] when the layer or group does not exist.
+    pub fn group_heads(&self, group: KvGroupId) -> Result<impl Iterator<Item = HeadId> + use<>, CoreError> {
+        self.check_group(group)?;
+        let shared = self.heads / self.kv_heads;
+        Ok((group.group * shared..(group.group + 1) * shared).map(move |h| HeadId::new(group.layer, h)))
+    }
+
+    /// The linear maps of one block, in forward order: no gate where the MLP has none.
+    pub fn block_projections(&self) -> impl Iterator<Item = Projection> + use<> {
+        let gated = self.gated;
+        Projection::ALL.into_iter().filter(move |p| gated || *p != Projection::Gate)
+    }
+
+    /// Every prunable matrix, layer by layer, in forward order.
+    pub fn projections(&self) -> impl Iterator<Item = (ParamPath, usize, Projection)> + use<> {
+        let dims = *self;
+        (0..self.layers)
+            .flat_map(move |layer| dims.block_projections().map(move |p| (ParamPath::of(layer, p), layer, p)))
+    }
+
+    /// How many weights those matrices hold together.
+    #[must_use]
+    pub fn prunable_weights(&self) -> usize {
+        self.layers * self.block_projections().map(|p| self.shape(p).iter().product::<usize>()).sum::<usize>()
+    }
+
+    /// Refuses a layer that the model does not have.
+    ///
+    /// # Errors
+    /// [`CoreError::OutOfRange`].
+    pub fn check_layer(&self, layer: usize) -> Result<(), CoreError> {
+        within("layer", layer, self.layers)
+    }
+
+    fn check_head(&self, head: HeadId) -> Result<(), CoreError> {
+        self.check_layer(head.layer)?;
+        within("head", head.head, self.heads)
+    }
+
+    fn check_group(&self, group: KvGroupId) -> Result<(), CoreError> {
+        self.check_layer(group.layer)?;
+        within("key/value group", group.group, self.kv_heads)
+    }
+}
+
+fn within(what: &'static str, index: usize, count: usize) -> Result<(), CoreError> {
+    if index < count { Ok(()) } else { Err(CoreError::OutOfRange { what, index, count }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIMS: ModelDims = ModelDims {
+        layers: 2,
+        d_model: 8,
+        heads: 6,
+        kv_heads: 2,
+        d_head: 4,
+        d_mlp: 10,
+        gated: true,
+        vocab: 32,
+    };
+
+    #[test]
+    fn heads_share_groups_in_order() {
+        let groups: Vec<_> = (0..6).map(|h| DIMS.kv_group(HeadId::new(0, h)).unwrap()).collect();
+        assert_eq!(groups, [0, 0, 0, 1, 1, 1]);
+        let heads: Vec<_> = DIMS.group_heads(KvGroupId::new(1, 1)).unwrap().map(|h| h.head).collect();
+        assert_eq!(heads, [3, 4, 5]);
+        assert_eq!(DIMS.group_rows(KvGroupId::new(1, 1)).unwrap(), 4..8);
+        assert!(DIMS.group_heads(KvGroupId::new(0, 2)).is_err());
+    }
+
+    #[test]
+    fn absent_heads_are_named() {
+        let err = DIMS.head_columns(HeadId::new(1, 6)).unwrap_err();
+        assert_eq!(err, CoreError::OutOfRange { what: "head", index: 6, count: 6 });
+        assert!(DIMS.kv_group(HeadId::new(2, 0)).is_err());
+    }
+
+    #[test]
+    fn uneven_groups_are_refused() {
+        assert!(ModelDims { kv_heads: 4, ..DIMS }.validate().is_err());
+        assert!(ModelDims { d_mlp: 0, ..DIMS }.validate().is_err());
+        assert!(DIMS.validate().is_ok());
+    }
+
+    #[test]
+    fn prunable_weights_adds_the_shapes_up() {
+        let by_path: usize =
+            DIMS.projections().map(|(_, _, p)| DIMS.shape(p).iter().product::<usize>()).sum();
+        assert_eq!(by_path, DIMS.prunable_weights());
+        let plain = ModelDims { gated: false, ..DIMS };
+        assert_eq!(by_path - plain.prunable_weights(), 2 * 10 * 8);
+        assert!(plain.projections().all(|(_, _, p)| p != Projection::Gate));
+    }
+}

@@ -1,0 +1,22 @@
+//! The parts of a decoder: its sizes, its matrices and what they are called, the sites of its
+//! activations, and the units that can be pruned.
+//!
+//! | file | words |
+//! |---|---|
+//! | dims | [`ModelDims`]: the sizes of a decoder |
+//! | param_path | [`ParamPath`]: a Hugging Face parameter name |
+//! | projection | [`Projection`], [`Sublayer`]: the seven linear maps of a block |
+//! | site | [`Site`], [`BlockSite`]: where an activation can be seen or replaced |
+//! | unit | [`Unit`], [`UnitKind`], [`HeadId`], [`KvGroupId`], [`NeuronId`]: what can be pruned |
+
+mod dims;
+pub(crate) mod param_path;
+mod projection;
+mod site;
+pub(crate) mod unit;
+
+pub use self::dims::ModelDims;
+pub use self::param_path::ParamPath;
+pub use self::projection::{Projection, Sublayer};
+pub use self::site::{BlockSite, Site};
+pub use self::unit::{HeadId, KvGroupId, NeuronId, Unit, UnitKind};

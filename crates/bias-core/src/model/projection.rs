@@ -1,0 +1,122 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::site::{BlockSite, Site};
+use crate::error::CoreError;
+
+/// The half of a decoder block that a projection belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sublayer {
+    /// `self_attn`
+    Attention,
+    /// `mlp`
+    Mlp,
+}
+
+impl fmt::Display for Sublayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Attention => "self_attn",
+            Self::Mlp => "mlp",
+        })
+    }
+}
+
+/// One of the seven linear maps of a gated decoder block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Projection {
+    /// Query, `self_attn.q_proj`
+    Q,
+    /// Key, `self_attn.k_proj`
+    K,
+    /// Value, `self_attn.v_proj`
+    V,
+    /// Attention output, `self_attn.o_proj`
+    O,
+    /// MLP gate, `mlp.gate_proj`
+    Gate,
+    /// MLP up, `mlp.up_proj`
+    Up,
+    /// MLP down, `mlp.down_proj`
+    Down,
+}
+
+impl Projection {
+    /// All seven, in forward order.
+    pub const ALL: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
+
+    /// Attention or MLP.
+    #[must_use]
+    pub fn sublayer(self) -> Sublayer {
+        match self {
+            Self::Q | Self::K | Self::V | Self::O => Sublayer::Attention,
+            Self::Gate | Self::Up | Self::Down => Sublayer::Mlp,
+        }
+    }
+
+    /// The Hugging Face module name within the sublayer, such as `q_proj`.
+    #[must_use]
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Q => "q_proj",
+            Self::K => "k_proj",
+            Self::V => "v_proj",
+            Self::O => "o_proj",
+            Self::Gate => "gate_proj",
+            Self::Up => "up_proj",
+            Self::Down => "down_proj",
+        }
+    }
+
+    /// Where this projection's input can be observed: `q`, `k`, `v` share one
+    /// input, and so do `gate` and `up`.
+    #[must_use]
+    pub fn input_site(self, layer: usize) -> Site {
+        let at = match self {
+            Self::Q | Self::K | Self::V => BlockSite::AttnNorm,
+            Self::O => BlockSite::HeadOutput,
+            Self::Gate | Self::Up => BlockSite::MlpNorm,
+            Self::Down => BlockSite::MlpHidden,
+        };
+        Site::Block(layer, at)
+    }
+
+    /// Where its output can be observed, each projection's its own.
+    #[must_use]
+    pub fn output_site(self, layer: usize) -> Site {
+        let at = match self {
+            Self::Q => BlockSite::Query,
+            Self::K => BlockSite::Key,
+            Self::V => BlockSite::Value,
+            Self::O => BlockSite::AttnOut,
+            Self::Gate => BlockSite::Gate,
+            Self::Up => BlockSite::Up,
+            Self::Down => BlockSite::MlpOut,
+        };
+        Site::Block(layer, at)
+    }
+}
+
+impl fmt::Display for Projection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.sublayer(), self.module())
+    }
+}
+
+impl FromStr for Projection {
+    type Err = CoreError;
+
+    fn from_str(text: &str) -> Result<Self, CoreError> {
+        Self::ALL.into_iter().find(|p| p.to_string() == text || p.module() == text).ok_or_else(|| {
+            CoreError::Parse {
+                kind: "projection",
+                text: text.into(),
+                expected: "a name such as `mlp.down_proj`",
+            }
+        })
+    }
+}

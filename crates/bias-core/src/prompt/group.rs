@@ -1,0 +1,93 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CoreError;
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The label itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = CoreError;
+
+            fn from_str(text: &str) -> Result<Self, CoreError> {
+                let text = text.trim();
+                if text.is_empty() || text.chars().any(char::is_control) {
+                    return Err(CoreError::Parse {
+                        kind: $kind,
+                        text: text.into(),
+                        expected: "a label with at least one visible character",
+                    });
+                }
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = CoreError;
+
+            fn try_from(text: String) -> Result<Self, CoreError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(label: $name) -> Self {
+                label.0
+            }
+        }
+    };
+}
+
+label! {
+    /// A group of names as the prompt file calls it, such as `white_women`.
+    ///
+    /// The part before the first `_` is the [race](Group::race) that the study compares.
+    Group, "group"
+}
+
+label! {
+    /// A situation in which the model is asked about a person, such as `commercial`
+    /// (the `scenario` column of a prompt file).
+    Context, "context"
+}
+
+impl Group {
+    /// The compared attribute: `white` of `white_women`.
+    #[must_use]
+    pub fn race(&self) -> &str {
+        self.0.split_once('_').map_or(self.as_str(), |(race, _)| race)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn race_is_the_first_part() {
+        let race = |g: &str| g.parse::<Group>().unwrap().race().to_owned();
+        assert_eq!(race("white_women"), "white");
+        assert_eq!(race("black"), "black");
+        assert!(" ".parse::<Group>().is_err());
+    }
+}

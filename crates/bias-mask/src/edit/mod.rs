@@ -1,0 +1,21 @@
+//! What is done to a model's weights, and taken back bit for bit.
+//!
+//! | file | what for |
+//! |---|---|
+//! | target | [`MaskTarget`]: what a model must offer |
+//! | apply | [`Intervention`], [`Means`]: weights to zero, to a share, to what they pass on on average |
+//! | directions | [`Directions`], [`Side`]: removed from a matrix's outputs or inputs |
+//! | undo | [`Undo`]: back, bit for bit |
+//! | changes | [`Changes`], [`Change`], [`ChangeId`]: several on one model, taken off in any order |
+
+pub(crate) mod apply;
+pub(crate) mod changes;
+pub(crate) mod directions;
+pub(crate) mod target;
+mod undo;
+
+pub use self::apply::{Intervention, Means};
+pub use self::changes::{Change, ChangeId, Changes};
+pub use self::directions::{Directions, Side};
+pub use self::target::MaskTarget;
+pub use self::undo::Undo;

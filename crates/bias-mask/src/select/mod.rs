@@ -1,0 +1,24 @@
+//! From scores to masks: the `k` highest, exactly, of a matrix, a row, a block or of all; streamed, or
+//! on a GPU.
+//!
+//! | file | what for |
+//! |---|---|
+//! | top | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_carriers`]: what methods choose |
+//! | comparison_group | [`select()`], [`ComparisonGroup`]: the highest scores per matrix, per row, of all, or n of every m |
+//! | streaming_top_k | [`Carriers`]: [`top_carriers`] of scores that come matrix by matrix and are not kept |
+//! | on_device | [`top_fraction_on_device`], [`top_difference_on_device`]: the same, of scores that stay on a GPU |
+//! | aggregate | [`aggregate()`]: scores of weights, summed to scores of units |
+//! | rank | the `k` highest scores, exactly, in parallel |
+
+mod aggregate;
+mod comparison_group;
+mod on_device;
+mod rank;
+mod streaming_top_k;
+mod top;
+
+pub use self::aggregate::aggregate;
+pub use self::comparison_group::{ComparisonGroup, select};
+pub use self::on_device::{top_difference_on_device, top_fraction_on_device};
+pub use self::streaming_top_k::Carriers;
+pub use self::top::{top_carriers, top_difference, top_difference_scaled, top_fraction};

@@ -1,0 +1,271 @@
+//! Selection where the scores are: on a GPU, neither scores nor a sort of them ever come to the host.
+//!
+//! The `k`-th highest score is found by halving the range of all `f32` numbers in their order, at most 32
+//! times, and counting each time how many scores reach the middle. What was chosen is packed there, one bit
+//! per weight. The choice is that of [`top_fraction`](crate::top_fraction) on the same scores.
+
+use bias_core::ParamPath;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
+
+use super::rank::{key, score_of};
+use super::top::share;
+use crate::error::MaskError;
+use crate::mask::bits::BitMatrix;
+
+/// Bits that travel together.
+const WORD: usize = 32;
+
+/// [`top_fraction`](crate::top_fraction) of scores that are on a device: the same choice, ties to the
+/// lower index, made there.
+///
+/// Scores are compared in f32. A device that takes numbers below 1.2e-38 for zero takes them for equal.
+///
+/// # Shapes
+/// `scores`: `[out, in]`.
+///
+/// # Errors
+/// [`MaskError::Fraction`] outside [0, 1], [`MaskError::NanScore`]; [`MaskError::TooLarge`] beyond 2³¹ − 1 scores.
+pub fn top_fraction_on_device<B: Backend>(
+    path: &ParamPath,
+    scores: Tensor<B, 2>,
+    fraction: f64,
+) -> Result<BitMatrix, MaskError> {
+    let shape = scores.dims();
+    unpack(pack(top(path, scores, fraction)?), shape)
+}
+
+/// [`top_difference_scaled`](crate::select::top_difference_scaled) of weights that are on a device.
+///
+/// A score is made in f32, of a norm rounded to f32: the choice is the same where the norms are f32
+/// numbers, and can otherwise differ between scores that are nearly equal.
+///
+/// # Shapes
+/// `weights`: `[out, in]`; `norms`: `[in]` each.
+///
+/// # Errors
+/// As [`top_fraction_on_device`]; [`MaskError::Channels`] when norms are not one per input channel.
+pub fn top_difference_on_device<B: Backend>(
+    path: &ParamPath,
+    weights: Tensor<B, 2>,
+    norms: [&[f64]; 2],
+    fraction: f64,
+) -> Result<BitMatrix, MaskError> {
+    let (shape, device) = (weights.dims(), weights.device());
+    let sizes = wide(weights).abs();
+    let of = |norms: &[f64]| {
+        if norms.len() != shape[1] {
+            return Err(MaskError::Channels { path: path.clone(), expected: shape[1], found: norms.len() });
+        }
+        let norms: Vec<f32> = norms.iter().map(|norm| *norm as f32).collect();
+        let norms = Tensor::from_data(TensorData::new(norms, [1, shape[1]]), (&device, DType::F32));
+        top(path, sizes.clone() * norms, fraction)
+    };
+    unpack(pack(of(norms[0])?.bool_and(of(norms[1])?.bool_not())), shape)
+}
+
+/// In f32, whatever the backend computes in.
+fn wide<B: Backend>(tensor: Tensor<B, 2>) -> Tensor<B, 2> {
+    if tensor.dtype() == DType::F32 { tensor } else { tensor.cast(DType::F32) }
+}
+
+fn top<B: Backend>(
+    path: &ParamPath,
+    scores: Tensor<B, 2>,
+    fraction: f64,
+) -> Result<Tensor<B, 2, Bool>, MaskError> {
+    let shape = scores.dims();
+    let available = shape[0] * shape[1];
+    if i32::try_from(available).is_err() {
+        return Err(MaskError::TooLarge { shape });
+    }
+    let k = share(fraction, available)?;
+    let scores = wide(scores);
+    let reaching = |threshold: f32| {
+        let found = bias_cube::count_reaching(&scores, threshold);
+        found.unwrap_or_else(|| count(scores.clone().greater_equal_elem(threshold)))
+    };
+    // What is no number does not even reach this.
+    if reaching(f32::NEG_INFINITY) < available {
+        let values = scores.into_data();
+        let index = values.iter::<f32>().position(|score| score.is_nan()).unwrap_or(0);
+        return Err(MaskError::NanScore { path: path.clone(), index });
+    }
+    if k == 0 {
+        return Ok(scores.greater_elem(f32::INFINITY));
+    }
+    // At least k scores reach the first, fewer than k the second.
+    let (mut low, mut high) = (key(f32::NEG_INFINITY), key(f32::INFINITY) + 1);
+    let mut above = 0;
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        match reaching(score_of(middle)) {
+            found if found >= k => low = middle,
+            found => (high, above) = (middle, found),
+        }
+    }
+    let threshold = score_of(low);
+    let (chosen, ties) = (scores.clone().greater_elem(threshold), scores.equal_elem(threshold));
+    Ok(chosen.bool_or(first(ties, k - above)))
+}
+
+fn count<B: Backend>(bits: Tensor<B, 2, Bool>) -> usize {
+    // By rows first: a GPU's sum of everything is slow.
+    let sum = bits.int().sum_dim(1).sum().into_data();
+    sum.iter::<i64>().next().and_then(|sum| usize::try_from(sum).ok()).unwrap_or(0)
+}
+
+/// The `k` first of the bits that are set, of at least `k`.
+fn first<B: Backend>(bits: Tensor<B, 2, Bool>, mut k: usize) -> Tensor<B, 2, Bool> {
+    let ([rows, columns], device) = (bits.dims(), bits.device());
+    let of_rows: Vec<usize> =
+        bits.clone().int().sum_dim(1).into_data().iter::<i64>().map(|n| n as usize).collect();
+    let Some(last) = of_rows.iter().position(|n| {
+        let within = *n >= k;
+        k -= if within { 0 } else { *n };
+        within
+    }) else {
+        return bits;
+    };
+    // How many columns of each row may be taken: all, in the last row up to the k-th bit, none.
+    let row = bits.clone().narrow(0, last, 1).int().into_data();
+    let mut set = row.iter::<i64>().enumerate().filter(|(_, bit)| *bit != 0).map(|(column, _)| column + 1);
+    let own = k.checked_sub(1).and_then(|k| set.nth(k)).unwrap_or(0);
+    let limits: Vec<i32> = (0..rows)
+        .map(|row| match row.cmp(&last) {
+            std::cmp::Ordering::Less => columns as i32,
+            std::cmp::Ordering::Equal => own as i32,
+            std::cmp::Ordering::Greater => 0,
+        })
+        .collect();
+    let ints = |values: Vec<i32>, shape: [usize; 2]| {
+        Tensor::<B, 2, Int>::from_data(TensorData::new(values, shape), &device).expand([rows, columns])
+    };
+    let column = ints((0..columns as i32).collect(), [1, columns]);
+    bits.bool_and(column.lower(ints(limits, [rows, 1])))
+}
+
+/// 32 bits an integer, the first the least significant; the last one filled up with clear bits.
+fn pack<B: Backend>(bits: Tensor<B, 2, Bool>) -> Tensor<B, 1, Int> {
+    let ([rows, columns], device) = (bits.dims(), bits.device());
+    let bits = bits.int().reshape([rows * columns]);
+    let missing = (rows * columns).next_multiple_of(WORD) - rows * columns;
+    let bits = match missing {
+        0 => bits,
+        _ => Tensor::cat(vec![bits, Tensor::zeros([missing], &device)], 0),
+    };
+    let words = bits.dims()[0] / WORD;
+    if words == 0 {
+        return bits;
+    }
+    let values: Vec<i32> = (0..WORD).map(|i| 1 << i).collect();
+    let values = Tensor::<B, 2, Int>::from_data(TensorData::new(values, [1, WORD]), &device);
+    (bits.reshape([words, WORD]) * values).sum_dim(1).reshape([words])
+}
+
+fn unpack<B: Backend>(words: Tensor<B, 1, Int>, shape: [usize; 2]) -> Result<BitMatrix, MaskError> {
+    let words = words.into_data();
+    let mut packed: Vec<u8> = words.iter::<i64>().flat_map(|word| (word as u32).to_le_bytes()).collect();
+    packed.truncate((shape[0] * shape[1]).div_ceil(8));
+    BitMatrix::from_packed(shape, &packed).ok_or(MaskError::TooLarge { shape })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use bias_core::{Convention, ParamScores, Projection};
+    use burn::backend::{Flex, NdArray};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::select::top::{top_difference_scaled, top_fraction};
+
+    fn path() -> ParamPath {
+        ParamPath::of(0, Projection::Down)
+    }
+
+    fn tensor<B: Backend>(values: &[f32], shape: [usize; 2]) -> Tensor<B, 2> {
+        Tensor::from_data(TensorData::new(values.to_vec(), shape), &Default::default())
+    }
+
+    fn on_host(values: &[f32], shape: [usize; 2], fraction: f64) -> Result<BitMatrix, MaskError> {
+        top_fraction(
+            &ParamScores::new(path(), shape, Convention::Importance, values.to_vec()).unwrap(),
+            fraction,
+        )
+    }
+
+    /// Many equal ones, zeros of both signs, infinities and the smallest there are.
+    fn value() -> impl Strategy<Value = f32> {
+        prop_oneof![
+            (-2i8..3).prop_map(f32::from),
+            Just(-0.0),
+            any::<f32>().prop_filter("number", |v| !v.is_nan())
+        ]
+    }
+
+    fn matrix() -> impl Strategy<Value = (Vec<f32>, [usize; 2])> {
+        (1usize..9, 1usize..40).prop_flat_map(|(r, c)| (prop::collection::vec(value(), r * c), Just([r, c])))
+    }
+
+    proptest! {
+        #[test]
+        fn the_device_chooses_what_the_host_does((values, shape) in matrix(), p in 0.0f64..=1.0) {
+            let expected = on_host(&values, shape, p).unwrap();
+            let found = top_fraction_on_device::<Flex>(&path(), tensor(&values, shape), p).unwrap();
+            prop_assert_eq!(&found, &expected);
+            let found = top_fraction_on_device::<NdArray>(&path(), tensor(&values, shape), p).unwrap();
+            prop_assert_eq!(&found, &expected);
+        }
+
+        #[test]
+        fn a_difference_is_the_hosts(
+            (values, shape) in matrix(),
+            norms in prop::collection::vec((0u8..5, any::<u16>()), 80),
+            p in 0.0f64..=1.0,
+        ) {
+            prop_assume!(values.iter().all(|v| v.is_finite()));
+            let norm = |(small, any): &(u8, u16)| {
+                if *small == 4 { f64::from(*any) / 1024.0 } else { f64::from(*small) }
+            };
+            let norms: Vec<f64> = norms.iter().map(norm).collect();
+            let norms = [&norms[..shape[1]], &norms[40..40 + shape[1]]];
+            let expected = top_difference_scaled(&path(), &values, shape, norms, p).unwrap();
+            let found = top_difference_on_device::<Flex>(&path(), tensor(&values, shape), norms, p).unwrap();
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn nan_is_refused_where_the_host_refuses_it((mut values, shape) in matrix(), at in any::<prop::sample::Index>()) {
+            let at = at.index(values.len());
+            values[at] = f32::NAN;
+            let of = |found: Result<BitMatrix, MaskError>| found.unwrap_err().to_string();
+            let found = of(top_fraction_on_device::<Flex>(&path(), tensor(&values, shape), 0.5));
+            prop_assert_eq!(found, of(on_host(&values, shape, 0.5)));
+        }
+    }
+
+    #[test]
+    fn a_large_matrix_is_chosen_from_alike() {
+        let shape = [211, 1999];
+        let value = |i: u32| ((i.wrapping_mul(0x9e37_79b9) >> 9) % 4001) as f32 / 4000.0 - 0.5;
+        let values: Vec<f32> = (0..(shape[0] * shape[1]) as u32).map(value).collect();
+        for p in [0.0, 1e-5, 0.15, 0.99, 1.0] {
+            let found = top_fraction_on_device::<Flex>(&path(), tensor(&values, shape), p).unwrap();
+            assert_eq!(found, on_host(&values, shape, p).unwrap(), "{p}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let weights = || tensor::<Flex>(&[1.0, 2.0], [1, 2]);
+        let norms: [&[f64]; 2] = [&[1.0, 1.0], &[1.0]];
+        let found = top_difference_on_device(&path(), weights(), norms, 0.5);
+        assert!(matches!(found, Err(MaskError::Channels { expected: 2, found: 1, .. })));
+        let found = top_fraction_on_device(&path(), weights(), 1.1);
+        assert!(matches!(found, Err(MaskError::Fraction { .. })));
+        let broken: [&[f64]; 2] = [&[1.0, f64::NAN], &[1.0, 1.0]];
+        let found = top_difference_on_device(&path(), weights(), broken, 0.5);
+        assert!(matches!(found, Err(MaskError::NanScore { index: 1, .. })));
+    }
+}

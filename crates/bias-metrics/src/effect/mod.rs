@@ -1,0 +1,21 @@
+//! One name's answers, what an effect size needs of them, and how large the difference between groups
+//! is.
+//!
+//! | file | what for |
+//! |---|---|
+//! | values | [`NameAnswers`], [`Weighting`], [`drawn_error`], [`sampling_error`]: one name's answers |
+//! | moments | [`NameMoments`]: what an effect size needs of a name |
+//! | smd | [`smd()`], [`EffectSize`], [`smd_resampled`], [`smd_error`], [`reduction`], [`context_bias`], [`ContextBias`]: how large the bias is |
+//! | hedges | [`hedges_g`], [`HedgesG`]: the difference in deviations between names |
+//! | sample | one number per name, checked |
+
+mod hedges;
+pub(crate) mod moments;
+pub(crate) mod sample;
+mod smd;
+pub(crate) mod values;
+
+pub use self::hedges::{HedgesG, hedges_g};
+pub use self::moments::NameMoments;
+pub use self::smd::{ContextBias, EffectSize, context_bias, reduction, smd, smd_error, smd_resampled};
+pub use self::values::{NameAnswers, Weighting, drawn_error, sampling_error};

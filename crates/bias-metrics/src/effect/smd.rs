@@ -1,0 +1,264 @@
+use serde::{Deserialize, Serialize};
+
+use super::moments::NameMoments;
+use super::values::Weighting;
+use crate::arm::Arm;
+use crate::error::MetricError;
+
+/// A standardized mean difference, or the reason why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectSize {
+    /// In pooled standard deviations; positive favours arm A.
+    Finite(f64),
+    /// Neither arm varies, so the difference has no scale; not the same as no bias.
+    Degenerate {
+        /// mean_A − mean_B, in the unit of the answers.
+        difference: f64,
+    },
+}
+
+impl EffectSize {
+    /// The effect, where it is defined.
+    #[must_use]
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Self::Finite(value) => Some(value),
+            Self::Degenerate { .. } => None,
+        }
+    }
+}
+
+/// Standardized mean difference (mean_A − mean_B) / √((s²_A + s²_B)/2).
+///
+/// Cohen's d with equally weighted variances, as in arXiv 2502.07771. All answers of an
+/// arm are pooled, so a name counts by the weight of its parsed answers.
+///
+/// # Errors
+/// [`MetricError::EmptyArm`] when an arm has no weight (with [`Weighting::Draws`]: fewer
+/// than two draws), [`MetricError::BadWeight`], and [`MetricError::NotFinite`] when a
+/// value or a sum is not finite.
+pub fn smd(names: &[NameMoments], weighting: Weighting) -> Result<EffectSize, MetricError> {
+    effect(names.iter().map(Ok), weighting)
+}
+
+/// [`smd`] of the names at `picks`, each as often as it is picked; allocates nothing.
+///
+/// # Errors
+/// As [`smd`], and [`MetricError::PickOutOfRange`].
+pub fn smd_resampled(
+    names: &[NameMoments],
+    picks: &[usize],
+    weighting: Weighting,
+) -> Result<EffectSize, MetricError> {
+    let absent = |pick| MetricError::PickOutOfRange { pick, names: names.len() };
+    effect(picks.iter().map(|&pick| names.get(pick).ok_or_else(|| absent(pick))), weighting)
+}
+
+/// The standard error of [`smd`] that is due to answers being drawn and not enumerated, the names and the
+/// pooled deviation held fixed: √(e²_A + e²_B) over that deviation, `e` the standard error of an arm's mean. Names whose
+/// answers were drawn with the same random numbers differ by less. `None` where there is no effect.
+#[must_use]
+pub fn smd_error(names: &[NameMoments], weighting: Weighting) -> Option<f64> {
+    let arm = |arm: Arm| {
+        let own = names.iter().filter(|name| name.arm == arm);
+        own.fold(NameMoments::empty(arm), |sum, name| sum.merge(name))
+    };
+    let (a, b) = (arm(Arm::A), arm(Arm::B));
+    let spread = f64::midpoint(variance(&a, weighting).ok()?, variance(&b, weighting).ok()?).sqrt();
+    let square = |own: NameMoments| own.noise / (own.weight * own.weight);
+    Some((square(a) + square(b)).sqrt() / spread).filter(|error| error.is_finite())
+}
+
+fn effect<'a>(
+    names: impl Iterator<Item = Result<&'a NameMoments, MetricError>>,
+    weighting: Weighting,
+) -> Result<EffectSize, MetricError> {
+    let (mut a, mut b) = (NameMoments::empty(Arm::A), NameMoments::empty(Arm::B));
+    for name in names {
+        let name = name?;
+        if !name.weight.is_finite() || name.weight < 0.0 {
+            return Err(MetricError::BadWeight { weight: name.weight });
+        }
+        let arm = match name.arm {
+            Arm::A => &mut a,
+            Arm::B => &mut b,
+        };
+        *arm = arm.merge(name);
+    }
+    let difference = a.mean - b.mean;
+    let spread = f64::midpoint(variance(&a, weighting)?, variance(&b, weighting)?).sqrt();
+    if !difference.is_finite() || !spread.is_finite() {
+        return Err(MetricError::NotFinite { what: "standardized mean difference" });
+    }
+    if spread == 0.0 {
+        return Ok(EffectSize::Degenerate { difference });
+    }
+    let value = difference / spread;
+    if value.is_finite() {
+        Ok(EffectSize::Finite(value))
+    } else {
+        Err(MetricError::NotFinite { what: "standardized mean difference" })
+    }
+}
+
+fn variance(sum: &NameMoments, weighting: Weighting) -> Result<f64, MetricError> {
+    let (enough, divisor, needed) = match weighting {
+        Weighting::Draws => (sum.weight >= 2.0, sum.weight - 1.0, "at least 2 draws"),
+        Weighting::Probability => (sum.weight > 0.0, sum.weight, "more than 0"),
+    };
+    if !enough {
+        return Err(MetricError::EmptyArm { arm: sum.arm, weight: sum.weight, needed });
+    }
+    Ok(sum.m2 / divisor)
+}
+
+/// Share of an effect that is gone: 1 − |after| / |before|.
+///
+/// 1 when nothing is left, negative when the effect grew; a change of sign counts by
+/// size alone. `None` when `before` is 0 or either is not finite.
+#[must_use]
+pub fn reduction(before: f64, after: f64) -> Option<f64> {
+    let share = 1.0 - after.abs() / before.abs();
+    (before != 0.0 && before.is_finite() && share.is_finite()).then_some(share)
+}
+
+/// The bias of a context: its variations' effects, averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ContextBias {
+    /// Mean |SMD| over the variations with a finite effect; pure noise is above 0 too.
+    pub mean_abs: f64,
+    /// Mean SMD over the same variations; opposite effects cancel.
+    pub mean_signed: f64,
+    /// How many variations were averaged.
+    pub variations: usize,
+    /// How many were left out because neither arm varies.
+    pub degenerate: usize,
+}
+
+/// Averages the effects of a context's variations.
+///
+/// # Errors
+/// [`MetricError::NoFiniteEffect`] when nothing is left to average, and
+/// [`MetricError::NotFinite`].
+pub fn context_bias(effects: &[EffectSize]) -> Result<ContextBias, MetricError> {
+    let (mut variations, mut sum_abs, mut sum) = (0usize, 0.0, 0.0);
+    for value in effects.iter().filter_map(|e| e.value()) {
+        variations += 1;
+        sum_abs += value.abs();
+        sum += value;
+    }
+    let degenerate = effects.len() - variations;
+    if variations == 0 {
+        return Err(MetricError::NoFiniteEffect { variations: effects.len(), degenerate });
+    }
+    let (mean_abs, mean_signed) = (sum_abs / variations as f64, sum / variations as f64);
+    if !mean_abs.is_finite() {
+        return Err(MetricError::NotFinite { what: "mean effect of the context" });
+    }
+    Ok(ContextBias { mean_abs, mean_signed, variations, degenerate })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(values: &[(Arm, f64)]) -> Vec<NameMoments> {
+        values.iter().map(|&(arm, v)| NameMoments::of(arm, &[(v, 1.0)])).collect()
+    }
+
+    #[test]
+    fn divisors() {
+        let n = names(&[(Arm::A, 4.0), (Arm::A, 6.0), (Arm::B, 1.0), (Arm::B, 3.0)]);
+        assert_eq!(smd(&n, Weighting::Draws), Ok(EffectSize::Finite(3.0 / 2f64.sqrt())));
+        assert_eq!(smd(&n, Weighting::Probability), Ok(EffectSize::Finite(3.0)));
+    }
+
+    #[test]
+    fn errors_of_names_add_up() {
+        let name = |arm, value, error: f64| NameMoments {
+            noise: error * error,
+            ..NameMoments::of(arm, &[(value, 1.0)])
+        };
+        let n =
+            [name(Arm::A, 4.0, 0.3), name(Arm::A, 6.0, 0.4), name(Arm::B, 1.0, 0.0), name(Arm::B, 3.0, 0.0)];
+        // The mean of A has (0.3² + 0.4²)/4.
+        assert!((smd_error(&n, Weighting::Probability).unwrap() - 0.25).abs() < 1e-12);
+        assert_eq!(smd_error(&n[..2], Weighting::Probability), None);
+    }
+
+    #[test]
+    fn no_spread_is_not_no_bias() {
+        let n = names(&[(Arm::A, 9.0), (Arm::A, 9.0), (Arm::B, 5.0), (Arm::B, 5.0)]);
+        let effect = smd(&n, Weighting::Draws).unwrap();
+        assert_eq!((effect, effect.value()), (EffectSize::Degenerate { difference: 4.0 }, None));
+    }
+
+    #[test]
+    fn errors() {
+        let n = names(&[(Arm::A, 1.0), (Arm::A, 2.0), (Arm::B, 3.0)]);
+        let empty = |e| matches!(e, Err(MetricError::EmptyArm { arm: Arm::B, .. }));
+        assert!(empty(smd(&n, Weighting::Draws)));
+        assert!(smd(&n, Weighting::Probability).is_ok());
+        assert!(empty(smd(&n[..2], Weighting::Probability)));
+        let outside = smd_resampled(&n, &[0, 3], Weighting::Probability);
+        assert_eq!(outside, Err(MetricError::PickOutOfRange { pick: 3, names: 3 }));
+        for bad in [f64::NAN, f64::INFINITY, 1e300] {
+            let n = names(&[(Arm::A, bad), (Arm::A, 2.0), (Arm::B, 3.0), (Arm::B, 4.0)]);
+            assert!(matches!(smd(&n, Weighting::Draws), Err(MetricError::NotFinite { .. })), "{bad}");
+        }
+        let negative = NameMoments { weight: -1.0, ..NameMoments::empty(Arm::A) };
+        assert!(matches!(smd(&[negative], Weighting::Draws), Err(MetricError::BadWeight { .. })));
+    }
+
+    #[test]
+    fn reductions() {
+        assert_eq!(reduction(0.8, 0.2), Some(0.75));
+        assert_eq!(reduction(-0.5, 0.5), Some(0.0));
+        assert_eq!(reduction(0.5, -1.0), Some(-1.0));
+        for (before, after) in
+            [(0.0, 0.1), (0.0, 0.0), (f64::NAN, 0.1), (f64::INFINITY, 0.1), (0.1, f64::NAN)]
+        {
+            assert_eq!(reduction(before, after), None);
+        }
+    }
+
+    #[test]
+    fn context_averages_finite_effects() {
+        let degenerate = EffectSize::Degenerate { difference: 7.0 };
+        let bias = context_bias(&[EffectSize::Finite(0.5), degenerate, EffectSize::Finite(-0.25)]).unwrap();
+        let expected = ContextBias { mean_abs: 0.375, mean_signed: 0.125, variations: 2, degenerate: 1 };
+        assert_eq!(bias, expected);
+        assert!(matches!(
+            context_bias(&[degenerate]),
+            Err(MetricError::NoFiniteEffect { degenerate: 1, .. })
+        ));
+        assert!(context_bias(&[]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn laws(a in prop::collection::vec(0.0..1e4, 3..12), b in prop::collection::vec(0.0..1e4, 3..12), scale in 0.1..50.0, shift in -1e3..1e3) {
+            let build = |swap: bool, f: &dyn Fn(f64) -> f64| {
+                let (first, second) = if swap { (Arm::B, Arm::A) } else { (Arm::A, Arm::B) };
+                let all = a.iter().map(|&v| (first, f(v))).chain(b.iter().map(|&v| (second, f(v))));
+                smd(&names(&all.collect::<Vec<_>>()), Weighting::Draws).unwrap().value().unwrap()
+            };
+            let plain = build(false, &|v| v);
+            let close = |x: f64, y: f64| (x - y).abs() < 1e-8 * (1.0 + x.abs());
+            prop_assert!(close(plain, build(false, &|v| v * scale + shift)), "unit and origin do not matter");
+            prop_assert!(close(plain, -build(true, &|v| v)), "swapping the arms flips the sign");
+        }
+
+        #[test]
+        fn picking_everyone_once_is_no_resampling(values in prop::collection::vec(0.0..1e4, 4..20)) {
+            let arm = |i| if i % 2 == 0 { Arm::A } else { Arm::B };
+            let n = names(&values.iter().enumerate().map(|(i, &v)| (arm(i), v)).collect::<Vec<_>>());
+            let everyone: Vec<usize> = (0..n.len()).collect();
+            let resampled = smd_resampled(&n, &everyone, Weighting::Draws);
+            prop_assert_eq!(resampled, smd(&n, Weighting::Draws));
+        }
+    }
+}

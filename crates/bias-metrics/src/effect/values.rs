@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::moments::NameMoments;
+use crate::arm::Arm;
+
+/// What the weights of answers mean, hence what a variance divides by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weighting {
+    /// Weights count sampled answers: variances divide by n − 1.
+    Draws,
+    /// Weights are exact answer probabilities per name: variances divide by the total
+    /// weight, because no sampling is left.
+    Probability,
+}
+
+/// One name's answers to one variation of a prompt.
+///
+/// Weights are counts or probabilities, as [`Weighting`] says; what did not parse and
+/// what was not looked at is kept beside them in the same unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NameAnswers {
+    /// The group of the name.
+    pub arm: Arm,
+    /// `(value, weight)` of each answer that parses to a number, in any order.
+    pub values: Vec<(f64, f64)>,
+    /// Weight of the answers that parse to no number.
+    pub unparsed: f64,
+    /// Probability that an exact search left unexplored; 0 for draws.
+    pub unexplored: f64,
+    /// Standard error of the values' mean, as far as they were drawn and not enumerated: [`drawn_error`],
+    /// [`sampling_error`]; 0 where all are exact.
+    #[serde(default)]
+    pub error: f64,
+}
+
+impl NameAnswers {
+    /// Weight, mean and squared deviations of the parsed values.
+    ///
+    /// Never fails: a NaN among the values makes the moments NaN, which
+    /// [`smd`](crate::smd()) reports.
+    #[must_use]
+    pub fn moments(&self) -> NameMoments {
+        let own = NameMoments::of(self.arm, &self.values);
+        NameMoments { noise: (own.weight * self.error).powi(2), ..own }
+    }
+
+    /// Weight of the parsed values.
+    #[must_use]
+    pub fn parsed(&self) -> f64 {
+        self.values.iter().map(|v| v.1).sum()
+    }
+}
+
+/// Standard error of the mean of independent draws, `(value, how often it was drawn)`: s/√n; 0 for fewer than two, which say
+/// nothing of it.
+#[must_use]
+pub fn sampling_error(values: &[(f64, f64)]) -> f64 {
+    let own = NameMoments::of(Arm::A, values);
+    if own.weight < 2.0 { 0.0 } else { (own.m2 / (own.weight - 1.0) / own.weight).sqrt() }
+}
+
+/// Standard error of the mean `E = Σ w v / Σ w` of answers `(value, weight, draw)` of which some are exact (no draw) and the others
+/// stand for what was not explored, those of one draw together; `draws` counts also those that came to no value.
+///
+/// With `X_d = Σ w (v − E)` over the answers of draw `d` and all draws in their order, it is √(n/(2(n − 1)) · Σ (X_d − X_d+1)²) / Σ w:
+/// the usual linearisation of a ratio (Cochran 1977, section 6.3) and the successive differences of a systematic sample (Wolter 2007,
+/// chapter 8), for draws that are spread evenly over what they stand for, in an order in which neighbours are similar. Of draws in
+/// no order it is the error of independent draws. One draw alone counts with its whole size.
+#[must_use]
+pub fn drawn_error(values: &[(f64, f64, Option<u32>)], draws: u32) -> f64 {
+    let mass: f64 = values.iter().map(|v| v.1).sum();
+    if draws == 0 || mass <= 0.0 {
+        return 0.0;
+    }
+    let mean = values.iter().map(|(v, w, _)| v * w).sum::<f64>() / mass;
+    let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+    for (value, weight, draw) in values {
+        if let Some(draw) = draw {
+            *sums.entry(*draw).or_default() += weight * (value - mean);
+        }
+    }
+    let of = |draw: u32| sums.get(&draw).copied().unwrap_or(0.0);
+    if draws == 1 {
+        return of(0).abs() / mass;
+    }
+    let n = f64::from(draws);
+    let square: f64 = (1..draws).map(|draw| (of(draw) - of(draw - 1)).powi(2)).sum();
+    (n / (2.0 * (n - 1.0)) * square).sqrt() / mass
+}
+
+/// The values of all names together.
+pub(crate) fn pooled(answers: &[NameAnswers]) -> Vec<(f64, f64)> {
+    answers.iter().flat_map(|a| a.values.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_those_of_draws_spread_evenly() {
+        // Four draws of weight a quarter each, one of them split in two, one that came to nothing.
+        let values = [(1.0, 0.25, Some(0)), (3.0, 0.25, Some(1)), (5.0, 0.1, Some(2)), (6.0, 0.15, Some(2))];
+        let mean = (0.25 + 0.75 + 0.5 + 0.9) / 0.75;
+        let x = [0.25 * (1.0 - mean), 0.25 * (3.0 - mean), 0.1 * (5.0 - mean) + 0.15 * (6.0 - mean), 0.0];
+        let steps: f64 = x.windows(2).map(|x: &[f64]| (x[0] - x[1]).powi(2)).sum();
+        let by_hand = (4.0 / 6.0 * steps).sqrt() / 0.75;
+        assert!((drawn_error(&values, 4) - by_hand).abs() < 1e-12);
+        // One alone counts whole, and what is explored has none.
+        assert!((drawn_error(&[(1.0, 0.5, None), (3.0, 0.5, Some(0))], 1) - 0.5).abs() < 1e-12);
+        assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.5, None)], 0), 0.0);
+        assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.0, None)], 3), 0.0);
+        assert_eq!(sampling_error(&[(1.0, 1.0)]), 0.0);
+    }
+
+    /// Shuffled, equal draws have the error of a mean, s/√n; in order a far smaller one.
+    #[test]
+    fn the_order_of_draws_says_how_alike_they_are() {
+        let all = |place: &dyn Fn(u32) -> u32| -> Vec<(f64, f64, Option<u32>)> {
+            (0..1009).map(|i| (f64::from(i), 0.001, Some(place(i)))).collect()
+        };
+        let counted: Vec<(f64, f64)> = (0..1009).map(|i| (f64::from(i), 1.0)).collect();
+        // Powers of a primitive root come in no order.
+        let shuffled: Vec<u32> =
+            (0..1008).scan(1u32, |p, _| Some(std::mem::replace(p, *p * 11 % 1009))).chain([0]).collect();
+        let apart = drawn_error(&all(&|i| shuffled[i as usize]), 1009) / sampling_error(&counted);
+        assert!((0.9..1.1).contains(&apart), "{apart}");
+        assert!(drawn_error(&all(&|i| i), 1009) < 0.01 * sampling_error(&counted));
+    }
+}

@@ -1,0 +1,16 @@
+//! Whether what should come first does: units known to matter, the weights of another mask, the
+//! likelier of two sentences.
+//!
+//! | file | what for |
+//! |---|---|
+//! | localisation | [`localisation()`], [`Localisation`]: whether scores find what is known to matter |
+//! | overlap | [`overlap()`], [`Overlap`], [`MatrixOverlap`]: whether two masks agree beyond chance |
+//! | pairs | [`pair_preference`], [`PairScore`], [`PairPreference`], [`Direction`]: which of two sentences a model prefers (CrowS-Pairs) |
+
+mod localisation;
+mod overlap;
+mod pairs;
+
+pub use self::localisation::{Localisation, localisation};
+pub use self::overlap::{MatrixOverlap, Overlap, overlap};
+pub use self::pairs::{Direction, PairPreference, PairScore, pair_preference};

@@ -1,0 +1,167 @@
+use std::fmt;
+
+use anamnesis::{F32Out, GgufType, dequantize_gguf_blocks};
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::slice::ParallelSliceMut as _;
+
+/// A quantized type that is read: each is held to a golden test (`fixtures/gguf`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Block(GgufType);
+
+impl Block {
+    pub(crate) const ALL: [GgufType; 12] = [
+        GgufType::Q4_0,
+        GgufType::Q4_1,
+        GgufType::Q5_0,
+        GgufType::Q5_1,
+        GgufType::Q8_0,
+        GgufType::Q2_K,
+        GgufType::Q3_K,
+        GgufType::Q4_K,
+        GgufType::Q5_K,
+        GgufType::Q6_K,
+        GgufType::IQ4_NL,
+        GgufType::IQ4_XS,
+    ];
+
+    pub(crate) fn of(dtype: GgufType) -> Option<Self> {
+        Self::ALL.contains(&dtype).then_some(Self(dtype))
+    }
+
+    /// Values in a block.
+    pub(crate) fn values(self) -> usize {
+        self.0.block_size()
+    }
+
+    /// Bytes that so many values take, a whole number of blocks.
+    fn bytes(self, values: usize) -> usize {
+        values / self.values() * self.0.type_size().unwrap_or_default()
+    }
+
+    /// Values of whole blocks; says whether all are numbers.
+    fn read(self, bytes: &[u8], to: &mut [f32]) -> bool {
+        let (len, mut rest, mut finite) = (to.len(), to, true);
+        let done = dequantize_gguf_blocks::<F32Out, _>(bytes, self.0, len, |block| {
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(block.len() / size_of::<f32>());
+            for (to, b) in now.iter_mut().zip(block.chunks_exact(size_of::<f32>())) {
+                *to = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                finite &= to.is_finite();
+            }
+            rest = later;
+            Ok(())
+        });
+        done.is_ok() && finite
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// These rows of a matrix of rows of `inner` values, one after the other; `None` when one is no number.
+pub(crate) fn rows(data: &[u8], block: Block, rows: &[usize], inner: usize) -> Option<Vec<f32>> {
+    let mut values = vec![0.0; rows.len() * inner];
+    if values.is_empty() {
+        return Some(values);
+    }
+    let width = block.bytes(inner);
+    let finite =
+        values.par_chunks_mut(inner).zip(rows).map(|(to, row)| block.read(&data[row * width..][..width], to));
+    finite.reduce(|| true, |a, b| a & b).then_some(values)
+}
+
+/// Columns that are taken together: a multiple of every type's block.
+const WIDE: usize = 256;
+/// Rows that are taken together: a tile fits into the processor's first cache.
+const TALL: usize = 32;
+
+/// These rows of a matrix, transposed, its rows then `row` numbers long, in a buffer that is not needed any
+/// more: from the file's blocks to where the weights stay, a tile at a time, on all cores.
+pub(crate) fn turned(
+    data: &[u8],
+    block: Block,
+    rows: &[usize],
+    inner: usize,
+    row: usize,
+    mut values: Vec<f32>,
+) -> Option<Vec<f32>> {
+    values.resize(row * inner, 0.0);
+    if values.is_empty() {
+        return Some(values);
+    }
+    let width = block.bytes(inner);
+    let finite = values.par_chunks_mut(WIDE * row).enumerate().map(|(strip, values)| {
+        let columns = values.len() / row;
+        let (start, bytes) = (block.bytes(strip * WIDE), block.bytes(columns));
+        let (mut tile, mut finite) = (vec![0.0; TALL * columns], true);
+        for (band, rows) in rows.chunks(TALL).enumerate() {
+            for (r, to) in rows.iter().zip(tile.chunks_exact_mut(columns)) {
+                finite &= block.read(&data[r * width + start..][..bytes], to);
+            }
+            for (c, to) in values.chunks_exact_mut(row).enumerate() {
+                let to = &mut to[band * TALL..][..rows.len()];
+                to.iter_mut().enumerate().for_each(|(r, to)| *to = tile[r * columns + c]);
+            }
+        }
+        finite
+    });
+    finite.reduce(|| true, |a, b| a & b).then_some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use safetensors::SafeTensors;
+
+    use super::*;
+    use crate::checkpoint::gguf::file::Gguf;
+    use crate::checkpoint::view::{Kind, Twist};
+
+    /// What gguf-py makes of the same blocks, to the last bit.
+    #[test]
+    fn every_type_equals_gguf_py() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/gguf/blocks");
+        let gguf = Gguf::open(&folder.join("model.gguf")).unwrap();
+        let expected = std::fs::read(folder.join("expected.safetensors")).unwrap();
+        let expected = SafeTensors::deserialize(&expected).unwrap();
+        for dtype in Block::ALL {
+            let view = gguf.view(&dtype.to_string(), Twist::default()).unwrap();
+            let Kind::Blocks(block) = view.kind else { panic!("{dtype} is made of blocks") };
+            let found = rows(view.data, block, &[0, 1], view.shape[1]).unwrap();
+            let expected = expected.tensor(&dtype.to_string()).unwrap();
+            let found: Vec<u8> = found.iter().flat_map(|value| value.to_le_bytes()).collect();
+            assert!(found == expected.data(), "{dtype}");
+        }
+        assert_eq!(expected.len(), Block::ALL.len());
+    }
+
+    #[test]
+    fn transposed_or_not_the_same_values_are_read() {
+        let block = Block::of(GgufType::Q8_0).unwrap();
+        let (out, inner) = (70, 320);
+        let one = |i: usize| {
+            let scale = half::f16::from_f32(1.0 + (i % 7) as f32).to_le_bytes();
+            scale.into_iter().chain((0..32).map(move |j| (i * 31 + j * 5) as u8))
+        };
+        let data: Vec<u8> = (0..out * inner / 32).flat_map(one).collect();
+        // Every other row, from the last on, apart by more than they are long.
+        let some: Vec<usize> = (0..out).rev().step_by(2).collect();
+        let straight = rows(&data, block, &some, inner).unwrap();
+        let row = some.len() + 3;
+        let turned = turned(&data, block, &some, inner, row, vec![7.0; 9]).unwrap();
+        for (r, c) in (0..some.len()).flat_map(|r| (0..inner).map(move |c| (r, c))) {
+            assert_eq!(turned[c * row + r], straight[r * inner + c]);
+        }
+    }
+
+    #[test]
+    fn a_scale_that_is_no_number_is_seen() {
+        let block = Block::of(GgufType::Q8_0).unwrap();
+        let data: Vec<u8> = half::f16::NAN.to_le_bytes().into_iter().chain([1; 32]).collect();
+        assert!(rows(&data, block, &[0], 32).is_none());
+        assert!(turned(&data, block, &[0], 32, 1, Vec::new()).is_none());
+    }
+}

@@ -1,0 +1,130 @@
+use std::path::{Path, PathBuf};
+
+use bias_core::ModelDims;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::gguf;
+use super::gguf::file::Gguf;
+use crate::arch::architecture::Architecture;
+use crate::arch::keys::Keys;
+use crate::arch::plan::Plan;
+use crate::error::ModelError;
+use crate::json::read_json;
+
+/// A model's settings, checked: what is in `config.json`, less what does not matter here.
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
+    /// Sizes.
+    pub dims: ModelDims,
+    /// Positions the model can be asked about.
+    pub max_positions: usize,
+    /// Whether the embedding also serves as the output head.
+    pub tied: bool,
+    /// Tokens that end an answer, from `config.json`.
+    pub eos: Vec<u32>,
+    /// Token that begins a text, if any.
+    pub bos: Option<u32>,
+    pub(crate) architecture: Architecture,
+    pub(crate) plan: Plan,
+    json: Map<String, Value>,
+}
+
+/// A token id, several, or none: all three are found in the wild.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum TokenIds {
+    One(u32),
+    Many(Vec<u32>),
+    #[default]
+    None,
+}
+
+impl TokenIds {
+    pub(crate) fn into_vec(self) -> Vec<u32> {
+        match self {
+            Self::One(id) => vec![id],
+            Self::Many(ids) => ids,
+            Self::None => Vec::new(),
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Reads and checks `config.json` of a model folder, or the metadata of a GGUF file.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json), and a missing or malformed file.
+    pub fn from_folder(folder: &Path) -> Result<Self, ModelError> {
+        Self::accepting(folder, &[])
+    }
+
+    /// The same, passing over these keys although nothing is known of them.
+    ///
+    /// # Errors
+    /// As [`from_folder`](Self::from_folder).
+    pub fn accepting(folder: &Path, keys: &[String]) -> Result<Self, ModelError> {
+        if gguf::is_file(folder) {
+            return Self::check(Gguf::open(folder)?.config(keys)?, folder.into(), keys);
+        }
+        let path = folder.join("config.json");
+        Self::check(read_json(&path)?, path, keys)
+    }
+
+    /// Checks the contents of a `config.json`.
+    ///
+    /// # Errors
+    /// [`ModelError::Unsupported`] for an architecture or setting that is not computed
+    /// here, and for any key that might change the result and is not known;
+    /// [`ModelError::Config`] for impossible sizes.
+    pub fn from_json(json: Map<String, Value>) -> Result<Self, ModelError> {
+        Self::check(json, PathBuf::from("config.json"), &[])
+    }
+
+    fn check(json: Map<String, Value>, path: PathBuf, accepted: &[String]) -> Result<Self, ModelError> {
+        let keys = Keys::new(json.clone(), path);
+        let architecture = Architecture::of(&keys)?;
+        let draft = architecture.read(&keys)?;
+        let ids = |key: &str| -> Result<Vec<u32>, ModelError> {
+            let Some(value) = keys.value(key) else { return Ok(Vec::new()) };
+            let ids: TokenIds = serde_json::from_value(value.clone())
+                .map_err(|_| keys.impossible(format!("`{key}` is {value}, not a token id")))?;
+            Ok(ids.into_vec())
+        };
+        let (eos, bos) = (ids("eos_token_id")?, ids("bos_token_id")?.first().copied());
+        // The one flag of all architectures that is on where it is absent.
+        keys.only("is_causal", true.into(), "only causal attention is computed")?;
+        keys.finish(accepted)?;
+        let dims = draft.dims;
+        let plan = draft.plan;
+        let max_positions = plan.rotary.iter().map(|f| f.reach(draft.positions)).max();
+        Ok(Self {
+            dims,
+            max_positions: max_positions.unwrap_or(draft.positions),
+            tied: draft.tied,
+            eos,
+            bos,
+            architecture,
+            plan,
+            json,
+        })
+    }
+
+    /// The architecture.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// The prefix of a checkpoint's names: some leave the base module out.
+    pub(crate) fn base(&self, has: impl Fn(&str) -> bool) -> &'static str {
+        let layout = self.plan.layout;
+        if has(&format!("{}.weight", layout.embedding)) { "" } else { layout.base }
+    }
+
+    /// The `config.json` that describes this model.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        Value::Object(self.json.clone())
+    }
+}

@@ -1,0 +1,352 @@
+use std::ops::Range;
+
+use burn::tensor::TensorData;
+use half::{bf16, f16};
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::slice::ParallelSliceMut as _;
+
+use super::blocks;
+use super::precision::Precision;
+use super::view::{Kind, View};
+use crate::arch::layout::Place;
+
+/// Which part of a stored matrix to take, and how it lies in the file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub place: Place,
+    /// Rows taken, and columns: `[out, in]`.
+    pub shape: [usize; 2],
+    /// The file has it as `[in, out]`.
+    pub transposed: bool,
+}
+
+impl Part {
+    /// Of the whole matrix, as it lies.
+    pub fn stored_shape(&self) -> [usize; 2] {
+        let (rows, columns) = (self.place.rows, self.shape[1]);
+        if self.transposed { [columns, rows] } else { [rows, columns] }
+    }
+
+    /// Where its rows lie, one after the other, in a matrix that lies as `[out, in]`.
+    fn rows(&self, view: &View<'_>) -> Vec<usize> {
+        (0..self.shape[0]).map(|r| view.twist.row(self.place.row(r))).collect()
+    }
+}
+
+/// A float type of the file.
+trait Stored: Copy {
+    const WIDTH: usize;
+    const ZERO: Self;
+    fn read(bytes: &[u8]) -> Self;
+    fn finite(self) -> bool;
+}
+
+impl Stored for f32 {
+    const WIDTH: usize = 4;
+    const ZERO: Self = 0.0;
+    fn read(b: &[u8]) -> Self {
+        Self::from_le_bytes([b[0], b[1], b[2], b[3]])
+    }
+    fn finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+impl Stored for bf16 {
+    const WIDTH: usize = 2;
+    const ZERO: Self = Self::ZERO;
+    fn read(b: &[u8]) -> Self {
+        Self::from_le_bytes([b[0], b[1]])
+    }
+    fn finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+impl Stored for f16 {
+    const WIDTH: usize = 2;
+    const ZERO: Self = Self::ZERO;
+    fn read(b: &[u8]) -> Self {
+        Self::from_le_bytes([b[0], b[1]])
+    }
+    fn finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+/// Runs `$body` with `$S` the type in the file and `$T` the type to hold; `None` for
+/// types that are not weights.
+macro_rules! by_type {
+    ($kind:expr, $precision:expr, |$S:ident, $T:ident| $body:expr) => {{
+        macro_rules! with {
+            ($s:ty, $t:ty) => {{
+                type $S = $s;
+                type $T = $t;
+                $body
+            }};
+        }
+        match ($kind, $precision) {
+            (Kind::F32, _) => with!(f32, f32),
+            (Kind::BF16, Precision::Stored) => with!(bf16, bf16),
+            (Kind::BF16, _) => with!(bf16, f32),
+            (Kind::F16, Precision::Stored) => with!(f16, f16),
+            (Kind::F16, _) => with!(f16, f32),
+            _ => None,
+        }
+    }};
+}
+
+/// A tensor as it lies; `None` when a value is NaN or infinite.
+pub(crate) fn whole(view: &View<'_>, precision: Precision) -> Option<TensorData> {
+    let data = if let Kind::Blocks(block) = view.kind {
+        let inner = view.shape.last().copied().unwrap_or_default();
+        let rows: Vec<usize> = (0..view.shape.iter().rev().skip(1).product()).collect();
+        TensorData::new(blocks::rows(view.data, block, &rows, inner)?, view.shape.clone())
+    } else {
+        let index = 0..view.shape.iter().product();
+        by_type!(view.kind, precision, |S, T| gather::<S, T>(view.data, index, &view.shape))?
+    };
+    Some(if view.twist.plus_one { less_one(data) } else { data })
+}
+
+/// Norms that a format stores as what they multiply by, and Hugging Face as how far that is from 1.
+fn less_one(data: TensorData) -> TensorData {
+    let shape = data.shape.clone();
+    let values: Vec<f32> = data.iter::<f32>().map(|value| value - 1.0).collect();
+    TensorData::new(values, shape)
+}
+
+/// Some elements of a vector, as f32.
+pub(crate) fn elements(view: &View<'_>, place: &Place, len: usize) -> Option<TensorData> {
+    let index = (0..len).map(|r| view.twist.row(place.row(r)));
+    if let Kind::Blocks(block) = view.kind {
+        let all = blocks::rows(view.data, block, &[0], place.rows)?;
+        return Some(TensorData::new(index.map(|i| all[i]).collect::<Vec<_>>(), [len]));
+    }
+    by_type!(view.kind, Precision::F32, |S, T| gather::<S, T>(view.data, index, &[len]))
+}
+
+/// Rows of a matrix, turned into `[in, out]`: one pass from the file to where they stay.
+pub(crate) fn turned(view: &View<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
+    let [out, inner] = part.shape;
+    if let Kind::Blocks(block) = view.kind {
+        let values = blocks::turned(view.data, block, &part.rows(view), inner, out, Vec::new())?;
+        return Some(TensorData::new(values, [inner, out]));
+    }
+    by_type!(view.kind, precision, |S, T| {
+        let values = if part.transposed {
+            runs::<S, T>(view.data, &part.place, part.shape, out, Vec::new())
+        } else {
+            turn::<S, T>(view.data, &part.rows(view), inner, out, Vec::new())
+        };
+        Some(TensorData::new(values?, [inner, out]))
+    })
+}
+
+/// The same as f32, in a buffer that is not needed any more, and with rows of `row` numbers, of which those
+/// beyond the matrix say nothing.
+pub(crate) fn turned_into(view: &View<'_>, part: &Part, row: usize, buffer: Vec<f32>) -> Option<TensorData> {
+    fn of<S: Stored>(view: &View<'_>, part: &Part, row: usize, buffer: Vec<f32>) -> Option<Vec<f32>>
+    where
+        f32: From<S>,
+    {
+        if part.transposed {
+            runs::<S, f32>(view.data, &part.place, part.shape, row, buffer)
+        } else {
+            turn::<S, f32>(view.data, &part.rows(view), part.shape[1], row, buffer)
+        }
+    }
+    let inner = part.shape[1];
+    let values = match view.kind {
+        Kind::F32 => of::<f32>(view, part, row, buffer),
+        Kind::BF16 => of::<bf16>(view, part, row, buffer),
+        Kind::F16 => of::<f16>(view, part, row, buffer),
+        Kind::Blocks(block) => blocks::turned(view.data, block, &part.rows(view), inner, row, buffer),
+        Kind::Other(_) => None,
+    };
+    Some(TensorData::new(values?, [inner, row]))
+}
+
+/// Rows of a matrix that lies as `[out, in]`, as they lie.
+pub(crate) fn rows(view: &View<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
+    let rows = part.rows(view);
+    some_of(view, &rows, part.shape[1], precision)
+}
+
+/// These rows of a table, widened.
+pub(crate) fn lookup(view: &View<'_>, rows: &[usize]) -> Option<TensorData> {
+    some_of(view, rows, *view.shape.get(1)?, Precision::F32)
+}
+
+/// Some rows of a tensor, one after the other, or a vector, which is one: as it would lie in a checkpoint of
+/// Hugging Face.
+pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Option<Vec<f32>> {
+    let data = match *view.shape {
+        [len] if view.twist.interleaved.is_some() => elements(view, &Place::own("", len), len)?,
+        [_] => whole(view, Precision::F32)?,
+        _ => {
+            let rows: Vec<usize> = rows.map(|r| view.twist.row(r)).collect();
+            some_of(view, &rows, *view.shape.last()?, Precision::F32)?
+        }
+    };
+    data.into_vec().ok()
+}
+
+fn some_of(view: &View<'_>, rows: &[usize], inner: usize, precision: Precision) -> Option<TensorData> {
+    if let Kind::Blocks(block) = view.kind {
+        let values = blocks::rows(view.data, block, rows, inner)?;
+        return Some(TensorData::new(values, [rows.len(), inner]));
+    }
+    by_type!(view.kind, precision, |S, T| some::<S, T>(view.data, rows, inner))
+}
+
+fn gather<S: Stored, T: From<S> + burn::tensor::Element>(
+    data: &[u8],
+    index: impl Iterator<Item = usize>,
+    shape: &[usize],
+) -> Option<TensorData> {
+    let mut finite = true;
+    let values = index.map(|i| {
+        let value = S::read(&data[i * S::WIDTH..][..S::WIDTH]);
+        finite &= value.finite();
+        T::from(value)
+    });
+    let values: Vec<T> = values.collect();
+    finite.then(|| TensorData::new(values, shape.to_vec()))
+}
+
+/// Copies a run of values; says whether all are numbers.
+fn read<S: Stored, T: From<S>>(run: &[u8], to: &mut [T]) -> bool {
+    let mut finite = true;
+    for (to, bytes) in to.iter_mut().zip(run.chunks_exact(S::WIDTH)) {
+        let value = S::read(bytes);
+        finite &= value.finite();
+        *to = T::from(value);
+    }
+    finite
+}
+
+/// Whole rows of `inner` values each.
+fn some<S: Stored, T: From<S> + Default + Clone + Send + burn::tensor::Element>(
+    data: &[u8],
+    rows: &[usize],
+    inner: usize,
+) -> Option<TensorData> {
+    let mut values = vec![T::default(); rows.len() * inner];
+    if inner == 0 {
+        return Some(TensorData::new(values, [rows.len(), 0]));
+    }
+    let finite = values.par_chunks_mut(inner).zip(rows).map(|(to, row)| {
+        let width = inner * S::WIDTH;
+        read::<S, T>(&data[row * width..][..width], to)
+    });
+    finite.reduce(|| true, |a, b| a & b).then(|| TensorData::new(values, [rows.len(), inner]))
+}
+
+/// Rows of an `[in, out]` matrix: already the right way round, so what lies together is
+/// copied together.
+fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
+    data: &[u8],
+    place: &Place,
+    [out, inner]: [usize; 2],
+    row: usize,
+    mut values: Vec<T>,
+) -> Option<Vec<T>> {
+    values.resize(row * inner, T::default());
+    if values.is_empty() {
+        return Some(values);
+    }
+    let finite = values.par_chunks_mut(row).enumerate().map(|(c, to)| {
+        let (mut finite, mut r) = (true, 0);
+        while r < out {
+            let together = (place.run - r % place.run).min(out - r);
+            let at = (c * place.rows + place.row(r)) * S::WIDTH;
+            finite &= read::<S, T>(&data[at..][..together * S::WIDTH], &mut to[r..][..together]);
+            r += together;
+        }
+        finite
+    });
+    finite.reduce(|| true, |a, b| a & b).then_some(values)
+}
+
+/// Side of the tiles that a matrix is transposed in: gathered row by row and written out column by
+/// column, both in runs. Columns often lie a power of two apart, and writing across many of them would
+/// keep missing the cache.
+const TILE: usize = 32;
+
+/// These rows of an `[out, in]` matrix, transposed, on all cores.
+fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
+    data: &[u8],
+    rows: &[usize],
+    inner: usize,
+    row: usize,
+    mut values: Vec<T>,
+) -> Option<Vec<T>> {
+    const WIDE: usize = 2 * TILE;
+    values.resize(row * inner, T::default());
+    if values.is_empty() {
+        return Some(values);
+    }
+    let (out, starts): (_, Vec<usize>) = (rows.len(), rows.iter().map(|r| r * inner * S::WIDTH).collect());
+    let finite = values.par_chunks_mut(WIDE * row).enumerate().map(|(block, values)| {
+        let (column, width) = (block * WIDE, values.len() / row);
+        let mut finite = true;
+        for first in (0..out).step_by(TILE) {
+            let rows = &starts[first..out.min(first + TILE)];
+            for c in (0..width).step_by(TILE) {
+                let (at, to) = ((column + c) * S::WIDTH, &mut values[c * row + first..]);
+                finite &= match <&[usize; TILE]>::try_from(rows) {
+                    Ok(rows) if c + TILE <= width => tile::<S, T>(data, rows, at, to, row),
+                    _ => edge::<S, T>(data, rows, at, TILE.min(width - c), to, row),
+                };
+            }
+        }
+        finite
+    });
+    finite.reduce(|| true, |a, b| a & b).then_some(values)
+}
+
+/// A whole tile: its sizes are known, so that its loops are unrolled.
+fn tile<S: Stored, T: From<S> + Copy>(
+    data: &[u8],
+    rows: &[usize; TILE],
+    at: usize,
+    to: &mut [T],
+    row: usize,
+) -> bool {
+    let mut tile = [[S::ZERO; TILE]; TILE];
+    for (start, tile) in rows.iter().zip(&mut tile) {
+        let run = &data[start + at..][..TILE * S::WIDTH];
+        tile.iter_mut().zip(run.chunks_exact(S::WIDTH)).for_each(|(to, bytes)| *to = S::read(bytes));
+    }
+    let mut finite = true;
+    for c in 0..TILE {
+        let to = &mut to[c * row..][..TILE];
+        for (to, own) in to.iter_mut().zip(&tile) {
+            finite &= own[c].finite();
+            *to = T::from(own[c]);
+        }
+    }
+    finite
+}
+
+/// What is left of a matrix at its ends.
+fn edge<S: Stored, T: From<S>>(
+    data: &[u8],
+    rows: &[usize],
+    at: usize,
+    width: usize,
+    to: &mut [T],
+    row: usize,
+) -> bool {
+    let mut finite = true;
+    for (r, start) in rows.iter().enumerate() {
+        let run = &data[start + at..][..width * S::WIDTH];
+        for (c, bytes) in run.chunks_exact(S::WIDTH).enumerate() {
+            let value = S::read(bytes);
+            finite &= value.finite();
+            to[c * row + r] = T::from(value);
+        }
+    }
+    finite
+}

@@ -1,0 +1,28 @@
+//! What is on disk, as the decoder takes it: a folder's `config.json` and safetensors, or a GGUF file. Weights are mapped
+//! and read tensor by tensor; nothing is computed with them here.
+//!
+//! | file | what for |
+//! |---|---|
+//! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
+//! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
+//! | precision | [`Precision`]: how weights are held, or left in their file |
+//! | index | names of weight files, and the index of shards |
+//! | mapped | a file in memory, and whether it is still what it was: the one place with `unsafe` |
+//! | view | a tensor as it lies in a file |
+//! | convert | tensors on their way to where they stay |
+//! | blocks | quantized values to f32 |
+//! | gguf | a GGUF file's metadata as config, tokenizer and chat template, and its tensors by their names |
+
+mod blocks;
+pub(crate) mod config;
+pub(crate) mod convert;
+pub(crate) mod gguf;
+pub(crate) mod index;
+pub(crate) mod mapped;
+pub(crate) mod precision;
+pub(crate) mod view;
+pub(crate) mod weights;
+
+pub use self::config::ModelConfig;
+pub use self::precision::Precision;
+pub use self::weights::Checkpoint;

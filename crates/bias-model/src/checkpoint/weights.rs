@@ -1,0 +1,389 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bias_mask::Mask;
+use burn::tensor::TensorData;
+use rayon::iter::ParallelIterator as _;
+use rayon::slice::ParallelSlice as _;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use sha2::{Digest, Sha256};
+
+use super::config::ModelConfig;
+use super::convert::{self, Part};
+use super::gguf;
+use super::gguf::file::Gguf;
+use super::index::{INDEX, SINGLE, shards};
+use super::mapped::Mapped;
+use super::precision::Precision;
+use super::view::{Kind, Twist, View};
+use crate::arch::layout::Place;
+use crate::error::ModelError;
+use crate::error::load_report::LoadReport;
+
+/// The weights of a model, mapped: a folder's `model.safetensors`, the shards that its
+/// `model.safetensors.index.json` names, or a GGUF file. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Checkpoint(Arc<Files>);
+
+#[derive(Debug)]
+struct Files {
+    folder: PathBuf,
+    shards: Vec<Shard>,
+    fingerprint: OnceLock<String>,
+    /// Where matrices were read to that are done with. Memory that was never used before is
+    /// much slower to write to.
+    spare: Mutex<Vec<Vec<f32>>>,
+}
+
+#[derive(Debug)]
+enum Shard {
+    Safetensors(Mapped),
+    Gguf(Box<Gguf>),
+}
+
+impl Shard {
+    fn file(&self) -> &Mapped {
+        match self {
+            Self::Safetensors(file) => file,
+            Self::Gguf(gguf) => gguf.mapped(),
+        }
+    }
+
+    /// Every tensor by the name it has in a Hugging Face checkpoint.
+    fn tensors(&self) -> Result<Vec<(String, View<'_>)>, ModelError> {
+        match self {
+            Self::Safetensors(file) => Ok(parse(file)?.tensors().into_iter().map(plain).collect()),
+            Self::Gguf(gguf) => gguf.tensors(),
+        }
+    }
+}
+
+fn plain<'a>((name, tensor): (String, TensorView<'a>)) -> (String, View<'a>) {
+    let (data, shape, kind) = (tensor.data(), tensor.shape().to_vec(), tensor.dtype().into());
+    (name, View { data, shape, kind, twist: Twist::default() })
+}
+
+/// Matrices' buffers kept for those to come: as many as a block has.
+const SPARE: usize = 7;
+
+impl Checkpoint {
+    /// Maps the weights of a folder, or a GGUF file. Nothing is copied yet.
+    ///
+    /// # Errors
+    /// Missing, truncated or damaged files, and an index that names a file outside the folder.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        if gguf::is_file(path) {
+            return Ok(Self::of(path, vec![Shard::Gguf(Box::new(Gguf::open(path)?))]));
+        }
+        let index = path.join(INDEX);
+        let files: BTreeSet<PathBuf> = if !path.join(SINGLE).exists() && index.exists() {
+            shards(&index)?.into_iter().map(|file| path.join(file)).collect()
+        } else {
+            [path.join(SINGLE)].into()
+        };
+        let mut shards = Vec::with_capacity(files.len());
+        for path in files {
+            let shard = Mapped::open(path)?;
+            parse(&shard)?;
+            shards.push(Shard::Safetensors(shard));
+        }
+        Ok(Self::of(path, shards))
+    }
+
+    fn of(path: &Path, shards: Vec<Shard>) -> Self {
+        let (fingerprint, spare) = (OnceLock::new(), Mutex::default());
+        Self(Arc::new(Files { folder: path.into(), shards, fingerprint, spare }))
+    }
+
+    /// The folder, or the GGUF file.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// The weight files, in name order.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.mapped().map(|file| file.path.as_path())
+    }
+
+    fn mapped(&self) -> impl Iterator<Item = &Mapped> {
+        self.0.shards.iter().map(Shard::file)
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        self.mapped().map(|file| (file.path.as_path(), &file.map[..]))
+    }
+
+    /// The file, where it is GGUF.
+    pub(crate) fn gguf(&self) -> Option<&Gguf> {
+        self.0.shards.iter().find_map(|shard| match shard {
+            Shard::Gguf(gguf) => Some(&**gguf),
+            Shard::Safetensors(_) => None,
+        })
+    }
+
+    /// What masks and results name the model by: SHA-256 over each file's length and the
+    /// SHA-256 of each 16 MiB of it, files in name order. In pieces, so that all cores hash;
+    /// all of the files is read, when it is first asked for. Files that changed since they were
+    /// opened have a fingerprint that no mask is for.
+    pub fn fingerprint(&self) -> &str {
+        self.0.fingerprint.get_or_init(|| self.hash())
+    }
+
+    fn hash(&self) -> String {
+        const PIECE: usize = 16 << 20;
+        const CHANGED: &str = "changed while in use";
+        if self.mapped().any(|file| file.check().is_err()) {
+            return CHANGED.into();
+        }
+        let mut hash = Sha256::new();
+        for Mapped { map, .. } in self.mapped() {
+            hash.update((map.len() as u64).to_le_bytes());
+            let pieces: Vec<_> = map.par_chunks(PIECE).map(Sha256::digest).collect();
+            pieces.iter().for_each(|piece| hash.update(piece));
+        }
+        if self.mapped().any(|file| file.check().is_err()) {
+            return CHANGED.into();
+        }
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// A mask in the words of these files: fused matrices fused, transposed ones
+    /// transposed, names and shapes as they are stored. For tools that know the files
+    /// and not this crate's one layout for all architectures.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`], [`MaskError::NoSuchParam`](bias_mask::MaskError::NoSuchParam).
+    pub fn stored_mask(&self, config: &ModelConfig, mask: &Mask) -> Result<Mask, ModelError> {
+        let tensors = self.tensors()?;
+        let base = config.base(|name| tensors.has(name));
+        config.plan.layout.stored_mask(&config.dims, base, mask)
+    }
+
+    /// Every tensor's name and shape.
+    pub(crate) fn shapes(&self) -> Result<Vec<(String, Vec<usize>)>, ModelError> {
+        let mut all = Vec::new();
+        for shard in &self.0.shards {
+            all.extend(shard.tensors()?.into_iter().map(|(name, view)| (name, view.shape)));
+        }
+        Ok(all)
+    }
+
+    /// Starts taking tensors out of it by name.
+    ///
+    /// # Errors
+    /// A damaged file.
+    pub(crate) fn tensors(&self) -> Result<Tensors<'_>, ModelError> {
+        let mut found: BTreeMap<String, (usize, View<'_>)> = BTreeMap::new();
+        for (i, shard) in self.0.shards.iter().enumerate() {
+            for (name, view) in shard.tensors()? {
+                if let Some((first, _)) = found.get(&name) {
+                    let (first, second) = (self.file(*first).path.clone(), shard.file().path.clone());
+                    return Err(ModelError::DuplicateTensor { tensor: name, first, second });
+                }
+                found.insert(name, (i, view));
+            }
+        }
+        Ok(Tensors { checkpoint: self, found, taken: Mutex::default() })
+    }
+
+    fn file(&self, shard: usize) -> &Mapped {
+        self.0.shards[shard].file()
+    }
+
+    /// A tensor that was [located](Tensors::locate), if its file is still what it was.
+    pub(crate) fn view(&self, at: &Located) -> Result<View<'_>, ModelError> {
+        let file = self.file(at.shard);
+        file.check()?;
+        let data = &file.map[at.start..at.start + at.len];
+        Ok(View { data, shape: at.shape.to_vec(), kind: at.kind, twist: at.twist })
+    }
+
+    /// What was read of a tensor: not if its file changed meanwhile, nor if a value is no number.
+    pub(crate) fn read(&self, at: &Located, values: Option<TensorData>) -> Result<TensorData, ModelError> {
+        let file = self.file(at.shard);
+        file.check()?;
+        values.ok_or_else(|| ModelError::NotFinite { path: file.path.clone(), tensor: at.name.clone() })
+    }
+
+    /// A buffer for so many values, with whatever was in it.
+    pub(crate) fn buffer(&self, len: usize) -> Vec<f32> {
+        let mut spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |own: &Vec<f32>| (len..=2 * len).contains(&own.capacity());
+        // The smallest: the larger may be asked for next.
+        let fitting = spare.iter().enumerate().filter(|(_, own)| fits(own));
+        let smallest = fitting.min_by_key(|(_, own)| own.capacity()).map(|(at, _)| at);
+        smallest.map_or_else(Vec::new, |at| spare.swap_remove(at))
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn give_back(&self, buffer: Vec<f32>) {
+        let mut spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE {
+            spare.push(buffer);
+        }
+    }
+
+    /// Has the system read a tensor ahead.
+    pub(crate) fn ahead(&self, at: &Located) {
+        self.file(at.shard).ahead(at.start, at.len);
+    }
+}
+
+/// Where a tensor lies in a checkpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Located {
+    shard: usize,
+    name: String,
+    start: usize,
+    len: usize,
+    kind: Kind,
+    twist: Twist,
+    pub shape: [usize; 2],
+}
+
+fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {
+    SafeTensors::deserialize(&shard.map)
+        .map_err(|source| ModelError::Weights { path: shard.path.clone(), source })
+}
+
+/// Tensors taken out by name, from any number of threads; what does not fit is
+/// collected for one report.
+pub(crate) struct Tensors<'a> {
+    checkpoint: &'a Checkpoint,
+    found: BTreeMap<String, (usize, View<'a>)>,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    names: BTreeSet<String>,
+    report: LoadReport,
+}
+
+impl Tensors<'_> {
+    /// Bytes that all tensors take with so many bytes a value at least.
+    pub(crate) fn bytes(&self, least: usize) -> u64 {
+        self.found.values().map(|(_, view)| view.held(least)).fold(0, u64::saturating_add)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.found.contains_key(name)
+    }
+
+    /// A whole tensor, row-major; `None` if it is not there or does not fit, which
+    /// [`finish`](Self::finish) will report.
+    pub(crate) fn whole(
+        &self,
+        name: &str,
+        shape: &[usize],
+        precision: Precision,
+    ) -> Result<Option<TensorData>, ModelError> {
+        self.take(name, shape, |view| convert::whole(view, precision))
+    }
+
+    /// Some elements of a vector, as f32: a part of a fused bias.
+    pub(crate) fn elements(
+        &self,
+        name: &str,
+        place: &Place,
+        len: usize,
+    ) -> Result<Option<TensorData>, ModelError> {
+        self.take(name, &[place.rows], |view| convert::elements(view, place, len))
+    }
+
+    /// Rows of a matrix as `[in, out]`, the layout that products run fastest in.
+    pub(crate) fn matrix(
+        &self,
+        name: &str,
+        part: &Part,
+        precision: Precision,
+    ) -> Result<Option<TensorData>, ModelError> {
+        self.take(name, &part.stored_shape(), |view| convert::turned(view, part, precision))
+    }
+
+    /// Drops tensors that some exporters write and that carry no information.
+    pub(crate) fn ignore(&mut self, redundant: impl Fn(&str) -> bool) {
+        self.found.retain(|name, _| !redundant(name));
+    }
+
+    /// Fails with everything that is missing, unused or mismatched.
+    pub(crate) fn finish(self) -> Result<(), ModelError> {
+        let Taken { names, mut report } = self.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.unused = self.found.into_keys().filter(|name| !names.contains(name)).collect();
+        if report.is_clean() {
+            return Ok(());
+        }
+        report.missing.sort();
+        report.mismatched.sort();
+        // A part of a fused matrix is asked for several times.
+        report.missing.dedup();
+        report.mismatched.dedup();
+        Err(ModelError::Mismatch { folder: self.checkpoint.0.folder.clone(), report: Box::new(report) })
+    }
+
+    /// Where a matrix lies, to be read later.
+    pub(crate) fn locate(&self, name: &str, shape: [usize; 2]) -> Option<Located> {
+        let (shard, view) = self.fitting(name, &shape)?;
+        let start = view.data.as_ptr() as usize - self.checkpoint.file(shard).map.as_ptr() as usize;
+        let (len, kind, twist) = (view.data.len(), view.kind, view.twist);
+        Some(Located { shard, name: name.into(), start, len, kind, twist, shape })
+    }
+
+    /// A tensor of this shape and of a float type; what does not fit is noted.
+    fn fitting(&self, name: &str, shape: &[usize]) -> Option<(usize, &View<'_>)> {
+        let Some((shard, view)) = self.found.get(name) else {
+            self.note(|taken| taken.report.missing.push(name.into()));
+            return None;
+        };
+        self.note(|taken| {
+            taken.names.insert(name.into());
+        });
+        if view.shape != shape || !view.kind.is_read() {
+            let found = format!("{} {:?}", view.kind, view.shape);
+            let kinds = if self.checkpoint.gguf().is_some() { gguf::KINDS } else { "F32, BF16 or F16" };
+            let entry = (name.into(), format!("{kinds} {shape:?}"), found);
+            self.note(|taken| taken.report.mismatched.push(entry));
+            return None;
+        }
+        Some((*shard, view))
+    }
+
+    fn take(
+        &self,
+        name: &str,
+        shape: &[usize],
+        read: impl FnOnce(&View<'_>) -> Option<TensorData>,
+    ) -> Result<Option<TensorData>, ModelError> {
+        let Some((shard, view)) = self.fitting(name, shape) else { return Ok(None) };
+        match read(view) {
+            None => {
+                let path = self.checkpoint.file(shard).path.clone();
+                Err(ModelError::NotFinite { path, tensor: name.into() })
+            }
+            values => Ok(values),
+        }
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Taken)) {
+        what(&mut self.taken.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_buffers_kept_the_smallest_that_fits_is_given() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
+        let checkpoint = Checkpoint::open(&golden).unwrap();
+        for len in [120, 100, 300] {
+            checkpoint.give_back(Vec::with_capacity(len));
+        }
+        // A block's matrices, one a little larger than the others, in whatever order they were let go of.
+        assert_eq!([100, 110, 90, 300].map(|len| checkpoint.buffer(len).capacity()), [100, 120, 0, 300]);
+    }
+}

@@ -1,0 +1,199 @@
+use bias_core::Projection;
+use bias_cube::{NormOptions, matmul};
+use bias_probe::device::{computed_in, wide};
+use burn::module::{Module, Param};
+use burn::tensor::{
+    Tensor,
+    backend::{AutodiffBackend, Backend},
+};
+
+use super::matrix::Matrix;
+use super::params::{Follow, widened};
+use crate::arch::plan::NormKind;
+use crate::error::ModelError;
+
+/// A linear map, its weight `[in, out]`.
+#[derive(Module, Debug)]
+pub(crate) struct Linear<B: Backend> {
+    pub weight: Matrix<B>,
+    pub bias: Option<Param<Tensor<B, 1>>>,
+}
+
+/// The gain of a norm, and its bias where it is a layer norm.
+#[derive(Module, Debug)]
+pub(crate) struct Norm<B: Backend> {
+    pub gain: Param<Tensor<B, 1>>,
+    pub bias: Option<Param<Tensor<B, 1>>>,
+}
+
+/// One decoder block. What an architecture does not have is absent.
+#[derive(Module, Debug)]
+pub(crate) struct Block<B: Backend> {
+    pub attn_norm: Option<Norm<B>>,
+    pub q: Linear<B>,
+    pub k: Linear<B>,
+    pub v: Linear<B>,
+    pub o: Linear<B>,
+    pub q_norm: Option<Norm<B>>,
+    pub k_norm: Option<Norm<B>>,
+    pub attn_post_norm: Option<Norm<B>>,
+    pub mlp_norm: Option<Norm<B>>,
+    pub gate: Option<Linear<B>>,
+    pub up: Linear<B>,
+    pub down: Linear<B>,
+    pub mlp_post_norm: Option<Norm<B>>,
+}
+
+impl<B: Backend> Linear<B> {
+    /// `[rows, width, in] · [in, out] + bias`, as one matrix product.
+    pub(crate) fn forward(&self, x: Tensor<B, 3>) -> Result<Tensor<B, 3>, ModelError> {
+        let [rows, width, inner] = x.dims();
+        let weight = widened(self.weight.value(&x.device())?);
+        let outer = weight.dims()[1];
+        let y = matmul(x.reshape([rows * width, inner]), weight);
+        let y = match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
+        };
+        Ok(y.reshape([rows, width, outer]))
+    }
+
+    fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Linear<A> {
+        Linear {
+            weight: self.weight.on_graph(|weight| follow.param(weight)),
+            bias: self.bias.as_ref().map(|bias| follow.param(bias)),
+        }
+    }
+
+    /// With what is left in the file read.
+    fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
+        Ok(Self { weight: self.weight.read(device)?, bias: self.bias.clone() })
+    }
+}
+
+impl<B: Backend> Norm<B> {
+    /// What is normed and what it is divided by, `[cells, channels]` and `[cells, 1]`:
+    /// Zhang & Sennrich 2019 (RMS), Ba et al. 2016. In f32 at least.
+    pub(crate) fn parts(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let x = wide(x);
+        let x = match kind {
+            NormKind::Rms | NormKind::RmsPlusOne => x,
+            NormKind::Layer => x.clone() - x.mean_dim(1),
+        };
+        let scale = (x.clone() * x.clone()).mean_dim(1).add_scalar(eps).sqrt();
+        (x, scale)
+    }
+
+    /// Gain and bias.
+    pub(crate) fn finish(&self, normalized: Tensor<B, 2>, kind: NormKind) -> Tensor<B, 2> {
+        let gain = match kind {
+            NormKind::RmsPlusOne => wide(self.gain.val()).add_scalar(1.0),
+            NormKind::Rms | NormKind::Layer => wide(self.gain.val()),
+        };
+        let y = normalized * gain.unsqueeze();
+        widened(match &self.bias {
+            Some(bias) => y + wide(bias.val()).unsqueeze(),
+            None => y,
+        })
+    }
+
+    /// Over the last axis, `[cells, channels]`.
+    pub(crate) fn flat(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> Tensor<B, 2> {
+        let (centred, plus_one) = (kind == NormKind::Layer, kind == NormKind::RmsPlusOne);
+        let options = NormOptions { centred, plus_one, eps, dtype: computed_in::<B>(&x.device()) };
+        let bias = self.bias.as_ref().map(Param::val);
+        if let Some(y) = bias_cube::norm(&x, &self.gain.val(), bias.as_ref(), options) {
+            return y;
+        }
+        let (x, scale) = self.parts(x, kind, eps);
+        self.finish(x * scale.recip(), kind)
+    }
+
+    /// `[rows, width, channels]`, as a matrix: broadcasting over more axes is slow on CPU backends.
+    pub(crate) fn forward(&self, x: Tensor<B, 3>, kind: NormKind, eps: f64) -> Tensor<B, 3> {
+        let [rows, width, channels] = x.dims();
+        self.flat(x.reshape([rows * width, channels]), kind, eps).reshape([rows, width, channels])
+    }
+
+    pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Norm<A> {
+        Norm { gain: follow.param(&self.gain), bias: self.bias.as_ref().map(|bias| follow.param(bias)) }
+    }
+}
+
+impl<B: Backend> Block<B> {
+    pub(crate) fn linear(&self, projection: Projection) -> Option<&Linear<B>> {
+        Some(match projection {
+            Projection::Q => &self.q,
+            Projection::K => &self.k,
+            Projection::V => &self.v,
+            Projection::O => &self.o,
+            Projection::Gate => return self.gate.as_ref(),
+            Projection::Up => &self.up,
+            Projection::Down => &self.down,
+        })
+    }
+
+    pub(crate) fn linear_mut(&mut self, projection: Projection) -> Option<&mut Linear<B>> {
+        Some(match projection {
+            Projection::Q => &mut self.q,
+            Projection::K => &mut self.k,
+            Projection::V => &mut self.v,
+            Projection::O => &mut self.o,
+            Projection::Gate => return self.gate.as_mut(),
+            Projection::Up => &mut self.up,
+            Projection::Down => &mut self.down,
+        })
+    }
+
+    /// With what is left in the file read.
+    pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
+        Ok(Self {
+            attn_norm: self.attn_norm.clone(),
+            q: self.q.read(device)?,
+            k: self.k.read(device)?,
+            v: self.v.read(device)?,
+            o: self.o.read(device)?,
+            q_norm: self.q_norm.clone(),
+            k_norm: self.k_norm.clone(),
+            attn_post_norm: self.attn_post_norm.clone(),
+            mlp_norm: self.mlp_norm.clone(),
+            gate: self.gate.as_ref().map(|gate| gate.read(device)).transpose()?,
+            up: self.up.read(device)?,
+            down: self.down.read(device)?,
+            mlp_post_norm: self.mlp_post_norm.clone(),
+        })
+    }
+
+    /// Its matrices.
+    pub(crate) fn into_matrices(self) -> impl Iterator<Item = Matrix<B>> {
+        let Self { q, k, v, o, gate, up, down, .. } = self;
+        [Some(q), Some(k), Some(v), Some(o), gate, Some(up), Some(down)]
+            .into_iter()
+            .flatten()
+            .map(|linear| linear.weight)
+    }
+
+    /// Has the system read ahead what is left in the file.
+    pub(crate) fn ahead(&self) {
+        Projection::ALL.into_iter().filter_map(|p| self.linear(p)).for_each(|linear| linear.weight.ahead());
+    }
+
+    pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Block<A> {
+        let norm = |norm: &Option<Norm<B>>| norm.as_ref().map(|norm| norm.on_graph::<A>(follow));
+        Block {
+            attn_norm: norm(&self.attn_norm),
+            q: self.q.on_graph(follow),
+            k: self.k.on_graph(follow),
+            v: self.v.on_graph(follow),
+            o: self.o.on_graph(follow),
+            q_norm: norm(&self.q_norm),
+            k_norm: norm(&self.k_norm),
+            attn_post_norm: norm(&self.attn_post_norm),
+            mlp_norm: norm(&self.mlp_norm),
+            gate: self.gate.as_ref().map(|gate| gate.on_graph(follow)),
+            up: self.up.on_graph(follow),
+            down: self.down.on_graph(follow),
+            mlp_post_norm: norm(&self.mlp_post_norm),
+        }
+    }
+}

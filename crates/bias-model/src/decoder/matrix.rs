@@ -1,0 +1,293 @@
+use bias_mask::BitMatrix;
+use bias_probe::device::{Memory, computed_in};
+use burn::module::{Module, Param};
+use burn::tensor::{
+    DType, Int, Tensor, TensorData,
+    backend::{AutodiffBackend, Backend},
+};
+
+use super::params::{param, untracked, widened};
+use crate::arch::layout::Place;
+use crate::checkpoint::convert::{self, Part};
+use crate::checkpoint::precision::Precision;
+use crate::checkpoint::weights::{Checkpoint, Located};
+use crate::error::ModelError;
+
+/// A matrix of weights: held on the device, or left in its file and read whenever it is used.
+///
+/// A linear map is had as `[in, out]`, its rows one after the other or a little apart, which products run
+/// fastest on; a table (an embedding) as it lies.
+#[derive(Module, Debug)]
+pub(crate) struct Matrix<B: Backend> {
+    held: Option<Param<Tensor<B, 2>>>,
+    /// So many columns of what is held are not the matrix's.
+    #[module(skip)]
+    between: usize,
+    /// Where it came from, if it can be read again.
+    #[module(skip)]
+    file: Option<InFile>,
+}
+
+/// A matrix in a file.
+#[derive(Debug, Clone)]
+pub(crate) struct InFile {
+    pub checkpoint: Checkpoint,
+    pub at: Located,
+    /// Which rows of it; `None` for a table.
+    pub part: Option<Part>,
+    /// Weights that count as 0, by the masks that say so, in `[out, in]` order.
+    pub blanks: Vec<BitMatrix>,
+}
+
+/// Between rows of a power of two: a column of such rows, which the way back through a matrix runs along, would
+/// lie in few places of the cache, and products take half as long again. A cache line.
+const BETWEEN: usize = 16;
+
+/// Rows whose length is a multiple of so many numbers count as such.
+const ALIKE: usize = 512;
+
+impl InFile {
+    /// As it is used.
+    fn read(&self) -> Result<TensorData, ModelError> {
+        self.read_apart(0)
+    }
+
+    /// The same, with so many numbers more behind each row of a linear map.
+    fn read_apart(&self, between: usize) -> Result<TensorData, ModelError> {
+        let view = self.checkpoint.view(&self.at)?;
+        let Some(part) = &self.part else {
+            return self.checkpoint.read(&self.at, convert::whole(&view, Precision::F32));
+        };
+        let [out, inner] = part.shape;
+        let row = out + between;
+        let buffer = self.checkpoint.buffer(row * inner);
+        let mut data = self.checkpoint.read(&self.at, convert::turned_into(&view, part, row, buffer))?;
+        self.clear(&mut data, |i| i % inner * row + i / inner)?;
+        Ok(data)
+    }
+
+    /// A linear map as `[out, in]`, if it lies so.
+    fn rows(&self) -> Option<Result<TensorData, ModelError>> {
+        let part = self.part.filter(|part| !part.transposed)?;
+        let read = || {
+            let view = self.checkpoint.view(&self.at)?;
+            let mut data = self.checkpoint.read(&self.at, convert::rows(&view, &part, Precision::F32))?;
+            self.clear(&mut data, |i| i)?;
+            Ok(data)
+        };
+        Some(read())
+    }
+
+    /// Zeroes what masks blank; `place` says where a weight lies.
+    fn clear(&self, data: &mut TensorData, place: impl Fn(usize) -> usize) -> Result<(), ModelError> {
+        if self.blanks.is_empty() {
+            return Ok(());
+        }
+        let values = data.as_mut_slice::<f32>();
+        let values =
+            values.map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
+        self.blanks.iter().flat_map(BitMatrix::iter).for_each(|i| values[place(i)] = 0.0);
+        Ok(())
+    }
+}
+
+impl<B: Backend> Matrix<B> {
+    pub(crate) fn held(weight: Param<Tensor<B, 2>>) -> Self {
+        Self { held: Some(weight), between: 0, file: None }
+    }
+
+    pub(crate) fn in_file(file: InFile) -> Self {
+        Self { held: None, between: 0, file: Some(file) }
+    }
+
+    /// Whether it is read whenever it is used.
+    pub(crate) fn is_left(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Its parameter, if it is held.
+    pub(crate) fn param(&self) -> Option<&Param<Tensor<B, 2>>> {
+        self.held.as_ref()
+    }
+
+    /// `[in, out]` of a linear map; of a table as it lies.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        match (&self.held, &self.file) {
+            (Some(held), _) => {
+                let [rows, columns] = held.val().dims();
+                [rows, columns - self.between]
+            }
+            (None, Some(InFile { part: Some(Part { shape: [out, inner], .. }), .. })) => [*inner, *out],
+            (None, Some(file)) => file.at.shape,
+            (None, None) => [0; 2],
+        }
+    }
+
+    /// As it is held; as the backend computes, where it has to be read.
+    pub(crate) fn value(&self, device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
+        match (&self.held, &self.file) {
+            (Some(held), _) if self.between > 0 => Ok(held.val().narrow(1, 0, self.shape()[1])),
+            (Some(held), _) => Ok(held.val()),
+            (None, Some(file)) => Ok(on_device(file.read()?, device)),
+            (None, None) => Ok(Tensor::zeros([0, 0], device)),
+        }
+    }
+
+    /// A linear map as `[out, in]`.
+    pub(crate) fn turned_back(&self, device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
+        let lies_so = match (&self.held, &self.file) {
+            (None, Some(file)) => file.rows(),
+            _ => None,
+        };
+        match lies_so {
+            Some(data) => Ok(on_device(data?, device)),
+            None => Ok(self.value(device)?.transpose()),
+        }
+    }
+
+    /// Held from here on, with what it is now.
+    pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
+        let (None, Some(file)) = (&self.held, &self.file) else { return Ok(self.clone()) };
+        let rows = file.part.map_or(0, |part| part.shape[0]);
+        // Elsewhere what is narrowed is copied.
+        let apart = rows > 0 && rows.is_multiple_of(ALIKE) && Memory::of::<B>(device) == Memory::Strided;
+        let between = if apart { BETWEEN } else { 0 };
+        let held = untracked(on_device(file.read_apart(between)?, device));
+        Ok(Self { held: Some(held), between, file: None })
+    }
+
+    /// What it was read to, if nobody else holds it.
+    pub(crate) fn into_buffer(self) -> Option<Vec<f32>> {
+        self.held?.into_value().into_data().into_vec::<f32>().ok()
+    }
+
+    /// Has the system read it ahead.
+    pub(crate) fn ahead(&self) {
+        if let (None, Some(file)) = (&self.held, &self.file) {
+            file.checkpoint.ahead(&file.at);
+        }
+    }
+
+    /// Rows of a table, as the backend computes.
+    pub(crate) fn lookup(&self, rows: &[usize], device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
+        match (&self.held, &self.file) {
+            (Some(held), _) => {
+                let index: Vec<i32> = rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
+                let index = Tensor::<B, 1, Int>::from_data(TensorData::new(index, [rows.len()]), device);
+                Ok(widened(held.val().select(0, index)))
+            }
+            (None, Some(file)) => {
+                let view = file.checkpoint.view(&file.at)?;
+                let data = file.checkpoint.read(&file.at, convert::lookup(&view, rows))?;
+                Ok(on_device(data, device))
+            }
+            (None, None) => Ok(Tensor::zeros([0, 0], device)),
+        }
+    }
+
+    /// Some columns of a linear map, `[in, len]`, as the backend computes.
+    pub(crate) fn columns(
+        &self,
+        from: usize,
+        len: usize,
+        device: &B::Device,
+    ) -> Result<Tensor<B, 2>, ModelError> {
+        let Some((file, part)) = self.file.as_ref().and_then(|file| Some((file, file.part?))) else {
+            return Ok(widened(self.value(device)?.narrow(1, from, len)));
+        };
+        let place = Place { first: part.place.first + from, ..part.place };
+        let part = Part { place, shape: [len, part.shape[1]], ..part };
+        let view = file.checkpoint.view(&file.at)?;
+        let data = file.checkpoint.read(&file.at, convert::turned(&view, &part, Precision::F32))?;
+        Ok(on_device(data, device))
+    }
+
+    /// Some columns of a table turned round, `[channels, len]`.
+    pub(crate) fn turned_columns(
+        &self,
+        from: usize,
+        len: usize,
+        device: &B::Device,
+    ) -> Result<Tensor<B, 2>, ModelError> {
+        if self.is_left() {
+            let rows: Vec<usize> = (from..from + len).collect();
+            return Ok(self.lookup(&rows, device)?.transpose());
+        }
+        Ok(widened(self.value(device)?.transpose().narrow(1, from, len)))
+    }
+
+    /// Sets a linear map, `[in, out]`. What is in the file stays there.
+    pub(crate) fn set(&mut self, value: Tensor<B, 2>) -> Result<(), ModelError> {
+        if let Some(file) = &self.file {
+            let as_before = file.read()?;
+            // Restored: it need not be held.
+            if value.to_data().as_bytes() == as_before.convert_dtype(value.dtype()).as_bytes() {
+                self.held = None;
+                return Ok(());
+            }
+        }
+        (self.held, self.between) = (Some(Param::from_tensor(value)), 0);
+        Ok(())
+    }
+
+    /// Counts some weights of a linear map as 0, `[out, in]`, while it is left in its file.
+    pub(crate) fn blank(&mut self, bits: &BitMatrix) -> bool {
+        match (&self.held, &mut self.file) {
+            (None, Some(file)) => {
+                file.blanks.push(bits.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes that back; `false` when it was never done. Where other changes had the matrix held
+    /// meanwhile, these weights alone become what they are in the file.
+    pub(crate) fn unblank(&mut self, bits: &BitMatrix) -> Result<bool, ModelError> {
+        let Some(file) = &mut self.file else { return Ok(false) };
+        let Some(at) = file.blanks.iter().rposition(|own| own == bits) else { return Ok(false) };
+        file.blanks.remove(at);
+        let Some(held) = &self.held else { return Ok(true) };
+        let (tensor, part) = (held.val(), file.part);
+        let device = tensor.device();
+        let unreadable = |e| ModelError::Readback { what: "weights", reason: format!("{e:?}") };
+        let (dtype, before) = (tensor.dtype(), file.read()?);
+        let mut values = tensor.into_data().convert::<f32>().into_vec::<f32>().map_err(unreadable)?;
+        let before = before.into_vec::<f32>().map_err(unreadable)?;
+        let [inner, out] = part.map_or(file.at.shape, |Part { shape: [out, inner], .. }| [inner, out]);
+        for i in bits.iter() {
+            let place = i % inner * out + i / inner;
+            values[place] = before[place];
+        }
+        let values = TensorData::new(values, [inner, out]).convert_dtype(dtype);
+        self.set(Tensor::from_data(values, (&device, dtype)))?;
+        Ok(true)
+    }
+
+    /// On a backend that tracks gradients; what is left in a file is not tracked.
+    pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(
+        &self,
+        how: impl FnOnce(&Param<Tensor<B, 2>>) -> Param<Tensor<A, 2>>,
+    ) -> Matrix<A> {
+        Matrix { held: self.held.as_ref().map(how), between: self.between, file: self.file.clone() }
+    }
+}
+
+/// In the type the device computes in.
+fn on_device<B: Backend>(data: TensorData, device: &B::Device) -> Tensor<B, 2> {
+    let own = computed_in::<B>(device);
+    Tensor::from_data(data.convert_dtype(own), (device, own))
+}
+
+/// A matrix that a load could not find: what did not fit the config is left empty, and the
+/// load report ends the load.
+pub(crate) fn present<B: Backend, const D: usize>(
+    data: Option<TensorData>,
+    device: &B::Device,
+) -> Param<Tensor<B, D>> {
+    let data = data.unwrap_or_else(|| TensorData::new(Vec::<f32>::new(), [0; D]));
+    // Only what is narrower than what is computed in is kept as it is.
+    let own = computed_in::<B>(device);
+    let narrow = data.dtype != DType::F32 && data.dtype.size() < own.size();
+    param(if narrow { data } else { data.convert_dtype(own) }, device)
+}

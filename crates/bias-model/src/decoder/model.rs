@@ -1,0 +1,271 @@
+use std::ops::Range;
+
+use bias_core::{ParamPath, Projection};
+use bias_cube::matmul;
+use bias_mask::MaskError;
+use bias_probe::device::computed_in;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{
+    DType, Tensor, TensorData,
+    backend::{AutodiffBackend, Backend},
+};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+
+use super::block::{Block, Linear, Norm};
+use super::graph_cuts::Cuts;
+use super::init::Normal;
+use super::loader::{Loader, fits};
+use super::matrix::Matrix;
+use super::params::{Follow, param};
+use super::progress::{LayerDone, Progress};
+use crate::arch::layout::Place;
+use crate::arch::plan::{NormKind, Plan};
+use crate::checkpoint::config::ModelConfig;
+use crate::checkpoint::convert::Part;
+use crate::checkpoint::precision::Precision;
+use crate::checkpoint::weights::Checkpoint;
+use crate::error::ModelError;
+
+/// A decoder-only transformer of any supported [`Architecture`](crate::arch::Architecture), on
+/// any burn backend.
+///
+/// Whatever the checkpoint's own layout, callers see one: seven matrices per block (six
+/// where the MLP has no gate), `[out, in]`, under Llama's names
+/// ([`HookedModel::weight`](bias_probe::HookedModel::weight),
+/// [`MaskTarget`](bias_mask::MaskTarget)). Fused, interleaved and transposed weights are taken
+/// apart when loaded and put together again when saved. Inside, linear maps are contiguous
+/// `[in, out]`, the layout matrix products run fastest in.
+#[derive(Module, Debug)]
+pub struct Decoder<B: Backend> {
+    /// A table, `[vocab, d_model]`.
+    pub(crate) embedding: Matrix<B>,
+    /// `[positions, d_model]`, where they are learned.
+    pub(crate) positions: Option<Param<Tensor<B, 2>>>,
+    pub(crate) blocks: Vec<Block<B>>,
+    pub(crate) norm: Norm<B>,
+    /// `[d_model, vocab]`; absent when the embedding serves as head.
+    pub(crate) head: Option<Matrix<B>>,
+    #[module(skip)]
+    pub(super) config: ModelConfig,
+    /// Where it came from.
+    #[module(skip)]
+    pub(super) checkpoint: Option<Checkpoint>,
+    #[module(skip)]
+    pub(super) progress: Progress,
+    #[module(skip)]
+    pub(super) cuts: Cuts,
+}
+
+/// Vocabulary rows that are widened at a time, where weights are narrower than what is computed in.
+const VOCAB_AT_ONCE: usize = 16_384;
+
+impl<B: Backend> Decoder<B> {
+    /// Reads a model folder's weights onto a device, blocks side by side on all cores; with
+    /// [`Precision::Mapped`] it only looks where they are.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the files: see [`ModelError`]. [`ModelError::Memory`] when the
+    /// weights would not fit.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        config: ModelConfig,
+        precision: Precision,
+        device: &B::Device,
+    ) -> Result<Self, ModelError> {
+        let (dims, layout) = (config.dims, config.plan.layout);
+        let narrow = [DType::BF16, DType::F16].iter().all(|dtype| B::supports_dtype(device, *dtype));
+        let precision = match (narrow, computed_in::<B>(device)) {
+            _ if precision == Precision::Mapped => precision,
+            (true, DType::BF16 | DType::F16) => Precision::Stored,
+            (true, _) => precision,
+            (false, _) => Precision::F32,
+        };
+        let mut tensors = checkpoint.tensors()?;
+        let base = config.base(|name| tensors.has(name));
+        tensors.ignore(|name| layout.redundant.iter().any(|ending| name.ends_with(ending)));
+        if precision != Precision::Mapped {
+            fits::<B>(checkpoint, &tensors, precision, device)?;
+        }
+        let loader = Loader { checkpoint, tensors: &tensors, config: &config, base, precision, device };
+        let embedding = loader.table(layout.embedding, [dims.vocab, dims.d_model])?;
+        let positions =
+            layout.positions.map(|name| loader.vectors(name, [config.max_positions, dims.d_model]));
+        let positions = positions.transpose()?;
+        let blocks = (0..dims.layers).into_par_iter().map(|layer| loader.block(layer));
+        let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
+        let norm = loader.norm(layout.norm.to_owned(), dims.d_model)?;
+        let head = format!("{}.weight", layout.head);
+        let head = if config.tied {
+            tensors.ignore(|name| name == head);
+            None
+        } else {
+            let whole = Place::own(layout.head, dims.vocab);
+            let part = Part { place: whole, shape: [dims.vocab, dims.d_model], transposed: false };
+            Some(loader.matrix(&head, part)?)
+        };
+        tensors.finish()?;
+        if precision != Precision::Mapped {
+            // Of what was read, before the files can change.
+            checkpoint.fingerprint();
+        }
+        Ok(Self {
+            embedding,
+            positions,
+            blocks,
+            norm,
+            head,
+            config,
+            checkpoint: Some(checkpoint.clone()),
+            progress: Progress::default(),
+            cuts: Cuts::default(),
+        })
+    }
+
+    /// A model with fresh weights drawn from N(0, `std`²), residual outputs scaled by
+    /// `1/sqrt(2·layers)` (Radford et al. 2019); gains are 1 and biases 0.
+    ///
+    /// The draws come from `seed` alone, so they are the same on every backend.
+    pub fn init(config: ModelConfig, std: f32, seed: u64, device: &B::Device) -> Self {
+        let (dims, plan) = (config.dims, &config.plan);
+        let mut normal = Normal::new(seed);
+        let deep = std / (2.0 * dims.layers as f32).sqrt();
+        let constant = |n: usize, value: f32| param(TensorData::new(vec![value; n], [n]), device);
+        let gain = if plan.norm == NormKind::RmsPlusOne { 0.0 } else { 1.0 };
+        let norm = |n: usize| Norm {
+            gain: constant(n, gain),
+            bias: (plan.norm == NormKind::Layer).then(|| constant(n, 0.0)),
+        };
+        let embedding = Matrix::held(param(normal.matrix([dims.vocab, dims.d_model], std), device));
+        let positions = plan.layout.positions;
+        let positions =
+            positions.map(|_| param(normal.matrix([config.max_positions, dims.d_model], std), device));
+        let blocks = (0..dims.layers).map(|_| {
+            let mut draw = |p: Projection| {
+                let [out, inner] = dims.shape(p);
+                let std = if matches!(p, Projection::O | Projection::Down) { deep } else { std };
+                Linear {
+                    weight: Matrix::held(param(normal.matrix([inner, out], std), device)),
+                    bias: plan.has_bias(p).then(|| constant(out, 0.0)),
+                }
+            };
+            let layout = plan.layout;
+            Block {
+                q: draw(Projection::Q),
+                k: draw(Projection::K),
+                v: draw(Projection::V),
+                o: draw(Projection::O),
+                gate: dims.gated.then(|| draw(Projection::Gate)),
+                up: draw(Projection::Up),
+                down: draw(Projection::Down),
+                attn_norm: layout.attn_norm.map(|_| norm(dims.d_model)),
+                attn_post_norm: layout.attn_post_norm.map(|_| norm(dims.d_model)),
+                mlp_norm: layout.mlp_norm.map(|_| norm(dims.d_model)),
+                mlp_post_norm: layout.mlp_post_norm.map(|_| norm(dims.d_model)),
+                q_norm: plan.qk_norm.map(|kind| norm(kind.width(&dims, dims.heads))),
+                k_norm: plan.qk_norm.map(|kind| norm(kind.width(&dims, dims.kv_heads))),
+            }
+        });
+        let blocks = blocks.collect();
+        let head = (!config.tied)
+            .then(|| Matrix::held(param(normal.matrix([dims.d_model, dims.vocab], std), device)));
+        let norm = norm(dims.d_model);
+        let (progress, cuts) = (Progress::default(), Cuts::default());
+        Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress, cuts }
+    }
+
+    /// The same weights, shared where they need no widening, on a backend that gradients can be followed
+    /// on: for [`DifferentiableModel`](bias_probe::DifferentiableModel), and for whatever an
+    /// [`Observer`](bias_probe::Observer) follows. No weight is tracked, so a pass that nobody follows keeps
+    /// nothing.
+    #[must_use]
+    pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
+        self.on_graph(Follow::Nothing)
+    }
+
+    /// The same with every parameter that is held tracked: for training.
+    #[must_use]
+    pub fn trainable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
+        self.on_graph(Follow::All)
+    }
+
+    fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Decoder<A> {
+        Decoder {
+            embedding: self.embedding.on_graph(|table| follow.param(table)),
+            positions: self.positions.as_ref().map(|positions| follow.param(positions)),
+            blocks: self.blocks.iter().map(|block| block.on_graph(follow)).collect(),
+            norm: self.norm.on_graph(follow),
+            head: self.head.as_ref().map(|head| head.on_graph(|table| follow.param(table))),
+            config: self.config.clone(),
+            checkpoint: self.checkpoint.clone(),
+            progress: self.progress.clone(),
+            cuts: Cuts::default(),
+        }
+    }
+
+    /// Calls a function after every layer that is read from the file, to show how far a pass is.
+    pub fn on_layer(&mut self, call: impl Fn(&LayerDone) + Send + Sync + 'static) {
+        self.progress = Progress::new(call);
+    }
+
+    /// The model's settings.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Bytes that the weights take, as they are held.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        /// Adds up the parameters it visits.
+        struct Bytes(usize);
+        impl<B: Backend> ModuleVisitor<B> for Bytes {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+                let tensor = param.val();
+                self.0 += tensor.shape().num_elements() * tensor.dtype().size();
+            }
+        }
+        let mut bytes = Bytes(0);
+        self.visit(&mut bytes);
+        bytes.0
+    }
+
+    /// `x`, `[cells, d_model]`, times the table that scores tokens, `[d_model, vocab]`: one slice of a
+    /// large vocabulary at a time, so that no second copy of it is ever held.
+    pub(super) fn sliced(&self, x: Tensor<B, 2>) -> Result<Tensor<B, 2>, ModelError> {
+        let slices = self.slices().map(|slice| Ok(matmul(x.clone(), self.scoring(slice)?)));
+        Ok(Tensor::cat(slices.collect::<Result<_, ModelError>>()?, 1))
+    }
+
+    /// The vocabulary in slices.
+    pub(crate) fn slices(&self) -> impl Iterator<Item = Range<usize>> + use<B> {
+        let vocab = self.config.dims.vocab;
+        (0..vocab).step_by(VOCAB_AT_ONCE).map(move |from| from..vocab.min(from + VOCAB_AT_ONCE))
+    }
+
+    /// What scores a slice of the vocabulary, `[d_model, tokens]`.
+    pub(crate) fn scoring(&self, slice: Range<usize>) -> Result<Tensor<B, 2>, ModelError> {
+        let device = self.norm.gain.val().device();
+        match &self.head {
+            Some(head) => head.columns(slice.start, slice.len(), &device),
+            None => self.embedding.turned_columns(slice.start, slice.len(), &device),
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.config.plan
+    }
+
+    pub(super) fn linear(&self, path: &ParamPath) -> Option<&Linear<B>> {
+        let (layer, projection) = path.projection()?;
+        self.blocks.get(layer)?.linear(projection)
+    }
+
+    pub(super) fn linear_mut(&mut self, path: &ParamPath) -> Result<&mut Linear<B>, MaskError> {
+        let linear = path.projection().and_then(|(layer, p)| self.blocks.get_mut(layer)?.linear_mut(p));
+        linear.ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })
+    }
+
+    pub(super) fn matrix(&self, path: &ParamPath) -> Option<&Matrix<B>> {
+        Some(&self.linear(path)?.weight)
+    }
+}

@@ -1,0 +1,43 @@
+use bias_probe::device::computed_in;
+use burn::module::{Param, ParamId};
+use burn::tensor::{
+    Tensor, TensorData,
+    backend::{AutodiffBackend, Backend},
+};
+
+pub(crate) fn param<B: Backend, const D: usize>(data: TensorData, device: &B::Device) -> Param<Tensor<B, D>> {
+    let dtype = data.dtype;
+    Param::from_tensor(Tensor::from_data(data, (device, dtype)))
+}
+
+/// A tensor in the type the device computes in.
+pub(crate) fn widened<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, D> {
+    let own = computed_in::<B>(&tensor.device());
+    if tensor.dtype() == own { tensor } else { tensor.cast(own) }
+}
+
+/// A parameter that no gradients are followed to; burn's own constructor has them followed.
+pub(crate) fn untracked<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Param<Tensor<B, D>> {
+    Param::initialized(ParamId::new(), tensor)
+}
+
+/// Which parameters gradients are followed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follow {
+    All,
+    Nothing,
+}
+
+impl Follow {
+    /// A parameter where gradients can be tracked.
+    pub(crate) fn param<A: AutodiffBackend, const D: usize>(
+        self,
+        param: &Param<Tensor<A::InnerBackend, D>>,
+    ) -> Param<Tensor<A, D>> {
+        let own = Tensor::from_inner(widened(param.val()));
+        match self {
+            Self::All => Param::from_tensor(own),
+            Self::Nothing => untracked(own),
+        }
+    }
+}

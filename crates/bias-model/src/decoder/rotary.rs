@@ -1,0 +1,76 @@
+use bias_cube::matmul;
+use bias_probe::TokenBatch;
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+
+use crate::arch::rope_scaling::Frequencies;
+
+/// Cosines and sines of rotary position embeddings for one batch and number of heads,
+/// each `[rows·width, heads·d_head]`.
+///
+/// Su et al. 2021, in the half-split layout of Hugging Face: channel `i` pairs with
+/// channel `i + rotary/2`, both turned by `position · radians[i]`; channels beyond the
+/// `rotary` first of a head pass through.
+/// Tables are written out for every head, and the pairs are swapped by a product with
+/// a signed permutation: plain matrices are much faster than views and broadcasts.
+#[derive(Debug, Clone)]
+pub(crate) struct Rotary<B: Backend> {
+    cos: Tensor<B, 2>,
+    sin: Tensor<B, 2>,
+    /// The same of one head, `[rows·width, d_head]`.
+    of_head: [Tensor<B, 2>; 2],
+    /// `[d_head, d_head]`: `(low, high)` to `(-high, low)`.
+    swap: Tensor<B, 2>,
+    /// How far a channel is from the other of its pair.
+    half: usize,
+}
+
+impl<B: Backend> Rotary<B> {
+    pub(crate) fn new(
+        batch: &TokenBatch,
+        heads: usize,
+        d_head: usize,
+        frequencies: &Frequencies,
+        device: &B::Device,
+    ) -> Self {
+        let (half, cells) = (frequencies.rotary / 2, batch.rows() * batch.width());
+        let shared = frequencies.radians(1);
+        let of_row = |row: usize| {
+            // Each row by its own length, so that batching changes nothing.
+            if frequencies.by_length() { frequencies.radians(batch.reach(row)) } else { shared.clone() }
+        };
+        let radians: Vec<Vec<f32>> = (0..batch.rows()).map(of_row).collect();
+        let factor = frequencies.attention();
+        let table = |f: fn(f32) -> f32, rest: f32| {
+            let mut values: Vec<f32> = Vec::with_capacity(cells * d_head);
+            for (cell, &position) in batch.positions().iter().enumerate() {
+                let start = values.len();
+                values.extend(radians[cell / batch.width()].iter().map(|w| f(position as f32 * w) * factor));
+                values.extend_from_within(start..);
+                values.resize(start + d_head, rest);
+            }
+            Tensor::<B, 2>::from_data(TensorData::new(values, [cells, d_head]), device)
+        };
+        let of_head = [table(f32::cos, 1.0), table(f32::sin, 0.0)];
+        let [cos, sin] = of_head.clone().map(|table| {
+            table.reshape([cells, 1, d_head]).repeat_dim(1, heads).reshape([cells, heads * d_head])
+        });
+        let mut swap = vec![0f32; d_head * d_head];
+        for i in 0..half {
+            swap[(i + half) * d_head + i] = -1.0;
+            swap[i * d_head + i + half] = 1.0;
+        }
+        let swap = Tensor::from_data(TensorData::new(swap, [d_head, d_head]), device);
+        Self { cos, sin, of_head, swap, half }
+    }
+
+    /// Turns queries or keys, `[rows·width, heads·d_head]`.
+    pub(crate) fn turn(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let ([cells, channels], [d_head, _]) = (x.dims(), self.swap.dims());
+        if let Some(turned) = bias_cube::rotated(&x, self.of_head.each_ref(), self.half) {
+            return turned;
+        }
+        let by_head = x.clone().reshape([cells * channels / d_head, d_head]);
+        let swapped = matmul(by_head, self.swap.clone()).reshape([cells, channels]);
+        x * self.cos.clone() + swapped * self.sin.clone()
+    }
+}

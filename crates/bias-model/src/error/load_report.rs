@@ -1,0 +1,37 @@
+use std::fmt;
+
+/// All that did not fit between a config and its weights.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Tensors the model needs and the files do not hold.
+    pub missing: Vec<String>,
+    /// Tensors the files hold and the model has no use for.
+    pub unused: Vec<String>,
+    /// Tensors of another shape or type than the config calls for: name, what was needed, what was found.
+    pub mismatched: Vec<(String, String, String)>,
+}
+
+impl LoadReport {
+    pub(crate) fn is_clean(&self) -> bool {
+        self.missing.is_empty() && self.unused.is_empty() && self.mismatched.is_empty()
+    }
+}
+
+impl fmt::Display for LoadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        for (title, names) in [("missing", &self.missing), ("unused", &self.unused)] {
+            if !names.is_empty() {
+                write!(f, "  {} {title}: {}", names.len(), names[..names.len().min(SHOWN)].join(", "))?;
+                writeln!(f, "{}", if names.len() > SHOWN { ", …" } else { "" })?;
+            }
+        }
+        for (name, expected, found) in self.mismatched.iter().take(SHOWN) {
+            writeln!(f, "  {name}: expected {expected}, found {found}")?;
+        }
+        if self.mismatched.len() > SHOWN {
+            writeln!(f, "  … and {} more of another shape or type", self.mismatched.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,399 @@
+//! What can go wrong between a folder of files and an answer.
+//!
+//! [`ModelError`] names the file, the tensor, what was expected and what was found. The file `load_report` has
+//! [`LoadReport`]: everything that did not fit between a config and its weights, at once.
+
+pub(crate) mod load_report;
+
+use std::path::PathBuf;
+
+use bias_core::{CoreError, ParamPath};
+use bias_mask::MaskError;
+use bias_probe::ProbeError;
+use thiserror::Error;
+
+pub use self::load_report::LoadReport;
+
+/// What can go wrong between a folder of files and an answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A file of the checkpoint is missing or unreadable.
+    #[error("cannot read {}; a Hugging Face model folder holds it", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A JSON file that is not what it should be.
+    #[error("{} is not valid", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A setting that this crate does not compute, and that would change the result.
+    #[error("{}: `{key}` = {value} is not supported: {reason}", path.display())]
+    Unsupported {
+        /// The config file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What it says.
+        value: String,
+        /// What would be supported.
+        reason: String,
+    },
+    /// A setting outside what is possible.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The config file.
+        path: PathBuf,
+        /// What is impossible about it.
+        reason: String,
+    },
+    /// A weights file that is truncated or damaged.
+    #[error("{} is truncated or damaged; download it again", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What the format's reader said.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// A GGUF file that is truncated, damaged, or of a version or type that is not read.
+    #[error("{}: {reason}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor of a GGUF file that is not what it should be.
+    #[error("{}: the tensor {tensor} should have {expected}, found {found}", path.display())]
+    GgufTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the file's own name for it.
+        tensor: String,
+        /// What it should have.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// Metadata of a GGUF file that are missing or not what they should be.
+    #[error("{}: the metadata key `{key}` should be {expected}, found {found}", path.display())]
+    GgufKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What it should be.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// A weights file that changed while it was in use.
+    #[error("{} changed while the model was in use: its weights are no longer those that were loaded; start again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model that does not fit into memory.
+    #[error(
+        "{} needs {} of memory and {} are free; leave its weights in their file instead \
+         (`Precision::Mapped`, `--stream`)",
+        folder.display(),
+        gigabytes(*needed),
+        gigabytes(*free)
+    )]
+    Memory {
+        /// The model folder.
+        folder: PathBuf,
+        /// Bytes that its weights would take.
+        needed: u64,
+        /// Bytes that are there.
+        free: u64,
+    },
+    /// A shard index that names a file it must not.
+    #[error("{}: the index maps {tensor} to `{file}`, which is not the plain name of a safetensors file", path.display())]
+    EscapingShard {
+        /// The index.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The file it names.
+        file: String,
+    },
+    /// A name that is neither a folder nor a model of the hub.
+    #[error("`{id}` is not a folder, and not a hub id either: {reason}")]
+    HubId {
+        /// What was given.
+        id: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A model of the hub, and no way to it in this build.
+    #[error(
+        "there is no folder `{id}`; to take it as a model of the Hugging Face hub, build with the feature `hub` \
+         (cargo … --features hub), or name the folder of a copy"
+    )]
+    HubFeature {
+        /// The hub id.
+        id: String,
+    },
+    /// Nothing says where the hub's cache folder is.
+    #[error("no home folder to keep the hub's cache in; set HF_HOME")]
+    NoHubCache,
+    /// A model that is not in the hub's cache, and no network.
+    #[error(
+        "{id} is not in the hub's cache, {} was looked in; allow the network (unset HF_HUB_OFFLINE), \
+         name a revision that is there, or copy the cache of a machine that has it",
+        folder.display()
+    )]
+    NotCached {
+        /// The hub id.
+        id: String,
+        /// Where its snapshots would be.
+        folder: PathBuf,
+    },
+    /// A model that is only partly in the hub's cache, and no network.
+    #[error(
+        "{id} is only partly in the hub's cache: {} lacks {}; allow the network (unset HF_HUB_OFFLINE), \
+         or fetch all of it on a machine that has one. Weights are read from safetensors only",
+        folder.display(),
+        missing.join(", ")
+    )]
+    IncompleteSnapshot {
+        /// The hub id.
+        id: String,
+        /// The snapshot.
+        folder: PathBuf,
+        /// The files it lacks.
+        missing: Vec<String>,
+    },
+    /// A repository of the hub that is no model this crate could load.
+    #[error(
+        "{id} has no {} on the hub; weights are read from safetensors only, tokenizers from tokenizer.json. \
+         Choose another revision or repository, or convert it with transformers",
+        missing.join(", ")
+    )]
+    IncompleteModel {
+        /// The hub id.
+        id: String,
+        /// The files it lacks.
+        missing: Vec<String>,
+    },
+    /// A ref of the hub's cache that names no commit.
+    #[error("{} names `{found}`, which is not a commit; remove that file", path.display())]
+    HubRef {
+        /// The file of the ref.
+        path: PathBuf,
+        /// How it begins.
+        found: String,
+    },
+    /// The hub was asked for a file, and it could not be had.
+    #[error(
+        "cannot download {file} of {id}; check the name and the connection, and for a model that asks for \
+         access set HF_TOKEN"
+    )]
+    Download {
+        /// The hub id.
+        id: String,
+        /// Which file.
+        file: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Tensors that are missing, unused or of the wrong shape or type.
+    #[error("{} does not hold the model its config describes:\n{report}", folder.display())]
+    Mismatch {
+        /// The model folder.
+        folder: PathBuf,
+        /// All that does not fit.
+        report: Box<LoadReport>,
+    },
+    /// One tensor in two files.
+    #[error("{tensor} stands in both {} and {}; keep one", first.display(), second.display())]
+    DuplicateTensor {
+        /// The tensor.
+        tensor: String,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A tokenizer that knows more tokens than the model has embeddings for.
+    #[error(
+        "{}: the tokenizer gives ids below {tokens} and the model {vocab} embeddings; they do not belong together",
+        path.display()
+    )]
+    Vocabulary {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// Ids it gives out lie below this, added tokens not counted.
+        tokens: usize,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
+    /// Weights that are not numbers.
+    #[error("{}: {tensor} holds NaN or infinite values", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// The tokenizer's file or a text it cannot encode.
+    #[error("{}: {reason}", path.display())]
+    Tokenizer {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// A chat template that does not render.
+    #[error("the chat template of {} failed", path.display())]
+    Template {
+        /// The file that holds the template.
+        path: PathBuf,
+        /// What the template engine said.
+        #[source]
+        source: Box<minijinja::Error>,
+    },
+    /// A chat template that does not let an answer be begun.
+    #[error(
+        "the chat template of {} does not show how an answer begins, so none can be begun for the model; \
+         ask without `answer_prefix`, or without the template (`raw`)",
+        path.display()
+    )]
+    Continuation {
+        /// The file that holds the template.
+        path: PathBuf,
+    },
+    /// Options that cannot be chosen among.
+    #[error("choices `{choices}`: {reason}")]
+    Choices {
+        /// As they were given.
+        choices: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A number asked of a tokenizer that has none.
+    #[error("{}: no token is a digit, so no number can be asked for; ask a choice instead", path.display())]
+    NoDigits {
+        /// The tokenizer file.
+        path: PathBuf,
+    },
+    /// Logits that are not numbers.
+    #[error(
+        "the model's logits are not numbers (NaN or infinite) behind token {at} of a prompt: its weights are damaged, or \
+         too large for what they are computed in"
+    )]
+    Logits {
+        /// Which token of the prompt and the answer, from 0.
+        at: usize,
+    },
+    /// A prompt in which the name does not occur.
+    #[error("the name `{name}` does not occur in the prompt `{prompt}` as the model sees it")]
+    NameNotInPrompt {
+        /// The name.
+        name: String,
+        /// The prompt's beginning.
+        prompt: String,
+    },
+    /// A sampling setting outside what is possible.
+    #[error("sampling: {name} = {value} is impossible; it must be {must}")]
+    Sampling {
+        /// Which setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        must: &'static str,
+    },
+    /// A matrix that was set with another shape.
+    #[error("{path} has shape {expected:?} and cannot be set to one of {found:?}")]
+    Shape {
+        /// The parameter.
+        path: ParamPath,
+        /// Its `[out, in]` shape.
+        expected: [usize; 2],
+        /// The shape given.
+        found: [usize; 2],
+    },
+    /// An exported model whose reloaded weights are not what was meant to be written.
+    #[error("{}: {tensor} read back differs from what was written; nothing was kept", path.display())]
+    ExportDiffers {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor that differs.
+        tensor: String,
+    },
+    /// The export folder exists already.
+    #[error("{} exists already; name a new folder", folder.display())]
+    FolderExists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A record of what transformers computes that lacks something.
+    #[error("{} has no tensor {name}; write it with fixtures/golden/make.py", path.display())]
+    Reference {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        name: String,
+    },
+    /// Numbers could not be read back from the device.
+    #[error("reading {what} back from the device failed: {reason}")]
+    Readback {
+        /// What was read.
+        what: &'static str,
+        /// What burn said.
+        reason: String,
+    },
+    /// A bias that a mean intervention gave to a matrix whose architecture stores none.
+    #[error(
+        "{path} was given a bias that its checkpoint has no place for; take the intervention off before saving"
+    )]
+    ExtraBias {
+        /// The matrix.
+        path: ParamPath,
+    },
+    /// The mask does not fit the model.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// The forward pass failed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// Sizes that do not fit together.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
+
+impl From<ModelError> for ProbeError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Probe(error) => error,
+            error => Self::Weights { source: Box::new(error) },
+        }
+    }
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}

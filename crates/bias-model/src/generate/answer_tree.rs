@@ -1,0 +1,432 @@
+use std::collections::HashMap;
+
+use bias_core::TokenRole;
+use bias_probe::{HookedModel as _, Sequence, TokenBatch};
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::answers::{Answer, Answers};
+use super::decoding::{DecodeOptions, Decoding};
+use super::frontier::{Draws, End, Path, Purse, leave, rng, thin};
+use super::logits::{are_numbers, readable};
+use crate::arch::rope_scaling::Frequencies;
+use crate::decoder::kv_cache::KvCache;
+use crate::decoder::model::Decoder;
+use crate::error::ModelError;
+use crate::question::number::State;
+use crate::question::{Question, QuestionKind};
+
+/// An answer that has ended, or was cut.
+struct Done {
+    tokens: Vec<u32>,
+    mass: f64,
+    finished: bool,
+    draw: Option<u32>,
+}
+
+/// What one prompt still has to do.
+pub(crate) struct Row<'p> {
+    /// Which prompt of the chunk it is.
+    prompt: usize,
+    question: &'p Question,
+    alive: Vec<Path>,
+    done: Vec<Done>,
+    unexplored: f64,
+    /// What was drawn from what is not explored.
+    draws: Draws,
+    /// Whether paths are drawn, and not all gone on with.
+    drawn: bool,
+    /// What it may still cost.
+    purse: Purse,
+    /// Tokens of its answers that were run.
+    run: usize,
+}
+
+impl Row<'_> {
+    pub(crate) fn answers(
+        self,
+        text: impl Fn(&[u32]) -> Result<String, ModelError>,
+    ) -> Result<Answers, ModelError> {
+        let order = self.draws.order();
+        let answer = |Done { tokens, mass, finished, draw }: Done| {
+            let draw = draw.and_then(|own| order.get(own as usize).copied());
+            Ok(Answer { text: text(&tokens)?, tokens, weight: mass, finished, draw })
+        };
+        let answers = self.done.into_iter().map(answer).collect::<Result<_, ModelError>>()?;
+        Ok(Answers { answers, unexplored: self.unexplored, draws: order.len() as u32, tokens: self.run })
+    }
+
+    /// Answers that have ended are done with.
+    fn settle(&mut self) {
+        for Path { tokens, mass, draw, end, .. } in self.alive.extract_if(.., |path| path.end.is_some()) {
+            self.done.push(Done { tokens, mass, finished: end == Some(End::Finished), draw });
+        }
+    }
+}
+
+/// Answers to a chunk of prompts, step by step.
+pub(crate) struct Growing<'p, B: Backend> {
+    rows: Vec<Row<'p>>,
+    finished: Vec<Row<'p>>,
+    /// What has to be run next.
+    pub batch: TokenBatch,
+    pub cache: KvCache<B>,
+    steps: usize,
+}
+
+impl<'p, B: Backend> Growing<'p, B> {
+    pub(crate) fn new(
+        questions: &'p [Question],
+        decoding: Decoding,
+        batch: TokenBatch,
+        cache: KvCache<B>,
+    ) -> Self {
+        let (mass, tokens) = match decoding {
+            Decoding::Sampled { samples, .. } => (f64::from(samples), usize::MAX),
+            Decoding::Greedy => (1.0, usize::MAX),
+            Decoding::Exact { tokens, .. } => (1.0, tokens),
+        };
+        let rows = questions.iter().enumerate().map(|(prompt, question)| {
+            let column = question.prompt.len() - 1;
+            let root = Path { column, mass, tokens: Vec::new(), state: State::Start, draw: None, end: None };
+            let alive = vec![root];
+            let (draws, purse) = (Draws::default(), Purse::new(tokens));
+            Row {
+                prompt,
+                question,
+                alive,
+                done: Vec::new(),
+                unexplored: 0.0,
+                draws,
+                drawn: false,
+                purse,
+                run: 0,
+            }
+        });
+        Self { rows: rows.collect(), finished: Vec::new(), batch, cache, steps: 0 }
+    }
+
+    /// Whether an answer goes on.
+    pub(crate) fn lives(&self) -> bool {
+        self.rows.iter().any(|row| !row.alive.is_empty())
+    }
+
+    /// Takes what the batch gave, and says in `batch` and `cache` what comes next.
+    pub(crate) fn grow(
+        &mut self,
+        model: &Decoder<B>,
+        hidden: Tensor<B, 3>,
+        decoding: Decoding,
+        options: &DecodeOptions,
+    ) -> Result<(), ModelError> {
+        self.steps += 1;
+        let left = options.max_new_tokens.saturating_sub(self.steps);
+        let step = Step { decoding, options, said: self.steps - 1, left };
+        step.grow(model, hidden, &self.batch, &mut self.rows)?;
+        let living: Vec<usize> = (0..self.rows.len()).filter(|r| !self.rows[*r].alive.is_empty()).collect();
+        if living.is_empty() {
+            return Ok(());
+        }
+        // Finished rows leave, once there are enough of them to be worth copying the cache.
+        if living.len() * 4 <= self.rows.len() * 3 {
+            (self.batch, self.cache) = (self.batch.with_rows(&living), self.cache.with_rows(&living));
+            let rows = std::mem::take(&mut self.rows);
+            let (alive, done): (Vec<_>, Vec<_>) = rows.into_iter().partition(|r| !r.alive.is_empty());
+            self.finished.extend(done);
+            self.rows = alive;
+        }
+        let next_column = self.batch.past() + self.batch.width();
+        let new: Vec<Vec<(usize, u32, TokenRole)>> = self
+            .rows
+            .iter_mut()
+            .map(|row| {
+                row.run += row.alive.len();
+                let alive = row.alive.iter_mut().enumerate();
+                alive
+                    .map(|(i, path)| {
+                        let parent = std::mem::replace(&mut path.column, next_column + i);
+                        (parent, path.tokens.last().copied().unwrap_or(0), TokenRole::Answer)
+                    })
+                    .collect()
+            })
+            .collect();
+        let following = self.batch.following(&new)?;
+        let (batch, rows) = (&self.batch, self.rows.len());
+        let switches = |f: &Frequencies| (0..rows).any(|r| f.switches(batch.reach(r), following.reach(r)));
+        if model.plan().rotary.iter().any(switches) {
+            self.batch = replant(&mut self.rows)?;
+            self.cache = KvCache::new(model.dims().layers);
+        } else {
+            self.batch = following;
+        }
+        Ok(())
+    }
+
+    /// All rows, in the order of their prompts.
+    pub(crate) fn finish(mut self) -> Vec<Row<'p>> {
+        self.finished.extend(self.rows);
+        self.finished.sort_by_key(|row| row.prompt);
+        self.finished
+    }
+}
+
+/// Every prompt with its living paths behind it as one tree, to be run without a cache.
+fn replant(rows: &mut [Row<'_>]) -> Result<TokenBatch, ModelError> {
+    let trees = rows.iter_mut().map(|row| {
+        let prompt = &row.question.prompt;
+        let mut tokens = prompt.tokens().to_vec();
+        let mut parents: Vec<Option<usize>> = (0..tokens.len()).map(|i| i.checked_sub(1)).collect();
+        let mut known: HashMap<(usize, u32), usize> = HashMap::new();
+        for path in &mut row.alive {
+            path.column = prompt.len() - 1;
+            for &token in &path.tokens {
+                let parent = path.column;
+                path.column = *known.entry((parent, token)).or_insert_with(|| {
+                    tokens.push(token);
+                    parents.push(Some(parent));
+                    tokens.len() - 1
+                });
+            }
+        }
+        let mut roles = prompt.roles().to_vec();
+        roles.resize(tokens.len(), TokenRole::Answer);
+        Sequence::tree(tokens, roles, parents)
+    });
+    Ok(TokenBatch::new(&trees.collect::<Result<Vec<_>, _>>()?)?)
+}
+
+/// One step of all paths.
+struct Step<'o> {
+    decoding: Decoding,
+    options: &'o DecodeOptions,
+    /// Tokens that every path has said before it.
+    said: usize,
+    /// Steps that may still come.
+    left: usize,
+}
+
+/// Tokens that hold less are drawn from, and not listed one by one: there may be hundreds of thousands a step.
+const LISTED: f64 = 1e-5;
+/// Where a step has no more tokens than this, all are.
+const MANY: usize = 1 << 16;
+
+impl Step<'_> {
+    /// Reads the next token's distribution at the end of every living path and lets it branch.
+    fn grow<B: Backend>(
+        &self,
+        model: &Decoder<B>,
+        hidden: Tensor<B, 3>,
+        batch: &TokenBatch,
+        rows: &mut [Row<'_>],
+    ) -> Result<(), ModelError> {
+        let [n_rows, width, d_model] = hidden.dims();
+        let device = hidden.device();
+        let flat = hidden.reshape([n_rows * width, d_model]);
+        let vocab = model.config().dims.vocab;
+        let ends: Vec<(usize, Path, f64)> = rows
+            .iter_mut()
+            .enumerate()
+            .flat_map(|(r, row)| {
+                let alive = std::mem::take(&mut row.alive);
+                let floor = self.floor(row, alive.len() * vocab);
+                alive.into_iter().map(move |path| (r, path, floor))
+            })
+            .collect();
+        // Only paths' ends need logits, and not all of a large vocabulary's at once.
+        let logits = if model.is_streamed() { 1 << 26 } else { 1 << 24 };
+        let at_once = (logits / vocab).max(1);
+        for ends in ends.chunks(at_once) {
+            let index: Vec<i32> =
+                ends.iter().map(|(r, p, _)| (r * width + p.column - batch.past()) as i32).collect();
+            let index: Tensor<B, 1, Int> = Tensor::from_data(TensorData::new(index, [ends.len()]), &device);
+            let logits = model.unembed(flat.clone().select(0, index).unsqueeze_dim(0))?;
+            let logits = readable(logits)?;
+            for ((r, path, floor), logits) in ends.iter().zip(logits.chunks_exact(vocab)) {
+                if !are_numbers(logits) {
+                    return Err(ModelError::Logits {
+                        at: rows[*r].question.prompt.len() + path.tokens.len() - 1,
+                    });
+                }
+                self.branch(&mut rows[*r], path, logits, *floor);
+            }
+        }
+        for row in rows {
+            self.choose(row);
+            row.settle();
+        }
+        Ok(())
+    }
+
+    /// What tokens must hold to be listed, where there are so many of them.
+    fn floor(&self, row: &Row<'_>, tokens: usize) -> f64 {
+        match self.decoding {
+            Decoding::Exact { unexplored, .. } if tokens > MANY => {
+                (unexplored * WORTH).max(LISTED.min(1.0 / row.purse.samples(self.left)))
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// What may come behind a path.
+    fn branch(&self, row: &mut Row<'_>, path: &Path, logits: &[f32], floor: f64) {
+        if matches!(self.decoding, Decoding::Greedy) {
+            // The first of equals, as torch.argmax.
+            let top = (0u32..).zip(logits).reduce(|a, b| if b.1 > a.1 { b } else { a });
+            if let Some((token, _)) = top {
+                self.follow(row, path, token, path.mass, path.draw);
+            }
+            return;
+        }
+        let all = self.options.sampling.probabilities(logits);
+        match self.decoding {
+            Decoding::Greedy => {}
+            Decoding::Sampled { seed, .. } => {
+                let mut rng = rng(seed, row.question.stream, &path.tokens);
+                let mut ended = 0.0;
+                for (token, count) in split(&all, path.mass as u64, &mut rng) {
+                    match self.next(row, path, token) {
+                        Some(_) => self.follow(row, path, token, count, None),
+                        None => ended += count,
+                    }
+                }
+                if ended > 0.0 {
+                    row.alive.push(Path { mass: ended, end: Some(End::Finished), ..path.clone() });
+                }
+            }
+            Decoding::Exact { unexplored, seed, .. } => match &row.question.kind {
+                QuestionKind::Number(grammar) => {
+                    let going_on = grammar.going_on(path.state).tokens();
+                    let going_on: Vec<(u32, f64)> =
+                        going_on.iter().filter_map(|id| Some((*id, *all.get(*id as usize)?))).collect();
+                    let ended = 1.0 - going_on.iter().map(|(_, p)| p).sum::<f64>();
+                    if ended > 0.0 {
+                        let mass = ended * path.mass;
+                        row.alive.push(Path { mass, end: Some(End::Finished), ..path.clone() });
+                    }
+                    for (token, p) in going_on.into_iter().filter(|(_, p)| *p > 0.0) {
+                        self.follow(row, path, token, p * path.mass, path.draw);
+                    }
+                }
+                QuestionKind::Free | QuestionKind::Choice(_) => {
+                    // Tokens so improbable that all of them together could be left.
+                    let left = unexplored / all.len() as f64 * 1e-2;
+                    let (mut drawn, mut lost) = (0.0, 0.0);
+                    let floor = floor.max(left);
+                    for (token, p) in (0u32..).zip(&all).filter(|(_, p)| **p > 0.0) {
+                        let mass = p * path.mass;
+                        if mass >= floor {
+                            self.follow(row, path, token, mass, path.draw);
+                        } else if floor > left {
+                            drawn += mass;
+                        } else {
+                            lost += mass;
+                        }
+                    }
+                    row.unexplored += lost;
+                    if drawn > 0.0 {
+                        let light = |p: f64| p * path.mass < floor;
+                        let rng = rng(seed, row.question.stream, &path.tokens);
+                        let count = (drawn / floor).ceil();
+                        for token in spread(&all, light, drawn / path.mass, count, rng) {
+                            let draw = path.draw.unwrap_or_else(|| row.draws.add(&path.tokens, Some(token)));
+                            self.follow(row, path, token, drawn / count, Some(draw));
+                        }
+                    }
+                }
+            },
+        }
+    }
+
+    /// How far a number is spelt with a token, unless it ends it; other answers go on with any.
+    fn next(&self, row: &Row<'_>, path: &Path, token: u32) -> Option<State> {
+        match &row.question.kind {
+            QuestionKind::Number(grammar) => grammar.step(path.state, token),
+            QuestionKind::Free | QuestionKind::Choice(_) => Some(State::Start),
+        }
+    }
+
+    /// A path with one token more, or its end.
+    fn follow(&self, row: &mut Row<'_>, path: &Path, token: u32, mass: f64, draw: Option<u32>) {
+        let Some(state) = self.next(row, path, token) else {
+            return row.alive.push(Path { mass, draw, end: Some(End::Finished), ..path.clone() });
+        };
+        let mut tokens = path.tokens.clone();
+        tokens.push(token);
+        let free = !matches!(row.question.kind, QuestionKind::Number(_));
+        let end = if free && self.options.stop.contains(&token) {
+            Some(End::Finished)
+        } else {
+            (self.left == 0).then_some(End::Cut)
+        };
+        row.alive.push(Path { column: path.column, mass, tokens, state, draw, end });
+    }
+
+    /// Which of the paths are gone on with. Half of what may still be left is, so that later steps have something to leave too; of the
+    /// rest all that are worth it, if so many can be afforded, and otherwise as many as can.
+    fn choose(&self, row: &mut Row<'_>) {
+        let Decoding::Exact { unexplored, seed, .. } = self.decoding else { return };
+        row.unexplored += leave(&mut row.alive, (unexplored - row.unexplored).max(0.0) / 2.0);
+        let living = || row.alive.iter().filter(|path| path.end.is_none());
+        let least = unexplored * WORTH;
+        let samples = row.purse.samples(self.left);
+        // Once some are drawn, to follow all of what little follows them would be worth less than it costs.
+        row.drawn |= living().count() > row.purse.all(self.left);
+        if row.drawn {
+            let mut rng = rng(seed, row.question.stream, &[u32::MAX, self.left as u32]);
+            let alive = std::mem::take(&mut row.alive);
+            // What is said at last costs nothing more.
+            let samples = if self.left == 0 { samples * AT_LAST } else { samples };
+            row.alive = thin(alive, self.said, samples, least, &mut rng, &mut row.draws);
+        }
+        let living = row.alive.iter().filter(|path| path.end.is_none()).count();
+        row.purse.spend(living, self.left);
+    }
+}
+
+/// As many times more paths are told apart when the last step is done.
+const AT_LAST: f64 = 16.0;
+
+/// A path is worth going on with by itself if it holds this share of what may be left unexplored.
+const WORTH: f64 = 0.02;
+
+/// Draws `count` tokens: each drawn token with how often it came.
+fn split(probabilities: &[f64], count: u64, rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {
+    let mut cumulative = 0.0;
+    let bounds: Vec<f64> = probabilities
+        .iter()
+        .map(|p| {
+            cumulative += p;
+            cumulative
+        })
+        .collect();
+    let mut drawn: HashMap<usize, u64> = HashMap::new();
+    for _ in 0..count {
+        let u = rng.random::<f64>() * cumulative;
+        let at = bounds.partition_point(|b| *b <= u).min(bounds.len() - 1);
+        *drawn.entry(at).or_default() += 1;
+    }
+    let mut drawn: Vec<(u32, f64)> = drawn.into_iter().map(|(at, n)| (at as u32, n as f64)).collect();
+    drawn.sort_unstable_by_key(|(token, _)| *token);
+    drawn
+}
+
+/// `count` tokens evenly over some that hold `mass` together, each as often as its probability says on average.
+fn spread(
+    probabilities: &[f64],
+    of: impl Fn(f64) -> bool,
+    mass: f64,
+    count: f64,
+    mut rng: ChaCha8Rng,
+) -> Vec<u32> {
+    let each = mass / count;
+    let (mut reached, mut next, mut found) = (0.0, rng.random::<f64>() * each, Vec::new());
+    for (token, p) in (0u32..).zip(probabilities).filter(|(_, p)| of(**p)) {
+        reached += p;
+        while next < reached {
+            next += each;
+            found.push(token);
+        }
+    }
+    found
+}

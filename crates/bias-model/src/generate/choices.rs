@@ -1,0 +1,135 @@
+//! How probable every word of a choice is, in one pass.
+
+use std::collections::HashMap;
+
+use bias_core::TokenRole;
+use bias_probe::{HookedModel as _, Sequence};
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+
+use super::answers::{Answer, Answers};
+use super::logits::{are_numbers, readable};
+use crate::decoder::model::Decoder;
+use crate::error::ModelError;
+use crate::question::options::Word;
+use crate::question::{Question, QuestionKind};
+
+/// Choices that are asked together: each prompt with what its words begin with behind it, as one tree.
+pub(crate) struct Weighing<'q> {
+    questions: &'q [Question],
+    pub trees: Vec<Sequence>,
+    /// Of each tree, each word's tokens by where they are predicted from.
+    steps: Vec<Vec<Vec<(usize, u32)>>>,
+}
+
+fn words(question: &Question) -> &[Word] {
+    match &question.kind {
+        QuestionKind::Choice(words) => words,
+        QuestionKind::Free | QuestionKind::Number(_) => &[],
+    }
+}
+
+impl<'q> Weighing<'q> {
+    pub(crate) fn new(questions: &'q [Question]) -> Result<Self, ModelError> {
+        let (mut trees, mut steps) = (Vec::new(), Vec::new());
+        for question in questions {
+            let prompt = &question.prompt;
+            let mut tokens = prompt.tokens().to_vec();
+            let mut parents: Vec<Option<usize>> = prompt.parents().to_vec();
+            let mut known: HashMap<(usize, u32), usize> = HashMap::new();
+            let own = words(question).iter().map(|word| {
+                let mut at = prompt.len() - 1;
+                let last = word.tokens.len().saturating_sub(1);
+                let step = |(i, &token): (usize, &u32)| {
+                    let from = at;
+                    // The last one is only predicted.
+                    if i < last {
+                        at = *known.entry((from, token)).or_insert_with(|| {
+                            tokens.push(token);
+                            parents.push(Some(from));
+                            tokens.len() - 1
+                        });
+                    }
+                    (from, token)
+                };
+                word.tokens.iter().enumerate().map(step).collect()
+            });
+            steps.push(own.collect());
+            let mut roles = prompt.roles().to_vec();
+            roles.resize(tokens.len(), TokenRole::Answer);
+            trees.push(Sequence::tree(tokens, roles, parents)?);
+        }
+        Ok(Self { questions, trees, steps })
+    }
+
+    /// Reads what a pass gave, whose first column was column `past` of the trees.
+    pub(crate) fn answers<B: Backend>(
+        &self,
+        model: &Decoder<B>,
+        hidden: Tensor<B, 3>,
+        past: usize,
+    ) -> Result<Vec<Answers>, ModelError> {
+        let [rows, width, d_model] = hidden.dims();
+        let (device, vocab) = (hidden.device(), model.config().dims.vocab);
+        let flat = hidden.reshape([rows * width, d_model]);
+        // Where something is predicted, in order.
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        for (row, steps) in self.steps.iter().enumerate() {
+            let mut own: Vec<usize> = steps.iter().flatten().map(|(from, _)| *from).collect();
+            own.sort_unstable();
+            own.dedup();
+            places.extend(own.into_iter().map(|from| (row, from)));
+        }
+        let mut log_probs: HashMap<(usize, usize, u32), f64> = HashMap::new();
+        for places in places.chunks((LOGITS / vocab).max(1)) {
+            let index: Vec<i32> =
+                places.iter().map(|(row, from)| (row * width + from - past) as i32).collect();
+            let index: Tensor<B, 1, Int> = Tensor::from_data(TensorData::new(index, [places.len()]), &device);
+            let logits = readable(model.unembed(flat.clone().select(0, index).unsqueeze_dim(0))?)?;
+            for ((row, from), logits) in places.iter().zip(logits.chunks_exact(vocab)) {
+                if !are_numbers(logits) {
+                    return Err(ModelError::Logits { at: *from });
+                }
+                let total = log_sum(logits);
+                let own = self.steps[*row].iter().flatten().filter(|(at, _)| at == from);
+                for (_, token) in own {
+                    let logit = logits.get(*token as usize).ok_or(ModelError::Probe(
+                        bias_probe::ProbeError::TokenOutOfRange { token: *token, vocab },
+                    ))?;
+                    log_probs.insert((*row, *from, *token), f64::from(*logit) - total);
+                }
+            }
+        }
+        let of = |(row, question): (usize, &Question)| {
+            let run = self.trees[row].len() - question.prompt.len();
+            let mut answers: Vec<Answer> = Vec::new();
+            for (word, steps) in words(question).iter().zip(&self.steps[row]) {
+                let log: f64 = steps.iter().map(|(from, token)| log_probs[&(row, *from, *token)]).sum();
+                answers.push(Answer {
+                    tokens: word.tokens.clone(),
+                    text: word.text.clone(),
+                    weight: log.exp(),
+                    finished: true,
+                    draw: None,
+                });
+            }
+            let other = (1.0 - answers.iter().map(|own| own.weight).sum::<f64>()).max(0.0);
+            answers.push(Answer {
+                tokens: Vec::new(),
+                text: String::new(),
+                weight: other,
+                finished: true,
+                draw: None,
+            });
+            Answers { answers, unexplored: 0.0, draws: 0, tokens: run }
+        };
+        Ok(self.questions.iter().enumerate().map(of).collect())
+    }
+}
+
+/// Logits that are held together.
+const LOGITS: usize = 1 << 24;
+
+fn log_sum(logits: &[f32]) -> f64 {
+    let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    top + logits.iter().map(|l| (f64::from(*l) - top).exp()).sum::<f64>().ln()
+}

@@ -1,0 +1,208 @@
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::id::HubId;
+use crate::checkpoint::index::{INDEX, SINGLE, shards};
+use crate::error::ModelError;
+
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+
+/// The Hugging Face hub, seen through the cache folder that all its tools share.
+///
+/// A model that is whole in the cache is taken from there, without asking the hub whether it
+/// has a newer one: name a revision, or fetch it with the hub's own tools, to move on. Whole
+/// means config.json, tokenizer.json and all weights in safetensors; chat template and
+/// generation settings are as the snapshot has them.
+#[derive(Clone)]
+pub struct Hub {
+    pub(super) cache: PathBuf,
+    pub(super) offline: bool,
+    pub(super) token: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) progress: bool,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("cache", &self.cache)
+            .field("offline", &self.offline)
+            // Never the token itself.
+            .field("token", &self.token.is_some())
+            .field("endpoint", &self.endpoint)
+            .field("progress", &self.progress)
+            .finish()
+    }
+}
+
+impl Hub {
+    /// The hub with its cache in this folder; online, without a token.
+    #[must_use]
+    pub fn at(cache: impl Into<PathBuf>) -> Self {
+        Self { cache: cache.into(), offline: false, token: None, endpoint: None, progress: false }
+    }
+
+    /// The hub as the environment sets it up for all its tools.
+    ///
+    /// - cache: `HF_HUB_CACHE`, `HF_HOME/hub`, `XDG_CACHE_HOME/huggingface/hub` or
+    ///   `~/.cache/huggingface/hub`, the first that is set;
+    /// - offline when `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` is 1, true, yes or on;
+    /// - token: `HF_TOKEN`, or the file `token` in `HF_HOME` (`~/.cache/huggingface`);
+    /// - `HF_ENDPOINT`: a mirror.
+    ///
+    /// # Errors
+    /// [`ModelError::NoHubCache`].
+    pub fn from_env() -> Result<Self, ModelError> {
+        Self::from_variables(|name| std::env::var_os(name), std::env::home_dir())
+    }
+
+    fn from_variables(
+        variable: impl Fn(&str) -> Option<OsString>,
+        user: Option<PathBuf>,
+    ) -> Result<Self, ModelError> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let text = |name: &str| set(name)?.into_string().ok().map(|value| value.trim().to_owned());
+        let home = set("HF_HOME").map(PathBuf::from).or_else(|| {
+            let caches = set("XDG_CACHE_HOME").map(PathBuf::from);
+            let user = user.filter(|folder| !folder.as_os_str().is_empty());
+            Some(caches.or_else(|| Some(user?.join(".cache")))?.join("huggingface"))
+        });
+        let cache = set("HF_HUB_CACHE")
+            .map(PathBuf::from)
+            .or_else(|| Some(home.as_ref()?.join("hub")))
+            .ok_or(ModelError::NoHubCache)?;
+        let stored = || fs::read_to_string(home.as_ref()?.join("token")).ok().map(|t| t.trim().to_owned());
+        let offline = text("HF_HUB_OFFLINE").or_else(|| text("TRANSFORMERS_OFFLINE"));
+        Ok(Self {
+            cache,
+            offline: offline.is_some_and(|v| ["1", "true", "yes", "on"].contains(&&*v.to_lowercase())),
+            token: text("HF_TOKEN").or_else(stored).filter(|token| !token.is_empty()),
+            endpoint: text("HF_ENDPOINT"),
+            progress: false,
+        })
+    }
+
+    /// Whether to keep off the network.
+    #[must_use]
+    pub fn offline(self, offline: bool) -> Self {
+        Self { offline, ..self }
+    }
+
+    /// The access token, for models that ask for one.
+    #[must_use]
+    pub fn token(self, token: impl Into<String>) -> Self {
+        Self { token: Some(token.into()), ..self }
+    }
+
+    /// Another address than `https://huggingface.co`.
+    #[must_use]
+    pub fn endpoint(self, endpoint: impl Into<String>) -> Self {
+        Self { endpoint: Some(endpoint.into()), ..self }
+    }
+
+    /// Whether downloads show their progress on a terminal.
+    #[must_use]
+    pub fn progress(self, progress: bool) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// The snapshot that a revision stands for, whole or not.
+    pub(super) fn cached(&self, id: &HubId) -> Result<Option<PathBuf>, ModelError> {
+        let revision = id.revision();
+        let commit = if is_commit(revision) {
+            revision.to_owned()
+        } else {
+            let path = revision.split('/').fold(self.folder(id).join("refs"), |path, part| path.join(part));
+            if !path.is_file() {
+                return Ok(None);
+            }
+            let bytes = fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+            let found = String::from_utf8_lossy(&bytes).trim().to_owned();
+            if !is_plain(&found) {
+                return Err(ModelError::HubRef { path, found: found.chars().take(80).collect() });
+            }
+            found
+        };
+        Ok(Some(self.snapshot(id, &commit)).filter(|folder| folder.is_dir()))
+    }
+
+    pub(super) fn folder(&self, id: &HubId) -> PathBuf {
+        self.cache.join(format!("models--{}", id.name().replace('/', "--")))
+    }
+
+    pub(super) fn snapshot(&self, id: &HubId, commit: &str) -> PathBuf {
+        self.folder(id).join("snapshots").join(commit)
+    }
+}
+
+fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether a commit's name is one and not a path.
+pub(super) fn is_plain(commit: &str) -> bool {
+    !commit.is_empty() && commit.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// What a snapshot lacks to be loaded. Links whose file is gone count as missing.
+pub(super) fn missing_files(folder: &Path) -> Result<Vec<String>, ModelError> {
+    let absent = |name: &String| !folder.join(name).is_file();
+    let mut needed = vec![CONFIG.to_owned(), TOKENIZER.to_owned()];
+    let index = folder.join(INDEX);
+    if folder.join(SINGLE).is_file() || !index.is_file() {
+        needed.push(SINGLE.into());
+    } else {
+        needed.extend(shards(&index)?);
+    }
+    Ok(needed.into_iter().filter(absent).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hub(variables: &[(&str, &str)]) -> Result<Hub, ModelError> {
+        let find = |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, v)| v.into());
+        Hub::from_variables(find, None)
+    }
+
+    #[test]
+    fn the_cache_folder_is_the_first_that_is_set() {
+        let variables = [("HF_HUB_CACHE", "/a"), ("HF_HOME", "/b"), ("XDG_CACHE_HOME", "/c")];
+        for (i, expected) in ["/a", "/b/hub", "/c/huggingface/hub"].into_iter().enumerate() {
+            assert_eq!(hub(&variables[i..]).unwrap().cache, Path::new(expected));
+            // Set to nothing is not set.
+            let mut emptied = variables;
+            emptied[..i].iter_mut().for_each(|(_, value)| *value = "");
+            assert_eq!(hub(&emptied).unwrap().cache, Path::new(expected));
+        }
+        assert!(matches!(hub(&[]), Err(ModelError::NoHubCache)));
+        let own = Hub::from_variables(|_| None, Some("/home/me".into())).unwrap();
+        assert_eq!(own.cache, Path::new("/home/me/.cache/huggingface/hub"));
+    }
+
+    #[test]
+    fn offline_is_asked_for_in_four_words() {
+        for (value, offline) in
+            [("1", true), ("True", true), ("yes", true), ("ON", true), ("0", false), ("", false)]
+        {
+            assert_eq!(hub(&[("HF_HOME", "/b"), ("HF_HUB_OFFLINE", value)]).unwrap().offline, offline);
+            assert_eq!(hub(&[("HF_HOME", "/b"), ("TRANSFORMERS_OFFLINE", value)]).unwrap().offline, offline);
+        }
+    }
+
+    #[test]
+    fn the_token_is_found_and_not_shown() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("token"), "from-file\n").unwrap();
+        let mut variables = vec![("HF_HOME", home.path().to_str().unwrap()), ("HF_HUB_CACHE", "/elsewhere")];
+        assert_eq!(hub(&variables).unwrap().token.unwrap(), "from-file");
+        variables.push(("HF_TOKEN", "from-variable"));
+        let hub = hub(&variables).unwrap();
+        assert!(!format!("{hub:?}").contains("from-variable"));
+        assert_eq!(hub.token.unwrap(), "from-variable");
+    }
+}

@@ -1,0 +1,147 @@
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use hf_hub::api::sync::{ApiBuilder, ApiRepo};
+use hf_hub::{Cache, Repo, RepoType};
+use sha2::{Digest, Sha256};
+
+use super::cache::{CONFIG, Hub, TOKENIZER, is_plain, missing_files};
+use super::id::HubId;
+use crate::checkpoint::index::{INDEX, SINGLE, shards};
+use crate::error::ModelError;
+
+/// What is taken if it is there.
+const OPTIONAL: [&str; 4] =
+    ["tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
+
+impl Hub {
+    /// The folder of a model: its snapshot in the cache, downloaded first if it is not whole.
+    ///
+    /// # Errors
+    /// Offline [`ModelError::NotCached`] and [`ModelError::IncompleteSnapshot`], online
+    /// [`ModelError::Download`] and [`ModelError::IncompleteModel`]; a cache that leads
+    /// elsewhere: [`ModelError::HubRef`], [`ModelError::EscapingShard`].
+    pub fn resolve(&self, id: &HubId) -> Result<PathBuf, ModelError> {
+        let cached = self.cached(id)?;
+        let mut missing = Vec::new();
+        if let Some(folder) = &cached {
+            missing = missing_files(folder)?;
+            if missing.is_empty() {
+                return Ok(folder.clone());
+            }
+        }
+        if !self.offline {
+            return fetch(self, id);
+        }
+        let named = id.to_string();
+        Err(match cached {
+            Some(folder) => ModelError::IncompleteSnapshot { id: named, folder, missing },
+            None => ModelError::NotCached { id: named, folder: self.folder(id) },
+        })
+    }
+}
+
+/// Downloads what a model is loaded from, and nothing else of its repository.
+///
+/// All files are of the commit that the revision stands for now, and the revision's ref is
+/// written when all are there. Optional files come first, so that a snapshot made here is not
+/// taken for whole without them.
+fn fetch(hub: &Hub, id: &HubId) -> Result<PathBuf, ModelError> {
+    let cache = Cache::new(hub.cache.clone());
+    let mut builder =
+        ApiBuilder::from_cache(cache.clone()).with_token(hub.token.clone()).with_progress(hub.progress);
+    if let Some(endpoint) = &hub.endpoint {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/').into());
+    }
+    let repo = |revision: &str| Repo::with_revision(id.name().into(), RepoType::Model, revision.into());
+    let listing = |source: Box<dyn Error + Send + Sync>| failed(id, "the list of files", source);
+    let api = builder.build().map_err(|e| listing(e.into()))?;
+    let info = api.repo(repo(id.revision())).info().map_err(|e| listing(e.into()))?;
+    let commit = info.sha;
+    if !is_plain(&commit) {
+        return Err(listing(format!("the hub calls the commit `{commit}`").into()));
+    }
+    let listed: BTreeSet<String> = info.siblings.into_iter().map(|s| s.rfilename).collect();
+    let all_listed = |files: &[&str]| {
+        let missing: Vec<String> =
+            files.iter().filter(|f| !listed.contains(**f)).map(|f| (*f).into()).collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(ModelError::IncompleteModel { id: id.to_string(), missing })
+        }
+    };
+    let weights = if !listed.contains(SINGLE) && listed.contains(INDEX) { INDEX } else { SINGLE };
+    all_listed(&[CONFIG, TOKENIZER, weights])?;
+    let from = Snapshot { id, folder: hub.snapshot(id, &commit), repo: api.repo(repo(&commit)) };
+    for file in OPTIONAL.into_iter().filter(|f| listed.contains(*f)).chain([CONFIG, TOKENIZER, weights]) {
+        from.download(file)?;
+    }
+    if weights == INDEX {
+        let shards = shards(&from.folder.join(INDEX))?;
+        let shards: Vec<&str> = shards.iter().map(String::as_str).collect();
+        all_listed(&shards)?;
+        shards.into_iter().try_for_each(|shard| from.download(shard))?;
+    }
+    cache.repo(repo(id.revision())).create_ref(&commit).map_err(|e| failed(id, "its ref", e.into()))?;
+    Ok(from.folder)
+}
+
+/// One commit of a repository.
+struct Snapshot<'a> {
+    id: &'a HubId,
+    folder: PathBuf,
+    repo: ApiRepo,
+}
+
+impl Snapshot<'_> {
+    fn download(&self, file: &str) -> Result<(), ModelError> {
+        let path = self.folder.join(file);
+        if path.is_file() {
+            return Ok(());
+        }
+        let written = self.repo.download(file).map_err(|e| failed(self.id, file, e.into()))?;
+        if written != path {
+            let reason = format!("the hub sent a file of another commit, {}", written.display());
+            return Err(failed(self.id, file, reason.into()));
+        }
+        check(&path).map_err(|e| failed(self.id, file, e.into()))
+    }
+}
+
+fn failed(id: &HubId, file: &str, source: Box<dyn Error + Send + Sync>) -> ModelError {
+    ModelError::Download { id: id.to_string(), file: file.into(), source }
+}
+
+/// Large files are stored under their SHA-256. What differs from it, such as a download that
+/// was resumed wrongly, is removed.
+fn check(path: &Path) -> io::Result<()> {
+    let blob = fs::canonicalize(path)?;
+    let expected = blob.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if expected.len() != 64 || !expected.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    let mut file = File::open(&blob)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+    }
+    let found: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    if found == expected.to_lowercase() {
+        return Ok(());
+    }
+    fs::remove_file(path)?;
+    fs::remove_file(&blob)?;
+    Err(io::Error::new(
+        io::ErrorKind::InvalidData,
+        "what arrived is not what the hub has (SHA-256); it was removed, try again",
+    ))
+}

@@ -1,0 +1,271 @@
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use bias_core::ParamPath;
+use bias_mask::{BitMatrix, Mask, MaskError};
+use burn::tensor::backend::Backend;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, Metadata, TensorView};
+use serde::Serialize;
+
+use super::gguf_folder;
+use crate::checkpoint::config::ModelConfig;
+use crate::checkpoint::index::SINGLE;
+use crate::checkpoint::mapped;
+use crate::checkpoint::weights::Checkpoint;
+use crate::decoder::model::Decoder;
+use crate::error::ModelError;
+use crate::language_model::LoadOptions;
+
+/// Writes a copy of a model in which the weights of a mask are zero.
+///
+/// A folder is copied; of a GGUF file a Hugging Face folder is made, its weights in f32, which holds
+/// whatever they are quantized to. Works on the files, not on a loaded model: types and sharding stay as they are,
+/// every untouched byte is copied, zero is all-zero bits in every float type, and
+/// one tensor at a time is in memory. The folder appears whole or not at all: it is
+/// written beside its place, read back, compared, and only then renamed.
+///
+/// `pruned.json` in it says what was zeroed (stored tensor → how many weights), of which
+/// weights (SHA-256) and by which mask (its digest and provenance).
+///
+/// # Errors
+/// [`ModelError::FolderExists`]; a mask for another model or of other shapes;
+/// unreadable or unwritable files; [`ModelError::ExportDiffers`].
+pub fn export_masked(
+    source: &Path,
+    options: &LoadOptions,
+    mask: &Mask,
+    target: &Path,
+) -> Result<(), ModelError> {
+    let checkpoint = Checkpoint::open(source)?;
+    let fingerprint = checkpoint.fingerprint();
+    mask.check_fingerprint(Some(fingerprint))?;
+    let config = ModelConfig::accepting(source, &options.accepted_keys)?;
+    let stored = checkpoint.stored_mask(&config, mask)?;
+    let manifest = Manifest::new(fingerprint, mask, &stored);
+    let mask = &stored;
+    let mut wanted: BTreeSet<&ParamPath> = mask.iter().map(|(path, _)| path).collect();
+    for (name, shape) in checkpoint.shapes()? {
+        if let Some((param, bits)) = masked(mask, &name) {
+            if shape != [bits.rows(), bits.cols()] {
+                let found = [0, 1].map(|d| shape.get(d).copied().unwrap_or(0));
+                return Err(ModelError::Shape {
+                    path: param.clone(),
+                    expected: [bits.rows(), bits.cols()],
+                    found,
+                });
+            }
+            wanted.remove(param);
+        }
+    }
+    if let Some(absent) = wanted.first() {
+        return Err(MaskError::NoSuchParam { path: (*absent).clone() }.into());
+    }
+    if let Some(gguf) = checkpoint.gguf() {
+        return write_folder(target, |folder| {
+            gguf_folder::export(gguf, &config, mask, folder)?;
+            manifest.write(&folder.join(MANIFEST))
+        });
+    }
+    write_folder(target, |folder| {
+        let weights: BTreeSet<&Path> = checkpoint.files().collect();
+        for entry in fs::read_dir(source).map_err(reading(source))? {
+            let path = entry.map_err(reading(source))?.path();
+            let beside =
+                path.is_file() && !weights.contains(path.as_path()) && !is_other_weights(&path, &weights);
+            if let Some(name) = path.file_name().filter(|_| beside) {
+                fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
+            }
+        }
+        for (path, map) in checkpoint.shards() {
+            let Some(name) = path.file_name() else { continue };
+            let written = folder.join(name);
+            write_shard(path, map, mask, &written)?;
+            compare_shard(path, map, mask, &written)?;
+        }
+        // As a whole, not only file by file: the copy must be found the way any reader finds it.
+        let copied = Checkpoint::open(folder)?.files().count();
+        if copied != checkpoint.files().count() {
+            let tensor = format!("{copied} weight files");
+            return Err(ModelError::ExportDiffers { path: folder.into(), tensor });
+        }
+        manifest.write(&folder.join(MANIFEST))
+    })
+}
+
+const MANIFEST: &str = "pruned.json";
+
+/// What was zeroed, and by which mask.
+#[derive(Serialize)]
+struct Manifest {
+    format: &'static str,
+    /// SHA-256 of the weights that were pruned.
+    source: String,
+    /// SHA-256 of the mask's bits.
+    mask: String,
+    provenance: BTreeMap<String, String>,
+    /// Weights set to zero, by the name of the tensor in the files.
+    zeroed: BTreeMap<String, usize>,
+    total: usize,
+}
+
+impl Manifest {
+    fn new(source: &str, mask: &Mask, stored: &Mask) -> Self {
+        let counts = stored.iter().map(|(path, bits)| (path.to_string(), bits.count()));
+        Self {
+            format: "bias-pruned/1",
+            source: source.into(),
+            mask: mask.digest(),
+            provenance: mask.provenance().clone(),
+            zeroed: counts.filter(|(_, count)| *count > 0).collect(),
+            total: stored.count(),
+        }
+    }
+
+    fn write(&self, path: &Path) -> Result<(), ModelError> {
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|source| ModelError::Json { path: path.into(), source })?;
+        write(path, &json)
+    }
+}
+
+fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {
+    // The data follow an 8-byte length and the header.
+    let damaged = |source| ModelError::Weights { path: path.into(), source };
+    SafeTensors::read_metadata(map).map(|(header, metadata)| (header + 8, metadata)).map_err(damaged)
+}
+
+fn masked<'m>(mask: &'m Mask, name: &str) -> Option<(&'m ParamPath, &'m BitMatrix)> {
+    mask.iter().find(|(path, _)| path.as_str() == name)
+}
+
+/// The same weights in another form, unpruned: a copy with both would be a trap.
+fn is_other_weights(path: &Path, used: &BTreeSet<&Path>) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".ot"];
+    // A single file may have an index too, unless it goes by the name that needs none.
+    let single = used.iter().any(|used| used.ends_with(SINGLE));
+    let index = name.ends_with(".index.json") && (single || !name.contains("safetensors"));
+    index || weights.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Each tensor of a shard in file order, as it should be after zeroing.
+fn zeroed<'a>(
+    path: &Path,
+    map: &'a [u8],
+    mask: &'a Mask,
+) -> Result<impl Iterator<Item = (String, Cow<'a, [u8]>)>, ModelError> {
+    let (data, metadata) = layout(path, map)?;
+    let tensors = metadata.tensors();
+    let mut spans: Vec<(String, (usize, usize))> =
+        tensors.into_iter().map(|(name, info)| (name, info.data_offsets)).collect();
+    spans.sort_by_key(|(_, span)| *span);
+    Ok(spans.into_iter().map(move |(name, (start, end))| {
+        let bytes = &map[data + start..data + end];
+        let bytes = match masked(mask, &name) {
+            None => Cow::Borrowed(bytes),
+            Some((_, bits)) => {
+                let width = bytes.len() / (bits.rows() * bits.cols()).max(1);
+                let mut bytes = bytes.to_vec();
+                bits.iter().for_each(|i| bytes[i * width..][..width].fill(0));
+                Cow::Owned(bytes)
+            }
+        };
+        (name, bytes)
+    }))
+}
+
+fn write_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<(), ModelError> {
+    let mut file = BufWriter::new(fs::File::create(target).map_err(writing(target))?);
+    let (data, _) = layout(path, map)?;
+    file.write_all(&map[..data]).map_err(writing(target))?;
+    for (_, bytes) in zeroed(path, map, mask)? {
+        file.write_all(&bytes).map_err(writing(target))?;
+    }
+    let file = file.into_inner().map_err(|e| writing(target)(e.into_error()))?;
+    file.sync_all().map_err(writing(target))
+}
+
+fn compare_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<(), ModelError> {
+    let back = mapped::once(target)?;
+    let (mut at, _) = layout(target, &back)?;
+    for (tensor, bytes) in zeroed(path, map, mask)? {
+        if back.get(at..at + bytes.len()) != Some(&*bytes) {
+            return Err(ModelError::ExportDiffers { path: target.into(), tensor });
+        }
+        at += bytes.len();
+    }
+    Ok(())
+}
+
+/// Writes a model as a Hugging Face folder: `config.json` and `model.safetensors` in f32,
+/// and whatever `beside` adds (tokenizer, chat template, README).
+///
+/// # Errors
+/// [`ModelError::FolderExists`], or files that cannot be written.
+pub fn save_pretrained<B: Backend>(
+    model: &Decoder<B>,
+    target: &Path,
+    beside: impl FnOnce(&Path) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = model
+        .to_tensors()?
+        .into_iter()
+        .map(|t| (t.name, t.shape, t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .collect();
+    let weights = target.join("model.safetensors");
+    let damaged = |source| ModelError::Weights { path: weights.clone(), source };
+    let views = tensors
+        .iter()
+        .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(damaged)?;
+    // transformers refuses weights that do not name their framework.
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(damaged)?;
+    let config = serde_json::to_vec_pretty(&model.config().to_json())
+        .map_err(|source| ModelError::Json { path: target.join("config.json"), source })?;
+    write_folder(target, |folder| {
+        write(&folder.join("config.json"), &config)?;
+        write(&folder.join("model.safetensors"), &bytes)?;
+        beside(folder)
+    })
+}
+
+/// Fills a temporary folder beside `target` and renames it into place.
+fn write_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), ModelError>) -> Result<(), ModelError> {
+    if target.exists() {
+        return Err(ModelError::FolderExists { folder: target.into() });
+    }
+    let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(writing(parent))?;
+    let folder =
+        tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent).map_err(writing(parent))?;
+    fill(folder.path())?;
+    fs::rename(folder.path(), target).map_err(writing(target))?;
+    // It is not there any more to be cleaned up.
+    let _ = folder.keep();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Temporary folders are for their owner alone; models are for everyone who may see their parent.
+        fs::set_permissions(target, fs::Permissions::from_mode(0o755)).map_err(writing(target))?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    let mut file = fs::File::create(path).map_err(writing(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(writing(path))
+}
+
+fn reading(path: &Path) -> impl Fn(std::io::Error) -> ModelError {
+    move |source| ModelError::Read { path: path.into(), source }
+}
+
+fn writing(path: &Path) -> impl Fn(std::io::Error) -> ModelError {
+    move |source| ModelError::Write { path: path.into(), source }
+}

@@ -1,0 +1,11 @@
+//! Text to tokens and back, as a model's tokenizer and chat template have it.
+//!
+//! | file | what for |
+//! |---|---|
+//! | codec | [`TextCodec`]: tokenizer and chat template; [`Asked`]: a question about a person, in words |
+//! | spans | where the name, the system message and the answer's beginning stand in a prompt |
+
+pub(crate) mod codec;
+mod spans;
+
+pub use self::codec::{Asked, TextCodec};

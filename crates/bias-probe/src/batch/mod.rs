@@ -1,0 +1,12 @@
+//! Tokens with roles, possibly branching, and padded to a batch: what a model is run on.
+//!
+//! | file | what for |
+//! |---|---|
+//! | sequence | [`Sequence`]: the tokens of one prompt and its answers, a chain or a tree |
+//! | token_batch | [`TokenBatch`]: sequences of one width, and what follows them in a KV cache |
+
+pub(crate) mod sequence;
+pub(crate) mod token_batch;
+
+pub use self::sequence::Sequence;
+pub use self::token_batch::TokenBatch;

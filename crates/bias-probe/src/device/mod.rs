@@ -1,0 +1,12 @@
+//! What a device computes in, how sums are taken in f32 on it, and where its tensors are.
+//!
+//! | file | what for |
+//! |---|---|
+//! | float | [`wide`], [`wide_from`], [`computed_in`]: sums and norms in f32 where a device computes in bf16 |
+//! | memory | [`Memory`]: where a device's tensors are |
+
+pub(crate) mod float;
+mod memory;
+
+pub use self::float::{computed_in, wide, wide_from};
+pub use self::memory::Memory;

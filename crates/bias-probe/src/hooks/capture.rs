@@ -1,0 +1,111 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bias_core::Site;
+use burn::tensor::{Tensor, backend::Backend};
+use safetensors::tensor::{Dtype, TensorView};
+
+use super::observer::Observer;
+use super::wanted_sites::WantedSites;
+use crate::batch::token_batch::TokenBatch;
+use crate::error::ProbeError;
+use crate::write::write_atomically;
+
+/// Keeps whole activations of chosen sites, as f32 on the host.
+///
+/// For a look inside, not for corpora: memory grows with tokens. One forward pass
+/// per capture; the last one wins.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    wanted: WantedSites,
+    seen: BTreeMap<Site, Captured>,
+}
+
+/// One captured activation, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Captured {
+    /// `[batch, seq, channels]`, or `[batch, heads, query, key]` for a pattern.
+    pub shape: Vec<usize>,
+    /// The values.
+    pub values: Vec<f32>,
+}
+
+impl Capture {
+    /// Keeps these sites.
+    pub fn new(sites: impl IntoIterator<Item = Site>) -> Self {
+        Self { wanted: WantedSites::new(sites), seen: BTreeMap::new() }
+    }
+
+    /// What was captured, by site.
+    ///
+    /// # Errors
+    /// [`ProbeError::NeverFired`] names wanted sites that were not reached.
+    pub fn finish(self) -> Result<BTreeMap<Site, Captured>, ProbeError> {
+        self.wanted.check()?;
+        Ok(self.seen)
+    }
+
+    /// Writes what was captured as safetensors, one tensor per site, by way of a
+    /// temporary file.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish), and [`ProbeError::Write`].
+    pub fn save(self, path: &Path) -> Result<(), ProbeError> {
+        let seen = self.finish()?;
+        let write = |source: std::io::Error| ProbeError::Write { path: path.into(), source };
+        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = seen
+            .into_iter()
+            .map(|(site, c)| {
+                (site.to_string(), c.shape, c.values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            })
+            .collect();
+        let views = bytes
+            .iter()
+            .map(|(name, shape, data)| Ok((name.clone(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|e| write(std::io::Error::other(e)))?;
+        let whole = safetensors::serialize(views, None).map_err(|e| write(std::io::Error::other(e)))?;
+        write_atomically(path, &whole)
+    }
+
+    fn keep<B: Backend, const D: usize>(
+        &mut self,
+        site: Site,
+        value: &Tensor<B, D>,
+    ) -> Result<(), ProbeError> {
+        let values = value
+            .to_data()
+            .convert::<f32>()
+            .into_vec::<f32>()
+            .map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
+        self.wanted.fired(site);
+        self.seen.insert(site, Captured { shape: value.dims().to_vec(), values });
+        Ok(())
+    }
+}
+
+impl<B: Backend> Observer<B> for Capture {
+    fn wants(&self, site: Site) -> bool {
+        self.wanted.contains(site)
+    }
+
+    fn hidden(
+        &mut self,
+        site: Site,
+        _: &TokenBatch,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        self.keep(site, &value)?;
+        Ok(value)
+    }
+
+    fn attention(
+        &mut self,
+        site: Site,
+        _: &TokenBatch,
+        value: Tensor<B, 4>,
+    ) -> Result<Tensor<B, 4>, ProbeError> {
+        self.keep(site, &value)?;
+        Ok(value)
+    }
+}

@@ -1,0 +1,21 @@
+//! The hook, the model that can be run with one, and the hooks that keep, replace or patch what they
+//! see.
+//!
+//! | file | what for |
+//! |---|---|
+//! | observer | [`Observer`], [`NoObserver`], [`Both`], [`Edit`]: the hook |
+//! | model | [`HookedModel`]: what a model must offer |
+//! | capture | [`Capture`], [`Captured`]: whole activations, to memory or safetensors |
+//! | patch | [`Patch`], [`Alignment`]: activations of another run put into this one |
+//! | wanted_sites | the sites somebody asked for, and which of them were reached |
+
+pub(crate) mod capture;
+pub(crate) mod model;
+pub(crate) mod observer;
+mod patch;
+pub(crate) mod wanted_sites;
+
+pub use self::capture::{Capture, Captured};
+pub use self::model::HookedModel;
+pub use self::observer::{Both, Edit, NoObserver, Observer};
+pub use self::patch::{Alignment, Patch};

@@ -1,0 +1,77 @@
+use bias_core::{ModelDims, ParamPath, Site};
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::observer::Observer;
+use crate::batch::token_batch::TokenBatch;
+use crate::error::ProbeError;
+
+/// A decoder that can run with an [`Observer`].
+///
+/// Implement it for your own model and every statistic and attribution method
+/// here works on it.
+pub trait HookedModel<B: Backend> {
+    /// Its sizes.
+    fn dims(&self) -> &ModelDims;
+
+    /// Where its weights are.
+    fn device(&self) -> B::Device;
+
+    /// Runs the batch and gives the final norm's output, `[rows, width, d_model]`.
+    ///
+    /// Must call the observer at every one of its [`sites`](Self::sites) but the logits.
+    ///
+    /// # Errors
+    /// A token or position the model does not have, or the observer's own error.
+    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError>;
+
+    /// Runs several batches, which the observer sees in their order at every site.
+    ///
+    /// By default one after the other. A model that reads its weights from a file while it
+    /// runs takes all batches through a layer before it goes on to the next, so that a layer is
+    /// read once.
+    ///
+    /// # Errors
+    /// As [`hidden`](Self::hidden).
+    fn observe_all(&self, batches: &[TokenBatch], observer: &mut dyn Observer<B>) -> Result<(), ProbeError> {
+        batches.iter().try_for_each(|batch| self.hidden(batch, observer).map(drop))
+    }
+
+    /// Next-token scores from the final norm's output: `[…, d_model]` → `[…, vocab]`.
+    ///
+    /// # Errors
+    /// Weights that cannot be read.
+    fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError>;
+
+    /// A weight matrix in Hugging Face `[out, in]` order.
+    ///
+    /// # Errors
+    /// [`ProbeError::NoSuchParam`].
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError>;
+
+    /// Whether what it makes of a token depends on nothing that comes after it, so that texts which begin
+    /// alike may share their beginning: a saving, never needed, so `false` unless a model says otherwise.
+    /// Not so where a text's length decides how its positions are turned.
+    fn is_causal(&self) -> bool {
+        false
+    }
+
+    /// Whether it reads its weights from a file while it runs. What keeps the graph of a whole pass would
+    /// keep all of them.
+    fn is_streamed(&self) -> bool {
+        false
+    }
+
+    /// The sites its forward pass reaches, in order.
+    fn sites(&self) -> Vec<Site> {
+        Site::all(self.dims().layers).collect()
+    }
+
+    /// Runs the batch and gives next-token scores, `[rows, width, vocab]`.
+    ///
+    /// # Errors
+    /// As [`hidden`](Self::hidden).
+    fn logits(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
+        let hidden = self.hidden(batch, observer)?;
+        observer.at(Site::Logits, batch, self.unembed(hidden)?)
+    }
+}

@@ -1,0 +1,205 @@
+use std::collections::BTreeMap;
+
+use bias_core::{Site, TokenRole};
+use bias_cube::matmul;
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+
+use super::channel_stats::{ChannelStats, ROLES, Sums};
+use crate::batch::token_batch::TokenBatch;
+use crate::device::float::{wide, wide_from};
+use crate::error::ProbeError;
+use crate::hooks::observer::Observer;
+use crate::hooks::wanted_sites::WantedSites;
+
+/// Streaming statistics of every channel at chosen sites, for any number of groups of
+/// prompts in one pass, per token role.
+///
+/// Memory does not grow with prompts; padding never counts; tokens count by their
+/// [weights](crate::Sequence::weights); how prompts are batched changes nothing but f32
+/// rounding within a batch (batches are added in f64). Before each pass
+/// [`next`](Self::next) says which group each row belongs to.
+///
+/// ```
+/// use bias_core::{ModelDims, Site};
+/// use bias_probe::{HookedModel, ProbeError, StatsCollector, TokenBatch};
+/// use burn::tensor::backend::Backend;
+///
+/// fn gap<B: Backend>(model: &impl HookedModel<B>, batch: &TokenBatch) -> Result<Vec<f64>, ProbeError> {
+///     let site: Site = "model.layers.0.mlp.down_proj.input".parse()?;
+///     let mut stats = StatsCollector::new([site], ["white", "black"]);
+///     // The batch's first half is about white-associated names.
+///     stats.next((0..batch.rows()).map(|row| usize::from(row >= batch.rows() / 2)))?;
+///     model.hidden(batch, &mut stats)?;
+///     let stats = stats.finish()?;
+///     let mean = |group| stats.of(site, group).map(|s| s.mean());
+///     Ok(mean(0).zip(mean(1)).map_or(Vec::new(), |(a, b)| a.iter().zip(&b).map(|(a, b)| a - b).collect()))
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct StatsCollector {
+    wanted: WantedSites,
+    groups: Vec<String>,
+    next: Next,
+    max: bool,
+    sums: BTreeMap<Site, Vec<[Sums; ROLES]>>,
+    sequences: Vec<u64>,
+    /// A pass is counted once, at the first site it reaches.
+    first: Option<Site>,
+}
+
+/// Which groups the rows of the batches to come belong to.
+#[derive(Debug, Clone)]
+enum Next {
+    /// Each row's, of one pass; and whether that has not begun yet.
+    Rows(Vec<usize>, bool),
+    /// All rows', until something else is said.
+    All(usize),
+}
+
+impl Next {
+    /// Of this row. Rows were counted before.
+    fn of(&self, row: usize) -> usize {
+        match self {
+            Self::Rows(groups, _) => groups[row],
+            Self::All(group) => *group,
+        }
+    }
+}
+
+impl StatsCollector {
+    /// Collects at these sites, for groups of these names.
+    pub fn new<N: Into<String>>(
+        sites: impl IntoIterator<Item = Site>,
+        groups: impl IntoIterator<Item = N>,
+    ) -> Self {
+        let groups: Vec<String> = groups.into_iter().map(Into::into).collect();
+        Self {
+            wanted: WantedSites::new(sites),
+            sequences: vec![0; groups.len()],
+            groups,
+            next: Next::Rows(Vec::new(), false),
+            max: false,
+            sums: BTreeMap::new(),
+            first: None,
+        }
+    }
+
+    /// Also keeps the largest absolute value of each channel, which costs another pass
+    /// over the activations.
+    #[must_use]
+    pub fn with_max(self) -> Self {
+        Self { max: true, ..self }
+    }
+
+    /// The group, by number, of each row of the batch that runs next.
+    ///
+    /// # Errors
+    /// [`ProbeError::NoSuchGroup`].
+    pub fn next(&mut self, groups: impl IntoIterator<Item = usize>) -> Result<(), ProbeError> {
+        let groups: Vec<usize> = groups.into_iter().collect();
+        groups.iter().try_for_each(|group| self.check(*group))?;
+        self.next = Next::Rows(groups, true);
+        Ok(())
+    }
+
+    /// The group, by number, of all rows of all batches that run until something else is said:
+    /// for passes that run [together](crate::HookedModel::observe_all).
+    ///
+    /// # Errors
+    /// [`ProbeError::NoSuchGroup`].
+    pub fn all(&mut self, group: usize) -> Result<(), ProbeError> {
+        self.check(group)?;
+        self.next = Next::All(group);
+        Ok(())
+    }
+
+    fn check(&self, group: usize) -> Result<(), ProbeError> {
+        let groups = self.groups.len();
+        if group < groups { Ok(()) } else { Err(ProbeError::NoSuchGroup { group, groups }) }
+    }
+
+    /// What was collected, once every batch has run.
+    ///
+    /// # Errors
+    /// [`ProbeError::NeverFired`] names wanted sites that no pass reached;
+    /// [`ProbeError::NotFinite`] one whose activations were not numbers.
+    pub fn finish(self) -> Result<ChannelStats, ProbeError> {
+        self.wanted.check()?;
+        for (site, groups) in &self.sums {
+            if groups.iter().flatten().any(|sums| !sums.is_finite()) {
+                return Err(ProbeError::NotFinite { site: *site });
+            }
+        }
+        Ok(ChannelStats::new(self.groups, self.sequences, self.max, self.sums))
+    }
+}
+
+impl<B: Backend> Observer<B> for StatsCollector {
+    fn wants(&self, site: Site) -> bool {
+        self.wanted.contains(site) && !site.is_attention()
+    }
+
+    fn hidden(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let begins = *self.first.get_or_insert(site) == site;
+        if let Next::Rows(groups, fresh) = &mut self.next {
+            if groups.len() != batch.rows() || (begins && !*fresh) {
+                let reason = format!(
+                    "the groups of {} rows were given for a batch of {}; say `next` before each pass",
+                    if *fresh { groups.len() } else { 0 },
+                    batch.rows()
+                );
+                return Err(ProbeError::BadSequence { row: batch.rows(), reason });
+            }
+            *fresh &= !begins;
+        }
+        self.wanted.fired(site);
+        if begins {
+            (0..batch.rows()).for_each(|row| self.sequences[self.next.of(row)] += 1);
+        }
+        let [rows, width, channels] = value.dims();
+        let (device, cells) = (value.device(), rows * width);
+        let groups = self.groups.len();
+        // One row per group and role: a token's weight where it belongs there, else 0.
+        let mut weights = vec![0f32; groups * ROLES * cells];
+        let mut counts = vec![0f64; groups * ROLES];
+        for (cell, (role, weight)) in batch.roles().iter().zip(batch.weights()).enumerate() {
+            let Some(role) = TokenRole::REAL.iter().position(|r| r == role) else { continue };
+            let place = self.next.of(cell / width) * ROLES + role;
+            weights[place * cells + cell] = *weight;
+            counts[place] += f64::from(*weight);
+        }
+        let flat = wide(value.clone()).reshape([cells, channels]);
+        let read = |tensor: Tensor<B, 2>| {
+            let data = tensor.into_data().convert::<f32>();
+            data.into_vec::<f32>().map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })
+        };
+        let places = groups * ROLES;
+        let weight: Tensor<B, 2> = wide_from(TensorData::new(weights.clone(), [places, cells]), &device);
+        let sum = read(matmul(weight.clone(), flat.clone()))?;
+        let square = read(matmul(weight, flat.clone() * flat.clone()))?;
+        let largest = if self.max { read(flat)? } else { Vec::new() };
+        let own = self.sums.entry(site).or_insert_with(|| {
+            (0..groups).map(|_| std::array::from_fn(|_| Sums::zero(channels, self.max))).collect()
+        });
+        for (place, count) in counts.into_iter().enumerate() {
+            let sums = &mut own[place / ROLES][place % ROLES];
+            sums.count += count;
+            let span = place * channels..(place + 1) * channels;
+            sums.sum.iter_mut().zip(&sum[span.clone()]).for_each(|(s, x)| *s += f64::from(*x));
+            sums.square.iter_mut().zip(&square[span]).for_each(|(s, x)| *s += f64::from(*x));
+            if self.max {
+                let here = &weights[place * cells..(place + 1) * cells];
+                for (cell, _) in here.iter().enumerate().filter(|(_, w)| **w > 0.0) {
+                    let values = &largest[cell * channels..(cell + 1) * channels];
+                    sums.max.iter_mut().zip(values).for_each(|(m, x)| *m = m.max(f64::from(x.abs())));
+                }
+            }
+        }
+        Ok(value)
+    }
+}

@@ -1,0 +1,195 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bias_core::{ModelDims, Site, TokenRole};
+use bias_cube::matmul;
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::channel_stats::ROLES;
+use crate::batch::token_batch::TokenBatch;
+use crate::device::float::wide;
+use crate::error::ProbeError;
+use crate::hooks::model::HookedModel;
+use crate::hooks::observer::Observer;
+use crate::hooks::wanted_sites::WantedSites;
+
+/// Streaming sums of squares of every channel at chosen sites, per token role.
+///
+/// What Wanda needs (Sun et al. 2023): for each input channel `j` of a linear map,
+/// `Σ_n Σ_t x²` over sequences `n` and their tokens `t`. Padding never counts, and
+/// the result does not depend on how prompts were batched (up to f32 rounding
+/// within a batch; batches are added in f64). Tokens count by their
+/// [weights](crate::Sequence::weights).
+///
+/// Run any number of batches with it, then [`finish`](Self::finish).
+#[derive(Debug, Clone)]
+pub struct SquareSums {
+    wanted: WantedSites,
+    sums: BTreeMap<Site, [Vec<f64>; ROLES]>,
+    sequences: u64,
+    /// A forward pass is counted once, at the first site it reaches.
+    first: Option<Site>,
+}
+
+/// Finished sums of squares: see [`SquareSums`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelSquares {
+    sums: BTreeMap<Site, [Vec<f64>; ROLES]>,
+    sequences: u64,
+}
+
+impl SquareSums {
+    /// Sums at these sites.
+    pub fn new(sites: impl IntoIterator<Item = Site>) -> Self {
+        Self { wanted: WantedSites::new(sites), sums: BTreeMap::new(), sequences: 0, first: None }
+    }
+
+    /// Sums at the input of every prunable matrix.
+    #[must_use]
+    pub fn linear_inputs(dims: &ModelDims) -> Self {
+        Self::new(dims.projections().map(|(_, layer, p)| p.input_site(layer)))
+    }
+
+    /// Runs batches side by side, each thread with a handle of its own on the model, and adds up:
+    /// for processors, where what is not a matrix product uses one core. The result does not depend
+    /// on the number of threads, nor on what was summed before. A model that reads its weights while it
+    /// runs would read them for every batch: use [`observe_all`](HookedModel::observe_all) there.
+    ///
+    /// # Errors
+    /// What the model's passes and [`finish`](Self::finish) fail with;
+    /// [`ProbeError::EmptyBatch`] without batches.
+    pub fn side_by_side<B: Backend, M: HookedModel<B> + Clone + Send>(
+        &self,
+        model: &M,
+        batches: &[TokenBatch],
+        threads: usize,
+    ) -> Result<ChannelSquares, ProbeError> {
+        let next = AtomicUsize::new(0);
+        let work = |model: &M| {
+            let mut mine = Vec::new();
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(batch) = batches.get(i) else { return Ok::<_, ProbeError>(mine) };
+                let mut sums = Self { sums: BTreeMap::new(), sequences: 0, ..self.clone() };
+                model.hidden(batch, &mut sums)?;
+                mine.push((i, sums.finish()?));
+            }
+        };
+        let others: Vec<M> = (1..threads.min(batches.len())).map(|_| model.clone()).collect();
+        let mut done = std::thread::scope(|scope| {
+            let work = &work;
+            let others: Vec<_> = others.into_iter().map(|m| scope.spawn(move || work(&m))).collect();
+            let mut done = work(model)?;
+            for other in others {
+                done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok::<_, ProbeError>(done)
+        })?;
+        done.sort_by_key(|(i, _)| *i);
+        let mut done = done.into_iter().map(|(_, sums)| sums);
+        let first = done.next().ok_or(ProbeError::EmptyBatch)?;
+        done.try_fold(first, |sum, own| sum.merge(&own))
+    }
+
+    /// The sums, once every batch has run.
+    ///
+    /// # Errors
+    /// [`ProbeError::NeverFired`] names wanted sites that no forward pass reached;
+    /// [`ProbeError::NotFinite`] one whose activations were not numbers.
+    pub fn finish(self) -> Result<ChannelSquares, ProbeError> {
+        self.wanted.check()?;
+        for (site, roles) in &self.sums {
+            if roles.iter().flatten().any(|s| !s.is_finite()) {
+                return Err(ProbeError::NotFinite { site: *site });
+            }
+        }
+        Ok(ChannelSquares { sums: self.sums, sequences: self.sequences })
+    }
+}
+
+impl<B: Backend> Observer<B> for SquareSums {
+    fn wants(&self, site: Site) -> bool {
+        self.wanted.contains(site)
+    }
+
+    fn hidden(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        self.wanted.fired(site);
+        if *self.first.get_or_insert(site) == site {
+            self.sequences += batch.rows() as u64;
+        }
+        let [rows, width, channels] = value.dims();
+        let flat = wide(value.clone()).reshape([rows * width, channels]);
+        let squares = flat.clone() * flat;
+        let per_role = matmul(batch.role_weights::<B>(&TokenRole::REAL, &value.device()), squares);
+        let data = per_role
+            .into_data()
+            .convert::<f32>()
+            .into_vec::<f32>()
+            .map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
+        let sums = self.sums.entry(site).or_insert_with(|| std::array::from_fn(|_| vec![0.0; channels]));
+        for (sum, row) in sums.iter_mut().zip(data.chunks_exact(channels)) {
+            for (s, x) in sum.iter_mut().zip(row) {
+                *s += f64::from(*x);
+            }
+        }
+        Ok(value)
+    }
+}
+
+impl ChannelSquares {
+    /// How many sequences were seen (`N` of the Wanda score).
+    #[must_use]
+    pub fn sequences(&self) -> u64 {
+        self.sequences
+    }
+
+    /// The sites, in forward order.
+    pub fn sites(&self) -> impl Iterator<Item = Site> {
+        self.sums.keys().copied()
+    }
+
+    /// `Σ_n Σ_t x²` per channel over tokens of these roles, or `None` for a site that was not asked for.
+    #[must_use]
+    pub fn sums(&self, site: Site, roles: &[TokenRole]) -> Option<Vec<f64>> {
+        let per_role = self.sums.get(&site)?;
+        let mut total = vec![0.0; per_role[0].len()];
+        for (role, sums) in TokenRole::REAL.iter().zip(per_role) {
+            if roles.contains(role) {
+                total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
+            }
+        }
+        Some(total)
+    }
+
+    /// `sqrt((1/N) Σ_n Σ_t x²)` per channel over every real token: the activation
+    /// factor of the Wanda score.
+    #[must_use]
+    pub fn norms(&self, site: Site) -> Option<Vec<f64>> {
+        let n = self.sequences.max(1) as f64;
+        Some(self.sums(site, &TokenRole::REAL)?.into_iter().map(|s| (s / n).sqrt()).collect())
+    }
+
+    /// Adds the sums of another shard of the same prompts.
+    ///
+    /// # Errors
+    /// [`ProbeError::Mismatch`] when the sites or their widths differ.
+    pub fn merge(mut self, other: &Self) -> Result<Self, ProbeError> {
+        let same = self.sums.len() == other.sums.len()
+            && self.sums.iter().zip(&other.sums).all(|((a, x), (b, y))| a == b && x[0].len() == y[0].len());
+        if !same {
+            return Err(ProbeError::Mismatch { left: self.sums.len(), right: other.sums.len() });
+        }
+        for (mine, theirs) in self.sums.values_mut().zip(other.sums.values()) {
+            for (a, b) in mine.iter_mut().flatten().zip(theirs.iter().flatten()) {
+                *a += b;
+            }
+        }
+        self.sequences += other.sequences;
+        Ok(self)
+    }
+}

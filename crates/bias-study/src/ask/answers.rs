@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use bias_attrib::PossibleAnswer;
+use bias_attrib::contrast::{Scale, summed_up};
+use bias_core::prompt::Group;
+use bias_metrics::parse::AnswerKind;
+use bias_metrics::{Arm, NameAnswers, Weighting};
+use bias_model::generate::Answer;
+use bias_model::question::QuestionKind;
+use bias_model::{Answers, Question};
+use serde::{Deserialize, Serialize};
+
+use super::said::{Drawn, Said};
+use crate::prompts::Names;
+use crate::results::{Kind, Split};
+
+/// What the model answered about everybody in one variation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct VariationAnswers {
+    pub(super) kind: Kind,
+    pub(super) scale: Scale,
+    pub(super) people: Vec<PersonAnswers>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PersonAnswers {
+    /// Which of the variation's people.
+    pub(super) index: usize,
+    pub(super) split: Split,
+    pub(super) arm: Arm,
+    pub(super) group: Group,
+    pub(super) answers: Answers,
+    /// Kind and value of each answer; values are turned round where lower is better.
+    pub(super) parsed: Vec<(AnswerKind, Option<f64>)>,
+}
+
+impl PersonAnswers {
+    /// As attribution sees them, values no lower and no higher than these.
+    pub(super) fn possible(&self, question: &Question, [low, high]: [Option<f64>; 2]) -> Vec<PossibleAnswer> {
+        // Counts of draws become shares.
+        let total = self.answers.answers.iter().map(|a| a.weight).sum::<f64>() + self.answers.unexplored;
+        let clamp = |v: f64| low.map_or(v, |low| v.max(low)).min(high.unwrap_or(f64::INFINITY));
+        let of = |(answer, (_, value)): (&Answer, &(AnswerKind, Option<f64>))| {
+            let (finished, until) = match &question.kind {
+                QuestionKind::Number(grammar) if answer.finished => (false, grammar.until(&answer.tokens)),
+                QuestionKind::Free | QuestionKind::Number(_) | QuestionKind::Choice(_) => {
+                    (answer.finished, None)
+                }
+            };
+            PossibleAnswer {
+                tokens: answer.tokens.clone(),
+                finished,
+                until,
+                value: value.map(clamp),
+                weight: answer.weight / total.max(f64::MIN_POSITIVE),
+            }
+        };
+        let all = self.answers.answers.iter().zip(&self.parsed).map(of);
+        // What is none of the options has no tokens of its own.
+        all.filter(|own| !own.tokens.is_empty() || own.until.is_some()).collect()
+    }
+
+    /// As a number with its weight, or as many.
+    fn numbers(&self, kind: Kind, scale: Scale) -> NameAnswers {
+        let valued =
+            || self.answers.answers.iter().zip(&self.parsed).filter_map(|(a, (_, v))| Some((a, (*v)?)));
+        let (unexplored, arm) = (self.answers.unexplored, self.arm);
+        if kind == Kind::Choice {
+            let logs: Vec<(f64, f64, usize)> =
+                valued().map(|(a, value)| (value, a.weight.ln(), a.tokens.len())).collect();
+            let values = summed_up(scale, &logs).map(|value| (value, 1.0)).into_iter().collect();
+            return NameAnswers { arm, values, unparsed: 0.0, unexplored, error: 0.0 };
+        }
+        NameAnswers {
+            arm,
+            values: valued().map(|(answer, value)| (value, answer.weight)).collect(),
+            unparsed: self.unanswered().0,
+            unexplored,
+            error: 0.0,
+        }
+    }
+
+    /// How the values came about.
+    fn drawn(&self) -> Drawn {
+        let valued = self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());
+        Drawn::Explored(self.answers.draws, valued.map(|(answer, _)| answer.draw).collect())
+    }
+
+    /// Weight of the answers that do not say what was asked, and of all.
+    fn unanswered(&self) -> (f64, f64) {
+        let weights =
+            || self.answers.answers.iter().zip(&self.parsed).map(|(a, (_, value))| (a.weight, value));
+        let none = weights().filter(|(_, value)| value.is_none()).map(|(weight, _)| weight).sum();
+        (none, weights().map(|(weight, _)| weight).sum())
+    }
+}
+
+impl VariationAnswers {
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The answers about some people as numbers, sampled or not.
+    pub(crate) fn said(&self, names: Names, sampled: bool) -> Said {
+        let people = || self.people.iter().filter(|person| names.include(person.split));
+        let mut own = Said {
+            weighting: Weighting::Probability,
+            names: people().map(|person| person.numbers(self.kind, self.scale)).collect(),
+            unanswered: people().map(PersonAnswers::unanswered).collect(),
+            estimated: people().map(|person| person.answers.estimated()).collect(),
+            drawn: people().map(PersonAnswers::drawn).collect(),
+        };
+        if self.kind == Kind::Choice {
+            // Everybody has one value.
+            own.weighting = Weighting::Draws;
+        } else if sampled {
+            own.weighting = Weighting::Draws;
+            own.drawn.iter_mut().for_each(|own| *own = Drawn::Sampled);
+        }
+        own
+    }
+
+    /// How much of each kind of answer each group of names got.
+    pub(crate) fn add_kinds(&self, kinds: &mut BTreeMap<Group, BTreeMap<AnswerKind, f64>>) {
+        for person in &self.people {
+            let own = kinds.entry(person.group.clone()).or_default();
+            for (answer, (kind, _)) in person.answers.answers.iter().zip(&person.parsed) {
+                *own.entry(*kind).or_default() += answer.weight;
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Questions put to a model, and its answers as numbers.
+
+mod answers;
+mod questionnaire;
+mod said;
+
+pub(crate) use self::answers::VariationAnswers;
+pub(crate) use self::questionnaire::Questionnaire;
+#[cfg(test)]
+pub(crate) use self::said::Drawn;
+pub(crate) use self::said::Said;

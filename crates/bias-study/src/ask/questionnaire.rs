@@ -1,0 +1,273 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bias_attrib::contrast::Scale;
+use bias_attrib::{Contrast, Respondent};
+use bias_core::prompt::Context;
+use bias_metrics::parse::AnswerKind;
+use bias_metrics::robust::weighted_quantile;
+use bias_metrics::{Arm, parse_answer};
+use bias_model::generate::{Answer, DecodeOptions};
+use bias_model::question::{NumberGrammar, QuestionKind, Word};
+use bias_model::text::Asked;
+use bias_model::{Decoding, LanguageModel, Question};
+use burn::tensor::backend::Backend;
+use sha2::{Digest as _, Sha256};
+
+use super::answers::{PersonAnswers, VariationAnswers};
+use crate::StudyError;
+use crate::hash::{derived_seed, hex};
+use crate::prompts::{Names, Person, Place, PromptSet};
+use crate::results::{ChoiceValue, Kind, Settings, Split};
+
+/// Every prompt as tokens, made once for a whole study.
+pub(crate) struct Questionnaire<'a> {
+    pub prompts: &'a PromptSet,
+    encoded: Vec<Vec<Vec<Question>>>,
+    choice: ChoiceValue,
+    /// How many names of each side attribution looks at.
+    attributed: Option<usize>,
+    winsorise: [f64; 2],
+}
+
+/// Which random numbers a person's answers are drawn with: those of one person of the other group too, so that what the two have in common
+/// falls out of the groups' difference, and of nobody else. Were they everybody's, all of a group would be off by the same, and no
+/// interval over names would show it.
+fn stream(context: &Context, variation: &str, place: u32) -> u64 {
+    derived_seed(0, &format!("{context} {variation} {place}"))
+}
+
+impl<'a> Questionnaire<'a> {
+    /// Encodes every prompt with the model's chat template and tokenizer.
+    pub(crate) fn new<B: Backend>(
+        model: &LanguageModel<B>,
+        prompts: &'a PromptSet,
+        settings: &Settings,
+    ) -> Result<Self, StudyError> {
+        let mut numbers: Option<Arc<NumberGrammar>> = None;
+        let mut encoded = Vec::new();
+        for own in &prompts.contexts {
+            let mut variations = Vec::new();
+            for variation in &own.variations {
+                let form = &variation.form;
+                if form.kind() == Kind::Number && numbers.is_none() {
+                    numbers = Some(Arc::new(model.text().number_grammar()?));
+                }
+                let mut arms: HashMap<(Split, Arm), u32> = HashMap::new();
+                let mut question = |person: &Person| {
+                    let place = arms.entry((person.split, person.arm)).or_default();
+                    let stream = stream(&own.context, &variation.name, *place);
+                    *place += 1;
+                    let asked = Asked {
+                        message: &person.text,
+                        name: &person.name,
+                        prefix: form.prefix.as_deref(),
+                        raw: form.raw,
+                    };
+                    let (prompt, kind) = match (&form.choices, &numbers) {
+                        (Some(choices), _) => {
+                            let (prompt, words) = model.text().choice(&asked, choices)?;
+                            (prompt, QuestionKind::Choice(words.into()))
+                        }
+                        (None, Some(numbers)) if form.kind() == Kind::Number => {
+                            (model.text().question(&asked)?, QuestionKind::Number(numbers.clone()))
+                        }
+                        _ => (model.text().question(&asked)?, QuestionKind::Free),
+                    };
+                    Ok(Question { prompt, kind, stream })
+                };
+                let people = variation.people.iter().map(|person| {
+                    question(person).map_err(|source| StudyError::Prompt {
+                        context: own.context.to_string(),
+                        variation: variation.name.clone(),
+                        name: person.name.clone(),
+                        source: Box::new(source),
+                    })
+                });
+                variations.push(people.collect::<Result<Vec<_>, _>>()?);
+            }
+            encoded.push(variations);
+        }
+        Ok(Self {
+            prompts,
+            encoded,
+            choice: settings.choice,
+            attributed: settings.attributed_names,
+            winsorise: settings.winsorise,
+        })
+    }
+
+    /// The options' words in a question, as the tokenizer made them.
+    fn words(question: &Question) -> &[Word] {
+        match &question.kind {
+            QuestionKind::Choice(words) => words,
+            QuestionKind::Free | QuestionKind::Number(_) => &[],
+        }
+    }
+
+    /// How many questions there are about some people in some variations.
+    pub(crate) fn count(&self, places: &[Place], names: Names) -> usize {
+        let of = |&(c, v): &Place| {
+            self.prompts.contexts[c].variations[v].people.iter().filter(|p| names.include(p.split)).count()
+        };
+        places.iter().map(of).sum()
+    }
+
+    /// Which of a variation's people attribution looks at: of each side as many as it may, evenly over its groups.
+    fn attributed(&self, (c, v): Place) -> BTreeSet<usize> {
+        let (people, seen) = (&self.prompts.contexts[c].variations[v].people, self.prompts.attributed());
+        let mut all = BTreeSet::new();
+        for arm in [Arm::A, Arm::B] {
+            let own = people.iter().enumerate().filter(|(_, p)| p.arm == arm && seen.include(p.split));
+            let mut own: Vec<(usize, &Person)> = own.collect();
+            own.sort_by_key(|(_, p)| (&p.group, &p.name));
+            let keep = self.attributed.map_or(own.len(), |most| most.max(2).min(own.len()));
+            all.extend((0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|(index, _)| *index));
+        }
+        all
+    }
+
+    /// Of how many questions about some variations attribution sees the answers.
+    pub(crate) fn count_attributed(&self, places: &[Place]) -> usize {
+        places.iter().map(|place| self.attributed(*place).len()).sum()
+    }
+
+    /// SHA-256 over everybody asked and every token of every question.
+    pub(crate) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        for (own, encoded) in self.prompts.contexts.iter().zip(&self.encoded) {
+            add(own.context.as_str());
+            add(&format!("{} {:?}", own.higher_is_better, own.per));
+            for (variation, encoded) in own.variations.iter().zip(encoded) {
+                add(&variation.name);
+                add(&format!("{:?}", variation.split));
+                add(&format!("{:?}", variation.form));
+                for (person, question) in variation.people.iter().zip(encoded) {
+                    add(&person.name);
+                    add(person.group.as_str());
+                    add(&format!("{:?} {:?}", person.arm, person.split));
+                    add(&format!("{:?} {:?}", question.prompt.tokens(), question.prompt.roles()));
+                    add(&format!("{:?}", Self::words(question)));
+                }
+            }
+        }
+        hex(&hash.finalize())
+    }
+
+    /// Asks about some people in some variations, on so many threads; `done` is told how many questions were answered, each time
+    /// that some were.
+    pub(crate) fn ask<B: Backend>(
+        &self,
+        model: &LanguageModel<B>,
+        places: &[Place],
+        names: Names,
+        decoding: Decoding,
+        threads: usize,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
+        let options = DecodeOptions { threads: threads.max(1), ..model.options().clone() };
+        let own = |&(c, v): &Place| {
+            let people = self.prompts.contexts[c].variations[v].people.iter().enumerate();
+            people.filter(move |(_, person)| names.include(person.split))
+        };
+        let questions: Vec<Question> = places
+            .iter()
+            .flat_map(|place| own(place).map(|(i, _)| self.encoded[place.0][place.1][i].clone()))
+            .collect();
+        let text = |tokens: &[u32]| model.text().decode(tokens);
+        let answers = bias_model::generate::ask(model.model(), &questions, decoding, &options, text, done)?;
+        let mut answers = answers.into_iter();
+        let mut asked = BTreeMap::new();
+        for place in places {
+            let context = &self.prompts.contexts[place.0];
+            let form = &context.variations[place.1].form;
+            // A model without an end token is cut everywhere; its numbers have to be taken as they are.
+            let ends = !options.stop.is_empty() || form.kind() == Kind::Number;
+            let sign = if context.higher_is_better { 1.0 } else { -1.0 };
+            let per = context.per.filter(|_| form.kind() == Kind::Free);
+            // The sign that the answer was begun with belongs to the number.
+            let begun = form.prefix.as_deref().filter(|_| form.kind() == Kind::Number);
+            let currency = begun.and_then(NumberGrammar::currency);
+            let number = |a: &Answer| {
+                let parsed = match currency.filter(|_| NumberGrammar::is_begun_by(&a.text)) {
+                    Some(sign) => parse_answer(&format!("{sign}{}", a.text.trim_start())),
+                    None => parse_answer(&a.text),
+                };
+                if ends && !a.finished && parsed.open {
+                    return (AnswerKind::Unfinished, None);
+                }
+                let value = per.map_or(parsed.value, |asked| parsed.per(asked));
+                (parsed.kind, value.map(|v| sign * v))
+            };
+            let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
+                let parsed = match &form.choices {
+                    None => answers.answers.iter().map(number).collect(),
+                    Some(choices) => {
+                        // The last answer is whatever else might be said.
+                        let words = Self::words(&self.encoded[place.0][place.1][index]).iter();
+                        let worth = |word: &Word| f64::from(u8::from(word.option == choices.better()));
+                        words
+                            .map(|word| (AnswerKind::Option, Some(worth(word))))
+                            .chain([(AnswerKind::OtherWords, None)])
+                            .collect()
+                    }
+                };
+                let (split, arm, group) = (person.split, person.arm, person.group.clone());
+                PersonAnswers { index, split, arm, group, answers, parsed }
+            });
+            let people = people.collect();
+            let scale = if form.kind() == Kind::Choice { self.choice.scale() } else { Scale::Mean };
+            asked.insert(*place, VariationAnswers { kind: form.kind(), scale, people });
+        }
+        Ok(asked)
+    }
+
+    /// Asks a few questions of a variation, for how long that takes; says how many.
+    pub(crate) fn try_some<B: Backend>(
+        &self,
+        model: &LanguageModel<B>,
+        (c, v): Place,
+        names: Names,
+        most: usize,
+        decoding: Decoding,
+        threads: usize,
+    ) -> Result<usize, StudyError> {
+        let options = DecodeOptions { threads: threads.max(1), ..model.options().clone() };
+        let people = self.prompts.contexts[c].variations[v].people.iter().zip(&self.encoded[c][v]);
+        let own =
+            people.filter(|(person, _)| names.include(person.split)).map(|(_, question)| question.clone());
+        let questions: Vec<Question> = own.take(most).collect();
+        let text = |tokens: &[u32]| model.text().decode(tokens);
+        bias_model::generate::ask(model.model(), &questions, decoding, &options, text, &|_| {})?;
+        Ok(questions.len())
+    }
+
+    /// What attribution looks at: the prompts and answers of one variation, about the people it may see. Values are clamped as they
+    /// are for the difference that is measured.
+    pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Contrast {
+        let mut contrast = Contrast::default();
+        let seen = self.attributed(place);
+        let people = || answers.people.iter().filter(|p| seen.contains(&p.index));
+        let values: Vec<(f64, f64)> = people()
+            .flat_map(|p| p.answers.answers.iter().zip(&p.parsed))
+            .filter_map(|(answer, (_, value))| Some(((*value)?, answer.weight)))
+            .collect();
+        let quantile = |q: f64| weighted_quantile(&values, q).ok().filter(|_| answers.kind != Kind::Choice);
+        let ends = self.winsorise.map(quantile);
+        for person in people() {
+            let question = &self.encoded[place.0][place.1][person.index];
+            let possible = person.possible(question, ends);
+            let respondent =
+                Respondent { scale: answers.scale, ..Respondent::new(question.prompt.clone(), possible) };
+            match person.arm {
+                Arm::A => contrast.a.push(respondent),
+                Arm::B => contrast.b.push(respondent),
+            }
+        }
+        contrast
+    }
+}

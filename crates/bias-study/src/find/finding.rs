@@ -1,0 +1,145 @@
+use std::borrow::Cow;
+
+use bias_attrib::AttribError;
+use bias_attrib::pursuit::Pursuit;
+use bias_core::{Convention, ModelDims, ParamScores, Unit, UnitScores};
+use bias_mask::select::{Carriers, ComparisonGroup, select};
+use bias_mask::{HeadAblation, Mask, top_carriers, unit_mask};
+
+use crate::StudyError;
+
+/// What a method found, from which a mask of any size can be made.
+#[non_exhaustive]
+pub enum Finding {
+    /// A score of each weight; the highest are pruned, of those that carry the bias where that is known.
+    Weights(Vec<ParamScores>),
+    /// A score of each unit, likewise.
+    Units(UnitScores),
+    /// Units in the order in which they are to be pruned, and no more than these.
+    Order(Vec<Unit>),
+    /// The same of a pursuit, and what it did round by round.
+    Pursuit(Pursuit),
+    /// The highest of scores that were too many to keep.
+    Carriers(Carriers),
+    /// A set difference at any share of each matrix; and, when asked for, how far both groups'
+    /// scores lie apart.
+    Difference(Box<Differences>, Box<Apart>),
+}
+
+/// A set difference at a share of each matrix.
+pub type Differences = dyn Fn(f64) -> Result<Mask, AttribError>;
+/// How far both groups' scores lie apart.
+pub type Apart = dyn Fn() -> Result<Vec<ParamScores>, AttribError>;
+
+impl std::fmt::Debug for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Weights(_) => "Weights",
+            Self::Units(_) => "Units",
+            Self::Order(_) => "Order",
+            Self::Pursuit(_) => "Pursuit",
+            Self::Carriers(_) => "Carriers",
+            Self::Difference(..) => "Difference",
+        })
+    }
+}
+
+/// How close a set difference must come to the number of weights asked for.
+const CLOSE: f64 = 0.02;
+/// Halvings of the share of each matrix that may be needed to come so close.
+const HALVINGS: usize = 12;
+
+impl Finding {
+    /// About `count` weights: exactly so many for single weights if the method has as many to give; at
+    /// least one unit for whole units; a set difference of about that size, made by the share of
+    /// each matrix that gives it.
+    ///
+    /// # Errors
+    /// Scores that cannot be selected from.
+    pub fn mask(&self, dims: &ModelDims, count: usize) -> Result<Mask, StudyError> {
+        match self {
+            Self::Weights(scores) => {
+                let carried = scores.first().is_some_and(|s| s.convention() == Convention::BiasCarried);
+                if carried {
+                    return Ok(top_carriers(scores, count)?);
+                }
+                // In the middle between two counts, so that rounding cannot lose one.
+                let all: usize = scores.iter().map(|s| s.values().len()).sum();
+                let share = (count as f64 + 0.5) / all.max(1) as f64;
+                Ok(select(scores, ComparisonGroup::Global(share.min(1.0)))?)
+            }
+            Self::Units(scores) => {
+                let mut worth = scores.clone();
+                if scores.convention == Convention::BiasCarried {
+                    worth.scores.retain(|(_, score)| *score > 0.0);
+                }
+                let ranked: Vec<Unit> = worth.ranked().into_iter().cloned().collect();
+                units(dims, &ranked, count)
+            }
+            Self::Order(order) | Self::Pursuit(Pursuit { chosen: order, .. }) => units(dims, order, count),
+            Self::Carriers(carriers) => Ok(carriers.mask(count)?),
+            Self::Difference(at, _) => difference(at, count),
+        }
+    }
+
+    /// The set difference of the groups' tops of each matrix, `share` of it each: the paper's choice, where a
+    /// method makes such.
+    ///
+    /// # Errors
+    /// A share outside [0, 1].
+    pub fn tops(&self, share: f64) -> Option<Result<Mask, StudyError>> {
+        match self {
+            Self::Difference(at, _) => Some(at(share).map_err(StudyError::from)),
+            _ => None,
+        }
+    }
+
+    /// A number for every single weight, the higher the sooner pruned, where the method has one
+    /// and it was kept.
+    ///
+    /// # Errors
+    /// Weights that cannot be read.
+    pub fn scores(&self) -> Result<Option<Cow<'_, [ParamScores]>>, StudyError> {
+        Ok(match self {
+            Self::Weights(scores) => Some(scores.into()),
+            Self::Difference(_, apart) => Some(apart()?.into()),
+            Self::Units(_) | Self::Order(_) | Self::Pursuit(_) | Self::Carriers(_) => None,
+        })
+    }
+}
+
+/// As many of the first units as fit, and at least one.
+fn units(dims: &ModelDims, order: &[Unit], count: usize) -> Result<Mask, StudyError> {
+    let of = |n: usize| unit_mask(dims, &order[..n], HeadAblation::ZeroOutput);
+    let Some(first) = order.first().filter(|_| count > 0) else { return Ok(Mask::default()) };
+    let each = of(1)?.count().max(1);
+    if matches!(first, Unit::Weight(..)) {
+        return Ok(of(count.min(order.len()))?);
+    }
+    Ok(of((count / each).clamp(1, order.len()))?)
+}
+
+/// The set difference with about `count` weights: it grows with the share of each matrix looked at, up to
+/// where both groups' tops meet.
+fn difference(at: &dyn Fn(f64) -> Result<Mask, AttribError>, count: usize) -> Result<Mask, StudyError> {
+    let (mut low, mut high) = (0.0, 0.5);
+    let mut best: Option<Mask> = None;
+    let off = |mask: &Mask| mask.count().abs_diff(count);
+    for _ in 0..HALVINGS {
+        let share = f64::midpoint(low, high);
+        let mask = at(share)?;
+        if mask.count() < count {
+            low = share;
+        } else {
+            high = share;
+        }
+        let close = off(&mask) as f64 <= CLOSE * count as f64;
+        if best.as_ref().is_none_or(|best| off(&mask) < off(best)) {
+            best = Some(mask);
+        }
+        if close {
+            break;
+        }
+    }
+    Ok(best.unwrap_or_default())
+}

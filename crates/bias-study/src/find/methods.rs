@@ -1,0 +1,270 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bias_attrib::methods::{
+    ActivationDifference, ActivationPatching, AttributionPatching, HeadAttention, Knockout, Magnitude,
+    Random, SignedActivationDifference, Snip,
+};
+use bias_attrib::scores::{PlaceScores, in_units};
+use bias_attrib::{AttribError, Attribution, Contrast, Direction, GapPursuit, Wanda};
+use bias_core::{Convention, ParamScores, UnitKind, UnitScores};
+use bias_mask::select::aggregate;
+use bias_model::Decoder;
+use bias_probe::HookedModel as _;
+use burn::tensor::backend::AutodiffBackend;
+
+use super::finding::Finding;
+use super::seen::Seen;
+use crate::StudyError;
+use crate::parallel::in_parallel;
+
+type Find<A> = dyn Fn(&Seen<'_, A>) -> Result<Finding, StudyError> + Send + Sync;
+
+/// A way to find what to prune: a name, a kind of unit, and the finding.
+pub struct Method<A: AutodiffBackend> {
+    /// Its name in tables and on the command line, such as `signed-gap`.
+    pub name: String,
+    /// What it prunes.
+    pub unit: UnitKind,
+    /// In a sentence.
+    pub about: String,
+    find: Box<Find<A>>,
+}
+
+impl<A: AutodiffBackend> std::fmt::Debug for Method<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Method").field("name", &self.name).field("unit", &self.unit).finish_non_exhaustive()
+    }
+}
+
+impl<A: AutodiffBackend> Method<A> {
+    /// A method of your own.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        unit: UnitKind,
+        about: impl Into<String>,
+        find: impl Fn(&Seen<'_, A>) -> Result<Finding, StudyError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), unit, about: about.into(), find: Box::new(find) }
+    }
+
+    /// The method of this name for this kind of unit.
+    #[must_use]
+    pub fn named(name: &str, unit: UnitKind) -> Option<Self> {
+        Self::all().into_iter().find(|own| own.name == name && own.unit == unit)
+    }
+
+    /// Looks at the model.
+    ///
+    /// # Errors
+    /// Nothing to compare, or a failed pass.
+    pub fn find(&self, seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+        (self.find)(seen)
+    }
+
+    /// The same, and how long it would have taken had nothing been known before.
+    pub(crate) fn timed(&self, seen: &Seen<'_, A>) -> (Result<Finding, StudyError>, Duration) {
+        let (started, saved) = (Instant::now(), *seen.saved());
+        let found = self.find(seen);
+        (found, started.elapsed() + *seen.saved() - saved)
+    }
+
+    /// Every method of this workspace whose result is a mask, by what it prunes. To compare another, add a line.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        use UnitKind::{Head, KvGroup, Layer, Neuron, Weight};
+        vec![
+            Self::new("wanda", Weight, "the paper's: top weights of group B that are not A's", wanda),
+            Self::new("snip", Weight, "the same by gradients of the answers' loss", snip),
+            Self::new("signed-gap", Weight, "first-order share of the gap, in one step", signed_gap),
+            Self::new(
+                "signed-gap-in-units",
+                Weight,
+                "the same times the mean share in its neuron or head",
+                |s| Ok(Finding::Weights(in_units(s.signed_gap()?, s.model.dims())?)),
+            ),
+            Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
+                pursuit(s, Weight)
+            }),
+            Self::new("gap-pursuit-worst", Weight, "the same, the largest gaps first", worst_pursuit),
+            Self::new("magnitude", Weight, "the largest weights", magnitude),
+            Self::new("random", Weight, "any weights", random),
+            Self::new("activation-difference", Neuron, "mean activation, A less B, without its sign", |s| {
+                units(s, &ActivationDifference)
+            }),
+            Self::new("signed-activation-difference", Neuron, "the same times the gap's gradient", |s| {
+                tracked_units(s, &SignedActivationDifference::default().with_temperature(s.temperature)?)
+            }),
+            Self::new("attribution-patching", Neuron, "first order of A's activation in B's runs", |s| {
+                patching(s, Neuron)
+            }),
+            Self::new("signed-gap", Neuron, "the weights' shares, summed", |s| summed_gap(s, Neuron)),
+            Self::new("gap-pursuit", Neuron, "as for weights, whole channels", |s| pursuit(s, Neuron)),
+            Self::new("random", Neuron, "any channels", |s| shuffled(s, Neuron)),
+            Self::new("head-attention", Head, "looks from the answer at the name", |s| {
+                units(s, &HeadAttention)
+            }),
+            Self::new("knockout", Head, "the gap without it", |s| {
+                places(s, &Knockout::every(Head).with_temperature(s.temperature)?)
+            }),
+            Self::new("activation-patching", Head, "A's activation in B's runs", |s| {
+                places(s, &ActivationPatching::every(Head).with_temperature(s.temperature)?)
+            }),
+            Self::new("attribution-patching", Head, "its first order", |s| patching(s, Head)),
+            Self::new("signed-gap", Head, "the weights' shares, summed", |s| summed_gap(s, Head)),
+            Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head)),
+            Self::new("random", Head, "any heads", |s| shuffled(s, Head)),
+            Self::new("knockout", KvGroup, "the gap without it", |s| {
+                places(s, &Knockout::every(KvGroup).with_temperature(s.temperature)?)
+            }),
+            Self::new("signed-gap", KvGroup, "the weights' shares, summed", |s| summed_gap(s, KvGroup)),
+            Self::new("gap-pursuit", KvGroup, "as for weights, whole groups", |s| pursuit(s, KvGroup)),
+            Self::new("signed-gap", Layer, "the weights' shares, summed", |s| summed_gap(s, Layer)),
+            Self::new("gap-pursuit", Layer, "as for weights, whole layers", |s| pursuit(s, Layer)),
+        ]
+    }
+}
+
+/// Each contrast's scores by a method that differentiates, on a graph for every thread.
+fn tracked<A: AutodiffBackend, F: Send>(
+    seen: &Seen<'_, A>,
+    method: &(impl Attribution<A, Decoder<A>, Found = F> + Sync),
+) -> Result<Vec<F>, StudyError> {
+    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
+        match method.attribute(&seen.model.differentiable::<A>(), contrast) {
+            Ok(found) => Ok(Some(found)),
+            // All answers alike, or no numbers: nothing to attribute there.
+            Err(AttribError::NoSpread | AttribError::NoValue { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })?;
+    let found: Vec<F> = found.into_iter().flatten().collect();
+    if found.is_empty() { Err(AttribError::NoSpread.into()) } else { Ok(found) }
+}
+
+fn signed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    if seen.model.is_streamed() {
+        // A score per weight would take more memory than the weights that are left in their file.
+        return Ok(Finding::Carriers(seen.carriers(seen.budget)?));
+    }
+    Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
+}
+
+fn summed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+    Ok(Finding::Units(aggregate(seen.signed_gap()?, seen.model.dims(), kind)?))
+}
+
+fn pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+    seen.pursue(GapPursuit::new(seen.budget).with_unit(kind))
+}
+
+/// Contrasts weigh the square of their gap.
+fn worst_pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    seen.pursue(GapPursuit::new(seen.budget).with_worst_case(2.0))
+}
+
+/// How far B's scores and A's lie apart, weight by weight.
+fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, AttribError> {
+    let own = a.iter().zip(b).map(|(a, b)| {
+        let values = a.values().iter().zip(b.values()).map(|(a, b)| (b - a).abs()).collect();
+        ParamScores::new(a.path().clone(), a.shape(), Convention::Importance, values)
+    });
+    Ok(own.collect::<Result<_, _>>()?)
+}
+
+fn wanda<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    let norms = Arc::new(Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?);
+    let (model, own) = (seen.model.clone(), Arc::clone(&norms));
+    let there = seen.select_on_device;
+    let at = move |share| match there {
+        true => own.difference_on_device(&model, share, Direction::BWithoutA),
+        false => own.difference(&model, share, Direction::BWithoutA),
+    };
+    let model = seen.model.clone();
+    let apart = move || {
+        let scores = model.dims().projections().map(|(path, ..)| norms.scores(&model, &path));
+        let (a, b): (Vec<_>, Vec<_>) =
+            scores.collect::<Result<Vec<_>, _>>()?.into_iter().map(|[a, b]| (a, b)).unzip();
+        apart(&a, &b)
+    };
+    Ok(Finding::Difference(Box::new(at), Box::new(apart)))
+}
+
+fn snip<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    let found = tracked(seen, &Snip::default())?;
+    let mut all = found.into_iter();
+    let first = all.next().ok_or(AttribError::NoSpread)?;
+    let scores = Arc::new(all.try_fold(first, |sum, own| sum.merge(&own))?);
+    let both = Arc::clone(&scores);
+    let at = move |share| scores.difference(share, Direction::BWithoutA);
+    Ok(Finding::Difference(Box::new(at), Box::new(move || apart(both.a(), both.b()))))
+}
+
+fn magnitude<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    Ok(Finding::Weights(Magnitude.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
+}
+
+fn random<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    let pooled = Contrast::pooled(seen.contrasts);
+    Ok(Finding::Weights(Random::new(seen.seed).attribute(seen.model, &pooled)?))
+}
+
+/// Units in an order of chance: those whose weights draw the highest random scores.
+fn shuffled<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+    let pooled = Contrast::pooled(seen.contrasts);
+    let drawn = Random::new(seen.seed).attribute(seen.model, &pooled)?;
+    let mut units = aggregate(&drawn, seen.model.dims(), kind)?;
+    // Chance says nothing for or against.
+    units.convention = Convention::Importance;
+    Ok(Finding::Units(units))
+}
+
+fn units<A: AutodiffBackend>(
+    seen: &Seen<'_, A>,
+    method: &impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = UnitScores>,
+) -> Result<Finding, StudyError> {
+    Ok(Finding::Units(method.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
+}
+
+fn tracked_units<A: AutodiffBackend>(
+    seen: &Seen<'_, A>,
+    method: &(impl Attribution<A, Decoder<A>, Found = UnitScores> + Sync),
+) -> Result<Finding, StudyError> {
+    added(&tracked(seen, method)?)
+}
+
+fn places<A: AutodiffBackend>(
+    seen: &Seen<'_, A>,
+    method: &(impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = PlaceScores> + Sync),
+) -> Result<Finding, StudyError> {
+    let found =
+        in_parallel(seen.threads, seen.contrasts, |contrast| match method.attribute(seen.model, contrast) {
+            Ok(found) => Ok(Some(found.units())),
+            Err(AttribError::NoSpread | AttribError::NoValue { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        })?;
+    let found: Vec<UnitScores> = found.into_iter().flatten().collect();
+    added(&found)
+}
+
+fn patching<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+    let method = AttributionPatching::every(kind).with_temperature(seen.temperature)?;
+    let found = tracked(seen, &method)?;
+    added(&found.iter().map(PlaceScores::units).collect::<Vec<_>>())
+}
+
+/// Sums of the same units' scores.
+fn added(all: &[UnitScores]) -> Result<Finding, StudyError> {
+    let mut all = all.iter();
+    let mut sum = all.next().cloned().ok_or(AttribError::NoSpread)?;
+    for own in all {
+        for ((unit, score), (other, more)) in sum.scores.iter_mut().zip(&own.scores) {
+            if unit != other {
+                return Err(AttribError::Unlike.into());
+            }
+            *score += more;
+        }
+    }
+    Ok(Finding::Units(sum))
+}

@@ -1,0 +1,17 @@
+//! What to prune: every method, the masks made of what it finds, and the truth where it is known.
+
+mod candidate;
+mod finding;
+mod masks;
+mod methods;
+mod seen;
+mod truth;
+
+pub use self::candidate::Candidate;
+pub(crate) use self::candidate::keep;
+pub use self::finding::{Apart, Differences, Finding};
+pub(crate) use self::masks::{PURSUIT_BUDGET, head_masks, layer_masks, percent, pursuit_masks, weight_masks};
+pub use self::methods::Method;
+pub(crate) use self::seen::KnownGap;
+pub use self::seen::Seen;
+pub use self::truth::Truth;

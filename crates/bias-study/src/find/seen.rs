@@ -1,0 +1,102 @@
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use bias_attrib::{AttribError, Contrast, GapPursuit, SignedGap};
+use bias_core::ParamScores;
+use bias_mask::select::Carriers;
+use bias_model::Decoder;
+use bias_probe::{HookedModel as _, Sequence};
+use burn::tensor::backend::AutodiffBackend;
+
+use super::finding::Finding;
+use crate::StudyError;
+
+/// What a method may look at.
+#[derive(Debug)]
+pub struct Seen<'a, A: AutodiffBackend> {
+    /// The model.
+    pub model: &'a Decoder<A::InnerBackend>,
+    /// Both groups' answers, variation by variation.
+    pub contrasts: &'a [Contrast],
+    /// Neutral text; may be empty.
+    pub neutral: &'a [Sequence],
+    /// The temperature that answers were taken at.
+    pub temperature: f64,
+    /// Weights that will be pruned at most.
+    pub budget: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Threads that run side by side.
+    pub threads: usize,
+    /// Whether Wanda's weights are chosen where they are, as on a GPU.
+    pub select_on_device: bool,
+    pub(crate) gap: KnownGap,
+}
+
+/// The signed gap's scores, which several methods begin with, and how long they took.
+#[derive(Debug, Default)]
+pub(crate) struct KnownGap {
+    scores: OnceLock<(Vec<ParamScores>, Duration)>,
+    saved: Mutex<Duration>,
+}
+
+impl<A: AutodiffBackend> Seen<'_, A> {
+    /// The same with other contrasts.
+    #[must_use]
+    pub fn with_contrasts<'b>(&'b self, contrasts: &'b [Contrast]) -> Seen<'b, A> {
+        Seen { contrasts, gap: KnownGap::default(), ..*self }
+    }
+
+    /// The signed gap of every contrast, summed: computed once.
+    ///
+    /// # Errors
+    /// Nothing to attribute, a failed pass.
+    pub fn signed_gap(&self) -> Result<&[ParamScores], StudyError> {
+        if let Some((known, took)) = self.gap.scores.get() {
+            *self.saved() += *took;
+            return Ok(known);
+        }
+        let started = Instant::now();
+        let found = self.signed_gap_method()?.sums(&self.model.differentiable::<A>(), self.contrasts)?;
+        Ok(&self.gap.scores.get_or_init(|| (found, started.elapsed())).0)
+    }
+
+    /// The same, each matrix's handed out as soon as it is complete and none kept.
+    pub(crate) fn each_signed_gap(
+        &self,
+        take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
+    ) -> Result<(), StudyError> {
+        Ok(self.signed_gap_method()?.score(&self.model.differentiable::<A>(), self.contrasts, take)?)
+    }
+
+    /// The `most` weights with the highest of these scores.
+    pub(crate) fn carriers(&self, most: usize) -> Result<Carriers, StudyError> {
+        let mut carriers = Carriers::new(most, self.model.dims().projections().map(|(path, ..)| path));
+        self.each_signed_gap(&mut |scores| Ok(carriers.add(&scores)?))?;
+        Ok(carriers)
+    }
+
+    fn signed_gap_method(&self) -> Result<SignedGap, StudyError> {
+        Ok(SignedGap::default().with_temperature(self.temperature)?.with_threads(self.threads))
+    }
+
+    /// What a pursuit finds here, at this temperature and with these threads.
+    ///
+    /// # Errors
+    /// Nothing to attribute, a failed pass.
+    pub fn pursue(&self, pursuit: GapPursuit) -> Result<Finding, StudyError> {
+        let pursuit = pursuit.with_temperature(self.temperature)?.with_threads(self.threads);
+        let mut model = self.model.clone();
+        let found = pursuit.pursue::<A, _, _>(
+            &mut model,
+            Decoder::differentiable::<A>,
+            self.contrasts,
+            self.neutral,
+        )?;
+        Ok(Finding::Pursuit(found))
+    }
+
+    pub(super) fn saved(&self) -> MutexGuard<'_, Duration> {
+        self.gap.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,186 @@
+use std::path::Path;
+
+use bias_core::TokenRole;
+use bias_metrics::ranking::{Direction, PairScore};
+use bias_model::{LanguageModel, ModelError};
+use bias_probe::Sequence;
+use burn::tensor::backend::Backend;
+use indicatif::ProgressBar;
+use serde::Deserialize;
+
+use super::log_probs::token_log_probs;
+use super::matching::shared_places;
+use crate::StudyError;
+use crate::prompts::{Rows, bad};
+
+/// Two sentences that differ in whom they are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentencePair {
+    /// About the disadvantaged group.
+    pub more: String,
+    /// About the other.
+    pub less: String,
+    /// Whether the first goes with a stereotype or against one.
+    pub direction: Direction,
+    /// What sort of bias it is about.
+    pub bias_type: String,
+}
+
+/// Sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020): a CSV file with the columns `sent_more`, `sent_less`,
+/// `stereo_antistereo` and `bias_type`, in any order, beside any others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairSet {
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// In the file's order.
+    pub pairs: Vec<SentencePair>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    sent_more: String,
+    sent_less: String,
+    stereo_antistereo: Direction,
+    bias_type: String,
+}
+
+const NEEDED: [&str; 4] = ["sent_more", "sent_less", "stereo_antistereo", "bias_type"];
+
+impl PairSet {
+    /// Reads a file of pairs.
+    ///
+    /// # Errors
+    /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks a column, or has a
+    /// pair with an empty sentence or a direction that is none.
+    pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
+        let Rows { sha256, rows } = Rows::<Row>::read(path, &NEEDED, "pairs")?;
+        let pairs = rows.into_iter().map(|(line, row)| {
+            if row.sent_more.trim().is_empty() || row.sent_less.trim().is_empty() {
+                return Err(bad(path, Some(line), "a sentence is empty"));
+            }
+            Ok(SentencePair {
+                more: row.sent_more,
+                less: row.sent_less,
+                direction: row.stereo_antistereo,
+                bias_type: row.bias_type,
+            })
+        });
+        let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { sha256, pairs })
+    }
+}
+
+/// How the sentences of all pairs are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// A text that both sentences go on from, and that does not count itself.
+    pub before: String,
+    /// Log-likelihoods of whole sentences are divided by their number of tokens, so that long ones are not held to be improbable.
+    pub per_token: bool,
+}
+
+/// What a model makes of every pair: log-likelihoods of both sentences behind the token that begins a text (the one that ends an
+/// answer, where there is none), as lm-evaluation-harness has them; and those of the tokens that both share, each given
+/// all before it. Shared are the blocks that Nangia et al.'s code finds.
+///
+/// # Errors
+/// [`StudyError::Pair`] for a sentence that cannot be encoded or is longer than the model's context, a model without any such
+/// token, a failed pass.
+pub fn score_pairs<B: Backend>(
+    model: &LanguageModel<B>,
+    pairs: &[SentencePair],
+    reading: &Reading,
+    bar: &ProgressBar,
+) -> Result<Vec<PairScore>, StudyError> {
+    let begin = model.model().config().bos.or_else(|| model.options().stop.first().copied());
+    let begin = begin.ok_or(StudyError::NoBeginning)?;
+    let limit = model.model().config().max_positions;
+    let before = model.text().verbatim(&reading.before)?;
+    let space = if before.is_empty() || reading.before.ends_with(char::is_whitespace) { "" } else { " " };
+    let encode = |text: &str| -> Result<Sequence, ModelError> {
+        let own = model.text().verbatim(&format!("{}{space}{text}", reading.before))?;
+        if !own.starts_with(&before) {
+            return Err(ModelError::Choices {
+                choices: text.chars().take(60).collect(),
+                reason: "its first token is one with the end of the text before it".into(),
+            });
+        }
+        let tokens: Vec<u32> = std::iter::once(begin).chain(own).collect();
+        if tokens.len() > limit {
+            return Err(bias_probe::ProbeError::ContextOverflow { position: tokens.len() - 1, limit }.into());
+        }
+        let roles = vec![TokenRole::Prompt; tokens.len()];
+        Ok(Sequence::chain(tokens, roles)?)
+    };
+    let mut scores = Vec::with_capacity(pairs.len());
+    for (chunk, together) in pairs.chunks(PAIRS_AT_ONCE).enumerate() {
+        let mut texts = Vec::with_capacity(2 * together.len());
+        for (i, pair) in together.iter().enumerate() {
+            for text in [&pair.more, &pair.less] {
+                let named = |source| StudyError::Pair {
+                    pair: chunk * PAIRS_AT_ONCE + i + 1,
+                    text: text.chars().take(60).collect(),
+                    source: Box::new(source),
+                };
+                texts.push(encode(text).map_err(named)?);
+            }
+        }
+        let log_probs = token_log_probs(model, &texts)?;
+        for ((pair, texts), own) in together.iter().zip(texts.chunks_exact(2)).zip(log_probs.chunks_exact(2))
+        {
+            // Log-probabilities are of all tokens but the first.
+            let counted = |i: usize| (&texts[i].tokens()[1 + before.len()..], &own[i][before.len()..]);
+            let [(more, of_more), (less, of_less)] = [counted(0), counted(1)];
+            let places = shared_places(more, less);
+            let whole = |own: &[f64]| {
+                let length = if reading.per_token { own.len().max(1) } else { 1 };
+                own.iter().sum::<f64>() / length as f64
+            };
+            scores.push(PairScore {
+                direction: pair.direction,
+                whole: [whole(of_more), whole(of_less)],
+                shared: [
+                    places.iter().map(|(i, _)| of_more[*i]).sum(),
+                    places.iter().map(|(_, j)| of_less[*j]).sum(),
+                ],
+            });
+        }
+        bar.inc(together.len() as u64);
+    }
+    Ok(scores)
+}
+
+/// Pairs whose sentences are encoded and run together.
+const PAIRS_AT_ONCE: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<PairSet, StudyError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        PairSet::from_csv(file.path())
+    }
+
+    #[test]
+    fn the_public_schema_is_read_and_faults_are_named() {
+        let header = ",sent_more,sent_less,stereo_antistereo,bias_type,annotations\n";
+        let own = read(&format!("\u{feff}{header}0,\"A, b.\",C.,stereo,race-color,\"[['x']]\"\n")).unwrap();
+        assert_eq!(own.pairs[0].more, "A, b.");
+        assert_eq!(own.pairs[0].direction, Direction::Stereo);
+        let cases = [
+            (String::new(), "missing columns"),
+            (header.to_owned(), "no pairs"),
+            ("sent_more,sent_less\na,b\n".to_owned(), "stereo_antistereo, bias_type"),
+            (format!("{header}0,a,b,both,x,\n"), "line 2"),
+            (format!("{header}0,a,,stereo,x,\n"), "empty"),
+            (format!("{header}0,a\n"), "line 2"),
+        ];
+        for (text, expected) in cases {
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert!(matches!(PairSet::from_csv(Path::new("/nowhere.csv")), Err(StudyError::Read { .. })));
+    }
+}

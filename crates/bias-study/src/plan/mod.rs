@@ -1,0 +1,7 @@
+//! What a study does after the audit: its jobs, and where each mask is tested.
+
+mod job;
+mod test;
+
+pub(crate) use self::job::{Job, What, focus, jobs};
+pub(crate) use self::test::{Test, named, tests, tests_of, tries};

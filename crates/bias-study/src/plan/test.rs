@@ -1,0 +1,65 @@
+//! Where a mask is tested.
+
+use bias_core::prompt::Context;
+
+use crate::prompts::{Place, PromptSet};
+use crate::results::{Plan, Scope, Split, Strategy, TrainedOn};
+
+/// One context's variations that a mask is tested on.
+#[derive(Debug, Clone)]
+pub(crate) struct Test {
+    pub scope: Scope,
+    pub context: usize,
+    pub places: Vec<Place>,
+}
+
+/// What a mask is called by after what it was made from, and where it is tested.
+pub(crate) fn tests(prompts: &PromptSet, trained_on: &TrainedOn) -> Vec<Test> {
+    let of = |c, split| prompts.places(c, move |v| v.split == split);
+    let contexts = 0..prompts.contexts.len();
+    let held_out = |scope, context| Test { scope, context, places: of(context, Split::HeldOut) };
+    let index = |context: &Context| prompts.index_of(context.as_str());
+    let mut tests: Vec<Test> = match trained_on {
+        TrainedOn::Variation(context, variation) => {
+            let Some(own) = index(context) else { return Vec::new() };
+            let places = prompts.places(own, |v| v.name == *variation);
+            vec![Test { scope: Scope::PromptSpecific, context: own, places }]
+        }
+        TrainedOn::Context(context) => {
+            let Some(own) = index(context) else { return Vec::new() };
+            let seen = Test { scope: Scope::Attributed, context: own, places: of(own, Split::Attribution) };
+            let scope = |c| if c == own { Scope::HeldOut } else { Scope::CrossContext };
+            let others = contexts.map(|c| held_out(scope(c), c));
+            std::iter::once(seen).chain(others).collect()
+        }
+        TrainedOn::AllBut(context) => {
+            let Some(own) = index(context) else { return Vec::new() };
+            vec![held_out(Scope::LeftOut, own)]
+        }
+        TrainedOn::All => contexts.map(|c| held_out(Scope::All, c)).collect(),
+    };
+    tests.retain(|test| !test.places.is_empty());
+    tests
+}
+
+/// Those of a mask, or another change, that a plan makes.
+pub(crate) fn tests_of(prompts: &PromptSet, plan: Plan, own: &Strategy) -> Vec<Test> {
+    let mut tests = tests(prompts, &own.trained_on);
+    tests.retain(|test| tries(plan, &own.method, test.scope));
+    tests
+}
+
+/// Places as a reader of a piece knows them.
+pub(crate) fn named<'p>(prompts: &'p PromptSet, places: &[Place]) -> Vec<(&'p Context, &'p str)> {
+    let name = |&(c, v): &Place| {
+        let own = &prompts.contexts[c];
+        (&own.context, own.variations[v].name.as_str())
+    };
+    places.iter().map(name).collect()
+}
+
+/// Whether a plan tests a method's masks in such a scope.
+pub(crate) fn tries(plan: Plan, method: &str, scope: Scope) -> bool {
+    let at_home = matches!(scope, Scope::Attributed | Scope::HeldOut);
+    plan != Plan::Core || at_home || !method.starts_with("random")
+}

@@ -1,0 +1,59 @@
+use std::path::Path;
+
+use csv::StringRecord;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use crate::StudyError;
+use crate::hash::hex;
+
+/// A CSV file as people make them, with the line that each row began on.
+pub(crate) struct Rows<T> {
+    /// SHA-256 of the file.
+    pub sha256: String,
+    pub rows: Vec<(u64, T)>,
+}
+
+const MAX_BYTES: u64 = 256 << 20;
+
+pub(crate) fn bad(path: &Path, line: Option<u64>, reason: impl Into<String>) -> StudyError {
+    StudyError::Prompts { path: path.into(), line, reason: reason.into() }
+}
+
+impl<T: DeserializeOwned> Rows<T> {
+    /// Reads all of a file that has these columns and at least one row; `what` are its rows.
+    pub(crate) fn read(path: &Path, needed: &[&str], what: &str) -> Result<Self, StudyError> {
+        let failed = |source| StudyError::Read { path: path.into(), source };
+        if std::fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
+            return Err(bad(path, None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
+        }
+        let bytes = std::fs::read(path).map_err(failed)?;
+        let sha256 = hex(&Sha256::digest(&bytes));
+        // Spreadsheets write a byte order mark.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        if let Err(error) = std::str::from_utf8(bytes) {
+            let before = bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() as u64;
+            return Err(bad(path, Some(before + 1), "it is not UTF-8 here; save it as UTF-8"));
+        }
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(bytes);
+        let line = |e: &csv::Error| e.position().map(csv::Position::line);
+        let header: StringRecord = reader.headers().map_err(|e| bad(path, line(&e), e.to_string()))?.clone();
+        let missing: Vec<&str> = needed.iter().copied().filter(|n| !header.iter().any(|h| h == *n)).collect();
+        if !missing.is_empty() {
+            let found = header.iter().collect::<Vec<_>>().join(",");
+            let reason = format!("missing columns: {}; the header is `{found}`", missing.join(", "));
+            return Err(bad(path, Some(1), reason));
+        }
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|e| bad(path, line(&e), e.to_string()))?;
+            let at = record.position().map_or(0, csv::Position::line);
+            let row = record.deserialize(Some(&header)).map_err(|e| bad(path, Some(at), e.to_string()))?;
+            rows.push((at, row));
+        }
+        if rows.is_empty() {
+            return Err(bad(path, None, format!("it holds no {what}")));
+        }
+        Ok(Self { sha256, rows })
+    }
+}

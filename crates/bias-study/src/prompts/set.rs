@@ -1,0 +1,95 @@
+use bias_core::prompt::{Context, Group};
+use bias_metrics::Arm;
+use bias_metrics::parse::Period;
+use serde::{Deserialize, Serialize};
+
+use crate::results::{Form, Split};
+
+/// Prompts about people of two groups, in several contexts.
+///
+/// Read from a CSV file with the columns of Salinas, Haim and Nyarko
+/// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
+/// Four more are understood: `split` and `name_split` (`attribution` or `held_out`),
+/// `higher_is_better` (`true` or `false`) and `per` (a [`Period`], such as `year`); and `answer_prefix`, `choices`, `better` and `raw`,
+/// which say how a question is answered ([`Form`]). Without a split, the last third of a
+/// context's variations is held out; without one of names, every second name of each side, group by group, or
+/// nobody if a context would be left with fewer than two names of a side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PromptSet {
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The races compared: a positive difference favours the first.
+    pub races: [String; 2],
+    /// Every context, in the file's order.
+    pub contexts: Vec<ContextPrompts>,
+    /// Rows about other groups, which were left out.
+    pub skipped: usize,
+    /// Whether the file says itself which variations are held out.
+    pub(super) marked: bool,
+    /// Whether it says which names are.
+    pub(super) names_marked: bool,
+}
+
+/// One context.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContextPrompts {
+    /// Its name.
+    pub context: Context,
+    /// Whether a larger answer is better for the person.
+    pub higher_is_better: bool,
+    /// What the amount asked about is paid for: answers that state another period are converted.
+    pub per: Option<Period>,
+    /// Its variations, in the file's order; the same people in each.
+    pub variations: Vec<Variation>,
+}
+
+/// One variation of a context: the same question about everybody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Variation {
+    /// Its name; the context level is added when there are several.
+    pub name: String,
+    /// How everybody's question is put and answered.
+    #[serde(default)]
+    pub form: Form,
+    /// Whether attribution may see it.
+    pub split: Split,
+    /// Everybody asked about, group A first, by name within a group.
+    pub people: Vec<Person>,
+}
+
+/// One prompt.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Person {
+    /// Which side of the comparison.
+    pub arm: Arm,
+    /// The name as it stands in the prompt.
+    pub name: String,
+    /// The group of names it belongs to.
+    pub group: Group,
+    /// What the user asks.
+    pub text: String,
+    /// Whether attribution may see answers about this person; tests then see the others.
+    pub split: Split,
+}
+
+impl PromptSet {
+    /// The index of a context.
+    #[must_use]
+    pub fn index_of(&self, context: &str) -> Option<usize> {
+        self.contexts.iter().position(|c| c.context.as_str() == context)
+    }
+
+    /// Whether it is as reading a file makes it: of one that comes with a study, anything may be wrong.
+    pub(crate) fn is_whole(&self) -> bool {
+        let people =
+            |v: &Variation| v.people.iter().map(|p| (p.arm, p.name.clone(), p.split)).collect::<Vec<_>>();
+        let sides = |v: &Variation| [Arm::A, Arm::B].iter().all(|arm| v.people.iter().any(|p| p.arm == *arm));
+        !self.contexts.is_empty()
+            && self.contexts.iter().all(|own| {
+                let first = own.variations.first();
+                first.is_some_and(|first| {
+                    sides(first) && own.variations.iter().all(|other| people(other) == people(first))
+                })
+            })
+    }
+}

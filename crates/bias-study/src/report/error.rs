@@ -1,0 +1,39 @@
+use thiserror::Error;
+
+use crate::StudyError;
+
+/// Why there is no page.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// A chart that cannot be drawn.
+    #[error("the chart `{chart}` cannot be drawn: {reason}")]
+    Chart {
+        /// Its title.
+        chart: String,
+        /// What plotters says.
+        reason: String,
+    },
+    /// Numbers that cannot be written as CSV.
+    #[error("the numbers of the figure `{figure}` cannot be written")]
+    Csv {
+        /// Its name.
+        figure: String,
+        /// What csv says.
+        #[source]
+        source: csv::Error,
+    },
+    /// A page that cannot be filled in.
+    #[error("the page cannot be filled in: {source}")]
+    Page {
+        /// What minijinja says.
+        #[from]
+        source: minijinja::Error,
+    },
+}
+
+impl From<ReportError> for StudyError {
+    fn from(error: ReportError) -> Self {
+        Self::Report { reason: error.to_string() }
+    }
+}

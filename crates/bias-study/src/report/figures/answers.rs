@@ -1,0 +1,149 @@
+//! What was answered before pruning: how answers spread, and what kind they are.
+
+use std::collections::BTreeMap;
+
+use bias_metrics::parse::AnswerKind;
+
+use super::plate::{Plate, file_name};
+use crate::report::charts;
+use crate::report::charts::{Axis, BLUE, INK, Mark, ORANGE, Pair, Row, Shape, boxes};
+use crate::report::error::ReportError;
+use crate::report::findings::{Findings, largest_differences};
+use crate::report::numbers::fixed;
+use crate::report::sheet::{Line, Sheet};
+use crate::report::words::{part, short};
+use crate::results::{Baseline, Estimate};
+
+/// A drawing of answers shows no more variations than this.
+pub(crate) const MOST_PAIRS: usize = 24;
+/// Shares of answers below this are not worth a drawing.
+const NEGLIGIBLE: f64 = 5e-4;
+/// What is said where they all are.
+pub(crate) const NONE_MISSING: &str = "Every answer gave a number, to either group.";
+
+/// For each context, both groups' answers to every variation; nothing where the results hold no quantiles.
+pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError> {
+    let [a, b] = &found.results.prompts.races;
+    let mut plates = Vec::new();
+    for (i, own) in found.results.baseline.iter().enumerate() {
+        if own.variations.iter().all(|v| v.distribution == [None; 2]) {
+            continue;
+        }
+        let title = format!("Answers in {} about {a} and {b} names, variation by variation", own.context);
+        let pairs = largest_differences(own, MOST_PAIRS).into_iter();
+        let pairs = pairs.map(|v| Pair { label: v.variation.clone(), groups: v.distribution });
+        let name = file_name("answers", i, own.context.as_str());
+        let [a, b] = [a, b].map(|race| short(race, 24));
+        plates.push(Plate {
+            drawing: Some(boxes(&title, &pairs.collect::<Vec<_>>())?),
+            key: vec![
+                (format!("■ {a}"), BLUE),
+                (format!("□ {b}"), ORANGE),
+                ("box: 25 to 75 %, line: 5 to 95 %".into(), INK),
+            ],
+            csv: distribution_csv(found, own).csv(&name)?,
+            name,
+            title,
+        });
+    }
+    Ok(plates)
+}
+
+fn distribution_csv(found: &Findings, own: &Baseline) -> Sheet {
+    let mut sheet =
+        Sheet::new(&["context", "variation", "part", "group", "q05", "q25", "q50", "q75", "q95", "mean"]);
+    for v in &own.variations {
+        for ((race, quantiles), mean) in found.results.prompts.races.iter().zip(v.distribution).zip(v.means) {
+            let line = Line::new().context(&own.context).text(&v.variation).text(part(v.split)).text(race);
+            let quantiles = quantiles.map_or([None; 5], |q| q.map(Some));
+            sheet.push(quantiles.into_iter().fold(line, Line::number).number(mean));
+        }
+    }
+    sheet
+}
+
+/// Of one kind of answer, each group's share.
+pub(crate) struct Kind {
+    /// Absent for all answers without a number together.
+    pub kind: Option<AnswerKind>,
+    pub shares: [f64; 2],
+    /// The first group's share less the second's.
+    pub difference: Estimate,
+}
+
+/// Of one context, the answers without a number, all together and kind by kind; groups of names of one race count alike.
+pub(crate) fn kinds_of(found: &Findings, own: &Baseline) -> Vec<Kind> {
+    let mut shares: BTreeMap<AnswerKind, [f64; 2]> = BTreeMap::new();
+    for (side, race) in found.results.prompts.races.iter().enumerate() {
+        let groups: Vec<_> = own.answers.iter().filter(|(group, _)| group.race() == race).collect();
+        for (kind, share) in groups.iter().flat_map(|(_, kinds)| kinds.iter()) {
+            if let Some(sum) = shares.entry(*kind).or_default().get_mut(side) {
+                *sum += share / groups.len() as f64;
+            }
+        }
+    }
+    let numberless: Vec<_> = shares
+        .into_iter()
+        .filter(|(kind, _)| !matches!(kind, AnswerKind::Number | AnswerKind::Range | AnswerKind::Option))
+        .collect();
+    let all = numberless.iter().fold([0.0; 2], |[a, b], (_, [c, d])| [a + c, b + d]);
+    let known = |[a, b]: [f64; 2]| Estimate { value: a - b, interval: None };
+    let together = Kind { kind: None, shares: all, difference: own.no_number.unwrap_or(known(all)) };
+    let each = numberless.into_iter().filter(|(_, shares)| shares.iter().any(|s| *s >= NEGLIGIBLE));
+    let each = each.map(|(kind, shares)| Kind { kind: Some(kind), shares, difference: known(shares) });
+    std::iter::once(together).chain(each).collect()
+}
+
+/// Answers that give no number, by group: a group that is refused an answer is treated differently too.
+pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
+    let mut sheet =
+        Sheet::new(&["context", "answer", "share_first", "share_second", "difference", "low", "high"]);
+    let mut rows = Vec::new();
+    for own in &found.results.baseline {
+        for kind in kinds_of(found, own) {
+            let [a, b] = kind.shares;
+            let said = kind.kind.map_or("without_number".into(), |k| k.to_string().replace(' ', "_"));
+            let line = Line::new().context(&own.context).text(&said).number(a).number(b);
+            sheet.push(line.estimate(&kind.difference));
+            let label = match kind.kind {
+                None => format!("{}: not what was asked for", short(own.context.as_str(), 20)),
+                Some(kind) => format!("of these: {kind}"),
+            };
+            let mark = |value, shape, colour| Mark { value, interval: None, shape, colour };
+            let marks = vec![mark(a, Shape::Dot, BLUE), mark(b, Shape::Ring, ORANGE)];
+            rows.push(Row { label, marks, notes: vec![points(&kind.difference)] });
+        }
+    }
+    if sheet.is_empty() {
+        return Ok(None);
+    }
+    let title = "Share of answers that give no number, by group";
+    let any = rows.iter().flat_map(|r| &r.marks).any(|m| m.value >= NEGLIGIBLE);
+    let [a, b] = &found.results.prompts.races;
+    let axis = Axis {
+        name: "share of answers before pruning",
+        range: charts::range_of(&rows, (0.0, 1.0)),
+        percent: true,
+        width: 1000,
+        margins: (270, 220),
+        columns: &["difference, % points"],
+    };
+    Ok(Some(Plate {
+        name: "kinds".into(),
+        title: title.into(),
+        drawing: if any { Some(charts::dots(title, &rows, axis)?) } else { None },
+        key: vec![(format!("● {}", short(a, 24)), BLUE), (format!("○ {}", short(b, 24)), ORANGE)],
+        csv: sheet.csv("kinds")?,
+    }))
+}
+
+/// A difference of shares in percentage points.
+pub(crate) fn points(difference: &Estimate) -> String {
+    let of = |share: f64| {
+        let text = fixed(share * 100.0, 1);
+        if share * 100.0 >= 0.05 { format!("+{text}") } else { text }
+    };
+    let interval =
+        difference.interval.map_or(String::new(), |[low, high]| format!(" [{}..{}]", of(low), of(high)));
+    of(difference.value) + &interval
+}

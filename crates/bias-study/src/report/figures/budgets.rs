@@ -1,0 +1,205 @@
+//! What pruning more buys, and what it costs.
+
+use super::plate::{Plate, look_of};
+use crate::report::charts::Shape;
+use crate::report::charts::curves;
+use crate::report::charts::curves::{Best, Curve, Point, Scale};
+use crate::report::error::ReportError;
+use crate::report::findings::{Family, Findings};
+use crate::report::numbers::{fixed, percent};
+use crate::report::sheet::{Line, Sheet};
+use crate::results::{Outcome, Scope, Strategy, TrainedOn};
+
+/// Reduction at home, reduction elsewhere on the same scale, and inlier ratio against the budget.
+pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
+    let reduction: fn(&Outcome) -> f64 = |o| o.reduction.value;
+    let (own, own_sheet) = means(found, &[Scope::HeldOut], Shape::Dot, reduction);
+    let (other, other_sheet) = means(found, &[Scope::CrossContext], Shape::Diamond, reduction);
+    let (inlier, inlier_sheet) =
+        means(found, &[Scope::HeldOut, Scope::CrossContext], Shape::Dot, |o| o.inlier.value);
+    let both: Vec<Curve> = own.iter().chain(&other).cloned().collect();
+    let reductions = curves::range_of(&both, 0.0, LIMIT);
+    let inliers = at_least(curves::range_of(&inlier, 1.0, (-1.0, 1.02)), INLIERS);
+    let all = [
+        ("by-share-own", "Reduction, own context", own, own_sheet, reductions, true),
+        ("by-share-others", "Reduction, other contexts", other, other_sheet, reductions, true),
+        ("by-share-inlier", "Inlier ratio, all contexts", inlier, inlier_sheet, inliers, false),
+    ];
+    let mut plates = Vec::new();
+    for (name, title, curves, sheet, range, percent) in all {
+        if sheet.is_empty() {
+            continue;
+        }
+        plates.push(Plate {
+            name: name.into(),
+            title: title.into(),
+            drawing: Some(curves::against_share(title, &curves, range, percent)?),
+            key: key(found, &curves),
+            csv: sheet.csv(name)?,
+        });
+    }
+    Ok(plates)
+}
+
+/// The widest axis of reductions: a letter has room above the highest.
+const LIMIT: (f64, f64) = (-1.0, 1.08);
+/// Of inlier ratios an axis shows at least these: trifles shall not look large.
+const INLIERS: (f64, f64) = (0.9, 1.0);
+
+fn at_least(range: (f64, f64), shown: (f64, f64)) -> (f64, f64) {
+    (range.0.min(shown.0), range.1.max(shown.1))
+}
+
+/// Of each method and budget, the mean over contexts.
+fn means(found: &Findings, scopes: &[Scope], shape: Shape, read: fn(&Outcome) -> f64) -> (Vec<Curve>, Sheet) {
+    let mut sheet = Sheet::new(&["method", "budget", "share", "mean", "lowest", "highest", "outcomes"]);
+    let mut point = |family: &Family| {
+        let own = scopes.iter().flat_map(|scope| found.in_scope(family, *scope));
+        let values: Vec<f64> = own.map(read).filter(|v| v.is_finite()).collect();
+        if values.is_empty() {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let ends = [
+            values.iter().copied().fold(f64::INFINITY, f64::min),
+            values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        ];
+        let line = Line::new().text(family.method).text(family.budget).number(family.share).number(mean);
+        sheet.push(line.interval(Some(ends)).count(values.len()));
+        Some(Point { x: family.share, y: mean, interval: None })
+    };
+    let curves = by_method(found, shape, |family| point(family).into_iter().collect());
+    (curves, sheet)
+}
+
+/// One curve for each method that has a point.
+fn by_method(found: &Findings, shape: Shape, mut points: impl FnMut(&Family) -> Vec<Point>) -> Vec<Curve> {
+    let families = found.families();
+    let mut curves = Vec::new();
+    for own in families.chunk_by(|a, b| a.method == b.method) {
+        let points: Vec<Point> = own.iter().flat_map(&mut points).collect();
+        if let Some(first) = own.first().filter(|_| !points.is_empty()) {
+            let (colour, letter) = look_of(found, first.method);
+            curves.push(Curve { points, colour, shape, letter });
+        }
+    }
+    curves
+}
+
+fn key(found: &Findings, curves: &[Curve]) -> Vec<(String, plotters::style::RGBColor)> {
+    let mut methods: Vec<&str> = found.families().iter().map(|f| f.method).collect();
+    methods.dedup();
+    let known = methods.into_iter().map(|m| (look_of(found, m), found.label(m)));
+    let shown = known.filter(|((_, letter), _)| curves.iter().any(|c| c.letter == *letter));
+    shown.map(|((colour, letter), label)| (format!("● {letter} {label}"), colour)).collect()
+}
+
+/// What a mask costs.
+#[derive(Clone, Copy)]
+struct Cost {
+    name: &'static str,
+    axis: &'static str,
+    best: Best,
+    read: fn(&Strategy, &Outcome) -> f64,
+    label: fn(f64) -> String,
+    /// Where a model without a mask stands, what the axis shows at least, and how wide it may be.
+    origin: f64,
+    shown: (f64, f64),
+    limit: (f64, f64),
+}
+
+const COSTS: [Cost; 2] = [
+    Cost {
+        name: "inlier",
+        axis: "inlier ratio: further right is more useful →",
+        best: Best::High,
+        read: |_, o| o.inlier.value,
+        label: |x| fixed(x, 2),
+        origin: 1.0,
+        shown: INLIERS,
+        limit: (0.0, 1.01),
+    },
+    Cost {
+        name: "perplexity",
+        axis: "← further left is better: change of perplexity",
+        best: Best::Low,
+        read: |s, _| s.perplexity_change.unwrap_or(f64::NAN),
+        label: percent,
+        origin: 0.0,
+        shown: (-0.05, 0.05),
+        limit: (-0.2, 1.0),
+    },
+];
+
+/// Reduction against usefulness, over the budgets: masks made from the first focus context, tested there and in the second.
+pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
+    let [from, to] = found.focus();
+    let mut plates = Vec::new();
+    for (place, context, shape) in [("own", from, Shape::Dot), ("others", to, Shape::Diamond)] {
+        if place == "others" && from == to {
+            continue;
+        }
+        for cost in COSTS {
+            let name = format!("pareto-{place}-{}", cost.name);
+            let mut tried: Vec<(Family, &Strategy, &Outcome)> = Vec::new();
+            let curves = by_method(found, shape, |family| {
+                let strategy = found.strategy(family, &TrainedOn::Context(from.clone()));
+                let own = strategy.and_then(|s| Some((s, found.tested(s, context)?)));
+                let own = own.filter(|(s, o)| (cost.read)(s, o).is_finite() && o.reduction.value.is_finite());
+                let Some((strategy, o)) = own else { return Vec::new() };
+                let Some(known) = found.families().into_iter().find(|f| f == family) else {
+                    return Vec::new();
+                };
+                tried.push((known, strategy, o));
+                let (y, interval) = (o.reduction.value, o.reduction.interval);
+                vec![Point { x: (cost.read)(strategy, o), y, interval }]
+            });
+            if tried.is_empty() {
+                continue;
+            }
+            let on_front = curves::undominated(&curves, cost.best);
+            let mut sheet = Sheet::new(&[
+                "strategy",
+                "method",
+                "budget",
+                "made_from",
+                "tested_on",
+                "share",
+                cost.column(),
+                "reduction",
+                "low",
+                "high",
+                "on_front",
+            ]);
+            for ((family, strategy, o), on) in tried.iter().zip(on_front.iter().flatten()) {
+                let line = Line::new().text(&strategy.id).text(family.method).text(family.budget);
+                let line = line.context(from).context(&o.context).number(strategy.share);
+                let line = line.number((cost.read)(strategy, o)).estimate(&o.reduction);
+                sheet.push(line.text(if *on { "yes" } else { "no" }));
+            }
+            let x = at_least(curves::range_along(&curves, cost.origin, cost.limit), cost.shown);
+            let x = Scale { name: cost.axis, range: x, label: cost.label };
+            let y = curves::range_of(&curves, 0.0, LIMIT);
+            let y = Scale { name: "reduction of bias", range: y, label: percent };
+            let title = format!("Made from {from}, tested on {context}: reduction against {}", cost.words());
+            plates.push(Plate {
+                drawing: Some(curves::against_cost(&title, &curves, [x, y], cost.best)?),
+                key: key(found, &curves),
+                csv: sheet.csv(&name)?,
+                name,
+                title,
+            });
+        }
+    }
+    Ok(plates)
+}
+
+impl Cost {
+    fn column(self) -> &'static str {
+        if self.best == Best::High { "inlier" } else { "perplexity_change" }
+    }
+
+    fn words(self) -> &'static str {
+        if self.best == Best::High { "inlier ratio" } else { "change of perplexity" }
+    }
+}

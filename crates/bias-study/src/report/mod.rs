@@ -1,0 +1,27 @@
+//! Results for people: a page, figures, tables for a terminal, Markdown. Knows results and no model.
+
+mod benchmark;
+mod certainty;
+mod charts;
+mod compare;
+mod error;
+mod figures;
+mod findings;
+mod markdown;
+mod numbers;
+mod page;
+mod questions;
+mod sentences;
+mod sheet;
+mod tables;
+mod words;
+
+pub use self::benchmark::{
+    budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table, transfer_table,
+};
+pub use self::compare::compared;
+pub use self::error::ReportError;
+pub use self::figures::{FIGURES, Figure, figures};
+pub use self::markdown::{headline, markdown};
+pub use self::page::report;
+pub use self::tables::{tables, timing_table};

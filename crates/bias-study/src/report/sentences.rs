@@ -1,0 +1,169 @@
+//! What the results say, in sentences.
+
+use super::findings::{Family, Findings};
+use super::numbers::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
+use crate::results::{Outcome, Strategy};
+
+impl<'a> Findings<'a> {
+    /// A method in words.
+    pub(crate) fn label(&self, method: &str) -> String {
+        let [a, b] = &self.results.prompts.races;
+        match method {
+            "wanda-b-a" => format!("Wanda set difference, {b} not {a}"),
+            "wanda-a-b" => format!("Wanda set difference, {a} not {b}"),
+            "wanda-common" => "Wanda, common to all prompts".into(),
+            "signed-gap" => "Signed gap".into(),
+            "gap-pursuit" => "Gap pursuit".into(),
+            "head-attention" => "Heads that look at the name".into(),
+            "random" => "Random weights".into(),
+            "random-heads" => "Random heads".into(),
+            other => other.into(),
+        }
+    }
+
+    /// A method and its budget in words.
+    pub(crate) fn name(&self, family: &Family) -> String {
+        format!("{}, {}", self.label(family.method), family.budget)
+    }
+
+    /// How a method chooses.
+    pub(crate) fn note(&self, family: &Family) -> String {
+        let [a, b] = &self.results.prompts.races;
+        match family.method {
+            "wanda-b-a" => format!(
+                "The paper's method: weights important to answers about {b} names and not about {a} names."
+            ),
+            "wanda-a-b" => {
+                format!("The paper's method turned round: important for {a} names and not for {b} names.")
+            }
+            "wanda-common" => {
+                format!("Only the weights that set apart {b} names on every prompt attributed on.")
+            }
+            "signed-gap" => {
+                "Weights whose removal, to first order, closes the gap between the groups' expected answers."
+                    .into()
+            }
+            "gap-pursuit" => {
+                "Weights that close the gaps of all prompts together without moving the level of answers or spoiling \
+                 neutral text, chosen one after another, the model looked at again after every few."
+                    .into()
+            }
+            "head-attention" => {
+                "Attention heads that look at the name most while answering; they are silenced whole.".into()
+            }
+            "random" => "The null: as many weights in every matrix, chosen at random.".into(),
+            "random-heads" => "The null: as many heads, chosen at random.".into(),
+            _ => format!("Prunes {}s.", family.unit),
+        }
+    }
+
+    /// Experiment 1 in a sentence.
+    pub(crate) fn baseline_sentence(&self) -> String {
+        let [a, b] = &self.results.prompts.races;
+        let said = self.distinct_focus().into_iter().filter_map(|c| self.baseline(c)).map(|own| {
+            let direction = match own.signed.interval {
+                Some([low, _]) if low > 0.0 => format!("answers favour {a} names"),
+                Some([_, high]) if high < 0.0 => format!("answers favour {b} names"),
+                Some(_) => "answers favour neither group clearly".into(),
+                None => "the direction is unsure".into(),
+            };
+            format!(
+                "in {} bias is {} (mean |SMD|) and {direction} ({} signed)",
+                own.context,
+                estimate(&own.bias),
+                signed_estimate(&own.signed)
+            )
+        });
+        let said = said.collect::<Vec<_>>();
+        if said.is_empty() {
+            return "No baseline was measured.".into();
+        }
+        format!("Before pruning, {}.", said.join("; "))
+    }
+
+    /// Experiment 2 in a sentence.
+    pub(crate) fn transfer_summary(&self) -> String {
+        let ([from, to], all) = (self.focus(), self.transfers());
+        if all.is_empty() {
+            return "Nothing was tested across two contexts.".into();
+        }
+        let falls = |o: &Outcome| o.reduction.interval.is_some_and(|[low, _]| low > 0.0);
+        let count =
+            |wanted: &dyn Fn(&Outcome, &Outcome) -> bool| all.iter().filter(|t| wanted(t.2, t.3)).count();
+        let clearly_less =
+            |own: &Outcome, other: &Outcome| match (own.reduction.interval, other.reduction.interval) {
+                (Some([low, _]), Some([_, high])) => high < low,
+                _ => false,
+            };
+        let lead = all.first().map_or(String::new(), |(family, _, own, other)| {
+            let [own, other] = [own, other].map(|o| percent_estimate(&o.reduction));
+            format!("{}: the reduction of bias is {own} in {from} and {other} in {to}. ", self.name(family))
+        });
+        format!(
+            "{lead}Attributed on {from}, {} of {} methods lower bias there with an interval above zero, and {} in {to}; \
+             in {to} the effect of {} is clearly smaller (intervals apart).",
+            count(&|own, _| falls(own)),
+            all.len(),
+            count(&|_, other| falls(other)),
+            count(&clearly_less)
+        )
+    }
+
+    /// Experiment 2, method by method.
+    pub(crate) fn transfer_sentences(&self) -> Vec<String> {
+        let [from, to] = self.focus();
+        let sentence = |(family, strategy, own, other): (Family, &Strategy, &Outcome, &Outcome)| {
+            let null = self.null(strategy).and_then(|s| Some((self.tested(s, from)?, self.tested(s, to)?)));
+            let null = null.map_or(String::new(), |(own, other)| {
+                format!(
+                    " As many random {}s: {} and {}.",
+                    family.unit,
+                    percent(own.reduction.value),
+                    percent(other.reduction.value)
+                )
+            });
+            format!(
+                "{}: reduction {} in {from}, {} in {to}; inlier ratio {} and {} (unpruned {} and {}).{null}",
+                self.name(&family),
+                percent_estimate(&own.reduction),
+                percent_estimate(&other.reduction),
+                fixed(own.inlier.value, 2),
+                fixed(other.inlier.value, 2),
+                fixed(own.inlier_before, 2),
+                fixed(other.inlier_before, 2),
+            )
+        };
+        self.transfers().into_iter().map(sentence).collect()
+    }
+
+    /// Experiment 3 in a sentence.
+    pub(crate) fn overlap_summary(&self) -> String {
+        let ([from, to], met) = (self.focus(), self.met());
+        let Some((lead, found, chance)) = met.first() else {
+            return "No two masks could be compared.".into();
+        };
+        let low = met.iter().map(|m| m.1).fold(f64::INFINITY, f64::min);
+        let high = met.iter().map(|m| m.1).fold(0.0, f64::max);
+        format!(
+            "Of the weights in either mask, {from} and {to} share {} by {} ({} by chance); across methods {} to {}.",
+            share(*found),
+            self.name(lead),
+            share(*chance),
+            share(low),
+            share(high)
+        )
+    }
+
+    /// Experiment 3, method by method.
+    pub(crate) fn overlap_sentences(&self) -> Vec<String> {
+        let sentence = |(family, found, chance): (Family, f64, f64)| {
+            let times = if chance > 0.0 {
+                format!(", {} times as much", fixed(found / chance, usize::from(found < 10.0 * chance)))
+            } else {
+                String::new()
+            };
+            format!("{}: {} shared, {} by chance{times}.", self.name(&family), share(found), share(chance))
+        };
+        self.met().into_iter().map(sentence).collect()
+    }
+}

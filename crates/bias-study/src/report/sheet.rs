@@ -1,0 +1,119 @@
+//! Numbers as CSV that a spreadsheet reads as numbers, and labels that it reads as text.
+
+use bias_core::prompt::Context;
+
+use super::error::ReportError;
+use crate::results::Estimate;
+
+/// A table of one figure's numbers.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    header: Vec<&'static str>,
+    lines: Vec<Line>,
+}
+
+/// One row of it, cell after cell.
+#[derive(Debug, Default)]
+pub(crate) struct Line(Vec<String>);
+
+impl Sheet {
+    pub(crate) fn new(header: &[&'static str]) -> Self {
+        Self { header: header.to_vec(), lines: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, line: Line) {
+        self.lines.push(line);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The file's content.
+    ///
+    /// # Errors
+    /// A row with more or fewer cells than the header.
+    pub(crate) fn csv(&self, figure: &str) -> Result<String, ReportError> {
+        let failed = |source| ReportError::Csv { figure: figure.into(), source };
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(&self.header).map_err(failed)?;
+        for Line(cells) in &self.lines {
+            writer.write_record(cells).map_err(failed)?;
+        }
+        let bytes = writer.into_inner().map_err(|e| failed(e.into_error().into()))?;
+        let invalid = |e| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, e).into());
+        String::from_utf8(bytes).map_err(invalid)
+    }
+}
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A label. One that a spreadsheet would run as a formula gets an apostrophe in front.
+    pub(crate) fn text(mut self, label: &str) -> Self {
+        self.0.push(harmless(label));
+        self
+    }
+
+    pub(crate) fn context(self, context: &Context) -> Self {
+        self.text(context.as_str())
+    }
+
+    /// A number; nothing where it could not be computed.
+    pub(crate) fn number(mut self, value: impl Into<Option<f64>>) -> Self {
+        let value = value.into().filter(|v| v.is_finite());
+        self.0.push(value.map_or(String::new(), |v| v.to_string()));
+        self
+    }
+
+    pub(crate) fn count(mut self, value: usize) -> Self {
+        self.0.push(value.to_string());
+        self
+    }
+
+    /// Lower and upper end.
+    pub(crate) fn interval(self, ends: Option<[f64; 2]>) -> Self {
+        let [low, high] = ends.map_or([None; 2], |ends| ends.map(Some));
+        self.number(low).number(high)
+    }
+
+    /// A number and its ends: three cells.
+    pub(crate) fn estimate(self, estimate: &Estimate) -> Self {
+        self.number(estimate.value).interval(estimate.interval)
+    }
+}
+
+fn harmless(label: &str) -> String {
+    let starts = label.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let label: String = label.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if starts { format!("'{label}") } else { label }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_no_formulas_and_numbers_stay_numbers() {
+        let mut sheet = Sheet::new(&["label", "value", "low", "high"]);
+        for label in ["=1+1", " @x", "+1", "-1", "\t=2", "a=b", "two\nlines, \"quoted\""] {
+            sheet.push(Line::new().text(label).number(-0.5).interval(Some([-1.0, f64::NAN])));
+        }
+        let csv = sheet.csv("t").unwrap();
+        let lines: Vec<&str> = csv.lines().collect();
+        let labels = ["'=1+1", "' @x", "'+1", "'-1", "' =2", "a=b", "\"two lines, \"\"quoted\"\"\""];
+        for (line, label) in lines.iter().skip(1).zip(labels) {
+            assert_eq!(*line, format!("{label},-0.5,-1,"));
+        }
+        assert_eq!(lines.len(), labels.len() + 1);
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_is_refused() {
+        let mut sheet = Sheet::new(&["a", "b"]);
+        sheet.push(Line::new().count(1));
+        assert!(matches!(sheet.csv("t"), Err(ReportError::Csv { .. })));
+    }
+}

@@ -1,0 +1,40 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One of the questions that a study can be asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Experiment {
+    /// How biased, what carries it, and how far does pruning that carry? The paper's three experiments.
+    #[default]
+    Transfer,
+    /// Is the bias in some layers? As many weights are pruned in one layer at a time.
+    Layers,
+    /// Does anything else than zeroing weights remove it, and carry farther?
+    Alternatives,
+    /// Which groups of names within and across races differ?
+    Groups,
+}
+
+impl Experiment {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Transfer, Self::Layers, Self::Alternatives, Self::Groups];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Layers => "layers",
+            Self::Alternatives => "alternatives",
+            Self::Groups => "groups",
+        }
+    }
+}
+
+impl fmt::Display for Experiment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

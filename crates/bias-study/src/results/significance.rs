@@ -1,0 +1,15 @@
+use serde::{Deserialize, Serialize};
+
+/// How likely a variation's difference is by chance, names relabelled.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Significance {
+    /// Two-sided, of a permutation test over names.
+    pub p: f64,
+    /// Corrected for all variations of the context, so that any false finding is unlikely (Holm 1979).
+    pub holm: f64,
+    /// Corrected so that few of the findings are false (Benjamini & Hochberg 1995).
+    pub false_discovery: f64,
+}
+
+/// How often it may find what is not.
+pub(crate) const ALPHA: f64 = 0.05;

@@ -1,0 +1,86 @@
+use std::fmt;
+
+use bias_core::UnitKind;
+use bias_core::prompt::Context;
+use serde::{Deserialize, Serialize};
+
+use super::experiment::Experiment;
+
+/// What a mask was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainedOn {
+    /// One variation of a context.
+    Variation(Context, String),
+    /// The attribution variations of a context.
+    Context(Context),
+    /// The attribution variations of every context.
+    All,
+    /// Those of every context but one, which the mask is tested on.
+    AllBut(Context),
+}
+
+impl fmt::Display for TrainedOn {
+    /// As the ids of strategies begin; contexts that could be taken for something else are quoted.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |context: &Context| {
+            let name = context.as_str();
+            if name.starts_with(['(', '"']) || name.contains(':') { format!("{name:?}") } else { name.into() }
+        };
+        match self {
+            Self::Variation(context, variation) => write!(f, "{}:{variation}", named(context)),
+            Self::Context(context) => f.write_str(&named(context)),
+            Self::AllBut(context) => write!(f, "(all but {})", named(context)),
+            Self::All => f.write_str("(all)"),
+        }
+    }
+}
+
+/// One mask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Strategy {
+    /// Unique, such as `financial/signed-gap/0.2%`.
+    pub id: String,
+    /// What it was made for.
+    #[serde(default)]
+    pub experiment: Experiment,
+    /// How it was found, such as `signed-gap`.
+    pub method: String,
+    /// What it prunes.
+    pub unit: UnitKind,
+    /// What it was made from.
+    pub trained_on: TrainedOn,
+    /// Its budget in words, such as `0.2%` or `4 heads`.
+    pub budget: String,
+    /// Weights changed: set to zero, unless the experiment is about alternatives to that.
+    pub weights: usize,
+    /// Their share of all prunable weights.
+    pub share: f64,
+    /// SHA-256 of the mask; nothing where no mask says what was changed.
+    pub mask: String,
+    /// Relative change of perplexity on neutral text (0.01 is 1 % worse).
+    pub perplexity_change: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_things_to_make_masks_from_are_called_alike() {
+        let context = |name: &str| TrainedOn::Context(name.parse().unwrap());
+        let all = [
+            TrainedOn::All,
+            TrainedOn::AllBut("pay".parse().unwrap()),
+            TrainedOn::Variation("pay".parse().unwrap(), "raise".into()),
+            context("pay"),
+            context("pay:raise"),
+            context("(all)"),
+            context("(all but pay)"),
+            context("\"pay:raise\""),
+        ];
+        let names: std::collections::BTreeSet<String> = all.iter().map(TrainedOn::to_string).collect();
+        assert_eq!(names.len(), all.len(), "{names:?}");
+        assert_eq!(all[2].to_string(), "pay:raise");
+    }
+}

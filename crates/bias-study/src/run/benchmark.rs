@@ -1,0 +1,235 @@
+use std::time::Instant;
+
+use bias_attrib::{AttribError, Contrast};
+use bias_core::model::Sublayer;
+use bias_core::prompt::Context;
+use bias_core::{Convention, Unit, UnitKind};
+use bias_mask::{HeadAblation, Mask, MaskTarget, unit_mask};
+use bias_metrics::MetricError;
+use bias_metrics::ranking::{Localisation, localisation};
+use bias_probe::HookedModel as _;
+use burn::tensor::backend::AutodiffBackend;
+
+use super::progress::Progress;
+use super::study::Study;
+use crate::StudyError;
+use crate::find::{Candidate, Finding, Method, Truth, percent};
+use crate::hash::derived_seed;
+use crate::results::{Benchmark, LeftOut, Located, MATCHED, ORACLE, Scope, TrainedOn, Tried};
+
+/// A method, what it found or why nothing, and the seconds it took.
+type Look<'m, A> = (&'m Method<A>, Result<Finding, String>, f64);
+
+impl<A: AutodiffBackend> Study<'_, A> {
+    /// Tries every method at every budget (shares of all prunable weights), attributed on each context in turn;
+    /// those of `all_but` on all contexts but each. Where the truth is known, methods are measured against it.
+    ///
+    /// # Errors
+    /// As [`test`](Self::test), a budget outside [0, 1]. Methods that cannot look at a context are left out, with
+    /// their reason.
+    pub fn benchmark(
+        &mut self,
+        methods: &[Method<A>],
+        all_but: &[Method<A>],
+        budgets: &[f64],
+        truth: Option<&Truth>,
+    ) -> Result<Benchmark, StudyError> {
+        if let Some(&share) = budgets.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+            return Err(AttribError::Share { share }.into());
+        }
+        let started = Instant::now();
+        if let Some(truth) = truth {
+            truth.check(self.model().model())?;
+        }
+        let baseline = self.audit()?;
+        let contexts: Vec<Context> = baseline.iter().map(|b| b.context.clone()).collect();
+        let contrasts =
+            (0..contexts.len()).map(|c| self.known_contrasts(c)).collect::<Result<Vec<_>, _>>()?;
+        let progress = Progress::new("benchmark", "steps", contexts.len() * (methods.len() + all_but.len()));
+        let (mut located, mut tried, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        for (c, context) in contexts.iter().enumerate() {
+            let planted = truth.map(|truth| self.planted(&truth.of(context))).transpose()?;
+            if let (Some(truth), Some(planted)) = (truth, &planted) {
+                let known = [ORACLE, "of all contexts"].into_iter().zip([truth.of(context), truth.all()]);
+                for (budget, units) in known.filter(|(_, units)| !units.is_empty()) {
+                    let mask = self.planted(&units)?;
+                    let own = Candidate {
+                        method: ORACLE.into(),
+                        unit: UnitKind::Neuron,
+                        budget: budget.into(),
+                        trained_on: TrainedOn::Context(context.clone()),
+                        mask,
+                    };
+                    tried.push(self.try_one(&own, 1.0, 0.0, Some(planted))?);
+                }
+            }
+            let others: Vec<Contrast> = contrasts
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != c)
+                .flat_map(|(_, own)| own.clone())
+                .collect();
+            let looks = [
+                (TrainedOn::Context(context.clone()), methods, &contrasts[c]),
+                (TrainedOn::AllBut(context.clone()), if contexts.len() > 2 { all_but } else { &[] }, &others),
+            ];
+            for (trained_on, methods, contrasts) in looks {
+                for (method, found, seconds) in self.found(methods, contrasts, budgets)? {
+                    progress.done(1);
+                    let finding = match found {
+                        Ok(finding) => finding,
+                        Err(reason) => {
+                            let (method, unit) = (method.name.clone(), method.unit);
+                            left_out.push(LeftOut { method, unit, trained_on: trained_on.clone(), reason });
+                            continue;
+                        }
+                    };
+                    if let (Some(truth), TrainedOn::Context(_)) = (truth, &trained_on)
+                        && let Some(found) = self.locate(&finding, &truth.of(context))?
+                    {
+                        let (method, unit) = (method.name.clone(), method.unit);
+                        located.push(Located { method, unit, context: context.clone(), found });
+                    }
+                    let masks = self.masks(method, &finding, &trained_on, budgets)?;
+                    for (candidate, allowed) in masks {
+                        tried.push(self.try_one(&candidate, allowed, seconds, planted.as_ref())?);
+                    }
+                }
+            }
+        }
+        progress.finish();
+        Ok(Benchmark {
+            format: Benchmark::FORMAT.into(),
+            model: self.provenance().model.name.clone(),
+            fingerprint: MaskTarget::fingerprint(self.model().model()).unwrap_or_default().into(),
+            shared_fraction: truth.map(|t| t.shared_fraction),
+            baseline,
+            located,
+            tried,
+            left_out,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Every method's finding, or why it has none, and the seconds it took.
+    fn found<'m>(
+        &self,
+        methods: &'m [Method<A>],
+        contrasts: &[Contrast],
+        budgets: &[f64],
+    ) -> Result<Vec<Look<'m, A>>, StudyError> {
+        let most = budgets.iter().copied().fold(0.0, f64::max);
+        let seen = self.seen(contrasts, self.weights(most));
+        let of = |method: &'m Method<A>| {
+            let (found, took) = method.timed(&seen);
+            let found = match found {
+                Ok(found) => Ok(found),
+                // A method that cannot look at this (unpaired groups, no gap) must not cost the others' work.
+                Err(StudyError::Attrib(reason)) => Err(reason.to_string()),
+                Err(error) => return Err(error),
+            };
+            Ok((method, found, took.as_secs_f64()))
+        };
+        methods.iter().map(of).collect()
+    }
+
+    /// Masks of all budgets, with what was allowed (one that was asked before costs nothing); of methods that choose among single weights, a random
+    /// mask beside the middle one with as many weights in every matrix.
+    fn masks(
+        &self,
+        method: &Method<A>,
+        finding: &Finding,
+        trained_on: &TrainedOn,
+        budgets: &[f64],
+    ) -> Result<Vec<(Candidate, f64)>, StudyError> {
+        let dims = *self.model().model().dims();
+        let mut masks: Vec<(Candidate, f64)> = Vec::new();
+        for (i, &share) in budgets.iter().enumerate() {
+            let mask = finding.mask(&dims, self.weights(share))?;
+            let of = |name: &str, budget: String, mask| Candidate {
+                method: name.into(),
+                unit: method.unit,
+                budget,
+                trained_on: trained_on.clone(),
+                mask,
+            };
+            let budget = percent(share);
+            let own_context = matches!(trained_on, TrainedOn::Context(_));
+            let chosen = method.unit == UnitKind::Weight && method.name != "random" && own_context;
+            // What chose nothing has no null.
+            if i == budgets.len() / 2 && chosen && mask.count() > 0 {
+                let draw = derived_seed(self.seed(), &format!("{trained_on:?} {}", method.name));
+                let null = mask.matched_random(draw)?;
+                masks.push((of(MATCHED, format!("as {} {budget}", method.name), null), share));
+            }
+            masks.push((of(&method.name, budget, mask), share));
+        }
+        Ok(masks)
+    }
+
+    fn try_one(
+        &mut self,
+        candidate: &Candidate,
+        allowed: f64,
+        seconds: f64,
+        planted: Option<&Mask>,
+    ) -> Result<Tried, StudyError> {
+        // Chance does nothing on held-out variations at home; nobody asks what it does elsewhere.
+        let (strategy, outcomes) = self.test_in(candidate, |scope| {
+            candidate.method != MATCHED || matches!(scope, Scope::HeldOut | Scope::LeftOut)
+        })?;
+        let seconds = if candidate.method == MATCHED { 0.0 } else { seconds };
+        let precision_recall = planted.map(|planted| {
+            let both = candidate.mask.intersection(planted)?.count() as f64;
+            Ok::<_, StudyError>([candidate.mask.count(), planted.count()].map(|n| both / n.max(1) as f64))
+        });
+        Ok(Tried { strategy, allowed, seconds, precision_recall: precision_recall.transpose()?, outcomes })
+    }
+
+    fn planted(&self, units: &[Unit]) -> Result<Mask, StudyError> {
+        Ok(unit_mask(self.model().model().dims(), units, HeadAblation::ZeroOutput)?)
+    }
+
+    /// How well the scores of weights in MLP matrices, or of neurons, tell the planted ones from the others.
+    /// Signed scores count by their size: what holds a gap down is part of its mechanism as well. Weights that are
+    /// zero are no candidates.
+    fn locate(&self, finding: &Finding, planted: &[Unit]) -> Result<Option<Localisation>, StudyError> {
+        let size = |convention: Convention, score: f32| match convention {
+            Convention::BiasCarried => score.abs(),
+            Convention::Importance => score,
+        };
+        let found: Vec<(f32, bool)> = match finding {
+            Finding::Units(scores) if matches!(scores.scores.first(), Some((Unit::Neuron(_), _))) => {
+                let of =
+                    |(unit, score): &(Unit, f32)| (size(scores.convention, *score), planted.contains(unit));
+                scores.scores.iter().map(of).collect()
+            }
+            Finding::Units(_) => return Ok(None),
+            _ => {
+                let Some(scores) = finding.scores()? else { return Ok(None) };
+                let truth = self.planted(planted)?;
+                let mut found = Vec::new();
+                for own in scores.iter() {
+                    let mlp = own.path().projection().is_some_and(|(_, p)| p.sublayer() == Sublayer::Mlp);
+                    if !mlp {
+                        continue;
+                    }
+                    let weights = MaskTarget::weight(self.model().model(), own.path())?;
+                    let weights = weights.into_data().iter::<f32>().collect::<Vec<_>>();
+                    let bits = truth.get(own.path());
+                    let of = |(i, (score, weight)): (usize, (&f32, f32))| {
+                        let planted = bits.is_some_and(|bits| bits.contains(i));
+                        (weight != 0.0).then(|| (size(own.convention(), *score), planted))
+                    };
+                    found.extend(own.values().iter().zip(weights).enumerate().filter_map(of));
+                }
+                found
+            }
+        };
+        match localisation(found) {
+            Ok(found) => Ok(Some(found)),
+            Err(MetricError::OneClass) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! A finished study as a bundle that others can check, without the model and without a network.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use bias_mask::Mask;
+use serde::{Deserialize, Serialize};
+
+use crate::StudyError;
+use crate::hash::sha256_of_file;
+use crate::plan::{What, jobs};
+use crate::prompts::PromptSet;
+use crate::report::{FIGURES, figures, report};
+use crate::results::Results;
+use crate::save::{UNFINISHED, read, write};
+use crate::statistics::assemble;
+use crate::store::{Found, MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Provenance, Record, Store, piece_name};
+
+/// What a finished study's folder holds: every file with its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`Manifest::FORMAT`].
+    pub format: String,
+    /// [`Provenance::id`]: covers model, tokenizer, prompts, settings, seeds and program.
+    pub study: String,
+    /// Every file by its path in the folder, with `/` between its parts. Not the manifest itself and not
+    /// `timing.json`, which is another every time.
+    pub files: BTreeMap<String, FileHash>,
+}
+
+/// A file's size and hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileHash {
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its content.
+    pub sha256: String,
+}
+
+/// The manifest's own name.
+const MANIFEST: &str = "manifest.json";
+/// What a bundle consists of, beside the manifest; anything else that lies in the folder is not part of it.
+const FILES: [&str; 4] = [PROVENANCE, PROMPTS, RESULTS, PAGE];
+const FOLDERS: [&str; 3] = [PIECES, MASKS, FIGURES];
+const RESULTS: &str = "results.json";
+const PAGE: &str = "report.html";
+/// More than any study writes into one JSON file.
+const LARGEST: u64 = 4 << 30;
+/// More resamples than anybody needs.
+const MOST_RESAMPLES: usize = 10_000_000;
+
+impl Manifest {
+    /// The format this version writes.
+    pub const FORMAT: &str = "bias-manifest/1";
+
+    /// Writes `manifest.json` over all that a study has written into its folder by now.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written.
+    pub fn seal(folder: &Path) -> Result<Self, StudyError> {
+        let study = Provenance::of(folder)?.id();
+        let (files, odd) = files(folder)?;
+        if !odd.is_empty() {
+            return Err(StudyError::NotAsWritten { folder: folder.into(), problems: odd });
+        }
+        let own = Self { format: Self::FORMAT.into(), study, files };
+        let path = folder.join(MANIFEST);
+        let json = serde_json::to_vec_pretty(&own)
+            .map_err(|e| StudyError::Write { path: path.clone(), source: e.into() })?;
+        write(&path, &json)?;
+        Ok(own)
+    }
+
+    /// Reads a folder's `manifest.json`.
+    ///
+    /// # Errors
+    /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
+    pub fn load(folder: &Path) -> Result<Self, StudyError> {
+        read(&folder.join(MANIFEST), Self::FORMAT, |own: &Self| &own.format)
+    }
+}
+
+/// Checks a bundle from end to end: that every file is the one the manifest names and no other is among them,
+/// that every piece of work is what its name says, that masks are those that were tested, that `results.json` is what the
+/// statistics make of those pieces once more, bit for bit, and that the report is made of that.
+///
+/// # Errors
+/// [`StudyError::NotAsWritten`] with all that is wrong; files that cannot be read.
+pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
+    plain(&folder.join(MANIFEST))?;
+    let manifest = Manifest::load(folder)?;
+    let (found, mut problems) = files(folder)?;
+    for (name, expected) in &manifest.files {
+        match found.get(name) {
+            None => problems.push(format!("{name} is missing")),
+            Some(own) if own != expected => problems.push(format!("{name} was changed")),
+            Some(_) => {}
+        }
+    }
+    let extra = found.keys().filter(|name| !manifest.files.contains_key(*name));
+    problems.extend(extra.map(|name| format!("{name} is not in the manifest")));
+    let failed = |problems| Err(StudyError::NotAsWritten { folder: folder.into(), problems });
+    if !problems.is_empty() {
+        return failed(problems);
+    }
+
+    let provenance = Provenance::of(folder)?;
+    let dims = provenance.model.dims.validate().is_ok() && provenance.settings.resamples <= MOST_RESAMPLES;
+    if provenance.id() != manifest.study || !dims {
+        problems.push(format!("{PROVENANCE} is of another study than {MANIFEST}, or of none"));
+        return failed(problems);
+    }
+    for name in found.keys().filter_map(|name| name.strip_prefix("pieces/")) {
+        let path = folder.join(PIECES).join(name);
+        let record: Record<serde::de::IgnoredAny> = parse(&path)?;
+        // Other experiments on the same model may have left theirs.
+        if record.study != manifest.study || piece_name(&record.study, &record.piece) != name {
+            problems.push(format!("pieces/{name} is not the piece that its name says"));
+        }
+    }
+    let results = Results::load(&folder.join(RESULTS))?;
+    let prompts: PromptSet = parse(&folder.join(PROMPTS))?;
+    if prompts.sha256 != provenance.prompts || !prompts.is_whole() {
+        problems.push(format!("{PROMPTS} is not what was asked"));
+        return failed(problems);
+    }
+    let store = Store::reading(folder, &provenance);
+    for job in jobs(&prompts, results.plan, &provenance.focus, &results.experiments) {
+        for own in store.finished::<Vec<Found>>(&Piece::Found(&job))? {
+            let odd = own.strategy.experiment != job.what.experiment();
+            let Some(name) = &own.mask else {
+                if odd || !matches!(job.what, What::Alternative(_)) {
+                    problems.push(format!("{} has no mask", own.strategy.id.escape_debug()));
+                }
+                continue;
+            };
+            if odd || !manifest.files.contains_key(&format!("{MASKS}/{name}")) {
+                problems.push(format!(
+                    "{} names a mask that is not in the manifest",
+                    own.strategy.id.escape_debug()
+                ));
+                continue;
+            }
+            let mask = Mask::load(&folder.join(MASKS).join(name))?;
+            let model = mask.fingerprint().unwrap_or_default() == provenance.model.fingerprint;
+            if mask.digest() != own.strategy.mask || mask.count() != own.strategy.weights || !model {
+                problems.push(format!("masks/{name} is not the mask that was tested"));
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return failed(problems);
+    }
+    let again = assemble(&prompts, &provenance, &results.experiments, results.plan, &store)?;
+    let path = folder.join(RESULTS);
+    if again.to_json(&path)? != bytes(&path)? {
+        problems.push("results.json is not what the pieces give".into());
+    }
+    if report(&again)?.as_bytes() != bytes(&folder.join(PAGE))? {
+        problems.push("report.html is not made of results.json by this version".into());
+    }
+    for figure in figures(&again)? {
+        let csv = folder.join(FIGURES).join(format!("{}.csv", figure.name));
+        if figure.csv.as_bytes() != bytes(&csv)? {
+            problems.push(format!("{FIGURES}/{}.csv does not have the numbers of results.json", figure.name));
+        }
+        let svg = folder.join(FIGURES).join(format!("{}.svg", figure.name));
+        if svg.exists() && figure.svg.is_none_or(|drawn| bytes(&svg).is_ok_and(|own| own != drawn.as_bytes()))
+        {
+            problems.push(format!(
+                "{FIGURES}/{}.svg is not drawn from results.json by this version",
+                figure.name
+            ));
+        }
+    }
+    if problems.is_empty() { Ok((manifest, results)) } else { failed(problems) }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, StudyError> {
+    fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
+    serde_json::from_slice(&bytes(path)?)
+        .map_err(|e| StudyError::Damaged { path: path.into(), reason: e.to_string() })
+}
+
+/// Refuses what is no ordinary file of a sensible size: links lead elsewhere, pipes never end.
+fn plain(path: &Path) -> Result<u64, StudyError> {
+    let failed = |source| StudyError::Read { path: path.into(), source };
+    let found = fs::symlink_metadata(path).map_err(failed)?;
+    if found.is_file() && found.len() <= LARGEST {
+        return Ok(found.len());
+    }
+    Err(StudyError::Damaged {
+        path: path.into(),
+        reason: "it is not an ordinary file of a sensible size".into(),
+    })
+}
+
+/// Every file of a bundle, and what should not be there.
+fn files(folder: &Path) -> Result<(BTreeMap<String, FileHash>, Vec<String>), StudyError> {
+    let (mut found, mut odd) = (BTreeMap::new(), Vec::new());
+    let mut add = |path: &Path, name: String| -> Result<(), StudyError> {
+        let Ok(bytes) = plain(path) else {
+            odd.push(format!("{} is no ordinary file", name.escape_debug()));
+            return Ok(());
+        };
+        let sha256 = sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
+        found.insert(name, FileHash { bytes, sha256 });
+        Ok(())
+    };
+    for name in FILES {
+        let path = folder.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            add(&path, name.into())?;
+        }
+    }
+    for part in FOLDERS {
+        let inner = folder.join(part);
+        let Ok(kind) = fs::symlink_metadata(&inner) else { continue };
+        if !kind.is_dir() {
+            add(&inner.join("."), format!("{part}/"))?;
+            continue;
+        }
+        let failed = |source| StudyError::Read { path: inner.clone(), source };
+        for entry in fs::read_dir(&inner).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(UNFINISHED) {
+                add(&entry.path(), format!("{part}/{name}"))?;
+            }
+        }
+    }
+    Ok((found, odd))
+}

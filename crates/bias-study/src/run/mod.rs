@@ -1,0 +1,18 @@
+//! The study of one model: audit, attribute, prune, audit again; how long it takes; its folder sealed and verified.
+
+mod audit;
+mod benchmark;
+mod forecast;
+mod manifest;
+mod memory;
+mod options;
+mod progress;
+mod study;
+mod work;
+
+pub use self::forecast::Forecast;
+pub use self::manifest::{FileHash, Manifest, verify};
+pub use self::options::StudyOptions;
+pub use self::progress::in_words;
+pub use self::study::Study;
+pub use crate::shard::Shard;

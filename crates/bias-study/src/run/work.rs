@@ -1,0 +1,178 @@
+//! The work of a study, job by job; each is kept when it is done.
+
+use std::time::Instant;
+
+use bias_attrib::{AttribError, Contrast};
+use bias_core::UnitKind;
+use bias_mask::Mask;
+use bias_probe::HookedModel as _;
+use burn::tensor::backend::AutodiffBackend;
+
+use super::progress::Progress;
+use super::study::Study;
+use crate::StudyError;
+use crate::find::{Candidate, PURSUIT_BUDGET, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
+use crate::plan::{Job, What, jobs, tests, tests_of};
+use crate::prompts::Place;
+use crate::results::{Alternative, Experiment, Split, Strategy, TrainedOn};
+use crate::shard::Shard;
+use crate::statistics::Reference;
+use crate::store::{Found, Piece};
+use crate::treat::treat;
+
+impl<A: AutodiffBackend> Study<'_, A> {
+    /// Does what is not done yet of the work that falls to this part of the study. Where that is all of it,
+    /// [`run`](Self::run) makes results of it.
+    ///
+    /// # Errors
+    /// See [`StudyError`]; what was done by then is kept.
+    pub fn work(&mut self) -> Result<(), StudyError> {
+        let reference = self.reference()?;
+        let shard = self.options.shard.unwrap_or(Shard::WHOLE);
+        let provenance = self.provenance();
+        let all = jobs(self.prompts, self.options.plan, &provenance.focus, &self.options.experiments);
+        let own: Vec<Job> =
+            all.into_iter().enumerate().filter(|(i, _)| shard.takes(*i)).map(|(_, job)| job).collect();
+        let progress = Progress::new("find and try", "steps", own.len());
+        for job in &own {
+            progress.doing(format!("{}: {}", job.trained_on, job.what.name()));
+            match job.what {
+                What::Alternative(alternative) => self.try_alternative(job, alternative, &reference)?,
+                _ => self.find_and_try(job, &reference)?,
+            }
+            progress.done(1);
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    fn find_and_try(&mut self, job: &Job, reference: &Reference) -> Result<(), StudyError> {
+        let piece = Piece::Found(job);
+        let kept = self.store.get::<Vec<Found>>(&piece)?;
+        // Of masks that were lost or damaged since, nothing may be said.
+        let whole =
+            |own: &Found| own.mask.as_ref().is_some_and(|name| self.store.is_mask(name, &own.strategy.mask));
+        let found = match kept.filter(|found| found.iter().all(whole)) {
+            Some(found) => found,
+            None => {
+                let started = Instant::now();
+                let candidates = self.candidates(job, reference)?;
+                let found = candidates.into_iter().map(|own| self.keep(job.what.experiment(), own));
+                let found = found.collect::<Result<Vec<_>, _>>()?;
+                self.store.put(&piece, &found)?;
+                self.phase("attribute", started);
+                found
+            }
+        };
+        let started = Instant::now();
+        for own in &found {
+            let tests = tests_of(self.prompts, self.options.plan, &own.strategy);
+            if let Some(name) = own.mask.as_ref().filter(|_| !self.known(own.change(), &tests)) {
+                let mask = self.store.mask(name)?;
+                self.with_mask(&mask, own.change(), &tests, reference)?;
+            }
+        }
+        self.phase("prune and audit again", started);
+        Ok(())
+    }
+
+    fn try_alternative(
+        &mut self,
+        job: &Job,
+        alternative: Alternative,
+        reference: &Reference,
+    ) -> Result<(), StudyError> {
+        let piece = Piece::Found(job);
+        let tests = tests(self.prompts, &job.trained_on);
+        if let Some(found) = self.store.get::<Vec<Found>>(&piece)?
+            && found.iter().all(|own| self.known(own.change(), &tests))
+        {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let contrasts: Vec<Contrast> =
+            self.places(&job.trained_on).iter().map(|place| self.contrast(*place, reference)).collect();
+        let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
+        let found = match treat(alternative, &seen) {
+            // Everybody is answered alike: nothing to treat.
+            Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Vec::new(),
+            Err(error) => return Err(error),
+            Ok(treated) => {
+                let strategy = Strategy {
+                    id: format!("{}/{}/{}", job.trained_on, alternative.name(), treated.budget),
+                    experiment: job.what.experiment(),
+                    method: alternative.name().into(),
+                    unit: UnitKind::Weight,
+                    trained_on: job.trained_on.clone(),
+                    budget: treated.budget,
+                    weights: treated.weights,
+                    share: treated.weights as f64 / self.model.model().dims().prunable_weights() as f64,
+                    mask: String::new(),
+                    perplexity_change: None,
+                };
+                self.with_model(treated.model, &strategy.id, &tests, reference)?;
+                vec![Found { strategy, mask: None }]
+            }
+        };
+        self.store.put(&piece, &found)?;
+        self.phase("alternatives", started);
+        Ok(())
+    }
+
+    fn keep(&self, experiment: Experiment, candidate: Candidate) -> Result<Found, StudyError> {
+        let mut strategy = candidate.strategy(self.model.model().dims());
+        strategy.experiment = experiment;
+        let mask: Mask = candidate
+            .mask
+            .for_model(bias_model::MaskTarget::fingerprint(self.model.model()))
+            .with_note("strategy", &strategy.id)
+            .with_note("prompts", &self.prompts.sha256);
+        let name = self.store.keep(&strategy.id, &strategy.mask, mask)?;
+        Ok(Found { strategy, mask: Some(name) })
+    }
+
+    /// The variations that something is made from.
+    pub(crate) fn places(&self, trained_on: &TrainedOn) -> Vec<Place> {
+        let of = |context: usize| self.prompts.places(context, |v| v.split == Split::Attribution);
+        let all = 0..self.prompts.contexts.len();
+        let named = |name: &bias_core::prompt::Context| self.prompts.index_of(name.as_str());
+        match trained_on {
+            TrainedOn::Variation(context, variation) => {
+                named(context).map_or(Vec::new(), |c| self.prompts.places(c, |v| v.name == *variation))
+            }
+            TrainedOn::Context(context) => named(context).map_or(Vec::new(), of),
+            TrainedOn::AllBut(context) => all.filter(|c| named(context) != Some(*c)).flat_map(of).collect(),
+            TrainedOn::All => all.flat_map(of).collect(),
+        }
+    }
+
+    /// Every mask that a job tries.
+    fn candidates(&self, job: &Job, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
+        let trained_on = &job.trained_on;
+        let contrasts: Vec<Contrast> =
+            self.places(trained_on).iter().map(|place| self.contrast(*place, reference)).collect();
+        let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
+        let mut candidates = match job.what {
+            What::Weights => weight_masks(&seen, trained_on)?,
+            What::Layers => return layer_masks(&seen, trained_on),
+            What::Pursuit => pursuit_masks(&seen, trained_on)?,
+            What::Heads => {
+                head_masks::<A>(&self.model, &Contrast::pooled(&contrasts), trained_on, self.seed())?
+            }
+            What::Alternative(_) => Vec::new(),
+        };
+        if matches!(trained_on, TrainedOn::Variation(..)) {
+            // One budget per method is enough to see how far one prompt's mask carries.
+            let middle = candidates.get(candidates.len() / 2).map(|mask| mask.budget.clone());
+            candidates.retain(|own| match own.method.as_str() {
+                "wanda-b-a" => true,
+                "signed-gap" => own.budget == "0.2%",
+                "head-attention" => Some(&own.budget) == middle.as_ref(),
+                _ => false,
+            });
+        } else {
+            keep(job.plan, &mut candidates);
+        }
+        Ok(candidates)
+    }
+}

@@ -1,0 +1,116 @@
+//! From finished pieces to results: no model is needed.
+
+use std::collections::BTreeMap;
+
+use bias_metrics::Arm;
+
+use super::groups::group_differences;
+use super::locate::locate;
+use super::measure::Measure;
+use super::overlaps::overlaps;
+use super::reference::Reference;
+use super::tested::Tested;
+use crate::StudyError;
+use crate::plan::{jobs, tests_of};
+use crate::prompts::PromptSet;
+use crate::results::{ContextInfo, Experiment, FORMAT, Plan, PromptInfo, Results, Split, TrainedOn};
+use crate::store::{Found, Piece, Provenance, Store};
+
+/// Everything a finished study found. A pure function of what is kept: it gives the same at any time and place.
+pub(crate) fn assemble(
+    prompts: &PromptSet,
+    provenance: &Provenance,
+    experiments: &[Experiment],
+    plan: Plan,
+    store: &Store,
+) -> Result<Results, StudyError> {
+    let measure = Measure::new(&provenance.settings)?;
+    let reference = Reference::read(store, prompts, &measure)?;
+    let dims = provenance.model.dims;
+    let mut found: Vec<Found> = Vec::new();
+    for job in jobs(prompts, plan, &provenance.focus, experiments) {
+        found.extend(store.finished::<Vec<Found>>(&Piece::Found(&job))?);
+    }
+    let (mut outcomes, mut locations, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+    if experiments.contains(&Experiment::Groups) {
+        groups.extend(group_differences(prompts, &reference, None, &measure, provenance.settings.seed));
+    }
+    let mut known: BTreeMap<(TrainedOn, String), Vec<_>> = BTreeMap::new();
+    for own in &mut found {
+        let tests = tests_of(prompts, plan, &own.strategy);
+        let tested = Tested::read(store, prompts, own.change(), &tests)?;
+        own.strategy.perplexity_change = tested.perplexity_change;
+        let strategy = &own.strategy;
+        // Two methods may find the same mask.
+        let key = (strategy.trained_on.clone(), own.change().to_owned());
+        let all = known
+            .entry(key)
+            .or_insert_with(|| tested.outcomes(&strategy.id, &tests, &reference, prompts, &measure));
+        outcomes.extend(all.iter().cloned().map(|mut outcome| {
+            outcome.strategy.clone_from(&strategy.id);
+            outcome
+        }));
+        if strategy.experiment != Experiment::Transfer
+            || matches!(strategy.trained_on, TrainedOn::Variation(..))
+        {
+            continue;
+        }
+        if experiments.contains(&Experiment::Groups) && GROUPED.contains(&strategy.method.as_str()) {
+            groups.extend(group_differences(
+                prompts,
+                &reference,
+                Some((strategy, &tested, &tests)),
+                &measure,
+                provenance.settings.seed,
+            ));
+        }
+        if let Some(name) = own.mask.as_ref().filter(|_| !strategy.method.starts_with("random")) {
+            locations.extend(locate(&strategy.id, &store.mask(name)?, &dims));
+        }
+    }
+    let overlaps = overlaps(&found, store)?;
+    Ok(Results {
+        format: FORMAT.into(),
+        model: provenance.model.clone(),
+        prompts: prompt_info(prompts),
+        settings: provenance.settings.clone(),
+        focus: provenance.focus.clone(),
+        experiments: experiments.to_vec(),
+        plan,
+        baseline: reference.baselines(prompts, &measure)?,
+        neutral_perplexity: store.finished(&Piece::Perplexity(None))?,
+        strategies: found.into_iter().map(|own| own.strategy).collect(),
+        outcomes,
+        overlaps,
+        locations,
+        groups,
+    })
+}
+
+/// Methods whose effect on groups of names is looked at.
+const GROUPED: [&str; 2] = ["gap-pursuit", "wanda-b-a"];
+
+/// What `results.json` says about the prompts.
+pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
+    let contexts = prompts.contexts.iter().map(|own| {
+        let of =
+            |split| own.variations.iter().filter(move |v| v.split == split).map(|v| v.name.clone()).collect();
+        let people = &own.variations[0].people;
+        let of_names = |split| {
+            let count = |arm| people.iter().filter(|p| p.arm == arm && p.split == split).count();
+            [count(Arm::A), count(Arm::B)]
+        };
+        let (seen, held_out_names) = (of_names(Split::Attribution), of_names(Split::HeldOut));
+        ContextInfo {
+            context: own.context.clone(),
+            higher_is_better: own.higher_is_better,
+            attribution: of(Split::Attribution),
+            held_out: of(Split::HeldOut),
+            names: [seen[0] + held_out_names[0], seen[1] + held_out_names[1]],
+            held_out_names,
+            example: people[0].text.clone(),
+            forms: own.variations.iter().map(|v| (v.name.clone(), v.form.clone())).collect(),
+        }
+    });
+    PromptInfo { sha256: prompts.sha256.clone(), races: prompts.races.clone(), contexts: contexts.collect() }
+}

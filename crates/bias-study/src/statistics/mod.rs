@@ -1,0 +1,16 @@
+//! From kept answers to results: no model is needed.
+
+mod assemble;
+mod groups;
+mod locate;
+mod measure;
+mod measured;
+mod overlaps;
+mod reference;
+mod significance;
+mod tested;
+
+pub(crate) use self::assemble::assemble;
+pub(crate) use self::measure::Measure;
+pub(crate) use self::reference::Reference;
+pub(crate) use self::tested::Tested;

@@ -1,0 +1,57 @@
+use bias_metrics::inference::{Design, benjamini_hochberg, holm};
+use bias_metrics::{Arm, MetricError, NameMoments, Permutation, smd};
+
+use super::measured::Measured;
+use crate::results::{ALPHA, Significance};
+
+/// Of every variation of one context that has an effect; none where names are too few to relabel.
+pub(crate) fn significances(
+    variations: &[&Measured],
+    arms: &[Arm],
+    seed: u64,
+) -> Result<Vec<Option<Significance>>, MetricError> {
+    let test = |own: &&Measured| {
+        let relabelled = |arms: &[Arm]| {
+            let moments = own.moments.iter().zip(arms).map(|(own, arm)| NameMoments { arm: *arm, ..*own });
+            smd(&moments.collect::<Vec<_>>(), own.weighting).ok()?.value()
+        };
+        Permutation::new(seed).test(arms, relabelled).ok().map(|found| found.p)
+    };
+    let p: Vec<Option<f64>> = variations.iter().map(test).collect();
+    let known: Vec<f64> = p.iter().copied().flatten().collect();
+    let mut corrected = holm(&known)?.into_iter().zip(benjamini_hochberg(&known)?);
+    Ok(p.into_iter()
+        .map(|p| {
+            let p = p?;
+            let (holm, false_discovery) = corrected.next()?;
+            Some(Significance { p, holm, false_discovery })
+        })
+        .collect())
+}
+
+/// How often a design should find what is there.
+const POWER: f64 = 0.8;
+
+/// The smallest standardized mean difference that a test over these names finds in four of five cases, at the 5 % level, in
+/// one variation: the mean over variations, each with the share of its variance that lies between names.
+pub(crate) fn detectable(variations: &[&Measured], arms: &[Arm]) -> Option<f64> {
+    let names = [Arm::A, Arm::B].map(|side| arms.iter().filter(|arm| **arm == side).count());
+    let among_names = Design { names, alpha: ALPHA }.minimum_detectable(POWER).ok()?;
+    let shares: Vec<f64> = variations.iter().filter_map(|own| between(&own.moments)).collect();
+    let mean = shares.iter().map(|share| share.sqrt()).sum::<f64>() / shares.len() as f64;
+    Some(among_names * mean).filter(|v| v.is_finite())
+}
+
+/// Variance of names' means within groups over that of all answers within groups.
+fn between(moments: &[NameMoments]) -> Option<f64> {
+    let of = |side: Arm| {
+        let own = || moments.iter().filter(move |m| m.arm == side && m.weight > 0.0);
+        let all = own().fold(NameMoments::empty(side), |sum, m| sum.merge(m));
+        let means: Vec<(f64, f64)> = own().map(|m| (m.mean, 1.0)).collect();
+        let names = NameMoments::of(side, &means);
+        (names.weight >= 2.0).then(|| [names.m2 / (names.weight - 1.0), all.m2 / all.weight])
+    };
+    let [a, b] = [of(Arm::A)?, of(Arm::B)?];
+    let share = (a[0] + b[0]) / (a[1] + b[1]);
+    share.is_finite().then_some(share)
+}

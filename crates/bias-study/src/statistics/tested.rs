@@ -1,0 +1,111 @@
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use std::collections::HashMap;
+
+use bias_metrics::effect::reduction;
+
+use super::measure::Measure;
+use super::measured::Measured;
+use super::reference::Reference;
+use crate::StudyError;
+use crate::plan::{Test, named};
+use crate::prompts::{Place, PromptSet, arms};
+use crate::results::{Outcome, Scope};
+use crate::store::{Piece, Store};
+
+/// What is known of a changed model.
+pub(crate) struct Tested {
+    /// By the places of a test.
+    measured: HashMap<Vec<Place>, Vec<Measured>>,
+    /// Relative change of perplexity on neutral text.
+    pub perplexity_change: Option<f64>,
+}
+
+impl Tested {
+    /// All that these tests asked.
+    pub(crate) fn read(
+        store: &Store,
+        prompts: &PromptSet,
+        change: &str,
+        tests: &[Test],
+    ) -> Result<Self, StudyError> {
+        let mut measured = HashMap::new();
+        for test in tests {
+            let piece = Piece::Tested(change, named(prompts, &test.places));
+            let own: Vec<Measured> = store.finished(&piece)?;
+            let people = arms(prompts, test.context, prompts.tested()).len();
+            if own.len() != test.places.len() || own.iter().any(|m| m.moments.len() != people) {
+                return Err(store.damaged(&piece, "it has answers of other people or variations"));
+            }
+            measured.insert(test.places.clone(), own);
+        }
+        let perplexity = |change| store.finished::<Option<f64>>(&Piece::Perplexity(change));
+        let perplexity_change = match (perplexity(None)?, perplexity(Some(change))?) {
+            (Some(before), Some(after)) => Some(after / before - 1.0).filter(|change| change.is_finite()),
+            _ => None,
+        };
+        Ok(Self { measured, perplexity_change })
+    }
+
+    /// What the change did where.
+    pub(crate) fn outcomes(
+        &self,
+        id: &str,
+        tests: &[Test],
+        reference: &Reference,
+        prompts: &PromptSet,
+        measure: &Measure,
+    ) -> Vec<Outcome> {
+        let own = tests.iter().find(|test| test.scope == Scope::HeldOut);
+        tests.par_iter().map(|test| self.outcome(test, id, own, reference, prompts, measure)).collect()
+    }
+
+    /// What the change of strategy `id` did in one test, and how far that falls short of the held-out variations of its `own` context.
+    fn outcome(
+        &self,
+        test: &Test,
+        id: &str,
+        own: Option<&Test>,
+        reference: &Reference,
+        prompts: &PromptSet,
+        measure: &Measure,
+    ) -> Outcome {
+        let [before, after] = self.measured(test, reference);
+        let arms = arms(prompts, test.context, prompts.tested());
+        let everybody: Vec<usize> = (0..arms.len()).collect();
+        let people = |context: usize| {
+            prompts.contexts[context].variations[0].people.iter().map(|p| (p.arm, p.split, p.name.as_str()))
+        };
+        let own = own
+            .filter(|own| test.scope == Scope::CrossContext && people(own.context).eq(people(test.context)));
+        let gone = |[before, after]: [&[&Measured]; 2], picks: &[usize]| {
+            let [before, after] = measure.mean_abs_pair(before, after, picks)?;
+            reduction(before, after)
+        };
+        Outcome {
+            strategy: id.into(),
+            context: prompts.contexts[test.context].context.clone(),
+            scope: test.scope,
+            before: measure.mean_abs(&before, &everybody).unwrap_or(f64::NAN),
+            after: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks)),
+            signed_after: measure.mean_signed(&after, &everybody).unwrap_or(f64::NAN),
+            reduction: measure.estimate(&arms, |picks| gone([&before, &after], picks)),
+            shortfall: own.map(|own| {
+                let [own_before, own_after] = self.measured(own, reference);
+                measure.estimate(&arms, |picks| {
+                    Some(gone([&own_before, &own_after], picks)? - gone([&before, &after], picks)?)
+                })
+            }),
+            inlier: measure.estimate(&arms, |picks| Measure::inlier(&after, picks)),
+            inlier_before: Measure::inlier(&before, &everybody).unwrap_or(f64::NAN),
+            unexplored: after.iter().map(|m| m.unexplored).sum::<f64>() / after.len().max(1) as f64,
+            estimated: after.iter().map(|m| m.estimated).sum::<f64>() / after.len().max(1) as f64,
+            degenerate: measure.degenerate(&after),
+        }
+    }
+
+    /// The unpruned and the changed model in a test.
+    pub(crate) fn measured<'m>(&'m self, test: &Test, reference: &'m Reference) -> [Vec<&'m Measured>; 2] {
+        let before = test.places.iter().map(|place| &reference.tested[place]);
+        [before.collect(), self.measured.get(&test.places).into_iter().flatten().collect()]
+    }
+}

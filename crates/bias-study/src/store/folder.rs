@@ -1,0 +1,35 @@
+//! What a study's folder is made of, and who may write there.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use crate::StudyError;
+use crate::save::UNFINISHED;
+
+pub(crate) const PIECES: &str = "pieces";
+pub(crate) const MASKS: &str = "masks";
+pub(crate) const PROVENANCE: &str = "provenance.json";
+pub(crate) const PROMPTS: &str = "prompts.json";
+const LOCK: &str = ".lock";
+
+/// Takes a folder for oneself, or together with others that share it; `None` where the file system has no locks.
+pub(crate) fn lock(folder: &Path, shared: bool) -> Result<Option<File>, StudyError> {
+    // For reading as well: locks on network file systems need that.
+    let lock = File::options().read(true).write(true).create(true).truncate(false).open(folder.join(LOCK));
+    let lock = lock.map_err(|source| StudyError::Write { path: folder.into(), source })?;
+    match if shared { lock.try_lock_shared() } else { lock.try_lock() } {
+        Ok(()) => Ok(Some(lock)),
+        Err(fs::TryLockError::WouldBlock) => Err(StudyError::Busy { folder: folder.into() }),
+        Err(fs::TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+pub(super) fn clear(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::folder::{MASKS, PIECES, PROMPTS, PROVENANCE, lock};
+use super::provenance::Provenance;
+use crate::StudyError;
+use crate::save::{UNFINISHED, write};
+
+/// Copies what folders hold of one study into another folder, where it may have been begun as well. Pieces of the same
+/// name are the same, so nothing is lost and nothing is written twice.
+///
+/// # Errors
+/// [`StudyError::OtherStudy`] when they are not of one study, [`StudyError::Unlike`] when the same piece has other content
+/// (other hardware rounds otherwise), [`StudyError::Busy`]; files that cannot be read or written.
+pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let mut known = match into.join(PROVENANCE) {
+        path if path.exists() => Some(Provenance::load(&path)?),
+        _ => None,
+    };
+    for folder in folders {
+        let own = Provenance::of(folder)?;
+        known.get_or_insert_with(|| own.clone()).check(&own, folder)?;
+    }
+    std::fs::create_dir_all(into).map_err(|source| StudyError::Write { path: into.into(), source })?;
+    let _lock = lock(into, false)?;
+    for folder in folders {
+        // Listed before masks are copied: a part that is still at work may add pieces that name newer ones.
+        let pieces = listed(&folder.join(PIECES))?;
+        for (part, names) in [(MASKS, listed(&folder.join(MASKS))?), (PIECES, pieces)] {
+            for name in names {
+                copy(&folder.join(part).join(&name), &into.join(part).join(&name))?;
+            }
+        }
+        for name in [PROMPTS, PROVENANCE] {
+            copy(&folder.join(name), &into.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The finished files of a folder.
+fn listed(folder: &Path) -> Result<Vec<OsString>, StudyError> {
+    let failed = |source| StudyError::Read { path: folder.into(), source };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !name.to_string_lossy().starts_with(UNFINISHED) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Copies a file that is not there yet; one that is must be the same.
+fn copy(from: &Path, to: &Path) -> Result<(), StudyError> {
+    let read = |path: &Path| fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source });
+    let bytes = read(from)?;
+    if !to.exists() {
+        return write(to, &bytes);
+    }
+    if read(to)? == bytes {
+        Ok(())
+    } else {
+        Err(StudyError::Unlike { first: to.into(), second: from.into() })
+    }
+}

@@ -1,0 +1,14 @@
+//! Finished work, kept once: a study's folder, its pieces, and what they are of.
+
+mod folder;
+mod found;
+mod merge;
+mod pieces;
+mod provenance;
+
+pub(crate) use self::folder::{MASKS, PIECES, PROMPTS, PROVENANCE};
+pub(crate) use self::found::Found;
+pub use self::merge::merge;
+pub(crate) use self::pieces::{Piece, Record, Store, piece_name};
+pub use self::provenance::{Program, Provenance, Run};
+pub use crate::save::write;

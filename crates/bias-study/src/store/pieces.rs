@@ -1,0 +1,209 @@
+//! Finished pieces of work, each kept once.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bias_core::prompt::Context;
+use bias_mask::Mask;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::folder::{MASKS, PIECES, PROVENANCE, clear, lock};
+use super::provenance::Provenance;
+use crate::StudyError;
+use crate::hash::hex;
+use crate::plan::Job;
+use crate::save::write;
+use crate::shard::Shard;
+
+/// A piece of work that a study consists of.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Piece<'a> {
+    /// The unpruned model's answers in a context.
+    Answers(&'a Context),
+    /// Perplexity on neutral text, of the unpruned model or a changed one.
+    Perplexity(Option<&'a str>),
+    /// What a job found to try.
+    Found(&'a Job),
+    /// What a changed model answered to some variations, in numbers.
+    Tested(&'a str, Vec<(&'a Context, &'a str)>),
+}
+
+/// What a file of `pieces/` holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record<T> {
+    /// [`Provenance::id`] of the study.
+    pub study: String,
+    /// Which [`Piece`].
+    pub piece: serde_json::Value,
+    pub content: T,
+}
+
+/// Where finished pieces are kept: a folder, or memory for a study that nobody goes on with.
+///
+/// A piece's name is the hash of everything that decides its content, so that it is never computed twice,
+/// never mistaken for another study's, and the same whoever computes it.
+#[derive(Debug)]
+pub(crate) struct Store {
+    study: String,
+    kept: Kept,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Memory(Mutex<HashMap<String, Vec<u8>>>, Mutex<HashMap<String, Mask>>),
+    Folder {
+        folder: PathBuf,
+        /// Held as long as the store is.
+        _lock: Option<File>,
+    },
+}
+
+impl Store {
+    pub(crate) fn in_memory(provenance: &Provenance) -> Self {
+        Self { study: provenance.id(), kept: Kept::Memory(Mutex::default(), Mutex::default()) }
+    }
+
+    /// Opens the folder of a study that may have been begun; other studies' pieces are never looked at. Parts
+    /// of one study may share a folder, whole ones have it to themselves.
+    pub(crate) fn open(
+        folder: &Path,
+        provenance: &Provenance,
+        shard: Option<Shard>,
+    ) -> Result<Self, StudyError> {
+        let failed = |source| StudyError::Write { path: folder.into(), source };
+        for part in [PIECES, MASKS] {
+            fs::create_dir_all(folder.join(part)).map_err(failed)?;
+        }
+        let lock = lock(folder, shard.is_some())?;
+        let known = folder.join(PROVENANCE);
+        if known.exists() {
+            Provenance::load(&known)?.check(provenance, folder)?;
+        } else {
+            write(&known, &provenance.to_json())?;
+        }
+        if shard.is_none() && lock.is_some() {
+            // Nobody else writes here now: what a killed run left half-written is of no use.
+            for part in ["", PIECES, MASKS] {
+                clear(&folder.join(part)).map_err(failed)?;
+            }
+        }
+        Ok(Self { study: provenance.id(), kept: Kept::Folder { folder: folder.into(), _lock: lock } })
+    }
+
+    /// Only to read from.
+    pub(crate) fn reading(folder: &Path, provenance: &Provenance) -> Self {
+        Self { study: provenance.id(), kept: Kept::Folder { folder: folder.into(), _lock: None } }
+    }
+
+    /// A piece's content, if it is finished.
+    pub(crate) fn get<T: DeserializeOwned>(&self, piece: &Piece<'_>) -> Result<Option<T>, StudyError> {
+        let name = self.name(piece);
+        let (path, bytes) = match &self.kept {
+            Kept::Memory(pieces, _) => (PathBuf::from(&name), open(pieces).get(&name).cloned()),
+            Kept::Folder { folder, .. } => {
+                let path = folder.join(PIECES).join(&name);
+                match fs::read(&path) {
+                    Ok(bytes) => (path, Some(bytes)),
+                    Err(source) if source.kind() == std::io::ErrorKind::NotFound => (path, None),
+                    Err(source) => return Err(StudyError::Read { path, source }),
+                }
+            }
+        };
+        let Some(bytes) = bytes else { return Ok(None) };
+        let damaged = |reason: String| StudyError::Damaged { path: path.clone(), reason };
+        let record: Record<T> = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        if record.study != self.study || record.piece != json(piece) {
+            return Err(damaged("it is not the piece that its name says".into()));
+        }
+        Ok(Some(record.content))
+    }
+
+    /// The same of a piece that must be there.
+    pub(crate) fn finished<T: DeserializeOwned>(&self, piece: &Piece<'_>) -> Result<T, StudyError> {
+        self.get(piece)?.ok_or_else(|| StudyError::Unfinished { piece: json(piece).to_string() })
+    }
+
+    pub(crate) fn damaged(&self, piece: &Piece<'_>, reason: &str) -> StudyError {
+        StudyError::Damaged { path: Path::new(PIECES).join(self.name(piece)), reason: reason.into() }
+    }
+
+    pub(crate) fn has(&self, piece: &Piece<'_>) -> bool {
+        let name = self.name(piece);
+        match &self.kept {
+            Kept::Memory(pieces, _) => open(pieces).contains_key(&name),
+            Kept::Folder { folder, .. } => folder.join(PIECES).join(name).exists(),
+        }
+    }
+
+    /// Keeps a finished piece, whole or not at all.
+    pub(crate) fn put<T: Serialize>(&self, piece: &Piece<'_>, content: T) -> Result<(), StudyError> {
+        let name = self.name(piece);
+        let record = Record { study: self.study.clone(), piece: json(piece), content };
+        let bytes = serde_json::to_vec(&record)
+            .map_err(|e| StudyError::Write { path: PathBuf::from(&name), source: e.into() })?;
+        match &self.kept {
+            Kept::Memory(pieces, _) => {
+                open(pieces).insert(name, bytes);
+                Ok(())
+            }
+            Kept::Folder { folder, .. } => write(&folder.join(PIECES).join(name), &bytes),
+        }
+    }
+
+    /// A mask by the name that [`keep`](Self::keep) gave it.
+    pub(crate) fn mask(&self, name: &str) -> Result<Mask, StudyError> {
+        match &self.kept {
+            Kept::Memory(_, masks) => open(masks)
+                .get(name)
+                .cloned()
+                .ok_or_else(|| StudyError::Unfinished { piece: format!("mask {name}") }),
+            Kept::Folder { folder, .. } => Ok(Mask::load(&folder.join(MASKS).join(name))?),
+        }
+    }
+
+    /// Whether a mask is there and is the one of this digest.
+    pub(crate) fn is_mask(&self, name: &str, digest: &str) -> bool {
+        self.mask(name).is_ok_and(|mask| mask.digest() == digest)
+    }
+
+    /// Keeps a mask under a name that says what it is of, and ends in a hash of both: the same mask of two strategies is kept twice.
+    pub(crate) fn keep(&self, strategy: &str, digest: &str, mask: Mask) -> Result<String, StudyError> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || ".-%".contains(c) { c } else { '_' };
+        let readable: String = strategy.chars().map(plain).take(150).collect();
+        // Names of contexts that differ in other letters only would meet in one file.
+        let hash = hex(&Sha256::new().chain_update(strategy).chain_update(digest).finalize());
+        let name = format!("{readable}_{}.safetensors", hash.get(..8).unwrap_or_default());
+        match &self.kept {
+            Kept::Memory(_, masks) => {
+                open(masks).insert(name.clone(), mask);
+            }
+            Kept::Folder { folder, .. } => mask.save(&folder.join(MASKS).join(&name))?,
+        }
+        Ok(name)
+    }
+
+    /// The file name of a piece of this study.
+    pub(crate) fn name(&self, piece: &Piece<'_>) -> String {
+        piece_name(&self.study, &json(piece))
+    }
+}
+
+/// The file name of a piece of a study.
+pub(crate) fn piece_name(study: &str, piece: &serde_json::Value) -> String {
+    let hash = Sha256::new().chain_update(study).chain_update(piece.to_string()).finalize();
+    hex(&hash) + ".json"
+}
+
+fn json(piece: &Piece<'_>) -> serde_json::Value {
+    // Nothing in a piece could fail to be written.
+    serde_json::to_value(piece).unwrap_or_default()
+}
+
+fn open<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,201 @@
+//! What one may do about a bias instead of zeroing weights, made from the same variations and names.
+
+use bias_attrib::Contrast;
+use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, UnitKind};
+use bias_mask::edit::{Directions, Means, Side};
+use bias_mask::{Intervention, MaskTarget};
+use bias_model::Decoder;
+use bias_probe::stats::ChannelStats;
+use bias_probe::{HookedModel as _, Sequence, StatsCollector, TokenBatch};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
+
+use super::finetune::{Lessons, fine_tune, low_rank};
+use crate::StudyError;
+use crate::find::{Method, Seen};
+use crate::results::Alternative;
+
+/// A changed model.
+pub(crate) struct Treated<B: Backend> {
+    pub model: Decoder<B>,
+    /// How many of its weights are others than before.
+    pub weights: usize,
+    /// How much was allowed, in words.
+    pub budget: String,
+}
+
+/// Makes the model over.
+pub(crate) fn treat<A: AutodiffBackend>(
+    alternative: Alternative,
+    seen: &Seen<'_, A>,
+) -> Result<Treated<A::InnerBackend>, StudyError> {
+    let mut model = seen.model.clone();
+    let pooled = Contrast::pooled(seen.contrasts);
+    let dims = *model.dims();
+    let budget = match alternative {
+        Alternative::MeanAblation => {
+            let Some(pursuit) = Method::named("gap-pursuit", UnitKind::Weight) else {
+                return Err(bias_attrib::AttribError::NoSpread.into());
+            };
+            let mask = pursuit.find(seen)?.mask(&dims, seen.budget)?;
+            let found = means(&model, &pooled, inputs(&dims), |tokens| vec![1.0; tokens])?;
+            let paths = dims.projections().map(|(path, ..)| path);
+            let of = |path: ParamPath| {
+                let (layer, projection) = path.projection()?;
+                let site = projection.input_site(layer);
+                let both = [found.of(site, 0)?, found.of(site, 1)?];
+                let count: f64 = both.iter().map(bias_probe::stats::GroupStats::count).sum();
+                let sums = both[0].sum().iter().zip(both[1].sum());
+                Some((path, sums.map(|(a, b)| (a + b) / count.max(1.0)).collect::<Vec<f64>>()))
+            };
+            let _ = mask.apply(&mut model, Intervention::Mean(Means::from_iter(paths.filter_map(of))))?;
+            "as gap pursuit".to_owned()
+        }
+        Alternative::Projection => {
+            let ends = means(&model, &pooled, outputs(&dims), last)?;
+            let names = means(&model, &pooled, outputs(&dims), |tokens| vec![1.0; tokens])?;
+            for layer in 0..dims.layers {
+                let site = Site::Block(layer, BlockSite::ResidPost);
+                let basis = orthonormal(&[
+                    apart(&names, site, &[TokenRole::Name]),
+                    apart(&ends, site, &TokenRole::REAL),
+                ]);
+                let Some((rank, basis)) = basis else { continue };
+                for projection in [Projection::O, Projection::Down] {
+                    let path = ParamPath::of(layer, projection);
+                    let directions =
+                        Directions::new(path, Side::Output, [dims.d_model, rank], basis.clone())?;
+                    let _ = directions.remove(&mut model)?;
+                }
+            }
+            "rank 2 per layer".to_owned()
+        }
+        Alternative::Steering => {
+            let layer = dims.layers / 2;
+            let site = Site::Block(layer, BlockSite::ResidPost);
+            let found = means(&model, &pooled, vec![site], last)?;
+            let path = ParamPath::of(layer, Projection::Down);
+            let mut shift = apart(&found, site, &TokenRole::REAL);
+            shift.iter_mut().for_each(|x| *x *= 0.5);
+            if let Some(bias) = MaskTarget::bias(&model, &path)? {
+                shift.iter_mut().zip(bias.into_data().iter::<f64>()).for_each(|(x, own)| *x += own);
+            }
+            let data = TensorData::new(shift.iter().map(|x| *x as f32).collect::<Vec<_>>(), [shift.len()]);
+            let shift = Tensor::from_data(data, &model.device());
+            model.set_bias(&path, Some(shift))?;
+            format!("half the difference, layer {layer}")
+        }
+        Alternative::FineTuning => {
+            let lessons = Lessons::new(seen)?;
+            model = fine_tune(seen, lessons)?;
+            "all weights".to_owned()
+        }
+        Alternative::LowRank | Alternative::Adversarial => {
+            let adversary = alternative == Alternative::Adversarial;
+            model = low_rank(seen, Lessons::new(seen)?, adversary)?;
+            "rank 4".to_owned()
+        }
+    };
+    let weights = changed(seen.model, &model)?;
+    Ok(Treated { model, weights, budget })
+}
+
+/// How many weights of the prunable matrices differ.
+fn changed<B: Backend>(before: &Decoder<B>, after: &Decoder<B>) -> Result<usize, StudyError> {
+    let mut count = 0;
+    for (path, ..) in before.dims().projections() {
+        let [before, after] = [MaskTarget::weight(before, &path)?, MaskTarget::weight(after, &path)?];
+        let (before, after) = (before.into_data(), after.into_data());
+        count += before.iter::<f32>().zip(after.iter::<f32>()).filter(|(a, b)| a != b).count();
+    }
+    Ok(count)
+}
+
+fn inputs(dims: &ModelDims) -> Vec<Site> {
+    let mut sites: Vec<Site> =
+        dims.projections().filter_map(|(path, ..)| path.projection()).map(|(l, p)| p.input_site(l)).collect();
+    sites.sort_unstable();
+    sites.dedup();
+    sites
+}
+
+fn outputs(dims: &ModelDims) -> Vec<Site> {
+    (0..dims.layers).map(|layer| Site::Block(layer, BlockSite::ResidPost)).collect()
+}
+
+/// Only the last token counts.
+fn last(tokens: usize) -> Vec<f32> {
+    (0..tokens).map(|i| f32::from(u8::from(i + 1 == tokens))).collect()
+}
+
+/// Prompts that run together.
+const ROWS: usize = 8;
+
+/// Means of both groups' prompts, A first, tokens weighed by `weights` of their number.
+fn means<B: Backend>(
+    model: &Decoder<B>,
+    contrast: &Contrast,
+    sites: Vec<Site>,
+    weights: impl Fn(usize) -> Vec<f32>,
+) -> Result<ChannelStats, StudyError> {
+    let mut stats = StatsCollector::new(sites, ["a", "b"]);
+    for (group, people) in [&contrast.a, &contrast.b].into_iter().enumerate() {
+        for some in people.chunks(ROWS) {
+            let rows = some.iter().map(|own| own.prompt.clone().with_weights(weights(own.prompt.len())));
+            let batch = TokenBatch::new(
+                &rows.collect::<Result<Vec<Sequence>, _>>().map_err(bias_attrib::AttribError::from)?,
+            )
+            .map_err(bias_attrib::AttribError::from)?;
+            stats.next(std::iter::repeat_n(group, some.len())).map_err(bias_attrib::AttribError::from)?;
+            model.hidden(&batch, &mut stats).map_err(bias_attrib::AttribError::from)?;
+        }
+    }
+    Ok(stats.finish().map_err(bias_attrib::AttribError::from)?)
+}
+
+/// A's mean less B's.
+fn apart(found: &ChannelStats, site: Site, roles: &[TokenRole]) -> Vec<f64> {
+    let mean = |group| found.of_roles(site, group, roles).map(|own| own.mean()).unwrap_or_default();
+    mean(0).iter().zip(mean(1)).map(|(a, b)| a - b).collect()
+}
+
+/// Orthonormal directions that span these, one per column, and how many; `None` of nothing.
+fn orthonormal(vectors: &[Vec<f64>]) -> Option<(usize, Vec<f32>)> {
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    for vector in vectors {
+        let mut rest = vector.clone();
+        // Twice: once leaves rounding.
+        for own in basis.iter().chain(&basis) {
+            let along: f64 = rest.iter().zip(own).map(|(x, y)| x * y).sum();
+            rest.iter_mut().zip(own).for_each(|(x, y)| *x -= along * y);
+        }
+        let length = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let (whole, left) = (length(vector), length(&rest));
+        if left > 1e-6 * whole && left.is_finite() {
+            basis.push(rest.into_iter().map(|x| x / left).collect());
+        }
+    }
+    let channels = basis.first()?.len();
+    let columns = (0..channels).flat_map(|c| basis.iter().map(move |own| own[c] as f32));
+    Some((basis.len(), columns.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_span_what_they_are_made_of() {
+        let (rank, basis) = orthonormal(&[vec![3.0, 0.0, 4.0], vec![1.0, 2.0, 1.0]]).unwrap();
+        assert_eq!(rank, 2);
+        let column = |j: usize| (0..3).map(|i| f64::from(basis[i * 2 + j])).collect::<Vec<_>>();
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+        assert!((dot(&column(0), &column(0)) - 1.0).abs() < 1e-6);
+        assert!(dot(&column(0), &column(1)).abs() < 1e-6);
+        assert!((column(0)[0] - 0.6).abs() < 1e-6);
+        // One direction twice is one; none is none.
+        assert_eq!(orthonormal(&[vec![1.0, 1.0], vec![2.0, 2.0]]).unwrap().0, 1);
+        assert!(orthonormal(&[vec![0.0, 0.0]]).is_none());
+        assert_eq!(last(3), [0.0, 0.0, 1.0]);
+    }
+}

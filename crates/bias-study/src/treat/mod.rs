@@ -1,0 +1,7 @@
+//! What one may do about a bias instead of zeroing weights.
+
+mod alternatives;
+mod finetune;
+pub mod training;
+
+pub(crate) use self::alternatives::treat;
