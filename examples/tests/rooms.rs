@@ -120,6 +120,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
+    /// Who may see something is no import.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names: Name = path.segments.iter().map(|own| own.ident.to_string()).collect();
         self.file.mentions.insert(self.rooted(&names));
@@ -271,6 +274,11 @@ fn a_circle_is_seen() {
         ("b.rs", "use super::a; pub struct Y; fn x() -> a::X { a::X }"),
     ]);
     assert_eq!(files, both);
+    let seen_by = write(&[
+        ("lib.rs", "mod a; fn x() -> a::A { todo() }"),
+        ("a.rs", "pub(super) struct A; pub(crate) struct B;"),
+    ]);
+    assert_eq!(seen_by, None);
     let with_page = write(&[
         ("lib.rs", "mod a; pub struct X(crate::a::A); fn x() -> crate::a::A { todo() }"),
         ("a.rs", "pub struct A(crate::X);"),
