@@ -181,6 +181,8 @@ fn answers_are_taken_as_asked() {
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
     tried("--max-new-tokens 1").refused("answer", &[]);
     tried("--samples 3 --budget-tokens 9").refused("--samples", &["--budget-tokens"]);
+    tried("--budget-tokens 0").refused("--budget-tokens", &["1..=48000"]);
+    tried("--budget-tokens 48001").refused("--budget-tokens", &["1..=48000"]);
     tried("--temperature 0").refused("--temperature", &["above 0"]);
     tried("--samples 0").refused("--samples", &["1.."]);
     tried("--samples 3 --unexplored 0.1").refused("--samples", &["--unexplored"]);

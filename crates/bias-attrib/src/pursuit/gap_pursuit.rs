@@ -40,8 +40,8 @@ use crate::error::AttribError;
 /// 131,072.
 ///
 /// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that is within
-/// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and what is held for all weights is one number of four
-/// bytes, and three for each thread, of which there are no more than fit, however many contrasts, names and answers there are.
+/// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and every weight takes four
+/// bytes, and twelve more for each thread. No more threads run than fit. The number of contrasts, names and answers makes no difference.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,

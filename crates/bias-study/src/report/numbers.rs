@@ -113,6 +113,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_share_that_is_something_is_not_printed_as_nothing() {
+        let said = [0.0, 1e-9, 4e-7, 6e-7, 1.9e-6, 0.0024, 0.05, 0.123, 1.0, f64::NAN].map(share);
+        let few = "<0.0001%";
+        assert_eq!(said, ["0%", few, few, "0.0001%", "0.0002%", "0.24%", "5%", "12%", "100%", "–"]);
+    }
+
+    #[test]
     fn amounts_read_as_people_write_them() {
         let said = [0.0, 0.25, -0.5, 1.0, 99.96, 1234.4, -1_234_567.0, 1e15, 2e-7, f64::NAN].map(amount);
         assert_eq!(said, ["0", "0.25", "−0.5", "1", "100", "1,234", "−1,234,567", "1.0e15", "2.0e−7", "–"]);
