@@ -6,8 +6,11 @@ mod made_up;
 
 use std::collections::BTreeSet;
 
+use bias_core::model::Sublayer;
+use bias_core::prompt::Context;
 use bias_study::report::{Figure, figures};
-use bias_study::{Results, report};
+use bias_study::results::{Location, Strategy};
+use bias_study::{Experiment, Results, TrainedOn, report};
 use made_up::{HOSTILE, emptied, results};
 
 fn figure(results: &Results, name: &str) -> Figure {
@@ -145,6 +148,42 @@ fn every_input_that_a_study_may_leave_is_drawn() {
     );
     alone.baseline.clear();
     assert!(check(&alone).is_empty());
+}
+
+/// However a context is called, the masks made from it are found: their ids quote some names.
+#[test]
+fn layers_are_compared_with_masks_that_may_choose_everywhere() {
+    for name in ["pay", "pay: raise", "(pay)", "\"pay\""] {
+        let mut results = results("financial");
+        let context: Context = name.parse().unwrap();
+        let trained_on = TrainedOn::Context(context.clone());
+        results.focus[0] = context;
+        let first = results.strategies[0].clone();
+        let own = |experiment, method: &str, budget: &str| Strategy {
+            id: format!("{trained_on}/{method}/{budget}"),
+            experiment,
+            method: method.into(),
+            trained_on: trained_on.clone(),
+            budget: budget.into(),
+            ..first.clone()
+        };
+        let free = own(Experiment::Transfer, "signed-gap", "0.2%");
+        results.locations.push(Location {
+            strategy: free.id.clone(),
+            layer: 1,
+            sublayer: Sublayer::Mlp,
+            chosen: 8,
+            expected: 4.0,
+            deviation: 1.0,
+        });
+        let layers =
+            ["signed-gap", "random"].map(|method| own(Experiment::Layers, method, "0.2% in layer 1"));
+        results.strategies.extend([free].into_iter().chain(layers));
+        let table = figure(&results, "by-layer");
+        let (head, row) = (table.csv.lines().next().unwrap().to_owned(), &rows(&table)[0]);
+        let of = |column: &str| row[head.split(',').position(|own| own == column).unwrap()].clone();
+        assert_eq!([of("chosen_in_layer"), of("expected_in_layer")], ["8", "4"], "{name}");
+    }
 }
 
 #[test]

@@ -111,15 +111,20 @@ fn layers(found: &Findings) -> Option<Question> {
     for context in found.focus() {
         let own = made_from(results, Experiment::Layers, context);
         for layer in 0..results.model.dims.layers {
+            let ending = format!(" in layer {layer}");
             let of = |method: &str| {
-                let ending = format!("in layer {layer}");
                 own.iter().copied().find(|s| s.method == method && s.budget.ends_with(&ending))
             };
             let (Some(gap), Some(random)) = (of("signed-gap"), of("random")) else { continue };
             let (gap_did, random_did) = (did(results, gap), did(results, random));
             // Where a mask of the same size lies that may choose everywhere.
-            let free = format!("{context}/signed-gap/{}", gap.budget.split(' ').next().unwrap_or_default());
-            let there = results.locations.iter().filter(|l| l.strategy == free && l.layer == layer);
+            let free = made_from(results, Experiment::Transfer, context)
+                .into_iter()
+                .find(|s| s.method == gap.method && gap.budget.strip_suffix(&ending) == Some(&s.budget));
+            let there = results
+                .locations
+                .iter()
+                .filter(|l| l.layer == layer && free.is_some_and(|free| free.id == l.strategy));
             let (chosen, expected) =
                 there.fold((0, 0.0), |(chosen, expected), l| (chosen + l.chosen, expected + l.expected));
             let ratio = chosen as f64 / expected;
