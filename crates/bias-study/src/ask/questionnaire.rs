@@ -248,7 +248,10 @@ impl<'a> Questionnaire<'a> {
 
     /// What attribution looks at: the prompts and answers of one variation, about the people it may see. Values are clamped as they
     /// are for the difference that is measured.
-    pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Contrast {
+    ///
+    /// # Errors
+    /// Answers whose values or weights are no numbers.
+    pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Result<Contrast, StudyError> {
         let mut contrast = Contrast::default();
         let seen = self.attributed(place);
         let people = || answers.people.iter().filter(|p| seen.contains(&p.index));
@@ -256,8 +259,13 @@ impl<'a> Questionnaire<'a> {
             .flat_map(|p| p.answers.answers.iter().zip(&p.parsed))
             .filter_map(|(answer, (_, value))| Some(((*value)?, answer.weight)))
             .collect();
-        let quantile = |q: f64| weighted_quantile(&values, q).ok().filter(|_| answers.kind != Kind::Choice);
-        let ends = self.winsorise.map(quantile);
+        let mut ends = [None; 2];
+        // Without any value there is nothing to clamp, and of a choice there is nothing extreme.
+        if answers.kind != Kind::Choice && values.iter().any(|(_, weight)| *weight > 0.0) {
+            for (end, q) in ends.iter_mut().zip(self.winsorise) {
+                *end = Some(weighted_quantile(&values, q)?);
+            }
+        }
         for person in people() {
             let question = &self.encoded[place.0][place.1][person.index];
             let possible = person.possible(question, ends);
@@ -268,6 +276,6 @@ impl<'a> Questionnaire<'a> {
                 Arm::B => contrast.b.push(respondent),
             }
         }
-        contrast
+        Ok(contrast)
     }
 }

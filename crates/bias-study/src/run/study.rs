@@ -188,7 +188,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let done = |questions| progress.done(questions);
         let answers = self.questions.ask(&self.model, &places, seen, decoding, threads, &done)?;
         progress.finish();
-        Ok(answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect())
+        answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect()
     }
 
     /// What a [`Method`](crate::Method) finds from a context's attribution variations, to prune at most `share` of all weights.
@@ -236,10 +236,10 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     pub(crate) fn known_contrasts(&mut self, context: usize) -> Result<Vec<Contrast>, StudyError> {
         let reference = self.reference()?;
         let places = self.prompts.places(context, |v| v.split == Split::Attribution);
-        Ok(places.iter().map(|place| self.contrast(*place, &reference)).collect())
+        places.iter().map(|place| self.contrast(*place, &reference)).collect()
     }
 
-    pub(crate) fn contrast(&self, place: Place, reference: &Reference) -> Contrast {
+    pub(crate) fn contrast(&self, place: Place, reference: &Reference) -> Result<Contrast, StudyError> {
         self.questions.contrast(place, &reference.answers[&place])
     }
 

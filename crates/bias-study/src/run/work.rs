@@ -90,8 +90,11 @@ impl<A: AutodiffBackend> Study<'_, A> {
             return Ok(());
         }
         let started = Instant::now();
-        let contrasts: Vec<Contrast> =
-            self.places(&job.trained_on).iter().map(|place| self.contrast(*place, reference)).collect();
+        let contrasts: Vec<Contrast> = self
+            .places(&job.trained_on)
+            .iter()
+            .map(|place| self.contrast(*place, reference))
+            .collect::<Result<_, _>>()?;
         let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
         let found = match treat(alternative, &seen) {
             // Everybody is answered alike: nothing to treat.
@@ -149,8 +152,11 @@ impl<A: AutodiffBackend> Study<'_, A> {
     /// Every mask that a job tries.
     fn candidates(&self, job: &Job, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
         let trained_on = &job.trained_on;
-        let contrasts: Vec<Contrast> =
-            self.places(trained_on).iter().map(|place| self.contrast(*place, reference)).collect();
+        let contrasts: Vec<Contrast> = self
+            .places(trained_on)
+            .iter()
+            .map(|place| self.contrast(*place, reference))
+            .collect::<Result<_, _>>()?;
         let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
         let mut candidates = match job.what {
             What::Weights => weight_masks(&seen, trained_on)?,

@@ -17,10 +17,17 @@ pub(crate) fn lock(folder: &Path, shared: bool) -> Result<Option<File>, StudyErr
     // For reading as well: locks on network file systems need that.
     let lock = File::options().read(true).write(true).create(true).truncate(false).open(folder.join(LOCK));
     let lock = lock.map_err(|source| StudyError::Write { path: folder.into(), source })?;
-    match if shared { lock.try_lock_shared() } else { lock.try_lock() } {
-        Ok(()) => Ok(Some(lock)),
+    let tried = if shared { lock.try_lock_shared() } else { lock.try_lock() };
+    Ok(is_held(tried, folder)?.then_some(lock))
+}
+
+/// Whether a lock is held; it is not where the file system has none.
+fn is_held(tried: Result<(), fs::TryLockError>, folder: &Path) -> Result<bool, StudyError> {
+    match tried {
+        Ok(()) => Ok(true),
         Err(fs::TryLockError::WouldBlock) => Err(StudyError::Busy { folder: folder.into() }),
-        Err(fs::TryLockError::Error(_)) => Ok(None),
+        Err(fs::TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(false),
+        Err(fs::TryLockError::Error(source)) => Err(StudyError::Write { path: folder.join(LOCK), source }),
     }
 }
 
@@ -32,4 +39,24 @@ pub(super) fn clear(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::TryLockError;
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_that_fails_is_no_missing_lock() {
+        let held = |tried| is_held(tried, Path::new("study"));
+        let failed = |kind: ErrorKind| held(Err(TryLockError::Error(kind.into())));
+        assert!(held(Ok(())).unwrap());
+        assert!(!failed(ErrorKind::Unsupported).unwrap());
+        assert!(matches!(held(Err(TryLockError::WouldBlock)), Err(StudyError::Busy { .. })));
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::Interrupted, ErrorKind::Other] {
+            assert!(matches!(failed(kind), Err(StudyError::Write { .. })), "{kind:?}");
+        }
+    }
 }
