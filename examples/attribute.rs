@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bias_attrib::pursuit::Pursuit;
-use bias_core::UnitKind;
-use bias_core::model::Sublayer;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share, writable};
 use bias_examples::on_device;
 use bias_mask::{Mask, MaskTarget as _};
 use bias_model::{Decoding, HookedModel as _};
 use bias_study::{Finding, Method, Settings, Study, StudyOptions};
+use bias_types::UnitKind;
+use bias_types::model::Sublayer;
 use burn::backend::{Autodiff, Flex};
 use clap::Parser;
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bias_core::UnitKind;
 use bias_examples::cli::{Failure, PromptArgs, embedded, finish, neutral, share, source};
 use bias_examples::device::DeviceArgs;
 use bias_examples::on_device;
@@ -18,6 +17,7 @@ use bias_study::report::{
 use bias_study::results::Benchmark;
 use bias_study::store::write;
 use bias_study::{Method, Scope, Settings, Study, StudyOptions};
+use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 

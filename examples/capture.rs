@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bias_core::Site;
 use bias_examples::cli::{Failure, WeightArgs, finish, writable};
 use bias_examples::on_device;
 use bias_probe::{Capture, HookedModel as _, TokenBatch};
+use bias_types::Site;
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 
@@ -61,7 +61,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             return Ok(());
         }
         let sites = if args.site.is_empty() {
-            (0..layers).map(|l| Site::Block(l, bias_core::BlockSite::ResidPost)).collect()
+            (0..layers).map(|l| Site::Block(l, bias_types::BlockSite::ResidPost)).collect()
         } else {
             args.site.clone()
         };

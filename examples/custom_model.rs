@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use bias_attrib::{Attribution, Contrast, Direction, PossibleAnswer, Respondent, Wanda};
-use bias_core::{ModelDims, TokenRole};
 use bias_examples::alibi::Alibi;
 use bias_examples::cli::{Failure, finish, share};
 use bias_mask::Intervention;
 use bias_probe::testing::check_model;
 use bias_probe::{HookedModel, NoObserver, Sequence, TokenBatch};
+use bias_types::{ModelDims, TokenRole};
 use burn::backend::Flex;
 use burn::tensor::backend::Backend as _;
 use clap::Parser;

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use bias_attrib::Attribution as _;
 use bias_attrib::methods::Knockout;
-use bias_core::Unit;
 use bias_examples::cli::{Failure, at_least, finish, positive, share};
 use bias_examples::folder::{Shape, config, save, train_tokenizer, write_text_files};
 use bias_examples::planted::{Look, Planted, Read, check_free, neurons};
@@ -19,6 +18,7 @@ use bias_study::find::Truth;
 use bias_study::store::write;
 use bias_study::training::{Recipe, Text, text_loss};
 use bias_study::{PromptSet, Settings, Study, StudyOptions};
+use bias_types::Unit;
 use burn::backend::Flex;
 use burn::module::AutodiffModule as _;
 use clap::Parser;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bias_core::Unit;
 use bias_examples::cli::{Failure, embedded, finish, source, writable};
 use bias_mask::{HeadAblation, Mask, unit_mask};
 use bias_model::hub::ModelSource;
 use bias_model::interop::export_masked;
 use bias_model::{Checkpoint, LoadOptions, ModelConfig};
+use bias_types::Unit;
 use clap::Parser;
 
 /// Copy a Hugging Face model folder with the weights of a mask set to zero.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use bias_core::prompt::Context;
 use bias_examples::cli::{Failure, ModelArgs, PromptArgs, at_least, finish};
 use bias_examples::on_device;
 use bias_model::Decoding;
@@ -14,6 +13,7 @@ use bias_study::results::Timing;
 use bias_study::run::{Manifest, Shard, in_words};
 use bias_study::store::{merge, write};
 use bias_study::{Experiment, Plan, PromptSet, Results, Settings, Study, StudyOptions, report, tables};
+use bias_types::prompt::Context;
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 

@@ -4,9 +4,9 @@
 
 use std::hint::black_box;
 
-use bias_core::{Convention, ParamPath, ParamScores, Projection};
 use bias_mask::select::{ComparisonGroup, select, top_difference_scaled};
 use bias_mask::top_difference;
+use bias_types::{Convention, ParamPath, ParamScores, Projection};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

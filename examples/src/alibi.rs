@@ -1,8 +1,8 @@
 //! Someone else's model: a decoder that `bias-model` does not load, plugged into the traits.
 
-use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use bias_mask::{MaskError, MaskTarget};
 use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use burn::tensor::activation::{silu, softmax};
 use burn::tensor::{Distribution, Int, Tensor, TensorData, backend::Backend};
 

@@ -1,8 +1,8 @@
 //! Someone else's method: what `bias-attrib` does not have, behind its trait.
 
 use bias_attrib::{AttribError, Attribution, Contrast, Wanda};
-use bias_core::{Convention, ParamScores};
 use bias_probe::HookedModel;
+use bias_types::{Convention, ParamScores};
 use burn::tensor::backend::Backend;
 
 /// Weights through which the two groups send signals of different strength:

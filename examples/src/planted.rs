@@ -6,11 +6,11 @@
 //! are switched on and off for each text while they learn, and a text's unfairness is the sum of
 //! what the sets that are on stand for: so each set learns its own part, and nothing when it is off.
 
-use bias_core::model::NeuronId;
-use bias_core::{BlockSite, ParamPath, Projection, Site};
 use bias_mask::{MaskError, MaskTarget};
 use bias_model::Decoder;
 use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch};
+use bias_types::model::NeuronId;
+use bias_types::{BlockSite, ParamPath, Projection, Site};
 use burn::module::{Module, Param};
 use burn::tensor::activation::{log_sigmoid, silu};
 use burn::tensor::{Tensor, TensorData, backend::Backend};

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use bias_core::prompt::Context;
-use bias_core::{Unit, UnitKind};
 use bias_mask::{HeadAblation, unit_mask};
 use bias_model::{Decoding, HookedModel as _, LanguageModel};
 use bias_study::find::Truth;
 use bias_study::results::Outcome;
 use bias_study::{Candidate, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn};
+use bias_types::prompt::Context;
+use bias_types::{Unit, UnitKind};
 use burn::backend::{Autodiff, Flex};
 
 use crate::cli::Failure;

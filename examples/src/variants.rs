@@ -1,9 +1,9 @@
 //! Gap pursuit with parts taken away or replaced, to see what each is for.
 
 use bias_attrib::{Contrast, GapPursuit, PossibleAnswer, Respondent};
-use bias_core::UnitKind;
 use bias_study::Method;
 use bias_study::find::Seen;
+use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

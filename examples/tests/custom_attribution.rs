@@ -3,10 +3,10 @@
 
 use bias_attrib::testing::{Claims, check_attribution};
 use bias_attrib::{Contrast, PossibleAnswer, Respondent};
-use bias_core::{ModelDims, ParamScores, TokenRole};
 use bias_examples::alibi::Alibi;
 use bias_examples::norm_gap::NormGap;
 use bias_probe::Sequence;
+use bias_types::{ModelDims, ParamScores, TokenRole};
 use burn::backend::Flex;
 
 const DIMS: ModelDims =

@@ -1,11 +1,11 @@
 //! A model from outside the workspace keeps the traits' promises, and one that does not is caught.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bias_core::{ModelDims, ParamPath, Site};
 use bias_examples::alibi::Alibi;
 use bias_mask::testing::check_target;
 use bias_probe::testing::{Violation, check_model};
 use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use bias_types::{ModelDims, ParamPath, Site};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, SignedGap, Wanda};
 use bias_benches::{Failure, finish};
-use bias_core::TokenRole;
 use bias_examples::device::{DeviceArgs, Place};
 use bias_mask::Intervention;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
 use bias_probe::{NoObserver, Sequence, TokenBatch};
+use bias_types::TokenRole;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::{AutodiffBackend, Backend, BackendTypes};
 use burn::tensor::{Distribution, Tensor};

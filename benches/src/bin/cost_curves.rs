@@ -6,11 +6,11 @@ use std::process::{Command, ExitCode, Stdio};
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
 use bias_benches::{Cost, Failure, cost, finish};
-use bias_core::TokenRole;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::interop::save_pretrained;
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
 use bias_probe::{Sequence, StatsCollector, TokenBatch};
+use bias_types::TokenRole;
 use burn::backend::{Autodiff, Flex};
 use clap::Parser;
 use indicatif::ProgressBar;

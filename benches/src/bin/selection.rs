@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bias_benches::{Cost, Failure, cost, finish};
-use bias_core::{Convention, ParamPath, ParamScores, Projection};
 use bias_mask::select::top_difference_scaled;
 use bias_mask::{Mask, top_difference};
+use bias_types::{Convention, ParamPath, ParamScores, Projection};
 use clap::Parser;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap};
 use bias_benches::{Failure, converse, finish};
-use bias_core::TokenRole;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
 use bias_probe::stats::SquareSums;
 use bias_probe::{NoObserver, Sequence, TokenBatch};
+use bias_types::TokenRole;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 use clap::{Parser, ValueEnum};

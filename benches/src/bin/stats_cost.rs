@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bias_benches::{Failure, finish};
-use bias_core::TokenRole;
 use bias_model::{Checkpoint, Decoder, HookedModel as _, ModelConfig, Precision};
 use bias_probe::stats::SquareSums;
 use bias_probe::{NoObserver, Observer, Sequence, StatsCollector, TokenBatch};
+use bias_types::TokenRole;
 use burn::backend::Flex;
 use clap::Parser;
 

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use bias_core::{Convention, CoreError, ParamPath, Site};
 use bias_mask::MaskError;
 use bias_probe::ProbeError;
+use bias_types::{Convention, ParamPath, Site, TypesError};
 use thiserror::Error;
 
 /// What keeps a method from scoring.
@@ -181,7 +181,7 @@ pub enum AttribError {
     Mask(#[from] MaskError),
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
-    Core(#[from] CoreError),
+    Core(#[from] TypesError),
 }
 
 /// What values are of, for messages.

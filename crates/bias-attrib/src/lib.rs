@@ -59,7 +59,7 @@ pub mod scores;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use bias_core::{Convention, ParamScores, UnitScores};
+pub use bias_types::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};
 pub use error::AttribError;
 pub use methods::{Attribution, SignedGap, Wanda};

@@ -14,9 +14,9 @@ use bias_attrib::{
     AttribError, Attribution, Contrast, Direction, ParamScores, PossibleAnswer, Respondent, SignedGap,
     UnitScores, Wanda,
 };
-use bias_core::{ModelDims, ParamPath, TokenRole, UnitKind};
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
+use bias_types::{ModelDims, ParamPath, TokenRole, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use bias_attrib::pursuit::Pursuit;
 use bias_attrib::{AttribError, Contrast, GapPursuit, PossibleAnswer, Respondent};
-use bias_core::{ParamPath, Projection, TokenRole, UnitKind};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, ModelConfig, Precision};
 use bias_probe::Sequence;
+use bias_types::{ParamPath, Projection, TokenRole, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::DType;
 

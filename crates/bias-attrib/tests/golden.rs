@@ -18,12 +18,12 @@ use bias_attrib::scores::{GroupScores, Place, PlaceScores, RankDirections};
 use bias_attrib::{
     Attribution, Contrast, Direction, ParamScores, PossibleAnswer, Respondent, SignedGap, UnitScores, Wanda,
 };
-use bias_core::model::{HeadId, NeuronId};
-use bias_core::{ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use bias_mask::{BitMatrix, Mask};
 use bias_model::{Checkpoint, Decoder, HookedModel, MaskTarget, ModelConfig, Precision};
 use bias_probe::stats::ChannelStats;
 use bias_probe::{Sequence, StatsCollector, TokenBatch};
+use bias_types::model::{HeadId, NeuronId};
+use bias_types::{ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;

@@ -10,11 +10,11 @@ use bias_attrib::methods::{
 };
 use bias_attrib::scores::{PlaceScores, sum_scores};
 use bias_attrib::{AttribError, Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
-use bias_core::{BlockSite, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, MaskTarget, ModelConfig, Precision};
 use bias_probe::hooks::Edit;
 use bias_probe::{Capture, HookedModel, NoObserver, Observer, Sequence, TokenBatch};
+use bias_types::{BlockSite, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule as _;
 use burn::tensor::activation::log_softmax;

@@ -13,9 +13,9 @@ use bias_attrib::{
     AttribError, Attribution as _, Contrast, Convention, Direction, ParamScores, PossibleAnswer, Respondent,
     SignedGap, Wanda,
 };
-use bias_core::{BlockSite, CoreError, ModelDims, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use bias_model::{Checkpoint, Decoder, HookedModel as _, MaskTarget, ModelConfig, Precision};
 use bias_probe::{ProbeError, Sequence};
+use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, TypesError, Unit, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 
@@ -110,7 +110,7 @@ fn places_that_do_not_exist() {
         ("L0G2", "key/value group", 2, 2),
         ("L0N56", "neuron", 56, 56),
     ] {
-        let expected = CoreError::OutOfRange { what, index, count };
+        let expected = TypesError::OutOfRange { what, index, count };
         assert!(matches!(refusal(unit(text)), AttribError::Core(e) if e == expected), "{text}");
     }
     // No [batch, seq, channels] activation within a block, or none at all.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use bias_attrib::contrast::{Scale, summed_up};
 use bias_attrib::{Attribution as _, Contrast, GapPursuit, PossibleAnswer, Respondent, SignedGap};
-use bias_core::{ParamPath, Projection};
 use bias_mask::MaskTarget;
 use bias_model::question::{Choices, QuestionKind};
 use bias_model::text::Asked;
 use bias_model::{Answers, Decoder, Decoding, LanguageModel, Question};
+use bias_types::{ParamPath, Projection};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 

@@ -8,10 +8,10 @@ use bias_attrib::scores::sum_scores;
 use bias_attrib::{
     AttribError, Attribution as _, Contrast, GapPursuit, ParamScores, PossibleAnswer, Respondent, SignedGap,
 };
-use bias_core::{ModelDims, ParamPath, Projection, TokenRole};
 use bias_mask::MaskTarget as _;
 use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, Precision};
 use bias_probe::{DifferentiableModel, Observer, ProbeError, Sequence, TokenBatch};
+use bias_types::{ModelDims, ParamPath, Projection, TokenRole};
 use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;

@@ -49,7 +49,7 @@ fn golden_models_are_as_in_transformers() {
 /// Norms that f32 holds, so that both make the same scores.
 #[test]
 fn weights_are_chosen_as_on_the_host() {
-    let path = bias_core::ParamPath::of(0, bias_core::Projection::Q);
+    let path = bias_types::ParamPath::of(0, bias_types::Projection::Q);
     for shape @ [out, inner] in [[1, 1], [5, 33], [64, 200]] {
         let weights: Vec<f32> = (0..out * inner).map(|i| ((i * 7919) % 1009) as f32 / 64.0 - 8.0).collect();
         let a: Vec<f64> = (0..inner).map(|i| ((i * 31) % 17) as f64 / 4.0).collect();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bias_core::{CoreError, ParamPath, UnitKind};
+use bias_types::{ParamPath, TypesError, UnitKind};
 use thiserror::Error;
 
 /// What can be wrong with a mask or its use.
@@ -215,5 +215,5 @@ pub enum MaskError {
     },
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
-    Core(#[from] CoreError),
+    Core(#[from] TypesError),
 }

@@ -7,7 +7,7 @@
 //! kernels that run faster on zeros.
 //!
 //! ```
-//! use bias_core::{Convention, ParamPath, ParamScores, Projection};
+//! use bias_types::{Convention, ParamPath, ParamScores, Projection};
 //! use bias_mask::{Mask, top_difference};
 //!
 //! let scores = |values: [f32; 4]| {

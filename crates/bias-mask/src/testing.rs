@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bias_core::{ModelDims, ParamPath, Projection};
+use bias_types::{ModelDims, ParamPath, Projection};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::edit::apply::{Intervention, Means, passed_on};

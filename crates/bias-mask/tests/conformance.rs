@@ -4,9 +4,9 @@
 
 mod common;
 
-use bias_core::{ParamPath, Projection};
 use bias_mask::testing::{Violation, check_target};
 use bias_mask::{MaskError, MaskTarget};
+use bias_types::{ParamPath, Projection};
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::{DType, Tensor};
 use common::{Bag, DIMS};

@@ -3,8 +3,8 @@
 
 mod common;
 
-use bias_core::ParamPath;
 use bias_mask::{BitMatrix, Mask, MaskError};
+use bias_types::ParamPath;
 use common::{DIMS, mask, set};
 use proptest::prelude::*;
 

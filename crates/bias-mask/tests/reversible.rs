@@ -4,9 +4,9 @@
 
 mod common;
 
-use bias_core::ParamPath;
 use bias_mask::edit::{Change, ChangeId, Changes, Directions, Means, Side};
 use bias_mask::{BitMatrix, Intervention, Mask, MaskError, MaskTarget};
+use bias_types::ParamPath;
 use burn::backend::{Flex, NdArray};
 use burn::tensor::{DType, Tensor, backend::Backend};
 use common::{Bag, mask, matrices};

@@ -5,10 +5,10 @@ use std::error::Error as _;
 use std::fs;
 use std::path::PathBuf;
 
-use bias_core::TokenRole;
 use bias_model::chat::{ChatTemplate, Date, Message, SpecialTokens};
 use bias_model::{ModelError, TextCodec};
 use bias_probe::Sequence;
+use bias_types::TokenRole;
 use serde::Deserialize;
 use tempfile::TempDir;
 

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use bias_core::TokenRole;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Answers, Checkpoint, Decoder, Decoding, HookedModel, ModelConfig, Precision};
 use bias_probe::{NoObserver, Sequence, TokenBatch};
+use bias_types::TokenRole;
 use burn::backend::Flex;
 
 /// Plain, windowed, learned positions, parallel blocks, frequencies that depend on length.

@@ -4,8 +4,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bias_core::model::HeadId;
-use bias_core::{TokenRole, Unit};
 use bias_mask::mask::head_mask;
 use bias_mask::{HeadAblation, Intervention, Mask, MaskError, unit_mask};
 use bias_model::interop::export_masked;
@@ -14,6 +12,8 @@ use bias_model::{
     ModelError, Precision,
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
+use bias_types::model::HeadId;
+use bias_types::{TokenRole, Unit};
 use burn::backend::Flex;
 
 fn golden(case: &str) -> PathBuf {

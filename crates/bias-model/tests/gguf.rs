@@ -7,8 +7,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bias_core::model::HeadId;
-use bias_core::{ParamPath, TokenRole, Unit};
 use bias_mask::mask::head_mask;
 use bias_mask::testing::check_target;
 use bias_mask::{HeadAblation, Intervention, Mask, unit_mask};
@@ -22,6 +20,8 @@ use bias_model::{
 };
 use bias_probe::testing::check_model;
 use bias_probe::{DifferentiableModel, NoObserver, Sequence, TokenBatch};
+use bias_types::model::HeadId;
+use bias_types::{ParamPath, TokenRole, Unit};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 use serde::Deserialize;

@@ -4,11 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bias_core::TokenRole;
 use bias_model::{
     Checkpoint, Decoder, HookedModel, LanguageModel, LoadOptions, ModelConfig, ModelError, Precision,
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
+use bias_types::TokenRole;
 use burn::backend::Flex;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};

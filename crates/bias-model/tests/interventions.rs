@@ -3,8 +3,6 @@
 
 use std::path::PathBuf;
 
-use bias_core::model::HeadId;
-use bias_core::{ParamPath, Projection, TokenRole};
 use bias_mask::edit::{Change, Changes, Directions, Means, Side};
 use bias_mask::mask::head_mask;
 use bias_mask::testing::check_target;
@@ -14,6 +12,8 @@ use bias_model::{
 };
 use bias_probe::hooks::Edit;
 use bias_probe::{NoObserver, Observer, Sequence, TokenBatch};
+use bias_types::model::HeadId;
+use bias_types::{ParamPath, Projection, TokenRole};
 use burn::backend::{Autodiff, Flex};
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};

@@ -10,8 +10,6 @@
 
 use std::path::PathBuf;
 
-use bias_core::TokenRole;
-use bias_core::model::{HeadId, NeuronId};
 use bias_mask::mask::{head_mask, neuron_mask};
 use bias_mask::{HeadAblation, Intervention, Mask};
 use bias_model::arch::Architecture;
@@ -20,6 +18,8 @@ use bias_model::interop::Reference;
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel, LanguageModel, ModelConfig, Precision};
 use bias_probe::hooks::Edit;
 use bias_probe::{NoObserver, Observer, Sequence, TokenBatch};
+use bias_types::TokenRole;
+use bias_types::model::{HeadId, NeuronId};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use serde::Deserialize;

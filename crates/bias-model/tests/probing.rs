@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use bias_core::{BlockSite, Site, TokenRole};
 use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, Precision};
 use bias_probe::hooks::{Alignment, Edit, Patch};
 use bias_probe::{Capture, NoObserver, Observer, ProbeError, Sequence, StatsCollector, TokenBatch};
+use bias_types::{BlockSite, Site, TokenRole};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 

@@ -7,7 +7,6 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use bias_core::{ParamPath, Projection, TokenRole};
 use bias_mask::edit::{Directions, Side};
 use bias_mask::testing::check_target;
 use bias_mask::{BitMatrix, Intervention, Mask};
@@ -19,6 +18,7 @@ use bias_model::{
 use bias_probe::stats::SquareSums;
 use bias_probe::testing::check_model;
 use bias_probe::{DifferentiableModel, NoObserver, ProbeError, Sequence, TokenBatch};
+use bias_types::{ParamPath, Projection, TokenRole};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 use tempfile::TempDir;

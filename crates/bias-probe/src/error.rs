@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bias_core::{CoreError, ParamPath, Site};
+use bias_types::{ParamPath, Site, TypesError};
 use thiserror::Error;
 
 /// What can go wrong while a model runs under observation.
@@ -131,7 +131,7 @@ pub enum ProbeError {
     },
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
-    Core(#[from] CoreError),
+    Core(#[from] TypesError),
 }
 
 fn count(n: usize) -> String {

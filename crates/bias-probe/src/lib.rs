@@ -46,7 +46,7 @@ pub mod testing;
 mod write;
 
 pub use batch::{Sequence, TokenBatch};
-pub use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
+pub use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
 pub use error::ProbeError;
 pub use gradients::DifferentiableModel;
 pub use hooks::{Capture, HookedModel, NoObserver, Observer};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bias_core::{BlockSite, Site, TokenRole};
+use bias_types::{BlockSite, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::batch::sequence::Sequence;
@@ -106,7 +106,7 @@ impl<B: Backend> Observer<B> for Zero {
 /// - padding, and the company of other rows, change nothing;
 /// - a tree of answers gives each branch what it would get alone;
 /// - a token is not influenced by later ones;
-/// - weights have the shapes of its [`ModelDims`](bias_core::ModelDims);
+/// - weights have the shapes of its [`ModelDims`](bias_types::ModelDims);
 /// - tokens beyond the vocabulary are refused.
 ///
 /// # Errors

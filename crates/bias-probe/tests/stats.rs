@@ -1,9 +1,9 @@
 //! Statistics do not depend on batches, padding or shards, and survive their file.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bias_core::{Site, TokenRole};
 use bias_probe::stats::ChannelStats;
 use bias_probe::{Observer, ProbeError, Sequence, StatsCollector, TokenBatch};
+use bias_types::{Site, TokenRole};
 use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData};
 use proptest::prelude::*;

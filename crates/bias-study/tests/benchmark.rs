@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use bias_core::UnitKind;
 use bias_model::{Decoding, LanguageModel};
 use bias_study::find::Truth;
 use bias_study::report::{
@@ -11,6 +10,7 @@ use bias_study::report::{
 };
 use bias_study::results::{Benchmark, MATCHED, ORACLE, Tried};
 use bias_study::{Finding, Method, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn};
+use bias_types::UnitKind;
 use burn::backend::{Autodiff, Flex};
 
 type A = Autodiff<Flex>;

@@ -5,12 +5,12 @@ mod small;
 
 use std::path::Path;
 
-use bias_core::ParamPath;
 use bias_mask::Mask;
 use bias_model::{HookedModel as _, LanguageModel, MaskTarget};
 use bias_study::report::figures;
 use bias_study::results::Alternative;
 use bias_study::{Experiment, Plan, Results, Scope, Settings, Study, StudyOptions, report, tables};
+use bias_types::ParamPath;
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 

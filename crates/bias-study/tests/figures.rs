@@ -6,11 +6,11 @@ mod made_up;
 
 use std::collections::BTreeSet;
 
-use bias_core::model::Sublayer;
-use bias_core::prompt::Context;
 use bias_study::report::{Figure, figures};
 use bias_study::results::{Location, Strategy};
 use bias_study::{Experiment, Results, TrainedOn, report};
+use bias_types::model::Sublayer;
+use bias_types::prompt::Context;
 use made_up::{HOSTILE, emptied, results};
 
 fn figure(results: &Results, name: &str) -> Figure {

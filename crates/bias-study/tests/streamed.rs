@@ -3,11 +3,11 @@
 
 mod small;
 
-use bias_core::UnitKind;
 use bias_mask::Mask;
 use bias_model::{HookedModel as _, LanguageModel, LoadOptions, Precision};
 use bias_study::results::Baseline;
 use bias_study::{Candidate, Finding, Method, Plan, Settings, Study, StudyError, StudyOptions, TrainedOn};
+use bias_types::UnitKind;
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 

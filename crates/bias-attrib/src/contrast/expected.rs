@@ -1,6 +1,6 @@
 //! What a person's answers come to, and how that moves with their log-probabilities.
 
-use bias_core::prompt::Scale;
+use bias_types::prompt::Scale;
 
 use super::prompt_case::PossibleAnswer;
 

@@ -6,11 +6,11 @@
 //! | prompt_case | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
 //! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
 //!
-//! Scales and sets of tokens are bias-core's.
+//! Scales and sets of tokens are bias-types's.
 
 pub(crate) mod expected;
 pub(crate) mod prompt_case;
 
 pub use self::expected::summed_up;
 pub use self::prompt_case::{Contrast, PossibleAnswer, Respondent};
-pub use bias_core::prompt::{Scale, TokenSet};
+pub use bias_types::prompt::{Scale, TokenSet};

@@ -1,5 +1,5 @@
-use bias_core::prompt::{Scale, TokenSet};
 use bias_probe::Sequence;
+use bias_types::prompt::{Scale, TokenSet};
 
 use crate::error::AttribError;
 

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-use bias_core::TokenRole;
 use bias_cube::matmul;
+use bias_types::TokenRole;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::answer_tree::AnswerTree;

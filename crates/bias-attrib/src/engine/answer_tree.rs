@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
-use bias_core::TokenRole;
-use bias_core::prompt::{Scale, TokenSet};
 use bias_probe::{ProbeError, Sequence, TokenBatch};
+use bias_types::TokenRole;
+use bias_types::prompt::{Scale, TokenSet};
 
 use crate::contrast::prompt_case::{PossibleAnswer, Respondent};
 

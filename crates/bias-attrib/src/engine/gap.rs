@@ -85,8 +85,8 @@ impl<'a> Arm<'a> {
 
 #[cfg(test)]
 mod tests {
-    use bias_core::TokenRole;
     use bias_probe::Sequence;
+    use bias_types::TokenRole;
 
     use super::*;
     use crate::contrast::prompt_case::PossibleAnswer;

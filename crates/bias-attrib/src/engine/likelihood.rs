@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use bias_core::prompt::TokenSet;
 use bias_cube::matmul;
 use bias_probe::device::wide;
 use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use bias_types::prompt::TokenSet;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
 

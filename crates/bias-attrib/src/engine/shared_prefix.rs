@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use bias_core::{ModelDims, TokenRole};
 use bias_probe::gradients::tokens_at_a_time;
 use bias_probe::{ProbeError, Sequence, TokenBatch};
+use bias_types::{ModelDims, TokenRole};
 
 use super::answer_tree::{AnswerTree, Branch, evenly, packed};
 
@@ -133,10 +133,10 @@ pub(crate) fn batches(people: &[&AnswerTree<'_>], room: Room) -> Vec<Vec<Row>> {
 mod tests {
     use std::path::PathBuf;
 
-    use bias_core::prompt::Scale;
     use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
     use bias_probe::HookedModel as _;
     use bias_probe::gradients::factors;
+    use bias_types::prompt::Scale;
     use burn::backend::{Autodiff, Flex};
 
     use super::*;

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use bias_core::Site;
 use bias_probe::gradients::tracked_zero;
 use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use bias_types::Site;
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bias_core::{Convention, ModelDims, ParamScores};
+use bias_types::{Convention, ModelDims, ParamScores};
 
 use super::provenance::Provenance;
 use super::tensor_file::{Stored, read, write};

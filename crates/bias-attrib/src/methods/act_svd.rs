@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use bias_core::{ParamPath, Site, TokenRole};
 use bias_probe::{HookedModel, ProbeError, TokenBatch};
+use bias_types::{ParamPath, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 use faer::{Mat, Side};
 

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use bias_core::model::NeuronId;
-use bias_core::{BlockSite, Convention, Site, TokenRole, Unit, UnitScores};
 use bias_cube::matmul;
 use bias_probe::device::{wide, wide_from};
 use bias_probe::{HookedModel, ProbeError};
+use bias_types::model::NeuronId;
+use bias_types::{BlockSite, Convention, Site, TokenRole, Unit, UnitScores};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 

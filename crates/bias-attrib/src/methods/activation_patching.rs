@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use bias_core::{Convention, Site};
 use bias_probe::HookedModel;
+use bias_types::{Convention, Site};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::attribution::Attribution;

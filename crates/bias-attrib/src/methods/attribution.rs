@@ -10,7 +10,7 @@ use crate::error::AttribError;
 /// [`HookedModel`](bias_probe::HookedModel) (its weights, and an observer in its
 /// forward pass), and give back scores. Methods that score weights give
 /// `Vec<ParamScores>`, those that score heads or neurons
-/// [`UnitScores`](bias_core::UnitScores). Begin with [`Contrast::check`], and run
+/// [`UnitScores`](bias_types::UnitScores). Begin with [`Contrast::check`], and run
 /// `testing::check_attribution` on it (feature `testing`).
 pub trait Attribution<B: Backend, M: HookedModel<B>> {
     /// What it finds out.

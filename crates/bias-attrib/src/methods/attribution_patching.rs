@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use bias_core::{Convention, Site};
 use bias_probe::HookedModel;
 use bias_probe::device::wide;
+use bias_types::{Convention, Site};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::attribution::Attribution;

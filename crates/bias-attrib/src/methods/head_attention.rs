@@ -1,6 +1,6 @@
-use bias_core::{Convention, Unit, UnitScores};
 use bias_probe::HookedModel;
 use bias_probe::stats::NameAttention;
+use bias_types::{Convention, Unit, UnitScores};
 use burn::tensor::backend::Backend;
 
 use super::attribution::Attribution;

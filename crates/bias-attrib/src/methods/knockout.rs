@@ -1,5 +1,5 @@
-use bias_core::Convention;
 use bias_probe::{HookedModel, NoObserver};
+use bias_types::Convention;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::attribution::Attribution;

@@ -1,5 +1,5 @@
-use bias_core::{Convention, ParamScores};
 use bias_probe::HookedModel;
+use bias_types::{Convention, ParamScores};
 use burn::tensor::backend::Backend;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

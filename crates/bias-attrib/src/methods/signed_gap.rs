@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use bias_core::{Convention, ParamPath, ParamScores, Projection};
 use bias_probe::device::{Memory, wide};
 use bias_probe::gradients::Factors;
 use bias_probe::{DifferentiableModel, ProbeError};
+use bias_types::{Convention, ParamPath, ParamScores, Projection};
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
-use bias_core::{Convention, ParamPath, ParamScores};
 use bias_probe::DifferentiableModel;
 use bias_probe::device::wide;
+use bias_types::{Convention, ParamPath, ParamScores};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::attribution::Attribution;

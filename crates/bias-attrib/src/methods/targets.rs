@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-use bias_core::model::{HeadId, KvGroupId, NeuronId};
-use bias_core::{BlockSite, CoreError, ModelDims, Site, Unit, UnitKind};
+use bias_types::model::{HeadId, KvGroupId, NeuronId};
+use bias_types::{BlockSite, ModelDims, Site, TypesError, Unit, UnitKind};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::error::AttribError;
@@ -57,7 +57,7 @@ impl Target {
                     [("layer", id.layer, dims.layers), ("neuron", id.neuron, dims.d_mlp)]
                 {
                     if index >= count {
-                        return Err(CoreError::OutOfRange { what, index, count }.into());
+                        return Err(TypesError::OutOfRange { what, index, count }.into());
                     }
                 }
                 (Site::Block(id.layer, BlockSite::MlpHidden), Some(id.neuron..id.neuron + 1))
@@ -92,7 +92,7 @@ macro_rules! at_places {
         impl $method {
             /// At each unit of a kind, at temperature 1.
             #[must_use]
-            pub fn every(kind: bias_core::UnitKind) -> Self {
+            pub fn every(kind: bias_types::UnitKind) -> Self {
                 Self { targets: $crate::methods::targets::Targets::Every(kind), temperature: 1.0 }
             }
 

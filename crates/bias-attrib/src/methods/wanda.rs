@@ -1,10 +1,10 @@
 use std::path::Path;
 
-use bias_core::{Convention, ModelDims, ParamPath, ParamScores};
 use bias_mask::Mask;
 use bias_mask::select::{top_difference_on_device, top_difference_scaled};
 use bias_probe::stats::ChannelStats;
 use bias_probe::{HookedModel, ProbeError, StatsCollector};
+use bias_types::{Convention, ModelDims, ParamPath, ParamScores};
 use burn::tensor::backend::Backend;
 
 use super::attribution::Attribution;

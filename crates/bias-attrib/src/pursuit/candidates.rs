@@ -1,9 +1,9 @@
 //! What can be pruned, by how much each piece moves what is watched, and which of them close what is
 //! missing together.
 
-use bias_core::model::{HeadId, KvGroupId, NeuronId};
-use bias_core::{ModelDims, ParamPath, Projection, Unit, UnitKind};
 use bias_mask::{HeadAblation, unit_mask};
+use bias_types::model::{HeadId, KvGroupId, NeuronId};
+use bias_types::{ModelDims, ParamPath, Projection, Unit, UnitKind};
 
 use crate::error::AttribError;
 

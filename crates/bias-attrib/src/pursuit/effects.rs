@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use bias_core::TokenRole;
-use bias_core::prompt::Scale;
 use bias_probe::device::wide;
 use bias_probe::gradients::FactorTrace;
 use bias_probe::{HookedModel, NoObserver, Observer, Sequence};
+use bias_types::TokenRole;
+use bias_types::prompt::Scale;
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::turns::{Pass, Turn, Visit, locked};
@@ -293,10 +293,10 @@ fn effects<A: AutodiffBackend>(
 mod tests {
     use std::path::PathBuf;
 
-    use bias_core::{Convention, ParamPath};
     use bias_mask::{Intervention, MaskTarget, top_carriers};
     use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
     use bias_probe::HookedModel;
+    use bias_types::{Convention, ParamPath};
     use burn::backend::{Autodiff, Flex};
 
     use super::*;

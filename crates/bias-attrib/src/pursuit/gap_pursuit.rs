@@ -1,7 +1,7 @@
-use bias_core::{ModelDims, Unit, UnitKind};
 use bias_mask::edit::Undo;
 use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, unit_mask};
 use bias_probe::{HookedModel, Sequence};
+use bias_types::{ModelDims, Unit, UnitKind};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use super::candidates::Pieces;

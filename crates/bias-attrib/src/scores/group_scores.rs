@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use bias_core::{Convention, ModelDims, ParamScores};
 use bias_mask::{Mask, top_difference};
+use bias_types::{Convention, ModelDims, ParamScores};
 
 use super::set_difference::Direction;
 use super::sum::sum_scores;

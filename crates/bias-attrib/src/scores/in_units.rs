@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
-use bias_core::model::{HeadId, KvGroupId, NeuronId};
-use bias_core::{Convention, ModelDims, ParamScores, Projection, Unit, UnitKind};
 use bias_mask::select::aggregate;
+use bias_types::model::{HeadId, KvGroupId, NeuronId};
+use bias_types::{Convention, ModelDims, ParamScores, Projection, Unit, UnitKind};
 
 use crate::error::AttribError;
 
@@ -71,7 +71,7 @@ mod tests {
     };
 
     fn scores(convention: Convention) -> Vec<ParamScores> {
-        let own = |(path, _, projection): (bias_core::ParamPath, usize, Projection)| {
+        let own = |(path, _, projection): (bias_types::ParamPath, usize, Projection)| {
             let values = match projection {
                 Projection::Gate => vec![1.0, 2.0, 0.0, 0.0],
                 Projection::Down => vec![4.0, 2.0, -4.0, 1.0],

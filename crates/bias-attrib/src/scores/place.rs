@@ -1,6 +1,6 @@
 use std::fmt;
 
-use bias_core::{Convention, Site, Unit, UnitScores};
+use bias_types::{Convention, Site, Unit, UnitScores};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AttribError;

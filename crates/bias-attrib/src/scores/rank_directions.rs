@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_core::{ModelDims, ParamPath};
 use bias_cube::matmul;
 use bias_mask::edit::{Directions, Side};
+use bias_types::{ModelDims, ParamPath};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use faer::Mat;
 

@@ -1,4 +1,4 @@
-use bias_core::ParamScores;
+use bias_types::ParamScores;
 
 use crate::error::AttribError;
 

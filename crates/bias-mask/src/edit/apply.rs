@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bias_core::ParamPath;
+use bias_types::ParamPath;
 use burn::tensor::{Bool, Tensor, TensorData, backend::Backend, get_device_settings};
 
 use super::target::MaskTarget;

@@ -1,5 +1,5 @@
-use bias_core::ParamPath;
 use bias_cube::matmul;
+use bias_types::ParamPath;
 use burn::tensor::{Element as _, Tensor, TensorData, backend::Backend};
 use serde::{Deserialize, Serialize};
 

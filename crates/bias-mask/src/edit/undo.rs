@@ -1,4 +1,4 @@
-use bias_core::ParamPath;
+use bias_types::ParamPath;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::target::MaskTarget;

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use bias_core::ParamPath;
+use bias_types::ParamPath;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest as _, Sha256};
@@ -113,7 +113,7 @@ impl Mask {
                     view.shape()
                 ))
             })?;
-            let path: ParamPath = name.parse().map_err(|e: bias_core::CoreError| bad(e.to_string()))?;
+            let path: ParamPath = name.parse().map_err(|e: bias_types::TypesError| bad(e.to_string()))?;
             mask.insert(path, bits)?;
         }
         if mask.digest() != *entry("sha256")? {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use bias_core::{ModelDims, ParamPath};
+use bias_types::{ModelDims, ParamPath};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 

@@ -1,5 +1,5 @@
-use bias_core::model::{HeadId, KvGroupId, NeuronId, Sublayer};
-use bias_core::{ModelDims, ParamPath, Projection, Unit};
+use bias_types::model::{HeadId, KvGroupId, NeuronId, Sublayer};
+use bias_types::{ModelDims, ParamPath, Projection, Unit};
 use serde::{Deserialize, Serialize};
 
 use super::bits::BitMatrix;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use bias_core::model::{HeadId, KvGroupId, NeuronId};
-use bias_core::{ModelDims, ParamPath, ParamScores, Projection, Unit, UnitKind, UnitScores};
+use bias_types::model::{HeadId, KvGroupId, NeuronId};
+use bias_types::{ModelDims, ParamPath, ParamScores, Projection, Unit, UnitKind, UnitScores};
 
 use super::rank::Scores;
 use super::top::require;
@@ -90,7 +90,7 @@ fn shares(dims: &ModelDims, kind: UnitKind, projection: Projection) -> Option<Sh
 
 #[cfg(test)]
 mod tests {
-    use bias_core::Convention;
+    use bias_types::Convention;
     use proptest::prelude::*;
 
     use super::*;

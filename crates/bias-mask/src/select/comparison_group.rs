@@ -1,6 +1,6 @@
 use std::slice;
 
-use bias_core::ParamScores;
+use bias_types::ParamScores;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ pub fn select(scores: &[ParamScores], group: ComparisonGroup) -> Result<Mask, Ma
 
 #[cfg(test)]
 mod tests {
-    use bias_core::{Convention, ParamPath, Projection};
+    use bias_types::{Convention, ParamPath, Projection};
     use proptest::prelude::*;
 
     use super::*;

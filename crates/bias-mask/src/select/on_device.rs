@@ -4,7 +4,7 @@
 //! times, and counting each time how many scores reach the middle. What was chosen is packed there, one bit
 //! per weight. The choice is that of [`top_fraction`](crate::top_fraction) on the same scores.
 
-use bias_core::ParamPath;
+use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 
@@ -173,7 +173,7 @@ fn unpack<B: Backend>(words: Tensor<B, 1, Int>, shape: [usize; 2]) -> Result<Bit
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use bias_core::{Convention, ParamScores, Projection};
+    use bias_types::{Convention, ParamScores, Projection};
     use burn::backend::{Flex, NdArray};
     use proptest::prelude::*;
 

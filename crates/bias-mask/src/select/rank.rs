@@ -5,7 +5,7 @@
 //! word at a time. Three passes, each on all cores, with 512 KiB of counters per thread:
 //! no copy of the scores and no sort.
 
-use bias_core::{ParamPath, ParamScores};
+use bias_types::{ParamPath, ParamScores};
 use rayon::prelude::*;
 
 use crate::error::MaskError;

@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use bias_core::{Convention, ParamPath, ParamScores};
+use bias_types::{Convention, ParamPath, ParamScores};
 use rayon::prelude::*;
 
 use super::top::require;
@@ -16,7 +16,7 @@ use crate::mask::set::Mask;
 /// million more.
 ///
 /// ```
-/// use bias_core::{Convention, ParamPath, ParamScores, Projection};
+/// use bias_types::{Convention, ParamPath, ParamScores, Projection};
 /// use bias_mask::top_carriers;
 /// use bias_mask::select::Carriers;
 ///
@@ -159,7 +159,7 @@ impl Carriers {
 
 #[cfg(test)]
 mod tests {
-    use bias_core::Projection;
+    use bias_types::Projection;
     use proptest::prelude::*;
 
     use super::*;

@@ -3,7 +3,7 @@
 
 use std::slice;
 
-use bias_core::{Convention, CoreError, ParamPath, ParamScores};
+use bias_types::{Convention, ParamPath, ParamScores, TypesError};
 use rayon::prelude::*;
 
 use super::rank::{Scores, mark_top};
@@ -108,7 +108,7 @@ pub fn top_difference_scaled(
 ) -> Result<BitMatrix, MaskError> {
     if shape[0].checked_mul(shape[1]) != Some(weights.len()) {
         let (path, found) = (path.to_string(), weights.len());
-        return Err(CoreError::ScoreCount { path, shape, found }.into());
+        return Err(TypesError::ScoreCount { path, shape, found }.into());
     }
     let of = |norms: &[f64]| {
         if norms.len() != shape[1] {
@@ -148,7 +148,7 @@ pub fn top_carriers(scores: &[ParamScores], count: usize) -> Result<Mask, MaskEr
 
 #[cfg(test)]
 mod tests {
-    use bias_core::{ParamPath, Projection};
+    use bias_types::{ParamPath, Projection};
     use proptest::prelude::*;
 
     use super::*;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use bias_core::{ModelDims, ParamPath, Projection};
 use bias_mask::{BitMatrix, Mask, MaskError, MaskTarget};
+use bias_types::{ModelDims, ParamPath, Projection};
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-use bias_core::ModelDims;
+use bias_types::ModelDims;
 
 use super::keys::Keys;
 use crate::error::ModelError;

@@ -1,6 +1,6 @@
 //! What the architectures descended from Llama have in common.
 
-use bias_core::ModelDims;
+use bias_types::ModelDims;
 use serde_json::Value;
 
 use super::activation::Activation;

@@ -1,7 +1,7 @@
 //! GPT-2 (Radford et al. 2019): layer norms with biases, learned positions, an MLP without
 //! a gate, matrices stored `[in, out]`, q, k and v in one.
 
-use bias_core::{ModelDims, Projection};
+use bias_types::{ModelDims, Projection};
 
 use super::dims::check_dims;
 use super::gated;

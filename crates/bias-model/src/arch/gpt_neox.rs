@@ -2,7 +2,7 @@
 //! the same residual stream, q, k and v interleaved head by head in one matrix, and only
 //! the first part of each head turned.
 
-use bias_core::{ModelDims, Projection};
+use bias_types::{ModelDims, Projection};
 
 use super::dims::check_dims;
 use super::gated;

@@ -1,5 +1,5 @@
-use bias_core::{ModelDims, ParamPath, Projection};
 use bias_mask::{BitMatrix, Mask, MaskError};
+use bias_types::{ModelDims, ParamPath, Projection};
 
 use crate::error::ModelError;
 

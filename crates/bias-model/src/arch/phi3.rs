@@ -1,7 +1,7 @@
 //! Phi-3 (Abdin et al. 2024) and Phi-4-mini: Llama's blocks with q, k and v in one matrix,
 //! gate and up in another; part of each head may pass the rotary embedding unturned.
 
-use bias_core::{ModelDims, Projection};
+use bias_types::{ModelDims, Projection};
 
 use super::gated::{self, Defaults};
 use super::keys::Keys;

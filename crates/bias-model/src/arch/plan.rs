@@ -1,4 +1,4 @@
-use bias_core::{ModelDims, Projection};
+use bias_types::{ModelDims, Projection};
 
 use super::activation::Activation;
 use super::layout::Layout;

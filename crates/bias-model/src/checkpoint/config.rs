@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use bias_core::ModelDims;
+use bias_types::ModelDims;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -1,6 +1,6 @@
-use bias_core::Projection;
 use bias_cube::{NormOptions, matmul};
 use bias_probe::device::{computed_in, wide};
+use bias_types::Projection;
 use burn::module::{Module, Param};
 use burn::tensor::{
     Tensor,

@@ -1,7 +1,7 @@
-use bias_core::{BlockSite, ModelDims, Site};
 use bias_cube::matmul;
 use bias_probe::device::wide;
 use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch};
+use bias_types::{BlockSite, ModelDims, Site};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 

@@ -1,7 +1,7 @@
-use bias_core::{BlockSite, ModelDims, ParamPath, Site};
 use bias_cube::matmul;
 use bias_probe::gradients::{Loss, TakeFactors};
 use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch};
+use bias_types::{BlockSite, ModelDims, ParamPath, Site};
 use burn::module::{Module as _, Param};
 use burn::tensor::{
     Tensor,

@@ -1,5 +1,5 @@
-use bias_core::Projection;
 use bias_probe::device::Memory;
+use bias_types::Projection;
 use burn::module::Param;
 use burn::tensor::{Tensor, backend::Backend};
 

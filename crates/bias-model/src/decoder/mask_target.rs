@@ -1,6 +1,6 @@
-use bias_core::ParamPath;
 use bias_mask::{BitMatrix, MaskError, MaskTarget};
 use bias_probe::HookedModel as _;
+use bias_types::ParamPath;
 use burn::module::Param;
 use burn::tensor::{Tensor, backend::Backend};
 

@@ -1,9 +1,9 @@
 use std::ops::Range;
 
-use bias_core::{ParamPath, Projection};
 use bias_cube::matmul;
 use bias_mask::MaskError;
 use bias_probe::device::computed_in;
+use bias_types::{ParamPath, Projection};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{
     DType, Tensor, TensorData,

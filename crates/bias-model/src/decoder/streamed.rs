@@ -3,10 +3,10 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
-use bias_core::{ParamPath, Projection};
 use bias_probe::device::Memory;
 use bias_probe::gradients::{FactorTrace, Loss, TakeFactors, by_matrix, waves};
 use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch};
+use bias_types::{ParamPath, Projection};
 use burn::tensor::{
     DType, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},

@@ -7,9 +7,9 @@ pub(crate) mod load_report;
 
 use std::path::PathBuf;
 
-use bias_core::{CoreError, ParamPath};
 use bias_mask::MaskError;
 use bias_probe::ProbeError;
+use bias_types::{ParamPath, TypesError};
 use thiserror::Error;
 
 pub use self::load_report::LoadReport;
@@ -382,7 +382,7 @@ pub enum ModelError {
     Probe(#[from] ProbeError),
     /// Sizes that do not fit together.
     #[error(transparent)]
-    Core(#[from] CoreError),
+    Core(#[from] TypesError),
 }
 
 impl From<ModelError> for ProbeError {

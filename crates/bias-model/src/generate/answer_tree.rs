@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use bias_core::TokenRole;
 use bias_probe::{HookedModel as _, Sequence, TokenBatch};
+use bias_types::TokenRole;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use bias_core::TokenRole;
 use bias_probe::{HookedModel as _, Sequence};
+use bias_types::TokenRole;
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use super::answers::{Answer, Answers};

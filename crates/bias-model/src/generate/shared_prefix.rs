@@ -1,7 +1,7 @@
 //! What several prompts begin with alike, run once for all of them.
 
-use bias_core::TokenRole;
 use bias_probe::{HookedModel as _, Sequence, TokenBatch};
+use bias_types::TokenRole;
 use burn::tensor::backend::Backend;
 
 use crate::decoder::kv_cache::KvCache;

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use bias_core::ParamPath;
 use bias_mask::{BitMatrix, Mask, MaskError};
+use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorView};

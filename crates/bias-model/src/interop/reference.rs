@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bias_core::{Site, TokenRole};
 use bias_probe::{Capture, HookedModel as _, NoObserver, Sequence, TokenBatch};
+use bias_types::{Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use bias_core::ParamPath;
 use bias_probe::HookedModel as _;
+use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
 
 use super::named_tensor::{NamedTensor, read};

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use bias_core::prompt::TokenSet;
+use bias_types::prompt::TokenSet;
 
 /// Which tokens go on spelling a number, for a tokenizer of any kind: one digit a token, up to three, digits behind a
 /// space, or single bytes.

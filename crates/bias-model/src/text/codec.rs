@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use bias_core::TokenRole;
 use bias_probe::Sequence;
+use bias_types::TokenRole;
 use tokenizers::Tokenizer;
 
 use super::spans::Spans;

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use bias_core::TokenRole;
+use bias_types::TokenRole;
 
 /// Where the system message, the person's name and what the answer begins with stand in a prompt, in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-use bias_core::TokenRole;
+use bias_types::TokenRole;
 
 use crate::error::ProbeError;
 

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use bias_core::TokenRole;
+use bias_types::TokenRole;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 
 use super::sequence::Sequence;

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use bias_core::{ModelDims, ParamPath, Projection, Site};
 use bias_cube::matmul;
+use bias_types::{ModelDims, ParamPath, Projection, Site};
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
@@ -239,7 +239,7 @@ pub fn by_matrix<B: Backend>(
 
 #[cfg(test)]
 mod tests {
-    use bias_core::TokenRole;
+    use bias_types::TokenRole;
 
     use super::*;
     use crate::batch::sequence::Sequence;

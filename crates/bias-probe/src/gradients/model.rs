@@ -1,4 +1,4 @@
-use bias_core::ParamPath;
+use bias_types::ParamPath;
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::factors::{Factors, by_matrix, factors, waves};

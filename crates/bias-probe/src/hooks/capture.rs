@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_core::Site;
+use bias_types::Site;
 use burn::tensor::{Tensor, backend::Backend};
 use safetensors::tensor::{Dtype, TensorView};
 

@@ -1,4 +1,4 @@
-use bias_core::{ModelDims, ParamPath, Site};
+use bias_types::{ModelDims, ParamPath, Site};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::observer::Observer;

@@ -1,6 +1,6 @@
 #[cfg(doc)]
-use bias_core::BlockSite;
-use bias_core::{Site, TokenRole};
+use bias_types::BlockSite;
+use bias_types::{Site, TokenRole};
 use burn::tensor::{Bool, Tensor, TensorData, backend::Backend};
 
 use crate::batch::token_batch::TokenBatch;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use bias_core::{Site, TokenRole};
+use bias_types::{Site, TokenRole};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use super::capture::Captured;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use bias_core::Site;
+use bias_types::Site;
 
 use crate::error::ProbeError;
 

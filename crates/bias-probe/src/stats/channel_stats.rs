@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use bias_core::{Site, TokenRole};
+use bias_types::{Site, TokenRole};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -251,7 +251,7 @@ impl ChannelStats {
         let mut sums: BTreeMap<Site, Vec<[Sums; ROLES]>> = BTreeMap::new();
         let max = tensors.names().iter().any(|name| name.ends_with("/max"));
         for name in tensors.names().iter().filter_map(|name| name.strip_suffix("/count")) {
-            let site: Site = name.parse().map_err(|e: bias_core::CoreError| bad(e.to_string()))?;
+            let site: Site = name.parse().map_err(|e: bias_types::TypesError| bad(e.to_string()))?;
             let read = |what: &str| -> Result<(Vec<usize>, Vec<f64>), ProbeError> {
                 let view = tensors.tensor(&format!("{name}/{what}")).map_err(|e| bad(e.to_string()))?;
                 if view.dtype() != Dtype::F64 {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use bias_core::{Site, TokenRole};
 use bias_cube::matmul;
+use bias_types::{Site, TokenRole};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::channel_stats::{ChannelStats, ROLES, Sums};
@@ -20,7 +20,7 @@ use crate::hooks::wanted_sites::WantedSites;
 /// [`next`](Self::next) says which group each row belongs to.
 ///
 /// ```
-/// use bias_core::{ModelDims, Site};
+/// use bias_types::{ModelDims, Site};
 /// use bias_probe::{HookedModel, ProbeError, StatsCollector, TokenBatch};
 /// use burn::tensor::backend::Backend;
 ///

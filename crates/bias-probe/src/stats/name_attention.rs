@@ -1,6 +1,6 @@
-use bias_core::model::HeadId;
-use bias_core::{BlockSite, Site, TokenRole};
 use bias_cube::matmul;
+use bias_types::model::HeadId;
+use bias_types::{BlockSite, Site, TokenRole};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::batch::token_batch::TokenBatch;

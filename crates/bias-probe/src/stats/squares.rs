@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bias_core::{ModelDims, Site, TokenRole};
 use bias_cube::matmul;
+use bias_types::{ModelDims, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::channel_stats::ROLES;

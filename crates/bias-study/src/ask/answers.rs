@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 
 use bias_attrib::PossibleAnswer;
 use bias_attrib::contrast::{Scale, summed_up};
-use bias_core::prompt::Group;
 use bias_metrics::parse::AnswerKind;
 use bias_metrics::{Arm, NameAnswers, Weighting};
 use bias_model::generate::Answer;
 use bias_model::question::QuestionKind;
 use bias_model::{Answers, Question};
+use bias_types::prompt::Group;
 use serde::{Deserialize, Serialize};
 
 use super::said::{Drawn, Said};

@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use bias_attrib::contrast::Scale;
 use bias_attrib::{Contrast, Respondent};
-use bias_core::prompt::Context;
 use bias_metrics::parse::AnswerKind;
 use bias_metrics::robust::weighted_quantile;
 use bias_metrics::{Arm, parse_answer};
@@ -11,6 +10,7 @@ use bias_model::generate::{Answer, DecodeOptions};
 use bias_model::question::{NumberGrammar, QuestionKind, Word};
 use bias_model::text::Asked;
 use bias_model::{Decoding, LanguageModel, Question};
+use bias_types::prompt::Context;
 use burn::tensor::backend::Backend;
 use sha2::{Digest as _, Sha256};
 

@@ -1,5 +1,5 @@
-use bias_core::{ModelDims, UnitKind};
 use bias_mask::Mask;
+use bias_types::{ModelDims, UnitKind};
 
 use crate::results::{Experiment, Plan, Strategy, TrainedOn};
 

@@ -2,9 +2,9 @@ use std::borrow::Cow;
 
 use bias_attrib::AttribError;
 use bias_attrib::pursuit::Pursuit;
-use bias_core::{Convention, ModelDims, ParamScores, Unit, UnitScores};
 use bias_mask::select::{Carriers, ComparisonGroup, select};
 use bias_mask::{HeadAblation, Mask, top_carriers, unit_mask};
+use bias_types::{Convention, ModelDims, ParamScores, Unit, UnitScores};
 
 use crate::StudyError;
 

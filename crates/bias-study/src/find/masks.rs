@@ -2,13 +2,13 @@
 
 use bias_attrib::methods::{GroupNorms, HeadAttention};
 use bias_attrib::{AttribError, Attribution as _, Contrast, Direction, Wanda};
-use bias_core::model::HeadId;
-use bias_core::{ParamPath, Unit, UnitKind};
 use bias_mask::mask::head_mask;
 use bias_mask::select::Carriers;
 use bias_mask::{HeadAblation, Intervention, Mask};
 use bias_model::LanguageModel;
 use bias_probe::{HookedModel as _, ProbeError};
+use bias_types::model::HeadId;
+use bias_types::{ParamPath, Unit, UnitKind};
 use burn::tensor::backend::AutodiffBackend;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;

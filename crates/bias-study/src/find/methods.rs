@@ -7,10 +7,10 @@ use bias_attrib::methods::{
 };
 use bias_attrib::scores::{PlaceScores, in_units};
 use bias_attrib::{AttribError, Attribution, Contrast, Direction, GapPursuit, Wanda};
-use bias_core::{Convention, ParamScores, UnitKind, UnitScores};
 use bias_mask::select::aggregate;
 use bias_model::Decoder;
 use bias_probe::HookedModel as _;
+use bias_types::{Convention, ParamScores, UnitKind, UnitScores};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::finding::Finding;

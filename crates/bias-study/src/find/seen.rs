@@ -2,10 +2,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bias_attrib::{AttribError, Contrast, GapPursuit, SignedGap};
-use bias_core::ParamScores;
 use bias_mask::select::Carriers;
 use bias_model::Decoder;
 use bias_probe::{HookedModel as _, Sequence};
+use bias_types::ParamScores;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::finding::Finding;

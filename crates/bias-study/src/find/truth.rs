@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_core::Unit;
-use bias_core::prompt::Context;
 use bias_mask::MaskTarget;
+use bias_types::Unit;
+use bias_types::prompt::Context;
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 

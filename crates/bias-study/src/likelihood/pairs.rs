@@ -1,9 +1,9 @@
 use std::path::Path;
 
-use bias_core::TokenRole;
 use bias_metrics::ranking::{Direction, PairScore};
 use bias_model::{LanguageModel, ModelError};
 use bias_probe::Sequence;
+use bias_types::TokenRole;
 use burn::tensor::backend::Backend;
 use indicatif::ProgressBar;
 use serde::Deserialize;

@@ -1,6 +1,6 @@
-use bias_core::TokenRole;
 use bias_model::{LanguageModel, ModelError};
 use bias_probe::Sequence;
+use bias_types::TokenRole;
 use burn::tensor::backend::Backend;
 
 use super::log_probs::token_log_probs;

@@ -1,4 +1,4 @@
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::prompts::{ContextPrompts, PromptSet};

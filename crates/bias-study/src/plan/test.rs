@@ -1,6 +1,6 @@
 //! Where a mask is tested.
 
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 
 use crate::prompts::{Place, PromptSet};
 use crate::results::{Plan, Scope, Split, Strategy, TrainedOn};

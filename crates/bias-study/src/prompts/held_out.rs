@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
-use bias_core::prompt::{Context, Group};
 use bias_metrics::Arm;
+use bias_types::prompt::{Context, Group};
 
 use super::set::{Person, PromptSet};
 use crate::results::Split;

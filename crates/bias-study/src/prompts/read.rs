@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_core::prompt::{Context, Group};
 use bias_metrics::Arm;
 use bias_metrics::parse::Period;
+use bias_types::prompt::{Context, Group};
 use serde::Deserialize;
 
 use super::rows::{Rows, bad};
@@ -97,7 +97,7 @@ impl PromptSet {
         several_levels: bool,
         form: &Form,
     ) -> Result<(), StudyError> {
-        let word = |e: bias_core::CoreError| bad(path, Some(line), e.to_string());
+        let word = |e: bias_types::TypesError| bad(path, Some(line), e.to_string());
         let (context, group): (Context, Group) =
             (row.scenario.parse().map_err(word)?, row.name_group.parse().map_err(word)?);
         let arm = match self.races.iter().position(|race| race == group.race()) {

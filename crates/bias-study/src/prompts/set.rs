@@ -1,6 +1,6 @@
-use bias_core::prompt::{Context, Group};
 use bias_metrics::Arm;
 use bias_metrics::parse::Period;
+use bias_types::prompt::{Context, Group};
 use serde::{Deserialize, Serialize};
 
 use crate::results::{Form, Split};

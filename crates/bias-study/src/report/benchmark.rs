@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bias_core::UnitKind;
+use bias_types::UnitKind;
 
 use super::error::ReportError;
 use super::numbers::{DASH, fixed, percent, share, signed};

@@ -1,6 +1,6 @@
 //! How sure the findings are: what the statistics of the results say in numbers and in sentences.
 
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 
 use super::findings::{Family, Findings};
 use super::numbers::fixed;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bias_core::UnitKind;
-use bias_core::model::Sublayer;
-use bias_core::prompt::Context;
+use bias_types::UnitKind;
+use bias_types::model::Sublayer;
+use bias_types::prompt::Context;
 
 use crate::results::{
     Baseline, ContextOverlap, Experiment, Outcome, Results, Scope, Strategy, TrainedOn, VariationBaseline,

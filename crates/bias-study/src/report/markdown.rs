@@ -1,4 +1,4 @@
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 
 use super::findings::Findings;
 use super::numbers::{DASH, percent_estimate, share, signed};

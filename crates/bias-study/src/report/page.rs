@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bias_core::UnitKind;
-use bias_core::model::Sublayer;
-use bias_core::prompt::Context;
 use bias_model::Decoding;
+use bias_types::UnitKind;
+use bias_types::model::Sublayer;
+use bias_types::prompt::Context;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Deserialize as _;
 

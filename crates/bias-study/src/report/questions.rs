@@ -1,6 +1,6 @@
 //! The experiments beside the paper's, each as a table with what to make of it.
 
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 
 use super::error::ReportError;
 use super::findings::Findings;

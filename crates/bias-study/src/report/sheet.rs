@@ -1,6 +1,6 @@
 //! Numbers as CSV that a spreadsheet reads as numbers, and labels that it reads as text.
 
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 
 use super::error::ReportError;
 use crate::results::Estimate;

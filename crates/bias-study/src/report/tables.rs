@@ -1,7 +1,7 @@
 //! What a study found, as tables for a terminal.
 
-use bias_core::model::Sublayer;
-use bias_core::prompt::Context;
+use bias_types::model::Sublayer;
+use bias_types::prompt::Context;
 use comfy_table::{Cell, CellAlignment, Table};
 
 use super::findings::{Family, Findings, largest_differences};

@@ -1,6 +1,6 @@
 //! Labels: what is tested where, cut to size.
 
-use bias_core::model::Sublayer;
+use bias_types::model::Sublayer;
 
 use crate::results::{ChoiceValue, Kind, Split, TrainedOn};
 

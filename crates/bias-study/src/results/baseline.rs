@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use bias_core::prompt::{Context, Group};
 use bias_metrics::EffectSize;
 use bias_metrics::parse::AnswerKind;
+use bias_types::prompt::{Context, Group};
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;

@@ -1,6 +1,6 @@
-use bias_core::UnitKind;
-use bias_core::prompt::Context;
 use bias_metrics::ranking::Localisation;
+use bias_types::UnitKind;
+use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;

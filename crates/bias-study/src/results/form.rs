@@ -1,7 +1,7 @@
 use std::fmt;
 
-use bias_core::prompt::Scale;
 use bias_model::question::{Choices, NumberGrammar};
+use bias_types::prompt::Scale;
 use serde::{Deserialize, Serialize};
 
 /// How a question is put, and what counts as an answer.

@@ -1,4 +1,4 @@
-use bias_core::prompt::{Context, Group};
+use bias_types::prompt::{Context, Group};
 use serde::{Deserialize, Serialize};
 
 use super::estimate::{Estimate, null_is_nan};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use bias_core::ModelDims;
-use bias_core::prompt::Context;
+use bias_types::ModelDims;
+use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
 use super::form::Form;

@@ -1,5 +1,5 @@
-use bias_core::model::Sublayer;
-use bias_core::prompt::Context;
+use bias_types::model::Sublayer;
+use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
 /// How far two masks of one method and budget agree.

@@ -38,7 +38,7 @@ pub use self::timing::{Phase, Timing};
 
 use std::path::Path;
 
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;

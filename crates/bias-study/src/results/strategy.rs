@@ -1,7 +1,7 @@
 use std::fmt;
 
-use bias_core::UnitKind;
-use bias_core::prompt::Context;
+use bias_types::UnitKind;
+use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
 use super::experiment::Experiment;

@@ -1,13 +1,13 @@
 use std::time::Instant;
 
 use bias_attrib::{AttribError, Contrast};
-use bias_core::model::Sublayer;
-use bias_core::prompt::Context;
-use bias_core::{Convention, Unit, UnitKind};
 use bias_mask::{HeadAblation, Mask, MaskTarget, unit_mask};
 use bias_metrics::MetricError;
 use bias_metrics::ranking::{Localisation, localisation};
 use bias_probe::HookedModel as _;
+use bias_types::model::Sublayer;
+use bias_types::prompt::Context;
+use bias_types::{Convention, Unit, UnitKind};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::progress::Progress;

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 
 use crate::results::{Experiment, Plan, Settings};
 use crate::shard::Shard;

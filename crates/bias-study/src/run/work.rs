@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use bias_attrib::{AttribError, Contrast};
-use bias_core::UnitKind;
 use bias_mask::Mask;
 use bias_probe::HookedModel as _;
+use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::progress::Progress;
@@ -138,7 +138,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
     pub(crate) fn places(&self, trained_on: &TrainedOn) -> Vec<Place> {
         let of = |context: usize| self.prompts.places(context, |v| v.split == Split::Attribution);
         let all = 0..self.prompts.contexts.len();
-        let named = |name: &bias_core::prompt::Context| self.prompts.index_of(name.as_str());
+        let named = |name: &bias_types::prompt::Context| self.prompts.index_of(name.as_str());
         match trained_on {
             TrainedOn::Variation(context, variation) => {
                 named(context).map_or(Vec::new(), |c| self.prompts.places(c, |v| v.name == *variation))

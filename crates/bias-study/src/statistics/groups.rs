@@ -1,7 +1,7 @@
 //! More than two groups: what names of each group within and across the races get.
 
-use bias_core::prompt::Group;
 use bias_metrics::{Arm, NameMoments};
+use bias_types::prompt::Group;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;

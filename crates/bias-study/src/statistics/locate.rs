@@ -1,6 +1,6 @@
-use bias_core::ModelDims;
-use bias_core::model::Sublayer;
 use bias_mask::Mask;
+use bias_types::ModelDims;
+use bias_types::model::Sublayer;
 
 use crate::results::Location;
 

@@ -1,6 +1,6 @@
-use bias_core::prompt::Context;
 use bias_mask::Mask;
 use bias_metrics::ranking::{MatrixOverlap, overlap};
+use bias_types::prompt::Context;
 
 use crate::StudyError;
 use crate::results::{ContextOverlap, Experiment, TrainedOn};

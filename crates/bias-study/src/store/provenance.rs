@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use bias_core::prompt::Context;
+use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 

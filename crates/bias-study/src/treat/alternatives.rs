@@ -1,12 +1,12 @@
 //! What one may do about a bias instead of zeroing weights, made from the same variations and names.
 
 use bias_attrib::Contrast;
-use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, UnitKind};
 use bias_mask::edit::{Directions, Means, Side};
 use bias_mask::{Intervention, MaskTarget};
 use bias_model::Decoder;
 use bias_probe::stats::ChannelStats;
 use bias_probe::{HookedModel as _, Sequence, StatsCollector, TokenBatch};
+use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, UnitKind};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use bias_attrib::{AttribError, Contrast, Respondent};
-use bias_core::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use bias_mask::{MaskError, MaskTarget};
 use bias_model::Decoder;
 use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch};
+use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use burn::module::{AutodiffModule as _, Module, Param};
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -269,8 +269,8 @@ impl<B: Backend> Observer<B> for Adapted<'_, B> {
 
 #[cfg(test)]
 mod tests {
-    use bias_core::TokenRole;
     use bias_probe::{NoObserver, Sequence};
+    use bias_types::TokenRole;
     use burn::backend::{Autodiff, Flex};
 
     use super::*;

@@ -1,9 +1,9 @@
 //! Training on texts that are drawn as they are needed: small models from nothing, or a little of a large one.
 
-use bias_core::TokenRole;
 use bias_model::{Decoder, HookedModel as _};
 use bias_probe::device::{wide, wide_from};
 use bias_probe::{Observer, ProbeError, Sequence, TokenBatch};
+use bias_types::TokenRole;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::AutodiffModule;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, Optimizer as _};

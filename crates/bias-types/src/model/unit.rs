@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::param_path::ParamPath;
-use crate::error::CoreError;
+use crate::error::TypesError;
 
 /// The kinds of thing that can be scored and pruned.
 ///
@@ -43,10 +43,10 @@ impl fmt::Display for UnitKind {
 }
 
 impl FromStr for UnitKind {
-    type Err = CoreError;
+    type Err = TypesError;
 
-    fn from_str(text: &str) -> Result<Self, CoreError> {
-        Self::ALL.into_iter().find(|kind| kind.to_string() == text).ok_or_else(|| CoreError::Parse {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
+        Self::ALL.into_iter().find(|kind| kind.to_string() == text).ok_or_else(|| TypesError::Parse {
             kind: "kind of unit",
             text: text.into(),
             expected: "`weight`, `neuron`, `head`, `key/value group` or `layer`",
@@ -171,10 +171,10 @@ fn layered(text: &str, letter: char) -> Option<(usize, usize)> {
 }
 
 impl FromStr for HeadId {
-    type Err = CoreError;
+    type Err = TypesError;
 
-    fn from_str(text: &str) -> Result<Self, CoreError> {
-        layered(text, 'H').map(|(l, h)| Self::new(l, h)).ok_or_else(|| CoreError::Parse {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
+        layered(text, 'H').map(|(l, h)| Self::new(l, h)).ok_or_else(|| TypesError::Parse {
             kind: "head",
             text: text.into(),
             expected: "layer and head as `L3H1`",
@@ -183,10 +183,10 @@ impl FromStr for HeadId {
 }
 
 impl FromStr for KvGroupId {
-    type Err = CoreError;
+    type Err = TypesError;
 
-    fn from_str(text: &str) -> Result<Self, CoreError> {
-        layered(text, 'G').map(|(l, g)| Self::new(l, g)).ok_or_else(|| CoreError::Parse {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
+        layered(text, 'G').map(|(l, g)| Self::new(l, g)).ok_or_else(|| TypesError::Parse {
             kind: "key/value group",
             text: text.into(),
             expected: "layer and key/value head as `L3G0`",
@@ -195,10 +195,10 @@ impl FromStr for KvGroupId {
 }
 
 impl FromStr for NeuronId {
-    type Err = CoreError;
+    type Err = TypesError;
 
-    fn from_str(text: &str) -> Result<Self, CoreError> {
-        layered(text, 'N').map(|(l, n)| Self::new(l, n)).ok_or_else(|| CoreError::Parse {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
+        layered(text, 'N').map(|(l, n)| Self::new(l, n)).ok_or_else(|| TypesError::Parse {
             kind: "neuron",
             text: text.into(),
             expected: "layer and neuron as `L3N17`",
@@ -207,9 +207,9 @@ impl FromStr for NeuronId {
 }
 
 impl FromStr for Unit {
-    type Err = CoreError;
+    type Err = TypesError;
 
-    fn from_str(text: &str) -> Result<Self, CoreError> {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
         if let Ok(head) = text.parse() {
             return Ok(Self::Head(head));
         }
@@ -226,7 +226,7 @@ impl FromStr for Unit {
             let (path, index) = text.strip_suffix(']')?.rsplit_once('[')?;
             Some(Self::Weight(path.parse().ok()?, index.parse().ok()?))
         };
-        weight().ok_or_else(|| CoreError::Parse {
+        weight().ok_or_else(|| TypesError::Parse {
             kind: "unit",
             text: text.into(),
             expected: "`L3` (layer), `L3H1` (head), `L3G0` (key/value group), `L3N17` (neuron) or `model.layers.3.mlp.up_proj.weight[42]` (weight)",
@@ -235,9 +235,9 @@ impl FromStr for Unit {
 }
 
 impl TryFrom<String> for Unit {
-    type Error = CoreError;
+    type Error = TypesError;
 
-    fn try_from(text: String) -> Result<Self, CoreError> {
+    fn try_from(text: String) -> Result<Self, TypesError> {
         text.parse()
     }
 }

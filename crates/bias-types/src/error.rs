@@ -5,7 +5,7 @@ use thiserror::Error;
 /// What can be wrong with a word of the vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum CoreError {
+pub enum TypesError {
     /// A text is not the name of any known thing of its kind.
     #[error("`{text}` is not a {kind}; expected {expected}")]
     Parse {

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::CoreError;
+use crate::error::TypesError;
 
 /// A place in the forward pass where an activation can be seen or replaced.
 ///
@@ -176,12 +176,12 @@ impl fmt::Display for Site {
 }
 
 impl FromStr for Site {
-    type Err = CoreError;
+    type Err = TypesError;
 
     /// Reads what `Display` writes; the inputs of projections that share one
     /// (`k_proj.input`, `v_proj.input`, `gate_proj.input`, `lm_head.input`) are understood too.
-    fn from_str(text: &str) -> Result<Self, CoreError> {
-        let unknown = || CoreError::Parse {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
+        let unknown = || TypesError::Parse {
             kind: "site",
             text: text.into(),
             expected: "a module and tensor such as `model.layers.0.mlp.down_proj.input`",
@@ -203,9 +203,9 @@ impl FromStr for Site {
 }
 
 impl TryFrom<String> for Site {
-    type Error = CoreError;
+    type Error = TypesError;
 
-    fn try_from(text: String) -> Result<Self, CoreError> {
+    fn try_from(text: String) -> Result<Self, TypesError> {
         text.parse()
     }
 }

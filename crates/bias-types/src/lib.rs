@@ -5,8 +5,8 @@
 //! re-exports what its own signatures need.
 //!
 //! ```
-//! use bias_core::model::HeadId;
-//! use bias_core::{ModelDims, ParamPath, Projection, Site};
+//! use bias_types::model::HeadId;
+//! use bias_types::{ModelDims, ParamPath, Projection, Site};
 //!
 //! let dims = ModelDims {
 //!     layers: 6, d_model: 128, heads: 4, kv_heads: 2, d_head: 32, d_mlp: 352, gated: true, vocab: 640,
@@ -21,7 +21,7 @@
 //! assert_eq!(path.projection(), Some((2, Projection::O)));
 //! assert_eq!(Projection::O.input_site(2).to_string(), "model.layers.2.self_attn.o_proj.input");
 //! assert_eq!("model.layers.2.self_attn.o_proj.input".parse::<Site>()?, Projection::O.input_site(2));
-//! # Ok::<(), bias_core::CoreError>(())
+//! # Ok::<(), bias_types::TypesError>(())
 //! ```
 //!
 //! | room | words |
@@ -29,14 +29,14 @@
 //! | [`model`] | the parts of a decoder: sizes, matrices, parameter names, sites, units that can be pruned |
 //! | [`prompt`] | what is asked about whom: roles and sets of tokens, groups and contexts, the scale of answers |
 //! | [`scores`] | what attribution produces: scores of weights and of units |
-//! | [`error`] | [`CoreError`] |
+//! | [`error`] | [`TypesError`] |
 
 pub mod error;
 pub mod model;
 pub mod prompt;
 pub mod scores;
 
-pub use error::CoreError;
+pub use error::TypesError;
 pub use model::{BlockSite, ModelDims, ParamPath, Projection, Site, Unit, UnitKind};
 pub use prompt::TokenRole;
 pub use scores::{Convention, ParamScores, UnitScores};

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::site::{BlockSite, Site};
-use crate::error::CoreError;
+use crate::error::TypesError;
 
 /// The half of a decoder block that a projection belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,11 +108,11 @@ impl fmt::Display for Projection {
 }
 
 impl FromStr for Projection {
-    type Err = CoreError;
+    type Err = TypesError;
 
-    fn from_str(text: &str) -> Result<Self, CoreError> {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
         Self::ALL.into_iter().find(|p| p.to_string() == text || p.module() == text).ok_or_else(|| {
-            CoreError::Parse {
+            TypesError::Parse {
                 kind: "projection",
                 text: text.into(),
                 expected: "a name such as `mlp.down_proj`",

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::projection::Projection;
-use crate::error::CoreError;
+use crate::error::TypesError;
 
 /// The name of a parameter as Hugging Face writes it, such as
 /// `model.layers.3.mlp.down_proj.weight`.
@@ -68,15 +68,15 @@ impl fmt::Display for ParamPath {
 }
 
 impl FromStr for ParamPath {
-    type Err = CoreError;
+    type Err = TypesError;
 
-    fn from_str(text: &str) -> Result<Self, CoreError> {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
         let part =
             |p: &str| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if text.split('.').all(part) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(CoreError::Parse {
+            Err(TypesError::Parse {
                 kind: "parameter path",
                 text: text.into(),
                 expected: "a dotted name such as `model.layers.0.mlp.up_proj.weight`",
@@ -86,9 +86,9 @@ impl FromStr for ParamPath {
 }
 
 impl TryFrom<String> for ParamPath {
-    type Error = CoreError;
+    type Error = TypesError;
 
-    fn try_from(text: String) -> Result<Self, CoreError> {
+    fn try_from(text: String) -> Result<Self, TypesError> {
         text.parse()
     }
 }

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::CoreError;
+use crate::error::TypesError;
 
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
@@ -27,12 +27,12 @@ macro_rules! label {
         }
 
         impl FromStr for $name {
-            type Err = CoreError;
+            type Err = TypesError;
 
-            fn from_str(text: &str) -> Result<Self, CoreError> {
+            fn from_str(text: &str) -> Result<Self, TypesError> {
                 let text = text.trim();
                 if text.is_empty() || text.chars().any(char::is_control) {
-                    return Err(CoreError::Parse {
+                    return Err(TypesError::Parse {
                         kind: $kind,
                         text: text.into(),
                         expected: "a label with at least one visible character",
@@ -43,9 +43,9 @@ macro_rules! label {
         }
 
         impl TryFrom<String> for $name {
-            type Error = CoreError;
+            type Error = TypesError;
 
-            fn try_from(text: String) -> Result<Self, CoreError> {
+            fn try_from(text: String) -> Result<Self, TypesError> {
                 text.parse()
             }
         }

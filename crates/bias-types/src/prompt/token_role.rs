@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::CoreError;
+use crate::error::TypesError;
 
 /// What a token is in its prompt, found from character offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,13 +39,13 @@ impl fmt::Display for TokenRole {
 }
 
 impl FromStr for TokenRole {
-    type Err = CoreError;
+    type Err = TypesError;
 
-    fn from_str(text: &str) -> Result<Self, CoreError> {
+    fn from_str(text: &str) -> Result<Self, TypesError> {
         [Self::Padding, Self::System, Self::Prompt, Self::Name, Self::Answer]
             .into_iter()
             .find(|r| r.to_string() == text)
-            .ok_or_else(|| CoreError::Parse {
+            .ok_or_else(|| TypesError::Parse {
                 kind: "token role",
                 text: text.into(),
                 expected: "`padding`, `system`, `prompt`, `name` or `answer`",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::CoreError;
+use crate::error::TypesError;
 use crate::model::param_path::ParamPath;
 use crate::model::unit::Unit;
 
@@ -32,15 +32,15 @@ impl ParamScores {
     /// Scores for the matrix at `path`.
     ///
     /// # Errors
-    /// [`CoreError::ScoreCount`] when `values` does not fill `shape`.
+    /// [`TypesError::ScoreCount`] when `values` does not fill `shape`.
     pub fn new(
         path: ParamPath,
         shape: [usize; 2],
         convention: Convention,
         values: Vec<f32>,
-    ) -> Result<Self, CoreError> {
+    ) -> Result<Self, TypesError> {
         if shape[0].checked_mul(shape[1]) != Some(values.len()) {
-            return Err(CoreError::ScoreCount { path: path.to_string(), shape, found: values.len() });
+            return Err(TypesError::ScoreCount { path: path.to_string(), shape, found: values.len() });
         }
         Ok(Self { path, shape, convention, values })
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::param_path::ParamPath;
 use super::projection::Projection;
 use super::unit::{HeadId, KvGroupId};
-use crate::error::CoreError;
+use crate::error::TypesError;
 
 /// The sizes of a decoder-only transformer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +37,8 @@ impl ModelDims {
     /// Checks that no size is zero and that the heads share KV groups evenly.
     ///
     /// # Errors
-    /// [`CoreError::Dims`] names the sizes that do not fit.
-    pub fn validate(&self) -> Result<(), CoreError> {
+    /// [`TypesError::Dims`] names the sizes that do not fit.
+    pub fn validate(&self) -> Result<(), TypesError> {
         let sizes = [
             ("layers", self.layers),
             ("d_model", self.d_model),
@@ -49,10 +49,10 @@ impl ModelDims {
             ("vocab", self.vocab),
         ];
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(CoreError::Dims { reason: format!("{name} is 0") });
+            return Err(TypesError::Dims { reason: format!("{name} is 0") });
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
-            return Err(CoreError::Dims {
+            return Err(TypesError::Dims {
                 reason: format!("{} heads cannot share {} key/value heads evenly", self.heads, self.kv_heads),
             });
         }
@@ -62,8 +62,8 @@ impl ModelDims {
     /// The key/value head that a query head reads: `⌊head · kv_heads / heads⌋`.
     ///
     /// # Errors
-    /// [`CoreError::OutOfRange`] when the layer or head does not exist.
-    pub fn kv_group(&self, head: HeadId) -> Result<usize, CoreError> {
+    /// [`TypesError::OutOfRange`] when the layer or head does not exist.
+    pub fn kv_group(&self, head: HeadId) -> Result<usize, TypesError> {
         self.check_head(head)?;
         Ok(head.head * self.kv_heads / self.heads)
     }
@@ -71,8 +71,8 @@ impl ModelDims {
     /// The columns of `o_proj` (and the slice of its input) that belong to a query head.
     ///
     /// # Errors
-    /// [`CoreError::OutOfRange`] when the layer or head does not exist.
-    pub fn head_columns(&self, head: HeadId) -> Result<Range<usize>, CoreError> {
+    /// [`TypesError::OutOfRange`] when the layer or head does not exist.
+    pub fn head_columns(&self, head: HeadId) -> Result<Range<usize>, TypesError> {
         self.check_head(head)?;
         Ok(head.head * self.d_head..(head.head + 1) * self.d_head)
     }
@@ -94,8 +94,8 @@ impl ModelDims {
     /// The rows of `k_proj` and `v_proj` that belong to a key/value head.
     ///
     /// # Errors
-    /// [`CoreError::OutOfRange`] when the layer or group does not exist.
-    pub fn group_rows(&self, group: KvGroupId) -> Result<Range<usize>, CoreError> {
+    /// [`TypesError::OutOfRange`] when the layer or group does not exist.
+    pub fn group_rows(&self, group: KvGroupId) -> Result<Range<usize>, TypesError> {
         self.check_group(group)?;
         Ok(group.group * self.d_head..(group.group + 1) * self.d_head)
     }
@@ -103,8 +103,8 @@ impl ModelDims {
     /// The query heads that read a key/value head.
     ///
     /// # Errors
-    /// [`CoreError::OutOfRange`] when the layer or group does not exist.
-    pub fn group_heads(&self, group: KvGroupId) -> Result<impl Iterator<Item = HeadId> + use<>, CoreError> {
+    /// [`TypesError::OutOfRange`] when the layer or group does not exist.
+    pub fn group_heads(&self, group: KvGroupId) -> Result<impl Iterator<Item = HeadId> + use<>, TypesError> {
         self.check_group(group)?;
         let shared = self.heads / self.kv_heads;
         Ok((group.group * shared..(group.group + 1) * shared).map(move |h| HeadId::new(group.layer, h)))
@@ -132,24 +132,24 @@ impl ModelDims {
     /// Refuses a layer that the model does not have.
     ///
     /// # Errors
-    /// [`CoreError::OutOfRange`].
-    pub fn check_layer(&self, layer: usize) -> Result<(), CoreError> {
+    /// [`TypesError::OutOfRange`].
+    pub fn check_layer(&self, layer: usize) -> Result<(), TypesError> {
         within("layer", layer, self.layers)
     }
 
-    fn check_head(&self, head: HeadId) -> Result<(), CoreError> {
+    fn check_head(&self, head: HeadId) -> Result<(), TypesError> {
         self.check_layer(head.layer)?;
         within("head", head.head, self.heads)
     }
 
-    fn check_group(&self, group: KvGroupId) -> Result<(), CoreError> {
+    fn check_group(&self, group: KvGroupId) -> Result<(), TypesError> {
         self.check_layer(group.layer)?;
         within("key/value group", group.group, self.kv_heads)
     }
 }
 
-fn within(what: &'static str, index: usize, count: usize) -> Result<(), CoreError> {
-    if index < count { Ok(()) } else { Err(CoreError::OutOfRange { what, index, count }) }
+fn within(what: &'static str, index: usize, count: usize) -> Result<(), TypesError> {
+    if index < count { Ok(()) } else { Err(TypesError::OutOfRange { what, index, count }) }
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn absent_heads_are_named() {
         let err = DIMS.head_columns(HeadId::new(1, 6)).unwrap_err();
-        assert_eq!(err, CoreError::OutOfRange { what: "head", index: 6, count: 6 });
+        assert_eq!(err, TypesError::OutOfRange { what: "head", index: 6, count: 6 });
         assert!(DIMS.kv_group(HeadId::new(2, 0)).is_err());
     }
 
