@@ -28,7 +28,7 @@
 //! | [`checkpoint`] | what is on disk: [`ModelConfig`], [`Checkpoint`], [`Precision`]; wherever a folder is taken, a GGUF file goes too |
 //! | [`arch`] | which models are loaded, a file each |
 //! | [`decoder`] | [`Decoder`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all, its cache |
-//! | [`chat`] | conversations as transformers renders them |
+//! | [`chat`] | the crate bias-chat: conversations as transformers renders them |
 //! | [`text`] | [`TextCodec`]: tokenizer, chat template, token roles |
 //! | [`question`] | [`Question`]: in free words, by a number, by a choice |
 //! | [`generate`] | [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees |
@@ -44,7 +44,6 @@
 //!   work as ever.
 
 pub mod arch;
-pub mod chat;
 pub mod checkpoint;
 pub mod decoder;
 pub mod error;
@@ -56,6 +55,7 @@ mod language_model;
 pub mod question;
 pub mod text;
 
+pub use bias_chat as chat;
 pub use bias_mask::MaskTarget;
 pub use bias_probe::HookedModel;
 pub use checkpoint::{Checkpoint, ModelConfig, Precision};

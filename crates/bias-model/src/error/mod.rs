@@ -7,6 +7,7 @@ pub(crate) mod load_report;
 
 use std::path::PathBuf;
 
+use bias_chat::ChatError;
 use bias_mask::MaskError;
 use bias_probe::ProbeError;
 use bias_types::{ParamPath, TypesError};
@@ -271,9 +272,9 @@ pub enum ModelError {
     Template {
         /// The file that holds the template.
         path: PathBuf,
-        /// What the template engine said.
+        /// What is wrong with it.
         #[source]
-        source: Box<minijinja::Error>,
+        source: ChatError,
     },
     /// A chat template that does not let an answer be begun.
     #[error(

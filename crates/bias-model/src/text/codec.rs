@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use bias_chat::Message;
 use bias_probe::Sequence;
 use bias_types::TokenRole;
 use tokenizers::Tokenizer;
 
 use super::spans::Spans;
-use crate::chat::message::Message;
-use crate::chat::template::ChatTemplate;
+use super::template_file::TemplateFile;
 use crate::checkpoint::gguf;
 use crate::checkpoint::gguf::file::Gguf;
 use crate::error::ModelError;
@@ -39,7 +39,7 @@ fn spaced(before: &str, after: &str) -> String {
 pub struct TextCodec {
     tokenizer: Tokenizer,
     tokenizer_path: PathBuf,
-    template: Option<ChatTemplate>,
+    template: Option<TemplateFile>,
     system: Option<String>,
 }
 
@@ -50,8 +50,8 @@ impl TextCodec {
         &self.tokenizer_path
     }
 
-    /// Reads `tokenizer.json`, and the folder's [chat template](ChatTemplate::from_folder) if
-    /// it has one; or both from a GGUF file.
+    /// Reads `tokenizer.json`, and the folder's chat template if it
+    /// has one; or both from a GGUF file.
     ///
     /// # Errors
     /// Missing or malformed files, a chat template that does not parse.
@@ -59,7 +59,9 @@ impl TextCodec {
         if gguf::is_file(folder) {
             let gguf = Gguf::open(folder)?;
             let vocabulary = gguf.vocabulary()?;
-            let (template, tokenizer) = (gguf.chat_template(&vocabulary)?, vocabulary.tokenizer);
+            let of = |source: &str| TemplateFile::new(folder, source, vocabulary.special.clone());
+            let template = vocabulary.template.as_deref().map(of).transpose()?;
+            let tokenizer = vocabulary.tokenizer;
             return Ok(Self { tokenizer, tokenizer_path: folder.into(), template, system: None });
         }
         let tokenizer_path = folder.join("tokenizer.json");
@@ -71,7 +73,7 @@ impl TextCodec {
         }
         let tokenizer = Tokenizer::from_file(&tokenizer_path)
             .map_err(|e| ModelError::Tokenizer { path: tokenizer_path.clone(), reason: e.to_string() })?;
-        let template = ChatTemplate::from_folder(folder)?;
+        let template = TemplateFile::of_folder(folder)?;
         Ok(Self { tokenizer, tokenizer_path, template, system: None })
     }
 
@@ -98,7 +100,7 @@ impl TextCodec {
     /// [`ModelError::Template`].
     pub fn chat(&self, messages: &[Message]) -> Result<String, ModelError> {
         match &self.template {
-            Some(template) => template.render(messages, true),
+            Some(template) => template.render(messages),
             None => Ok(messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n\n")),
         }
     }

@@ -1,13 +1,12 @@
 use std::collections::BTreeSet;
 
+use bias_chat::SpecialTokens;
 use serde_json::{Value, json};
 use tokenizers::{AddedToken, PostProcessorWrapper, Tokenizer};
 
 use super::file::Gguf;
 use super::tokens::{CONTROL, TOKENS, Tokens, USER_DEFINED};
 use super::{byte_level, sentencepiece};
-use crate::chat::special_tokens::SpecialTokens;
-use crate::chat::template::ChatTemplate;
 use crate::error::ModelError;
 
 /// Everything between text and tokens that a GGUF file's metadata hold.
@@ -62,12 +61,6 @@ impl Gguf {
         tokenizer.with_post_processor(Some(self.part::<PostProcessorWrapper>(around)?));
         let template = self.text("tokenizer.chat_template")?.map(str::to_owned);
         Ok(Vocabulary { tokenizer, special, template, add_bos: bos.is_some(), add_eos: eos.is_some() })
-    }
-
-    /// The chat template of the file, if it has one.
-    pub(crate) fn chat_template(&self, vocabulary: &Vocabulary) -> Result<Option<ChatTemplate>, ModelError> {
-        let of = |source| ChatTemplate::at(self.path().into(), source, vocabulary.special.clone());
-        vocabulary.template.as_deref().map(of).transpose()
     }
 }
 

@@ -1,12 +1,12 @@
 use minijinja::{Error, Value};
 
 use super::arguments::Arguments;
-use super::limits::{fail, fits, times};
 use super::show::{text, type_name};
 use super::values::{self, is_list, items};
+use crate::limits::{fail, fits, times};
 
 /// Calls one of the methods of Python's `str` that pycompat lacks or answers differently.
-pub(super) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Option<Value>, Error> {
+pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Option<Value>, Error> {
     let most = match name {
         "find" | "rfind" | "index" | "rindex" | "count" | "startswith" | "endswith" | "replace" => 3,
         "split" | "rsplit" | "ljust" | "rjust" | "center" => 2,
@@ -58,15 +58,15 @@ pub(super) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Opt
 }
 
 /// What Python strips: Rust's white space, and four separators of ASCII.
-pub(super) fn is_space(c: char) -> bool {
+pub(crate) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-pub(super) fn is_lower(s: &str) -> bool {
+pub(crate) fn is_lower(s: &str) -> bool {
     s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase)
 }
 
-pub(super) fn is_upper(s: &str) -> bool {
+pub(crate) fn is_upper(s: &str) -> bool {
     s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase)
 }
 
@@ -84,7 +84,7 @@ fn one(arguments: &Arguments<'_>, name: &str) -> Result<String, Error> {
 }
 
 /// A position counted from the end when negative, within the length.
-pub(super) fn bound(at: Option<i64>, length: usize) -> Option<usize> {
+pub(crate) fn bound(at: Option<i64>, length: usize) -> Option<usize> {
     at.map(|at| match usize::try_from(at) {
         Ok(at) => at,
         Err(_) => length.saturating_sub(usize::try_from(at.unsigned_abs()).unwrap_or(usize::MAX)),
@@ -124,7 +124,7 @@ fn affix(s: &str, arguments: &Arguments<'_>, has: impl Fn(&str, &str) -> bool) -
     Ok(Value::from(found))
 }
 
-pub(super) fn replace(s: &str, old: &str, new: &str, count: Option<i64>) -> Result<Value, Error> {
+pub(crate) fn replace(s: &str, old: &str, new: &str, count: Option<i64>) -> Result<Value, Error> {
     let count = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
     let matches = s.matches(old).count().min(count);
     fits((s.len() as u64).saturating_add(times(matches, new.len())))?;
@@ -185,7 +185,7 @@ fn strip(s: &str, arguments: &Arguments<'_>, left: bool, right: bool) -> Result<
 }
 
 /// The text without these characters, or white space, at its ends.
-pub(super) fn stripped<'a>(mut s: &'a str, chars: Option<&str>, left: bool, right: bool) -> &'a str {
+pub(crate) fn stripped<'a>(mut s: &'a str, chars: Option<&str>, left: bool, right: bool) -> &'a str {
     let is = |c: char| chars.map_or_else(|| is_space(c), |chars| chars.contains(c));
     if left {
         s = s.trim_start_matches(is);
@@ -210,7 +210,7 @@ fn partition(s: &str, separator: &str, from_right: bool) -> Result<Value, Error>
 }
 
 /// The lines of a text, at every sign that Python takes for the end of one.
-pub(super) fn lines(s: &str, keep_ends: bool) -> Vec<&str> {
+pub(crate) fn lines(s: &str, keep_ends: bool) -> Vec<&str> {
     const ENDS: [char; 10] =
         ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
     let mut found = Vec::new();
@@ -228,7 +228,7 @@ pub(super) fn lines(s: &str, keep_ends: bool) -> Vec<&str> {
 }
 
 /// The texts of some values, with a text between them.
-pub(super) fn joined(separator: &str, all: &[Value]) -> Result<Value, Error> {
+pub(crate) fn joined(separator: &str, all: &[Value]) -> Result<Value, Error> {
     let mut out = String::new();
     for (at, item) in all.iter().enumerate() {
         if at > 0 {

@@ -1,9 +1,9 @@
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, Value, value::from_args};
 
-use super::limits::{fail, fits};
 use super::show::{float, text, type_name};
 use super::values::{Dict, items};
+use crate::limits::{fail, fits};
 
 /// How Python's `json.dumps` is asked to write.
 struct Style {
@@ -17,7 +17,7 @@ struct Style {
 
 /// `value | tojson(ensure_ascii, indent, separators, sort_keys)`, as transformers defines it: no
 /// HTML escapes, letters as they are.
-pub(super) fn tojson(arguments: &[Value]) -> Result<Value, Error> {
+pub(crate) fn tojson(arguments: &[Value]) -> Result<Value, Error> {
     let (value, rest): (&Value, &[Value]) = from_args(arguments)?;
     let (given, named): (&[Value], Kwargs) = from_args(rest)?;
     let option = |at: usize, name: &str| -> Result<Option<Value>, Error> {

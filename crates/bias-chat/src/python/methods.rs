@@ -2,12 +2,12 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::arguments::Arguments;
-use super::limits::fail;
 use super::values::{self, Dict, items};
 use super::{formats, strings};
+use crate::limits::fail;
 
 /// The methods that Python's texts, lists and dicts have and that change nothing.
-pub(super) fn call(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+pub(crate) fn call(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();

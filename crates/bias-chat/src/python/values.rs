@@ -5,26 +5,26 @@ use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, State, Value};
 
-use super::limits::{MAX_DEPTH, MAX_SIZE, fail, fits, spend};
 use super::show::{Repr, type_name};
+use crate::limits::{MAX_DEPTH, MAX_SIZE, fail, fits, spend};
 
 /// What a value takes, counted as if nothing in it were shared: walking it costs no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
+pub(crate) struct Size {
     pub weight: u64,
     depth: u32,
 }
 
 /// A list, as Python's: every list that a template holds is one.
 #[derive(Debug)]
-pub(super) struct List {
+pub(crate) struct List {
     items: Vec<Value>,
     size: Size,
 }
 
 /// A dict, as Python's: in order of insertion.
 #[derive(Debug)]
-pub(super) struct Dict {
+pub(crate) struct Dict {
     entries: IndexMap<Value, Value>,
     size: Size,
 }
@@ -61,7 +61,7 @@ impl Size {
 ///
 /// Filters of minijinja return lists that are made on the fly from what they were given;
 /// many of those inside one another would overflow the stack.
-pub(super) fn own(value: Value) -> Result<Value, Error> {
+pub(crate) fn own(value: Value) -> Result<Value, Error> {
     if let Some(map) = value.downcast_object_ref::<IndexMap<Value, Value>>() {
         return dict(map.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
@@ -73,7 +73,7 @@ pub(super) fn own(value: Value) -> Result<Value, Error> {
 }
 
 /// Takes in a value that an instruction made: counted, and refused when too large.
-pub(super) fn admit(state: &State, value: Value) -> Result<Value, Error> {
+pub(crate) fn admit(state: &State, value: Value) -> Result<Value, Error> {
     let value = own(value)?;
     let weight = Size::of(&value).weight;
     fits(weight)?;
@@ -82,7 +82,7 @@ pub(super) fn admit(state: &State, value: Value) -> Result<Value, Error> {
 }
 
 /// A list of these.
-pub(super) fn list(values: impl IntoIterator<Item = Value>) -> Result<Value, Error> {
+pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Result<Value, Error> {
     let mut items = Vec::new();
     for value in values {
         items.push(inner(value)?);
@@ -95,7 +95,7 @@ pub(super) fn list(values: impl IntoIterator<Item = Value>) -> Result<Value, Err
 }
 
 /// A dict of these; later entries replace earlier ones.
-pub(super) fn dict(pairs: impl IntoIterator<Item = (Value, Value)>) -> Result<Value, Error> {
+pub(crate) fn dict(pairs: impl IntoIterator<Item = (Value, Value)>) -> Result<Value, Error> {
     let mut entries = IndexMap::new();
     for (key, value) in pairs {
         if key.as_object().is_some() {
@@ -108,7 +108,7 @@ pub(super) fn dict(pairs: impl IntoIterator<Item = (Value, Value)>) -> Result<Va
 }
 
 /// A value that may be put into a container.
-pub(super) fn inner(value: Value) -> Result<Value, Error> {
+pub(crate) fn inner(value: Value) -> Result<Value, Error> {
     let value = own(value)?;
     // A namespace could be put into itself; loops and macros hold others.
     if value.kind() == ValueKind::Map && !is::<Dict>(&value) {
@@ -118,7 +118,7 @@ pub(super) fn inner(value: Value) -> Result<Value, Error> {
 }
 
 /// The items of a list, the characters of a text, the keys of a dict; nothing of an undefined value.
-pub(super) fn items(value: &Value) -> Result<Vec<Value>, Error> {
+pub(crate) fn items(value: &Value) -> Result<Vec<Value>, Error> {
     if let Some(text) = value.as_str() {
         return Ok(text.chars().map(Value::from).collect());
     }
@@ -128,12 +128,12 @@ pub(super) fn items(value: &Value) -> Result<Vec<Value>, Error> {
     Ok(value.try_iter()?.collect())
 }
 
-pub(super) fn is<T: 'static>(value: &Value) -> bool {
+pub(crate) fn is<T: 'static>(value: &Value) -> bool {
     value.downcast_object_ref::<T>().is_some()
 }
 
 /// Whether this is a list or something to be iterated over like one.
-pub(super) fn is_list(value: &Value) -> bool {
+pub(crate) fn is_list(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
 }
 

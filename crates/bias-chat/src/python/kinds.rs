@@ -2,13 +2,13 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, Value, tests};
 
 use super::functions::is_callable;
-use super::limits::{fail, undefined};
 use super::show::text;
 use super::strings::{is_lower, is_upper};
 use super::values::{Dict, is, is_list};
+use crate::limits::{fail, undefined};
 
 /// The tests of Jinja: `value is ..`.
-pub(super) fn install(environment: &mut Environment<'_>) {
+pub(crate) fn install(environment: &mut Environment<'_>) {
     let e = environment;
     for name in ["eq", "equalto", "=="] {
         e.add_test(name, tests::is_eq);

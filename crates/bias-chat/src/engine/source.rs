@@ -1,19 +1,16 @@
 use minijinja::Error;
 use minijinja::machinery::{Token, WhitespaceConfig, tokenize};
 
-use super::limits::{MAX_ELIF, MAX_SOURCE, MAX_TAG, fail};
+use crate::limits::{MAX_ELIF, MAX_TAG, fail};
 
 /// A variable that is 1.
-pub(super) const ONE: &str = "__one__";
+pub(crate) const ONE: &str = "__one__";
 
 /// A template as minijinja can take it; refused when it is too large to be compiled safely.
 ///
 /// Line ends become `\n`, as in Jinja, and transformers' `generation` blocks, which mark
 /// what is trained on, become `with` blocks, which have the same scope and print the same.
-pub(super) fn prepare(source: &str) -> Result<String, Error> {
-    if source.len() > MAX_SOURCE {
-        return Err(fail(format!("a chat template may have at most {MAX_SOURCE} bytes")));
-    }
+pub(crate) fn prepare(source: &str) -> Result<String, Error> {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     guard_products(&generation_blocks(&source))
 }
@@ -109,7 +106,6 @@ mod tests {
         ] {
             assert_eq!(prepare(source).unwrap(), prepared);
         }
-        assert!(prepare(&"x".repeat(MAX_SOURCE + 1)).is_err());
         assert!(prepare(&format!("{{{{ a{} }}}}", "+a".repeat(MAX_TAG))).is_err());
     }
 }

@@ -1,19 +1,19 @@
 use minijinja::value::Kwargs;
 use minijinja::{Error, FormatStyle, Value, format_filter};
 
-use super::limits::{fits, times};
 use super::show::text;
+use crate::limits::{fits, times};
 
 /// Digits of the largest float.
 const FLOAT: usize = 310;
 
 /// `format % arguments`
-pub(super) fn percent(format: &str, arguments: &[Value]) -> Result<Value, Error> {
+pub(crate) fn percent(format: &str, arguments: &[Value]) -> Result<Value, Error> {
     formatted(FormatStyle::Printf, '%', format, arguments)
 }
 
 /// `format.format(*arguments)`
-pub(super) fn braces(format: &str, arguments: &[Value]) -> Result<Value, Error> {
+pub(crate) fn braces(format: &str, arguments: &[Value]) -> Result<Value, Error> {
     formatted(FormatStyle::StrFormat, '{', format, arguments)
 }
 

@@ -5,20 +5,20 @@ use minijinja::machinery::{CompiledTemplate, Instruction, Instructions, Vm, make
 use minijinja::value::Kwargs;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 
-use super::limits::{fail, fits, spend};
-use super::operators::{
+use crate::limits::{fail, fits, spend};
+use crate::python::operators::{
     ADD, CONCAT, DIVIDE, FLOOR_DIVIDE, ITERATE, KEEP, MULTIPLY, PASS, POWER, REMAINDER, SLICE, SUBTRACT,
 };
-use super::show::text;
-use super::values::own;
+use crate::python::show::text;
+use crate::python::values::own;
 
 /// A compiled template whose operators are ours.
 ///
 /// minijinja's own differ from Python's here and there, have no limit on what they
 /// allocate, and cannot be replaced from outside. So a call takes the place of each
 /// operator's instruction, and another follows each instruction that makes a value
-/// ([`admit`](super::values::admit)).
-pub(super) struct Program<'a> {
+/// ([`admit`](crate::python::values::admit)).
+pub(crate) struct Program<'a> {
     main: Instructions<'a>,
     blocks: BTreeMap<&'a str, Instructions<'a>>,
 }
@@ -44,7 +44,7 @@ impl<'a> Program<'a> {
 }
 
 /// Writes a value out, counted: raw text passes here as well.
-pub(super) fn emit(
+pub(crate) fn emit(
     output: &mut minijinja::Output,
     state: &minijinja::State,
     value: &Value,

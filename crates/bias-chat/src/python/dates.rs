@@ -17,13 +17,13 @@ const MONTHS: [&str; 12] = [
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// Now, in UTC.
-pub(super) fn now() -> PrimitiveDateTime {
+pub(crate) fn now() -> PrimitiveDateTime {
     let now = OffsetDateTime::now_utc();
     PrimitiveDateTime::new(now.date(), now.time())
 }
 
 /// A moment as C's `strftime` writes it in English; what is not known stays as it is.
-pub(super) fn strftime(at: PrimitiveDateTime, format: &str) -> String {
+pub(crate) fn strftime(at: PrimitiveDateTime, format: &str) -> String {
     let mut written = String::new();
     let mut rest = format.chars();
     while let Some(c) = rest.next() {

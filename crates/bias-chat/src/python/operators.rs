@@ -4,29 +4,29 @@ use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Environment, Error, State, Value};
 
 use super::formats;
-use super::limits::{fail, fits, times, undefined};
 use super::show::{text, type_name};
 use super::values::{self, admit, inner, is_list, items};
+use crate::limits::{fail, fits, times, undefined};
 
 // No name of a template can be one of these.
-pub(super) const ADD: &str = "+";
-pub(super) const SUBTRACT: &str = "-";
-pub(super) const MULTIPLY: &str = "*";
-pub(super) const DIVIDE: &str = "/";
-pub(super) const FLOOR_DIVIDE: &str = "//";
-pub(super) const REMAINDER: &str = "%";
-pub(super) const POWER: &str = "**";
-pub(super) const CONCAT: &str = "~";
-pub(super) const SLICE: &str = "[:]";
+pub(crate) const ADD: &str = "+";
+pub(crate) const SUBTRACT: &str = "-";
+pub(crate) const MULTIPLY: &str = "*";
+pub(crate) const DIVIDE: &str = "/";
+pub(crate) const FLOOR_DIVIDE: &str = "//";
+pub(crate) const REMAINDER: &str = "%";
+pub(crate) const POWER: &str = "**";
+pub(crate) const CONCAT: &str = "~";
+pub(crate) const SLICE: &str = "[:]";
 /// Counts a value that was just made or looked up.
-pub(super) const PASS: &str = "()";
+pub(crate) const PASS: &str = "()";
 /// Checks a value that is about to be set on a namespace.
-pub(super) const KEEP: &str = ".=";
+pub(crate) const KEEP: &str = ".=";
 /// Makes a value that a loop can go over.
-pub(super) const ITERATE: &str = "for";
+pub(crate) const ITERATE: &str = "for";
 
 /// The operators of Python, as functions of their operands.
-pub(super) fn install(environment: &mut Environment<'_>) {
+pub(crate) fn install(environment: &mut Environment<'_>) {
     let all: [(&str, Call); 12] = [
         (ADD, |_, v| binary(v, add)),
         (SUBTRACT, |_, v| binary(v, |a, b| arithmetic("-", a, b, i128::checked_sub, |a, b| a - b))),
@@ -98,7 +98,7 @@ fn int(value: &Value) -> Option<i128> {
     whole.then(|| i128::try_from(value.clone()).ok()).flatten()
 }
 
-pub(super) fn from_int(x: i128) -> Value {
+pub(crate) fn from_int(x: i128) -> Value {
     i64::try_from(x).map_or_else(|_| Value::from(x), Value::from)
 }
 
@@ -125,7 +125,7 @@ fn arithmetic(
     }
 }
 
-pub(super) fn add(a: &Value, b: &Value) -> Result<Value, Error> {
+pub(crate) fn add(a: &Value, b: &Value) -> Result<Value, Error> {
     if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {
         return Ok(Value::from([a, b].concat()));
     }

@@ -5,21 +5,21 @@ use minijinja::value::Object;
 use minijinja::{Error, ErrorKind, State};
 
 /// Longest template.
-pub(super) const MAX_SOURCE: usize = 1 << 20;
+pub(crate) const MAX_SOURCE: usize = 1 << 20;
 /// Most words and signs between `{{` and `}}`: expressions are compiled recursively.
-pub(super) const MAX_TAG: usize = 1000;
+pub(crate) const MAX_TAG: usize = 1000;
 /// Most `elif` in a template, which are parsed recursively as well.
-pub(super) const MAX_ELIF: usize = 200;
+pub(crate) const MAX_ELIF: usize = 200;
 /// Longest text, and heaviest list or dict, that a template may make.
-pub(super) const MAX_SIZE: u64 = 4 << 20;
+pub(crate) const MAX_SIZE: u64 = 4 << 20;
 /// Deepest nesting of lists and dicts.
-pub(super) const MAX_DEPTH: u32 = 64;
+pub(crate) const MAX_DEPTH: u32 = 64;
 /// Most items of `range`, as in Jinja's sandbox.
-pub(super) const MAX_RANGE: u64 = 100_000;
+pub(crate) const MAX_RANGE: u64 = 100_000;
 /// Instructions that one rendering may take.
-pub(super) const FUEL: u64 = 4_000_000;
+pub(crate) const FUEL: u64 = 4_000_000;
 /// Nesting of loops, and four times that of macros.
-pub(super) const RECURSION: usize = 300;
+pub(crate) const RECURSION: usize = 300;
 /// Bytes that all values looked up or made in one rendering may have together.
 const WORK: u64 = 128 << 20;
 
@@ -30,7 +30,7 @@ struct Spent(AtomicU64);
 impl Object for Spent {}
 
 /// Counts some bytes of work; no template that does something useful comes near the limit.
-pub(super) fn spend(state: &State, bytes: u64) -> Result<(), Error> {
+pub(crate) fn spend(state: &State, bytes: u64) -> Result<(), Error> {
     let spent = state.get_or_set_temp_object("spent", Spent::default);
     if spent.0.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > WORK {
         return Err(fail("the template does too much work"));
@@ -39,20 +39,20 @@ pub(super) fn spend(state: &State, bytes: u64) -> Result<(), Error> {
 }
 
 /// Refuses what would be longer than any text may be, before it is made.
-pub(super) fn fits(bytes: u64) -> Result<(), Error> {
+pub(crate) fn fits(bytes: u64) -> Result<(), Error> {
     // A little above, for the weight of an empty value.
     if bytes > MAX_SIZE + 64 { Err(fail("the template makes too long a text")) } else { Ok(()) }
 }
 
 /// The product of two sizes, or so much that it fits nowhere.
-pub(super) fn times(a: usize, b: usize) -> u64 {
+pub(crate) fn times(a: usize, b: usize) -> u64 {
     (a as u64).saturating_mul(b as u64)
 }
 
-pub(super) fn fail(message: impl Into<Cow<'static, str>>) -> Error {
+pub(crate) fn fail(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
-pub(super) fn undefined() -> Error {
+pub(crate) fn undefined() -> Error {
     Error::new(ErrorKind::UndefinedError, "an undefined value was used")
 }

@@ -4,18 +4,18 @@ use minijinja::value::{Kwargs, Rest, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
 
 use super::arguments::Arguments;
-use super::limits::{MAX_RANGE, fail, fits, times, undefined};
 use super::operators::add;
 use super::show::{Repr, text, type_name};
 use super::strings::{joined, lines, replace, stripped};
 use super::values::{self, Dict, admit, is, items};
 use super::{formats, json, rounding};
+use crate::limits::{MAX_RANGE, fail, fits, times, undefined};
 
 /// The filters of Jinja: `value | ..`.
 ///
 /// Not among them, since no chat template needs them: `filesizeformat`, `forceescape`, `groupby`,
 /// `random`, `striptags`, `truncate`, `urlencode`, `urlize`, `wordwrap`, `xmlattr`.
-pub(super) fn install(environment: &mut Environment<'_>) {
+pub(crate) fn install(environment: &mut Environment<'_>) {
     let e = environment;
     e.add_filter("abs", filters::abs);
     e.add_filter("capitalize", filters::capitalize);

@@ -2,7 +2,7 @@ use minijinja::value::{Kwargs, from_args};
 use minijinja::{Error, ErrorKind, Value};
 
 /// Arguments of a Python method, by position or by name.
-pub(super) struct Arguments<'a> {
+pub(crate) struct Arguments<'a> {
     given: &'a [Value],
     named: Kwargs,
 }

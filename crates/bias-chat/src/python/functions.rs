@@ -1,12 +1,12 @@
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, Value, functions};
 
-use super::limits::{MAX_RANGE, fail};
 use super::show::text;
 use super::values::{self, Dict, inner, items};
+use crate::limits::{MAX_RANGE, fail};
 
 /// The functions that templates may call; `strftime_now` comes with each rendering.
-pub(super) fn install(environment: &mut Environment<'_>) {
+pub(crate) fn install(environment: &mut Environment<'_>) {
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("range", range);
     environment.add_function("dict", dict);
@@ -59,7 +59,7 @@ fn namespace(first: Option<Value>, named: Kwargs) -> Result<Value, Error> {
 }
 
 /// What Python calls callable: functions, and macros.
-pub(super) fn is_callable(value: &Value) -> bool {
+pub(crate) fn is_callable(value: &Value) -> bool {
     value.kind() == ValueKind::Plain
         || value.kind() == ValueKind::Map
             && !values::is::<Dict>(value)

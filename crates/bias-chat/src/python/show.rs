@@ -4,10 +4,10 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 /// A value as Python's `repr` writes it.
-pub(super) struct Repr<'a>(pub &'a Value);
+pub(crate) struct Repr<'a>(pub &'a Value);
 
 /// A value as Python's `str` writes it; an undefined one is empty.
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match (value.as_str(), value.kind()) {
         (Some(text), _) => text.to_owned(),
         (None, ValueKind::Undefined) => String::new(),
@@ -16,7 +16,7 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// The name of a value's type, for messages.
-pub(super) fn type_name(value: &Value) -> &'static str {
+pub(crate) fn type_name(value: &Value) -> &'static str {
     match value.kind() {
         ValueKind::Undefined => "Undefined",
         ValueKind::None => "NoneType",
@@ -47,7 +47,7 @@ impl Display for Repr<'_> {
 }
 
 /// A float as Python writes it: the shortest digits that read back as the same number.
-pub(super) fn float(x: f64) -> String {
+pub(crate) fn float(x: f64) -> String {
     if !x.is_finite() {
         return if x.is_nan() { "nan".into() } else { if x > 0.0 { "inf" } else { "-inf" }.into() };
     }

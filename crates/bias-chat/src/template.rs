@@ -1,13 +1,13 @@
-use std::path::{Path, PathBuf};
-
 use minijinja::machinery::get_compiled_template;
 use minijinja::{Environment, Error, Value};
 use time::{Date, PrimitiveDateTime, Time};
 
-use super::message::Message;
-use super::special_tokens::SpecialTokens;
-use super::{dates, filters, folder, functions, kinds, limits, methods, operators, program, source, values};
-use crate::error::ModelError;
+use crate::engine::{program, source};
+use crate::error::ChatError;
+use crate::limits;
+use crate::message::Message;
+use crate::python::{dates, filters, functions, kinds, methods, operators, values};
+use crate::special_tokens::SpecialTokens;
 
 /// Not a name that could stand in a template.
 const NAME: &str = "chat template";
@@ -19,50 +19,35 @@ const NAME: &str = "chat template";
 /// at most 4 MiB, or with an error.
 ///
 /// ```
-/// use bias_model::chat::{ChatTemplate, Message, SpecialTokens};
+/// use bias_chat::{ChatTemplate, Message, SpecialTokens};
 ///
 /// let source = "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}";
 /// let template = ChatTemplate::new(source, SpecialTokens::default().bos("<s>"))?;
 /// let text = template.render(&[Message::system("Be brief."), Message::user(" Hello! ")], true)?;
 /// assert_eq!(text, "<s><system>Be brief.<user>Hello!");
-/// # Ok::<(), bias_model::ModelError>(())
+/// # Ok::<(), bias_chat::ChatError>(())
 /// ```
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    path: PathBuf,
     tokens: SpecialTokens,
     now: Option<PrimitiveDateTime>,
 }
 
 impl ChatTemplate {
+    /// Bytes that a template's source may have.
+    pub const MAX_SOURCE: usize = limits::MAX_SOURCE;
+
     /// A template from its source.
     ///
     /// # Errors
-    /// [`ModelError::Template`] when it does not parse, is larger than 1 MiB, or uses what
-    /// chat templates cannot.
-    pub fn new(source: &str, tokens: SpecialTokens) -> Result<Self, ModelError> {
-        Self::at(PathBuf::from("chat_template.jinja"), source, tokens)
-    }
-
-    /// The template of a model folder, if it has one.
-    ///
-    /// `chat_template.jinja`, else the one in `tokenizer_config.json`, else
-    /// `chat_template.json`; of several, the one named `default`. The special tokens are
-    /// those of `tokenizer_config.json` and `special_tokens_map.json`.
-    ///
-    /// # Errors
-    /// Files that cannot be read, and as [`new`](Self::new).
-    pub fn from_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
-        let Some((source, path)) = folder::source(folder)? else { return Ok(None) };
-        Self::at(path, &source, SpecialTokens::from_folder(folder)?).map(Some)
-    }
-
-    pub(crate) fn at(path: PathBuf, source: &str, tokens: SpecialTokens) -> Result<Self, ModelError> {
-        match compile(source) {
-            Ok(environment) => Ok(Self { environment, path, tokens, now: None }),
-            Err(source) => Err(ModelError::Template { path, source: Box::new(source) }),
+    /// [`ChatError::Template`] when it does not parse or uses what chat templates cannot,
+    /// [`ChatError::TooLarge`].
+    pub fn new(source: &str, tokens: SpecialTokens) -> Result<Self, ChatError> {
+        if source.len() > Self::MAX_SOURCE {
+            return Err(ChatError::TooLarge { found: source.len() as u64 });
         }
+        Ok(Self { environment: compile(source)?, tokens, now: None })
     }
 
     /// The same template, told that today is this day; otherwise it is told what the
@@ -75,32 +60,31 @@ impl ChatTemplate {
     /// The text of a conversation, with what begins the model's answer, if wanted, at the end.
     ///
     /// # Errors
-    /// [`ModelError::Template`]. What a template says with `raise_exception` is the
-    /// [detail](minijinja::Error::detail) of its source.
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ModelError> {
-        let error = |source| ModelError::Template { path: self.path.clone(), source: Box::new(source) };
-        let variables = self.variables(messages, add_generation_prompt).map_err(error)?;
-        let template = self.environment.get_template(NAME).map_err(error)?;
-        let program = program::Program::new(get_compiled_template(&template)).map_err(error)?;
-        program.run(&self.environment, variables).map_err(error)
+    /// [`ChatError::Template`]: the template refuses the conversation, or takes more than it may.
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ChatError> {
+        let variables = self.variables(messages, add_generation_prompt)?;
+        let template = self.environment.get_template(NAME)?;
+        let program = program::Program::new(get_compiled_template(&template))?;
+        Ok(program.run(&self.environment, variables)?)
     }
 
     /// The text of a conversation up to the end of its last message, for the model to go on with that: what
     /// transformers' `continue_final_message` gives.
     ///
     /// # Errors
-    /// As [`render`](Self::render); [`ModelError::Continuation`] where the template does not show the last message.
-    pub fn continued(&self, messages: &[Message]) -> Result<String, ModelError> {
+    /// As [`render`](Self::render); [`ChatError::Continuation`] where the template does not show the last message.
+    pub fn continued(&self, messages: &[Message]) -> Result<String, ChatError> {
         // Transformers' own, space included: templates that trim messages are told by it.
         const MARK: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
-        let refused = || ModelError::Continuation { path: self.path.clone() };
         let mut messages = messages.to_vec();
-        let last = messages.last_mut().ok_or_else(refused)?;
+        let last = messages.last_mut().ok_or(ChatError::Continuation)?;
         let content = std::mem::take(&mut last.content);
         last.content = format!("{content}{MARK}");
         let mut text = self.render(&messages, false)?;
-        let end =
-            text.rfind(MARK.trim_end()).filter(|_| text.contains(content.trim())).ok_or_else(refused)?;
+        let end = text
+            .rfind(MARK.trim_end())
+            .filter(|_| text.contains(content.trim()))
+            .ok_or(ChatError::Continuation)?;
         let trimmed = !text[end..].starts_with(MARK);
         text.truncate(if trimmed { text[..end].trim_end().len() } else { end });
         Ok(text)

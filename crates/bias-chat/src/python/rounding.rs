@@ -2,12 +2,12 @@ use minijinja::value::Rest;
 use minijinja::{Error, Value};
 
 use super::arguments::Arguments;
-use super::limits::{fail, undefined};
 use super::operators::from_int;
 use super::show::type_name;
+use crate::limits::{fail, undefined};
 
 /// `value | round(precision, method)`: halves to even, as Python rounds.
-pub(super) fn round(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
+pub(crate) fn round(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let args = Arguments::new(&args)?;
     let precision = args.int(0, "precision")?.unwrap_or(0).clamp(-400, 400) as i32;
     let method = args.option(1, "method")?;
@@ -34,7 +34,7 @@ pub(super) fn round(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
 }
 
 /// `value | int(default, base)`
-pub(super) fn int(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
+pub(crate) fn int(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let args = Arguments::new(&args)?;
     let instead = args.option(0, "default")?.unwrap_or_else(|| Value::from(0));
     let base = args.int(1, "base")?.unwrap_or(10);
@@ -62,7 +62,7 @@ pub(super) fn int(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
 }
 
 /// `value | float(default)`
-pub(super) fn float(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
+pub(crate) fn float(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let args = Arguments::new(&args)?;
     let instead = args.option(0, "default")?.unwrap_or_else(|| Value::from(0.0));
     args.end(1)?;

@@ -1,0 +1,23 @@
+//! What templates may use of Python, as Python does it.
+//!
+//! | file | what for |
+//! |---|---|
+//! | operators, values, show | operators, lists and dicts, `str` and `repr` |
+//! | filters, rounding, json, formats | what stands after `|` |
+//! | kinds | what stands after `is` |
+//! | methods, arguments, strings | methods of texts, lists and dicts |
+//! | functions, dates | `raise_exception`, `strftime_now` and the like |
+
+mod arguments;
+pub(crate) mod dates;
+pub(crate) mod filters;
+mod formats;
+pub(crate) mod functions;
+mod json;
+pub(crate) mod kinds;
+pub(crate) mod methods;
+pub(crate) mod operators;
+mod rounding;
+pub(crate) mod show;
+mod strings;
+pub(crate) mod values;

@@ -1,0 +1,32 @@
+use std::collections::BTreeMap;
+
+/// The special tokens that a tokenizer has, which templates know by these names; others
+/// are undefined in a template.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpecialTokens(BTreeMap<&'static str, String>);
+
+impl SpecialTokens {
+    /// The token that begins a text.
+    #[must_use]
+    pub fn bos(self, token: impl Into<String>) -> Self {
+        self.with("bos_token", token)
+    }
+
+    /// The token that ends a text or a turn.
+    #[must_use]
+    pub fn eos(self, token: impl Into<String>) -> Self {
+        self.with("eos_token", token)
+    }
+
+    /// Any other, by its name in tokenizer files, such as `pad_token`.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, token: impl Into<String>) -> Self {
+        self.0.insert(name, token.into());
+        self
+    }
+
+    /// Names and tokens.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, token)| (*name, token.as_str()))
+    }
+}

@@ -1,0 +1,138 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bias_chat::{ChatError, ChatTemplate, Message, SpecialTokens};
+use serde::Deserialize;
+
+use crate::error::ModelError;
+use crate::json::read_json;
+
+/// A chat template, and the file that it is from: errors name it.
+#[derive(Debug)]
+pub(super) struct TemplateFile {
+    template: ChatTemplate,
+    path: PathBuf,
+}
+
+impl TemplateFile {
+    pub fn new(path: &Path, source: &str, tokens: SpecialTokens) -> Result<Self, ModelError> {
+        match ChatTemplate::new(source, tokens) {
+            Ok(template) => Ok(Self { template, path: path.into() }),
+            Err(source) => Err(ModelError::Template { path: path.into(), source }),
+        }
+    }
+
+    /// The template of a model folder, if it has one: `chat_template.jinja`, else the one in
+    /// `tokenizer_config.json`, else `chat_template.json`; of several, the one named `default`. Its
+    /// special tokens are those of `tokenizer_config.json` and `special_tokens_map.json`.
+    pub fn of_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
+        let Some((source, path)) = source(folder)? else { return Ok(None) };
+        Self::new(&path, &source, special_tokens(folder)?).map(Some)
+    }
+
+    /// The text of a conversation, with what begins the model's answer.
+    pub fn render(&self, messages: &[Message]) -> Result<String, ModelError> {
+        self.template.render(messages, true).map_err(|error| self.named(error))
+    }
+
+    /// The text of a conversation up to the end of its last message.
+    pub fn continued(&self, messages: &[Message]) -> Result<String, ModelError> {
+        self.template.continued(messages).map_err(|error| self.named(error))
+    }
+
+    fn named(&self, error: ChatError) -> ModelError {
+        let path = self.path.clone();
+        match error {
+            ChatError::Continuation => ModelError::Continuation { path },
+            source => ModelError::Template { path, source },
+        }
+    }
+}
+
+/// The special tokens that templates know.
+const SPECIAL: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+/// A token as tokenizer files write it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Token {
+    Text(String),
+    Added { content: String },
+    Other(serde::de::IgnoredAny),
+}
+
+/// Those of `tokenizer_config.json`, and where it is silent, of `special_tokens_map.json`.
+fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
+    let mut all = SpecialTokens::default();
+    for file in ["special_tokens_map.json", "tokenizer_config.json"] {
+        let path = folder.join(file);
+        if !path.exists() {
+            continue;
+        }
+        let settings: BTreeMap<String, serde_json::Value> = read_json(&path)?;
+        for name in SPECIAL {
+            let token = settings.get(name).map(Token::deserialize).transpose();
+            match token.map_err(|source| ModelError::Json { path: path.clone(), source })? {
+                Some(Token::Text(token) | Token::Added { content: token }) => {
+                    all = all.with(name, token);
+                }
+                Some(Token::Other(_)) | None => {}
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The key of a tokenizer's or a processor's settings that holds templates.
+#[derive(Deserialize)]
+struct Wire {
+    chat_template: Option<Templates>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Templates {
+    One(String),
+    Named(Vec<Named>),
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    template: String,
+}
+
+/// The source of a folder's template, and the file it is from.
+fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
+    let beside = folder.join("chat_template.jinja");
+    if beside.exists() {
+        let read = |source| ModelError::Read { path: beside.clone(), source };
+        let found = fs::metadata(&beside).map_err(read)?.len();
+        if found > ChatTemplate::MAX_SOURCE as u64 {
+            let source = ChatError::TooLarge { found };
+            return Err(ModelError::Template { path: beside, source });
+        }
+        return Ok(Some((fs::read_to_string(&beside).map_err(read)?, beside)));
+    }
+    for file in ["tokenizer_config.json", "chat_template.json"] {
+        let path = folder.join(file);
+        let wire: Wire = if path.exists() { read_json(&path)? } else { continue };
+        match wire.chat_template {
+            Some(Templates::One(template)) => return Ok(Some((template, path))),
+            Some(Templates::Named(all)) => {
+                let names: Vec<String> = all.iter().map(|t| t.name.clone()).collect();
+                return match all.into_iter().find(|t| t.name == "default") {
+                    Some(default) => Ok(Some((default.template, path))),
+                    None => {
+                        let reason = format!("none of the chat templates {names:?} is named `default`");
+                        Err(ModelError::Config { path, reason })
+                    }
+                };
+            }
+            None => {}
+        }
+    }
+    Ok(None)
+}
