@@ -18,6 +18,16 @@ pub enum ChatError {
         /// Bytes of the source.
         found: u64,
     },
+    /// A day that no calendar has.
+    #[error("there is no day {year}-{month:02}-{day:02}")]
+    Date {
+        /// The year.
+        year: i16,
+        /// The month, from 1.
+        month: i8,
+        /// The day of the month, from 1.
+        day: i8,
+    },
     /// It does not show how an answer begins, so none can be begun for the model.
     #[error("the chat template does not show the last message, so it cannot be continued")]
     Continuation,

@@ -43,8 +43,6 @@ mod python;
 mod special_tokens;
 mod template;
 
-pub use time::Date;
-
 pub use self::error::ChatError;
 pub use self::message::Message;
 pub use self::special_tokens::SpecialTokens;

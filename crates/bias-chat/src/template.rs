@@ -1,6 +1,6 @@
+use jiff::civil::{Date, DateTime, Time};
 use minijinja::machinery::get_compiled_template;
 use minijinja::{Environment, Error, Value};
-use time::{Date, PrimitiveDateTime, Time};
 
 use crate::engine::{program, source};
 use crate::error::ChatError;
@@ -31,7 +31,7 @@ const NAME: &str = "chat template";
 pub struct ChatTemplate {
     environment: Environment<'static>,
     tokens: SpecialTokens,
-    now: Option<PrimitiveDateTime>,
+    now: Option<DateTime>,
 }
 
 impl ChatTemplate {
@@ -50,11 +50,14 @@ impl ChatTemplate {
         Ok(Self { environment: compile(source)?, tokens, now: None })
     }
 
-    /// The same template, told that today is this day; otherwise it is told what the
-    /// system's clock says, in UTC.
-    #[must_use]
-    pub fn on(self, day: Date) -> Self {
-        Self { now: Some(PrimitiveDateTime::new(day, Time::MIDNIGHT)), ..self }
+    /// The same template, told that today is this day of the Gregorian calendar; otherwise it is
+    /// told what the system's clock says, in UTC.
+    ///
+    /// # Errors
+    /// [`ChatError::Date`] for a day that does not exist.
+    pub fn on(self, year: i16, month: i8, day: i8) -> Result<Self, ChatError> {
+        let date = Date::new(year, month, day).map_err(|_| ChatError::Date { year, month, day })?;
+        Ok(Self { now: Some(date.to_datetime(Time::midnight())), ..self })
     }
 
     /// The text of a conversation, with what begins the model's answer, if wanted, at the end.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bias_chat::{ChatError, ChatTemplate, Date, Message, SpecialTokens};
+use bias_chat::{ChatError, ChatTemplate, Message, SpecialTokens};
 use serde::Deserialize;
 
 fn fixtures() -> PathBuf {
@@ -41,21 +41,12 @@ impl Case {
         }
         let mut template = ChatTemplate::new(&source, tokens)?;
         if let Some(today) = &self.today {
-            template = template.on(day(today));
+            let parts: Vec<i16> = today.split('-').map(|part| part.parse().unwrap()).collect();
+            template = template.on(parts[0], parts[1] as i8, parts[2] as i8)?;
         }
         let turns = self.messages.iter().map(|t| Message::new(t.role.clone(), &t.content));
         template.render(&turns.collect::<Vec<_>>(), self.add_generation_prompt)
     }
-}
-
-fn day(text: &str) -> Date {
-    let parts: Vec<u16> = text.split('-').map(|part| part.parse().unwrap()).collect();
-    Date::from_calendar_date(
-        parts[0].into(),
-        u8::try_from(parts[1]).unwrap().try_into().unwrap(),
-        parts[2] as u8,
-    )
-    .unwrap()
 }
 
 /// What the template engine said.
@@ -90,4 +81,14 @@ fn every_case_is_rendered_as_transformers_renders_it() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn days_that_do_not_exist_are_refused() {
+    let template = || ChatTemplate::new("{{ strftime_now('%F') }}", SpecialTokens::default()).unwrap();
+    assert_eq!(template().on(2024, 2, 29).unwrap().render(&[], false).unwrap(), "2024-02-29");
+    for (year, month, day) in [(2025, 2, 29), (2025, 13, 1), (2025, 0, 1), (i16::MAX, 1, 1)] {
+        let error = template().on(year, month, day).unwrap_err();
+        assert_eq!(error, ChatError::Date { year, month, day });
+    }
 }

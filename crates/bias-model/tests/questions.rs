@@ -265,7 +265,7 @@ fn answers_are_begun_as_transformers_begins_them() {
         if let Some(eos) = &case.eos_token {
             tokens = tokens.eos(eos.clone());
         }
-        let template = ChatTemplate::new(&source, tokens).unwrap().on(bias_model::chat::Date::MIN);
+        let template = ChatTemplate::new(&source, tokens).unwrap().on(1, 1, 1).unwrap();
         let messages: Vec<Message> =
             case.messages.iter().map(|m| Message::new(m.role.clone(), m.content.clone())).collect();
         match (template.continued(&messages), case.rendered) {
