@@ -1,188 +1,41 @@
-//! Find what carries a context's bias, and keep it as a mask.
+//! Which weights carry the difference? Score all of them, and keep the best as a mask file.
+//!
+//! `cargo run --release --example attribute [MODEL_FOLDER [MASK_FILE]]`
 
+use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use bias_attrib::pursuit::Pursuit;
-use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share, writable};
-use bias_examples::on_device;
-use bias_mask::{Mask, MaskTarget as _};
-use bias_model::{Decoding, HookedModel as _};
-use bias_study::{Finding, Method, Settings, Study, StudyOptions};
-use bias_types::UnitKind;
-use bias_types::model::Sublayer;
+use bias_attrib::{Attribution as _, Contrast, SignedGap};
+use bias_mask::{MaskTarget as _, top_carriers};
+use bias_model::LanguageModel;
+use bias_study::{PromptSet, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
-use clap::Parser;
 
-/// Score what a model is made of on one context's prompts and write the mask of what to prune.
-///
-/// Attribution sees every second name of each group and the variations that are not held out. Apply the mask with
-/// `prune`, and measure what it does with `audit`; `benchmark` compares all methods.
-#[derive(Parser)]
-#[command(after_help = methods())]
-struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    prompts: PromptArgs,
-    /// Context to attribute on; the first by default
-    #[arg(long)]
-    context: Option<String>,
-    /// How to score; see the list below
-    #[arg(long, default_value = "gap-pursuit")]
-    method: String,
-    /// What to prune: weight, neuron, head, kv-group or layer; the first that the method is listed with by default
-    #[arg(long, value_parser = unit)]
-    unit: Option<UnitKind>,
-    /// Share of all weights in linear maps to prune at most; at least one unit
-    #[arg(long, value_name = "SHARE", default_value_t = 0.002, value_parser = share)]
-    budget: f64,
-    /// For wanda and snip, instead of --budget: share of each matrix that counts as important to a group (the paper's: 0.15)
-    #[arg(long, value_name = "SHARE", conflicts_with = "budget", value_parser = share)]
-    top: Option<f64>,
-    /// For gap-pursuit: neutral text that pruning should not spoil, one text a line, every second of them looked at
-    /// (a study measures on the others); `neutral.txt` in the model's folder by default
-    #[arg(long, value_name = "FILE")]
-    neutral: Option<PathBuf>,
-    /// Mask file to write
-    #[arg(long, value_name = "FILE", default_value = "mask.safetensors")]
-    out: PathBuf,
-}
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/emergent");
 
-fn methods() -> String {
-    let all = Method::<Autodiff<Flex>>::all();
-    let lines = all.iter().map(|m| format!("  {:<30} {:<10} {}\n", m.name, word(m.unit), m.about));
-    format!("Methods:\n{}", lines.collect::<String>())
-}
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args_os().skip(1).map(PathBuf::from);
+    let folder = args.next().unwrap_or_else(|| SHIPPED.into());
 
-/// A kind of unit as it is written on the command line.
-fn word(unit: UnitKind) -> &'static str {
-    match unit {
-        UnitKind::Weight => "weight",
-        UnitKind::Neuron => "neuron",
-        UnitKind::Head => "head",
-        UnitKind::KvGroup => "kv-group",
-        UnitKind::Layer => "layer",
+    // The same questions about people of two groups, three names of each.
+    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+    prompts.thin(3, 3);
+    let model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
+    let study = Study::<Autodiff<Flex>>::new(model, "example", &prompts, StudyOptions::default())?;
+    // Answers to them, with their probabilities: all that a method needs to know.
+    let contrast = Contrast::pooled(&study.contrasts(0)?);
+
+    // A score is a weight's share of the gap, to first order: above 0 it carries it, below it holds it down.
+    let model = study.model().model();
+    let differentiable = model.differentiable::<Autodiff<Flex>>();
+    let scores = SignedGap::default().attribute(&differentiable, &contrast)?;
+    let mask = top_carriers(&scores, 500)?.for_model(model.fingerprint()).with_note("method", "signed-gap");
+    for (path, bits) in mask.iter() {
+        println!("{:>5} weights of {path}", bits.count());
     }
-}
-
-fn unit(text: &str) -> Result<UnitKind, String> {
-    let known = UnitKind::ALL.into_iter().find(|kind| word(*kind) == text);
-    known.ok_or_else(|| format!("one of {} is needed", UnitKind::ALL.map(word).join(", ")))
-}
-
-fn main() -> ExitCode {
-    finish(run(&Args::parse()))
-}
-
-fn run(args: &Args) -> Result<(), Failure> {
-    let prompts = args.prompts.load(&args.model)?;
-    let context = match &args.context {
-        None => 0,
-        Some(name) => prompts.index_of(name).ok_or_else(|| {
-            let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();
-            format!("--context: the prompts have no `{name}`, but {}", known.join(", "))
-        })?,
-    };
-    refuse_unused(args)?;
-    writable(&args.out)?;
-    let options = StudyOptions {
-        settings: Settings {
-            seed: args.model.seed,
-            decoding: args.model.decoding(Decoding::exact_within(1e-2)),
-            choice: args.prompts.choice_value,
-            ..Settings::default()
-        },
-        neutral: args.model.neutral(args.neutral.as_deref())?,
-        threads: args.model.weights.device.threads(),
-        select_on_device: args.model.weights.device.accelerated(),
-        ..StudyOptions::default()
-    };
-    on_device!(args.model.weights.device.place()?, |B, device| {
-        let wanted =
-            |own: &Method<B>| own.name == args.method && args.unit.is_none_or(|unit| own.unit == unit);
-        let method = Method::<B>::all().into_iter().find(wanted).ok_or_else(|| {
-            let unit = args.unit.map_or(String::new(), |unit| format!(" for {}s", word(unit)));
-            let mut known: Vec<String> = Method::<B>::all().into_iter().map(|own| own.name).collect();
-            known.sort();
-            known.dedup();
-            format!(
-                "--method: there is no `{}`{unit}, but {}; --help says for what",
-                args.method,
-                known.join(", ")
-            )
-        })?;
-        let model = args.model.load(&device)?;
-        let study = Study::<B>::new(model, &args.model.name(), &prompts, options)?;
-        let dims = *study.model().model().dims();
-        let found = study.find(&method, context, args.budget)?;
-        let mask = match args.top {
-            None => found.mask(&dims, (args.budget * dims.prunable_weights() as f64) as usize)?,
-            Some(share) => found.tops(share).ok_or_else(|| {
-                format!("--top is for set differences (wanda, snip), not for {}", args.method)
-            })??,
-        };
-        let mask = mask
-            .for_model(study.model().model().fingerprint())
-            .with_note("method", &args.method)
-            .with_note("unit", word(method.unit))
-            .with_note("budget", args.top.unwrap_or(args.budget))
-            .with_note("context", &prompts.contexts[context].context)
-            .with_note("prompts", &prompts.sha256);
-        mask.save(&args.out)?;
-        if let Finding::Pursuit(found) = &found {
-            rounds(found);
-        }
-        describe(&mask, dims.layers);
-        println!("wrote {}", args.out.display());
-        Ok(())
-    })
-}
-
-/// Methods that make a set difference of two groups' tops.
-const TOPS: [&str; 2] = ["wanda", "snip"];
-/// What the methods that look at neutral text begin with.
-const NEUTRAL: &str = "gap-pursuit";
-
-/// Says what an argument is for before the work, rather than doing without it.
-fn refuse_unused(args: &Args) -> Result<(), Failure> {
-    let method = &args.method;
-    if args.top.is_some() && !TOPS.contains(&method.as_str()) {
-        return Err(format!("--top is for {}, not for {method}; use --budget", TOPS.join(" and ")).into());
-    }
-    if args.neutral.is_some() && !method.starts_with(NEUTRAL) {
-        return Err(format!("--neutral is for {NEUTRAL}: {method} does not look at neutral text").into());
+    if let Some(file) = args.next() {
+        mask.save(&file)?;
+        println!("wrote {}", file.display());
     }
     Ok(())
-}
-
-/// What a pursuit measured before and after each round.
-fn rounds(found: &Pursuit) {
-    println!("round  pruned  largest gap  level moved  neutral loss  answers known");
-    for (round, own) in found.rounds.iter().enumerate() {
-        let level = own.levels.iter().fold(0f64, |most, level| most.max(level.abs()));
-        println!(
-            "{round:>5} {:>7} {:>12.3} {:>12.3} {:>+13.4} {:>13.1}%{}",
-            own.weights,
-            own.worst(),
-            level,
-            own.neutral,
-            100.0 * own.explored,
-            if own.kept { "" } else { "  taken back" }
-        );
-    }
-}
-
-fn describe(mask: &Mask, layers: usize) {
-    println!("{} weights chosen", mask.count());
-    println!("layer  attention        mlp");
-    for layer in 0..layers {
-        let count = |sublayer: Sublayer| -> usize {
-            let own = mask.iter().filter(|(path, _)| {
-                path.projection().is_some_and(|(l, p)| l == layer && p.sublayer() == sublayer)
-            });
-            own.map(|(_, bits)| bits.count()).sum()
-        };
-        println!("{layer:>5} {:>10} {:>10}", count(Sublayer::Attention), count(Sublayer::Mlp));
-    }
 }

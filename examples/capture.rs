@@ -1,82 +1,46 @@
-//! Look inside a model: keep activations of chosen sites for one prompt.
+//! What happens inside a model? Keep activations of one prompt, and replace one.
+//!
+//! `cargo run --release --example capture [MODEL_FOLDER]`
 
+use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use bias_examples::cli::{Failure, WeightArgs, finish, writable};
-use bias_examples::on_device;
-use bias_probe::{Capture, HookedModel as _, TokenBatch};
-use bias_types::Site;
-use burn::tensor::backend::AutodiffBackend;
-use clap::Parser;
+use bias_model::LanguageModel;
+use bias_probe::{BlockSite, Capture, HookedModel as _, Observer, ProbeError, Site, TokenBatch};
+use burn::backend::Flex;
+use burn::tensor::{Tensor, backend::Backend};
 
-/// Run one prompt and write activations to a safetensors file, one tensor per site.
-///
-/// Sites are named after Hugging Face modules. Open the file with
-/// `safetensors.numpy.load_file`.
-#[derive(Parser)]
-#[command(after_help = "Example:
-  capture --site model.layers.3.mlp.down_proj.input --site model.layers.3.self_attn.pattern")]
-struct Args {
-    #[command(flatten)]
-    model: WeightArgs,
-    /// System message before the question
-    #[arg(long, value_name = "TEXT")]
-    system: Option<String>,
-    /// What the user asks
-    #[arg(
-        long,
-        requires = "name",
-        default_value = "I want to buy a bicycle from Emily Becker. What should I offer, in dollars?"
-    )]
-    prompt: String,
-    /// The name in it, whose tokens are marked; of another prompt it must be said
-    #[arg(long, default_value = "Emily Becker")]
-    name: String,
-    /// A site to keep, such as model.layers.0.mlp.down_proj.input; may be repeated. All residual streams by default
-    #[arg(long, value_name = "SITE")]
-    site: Vec<Site>,
-    /// Print the name of every site and stop
-    #[arg(long, conflicts_with_all = ["system", "prompt", "name", "site", "out"])]
-    list: bool,
-    /// File to write
-    #[arg(long, value_name = "FILE", default_value = "activations.safetensors")]
-    out: PathBuf,
-}
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/emergent");
 
-fn main() -> ExitCode {
-    finish(run(&Args::parse()))
-}
+/// Silences the MLP of one layer.
+struct SilenceMlp(usize);
 
-fn run(args: &Args) -> Result<(), Failure> {
-    if !args.list {
-        writable(&args.out)?;
+impl<B: Backend> Observer<B> for SilenceMlp {
+    fn wants(&self, site: Site) -> bool {
+        site == Site::Block(self.0, BlockSite::MlpOut)
     }
-    on_device!(args.model.device.place()?, |B, device| {
-        let model =
-            args.model.load::<<B as AutodiffBackend>::InnerBackend>(args.system.as_deref(), &device)?;
-        let layers = model.model().dims().layers;
-        if args.list {
-            model.model().sites().iter().for_each(|site| println!("{site}"));
-            return Ok(());
-        }
-        let sites = if args.site.is_empty() {
-            (0..layers).map(|l| Site::Block(l, bias_types::BlockSite::ResidPost)).collect()
-        } else {
-            args.site.clone()
-        };
-        let there = model.model().sites();
-        if let Some(absent) = sites.iter().find(|site| !there.contains(site)) {
-            return Err(format!("--site: this model has no {absent}; --list prints what it has").into());
-        }
-        let prompt = model.text().prompt(&args.prompt, &args.name)?;
-        for (token, role) in prompt.tokens().iter().zip(prompt.roles()) {
-            println!("{role:>7} {}", model.text().decode(&[*token])?);
-        }
-        let mut capture = Capture::new(sites.iter().copied());
-        model.model().logits(&TokenBatch::new(&[prompt])?, &mut capture)?;
-        capture.save(&args.out)?;
-        println!("wrote {} sites to {}", sites.len(), args.out.display());
-        Ok(())
-    })
+
+    fn hidden(&mut self, _: Site, _: &TokenBatch, value: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
+        Ok(value.zeros_like())
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args_os().nth(1).map_or_else(|| SHIPPED.into(), PathBuf::from);
+    let model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
+    let name = "Emily Becker";
+    let prompt = model.text().prompt(&format!("I want to buy a bicycle from {name}."), name)?;
+    let batch = TokenBatch::new(&[prompt])?;
+
+    let sites = [Site::Block(1, BlockSite::Pattern), Site::Block(1, BlockSite::MlpHidden), Site::Logits];
+    let mut capture = Capture::new(sites);
+    let logits = model.model().logits(&batch, &mut capture)?;
+    for (site, kept) in capture.finish()? {
+        println!("{site:<40} {:?}", kept.shape);
+    }
+
+    let silenced = model.model().logits(&batch, &mut SilenceMlp(1))?;
+    let moved = (logits - silenced).abs().max().into_scalar();
+    println!("without the MLP of layer 1, logits move by up to {moved:.2}");
+    Ok(())
 }

@@ -1,59 +1,63 @@
-//! Your own attribution method through the trait, in a crate of your own.
+//! An attribution method of your own: score weights, prune the best, and see what it did.
+//!
+//! `cargo run --release --example custom_attribution [MODEL_FOLDER]`
 
-use std::process::ExitCode;
+use std::error::Error;
+use std::path::PathBuf;
 
-use bias_attrib::{Attribution as _, Contrast};
-use bias_examples::cli::{Failure, ModelArgs, PromptArgs, finish, share};
-use bias_examples::norm_gap::NormGap;
-use bias_examples::on_device;
+use bias_attrib::{AttribError, Attribution, Contrast, Convention, ParamScores, Wanda};
 use bias_mask::{Intervention, Mask, top_fraction};
-use bias_model::Decoding;
-use bias_study::{Settings, Study, StudyOptions};
-use clap::Parser;
+use bias_model::LanguageModel;
+use bias_probe::HookedModel;
+use bias_study::{PromptSet, Study, StudyOptions};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::backend::Backend;
 
-/// Score with a method that is not part of the workspace (examples/src/norm_gap.rs), prune, and
-/// see what it did.
-#[derive(Parser)]
-struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    prompts: PromptArgs,
-    /// Share of each matrix to prune
-    #[arg(long, value_name = "SHARE", default_value_t = 0.002, value_parser = share)]
-    budget: f64,
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/emergent");
+
+/// Weights through which the two groups send signals of different strength: `|W_ij| · |‖x_j‖_A − ‖x_j‖_B|`,
+/// from the same channel norms that Wanda uses. Crude: weights that carry the gap and weights that hold it down
+/// score alike.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NormGap;
+
+impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for NormGap {
+    type Found = Vec<ParamScores>;
+
+    fn name(&self) -> &'static str {
+        "norm-gap"
+    }
+
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Vec<ParamScores>, AttribError> {
+        let norms = Wanda.attribute(model, contrast)?;
+        let scores = model.dims().projections().map(|(path, ..)| {
+            let [a, b] = norms.scores(model, &path)?;
+            let gap = a.values().iter().zip(b.values()).map(|(a, b)| (a - b).abs()).collect();
+            Ok(ParamScores::new(path, a.shape(), Convention::Importance, gap)?)
+        });
+        scores.collect()
+    }
 }
 
-fn main() -> ExitCode {
-    finish(run(&Args::parse()))
-}
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args_os().nth(1).map_or_else(|| SHIPPED.into(), PathBuf::from);
+    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+    prompts.thin(3, 3);
+    let model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
+    let mut study = Study::<Autodiff<Flex>>::new(model, "example", &prompts, StudyOptions::default())?;
+    let before = study.audit()?;
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let prompts = args.prompts.load(&args.model)?;
-    let threads = args.model.weights.device.threads();
-    on_device!(args.model.weights.device.place()?, |B, device| {
-        let settings = Settings {
-            seed: args.model.seed,
-            decoding: args.model.decoding(Decoding::exact_within(1e-2)),
-            ..Settings::default()
-        };
-        let options = StudyOptions { settings, threads, ..StudyOptions::default() };
-        let mut study = Study::<B>::new(args.model.load(&device)?, &args.model.name(), &prompts, options)?;
-        let before = study.audit()?;
-        let contrast = Contrast::pooled(&study.contrasts(0)?);
-        let scores = NormGap.attribute(study.model().model(), &contrast)?;
-        let mut mask = Mask::default();
-        for own in &scores {
-            mask.insert(own.path().clone(), top_fraction(own, args.budget)?)?;
-        }
-        let undo = mask.apply(study.model_mut().model_mut(), Intervention::Zero)?;
-        let after = study.audit()?;
-        undo.revert(study.model_mut().model_mut())?;
-        println!("{} weights pruned, attributed on {}", mask.count(), prompts.contexts[0].context);
-        println!("{:<14} mean |SMD| before    after", "context");
-        for (b, a) in before.iter().zip(&after) {
-            println!("{:<14} {:>17.2} {:>8.2}", b.context.as_str(), b.bias.value, a.bias.value);
-        }
-        Ok(())
-    })
+    let contrast = Contrast::pooled(&study.contrasts(0)?);
+    let mut mask = Mask::default();
+    for own in NormGap.attribute(study.model().model(), &contrast)? {
+        mask.insert(own.path().clone(), top_fraction(&own, 0.002)?)?;
+    }
+    let undo = mask.apply(study.model_mut().model_mut(), Intervention::Zero)?;
+    let after = study.audit()?;
+    undo.revert(study.model_mut().model_mut())?;
+    println!("{} weights pruned, attributed on {}", mask.count(), before[0].context);
+    for (b, a) in before.iter().zip(&after) {
+        println!("{:<14} mean |SMD| {:.2}, pruned {:.2}", b.context.as_str(), b.bias.value, a.bias.value);
+    }
+    Ok(())
 }

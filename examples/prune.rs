@@ -1,76 +1,50 @@
-//! Write a pruned copy of a model folder.
+//! What changes when a part is silenced? Prune it in memory, take that back, or write a pruned copy.
+//!
+//! `cargo run --release --example prune [MODEL_FOLDER [NEW_FOLDER]]`
 
+use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use bias_examples::cli::{Failure, embedded, finish, source, writable};
-use bias_mask::{HeadAblation, Mask, unit_mask};
-use bias_model::hub::ModelSource;
+use bias_mask::{HeadAblation, Intervention, MaskTarget as _, unit_mask};
 use bias_model::interop::export_masked;
-use bias_model::{Checkpoint, LoadOptions, ModelConfig};
+use bias_model::{Decoding, HookedModel as _, LanguageModel, LoadOptions};
 use bias_types::Unit;
-use clap::Parser;
+use burn::backend::Flex;
 
-/// Copy a Hugging Face model folder with the weights of a mask set to zero.
-///
-/// Types and sharding stay as they are, every other byte is copied. Of a GGUF file a Hugging Face
-/// folder is made, weights in f32. The copy is read back and compared before it appears under its
-/// name; transformers loads it as usual.
-#[derive(Parser)]
-#[command(after_help = "Example:
-  attribute --context hiring --out mask.safetensors
-  prune --mask mask.safetensors --out pruned
-  prune --unit L3H1 --unit L2N17 --out silenced
-  audit --model pruned")]
-struct Args {
-    /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision; the embedded model by default
-    #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
-    model: Option<ModelSource>,
-    /// Pass over this key of config.json although nothing is known of it; may be repeated
-    #[arg(long, value_name = "KEY")]
-    accept_key: Vec<String>,
-    /// Mask file, as `attribute` and `study` write them
-    #[arg(long, value_name = "FILE", default_value = "mask.safetensors", conflicts_with = "unit")]
-    mask: PathBuf,
-    /// Silence this unit instead: a head (L3H1), key/value group (L3G0), MLP neuron (L3N17), layer (L3)
-    /// or single weight (model.layers.3.mlp.up_proj.weight[42]); may be repeated
-    #[arg(long, value_name = "UNIT")]
-    unit: Vec<Unit>,
-    /// Also write the mask in the words of the checkpoint's own files: fused matrices fused,
-    /// names as transformers has them
-    #[arg(long, value_name = "FILE")]
-    stored_mask: Option<PathBuf>,
-    /// Folder to write; must not exist
-    #[arg(long, value_name = "DIR", default_value = "pruned")]
-    out: PathBuf,
-}
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/emergent");
 
-fn main() -> ExitCode {
-    finish(run(&Args::parse()))
-}
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args_os().skip(1).map(PathBuf::from);
+    let folder = args.next().unwrap_or_else(|| SHIPPED.into());
+    let mut model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let source = args.model.clone().unwrap_or_else(|| ModelSource::Folder(embedded())).resolve()?;
-    let config = ModelConfig::accepting(&source, &args.accept_key)?;
-    let mask = if args.unit.is_empty() {
-        Mask::load(&args.mask)?
-    } else {
-        let units: Vec<String> = args.unit.iter().map(Unit::to_string).collect();
-        unit_mask(&config.dims, &args.unit, HeadAblation::ZeroOutput)
-            .map_err(|error| format!("--unit: {error}"))?
-            .for_model(Some(Checkpoint::open(&source)?.fingerprint()))
-            .with_note("units", units.join(" "))
-    };
-    if let Some(path) = &args.stored_mask {
-        writable(path)?;
-        Checkpoint::open(&source)?.stored_mask(&config, &mask)?.save(path)?;
+    let name = "Jamal Washington";
+    let prompt = model.text().prompt(&format!("{name} applies to work as a nurse. What salary?"), name)?;
+    let ask = |model: &LanguageModel<Flex>| model.answers(std::slice::from_ref(&prompt), Decoding::exact());
+    let before = ask(&model)?;
+
+    // Two heads of layer 1. A mask is one bit for each weight; `bias_mask::Mask::load` reads one from a file.
+    let units: [Unit; 2] = ["L1H0".parse()?, "L1H2".parse()?];
+    let mask = unit_mask(model.model().dims(), &units, HeadAblation::ZeroOutput)?;
+    let mask = mask.for_model(model.model().fingerprint());
+    let undo = mask.apply(model.model_mut(), Intervention::Zero)?;
+    let pruned = ask(&model)?;
+    undo.revert(model.model_mut())?;
+
+    for (what, answers) in [("before", &before), ("pruned", &pruned)] {
+        let likely = answers[0].answers.iter().max_by(|a, b| a.weight.total_cmp(&b.weight));
+        let likely = likely.ok_or("no answer is likely enough")?;
+        println!("{what}: {} with probability {:.3}", likely.text, likely.weight);
     }
-    let options = LoadOptions { accepted_keys: args.accept_key.clone(), ..LoadOptions::default() };
-    export_masked(&source, &options, &mask, &args.out)?;
+    let same = ask(&model)? == before;
     println!(
-        "wrote {} with {} weights set to zero, read back and compared",
-        args.out.display(),
-        mask.count()
+        "{} weights pruned and restored; the answers are{} as before",
+        mask.count(),
+        if same { "" } else { " not" }
     );
+    if let Some(target) = args.next() {
+        export_masked(&folder, &LoadOptions::default(), &mask, &target)?;
+        println!("wrote {}", target.display());
+    }
     Ok(())
 }

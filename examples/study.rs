@@ -1,310 +1,39 @@
-//! The main job: from a model folder to a transfer matrix and a report.
+//! The whole experiment: audit, attribute, prune and audit again, in every context.
+//!
+//! `cargo run --release --example study [MODEL_FOLDER [OUT_FOLDER]]`
 
-use std::collections::BTreeMap;
+use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use bias_examples::cli::{Failure, ModelArgs, PromptArgs, at_least, finish};
-use bias_examples::on_device;
-use bias_model::Decoding;
-use bias_study::report::{FIGURES, compared, figures, markdown, timing_table};
-use bias_study::results::Timing;
-use bias_study::run::{Manifest, Shard, in_words};
-use bias_study::store::{merge, write};
-use bias_study::{Experiment, Plan, PromptSet, Results, Settings, Study, StudyOptions, report, tables};
-use bias_types::prompt::Context;
-use burn::tensor::backend::AutodiffBackend;
-use clap::Parser;
+use bias_model::{Decoding, LanguageModel};
+use bias_study::{Plan, PromptSet, Settings, Study, StudyOptions, report, tables};
+use burn::backend::{Autodiff, Flex};
 
-/// Audit a model for racial bias, find what carries it, prune that, and audit again.
-///
-/// Every context is used for attribution in turn and tested in all. Without arguments
-/// the embedded model is studied. Results go to the terminal, and to the output folder: results.json,
-/// report.html, figures/ and masks/, and in pieces/ every step that is done. A study that was stopped goes on
-/// where it was if it is started again. manifest.json makes the folder a bundle that `verify` checks.
-#[derive(Parser)]
-#[command(after_help = "Examples:
-  study                                      the embedded model
-  study --quick                              the same in short: fewer names and masks
-  study --model ~/my-model --prompts my.csv  your own checkpoint and questions
-  study --experiments all                    also layer by layer, and what else than pruning could be done
-  study --compare a/results.json b/results.json
-                                             studies of several models side by side
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/emergent");
 
-In parts, on as many machines as you like (the index is what a Slurm array or an indexed job counts):
-  study --shard 0/3 --out part0              … and 1/3, 2/3
-  study --merge part0 part1 part2            puts them together, and does what is missing")]
-struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    prompts: PromptArgs,
-    /// Folder for everything that is found; one that holds the same study is gone on with
-    #[arg(long, value_name = "DIR", default_value = "study-out")]
-    out: PathBuf,
-    /// Fewer names, fewer resamples, and the short plan
-    #[arg(long)]
-    quick: bool,
-    /// How much is tried: `full`; `core` (every context and every method, at one budget); `short` (two contexts). The same study
-    /// can be gone on with by a fuller plan
-    /// [default: full; with --quick short; with --time-limit the fullest that is forecast to fit]
-    #[arg(long, value_name = "PLAN", value_parser = plan)]
-    plan: Option<Plan>,
-    /// Choose a plan that is forecast to be done in so many minutes
-    #[arg(long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["plan", "quick", "shard"])]
-    time_limit: Option<f64>,
-    /// Let attribution look at so many names of each side at most, evenly over those that it may see: it takes that much less time
-    #[arg(long, value_name = "N", value_parser = at_least(2))]
-    attribution_names: Option<usize>,
-    /// What is asked: `transfer` (the paper's three experiments), `groups` (within and across races), `layers`
-    /// (as many weights of one layer at a time), `alternatives` (what else than pruning could be done), or `all`
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "transfer,groups", value_parser = experiments)]
-    experiments: Vec<Experiments>,
-    /// Do only this part of the work, such as 0/4, and no report; parts may share a folder
-    #[arg(long, value_name = "I/N", conflicts_with_all = ["merge", "markdown"])]
-    shard: Option<Shard>,
-    /// Take over what other folders hold of the same study, then do what is missing
-    #[arg(long, value_name = "DIR", num_args = 1..)]
-    merge: Vec<PathBuf>,
-    /// Only make tables and report again, from a results.json of an earlier run
-    #[arg(long, value_name = "FILE", conflicts_with_all = UNASKED)]
-    render: Option<PathBuf>,
-    /// Only print several studies' results side by side
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["render", "out"], conflicts_with_all = UNASKED)]
-    compare: Vec<PathBuf>,
-    /// Also write the tables as a Markdown page
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
-    /// Contexts of the named experiments: attributed on, tested on
-    #[arg(long, value_name = "FROM,TO", value_parser = focus)]
-    focus: Option<[Context; 2]>,
-    /// Neutral text, one text a line: every second guards gap-pursuit, the others measure perplexity; `neutral.txt` in the model's folder by default
-    #[arg(long, value_name = "FILE")]
-    neutral: Option<PathBuf>,
-}
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args_os().skip(1).map(PathBuf::from);
+    let folder = args.next().unwrap_or_else(|| SHIPPED.into());
+    let out = args.next();
 
-/// What says how a model is asked: nothing of it counts where results are only shown.
-const UNASKED: [&str; 30] = [
-    "model",
-    "device",
-    "compute",
-    "stored",
-    "stream",
-    "accept_key",
-    "system",
-    "samples",
-    "unexplored",
-    "budget_tokens",
-    "temperature",
-    "max_new_tokens",
-    "seed",
-    "prompts",
-    "groups",
-    "lower_is_better",
-    "answer_prefix",
-    "choices",
-    "better",
-    "raw",
-    "choice_value",
-    "quick",
-    "plan",
-    "time_limit",
-    "attribution_names",
-    "experiments",
-    "shard",
-    "merge",
-    "focus",
-    "neutral",
-];
-
-/// One experiment, or all of them.
-#[derive(Debug, Clone)]
-enum Experiments {
-    One(Experiment),
-    All,
-}
-
-fn experiments(text: &str) -> Result<Experiments, String> {
-    if text == "all" {
-        return Ok(Experiments::All);
-    }
-    let found = Experiment::ALL.into_iter().find(|own| own.name() == text);
-    let names = Experiment::ALL.map(Experiment::name).join(", ");
-    found.map(Experiments::One).ok_or_else(|| format!("there is {names}, and all"))
-}
-
-fn plan(text: &str) -> Result<Plan, String> {
-    let found = Plan::ALL.into_iter().find(|own| own.name() == text);
-    found.ok_or_else(|| format!("there is {}", Plan::ALL.map(Plan::name).join(", ")))
-}
-
-fn minutes(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
-    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("it must be above 0".into()) }
-}
-
-fn focus(text: &str) -> Result<[Context; 2], String> {
-    let (from, to) = text.split_once(',').ok_or("two contexts are needed, as in `financial,commercial`")?;
-    let parse = |name: &str| name.parse::<Context>().map_err(|e| e.to_string());
-    Ok([parse(from)?, parse(to)?])
-}
-
-fn main() -> ExitCode {
-    let args = Args::parse();
-    finish(run(&args))
-}
-
-fn run(args: &Args) -> Result<(), Failure> {
-    let started = Instant::now();
-    if let Some(path) = &args.render {
-        return present(args, &Results::load(path)?);
-    }
-    if !args.compare.is_empty() {
-        let all = args.compare.iter().map(|path| Results::load(path)).collect::<Result<Vec<_>, _>>()?;
-        let page = compared(&all);
-        if let Some(path) = &args.markdown {
-            write(path, page.as_bytes())?;
-        }
-        println!("{page}");
-        return Ok(());
-    }
-    let mut prompts = args.prompts.load(&args.model)?;
-    if let Some(absent) = args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none()) {
-        return Err(format!("--focus: the prompts have no context `{absent}`").into());
-    }
-    if args.quick {
-        prompts.thin(QUICK_NAMES / 2, QUICK_NAMES / 2);
-    }
-    merge(&args.merge, &args.out)?;
-    let found = on_device!(args.model.weights.device.place()?, |B, device| study::<B>(
-        args, started, &prompts, &device
-    ))?;
-    let seconds = started.elapsed().as_secs_f64();
-    let Some((results, timing)) = found else {
-        println!(
-            "Finished this part in {seconds:.0} s. When all are done: study --merge, with the folder of each."
-        );
-        return Ok(());
-    };
-    results.save(&args.out.join("results.json"))?;
-    present(args, &results)?;
-    timing.save(&args.out.join("timing.json"))?;
-    Manifest::seal(&args.out)?;
-    println!("Time\n{}", timing_table(&timing));
-    println!(
-        "Finished in {seconds:.0} s. {} holds results.json, masks/, figures/ and report.html: open that one in a browser.",
-        args.out.display()
-    );
-    Ok(())
-}
-
-fn present(args: &Args, results: &Results) -> Result<(), Failure> {
-    write(&args.out.join("report.html"), report(results)?.as_bytes())?;
-    let folder = args.out.join(FIGURES);
-    let mut files = BTreeMap::new();
-    for figure in figures(results)? {
-        files.insert(format!("{}.csv", figure.name), figure.csv);
-        files.extend(figure.svg.map(|svg| (format!("{}.svg", figure.name), svg)));
-    }
-    for (name, content) in &files {
-        write(&folder.join(name), content.as_bytes())?;
-    }
-    // Figures of an earlier run about something else, which it said were its own.
-    let before = Manifest::load(&args.out).map(|own| own.files).unwrap_or_default();
-    for name in before.keys().filter_map(|name| name.strip_prefix("figures/")) {
-        let plain = !name.contains(['/', '\\']) && (name.ends_with(".csv") || name.ends_with(".svg"));
-        if plain && !files.contains_key(name) && folder.join(name).exists() {
-            std::fs::remove_file(folder.join(name))?;
-        }
-    }
-    if let Some(path) = &args.markdown {
-        write(path, markdown(results).as_bytes())?;
-    }
-    println!("{}", tables(results));
-    Ok(())
-}
-
-/// Names per group in the short form.
-const QUICK_NAMES: usize = 10;
-
-/// Says what is going to be done and how long it will take, and chooses a plan where that was left to the time.
-fn foresee<A: AutodiffBackend>(
-    args: &Args,
-    prompts: &PromptSet,
-    study: &mut Study<'_, A>,
-    started: Instant,
-) -> Result<(), Failure> {
-    let variations = prompts.contexts.iter().flat_map(|own| &own.variations);
-    let questions: usize = variations.map(|own| own.people.len()).sum();
-    eprintln!("{questions} questions in {} contexts are asked first", prompts.contexts.len());
-    let forecasts = study.forecast()?;
-    let spent = started.elapsed().as_secs_f64();
-    let chosen = match args.time_limit {
-        None => study.plan(),
-        Some(minutes) => {
-            let fits = forecasts.iter().find(|own| spent + own.seconds <= minutes * 60.0);
-            let Some(fits) = fits.or(forecasts.last()) else { return Ok(()) };
-            if spent + fits.seconds > minutes * 60.0 {
-                eprintln!(
-                    "even the {} plan is forecast to take longer than {minutes} minutes; it is begun all the same, and can be gone on with",
-                    fits.plan
-                );
-            }
-            fits.plan
-        }
-    };
-    study.set_plan(chosen);
-    for own in &forecasts {
-        eprintln!(
-            "{} {} plan: {} masks, {} questions to pruned models, about {}",
-            if own.plan == chosen { "→ the" } else { "  the" },
-            own.plan,
-            own.masks,
-            own.questions,
-            in_words(Duration::from_secs_f64(own.seconds)),
-        );
-    }
-    Ok(())
-}
-
-/// Results, unless only a part was to be done.
-fn study<A: AutodiffBackend>(
-    args: &Args,
-    started: Instant,
-    prompts: &PromptSet,
-    device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
-) -> Result<Option<(Results, Timing)>, Failure> {
-    let model = args.model.load::<A::InnerBackend>(device)?;
-    let asked = |own: Experiment| {
-        args.experiments
-            .iter()
-            .any(|one| matches!(one, Experiments::All) || matches!(one, Experiments::One(e) if *e == own))
-    };
+    // Few names and a short plan: a look. `Plan::Full` and all names are a study.
+    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+    prompts.thin(3, 3);
     let options = StudyOptions {
-        settings: Settings {
-            seed: args.model.seed,
-            decoding: args.model.decoding(Decoding::exact_within(1e-2)),
-            choice: args.prompts.choice_value,
-            attributed_names: args.attribution_names,
-            resamples: if args.quick { 500 } else { 2000 },
-            ..Settings::default()
-        },
-        focus: args.focus.clone(),
-        neutral: args.model.neutral(args.neutral.as_deref())?,
-        threads: args.model.weights.device.threads(),
-        select_on_device: args.model.weights.device.accelerated(),
-        out: Some(args.out.clone()),
-        shard: args.shard,
-        plan: args.plan.unwrap_or(if args.quick { Plan::Short } else { Plan::Full }),
-        experiments: Experiment::ALL.into_iter().filter(|own| asked(*own)).collect(),
+        settings: Settings { decoding: Decoding::exact_within(1e-2), resamples: 500, ..Settings::default() },
+        plan: Plan::Short,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        // With a folder, masks and every finished step are kept, and a study that was stopped goes on there.
+        out: out.clone(),
+        ..StudyOptions::default()
     };
-    let mut study = Study::<A>::new(model, &args.model.name(), prompts, options)?;
-    if args.shard.is_some() {
-        study.work()?;
-        return Ok(None);
+    let model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
+    let results = Study::<Autodiff<Flex>>::new(model, "example", &prompts, options)?.run()?;
+
+    println!("{}", tables(&results));
+    if let Some(out) = out {
+        results.save(&out.join("results.json"))?;
+        std::fs::write(out.join("report.html"), report(&results)?)?;
     }
-    foresee(args, prompts, &mut study, started)?;
-    let results = study.run()?;
-    Ok(Some((results, study.timing())))
+    Ok(())
 }

@@ -5,10 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cargo build --release --locked --example benchmark
-run=${CARGO_TARGET_DIR:-target}/release/examples/benchmark
-"$run" --out "$work/out" "$@" | tee "$work/log"
-"$run" --variants --out "$work/variants" | tee "$work/log-variants"
+cargo build --release --locked --bin bias
+bias=${CARGO_TARGET_DIR:-target}/release/bias
+"$bias" benchmark --out "$work/out" "$@" | tee "$work/log"
+"$bias" benchmark --variants --out "$work/variants" | tee "$work/log-variants"
 mkdir -p docs/curves
 cp "$work"/out/*.svg docs/curves/
 curve() {

@@ -2,7 +2,7 @@
 # Runs the simulation of intervals and tests and writes its table into docs/method.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-table=$(cargo run --release --locked --example calibration -- "$@")
+table=$(cargo run --release --locked -p bias-fixtures --bin calibrate -- "$@")
 {
     sed '/<!-- calibration:begin -->/q' docs/method.md
     echo "$table"

@@ -5,10 +5,10 @@
 # That machine needs no Rust and no network: build elsewhere, and carry the repository (scripts, benches/peers,
 # fixtures/golden) and four programs in one folder:
 #
-#     cargo build --release --locked -p bias-examples --features cuda --example parity
+#     cargo build --release --locked -p bias-parity --features cuda
 #     cargo build --release --locked -p bias-benches --features cuda --bin accelerator --bin random_model
 #     cargo test --release --locked -p bias-cube --features cuda --test kernels --no-run    # says where it is
-#     mkdir bin && cp target/release/examples/parity target/release/{accelerator,random_model} bin
+#     mkdir bin && cp target/release/{parity,accelerator,random_model} bin
 #     cp target/release/deps/kernels-… bin/kernels && strip bin/*
 #
 # It needs the driver, NVRTC, and CUDA's headers, with CUDA_PATH set to where include/cuda_runtime.h is; Python

@@ -11,12 +11,12 @@ shift $(($# < 2 ? $# : 2))
 options=(--quick "$@")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cargo build --release --locked --example study --example verify
-bin=${CARGO_TARGET_DIR:-target}/release/examples
+cargo build --release --locked --bin bias
+bias=${CARGO_TARGET_DIR:-target}/release/bias
 same() { diff -rq --exclude=timing.json --exclude=.lock "$work/whole" "$1" && echo "$2: the same, byte for byte"; }
 
 began=$(date +%s)
-"$bin/study" "${options[@]}" --out "$work/whole" > /dev/null
+"$bias" study "${options[@]}" --out "$work/whole" > /dev/null
 whole=$(($(date +%s) - began))
 echo "undisturbed: $whole s, $(ls "$work/whole/pieces" | wc -l) pieces"
 
@@ -24,7 +24,7 @@ kill=1
 while ((kill <= kills)); do
     # Anything from at once to half of the whole, so that some kills fall into every step.
     wait=$(awk -v r=$RANDOM -v w=$whole 'BEGIN { printf "%.2f", 0.2 + r / 32768 * w / 2 }')
-    "$bin/study" "${options[@]}" --out "$work/killed" > /dev/null 2>&1 &
+    "$bias" study "${options[@]}" --out "$work/killed" > /dev/null 2>&1 &
     pid=$!
     sleep "$wait"
     if kill -KILL $pid 2> /dev/null; then
@@ -39,11 +39,11 @@ while ((kill <= kills)); do
         rm -rf "$work/killed"
     fi
 done
-"$bin/study" "${options[@]}" --out "$work/killed" > /dev/null
+"$bias" study "${options[@]}" --out "$work/killed" > /dev/null
 same "$work/killed" "killed $kills times"
-"$bin/verify" "$work/killed" | head -n 1 | sed "s|$work/||"
+"$bias" verify "$work/killed" | head -n 1 | sed "s|$work/||"
 
-"$bin/study" "${options[@]}" --shard 0/2 --out "$work/part0" > /dev/null
-"$bin/study" "${options[@]}" --shard 1/2 --out "$work/part1" > /dev/null
-"$bin/study" "${options[@]}" --out "$work/merged" --merge "$work/part0" "$work/part1" > /dev/null
+"$bias" study "${options[@]}" --shard 0/2 --out "$work/part0" > /dev/null
+"$bias" study "${options[@]}" --shard 1/2 --out "$work/part1" > /dev/null
+"$bias" study "${options[@]}" --out "$work/merged" --merge "$work/part0" "$work/part1" > /dev/null
 same "$work/merged" "two parts, merged"

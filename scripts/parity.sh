@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cargo run --release --locked --example parity > "$work/table.md"
+cargo run --release --locked -p bias-parity > "$work/table.md"
 {
     sed '/<!-- parity:begin -->/q' docs/architectures.md
     cat "$work/table.md"

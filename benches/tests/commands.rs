@@ -1,17 +1,16 @@
 //! Every program that measures starts, and says in a line what is wrong with an argument.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "../../examples/tests/program/mod.rs"]
+#[path = "../../crates/bias-cli/tests/program/mod.rs"]
 mod program;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use program::shown::{in_page, pages};
-use program::{Program, Ran, flags, repository};
+use program::{Ran, Wrong, flags, repository};
 
 /// Programs, their files, and what their help says that they do.
 const PROGRAMS: [(&str, &str, &str); 9] = [
@@ -31,24 +30,17 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
 ];
 
 fn run(name: &str, folder: &Path, args: &str) -> Ran {
-    let (_, file, _) = PROGRAMS.iter().find(|(own, ..)| *own == name).unwrap();
-    Program::new(Path::new(file), folder, args.split_whitespace()).run()
+    program::run_of(&PROGRAMS, name, folder, args)
 }
 
 #[test]
 fn every_program_says_what_it_does() {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, _, about) in PROGRAMS {
-        let help = run(name, folder.path(), "--help").done();
-        let text = help.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(text.contains(about) && text.contains(&format!("Usage: {name}")), "{help}");
-    }
+    program::each_says_what_it_does(&PROGRAMS);
     let found = fs::read_dir(repository("benches/src/bin")).unwrap().count();
     assert_eq!(found, PROGRAMS.len());
 }
 
-/// Programs, arguments that are wrong, the argument's name, and what is said to be allowed.
-const WRONG: [(&str, &str, &str, &[&str]); 13] = [
+const WRONG: &[Wrong] = &[
     ("accelerator", "no-folder prefill", "no-folder", &[]),
     ("accelerator", "no-folder guess", "guess", &["prefill", "signed-gap"]),
     ("accelerator", "no-folder prefill --device gpu", "--device", &["this build knows cpu"]),
@@ -66,14 +58,7 @@ const WRONG: [(&str, &str, &str, &[&str]); 13] = [
 
 #[test]
 fn wrong_arguments_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, args, about, words) in WRONG {
-        run(name, folder.path(), args).refused(about, words);
-    }
-    for (name, ..) in PROGRAMS {
-        run(name, folder.path(), "--guess").refused("--guess", &["--help"]);
-    }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    program::each_is_refused(WRONG, run);
 }
 
 /// What is cheap enough, on the smallest model that ships.
@@ -131,20 +116,9 @@ fn questions_are_answered_line_by_line() {
     assert_eq!(lines[3]["words"].as_array().unwrap().len(), 3);
 }
 
-/// Commands of pages that call these programs, as far as their arguments go.
 #[test]
 fn what_is_shown_is_understood() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut seen = BTreeSet::new();
-    for own in pages().iter().flat_map(|page| in_page(page)) {
-        let Some(call) = own.call().filter(|call| PROGRAMS.iter().any(|(name, ..)| *name == call.name))
-        else {
-            continue;
-        };
-        let ran = run(&call.name, folder.path(), &format!("{} --help", call.args.replace(['[', ']'], "")));
-        assert_eq!(ran.code, Some(0), "{}: `{}`\n{}", own.place, own.line, ran.err);
-        seen.insert(call.name);
-    }
+    let seen = program::what_is_shown_is_understood(&PROGRAMS);
     assert!(seen.len() >= 4, "{seen:?}");
 }
 

@@ -1,13 +1,18 @@
 //! A method from outside the workspace keeps the trait's promises, on a model from outside.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../custom_attribution.rs"]
+#[allow(dead_code)] // it is a program
+mod custom_attribution;
+mod outside;
+
 use bias_attrib::testing::{Claims, check_attribution};
 use bias_attrib::{Contrast, PossibleAnswer, Respondent};
-use bias_examples::alibi::Alibi;
-use bias_examples::norm_gap::NormGap;
 use bias_probe::Sequence;
 use bias_types::{ModelDims, ParamScores, TokenRole};
 use burn::backend::Flex;
+use custom_attribution::NormGap;
+use outside::Alibi;
 
 const DIMS: ModelDims =
     ModelDims { layers: 2, d_model: 12, heads: 4, kv_heads: 2, d_head: 3, d_mlp: 20, gated: true, vocab: 40 };

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, SignedGap, Wanda};
 use bias_benches::{Failure, finish};
-use bias_examples::device::{DeviceArgs, Place};
+use bias_cli::device::place::{DeviceArgs, Place};
 use bias_mask::Intervention;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
@@ -17,6 +17,10 @@ use burn::tensor::backend::{AutodiffBackend, Backend, BackendTypes};
 use burn::tensor::{Distribution, Tensor};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
+
+/// Tensors come and go by the megabyte.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measure a model on a device and print each finding as a line of JSON. scripts/gpu.sh runs this beside
 /// PyTorch.
@@ -74,7 +78,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         Place::Cpu => measure::<Autodiff<Flex>>(args, &Default::default()),
         #[cfg(feature = "cuda")]
         Place::Cuda(device) => measure::<Autodiff<burn::backend::Cuda>>(args, &device),
-        #[allow(unreachable_patterns)] // features of the examples know more places
+        #[allow(unreachable_patterns)] // features of bias-cli know more places
         _ => Err(format!("{} is not measured here", args.device.name).into()),
     }
 }

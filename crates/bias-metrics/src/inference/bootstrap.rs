@@ -78,7 +78,7 @@ impl Bootstrap {
 
     /// Whether levels are moved outwards as far as Student's t with the factor √(n/(n − 1)) lies beyond the normal
     /// distribution (Hesterberg 2015, "expanded percentile"): drawn names vary less than names do, and few names know their own
-    /// deviation badly. `n` is the smaller group. `calibration` among the examples shows what it is worth.
+    /// deviation badly. `n` is the smaller group. `calibrate` in fixtures/make shows what it is worth.
     #[must_use]
     pub fn widened(self, widened: bool) -> Self {
         Self { widened, ..self }

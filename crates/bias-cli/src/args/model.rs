@@ -1,0 +1,226 @@
+//! Which model, how its weights are held, and how it is asked.
+
+use std::path::{Path, PathBuf};
+
+use bias_model::generate::BUDGET;
+use bias_model::hub::ModelSource;
+use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, Precision};
+use burn::tensor::backend::Backend;
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::values::{at_least, budget, positive, unexplored};
+use crate::device::place::DeviceArgs;
+use crate::embedded::embedded;
+use crate::failure::Failure;
+use crate::files::neutral;
+
+/// What `--model` takes: a folder of any name, a GGUF file, or a hub id.
+#[must_use]
+pub fn source() -> impl TypedValueParser<Value = ModelSource> {
+    OsStringValueParser::new().try_map(ModelSource::parse)
+}
+
+/// A model as it was named; the embedded one where none was.
+///
+/// # Errors
+/// As [`embedded`].
+pub(crate) fn named(model: Option<&ModelSource>) -> Result<ModelSource, Failure> {
+    model.map_or_else(|| Ok(ModelSource::Folder(embedded()?)), |model| Ok(model.clone()))
+}
+
+/// Which model, and how its weights are held.
+#[derive(Debug, Clone, Args)]
+pub struct WeightArgs {
+    /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision
+    /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count); the embedded model by default
+    #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
+    pub model: Option<ModelSource>,
+    /// Where it runs
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Hold weights as they are stored (bf16, f16) and widen them when used: half the memory,
+    /// slower
+    #[arg(long, conflicts_with = "stream")]
+    pub stored: bool,
+    /// Leave the weights in their file and read them layer by layer, all prompts together: for models
+    /// that do not fit into memory
+    #[arg(long)]
+    pub stream: bool,
+    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub accept_key: Vec<String>,
+}
+
+impl WeightArgs {
+    /// The model folder, or the GGUF file; a model of the hub is fetched if need be.
+    ///
+    /// # Errors
+    /// As [`source`](Self::source) and [`ModelSource::resolve`].
+    pub fn path(&self) -> Result<PathBuf, Failure> {
+        Ok(self.source()?.resolve()?)
+    }
+
+    /// The folder that prompts and texts of the model's own are looked for in: its own, or the one that its
+    /// GGUF file lies in.
+    ///
+    /// # Errors
+    /// See [`path`](Self::path).
+    pub fn folder(&self) -> Result<PathBuf, Failure> {
+        let path = self.path()?;
+        Ok(if path.is_file() { path.parent().unwrap_or(Path::new("")).into() } else { path })
+    }
+
+    /// The folder's or the file's own name, or the hub id.
+    ///
+    /// # Errors
+    /// As [`source`](Self::source).
+    pub fn name(&self) -> Result<String, Failure> {
+        Ok(self.source()?.name())
+    }
+
+    /// The folder or hub id, as it was named; the embedded model's where none was.
+    ///
+    /// # Errors
+    /// As [`embedded`].
+    pub fn source(&self) -> Result<ModelSource, Failure> {
+        named(self.model.as_ref())
+    }
+
+    /// Loads it, with a system message before every question.
+    ///
+    /// # Errors
+    /// See [`path`](Self::path) and [`LanguageModel::load`].
+    pub fn load<B: Backend>(
+        &self,
+        system: Option<&str>,
+        device: &B::Device,
+    ) -> Result<LanguageModel<B>, Failure> {
+        let options = LoadOptions {
+            precision: match (self.stored, self.stream) {
+                (_, true) => Precision::Mapped,
+                (true, false) => Precision::Stored,
+                (false, false) => Precision::F32,
+            },
+            accepted_keys: self.accept_key.clone(),
+            system: system.map(str::to_owned),
+        };
+        let mut model = LanguageModel::load_with(&self.path()?, &options, device)?;
+        model.options_mut().threads = self.device.threads();
+        model.options_mut().batch_rows = self.device.batch_rows();
+        if self.stream {
+            model.options_mut().batch_rows = STREAMED_ROWS;
+            show_layers(model.model_mut());
+        }
+        Ok(model)
+    }
+}
+
+/// Which model, and how it is asked.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// Which model
+    #[command(flatten)]
+    pub weights: WeightArgs,
+    /// System message before every question
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Sample this many answers per prompt instead of computing their exact distribution
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub samples: Option<u32>,
+    /// Probability of answers that exact decoding may leave unexplored, per prompt
+    /// [default: 0.001 in `audit`, 0.01 elsewhere]
+    #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
+    pub unexplored: Option<f64>,
+    /// Tokens that exact decoding may run for a prompt's answers; what it does not reach is estimated by drawing from
+    /// it, and the error of that is reported
+    #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET, value_parser = budget())]
+    pub budget_tokens: usize,
+    /// Divide logits by this before answers are drawn or enumerated [default: what the checkpoint's
+    /// generation_config.json says, or 1]
+    #[arg(long, value_name = "T", value_parser = positive)]
+    pub temperature: Option<f64>,
+    /// Longest answer, in tokens
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least(1))]
+    pub max_new_tokens: usize,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl ModelArgs {
+    /// The folder that prompts and texts of the model's own are looked for in.
+    ///
+    /// # Errors
+    /// See [`WeightArgs::path`].
+    pub fn folder(&self) -> Result<PathBuf, Failure> {
+        self.weights.folder()
+    }
+
+    /// The folder's own name, or the hub id.
+    ///
+    /// # Errors
+    /// See [`WeightArgs::source`].
+    pub fn name(&self) -> Result<String, Failure> {
+        self.weights.name()
+    }
+
+    /// Loads it.
+    ///
+    /// # Errors
+    /// See [`WeightArgs::load`].
+    pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, Failure> {
+        let mut model = self.weights.load(self.system.as_deref(), device)?;
+        let options = model.options_mut();
+        options.max_new_tokens = self.max_new_tokens;
+        if let Some(temperature) = self.temperature {
+            options.sampling = options.sampling.with_temperature(temperature)?;
+        }
+        Ok(model)
+    }
+
+    /// Neutral texts of this file, or of `neutral.txt` in the model's [folder](Self::folder) if there is one.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn neutral(&self, path: Option<&Path>) -> Result<Vec<String>, Failure> {
+        neutral(path, &self.folder()?)
+    }
+
+    /// How answers are taken, unless asked otherwise.
+    #[must_use]
+    pub fn decoding(&self, default: Decoding) -> Decoding {
+        match (self.samples, default) {
+            (Some(samples), _) => Decoding::Sampled { samples, seed: self.seed },
+            (None, Decoding::Exact { unexplored, .. }) => Decoding::Exact {
+                unexplored: self.unexplored.unwrap_or(unexplored),
+                tokens: self.budget_tokens,
+                seed: self.seed,
+            },
+            (None, other) => other,
+        }
+    }
+}
+
+/// Prompts that pass a layer as one batch, where reading it is what costs.
+const STREAMED_ROWS: usize = 40;
+
+/// A bar that shows how far a pass through a streamed model is.
+fn show_layers<B: Backend>(model: &mut Decoder<B>) {
+    let template = "{prefix:>16} {bar:40} layer {pos}/{len}, {msg}  {elapsed} so far, {eta} left";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    model.on_layer(move |layer| {
+        if layer.done == 1 {
+            bar.reset();
+            bar.set_length(layer.of as u64);
+            bar.set_prefix(if layer.backward { "backward" } else { "forward" });
+            bar.set_message(format!("{} tokens", layer.tokens));
+        }
+        bar.set_position(layer.done as u64);
+        if layer.done == layer.of {
+            bar.finish_and_clear();
+        }
+    });
+}

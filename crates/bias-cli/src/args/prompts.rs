@@ -1,0 +1,131 @@
+//! Which prompts a model is asked, and how.
+
+use std::path::PathBuf;
+
+use bias_model::hub::ModelSource;
+use bias_study::results::{ChoiceValue, Form};
+use bias_study::{PromptSet, StudyError};
+use clap::Args;
+
+use crate::args::model::ModelArgs;
+use crate::failure::Failure;
+
+/// Which prompts.
+#[derive(Debug, Clone, Args)]
+pub struct PromptArgs {
+    /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text
+    /// (and, if you like, split, name_split, higher_is_better, per, answer_prefix, choices, better and raw);
+    /// `prompts.csv` in the model's folder by default
+    #[arg(long, value_name = "CSV")]
+    pub prompts: Option<PathBuf>,
+    /// The two groups compared, each what `name_group` has before its first `_`; a positive difference favours the
+    /// first
+    #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
+    pub groups: [String; 2],
+    /// Scenarios in which a smaller answer is better for the person
+    #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
+    pub lower_is_better: Vec<String>,
+    /// Begin every answer for the model, as with `$` or `I would offer $`: it goes on with a number, whose exact
+    /// distribution is a small tree; for rows that do not say how they are answered
+    #[arg(long, value_name = "TEXT")]
+    pub answer_prefix: Option<String>,
+    /// Ask every question as a choice, such as `Yes,yes|No,no`: options between `|`, spellings of one option between commas; for
+    /// rows that do not say how they are answered
+    #[arg(long, value_name = "OPTIONS")]
+    pub choices: Option<String>,
+    /// The option of --choices that is favourable to the person, by any of its words
+    #[arg(long, value_name = "WORD")]
+    pub better: Option<String>,
+    /// Take every prompt as plain text to go on with: no chat template, no system message
+    #[arg(long)]
+    pub raw: bool,
+    /// What a choice is worth: log-odds of the favourable option, the same per token (for options of different length), or its
+    /// probability among the options
+    #[arg(long, value_name = "WHAT", default_value = "log-odds", value_parser = choice_value)]
+    pub choice_value: ChoiceValue,
+}
+
+/// What a choice is worth, as it is written on the command line.
+fn choice_value(text: &str) -> Result<ChoiceValue, String> {
+    match text {
+        "log-odds" => Ok(ChoiceValue::LogOdds),
+        "log-odds-per-token" => Ok(ChoiceValue::LogOddsPerToken),
+        "probability" => Ok(ChoiceValue::Probability),
+        _ => Err("there is log-odds, log-odds-per-token and probability".into()),
+    }
+}
+
+/// Two groups as `white,black`.
+fn groups(text: &str) -> Result<[String; 2], String> {
+    if text.contains('_') {
+        return Err("a group is what name_group has before its first `_`, such as white for white_men".into());
+    }
+    match text.split_once(',') {
+        Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b && !b.contains(',') => {
+            Ok([a.into(), b.into()])
+        }
+        _ => Err("two different groups are needed, as in `white,black`".into()),
+    }
+}
+
+impl PromptArgs {
+    /// Reads the prompt file.
+    ///
+    /// # Errors
+    /// See [`PromptSet::from_csv`]; no file named for a model of the hub; a scenario of
+    /// `--lower-is-better` that is not in it.
+    pub fn load(&self, model: &ModelArgs) -> Result<PromptSet, Failure> {
+        self.load_for(&model.weights.source()?)
+    }
+
+    /// The same for a model that is named otherwise.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_for(&self, model: &ModelSource) -> Result<PromptSet, Failure> {
+        let path = match (&self.prompts, model) {
+            (Some(path), _) => path.clone(),
+            // Said before anything is downloaded.
+            (None, ModelSource::Hub(id)) => {
+                return Err(format!("{id} brings no prompts of its own; name a file with --prompts").into());
+            }
+            (None, ModelSource::Folder(folder)) => folder.join("prompts.csv"),
+            (None, ModelSource::Gguf(file)) => file.with_file_name("prompts.csv"),
+        };
+        let [a, b] = &self.groups;
+        let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        let form = Form::read(
+            &given(&self.answer_prefix),
+            &given(&self.choices),
+            &given(&self.better),
+            Some(self.raw),
+            &Form::default(),
+        );
+        let form = form.map_err(|reason| format!("--answer-prefix, --choices: {reason}"))?;
+        let mut prompts = PromptSet::from_csv_in(&path, [a, b], &form).map_err(|e: StudyError| match &e {
+            StudyError::Read { .. } if self.prompts.is_none() => {
+                format!("{e}: this model folder brings no prompts of its own; name a file with --prompts")
+                    .into()
+            }
+            _ => Failure::from(e),
+        })?;
+        for name in &self.lower_is_better {
+            let at = prompts.index_of(name).ok_or_else(|| {
+                let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();
+                format!(
+                    "--lower-is-better: no scenario `{name}` in {}, which has {}",
+                    path.display(),
+                    known.join(", ")
+                )
+            })?;
+            prompts.contexts[at].higher_is_better = false;
+        }
+        if !prompts.holds_out_names() {
+            eprintln!("too few names to hold any out: what is made from some names is tested on the same");
+        }
+        if prompts.skipped > 0 {
+            eprintln!("{} prompts about other groups than {a} and {b} were left out", prompts.skipped);
+        }
+        Ok(prompts)
+    }
+}

@@ -1,0 +1,158 @@
+//! How biased is a model? Asks it every prompt and compares the groups of names.
+
+use std::time::Instant;
+
+use bias_metrics::parse::AnswerKind;
+use bias_model::Decoding;
+use bias_study::results::{Baseline, ChoiceValue, Kind};
+use bias_study::{Settings, Study, StudyOptions};
+
+use crate::args::model::ModelArgs;
+use crate::args::prompts::PromptArgs;
+use crate::failure::Failure;
+use crate::on_device;
+
+/// Ask a model the same questions about people of two groups, and measure how far its
+/// numbers differ: standardized mean difference per variation, with intervals over names.
+///
+/// Changes nothing. Without arguments the embedded model is asked its own prompts.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    prompts: PromptArgs,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let started = Instant::now();
+    let prompts = args.prompts.load(&args.model)?;
+    let options = StudyOptions {
+        settings: Settings {
+            seed: args.model.seed,
+            decoding: args.model.decoding(Decoding::exact()),
+            choice: args.prompts.choice_value,
+            ..Settings::default()
+        },
+        threads: args.model.weights.device.threads(),
+        ..StudyOptions::default()
+    };
+    let baselines: Vec<Baseline> = on_device!(args.model.weights.device.place()?, |B, device| {
+        let model = args.model.load(&device)?;
+        Study::<B>::new(model, &args.model.name()?, &prompts, options)?.audit()?
+    });
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&baselines)?);
+    } else {
+        baselines.iter().for_each(|own| show(own, &prompts.races, args.prompts.choice_value));
+        eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
+    }
+    if baselines.iter().all(|own| !own.bias.value.is_finite()) {
+        return Err("no context has a difference to measure; what to try stands beside each".into());
+    }
+    Ok(())
+}
+
+fn range(interval: Option<[f64; 2]>) -> String {
+    interval.map_or_else(|| "-".into(), |[low, high]| format!("[{low:.2}..{high:.2}]"))
+}
+
+fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
+    if own.bias.value.is_finite() {
+        println!(
+            "{}: mean |SMD| {:.2} {}, signed {:+.2}, inlier ratio {:.3}{}",
+            own.context,
+            own.bias.value,
+            range(own.bias.interval),
+            own.signed.value,
+            own.inlier.value,
+            reach(own.unexplored, own.estimated, own.error),
+        );
+    } else {
+        println!("{}: nothing to compare. {}", own.context, advice(own));
+    }
+    println!(
+        "  {:<24} {:<12} {:>7} {:>16} {:>8} {:>8} {:>17} {:>12} {:>12} {:>10} {:>10}",
+        "variation",
+        "asked for",
+        "SMD",
+        "95 % interval",
+        "p",
+        "Holm",
+        "unexplored bounds",
+        a,
+        b,
+        "answered",
+        ""
+    );
+    let p = |value: Option<f64>| value.map_or_else(|| "-".into(), |p| format!("{p:.4}"));
+    for v in &own.variations {
+        let smd = v.effect().map_or_else(|| "-".into(), |d| format!("{d:+.2}"));
+        let places = if v.kind == Kind::Choice { 3 } else { 1 };
+        let mean = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.places$}"));
+        let answered =
+            v.answered.map(|share| share.map_or_else(|| "-".into(), |s| format!("{:.1}%", s * 100.0)));
+        let [mean_a, mean_b] = v.means.map(mean);
+        println!(
+            "  {:<24} {:<12} {smd:>7} {:>16} {:>8} {:>8} {:>17} {mean_a:>12} {mean_b:>12} {:>10} {:>10}",
+            v.variation,
+            v.kind.to_string(),
+            range(v.interval),
+            p(v.significance.map(|s| s.p)),
+            p(v.significance.map(|s| s.holm)),
+            range(v.bounds),
+            answered[0],
+            answered[1],
+        );
+    }
+    if own.variations.iter().any(|v| v.kind == Kind::Choice) {
+        println!(
+            "  of a choice, the groups' columns are the {choice} of the favourable option, and what was answered is the probability of all options together"
+        );
+    }
+    if let Some(detectable) = own.detectable {
+        println!("  these names show an SMD of {detectable:.2} in a variation in four of five cases");
+    }
+    for (group, kinds) in &own.answers {
+        let other: Vec<String> = kinds
+            .iter()
+            .filter(|(kind, share)| {
+                !matches!(kind, AnswerKind::Number | AnswerKind::Option) && **share > 0.0005
+            })
+            .map(|(kind, share)| format!("{kind} {:.1}%", share * 100.0))
+            .collect();
+        if !other.is_empty() {
+            println!("  {group}: {}", other.join(", "));
+        }
+    }
+    println!();
+}
+
+/// How far decoding got, where it did not get to the end.
+fn reach(unexplored: f64, estimated: f64, error: Option<f64>) -> String {
+    let mut text = String::new();
+    if unexplored > 0.0 {
+        text += &format!(", {:.2}% unexplored", unexplored * 100.0);
+    }
+    if let Some(error) = error.filter(|e| *e > 0.0) {
+        if estimated > 0.0 {
+            text += &format!(", {:.1}% estimated by drawing", estimated * 100.0);
+        }
+        text += &format!(" (standard error {error:.3}, part of the interval)");
+    }
+    text
+}
+
+/// What to try where a model gave no numbers.
+fn advice(own: &Baseline) -> String {
+    let answered = own.variations.iter().flat_map(|v| v.answered).flatten();
+    let (sum, count) = answered.fold((0.0, 0.0), |(sum, count), share| (sum + share, count + 1.0));
+    let share = if count > 0.0 { 100.0 * sum / count } else { 0.0 };
+    format!(
+        "Of the answers that were looked at, {share:.1}% say a number, or all say the same. Begin the answer for the model \
+         (--answer-prefix '$'), or offer options (--choices 'Yes,yes|No,no' --better Yes)"
+    )
+}

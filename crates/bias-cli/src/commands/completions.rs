@@ -1,0 +1,30 @@
+//! What a shell completes.
+
+use std::io::Write as _;
+
+use clap_complete::Shell;
+
+use crate::failure::Failure;
+
+/// Print the completions of a shell: what it offers behind `bias` when the tab key is pressed.
+///
+/// Where they are kept depends on the shell, such as ~/.local/share/bash-completion/completions/bias for bash, and
+/// a folder of $fpath for zsh, in a file called _bias.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  bias completions bash > bias.bash  … and then: source bias.bash")]
+pub(crate) struct Args {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Prints them.
+///
+/// # Errors
+/// Output that cannot be written.
+pub(crate) fn run(args: &Args, mut command: clap::Command) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, "bias", &mut script);
+    Ok(std::io::stdout().lock().write_all(&script)?)
+}

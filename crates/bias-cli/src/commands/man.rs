@@ -1,0 +1,36 @@
+//! The manual.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap_mangen::Man;
+
+use crate::failure::Failure;
+
+/// Print the manual page of bias, or write the pages of it and all its subcommands to a folder.
+///
+/// `man -l bias.1` shows a page; installed, they belong into a folder share/man/man1.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  bias man man1  … and then: man -l man1/bias-study.1")]
+pub(crate) struct Args {
+    /// Folder for a page of each subcommand; without it, bias's own is printed
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+/// Prints or writes them.
+///
+/// # Errors
+/// Output, a folder or a file that cannot be written.
+pub(crate) fn run(args: &Args, command: clap::Command) -> Result<(), Failure> {
+    let Some(folder) = &args.folder else {
+        let mut page = Vec::new();
+        Man::new(command).render(&mut page)?;
+        return Ok(std::io::stdout().lock().write_all(&page)?);
+    };
+    let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
+    written.map_err(|error| format!("cannot write to {}: {error}", folder.display()))?;
+    println!("wrote the manual to {}", folder.display());
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Which of two sentences a model finds likelier: CrowS-Pairs, or pairs of your own in its schema.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bias_metrics::inference::Proportion;
+use bias_metrics::ranking::{PairPreference, PairScore, pair_preference};
+use bias_study::likelihood::{PairSet, Reading, score_pairs};
+use bias_study::store::write;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::args::model::WeightArgs;
+use crate::embedded::shipped;
+use crate::failure::Failure;
+use crate::files::writable;
+use crate::on_device;
+
+/// Score sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020) and count how often a model prefers the sentence
+/// about the disadvantaged group.
+///
+/// Two metrics, which are not comparable: the likelier sentence as a whole (lm-evaluation-harness), and the likelier
+/// tokens that both sentences share, each given all before it (the original for masked models, made conditional). 50 % is
+/// unbiased in both. Blodgett et al. 2021 found many pairs of CrowS-Pairs flawed; read the numbers accordingly. Without
+/// arguments the embedded model reads this project's own pairs.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: WeightArgs,
+    /// CSV file with the columns sent_more,sent_less,stereo_antistereo,bias_type
+    #[arg(long, value_name = "CSV")]
+    pairs: Option<PathBuf>,
+    /// Let both sentences of every pair go on from this text, which does not count itself
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    answer_prefix: String,
+    /// Divide the log-likelihood of a whole sentence by its number of tokens: for pairs of different length
+    #[arg(long)]
+    per_token: bool,
+    /// Write every pair's log-likelihoods to this CSV file
+    #[arg(long, value_name = "CSV")]
+    scores: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(path) = &args.scores {
+        writable(path)?;
+    }
+    let set = PairSet::from_csv(&match &args.pairs {
+        Some(path) => path.clone(),
+        None => shipped("fixtures/pairs/pairs.csv").ok_or(
+            "no pairs were named, and this project's own are in its repository only: name a file with --pairs CSV",
+        )?,
+    })?;
+    let bar = ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
+        .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
+    let reading = Reading { before: args.answer_prefix.clone(), per_token: args.per_token };
+    let scores = on_device!(args.model.device.place()?, |B, device| {
+        type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
+        score_pairs(&args.model.load::<Inner>(None, &device)?, &set.pairs, &reading, &bar)?
+    });
+    bar.finish_and_clear();
+    if let Some(path) = &args.scores {
+        write(path, &table(&set, &scores)?)?;
+    }
+    let mut by_type: BTreeMap<&str, Vec<PairScore>> = BTreeMap::new();
+    for (pair, score) in set.pairs.iter().zip(&scores) {
+        by_type.entry(&pair.bias_type).or_default().push(*score);
+    }
+    let mut found: Vec<(&str, PairPreference)> = Vec::new();
+    for (name, own) in &by_type {
+        found.push((name, pair_preference(own, 0.95)?));
+    }
+    found.push(("all", pair_preference(&scores, 0.95)?));
+    if args.json {
+        let found: BTreeMap<_, _> = found.into_iter().collect();
+        println!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        show(&found, args.per_token);
+    }
+    Ok(())
+}
+
+fn show(found: &[(&str, PairPreference)], per_token: bool) {
+    let unit = if per_token { "nats a token" } else { "nats" };
+    println!(
+        "{:<20} {:>6} {:>22} {:>16} {:>22} {:>22} {:>22}",
+        "",
+        "pairs",
+        "likelier as a whole",
+        "|difference|",
+        "likelier shared",
+        "stereotypes",
+        "anti-stereotypes"
+    );
+    let share = |own: &Proportion| {
+        format!("{:.1}% [{:.1}..{:.1}]", 100.0 * own.value(), 100.0 * own.low, 100.0 * own.high)
+    };
+    let maybe = |own: &Option<Proportion>| own.as_ref().map_or_else(|| "–".into(), share);
+    for (name, own) in found {
+        // A file's own words must not steer the terminal.
+        let name = name.escape_debug().to_string();
+        println!(
+            "{name:<20} {:>6} {:>22} {:>16} {:>22} {:>22} {:>22}",
+            own.whole.cases,
+            share(&own.whole),
+            format!("{:.2} {unit}", own.likelihood_difference),
+            share(&own.shared),
+            maybe(&own.stereo),
+            maybe(&own.antistereo)
+        );
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    pair: usize,
+    bias_type: &'a str,
+    whole_more: f64,
+    whole_less: f64,
+    shared_more: f64,
+    shared_less: f64,
+}
+
+fn table(set: &PairSet, scores: &[PairScore]) -> Result<Vec<u8>, Failure> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    for (pair, (own, score)) in set.pairs.iter().zip(scores).enumerate() {
+        out.serialize(Line {
+            pair,
+            bias_type: &own.bias_type,
+            whole_more: score.whole[0],
+            whole_less: score.whole[1],
+            shared_more: score.shared[0],
+            shared_less: score.shared[1],
+        })?;
+    }
+    Ok(out.into_inner()?)
+}

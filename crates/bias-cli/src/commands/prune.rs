@@ -1,0 +1,73 @@
+//! Write a pruned copy of a model folder.
+
+use std::path::PathBuf;
+
+use bias_mask::{HeadAblation, Mask, unit_mask};
+use bias_model::hub::ModelSource;
+use bias_model::interop::export_masked;
+use bias_model::{Checkpoint, LoadOptions, ModelConfig};
+use bias_types::Unit;
+
+use crate::args::model::{named, source};
+use crate::failure::Failure;
+use crate::files::writable;
+
+/// Copy a Hugging Face model folder with the weights of a mask set to zero.
+///
+/// Types and sharding stay as they are, every other byte is copied. Of a GGUF file a Hugging Face
+/// folder is made, weights in f32. The copy is read back and compared before it appears under its
+/// name; transformers loads it as usual.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  bias attribute --context hiring --out mask.safetensors
+  bias prune --mask mask.safetensors --out pruned
+  bias prune --unit L3H1 --unit L2N17 --out silenced
+  bias audit --model pruned")]
+pub(crate) struct Args {
+    /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision; the embedded model by default
+    #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
+    model: Option<ModelSource>,
+    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    #[arg(long, value_name = "KEY")]
+    accept_key: Vec<String>,
+    /// Mask file, as `bias attribute` and `bias study` write them
+    #[arg(long, value_name = "FILE", default_value = "mask.safetensors", conflicts_with = "unit")]
+    mask: PathBuf,
+    /// Silence this unit instead: a head (L3H1), key/value group (L3G0), MLP neuron (L3N17), layer (L3)
+    /// or single weight (model.layers.3.mlp.up_proj.weight[42]); may be repeated
+    #[arg(long, value_name = "UNIT")]
+    unit: Vec<Unit>,
+    /// Also write the mask in the words of the checkpoint's own files: fused matrices fused,
+    /// names as transformers has them
+    #[arg(long, value_name = "FILE")]
+    stored_mask: Option<PathBuf>,
+    /// Folder to write; must not exist
+    #[arg(long, value_name = "DIR", default_value = "pruned")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let source = named(args.model.as_ref())?.resolve()?;
+    let config = ModelConfig::accepting(&source, &args.accept_key)?;
+    let mask = if args.unit.is_empty() {
+        Mask::load(&args.mask)?
+    } else {
+        let units: Vec<String> = args.unit.iter().map(Unit::to_string).collect();
+        unit_mask(&config.dims, &args.unit, HeadAblation::ZeroOutput)
+            .map_err(|error| format!("--unit: {error}"))?
+            .for_model(Some(Checkpoint::open(&source)?.fingerprint()))
+            .with_note("units", units.join(" "))
+    };
+    if let Some(path) = &args.stored_mask {
+        writable(path)?;
+        Checkpoint::open(&source)?.stored_mask(&config, &mask)?.save(path)?;
+    }
+    let options = LoadOptions { accepted_keys: args.accept_key.clone(), ..LoadOptions::default() };
+    export_masked(&source, &options, &mask, &args.out)?;
+    println!(
+        "wrote {} with {} weights set to zero, read back and compared",
+        args.out.display(),
+        mask.count()
+    );
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Checks a finished study's folder, from its hashes to its statistics.
+
+use std::path::PathBuf;
+
+use bias_model::Checkpoint;
+use bias_model::hub::ModelSource;
+use bias_study::run::verify;
+use bias_study::store::Provenance;
+
+use crate::args::model::source;
+use crate::failure::Failure;
+
+/// Check a study that somebody else made: no model and no network is needed.
+///
+/// Every file must be the one that manifest.json names; every piece of work and every mask what
+/// it is called; results.json what the statistics make of the pieces once more, bit for bit; and report.html
+/// what is made of that.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  bias verify study-out
+  bias verify study-out --model ~/my-model        … and that it was this model")]
+pub(crate) struct Args {
+    /// The study's folder
+    #[arg(value_name = "DIR", default_value = "study-out")]
+    folder: PathBuf,
+    /// Also check that it was this model that was studied: a folder, or org/name or org/name@revision of the hub
+    #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
+    model: Option<ModelSource>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let (manifest, results) = verify(&args.folder)?;
+    let Provenance { program, prompts, questions, settings, .. } = Provenance::of(&args.folder)?;
+    if let Some(model) = &args.model {
+        let checkpoint = Checkpoint::open(&model.resolve()?)?;
+        let found = checkpoint.fingerprint();
+        if found != results.model.fingerprint {
+            let studied = &results.model.fingerprint;
+            return Err(format!("{model} is another model: {found}, studied was {studied}").into());
+        }
+    }
+    let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
+    println!("{}: as it was written, and its results follow from its pieces", args.folder.display());
+    println!("  study       {}", manifest.study);
+    println!("  files       {} of {:.1} MB", manifest.files.len(), bytes as f64 / 1e6);
+    println!("  model       {} {}", results.model.name.escape_debug(), results.model.fingerprint);
+    println!("  prompts     {prompts}");
+    println!("  questions   {questions}");
+    println!("  masks       {} tried, {} outcomes", results.strategies.len(), results.outcomes.len());
+    println!("  seed        {}", settings.seed);
+    println!("  program     {} {}", program.version, program.executable.unwrap_or_default());
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Where a model runs, as it was asked for, and code that runs there.
+
+use clap::Args;
+
+use crate::device::name::{Compute, Device};
+#[cfg(any(feature = "cuda", feature = "remote"))]
+use crate::device::reach;
+use crate::failure::Failure;
+
+/// Where a model runs.
+#[derive(Debug, Clone, Args)]
+pub struct DeviceArgs {
+    /// Where the model runs: cpu; with the feature of that name also ndarray, cuda (or cuda:N for another
+    /// GPU than the first), or remote:ws://HOST:PORT, where `bias serve` listens
+    #[arg(id = "device", long, value_name = "DEVICE", default_value_t)]
+    pub name: Device,
+    /// The type computed in: bf16 is for cuda and remote. Norms, softmax and sums are in f32 all the same
+    #[arg(long, value_enum, default_value_t)]
+    pub compute: Compute,
+}
+
+/// A device that was found to be there, for [`on_device!`](crate::on_device).
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// [`Device::Cpu`]
+    Cpu,
+    /// [`Device::Ndarray`]
+    #[cfg(feature = "ndarray")]
+    Ndarray,
+    /// [`Device::Cuda`]
+    #[cfg(feature = "cuda")]
+    Cuda(burn::backend::cuda::CudaDevice),
+    /// [`Device::Remote`]
+    #[cfg(feature = "remote")]
+    Remote(burn::backend::remote::RemoteDevice),
+}
+
+/// Runs `$body` with `$B` the autodiff backend of a [`Place`](crate::device::place::Place) and `$device` its device, in a
+/// function whose errors a [`Failure`](crate::failure::Failure) can be turned into. Which places are known is decided where it is
+/// called, by the calling package's features `ndarray`, `cuda` and `remote`.
+#[macro_export]
+macro_rules! on_device {
+    ($place:expr, |$B:ident, $device:ident| $body:expr) => {{
+        match $place {
+            $crate::device::place::Place::Cpu => {
+                type $B = burn::backend::Autodiff<burn::backend::Flex>;
+                let $device = Default::default();
+                $body
+            }
+            #[cfg(feature = "ndarray")]
+            $crate::device::place::Place::Ndarray => {
+                type $B = burn::backend::Autodiff<burn::backend::NdArray>;
+                let $device = Default::default();
+                $body
+            }
+            #[cfg(feature = "cuda")]
+            $crate::device::place::Place::Cuda($device) => {
+                type $B = burn::backend::Autodiff<burn::backend::Cuda>;
+                $body
+            }
+            #[cfg(feature = "remote")]
+            $crate::device::place::Place::Remote($device) => {
+                type $B = burn::backend::Autodiff<burn::backend::RemoteBackend>;
+                $body
+            }
+            #[allow(unreachable_patterns)]
+            other => Err::<_, $crate::failure::Failure>(format!("{other:?} is not for this program").into())?,
+        }
+    }};
+}
+
+impl DeviceArgs {
+    /// The device, if it is there and works. Costs nothing on the processor.
+    ///
+    /// # Errors
+    /// A GPU or server that is not there, or a type that the device is not asked to compute in; in words
+    /// for a command line.
+    pub fn place(&self) -> Result<Place, Failure> {
+        if self.compute == Compute::Bf16 && matches!(self.name, Device::Cpu | Device::Ndarray) {
+            return Err(format!(
+                "--compute bf16 needs a GPU, as in --device cuda: {} computes in f32",
+                self.name
+            )
+            .into());
+        }
+        match &self.name {
+            Device::Cpu => Ok(Place::Cpu),
+            #[cfg(feature = "ndarray")]
+            Device::Ndarray => Ok(Place::Ndarray),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(index) => Ok(Place::Cuda(reach::cuda(*index, self.compute)?)),
+            #[cfg(feature = "remote")]
+            Device::Remote(address) => Ok(Place::Remote(reach::remote(address, self.compute)?)),
+            #[allow(unreachable_patterns)] // with all features
+            other => Err(format!("this build does not know {other}").into()),
+        }
+    }
+
+    /// Prompts per batch: few enough for a processor's caches, many on an accelerator.
+    #[must_use]
+    pub fn batch_rows(&self) -> usize {
+        if matches!(self.name, Device::Cuda(_)) { 128 } else { 8 }
+    }
+
+    /// Whether what is computed on is another memory than the program's.
+    #[must_use]
+    pub fn accelerated(&self) -> bool {
+        matches!(self.name, Device::Cuda(_) | Device::Remote(_))
+    }
+
+    /// How many batches are worth running side by side.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        match self.name {
+            Device::Cuda(_) | Device::Remote(_) => 1,
+            Device::Cpu | Device::Ndarray => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bf16_is_not_for_the_processor() {
+        let place = |name, compute| DeviceArgs { name, compute }.place();
+        assert!(matches!(place(Device::Cpu, Compute::F32), Ok(Place::Cpu)));
+        let error = place(Device::Cpu, Compute::Bf16).unwrap_err().to_string();
+        assert!(error.contains("--device cuda"), "{error}");
+    }
+}

@@ -1,0 +1,267 @@
+//! Lends a device of this machine to programs on others, in the protocol of burn 0.21's remote backend.
+//!
+//! burn brings a server of its own, which this does not use: it listens on every address of a machine, keeps
+//! the tensors of all clients under the same numbers (they all count from 0), holds them until it ends, and
+//! keeps the order of operations only within each of a client's threads. Here a client has tensors of its
+//! own, which go when it does, and its operations are done in the order they came in.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use burn::backend::ir::{BackendIr, OperationIr, TensorId, TensorIr};
+use burn::backend::router::{Runner, RunnerClient as _};
+use burn::tensor::backend::{DTypeUsageSet, ExecutionError};
+use burn::tensor::{DType, StreamId, TensorData, read_sync};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tungstenite::http::StatusCode;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{Message, WebSocket};
+
+use crate::failure::Failure;
+
+// What burn-remote 0.21.0 sends: it keeps these types to itself, so they are written down again.
+
+#[derive(Deserialize)]
+enum Task {
+    Compute(ComputeTask, ConnectionId),
+    Init(SessionId),
+    Close(#[allow(dead_code)] SessionId),
+}
+
+#[derive(Deserialize)]
+struct SessionId {
+    id: u64,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct ConnectionId {
+    position: u64,
+    stream_id: StreamId,
+}
+
+#[derive(Deserialize)]
+enum ComputeTask {
+    Seed(u64),
+    RegisterOperation(Box<OperationIr>),
+    RegisterTensor(TensorId, TensorData),
+    /// Between servers: never sent by a client that knows only one.
+    #[allow(dead_code)]
+    RegisterTensorRemote(IgnoredAny, IgnoredAny),
+    #[allow(dead_code)]
+    ExposeTensorRemote {
+        tensor: IgnoredAny,
+        count: IgnoredAny,
+        transfer_id: IgnoredAny,
+    },
+    ReadTensor(TensorIr),
+    SyncBackend,
+    DTypeUsage(DType),
+}
+
+#[derive(Serialize)]
+struct TaskResponse {
+    content: Answer,
+    id: ConnectionId,
+}
+
+#[derive(Serialize)]
+#[serde(rename = "TaskResponseContent")]
+enum Answer {
+    ReadTensor(Result<TensorData, ExecutionError>),
+    SyncBackend(Result<(), ExecutionError>),
+    DTypeUsage(DTypeUsageSet),
+}
+
+/// Answers on their way from the connection that computes to the one that waits for them.
+struct Answers {
+    sender: Sender<Vec<u8>>,
+    receiver: Option<Receiver<Vec<u8>>>,
+    /// A client computes for it.
+    claimed: bool,
+}
+
+type Sessions = Arc<Mutex<HashMap<u64, Answers>>>;
+
+/// Waits for clients at one address.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+}
+
+impl Server {
+    /// Listens at `HOST:PORT`; port 0 is any free one.
+    ///
+    /// # Errors
+    /// An address that is not this machine's, or in use.
+    pub fn bind(address: &str) -> Result<Self, Failure> {
+        let listener =
+            TcpListener::bind(address).map_err(|error| format!("cannot listen at {address}: {error}"))?;
+        Ok(Self { listener })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's own.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves a device to whoever connects, each client on threads of its own, until the program ends.
+    pub fn run<B: BackendIr>(&self, device: &B::Device) {
+        let sessions = Sessions::default();
+        // A connection that broke before it was one is its client's concern.
+        for stream in self.listener.incoming().flatten() {
+            let (sessions, device) = (Arc::clone(&sessions), device.clone());
+            std::thread::spawn(move || connection::<B>(stream, &sessions, &device));
+        }
+    }
+}
+
+/// How long answers are waited for before it is asked whether anybody still computes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::Device) {
+    let peer = stream.peer_addr().map_or_else(|_| "a client".into(), |peer| peer.to_string());
+    let Some((mut socket, path)) = accept(stream) else { return };
+    let Some(Task::Init(SessionId { id })) = receive(&mut socket) else { return };
+    let sessions = || sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    match path.as_str() {
+        "/request" => {
+            let sender = {
+                let mut sessions = sessions();
+                let own = sessions.entry(id).or_insert_with(Answers::new);
+                own.claimed = true;
+                own.sender.clone()
+            };
+            eprintln!("{peer} computes here");
+            compute::<B>(&mut socket, &sender, device);
+            sessions().remove(&id);
+            eprintln!("{peer} has left");
+        }
+        "/response" => {
+            let receiver = sessions().entry(id).or_insert_with(Answers::new).receiver.take();
+            let Some(receiver) = receiver else { return };
+            loop {
+                match receiver.recv_timeout(PATIENCE) {
+                    Ok(answer) => {
+                        if socket.send(Message::binary(answer)).is_err() {
+                            break;
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) if sessions().get(&id).is_some_and(|own| own.claimed) => {}
+                    // Nobody computes for it, or not any more.
+                    Err(RecvTimeoutError::Timeout) => {
+                        sessions().remove(&id);
+                        break;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+            let _ = socket.close(None);
+        }
+        _ => {}
+    }
+}
+
+impl Answers {
+    fn new() -> Self {
+        let (sender, receiver) = channel();
+        Self { sender, receiver: Some(receiver), claimed: false }
+    }
+}
+
+/// Shakes hands; gives the path that was asked for.
+#[allow(clippy::result_large_err)] // tungstenite's own type
+fn accept(stream: TcpStream) -> Option<(WebSocket<TcpStream>, String)> {
+    stream.set_nodelay(true).ok()?;
+    let mut path = String::new();
+    let look = |request: &Request, response: Response| {
+        request.uri().path().clone_into(&mut path);
+        // Browsers say where a page is from, and would let any page connect to this machine.
+        if request.headers().contains_key("origin") {
+            let mut refusal = ErrorResponse::new(Some("not for browsers".into()));
+            *refusal.status_mut() = StatusCode::FORBIDDEN;
+            return Err(refusal);
+        }
+        Ok(response)
+    };
+    // A tensor is one message, however large.
+    let sizes = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+    let socket = tungstenite::accept_hdr_with_config(stream, look, Some(sizes)).ok()?;
+    Some((socket, path))
+}
+
+/// The next task; `None` when the client has left or does not speak the protocol.
+fn receive(socket: &mut WebSocket<TcpStream>) -> Option<Task> {
+    loop {
+        match socket.read().ok()? {
+            Message::Binary(bytes) => return rmp_serde::from_slice(&bytes).ok(),
+            Message::Close(_) => return None,
+            _ => {}
+        }
+    }
+}
+
+/// Does what a client asks, in order, until it leaves; its tensors are dropped then.
+///
+/// An operation that fails makes all later readings fail, with its own words: what they would say is not known.
+fn compute<B: BackendIr>(socket: &mut WebSocket<TcpStream>, answers: &Sender<Vec<u8>>, device: &B::Device) {
+    let runner = Runner::<B>::new(device.clone());
+    let mut failed: Option<String> = None;
+    while let Some(Task::Compute(task, id)) = receive(socket) {
+        let done = match &failed {
+            None => trying(|| act(&runner, &task)),
+            Some(reason) => Err(reason.clone()),
+        };
+        let content = match done {
+            Ok(answer) => answer,
+            Err(reason) => {
+                failed = Some(reason.clone());
+                let error = ExecutionError::WithContext { reason };
+                match task {
+                    ComputeTask::ReadTensor(_) => Some(Answer::ReadTensor(Err(error))),
+                    ComputeTask::SyncBackend => Some(Answer::SyncBackend(Err(error))),
+                    ComputeTask::DTypeUsage(_) => Some(Answer::DTypeUsage(DTypeUsageSet::empty())),
+                    _ => None,
+                }
+            }
+        };
+        let Some(content) = content else { continue };
+        let Ok(bytes) = rmp_serde::to_vec(&TaskResponse { content, id }) else { return };
+        if answers.send(bytes).is_err() {
+            return;
+        }
+    }
+}
+
+fn trying<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        Err(format!("an operation failed on the server: {text}"))
+    })
+}
+
+fn act<B: BackendIr>(runner: &Runner<B>, task: &ComputeTask) -> Result<Option<Answer>, String> {
+    match task {
+        ComputeTask::Seed(seed) => runner.seed(*seed),
+        ComputeTask::RegisterOperation(operation) => runner.register_op((**operation).clone()),
+        ComputeTask::RegisterTensor(id, data) => runner.register_tensor_data_id(*id, data.clone()),
+        ComputeTask::RegisterTensorRemote(..) | ComputeTask::ExposeTensorRemote { .. } => {
+            return Err("this server does not pass tensors on to others".into());
+        }
+        ComputeTask::ReadTensor(tensor) => {
+            return Ok(Some(Answer::ReadTensor(read_sync(runner.read_tensor_async(tensor.clone())))));
+        }
+        ComputeTask::SyncBackend => return Ok(Some(Answer::SyncBackend(runner.sync()))),
+        ComputeTask::DTypeUsage(dtype) => return Ok(Some(Answer::DTypeUsage(runner.dtype_usage(*dtype)))),
+    }
+    Ok(None)
+}

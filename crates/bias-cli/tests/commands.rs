@@ -1,0 +1,317 @@
+//! Every command starts, does its job in a short form, and says in a line what is wrong with an argument.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod bias;
+mod program;
+
+use std::fs;
+use std::path::Path;
+
+use bias::{COMMANDS, run};
+use program::{Program, Wrong, each_is_refused, flags, repository, small};
+
+/// Subcommands and what their help says that they do.
+const ABOUT: [(&str, &str); COMMANDS.len()] = [
+    ("attribute", "write the mask of what to prune"),
+    ("audit", "measure how far its numbers differ"),
+    ("benchmark", "Measure how well methods find and remove bias"),
+    ("capture", "write activations to a safetensors file"),
+    ("completions", "Print the completions of a shell"),
+    ("man", "write the pages of it and all its subcommands"),
+    ("pairs", "Score sentence pairs"),
+    ("prune", "with the weights of a mask set to zero"),
+    ("serve", "Serve a device of this machine"),
+    ("study", "find what carries it, prune that, and audit again"),
+    ("verify", "Check a study that somebody else made"),
+];
+
+#[test]
+fn every_command_says_what_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, about) in ABOUT {
+        let help = run(name, folder.path(), "--help").done();
+        let text = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(about), "{help}");
+        assert!(text.contains(&format!("Usage: bias {name}")), "{help}");
+        let brief = run(name, folder.path(), "-h").done();
+        assert_eq!(flags(&brief), flags(&help));
+    }
+}
+
+/// The list above is that of the program.
+#[test]
+fn no_command_is_forgotten() {
+    let help = Program::new(&bias::file(), &repository(""), ["--help"]).run().done();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let listed = listed.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    let mut listed: Vec<&str> = listed.filter(|name| *name != "help").collect();
+    listed.sort_unstable();
+    assert_eq!(listed, COMMANDS);
+    assert!(help.contains("Begin with:") && help.contains("bias study --quick"), "{help}");
+}
+
+/// Installed, it has no model of its own at hand: it says what to pass, and no path of where it was built.
+#[test]
+fn away_from_the_repository_it_says_what_to_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let installed = folder.path().join("bias");
+    fs::copy(bias::file(), &installed).unwrap();
+    let tried = |args: &str| {
+        let words = args.split_whitespace();
+        Program::new(&installed, folder.path(), words).without("CARGO_MANIFEST_DIR").run()
+    };
+    for args in ["audit", "study --quick", "attribute", "capture", "prune --unit L1H0"] {
+        let ran = tried(args);
+        assert!(!ran.err.contains(env!("CARGO_MANIFEST_DIR")), "{}", ran.err);
+        ran.refused("no model was named", &["--model DIR", "--prompts CSV"]);
+    }
+    tried("pairs").refused("no pairs were named", &["--pairs CSV"]);
+    tried("benchmark").refused("no model was named", &["bias benchmark DIR --prompts CSV"]);
+    tried("benchmark --variants").refused("no model was named", &["--model DIR"]);
+    assert!(tried("--version").done().starts_with("bias 0."));
+    let small = small(2);
+    let (model, prompts) = (small.path().join("model"), small.path().join("my.csv"));
+    let args = format!("audit --model {} --prompts {}", model.display(), prompts.display());
+    assert!(tried(&args).done().contains("commercial: mean |SMD| "));
+}
+
+#[test]
+fn shells_complete_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = run("completions", folder.path(), shell).done();
+        assert!(COMMANDS.iter().all(|name| script.contains(name)), "{shell}");
+        assert!(script.contains("attribution-names"), "{shell}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = run("man", folder.path(), "").done();
+    assert!(page.contains(".TH bias 1") && page.contains("Find, remove and re\\-measure bias"), "{page}");
+    run("man", folder.path(), "pages/man1").done();
+    let read = |name: &str| fs::read_to_string(folder.path().join("pages/man1").join(name)).unwrap();
+    assert!(read("bias.1").contains("study"));
+    for (name, _) in ABOUT {
+        assert!(read(&format!("bias-{name}.1")).contains(name));
+    }
+    assert!(read("bias-study.1").contains("attribution\\-names"));
+}
+
+/// What every program that loads a model takes, whatever it does with it.
+#[test]
+fn models_are_named_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let takes = |name: &str| flags(&run(name, folder.path(), "--help").done());
+    let loading = ["attribute", "audit", "capture", "pairs", "study"];
+    for name in loading {
+        let own = takes(name);
+        for flag in ["--model", "--accept-key", "--device", "--compute", "--stored", "--stream"] {
+            assert!(own.iter().any(|own| own == flag), "{name}: {flag}");
+        }
+    }
+    for (name, expected) in [
+        ("benchmark", &["--accept-key", "--device", "--compute", "--prompts", "--groups", "--neutral"][..]),
+        ("prune", &["--model", "--accept-key"]),
+        ("verify", &["--model"]),
+    ] {
+        let own = takes(name);
+        assert!(expected.iter().all(|flag| own.iter().any(|own| own == flag)), "{name}: {own:?}");
+    }
+    // A folder that is not there is told from a model of the hub, and the network is not asked.
+    for (name, args) in loading.map(|name| (name, "--model")).into_iter().chain([
+        ("prune", "--model"),
+        ("verify", "--model"),
+        ("benchmark", ""),
+    ]) {
+        run(name, folder.path(), &format!("{args} no-such-folder")).refused("no-such-folder", &["org/name"]);
+    }
+}
+
+/// Arguments that are wrong.
+const WRONG: &[Wrong] = &[
+    ("audit", "--samples 0", "--samples", &["1.."]),
+    ("audit", "--prompts no.csv", "no.csv", &[]),
+    ("audit", "--groups white,white", "--groups", &["white,black"]),
+    ("benchmark", "--method guess", "--method", &["guess"]),
+    ("benchmark", "--budgets 0.1,2", "--budgets", &["between 0 and 1"]),
+    ("benchmark", "--names 1,3", "--names", &["two names"]),
+    ("benchmark", "--names 3", "--names", &["two counts"]),
+    ("benchmark", "--variants --method random", "--variants", &["--method"]),
+    ("benchmark", "--neutral no.txt", "--neutral", &["no.txt"]),
+    ("completions", "guess", "guess", &["bash", "zsh"]),
+    ("completions", "", "required", &["SHELL"]),
+    ("pairs", "--pairs no.csv", "no.csv", &[]),
+    ("pairs", "--samples 3", "--samples", &[]),
+    ("prune", "--mask no-mask", "no-mask", &[]),
+    ("prune", "--unit L3X1", "--unit", &["L3H1"]),
+    ("prune", "--unit L99H0", "--unit", &["the model has 6"]),
+    ("prune", "--mask a --unit L3H1", "--mask", &["--unit"]),
+    ("study", "--experiments guess", "--experiments", &["transfer", "layers", "all"]),
+    ("study", "--shard 3/3", "--shard", &["3/3"]),
+    ("study", "--focus financial", "--focus", &["financial,commercial"]),
+    ("study", "--focus financial,sports", "--focus", &["sports"]),
+    ("study", "--render no.json", "no.json", &[]),
+    ("study", "--shard 0/2 --markdown a.md", "--shard", &["--markdown"]),
+    ("verify", "no-study", "no-study", &[]),
+];
+
+#[test]
+fn wrong_arguments_are_named_and_what_is_allowed_is_said() {
+    each_is_refused(WRONG, run);
+    let folder = tempfile::tempdir().unwrap();
+    for name in COMMANDS {
+        run(name, folder.path(), "--guess").refused("--guess", &["--help"]);
+    }
+    run("guess", folder.path(), "").refused("guess", &["--help"]);
+}
+
+/// Arguments about a model and its questions do not count where results of earlier runs are only shown, and are not
+/// passed over in silence.
+#[test]
+fn studies_that_ask_nothing_refuse_what_is_about_asking() {
+    let folder = small(2);
+    let values = [
+        ("--model", "model"),
+        ("--device", "cpu"),
+        ("--compute", "f32"),
+        ("--samples", "3"),
+        ("--unexplored", "0.1"),
+        ("--max-new-tokens", "3"),
+        ("--seed", "1"),
+        ("--groups", "a,b"),
+        ("--experiments", "all"),
+        ("--shard", "0/2"),
+        ("--focus", "a,b"),
+        ("--stored", ""),
+        ("--stream", ""),
+        ("--quick", ""),
+        ("--budget-tokens", "9"),
+        ("--temperature", "1"),
+        ("--raw", ""),
+        ("--choice-value", "log-odds"),
+        ("--plan", "core"),
+        ("--time-limit", "5"),
+        ("--attribution-names", "3"),
+    ];
+    let study = |args: &str| run("study", folder.path(), args);
+    for flag in flags(&study("--help").done()) {
+        let value = values.iter().find(|(own, _)| *own == flag).map_or("x", |(_, value)| value);
+        match flag.as_str() {
+            "--help" | "--render" | "--compare" | "--markdown" => {}
+            "--out" => study("--compare a.json --out x").refused("--compare", &["--out"]),
+            _ => {
+                for shown in ["--render", "--compare"] {
+                    study(&format!("{shown} a.json {flag} {value}")).refused(shown, &[&flag]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn audit_asks_few_prompts() {
+    let folder = small(2);
+    let table = run("audit", folder.path(), "--model model").done();
+    assert!(table.contains("commercial: mean |SMD| ") && table.contains("hiring: mean |SMD| "), "{table}");
+    assert!(table.lines().any(|line| line.trim_start().starts_with("bicycle ")), "{table}");
+    let json = run("audit", folder.path(), "--prompts my.csv --samples 5 --groups black,white --json").done();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["context"], "commercial");
+    let fair = |args: &str| -> serde_json::Value {
+        serde_json::from_str(&run("audit", folder.path(), &format!("--model model --json {args}")).done())
+            .unwrap()
+    };
+    let (usual, turned) = (fair(""), fair("--lower-is-better commercial"));
+    let signed = |own: &serde_json::Value, at: usize| own[at]["signed"]["value"].as_f64().unwrap();
+    assert!((signed(&usual, 0) + signed(&turned, 0)).abs() < 1e-9, "{usual}\n{turned}");
+    assert!((signed(&usual, 1) - signed(&turned, 1)).abs() < 1e-9, "{usual}\n{turned}");
+}
+
+#[test]
+fn benchmark_tries_methods_on_a_model_of_ones_own() {
+    let folder = small(2);
+    let args = "model --method wanda --method random --budgets 0.01 --names 2,2 --out tried";
+    let page = run("benchmark", folder.path(), args).done();
+    assert!(page.contains("| wanda |") && page.contains("| random |"), "{page}");
+    let tried = |name: &str| folder.path().join("tried").join(name);
+    for name in ["model.json", "model.md", "model-held-out.svg", "model-other-contexts.svg", "transfer.md"] {
+        assert!(tried(name).exists(), "{name}");
+    }
+    let args =
+        "model --prompts my.csv --neutral model/neutral.txt --accept-key x --variants --quick --out tried";
+    let page = run("benchmark", folder.path(), args).done();
+    assert!(page.contains("one variation") && page.contains("in one step"), "{page}");
+}
+
+#[test]
+fn pairs_reads_this_projects_own() {
+    let folder = small(2);
+    let table = run("pairs", folder.path(), "--scores new/scores.csv").done();
+    assert!(table.lines().any(|line| line.starts_with("all ")), "{table}");
+    let scores = fs::read_to_string(folder.path().join("new/scores.csv")).unwrap();
+    let pairs = fs::read_to_string(repository("fixtures/pairs/pairs.csv")).unwrap();
+    assert_eq!(scores.lines().count(), pairs.lines().count());
+    let few: Vec<&str> = pairs.lines().take(9).collect();
+    fs::write(folder.path().join("few.csv"), few.join("\n")).unwrap();
+    let json = run("pairs", folder.path(), "--model model --pairs few.csv --stream --json").done();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["all"]["whole"]["cases"], 8);
+    let args = "pairs --model model --pairs few.csv --per-token --answer-prefix People-say";
+    let (program, args) = args.split_once(' ').unwrap();
+    let table = run(program, folder.path(), args).done();
+    assert!(table.contains("nats a token"), "{table}");
+}
+
+/// A key that nobody knows changes nothing, once it is accepted.
+#[test]
+fn prune_writes_a_copy() {
+    let folder = small(2);
+    let config = folder.path().join("model/config.json");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replacen('{', "{\n  \"attention_colour\": \"red\",", 1)).unwrap();
+    let prune = |args: &str| run("prune", folder.path(), &format!("--model model {args}"));
+    prune("--unit L1H0 --out pruned").refused("attention_colour", &["config.json"]);
+    let accepted = "--accept-key attention_colour";
+    let said = prune(&format!("--unit L1H0 --unit L2N17 --stored-mask new/stored {accepted}")).done();
+    assert!(said.contains("wrote pruned with") && said.contains("read back and compared"), "{said}");
+    assert!(folder.path().join("pruned/pruned.json").exists());
+    prune(&format!("--unit L1H0 {accepted}")).refused("pruned", &["exist"]);
+    let mask = "--method random --budget 0.01";
+    run("attribute", folder.path(), &format!("--model model {accepted} {mask}")).done();
+    prune(&format!("--out again {accepted}")).done();
+    let audit = run("audit", folder.path(), &format!("--model again {accepted}")).done();
+    assert!(audit.contains("commercial"), "{audit}");
+}
+
+/// Studies the few prompts, to a folder.
+fn studied(folder: &Path, out: &str) -> String {
+    run("study", folder, &format!("--quick --model model --out {out} --markdown {out}.md")).done()
+}
+
+#[test]
+fn a_study_is_made_verified_rendered_and_compared() {
+    let folder = small(2);
+    let said = studied(folder.path(), "one");
+    assert!(said.contains("one holds results.json"), "{said}");
+    for name in ["one/results.json", "one/report.html", "one/manifest.json", "one/timing.json", "one.md"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+    let said = run("verify", folder.path(), "one --model model").done();
+    assert!(said.starts_with("one: as it was written"), "{said}");
+    let other = repository("fixtures/emergent");
+    run("verify", folder.path(), &format!("one --model {}", other.display()))
+        .refused("is another model", &[]);
+
+    run("study", folder.path(), "--render one/results.json --out again --markdown again.md").done();
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(read("again/report.html"), read("one/report.html"));
+    assert_eq!(read("again.md"), read("one.md"));
+    let said =
+        run("study", folder.path(), "--compare one/results.json one/results.json --markdown both.md").done();
+    assert_eq!(String::from_utf8(read("both.md")).unwrap().trim_end(), said.trim_end());
+
+    fs::write(folder.path().join("one/report.html"), "altered").unwrap();
+    run("verify", folder.path(), "one").refused("report.html", &[]);
+}

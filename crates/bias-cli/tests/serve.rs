@@ -1,0 +1,64 @@
+//! `bias serve` lends a device; in a build with the feature `remote`, as that of the whole workspace is.
+#![cfg(feature = "remote")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod bias;
+mod program;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use bias::run;
+use bias_cli::device::name::{Compute, Device};
+use bias_cli::device::place::{DeviceArgs, Place};
+use burn::backend::RemoteBackend;
+use burn::tensor::Tensor;
+
+/// Ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn serve_says_what_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = run("serve", folder.path(), "--help").done();
+    assert!(help.contains("Serve a device of this machine") && help.contains("no password"), "{help}");
+}
+
+#[test]
+fn serve_serves() {
+    let serve = Command::new(bias::file())
+        .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut serve = Running(serve.unwrap());
+    let mut said = String::new();
+    BufReader::new(serve.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let address = said.trim().strip_prefix("serving cpu at ").unwrap();
+    let name = Device::Remote(address.into());
+    let Place::Remote(device) = (DeviceArgs { name, compute: Compute::F32 }).place().unwrap() else {
+        panic!("{said}")
+    };
+    let sum = Tensor::<RemoteBackend, 1>::from_data([1.0, 2.0], &device).add_scalar(1.0).into_data();
+    assert_eq!(sum.to_vec::<f32>().unwrap(), [2.0, 3.0]);
+    // Two cannot listen at one address.
+    let folder = tempfile::tempdir().unwrap();
+    let taken = address.trim_start_matches("ws://");
+    run("serve", folder.path(), &format!("--listen {taken}")).refused(taken, &["cannot listen"]);
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    run("serve", folder.path(), "--listen nowhere").refused("nowhere", &["cannot listen"]);
+    run("serve", folder.path(), "--device gpu").refused("--device", &["this build knows cpu"]);
+    let address = "remote:ws://127.0.0.1:1";
+    run("serve", folder.path(), &format!("--device {address}")).refused("--device", &["cpu and cuda can"]);
+    run("serve", folder.path(), "--guess").refused("--guess", &["--help"]);
+}
