@@ -229,7 +229,7 @@ fn plant(args: &Args) -> Result<(), Failure> {
     save(&model, &args.out, &args.base)?;
     let truth = Truth {
         format: Truth::FORMAT.into(),
-        model: Checkpoint::open(&args.out)?.fingerprint().to_owned(),
+        model: Checkpoint::open(&args.out)?.fingerprint()?.to_owned(),
         shared_fraction: args.shared,
         shared: used[0].clone(),
         contexts: contexts.collect::<Result<BTreeMap<_, _>, Failure>>()?,

@@ -33,6 +33,22 @@ pub enum MaskError {
         /// SHA-256 of the others.
         found: String,
     },
+    /// A mask that does not say which weights it was made for, where it must.
+    #[error(
+        "the mask does not say which weights it was made for; if it was made for {model}, \
+         tie it to them first (`Mask::for_model`, `prune --any-model`)"
+    )]
+    NoModel {
+        /// SHA-256 of the model's weights.
+        model: String,
+    },
+    /// A model whose fingerprint cannot be told, for example because its files changed.
+    #[error("the model's weights cannot be identified")]
+    Fingerprint {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A position beyond the matrix.
     #[error("index {index} is outside a matrix of shape {shape:?}")]
     IndexOutOfRange {

@@ -247,8 +247,8 @@ fn changes_of_other_models_are_not_stacked() {
         fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
             self.0.set_weight(path, value)
         }
-        fn fingerprint(&self) -> Option<&str> {
-            None
+        fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
+            Ok(None)
         }
     }
     let mut model = Nameless(Bag::new(DType::F32));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use bias_mask::edit::{Directions, Side};
 use bias_mask::testing::check_target;
-use bias_mask::{BitMatrix, Intervention, Mask};
+use bias_mask::{BitMatrix, Intervention, Mask, MaskError};
 use bias_model::decoder::LayerDone;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{
@@ -199,7 +199,7 @@ fn a_loss_may_use_the_output_twice() {
 
 /// A mask over a few weights of two matrices.
 fn mask(model: &Decoder<Flex>, step: usize) -> Mask {
-    let mut mask = Mask::default().for_model(model.fingerprint());
+    let mut mask = Mask::default().for_model(model.fingerprint().unwrap());
     for projection in [Projection::K, Projection::Down] {
         let mut bits = BitMatrix::new(model.dims().shape(projection)).unwrap();
         (0..bits.len()).step_by(step).for_each(|i| bits.insert(i).unwrap());
@@ -350,6 +350,40 @@ fn a_file_that_changes_meanwhile_is_noticed() {
     assert_eq!(logits(&model), before);
 }
 
+/// Weights that changed since they were opened are nobody's: no two such models are taken for one.
+#[test]
+fn files_that_changed_have_no_fingerprint() {
+    let later = |path: &std::path::Path| {
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5)).unwrap();
+    };
+    for (case, weights) in
+        [("tied_bf16", "model.safetensors"), ("gqa_sharded", "model-00002-of-00005.safetensors")]
+    {
+        let folder = copy(case);
+        let path = folder.path().join(weights);
+        let mut model = open(folder.path(), Precision::Mapped).unwrap();
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        let known = Checkpoint::open(folder.path()).unwrap();
+        let before = known.fingerprint().unwrap().to_owned();
+        later(&path);
+        let changed =
+            |error: &ModelError| matches!(error, ModelError::Changed { path } if path.ends_with(weights));
+        assert!(changed(&checkpoint.fingerprint().unwrap_err()), "{case}");
+        // That of what was opened stays known.
+        assert_eq!(known.fingerprint().unwrap(), before);
+        let Err(MaskError::Fingerprint { source }) = model.fingerprint() else { panic!("{case}") };
+        assert!(changed(source.downcast_ref().unwrap()), "{case}");
+        let refused = Mask::default().apply(&mut model, Intervention::Zero);
+        assert!(matches!(refused, Err(MaskError::Fingerprint { .. })), "{case}");
+
+        // Changed between the opening and the end of loading.
+        let config = ModelConfig::from_folder(folder.path()).unwrap();
+        let loaded = Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default());
+        assert!(changed(&loaded.unwrap_err()), "{case}");
+    }
+}
+
 /// What is no number is found where it is used.
 #[test]
 fn weights_that_are_not_numbers_are_refused_when_they_are_read() {
@@ -378,7 +412,7 @@ fn changes_that_do_not_meet_come_off_in_any_order() {
         let [_, mut streamed] = both(case);
         let (whole, held) = (logits(&streamed), streamed.weight_bytes());
         let only = |from: usize| {
-            let mut mask = Mask::default().for_model(streamed.fingerprint());
+            let mut mask = Mask::default().for_model(streamed.fingerprint().unwrap());
             let mut bits = BitMatrix::new(streamed.dims().shape(Projection::Up)).unwrap();
             (from..bits.len()).step_by(7).for_each(|i| bits.insert(i).unwrap());
             mask.insert(ParamPath::of(1, Projection::Up), bits).unwrap();

@@ -127,7 +127,7 @@ pub(crate) fn read(path: &Path, format: &str, fingerprint: Option<&str>) -> Resu
     }
     contents.provenance = serde_json::from_str(contents.entry(path, "provenance")?)
         .map_err(|e| bad(format!("`provenance`: {e}")))?;
-    contents.provenance.check(fingerprint)?;
+    contents.provenance.check(path, fingerprint)?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
     let mut hash = Sha256::new();
     for (name, view) in tensors.tensors().into_iter().collect::<BTreeMap<_, _>>() {

@@ -106,7 +106,7 @@ impl<B: Backend> Decoder<B> {
         tensors.finish()?;
         if precision != Precision::Mapped {
             // Of what was read, before the files can change.
-            checkpoint.fingerprint();
+            checkpoint.fingerprint()?;
         }
         Ok(Self {
             embedding,

@@ -31,8 +31,12 @@ use crate::language_model::LoadOptions;
 /// `pruned.json` in it says what was zeroed (stored tensor → how many weights), of which
 /// weights (SHA-256) and by which mask (its digest and provenance).
 ///
+/// The mask must say which weights it was made for. One that does not is refused
+/// ([`MaskError::NoModel`]); tie it to the model first, with [`Mask::for_model`] and
+/// [`Checkpoint::fingerprint`], if you know that it is this model's.
+///
 /// # Errors
-/// [`ModelError::FolderExists`]; a mask for another model or of other shapes;
+/// [`ModelError::FolderExists`]; a mask for another model, for none or of other shapes;
 /// unreadable or unwritable files; [`ModelError::ExportDiffers`].
 pub fn export_masked(
     source: &Path,
@@ -41,8 +45,8 @@ pub fn export_masked(
     target: &Path,
 ) -> Result<(), ModelError> {
     let checkpoint = Checkpoint::open(source)?;
-    let fingerprint = checkpoint.fingerprint();
-    mask.check_fingerprint(Some(fingerprint))?;
+    let fingerprint = checkpoint.fingerprint()?;
+    mask.check_made_for(fingerprint)?;
     let config = ModelConfig::accepting(source, &options.accepted_keys)?;
     let stored = checkpoint.stored_mask(&config, mask)?;
     let manifest = Manifest::new(fingerprint, mask, &stored);
