@@ -38,6 +38,48 @@ fn open(folder: &Path, precision: Precision) -> Result<Decoder<Flex>, ModelError
     Decoder::load(&Checkpoint::open(folder)?, config, precision, &Default::default())
 }
 
+/// A loss is given a handle of its own: whatever becomes of it, the model is what it was.
+#[test]
+fn losses_that_fail_leave_the_model_as_it_was() {
+    type B = Autodiff<Flex>;
+    let [_, streamed] = both("gqa_sharded");
+    let model = streamed.differentiable::<B>();
+    let run = |loss: &bias_probe::gradients::Loss<'_, Decoder<B>, B>| {
+        model.factors_all(&batches()[..1], 1, loss, &mut |_, _, _| Ok(()))
+    };
+    let panics = |model: &Decoder<B>, _: usize, hidden: Tensor<B, 3>| {
+        model.unembed(hidden)?;
+        panic!("a loss that panics")
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&panics))).unwrap_err();
+    // Unembedding is the whole table's again, and gradients flow through it.
+    let hidden = model.hidden(&batches()[0], &mut NoObserver).unwrap().detach().require_grad();
+    let gradients = model.unembed(hidden.clone()).unwrap().sum().backward();
+    assert!(hidden.grad(&gradients).is_some());
+
+    // What was unembedded the first time must be the second time, no more and no less, in any order.
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let counted = |times: [&'static [f32]; 2]| {
+        calls.store(0, std::sync::atomic::Ordering::Relaxed);
+        let calls = &calls;
+        move |model: &Decoder<B>, _: usize, hidden: Tensor<B, 3>| {
+            let call = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let mut sum = hidden.clone().sum();
+            for factor in times[call] {
+                let logits = model.unembed(hidden.clone().mul_scalar(*factor))?;
+                sum = sum + logits.powi_scalar(2).sum().mul_scalar(*factor);
+            }
+            Ok(sum)
+        }
+    };
+    run(&counted([&[1.0, 2.0], &[1.0, 2.0]])).unwrap();
+    run(&counted([&[1.0, 2.0], &[2.0, 1.0]])).unwrap();
+    for times in [[&[1.0][..], &[1.0, 1.0]], [&[1.0, 2.0], &[1.0]], [&[1.0], &[2.0]]] {
+        let refused = run(&counted(times));
+        assert!(matches!(refused, Err(ProbeError::UnlikeLoss)), "{times:?}: {refused:?}");
+    }
+}
+
 /// The same model in memory and in its file.
 fn both(case: &str) -> [Decoder<Flex>; 2] {
     [Precision::F32, Precision::Mapped].map(|precision| open(&golden().join(case), precision).unwrap())

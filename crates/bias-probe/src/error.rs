@@ -88,6 +88,12 @@ pub enum ProbeError {
         /// The parameter.
         path: ParamPath,
     },
+    /// A loss that was another when it was asked for again.
+    #[error(
+        "the loss did not unembed the same activations when it was evaluated a second time; \
+         it must compute the same each time"
+    )]
+    UnlikeLoss,
     /// Weights that the model reads while it runs, and could not.
     #[error("the model's weights could not be read")]
     Weights {
