@@ -221,6 +221,15 @@ pub enum MaskError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A change that failed half way, and what it had done by then could not be taken back.
+    #[error("the model is left changed: {failed}; taking back what was done until then failed too")]
+    NotReverted {
+        /// Why the change failed.
+        failed: Box<MaskError>,
+        /// Why it could not be taken back.
+        #[source]
+        source: Box<MaskError>,
+    },
     /// Weights that could not be read back from the device.
     #[error("{path}: reading the weights back failed: {reason}")]
     Readback {

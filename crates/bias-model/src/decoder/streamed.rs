@@ -169,7 +169,7 @@ impl<B: AutodiffBackend> Decoder<B> {
             let x = x.detach().require_grad();
             let pass = (&batches[i], &prepare(i)?);
             let hidden = self.end(x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
-            let own = self.slope(&hidden.clone().detach(), &|handle, hidden| loss(handle, i, hidden))?;
+            let own = self.slope(&hidden.clone().detach(), i, loss)?;
             let mut gradients = (hidden * Tensor::from_inner(own)).sum().backward();
             slopes.push(x.grad_remove(&mut gradients).ok_or_else(|| self.unreached())?);
         }
@@ -212,11 +212,12 @@ impl<B: AutodiffBackend> Decoder<B> {
     fn slope(
         &self,
         output: &Tensor<B, 3>,
-        loss: &dyn Fn(&Self, Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError>,
+        i: usize,
+        loss: &Loss<'_, Self, B>,
     ) -> Result<Tensor<B::InnerBackend, 3>, ProbeError> {
         let cut = |output: Tensor<B, 3>, cuts: Cuts| {
             let handle = Self { cuts: Some(cuts.clone()), ..self.clone() };
-            let loss = loss(&handle, output)?;
+            let loss = loss(&handle, i, output)?;
             Ok::<_, ProbeError>((loss, cuts.take::<B>()?))
         };
         let leaf = || output.clone().detach().require_grad();
