@@ -365,3 +365,23 @@ fn files_that_are_not_this_models_scores() {
     assert!(matches!(refused, Err(AttribError::NotFinite { .. })));
     assert!(!target.exists());
 }
+
+/// The same scores are the same bytes, for whom the umask says.
+#[test]
+fn score_files_are_reproducible_and_readable() {
+    let (model, folder) = (model("gqa_sharded"), tempfile::tempdir().unwrap());
+    let (path, scores, provenance) = saved(folder.path(), model.dims(), Some("abc"));
+    let first = std::fs::read(&path).unwrap();
+    for _ in 0..4 {
+        save_scores(&path, &scores, &provenance).unwrap();
+        assert!(std::fs::read(&path).unwrap() == first);
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        let plain = folder.path().join("plain");
+        std::fs::write(&plain, "").unwrap();
+        assert_eq!(mode(&path), mode(&plain));
+    }
+}

@@ -35,7 +35,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    bias_files::hex(&Sha256::digest(bytes))
 }
 
 /// A cache that holds one model as the hub's tools lay it out: blobs, and a snapshot of links.

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use bias_files::hex;
 use bias_mask::Mask;
 use burn::tensor::TensorData;
 use rayon::iter::ParallelIterator as _;
@@ -149,7 +150,7 @@ impl Checkpoint {
             pieces.iter().for_each(|piece| hash.update(piece));
         }
         self.mapped().try_for_each(Mapped::check)?;
-        Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+        Ok(hex(&hash.finalize()))
     }
 
     /// A mask in the words of these files: fused matrices fused, transposed ones
