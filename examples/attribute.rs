@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = study.model().model();
     let differentiable = model.differentiable::<Autodiff<Flex>>();
     let scores = SignedGap::default().attribute(&differentiable, &contrast)?;
-    let mask = top_carriers(&scores, 500)?.for_model(model.fingerprint()).with_note("method", "signed-gap");
+    let mask = top_carriers(&scores, 500)?.for_model(model.fingerprint()?).with_note("method", "signed-gap");
     for (path, bits) in mask.iter() {
         println!("{:>5} weights of {path}", bits.count());
     }

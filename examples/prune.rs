@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Two heads of layer 1. A mask is one bit for each weight; `bias_mask::Mask::load` reads one from a file.
     let units: [Unit; 2] = ["L1H0".parse()?, "L1H2".parse()?];
     let mask = unit_mask(model.model().dims(), &units, HeadAblation::ZeroOutput)?;
-    let mask = mask.for_model(model.model().fingerprint());
+    let mask = mask.for_model(model.model().fingerprint()?);
     let undo = mask.apply(model.model_mut(), Intervention::Zero)?;
     let pruned = ask(&model)?;
     undo.revert(model.model_mut())?;

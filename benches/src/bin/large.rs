@@ -316,7 +316,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     println!(
         "Weights held in memory: {:.1} MB; fingerprint {}.",
         held as f64 / 1e6,
-        model.model().fingerprint().unwrap_or("?")
+        model.model().fingerprint()?.unwrap_or("?")
     );
     Ok(())
 }

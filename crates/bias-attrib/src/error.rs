@@ -163,6 +163,16 @@ pub enum AttribError {
         /// SHA-256 of the others.
         found: String,
     },
+    /// A file that does not say of which weights it is, where a model was named.
+    #[error(
+        "{} does not say of which weights it is; name no fingerprint to take it all the same, or \
+         save it again with `Provenance::for_model`",
+        path.display()
+    )]
+    NoModel {
+        /// The file.
+        path: PathBuf,
+    },
     /// Something of another shape than the model's.
     #[error("{what}: the model's shape is {expected:?}, found {found:?}")]
     Shape {

@@ -347,7 +347,7 @@ fn files_hold_what_was_found() {
         std::fs::create_dir_all(&folder).unwrap();
         let file = |method: &str| folder.join(format!("{method}.safetensors"));
         let (dims, contrast) = (*case.model.dims(), &case.contrasts[0]);
-        let own = MaskTarget::fingerprint(&case.model);
+        let own = MaskTarget::fingerprint(&case.model).unwrap();
         let of = |method: &str| Provenance::new(method, contrast).for_model(own).with_note("case", case.name);
 
         let gap = case.run_tracked(&SignedGap::default().with_temperature(case.temperature).unwrap());

@@ -248,9 +248,10 @@ fn norms_come_back_for_their_model_only() {
     let (model, folder) = (model("gpt2_hub"), tempfile::tempdir().unwrap());
     let (file, dims) = (folder.path().join("norms.safetensors"), *model.dims());
     let norms = Wanda.attribute(&model, &contrast()).unwrap();
-    let provenance = Provenance::new("wanda", &contrast()).for_model(MaskTarget::fingerprint(&model));
+    let fingerprint = MaskTarget::fingerprint(&model).unwrap();
+    let provenance = Provenance::new("wanda", &contrast()).for_model(fingerprint);
     norms.save(&file, &provenance).unwrap();
-    let (back, from) = GroupNorms::load(&file, &dims, MaskTarget::fingerprint(&model)).unwrap();
+    let (back, from) = GroupNorms::load(&file, &dims, fingerprint).unwrap();
     assert_eq!(from, provenance);
     let path = ParamPath::of(1, Projection::Down);
     assert_eq!(back.scores(&model, &path).unwrap(), norms.scores(&model, &path).unwrap());
@@ -261,6 +262,10 @@ fn norms_come_back_for_their_model_only() {
     assert!(matches!(GroupNorms::load(&file, &wider, None), Err(AttribError::Shape { .. })));
     let deeper = ModelDims { layers: 3, ..dims };
     assert!(matches!(GroupNorms::load(&file, &deeper, None), Err(AttribError::NotScores { .. })));
+    // Those of no model that is known are taken only where any is asked for.
+    norms.save(&file, &provenance.for_model(None)).unwrap();
+    assert!(matches!(GroupNorms::load(&file, &dims, fingerprint), Err(AttribError::NoModel { .. })));
+    GroupNorms::load(&file, &dims, None).unwrap();
     // Statistics, but not Wanda's.
     norms.stats().save(&file).unwrap();
     assert!(matches!(GroupNorms::load(&file, &dims, None), Err(AttribError::NotScores { .. })));
@@ -288,7 +293,7 @@ fn saved(
 #[test]
 fn scores_are_read_back_as_they_were() {
     let (model, folder) = (model("gqa_sharded"), tempfile::tempdir().unwrap());
-    let (dims, fingerprint) = (*model.dims(), MaskTarget::fingerprint(&model));
+    let (dims, fingerprint) = (*model.dims(), MaskTarget::fingerprint(&model).unwrap());
     let (path, scores, provenance) = saved(folder.path(), &dims, fingerprint);
     assert_eq!(provenance.prompts, [2, 2]);
     assert_eq!(load_scores(&path, &dims, fingerprint).unwrap(), (scores.clone(), provenance.clone()));
@@ -298,7 +303,7 @@ fn scores_are_read_back_as_they_were() {
     assert_eq!(load_scores(&path, &dims, fingerprint).unwrap().0, scores[2..4]);
 
     let snip = Snip::default().attribute(&model.differentiable::<Autodiff<Flex>>(), &contrast()).unwrap();
-    let provenance = Provenance::new("snip", &contrast());
+    let provenance = Provenance::new("snip", &contrast()).for_model(fingerprint);
     snip.save(&path, &provenance).unwrap();
     assert_eq!(GroupScores::load(&path, &dims, fingerprint).unwrap(), (snip.clone(), provenance));
     assert!(matches!(load_scores(&path, &dims, None), Err(AttribError::NotScores { .. })));
@@ -315,6 +320,10 @@ fn files_that_are_not_this_models_scores() {
     let (path, scores, provenance) = saved(folder.path(), &dims, Some("abc"));
     let refused = |dims: &ModelDims, fingerprint| load_scores(&path, dims, fingerprint).unwrap_err();
     assert!(matches!(refused(&dims, Some("abd")), AttribError::OtherModel { .. }));
+    save_scores(&path, &scores, &provenance.clone().for_model(None)).unwrap();
+    assert!(matches!(refused(&dims, Some("abc")), AttribError::NoModel { .. }));
+    assert_eq!(load_scores(&path, &dims, None).unwrap().0, scores);
+    save_scores(&path, &scores, &provenance).unwrap();
     let wider = ModelDims { d_mlp: 60, ..dims };
     let AttribError::Shape { expected, found, .. } = refused(&wider, None) else { panic!("another shape") };
     assert_eq!((expected, found), (vec![60, 32], vec![56, 32]));
@@ -355,4 +364,24 @@ fn files_that_are_not_this_models_scores() {
     let refused = save_scores(&target, &[nan.unwrap()], &provenance);
     assert!(matches!(refused, Err(AttribError::NotFinite { .. })));
     assert!(!target.exists());
+}
+
+/// The same scores are the same bytes, for whom the umask says.
+#[test]
+fn score_files_are_reproducible_and_readable() {
+    let (model, folder) = (model("gqa_sharded"), tempfile::tempdir().unwrap());
+    let (path, scores, provenance) = saved(folder.path(), model.dims(), Some("abc"));
+    let first = std::fs::read(&path).unwrap();
+    for _ in 0..4 {
+        save_scores(&path, &scores, &provenance).unwrap();
+        assert!(std::fs::read(&path).unwrap() == first);
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        let plain = folder.path().join("plain");
+        std::fs::write(&plain, "").unwrap();
+        assert_eq!(mode(&path), mode(&plain));
+    }
 }

@@ -33,6 +33,22 @@ pub enum MaskError {
         /// SHA-256 of the others.
         found: String,
     },
+    /// A mask that does not say which weights it was made for, where it must.
+    #[error(
+        "the mask does not say which weights it was made for; if it was made for {model}, \
+         tie it to them first (`Mask::for_model`, `prune --any-model`)"
+    )]
+    NoModel {
+        /// SHA-256 of the model's weights.
+        model: String,
+    },
+    /// A model whose fingerprint cannot be told, for example because its files changed.
+    #[error("the model's weights cannot be identified")]
+    Fingerprint {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A position beyond the matrix.
     #[error("index {index} is outside a matrix of shape {shape:?}")]
     IndexOutOfRange {
@@ -204,6 +220,15 @@ pub enum MaskError {
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A change that failed half way, and what it had done by then could not be taken back.
+    #[error("the model is left changed: {failed}; taking back what was done until then failed too")]
+    NotReverted {
+        /// Why the change failed.
+        failed: Box<MaskError>,
+        /// Why it could not be taken back.
+        #[source]
+        source: Box<MaskError>,
     },
     /// Weights that could not be read back from the device.
     #[error("{path}: reading the weights back failed: {reason}")]

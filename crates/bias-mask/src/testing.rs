@@ -110,7 +110,7 @@ impl State {
             };
             matrices.insert(path, Matrix { weight: weight.into_data(), bias });
         }
-        Ok(Self { dims: *dims, fingerprint: model.fingerprint().map(Into::into), matrices })
+        Ok(Self { dims: *dims, fingerprint: model.fingerprint()?.map(Into::into), matrices })
     }
 
     /// The model as it is now, by the same name.

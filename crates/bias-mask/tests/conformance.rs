@@ -108,8 +108,8 @@ impl MaskTarget<Flex> for Broken {
         }
     }
 
-    fn fingerprint(&self) -> Option<&str> {
-        Some(if self.fault == Fault::Renamed && self.sets > 0 { "abd" } else { "abc" })
+    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
+        Ok(Some(if self.fault == Fault::Renamed && self.sets > 0 { "abd" } else { "abc" }))
     }
 }
 

@@ -247,8 +247,8 @@ fn changes_of_other_models_are_not_stacked() {
         fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
             self.0.set_weight(path, value)
         }
-        fn fingerprint(&self) -> Option<&str> {
-            None
+        fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
+            Ok(None)
         }
     }
     let mut model = Nameless(Bag::new(DType::F32));
@@ -267,4 +267,31 @@ fn changes_of_other_models_are_not_stacked() {
     assert!(matches!(changes.push(&mut model, mean), Err(MaskError::BiasOutOfReach { .. })));
     changes.clear(&mut model).unwrap();
     assert_eq!(model.0.bytes(), before);
+}
+
+/// When a change fails and cannot be taken back either, both are said.
+#[test]
+fn a_model_that_is_left_changed_is_said_to_be() {
+    /// A model that takes one matrix and no more.
+    struct Stuck(Bag<Flex>, usize);
+    impl MaskTarget<Flex> for Stuck {
+        fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, MaskError> {
+            self.0.weight(path)
+        }
+        fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
+            self.1 += 1;
+            match self.1 {
+                1 => self.0.set_weight(path, value),
+                _ => Err(MaskError::Readback { path: path.clone(), reason: format!("call {}", self.1) }),
+            }
+        }
+        fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
+            Ok(None)
+        }
+    }
+    let refused =
+        Mask::full(&common::DIMS).unwrap().apply(&mut Stuck(Bag::new(DType::F32), 0), Intervention::Zero);
+    let Err(MaskError::NotReverted { failed, source }) = refused else { panic!("{refused:?}") };
+    assert!(failed.to_string().contains("call 2"), "{failed}");
+    assert!(source.to_string().contains("call 3"), "{source}");
 }

@@ -241,7 +241,7 @@ fn it_keeps_what_models_and_mask_targets_promise() {
 fn an_exported_folder_is_the_model() {
     for Case { name, .. } in cases() {
         let own = load(&file(&name), Precision::F32);
-        let none = Mask::default().for_model(own.fingerprint());
+        let none = Mask::default().for_model(own.fingerprint().unwrap());
         let (place, texts) =
             (export(&file(&name), &none), json::<Tokens>(&folder().join(&name).join("tokens.json")));
         let out = place.path().join("out");
@@ -271,7 +271,7 @@ fn an_exported_folder_is_pruned_as_the_mask_says() {
         let units = ["L0H0", "L0G0", "L0N3", "model.layers.0.self_attn.k_proj.weight[5]"];
         let units: Vec<Unit> = units.map(|unit| unit.parse().unwrap()).into();
         let mask = unit_mask(model.dims(), &units, HeadAblation::ZeroQuery).unwrap();
-        let mask = mask.for_model(model.fingerprint()).with_note("why", "test");
+        let mask = mask.for_model(model.fingerprint().unwrap()).with_note("why", "test");
         let (place, whole) = (export(&file(&name), &mask), logits(&model));
         let undo = mask.apply(&mut model, Intervention::Zero).unwrap();
         let back = load(&place.path().join("out"), Precision::F32);
@@ -282,7 +282,7 @@ fn an_exported_folder_is_pruned_as_the_mask_says() {
         let manifest: serde_json::Value = json(&place.path().join("out/pruned.json"));
         assert_eq!(
             (&manifest["total"], &manifest["source"]),
-            (&mask.count().into(), &model.fingerprint().into())
+            (&mask.count().into(), &model.fingerprint().unwrap().into())
         );
     }
 }
@@ -291,7 +291,7 @@ fn an_exported_folder_is_pruned_as_the_mask_says() {
 fn a_mask_of_another_model_writes_nothing() {
     let model = load(&file("llama_old"), Precision::F32);
     let mask = head_mask(model.dims(), &[HeadId::new(0, 1)], HeadAblation::ZeroOutput).unwrap();
-    let foreign = mask.for_model(load(&file("phi3_q"), Precision::Mapped).fingerprint());
+    let foreign = mask.for_model(load(&file("phi3_q"), Precision::Mapped).fingerprint().unwrap());
     let place = tempfile::tempdir().unwrap();
     let target = place.path().join("out");
     assert!(export_masked(&file("llama_old"), &LoadOptions::default(), &foreign, &target).is_err());

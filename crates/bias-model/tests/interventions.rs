@@ -106,7 +106,7 @@ fn removed_directions_are_projected_out_and_come_off_in_any_order() {
         let heads = changes.push(&mut model, Change::Weights(heads, Intervention::Zero)).unwrap();
         let directions =
             Directions::new(ParamPath::of(0, Projection::Down), Side::Input, [inner, 1], axis.clone());
-        let directions = directions.unwrap().for_model(model.fingerprint());
+        let directions = directions.unwrap().for_model(model.fingerprint().unwrap());
         changes.push(&mut model, Change::Directions(directions)).unwrap();
         changes.remove(&mut model, heads).unwrap();
         // A narrow type rounds what is left of every weight.

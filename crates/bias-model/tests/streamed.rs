@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use bias_mask::edit::{Directions, Side};
 use bias_mask::testing::check_target;
-use bias_mask::{BitMatrix, Intervention, Mask};
+use bias_mask::{BitMatrix, Intervention, Mask, MaskError};
 use bias_model::decoder::LayerDone;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{
@@ -36,6 +36,48 @@ fn cases() -> Vec<String> {
 fn open(folder: &Path, precision: Precision) -> Result<Decoder<Flex>, ModelError> {
     let config = ModelConfig::from_folder(folder)?;
     Decoder::load(&Checkpoint::open(folder)?, config, precision, &Default::default())
+}
+
+/// A loss is given a handle of its own: whatever becomes of it, the model is what it was.
+#[test]
+fn losses_that_fail_leave_the_model_as_it_was() {
+    type B = Autodiff<Flex>;
+    let [_, streamed] = both("gqa_sharded");
+    let model = streamed.differentiable::<B>();
+    let run = |loss: &bias_probe::gradients::Loss<'_, Decoder<B>, B>| {
+        model.factors_all(&batches()[..1], 1, loss, &mut |_, _, _| Ok(()))
+    };
+    let panics = |model: &Decoder<B>, _: usize, hidden: Tensor<B, 3>| {
+        model.unembed(hidden)?;
+        panic!("a loss that panics")
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&panics))).unwrap_err();
+    // Unembedding is the whole table's again, and gradients flow through it.
+    let hidden = model.hidden(&batches()[0], &mut NoObserver).unwrap().detach().require_grad();
+    let gradients = model.unembed(hidden.clone()).unwrap().sum().backward();
+    assert!(hidden.grad(&gradients).is_some());
+
+    // What was unembedded the first time must be the second time, no more and no less, in any order.
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let counted = |times: [&'static [f32]; 2]| {
+        calls.store(0, std::sync::atomic::Ordering::Relaxed);
+        let calls = &calls;
+        move |model: &Decoder<B>, _: usize, hidden: Tensor<B, 3>| {
+            let call = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let mut sum = hidden.clone().sum();
+            for factor in times[call] {
+                let logits = model.unembed(hidden.clone().mul_scalar(*factor))?;
+                sum = sum + logits.powi_scalar(2).sum().mul_scalar(*factor);
+            }
+            Ok(sum)
+        }
+    };
+    run(&counted([&[1.0, 2.0], &[1.0, 2.0]])).unwrap();
+    run(&counted([&[1.0, 2.0], &[2.0, 1.0]])).unwrap();
+    for times in [[&[1.0][..], &[1.0, 1.0]], [&[1.0, 2.0], &[1.0]], [&[1.0], &[2.0]]] {
+        let refused = run(&counted(times));
+        assert!(matches!(refused, Err(ProbeError::UnlikeLoss)), "{times:?}: {refused:?}");
+    }
 }
 
 /// The same model in memory and in its file.
@@ -199,7 +241,7 @@ fn a_loss_may_use_the_output_twice() {
 
 /// A mask over a few weights of two matrices.
 fn mask(model: &Decoder<Flex>, step: usize) -> Mask {
-    let mut mask = Mask::default().for_model(model.fingerprint());
+    let mut mask = Mask::default().for_model(model.fingerprint().unwrap());
     for projection in [Projection::K, Projection::Down] {
         let mut bits = BitMatrix::new(model.dims().shape(projection)).unwrap();
         (0..bits.len()).step_by(step).for_each(|i| bits.insert(i).unwrap());
@@ -350,6 +392,40 @@ fn a_file_that_changes_meanwhile_is_noticed() {
     assert_eq!(logits(&model), before);
 }
 
+/// Weights that changed since they were opened are nobody's: no two such models are taken for one.
+#[test]
+fn files_that_changed_have_no_fingerprint() {
+    let later = |path: &std::path::Path| {
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5)).unwrap();
+    };
+    for (case, weights) in
+        [("tied_bf16", "model.safetensors"), ("gqa_sharded", "model-00002-of-00005.safetensors")]
+    {
+        let folder = copy(case);
+        let path = folder.path().join(weights);
+        let mut model = open(folder.path(), Precision::Mapped).unwrap();
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        let known = Checkpoint::open(folder.path()).unwrap();
+        let before = known.fingerprint().unwrap().to_owned();
+        later(&path);
+        let changed =
+            |error: &ModelError| matches!(error, ModelError::Changed { path } if path.ends_with(weights));
+        assert!(changed(&checkpoint.fingerprint().unwrap_err()), "{case}");
+        // That of what was opened stays known.
+        assert_eq!(known.fingerprint().unwrap(), before);
+        let Err(MaskError::Fingerprint { source }) = model.fingerprint() else { panic!("{case}") };
+        assert!(changed(source.downcast_ref().unwrap()), "{case}");
+        let refused = Mask::default().apply(&mut model, Intervention::Zero);
+        assert!(matches!(refused, Err(MaskError::Fingerprint { .. })), "{case}");
+
+        // Changed between the opening and the end of loading.
+        let config = ModelConfig::from_folder(folder.path()).unwrap();
+        let loaded = Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default());
+        assert!(changed(&loaded.unwrap_err()), "{case}");
+    }
+}
+
 /// What is no number is found where it is used.
 #[test]
 fn weights_that_are_not_numbers_are_refused_when_they_are_read() {
@@ -378,7 +454,7 @@ fn changes_that_do_not_meet_come_off_in_any_order() {
         let [_, mut streamed] = both(case);
         let (whole, held) = (logits(&streamed), streamed.weight_bytes());
         let only = |from: usize| {
-            let mut mask = Mask::default().for_model(streamed.fingerprint());
+            let mut mask = Mask::default().for_model(streamed.fingerprint().unwrap());
             let mut bits = BitMatrix::new(streamed.dims().shape(Projection::Up)).unwrap();
             (from..bits.len()).step_by(7).for_each(|i| bits.insert(i).unwrap());
             mask.insert(ParamPath::of(1, Projection::Up), bits).unwrap();

@@ -38,6 +38,19 @@ pub enum ProbeError {
         /// Positions the model has.
         limit: usize,
     },
+    /// A batch whose parts cannot be numbered.
+    #[error(
+        "a batch of {rows} rows, {width} tokens each, and {heads} heads is too large to index; \
+         run fewer rows at a time"
+    )]
+    BatchTooLarge {
+        /// How many sequences.
+        rows: usize,
+        /// Tokens per row.
+        width: usize,
+        /// Attention heads.
+        heads: usize,
+    },
     /// Sites that were asked for and never reached.
     #[error("asked for {} that the forward pass never reached: {}", count(sites.len()), list(sites))]
     NeverFired {
@@ -88,6 +101,12 @@ pub enum ProbeError {
         /// The parameter.
         path: ParamPath,
     },
+    /// A loss that was another when it was asked for again.
+    #[error(
+        "the loss did not unembed the same activations when it was evaluated a second time; \
+         it must compute the same each time"
+    )]
+    UnlikeLoss,
     /// Weights that the model reads while it runs, and could not.
     #[error("the model's weights could not be read")]
     Weights {

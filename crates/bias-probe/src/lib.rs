@@ -43,7 +43,6 @@ pub mod hooks;
 pub mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod write;
 
 pub use batch::{Sequence, TokenBatch};
 pub use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};

@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use crate::batch::sequence::Sequence;
 use crate::batch::token_batch::TokenBatch;
+use crate::device::readback::read_back;
 use crate::error::ProbeError;
 use crate::hooks::capture::{Capture, Captured};
 use crate::hooks::model::HookedModel;
@@ -252,8 +253,7 @@ fn logits<B: Backend>(
         let found = format!("{:?} and should be {expected:?}", logits.dims());
         return Err(broken("logits must be [rows, width, vocab]", found));
     }
-    let data = logits.into_data().convert::<f32>();
-    data.to_vec().map_err(|e| broken("logits must be readable", format!("{e:?}")))
+    read_back(logits).map_err(|reason| broken("logits must be readable", reason))
 }
 
 fn largest(a: &[f32], b: &[f32]) -> f32 {

@@ -158,3 +158,26 @@ fn misuse_is_refused() {
     Observer::<Flex>::hidden(&mut stats, site(), &batch, zero().add_scalar(f32::NAN)).unwrap();
     assert!(matches!(stats.finish(), Err(ProbeError::NotFinite { .. })));
 }
+
+/// The same statistics are the same bytes, for whom the umask says.
+#[test]
+fn files_are_reproducible_and_readable() {
+    let tokens = vec![(TokenRole::Name, 1.0, [1.0, 2.0, 3.0]), (TokenRole::Answer, 0.5, [4.0, 5.0, 6.0])];
+    let stats = collect(&[Prompt { group: 0, tokens }], 1).with_note("why", "test");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stats.safetensors");
+    stats.save(&path).unwrap();
+    let first = std::fs::read(&path).unwrap();
+    for _ in 0..4 {
+        stats.save(&path).unwrap();
+        assert!(std::fs::read(&path).unwrap() == first);
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+        let plain = folder.path().join("plain");
+        std::fs::write(&plain, "").unwrap();
+        assert_eq!(mode(&path), mode(&plain));
+    }
+}

@@ -80,6 +80,12 @@ pub enum StudyError {
         "the model has neither a token that begins a text nor one that ends an answer, so that first tokens have no probability"
     )]
     NoBeginning,
+    /// A model of which nothing says which weights it has, where that must be known.
+    #[error("{what} needs a model that was loaded from files: nothing else says which weights it is about")]
+    NoFingerprint {
+        /// What needs it.
+        what: &'static str,
+    },
     /// A truth file beside another model.
     #[error("the truth is said of the model with fingerprint {said_of}, not of this one, {model}")]
     Truth {

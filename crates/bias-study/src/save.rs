@@ -1,5 +1,6 @@
-use std::io::Write as _;
 use std::path::Path;
+
+pub(crate) use bias_files::UNFINISHED;
 
 use crate::StudyError;
 
@@ -29,10 +30,7 @@ struct Head {
     format: String,
 }
 
-/// How the names of files begin that are being written.
-pub(crate) const UNFINISHED: &str = ".unfinished-";
-
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all, and folders above it where they are missing.
 ///
 /// # Errors
 /// [`StudyError::Write`].
@@ -40,16 +38,5 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StudyError> {
     let failed = |source| StudyError::Write { path: path.into(), source };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    #[cfg(unix)]
-    {
-        // Results are for whoever may read the folder; temporary files are for their owner alone.
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+    bias_files::write_whole(path, bytes).map_err(failed)
 }

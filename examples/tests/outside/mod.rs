@@ -151,7 +151,7 @@ impl<B: Backend> MaskTarget<B> for Alibi<B> {
         Ok(())
     }
 
-    fn fingerprint(&self) -> Option<&str> {
-        None
+    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
+        Ok(None)
     }
 }

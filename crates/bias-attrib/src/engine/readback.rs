@@ -1,3 +1,4 @@
+use bias_probe::device::read_back;
 use burn::tensor::{Tensor, backend::Backend};
 use rayon::iter::ParallelIterator as _;
 use rayon::slice::ParallelSlice as _;
@@ -18,8 +19,7 @@ pub(crate) fn read_any<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
     what: &ValuesOf,
 ) -> Result<Vec<f32>, AttribError> {
-    let values = tensor.into_data().convert::<f32>().into_vec::<f32>();
-    values.map_err(|e| AttribError::Readback { what: what.clone(), reason: format!("{e:?}") })
+    read_back(tensor).map_err(|reason| AttribError::Readback { what: what.clone(), reason })
 }
 
 /// Whether all are numbers.

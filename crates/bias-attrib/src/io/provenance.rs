@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,13 +41,16 @@ impl Provenance {
         self
     }
 
-    /// Refuses another model's, where both sides are known.
-    pub(crate) fn check(&self, fingerprint: Option<&str>) -> Result<(), AttribError> {
+    /// Refuses what a file at `path` holds if it is not of the weights asked for, or does not say
+    /// of which. `None` asks for any.
+    pub(crate) fn check(&self, path: &Path, fingerprint: Option<&str>) -> Result<(), AttribError> {
         match (&self.model, fingerprint) {
-            (Some(expected), Some(found)) if expected != found => {
+            (_, None) => Ok(()),
+            (None, Some(_)) => Err(AttribError::NoModel { path: path.into() }),
+            (Some(expected), Some(found)) if expected == found => Ok(()),
+            (Some(expected), Some(found)) => {
                 Err(AttribError::OtherModel { expected: expected.clone(), found: found.into() })
             }
-            _ => Ok(()),
         }
     }
 }

@@ -21,11 +21,12 @@ pub fn save_scores(path: &Path, scores: &[ParamScores], provenance: &Provenance)
 }
 
 /// Reads scores back, layer by layer, if they are a model's with these sizes and this
-/// fingerprint (where both sides know it).
+/// fingerprint. `None` takes scores of any weights, also those of a file that names none.
 ///
 /// # Errors
 /// [`AttribError::Io`]; [`AttribError::NotScores`] for anything but an undamaged score
-/// file of the model's matrices; [`AttribError::OtherModel`]; [`AttribError::Shape`];
+/// file of the model's matrices; [`AttribError::OtherModel`]; [`AttribError::NoModel`] for a file
+/// that does not say of which weights its scores are; [`AttribError::Shape`];
 /// [`AttribError::NotFinite`].
 pub fn load_scores(
     path: &Path,

@@ -1,40 +1,22 @@
 //! Files of f32 tensors: safetensors whose metadata hold a `format`, the `provenance` as
 //! JSON and a `sha256` over names, shapes and values. `safetensors.numpy.load_file` opens them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, View};
-use safetensors::{SafeTensorError, SafeTensors};
+use bias_files::{Tensor, f32s, hex, save_tensors};
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
 use sha2::{Digest as _, Sha256};
 
 use super::provenance::Provenance;
 use crate::error::{AttribError, ValuesOf};
 
-/// A tensor on its way into a file: its bytes are made when they are written.
+/// A tensor on its way into a file.
 pub(crate) struct Stored<'a> {
     pub shape: Vec<usize>,
     pub values: &'a [f32],
-}
-
-impl View for Stored<'_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
-    }
-
-    fn data_len(&self) -> usize {
-        4 * self.values.len()
-    }
 }
 
 /// What a file held.
@@ -73,10 +55,6 @@ fn absorb(hash: &mut Sha256, name: &str, shape: &[usize], bytes: &[u8]) {
     hash.update(bytes);
 }
 
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
 fn refuse_nan(name: &str, values: &[f32]) -> Result<(), AttribError> {
     if values.iter().all(|v| v.is_finite()) {
         return Ok(());
@@ -94,24 +72,16 @@ pub(crate) fn write(
 ) -> Result<(), AttribError> {
     let io = |source: io::Error| AttribError::Io { path: path.into(), source };
     let mut hash = Sha256::new();
-    for (name, own) in &tensors {
-        refuse_nan(name, own.values)?;
-        absorb(&mut hash, name, &own.shape, &own.data());
-    }
-    let mut metadata: HashMap<String, String> =
+    tensors.iter().try_for_each(|(name, own)| refuse_nan(name, own.values))?;
+    let tensors: BTreeMap<String, Tensor<'_>> =
+        tensors.into_iter().map(|(name, own)| (name, Tensor::f32(own.shape, own.values))).collect();
+    tensors.iter().for_each(|(name, own)| absorb(&mut hash, name, own.shape(), own.data()));
+    let mut metadata: BTreeMap<String, String> =
         entries.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
     metadata.insert("format".into(), format.into());
     metadata.insert("provenance".into(), serde_json::to_string(provenance).map_err(|e| io(e.into()))?);
-    metadata.insert("sha256".into(), hex(hash));
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    safetensors::serialize_to_file(tensors, Some(metadata), file.path()).map_err(|e| match e {
-        SafeTensorError::IoError(source) => io(source),
-        other => io(io::Error::other(other)),
-    })?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(())
+    metadata.insert("sha256".into(), hex(&hash.finalize()));
+    save_tensors(path, tensors, &metadata).map_err(io)
 }
 
 /// Reads a file of this format and model, and checks it against its own hash.
@@ -127,7 +97,7 @@ pub(crate) fn read(path: &Path, format: &str, fingerprint: Option<&str>) -> Resu
     }
     contents.provenance = serde_json::from_str(contents.entry(path, "provenance")?)
         .map_err(|e| bad(format!("`provenance`: {e}")))?;
-    contents.provenance.check(fingerprint)?;
+    contents.provenance.check(path, fingerprint)?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
     let mut hash = Sha256::new();
     for (name, view) in tensors.tensors().into_iter().collect::<BTreeMap<_, _>>() {
@@ -135,10 +105,9 @@ pub(crate) fn read(path: &Path, format: &str, fingerprint: Option<&str>) -> Resu
             return Err(bad(format!("{name} is {:?}, not F32", view.dtype())));
         }
         absorb(&mut hash, &name, view.shape(), view.data());
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        contents.tensors.insert(name, (view.shape().to_vec(), values.collect()));
+        contents.tensors.insert(name, (view.shape().to_vec(), f32s(view.data())));
     }
-    if hex(hash) != contents.entry(path, "sha256")? {
+    if hex(&hash.finalize()) != contents.entry(path, "sha256")? {
         return Err(bad("its content does not match its own hash; it was damaged or edited".into()));
     }
     contents.tensors.iter().try_for_each(|(name, (_, values))| refuse_nan(name, values))?;

@@ -158,11 +158,12 @@ impl GroupNorms {
         Ok(self.stats.clone().with_note("provenance", json).save(path)?)
     }
 
-    /// Reads them back, if they are a model's with these sizes and this fingerprint.
+    /// Reads them back, if they are a model's with these sizes and this fingerprint; `None` takes
+    /// those of any weights.
     ///
     /// # Errors
     /// [`ProbeError::NotStatistics`]; [`AttribError::NotScores`] for statistics that are not
-    /// those of Wanda; [`AttribError::OtherModel`]; [`AttribError::Shape`].
+    /// those of Wanda; [`AttribError::OtherModel`]; [`AttribError::NoModel`]; [`AttribError::Shape`].
     pub fn load(
         path: &Path,
         dims: &ModelDims,
@@ -173,7 +174,7 @@ impl GroupNorms {
         let note =
             stats.notes().get("provenance").ok_or_else(|| bad("it has no `provenance` note".into()))?;
         let provenance: Provenance = serde_json::from_str(note).map_err(|e| bad(e.to_string()))?;
-        provenance.check(fingerprint)?;
+        provenance.check(path, fingerprint)?;
         if stats.groups() != ["a", "b"] {
             return Err(bad(format!("its groups are {:?}, not a and b", stats.groups())));
         }

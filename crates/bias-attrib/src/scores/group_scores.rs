@@ -77,7 +77,8 @@ impl GroupScores {
         crate::io::score_file::save(path, &[("a/", &self.a), ("b/", &self.b)], provenance)
     }
 
-    /// Reads them back, if they are a model's with these sizes and this fingerprint.
+    /// Reads them back, if they are a model's with these sizes and this fingerprint; `None` takes
+    /// those of any weights.
     ///
     /// # Errors
     /// As [`load_scores`](crate::io::load_scores), and as [`new`](Self::new).

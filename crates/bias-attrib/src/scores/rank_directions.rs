@@ -159,7 +159,8 @@ impl RankDirections {
         write(path, FORMAT, tensors, provenance, &[])
     }
 
-    /// Reads them back, if they are a model's with these sizes and this fingerprint.
+    /// Reads them back, if they are a model's with these sizes and this fingerprint; `None` takes
+    /// those of any weights.
     ///
     /// # Errors
     /// As [`load_scores`](crate::io::load_scores).

@@ -122,7 +122,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             })??,
         };
         let mask = mask
-            .for_model(study.model().model().fingerprint())
+            .for_model(study.model().model().fingerprint()?)
             .with_note("method", &args.method)
             .with_note("unit", word(method.unit))
             .with_note("budget", args.top.unwrap_or(args.budget))

@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Mask file, as `bias attribute` and `bias study` write them
     #[arg(long, value_name = "FILE", default_value = "mask.safetensors", conflicts_with = "unit")]
     mask: PathBuf,
+    /// Take a mask that does not say which weights it was made for
+    #[arg(long, conflicts_with = "unit")]
+    any_model: bool,
     /// Silence this unit instead: a head (L3H1), key/value group (L3G0), MLP neuron (L3N17), layer (L3)
     /// or single weight (model.layers.3.mlp.up_proj.weight[42]); may be repeated
     #[arg(long, value_name = "UNIT")]
@@ -50,12 +53,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let source = named(args.model.as_ref())?.resolve()?;
     let config = ModelConfig::accepting(&source, &args.accept_key)?;
     let mask = if args.unit.is_empty() {
-        Mask::load(&args.mask)?
+        let mask = Mask::load(&args.mask)?;
+        match mask.fingerprint() {
+            None if args.any_model => {
+                mask.for_model(Some(Checkpoint::open(&source)?.fingerprint()?))
+            }
+            _ => mask,
+        }
     } else {
         let units: Vec<String> = args.unit.iter().map(Unit::to_string).collect();
         unit_mask(&config.dims, &args.unit, HeadAblation::ZeroOutput)
             .map_err(|error| format!("--unit: {error}"))?
-            .for_model(Some(Checkpoint::open(&source)?.fingerprint()))
+            .for_model(Some(Checkpoint::open(&source)?.fingerprint()?))
             .with_note("units", units.join(" "))
     };
     if let Some(path) = &args.stored_mask {

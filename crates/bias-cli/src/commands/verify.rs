@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let Provenance { program, prompts, questions, settings, .. } = Provenance::of(&args.folder)?;
     if let Some(model) = &args.model {
         let checkpoint = Checkpoint::open(&model.resolve()?)?;
-        let found = checkpoint.fingerprint();
+        let found = checkpoint.fingerprint()?;
         if found != results.model.fingerprint {
             let studied = &results.model.fingerprint;
             return Err(format!("{model} is another model: {found}, studied was {studied}").into());

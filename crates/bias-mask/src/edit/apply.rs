@@ -70,7 +70,7 @@ impl Mask {
         model: &mut impl MaskTarget<B>,
         intervention: &Intervention,
     ) -> Result<Undo, MaskError> {
-        self.check_fingerprint(model.fingerprint())?;
+        self.check_fingerprint(model.fingerprint()?)?;
         if let Intervention::Scale(factor) = *intervention
             && !factor.is_finite()
         {

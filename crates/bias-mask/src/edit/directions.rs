@@ -96,7 +96,7 @@ impl Directions {
     /// [`MaskError::OtherModel`], [`MaskError::NoSuchParam`], and [`MaskError::Channels`]
     /// when the matrix has another number of outputs or inputs.
     pub fn remove<B: Backend>(&self, model: &mut impl MaskTarget<B>) -> Result<Undo, MaskError> {
-        same_model(self.fingerprint(), model.fingerprint())?;
+        same_model(self.fingerprint(), model.fingerprint()?)?;
         let path = &self.path;
         let weight = model.weight(path)?;
         let [out, inner] = weight.dims();

@@ -62,5 +62,8 @@ pub trait MaskTarget<B: Backend> {
     }
 
     /// SHA-256 of the weights as they were loaded, if they came from files.
-    fn fingerprint(&self) -> Option<&str>;
+    ///
+    /// # Errors
+    /// [`MaskError::Fingerprint`] when it cannot be told, for example because the files changed.
+    fn fingerprint(&self) -> Result<Option<&str>, MaskError>;
 }

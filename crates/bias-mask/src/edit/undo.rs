@@ -35,10 +35,10 @@ impl Undo {
         let mut undo = Self::default();
         match change(model, &mut undo) {
             Ok(()) => Ok(undo),
-            Err(error) => {
-                undo.revert(model)?;
-                Err(error)
-            }
+            Err(error) => Err(match undo.revert(model) {
+                Ok(()) => error,
+                Err(source) => MaskError::NotReverted { failed: Box::new(error), source: Box::new(source) },
+            }),
         }
     }
 

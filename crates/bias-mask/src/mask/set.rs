@@ -134,6 +134,18 @@ impl Mask {
         same_model(self.fingerprint(), other)
     }
 
+    /// Refuses a mask that was not made for these weights, or does not say for which: what a
+    /// mask from a file is held to before it changes a model's files.
+    ///
+    /// # Errors
+    /// [`MaskError::OtherModel`], [`MaskError::NoModel`].
+    pub fn check_made_for(&self, fingerprint: &str) -> Result<(), MaskError> {
+        if self.fingerprint.is_none() {
+            return Err(MaskError::NoModel { model: fingerprint.into() });
+        }
+        self.check_fingerprint(Some(fingerprint))
+    }
+
     /// Weights chosen by either.
     ///
     /// # Errors

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use bias_types::model::{HeadId, KvGroupId, NeuronId, Sublayer};
 use bias_types::{ModelDims, ParamPath, Projection, Unit};
 use serde::{Deserialize, Serialize};
@@ -63,18 +65,30 @@ pub fn layer_mask(dims: &ModelDims, layers: &[usize]) -> Result<Mask, MaskError>
 /// [`MaskError::NoSuchParam`] and [`MaskError::IndexOutOfRange`] for a single weight the
 /// model does not have.
 pub fn unit_mask(dims: &ModelDims, units: &[Unit], ablation: HeadAblation) -> Result<Mask, MaskError> {
-    of_each(units, |mask, unit| match unit {
+    // Single weights may be many, and of few matrices.
+    let mut weights: BTreeMap<&ParamPath, Vec<usize>> = BTreeMap::new();
+    for unit in units {
+        if let Unit::Weight(path, index) = unit {
+            weights.entry(path).or_default().push(*index);
+        }
+    }
+    let mut mask = of_each(units, |mask, unit| match unit {
         Unit::Head(id) => add_head(mask, dims, *id, ablation),
         Unit::KvGroup(id) => add_group(mask, dims, *id),
         Unit::Neuron(id) => add_neuron(mask, dims, *id),
         Unit::Layer(layer) => add_layer(mask, dims, *layer),
-        Unit::Weight(path, index) => match path.projection() {
+        Unit::Weight(..) => Ok(()),
+    })?;
+    for (path, indices) in weights {
+        let bits = match path.projection() {
             Some((layer, p)) if layer < dims.layers && dims.block_projections().any(|own| own == p) => {
-                matrix(mask, dims, layer, p)?.insert(*index)
+                mask.bits_mut(path.clone(), dims.shape(p))?
             }
-            _ => Err(MaskError::NoSuchParam { path: path.clone() }),
-        },
-    })
+            _ => return Err(MaskError::NoSuchParam { path: path.clone() }),
+        };
+        indices.into_iter().try_for_each(|index| bits.insert(index))?;
+    }
+    Ok(mask)
 }
 
 fn of_each<T>(
@@ -178,6 +192,8 @@ mod tests {
             "model.layers.2.self_attn.q_proj.weight[0]",
             "model.layers.1.self_attn.q_proj.weight[48]",
             "lm_head.weight[0]",
+            "model.layers.01.self_attn.q_proj.weight[7]",
+            "model.layers.1.q_proj.weight[7]",
         ] {
             assert!(
                 unit_mask(&DIMS, &[absent.parse().unwrap()], HeadAblation::ZeroOutput).is_err(),

@@ -25,7 +25,8 @@ const WORD: usize = 32;
 /// `scores`: `[out, in]`.
 ///
 /// # Errors
-/// [`MaskError::Fraction`] outside [0, 1], [`MaskError::NanScore`]; [`MaskError::TooLarge`] beyond 2³¹ − 1 scores.
+/// [`MaskError::Fraction`] outside [0, 1], [`MaskError::NanScore`]; [`MaskError::TooLarge`] beyond 2³¹ − 1 scores;
+/// [`MaskError::Readback`].
 pub fn top_fraction_on_device<B: Backend>(
     path: &ParamPath,
     scores: Tensor<B, 2>,
@@ -81,15 +82,14 @@ fn top<B: Backend>(
     }
     let k = share(fraction, available)?;
     let scores = wide(scores);
-    let reaching = |threshold: f32| {
-        let found = bias_cube::count_reaching(&scores, threshold);
-        found.unwrap_or_else(|| count(scores.clone().greater_equal_elem(threshold)))
+    let reaching = |threshold: f32| match bias_cube::count_reaching(&scores, threshold) {
+        Some(found) => Ok(found),
+        None => count(path, scores.clone().greater_equal_elem(threshold)),
     };
-    // What is no number does not even reach this.
-    if reaching(f32::NEG_INFINITY) < available {
-        let values = scores.into_data();
-        let index = values.iter::<f32>().position(|score| score.is_nan()).unwrap_or(0);
-        return Err(MaskError::NanScore { path: path.clone(), index });
+    // NaN does not even reach this.
+    let numbers = reaching(f32::NEG_INFINITY)?;
+    if numbers < available {
+        return Err(no_numbers(path, &scores.into_data(), numbers));
     }
     if k == 0 {
         return Ok(scores.greater_elem(f32::INFINITY));
@@ -99,7 +99,7 @@ fn top<B: Backend>(
     let mut above = 0;
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        match reaching(score_of(middle)) {
+        match reaching(score_of(middle))? {
             found if found >= k => low = middle,
             found => (high, above) = (middle, found),
         }
@@ -109,10 +109,26 @@ fn top<B: Backend>(
     Ok(chosen.bool_or(first(ties, k - above)))
 }
 
-fn count<B: Backend>(bits: Tensor<B, 2, Bool>) -> usize {
+fn count<B: Backend>(path: &ParamPath, bits: Tensor<B, 2, Bool>) -> Result<usize, MaskError> {
     // By rows first: a GPU's sum of everything is slow.
     let sum = bits.int().sum_dim(1).sum().into_data();
-    sum.iter::<i64>().next().and_then(|sum| usize::try_from(sum).ok()).unwrap_or(0)
+    let found = sum.iter::<i64>().next();
+    found.and_then(|sum| usize::try_from(sum).ok()).ok_or_else(|| {
+        let reason = format!("scores were counted, and the device answered {found:?}");
+        MaskError::Readback { path: path.clone(), reason }
+    })
+}
+
+/// Why fewer scores than there are could be compared.
+fn no_numbers(path: &ParamPath, scores: &TensorData, counted: usize) -> MaskError {
+    match scores.iter::<f32>().position(|score| score.is_nan()) {
+        Some(index) => MaskError::NanScore { path: path.clone(), index },
+        None => {
+            let all = scores.num_elements();
+            let reason = format!("the device counted {counted} of {all} scores, and none is NaN");
+            MaskError::Readback { path: path.clone(), reason }
+        }
+    }
 }
 
 /// The `k` first of the bits that are set, of at least `k`.
@@ -206,6 +222,15 @@ mod tests {
 
     fn matrix() -> impl Strategy<Value = (Vec<f32>, [usize; 2])> {
         (1usize..9, 1usize..40).prop_flat_map(|(r, c)| (prop::collection::vec(value(), r * c), Just([r, c])))
+    }
+
+    #[test]
+    fn a_count_that_is_wrong_is_no_nan() {
+        let path: ParamPath = "model.layers.0.mlp.up_proj.weight".parse().unwrap();
+        let scores = |last: f32| TensorData::new(vec![1.0, 2.0, last], [1, 3]);
+        assert!(matches!(no_numbers(&path, &scores(f32::NAN), 2), MaskError::NanScore { index: 2, .. }));
+        let MaskError::Readback { reason, .. } = no_numbers(&path, &scores(3.0), 0) else { panic!() };
+        assert!(reason.contains("0 of 3"), "{reason}");
     }
 
     proptest! {

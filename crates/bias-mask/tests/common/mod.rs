@@ -117,7 +117,7 @@ impl<B: Backend> MaskTarget<B> for Bag<B> {
         Ok(())
     }
 
-    fn fingerprint(&self) -> Option<&str> {
-        Some("abc")
+    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
+        Ok(Some("abc"))
     }
 }

@@ -30,7 +30,8 @@ impl Mapped {
     }
 
     /// Refuses a file that was written to or cut since it was mapped. A file that was
-    /// replaced by another of its name is still the one that was mapped.
+    /// replaced by another of its name is still the one that was mapped. Where the file system
+    /// tells no time of modification, only the length is looked at.
     ///
     /// # Errors
     /// [`ModelError::Changed`].

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use bias_files::hex;
 use bias_mask::Mask;
 use burn::tensor::TensorData;
 use rayon::iter::ParallelIterator as _;
@@ -126,28 +127,30 @@ impl Checkpoint {
 
     /// What masks and results name the model by: SHA-256 over each file's length and the
     /// SHA-256 of each 16 MiB of it, files in name order. In pieces, so that all cores hash;
-    /// all of the files is read, when it is first asked for. Files that changed since they were
-    /// opened have a fingerprint that no mask is for.
-    pub fn fingerprint(&self) -> &str {
-        self.0.fingerprint.get_or_init(|| self.hash())
+    /// all of the files is read, when it is first asked for.
+    ///
+    /// # Errors
+    /// [`ModelError::Changed`] when a file changed between its opening and the end of the first
+    /// successful call; [`ModelError::Read`].
+    pub fn fingerprint(&self) -> Result<&str, ModelError> {
+        if let Some(known) = self.0.fingerprint.get() {
+            return Ok(known);
+        }
+        let hash = self.hash()?;
+        Ok(self.0.fingerprint.get_or_init(|| hash))
     }
 
-    fn hash(&self) -> String {
+    fn hash(&self) -> Result<String, ModelError> {
         const PIECE: usize = 16 << 20;
-        const CHANGED: &str = "changed while in use";
-        if self.mapped().any(|file| file.check().is_err()) {
-            return CHANGED.into();
-        }
+        self.mapped().try_for_each(Mapped::check)?;
         let mut hash = Sha256::new();
         for Mapped { map, .. } in self.mapped() {
             hash.update((map.len() as u64).to_le_bytes());
             let pieces: Vec<_> = map.par_chunks(PIECE).map(Sha256::digest).collect();
             pieces.iter().for_each(|piece| hash.update(piece));
         }
-        if self.mapped().any(|file| file.check().is_err()) {
-            return CHANGED.into();
-        }
-        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+        self.mapped().try_for_each(Mapped::check)?;
+        Ok(hex(&hash.finalize()))
     }
 
     /// A mask in the words of these files: fused matrices fused, transposed ones

@@ -37,6 +37,12 @@ impl<B: Backend> Prepared<B> {
         if let Some(&position) = batch.positions().iter().find(|p| **p >= limit) {
             return Err(ProbeError::ContextOverflow { position, limit });
         }
+        // Rows of heads are gathered by their number, which devices keep in 32 bits.
+        let ([rows, width], heads) = ([batch.rows(), batch.width()], dims.heads.max(dims.kv_heads));
+        let all = rows.checked_mul(width).and_then(|cells| cells.checked_mul(heads));
+        if all.is_none_or(|all| i32::try_from(all).is_err()) {
+            return Err(ProbeError::BatchTooLarge { rows, width, heads });
+        }
         let rotary = plan.rotary.iter().map(|frequencies| {
             let of = |heads| Rotary::new(batch, heads, dims.d_head, frequencies, &device);
             (of(dims.heads), of(dims.kv_heads))

@@ -1,71 +1,85 @@
 use std::any::Any;
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bias_probe::ProbeError;
 use burn::tensor::{Tensor, backend::Backend};
 
 /// Where a graph is cut at the unembedding of a model that is left in its file: the large table
 /// would have to stay in memory until gradients are taken. Instead its logits become the leaf of
 /// one graph and its input the end of another, and the gradient is carried across by hand.
 ///
-/// Of any backend's tensors: a module's own fields cannot be. Each handle on a model has its own.
-#[derive(Default)]
-pub(crate) struct Cuts(Mutex<Option<Open>>);
+/// Belongs to one evaluation of one loss: only the handle on the model that the loss is given has
+/// it. Holds tensors of any backend, because a module's fields cannot depend on it.
+#[derive(Clone, Default)]
+pub(crate) struct Cuts(Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct Open {
-    made: Vec<Box<dyn Any + Send>>,
-    /// Logits that are known from the time before, in order.
-    known: VecDeque<Box<dyn Any + Send>>,
+struct State {
+    /// Cuts of the evaluation before, whose logits are not made again.
+    known: Option<Vec<Box<dyn Any + Send>>>,
+    /// Those of this one, in the order of `known` where that is given.
+    made: Vec<Option<Box<dyn Any + Send>>>,
 }
 
-impl Clone for Cuts {
-    /// Whole graphs.
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-/// What was unembedded, `[cells, d_model]`, and its logits, `[cells, vocab]`, a leaf.
+/// What was unembedded, `[cells, d_model]`, and its logits, `[cells, vocab]`.
 pub(crate) type Cut<B> = (Tensor<B, 2>, Tensor<B, 2>);
 
+const UNLIKE: ProbeError = ProbeError::UnlikeLoss;
+
 impl Cuts {
-    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+    /// For a loss that is evaluated again: logits of the same input are taken from `known`.
+    pub(crate) fn again<B: Backend>(known: Vec<Cut<B>>) -> Self {
+        let made = known.iter().map(|_| None).collect();
+        let known = known.into_iter().map(|cut| Box::new(cut) as Box<dyn Any + Send>).collect();
+        Self(Arc::new(Mutex::new(State { known: Some(known), made })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on graphs are cut; logits that are known are not made again.
-    pub(crate) fn open<B: Backend>(&self, known: impl IntoIterator<Item = Tensor<B, 2>>) {
-        let known = known.into_iter().map(|logits| Box::new(logits) as Box<dyn Any + Send>).collect();
-        *self.lock() = Some(Open { made: Vec::new(), known });
-    }
-
-    /// The next logits that are known.
-    pub(crate) fn known<B: Backend>(&self) -> Option<Tensor<B, 2>> {
-        let next = self.lock().as_mut()?.known.pop_front()?;
-        next.downcast().ok().map(|logits| *logits)
-    }
-
-    pub(crate) fn are_open(&self) -> bool {
-        self.lock().is_some()
-    }
-
-    pub(crate) fn add<B: Backend>(&self, cut: Cut<B>) {
-        if let Some(open) = &mut *self.lock() {
-            open.made.push(Box::new(cut));
+    /// Logits of `x` that the graph does not go through: made as a leaf the first time, known the
+    /// second.
+    ///
+    /// # Errors
+    /// [`ProbeError::UnlikeLoss`] when the second evaluation unembeds what the first did not.
+    pub(crate) fn logits<B: Backend>(
+        &self,
+        x: Tensor<B, 2>,
+        make: impl FnOnce(Tensor<B, 2>) -> Result<Tensor<B, 2>, ProbeError>,
+    ) -> Result<Tensor<B, 2>, ProbeError> {
+        if self.lock().known.is_none() {
+            let logits = make(x.clone().detach())?.detach().require_grad();
+            self.lock().made.push(Some(Box::new((x, logits.clone()))));
+            return Ok(logits);
         }
+        let data = x.to_data();
+        let mut state = self.lock();
+        let State { known: Some(known), made } = &mut *state else { return Err(UNLIKE) };
+        for (known, made) in known.iter().zip(made).filter(|(_, made)| made.is_none()) {
+            let (input, logits) = known.downcast_ref::<Cut<B>>().ok_or(UNLIKE)?;
+            if input.dims() == x.dims() && input.to_data().as_bytes() == data.as_bytes() {
+                let logits = logits.clone().detach();
+                *made = Some(Box::new((x, logits.clone())));
+                return Ok(logits);
+            }
+        }
+        Err(UNLIKE)
     }
 
-    /// All cuts since they were opened; from here on graphs are whole.
-    pub(crate) fn close<B: Backend>(&self) -> Vec<Cut<B>> {
-        let open = self.lock().take().unwrap_or_default();
-        open.made.into_iter().filter_map(|cut| cut.downcast::<Cut<B>>().ok()).map(|cut| *cut).collect()
+    /// All cuts, those of a second evaluation in the order of the first.
+    ///
+    /// # Errors
+    /// [`ProbeError::UnlikeLoss`] when the second evaluation did not unembed all that the first did.
+    pub(crate) fn take<B: Backend>(&self) -> Result<Vec<Cut<B>>, ProbeError> {
+        let made = std::mem::take(&mut self.lock().made).into_iter();
+        made.map(|cut| cut.and_then(|cut| cut.downcast().ok()).map(|cut| *cut).ok_or(UNLIKE)).collect()
     }
 }
 
 impl fmt::Debug for Cuts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.are_open() { "Cuts(open)" } else { "Cuts(closed)" })
+        write!(f, "Cuts({})", self.lock().made.len())
     }
 }

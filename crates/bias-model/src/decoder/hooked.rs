@@ -39,15 +39,10 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
         let logits = match matrix.param().map(Param::val).filter(|table| table.dtype() == x.dtype()) {
             Some(table) if self.head.is_some() => matmul(x, table),
             Some(table) => matmul(x, table.transpose()),
-            None if self.cuts.are_open() => {
-                let logits = match self.cuts.known() {
-                    Some(logits) => logits,
-                    None => self.sliced(x.clone().detach())?.detach().require_grad(),
-                };
-                self.cuts.add((x, logits.clone()));
-                logits
-            }
-            None => self.sliced(x)?,
+            None => match &self.cuts {
+                Some(cuts) => cuts.logits(x, |x| Ok(self.sliced(x)?))?,
+                None => self.sliced(x)?,
+            },
         };
         Ok(soft_cap(logits, self.config.plan.logit_cap).reshape([rows, width, vocab]))
     }

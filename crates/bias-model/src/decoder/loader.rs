@@ -13,14 +13,14 @@ use crate::checkpoint::precision::Precision;
 use crate::checkpoint::weights::{Checkpoint, Located, Tensors};
 use crate::error::ModelError;
 
-/// Refuses what this machine's memory cannot hold, where the device is its processor.
+/// Refuses what this machine's memory cannot hold, unless the device is known to have its own.
 pub(crate) fn fits<B: Backend>(
     checkpoint: &Checkpoint,
     tensors: &Tensors<'_>,
     precision: Precision,
     device: &B::Device,
 ) -> Result<(), ModelError> {
-    if !Memory::of::<B>(device).is_own() {
+    if Memory::of::<B>(device) == Memory::Elsewhere {
         return Ok(());
     }
     let least = if precision == Precision::F32 { size_of::<f32>() } else { 0 };

@@ -59,8 +59,9 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
         Ok(())
     }
 
-    fn fingerprint(&self) -> Option<&str> {
-        self.checkpoint.as_ref().map(Checkpoint::fingerprint)
+    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
+        let fingerprint = self.checkpoint.as_ref().map(Checkpoint::fingerprint).transpose();
+        fingerprint.map_err(|error| MaskError::Fingerprint { source: Box::new(error) })
     }
 }
 

@@ -1,5 +1,5 @@
 use bias_mask::BitMatrix;
-use bias_probe::device::{Memory, computed_in};
+use bias_probe::device::{Memory, computed_in, read_back};
 use burn::module::{Module, Param};
 use burn::tensor::{
     DType, Int, Tensor, TensorData,
@@ -250,10 +250,10 @@ impl<B: Backend> Matrix<B> {
         let Some(held) = &self.held else { return Ok(true) };
         let (tensor, part) = (held.val(), file.part);
         let device = tensor.device();
-        let unreadable = |e| ModelError::Readback { what: "weights", reason: format!("{e:?}") };
+        let unreadable = |reason| ModelError::Readback { what: "weights", reason };
         let (dtype, before) = (tensor.dtype(), file.read()?);
-        let mut values = tensor.into_data().convert::<f32>().into_vec::<f32>().map_err(unreadable)?;
-        let before = before.into_vec::<f32>().map_err(unreadable)?;
+        let mut values = read_back(tensor).map_err(unreadable)?;
+        let before = before.into_vec::<f32>().map_err(|e| unreadable(format!("{e:?}")))?;
         let [inner, out] = part.map_or(file.at.shape, |Part { shape: [out, inner], .. }| [inner, out]);
         for i in bits.iter() {
             let place = i % inner * out + i / inner;

@@ -52,8 +52,9 @@ pub struct Decoder<B: Backend> {
     pub(super) checkpoint: Option<Checkpoint>,
     #[module(skip)]
     pub(super) progress: Progress,
+    /// Only in the handle that a loss of a model left in its file is given.
     #[module(skip)]
-    pub(super) cuts: Cuts,
+    pub(super) cuts: Option<Cuts>,
 }
 
 /// Vocabulary rows that are widened at a time, where weights are narrower than what is computed in.
@@ -106,7 +107,7 @@ impl<B: Backend> Decoder<B> {
         tensors.finish()?;
         if precision != Precision::Mapped {
             // Of what was read, before the files can change.
-            checkpoint.fingerprint();
+            checkpoint.fingerprint()?;
         }
         Ok(Self {
             embedding,
@@ -117,7 +118,7 @@ impl<B: Backend> Decoder<B> {
             config,
             checkpoint: Some(checkpoint.clone()),
             progress: Progress::default(),
-            cuts: Cuts::default(),
+            cuts: None,
         })
     }
 
@@ -169,8 +170,8 @@ impl<B: Backend> Decoder<B> {
         let head = (!config.tied)
             .then(|| Matrix::held(param(normal.matrix([dims.d_model, dims.vocab], std), device)));
         let norm = norm(dims.d_model);
-        let (progress, cuts) = (Progress::default(), Cuts::default());
-        Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress, cuts }
+        let progress = Progress::default();
+        Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress, cuts: None }
     }
 
     /// The same weights, shared where they need no widening, on a backend that gradients can be followed
@@ -198,7 +199,7 @@ impl<B: Backend> Decoder<B> {
             config: self.config.clone(),
             checkpoint: self.checkpoint.clone(),
             progress: self.progress.clone(),
-            cuts: Cuts::default(),
+            cuts: None,
         }
     }
 

@@ -15,6 +15,7 @@ use tempfile::SpooledTempFile;
 
 use super::block::Block;
 use super::forward::{Pass, Prepared};
+use super::graph_cuts::Cuts;
 use super::kv_cache::KvCache;
 use super::matrix::Matrix;
 use super::model::Decoder;
@@ -168,7 +169,7 @@ impl<B: AutodiffBackend> Decoder<B> {
             let x = x.detach().require_grad();
             let pass = (&batches[i], &prepare(i)?);
             let hidden = self.end(x.clone(), &mut Pass::unwatched(pass, &mut NoObserver))?;
-            let own = self.slope(&hidden.clone().detach(), &|hidden| loss(self, i, hidden))?;
+            let own = self.slope(&hidden.clone().detach(), i, loss)?;
             let mut gradients = (hidden * Tensor::from_inner(own)).sum().backward();
             slopes.push(x.grad_remove(&mut gradients).ok_or_else(|| self.unreached())?);
         }
@@ -206,25 +207,25 @@ impl<B: AutodiffBackend> Decoder<B> {
     /// A loss's gradient with respect to the model's output, whatever the loss does with it.
     ///
     /// First the graph from the logits to the loss; then, of the same loss once more, the graph from the
-    /// output to the loss and to what was unembedded, because gradients use up a graph.
+    /// output to the loss and to what was unembedded, because gradients use up a graph. The loss is given
+    /// a handle of its own on the weights, whose unembedding is cut out of the graph.
     fn slope(
         &self,
         output: &Tensor<B, 3>,
-        loss: &dyn Fn(Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError>,
+        i: usize,
+        loss: &Loss<'_, Self, B>,
     ) -> Result<Tensor<B::InnerBackend, 3>, ProbeError> {
-        let cut = |output: Tensor<B, 3>, known: Vec<Tensor<B, 2>>| {
-            self.cuts.open(known);
-            let loss = loss(output);
-            let cuts = self.cuts.close::<B>();
-            Ok::<_, ProbeError>((loss?, cuts))
+        let cut = |output: Tensor<B, 3>, cuts: Cuts| {
+            let handle = Self { cuts: Some(cuts.clone()), ..self.clone() };
+            let loss = loss(&handle, i, output)?;
+            Ok::<_, ProbeError>((loss, cuts.take::<B>()?))
         };
         let leaf = || output.clone().detach().require_grad();
-        let (first, cuts) = cut(leaf(), Vec::new())?;
+        let (first, cuts) = cut(leaf(), Cuts::default())?;
         let mut gradients = first.backward();
         let slopes: Vec<_> = cuts.iter().map(|(_, logits)| logits.grad_remove(&mut gradients)).collect();
         let output = leaf();
-        let known = cuts.into_iter().map(|(_, logits)| logits.detach()).collect();
-        let (mut whole, cuts) = cut(output.clone(), known)?;
+        let (mut whole, cuts) = cut(output.clone(), Cuts::again(cuts))?;
         for ((hidden, _), slope) in cuts.into_iter().zip(slopes) {
             let Some(slope) = slope else { continue };
             let mut own = hidden.clone().inner().zeros_like();

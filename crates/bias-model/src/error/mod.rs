@@ -159,6 +159,21 @@ pub enum ModelError {
     /// Nothing says where the hub's cache folder is.
     #[error("no home folder to keep the hub's cache in; set HF_HOME")]
     NoHubCache,
+    /// A token for the hub that cannot be read.
+    #[error("cannot read the hub's token, {}; make the file readable, or set HF_TOKEN", path.display())]
+    HubToken {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A setting for the hub that is not text.
+    #[error("the environment variable {name} is not valid UTF-8")]
+    HubVariable {
+        /// The variable.
+        name: &'static str,
+    },
     /// A model that is not in the hub's cache, and no network.
     #[error(
         "{id} is not in the hub's cache, {} was looked in; allow the network (unset HF_HUB_OFFLINE), \

@@ -1,14 +1,11 @@
+use bias_probe::device::read_back;
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::error::ModelError;
 
 /// Logits as numbers.
 pub(crate) fn readable<B: Backend, const D: usize>(logits: Tensor<B, D>) -> Result<Vec<f32>, ModelError> {
-    logits
-        .into_data()
-        .convert::<f32>()
-        .into_vec::<f32>()
-        .map_err(|e| ModelError::Readback { what: "logits", reason: format!("{e:?}") })
+    read_back(logits).map_err(|reason| ModelError::Readback { what: "logits", reason })
 }
 
 /// Whether logits make a distribution: weights so large that sums overflow do not.

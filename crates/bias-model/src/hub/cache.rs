@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::id::HubId;
@@ -54,7 +55,8 @@ impl Hub {
     /// - `HF_ENDPOINT`: a mirror.
     ///
     /// # Errors
-    /// [`ModelError::NoHubCache`].
+    /// [`ModelError::NoHubCache`], [`ModelError::HubVariable`]; [`ModelError::HubToken`] for a token
+    /// file that is there and cannot be read.
     pub fn from_env() -> Result<Self, ModelError> {
         Self::from_variables(|name| std::env::var_os(name), std::env::home_dir())
     }
@@ -64,7 +66,11 @@ impl Hub {
         user: Option<PathBuf>,
     ) -> Result<Self, ModelError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let text = |name: &str| set(name)?.into_string().ok().map(|value| value.trim().to_owned());
+        let text = |name: &'static str| {
+            let value = set(name).map(OsString::into_string).transpose();
+            let value = value.map_err(|_| ModelError::HubVariable { name })?;
+            Ok::<_, ModelError>(value.map(|value| value.trim().to_owned()))
+        };
         let home = set("HF_HOME").map(PathBuf::from).or_else(|| {
             let caches = set("XDG_CACHE_HOME").map(PathBuf::from);
             let user = user.filter(|folder| !folder.as_os_str().is_empty());
@@ -74,13 +80,27 @@ impl Hub {
             .map(PathBuf::from)
             .or_else(|| Some(home.as_ref()?.join("hub")))
             .ok_or(ModelError::NoHubCache)?;
-        let stored = || fs::read_to_string(home.as_ref()?.join("token")).ok().map(|t| t.trim().to_owned());
-        let offline = text("HF_HUB_OFFLINE").or_else(|| text("TRANSFORMERS_OFFLINE"));
+        let stored = || {
+            let Some(path) = home.as_ref().map(|home| home.join("token")) else { return Ok(None) };
+            match fs::read_to_string(&path) {
+                Ok(token) => Ok(Some(token.trim().to_owned())),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(source) => Err(ModelError::HubToken { path, source }),
+            }
+        };
+        let token = match text("HF_TOKEN")? {
+            Some(token) => Some(token),
+            None => stored()?,
+        };
+        let offline = match text("HF_HUB_OFFLINE")? {
+            Some(word) => Some(word),
+            None => text("TRANSFORMERS_OFFLINE")?,
+        };
         Ok(Self {
             cache,
             offline: offline.is_some_and(|v| ["1", "true", "yes", "on"].contains(&&*v.to_lowercase())),
-            token: text("HF_TOKEN").or_else(stored).filter(|token| !token.is_empty()),
-            endpoint: text("HF_ENDPOINT"),
+            token: token.filter(|token| !token.is_empty()),
+            endpoint: text("HF_ENDPOINT")?,
             progress: false,
         })
     }
@@ -204,5 +224,16 @@ mod tests {
         let hub = hub(&variables).unwrap();
         assert!(!format!("{hub:?}").contains("from-variable"));
         assert_eq!(hub.token.unwrap(), "from-variable");
+    }
+
+    /// A token that cannot be read is not the same as none: the hub would answer 401.
+    #[test]
+    fn a_token_that_cannot_be_read_is_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        let variables = [("HF_HOME", home.path().to_str().unwrap())];
+        assert_eq!(hub(&variables).unwrap().token, None);
+        fs::create_dir(home.path().join("token")).unwrap();
+        let refused = hub(&variables);
+        assert!(matches!(refused, Err(ModelError::HubToken { path, .. }) if path.ends_with("token")));
     }
 }

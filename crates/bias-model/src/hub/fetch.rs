@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use bias_files::sha256_of_file;
 use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
-use sha2::{Digest, Sha256};
 
 use super::cache::{CONFIG, Hub, TOKENIZER, is_plain, missing_files};
 use super::id::HubId;
@@ -124,17 +124,7 @@ fn check(path: &Path) -> io::Result<()> {
     if expected.len() != 64 || !expected.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(());
     }
-    let mut file = File::open(&blob)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&buffer[..read]);
-    }
-    let found: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let found = sha256_of_file(&blob)?;
     if found == expected.to_lowercase() {
         return Ok(());
     }

@@ -4,14 +4,16 @@ use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use bias_mask::{BitMatrix, Mask, MaskError};
+use bias_files::{Tensor, save_tensors};
+use bias_mask::{Mask, MaskError};
 use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata, TensorView};
+use safetensors::tensor::Metadata;
 use serde::Serialize;
 
 use super::gguf_folder;
+use super::weights_file::{framework, masked};
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::index::SINGLE;
 use crate::checkpoint::mapped;
@@ -31,8 +33,12 @@ use crate::language_model::LoadOptions;
 /// `pruned.json` in it says what was zeroed (stored tensor → how many weights), of which
 /// weights (SHA-256) and by which mask (its digest and provenance).
 ///
+/// The mask must say which weights it was made for. One that does not is refused
+/// ([`MaskError::NoModel`]); tie it to the model first, with [`Mask::for_model`] and
+/// [`Checkpoint::fingerprint`], if you know that it is this model's.
+///
 /// # Errors
-/// [`ModelError::FolderExists`]; a mask for another model or of other shapes;
+/// [`ModelError::FolderExists`]; a mask for another model, for none or of other shapes;
 /// unreadable or unwritable files; [`ModelError::ExportDiffers`].
 pub fn export_masked(
     source: &Path,
@@ -41,8 +47,8 @@ pub fn export_masked(
     target: &Path,
 ) -> Result<(), ModelError> {
     let checkpoint = Checkpoint::open(source)?;
-    let fingerprint = checkpoint.fingerprint();
-    mask.check_fingerprint(Some(fingerprint))?;
+    let fingerprint = checkpoint.fingerprint()?;
+    mask.check_made_for(fingerprint)?;
     let config = ModelConfig::accepting(source, &options.accepted_keys)?;
     let stored = checkpoint.stored_mask(&config, mask)?;
     let manifest = Manifest::new(fingerprint, mask, &stored);
@@ -52,13 +58,9 @@ pub fn export_masked(
         if let Some((param, bits)) = masked(mask, &name) {
             if shape != [bits.rows(), bits.cols()] {
                 let found = [0, 1].map(|d| shape.get(d).copied().unwrap_or(0));
-                return Err(ModelError::Shape {
-                    path: param.clone(),
-                    expected: [bits.rows(), bits.cols()],
-                    found,
-                });
+                return Err(ModelError::Shape { path: param, expected: [bits.rows(), bits.cols()], found });
             }
-            wanted.remove(param);
+            wanted.remove(&param);
         }
     }
     if let Some(absent) = wanted.first() {
@@ -138,10 +140,6 @@ fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {
     SafeTensors::read_metadata(map).map(|(header, metadata)| (header + 8, metadata)).map_err(damaged)
 }
 
-fn masked<'m>(mask: &'m Mask, name: &str) -> Option<(&'m ParamPath, &'m BitMatrix)> {
-    mask.iter().find(|(path, _)| path.as_str() == name)
-}
-
 /// The same weights in another form, unpruned: a copy with both would be a trap.
 fn is_other_weights(path: &Path, used: &BTreeSet<&Path>) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -185,8 +183,7 @@ fn write_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<()
     for (_, bytes) in zeroed(path, map, mask)? {
         file.write_all(&bytes).map_err(writing(target))?;
     }
-    let file = file.into_inner().map_err(|e| writing(target)(e.into_error()))?;
-    file.sync_all().map_err(writing(target))
+    file.flush().map_err(writing(target))
 }
 
 fn compare_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<(), ModelError> {
@@ -211,55 +208,28 @@ pub fn save_pretrained<B: Backend>(
     target: &Path,
     beside: impl FnOnce(&Path) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
-    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = model
-        .to_tensors()?
-        .into_iter()
-        .map(|t| (t.name, t.shape, t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
-        .collect();
-    let weights = target.join("model.safetensors");
-    let damaged = |source| ModelError::Weights { path: weights.clone(), source };
-    let views = tensors
-        .iter()
-        .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(damaged)?;
-    // transformers refuses weights that do not name their framework.
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(damaged)?;
+    let tensors = model.to_tensors()?;
     let config = serde_json::to_vec_pretty(&model.config().to_json())
         .map_err(|source| ModelError::Json { path: target.join("config.json"), source })?;
     write_folder(target, |folder| {
         write(&folder.join("config.json"), &config)?;
-        write(&folder.join("model.safetensors"), &bytes)?;
+        let path = folder.join(SINGLE);
+        let tensors = tensors.iter().map(|t| (t.name.clone(), Tensor::f32(t.shape.clone(), &t.values)));
+        save_tensors(&path, tensors, &framework()).map_err(writing(&path))?;
         beside(folder)
     })
 }
 
-/// Fills a temporary folder beside `target` and renames it into place.
+/// Writes a folder whole or not at all: files in it need not be.
 fn write_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), ModelError>) -> Result<(), ModelError> {
     if target.exists() {
         return Err(ModelError::FolderExists { folder: target.into() });
     }
-    let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(writing(parent))?;
-    let folder =
-        tempfile::Builder::new().prefix(".unfinished-").tempdir_in(parent).map_err(writing(parent))?;
-    fill(folder.path())?;
-    fs::rename(folder.path(), target).map_err(writing(target))?;
-    // It is not there any more to be cleaned up.
-    let _ = folder.keep();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // Temporary folders are for their owner alone; models are for everyone who may see their parent.
-        fs::set_permissions(target, fs::Permissions::from_mode(0o755)).map_err(writing(target))?;
-    }
-    Ok(())
+    bias_files::write_folder(target, |path, source| ModelError::Write { path, source }, fill)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let mut file = fs::File::create(path).map_err(writing(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(writing(path))
+    fs::write(path, bytes).map_err(writing(path))
 }
 
 fn reading(path: &Path) -> impl Fn(std::io::Error) -> ModelError {

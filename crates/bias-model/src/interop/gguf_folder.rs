@@ -3,11 +3,13 @@ use std::io::{BufWriter, Write as _};
 use std::ops::Range;
 use std::path::Path;
 
+use bias_files::{f32_bytes, header};
 use bias_mask::{BitMatrix, Mask};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::tensor::{Dtype, TensorInfo};
 use serde_json::{Map, Value, json};
 
+use super::weights_file::{framework, masked};
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::gguf::KINDS;
 use crate::checkpoint::gguf::file::Gguf;
@@ -72,7 +74,7 @@ fn bytes(
     let inner = row(view);
     let first = rows.start * inner;
     let values = convert::as_named(view, rows).ok_or_else(not_finite)?;
-    let mut bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let mut bytes = f32_bytes(&values).into_owned();
     if let Some(bits) = bits {
         let own = (0..values.len()).filter(|at| bits.contains(first + at));
         own.for_each(|at| bytes[at * size_of::<f32>()..][..size_of::<f32>()].fill(0));
@@ -92,10 +94,6 @@ fn pieces(view: &View<'_>) -> impl Iterator<Item = Range<usize>> + use<> {
     (0..rows).step_by(step).map(move |from| from..rows.min(from + step))
 }
 
-fn masked<'m>(mask: &'m Mask, name: &str) -> Option<&'m BitMatrix> {
-    mask.iter().find(|(path, _)| path.as_str() == name).map(|(_, bits)| bits)
-}
-
 fn write_weights(
     gguf: &Gguf,
     tensors: &[(String, View<'_>)],
@@ -109,25 +107,17 @@ fn write_weights(
         end += len;
         (name.clone(), TensorInfo { dtype: Dtype::F32, shape: view.shape.clone(), data_offsets })
     });
-    // transformers refuses weights that do not name their framework.
-    let framework = [("format".to_owned(), "pt".to_owned())].into();
-    let metadata = Metadata::new(Some(framework), infos.collect());
-    let metadata = metadata.map_err(|source| ModelError::Weights { path: path.into(), source })?;
-    let mut header =
-        serde_json::to_vec(&metadata).map_err(|source| ModelError::Json { path: path.into(), source })?;
-    header.resize(header.len().next_multiple_of(8), b' ');
     let written = |source| ModelError::Write { path: path.into(), source };
+    let header = header(infos.collect(), &framework()).map_err(written)?;
     let mut file = BufWriter::new(File::create(path).map_err(written)?);
-    file.write_all(&(header.len() as u64).to_le_bytes()).map_err(written)?;
     file.write_all(&header).map_err(written)?;
     for (name, view) in tensors {
-        let bits = masked(mask, name);
+        let bits = masked(mask, name).map(|(_, bits)| bits);
         for rows in pieces(view) {
             file.write_all(&bytes(gguf, name, view, bits, rows)?).map_err(written)?;
         }
     }
-    let file = file.into_inner().map_err(|e| written(e.into_error()))?;
-    file.sync_all().map_err(written)
+    file.flush().map_err(written)
 }
 
 fn compare(gguf: &Gguf, tensors: &[(String, View<'_>)], mask: &Mask, path: &Path) -> Result<(), ModelError> {
@@ -136,7 +126,7 @@ fn compare(gguf: &Gguf, tensors: &[(String, View<'_>)], mask: &Mask, path: &Path
     let back =
         SafeTensors::deserialize(&map).map_err(|source| ModelError::Weights { path: path.into(), source })?;
     for (name, view) in tensors {
-        let (mut at, bits) = (0, masked(mask, name));
+        let (mut at, bits) = (0, masked(mask, name).map(|(_, bits)| bits));
         let tensor = back.tensor(name).map_err(|_| differs(name))?;
         for rows in pieces(view) {
             let own = bytes(gguf, name, view, bits, rows)?;

@@ -1,3 +1,4 @@
+use bias_probe::device::read_back;
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::error::ModelError;
@@ -19,10 +20,6 @@ pub(crate) fn read<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
 ) -> Result<NamedTensor, ModelError> {
     let shape = tensor.dims().to_vec();
-    let values = tensor
-        .into_data()
-        .convert::<f32>()
-        .into_vec::<f32>()
-        .map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
+    let values = read_back(tensor).map_err(|reason| ModelError::Readback { what: "weights", reason })?;
     Ok(NamedTensor { name, shape, values })
 }

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bias_files::f32s;
+use bias_probe::device::read_back;
 use bias_probe::{Capture, HookedModel as _, NoObserver, Sequence, TokenBatch};
 use bias_types::{Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
@@ -166,7 +168,7 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
     Some(match view.dtype() {
-        Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        Dtype::F32 => f32s(data),
         Dtype::I64 => {
             let int = |b: &[u8]| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
             data.chunks_exact(8).map(|b| int(b) as f32).collect()
@@ -180,8 +182,7 @@ fn chain(tokens: &[u32]) -> Result<Sequence, ModelError> {
 }
 
 fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f32>, ModelError> {
-    let data = tensor.into_data().convert::<f32>();
-    data.to_vec().map_err(|e| ModelError::Readback { what: "logits", reason: format!("{e:?}") })
+    read_back(tensor).map_err(|reason| ModelError::Readback { what: "logits", reason })
 }
 
 fn token_by_token<B: Backend>(model: &Decoder<B>, prompt: &Sequence) -> Result<Vec<f32>, ModelError> {

@@ -197,27 +197,29 @@ impl TextCodec {
     /// Which of its tokens go on spelling a number.
     ///
     /// # Errors
-    /// [`ModelError::NoDigits`] for a tokenizer that has none.
+    /// [`ModelError::NoDigits`] for a tokenizer that has none; [`ModelError::Tokenizer`] for one with a
+    /// token that cannot be decoded.
     pub fn number_grammar(&self) -> Result<NumberGrammar, ModelError> {
-        let grammar = NumberGrammar::of_tokens(self.token_texts());
+        let grammar = NumberGrammar::of_tokens(self.token_texts()?);
         grammar.ok_or_else(|| ModelError::NoDigits { path: self.tokenizer_path.clone() })
     }
 
     /// The text that each token adds behind others, special tokens left out.
-    fn token_texts(&self) -> Vec<(u32, String)> {
-        // Behind another token: some decoders take the first one's space away.
-        let Some((first, before)) = ["1", "a", "."].iter().find_map(|text| {
-            let first = *self.verbatim(text).ok()?.last()?;
-            Some((first, self.decode(&[first]).ok()?))
-        }) else {
-            return Vec::new();
-        };
+    fn token_texts(&self) -> Result<Vec<(u32, String)>, ModelError> {
+        // Behind another token: some decoders take the first one's space away. A text that the
+        // tokenizer has no tokens for is none to stand behind.
+        let encoded = |text: &&str| self.verbatim(text).ok()?.last().copied();
+        let Some(first) = ["1", "a", "."].iter().find_map(encoded) else { return Ok(Vec::new()) };
+        let before = self.decode(&[first])?;
         let ids = self.tokenizer.get_vocab(true).into_values().collect::<BTreeSet<u32>>();
-        let of = |id: u32| {
-            let both = self.decode(&[first, id]).ok()?;
-            Some((id, both.strip_prefix(&before)?.to_owned())).filter(|(_, text)| !text.is_empty())
-        };
-        ids.into_iter().filter_map(of).collect()
+        let mut texts = Vec::new();
+        for id in ids {
+            let both = self.decode(&[first, id])?;
+            if let Some(text) = both.strip_prefix(&before).filter(|text| !text.is_empty()) {
+                texts.push((id, text.to_owned()));
+            }
+        }
+        Ok(texts)
     }
 
     /// Tokens of a text as it stands, special tokens added: no chat template, no name.

@@ -7,15 +7,27 @@ use super::sequence::Sequence;
 use crate::device::float::wide_from;
 use crate::error::ProbeError;
 
-/// What every row of a batch already has behind it: columns kept in a KV cache.
+/// The tree of a row's tokens: those kept in a KV cache, then those of the batch.
 ///
-/// Column `c` of a row is visible to a new token when that token descends from it.
+/// A token sees the columns on its way to the root, itself included. Two numbers a column say
+/// that for all of them: where columns are seen is made from them when it is asked for.
 #[derive(Debug, Clone, Default)]
-struct RowPast {
+struct RowTree {
     /// Depth of each column (its position), `None` for padding.
-    depth: Vec<Option<usize>>,
-    /// For each column, the columns it descends from, itself included.
-    ancestors: Vec<Vec<u64>>,
+    depths: Vec<Option<usize>>,
+    /// The column that each follows, `None` for a first token and for padding.
+    parents: Vec<Option<usize>>,
+}
+
+impl RowTree {
+    /// Clears the flags of the columns that a column sees.
+    fn unblock(&self, column: usize, blocked: &mut [bool]) {
+        let mut next = Some(column);
+        while let Some(at) = next {
+            blocked[at] = false;
+            next = self.parents[at];
+        }
+    }
 }
 
 /// Sequences padded on the right to one width, ready for a forward pass.
@@ -30,9 +42,8 @@ pub struct TokenBatch {
     roles: Vec<TokenRole>,
     weights: Vec<f32>,
     positions: Vec<usize>,
-    /// `[rows, width, past + width]`: true where a token must *not* look.
-    blocked: Vec<bool>,
-    rows_past: Vec<RowPast>,
+    /// Of `past + width` columns each.
+    trees: Vec<RowTree>,
 }
 
 impl TokenBatch {
@@ -46,7 +57,7 @@ impl TokenBatch {
             roles: Cow::from(s.roles()),
             parents: Cow::from(s.parents()),
         });
-        let mut batch = Self::build(rows.collect(), vec![RowPast::default(); sequences.len()], 0)?;
+        let mut batch = Self::build(rows.collect(), vec![RowTree::default(); sequences.len()], 0)?;
         for (own, sequence) in batch.weights.chunks_exact_mut(batch.width).zip(sequences) {
             own[..sequence.len()].copy_from_slice(sequence.weights());
         }
@@ -70,15 +81,14 @@ impl TokenBatch {
             roles: row.iter().map(|n| n.2).collect(),
             parents: row.iter().map(|n| Some(n.0)).collect(),
         });
-        Self::build(rows.collect(), self.rows_past.clone(), self.past + self.width)
+        Self::build(rows.collect(), self.trees.clone(), self.past + self.width)
     }
 
-    fn build(rows: Vec<RowTokens<'_>>, mut rows_past: Vec<RowPast>, past: usize) -> Result<Self, ProbeError> {
+    fn build(rows: Vec<RowTokens<'_>>, mut trees: Vec<RowTree>, past: usize) -> Result<Self, ProbeError> {
         let width = rows.iter().map(|r| r.tokens.len()).max().unwrap_or(0);
         if width == 0 {
             return Err(ProbeError::EmptyBatch);
         }
-        let total = past + width;
         let cells = rows.len() * width;
         let mut batch = Self {
             rows: rows.len(),
@@ -88,47 +98,33 @@ impl TokenBatch {
             roles: Vec::with_capacity(cells),
             weights: vec![1.0; cells],
             positions: Vec::with_capacity(cells),
-            blocked: vec![true; cells * total],
-            rows_past: Vec::new(),
+            trees: Vec::new(),
         };
-        for (r, (row, known)) in rows.iter().zip(&mut rows_past).enumerate() {
+        for (r, (row, tree)) in rows.iter().zip(&mut trees).enumerate() {
             for column in 0..width {
-                let at = past + column;
                 let own =
                     row.tokens.get(column).map(|&token| (token, row.roles[column], row.parents[column]));
-                let (token, role, position, mut ancestors) = match own {
-                    Some((token, role, None)) => (token, role, Some(0), vec![0; total.div_ceil(64)]),
+                let (token, role, position, parent) = match own {
+                    Some((token, role, None)) => (token, role, Some(0), None),
                     Some((token, role, Some(parent))) => {
-                        let depth = known.depth.get(parent).copied().flatten();
+                        let depth = tree.depths.get(parent).copied().flatten();
                         let Some(depth) = depth else {
                             let reason =
                                 format!("token {column} follows column {parent}, which holds no token");
                             return Err(ProbeError::BadSequence { row: r, reason });
                         };
-                        let mut seen = known.ancestors[parent].clone();
-                        seen.resize(total.div_ceil(64), 0);
-                        (token, role, Some(depth + 1), seen)
+                        (token, role, Some(depth + 1), Some(parent))
                     }
-                    None => (0, TokenRole::Padding, None, vec![0; total.div_ceil(64)]),
+                    None => (0, TokenRole::Padding, None, None),
                 };
-                // Every token sees itself, padding too: a row with nothing visible has no softmax.
-                ancestors[at / 64] |= 1 << (at % 64);
-                let blocked = &mut batch.blocked[(r * width + column) * total..][..total];
-                for (word, bits) in ancestors.iter().enumerate() {
-                    let mut bits = *bits;
-                    while bits != 0 {
-                        blocked[word * 64 + bits.trailing_zeros() as usize] = false;
-                        bits &= bits - 1;
-                    }
-                }
                 batch.tokens.push(token);
                 batch.roles.push(role);
                 batch.positions.push(position.unwrap_or(0));
-                known.depth.push(position);
-                known.ancestors.push(ancestors);
+                tree.depths.push(position);
+                tree.parents.push(parent);
             }
         }
-        batch.rows_past = rows_past;
+        batch.trees = trees;
         Ok(batch)
     }
 
@@ -147,8 +143,7 @@ impl TokenBatch {
             roles: pick(&self.roles, rows, self.width),
             weights: pick(&self.weights, rows, self.width),
             positions: pick(&self.positions, rows, self.width),
-            blocked: pick(&self.blocked, rows, self.width * (self.past + self.width)),
-            rows_past: pick(&self.rows_past, rows, 1),
+            trees: pick(&self.trees, rows, 1),
         }
     }
 
@@ -194,11 +189,34 @@ impl TokenBatch {
         &self.positions
     }
 
-    /// Where token `column` of `row` must not look, as `past + width` flags.
+    /// Where token `column` of `row` must not look, as `past + width` flags. Every token sees
+    /// itself, padding too: a row with nothing visible has no softmax.
     #[must_use]
-    pub fn blocked(&self, row: usize, column: usize) -> &[bool] {
+    pub fn blocked(&self, row: usize, column: usize) -> Vec<bool> {
+        let mut blocked = vec![true; self.past + self.width];
+        self.trees[row].unblock(self.past + column, &mut blocked);
+        blocked
+    }
+
+    /// The same of every token, `[rows, width, past + width]`.
+    fn all_blocked(&self) -> Vec<bool> {
         let total = self.past + self.width;
-        &self.blocked[(row * self.width + column) * total..][..total]
+        let mut all = vec![true; self.rows * self.width * total];
+        for (tree, row) in self.trees.iter().zip(all.chunks_exact_mut((self.width * total).max(1))) {
+            for column in 0..self.width {
+                let (before, own) = row.split_at_mut(column * total);
+                let (own, at) = (&mut own[..total], self.past + column);
+                // A parent of the same batch has been gone through: its flags are copied at once.
+                match tree.parents[at].and_then(|parent| parent.checked_sub(self.past)) {
+                    Some(parent) => {
+                        own.copy_from_slice(&before[parent * total..][..total]);
+                        own[at] = false;
+                    }
+                    None => tree.unblock(at, own),
+                }
+            }
+        }
+        all
     }
 
     /// Token ids on a device, `[rows, width]`.
@@ -212,7 +230,7 @@ impl TokenBatch {
     #[must_use]
     pub fn blocked_tensor<B: Backend>(&self, device: &B::Device) -> Tensor<B, 4, Bool> {
         let shape = [self.rows, 1, self.width, self.past + self.width];
-        Tensor::from_data(TensorData::new(self.blocked.clone(), shape), device)
+        Tensor::from_data(TensorData::new(self.all_blocked(), shape), device)
     }
 
     /// The same for attention that reaches back fewer than `window` positions: a token
@@ -220,10 +238,10 @@ impl TokenBatch {
     #[must_use]
     pub fn blocked_beyond<B: Backend>(&self, window: usize, device: &B::Device) -> Tensor<B, 4, Bool> {
         let total = self.past + self.width;
-        let mut blocked = self.blocked.clone();
+        let mut blocked = self.all_blocked();
         for (cell, own) in blocked.chunks_exact_mut(total.max(1)).enumerate() {
-            let depth = &self.rows_past[cell / self.width].depth;
-            for (flag, key) in own.iter_mut().zip(depth) {
+            let depths = &self.trees[cell / self.width].depths;
+            for (flag, key) in own.iter_mut().zip(depths) {
                 *flag |= key.is_some_and(|key| key.saturating_add(window) <= self.positions[cell]);
             }
         }
@@ -258,7 +276,106 @@ struct RowTokens<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    impl TokenBatch {
+        /// What is held of one row, in bytes.
+        fn bytes(&self, row: usize) -> usize {
+            let tree = &self.trees[row];
+            let each = size_of::<u32>() + size_of::<TokenRole>() + size_of::<f32>() + size_of::<usize>();
+            self.width * each + size_of_val(&tree.depths[..]) + size_of_val(&tree.parents[..])
+        }
+    }
+
+    /// Parents of a tree whose tokens each follow one of those before, or none.
+    fn parents() -> impl Strategy<Value = Vec<Option<usize>>> {
+        let token =
+            |i: usize| (0..=2 * i).prop_map(move |at| Some(at.min(i)).and_then(|at| at.checked_sub(1)));
+        (1usize..24).prop_flat_map(move |len| (0..len).map(token).collect::<Vec<_>>())
+    }
+
+    /// Where each column must not look, by walking up from it: parents as columns, `None` for padding.
+    fn walked(columns: &[Option<Option<usize>>], at: usize) -> Vec<bool> {
+        let mut blocked = vec![true; columns.len()];
+        let mut seen = vec![at];
+        while let Some(Some(Some(parent))) = seen.last().map(|at| columns[*at]) {
+            seen.push(parent);
+        }
+        seen.into_iter().for_each(|at| blocked[at] = false);
+        blocked
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_see_their_ancestors_and_nothing_else(
+            trees in prop::collection::vec(parents(), 1..4),
+            steps in prop::collection::vec(prop::collection::vec(prop::collection::vec(0usize..1000, 0..4), 3), 0..4),
+            window in 1usize..8,
+        ) {
+            let role = TokenRole::Prompt;
+            let sequences = trees.iter().map(|parents| {
+                Sequence::tree(vec![1; parents.len()], vec![role; parents.len()], parents.clone()).unwrap()
+            });
+            let mut batch = TokenBatch::new(&sequences.collect::<Vec<_>>()).unwrap();
+            let pad = |own: Vec<Option<usize>>, width: usize| {
+                let padding = width - own.len();
+                own.into_iter().map(Some).chain(std::iter::repeat_n(None, padding)).collect::<Vec<_>>()
+            };
+            let mut columns: Vec<_> = trees.iter().map(|own| pad(own.clone(), batch.width())).collect();
+            let mut steps = steps.into_iter();
+            loop {
+                let all = batch.blocked_tensor::<burn::backend::Flex>(&Default::default());
+                let all: Vec<bool> = all.into_data().to_vec().unwrap();
+                let near = batch.blocked_beyond::<burn::backend::Flex>(window, &Default::default());
+                let near: Vec<bool> = near.into_data().to_vec().unwrap();
+                let total = batch.past() + batch.width();
+                for (cell, (all, near)) in all.chunks(total).zip(near.chunks(total)).enumerate() {
+                    let (row, column) = (cell / batch.width(), cell % batch.width());
+                    let at = batch.past() + column;
+                    let naive = walked(&columns[row], at);
+                    prop_assert_eq!(all, &naive[..]);
+                    prop_assert_eq!(batch.blocked(row, column), naive.clone());
+                    let depth = |at: usize| walked(&columns[row], at).iter().filter(|blocked| !**blocked).count();
+                    for key in 0..total {
+                        let far = columns[row][key].is_some() && columns[row][at].is_some()
+                            && depth(key) + window <= depth(at);
+                        // A padding token's position is 0, so nothing is far from it.
+                        prop_assert_eq!(near[key], naive[key] || far, "{} {}", at, key);
+                    }
+                    if columns[row][at].is_some() {
+                        prop_assert_eq!(batch.positions()[cell] + 1, depth(at));
+                    }
+                }
+                let Some(step) = steps.next() else { break };
+                let new: Vec<Vec<(usize, u32, TokenRole)>> = columns.iter().zip(step).map(|(own, picks)| {
+                    let there: Vec<usize> = (0..own.len()).filter(|at| own[*at].is_some()).collect();
+                    picks.into_iter().map(|pick| (there[pick % there.len()], 2, role)).collect()
+                }).collect();
+                if new.iter().all(Vec::is_empty) {
+                    continue;
+                }
+                batch = batch.following(&new).unwrap();
+                for (own, new) in columns.iter_mut().zip(new) {
+                    own.extend(pad(new.into_iter().map(|(parent, ..)| Some(parent)).collect(), batch.width()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_held_grows_with_tokens_not_with_their_square() {
+        let mut batch = TokenBatch::new(&[prompt(&[1, 2, 3])]).unwrap();
+        for _ in 0..2000 {
+            let last = batch.past() + batch.width() - 1;
+            batch = batch.following(&[vec![(last, 9, TokenRole::Answer)]]).unwrap();
+        }
+        let tokens = batch.past() + batch.width();
+        assert_eq!(tokens, 2003);
+        assert!(batch.bytes(0) <= 64 * tokens, "{} bytes", batch.bytes(0));
+        assert!(batch.blocked(0, 0).iter().all(|blocked| !blocked));
+    }
 
     fn prompt(tokens: &[u32]) -> Sequence {
         Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]).unwrap()

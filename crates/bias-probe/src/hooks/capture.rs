@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use bias_files::{Tensor as Stored, save_tensors};
 use bias_types::Site;
 use burn::tensor::{Tensor, backend::Backend};
-use safetensors::tensor::{Dtype, TensorView};
 
 use super::observer::Observer;
 use super::wanted_sites::WantedSites;
 use crate::batch::token_batch::TokenBatch;
+use crate::device::readback::read_back;
 use crate::error::ProbeError;
-use crate::write::write_atomically;
 
 /// Keeps whole activations of chosen sites, as f32 on the host.
 ///
@@ -52,20 +52,10 @@ impl Capture {
     /// As [`finish`](Self::finish), and [`ProbeError::Write`].
     pub fn save(self, path: &Path) -> Result<(), ProbeError> {
         let seen = self.finish()?;
-        let write = |source: std::io::Error| ProbeError::Write { path: path.into(), source };
-        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = seen
-            .into_iter()
-            .map(|(site, c)| {
-                (site.to_string(), c.shape, c.values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            })
-            .collect();
-        let views = bytes
-            .iter()
-            .map(|(name, shape, data)| Ok((name.clone(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|e| write(std::io::Error::other(e)))?;
-        let whole = safetensors::serialize(views, None).map_err(|e| write(std::io::Error::other(e)))?;
-        write_atomically(path, &whole)
+        let tensors =
+            seen.iter().map(|(site, own)| (site.to_string(), Stored::f32(own.shape.clone(), &own.values)));
+        save_tensors(path, tensors, &BTreeMap::new())
+            .map_err(|source| ProbeError::Write { path: path.into(), source })
     }
 
     fn keep<B: Backend, const D: usize>(
@@ -73,11 +63,7 @@ impl Capture {
         site: Site,
         value: &Tensor<B, D>,
     ) -> Result<(), ProbeError> {
-        let values = value
-            .to_data()
-            .convert::<f32>()
-            .into_vec::<f32>()
-            .map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
+        let values = read_back(value.clone()).map_err(|reason| ProbeError::Readback { site, reason })?;
         self.wanted.fired(site);
         self.seen.insert(site, Captured { shape: value.dims().to_vec(), values });
         Ok(())

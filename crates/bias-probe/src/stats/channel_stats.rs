@@ -1,12 +1,12 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use bias_files::{Tensor, f64s, save_tensors};
 use bias_types::{Site, TokenRole};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::Dtype;
 
 use crate::error::ProbeError;
-use crate::write::write_atomically;
 
 const FORMAT: &str = "bias-stats/1";
 
@@ -187,43 +187,34 @@ impl ChannelStats {
     /// # Errors
     /// [`ProbeError::Write`].
     pub fn save(&self, path: &Path) -> Result<(), ProbeError> {
-        let failed = |e: &dyn std::fmt::Display| ProbeError::Write {
-            path: path.into(),
-            source: std::io::Error::other(e.to_string()),
-        };
-        let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-        let bytes = |values: &mut dyn Iterator<Item = f64>| values.flat_map(f64::to_le_bytes).collect();
+        let mut tensors: Vec<(String, Vec<usize>, Vec<f64>)> = Vec::new();
         let groups = self.groups.len();
         for (site, by_group) in &self.sums {
             let all = || by_group.iter().flatten();
             let width = all().next().map_or(0, |s| s.sum.len());
-            let mut put = |name: &str, shape: Vec<usize>, values: Vec<u8>| {
+            let mut put = |name: &str, shape: Vec<usize>, values: Vec<f64>| {
                 tensors.push((format!("{site}/{name}"), shape, values));
             };
-            put("count", vec![groups, ROLES], bytes(&mut all().map(|s| s.count)));
+            put("count", vec![groups, ROLES], all().map(|s| s.count).collect());
             let shape = vec![groups, ROLES, width];
-            put("sum", shape.clone(), bytes(&mut all().flat_map(|s| s.sum.iter().copied())));
-            put("square", shape.clone(), bytes(&mut all().flat_map(|s| s.square.iter().copied())));
+            put("sum", shape.clone(), all().flat_map(|s| s.sum.iter().copied()).collect());
+            put("square", shape.clone(), all().flat_map(|s| s.square.iter().copied()).collect());
             if self.max {
-                put("max", shape, bytes(&mut all().flat_map(|s| s.max.iter().copied())));
+                put("max", shape, all().flat_map(|s| s.max.iter().copied()).collect());
             }
         }
-        let views = tensors
-            .iter()
-            .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F64, shape.clone(), data)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|e| failed(&e))?;
-        let json = |value: serde_json::Result<String>| value.map_err(|e| failed(&e));
-        let metadata: HashMap<String, String> = [
+        let failed = |source| ProbeError::Write { path: path.into(), source };
+        let json = |value: serde_json::Result<String>| value.map_err(|e| failed(e.into()));
+        let metadata = BTreeMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
             ("groups".to_owned(), json(serde_json::to_string(&self.groups))?),
             ("roles".to_owned(), json(serde_json::to_string(&TokenRole::REAL))?),
             ("sequences".to_owned(), json(serde_json::to_string(&self.sequences))?),
             ("notes".to_owned(), json(serde_json::to_string(&self.notes))?),
-        ]
-        .into();
-        let whole = safetensors::serialize(views, Some(metadata)).map_err(|e| failed(&e))?;
-        write_atomically(path, &whole)
+        ]);
+        let tensors =
+            tensors.iter().map(|(name, shape, own)| (name.clone(), Tensor::f64(shape.clone(), own)));
+        save_tensors(path, tensors, &metadata).map_err(failed)
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -236,8 +227,9 @@ impl ChannelStats {
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let entry = |key: &str| metadata.get(key).ok_or_else(|| bad(format!("it has no `{key}` entry")));
-        if entry("format")? != FORMAT || entry("roles")? != &json_roles() {
-            return Err(bad(format!("it is not of format `{FORMAT}` with roles {}", json_roles())));
+        let roles = serde_json::to_string(&TokenRole::REAL).map_err(|e| bad(e.to_string()))?;
+        if entry("format")? != FORMAT || *entry("roles")? != roles {
+            return Err(bad(format!("it is not of format `{FORMAT}` with roles {roles}")));
         }
         let parse = |key: &str| entry(key).map(String::as_str);
         let groups: Vec<String> = serde_json::from_str(parse("groups")?).map_err(|e| bad(e.to_string()))?;
@@ -257,11 +249,7 @@ impl ChannelStats {
                 if view.dtype() != Dtype::F64 {
                     return Err(bad(format!("{name}/{what} is not of type F64")));
                 }
-                let values = view.data().chunks_exact(8);
-                let values: Vec<f64> = values
-                    .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
-                    .collect();
-                Ok((view.shape().to_vec(), values))
+                Ok((view.shape().to_vec(), f64s(view.data())))
             };
             let ((shape, count), (full, sum)) = (read("count")?, read("sum")?);
             let (squares, square) = read("square")?;
@@ -295,8 +283,4 @@ impl ChannelStats {
         }
         Ok(Self { groups, sequences, max, sums, notes })
     }
-}
-
-fn json_roles() -> String {
-    serde_json::to_string(&TokenRole::REAL).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use super::channel_stats::{ChannelStats, ROLES, Sums};
 use crate::batch::token_batch::TokenBatch;
 use crate::device::float::{wide, wide_from};
+use crate::device::readback::read_back;
 use crate::error::ProbeError;
 use crate::hooks::observer::Observer;
 use crate::hooks::wanted_sites::WantedSites;
@@ -174,10 +175,8 @@ impl<B: Backend> Observer<B> for StatsCollector {
             counts[place] += f64::from(*weight);
         }
         let flat = wide(value.clone()).reshape([cells, channels]);
-        let read = |tensor: Tensor<B, 2>| {
-            let data = tensor.into_data().convert::<f32>();
-            data.into_vec::<f32>().map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })
-        };
+        let read =
+            |tensor: Tensor<B, 2>| read_back(tensor).map_err(|reason| ProbeError::Readback { site, reason });
         let places = groups * ROLES;
         let weight: Tensor<B, 2> = wide_from(TensorData::new(weights.clone(), [places, cells]), &device);
         let sum = read(matmul(weight.clone(), flat.clone()))?;

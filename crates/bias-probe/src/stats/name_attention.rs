@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::batch::token_batch::TokenBatch;
 use crate::device::float::{wide, wide_from};
+use crate::device::readback::read_back;
 use crate::error::ProbeError;
 use crate::hooks::observer::Observer;
 
@@ -100,11 +101,7 @@ impl<B: Backend> Observer<B> for NameAttention {
         let cells = width * width;
         let flat = wide(value.clone()).reshape([rows, heads, cells]);
         let per_head = matmul(flat, weights.reshape([rows, cells, 1])).sum_dim(0);
-        let data = per_head
-            .into_data()
-            .convert::<f32>()
-            .into_vec::<f32>()
-            .map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
+        let data = read_back(per_head).map_err(|reason| ProbeError::Readback { site, reason })?;
         let sums = &mut self.sums[layer];
         sums.resize(heads, 0.0);
         sums.iter_mut().zip(data).for_each(|(s, x)| *s += f64::from(x));

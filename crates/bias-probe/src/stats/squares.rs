@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::channel_stats::ROLES;
 use crate::batch::token_batch::TokenBatch;
 use crate::device::float::wide;
+use crate::device::readback::read_back;
 use crate::error::ProbeError;
 use crate::hooks::model::HookedModel;
 use crate::hooks::observer::Observer;
@@ -126,11 +127,7 @@ impl<B: Backend> Observer<B> for SquareSums {
         let flat = wide(value.clone()).reshape([rows * width, channels]);
         let squares = flat.clone() * flat;
         let per_role = matmul(batch.role_weights::<B>(&TokenRole::REAL, &value.device()), squares);
-        let data = per_role
-            .into_data()
-            .convert::<f32>()
-            .into_vec::<f32>()
-            .map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
+        let data = read_back(per_role).map_err(|reason| ProbeError::Readback { site, reason })?;
         let sums = self.sums.entry(site).or_insert_with(|| std::array::from_fn(|_| vec![0.0; channels]));
         for (sum, row) in sums.iter_mut().zip(data.chunks_exact(channels)) {
             for (s, x) in sum.iter_mut().zip(row) {

@@ -42,14 +42,14 @@ impl Truth {
     /// Whether this is said of this model.
     ///
     /// # Errors
-    /// [`StudyError::Truth`] for another's.
+    /// [`StudyError::Truth`] for another's; [`StudyError::NoFingerprint`] for a model that did not
+    /// come from files, so that nothing says whether it is this one.
     pub fn check<B: Backend>(&self, model: &impl MaskTarget<B>) -> Result<(), StudyError> {
-        match model.fingerprint() {
-            Some(own) if own != self.model => {
-                Err(StudyError::Truth { said_of: self.model.clone(), model: own.into() })
-            }
-            _ => Ok(()),
+        let own = model.fingerprint()?.ok_or(StudyError::NoFingerprint { what: "a truth" })?;
+        if own != self.model {
+            return Err(StudyError::Truth { said_of: self.model.clone(), model: own.into() });
         }
+        Ok(())
     }
 
     /// What carries one context's bias: the shared set and its own.

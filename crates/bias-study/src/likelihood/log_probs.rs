@@ -1,5 +1,5 @@
 use bias_model::{LanguageModel, ModelError};
-use bias_probe::device::wide;
+use bias_probe::device::{read_back, wide};
 use bias_probe::{HookedModel as _, NoObserver, Sequence, TokenBatch};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::Backend;
@@ -41,11 +41,8 @@ pub fn token_log_probs<B: Backend>(
             let logits = model.model().unembed(places)?.reshape([targets.len(), vocab]);
             let targets: Tensor<B, 2, Int> =
                 Tensor::from_data(TensorData::new(targets.to_vec(), [targets.len(), 1]), &device);
-            let own = log_softmax(wide(logits), 1).gather(1, targets).into_data().convert::<f32>();
-            let own = own
-                .into_vec::<f32>()
-                .map_err(|e| ModelError::Readback { what: "log-probabilities", reason: format!("{e:?}") })?;
-            log_p.extend(own);
+            let own = read_back(log_softmax(wide(logits), 1).gather(1, targets));
+            log_p.extend(own.map_err(|reason| ModelError::Readback { what: "log-probabilities", reason })?);
         }
         let own = log_p.chunks_exact(width).zip(chunk);
         found.extend(own.map(|(row, text)| row[..text.len() - 1].iter().map(|p| f64::from(*p)).collect()));

@@ -143,7 +143,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
                 continue;
             }
             let mask = Mask::load(&folder.join(MASKS).join(name))?;
-            let model = mask.fingerprint().unwrap_or_default() == provenance.model.fingerprint;
+            let model = mask.fingerprint() == Some(provenance.model.fingerprint.as_str());
             if mask.digest() != own.strategy.mask || mask.count() != own.strategy.weights || !model {
                 problems.push(format!("masks/{name} is not the mask that was tested"));
             }

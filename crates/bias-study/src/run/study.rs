@@ -87,6 +87,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     ///
     /// # Errors
     /// [`StudyError::Prompt`] for a prompt the tokenizer cannot take, settings that are impossible;
+    /// [`StudyError::NoFingerprint`] for a folder to keep the study of a model without one in;
     /// [`StudyError::OtherStudy`] or [`StudyError::Busy`] for a folder that another study has.
     pub fn new(
         mut model: LanguageModel<A::InnerBackend>,
@@ -110,7 +111,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             )),
             model: ModelInfo {
                 name: name.into(),
-                fingerprint: bias_model::MaskTarget::fingerprint(model.model()).unwrap_or_default().into(),
+                fingerprint: bias_model::MaskTarget::fingerprint(model.model())?.unwrap_or_default().into(),
                 dims: *model.model().dims(),
             },
             run: run(&model)?,
@@ -122,6 +123,9 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         };
         let store = match &options.out {
             None => Store::in_memory(&provenance),
+            Some(_) if provenance.model.fingerprint.is_empty() => {
+                return Err(StudyError::NoFingerprint { what: "a study that is kept in a folder" });
+            }
             Some(folder) => {
                 let store = Store::open(folder, &provenance, options.shard)?;
                 let path = folder.join(PROMPTS);

@@ -127,7 +127,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         strategy.experiment = experiment;
         let mask: Mask = candidate
             .mask
-            .for_model(bias_model::MaskTarget::fingerprint(self.model.model()))
+            .for_model(bias_model::MaskTarget::fingerprint(self.model.model())?)
             .with_note("strategy", &strategy.id)
             .with_note("prompts", &self.prompts.sha256);
         let name = self.store.keep(&strategy.id, &strategy.mask, mask)?;

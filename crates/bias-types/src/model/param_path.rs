@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,60 +11,72 @@ use crate::error::TypesError;
 /// `model.layers.3.mlp.down_proj.weight`.
 ///
 /// Any dotted name is a path; those of a decoder block's linear maps also know
-/// their layer and [`Projection`]. Ordered by layer number, then name, so that
-/// layer 10 follows layer 9.
+/// their layer and [`Projection`]. Each of them has one name: `layers.03`, or
+/// `layers.3.q_proj.weight` without its sublayer, is some other parameter's. Ordered by
+/// layer number, then name, so that layer 10 follows layer 9.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ParamPath(String);
+pub struct ParamPath {
+    name: String,
+    // Both follow from the name. Paths are the keys of most maps: they are parsed once.
+    layer: Option<usize>,
+    projection: Option<Projection>,
+}
 
 impl ParamPath {
     /// The weight of a block's projection.
     #[must_use]
     pub fn of(layer: usize, projection: Projection) -> Self {
-        Self(format!("model.layers.{layer}.{projection}.weight"))
+        let name = format!("model.layers.{layer}.{projection}.weight");
+        Self { name, layer: Some(layer), projection: Some(projection) }
     }
 
     /// The name itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// The decoder block it belongs to, if any.
     #[must_use]
     pub fn layer(&self) -> Option<usize> {
-        self.block().map(|(layer, _)| layer)
+        self.layer
     }
 
     /// The layer and projection, when it is the weight of a block's linear map.
     #[must_use]
     pub fn projection(&self) -> Option<(usize, Projection)> {
-        let (layer, rest) = self.block()?;
-        Some((layer, rest.strip_suffix(".weight")?.parse().ok()?))
-    }
-
-    fn block(&self) -> Option<(usize, &str)> {
-        let (layer, rest) = self.0.strip_prefix("model.layers.")?.split_once('.')?;
-        Some((layer.parse().ok()?, rest))
+        self.layer.zip(self.projection)
     }
 }
 
+/// The layer, and what follows it, of a name in a decoder block.
+fn block(name: &str) -> Option<(usize, &str)> {
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    // Not `03`: a matrix with two names would be counted twice.
+    let canonical = layer.bytes().all(|b| b.is_ascii_digit()) && (layer == "0" || !layer.starts_with('0'));
+    Some((layer.parse().ok().filter(|_| canonical)?, rest))
+}
+
 impl PartialOrd for ParamPath {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for ParamPath {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |p: &Self| (p.layer(), p.projection().map(|(_, proj)| proj));
-        key(self).cmp(&key(other)).then_with(|| self.0.cmp(&other.0))
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |p: &Self| (p.layer, p.projection);
+        key(self).cmp(&key(other)).then_with(|| match self.projection {
+            Some(_) => Ordering::Equal,
+            None => self.name.cmp(&other.name),
+        })
     }
 }
 
 impl fmt::Display for ParamPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
@@ -74,7 +87,11 @@ impl FromStr for ParamPath {
         let part =
             |p: &str| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if text.split('.').all(part) {
-            Ok(Self(text.to_owned()))
+            let (layer, rest) = block(text).unzip();
+            let module = rest.and_then(|rest| rest.strip_suffix(".weight"));
+            let projection =
+                module.and_then(|module| Projection::ALL.into_iter().find(|p| p.path() == module));
+            Ok(Self { name: text.to_owned(), layer, projection })
         } else {
             Err(TypesError::Parse {
                 kind: "parameter path",
@@ -95,7 +112,7 @@ impl TryFrom<String> for ParamPath {
 
 impl From<ParamPath> for String {
     fn from(path: ParamPath) -> Self {
-        path.0
+        path.name
     }
 }
 
@@ -128,5 +145,30 @@ mod tests {
         }
         let head: ParamPath = "lm_head.weight".parse().unwrap();
         assert_eq!((head.layer(), head.projection()), (None, None));
+    }
+
+    #[test]
+    fn a_matrix_has_one_name() {
+        for projection in Projection::ALL {
+            let path = ParamPath::of(10, projection);
+            let parsed: ParamPath = path.as_str().parse().unwrap();
+            assert_eq!((&parsed, parsed.projection()), (&path, Some((10, projection))));
+            assert_eq!(parsed.cmp(&path), Ordering::Equal);
+        }
+        for other in [
+            "model.layers.00.mlp.up_proj.weight",
+            "model.layers.01.mlp.up_proj.weight",
+            "model.layers.-0.mlp.up_proj.weight",
+            "model.layers.0.up_proj.weight",
+            "model.layers.0.mlp.q_proj.weight",
+            "model.layers.0.mlp.up_proj",
+            "model.layers.0.mlp.up_proj.bias",
+        ] {
+            let path: ParamPath = other.parse().unwrap();
+            assert_eq!((path.as_str(), path.projection()), (other, None));
+            assert_ne!(path, ParamPath::of(0, Projection::Up), "{other}");
+        }
+        let norm: ParamPath = "model.layers.12.input_layernorm.weight".parse().unwrap();
+        assert_eq!((norm.layer(), norm.projection()), (Some(12), None));
     }
 }

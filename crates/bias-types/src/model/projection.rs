@@ -72,6 +72,20 @@ impl Projection {
         }
     }
 
+    /// The Hugging Face module name within a block, such as `self_attn.q_proj`.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Q => "self_attn.q_proj",
+            Self::K => "self_attn.k_proj",
+            Self::V => "self_attn.v_proj",
+            Self::O => "self_attn.o_proj",
+            Self::Gate => "mlp.gate_proj",
+            Self::Up => "mlp.up_proj",
+            Self::Down => "mlp.down_proj",
+        }
+    }
+
     /// Where this projection's input can be observed: `q`, `k`, `v` share one
     /// input, and so do `gate` and `up`.
     #[must_use]
@@ -103,7 +117,7 @@ impl Projection {
 
 impl fmt::Display for Projection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.sublayer(), self.module())
+        f.write_str(self.path())
     }
 }
 
@@ -111,12 +125,28 @@ impl FromStr for Projection {
     type Err = TypesError;
 
     fn from_str(text: &str) -> Result<Self, TypesError> {
-        Self::ALL.into_iter().find(|p| p.to_string() == text || p.module() == text).ok_or_else(|| {
+        Self::ALL.into_iter().find(|p| p.path() == text || p.module() == text).ok_or_else(|| {
             TypesError::Parse {
                 kind: "projection",
                 text: text.into(),
                 expected: "a name such as `mlp.down_proj`",
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sublayer_and_module() {
+        for projection in Projection::ALL {
+            let whole = format!("{}.{}", projection.sublayer(), projection.module());
+            assert_eq!((projection.path(), projection.to_string()), (whole.as_str(), whole.clone()));
+            assert_eq!(whole.parse::<Projection>().unwrap(), projection);
+            assert_eq!(projection.module().parse::<Projection>().unwrap(), projection);
+        }
+        assert!("mlp.q_proj".parse::<Projection>().is_err());
     }
 }

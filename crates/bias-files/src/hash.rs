@@ -1,0 +1,33 @@
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+/// Bytes as text, two small hexadecimal digits each: how hashes are written.
+///
+/// ```
+/// assert_eq!(bias_files::hex(&[0, 10, 255]), "000aff");
+/// ```
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}
+
+/// SHA-256 of a file as text, read piece by piece.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn sha256_of_file(path: &Path) -> io::Result<String> {
+    const PIECE: usize = 1 << 20;
+    let (mut file, mut hash, mut piece) = (File::open(path)?, Sha256::new(), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(hex(&hash.finalize())),
+            Ok(read) => hash.update(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

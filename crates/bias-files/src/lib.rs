@@ -1,0 +1,36 @@
+//! How the bias crates write files, and how numbers become bytes.
+//!
+//! Use it to write a file or a folder that others may read while it is written, or that is compared
+//! byte by byte: it appears under its name when all of it is on the disk, with the mode that the
+//! umask gives any new file. Not for logs, or for files that grow.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use bias_files::{Tensor, save_tensors};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("norms.safetensors");
+//! let tensors = [("norms".to_owned(), Tensor::f32(vec![2, 2], &[1.0, 2.0, 3.0, 4.0]))];
+//! save_tensors(&path, tensors, &BTreeMap::from([("format".into(), "norms/1".into())]))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | file | what for |
+//! |---|---|
+//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: whole or not at all; [`UNFINISHED`] |
+//! | hash | [`hex`], [`sha256_of_file`] |
+//! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
+//! | tensors | [`Tensor`], [`save_tensors`], [`header`]: safetensors, the same bytes each time |
+
+mod hash;
+mod numbers;
+mod tensors;
+mod whole;
+
+pub use self::hash::{hex, sha256_of_file};
+pub use self::numbers::{f32_bytes, f32s, f64_bytes, f64s};
+pub use self::tensors::{Tensor, header, save_tensors};
+pub use self::whole::{UNFINISHED, write_folder, write_whole, write_with};

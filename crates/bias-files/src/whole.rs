@@ -1,0 +1,106 @@
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// How the names of files and folders begin that are being written.
+pub const UNFINISHED: &str = ".unfinished-";
+
+/// Writes a file whole or not at all.
+///
+/// # Errors
+/// As [`write_with`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// Fills a temporary file in the same folder, then renames it to `path`. File and folder are synced,
+/// so that after a crash the file is what it was before or what it is now. Its mode is that of any
+/// new file: for whom the umask says.
+///
+/// # Errors
+/// A folder that is not there or cannot be written to, a full disk, or what `fill` gives. Then the
+/// file is as it was.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let folder = folder_of(path);
+    let mut file = temporary(0o666).tempfile_in(folder)?;
+    fill(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    sync_folder(folder)
+}
+
+/// Fills a temporary folder beside `target`, then renames it. All files in it are synced first.
+/// Folders above it are made where they are missing.
+///
+/// `failed` makes the caller's error of a path and what went wrong there. Whether `target` exists is
+/// for the caller to check.
+///
+/// # Errors
+/// Those of `fill`, or a folder that cannot be written to. Then nothing is left.
+pub fn write_folder<E>(
+    target: &Path,
+    failed: impl Fn(PathBuf, io::Error) -> E,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let parent = folder_of(target);
+    let in_parent = |error| failed(parent.into(), error);
+    fs::create_dir_all(parent).map_err(in_parent)?;
+    let folder = temporary(0o777).tempdir_in(parent).map_err(in_parent)?;
+    fill(folder.path())?;
+    sync_files(folder.path()).map_err(|error| failed(target.into(), error))?;
+    fs::rename(folder.path(), target).map_err(|error| failed(target.into(), error))?;
+    // It is not there any more to be cleaned up.
+    let _ = folder.keep();
+    sync_folder(parent).map_err(in_parent)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Temporary files are for their owner alone, unless another mode is asked for; the umask is taken
+/// off it.
+fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(mode));
+    }
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
+}
+
+/// Makes the names in a folder outlive a crash, where the system can.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(folder)?.sync_all() {
+        // Some network file systems have no such thing.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Syncs all that lies in a folder, and the folder.
+fn sync_files(folder: &Path) -> io::Result<()> {
+    // Elsewhere a file must be open for writing to be synced.
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            sync_files(&entry.path())?;
+        } else if kind.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_folder(folder)
+}
