@@ -111,6 +111,13 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
             answered[1],
         );
     }
+    for v in own.variations.iter().filter(|v| v.without_value != [0; 2]) {
+        let [of_a, of_b] = v.without_value;
+        println!(
+            "  {}: {of_a} {a} and {of_b} {b} names are never answered with what was asked; the difference leaves them out",
+            v.variation
+        );
+    }
     if own.variations.iter().any(|v| v.kind == Kind::Choice) {
         println!(
             "  of a choice, the groups' columns are the {choice} of the favourable option, and what was answered is the probability of all options together"

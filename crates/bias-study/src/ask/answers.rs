@@ -80,6 +80,12 @@ impl PersonAnswers {
         }
     }
 
+    /// Whether no answer about this person has a value. Neither the difference between the groups nor
+    /// attribution counts such a person.
+    pub(super) fn has_no_value(&self, kind: Kind, scale: Scale) -> bool {
+        self.numbers(kind, scale).parsed() <= 0.0
+    }
+
     /// How the values came about.
     fn drawn(&self) -> Drawn {
         let valued = self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());

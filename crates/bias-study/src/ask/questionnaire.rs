@@ -249,6 +249,10 @@ impl<'a> Questionnaire<'a> {
     /// What attribution looks at: the prompts and answers of one variation, about the people it may see. Values are clamped as they
     /// are for the difference that is measured.
     ///
+    /// A person without any value is left out, as the difference that is measured leaves such a person
+    /// out; the baseline counts them. Where one side has nobody else, everybody stays: there is no
+    /// difference, and methods that need one say so.
+    ///
     /// # Errors
     /// Answers whose values or weights are no numbers.
     pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Result<Contrast, StudyError> {
@@ -266,7 +270,9 @@ impl<'a> Questionnaire<'a> {
                 *end = Some(weighted_quantile(&values, q)?);
             }
         }
-        for person in people() {
+        let valued = |own: &PersonAnswers| !own.has_no_value(answers.kind, answers.scale);
+        let both = [Arm::A, Arm::B].iter().all(|arm| people().any(|own| own.arm == *arm && valued(own)));
+        for person in people().filter(|own| !both || valued(own)) {
             let question = &self.encoded[place.0][place.1][person.index];
             let possible = person.possible(question, ends);
             let respondent =
@@ -277,5 +283,89 @@ impl<'a> Questionnaire<'a> {
             }
         }
         Ok(contrast)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bias_model::Answers;
+    use bias_model::generate::Answer;
+    use bias_probe::Sequence;
+    use bias_types::TokenRole;
+
+    use super::*;
+    use crate::prompts::{ContextPrompts, Variation};
+    use crate::results::Form;
+
+    /// Two people of each side, asked one question.
+    fn prompts() -> PromptSet {
+        let person = |(arm, name): (Arm, &str)| Person {
+            arm,
+            name: name.into(),
+            group: if arm == Arm::A { "white" } else { "black" }.parse().unwrap(),
+            text: name.into(),
+            split: Split::Attribution,
+        };
+        let people = [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")];
+        let variations = vec![Variation {
+            name: "car".into(),
+            form: Form::default(),
+            split: Split::Attribution,
+            people: people.map(person).into(),
+        }];
+        let context = "purchase".parse().unwrap();
+        PromptSet::of(vec![ContextPrompts { context, higher_is_better: true, per: None, variations }])
+    }
+
+    fn answers(prompts: &PromptSet, values: &[Option<f64>]) -> VariationAnswers {
+        let people = prompts.contexts[0].variations[0].people.iter().zip(values).enumerate();
+        let own = |(index, (person, value)): (usize, (&Person, &Option<f64>))| PersonAnswers {
+            index,
+            split: person.split,
+            arm: person.arm,
+            group: person.group.clone(),
+            answers: Answers {
+                answers: vec![Answer {
+                    tokens: vec![7],
+                    text: String::new(),
+                    weight: 1.0,
+                    finished: true,
+                    draw: None,
+                }],
+                ..Answers::default()
+            },
+            parsed: vec![(value.map_or(AnswerKind::Refusal, |_| AnswerKind::Number), *value)],
+        };
+        VariationAnswers { kind: Kind::Free, scale: Scale::Mean, people: people.map(own).collect() }
+    }
+
+    fn questionnaire(prompts: &PromptSet) -> Questionnaire<'_> {
+        let question = |person: &Person| Question {
+            prompt: Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap(),
+            kind: QuestionKind::Free,
+            stream: u64::from(person.arm == Arm::A),
+        };
+        let encoded = prompts.contexts[0].variations[0].people.iter().map(question).collect();
+        Questionnaire {
+            prompts,
+            encoded: vec![vec![encoded]],
+            choice: ChoiceValue::default(),
+            attributed: None,
+            winsorise: [0.01, 0.99],
+        }
+    }
+
+    #[test]
+    fn one_person_without_a_number_does_not_cost_the_variation() {
+        let prompts = prompts();
+        let asked = questionnaire(&prompts);
+        let sides = |values: &[Option<f64>]| {
+            let contrast = asked.contrast((0, 0), &answers(&prompts, values)).unwrap();
+            (contrast.a.len(), contrast.b.len())
+        };
+        assert_eq!(sides(&[Some(4.0), Some(2.0), Some(1.0), Some(3.0)]), (2, 2));
+        assert_eq!(sides(&[Some(4.0), None, Some(1.0), Some(3.0)]), (1, 2));
+        assert_eq!(sides(&[Some(4.0), None, None, Some(3.0)]), (1, 1));
+        assert_eq!(sides(&[None, None, Some(1.0), None]), (2, 2), "there is no difference to look at");
     }
 }

@@ -73,6 +73,13 @@ pub struct Person {
 }
 
 impl PromptSet {
+    /// What a file with these contexts would say.
+    #[cfg(test)]
+    pub(crate) fn of(contexts: Vec<ContextPrompts>) -> Self {
+        let races = ["white", "black"].map(str::to_owned);
+        Self { sha256: String::new(), races, contexts, skipped: 0, marked: true, names_marked: true }
+    }
+
     /// The index of a context.
     #[must_use]
     pub fn index_of(&self, context: &str) -> Option<usize> {

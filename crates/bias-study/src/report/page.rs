@@ -73,6 +73,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         results, from, to, figures,
         style => Value::from_safe_string(include_str!("report.css").into()),
         baseline_sentence => found.baseline_sentence(),
+        without_value_sentence => found.without_value_sentence(),
         transfer_summary => found.transfer_summary(),
         transfer_sentences => found.transfer_sentences(),
         overlap_summary => found.overlap_summary(),

@@ -2,7 +2,7 @@
 
 use super::findings::{Family, Findings};
 use super::numbers::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
-use crate::results::{Outcome, Strategy};
+use crate::results::{Kind, Outcome, Strategy};
 
 impl<'a> Findings<'a> {
     /// A method in words.
@@ -79,6 +79,28 @@ impl<'a> Findings<'a> {
             return "No baseline was measured.".into();
         }
         format!("Before pruning, {}.", said.join("; "))
+    }
+
+    /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a value.
+    pub(crate) fn without_value_sentence(&self) -> Option<String> {
+        const MOST: usize = 5;
+        let [a, b] = &self.results.prompts.races;
+        let all = self.results.baseline.iter().flat_map(|own| own.variations.iter().map(move |v| (own, v)));
+        let concerned: Vec<_> = all.filter(|(_, v)| v.without_value != [0; 2]).collect();
+        let (_, first) = concerned.first()?;
+        let names = |[of_a, of_b]: [usize; 2]| format!("{of_a} {a} and {of_b} {b} names");
+        let said = concerned
+            .iter()
+            .take(MOST)
+            .map(|(own, v)| format!("{} in {} / {}", names(v.without_value), own.context, v.variation));
+        let said = said.collect::<Vec<_>>().join("; ");
+        let more = concerned.len().saturating_sub(MOST);
+        let more = if more == 0 { String::new() } else { format!("; and in {more} more variations") };
+        let asked = if first.kind == Kind::Choice { "what was asked" } else { "a number" };
+        Some(format!(
+            "Some names are never answered with {asked}, so differences and attribution leave them out: \
+             {said}{more}."
+        ))
     }
 
     /// Experiment 2 in a sentence.

@@ -34,7 +34,9 @@ pub fn tables(results: &Results) -> String {
         out += &format!("{table}\n");
     };
     let one = format!("Experiment 1: baseline across {from} and {to}");
-    part(&one, &[found.baseline_sentence()], baseline(&found));
+    let mut sentences = vec![found.baseline_sentence()];
+    sentences.extend(found.without_value_sentence());
+    part(&one, &sentences, baseline(&found));
     let mut sentences = vec![found.transfer_summary()];
     sentences.extend(found.transfer_sentences());
     part(&format!("Experiment 2: {from} attribution tested on {to}"), &sentences, String::new());

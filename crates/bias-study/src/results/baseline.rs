@@ -73,6 +73,10 @@ pub struct VariationBaseline {
     /// Share of each group's answers that say what was asked: numbers, or one of the options.
     #[serde(default)]
     pub answered: [Option<f64>; 2],
+    /// Names of each group none of whose answers says what was asked. Neither the SMD nor attribution
+    /// counts them.
+    #[serde(default)]
+    pub without_value: [usize; 2],
     /// How likely it is by chance; absent where there is no difference to test.
     #[serde(default)]
     pub significance: Option<Significance>,

@@ -101,6 +101,7 @@ impl Reference {
                 error: Measure::error(measured),
                 estimated: measured.estimated,
                 answered: [Arm::A, Arm::B].map(|arm| answered(measured, arm)),
+                without_value: [Arm::A, Arm::B].map(|arm| without_value(measured, arm)),
                 significance: significances.next().flatten(),
                 means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, turned)),
                 distribution,
@@ -131,6 +132,11 @@ fn answered(measured: &Measured, arm: Arm) -> Option<f64> {
     let own = measured.moments.iter().zip(&measured.unanswered).filter(|(m, _)| m.arm == arm);
     let (none, all) = own.fold((0.0, 0.0), |(none, all), (_, own)| (none + own.0, all + own.1));
     (all > 0.0).then(|| 1.0 - none / all)
+}
+
+/// Names of a group without any value.
+fn without_value(measured: &Measured, arm: Arm) -> usize {
+    measured.moments.iter().filter(|own| own.arm == arm && own.weight <= 0.0).count()
 }
 
 fn mean(moments: &[NameMoments], arm: Arm, turned: bool) -> Option<f64> {
