@@ -211,7 +211,14 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
         write(&folder.join(name), content.as_bytes())?;
     }
     // Figures of an earlier run about something else, which it said were its own.
-    let before = Manifest::load(&args.out).map(|own| own.files).unwrap_or_default();
+    let before = match Manifest::load(&args.out) {
+        Ok(own) => own.files,
+        Err(_) if !args.out.join("manifest.json").try_exists()? => BTreeMap::new(),
+        Err(error) => {
+            eprintln!("figures of an earlier run may be left in {}: {error}", folder.display());
+            BTreeMap::new()
+        }
+    };
     for name in before.keys().filter_map(|name| name.strip_prefix("figures/")) {
         let plain = !name.contains(['/', '\\']) && (name.ends_with(".csv") || name.ends_with(".svg"));
         if plain && !files.contains_key(name) && folder.join(name).exists() {

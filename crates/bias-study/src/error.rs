@@ -88,6 +88,14 @@ pub enum StudyError {
         /// The model's own.
         model: String,
     },
+    /// A folder for a study of a model that nothing tells from another.
+    #[error(
+        "the model {model} has no weight files that its work could be kept under; study it without a folder, or load it from files"
+    )]
+    NoFingerprint {
+        /// What it is called.
+        model: String,
+    },
     /// A folder that holds another study.
     #[error(
         "{} holds another study: {differ} differ; name another folder, or run what made it", folder.display()

@@ -11,10 +11,17 @@ use super::form::Form;
 pub struct ModelInfo {
     /// Name of its folder.
     pub name: String,
-    /// SHA-256 over its weight files.
+    /// SHA-256 over its weight files; empty for a model without such, which is studied in memory only.
     pub fingerprint: String,
     /// Its sizes.
     pub dims: ModelDims,
+}
+
+impl ModelInfo {
+    /// Its fingerprint, where it has one.
+    pub(crate) fn known_fingerprint(&self) -> Option<&str> {
+        Some(self.fingerprint.as_str()).filter(|own| !own.is_empty())
+    }
 }
 
 /// The prompts asked.

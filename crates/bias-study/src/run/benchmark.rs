@@ -101,7 +101,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         Ok(Benchmark {
             format: Benchmark::FORMAT.into(),
             model: self.provenance().model.name.clone(),
-            fingerprint: MaskTarget::fingerprint(self.model().model()).unwrap_or_default().into(),
+            fingerprint: self.provenance().model.fingerprint.clone(),
             shared_fraction: truth.map(|t| t.shared_fraction),
             baseline,
             located,

@@ -120,8 +120,11 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             settings: options.settings.clone(),
             focus: focus(prompts, options.focus.clone()),
         };
+        if options.out.is_some() && provenance.model.known_fingerprint().is_none() {
+            return Err(StudyError::NoFingerprint { model: name.into() });
+        }
         let store = match &options.out {
-            None => Store::in_memory(&provenance),
+            None => Store::in_memory(&provenance)?,
             Some(folder) => {
                 let store = Store::open(folder, &provenance, options.shard)?;
                 let path = folder.join(PROMPTS);
@@ -159,7 +162,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// The model, to prune it by hand. What was known of it is forgotten, and nothing more is kept in the study's folder.
     pub fn model_mut(&mut self) -> &mut LanguageModel<A::InnerBackend> {
         self.reference = None;
-        self.store = Store::in_memory(&self.provenance);
+        self.store.forget();
         &mut self.model
     }
 
@@ -228,7 +231,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         self.with_mask(&candidate.mask, &digest, &tests, &reference)?;
         let tested = Tested::read(&self.store, self.prompts, &digest, &tests)?;
         strategy.perplexity_change = tested.perplexity_change;
-        let outcomes = tested.outcomes(&strategy.id, &tests, &reference, self.prompts, &self.measure);
+        let outcomes = tested.outcomes(&strategy.id, &tests, &reference, self.prompts, &self.measure)?;
         Ok((strategy, outcomes))
     }
 

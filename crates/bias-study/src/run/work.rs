@@ -50,9 +50,14 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let piece = Piece::Found(job);
         let kept = self.store.get::<Vec<Found>>(&piece)?;
         // Of masks that were lost or damaged since, nothing may be said.
-        let whole =
-            |own: &Found| own.mask.as_ref().is_some_and(|name| self.store.is_mask(name, &own.strategy.mask));
-        let found = match kept.filter(|found| found.iter().all(whole)) {
+        let mut whole = true;
+        for own in kept.iter().flatten() {
+            whole &= match &own.mask {
+                Some(name) => self.store.is_mask(name, &own.strategy.mask)?,
+                None => false,
+            };
+        }
+        let found = match kept.filter(|_| whole) {
             Some(found) => found,
             None => {
                 let started = Instant::now();
@@ -67,7 +72,9 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let started = Instant::now();
         for own in &found {
             let tests = tests_of(self.prompts, self.options.plan, &own.strategy);
-            if let Some(name) = own.mask.as_ref().filter(|_| !self.known(own.change(), &tests)) {
+            if let Some(name) = &own.mask
+                && !self.known(own.change(), &tests)?
+            {
                 let mask = self.store.mask(name)?;
                 self.with_mask(&mask, own.change(), &tests, reference)?;
             }
@@ -84,10 +91,14 @@ impl<A: AutodiffBackend> Study<'_, A> {
     ) -> Result<(), StudyError> {
         let piece = Piece::Found(job);
         let tests = tests(self.prompts, &job.trained_on);
-        if let Some(found) = self.store.get::<Vec<Found>>(&piece)?
-            && found.iter().all(|own| self.known(own.change(), &tests))
-        {
-            return Ok(());
+        if let Some(found) = self.store.get::<Vec<Found>>(&piece)? {
+            let mut known = true;
+            for own in &found {
+                known &= self.known(own.change(), &tests)?;
+            }
+            if known {
+                return Ok(());
+            }
         }
         let started = Instant::now();
         let contrasts: Vec<Contrast> = self

@@ -1,6 +1,7 @@
 //! From finished pieces to results: no model is needed.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bias_metrics::Arm;
 
@@ -33,7 +34,7 @@ pub(crate) fn assemble(
     }
     let (mut outcomes, mut locations, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     if experiments.contains(&Experiment::Groups) {
-        groups.extend(group_differences(prompts, &reference, None, &measure, provenance.settings.seed));
+        groups.extend(group_differences(prompts, &reference, None, &measure, provenance.settings.seed)?);
     }
     let mut known: BTreeMap<(TrainedOn, String), Vec<_>> = BTreeMap::new();
     for own in &mut found {
@@ -43,9 +44,12 @@ pub(crate) fn assemble(
         let strategy = &own.strategy;
         // Two methods may find the same mask.
         let key = (strategy.trained_on.clone(), own.change().to_owned());
-        let all = known
-            .entry(key)
-            .or_insert_with(|| tested.outcomes(&strategy.id, &tests, &reference, prompts, &measure));
+        let all = match known.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(tested.outcomes(&strategy.id, &tests, &reference, prompts, &measure)?)
+            }
+        };
         outcomes.extend(all.iter().cloned().map(|mut outcome| {
             outcome.strategy.clone_from(&strategy.id);
             outcome
@@ -62,7 +66,7 @@ pub(crate) fn assemble(
                 Some((strategy, &tested, &tests)),
                 &measure,
                 provenance.settings.seed,
-            ));
+            )?);
         }
         if let Some(name) = own.mask.as_ref().filter(|_| !strategy.method.starts_with("random")) {
             locations.extend(locate(&strategy.id, &store.mask(name)?, &dims));

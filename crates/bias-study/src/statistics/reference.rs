@@ -95,9 +95,9 @@ impl Reference {
                 variation: variation.name.clone(),
                 split: variation.split,
                 kind: answers.kind(),
-                smd: measure.effect(measured),
+                smd: measure.effect(measured)?,
                 bounds: measured.bounds.map(|b| [b.low, b.high]),
-                interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks)).interval,
+                interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks))?.interval,
                 error: Measure::error(measured),
                 estimated: measured.estimated,
                 answered: [Arm::A, Arm::B].map(|arm| answered(measured, arm)),
@@ -113,16 +113,16 @@ impl Reference {
         }
         Ok(Baseline {
             context: own.context.clone(),
-            bias: measure.estimate(&arms, |picks| measure.mean_abs(&all, picks)),
-            signed: measure.estimate(&arms, |picks| measure.mean_signed(&all, picks)),
-            inlier: measure.estimate(&arms, |picks| Measure::inlier(&all, picks)),
+            bias: measure.estimate(&arms, |picks| measure.mean_abs(&all, picks))?,
+            signed: measure.estimate(&arms, |picks| measure.mean_signed(&all, picks))?,
+            inlier: measure.estimate(&arms, |picks| Measure::inlier(&all, picks))?,
             variations,
             answers: kinds,
-            no_number: Some(measure.estimate(&arms, |picks| Measure::no_number(&all, picks))),
+            no_number: Some(measure.estimate(&arms, |picks| Measure::no_number(&all, picks))?),
             error: Measure::mean_error(&all),
             unexplored: all.iter().map(|m| m.unexplored).sum::<f64>() / all.len().max(1) as f64,
             estimated: all.iter().map(|m| m.estimated).sum::<f64>() / all.len().max(1) as f64,
-            detectable: detectable(&all, &arms),
+            detectable: detectable(&all, &arms)?,
         })
     }
 }

@@ -88,14 +88,16 @@ impl Provenance {
     }
 
     /// SHA-256 over all of it: the name of the study.
-    #[must_use]
-    pub fn id(&self) -> String {
-        hex(&Sha256::digest(self.to_json()))
+    ///
+    /// # Errors
+    /// [`StudyError::Write`] where it cannot be written as JSON.
+    pub fn id(&self) -> Result<String, StudyError> {
+        Ok(hex(&Sha256::digest(self.to_json()?)))
     }
 
-    pub(crate) fn to_json(&self) -> Vec<u8> {
-        // Nothing in it could fail to be written.
-        serde_json::to_vec_pretty(self).unwrap_or_default()
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, StudyError> {
+        serde_json::to_vec_pretty(self)
+            .map_err(|e| StudyError::Write { path: PROVENANCE.into(), source: e.into() })
     }
 
     pub(crate) fn load(path: &Path) -> Result<Self, StudyError> {

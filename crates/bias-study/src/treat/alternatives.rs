@@ -1,6 +1,6 @@
 //! What one may do about a bias instead of zeroing weights, made from the same variations and names.
 
-use bias_attrib::Contrast;
+use bias_attrib::{AttribError, Contrast};
 use bias_mask::edit::{Directions, Means, Side};
 use bias_mask::{Intervention, MaskTarget};
 use bias_model::Decoder;
@@ -35,7 +35,7 @@ pub(crate) fn treat<A: AutodiffBackend>(
     let budget = match alternative {
         Alternative::MeanAblation => {
             let Some(pursuit) = Method::named("gap-pursuit", UnitKind::Weight) else {
-                return Err(bias_attrib::AttribError::NoSpread.into());
+                return Err(AttribError::NoSpread.into());
             };
             let mask = pursuit.find(seen)?.mask(&dims, seen.budget)?;
             let found = means(&model, &pooled, inputs(&dims), |tokens| vec![1.0; tokens])?;
@@ -43,6 +43,7 @@ pub(crate) fn treat<A: AutodiffBackend>(
             let of = |path: ParamPath| {
                 let (layer, projection) = path.projection()?;
                 let site = projection.input_site(layer);
+                // A matrix without means is refused below, if the mask names it.
                 let both = [found.of(site, 0)?, found.of(site, 1)?];
                 let count: f64 = both.iter().map(bias_probe::stats::GroupStats::count).sum();
                 let sums = both[0].sum().iter().zip(both[1].sum());
@@ -54,19 +55,25 @@ pub(crate) fn treat<A: AutodiffBackend>(
         Alternative::Projection => {
             let ends = means(&model, &pooled, outputs(&dims), last)?;
             let names = means(&model, &pooled, outputs(&dims), |tokens| vec![1.0; tokens])?;
+            let mut removed = 0;
             for layer in 0..dims.layers {
                 let site = Site::Block(layer, BlockSite::ResidPost);
                 let basis = orthonormal(&[
-                    apart(&names, site, &[TokenRole::Name]),
-                    apart(&ends, site, &TokenRole::REAL),
+                    apart(&names, site, &[TokenRole::Name])?,
+                    apart(&ends, site, &TokenRole::REAL)?,
                 ]);
+                // Where the groups' means are the same there is nothing to project out.
                 let Some((rank, basis)) = basis else { continue };
+                removed += 1;
                 for projection in [Projection::O, Projection::Down] {
                     let path = ParamPath::of(layer, projection);
                     let directions =
                         Directions::new(path, Side::Output, [dims.d_model, rank], basis.clone())?;
                     let _ = directions.remove(&mut model)?;
                 }
+            }
+            if removed == 0 {
+                return Err(AttribError::NoSpread.into());
             }
             "rank 2 per layer".to_owned()
         }
@@ -75,7 +82,7 @@ pub(crate) fn treat<A: AutodiffBackend>(
             let site = Site::Block(layer, BlockSite::ResidPost);
             let found = means(&model, &pooled, vec![site], last)?;
             let path = ParamPath::of(layer, Projection::Down);
-            let mut shift = apart(&found, site, &TokenRole::REAL);
+            let mut shift = apart(&found, site, &TokenRole::REAL)?;
             shift.iter_mut().for_each(|x| *x *= 0.5);
             if let Some(bias) = MaskTarget::bias(&model, &path)? {
                 shift.iter_mut().zip(bias.into_data().iter::<f64>()).for_each(|(x, own)| *x += own);
@@ -143,20 +150,23 @@ fn means<B: Backend>(
         for some in people.chunks(ROWS) {
             let rows = some.iter().map(|own| own.prompt.clone().with_weights(weights(own.prompt.len())));
             let batch = TokenBatch::new(
-                &rows.collect::<Result<Vec<Sequence>, _>>().map_err(bias_attrib::AttribError::from)?,
+                &rows.collect::<Result<Vec<Sequence>, _>>().map_err(AttribError::from)?,
             )
-            .map_err(bias_attrib::AttribError::from)?;
-            stats.next(std::iter::repeat_n(group, some.len())).map_err(bias_attrib::AttribError::from)?;
-            model.hidden(&batch, &mut stats).map_err(bias_attrib::AttribError::from)?;
+            .map_err(AttribError::from)?;
+            stats.next(std::iter::repeat_n(group, some.len())).map_err(AttribError::from)?;
+            model.hidden(&batch, &mut stats).map_err(AttribError::from)?;
         }
     }
-    Ok(stats.finish().map_err(bias_attrib::AttribError::from)?)
+    Ok(stats.finish().map_err(AttribError::from)?)
 }
 
 /// A's mean less B's.
-fn apart(found: &ChannelStats, site: Site, roles: &[TokenRole]) -> Vec<f64> {
-    let mean = |group| found.of_roles(site, group, roles).map(|own| own.mean()).unwrap_or_default();
-    mean(0).iter().zip(mean(1)).map(|(a, b)| a - b).collect()
+fn apart(found: &ChannelStats, site: Site, roles: &[TokenRole]) -> Result<Vec<f64>, AttribError> {
+    let mean = |group| {
+        let own = found.of_roles(site, group, roles).map(|own| own.mean());
+        own.ok_or_else(|| AttribError::NotScored { what: format!("the mean of group {group} at {site}") })
+    };
+    Ok(mean(0)?.iter().zip(mean(1)?).map(|(a, b)| a - b).collect())
 }
 
 /// Orthonormal directions that span these, one per column, and how many; `None` of nothing.
