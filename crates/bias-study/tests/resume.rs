@@ -222,6 +222,34 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     Manifest::seal(whole).unwrap();
     problem("not what the pieces give");
     restore(tested);
+    // A piece that lost a person, or whose answers are of more draws than there were.
+    let answers = expected.iter().find(|(path, bytes)| {
+        path.starts_with("pieces") && String::from_utf8_lossy(bytes).contains("\"piece\":{\"answers\"")
+    });
+    let (answers, bytes) = answers.unwrap();
+    let piece: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+    let mut shorter = piece.clone();
+    shorter["content"][0]["people"].as_array_mut().unwrap().pop();
+    let mut drawn = piece.clone();
+    drawn["content"][0]["people"][0]["answers"]["answers"][0]["draw"] = 7.into();
+    for tampered in [shorter, drawn] {
+        fs::write(whole.join(answers), tampered.to_string()).unwrap();
+        Manifest::seal(whole).unwrap();
+        problem("answers about other people, or to other draws");
+    }
+    // A number of draws that nobody could go through one by one.
+    let mut endless = piece;
+    for person in endless["content"][0]["people"].as_array_mut().unwrap() {
+        person["answers"]["draws"] = u32::MAX.into();
+        person["answers"]["answers"][0]["draw"] = 0.into();
+    }
+    fs::write(whole.join(answers), endless.to_string()).unwrap();
+    Manifest::seal(whole).unwrap();
+    problem("not what the pieces give");
+    restore(answers);
+    forged("results.json", "\"layers\": ", "\"layers\": 1099511627776, \"were\": ");
+    problem("layers is 1099511627776");
+    restore(Path::new("results.json"));
     Manifest::seal(whole).unwrap();
     verify(whole).unwrap();
 }

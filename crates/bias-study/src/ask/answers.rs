@@ -11,7 +11,7 @@ use bias_types::prompt::Group;
 use serde::{Deserialize, Serialize};
 
 use super::said::{Drawn, Said};
-use crate::prompts::Names;
+use crate::prompts::{Names, Person, Variation};
 use crate::results::{Kind, Split};
 
 /// What the model answered about everybody in one variation.
@@ -102,6 +102,20 @@ impl PersonAnswers {
 }
 
 impl VariationAnswers {
+    /// Whether these can be the answers about everybody in a variation: the people are the variation's,
+    /// every answer was looked at, and no answer is of a draw that was not made.
+    pub(crate) fn are_about(&self, variation: &Variation) -> bool {
+        let same = |(index, (own, person)): (usize, (&PersonAnswers, &Person))| {
+            let answers = &own.answers.answers;
+            (own.index, own.arm, own.split, &own.group) == (index, person.arm, person.split, &person.group)
+                && answers.len() == own.parsed.len()
+                && answers.iter().all(|answer| answer.draw.is_none_or(|draw| draw < own.answers.draws))
+        };
+        self.kind == variation.form.kind()
+            && self.people.len() == variation.people.len()
+            && self.people.iter().zip(&variation.people).enumerate().all(same)
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }

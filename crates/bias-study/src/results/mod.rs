@@ -38,6 +38,7 @@ pub use self::timing::{Phase, Timing};
 
 use std::path::Path;
 
+use bias_types::TypesError;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
@@ -98,8 +99,12 @@ impl Results {
     /// Reads a `results.json`.
     ///
     /// # Errors
-    /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
+    /// [`StudyError::Read`] for a file that is missing, damaged or of another version;
+    /// [`StudyError::Damaged`] for sizes that no model has.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
-        read(path, FORMAT, |own: &Self| &own.format)
+        let found = read(path, FORMAT, |own: &Self| &own.format)?;
+        let damaged = |e: TypesError| StudyError::Damaged { path: path.into(), reason: e.to_string() };
+        found.model.dims.validate().map_err(damaged)?;
+        Ok(found)
     }
 }

@@ -33,6 +33,9 @@ impl Reference {
             if found.len() != own.variations.len() {
                 return Err(store.damaged(&piece, "it has answers to other variations"));
             }
+            if !found.iter().zip(&own.variations).all(|(answers, own)| answers.are_about(own)) {
+                return Err(store.damaged(&piece, "it has answers about other people, or to other draws"));
+            }
             answers.extend(found.into_iter().enumerate().map(|(v, own)| ((c, v), own)));
         }
         Self::new(answers, prompts, measure)

@@ -33,8 +33,8 @@ impl Tested {
         for test in tests {
             let piece = Piece::Tested(change, named(prompts, &test.places));
             let own: Vec<Measured> = store.finished(&piece)?;
-            let people = arms(prompts, test.context, prompts.tested()).len();
-            if own.len() != test.places.len() || own.iter().any(|m| m.moments.len() != people) {
+            let people = arms(prompts, test.context, prompts.tested());
+            if own.len() != test.places.len() || !own.iter().all(|m| m.is_of(&people)) {
                 return Err(store.damaged(&piece, "it has answers of other people or variations"));
             }
             measured.insert(test.places.clone(), own);
