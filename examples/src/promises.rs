@@ -90,8 +90,9 @@ fn without(
     let candidate = Candidate {
         method: "truth".into(),
         unit: UnitKind::Neuron,
-        budget: format!("{}", units.len()),
+        budget: units.len().to_string().into(),
         trained_on: TrainedOn::Context(of.clone()),
+        null_of: None,
         mask: unit_mask(&dims, units, HeadAblation::ZeroOutput)?,
     };
     let (_, outcomes) = study.test(&candidate)?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bias_model::{HookedModel as _, LanguageModel, MaskTarget as _};
 use bias_study::likelihood::perplexity;
+use bias_study::results::Budget;
 use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyOptions, report, tables};
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
@@ -40,7 +41,7 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
     assert!(results.baseline.iter().all(|b| b.bias.value > 0.8), "the embedded model is biased");
     assert!(results.baseline.iter().all(|b| b.inlier.value >= 0.97));
     let tested = |method: &str, budget: &str, scope| {
-        let own = results.strategies.iter().filter(|s| s.method == method && s.budget == budget);
+        let own = results.strategies.iter().filter(|s| s.method == method && s.budget == Budget::from(budget));
         let ids: Vec<&str> = own.map(|s| s.id.as_str()).collect();
         let found =
             results.outcomes.iter().filter(move |o| o.scope == scope && ids.contains(&o.strategy.as_str()));

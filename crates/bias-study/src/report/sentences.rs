@@ -2,21 +2,21 @@
 
 use super::findings::{Family, Findings};
 use super::numbers::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
-use crate::results::{Kind, Outcome, Strategy};
+use crate::results::{Kind, Outcome, Strategy, method};
 
 impl<'a> Findings<'a> {
     /// A method in words.
-    pub(crate) fn label(&self, method: &str) -> String {
+    pub(crate) fn label(&self, name: &str) -> String {
         let [a, b] = &self.results.prompts.races;
-        match method {
-            "wanda-b-a" => format!("Wanda set difference, {b} not {a}"),
-            "wanda-a-b" => format!("Wanda set difference, {a} not {b}"),
-            "wanda-common" => "Wanda, common to all prompts".into(),
-            "signed-gap" => "Signed gap".into(),
-            "gap-pursuit" => "Gap pursuit".into(),
-            "head-attention" => "Heads that look at the name".into(),
-            "random" => "Random weights".into(),
-            "random-heads" => "Random heads".into(),
+        match name {
+            method::WANDA_B_A => format!("Wanda set difference, {b} not {a}"),
+            method::WANDA_A_B => format!("Wanda set difference, {a} not {b}"),
+            method::WANDA_COMMON => "Wanda, common to all prompts".into(),
+            method::SIGNED_GAP => "Signed gap".into(),
+            method::GAP_PURSUIT => "Gap pursuit".into(),
+            method::HEAD_ATTENTION => "Heads that look at the name".into(),
+            method::RANDOM => "Random weights".into(),
+            method::RANDOM_HEADS => "Random heads".into(),
             other => other.into(),
         }
     }
@@ -30,29 +30,29 @@ impl<'a> Findings<'a> {
     pub(crate) fn note(&self, family: &Family) -> String {
         let [a, b] = &self.results.prompts.races;
         match family.method {
-            "wanda-b-a" => format!(
+            method::WANDA_B_A => format!(
                 "The paper's method: weights important to answers about {b} names and not about {a} names."
             ),
-            "wanda-a-b" => {
+            method::WANDA_A_B => {
                 format!("The paper's method turned round: important for {a} names and not for {b} names.")
             }
-            "wanda-common" => {
+            method::WANDA_COMMON => {
                 format!("Only the weights that set apart {b} names on every prompt attributed on.")
             }
-            "signed-gap" => {
+            method::SIGNED_GAP => {
                 "Weights whose removal, to first order, closes the gap between the groups' expected answers."
                     .into()
             }
-            "gap-pursuit" => {
+            method::GAP_PURSUIT => {
                 "Weights that close the gaps of all prompts together without moving the level of answers or spoiling \
                  neutral text, chosen one after another, the model looked at again after every few."
                     .into()
             }
-            "head-attention" => {
+            method::HEAD_ATTENTION => {
                 "Attention heads that look at the name most while answering; they are silenced whole.".into()
             }
-            "random" => "The null: as many weights in every matrix, chosen at random.".into(),
-            "random-heads" => "The null: as many heads, chosen at random.".into(),
+            method::RANDOM => "The null: as many weights in every matrix, chosen at random.".into(),
+            method::RANDOM_HEADS => "The null: as many heads, chosen at random.".into(),
             _ => format!("Prunes {}s.", family.unit),
         }
     }

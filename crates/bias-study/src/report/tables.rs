@@ -148,7 +148,7 @@ fn shortfalls(found: &Findings) -> String {
                 None => DASH.into(),
             };
             let Family { method, budget, .. } = first.family;
-            let names = [method.into(), budget.into(), short(first.from.as_str(), 20)];
+            let names = [method.into(), budget.to_string(), short(first.from.as_str(), 20)];
             table.add_row(names.into_iter().chain(abreast.iter().map(|c| cell(c))));
         }
         table.to_string()
@@ -179,7 +179,7 @@ fn transfer(found: &Findings) -> String {
                     TrainedOn::Context(from) => short(from.as_str(), 20),
                     _ => "all contexts".into(),
                 };
-                let names = [family.method.into(), family.budget.into(), share(strategy.share), from];
+                let names = [family.method.into(), family.budget.to_string(), share(strategy.share), from];
                 table.add_row(names.into_iter().chain(abreast.iter().map(|c| cell(c))));
             }
         }
@@ -212,7 +212,7 @@ fn scopes(found: &Findings) -> String {
             let (median, ends) = (percent(median(&reductions)), [low * 100.0, high * 100.0]);
             format!("{median} ({} to {}) {}", fixed(ends[0], 0), fixed(ends[1], 0), fixed(inlier, 2))
         });
-        table.add_row([family.method.into(), family.budget.into()].into_iter().chain(cells));
+        table.add_row([family.method.into(), family.budget.to_string()].into_iter().chain(cells));
     }
     table.to_string()
 }
@@ -247,7 +247,7 @@ fn overlaps(found: &Findings) -> String {
         let focus = found.overlap(&family, from, to);
         table.add_row([
             family.method.into(),
-            family.budget.into(),
+            family.budget.to_string(),
             optional(focus.and_then(|o| o.jaccard)),
             optional(focus.and_then(|o| o.jaccard_by_chance)),
             optional(focus.and_then(|o| o.coefficient)),
@@ -283,7 +283,7 @@ fn locations(found: &Findings) -> String {
         let [late, late_random] = share_of(&|layer, _| layer >= middle);
         let densest = densest.collect::<Vec<_>>().join(", ");
         let Family { method, budget, .. } = family;
-        table.add_row([method.into(), budget.into(), mlp, mlp_random, late, late_random, densest]);
+        table.add_row([method.into(), budget.to_string(), mlp, mlp_random, late, late_random, densest]);
     }
     table.to_string()
 }

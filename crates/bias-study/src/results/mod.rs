@@ -4,12 +4,14 @@
 mod alternative;
 mod baseline;
 mod benchmark;
+mod budget;
 mod estimate;
 mod experiment;
 mod form;
 mod groups;
 mod info;
 mod masks;
+pub(crate) mod method;
 mod outcome;
 mod plan;
 mod settings;
@@ -21,6 +23,8 @@ mod timing;
 pub use self::alternative::Alternative;
 pub use self::baseline::{Baseline, QUANTILES, VariationBaseline};
 pub use self::benchmark::{Benchmark, LeftOut, Located, MATCHED, ORACLE, Tried};
+pub use self::budget::{Budget, Share};
+pub(crate) use self::budget::{GAP_SHARE, GAP_SHARES, PURSUIT_SHARE, WANDA_SHARE};
 pub use self::estimate::Estimate;
 pub use self::experiment::Experiment;
 pub use self::form::{ChoiceValue, Form, Kind};
@@ -33,6 +37,7 @@ pub use self::settings::Settings;
 pub(crate) use self::significance::ALPHA;
 pub use self::significance::Significance;
 pub use self::split::Split;
+pub(crate) use self::strategy::quoted;
 pub use self::strategy::{Strategy, TrainedOn};
 pub use self::timing::{Phase, Timing};
 
@@ -46,7 +51,7 @@ use crate::StudyError;
 use crate::save::{read, write};
 
 /// The value of `format` in files of this version.
-pub const FORMAT: &str = "bias-study/3";
+pub const FORMAT: &str = "bias-study/4";
 
 /// Everything a study found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -54,7 +54,7 @@ fn run<B: Backend>(model: &LanguageModel<B>) -> Result<Run, StudyError> {
     Ok(Run {
         config: hex(&Sha256::digest(model.model().config().to_json().to_string())),
         tokenizer: sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?,
-        weights: weights.map_or(String::new(), |weight| format!("{:?}", weight.dtype())),
+        weights: weights.map_or(String::new(), |weight| weight.dtype().name().into()),
         stop: model.options().stop.clone(),
         batch_rows: model.options().batch_rows,
     })
@@ -115,7 +115,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             },
             run: run(&model)?,
             prompts: prompts.sha256.clone(),
-            questions: questions.digest(),
+            questions: questions.digest()?,
             neutral: hex(&neutral.finalize()),
             settings: options.settings.clone(),
             focus: focus(prompts, options.focus.clone()),

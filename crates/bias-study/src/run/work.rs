@@ -11,10 +11,12 @@ use burn::tensor::backend::AutodiffBackend;
 use super::progress::Progress;
 use super::study::Study;
 use crate::StudyError;
-use crate::find::{Candidate, PURSUIT_BUDGET, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
+use crate::find::{Candidate, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
 use crate::plan::{Job, What, jobs, tests, tests_of};
 use crate::prompts::Place;
-use crate::results::{Alternative, Experiment, Split, Strategy, TrainedOn};
+use crate::results::{
+    Alternative, Budget, Experiment, GAP_SHARE, PURSUIT_SHARE, Split, Strategy, TrainedOn, method,
+};
 use crate::shard::Shard;
 use crate::statistics::Reference;
 use crate::store::{Found, Piece};
@@ -106,7 +108,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             .iter()
             .map(|place| self.contrast(*place, reference))
             .collect::<Result<_, _>>()?;
-        let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
+        let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
         let found = match treat(alternative, &seen) {
             // Everybody is answered alike: nothing to treat.
             Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Vec::new(),
@@ -119,6 +121,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
                     unit: UnitKind::Weight,
                     trained_on: job.trained_on.clone(),
                     budget: treated.budget,
+                    null_of: None,
                     weights: treated.weights,
                     share: treated.weights as f64 / self.model.model().dims().prunable_weights() as f64,
                     mask: String::new(),
@@ -168,7 +171,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             .iter()
             .map(|place| self.contrast(*place, reference))
             .collect::<Result<_, _>>()?;
-        let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
+        let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
         let mut candidates = match job.what {
             What::Weights => weight_masks(&seen, trained_on)?,
             What::Layers => return layer_masks(&seen, trained_on),
@@ -180,11 +183,11 @@ impl<A: AutodiffBackend> Study<'_, A> {
         };
         if matches!(trained_on, TrainedOn::Variation(..)) {
             // One budget per method is enough to see how far one prompt's mask carries.
-            let middle = candidates.get(candidates.len() / 2).map(|mask| mask.budget.clone());
+            let nulls: Vec<String> = candidates.iter().filter_map(|own| own.null_of.clone()).collect();
             candidates.retain(|own| match own.method.as_str() {
-                "wanda-b-a" => true,
-                "signed-gap" => own.budget == "0.2%",
-                "head-attention" => Some(&own.budget) == middle.as_ref(),
+                method::WANDA_B_A => true,
+                method::SIGNED_GAP => own.budget == Budget::Share(GAP_SHARE),
+                method::HEAD_ATTENTION => nulls.contains(&own.id()),
                 _ => false,
             });
         } else {

@@ -14,7 +14,9 @@ use super::tested::Tested;
 use crate::StudyError;
 use crate::plan::{jobs, tests_of};
 use crate::prompts::PromptSet;
-use crate::results::{ContextInfo, Experiment, FORMAT, Plan, PromptInfo, Results, Split, TrainedOn};
+use crate::results::{
+    ContextInfo, Experiment, FORMAT, Plan, PromptInfo, Results, Split, TrainedOn, method,
+};
 use crate::store::{Found, Piece, Provenance, Store};
 
 /// Everything a finished study found. A pure function of what is kept: it gives the same at any time and place.
@@ -68,7 +70,7 @@ pub(crate) fn assemble(
                 provenance.settings.seed,
             )?);
         }
-        if let Some(name) = own.mask.as_ref().filter(|_| !strategy.method.starts_with("random")) {
+        if let Some(name) = own.mask.as_ref().filter(|_| strategy.null_of.is_none()) {
             locations.extend(locate(&strategy.id, &store.mask(name)?, &dims));
         }
     }
@@ -92,7 +94,7 @@ pub(crate) fn assemble(
 }
 
 /// Methods whose effect on groups of names is looked at.
-const GROUPED: [&str; 2] = ["gap-pursuit", "wanda-b-a"];
+const GROUPED: [&str; 2] = [method::GAP_PURSUIT, method::WANDA_B_A];
 
 /// What `results.json` says about the prompts.
 pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {

@@ -13,7 +13,7 @@ use super::tested::Tested;
 use crate::hash::derived_seed;
 use crate::plan::Test;
 use crate::prompts::{Names, PromptSet};
-use crate::results::{GroupDifferences, GroupPair, Scope, Strategy};
+use crate::results::{GroupDifferences, GroupPair, Scope, Strategy, quoted};
 
 /// Random assignments of names to groups.
 const DRAWS: usize = 1000;
@@ -86,7 +86,8 @@ fn differences(
         groups.iter().map(|group| known.iter().position(|own| own == group)).collect();
     let observed = spread(after, &place, known.len());
     let spread_p = observed.map(|observed| {
-        let what = format!("groups {} {:?}", own.context, strategy.map(|s| &s.id));
+        let of = strategy.map_or("None".into(), |own| format!("Some({})", quoted(&own.id)));
+        let what = format!("groups {} {of}", own.context);
         let mut rng = ChaCha8Rng::seed_from_u64(derived_seed(seed, &what));
         let mut drawn = place.clone();
         let as_far = (0..DRAWS).filter(|_| {

@@ -10,18 +10,18 @@ use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, U
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
-use super::finetune::{Lessons, fine_tune, low_rank};
+use super::finetune::{Lessons, RANK, fine_tune, low_rank};
 use crate::StudyError;
 use crate::find::{Method, Seen};
-use crate::results::Alternative;
+use crate::results::{Alternative, Budget, method};
 
 /// A changed model.
 pub(crate) struct Treated<B: Backend> {
     pub model: Decoder<B>,
     /// How many of its weights are others than before.
     pub weights: usize,
-    /// How much was allowed, in words.
-    pub budget: String,
+    /// How much was allowed.
+    pub budget: Budget,
 }
 
 /// Makes the model over.
@@ -34,7 +34,7 @@ pub(crate) fn treat<A: AutodiffBackend>(
     let dims = *model.dims();
     let budget = match alternative {
         Alternative::MeanAblation => {
-            let Some(pursuit) = Method::named("gap-pursuit", UnitKind::Weight) else {
+            let Some(pursuit) = Method::named(method::GAP_PURSUIT, UnitKind::Weight) else {
                 return Err(AttribError::NoSpread.into());
             };
             let mask = pursuit.find(seen)?.mask(&dims, seen.budget)?;
@@ -50,7 +50,7 @@ pub(crate) fn treat<A: AutodiffBackend>(
                 Some((path, sums.map(|(a, b)| (a + b) / count.max(1.0)).collect::<Vec<f64>>()))
             };
             let _ = mask.apply(&mut model, Intervention::Mean(Means::from_iter(paths.filter_map(of))))?;
-            "as gap pursuit".to_owned()
+            Budget::like("gap pursuit", None)
         }
         Alternative::Projection => {
             let ends = means(&model, &pooled, outputs(&dims), last)?;
@@ -75,7 +75,7 @@ pub(crate) fn treat<A: AutodiffBackend>(
             if removed == 0 {
                 return Err(AttribError::NoSpread.into());
             }
-            "rank 2 per layer".to_owned()
+            Budget::RankPerLayer(2)
         }
         Alternative::Steering => {
             let layer = dims.layers / 2;
@@ -90,17 +90,17 @@ pub(crate) fn treat<A: AutodiffBackend>(
             let data = TensorData::new(shift.iter().map(|x| *x as f32).collect::<Vec<_>>(), [shift.len()]);
             let shift = Tensor::from_data(data, &model.device());
             model.set_bias(&path, Some(shift))?;
-            format!("half the difference, layer {layer}")
+            Budget::HalfDifference(layer)
         }
         Alternative::FineTuning => {
             let lessons = Lessons::new(seen)?;
             model = fine_tune(seen, lessons)?;
-            "all weights".to_owned()
+            Budget::AllWeights
         }
         Alternative::LowRank | Alternative::Adversarial => {
             let adversary = alternative == Alternative::Adversarial;
             model = low_rank(seen, Lessons::new(seen)?, adversary)?;
-            "rank 4".to_owned()
+            Budget::Rank(RANK)
         }
     };
     let weights = changed(seen.model, &model)?;

@@ -43,7 +43,7 @@ pub fn results(first: &str) -> Results {
     let strategy = |c: &str, (method, budget): (&str, &str)| {
         json!({
             "id": format!("{c}/{method}/{budget}"), "method": method, "unit": "weight", "trained_on": { "context": c },
-            "budget": budget, "weights": 10, "share": 0.01, "mask": "00", "perplexity_change": null,
+            "budget": budget, "null_of": (method == "random").then(|| format!("{c}/wanda-b-a/15%")), "weights": 10, "share": 0.01, "mask": "00", "perplexity_change": null,
         })
     };
     let outcome = |from: &str, (method, budget): (&str, &str), on: &str| {
@@ -63,7 +63,7 @@ pub fn results(first: &str) -> Results {
         })
     };
     let results = json!({
-        "format": "bias-study/3",
+        "format": "bias-study/4",
         "model": { "name": first, "fingerprint": "ab", "dims": {
             "layers": 2, "d_model": 4, "heads": 2, "kv_heads": 1, "d_head": 2, "d_mlp": 8, "vocab": 16 } },
         "prompts": { "sha256": "cd", "races": ["white", "black"], "contexts": contexts.iter().map(info).collect::<Vec<_>>() },
