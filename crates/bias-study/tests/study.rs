@@ -41,7 +41,8 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
     assert!(results.baseline.iter().all(|b| b.bias.value > 0.8), "the embedded model is biased");
     assert!(results.baseline.iter().all(|b| b.inlier.value >= 0.97));
     let tested = |method: &str, budget: &str, scope| {
-        let own = results.strategies.iter().filter(|s| s.method == method && s.budget == Budget::from(budget));
+        let own =
+            results.strategies.iter().filter(|s| s.method == method && s.budget == Budget::from(budget));
         let ids: Vec<&str> = own.map(|s| s.id.as_str()).collect();
         let found =
             results.outcomes.iter().filter(move |o| o.scope == scope && ids.contains(&o.strategy.as_str()));

@@ -202,9 +202,8 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
 
     let mut candidates = Vec::new();
     for count in budgets {
-        let mask = |heads: &[HeadId]| {
-            head_mask(&dims, &heads[..count.min(heads.len())], HeadAblation::ZeroOutput)
-        };
+        let mask =
+            |heads: &[HeadId]| head_mask(&dims, &heads[..count.min(heads.len())], HeadAblation::ZeroOutput);
         let own = Candidate {
             method: method::HEAD_ATTENTION.into(),
             unit: UnitKind::Head,

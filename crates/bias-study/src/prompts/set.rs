@@ -2,7 +2,10 @@ use bias_metrics::Arm;
 use bias_metrics::parse::Period;
 use bias_types::prompt::{Context, Group};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use crate::StudyError;
+use crate::hash::hex;
 use crate::results::{Form, Split};
 
 /// Prompts about people of two groups, in several contexts.
@@ -84,6 +87,17 @@ impl PromptSet {
     #[must_use]
     pub fn index_of(&self, context: &str) -> Option<usize> {
         self.contexts.iter().position(|c| c.context.as_str() == context)
+    }
+
+    /// SHA-256 over what it says, and not over the file that says it.
+    ///
+    /// # Errors
+    /// [`StudyError::Write`] where it cannot be written as JSON.
+    pub(crate) fn digest(&self) -> Result<String, StudyError> {
+        let own = Self { sha256: String::new(), skipped: 0, ..self.clone() };
+        let json = serde_json::to_vec(&own)
+            .map_err(|e| StudyError::Write { path: "prompts.json".into(), source: e.into() })?;
+        Ok(hex(&Sha256::digest(json)))
     }
 
     /// Whether it is as reading a file makes it: of one that comes with a study, anything may be wrong.

@@ -178,7 +178,8 @@ impl<'a> Findings<'a> {
         let mut places: BTreeMap<(usize, Sublayer), Place> = BTreeMap::new();
         for location in &self.results.locations {
             let strategy = self.strategies.get(location.strategy.as_str());
-            if strategy.is_some_and(|s| s.method == family.method && s.budget == *family.budget && wanted(s)) {
+            if strategy.is_some_and(|s| s.method == family.method && s.budget == *family.budget && wanted(s))
+            {
                 let place = places.entry((location.layer, location.sublayer)).or_default();
                 place.chosen += location.chosen as f64;
                 place.expected += location.expected;

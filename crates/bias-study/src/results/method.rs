@@ -27,7 +27,14 @@ mod tests {
     #[test]
     fn methods_are_called_as_ever() {
         let names = [
-            WANDA_B_A, WANDA_A_B, WANDA_COMMON, SIGNED_GAP, GAP_PURSUIT, HEAD_ATTENTION, RANDOM, RANDOM_HEADS,
+            WANDA_B_A,
+            WANDA_A_B,
+            WANDA_COMMON,
+            SIGNED_GAP,
+            GAP_PURSUIT,
+            HEAD_ATTENTION,
+            RANDOM,
+            RANDOM_HEADS,
         ];
         let pinned = [
             "wanda-b-a",

@@ -180,9 +180,8 @@ impl<A: AutodiffBackend> Study<'_, A> {
     ) -> Result<Tried, StudyError> {
         // Chance does nothing on held-out variations at home; nobody asks what it does elsewhere.
         let is_null = candidate.null_of.is_some();
-        let (strategy, outcomes) = self.test_in(candidate, |scope| {
-            !is_null || matches!(scope, Scope::HeldOut | Scope::LeftOut)
-        })?;
+        let (strategy, outcomes) =
+            self.test_in(candidate, |scope| !is_null || matches!(scope, Scope::HeldOut | Scope::LeftOut))?;
         let seconds = if is_null { 0.0 } else { seconds };
         let precision_recall = planted.map(|planted| {
             let both = candidate.mask.intersection(planted)?.count() as f64;

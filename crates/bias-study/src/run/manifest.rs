@@ -22,7 +22,7 @@ use crate::store::{Found, MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Provenance,
 pub struct Manifest {
     /// [`Manifest::FORMAT`].
     pub format: String,
-    /// [`Provenance::id`]: covers model, tokenizer, prompts, settings, seeds and program.
+    /// [`Provenance::id`]: covers model, tokenizer, prompts, settings, seeds, and the program's version.
     pub study: String,
     /// Every file by its path in the folder, with `/` between its parts. Not the manifest itself and not
     /// `timing.json`, which is another every time.
@@ -121,7 +121,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     }
     let results = Results::load(&folder.join(RESULTS))?;
     let prompts: PromptSet = parse(&folder.join(PROMPTS))?;
-    if prompts.sha256 != provenance.prompts || !prompts.is_whole() {
+    if prompts.digest()? != provenance.prompts || !prompts.is_whole() {
         problems.push(format!("{PROMPTS} is not what was asked"));
         return failed(problems);
     }

@@ -9,6 +9,7 @@ use burn::tensor::DType;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use sha2::{Digest as _, Sha256};
 
+use super::executable::executable;
 use super::memory::peak_memory;
 use super::options::StudyOptions;
 use super::progress::Progress;
@@ -114,7 +115,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
                 dims: *model.model().dims(),
             },
             run: run(&model)?,
-            prompts: prompts.sha256.clone(),
+            prompts: prompts.digest()?,
             questions: questions.digest()?,
             neutral: hex(&neutral.finalize()),
             settings: options.settings.clone(),
@@ -175,7 +176,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// Where the time went so far.
     #[must_use]
     pub fn timing(&self) -> Timing {
-        Timing { phases: self.phases.clone(), peak_memory_bytes: peak_memory() }
+        Timing { phases: self.phases.clone(), peak_memory_bytes: peak_memory(), executable: executable() }
     }
 
     /// Asks the prompts of a context's attribution variations about the names that attribution may see: one contrast of the two

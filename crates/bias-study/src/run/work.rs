@@ -143,7 +143,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             .mask
             .for_model(bias_model::MaskTarget::fingerprint(self.model.model()))
             .with_note("strategy", &strategy.id)
-            .with_note("prompts", &self.prompts.sha256);
+            .with_note("prompts", &self.provenance().prompts);
         let name = self.store.keep(&strategy.id, &strategy.mask, mask)?;
         Ok(Found { strategy, mask: Some(name) })
     }

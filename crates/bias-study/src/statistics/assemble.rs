@@ -14,9 +14,7 @@ use super::tested::Tested;
 use crate::StudyError;
 use crate::plan::{jobs, tests_of};
 use crate::prompts::PromptSet;
-use crate::results::{
-    ContextInfo, Experiment, FORMAT, Plan, PromptInfo, Results, Split, TrainedOn, method,
-};
+use crate::results::{ContextInfo, Experiment, FORMAT, Plan, PromptInfo, Results, Split, TrainedOn, method};
 use crate::store::{Found, Piece, Provenance, Store};
 
 /// Everything a finished study found. A pure function of what is kept: it gives the same at any time and place.

@@ -136,11 +136,7 @@ impl Measure {
     }
 
     /// Mean |SMD| of some variations for a pick of names.
-    pub(crate) fn mean_abs(
-        &self,
-        all: &[&Measured],
-        picks: &[usize],
-    ) -> Result<Option<f64>, MetricError> {
+    pub(crate) fn mean_abs(&self, all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
         self.mean_of(all, picks, f64::abs)
     }
 
@@ -163,11 +159,7 @@ impl Measure {
     }
 
     /// Mean signed SMD of some variations for a pick of names.
-    pub(crate) fn mean_signed(
-        &self,
-        all: &[&Measured],
-        picks: &[usize],
-    ) -> Result<Option<f64>, MetricError> {
+    pub(crate) fn mean_signed(&self, all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
         self.mean_of(all, picks, |x| x)
     }
 

@@ -82,9 +82,15 @@ impl Store {
         }
         let lock = lock(folder, shard.is_some())?;
         let known = folder.join(PROVENANCE);
-        if known.exists() {
-            Provenance::load(&known)?.check(provenance, folder)?;
-        } else {
+        let begun = known.try_exists().map_err(|source| StudyError::Read { path: known.clone(), source })?;
+        let mut same = false;
+        if begun {
+            let found = Provenance::load(&known)?;
+            found.check(provenance, folder)?;
+            same = found == *provenance;
+        }
+        // What the model is called may be new: results and folder say the same name.
+        if !same {
             write(&known, &provenance.to_json()?)?;
         }
         if shard.is_none() && lock.is_some() {

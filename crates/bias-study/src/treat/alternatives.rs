@@ -149,10 +149,9 @@ fn means<B: Backend>(
     for (group, people) in [&contrast.a, &contrast.b].into_iter().enumerate() {
         for some in people.chunks(ROWS) {
             let rows = some.iter().map(|own| own.prompt.clone().with_weights(weights(own.prompt.len())));
-            let batch = TokenBatch::new(
-                &rows.collect::<Result<Vec<Sequence>, _>>().map_err(AttribError::from)?,
-            )
-            .map_err(AttribError::from)?;
+            let batch =
+                TokenBatch::new(&rows.collect::<Result<Vec<Sequence>, _>>().map_err(AttribError::from)?)
+                    .map_err(AttribError::from)?;
             stats.next(std::iter::repeat_n(group, some.len())).map_err(AttribError::from)?;
             model.hidden(&batch, &mut stats).map_err(AttribError::from)?;
         }

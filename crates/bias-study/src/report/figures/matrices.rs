@@ -43,7 +43,8 @@ pub(crate) fn transfer(found: &Findings) -> Result<Option<Plate>, ReportError> {
     ]);
     for o in &found.results.outcomes {
         let Some(s) = found.strategies.get(o.strategy.as_str()) else { continue };
-        let line = Line::new().text(&s.id).text(&s.method).text(&s.budget.to_string()).text(&s.unit.to_string());
+        let line =
+            Line::new().text(&s.id).text(&s.method).text(&s.budget.to_string()).text(&s.unit.to_string());
         let line = line.text(&made_from(&s.trained_on)).context(&o.context).text(scope_name(o.scope));
         let line = line.count(s.weights).number(s.share).number(s.perplexity_change);
         let line = line.number(o.before).estimate(&o.after).number(o.signed_after).estimate(&o.reduction);
