@@ -50,7 +50,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&baselines)?);
     } else {
-        baselines.iter().for_each(|own| show(own, &prompts.races, args.prompts.choice_value));
+        baselines.iter().for_each(|own| show(own, &prompts.groups, args.prompts.choice_value));
         eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     if baselines.iter().all(|own| !own.bias.value.is_finite()) {

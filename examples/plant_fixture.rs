@@ -15,6 +15,7 @@ use bias_examples::world::{Drawn, SCENARIOS, Scenario, draw_neutral};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, TextCodec};
 use bias_study::find::Truth;
+use bias_study::results::Attribute;
 use bias_study::store::write;
 use bias_study::training::{Recipe, Text, text_loss};
 use bias_study::{PromptSet, Settings, Study, StudyOptions};
@@ -248,7 +249,11 @@ const VARIATIONS: usize = 4;
 
 /// The neurons of each set without which the mean gap of its contexts would be another.
 fn used(args: &Args, model: &Decoder<Flex>, taught: &[Vec<Unit>]) -> Result<Vec<Vec<Unit>>, Failure> {
-    let mut prompts = PromptSet::from_csv(&args.base.join("prompts.csv"), ["white", "black"])?;
+    let mut prompts = PromptSet::from_csv(
+        &args.base.join("prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )?;
     prompts.thin(NAMES / 2, NAMES / 2);
     let mut language = LanguageModel::<Flex>::load(&args.base, &Default::default())?;
     *language.model_mut() = model.clone();

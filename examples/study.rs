@@ -17,7 +17,7 @@ use bias_types::prompt::Context;
 use burn::tensor::backend::AutodiffBackend;
 use clap::Parser;
 
-/// Audit a model for racial bias, find what carries it, prune that, and audit again.
+/// Audit a model for bias between two groups of people, find what carries it, prune that, and audit again.
 ///
 /// Every context is used for attribution in turn and tested in all. Without arguments
 /// the embedded model is studied. Results go to the terminal, and to the output folder: results.json,
@@ -57,7 +57,7 @@ struct Args {
     /// Let attribution look at so many names of each side at most, evenly over those that it may see: it takes that much less time
     #[arg(long, value_name = "N", value_parser = at_least(2))]
     attribution_names: Option<usize>,
-    /// What is asked: `transfer` (the paper's three experiments), `groups` (within and across races), `layers`
+    /// What is asked: `transfer` (the paper's three experiments), `groups` (of names, within and across the two compared), `layers`
     /// (as many weights of one layer at a time), `alternatives` (what else than pruning could be done), or `all`
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "transfer,groups", value_parser = experiments)]
     experiments: Vec<Experiments>,
@@ -85,7 +85,7 @@ struct Args {
 }
 
 /// What says how a model is asked: nothing of it counts where results are only shown.
-const UNASKED: [&str; 30] = [
+const UNASKED: [&str; 31] = [
     "model",
     "device",
     "compute",
@@ -100,6 +100,7 @@ const UNASKED: [&str; 30] = [
     "max_new_tokens",
     "seed",
     "prompts",
+    "attribute",
     "groups",
     "lower_is_better",
     "answer_prefix",

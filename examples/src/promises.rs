@@ -5,7 +5,7 @@ use std::path::Path;
 use bias_mask::{HeadAblation, unit_mask};
 use bias_model::{Decoding, HookedModel as _, LanguageModel};
 use bias_study::find::Truth;
-use bias_study::results::Outcome;
+use bias_study::results::{Attribute, Outcome};
 use bias_study::{Candidate, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn};
 use bias_types::prompt::Context;
 use bias_types::{Unit, UnitKind};
@@ -36,7 +36,11 @@ pub struct Promise {
 /// # Errors
 /// A folder that cannot be loaded, a truth of another model, a failed pass.
 pub fn promises(folder: &Path) -> Result<Vec<Promise>, Failure> {
-    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+    let mut prompts = PromptSet::from_csv(
+        &folder.join("prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )?;
     prompts.thin(NAMES, NAMES);
     let truth = Truth::load(&folder.join("truth.json"))?;
     let model = LanguageModel::<Flex>::load(folder, &Default::default())?;

@@ -8,7 +8,7 @@ use bias_study::find::Truth;
 use bias_study::report::{
     budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table, transfer_table,
 };
-use bias_study::results::{Benchmark, Budget, MATCHED, ORACLE, Tried};
+use bias_study::results::{Attribute, Benchmark, Budget, MATCHED, ORACLE, Tried};
 use bias_study::{Finding, Method, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn};
 use bias_types::UnitKind;
 use burn::backend::{Autodiff, Flex};
@@ -17,7 +17,9 @@ type A = Autodiff<Flex>;
 
 fn run(methods: &[Method<A>], all_but: &[Method<A>]) -> Benchmark {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/planted/shared-40");
-    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"]).unwrap();
+    let mut prompts =
+        PromptSet::from_csv(&folder.join("prompts.csv"), &Attribute::before("race", "_"), ["white", "black"])
+            .unwrap();
     prompts.thin(2, 2);
     let truth = Truth::load(&folder.join("truth.json")).unwrap();
     let model = LanguageModel::load(&folder, &Default::default()).unwrap();

@@ -140,10 +140,10 @@ impl VariationAnswers {
         own
     }
 
-    /// How much of each kind of answer each group of names got.
-    pub(crate) fn add_kinds(&self, kinds: &mut BTreeMap<Group, BTreeMap<AnswerKind, f64>>) {
+    /// How much of each kind of answer each group of names got, on each side.
+    pub(crate) fn add_kinds(&self, kinds: &mut BTreeMap<(Arm, Group), BTreeMap<AnswerKind, f64>>) {
         for person in &self.people {
-            let own = kinds.entry(person.group.clone()).or_default();
+            let own = kinds.entry((person.arm, person.group.clone())).or_default();
             for (answer, (kind, _)) in person.answers.answers.iter().zip(&person.parsed) {
                 *own.entry(*kind).or_default() += answer.weight;
             }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::StudyError;
 use crate::hash::hex;
-use crate::results::{Form, Split};
+use crate::results::{Attribute, Form, Split};
 
 /// Prompts about people of two groups, in several contexts.
 ///
@@ -14,15 +14,18 @@ use crate::results::{Form, Split};
 /// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
 /// Four more are understood: `split` and `name_split` (`attribution` or `held_out`),
 /// `higher_is_better` (`true` or `false`) and `per` (a [`Period`], such as `year`); and `answer_prefix`, `choices`, `better` and `raw`,
-/// which say how a question is answered ([`Form`]). Without a split, the last third of a
+/// which say how a question is answered ([`Form`]). An [`Attribute`] says by which column, or which part of `name_group`, people are
+/// compared; a file may have several. Without a split, the last third of a
 /// context's variations is held out; without one of names, every second name of each side, group by group, or
 /// nobody if a context would be left with fewer than two names of a side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptSet {
     /// SHA-256 of the file.
     pub sha256: String,
-    /// The races compared: a positive difference favours the first.
-    pub races: [String; 2],
+    /// What tells the people apart who are compared.
+    pub attribute: Attribute,
+    /// Two of its values: a positive difference favours the first.
+    pub groups: [String; 2],
     /// Every context, in the file's order.
     pub contexts: Vec<ContextPrompts>,
     /// Rows about other groups, which were left out.
@@ -79,8 +82,15 @@ impl PromptSet {
     /// What a file with these contexts would say.
     #[cfg(test)]
     pub(crate) fn of(contexts: Vec<ContextPrompts>) -> Self {
-        let races = ["white", "black"].map(str::to_owned);
-        Self { sha256: String::new(), races, contexts, skipped: 0, marked: true, names_marked: true }
+        Self {
+            sha256: String::new(),
+            attribute: Attribute::before("race", "_"),
+            groups: ["white", "black"].map(str::to_owned),
+            contexts,
+            skipped: 0,
+            marked: true,
+            names_marked: true,
+        }
     }
 
     /// The index of a context.

@@ -119,7 +119,7 @@ impl Page<'_> {
     fn panels(&self) -> Vec<Value> {
         let panel = |((i, own), sure): ((usize, &Baseline), Certainty)| {
             let prompts = self.0.results.prompts.contexts.iter().find(|c| c.context == own.context);
-            let kinds = kinds_of(&self.0, own).into_iter().map(|k| {
+            let kinds = kinds_of(own).into_iter().map(|k| {
                 let said = k.kind.map_or("without a number, in all".into(), |kind| kind.to_string());
                 context! { said, shares => k.shares, difference => k.difference }
             });

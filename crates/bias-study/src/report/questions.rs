@@ -312,9 +312,9 @@ fn groups(found: &Findings) -> Option<Question> {
     }
     Some(Question {
         name: "groups",
-        title: "Which groups of names differ, within and across races?".into(),
+        title: "Which groups of names differ, within and across the two compared?".into(),
         note: "Signed SMD between two groups at a time, of all names and variations before pruning; then mean |SMD| on held-out names and variations before \
-               and after the context's own gap pursuit, which was made from the two races and never told of other groups. For all groups together \
+               and after the context's own gap pursuit, which was made from the two groups compared and never told of others. For all groups together \
                Cohen's f (0.1 small, 0.25 medium, 0.4 large) and how often names dealt to groups by chance lie as far apart."
             .into(),
         header: vec!["context", "groups", "signed SMD before", "held out: |SMD| before", "and after"],

@@ -7,7 +7,7 @@ use crate::results::{Kind, Outcome, Strategy, method};
 impl<'a> Findings<'a> {
     /// A method in words.
     pub(crate) fn label(&self, name: &str) -> String {
-        let [a, b] = &self.results.prompts.races;
+        let [a, b] = &self.results.prompts.groups;
         match name {
             method::WANDA_B_A => format!("Wanda set difference, {b} not {a}"),
             method::WANDA_A_B => format!("Wanda set difference, {a} not {b}"),
@@ -28,7 +28,7 @@ impl<'a> Findings<'a> {
 
     /// How a method chooses.
     pub(crate) fn note(&self, family: &Family) -> String {
-        let [a, b] = &self.results.prompts.races;
+        let [a, b] = &self.results.prompts.groups;
         match family.method {
             method::WANDA_B_A => format!(
                 "The paper's method: weights important to answers about {b} names and not about {a} names."
@@ -59,7 +59,7 @@ impl<'a> Findings<'a> {
 
     /// Experiment 1 in a sentence.
     pub(crate) fn baseline_sentence(&self) -> String {
-        let [a, b] = &self.results.prompts.races;
+        let [a, b] = &self.results.prompts.groups;
         let said = self.distinct_focus().into_iter().filter_map(|c| self.baseline(c)).map(|own| {
             let direction = match own.signed.interval {
                 Some([low, _]) if low > 0.0 => format!("answers favour {a} names"),
@@ -84,7 +84,7 @@ impl<'a> Findings<'a> {
     /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a value.
     pub(crate) fn without_value_sentence(&self) -> Option<String> {
         const MOST: usize = 5;
-        let [a, b] = &self.results.prompts.races;
+        let [a, b] = &self.results.prompts.groups;
         let all = self.results.baseline.iter().flat_map(|own| own.variations.iter().map(move |v| (own, v)));
         let concerned: Vec<_> = all.filter(|(_, v)| v.without_value != [0; 2]).collect();
         let (_, first) = concerned.first()?;

@@ -25,7 +25,11 @@ const MOST_VARIATIONS: usize = 12;
 pub fn tables(results: &Results) -> String {
     let found = Findings::new(results);
     let [from, to] = found.focus();
-    let mut out = format!("Racial bias in {}, and what pruning does to it\n", short(&results.model.name, 60));
+    let mut out = format!(
+        "Bias by {} in {}, and what pruning does to it\n",
+        short(&results.prompts.attribute.name, 30),
+        short(&results.model.name, 60)
+    );
     let mut part = |headline: &str, sentences: &[String], table: String| {
         out += &format!("\n{headline}\n");
         for sentence in sentences {
@@ -79,7 +83,7 @@ fn table<T: Into<String>>(header: impl IntoIterator<Item = T>, left: usize) -> T
 }
 
 fn baseline(found: &Findings) -> String {
-    let [a, b] = &found.results.prompts.races;
+    let [a, b] = &found.results.prompts.groups;
     let header = [
         "context",
         "mean |SMD|",

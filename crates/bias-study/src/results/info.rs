@@ -4,6 +4,7 @@ use bias_types::ModelDims;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
+use super::attribute::Attribute;
 use super::form::Form;
 
 /// The model studied.
@@ -29,8 +30,10 @@ impl ModelInfo {
 pub struct PromptInfo {
     /// SHA-256 of the prompt file.
     pub sha256: String,
-    /// The group that a positive difference favours, and the one compared with it.
-    pub races: [String; 2],
+    /// What tells the people apart who are compared.
+    pub attribute: Attribute,
+    /// Two of its values: the group that a positive difference favours, and the one compared with it.
+    pub groups: [String; 2],
     /// Per context, what varies.
     pub contexts: Vec<ContextInfo>,
 }

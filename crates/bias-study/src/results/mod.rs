@@ -2,6 +2,7 @@
 //! docs/results-schema.md describes the files.
 
 mod alternative;
+mod attribute;
 mod baseline;
 mod benchmark;
 mod budget;
@@ -21,6 +22,8 @@ mod strategy;
 mod timing;
 
 pub use self::alternative::Alternative;
+pub(crate) use self::attribute::NAME_GROUP;
+pub use self::attribute::{Attribute, AttributeSource};
 pub use self::baseline::{Baseline, QUANTILES, VariationBaseline};
 pub use self::benchmark::{Benchmark, LeftOut, Located, MATCHED, ORACLE, Tried};
 pub use self::budget::{Budget, Share};
@@ -83,7 +86,7 @@ pub struct Results {
     pub overlaps: Vec<ContextOverlap>,
     /// Where masks lie in the model.
     pub locations: Vec<Location>,
-    /// What groups of names within and across the races get, where that was asked.
+    /// What groups of names within and across the two compared get, where that was asked.
     #[serde(default)]
     pub groups: Vec<GroupDifferences>,
 }

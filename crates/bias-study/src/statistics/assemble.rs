@@ -116,5 +116,10 @@ pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
             forms: own.variations.iter().map(|v| (v.name.clone(), v.form.clone())).collect(),
         }
     });
-    PromptInfo { sha256: prompts.sha256.clone(), races: prompts.races.clone(), contexts: contexts.collect() }
+    PromptInfo {
+        sha256: prompts.sha256.clone(),
+        attribute: prompts.attribute.clone(),
+        groups: prompts.groups.clone(),
+        contexts: contexts.collect(),
+    }
 }

@@ -1,4 +1,4 @@
-//! More than two groups: what names of each group within and across the races get.
+//! More than two groups: what names of each group within and across the two compared get.
 
 use bias_metrics::{Arm, MetricError, NameMoments};
 use bias_types::prompt::Group;
