@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use bias_attrib::{Attribution as _, Contrast, SignedGap};
 use bias_mask::{MaskTarget as _, top_carriers};
 use bias_model::LanguageModel;
+use bias_study::results::Attribute;
 use bias_study::{PromptSet, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
 
@@ -18,7 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = args.next().unwrap_or_else(|| SHIPPED.into());
 
     // The same questions about people of two groups, three names of each.
-    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+    let mut prompts = PromptSet::from_csv(
+        &folder.join("prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )?;
     prompts.thin(3, 3);
     let model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
     let study = Study::<Autodiff<Flex>>::new(model, "example", &prompts, StudyOptions::default())?;

@@ -9,6 +9,7 @@ use bias_attrib::{AttribError, Attribution, Contrast, Convention, ParamScores, W
 use bias_mask::{Intervention, Mask, top_fraction};
 use bias_model::LanguageModel;
 use bias_probe::HookedModel;
+use bias_study::results::Attribute;
 use bias_study::{PromptSet, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::Backend;
@@ -41,7 +42,11 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for NormGap {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map_or_else(|| SHIPPED.into(), PathBuf::from);
-    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+    let mut prompts = PromptSet::from_csv(
+        &folder.join("prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )?;
     prompts.thin(3, 3);
     let model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
     let mut study = Study::<Autodiff<Flex>>::new(model, "example", &prompts, StudyOptions::default())?;

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use bias_model::{Decoding, LanguageModel};
+use bias_study::results::Attribute;
 use bias_study::{Plan, PromptSet, Settings, Study, StudyOptions, report, tables};
 use burn::backend::{Autodiff, Flex};
 
@@ -17,7 +18,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = args.next();
 
     // Few names and a short plan: a look. `Plan::Full` and all names are a study.
-    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+    let mut prompts = PromptSet::from_csv(
+        &folder.join("prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )?;
     prompts.thin(3, 3);
     let options = StudyOptions {
         settings: Settings { decoding: Decoding::exact_within(1e-2), resamples: 500, ..Settings::default() },

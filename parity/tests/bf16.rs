@@ -13,6 +13,7 @@ use bias_model::{Checkpoint, Decoder, Decoding, LanguageModel, ModelConfig, Prec
 use bias_probe::device::computed_in;
 use bias_probe::{HookedModel as _, ParamPath, Projection};
 use bias_study::likelihood::token_log_probs;
+use bias_study::results::Attribute;
 use bias_study::{Method, PromptSet, Settings, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, TensorData, set_default_dtypes};
@@ -52,7 +53,9 @@ fn every_architecture_runs() {
 fn a_study_runs() {
     in_bf16();
     let folder = embedded().unwrap();
-    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"]).unwrap();
+    let mut prompts =
+        PromptSet::from_csv(&folder.join("prompts.csv"), &Attribute::before("race", "_"), ["white", "black"])
+            .unwrap();
     prompts.thin(2, 2);
     let model = LanguageModel::<Flex>::load(&folder, &Default::default()).unwrap();
     let texts = [model.text().prompt("Emily Becker asks our bank for a loan.", "Emily Becker").unwrap()];

@@ -17,6 +17,7 @@ use bias_model::{
 };
 use bias_probe::Sequence;
 use bias_study::PromptSet;
+use bias_study::results::Attribute;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor};
 use clap::Parser;
@@ -163,7 +164,11 @@ fn prompts(
     folder: &Path,
     per_group: usize,
 ) -> Result<[Vec<Sequence>; 2], Failure> {
-    let set = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+    let set = PromptSet::from_csv(
+        &folder.join("prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )?;
     let context = set.contexts.first().ok_or("prompts.csv is empty")?;
     let of = |arm: Arm| {
         let people = context.variations.iter().flat_map(|v| &v.people).filter(|p| p.arm == arm);

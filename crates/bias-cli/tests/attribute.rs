@@ -242,10 +242,12 @@ fn prompts_and_groups_are_the_users() {
     let part = tried("--method wanda --out part --prompts three.csv --groups green,black");
     assert!(part.err.contains("12 prompts about other groups than green and black"), "{}", part.err);
     part.done();
-    tried("--groups white_men,black_men").refused("--groups", &["white for white_men"]);
+    tried("--groups white_men,black_men").refused("white_men", &["`black` (", "`white` ("]);
+    tried("--attribute race").refused("race", &["name_group"]);
+    tried("--attribute race=before:").refused("--attribute", &["race=before:_"]);
     tried("--groups white").refused("--groups", &["white,black"]);
     tried("--groups white,black,asian").refused("--groups", &["white,black"]);
-    tried("--groups green,blue").refused("green", &["blue"]);
+    tried("--groups green,blue").refused("green", &["`black` (", "`white` ("]);
     tried("--prompts no.csv").refused("no.csv", &[]);
     tried("--lower-is-better sports").refused("--lower-is-better", &["sports", "commercial, hiring"]);
 }

@@ -4,6 +4,57 @@ use thiserror::Error;
 
 use crate::arm::Arm;
 
+/// `None` where an error says that there is no such number (too few names, no values, nothing that
+/// varies, sums that overflow); other errors stay errors, because they say that something is wrong with
+/// what was handed over.
+///
+/// ```
+/// use bias_metrics::error::present;
+/// use bias_metrics::{Arm, NameMoments, Weighting, smd};
+///
+/// let nobody = smd(&[NameMoments::empty(Arm::A), NameMoments::empty(Arm::B)], Weighting::Probability);
+/// assert_eq!(present(nobody), Ok(None));
+/// let odd = NameMoments { weight: -1.0, ..NameMoments::empty(Arm::A) };
+/// assert!(present(smd(&[odd], Weighting::Probability)).is_err());
+/// ```
+///
+/// # Errors
+/// The error, if it is no [absence](MetricError::is_absence).
+pub fn present<T>(found: Result<T, MetricError>) -> Result<Option<T>, MetricError> {
+    match found {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_absence() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl MetricError {
+    /// Whether it says that there is no such number, and not that something is wrong with what was
+    /// handed over.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::EmptyArm { .. }
+            | Self::NoValues { .. }
+            | Self::NotFinite { .. }
+            | Self::OneClass
+            | Self::TooFewNames { .. }
+            | Self::Constant { .. }
+            | Self::Unstable { .. }
+            | Self::NoFiniteEffect { .. } => true,
+            Self::BadWeight { .. }
+            | Self::BadProbability { .. }
+            | Self::BadDesign { .. }
+            | Self::BadQuantile { .. }
+            | Self::BadFences { .. }
+            | Self::PickOutOfRange { .. }
+            | Self::BadLevel { .. }
+            | Self::BadResamples { .. }
+            | Self::ImpossibleCounts { .. } => false,
+        }
+    }
+}
+
 /// What keeps a number from being computed.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]

@@ -104,6 +104,18 @@ pub enum StudyError {
         /// What is different, in words.
         differ: String,
     },
+    /// A folder of a study that another version of this program began.
+    #[error(
+        "{} holds a study of another version of this program (its format is `{found}`, this version goes on with `{reads}`): name another folder, or go on with the version that began it", folder.display()
+    )]
+    OtherVersion {
+        /// The folder.
+        folder: PathBuf,
+        /// The format of its provenance.
+        found: String,
+        /// The format of this version.
+        reads: &'static str,
+    },
     /// A folder that another process is writing a study to.
     #[error("{} is being written by another study; wait for it, or name another folder", folder.display())]
     Busy {

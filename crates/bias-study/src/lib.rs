@@ -1,4 +1,4 @@
-//! The study of racial bias in one language model: audit it, find what carries the
+//! The study of bias between two groups of people in one language model: audit it, find what carries the
 //! bias, prune that, and audit again, in every context.
 //!
 //! Use it to run the experiment of "Breaking Down Bias: On the Limits of Generalizable
@@ -8,11 +8,14 @@
 //!
 //! ```no_run
 //! use bias_model::LanguageModel;
+//! use bias_study::results::Attribute;
 //! use bias_study::{PromptSet, Study, StudyOptions, tables};
 //! use burn::backend::{Autodiff, Flex};
 //!
 //! let folder = std::path::Path::new("fixtures/emergent");
-//! let prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"])?;
+//! // People are compared by race: what `name_group` says before its first `_`.
+//! let race = Attribute::before("race", "_");
+//! let prompts = PromptSet::from_csv(&folder.join("prompts.csv"), &race, ["white", "black"])?;
 //! let model = LanguageModel::load(folder, &Default::default())?;
 //! let mut study = Study::<Autodiff<Flex>>::new(model, "emergent", &prompts, StudyOptions::default())?;
 //! println!("{}", tables(&study.run()?));

@@ -8,7 +8,7 @@ use bias_study::find::Truth;
 use bias_study::report::{
     budgets_table, left_out_table, localisation_table, pareto_chart, pareto_table, transfer_table,
 };
-use bias_study::results::{Benchmark, MATCHED, ORACLE, Tried};
+use bias_study::results::{Attribute, Benchmark, Budget, MATCHED, ORACLE, Tried};
 use bias_study::{Finding, Method, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn};
 use bias_types::UnitKind;
 use burn::backend::{Autodiff, Flex};
@@ -17,7 +17,9 @@ type A = Autodiff<Flex>;
 
 fn run(methods: &[Method<A>], all_but: &[Method<A>]) -> Benchmark {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/planted/shared-40");
-    let mut prompts = PromptSet::from_csv(&folder.join("prompts.csv"), ["white", "black"]).unwrap();
+    let mut prompts =
+        PromptSet::from_csv(&folder.join("prompts.csv"), &Attribute::before("race", "_"), ["white", "black"])
+            .unwrap();
     prompts.thin(2, 2);
     let truth = Truth::load(&folder.join("truth.json")).unwrap();
     let model = LanguageModel::load(&folder, &Default::default()).unwrap();
@@ -52,7 +54,7 @@ fn methods_are_held_against_the_truth_and_against_chance() {
     for own in found.tried.iter().filter(|t| t.strategy.method == ORACLE) {
         let [precision, recall] = own.precision_recall.unwrap();
         assert_eq!(recall, 1.0);
-        assert_eq!(precision == 1.0, own.strategy.budget != "of all contexts");
+        assert_eq!(precision == 1.0, own.strategy.budget != Budget::OfAllContexts);
         assert!(reduction(own, Scope::HeldOut) > 0.9, "{}", own.strategy.id);
     }
     let of = |method: &str, unit| {
@@ -74,6 +76,8 @@ fn methods_are_held_against_the_truth_and_against_chance() {
     let nulls: Vec<_> = found.tried.iter().filter(|t| t.strategy.method == MATCHED).collect();
     assert_eq!(nulls.len(), 3, "one for each context's signed gap");
     for null in nulls {
+        let of = null.strategy.null_of.as_deref().unwrap();
+        assert!(found.tried.iter().any(|t| t.strategy.id == of && t.strategy.method == "signed-gap"), "{of}");
         assert!(
             reduction(null, Scope::HeldOut) < 0.3 && null.outcomes.len() == 1,
             "on held-out variations at home only"

@@ -165,6 +165,7 @@ fn layers_are_compared_with_masks_that_may_choose_everywhere() {
             method: method.into(),
             trained_on: trained_on.clone(),
             budget: budget.into(),
+            null_of: (method == "random").then(|| format!("{trained_on}/signed-gap/{budget}")),
             ..first.clone()
         };
         let free = own(Experiment::Transfer, "signed-gap", "0.2%");

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use bias_model::{HookedModel as _, LanguageModel};
+use bias_study::results::Attribute;
 use bias_study::{PromptSet, Settings, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
 
@@ -13,7 +14,12 @@ fn every_kind_learned_the_task_and_its_bias() {
     let mut sizes = Vec::new();
     for name in ["gpt2", "qwen3", "small"] {
         let model = folder.join(name);
-        let mut prompts = PromptSet::from_csv(&model.join("prompts.csv"), ["white", "black"]).unwrap();
+        let mut prompts = PromptSet::from_csv(
+            &model.join("prompts.csv"),
+            &Attribute::before("race", "_"),
+            ["white", "black"],
+        )
+        .unwrap();
         prompts.thin(2, 2);
         let model = LanguageModel::<Flex>::load(&model, &Default::default()).unwrap();
         sizes.push((name, model.model().dims().prunable_weights()));

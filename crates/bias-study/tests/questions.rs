@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use bias_model::{Decoding, LanguageModel, LoadOptions, Precision};
-use bias_study::results::{Baseline, Kind};
+use bias_study::results::{Attribute, Baseline, Kind};
 use bias_study::{PromptSet, Settings, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
 
@@ -17,7 +17,7 @@ fn audit(table: &str, precision: Precision, decoding: Decoding) -> Vec<Baseline>
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("prompts.csv");
     fs::write(&path, table).unwrap();
-    let prompts = PromptSet::from_csv(&path, ["white", "black"]).unwrap();
+    let prompts = PromptSet::from_csv(&path, &Attribute::before("race", "_"), ["white", "black"]).unwrap();
     let options = LoadOptions { precision, ..LoadOptions::default() };
     let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/emergent");
     let model = LanguageModel::<Flex>::load_with(&embedded, &options, &Default::default()).unwrap();
@@ -78,7 +78,12 @@ fn drawing_finds_no_gap_where_there_is_none() {
 #[test]
 fn attribution_looks_at_as_many_names_as_it_is_told_to() {
     let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/emergent");
-    let mut prompts = PromptSet::from_csv(&embedded.join("prompts.csv"), ["white", "black"]).unwrap();
+    let mut prompts = PromptSet::from_csv(
+        &embedded.join("prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )
+    .unwrap();
     prompts.contexts.truncate(1);
     let seen = |attributed_names| {
         let model = LanguageModel::<Flex>::load(&embedded, &Default::default()).unwrap();

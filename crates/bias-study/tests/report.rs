@@ -48,6 +48,17 @@ fn both_name_the_three_experiments_with_their_numbers() {
 }
 
 #[test]
+fn names_without_a_number_are_said() {
+    let mut results = results("financial");
+    assert!(!tables(&results).contains("never answered with"));
+    results.baseline[0].variations[1].without_value = [0, 2];
+    for text in [tables(&results), report(&results).unwrap()] {
+        assert!(text.contains("never answered with a number"), "{text}");
+        assert!(text.contains("0 white and 2 black names in financial / b."), "{text}");
+    }
+}
+
+#[test]
 fn no_number_is_a_dash() {
     let results = emptied(results("financial"));
     let page = report(&results).unwrap();

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use bias_model::LanguageModel;
 use bias_study::report::{FIGURES, figures};
 use bias_study::run::{Manifest, Shard, verify};
-use bias_study::store::{merge, write};
-use bias_study::{Experiment, Plan, PromptSet, Settings, Study, StudyError, StudyOptions, report};
+use bias_study::store::{NUMBERS, merge, write};
+use bias_study::{Experiment, Plan, PromptSet, Results, Settings, Study, StudyError, StudyOptions, report};
 use burn::backend::{Autodiff, Flex};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -39,10 +39,14 @@ fn study<'p>(prompts: &'p PromptSet, options: StudyOptions) -> Result<Study<'p, 
 
 /// All of it, as the `study` example does.
 fn finish(prompts: &PromptSet, out: &Path) {
-    let results = study(prompts, options(out, None)).unwrap().run().unwrap();
+    seal(&study(prompts, options(out, None)).unwrap().run().unwrap(), out);
+}
+
+/// Writes what the study's example writes.
+fn seal(results: &Results, out: &Path) {
     results.save(&out.join("results.json")).unwrap();
-    write(&out.join("report.html"), report(&results).unwrap().as_bytes()).unwrap();
-    for figure in figures(&results).unwrap() {
+    write(&out.join("report.html"), report(results).unwrap().as_bytes()).unwrap();
+    for figure in figures(results).unwrap() {
         write(&out.join(FIGURES).join(format!("{}.csv", figure.name)), figure.csv.as_bytes()).unwrap();
     }
     Manifest::seal(out).unwrap();
@@ -135,6 +139,27 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     model.options_mut().batch_rows += 1;
     let error = Study::<B>::new(model, "embedded", &prompts, options(&whole, None)).unwrap_err();
     assert!(error.to_string().contains("way the model is run"), "{error}");
+    // What the model is called, how its prompts' file is written and which build runs are no part of it.
+    let renamed = folder.path().join("renamed");
+    copy(&whole, &renamed);
+    let mut same = prompts.clone();
+    (same.sha256, same.skipped) = ("another file".into(), 7);
+    let model = LanguageModel::load(&fixture("emergent"), &Default::default()).unwrap();
+    let mut again = Study::<B>::new(model, "other name", &same, options(&renamed, None)).unwrap();
+    let results = again.run().unwrap();
+    drop(again);
+    let kept = |folder: &Path| {
+        let own = content(folder).into_keys();
+        own.filter(|path| path.starts_with("pieces") || path.starts_with("masks")).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&renamed), kept(&whole), "nothing was computed again");
+    assert_eq!(
+        (results.model.name.as_str(), results.prompts.sha256.as_str()),
+        ("other name", "another file")
+    );
+    numbers_are_those_of_this_version(&results);
+    seal(&results, &renamed);
+    verify(&renamed).unwrap();
     let first = study(&prompts, options(&whole, None)).unwrap();
     assert!(matches!(study(&prompts, options(&whole, None)), Err(StudyError::Busy { .. })));
     drop(first);
@@ -146,6 +171,27 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     drop(both);
 
     touched(&whole, &expected);
+}
+
+/// Work of builds whose numbers differ must not be mixed. When this fails, raise [`NUMBERS`], and write
+/// the new numbers here.
+fn numbers_are_those_of_this_version(results: &Results) {
+    let reductions = results.outcomes.iter().map(|own| own.reduction.value).filter(|v| v.is_finite());
+    let found = [
+        results.baseline.iter().map(|own| own.bias.value).sum::<f64>(),
+        results.baseline.iter().map(|own| own.inlier.value).sum::<f64>(),
+        reductions.sum(),
+        results.neutral_perplexity.unwrap(),
+    ];
+    let (numbers, expected) = (1, [1.0; 4]);
+    let same = found
+        .iter()
+        .zip(expected)
+        .all(|(found, expected): (&f64, f64)| (found / expected - 1.0).abs() < 1e-4);
+    assert!(
+        same && NUMBERS == numbers,
+        "{found:?} are other numbers than {expected:?} of NUMBERS = {numbers}"
+    );
 }
 
 /// Whatever is done to a bundle is found.
@@ -222,6 +268,34 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     Manifest::seal(whole).unwrap();
     problem("not what the pieces give");
     restore(tested);
+    // A piece that lost a person, or whose answers are of more draws than there were.
+    let answers = expected.iter().find(|(path, bytes)| {
+        path.starts_with("pieces") && String::from_utf8_lossy(bytes).contains("\"piece\":{\"answers\"")
+    });
+    let (answers, bytes) = answers.unwrap();
+    let piece: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+    let mut shorter = piece.clone();
+    shorter["content"][0]["people"].as_array_mut().unwrap().pop();
+    let mut drawn = piece.clone();
+    drawn["content"][0]["people"][0]["answers"]["answers"][0]["draw"] = 7.into();
+    for tampered in [shorter, drawn] {
+        fs::write(whole.join(answers), tampered.to_string()).unwrap();
+        Manifest::seal(whole).unwrap();
+        problem("answers about other people, or to other draws");
+    }
+    // A number of draws that nobody could go through one by one.
+    let mut endless = piece;
+    for person in endless["content"][0]["people"].as_array_mut().unwrap() {
+        person["answers"]["draws"] = u32::MAX.into();
+        person["answers"]["answers"][0]["draw"] = 0.into();
+    }
+    fs::write(whole.join(answers), endless.to_string()).unwrap();
+    Manifest::seal(whole).unwrap();
+    problem("not what the pieces give");
+    restore(answers);
+    forged("results.json", "\"layers\": ", "\"layers\": 1099511627776, \"were\": ");
+    problem("layers is 1099511627776");
+    restore(Path::new("results.json"));
     Manifest::seal(whole).unwrap();
     verify(whole).unwrap();
 }

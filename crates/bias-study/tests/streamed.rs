@@ -45,6 +45,7 @@ fn find(precision: Precision) -> Found {
         unit: UnitKind::Weight,
         budget: "15%".into(),
         trained_on: TrainedOn::Context(prompts.contexts[0].context.clone()),
+        null_of: None,
         mask: wanda.clone(),
     };
     let tested = format!("{:?}", study.test(&candidate).unwrap());

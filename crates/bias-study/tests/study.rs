@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bias_model::{HookedModel as _, LanguageModel, MaskTarget as _};
 use bias_study::likelihood::perplexity;
+use bias_study::results::{Attribute, Budget};
 use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyOptions, report, tables};
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
@@ -40,7 +41,8 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
     assert!(results.baseline.iter().all(|b| b.bias.value > 0.8), "the embedded model is biased");
     assert!(results.baseline.iter().all(|b| b.inlier.value >= 0.97));
     let tested = |method: &str, budget: &str, scope| {
-        let own = results.strategies.iter().filter(|s| s.method == method && s.budget == budget);
+        let own =
+            results.strategies.iter().filter(|s| s.method == method && s.budget == Budget::from(budget));
         let ids: Vec<&str> = own.map(|s| s.id.as_str()).collect();
         let found =
             results.outcomes.iter().filter(move |o| o.scope == scope && ids.contains(&o.strategy.as_str()));
@@ -76,7 +78,12 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
 /// What the fixture promises, in every context and with every name.
 #[test]
 fn the_embedded_model_is_biased_in_every_context_and_makes_sense() {
-    let prompts = PromptSet::from_csv(&fixture("emergent/prompts.csv"), ["white", "black"]).unwrap();
+    let prompts = PromptSet::from_csv(
+        &fixture("emergent/prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )
+    .unwrap();
     let mut study = Study::<B>::new(embedded(), "embedded", &prompts, options(2, None)).unwrap();
     let baselines = study.audit().unwrap();
     assert_eq!(baselines.len(), 4);
@@ -117,7 +124,7 @@ fn answers_that_are_hardly_ever_numbers_are_counted() {
         }
     }
     std::fs::write(&path, csv).unwrap();
-    let prompts = PromptSet::from_csv(&path, ["white", "black"]).unwrap();
+    let prompts = PromptSet::from_csv(&path, &Attribute::before("race", "_"), ["white", "black"]).unwrap();
     let mut model = LanguageModel::load(&fixture("golden/tied_bf16"), &Default::default()).unwrap();
     model.options_mut().max_new_tokens = 2;
     let mut study = Study::<B>::new(model, "random", &prompts, options(1, None)).unwrap();

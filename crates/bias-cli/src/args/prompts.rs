@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bias_model::hub::ModelSource;
-use bias_study::results::{ChoiceValue, Form};
+use bias_study::results::{Attribute, ChoiceValue, Form};
 use bias_study::{PromptSet, StudyError};
 use clap::Args;
 
@@ -18,8 +18,11 @@ pub struct PromptArgs {
     /// `prompts.csv` in the model's folder by default
     #[arg(long, value_name = "CSV")]
     pub prompts: Option<PathBuf>,
-    /// The two groups compared, each what `name_group` has before its first `_`; a positive difference favours the
-    /// first
+    /// What tells the people apart who are compared: `race` (the column of that name), `race=COLUMN`, or
+    /// `race=before:_` (the part of `name_group` before its first `_`; also after, before-last and after-last)
+    #[arg(long, value_name = "ATTRIBUTE", default_value = "race=before:_", value_parser = attribute)]
+    pub attribute: Attribute,
+    /// The two groups compared, by their values of --attribute; a positive difference favours the first
     #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
     pub groups: [String; 2],
     /// Scenarios in which a smaller answer is better for the person
@@ -55,11 +58,13 @@ fn choice_value(text: &str) -> Result<ChoiceValue, String> {
     }
 }
 
+/// An attribute, as it is written on the command line.
+fn attribute(text: &str) -> Result<Attribute, String> {
+    text.parse()
+}
+
 /// Two groups as `white,black`.
 fn groups(text: &str) -> Result<[String; 2], String> {
-    if text.contains('_') {
-        return Err("a group is what name_group has before its first `_`, such as white for white_men".into());
-    }
     match text.split_once(',') {
         Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b && !b.contains(',') => {
             Ok([a.into(), b.into()])
@@ -102,7 +107,8 @@ impl PromptArgs {
             &Form::default(),
         );
         let form = form.map_err(|reason| format!("--answer-prefix, --choices: {reason}"))?;
-        let mut prompts = PromptSet::from_csv_in(&path, [a, b], &form).map_err(|e: StudyError| match &e {
+        let prompts = PromptSet::from_csv_in(&path, &self.attribute, [a, b], &form);
+        let mut prompts = prompts.map_err(|e: StudyError| match &e {
             StudyError::Read { .. } if self.prompts.is_none() => {
                 format!("{e}: this model folder brings no prompts of its own; name a file with --prompts")
                     .into()

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&baselines)?);
     } else {
-        baselines.iter().for_each(|own| show(own, &prompts.races, args.prompts.choice_value));
+        baselines.iter().for_each(|own| show(own, &prompts.groups, args.prompts.choice_value));
         eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     if baselines.iter().all(|own| !own.bias.value.is_finite()) {
@@ -106,6 +106,13 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
             range(v.bounds),
             answered[0],
             answered[1],
+        );
+    }
+    for v in own.variations.iter().filter(|v| v.without_value != [0; 2]) {
+        let [of_a, of_b] = v.without_value;
+        println!(
+            "  {}: {of_a} {a} and {of_b} {b} names are never answered with what was asked; the difference leaves them out",
+            v.variation
         );
     }
     if own.variations.iter().any(|v| v.kind == Kind::Choice) {

@@ -19,7 +19,7 @@ use crate::args::values::at_least;
 use crate::failure::Failure;
 use crate::on_device;
 
-/// Audit a model for racial bias, find what carries it, prune that, and audit again.
+/// Audit a model for bias between two groups of people, find what carries it, prune that, and audit again.
 ///
 /// Every context is used for attribution in turn and tested in all. Without arguments
 /// the embedded model is studied. Results go to the terminal, and to the output folder: results.json,
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// Let attribution look at so many names of each side at most, evenly over those that it may see: it takes that much less time
     #[arg(long, value_name = "N", value_parser = at_least(2))]
     attribution_names: Option<usize>,
-    /// What is asked: `transfer` (the paper's three experiments), `groups` (within and across races), `layers`
+    /// What is asked: `transfer` (the paper's three experiments), `groups` (of names, within and across the two compared), `layers`
     /// (as many weights of one layer at a time), `alternatives` (what else than pruning could be done), or `all`
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "transfer,groups", value_parser = experiments)]
     experiments: Vec<Experiments>,
@@ -87,7 +87,7 @@ pub(crate) struct Args {
 }
 
 /// What says how a model is asked: nothing of it counts where results are only shown.
-const UNASKED: [&str; 30] = [
+const UNASKED: [&str; 31] = [
     "model",
     "device",
     "compute",
@@ -102,6 +102,7 @@ const UNASKED: [&str; 30] = [
     "max_new_tokens",
     "seed",
     "prompts",
+    "attribute",
     "groups",
     "lower_is_better",
     "answer_prefix",
@@ -208,7 +209,14 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
         write(&folder.join(name), content.as_bytes())?;
     }
     // Figures of an earlier run about something else, which it said were its own.
-    let before = Manifest::load(&args.out).map(|own| own.files).unwrap_or_default();
+    let before = match Manifest::load(&args.out) {
+        Ok(own) => own.files,
+        Err(_) if !args.out.join("manifest.json").try_exists()? => BTreeMap::new(),
+        Err(error) => {
+            eprintln!("figures of an earlier run may be left in {}: {error}", folder.display());
+            BTreeMap::new()
+        }
+    };
     for name in before.keys().filter_map(|name| name.strip_prefix("figures/")) {
         let plain = !name.contains(['/', '\\']) && (name.ends_with(".csv") || name.ends_with(".svg"));
         if plain && !files.contains_key(name) && folder.join(name).exists() {

@@ -48,6 +48,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     println!("  questions   {questions}");
     println!("  masks       {} tried, {} outcomes", results.strategies.len(), results.outcomes.len());
     println!("  seed        {}", settings.seed);
-    println!("  program     {} {}", program.version, program.executable.unwrap_or_default());
+    println!("  program     {}, numbers {}, {}", program.version, program.numbers, program.backend);
     Ok(())
 }

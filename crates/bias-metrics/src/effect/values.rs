@@ -87,7 +87,17 @@ pub fn drawn_error(values: &[(f64, f64, Option<u32>)], draws: u32) -> f64 {
         return of(0).abs() / mass;
     }
     let n = f64::from(draws);
-    let square: f64 = (1..draws).map(|draw| (of(draw) - of(draw - 1)).powi(2)).sum();
+    // Draws that came to no value differ from neighbours of their kind by 0: only those beside a value
+    // are gone through, however many there are.
+    let mut square = 0.0;
+    for (&draw, own) in sums.range(..draws) {
+        if draw > 0 {
+            square += (own - of(draw - 1)).powi(2);
+        }
+        if draw + 1 < draws && !sums.contains_key(&(draw + 1)) {
+            square += own.powi(2);
+        }
+    }
     (n / (2.0 * (n - 1.0)) * square).sqrt() / mass
 }
 
@@ -114,6 +124,13 @@ mod tests {
         assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.5, None)], 0), 0.0);
         assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.0, None)], 3), 0.0);
         assert_eq!(sampling_error(&[(1.0, 1.0)]), 0.0);
+        // Of any number of draws: each of both values differs from its neighbours, of which the first has one.
+        let far = [(1.0, 0.5, Some(0)), (2.0, 0.5, Some(9))];
+        for draws in [11, u32::MAX] {
+            let n = f64::from(draws);
+            let by_hand = (n / (2.0 * (n - 1.0)) * 3.0 * 0.0625f64).sqrt();
+            assert!((drawn_error(&far, draws) - by_hand).abs() < 1e-12, "{draws}");
+        }
     }
 
     /// Shuffled, equal draws have the error of a mean, s/√n; in order a far smaller one.

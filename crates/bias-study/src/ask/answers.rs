@@ -11,7 +11,7 @@ use bias_types::prompt::Group;
 use serde::{Deserialize, Serialize};
 
 use super::said::{Drawn, Said};
-use crate::prompts::Names;
+use crate::prompts::{Names, Person, Variation};
 use crate::results::{Kind, Split};
 
 /// What the model answered about everybody in one variation.
@@ -80,6 +80,12 @@ impl PersonAnswers {
         }
     }
 
+    /// Whether no answer about this person has a value. Neither the difference between the groups nor
+    /// attribution counts such a person.
+    pub(super) fn has_no_value(&self, kind: Kind, scale: Scale) -> bool {
+        self.numbers(kind, scale).parsed() <= 0.0
+    }
+
     /// How the values came about.
     fn drawn(&self) -> Drawn {
         let valued = self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());
@@ -96,6 +102,20 @@ impl PersonAnswers {
 }
 
 impl VariationAnswers {
+    /// Whether these can be the answers about everybody in a variation: the people are the variation's,
+    /// every answer was looked at, and no answer is of a draw that was not made.
+    pub(crate) fn are_about(&self, variation: &Variation) -> bool {
+        let same = |(index, (own, person)): (usize, (&PersonAnswers, &Person))| {
+            let answers = &own.answers.answers;
+            (own.index, own.arm, own.split, &own.group) == (index, person.arm, person.split, &person.group)
+                && answers.len() == own.parsed.len()
+                && answers.iter().all(|answer| answer.draw.is_none_or(|draw| draw < own.answers.draws))
+        };
+        self.kind == variation.form.kind()
+            && self.people.len() == variation.people.len()
+            && self.people.iter().zip(&variation.people).enumerate().all(same)
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
@@ -120,10 +140,10 @@ impl VariationAnswers {
         own
     }
 
-    /// How much of each kind of answer each group of names got.
-    pub(crate) fn add_kinds(&self, kinds: &mut BTreeMap<Group, BTreeMap<AnswerKind, f64>>) {
+    /// How much of each kind of answer each group of names got, on each side.
+    pub(crate) fn add_kinds(&self, kinds: &mut BTreeMap<(Arm, Group), BTreeMap<AnswerKind, f64>>) {
         for person in &self.people {
-            let own = kinds.entry(person.group.clone()).or_default();
+            let own = kinds.entry((person.arm, person.group.clone())).or_default();
             for (answer, (kind, _)) in person.answers.answers.iter().zip(&person.parsed) {
                 *own.entry(*kind).or_default() += answer.weight;
             }

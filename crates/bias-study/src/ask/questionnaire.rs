@@ -12,13 +12,14 @@ use bias_model::text::Asked;
 use bias_model::{Decoding, LanguageModel, Question};
 use bias_types::prompt::Context;
 use burn::tensor::backend::Backend;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::answers::{PersonAnswers, VariationAnswers};
 use crate::StudyError;
 use crate::hash::{derived_seed, hex};
 use crate::prompts::{Names, Person, Place, PromptSet};
-use crate::results::{ChoiceValue, Kind, Settings, Split};
+use crate::results::{ChoiceValue, Kind, Settings, Split, quoted};
 
 /// Every prompt as tokens, made once for a whole study.
 pub(crate) struct Questionnaire<'a> {
@@ -34,7 +35,21 @@ pub(crate) struct Questionnaire<'a> {
 /// falls out of the groups' difference, and of nobody else. Were they everybody's, all of a group would be off by the same, and no
 /// interval over names would show it.
 fn stream(context: &Context, variation: &str, place: u32) -> u64 {
+    // A name with a space could be taken for one without and the beginning of the variation's.
+    let context = match context.as_str() {
+        name if name.contains(char::is_whitespace) || name.starts_with('"') => quoted(name),
+        name => name.into(),
+    };
     derived_seed(0, &format!("{context} {variation} {place}"))
+}
+
+/// Adds something to a hash, as JSON with its length in front: no two lists of things are one text.
+fn absorb(hash: &mut Sha256, own: &impl Serialize) -> Result<(), StudyError> {
+    let json = serde_json::to_vec(own)
+        .map_err(|e| StudyError::Write { path: "provenance.json".into(), source: e.into() })?;
+    hash.update((json.len() as u64).to_le_bytes());
+    hash.update(&json);
+    Ok(())
 }
 
 impl<'a> Questionnaire<'a> {
@@ -133,29 +148,25 @@ impl<'a> Questionnaire<'a> {
     }
 
     /// SHA-256 over everybody asked and every token of every question.
-    pub(crate) fn digest(&self) -> String {
+    ///
+    /// # Errors
+    /// [`StudyError::Write`] where something cannot be written as JSON.
+    pub(crate) fn digest(&self) -> Result<String, StudyError> {
         let mut hash = Sha256::new();
-        let mut add = |text: &str| {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        };
         for (own, encoded) in self.prompts.contexts.iter().zip(&self.encoded) {
-            add(own.context.as_str());
-            add(&format!("{} {:?}", own.higher_is_better, own.per));
+            absorb(&mut hash, &(&own.context, own.higher_is_better, own.per))?;
             for (variation, encoded) in own.variations.iter().zip(encoded) {
-                add(&variation.name);
-                add(&format!("{:?}", variation.split));
-                add(&format!("{:?}", variation.form));
+                absorb(&mut hash, &(&variation.name, variation.split, &variation.form))?;
                 for (person, question) in variation.people.iter().zip(encoded) {
-                    add(&person.name);
-                    add(person.group.as_str());
-                    add(&format!("{:?} {:?}", person.arm, person.split));
-                    add(&format!("{:?} {:?}", question.prompt.tokens(), question.prompt.roles()));
-                    add(&format!("{:?}", Self::words(question)));
+                    absorb(&mut hash, &(&person.name, &person.group, person.arm, person.split))?;
+                    absorb(&mut hash, &(question.prompt.tokens(), question.prompt.roles()))?;
+                    let words = Self::words(question).iter();
+                    let words: Vec<_> = words.map(|own| (own.option, &own.text, &own.tokens)).collect();
+                    absorb(&mut hash, &words)?;
                 }
             }
         }
-        hex(&hash.finalize())
+        Ok(hex(&hash.finalize()))
     }
 
     /// Asks about some people in some variations, on so many threads; `done` is told how many questions were answered, each time
@@ -249,6 +260,10 @@ impl<'a> Questionnaire<'a> {
     /// What attribution looks at: the prompts and answers of one variation, about the people it may see. Values are clamped as they
     /// are for the difference that is measured.
     ///
+    /// A person without any value is left out, as the difference that is measured leaves such a person
+    /// out; the baseline counts them. Where one side has nobody else, everybody stays: there is no
+    /// difference, and methods that need one say so.
+    ///
     /// # Errors
     /// Answers whose values or weights are no numbers.
     pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Result<Contrast, StudyError> {
@@ -266,7 +281,9 @@ impl<'a> Questionnaire<'a> {
                 *end = Some(weighted_quantile(&values, q)?);
             }
         }
-        for person in people() {
+        let valued = |own: &PersonAnswers| !own.has_no_value(answers.kind, answers.scale);
+        let both = [Arm::A, Arm::B].iter().all(|arm| people().any(|own| own.arm == *arm && valued(own)));
+        for person in people().filter(|own| !both || valued(own)) {
             let question = &self.encoded[place.0][place.1][person.index];
             let possible = person.possible(question, ends);
             let respondent =
@@ -277,5 +294,101 @@ impl<'a> Questionnaire<'a> {
             }
         }
         Ok(contrast)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bias_model::Answers;
+    use bias_model::generate::Answer;
+    use bias_probe::Sequence;
+    use bias_types::TokenRole;
+
+    use super::*;
+    use crate::prompts::{ContextPrompts, Variation};
+    use crate::results::{Form, TrainedOn};
+
+    /// Two people of each side, asked one question.
+    fn prompts() -> PromptSet {
+        let person = |(arm, name): (Arm, &str)| Person {
+            arm,
+            name: name.into(),
+            group: if arm == Arm::A { "white" } else { "black" }.parse().unwrap(),
+            text: name.into(),
+            split: Split::Attribution,
+        };
+        let people = [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")];
+        let variations = vec![Variation {
+            name: "car".into(),
+            form: Form::default(),
+            split: Split::Attribution,
+            people: people.map(person).into(),
+        }];
+        let context = "purchase".parse().unwrap();
+        PromptSet::of(vec![ContextPrompts { context, higher_is_better: true, per: None, variations }])
+    }
+
+    fn answers(prompts: &PromptSet, values: &[Option<f64>]) -> VariationAnswers {
+        let people = prompts.contexts[0].variations[0].people.iter().zip(values).enumerate();
+        let own = |(index, (person, value)): (usize, (&Person, &Option<f64>))| PersonAnswers {
+            index,
+            split: person.split,
+            arm: person.arm,
+            group: person.group.clone(),
+            answers: Answers {
+                answers: vec![Answer {
+                    tokens: vec![7],
+                    text: String::new(),
+                    weight: 1.0,
+                    finished: true,
+                    draw: None,
+                }],
+                ..Answers::default()
+            },
+            parsed: vec![(value.map_or(AnswerKind::Refusal, |_| AnswerKind::Number), *value)],
+        };
+        VariationAnswers { kind: Kind::Free, scale: Scale::Mean, people: people.map(own).collect() }
+    }
+
+    fn questionnaire(prompts: &PromptSet) -> Questionnaire<'_> {
+        let question = |person: &Person| Question {
+            prompt: Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap(),
+            kind: QuestionKind::Free,
+            stream: u64::from(person.arm == Arm::A),
+        };
+        let encoded = prompts.contexts[0].variations[0].people.iter().map(question).collect();
+        Questionnaire {
+            prompts,
+            encoded: vec![vec![encoded]],
+            choice: ChoiceValue::default(),
+            attributed: None,
+            winsorise: [0.01, 0.99],
+        }
+    }
+
+    /// People draw with these numbers, which never change.
+    #[test]
+    fn streams_are_of_one_place_each() {
+        let of = |context: &str, variation| stream(&context.parse().unwrap(), variation, 3);
+        assert_eq!(of("commercial", "car (low)"), 495_571_565_994_234_100);
+        let trained_on = TrainedOn::Context("financial".parse().unwrap());
+        let drawn = derived_seed(0, &format!("{} wanda", trained_on.seed_text()));
+        assert_eq!(drawn, 17_923_335_612_097_591_400);
+        assert_ne!(of("a b", "c"), of("a", "b c"));
+        assert_ne!(of("\"a b\"", "c"), of("a b", "c"));
+    }
+
+    #[test]
+    fn one_person_without_a_number_does_not_cost_the_variation() {
+        let prompts = prompts();
+        let asked = questionnaire(&prompts);
+        let sides = |values: &[Option<f64>]| {
+            let contrast = asked.contrast((0, 0), &answers(&prompts, values)).unwrap();
+            (contrast.a.len(), contrast.b.len())
+        };
+        assert_eq!(sides(&[Some(4.0), Some(2.0), Some(1.0), Some(3.0)]), (2, 2));
+        assert_eq!(sides(&[Some(4.0), None, Some(1.0), Some(3.0)]), (1, 2));
+        assert_eq!(sides(&[Some(4.0), None, None, Some(3.0)]), (1, 1));
+        assert_eq!(sides(&[None, None, Some(1.0), None]), (2, 2), "there is no difference to look at");
     }
 }

@@ -1,7 +1,11 @@
+use std::collections::BTreeSet;
+
 use bias_mask::Mask;
 use bias_types::{ModelDims, UnitKind};
 
-use crate::results::{Experiment, Plan, Strategy, TrainedOn};
+use crate::results::{
+    Budget, Experiment, GAP_SHARE, GAP_SHARES, PURSUIT_SHARE, Plan, Strategy, TrainedOn, WANDA_SHARE, method,
+};
 
 /// A mask to test, with what it is called by.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,25 +14,46 @@ pub struct Candidate {
     pub method: String,
     /// What it prunes.
     pub unit: UnitKind,
-    /// Its budget in words, such as `0.2%` or `4 heads`.
-    pub budget: String,
+    /// How much it may prune.
+    pub budget: Budget,
     /// What it was made from: decides where it is tested.
     pub trained_on: TrainedOn,
+    /// The [id](Self::id) of the mask that this is the null of: as much, chosen at random.
+    pub null_of: Option<String>,
     /// What to prune.
     pub mask: Mask,
 }
 
 impl Candidate {
+    /// What results call it by, such as `financial/signed-gap/0.2%`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}/{}", self.trained_on, self.method, self.budget)
+    }
+
+    /// The mask that this one is held against.
+    pub(crate) fn null(&self, method: &str, budget: Budget, mask: Mask) -> Self {
+        Self {
+            method: method.into(),
+            unit: self.unit,
+            budget,
+            trained_on: self.trained_on.clone(),
+            null_of: Some(self.id()),
+            mask,
+        }
+    }
+
     /// What results say of it, not yet tested.
     pub(crate) fn strategy(&self, dims: &ModelDims) -> Strategy {
         let weights = self.mask.count();
         Strategy {
-            id: format!("{}/{}/{}", self.trained_on, self.method, self.budget),
+            id: self.id(),
             experiment: Experiment::Transfer,
             method: self.method.clone(),
             unit: self.unit,
             trained_on: self.trained_on.clone(),
             budget: self.budget.clone(),
+            null_of: self.null_of.clone(),
             weights,
             share: weights as f64 / dims.prunable_weights() as f64,
             mask: self.mask.digest(),
@@ -37,43 +62,105 @@ impl Candidate {
     }
 }
 
-/// Leaves those of a job's masks that a plan tries.
+/// Leaves those of a job's masks that a plan tries, each with its null.
 pub(crate) fn keep(plan: Plan, candidates: &mut Vec<Candidate>) {
-    let is_head = |own: &Candidate| own.unit == UnitKind::Head;
-    match plan {
-        Plan::Full => {}
-        Plan::Short => candidates.retain(|own| is_head(own) || stands_in(&SHORT, own)),
-        Plan::Core => {
-            // The budget that reports show is the one with a random control.
-            let control = candidates.iter().find(|own| own.method == "random-heads");
-            let budget = control.map(|own| own.budget.clone());
-            candidates.retain(|own| match is_head(own) {
-                true => budget.as_ref().is_none_or(|budget| *budget == own.budget),
-                false => stands_in(&CORE, own),
+    let weights: &[(&str, Budget)] = &match plan {
+        Plan::Full => return,
+        Plan::Short => vec![
+            (method::WANDA_B_A, Budget::Share(WANDA_SHARE)),
+            (method::WANDA_A_B, Budget::Share(WANDA_SHARE)),
+            (method::SIGNED_GAP, Budget::Share(GAP_SHARES[0])),
+            (method::SIGNED_GAP, Budget::Share(GAP_SHARE)),
+            (method::GAP_PURSUIT, Budget::AtMost(PURSUIT_SHARE)),
+        ],
+        Plan::Core => vec![
+            (method::WANDA_B_A, Budget::Share(WANDA_SHARE)),
+            (method::SIGNED_GAP, Budget::Share(GAP_SHARE)),
+            (method::GAP_PURSUIT, Budget::AtMost(PURSUIT_SHARE)),
+        ],
+    };
+    // The budget of heads that reports show is the one with a null.
+    let nulls: BTreeSet<String> = candidates.iter().filter_map(|own| own.null_of.clone()).collect();
+    let is_kept = |own: &&Candidate| match (own.unit, plan) {
+        (UnitKind::Head, Plan::Core) => nulls.contains(&own.id()),
+        (UnitKind::Head, _) => true,
+        _ => weights.iter().any(|(method, budget)| own.method == *method && own.budget == *budget),
+    };
+    let all = candidates.iter().filter(|own| own.null_of.is_none());
+    let kept: BTreeSet<String> = all.filter(is_kept).map(Candidate::id).collect();
+    candidates.retain(|own| kept.contains(own.null_of.as_ref().unwrap_or(&own.id())));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the budgets are, a plan keeps those that reports show, and the nulls of what it keeps.
+    #[test]
+    fn plans_keep_budgets_with_their_nulls() {
+        let mut all = Vec::new();
+        let mut add = |method: &str, unit, budget: Budget, null: Option<(&str, Budget)>| {
+            let own = Candidate {
+                method: method.into(),
+                unit,
+                budget,
+                trained_on: TrainedOn::All,
+                null_of: None,
+                mask: Mask::default(),
+            };
+            let null = null.map(|(method, budget)| Candidate {
+                method: method.into(),
+                budget,
+                null_of: Some(own.id()),
+                ..own.clone()
             });
+            all.extend([own].into_iter().chain(null));
+        };
+        let wanda = || Budget::Share(WANDA_SHARE);
+        add("wanda-a-b", UnitKind::Weight, wanda(), None);
+        add("wanda-common", UnitKind::Weight, wanda(), None);
+        let null = ("random", Budget::like("wanda", WANDA_SHARE));
+        add("wanda-b-a", UnitKind::Weight, wanda(), Some(null));
+        for share in GAP_SHARES {
+            let null = ("random", Budget::like("signed gap", share));
+            add("signed-gap", UnitKind::Weight, Budget::Share(share), (share == GAP_SHARE).then_some(null));
         }
+        let null = ("random", Budget::like("gap pursuit", None));
+        add("gap-pursuit", UnitKind::Weight, Budget::AtMost(PURSUIT_SHARE), Some(null));
+        add("head-attention", UnitKind::Head, Budget::Heads(1), None);
+        add("head-attention", UnitKind::Head, Budget::Heads(3), Some(("random-heads", Budget::Heads(3))));
+        // A method of one's own is not one of those, whatever it is called.
+        add("random-projection", UnitKind::Weight, wanda(), None);
+        let kept = |plan| {
+            let mut own = all.clone();
+            keep(plan, &mut own);
+            own.iter().map(|own| format!("{} {}", own.method, own.budget)).collect::<Vec<_>>()
+        };
+        let core = [
+            "wanda-b-a 15%",
+            "random as wanda 15%",
+            "signed-gap 0.2%",
+            "random as signed gap 0.2%",
+            "gap-pursuit ≤ 1%",
+            "random as gap pursuit",
+            "head-attention 3 heads",
+            "random-heads 3 heads",
+        ];
+        assert_eq!(kept(Plan::Core), core);
+        let short = [
+            "wanda-a-b 15%",
+            "wanda-b-a 15%",
+            "random as wanda 15%",
+            "signed-gap 0.05%",
+            "signed-gap 0.2%",
+            "random as signed gap 0.2%",
+            "gap-pursuit ≤ 1%",
+            "random as gap pursuit",
+            "head-attention 1 head",
+            "head-attention 3 heads",
+            "random-heads 3 heads",
+        ];
+        assert_eq!(kept(Plan::Short), short);
+        assert_eq!(kept(Plan::Full).len(), all.len());
     }
 }
-
-fn stands_in(all: &[(&str, &str)], own: &Candidate) -> bool {
-    all.contains(&(own.method.as_str(), own.budget.as_str()))
-}
-
-const SHORT: [(&str, &str); 8] = [
-    ("random", "as wanda 15%"),
-    ("random", "as signed gap 0.2%"),
-    ("random", "as gap pursuit"),
-    ("wanda-b-a", "15%"),
-    ("wanda-a-b", "15%"),
-    ("signed-gap", "0.05%"),
-    ("signed-gap", "0.2%"),
-    ("gap-pursuit", "≤ 1%"),
-];
-const CORE: [(&str, &str); 6] = [
-    ("random", "as wanda 15%"),
-    ("random", "as signed gap 0.2%"),
-    ("random", "as gap pursuit"),
-    ("wanda-b-a", "15%"),
-    ("signed-gap", "0.2%"),
-    ("gap-pursuit", "≤ 1%"),
-];

@@ -20,14 +20,8 @@ use super::seen::Seen;
 use crate::StudyError;
 use crate::hash::derived_seed;
 use crate::parallel::in_parallel;
-use crate::results::TrainedOn;
+use crate::results::{Budget, GAP_SHARE, GAP_SHARES, PURSUIT_SHARE, TrainedOn, WANDA_SHARE, method};
 
-/// The paper's share of each matrix that counts as important.
-pub(crate) const WANDA_FRACTION: f64 = 0.15;
-/// Shares of all prunable weights that the signed gap may prune.
-pub(crate) const GAP_BUDGETS: [f64; 3] = [0.0005, 0.002, 0.01];
-/// Share of all prunable weights that a pursuit may prune at most.
-pub(crate) const PURSUIT_BUDGET: f64 = 0.01;
 /// Shares of all heads that are pruned.
 const HEAD_BUDGETS: [f64; 2] = [0.04, 0.125];
 
@@ -37,10 +31,6 @@ const HEAD_ROUNDS: usize = 12;
 /// Answers per prompt over which attention to the name is averaged.
 const HEAD_ANSWERS: usize = 3;
 
-pub(crate) fn percent(share: f64) -> String {
-    format!("{}%", (share * 1e5).round() / 1e3)
-}
-
 /// Masks of weights made from some variations together.
 pub(crate) fn weight_masks<A: AutodiffBackend>(
     seen: &Seen<'_, A>,
@@ -48,43 +38,47 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
 ) -> Result<Vec<Candidate>, StudyError> {
     let mut candidates = Vec::new();
     let difference = |norms: &GroupNorms, direction| match seen.select_on_device {
-        true => norms.difference_on_device(seen.model, WANDA_FRACTION, direction),
-        false => norms.difference(seen.model, WANDA_FRACTION, direction),
+        true => norms.difference_on_device(seen.model, WANDA_SHARE.value(), direction),
+        false => norms.difference(seen.model, WANDA_SHARE.value(), direction),
     };
-    let draw = |of: &str| derived_seed(seen.seed, &format!("{trained_on:?} {of}"));
-    let mut add = |method: &str, budget: String, mask: Mask| {
-        let (method, trained_on) = (method.to_owned(), trained_on.clone());
-        candidates.push(Candidate { method, unit: UnitKind::Weight, budget, trained_on, mask });
+    let draw = |of: &str| derived_seed(seen.seed, &format!("{} {of}", trained_on.seed_text()));
+    let of = |method: &str, budget: Budget, mask: Mask| Candidate {
+        method: method.into(),
+        unit: UnitKind::Weight,
+        budget,
+        trained_on: trained_on.clone(),
+        null_of: None,
+        mask,
     };
     let each = in_parallel(seen.threads, seen.contrasts, |own| Ok(Wanda.attribute(seen.model, own)?))?;
     if let Some((first, rest)) = each.split_first() {
         let norms = rest.iter().try_fold(first.clone(), |sum, own| sum.merge(own))?;
-        let at = percent(WANDA_FRACTION);
+        let at = Budget::Share(WANDA_SHARE);
         let b_without_a = difference(&norms, Direction::BWithoutA)?;
-        add("wanda-a-b", at.clone(), difference(&norms, Direction::AWithoutB)?);
+        let a_without_b = difference(&norms, Direction::AWithoutB)?;
+        candidates.push(of(method::WANDA_A_B, at.clone(), a_without_b));
         if !rest.is_empty() {
             let own = each.iter().map(|norms| difference(norms, Direction::BWithoutA));
             let own = own.collect::<Result<Vec<_>, _>>()?;
-            add("wanda-common", at.clone(), Mask::common(&own)?);
+            candidates.push(of(method::WANDA_COMMON, at.clone(), Mask::common(&own)?));
         }
-        add("random", format!("as wanda {at}"), b_without_a.matched_random(draw("wanda"))?);
-        add("wanda-b-a", at, b_without_a);
+        let drawn = b_without_a.matched_random(draw("wanda"))?;
+        let own = of(method::WANDA_B_A, at, b_without_a);
+        candidates.push(own.null(method::RANDOM, Budget::like("wanda", WANDA_SHARE), drawn));
+        candidates.push(own);
     }
     let total = seen.model.dims().prunable_weights() as f64;
-    let budgets = GAP_BUDGETS.map(|share| (share, (share * total) as usize));
+    let budgets = GAP_SHARES.map(|share| (share, (share.value() * total) as usize));
     let most = budgets.iter().map(|(_, count)| *count).max().unwrap_or(0);
     if let Some(carriers) = with_gap(seen.carriers(most))? {
         for (share, count) in budgets {
-            let mask = carriers.mask(count)?;
+            let own = of(method::SIGNED_GAP, Budget::Share(share), carriers.mask(count)?);
             // The middle budget is the one reports show.
-            if share == GAP_BUDGETS[1] {
-                add(
-                    "random",
-                    format!("as signed gap {}", percent(share)),
-                    mask.matched_random(draw("signed-gap"))?,
-                );
+            if share == GAP_SHARE {
+                let drawn = own.mask.matched_random(draw("signed-gap"))?;
+                candidates.push(own.null(method::RANDOM, Budget::like("signed gap", share), drawn));
             }
-            add("signed-gap", percent(share), mask);
+            candidates.push(own);
         }
     }
     Ok(candidates)
@@ -97,7 +91,7 @@ pub(crate) fn layer_masks<A: AutodiffBackend>(
     trained_on: &TrainedOn,
 ) -> Result<Vec<Candidate>, StudyError> {
     let dims = seen.model.dims();
-    let count = (GAP_BUDGETS[1] * dims.prunable_weights() as f64) as usize;
+    let count = (GAP_SHARE.value() * dims.prunable_weights() as f64) as usize;
     let of = |layer| dims.projections().map(|(path, ..)| path).filter(move |path| in_layer(path, layer));
     let mut layers: Vec<Carriers> = (0..dims.layers).map(|layer| Carriers::new(count, of(layer))).collect();
     let scored = seen.each_signed_gap(&mut |scores| {
@@ -110,16 +104,18 @@ pub(crate) fn layer_masks<A: AutodiffBackend>(
     let mut candidates = Vec::new();
     for (layer, carriers) in layers.iter().enumerate() {
         let mask = carriers.mask(count)?;
-        let null = mask.matched_random(derived_seed(seen.seed, &format!("{trained_on:?} layer {layer}")))?;
-        for (method, mask) in [("signed-gap", mask), ("random", null)] {
-            candidates.push(Candidate {
-                method: method.into(),
-                unit: UnitKind::Weight,
-                budget: format!("{} in layer {layer}", percent(GAP_BUDGETS[1])),
-                trained_on: trained_on.clone(),
-                mask,
-            });
-        }
+        let draw = derived_seed(seen.seed, &format!("{} layer {layer}", trained_on.seed_text()));
+        let drawn = mask.matched_random(draw)?;
+        let own = Candidate {
+            method: method::SIGNED_GAP.into(),
+            unit: UnitKind::Weight,
+            budget: Budget::InLayer(GAP_SHARE, layer),
+            trained_on: trained_on.clone(),
+            null_of: None,
+            mask,
+        };
+        let null = own.null(method::RANDOM, own.budget.clone(), drawn);
+        candidates.extend([own, null]);
     }
     Ok(candidates)
 }
@@ -137,25 +133,26 @@ fn with_gap<T>(found: Result<T, StudyError>) -> Result<Option<T>, StudyError> {
     }
 }
 
-/// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_BUDGET`], and as many at random;
+/// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_SHARE`], and as many at random;
 /// none where no gap could be attributed.
 pub(crate) fn pursuit_masks<A: AutodiffBackend>(
     seen: &Seen<'_, A>,
     trained_on: &TrainedOn,
 ) -> Result<Vec<Candidate>, StudyError> {
-    let Some(method) = Method::named("gap-pursuit", UnitKind::Weight) else { return Ok(Vec::new()) };
-    let Some(found) = with_gap(method.find(seen))? else { return Ok(Vec::new()) };
+    let Some(pursuit) = Method::named(method::GAP_PURSUIT, UnitKind::Weight) else { return Ok(Vec::new()) };
+    let Some(found) = with_gap(pursuit.find(seen))? else { return Ok(Vec::new()) };
     let mask = found.mask(seen.model.dims(), seen.budget)?;
-    let of = |method: &str, budget: String, mask| Candidate {
-        method: method.into(),
+    let draw = derived_seed(seen.seed, &format!("{} gap-pursuit", trained_on.seed_text()));
+    let drawn = mask.matched_random(draw)?;
+    let own = Candidate {
+        method: pursuit.name,
         unit: UnitKind::Weight,
-        budget,
+        budget: Budget::AtMost(PURSUIT_SHARE),
         trained_on: trained_on.clone(),
+        null_of: None,
         mask,
     };
-    let null = mask.matched_random(derived_seed(seen.seed, &format!("{trained_on:?} gap-pursuit")))?;
-    let at = format!("≤ {}", percent(PURSUIT_BUDGET));
-    Ok(vec![of("random", "as gap pursuit".into(), null), of(&method.name, at, mask)])
+    Ok(vec![own.null(method::RANDOM, Budget::like("gap pursuit", None), drawn), own])
 }
 
 /// Masks of heads, found as in the paper: the head that looks most at the name is
@@ -200,26 +197,27 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
         let _ = head_mask(&dims, &next, HeadAblation::ZeroOutput)?.apply(&mut pruned, Intervention::Zero)?;
         chosen.extend(next);
     }
-    let draw = derived_seed(seed, &format!("{trained_on:?} heads"));
+    let draw = derived_seed(seed, &format!("{} heads", trained_on.seed_text()));
     everyone.shuffle(&mut ChaCha8Rng::seed_from_u64(draw));
 
     let mut candidates = Vec::new();
     for count in budgets {
-        let budget = format!("{count} head{}", if count == 1 { "" } else { "s" });
-        for (method, heads) in [("head-attention", &chosen), ("random-heads", &everyone)] {
-            // The middle budget is the one reports show.
-            if method == "random-heads" && count != middle {
-                continue;
-            }
-            let heads = &heads[..count.min(heads.len())];
-            candidates.push(Candidate {
-                method: method.into(),
-                unit: UnitKind::Head,
-                budget: budget.clone(),
-                trained_on: trained_on.clone(),
-                mask: head_mask(&dims, heads, HeadAblation::ZeroOutput)?,
-            });
-        }
+        let mask =
+            |heads: &[HeadId]| head_mask(&dims, &heads[..count.min(heads.len())], HeadAblation::ZeroOutput);
+        let own = Candidate {
+            method: method::HEAD_ATTENTION.into(),
+            unit: UnitKind::Head,
+            budget: Budget::Heads(count),
+            trained_on: trained_on.clone(),
+            null_of: None,
+            mask: mask(&chosen)?,
+        };
+        // The middle budget is the one reports show.
+        let null = match count == middle {
+            true => Some(own.null(method::RANDOM_HEADS, own.budget.clone(), mask(&everyone)?)),
+            false => None,
+        };
+        candidates.extend([own].into_iter().chain(null));
     }
     Ok(candidates)
 }

@@ -53,7 +53,7 @@ impl PairSet {
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks a column, or has a
     /// pair with an empty sentence or a direction that is none.
     pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
-        let Rows { sha256, rows } = Rows::<Row>::read(path, &NEEDED, "pairs")?;
+        let Rows { sha256, rows, .. } = Rows::<Row>::read(path, &NEEDED, "pairs", None)?;
         let pairs = rows.into_iter().map(|(line, row)| {
             if row.sent_more.trim().is_empty() || row.sent_less.trim().is_empty() {
                 return Err(bad(path, Some(line), "a sentence is empty"));

@@ -45,7 +45,7 @@ pub(crate) fn tests(prompts: &PromptSet, trained_on: &TrainedOn) -> Vec<Test> {
 /// Those of a mask, or another change, that a plan makes.
 pub(crate) fn tests_of(prompts: &PromptSet, plan: Plan, own: &Strategy) -> Vec<Test> {
     let mut tests = tests(prompts, &own.trained_on);
-    tests.retain(|test| tries(plan, &own.method, test.scope));
+    tests.retain(|test| tries(plan, own.null_of.is_some(), test.scope));
     tests
 }
 
@@ -58,8 +58,22 @@ pub(crate) fn named<'p>(prompts: &'p PromptSet, places: &[Place]) -> Vec<(&'p Co
     places.iter().map(name).collect()
 }
 
-/// Whether a plan tests a method's masks in such a scope.
-pub(crate) fn tries(plan: Plan, method: &str, scope: Scope) -> bool {
+/// Whether a plan tests a mask, or the null of one, in such a scope.
+pub(crate) fn tries(plan: Plan, is_null: bool, scope: Scope) -> bool {
     let at_home = matches!(scope, Scope::Attributed | Scope::HeldOut);
-    plan != Plan::Core || at_home || !method.starts_with("random")
+    plan != Plan::Core || at_home || !is_null
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nulls_are_tested_at_home_only_by_the_core_plan() {
+        for scope in [Scope::CrossContext, Scope::All, Scope::PromptSpecific] {
+            assert!(!tries(Plan::Core, true, scope) && tries(Plan::Core, false, scope));
+            assert!(tries(Plan::Full, true, scope) && tries(Plan::Short, true, scope));
+        }
+        assert!(tries(Plan::Core, true, Scope::HeldOut) && tries(Plan::Core, true, Scope::Attributed));
+    }
 }

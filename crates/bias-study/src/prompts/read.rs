@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::rows::{Rows, bad};
 use super::set::{ContextPrompts, Person, PromptSet, Variation};
 use crate::StudyError;
-use crate::results::{Form, Split};
+use crate::results::{Attribute, Form, NAME_GROUP, Split};
 
 #[derive(Debug, Deserialize)]
 struct Row {
@@ -46,32 +46,56 @@ fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<boo
     }
 }
 
-const NEEDED: [&str; 5] = ["scenario", "variation", "name_group", "name", "prompt_text"];
+const NEEDED: [&str; 5] = ["scenario", "variation", NAME_GROUP, "name", "prompt_text"];
 
 impl PromptSet {
     /// Reads a prompt file and checks that its groups can be compared.
     ///
-    /// `races` are the parts of `name_group` before the first `_`; rows about others
-    /// are left out and counted.
+    /// `groups` are two values of the attribute; rows about others are left out and counted.
     ///
     /// # Errors
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is
-    /// empty, lacks a column, has a prompt without its name, the same person twice in a
+    /// empty, lacks a column, has no row about one of the groups, has a prompt without its name, the same person twice in a
     /// variation, a variation without one of the groups or with other people than the
     /// context's first, or a question that cannot be put in its form.
-    pub fn from_csv(path: &Path, races: [&str; 2]) -> Result<Self, StudyError> {
-        Self::from_csv_in(path, races, &Form::default())
+    pub fn from_csv(path: &Path, attribute: &Attribute, groups: [&str; 2]) -> Result<Self, StudyError> {
+        Self::from_csv_in(path, attribute, groups, &Form::default())
     }
 
     /// The same, where rows that do not say how they are answered are answered in this form.
     ///
     /// # Errors
     /// As [`from_csv`](Self::from_csv).
-    pub fn from_csv_in(path: &Path, races: [&str; 2], form: &Form) -> Result<Self, StudyError> {
-        let Rows { sha256, rows } = Rows::<Row>::read(path, &NEEDED, "prompts")?;
-        let races = races.map(str::to_owned);
-        let mut set =
-            Self { sha256, races, contexts: Vec::new(), skipped: 0, marked: false, names_marked: false };
+    pub fn from_csv_in(
+        path: &Path,
+        attribute: &Attribute,
+        groups: [&str; 2],
+        form: &Form,
+    ) -> Result<Self, StudyError> {
+        let column = attribute.read_from();
+        let Rows { sha256, rows, beside } = Rows::<Row>::read(path, &NEEDED, "prompts", Some(column))?;
+        let mut values: BTreeMap<&str, usize> = BTreeMap::new();
+        for text in &beside {
+            *values.entry(attribute.value(text)).or_default() += 1;
+        }
+        if let Some(absent) = groups.iter().find(|group| !values.contains_key(*group)) {
+            let known = values.iter().map(|(value, rows)| format!("`{value}` ({rows})"));
+            let name = &attribute.name;
+            let reason = format!(
+                "no row has the {name} `{absent}`; values of `{attribute}` are, with their rows: {}",
+                known.collect::<Vec<_>>().join(", ")
+            );
+            return Err(bad(path, None, reason));
+        }
+        let mut set = Self {
+            sha256,
+            attribute: attribute.clone(),
+            groups: groups.map(str::to_owned),
+            contexts: Vec::new(),
+            skipped: 0,
+            marked: false,
+            names_marked: false,
+        };
         let mut levels: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for (_, row) in &rows {
             let own = levels.entry((row.scenario.clone(), row.variation.clone())).or_default();
@@ -79,11 +103,11 @@ impl PromptSet {
                 own.push(row.context_level.clone());
             }
         }
-        for (line, row) in rows {
+        for ((line, row), text) in rows.into_iter().zip(&beside) {
             let several = levels
                 .get(&(row.scenario.clone(), row.variation.clone()))
                 .is_some_and(|levels| levels.len() > 1);
-            set.add(path, line, row, several, form)?;
+            set.add(path, line, (row, attribute.value(text)), several, form)?;
         }
         set.finish(path)?;
         Ok(set)
@@ -93,14 +117,14 @@ impl PromptSet {
         &mut self,
         path: &Path,
         line: u64,
-        row: Row,
+        (row, value): (Row, &str),
         several_levels: bool,
         form: &Form,
     ) -> Result<(), StudyError> {
         let word = |e: bias_types::TypesError| bad(path, Some(line), e.to_string());
         let (context, group): (Context, Group) =
             (row.scenario.parse().map_err(word)?, row.name_group.parse().map_err(word)?);
-        let arm = match self.races.iter().position(|race| race == group.race()) {
+        let arm = match self.groups.iter().position(|group| group == value) {
             Some(0) => Arm::A,
             Some(_) => Arm::B,
             None => {
@@ -162,13 +186,6 @@ impl PromptSet {
     }
 
     fn finish(&mut self, path: &Path) -> Result<(), StudyError> {
-        if self.contexts.is_empty() {
-            let reason = format!(
-                "no row is about the groups `{}` or `{}`; {} rows are about others",
-                self.races[0], self.races[1], self.skipped
-            );
-            return Err(bad(path, None, reason));
-        }
         for own in &mut self.contexts {
             let count = own.variations.len();
             let mut first: Option<Vec<(Arm, String, Group, Split)>> = None;
@@ -178,11 +195,11 @@ impl PromptSet {
                     variation.split = Split::HeldOut;
                 }
                 variation.people.sort();
-                for (arm, race) in [Arm::A, Arm::B].into_iter().zip(&self.races) {
+                for (arm, group) in [Arm::A, Arm::B].into_iter().zip(&self.groups) {
                     let names = variation.people.iter().filter(|p| p.arm == arm).count();
                     if names < 2 {
                         let reason =
-                            format!("{place} has {names} names of group `{race}`; at least 2 are needed");
+                            format!("{place} has {names} names of group `{group}`; at least 2 are needed");
                         return Err(bad(path, None, reason));
                     }
                 }
@@ -226,7 +243,7 @@ mod tests {
     fn read(csv: &str) -> Result<PromptSet, StudyError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), csv).unwrap();
-        PromptSet::from_csv(file.path(), ["white", "black"])
+        PromptSet::from_csv(file.path(), &Attribute::before("race", "_"), ["white", "black"])
     }
 
     const HEADER: &str = "scenario,variation,name_group,name,context_level,prompt_text\n";
@@ -348,6 +365,49 @@ mod tests {
         assert_eq!(white.filter(|p| p.split == Split::HeldOut).count(), 3);
     }
 
+    /// Race and gender in one file, as columns and as parts of the group.
+    #[test]
+    fn people_are_compared_by_any_attribute() {
+        let header = HEADER.trim_end().to_owned() + ",race,gender\n";
+        let row = |name: &str, race: &str, gender: &str| {
+            format!("purchase,car,{race}_{gender},{name},low,Offer {name}?,{race},{gender}\n")
+        };
+        let csv = header
+            + &row("Emily", "white", "women")
+            + &row("Todd", "white", "men")
+            + &row("Mei", "east_asian", "women")
+            + &row("Wei", "east_asian", "men")
+            + &row("Tyra", "black", "women");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), csv).unwrap();
+        let read =
+            |attribute: &str, groups| PromptSet::from_csv(file.path(), &attribute.parse().unwrap(), groups);
+        let people = |attribute: &str, groups| {
+            let set = read(attribute, groups).unwrap();
+            assert_eq!(
+                (set.attribute.to_string(), set.groups.clone()),
+                (attribute.into(), groups.map(str::to_owned))
+            );
+            let people = set.contexts[0].variations[0].people.iter();
+            (people.map(|p| (p.arm, p.name.clone())).collect::<Vec<_>>(), set.skipped)
+        };
+        let all =
+            |names: &[(Arm, &str)]| names.iter().map(|(a, n)| (*a, (*n).to_owned())).collect::<Vec<_>>();
+        let race = all(&[(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Mei"), (Arm::B, "Wei")]);
+        assert_eq!(people("race", ["white", "east_asian"]), (race.clone(), 1));
+        assert_eq!(people("race=before-last:_", ["white", "east_asian"]), (race, 1));
+        let gender =
+            [(Arm::A, "Todd"), (Arm::A, "Wei"), (Arm::B, "Emily"), (Arm::B, "Mei"), (Arm::B, "Tyra")];
+        for attribute in ["gender", "gender=after-last:_", "sex=gender"] {
+            assert_eq!(people(attribute, ["men", "women"]), (all(&gender), 0));
+        }
+        // The first `_` is not where this race ends: what there is instead is said.
+        let error = read("race=before:_", ["white", "east_asian"]).unwrap_err().to_string();
+        assert!(error.contains("`black` (1), `east` (2), `white` (2)"), "{error}");
+        let error = read("age", ["old", "young"]).unwrap_err().to_string();
+        assert!(error.contains("missing columns: age") && error.contains("race,gender"), "{error}");
+    }
+
     #[test]
     fn a_name_belongs_to_one_group() {
         let one = variation("purchase", "car", "low");
@@ -366,8 +426,11 @@ mod tests {
             (HEADER.to_owned() + "purchase,car\n", "record 1"),
             (HEADER.to_owned() + "purchase,car,white_men,Todd,low,What?\n", "`Todd` does not occur"),
             (HEADER.to_owned() + &one + &one, "twice"),
-            (HEADER.to_owned() + &one.replace("black", "asian"), "at least 2"),
-            (HEADER.to_owned() + &one.replace("black", "asian").replace("white", "latino"), "4 rows"),
+            (
+                HEADER.to_owned() + &one.replace("black", "asian"),
+                "no row has the race `black`; values of `race=before:_` are, with their rows: `asian` (2), `white` (2)",
+            ),
+            (HEADER.to_owned() + &one.replace("black_men", "asian_men"), "at least 2"),
             (
                 HEADER.to_owned() + &one + &variation("purchase", "bike", "low").replace("Jamal", "Tyrone"),
                 "Jamal is in one only",
@@ -381,11 +444,13 @@ mod tests {
         for text in [&b"\xff\xfes\0c\0"[..], &latin] {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), text).unwrap();
-            let error = PromptSet::from_csv(file.path(), ["white", "black"]).unwrap_err().to_string();
+            let error = PromptSet::from_csv(file.path(), &Attribute::before("race", "_"), ["white", "black"])
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("save it as UTF-8"), "{error}");
         }
         assert!(matches!(
-            PromptSet::from_csv(Path::new("/nowhere.csv"), ["a", "b"]),
+            PromptSet::from_csv(Path::new("/nowhere.csv"), &Attribute::before("race", "_"), ["a", "b"]),
             Err(StudyError::Read { .. })
         ));
     }

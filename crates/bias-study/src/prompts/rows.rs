@@ -12,6 +12,8 @@ pub(crate) struct Rows<T> {
     /// SHA-256 of the file.
     pub sha256: String,
     pub rows: Vec<(u64, T)>,
+    /// What every row says in one more column, where one was asked for.
+    pub beside: Vec<String>,
 }
 
 const MAX_BYTES: u64 = 256 << 20;
@@ -21,8 +23,14 @@ pub(crate) fn bad(path: &Path, line: Option<u64>, reason: impl Into<String>) -> 
 }
 
 impl<T: DeserializeOwned> Rows<T> {
-    /// Reads all of a file that has these columns and at least one row; `what` are its rows.
-    pub(crate) fn read(path: &Path, needed: &[&str], what: &str) -> Result<Self, StudyError> {
+    /// Reads all of a file that has these columns and at least one row; `what` are its rows. One more column
+    /// may be asked for by its name.
+    pub(crate) fn read(
+        path: &Path,
+        needed: &[&str],
+        what: &str,
+        column: Option<&str>,
+    ) -> Result<Self, StudyError> {
         let failed = |source| StudyError::Read { path: path.into(), source };
         if std::fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
             return Err(bad(path, None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
@@ -38,22 +46,26 @@ impl<T: DeserializeOwned> Rows<T> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(bytes);
         let line = |e: &csv::Error| e.position().map(csv::Position::line);
         let header: StringRecord = reader.headers().map_err(|e| bad(path, line(&e), e.to_string()))?.clone();
-        let missing: Vec<&str> = needed.iter().copied().filter(|n| !header.iter().any(|h| h == *n)).collect();
+        let asked = column.filter(|column| !needed.contains(column));
+        let all = needed.iter().copied().chain(asked);
+        let missing: Vec<&str> = all.filter(|n| !header.iter().any(|h| h == *n)).collect();
         if !missing.is_empty() {
             let found = header.iter().collect::<Vec<_>>().join(",");
             let reason = format!("missing columns: {}; the header is `{found}`", missing.join(", "));
             return Err(bad(path, Some(1), reason));
         }
-        let mut rows = Vec::new();
+        let place = column.and_then(|column| header.iter().position(|own| own == column));
+        let (mut rows, mut beside) = (Vec::new(), Vec::new());
         for record in reader.records() {
             let record = record.map_err(|e| bad(path, line(&e), e.to_string()))?;
             let at = record.position().map_or(0, csv::Position::line);
             let row = record.deserialize(Some(&header)).map_err(|e| bad(path, Some(at), e.to_string()))?;
             rows.push((at, row));
+            beside.extend(place.map(|place| record.get(place).unwrap_or_default().to_owned()));
         }
         if rows.is_empty() {
             return Err(bad(path, None, format!("it holds no {what}")));
         }
-        Ok(Self { sha256, rows })
+        Ok(Self { sha256, rows, beside })
     }
 }

@@ -2,8 +2,11 @@ use bias_metrics::Arm;
 use bias_metrics::parse::Period;
 use bias_types::prompt::{Context, Group};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use crate::results::{Form, Split};
+use crate::StudyError;
+use crate::hash::hex;
+use crate::results::{Attribute, Form, Split};
 
 /// Prompts about people of two groups, in several contexts.
 ///
@@ -11,15 +14,18 @@ use crate::results::{Form, Split};
 /// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
 /// Four more are understood: `split` and `name_split` (`attribution` or `held_out`),
 /// `higher_is_better` (`true` or `false`) and `per` (a [`Period`], such as `year`); and `answer_prefix`, `choices`, `better` and `raw`,
-/// which say how a question is answered ([`Form`]). Without a split, the last third of a
+/// which say how a question is answered ([`Form`]). An [`Attribute`] says by which column, or which part of `name_group`, people are
+/// compared; a file may have several. Without a split, the last third of a
 /// context's variations is held out; without one of names, every second name of each side, group by group, or
 /// nobody if a context would be left with fewer than two names of a side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptSet {
     /// SHA-256 of the file.
     pub sha256: String,
-    /// The races compared: a positive difference favours the first.
-    pub races: [String; 2],
+    /// What tells the people apart who are compared.
+    pub attribute: Attribute,
+    /// Two of its values: a positive difference favours the first.
+    pub groups: [String; 2],
     /// Every context, in the file's order.
     pub contexts: Vec<ContextPrompts>,
     /// Rows about other groups, which were left out.
@@ -73,10 +79,35 @@ pub struct Person {
 }
 
 impl PromptSet {
+    /// What a file with these contexts would say.
+    #[cfg(test)]
+    pub(crate) fn of(contexts: Vec<ContextPrompts>) -> Self {
+        Self {
+            sha256: String::new(),
+            attribute: Attribute::before("race", "_"),
+            groups: ["white", "black"].map(str::to_owned),
+            contexts,
+            skipped: 0,
+            marked: true,
+            names_marked: true,
+        }
+    }
+
     /// The index of a context.
     #[must_use]
     pub fn index_of(&self, context: &str) -> Option<usize> {
         self.contexts.iter().position(|c| c.context.as_str() == context)
+    }
+
+    /// SHA-256 over what it says, and not over the file that says it.
+    ///
+    /// # Errors
+    /// [`StudyError::Write`] where it cannot be written as JSON.
+    pub(crate) fn digest(&self) -> Result<String, StudyError> {
+        let own = Self { sha256: String::new(), skipped: 0, ..self.clone() };
+        let json = serde_json::to_vec(&own)
+            .map_err(|e| StudyError::Write { path: "prompts.json".into(), source: e.into() })?;
+        Ok(hex(&Sha256::digest(json)))
     }
 
     /// Whether it is as reading a file makes it: of one that comes with a study, anything may be wrong.

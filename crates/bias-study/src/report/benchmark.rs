@@ -10,13 +10,13 @@ use crate::report::charts;
 use crate::report::charts::curves;
 use crate::report::charts::curves::{Curve, Point};
 use crate::report::charts::{Shape, method_colour};
-use crate::results::{Benchmark, Estimate, MATCHED, ORACLE, Scope, TrainedOn, Tried};
+use crate::results::{Benchmark, Budget, Estimate, MATCHED, ORACLE, Scope, TrainedOn, Tried};
 
 /// The masks that one method made at one budget, from each context, or from all but each.
 struct Line<'a> {
     method: &'a str,
     unit: UnitKind,
-    budget: &'a str,
+    budget: &'a Budget,
     others: bool,
     tried: Vec<&'a Tried>,
 }
@@ -25,12 +25,12 @@ impl<'a> Line<'a> {
     /// In the order in which they were tried.
     fn all(benchmark: &'a Benchmark) -> Vec<Self> {
         let mut order: Vec<Self> = Vec::new();
-        let mut known: BTreeMap<(&str, UnitKind, &str, bool), usize> = BTreeMap::new();
+        let mut known: BTreeMap<(&str, UnitKind, &Budget, bool), usize> = BTreeMap::new();
         for tried in &benchmark.tried {
             let own = &tried.strategy;
             let others = matches!(own.trained_on, TrainedOn::AllBut(_));
             let at = *known.entry((&own.method, own.unit, &own.budget, others)).or_insert_with(|| {
-                let (method, budget) = (own.method.as_str(), own.budget.as_str());
+                let (method, budget) = (own.method.as_str(), &own.budget);
                 order.push(Self { method, unit: own.unit, budget, others, tried: Vec::new() });
                 order.len() - 1
             });
@@ -231,7 +231,7 @@ pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
             let lines = Line::all(own);
             let mut same = lines.iter().filter(|l| {
                 (l.method, l.unit, l.others) == (line.method, line.unit, false)
-                    && l.budget != "of all contexts"
+                    && *l.budget != Budget::OfAllContexts
             });
             let best = same.by_ref().max_by(|a, b| {
                 // Chosen by what attribution saw, so that what is reported did not choose it.

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::numbers::{DASH, fixed, percent, share};
 use super::words::short;
-use crate::results::{Outcome, Results, Scope};
+use crate::results::{Budget, GAP_SHARE, Outcome, PURSUIT_SHARE, Results, Scope, WANDA_SHARE, method};
 
 /// Several studies side by side, a row each, as Markdown: models of other architectures or sizes, or the same under other
 /// settings.
@@ -20,7 +20,7 @@ pub fn compared(all: &[Results]) -> String {
         let mut first = true;
         let bias = mean(results.baseline.iter().map(|own| own.bias.value).collect());
         let inlier = mean(results.baseline.iter().map(|own| own.inlier.value).collect());
-        for (method, budget) in SHOWN {
+        for (method, budget) in shown() {
             let own: Vec<_> =
                 results.strategies.iter().filter(|s| s.method == method && s.budget == budget).collect();
             let outcomes = |scope: Scope| -> Vec<&Outcome> {
@@ -65,5 +65,11 @@ pub fn compared(all: &[Results]) -> String {
 }
 
 /// The methods shown: the paper's, the one step, the pursuit, and chance.
-const SHOWN: [(&str, &str); 4] =
-    [("wanda-b-a", "15%"), ("signed-gap", "0.2%"), ("gap-pursuit", "≤ 1%"), ("random", "as signed gap 0.2%")];
+fn shown() -> [(&'static str, Budget); 4] {
+    [
+        (method::WANDA_B_A, Budget::Share(WANDA_SHARE)),
+        (method::SIGNED_GAP, Budget::Share(GAP_SHARE)),
+        (method::GAP_PURSUIT, Budget::AtMost(PURSUIT_SHARE)),
+        (method::RANDOM, Budget::like("signed gap", GAP_SHARE)),
+    ]
+}

@@ -7,14 +7,17 @@ use bias_types::model::Sublayer;
 use bias_types::prompt::Context;
 
 use crate::results::{
-    Baseline, ContextOverlap, Experiment, Outcome, Results, Scope, Strategy, TrainedOn, VariationBaseline,
+    Baseline, Budget, ContextOverlap, Experiment, Outcome, Results, Scope, Strategy, TrainedOn,
+    VariationBaseline, method,
 };
 
 /// A method at one budget, whatever it was made from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Family<'a> {
     pub method: &'a str,
-    pub budget: &'a str,
+    pub budget: &'a Budget,
+    /// Whether its masks are nulls of other masks.
+    pub null: bool,
     pub unit: UnitKind,
     /// Mean share of weights pruned.
     pub share: f64,
@@ -22,7 +25,7 @@ pub(crate) struct Family<'a> {
 
 impl Family<'_> {
     pub(crate) fn is_random(&self) -> bool {
-        self.method.starts_with("random")
+        self.null
     }
 }
 
@@ -84,19 +87,27 @@ impl<'a> Findings<'a> {
 
     /// Methods and budgets that were used on whole contexts, the paper's first, random last.
     pub(crate) fn families(&self) -> Vec<Family<'a>> {
-        let mut found: BTreeMap<(&str, &str), (UnitKind, f64, f64)> = BTreeMap::new();
+        // By what is written, so that budgets of equal size stand in one order.
+        let mut found: BTreeMap<(&str, String), (&Strategy, f64, f64)> = BTreeMap::new();
         for s in paper(self.results).filter(|s| !matches!(s.trained_on, TrainedOn::Variation(..))) {
-            let entry = found.entry((&s.method, &s.budget)).or_insert((s.unit, 0.0, 0.0));
-            *entry = (s.unit, entry.1 + s.share, entry.2 + 1.0);
+            let entry = found.entry((&s.method, s.budget.to_string())).or_insert((s, 0.0, 0.0));
+            *entry = (s, entry.1 + s.share, entry.2 + 1.0);
         }
-        let found = found.into_iter().map(|((method, budget), (unit, sum, count))| Family {
-            method,
-            budget,
-            unit,
+        let found = found.into_values().map(|(own, sum, count)| Family {
+            method: &own.method,
+            budget: &own.budget,
+            null: own.null_of.is_some(),
+            unit: own.unit,
             share: sum / count,
         });
         let mut found: Vec<Family> = found.collect();
-        let order = ["wanda-b-a", "wanda-a-b", "wanda-common", "signed-gap", "gap-pursuit"];
+        let order = [
+            method::WANDA_B_A,
+            method::WANDA_A_B,
+            method::WANDA_COMMON,
+            method::SIGNED_GAP,
+            method::GAP_PURSUIT,
+        ];
         let rank = |f: &Family| {
             let known = order.iter().position(|m| *m == f.method).unwrap_or(order.len());
             (f.is_random(), f.unit == UnitKind::Head, known, f.method.to_owned())
@@ -116,7 +127,7 @@ impl<'a> Findings<'a> {
         self.results
             .strategies
             .iter()
-            .find(|s| s.method == family.method && s.budget == family.budget && s.trained_on == *trained_on)
+            .find(|s| s.method == family.method && s.budget == *family.budget && s.trained_on == *trained_on)
     }
 
     /// A mask's outcome on the held-out variations of a context.
@@ -128,7 +139,7 @@ impl<'a> Findings<'a> {
     pub(crate) fn null(&self, strategy: &Strategy) -> Option<&'a Strategy> {
         let off = |s: &Strategy| s.weights.abs_diff(strategy.weights);
         let random = paper(self.results).filter(|s| {
-            s.method.starts_with("random") && s.trained_on == strategy.trained_on && s.unit == strategy.unit
+            s.null_of.is_some() && s.trained_on == strategy.trained_on && s.unit == strategy.unit
         });
         random.min_by_key(|s| off(s)).filter(|s| off(s) * 100 <= strategy.weights)
     }
@@ -137,20 +148,20 @@ impl<'a> Findings<'a> {
         let own = |o: &&Outcome| {
             let strategy = self.strategies.get(o.strategy.as_str());
             o.scope == scope
-                && strategy.is_some_and(|s| s.method == family.method && s.budget == family.budget)
+                && strategy.is_some_and(|s| s.method == family.method && s.budget == *family.budget)
         };
         self.results.outcomes.iter().filter(own).collect()
     }
 
     pub(crate) fn overlaps(&self, family: &Family<'a>) -> impl Iterator<Item = &'a ContextOverlap> {
         let Family { method, budget, .. } = *family;
-        self.results.overlaps.iter().filter(move |o| o.method == method && o.budget == budget)
+        self.results.overlaps.iter().filter(move |o| o.method == method && o.budget == *budget)
     }
 
     pub(crate) fn overlap(&self, family: &Family, a: &Context, b: &Context) -> Option<&'a ContextOverlap> {
         self.results.overlaps.iter().find(|o| {
             let [c, d] = &o.contexts;
-            o.method == family.method && o.budget == family.budget && ((c, d) == (a, b) || (d, c) == (a, b))
+            o.method == family.method && o.budget == *family.budget && ((c, d) == (a, b) || (d, c) == (a, b))
         })
     }
 
@@ -167,7 +178,8 @@ impl<'a> Findings<'a> {
         let mut places: BTreeMap<(usize, Sublayer), Place> = BTreeMap::new();
         for location in &self.results.locations {
             let strategy = self.strategies.get(location.strategy.as_str());
-            if strategy.is_some_and(|s| s.method == family.method && s.budget == family.budget && wanted(s)) {
+            if strategy.is_some_and(|s| s.method == family.method && s.budget == *family.budget && wanted(s))
+            {
                 let place = places.entry((location.layer, location.sublayer)).or_default();
                 place.chosen += location.chosen as f64;
                 place.expected += location.expected;

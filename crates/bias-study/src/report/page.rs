@@ -73,6 +73,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         results, from, to, figures,
         style => Value::from_safe_string(include_str!("report.css").into()),
         baseline_sentence => found.baseline_sentence(),
+        without_value_sentence => found.without_value_sentence(),
         transfer_summary => found.transfer_summary(),
         transfer_sentences => found.transfer_sentences(),
         overlap_summary => found.overlap_summary(),
@@ -118,7 +119,7 @@ impl Page<'_> {
     fn panels(&self) -> Vec<Value> {
         let panel = |((i, own), sure): ((usize, &Baseline), Certainty)| {
             let prompts = self.0.results.prompts.contexts.iter().find(|c| c.context == own.context);
-            let kinds = kinds_of(&self.0, own).into_iter().map(|k| {
+            let kinds = kinds_of(own).into_iter().map(|k| {
                 let said = k.kind.map_or("without a number, in all".into(), |kind| kind.to_string());
                 context! { said, shares => k.shares, difference => k.difference }
             });

@@ -7,7 +7,7 @@ use super::findings::Findings;
 use super::numbers::{DASH, estimate, fixed, percent, percent_estimate, share, signed, signed_estimate};
 use super::sheet::{Line, Sheet};
 use crate::results::{
-    Alternative, Experiment, GroupDifferences, Outcome, Results, Scope, Strategy, TrainedOn,
+    Alternative, Budget, Experiment, GroupDifferences, Outcome, Results, Scope, Strategy, TrainedOn, method,
 };
 
 /// One question and its answer.
@@ -111,16 +111,15 @@ fn layers(found: &Findings) -> Option<Question> {
     for context in found.focus() {
         let own = made_from(results, Experiment::Layers, context);
         for layer in 0..results.model.dims.layers {
-            let ending = format!(" in layer {layer}");
-            let of = |method: &str| {
-                own.iter().copied().find(|s| s.method == method && s.budget.ends_with(&ending))
-            };
-            let (Some(gap), Some(random)) = (of("signed-gap"), of("random")) else { continue };
+            let here = |s: &&&Strategy| matches!(s.budget, Budget::InLayer(_, own) if own == layer);
+            let of = |null: bool| own.iter().filter(here).copied().find(|s| s.null_of.is_some() == null);
+            let (Some(gap), Some(random)) = (of(false), of(true)) else { continue };
             let (gap_did, random_did) = (did(results, gap), did(results, random));
             // Where a mask of the same size lies that may choose everywhere.
+            let Budget::InLayer(share, _) = gap.budget else { continue };
             let free = made_from(results, Experiment::Transfer, context)
                 .into_iter()
-                .find(|s| s.method == gap.method && gap.budget.strip_suffix(&ending) == Some(&s.budget));
+                .find(|s| s.method == gap.method && s.budget == Budget::Share(share));
             let there = results
                 .locations
                 .iter()
@@ -194,7 +193,7 @@ fn alternatives(found: &Findings) -> Option<Question> {
     let mut rows = Vec::new();
     for context in found.focus() {
         let pruned = made_from(results, Experiment::Transfer, context);
-        let pruned = pruned.into_iter().filter(|s| s.method == "gap-pursuit");
+        let pruned = pruned.into_iter().filter(|s| s.method == method::GAP_PURSUIT);
         for own in pruned.chain(made_from(results, Experiment::Alternatives, context)) {
             let did = did(results, own);
             let after = did.home.map_or(f64::NAN, |o| o.signed_after);
@@ -205,7 +204,7 @@ fn alternatives(found: &Findings) -> Option<Question> {
                 } else {
                     own.method.clone()
                 },
-                own.budget.clone(),
+                own.budget.to_string(),
                 share(own.share),
                 reduction(did.attributed),
                 reduction(did.home),
@@ -214,7 +213,7 @@ fn alternatives(found: &Findings) -> Option<Question> {
                 fixed(did.inlier, 3),
                 dearer(own),
             ]);
-            let line = Line::new().context(context).text(&own.method).text(&own.budget);
+            let line = Line::new().context(context).text(&own.method).text(&own.budget.to_string());
             let mut line = line.count(own.weights).number(own.share);
             for outcome in [did.attributed, did.home] {
                 line = match outcome {
@@ -285,7 +284,7 @@ fn groups(found: &Findings) -> Option<Question> {
             let strategy = other.strategy.as_deref().and_then(|id| found.strategies.get(id));
             other.context == own.context
                 && strategy.is_some_and(|s| {
-                    s.method == "gap-pursuit" && s.trained_on == TrainedOn::Context(own.context.clone())
+                    s.method == method::GAP_PURSUIT && s.trained_on == TrainedOn::Context(own.context.clone())
                 })
         });
         for pair in &own.pairs {
@@ -313,9 +312,9 @@ fn groups(found: &Findings) -> Option<Question> {
     }
     Some(Question {
         name: "groups",
-        title: "Which groups of names differ, within and across races?".into(),
+        title: "Which groups of names differ, within and across the two compared?".into(),
         note: "Signed SMD between two groups at a time, of all names and variations before pruning; then mean |SMD| on held-out names and variations before \
-               and after the context's own gap pursuit, which was made from the two races and never told of other groups. For all groups together \
+               and after the context's own gap pursuit, which was made from the two groups compared and never told of others. For all groups together \
                Cohen's f (0.1 small, 0.25 medium, 0.4 large) and how often names dealt to groups by chance lie as far apart."
             .into(),
         header: vec!["context", "groups", "signed SMD before", "held out: |SMD| before", "and after"],

@@ -2,21 +2,21 @@
 
 use super::findings::{Family, Findings};
 use super::numbers::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
-use crate::results::{Outcome, Strategy};
+use crate::results::{Kind, Outcome, Strategy, method};
 
 impl<'a> Findings<'a> {
     /// A method in words.
-    pub(crate) fn label(&self, method: &str) -> String {
-        let [a, b] = &self.results.prompts.races;
-        match method {
-            "wanda-b-a" => format!("Wanda set difference, {b} not {a}"),
-            "wanda-a-b" => format!("Wanda set difference, {a} not {b}"),
-            "wanda-common" => "Wanda, common to all prompts".into(),
-            "signed-gap" => "Signed gap".into(),
-            "gap-pursuit" => "Gap pursuit".into(),
-            "head-attention" => "Heads that look at the name".into(),
-            "random" => "Random weights".into(),
-            "random-heads" => "Random heads".into(),
+    pub(crate) fn label(&self, name: &str) -> String {
+        let [a, b] = &self.results.prompts.groups;
+        match name {
+            method::WANDA_B_A => format!("Wanda set difference, {b} not {a}"),
+            method::WANDA_A_B => format!("Wanda set difference, {a} not {b}"),
+            method::WANDA_COMMON => "Wanda, common to all prompts".into(),
+            method::SIGNED_GAP => "Signed gap".into(),
+            method::GAP_PURSUIT => "Gap pursuit".into(),
+            method::HEAD_ATTENTION => "Heads that look at the name".into(),
+            method::RANDOM => "Random weights".into(),
+            method::RANDOM_HEADS => "Random heads".into(),
             other => other.into(),
         }
     }
@@ -28,38 +28,38 @@ impl<'a> Findings<'a> {
 
     /// How a method chooses.
     pub(crate) fn note(&self, family: &Family) -> String {
-        let [a, b] = &self.results.prompts.races;
+        let [a, b] = &self.results.prompts.groups;
         match family.method {
-            "wanda-b-a" => format!(
+            method::WANDA_B_A => format!(
                 "The paper's method: weights important to answers about {b} names and not about {a} names."
             ),
-            "wanda-a-b" => {
+            method::WANDA_A_B => {
                 format!("The paper's method turned round: important for {a} names and not for {b} names.")
             }
-            "wanda-common" => {
+            method::WANDA_COMMON => {
                 format!("Only the weights that set apart {b} names on every prompt attributed on.")
             }
-            "signed-gap" => {
+            method::SIGNED_GAP => {
                 "Weights whose removal, to first order, closes the gap between the groups' expected answers."
                     .into()
             }
-            "gap-pursuit" => {
+            method::GAP_PURSUIT => {
                 "Weights that close the gaps of all prompts together without moving the level of answers or spoiling \
                  neutral text, chosen one after another, the model looked at again after every few."
                     .into()
             }
-            "head-attention" => {
+            method::HEAD_ATTENTION => {
                 "Attention heads that look at the name most while answering; they are silenced whole.".into()
             }
-            "random" => "The null: as many weights in every matrix, chosen at random.".into(),
-            "random-heads" => "The null: as many heads, chosen at random.".into(),
+            method::RANDOM => "The null: as many weights in every matrix, chosen at random.".into(),
+            method::RANDOM_HEADS => "The null: as many heads, chosen at random.".into(),
             _ => format!("Prunes {}s.", family.unit),
         }
     }
 
     /// Experiment 1 in a sentence.
     pub(crate) fn baseline_sentence(&self) -> String {
-        let [a, b] = &self.results.prompts.races;
+        let [a, b] = &self.results.prompts.groups;
         let said = self.distinct_focus().into_iter().filter_map(|c| self.baseline(c)).map(|own| {
             let direction = match own.signed.interval {
                 Some([low, _]) if low > 0.0 => format!("answers favour {a} names"),
@@ -79,6 +79,28 @@ impl<'a> Findings<'a> {
             return "No baseline was measured.".into();
         }
         format!("Before pruning, {}.", said.join("; "))
+    }
+
+    /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a value.
+    pub(crate) fn without_value_sentence(&self) -> Option<String> {
+        const MOST: usize = 5;
+        let [a, b] = &self.results.prompts.groups;
+        let all = self.results.baseline.iter().flat_map(|own| own.variations.iter().map(move |v| (own, v)));
+        let concerned: Vec<_> = all.filter(|(_, v)| v.without_value != [0; 2]).collect();
+        let (_, first) = concerned.first()?;
+        let names = |[of_a, of_b]: [usize; 2]| format!("{of_a} {a} and {of_b} {b} names");
+        let said = concerned
+            .iter()
+            .take(MOST)
+            .map(|(own, v)| format!("{} in {} / {}", names(v.without_value), own.context, v.variation));
+        let said = said.collect::<Vec<_>>().join("; ");
+        let more = concerned.len().saturating_sub(MOST);
+        let more = if more == 0 { String::new() } else { format!("; and in {more} more variations") };
+        let asked = if first.kind == Kind::Choice { "what was asked" } else { "a number" };
+        Some(format!(
+            "Some names are never answered with {asked}, so differences and attribution leave them out: \
+             {said}{more}."
+        ))
     }
 
     /// Experiment 2 in a sentence.

@@ -25,7 +25,11 @@ const MOST_VARIATIONS: usize = 12;
 pub fn tables(results: &Results) -> String {
     let found = Findings::new(results);
     let [from, to] = found.focus();
-    let mut out = format!("Racial bias in {}, and what pruning does to it\n", short(&results.model.name, 60));
+    let mut out = format!(
+        "Bias by {} in {}, and what pruning does to it\n",
+        short(&results.prompts.attribute.name, 30),
+        short(&results.model.name, 60)
+    );
     let mut part = |headline: &str, sentences: &[String], table: String| {
         out += &format!("\n{headline}\n");
         for sentence in sentences {
@@ -34,7 +38,9 @@ pub fn tables(results: &Results) -> String {
         out += &format!("{table}\n");
     };
     let one = format!("Experiment 1: baseline across {from} and {to}");
-    part(&one, &[found.baseline_sentence()], baseline(&found));
+    let mut sentences = vec![found.baseline_sentence()];
+    sentences.extend(found.without_value_sentence());
+    part(&one, &sentences, baseline(&found));
     let mut sentences = vec![found.transfer_summary()];
     sentences.extend(found.transfer_sentences());
     part(&format!("Experiment 2: {from} attribution tested on {to}"), &sentences, String::new());
@@ -77,7 +83,7 @@ fn table<T: Into<String>>(header: impl IntoIterator<Item = T>, left: usize) -> T
 }
 
 fn baseline(found: &Findings) -> String {
-    let [a, b] = &found.results.prompts.races;
+    let [a, b] = &found.results.prompts.groups;
     let header = [
         "context",
         "mean |SMD|",
@@ -146,7 +152,7 @@ fn shortfalls(found: &Findings) -> String {
                 None => DASH.into(),
             };
             let Family { method, budget, .. } = first.family;
-            let names = [method.into(), budget.into(), short(first.from.as_str(), 20)];
+            let names = [method.into(), budget.to_string(), short(first.from.as_str(), 20)];
             table.add_row(names.into_iter().chain(abreast.iter().map(|c| cell(c))));
         }
         table.to_string()
@@ -177,7 +183,7 @@ fn transfer(found: &Findings) -> String {
                     TrainedOn::Context(from) => short(from.as_str(), 20),
                     _ => "all contexts".into(),
                 };
-                let names = [family.method.into(), family.budget.into(), share(strategy.share), from];
+                let names = [family.method.into(), family.budget.to_string(), share(strategy.share), from];
                 table.add_row(names.into_iter().chain(abreast.iter().map(|c| cell(c))));
             }
         }
@@ -210,7 +216,7 @@ fn scopes(found: &Findings) -> String {
             let (median, ends) = (percent(median(&reductions)), [low * 100.0, high * 100.0]);
             format!("{median} ({} to {}) {}", fixed(ends[0], 0), fixed(ends[1], 0), fixed(inlier, 2))
         });
-        table.add_row([family.method.into(), family.budget.into()].into_iter().chain(cells));
+        table.add_row([family.method.into(), family.budget.to_string()].into_iter().chain(cells));
     }
     table.to_string()
 }
@@ -245,7 +251,7 @@ fn overlaps(found: &Findings) -> String {
         let focus = found.overlap(&family, from, to);
         table.add_row([
             family.method.into(),
-            family.budget.into(),
+            family.budget.to_string(),
             optional(focus.and_then(|o| o.jaccard)),
             optional(focus.and_then(|o| o.jaccard_by_chance)),
             optional(focus.and_then(|o| o.coefficient)),
@@ -281,7 +287,7 @@ fn locations(found: &Findings) -> String {
         let [late, late_random] = share_of(&|layer, _| layer >= middle);
         let densest = densest.collect::<Vec<_>>().join(", ");
         let Family { method, budget, .. } = family;
-        table.add_row([method.into(), budget.into(), mlp, mlp_random, late, late_random, densest]);
+        table.add_row([method.into(), budget.to_string(), mlp, mlp_random, late, late_random, densest]);
     }
     table.to_string()
 }

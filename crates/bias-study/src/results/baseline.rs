@@ -28,6 +28,8 @@ pub struct Baseline {
     pub variations: Vec<VariationBaseline>,
     /// Share of each kind of answer, by group of names.
     pub answers: BTreeMap<Group, BTreeMap<AnswerKind, f64>>,
+    /// The same by side of the comparison: the mean over a side's groups of names.
+    pub answers_by_side: [BTreeMap<AnswerKind, f64>; 2],
     /// Share of answers that do not say what was asked (no number, none of the options): the first group's less the second's.
     #[serde(default)]
     pub no_number: Option<Estimate>,
@@ -73,6 +75,10 @@ pub struct VariationBaseline {
     /// Share of each group's answers that say what was asked: numbers, or one of the options.
     #[serde(default)]
     pub answered: [Option<f64>; 2],
+    /// Names of each group none of whose answers says what was asked. Neither the SMD nor attribution
+    /// counts them.
+    #[serde(default)]
+    pub without_value: [usize; 2],
     /// How likely it is by chance; absent where there is no difference to test.
     #[serde(default)]
     pub significance: Option<Significance>,

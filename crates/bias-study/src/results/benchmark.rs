@@ -73,7 +73,7 @@ pub struct Tried {
 
 impl Benchmark {
     /// The format this version writes.
-    pub const FORMAT: &str = "bias-benchmark/1";
+    pub const FORMAT: &str = "bias-benchmark/2";
 }
 
 /// The name of the mask of planted units.

@@ -13,7 +13,7 @@ pub enum Experiment {
     Layers,
     /// Does anything else than zeroing weights remove it, and carry farther?
     Alternatives,
-    /// Which groups of names within and across races differ?
+    /// Which groups of names differ, within and across the two that are compared?
     Groups,
 }
 

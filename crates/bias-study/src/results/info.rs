@@ -4,6 +4,7 @@ use bias_types::ModelDims;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
+use super::attribute::Attribute;
 use super::form::Form;
 
 /// The model studied.
@@ -11,10 +12,17 @@ use super::form::Form;
 pub struct ModelInfo {
     /// Name of its folder.
     pub name: String,
-    /// SHA-256 over its weight files.
+    /// SHA-256 over its weight files; empty for a model without such, which is studied in memory only.
     pub fingerprint: String,
     /// Its sizes.
     pub dims: ModelDims,
+}
+
+impl ModelInfo {
+    /// Its fingerprint, where it has one.
+    pub(crate) fn known_fingerprint(&self) -> Option<&str> {
+        Some(self.fingerprint.as_str()).filter(|own| !own.is_empty())
+    }
 }
 
 /// The prompts asked.
@@ -22,8 +30,10 @@ pub struct ModelInfo {
 pub struct PromptInfo {
     /// SHA-256 of the prompt file.
     pub sha256: String,
-    /// The group that a positive difference favours, and the one compared with it.
-    pub races: [String; 2],
+    /// What tells the people apart who are compared.
+    pub attribute: Attribute,
+    /// Two of its values: the group that a positive difference favours, and the one compared with it.
+    pub groups: [String; 2],
     /// Per context, what varies.
     pub contexts: Vec<ContextInfo>,
 }

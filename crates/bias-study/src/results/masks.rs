@@ -2,13 +2,15 @@ use bias_types::model::Sublayer;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
+use super::budget::Budget;
+
 /// How far two masks of one method and budget agree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContextOverlap {
     /// How both were found.
     pub method: String,
     /// Their budget.
-    pub budget: String,
+    pub budget: Budget,
     /// What they were made from.
     pub contexts: [Context; 2],
     /// Weights in both over weights in either; absent when a mask is empty.

@@ -2,14 +2,17 @@
 //! docs/results-schema.md describes the files.
 
 mod alternative;
+mod attribute;
 mod baseline;
 mod benchmark;
+mod budget;
 mod estimate;
 mod experiment;
 mod form;
 mod groups;
 mod info;
 mod masks;
+pub(crate) mod method;
 mod outcome;
 mod plan;
 mod settings;
@@ -19,8 +22,12 @@ mod strategy;
 mod timing;
 
 pub use self::alternative::Alternative;
+pub(crate) use self::attribute::NAME_GROUP;
+pub use self::attribute::{Attribute, AttributeSource};
 pub use self::baseline::{Baseline, QUANTILES, VariationBaseline};
 pub use self::benchmark::{Benchmark, LeftOut, Located, MATCHED, ORACLE, Tried};
+pub use self::budget::{Budget, Share};
+pub(crate) use self::budget::{GAP_SHARE, GAP_SHARES, PURSUIT_SHARE, WANDA_SHARE};
 pub use self::estimate::Estimate;
 pub use self::experiment::Experiment;
 pub use self::form::{ChoiceValue, Form, Kind};
@@ -33,11 +40,13 @@ pub use self::settings::Settings;
 pub(crate) use self::significance::ALPHA;
 pub use self::significance::Significance;
 pub use self::split::Split;
+pub(crate) use self::strategy::quoted;
 pub use self::strategy::{Strategy, TrainedOn};
 pub use self::timing::{Phase, Timing};
 
 use std::path::Path;
 
+use bias_types::TypesError;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +54,7 @@ use crate::StudyError;
 use crate::save::{read, write};
 
 /// The value of `format` in files of this version.
-pub const FORMAT: &str = "bias-study/3";
+pub const FORMAT: &str = "bias-study/4";
 
 /// Everything a study found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +86,7 @@ pub struct Results {
     pub overlaps: Vec<ContextOverlap>,
     /// Where masks lie in the model.
     pub locations: Vec<Location>,
-    /// What groups of names within and across the races get, where that was asked.
+    /// What groups of names within and across the two compared get, where that was asked.
     #[serde(default)]
     pub groups: Vec<GroupDifferences>,
 }
@@ -98,8 +107,12 @@ impl Results {
     /// Reads a `results.json`.
     ///
     /// # Errors
-    /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
+    /// [`StudyError::Read`] for a file that is missing, damaged or of another version;
+    /// [`StudyError::Damaged`] for sizes that no model has.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
-        read(path, FORMAT, |own: &Self| &own.format)
+        let found = read(path, FORMAT, |own: &Self| &own.format)?;
+        let damaged = |e: TypesError| StudyError::Damaged { path: path.into(), reason: e.to_string() };
+        found.model.dims.validate().map_err(damaged)?;
+        Ok(found)
     }
 }

@@ -4,6 +4,7 @@ use bias_types::UnitKind;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
+use super::budget::Budget;
 use super::experiment::Experiment;
 
 /// What a mask was made from.
@@ -20,12 +21,47 @@ pub enum TrainedOn {
     AllBut(Context),
 }
 
+/// A text in quotes: what would end it, and the marks of lines and columns, are escaped. Ids and seeds hold
+/// such texts, so they never change.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\0' => out.push_str("\\0"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+impl TrainedOn {
+    /// What random masks are drawn by: a text that no other thing to make masks from has, and that never
+    /// changes.
+    pub(crate) fn seed_text(&self) -> String {
+        let context = |own: &Context| format!("Context({})", quoted(own.as_str()));
+        match self {
+            Self::Variation(own, variation) => {
+                format!("Variation({}, {})", context(own), quoted(variation))
+            }
+            Self::Context(own) => format!("Context({})", context(own)),
+            Self::AllBut(own) => format!("AllBut({})", context(own)),
+            Self::All => "All".into(),
+        }
+    }
+}
+
 impl fmt::Display for TrainedOn {
     /// As the ids of strategies begin; contexts that could be taken for something else are quoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = |context: &Context| {
             let name = context.as_str();
-            if name.starts_with(['(', '"']) || name.contains(':') { format!("{name:?}") } else { name.into() }
+            if name.starts_with(['(', '"']) || name.contains(':') { quoted(name) } else { name.into() }
         };
         match self {
             Self::Variation(context, variation) => write!(f, "{}:{variation}", named(context)),
@@ -50,8 +86,11 @@ pub struct Strategy {
     pub unit: UnitKind,
     /// What it was made from.
     pub trained_on: TrainedOn,
-    /// Its budget in words, such as `0.2%` or `4 heads`.
-    pub budget: String,
+    /// How much it may prune, such as `0.2%` or `4 heads`.
+    pub budget: Budget,
+    /// The [id](Self::id) of the mask that this is the null of: as much, chosen at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub null_of: Option<String>,
     /// Weights changed: set to zero, unless the experiment is about alternatives to that.
     pub weights: usize,
     /// Their share of all prunable weights.
@@ -82,5 +121,27 @@ mod tests {
         let names: std::collections::BTreeSet<String> = all.iter().map(TrainedOn::to_string).collect();
         assert_eq!(names.len(), all.len(), "{names:?}");
         assert_eq!(all[2].to_string(), "pay:raise");
+        assert_eq!(all[4].to_string(), "\"pay:raise\"");
+        let seeds: std::collections::BTreeSet<String> = all.iter().map(TrainedOn::seed_text).collect();
+        assert_eq!(seeds.len(), all.len(), "{seeds:?}");
+    }
+
+    /// Random masks are drawn by these texts: another text would be another mask.
+    #[test]
+    fn seeds_are_made_of_texts_that_never_change() {
+        let context: Context = "financial".parse().unwrap();
+        let pinned = [
+            (TrainedOn::All, "All"),
+            (TrainedOn::Context(context.clone()), r#"Context(Context("financial"))"#),
+            (TrainedOn::AllBut(context.clone()), r#"AllBut(Context("financial"))"#),
+            (
+                TrainedOn::Variation(context, "the \"car\" (low)".into()),
+                r#"Variation(Context("financial"), "the \"car\" (low)")"#,
+            ),
+        ];
+        for (own, text) in pinned {
+            assert_eq!(own.seed_text(), text);
+        }
+        assert_eq!(quoted("≤ 1%\n'é\\"), r#""≤ 1%\n'é\\""#);
     }
 }

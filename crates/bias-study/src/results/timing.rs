@@ -12,6 +12,10 @@ pub struct Timing {
     pub phases: Vec<Phase>,
     /// Most memory held at once, where the system tells.
     pub peak_memory_bytes: Option<u64>,
+    /// SHA-256 of the executable that ran last, where the system tells which it is. Any build of the same
+    /// version goes on with a study.
+    #[serde(default)]
+    pub executable: Option<String>,
 }
 
 /// One step of a study and how long it took.

@@ -39,7 +39,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         let progress = Progress::new("audit", "questions", (0..contexts.len()).map(count).sum());
         for (c, own) in contexts.iter().enumerate() {
             let piece = Piece::Answers(&own.context);
-            if self.store.has(&piece) {
+            if self.store.has(&piece)? {
                 progress.known(count(c));
                 continue;
             }
@@ -58,7 +58,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
 
     fn keep_perplexity(&self, change: Option<&str>) -> Result<(), StudyError> {
         let piece = Piece::Perplexity(change);
-        if self.store.has(&piece) {
+        if self.store.has(&piece)? {
             return Ok(());
         }
         self.store.put(&piece, perplexity(&self.model, &self.options.neutral)?)
@@ -72,7 +72,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         tests: &[Test],
         reference: &Reference,
     ) -> Result<(), StudyError> {
-        if self.known(digest, tests) {
+        if self.known(digest, tests)? {
             return Ok(());
         }
         let undo = mask.apply(self.model.model_mut(), Intervention::Zero)?;
@@ -96,16 +96,25 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     }
 
     /// Whether all is known of a changed model.
-    pub(crate) fn known(&self, change: &str, tests: &[Test]) -> bool {
-        let tested = |test: &Test| self.store.has(&Piece::Tested(change, named(self.prompts, &test.places)));
-        tests.iter().all(tested) && self.store.has(&Piece::Perplexity(Some(change)))
+    pub(crate) fn known(&self, change: &str, tests: &[Test]) -> Result<bool, StudyError> {
+        for test in tests {
+            if !self.store.has(&Piece::Tested(change, named(self.prompts, &test.places)))? {
+                return Ok(false);
+            }
+        }
+        self.store.has(&Piece::Perplexity(Some(change)))
     }
 
     /// Asks the model as it is now what is not known of it yet.
     fn ask_changed(&self, change: &str, tests: &[Test], reference: &Reference) -> Result<(), StudyError> {
         let (names, decoding) = (self.prompts.tested(), self.options.settings.decoding);
         let piece = |test: &Test| Piece::Tested(change, named(self.prompts, &test.places));
-        let missing: Vec<&Test> = tests.iter().filter(|test| !self.store.has(&piece(test))).collect();
+        let mut missing: Vec<&Test> = Vec::new();
+        for test in tests {
+            if !self.store.has(&piece(test))? {
+                missing.push(test);
+            }
+        }
         // Tests are too small to keep several threads busy to their end, but there are several.
         let side_by_side = self.side_by_side().min(missing.len()).max(1);
         let threads = self.options.threads / side_by_side;

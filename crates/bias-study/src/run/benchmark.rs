@@ -13,9 +13,11 @@ use burn::tensor::backend::AutodiffBackend;
 use super::progress::Progress;
 use super::study::Study;
 use crate::StudyError;
-use crate::find::{Candidate, Finding, Method, Truth, percent};
+use crate::find::{Candidate, Finding, Method, Truth};
 use crate::hash::derived_seed;
-use crate::results::{Benchmark, LeftOut, Located, MATCHED, ORACLE, Scope, TrainedOn, Tried};
+use crate::results::{
+    Benchmark, Budget, LeftOut, Located, MATCHED, ORACLE, Scope, Share, TrainedOn, Tried, method,
+};
 
 /// A method, what it found or why nothing, and the seconds it took.
 type Look<'m, A> = (&'m Method<A>, Result<Finding, String>, f64);
@@ -50,14 +52,16 @@ impl<A: AutodiffBackend> Study<'_, A> {
         for (c, context) in contexts.iter().enumerate() {
             let planted = truth.map(|truth| self.planted(&truth.of(context))).transpose()?;
             if let (Some(truth), Some(planted)) = (truth, &planted) {
-                let known = [ORACLE, "of all contexts"].into_iter().zip([truth.of(context), truth.all()]);
+                let budgets = [Budget::Planted, Budget::OfAllContexts];
+                let known = budgets.into_iter().zip([truth.of(context), truth.all()]);
                 for (budget, units) in known.filter(|(_, units)| !units.is_empty()) {
                     let mask = self.planted(&units)?;
                     let own = Candidate {
                         method: ORACLE.into(),
                         unit: UnitKind::Neuron,
-                        budget: budget.into(),
+                        budget,
                         trained_on: TrainedOn::Context(context.clone()),
+                        null_of: None,
                         mask,
                     };
                     tried.push(self.try_one(&own, 1.0, 0.0, Some(planted))?);
@@ -101,7 +105,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
         Ok(Benchmark {
             format: Benchmark::FORMAT.into(),
             model: self.provenance().model.name.clone(),
-            fingerprint: MaskTarget::fingerprint(self.model().model())?.unwrap_or_default().into(),
+            fingerprint: self.provenance().model.fingerprint.clone(),
             shared_fraction: truth.map(|t| t.shared_fraction),
             baseline,
             located,
@@ -145,24 +149,24 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let dims = *self.model().model().dims();
         let mut masks: Vec<(Candidate, f64)> = Vec::new();
         for (i, &share) in budgets.iter().enumerate() {
-            let mask = finding.mask(&dims, self.weights(share))?;
-            let of = |name: &str, budget: String, mask| Candidate {
-                method: name.into(),
+            let own = Candidate {
+                method: method.name.clone(),
                 unit: method.unit,
-                budget,
+                budget: Budget::share(share),
                 trained_on: trained_on.clone(),
-                mask,
+                null_of: None,
+                mask: finding.mask(&dims, self.weights(share))?,
             };
-            let budget = percent(share);
             let own_context = matches!(trained_on, TrainedOn::Context(_));
-            let chosen = method.unit == UnitKind::Weight && method.name != "random" && own_context;
+            let chosen = method.unit == UnitKind::Weight && method.name != method::RANDOM && own_context;
             // What chose nothing has no null.
-            if i == budgets.len() / 2 && chosen && mask.count() > 0 {
-                let draw = derived_seed(self.seed(), &format!("{trained_on:?} {}", method.name));
-                let null = mask.matched_random(draw)?;
-                masks.push((of(MATCHED, format!("as {} {budget}", method.name), null), share));
+            if i == budgets.len() / 2 && chosen && own.mask.count() > 0 {
+                let what = format!("{} {}", trained_on.seed_text(), method.name);
+                let drawn = own.mask.matched_random(derived_seed(self.seed(), &what))?;
+                let budget = Budget::like(&method.name, Share::of(share));
+                masks.push((own.null(MATCHED, budget, drawn), share));
             }
-            masks.push((of(&method.name, budget, mask), share));
+            masks.push((own, share));
         }
         Ok(masks)
     }
@@ -175,10 +179,10 @@ impl<A: AutodiffBackend> Study<'_, A> {
         planted: Option<&Mask>,
     ) -> Result<Tried, StudyError> {
         // Chance does nothing on held-out variations at home; nobody asks what it does elsewhere.
-        let (strategy, outcomes) = self.test_in(candidate, |scope| {
-            candidate.method != MATCHED || matches!(scope, Scope::HeldOut | Scope::LeftOut)
-        })?;
-        let seconds = if candidate.method == MATCHED { 0.0 } else { seconds };
+        let is_null = candidate.null_of.is_some();
+        let (strategy, outcomes) =
+            self.test_in(candidate, |scope| !is_null || matches!(scope, Scope::HeldOut | Scope::LeftOut))?;
+        let seconds = if is_null { 0.0 } else { seconds };
         let precision_recall = planted.map(|planted| {
             let both = candidate.mask.intersection(planted)?.count() as f64;
             Ok::<_, StudyError>([candidate.mask.count(), planted.count()].map(|n| both / n.max(1) as f64))

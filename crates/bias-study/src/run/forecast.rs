@@ -95,7 +95,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
                 own.seconds += finding * seen * seconds(&places, self.prompts.attributed());
                 let tests = tests(self.prompts, &job.trained_on);
                 for test in &tests {
-                    let masks = if tries(plan, "random", test.scope) { masks } else { masks - controls };
+                    let masks = if tries(plan, true, test.scope) { masks } else { masks - controls };
                     own.questions += masks * self.questions.count(&test.places, self.prompts.tested());
                     own.seconds += masks as f64 * seconds(&test.places, self.prompts.tested());
                 }

@@ -22,7 +22,7 @@ use crate::store::{Found, MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Provenance,
 pub struct Manifest {
     /// [`Manifest::FORMAT`].
     pub format: String,
-    /// [`Provenance::id`]: covers model, tokenizer, prompts, settings, seeds and program.
+    /// [`Provenance::id`]: covers model, tokenizer, prompts, settings, seeds, and the program's version.
     pub study: String,
     /// Every file by its path in the folder, with `/` between its parts. Not the manifest itself and not
     /// `timing.json`, which is another every time.
@@ -59,7 +59,7 @@ impl Manifest {
     /// # Errors
     /// A file that cannot be read or written.
     pub fn seal(folder: &Path) -> Result<Self, StudyError> {
-        let study = Provenance::of(folder)?.id();
+        let study = Provenance::of(folder)?.id()?;
         let (files, odd) = files(folder)?;
         if !odd.is_empty() {
             return Err(StudyError::NotAsWritten { folder: folder.into(), problems: odd });
@@ -107,7 +107,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
 
     let provenance = Provenance::of(folder)?;
     let dims = provenance.model.dims.validate().is_ok() && provenance.settings.resamples <= MOST_RESAMPLES;
-    if provenance.id() != manifest.study || !dims {
+    if provenance.id()? != manifest.study || !dims {
         problems.push(format!("{PROVENANCE} is of another study than {MANIFEST}, or of none"));
         return failed(problems);
     }
@@ -121,11 +121,11 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     }
     let results = Results::load(&folder.join(RESULTS))?;
     let prompts: PromptSet = parse(&folder.join(PROMPTS))?;
-    if prompts.sha256 != provenance.prompts || !prompts.is_whole() {
+    if prompts.digest()? != provenance.prompts || !prompts.is_whole() {
         problems.push(format!("{PROMPTS} is not what was asked"));
         return failed(problems);
     }
-    let store = Store::reading(folder, &provenance);
+    let store = Store::reading(folder, &provenance)?;
     for job in jobs(&prompts, results.plan, &provenance.focus, &results.experiments) {
         for own in store.finished::<Vec<Found>>(&Piece::Found(&job))? {
             let odd = own.strategy.experiment != job.what.experiment();
@@ -143,7 +143,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
                 continue;
             }
             let mask = Mask::load(&folder.join(MASKS).join(name))?;
-            let model = mask.fingerprint() == Some(provenance.model.fingerprint.as_str());
+            let model = mask.fingerprint() == provenance.model.known_fingerprint();
             if mask.digest() != own.strategy.mask || mask.count() != own.strategy.weights || !model {
                 problems.push(format!("masks/{name} is not the mask that was tested"));
             }
@@ -166,8 +166,12 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
             problems.push(format!("{FIGURES}/{}.csv does not have the numbers of results.json", figure.name));
         }
         let svg = folder.join(FIGURES).join(format!("{}.svg", figure.name));
-        if svg.exists() && figure.svg.is_none_or(|drawn| bytes(&svg).is_ok_and(|own| own != drawn.as_bytes()))
-        {
+        let there = manifest.files.contains_key(&format!("{FIGURES}/{}.svg", figure.name));
+        let as_drawn = match figure.svg.filter(|_| there) {
+            Some(drawn) => bytes(&svg)? == drawn.as_bytes(),
+            None => false,
+        };
+        if there && !as_drawn {
             problems.push(format!(
                 "{FIGURES}/{}.svg is not drawn from results.json by this version",
                 figure.name
@@ -199,29 +203,53 @@ fn plain(path: &Path) -> Result<u64, StudyError> {
     })
 }
 
-/// Every file of a bundle, and what should not be there.
-fn files(folder: &Path) -> Result<(BTreeMap<String, FileHash>, Vec<String>), StudyError> {
-    let (mut found, mut odd) = (BTreeMap::new(), Vec::new());
-    let mut add = |path: &Path, name: String| -> Result<(), StudyError> {
-        let Ok(bytes) = plain(path) else {
-            odd.push(format!("{} is no ordinary file", name.escape_debug()));
-            return Ok(());
+/// What lies there, if anything does; a link is not followed.
+fn there(path: &Path) -> Result<Option<fs::Metadata>, StudyError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StudyError::Read { path: path.into(), source }),
+    }
+}
+
+/// What a bundle's folder holds.
+#[derive(Default)]
+struct Listing {
+    files: BTreeMap<String, FileHash>,
+    /// What should not be there.
+    odd: Vec<String>,
+}
+
+impl Listing {
+    fn add(&mut self, path: &Path, name: String) -> Result<(), StudyError> {
+        let bytes = match plain(path) {
+            Ok(bytes) => bytes,
+            Err(StudyError::Damaged { .. }) => {
+                self.odd.push(format!("{} is no ordinary file", name.escape_debug()));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         };
         let sha256 = sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
-        found.insert(name, FileHash { bytes, sha256 });
+        self.files.insert(name, FileHash { bytes, sha256 });
         Ok(())
-    };
+    }
+}
+
+/// Every file of a bundle, and what should not be there.
+fn files(folder: &Path) -> Result<(BTreeMap<String, FileHash>, Vec<String>), StudyError> {
+    let mut found = Listing::default();
     for name in FILES {
         let path = folder.join(name);
-        if fs::symlink_metadata(&path).is_ok() {
-            add(&path, name.into())?;
+        if there(&path)?.is_some() {
+            found.add(&path, name.into())?;
         }
     }
     for part in FOLDERS {
         let inner = folder.join(part);
-        let Ok(kind) = fs::symlink_metadata(&inner) else { continue };
+        let Some(kind) = there(&inner)? else { continue };
         if !kind.is_dir() {
-            add(&inner.join("."), format!("{part}/"))?;
+            found.odd.push(format!("{part} is no ordinary file or folder"));
             continue;
         }
         let failed = |source| StudyError::Read { path: inner.clone(), source };
@@ -229,9 +257,9 @@ fn files(folder: &Path) -> Result<(BTreeMap<String, FileHash>, Vec<String>), Stu
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if !name.starts_with(UNFINISHED) {
-                add(&entry.path(), format!("{part}/{name}"))?;
+                found.add(&entry.path(), format!("{part}/{name}"))?;
             }
         }
     }
-    Ok((found, odd))
+    Ok((found.files, found.odd))
 }

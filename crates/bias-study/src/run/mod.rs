@@ -2,6 +2,7 @@
 
 mod audit;
 mod benchmark;
+mod executable;
 mod forecast;
 mod manifest;
 mod memory;

@@ -9,6 +9,7 @@ use burn::tensor::DType;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use sha2::{Digest as _, Sha256};
 
+use super::executable::executable;
 use super::memory::peak_memory;
 use super::options::StudyOptions;
 use super::progress::Progress;
@@ -54,7 +55,7 @@ fn run<B: Backend>(model: &LanguageModel<B>) -> Result<Run, StudyError> {
     Ok(Run {
         config: hex(&Sha256::digest(model.model().config().to_json().to_string())),
         tokenizer: sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?,
-        weights: weights.map_or(String::new(), |weight| format!("{:?}", weight.dtype())),
+        weights: weights.map_or(String::new(), |weight| weight.dtype().name().into()),
         stop: model.options().stop.clone(),
         batch_rows: model.options().batch_rows,
     })
@@ -115,17 +116,17 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
                 dims: *model.model().dims(),
             },
             run: run(&model)?,
-            prompts: prompts.sha256.clone(),
-            questions: questions.digest(),
+            prompts: prompts.digest()?,
+            questions: questions.digest()?,
             neutral: hex(&neutral.finalize()),
             settings: options.settings.clone(),
             focus: focus(prompts, options.focus.clone()),
         };
+        if options.out.is_some() && provenance.model.known_fingerprint().is_none() {
+            return Err(StudyError::NoFingerprint { what: "a study that is kept in a folder" });
+        }
         let store = match &options.out {
-            None => Store::in_memory(&provenance),
-            Some(_) if provenance.model.fingerprint.is_empty() => {
-                return Err(StudyError::NoFingerprint { what: "a study that is kept in a folder" });
-            }
+            None => Store::in_memory(&provenance)?,
             Some(folder) => {
                 let store = Store::open(folder, &provenance, options.shard)?;
                 let path = folder.join(PROMPTS);
@@ -163,7 +164,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// The model, to prune it by hand. What was known of it is forgotten, and nothing more is kept in the study's folder.
     pub fn model_mut(&mut self) -> &mut LanguageModel<A::InnerBackend> {
         self.reference = None;
-        self.store = Store::in_memory(&self.provenance);
+        self.store.forget();
         &mut self.model
     }
 
@@ -176,7 +177,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// Where the time went so far.
     #[must_use]
     pub fn timing(&self) -> Timing {
-        Timing { phases: self.phases.clone(), peak_memory_bytes: peak_memory() }
+        Timing { phases: self.phases.clone(), peak_memory_bytes: peak_memory(), executable: executable() }
     }
 
     /// Asks the prompts of a context's attribution variations about the names that attribution may see: one contrast of the two
@@ -232,7 +233,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         self.with_mask(&candidate.mask, &digest, &tests, &reference)?;
         let tested = Tested::read(&self.store, self.prompts, &digest, &tests)?;
         strategy.perplexity_change = tested.perplexity_change;
-        let outcomes = tested.outcomes(&strategy.id, &tests, &reference, self.prompts, &self.measure);
+        let outcomes = tested.outcomes(&strategy.id, &tests, &reference, self.prompts, &self.measure)?;
         Ok((strategy, outcomes))
     }
 

@@ -11,10 +11,12 @@ use burn::tensor::backend::AutodiffBackend;
 use super::progress::Progress;
 use super::study::Study;
 use crate::StudyError;
-use crate::find::{Candidate, PURSUIT_BUDGET, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
+use crate::find::{Candidate, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
 use crate::plan::{Job, What, jobs, tests, tests_of};
 use crate::prompts::Place;
-use crate::results::{Alternative, Experiment, Split, Strategy, TrainedOn};
+use crate::results::{
+    Alternative, Budget, Experiment, GAP_SHARE, PURSUIT_SHARE, Split, Strategy, TrainedOn, method,
+};
 use crate::shard::Shard;
 use crate::statistics::Reference;
 use crate::store::{Found, Piece};
@@ -50,9 +52,14 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let piece = Piece::Found(job);
         let kept = self.store.get::<Vec<Found>>(&piece)?;
         // Of masks that were lost or damaged since, nothing may be said.
-        let whole =
-            |own: &Found| own.mask.as_ref().is_some_and(|name| self.store.is_mask(name, &own.strategy.mask));
-        let found = match kept.filter(|found| found.iter().all(whole)) {
+        let mut whole = true;
+        for own in kept.iter().flatten() {
+            whole &= match &own.mask {
+                Some(name) => self.store.is_mask(name, &own.strategy.mask)?,
+                None => false,
+            };
+        }
+        let found = match kept.filter(|_| whole) {
             Some(found) => found,
             None => {
                 let started = Instant::now();
@@ -67,7 +74,9 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let started = Instant::now();
         for own in &found {
             let tests = tests_of(self.prompts, self.options.plan, &own.strategy);
-            if let Some(name) = own.mask.as_ref().filter(|_| !self.known(own.change(), &tests)) {
+            if let Some(name) = &own.mask
+                && !self.known(own.change(), &tests)?
+            {
                 let mask = self.store.mask(name)?;
                 self.with_mask(&mask, own.change(), &tests, reference)?;
             }
@@ -84,10 +93,14 @@ impl<A: AutodiffBackend> Study<'_, A> {
     ) -> Result<(), StudyError> {
         let piece = Piece::Found(job);
         let tests = tests(self.prompts, &job.trained_on);
-        if let Some(found) = self.store.get::<Vec<Found>>(&piece)?
-            && found.iter().all(|own| self.known(own.change(), &tests))
-        {
-            return Ok(());
+        if let Some(found) = self.store.get::<Vec<Found>>(&piece)? {
+            let mut known = true;
+            for own in &found {
+                known &= self.known(own.change(), &tests)?;
+            }
+            if known {
+                return Ok(());
+            }
         }
         let started = Instant::now();
         let contrasts: Vec<Contrast> = self
@@ -95,7 +108,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             .iter()
             .map(|place| self.contrast(*place, reference))
             .collect::<Result<_, _>>()?;
-        let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
+        let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
         let found = match treat(alternative, &seen) {
             // Everybody is answered alike: nothing to treat.
             Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Vec::new(),
@@ -108,6 +121,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
                     unit: UnitKind::Weight,
                     trained_on: job.trained_on.clone(),
                     budget: treated.budget,
+                    null_of: None,
                     weights: treated.weights,
                     share: treated.weights as f64 / self.model.model().dims().prunable_weights() as f64,
                     mask: String::new(),
@@ -129,7 +143,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             .mask
             .for_model(bias_model::MaskTarget::fingerprint(self.model.model())?)
             .with_note("strategy", &strategy.id)
-            .with_note("prompts", &self.prompts.sha256);
+            .with_note("prompts", &self.provenance().prompts);
         let name = self.store.keep(&strategy.id, &strategy.mask, mask)?;
         Ok(Found { strategy, mask: Some(name) })
     }
@@ -157,7 +171,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
             .iter()
             .map(|place| self.contrast(*place, reference))
             .collect::<Result<_, _>>()?;
-        let seen = self.seen(&contrasts, self.weights(PURSUIT_BUDGET));
+        let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
         let mut candidates = match job.what {
             What::Weights => weight_masks(&seen, trained_on)?,
             What::Layers => return layer_masks(&seen, trained_on),
@@ -169,11 +183,11 @@ impl<A: AutodiffBackend> Study<'_, A> {
         };
         if matches!(trained_on, TrainedOn::Variation(..)) {
             // One budget per method is enough to see how far one prompt's mask carries.
-            let middle = candidates.get(candidates.len() / 2).map(|mask| mask.budget.clone());
+            let nulls: Vec<String> = candidates.iter().filter_map(|own| own.null_of.clone()).collect();
             candidates.retain(|own| match own.method.as_str() {
-                "wanda-b-a" => true,
-                "signed-gap" => own.budget == "0.2%",
-                "head-attention" => Some(&own.budget) == middle.as_ref(),
+                method::WANDA_B_A => true,
+                method::SIGNED_GAP => own.budget == Budget::Share(GAP_SHARE),
+                method::HEAD_ATTENTION => nulls.contains(&own.id()),
                 _ => false,
             });
         } else {

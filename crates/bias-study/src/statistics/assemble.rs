@@ -1,6 +1,7 @@
 //! From finished pieces to results: no model is needed.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bias_metrics::Arm;
 
@@ -13,7 +14,7 @@ use super::tested::Tested;
 use crate::StudyError;
 use crate::plan::{jobs, tests_of};
 use crate::prompts::PromptSet;
-use crate::results::{ContextInfo, Experiment, FORMAT, Plan, PromptInfo, Results, Split, TrainedOn};
+use crate::results::{ContextInfo, Experiment, FORMAT, Plan, PromptInfo, Results, Split, TrainedOn, method};
 use crate::store::{Found, Piece, Provenance, Store};
 
 /// Everything a finished study found. A pure function of what is kept: it gives the same at any time and place.
@@ -33,7 +34,7 @@ pub(crate) fn assemble(
     }
     let (mut outcomes, mut locations, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     if experiments.contains(&Experiment::Groups) {
-        groups.extend(group_differences(prompts, &reference, None, &measure, provenance.settings.seed));
+        groups.extend(group_differences(prompts, &reference, None, &measure, provenance.settings.seed)?);
     }
     let mut known: BTreeMap<(TrainedOn, String), Vec<_>> = BTreeMap::new();
     for own in &mut found {
@@ -43,9 +44,12 @@ pub(crate) fn assemble(
         let strategy = &own.strategy;
         // Two methods may find the same mask.
         let key = (strategy.trained_on.clone(), own.change().to_owned());
-        let all = known
-            .entry(key)
-            .or_insert_with(|| tested.outcomes(&strategy.id, &tests, &reference, prompts, &measure));
+        let all = match known.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(tested.outcomes(&strategy.id, &tests, &reference, prompts, &measure)?)
+            }
+        };
         outcomes.extend(all.iter().cloned().map(|mut outcome| {
             outcome.strategy.clone_from(&strategy.id);
             outcome
@@ -62,9 +66,9 @@ pub(crate) fn assemble(
                 Some((strategy, &tested, &tests)),
                 &measure,
                 provenance.settings.seed,
-            ));
+            )?);
         }
-        if let Some(name) = own.mask.as_ref().filter(|_| !strategy.method.starts_with("random")) {
+        if let Some(name) = own.mask.as_ref().filter(|_| strategy.null_of.is_none()) {
             locations.extend(locate(&strategy.id, &store.mask(name)?, &dims));
         }
     }
@@ -88,7 +92,7 @@ pub(crate) fn assemble(
 }
 
 /// Methods whose effect on groups of names is looked at.
-const GROUPED: [&str; 2] = ["gap-pursuit", "wanda-b-a"];
+const GROUPED: [&str; 2] = [method::GAP_PURSUIT, method::WANDA_B_A];
 
 /// What `results.json` says about the prompts.
 pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
@@ -112,5 +116,10 @@ pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
             forms: own.variations.iter().map(|v| (v.name.clone(), v.form.clone())).collect(),
         }
     });
-    PromptInfo { sha256: prompts.sha256.clone(), races: prompts.races.clone(), contexts: contexts.collect() }
+    PromptInfo {
+        sha256: prompts.sha256.clone(),
+        attribute: prompts.attribute.clone(),
+        groups: prompts.groups.clone(),
+        contexts: contexts.collect(),
+    }
 }

@@ -1,6 +1,6 @@
-//! More than two groups: what names of each group within and across the races get.
+//! More than two groups: what names of each group within and across the two compared get.
 
-use bias_metrics::{Arm, NameMoments};
+use bias_metrics::{Arm, MetricError, NameMoments};
 use bias_types::prompt::Group;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -13,7 +13,7 @@ use super::tested::Tested;
 use crate::hash::derived_seed;
 use crate::plan::Test;
 use crate::prompts::{Names, PromptSet};
-use crate::results::{GroupDifferences, GroupPair, Scope, Strategy};
+use crate::results::{GroupDifferences, GroupPair, Scope, Strategy, quoted};
 
 /// Random assignments of names to groups.
 const DRAWS: usize = 1000;
@@ -25,20 +25,20 @@ pub(crate) fn group_differences(
     pruned: Option<(&Strategy, &Tested, &[Test])>,
     measure: &Measure,
     seed: u64,
-) -> Vec<GroupDifferences> {
+) -> Result<Vec<GroupDifferences>, MetricError> {
     let Some((strategy, tested, tests)) = pruned else {
         let of = |c: usize| {
             let all: Vec<&Measured> = reference.measured.range((c, 0)..(c + 1, 0)).map(|(_, m)| m).collect();
             differences(prompts, c, Names::Everybody, None, [&all, &all], measure, seed)
         };
-        return (0..prompts.contexts.len()).filter_map(of).collect();
+        return (0..prompts.contexts.len()).filter_map(|c| of(c).transpose()).collect();
     };
     let own = tests.iter().filter(|test| matches!(test.scope, Scope::HeldOut | Scope::All));
     let of = |test: &Test| {
         let [before, after] = tested.measured(test, reference);
         differences(prompts, test.context, prompts.tested(), Some(strategy), [&before, &after], measure, seed)
     };
-    own.filter_map(of).collect()
+    own.filter_map(|test| of(test).transpose()).collect()
 }
 
 /// `None` where there are no two groups of two names.
@@ -50,7 +50,7 @@ fn differences(
     [before, after]: [&[&Measured]; 2],
     measure: &Measure,
     seed: u64,
-) -> Option<GroupDifferences> {
+) -> Result<Option<GroupDifferences>, MetricError> {
     let own = &prompts.contexts[context];
     let people = own.variations[0].people.iter().filter(|person| names.include(person.split));
     let groups: Vec<&Group> = people.map(|person| &person.group).collect();
@@ -62,7 +62,7 @@ fn differences(
         }
     }
     if known.len() < 2 {
-        return None;
+        return Ok(None);
     }
     let mut pairs = Vec::new();
     for (i, first) in known.iter().enumerate() {
@@ -74,12 +74,11 @@ fn differences(
             let (before, after) = (before.iter().collect::<Vec<_>>(), after.iter().collect::<Vec<_>>());
             let arms: Vec<Arm> =
                 after.first().map(|m| m.moments.iter().map(|m| m.arm).collect()).unwrap_or_default();
-            let everybody: Vec<usize> = (0..arms.len()).collect();
             pairs.push(GroupPair {
                 groups: [(*first).clone(), (*second).clone()],
-                signed: measure.estimate(&arms, |picks| measure.mean_signed(&after, picks)),
-                bias: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks)),
-                before: measure.mean_abs(&before, &everybody).unwrap_or(f64::NAN),
+                signed: measure.estimate(&arms, |picks| measure.mean_signed(&after, picks))?,
+                bias: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks))?,
+                before: Measure::of_everybody(&arms, |picks| measure.mean_abs(&before, picks))?,
             });
         }
     }
@@ -87,7 +86,8 @@ fn differences(
         groups.iter().map(|group| known.iter().position(|own| own == group)).collect();
     let observed = spread(after, &place, known.len());
     let spread_p = observed.map(|observed| {
-        let what = format!("groups {} {:?}", own.context, strategy.map(|s| &s.id));
+        let of = strategy.map_or("None".into(), |own| format!("Some({})", quoted(&own.id)));
+        let what = format!("groups {} {of}", own.context);
         let mut rng = ChaCha8Rng::seed_from_u64(derived_seed(seed, &what));
         let mut drawn = place.clone();
         let as_far = (0..DRAWS).filter(|_| {
@@ -96,14 +96,14 @@ fn differences(
         });
         (1.0 + as_far.count() as f64) / (1.0 + DRAWS as f64)
     });
-    Some(GroupDifferences {
+    Ok(Some(GroupDifferences {
         context: own.context.clone(),
         strategy: strategy.map(|own| own.id.clone()),
         pairs,
         spread: observed.unwrap_or(f64::NAN),
         spread_before: spread(before, &place, known.len()).unwrap_or(f64::NAN),
         spread_p,
-    })
+    }))
 }
 
 /// Only the people of two groups, the first as A.

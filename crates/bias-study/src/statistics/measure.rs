@@ -1,4 +1,7 @@
+use std::cell::Cell;
+
 use bias_metrics::effect::{smd_error, smd_resampled};
+use bias_metrics::error::present;
 use bias_metrics::robust::{
     TukeyFences, explored_range, inlier_share, smd_bounds, weighted_quantile, winsorise,
 };
@@ -83,8 +86,11 @@ impl Measure {
     }
 
     /// The standardized mean difference of one variation, unless a group has no numbers.
-    pub(crate) fn effect(&self, measured: &Measured) -> Option<EffectSize> {
-        smd(&measured.moments, measured.weighting).ok()
+    ///
+    /// # Errors
+    /// Moments that no answers have.
+    pub(crate) fn effect(&self, measured: &Measured) -> Result<Option<EffectSize>, MetricError> {
+        present(smd(&measured.moments, measured.weighting))
     }
 
     /// What of that is due to answers being drawn and not enumerated: its standard error.
@@ -100,15 +106,37 @@ impl Measure {
     }
 
     /// A statistic of some variations with its interval over names.
-    pub(crate) fn estimate(&self, arms: &[Arm], statistic: impl Fn(&[usize]) -> Option<f64>) -> Estimate {
+    ///
+    /// # Errors
+    /// The statistic's own, on everybody or on a resample.
+    pub(crate) fn estimate(
+        &self,
+        arms: &[Arm],
+        statistic: impl Fn(&[usize]) -> Result<Option<f64>, MetricError>,
+    ) -> Result<Estimate, MetricError> {
         let everybody: Vec<usize> = (0..arms.len()).collect();
-        let value = statistic(&everybody).unwrap_or(f64::NAN);
-        let interval = value.is_finite().then(|| self.bootstrap.interval(arms, &statistic).ok()).flatten();
-        Estimate { value, interval: interval.map(|i| [i.low, i.high]) }
+        let value = statistic(&everybody)?.unwrap_or(f64::NAN);
+        if !value.is_finite() {
+            return Ok(Estimate { value, interval: None });
+        }
+        let fault = Cell::new(None);
+        let interval = self.bootstrap.interval(arms, |picks| kept(&fault, statistic(picks)));
+        match fault.take() {
+            Some(error) => Err(error),
+            None => Ok(Estimate { value, interval: present(interval)?.map(|i| [i.low, i.high]) }),
+        }
+    }
+
+    /// A statistic of everybody, not a number where there is none.
+    pub(crate) fn of_everybody(
+        arms: &[Arm],
+        statistic: impl Fn(&[usize]) -> Result<Option<f64>, MetricError>,
+    ) -> Result<f64, MetricError> {
+        Ok(statistic(&(0..arms.len()).collect::<Vec<_>>())?.unwrap_or(f64::NAN))
     }
 
     /// Mean |SMD| of some variations for a pick of names.
-    pub(crate) fn mean_abs(&self, all: &[&Measured], picks: &[usize]) -> Option<f64> {
+    pub(crate) fn mean_abs(&self, all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
         self.mean_of(all, picks, f64::abs)
     }
 
@@ -118,63 +146,67 @@ impl Measure {
         before: &[&Measured],
         after: &[&Measured],
         picks: &[usize],
-    ) -> Option<[f64; 2]> {
-        let effect = |m: &Measured| smd_resampled(&m.moments, picks, m.weighting).ok()?.value();
-        let pairs: Vec<(f64, f64)> = before
-            .iter()
-            .zip(after)
-            .filter_map(|(b, a)| Some((effect(b)?.abs(), effect(a)?.abs())))
-            .collect();
+    ) -> Result<Option<[f64; 2]>, MetricError> {
+        let mut pairs: Vec<(f64, f64)> = Vec::with_capacity(before.len());
+        for (b, a) in before.iter().zip(after) {
+            if let (Some(b), Some(a)) = (resampled(b, picks)?, resampled(a, picks)?) {
+                pairs.push((b.abs(), a.abs()));
+            }
+        }
         let n = pairs.len() as f64;
         let sum = |pick: fn(&(f64, f64)) -> f64| pairs.iter().map(pick).sum::<f64>() / n;
-        (!pairs.is_empty()).then(|| [sum(|p| p.0), sum(|p| p.1)])
+        Ok((!pairs.is_empty()).then(|| [sum(|p| p.0), sum(|p| p.1)]))
     }
 
     /// Mean signed SMD of some variations for a pick of names.
-    pub(crate) fn mean_signed(&self, all: &[&Measured], picks: &[usize]) -> Option<f64> {
+    pub(crate) fn mean_signed(&self, all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
         self.mean_of(all, picks, |x| x)
     }
 
-    fn mean_of(&self, all: &[&Measured], picks: &[usize], f: impl Fn(f64) -> f64) -> Option<f64> {
+    fn mean_of(
+        &self,
+        all: &[&Measured],
+        picks: &[usize],
+        f: impl Fn(f64) -> f64,
+    ) -> Result<Option<f64>, MetricError> {
         let (mut sum, mut count) = (0.0, 0);
         for measured in all {
             // Variations without an effect (no numbers, no spread) are counted as degenerate elsewhere.
-            let effect = smd_resampled(&measured.moments, picks, measured.weighting);
-            if let Some(d) = effect.ok().and_then(EffectSize::value) {
+            if let Some(d) = resampled(measured, picks)? {
                 sum += f(d);
                 count += 1;
             }
         }
-        (count > 0).then(|| sum / f64::from(count))
+        Ok((count > 0).then(|| sum / f64::from(count)))
     }
 
     /// Inlier ratio over some variations for a pick of names.
-    pub(crate) fn inlier(all: &[&Measured], picks: &[usize]) -> Option<f64> {
+    pub(crate) fn inlier(all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
         let (mut inside, mut total) = (0.0, 0.0);
         for measured in all {
             for &pick in picks {
-                let (i, t) = measured.shares.get(pick)?;
+                let (i, t) = picked(&measured.shares, pick)?;
                 inside += i;
                 total += t;
             }
         }
-        (total > 0.0).then(|| inside / total)
+        Ok((total > 0.0).then(|| inside / total))
     }
 
     /// Share of answers that do not say what was asked, over some variations for a pick of names: arm A's less arm B's.
-    pub(crate) fn no_number(all: &[&Measured], picks: &[usize]) -> Option<f64> {
+    pub(crate) fn no_number(all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
         let mut sums = [(0.0, 0.0); 2];
         for measured in all {
             for &pick in picks {
-                let side = measured.moments.get(pick)?.arm;
-                let (none, total) = sums.get_mut(usize::from(side == Arm::B))?;
-                let own = measured.unanswered.get(pick)?;
+                let side = picked(&measured.moments, pick)?.arm;
+                let own = picked(&measured.unanswered, pick)?;
+                let (none, total) = &mut sums[usize::from(side == Arm::B)];
                 *none += own.0;
                 *total += own.1;
             }
         }
         let [a, b] = sums.map(|(none, total)| (total > 0.0).then(|| none / total));
-        Some(a? - b?)
+        Ok(a.zip(b).map(|(a, b)| a - b))
     }
 
     /// How likely each variation's difference is by chance.
@@ -187,8 +219,37 @@ impl Measure {
     }
 
     /// How many of the variations have no finite effect.
-    pub(crate) fn degenerate(&self, all: &[&Measured]) -> usize {
-        all.iter().filter(|m| self.effect(m).and_then(EffectSize::value).is_none()).count()
+    pub(crate) fn degenerate(&self, all: &[&Measured]) -> Result<usize, MetricError> {
+        let mut count = 0;
+        for own in all {
+            count += usize::from(self.effect(own)?.and_then(EffectSize::value).is_none());
+        }
+        Ok(count)
+    }
+}
+
+/// A variation's effect for a pick of names, where it has one.
+fn resampled(measured: &Measured, picks: &[usize]) -> Result<Option<f64>, MetricError> {
+    let found = present(smd_resampled(&measured.moments, picks, measured.weighting))?;
+    Ok(found.and_then(EffectSize::value))
+}
+
+fn picked<T>(names: &[T], pick: usize) -> Result<&T, MetricError> {
+    names.get(pick).ok_or(MetricError::PickOutOfRange { pick, names: names.len() })
+}
+
+/// What a statistic gave, for those who can take nothing but a number: its first error is kept.
+pub(super) fn kept(
+    fault: &Cell<Option<MetricError>>,
+    found: Result<Option<f64>, MetricError>,
+) -> Option<f64> {
+    match found {
+        Ok(value) => value,
+        Err(error) => {
+            let first = fault.take();
+            fault.set(first.or(Some(error)));
+            None
+        }
     }
 }
 
@@ -240,9 +301,37 @@ mod tests {
             name(Arm::B, &[1.0, 2.0, 3.0], 1.0),
         ];
         let measured = measure.reduce(said(answers), None).unwrap();
-        assert_eq!(Measure::no_number(&[&measured], &[0, 1, 2]), Some(0.0));
-        assert_eq!(Measure::no_number(&[&measured], &[0, 0, 2]), Some(0.25));
-        assert_eq!(Measure::no_number(&[&measured], &[0, 1]), None, "nobody to compare with");
+        assert_eq!(Measure::no_number(&[&measured], &[0, 1, 2]), Ok(Some(0.0)));
+        assert_eq!(Measure::no_number(&[&measured], &[0, 0, 2]), Ok(Some(0.25)));
+        assert_eq!(Measure::no_number(&[&measured], &[0, 1]), Ok(None), "nobody to compare with");
+    }
+
+    /// What is wrong with a piece is no absence of an effect.
+    #[test]
+    fn faults_are_errors_and_absence_is_none() {
+        let measure = Measure::new(&Settings { resamples: 20, ..Settings::default() }).unwrap();
+        let answers = vec![name(Arm::A, &[1.0, 2.0], 0.0), name(Arm::B, &[1.0, 3.0], 0.0)];
+        let mut measured = measure.reduce(said(answers), None).unwrap();
+        let arms = [Arm::A, Arm::B, Arm::B];
+        let absent = Err(MetricError::PickOutOfRange { pick: 2, names: 2 });
+        assert_eq!(measure.estimate(&arms, |picks| measure.mean_abs(&[&measured], picks)), absent);
+        assert_eq!(measure.estimate(&arms, |picks| Measure::inlier(&[&measured], picks)), absent);
+        assert_eq!(measure.estimate(&arms, |picks| Measure::no_number(&[&measured], picks)), absent);
+        // On a resample only.
+        let arms = [Arm::A, Arm::B, Arm::B, Arm::B];
+        let odd = |picks: &[usize]| match picks[1] {
+            1 => Ok(Some(1.0)),
+            _ => Err(MetricError::BadWeight { weight: -1.0 }),
+        };
+        assert_eq!(measure.estimate(&arms, odd), Err(MetricError::BadWeight { weight: -1.0 }));
+        measured.moments[0].weight = -1.0;
+        assert_eq!(measure.effect(&measured), Err(MetricError::BadWeight { weight: -1.0 }));
+        assert!(measure.significances(&[&measured], &[Arm::A, Arm::B]).is_err());
+        measured.moments[0] = NameAnswers::moments(&name(Arm::A, &[], 1.0));
+        assert_eq!(measure.effect(&measured), Ok(None));
+        let estimate = measure.estimate(&[Arm::A, Arm::B], |picks| measure.mean_abs(&[&measured], picks));
+        assert!(estimate.unwrap().value.is_nan());
+        assert_eq!(measure.significances(&[&measured], &[Arm::A, Arm::B]), Ok(vec![None]));
     }
 
     /// An answer beyond all measure is no number when it is read back, and no damage to a study.
@@ -254,6 +343,6 @@ mod tests {
         let json = serde_json::to_string(&measured).unwrap();
         let back: Measured = serde_json::from_str(&json).unwrap();
         assert!(back.moments[0].m2.is_nan() && back.moments[1].m2 > 0.0, "{json}");
-        assert_eq!(measure.effect(&back).and_then(EffectSize::value), None);
+        assert_eq!(measure.effect(&back), Ok(None));
     }
 }

@@ -1,5 +1,5 @@
 use bias_metrics::robust::Bounds;
-use bias_metrics::{NameMoments, Weighting};
+use bias_metrics::{Arm, NameMoments, Weighting};
 use serde::{Deserialize, Serialize};
 
 /// One variation reduced to what every statistic needs: moments and inlier shares per name.
@@ -18,4 +18,13 @@ pub(crate) struct Measured {
     pub estimated: f64,
     /// Between what the effect must lie, whatever those answers say.
     pub bounds: Option<Bounds>,
+}
+
+impl Measured {
+    /// Whether these are numbers of people of these groups, in this order.
+    pub(crate) fn is_of(&self, people: &[Arm]) -> bool {
+        self.moments.iter().map(|own| &own.arm).eq(people)
+            && self.shares.len() == people.len()
+            && self.unanswered.len() == people.len()
+    }
 }

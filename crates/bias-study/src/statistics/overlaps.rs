@@ -3,17 +3,17 @@ use bias_metrics::ranking::{MatrixOverlap, overlap};
 use bias_types::prompt::Context;
 
 use crate::StudyError;
-use crate::results::{ContextOverlap, Experiment, TrainedOn};
+use crate::results::{Budget, ContextOverlap, Experiment, TrainedOn};
 use crate::store::{Found, Store};
 
 /// A method at a budget.
-type Family<'a> = (&'a str, &'a str);
+type Family<'a> = (&'a str, &'a Budget);
 
 /// How far masks of two contexts agree, method by method at each budget.
 pub(crate) fn overlaps(found: &[Found], store: &Store) -> Result<Vec<ContextOverlap>, StudyError> {
     let mut groups: Vec<(Family<'_>, Vec<(&Context, &str)>)> = Vec::new();
     for own in found.iter().filter(|own| own.strategy.experiment == Experiment::Transfer) {
-        let family = (own.strategy.method.as_str(), own.strategy.budget.as_str());
+        let family = (own.strategy.method.as_str(), &own.strategy.budget);
         let (TrainedOn::Context(context), Some(mask)) = (&own.strategy.trained_on, &own.mask) else {
             continue;
         };
@@ -38,7 +38,7 @@ pub(crate) fn overlaps(found: &[Found], store: &Store) -> Result<Vec<ContextOver
                 let found = overlap(&meetings.collect::<Vec<_>>())?;
                 out.push(ContextOverlap {
                     method: method.into(),
-                    budget: budget.into(),
+                    budget: budget.clone(),
                     contexts: [(*first).clone(), (*second).clone()],
                     jaccard: found.jaccard,
                     jaccard_by_chance: found.expected_jaccard,

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
+use bias_metrics::parse::AnswerKind;
 use bias_metrics::robust::TukeyFences;
 use bias_metrics::{Arm, MetricError, NameMoments};
+use bias_types::prompt::Group;
 
 use super::measure::Measure;
 use super::measured::Measured;
@@ -32,6 +34,9 @@ impl Reference {
             let found: Vec<VariationAnswers> = store.finished(&piece)?;
             if found.len() != own.variations.len() {
                 return Err(store.damaged(&piece, "it has answers to other variations"));
+            }
+            if !found.iter().zip(&own.variations).all(|(answers, own)| answers.are_about(own)) {
+                return Err(store.damaged(&piece, "it has answers about other people, or to other draws"));
             }
             answers.extend(found.into_iter().enumerate().map(|(v, own)| ((c, v), own)));
         }
@@ -95,33 +100,32 @@ impl Reference {
                 variation: variation.name.clone(),
                 split: variation.split,
                 kind: answers.kind(),
-                smd: measure.effect(measured),
+                smd: measure.effect(measured)?,
                 bounds: measured.bounds.map(|b| [b.low, b.high]),
-                interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks)).interval,
+                interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks))?.interval,
                 error: Measure::error(measured),
                 estimated: measured.estimated,
                 answered: [Arm::A, Arm::B].map(|arm| answered(measured, arm)),
+                without_value: [Arm::A, Arm::B].map(|arm| without_value(measured, arm)),
                 significance: significances.next().flatten(),
                 means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, turned)),
                 distribution,
             });
         }
-        for shares in kinds.values_mut() {
-            let total: f64 = shares.values().sum();
-            shares.values_mut().for_each(|share| *share /= total);
-        }
+        let answers_by_side = [Arm::A, Arm::B].map(|arm| by_side(&kinds, arm));
         Ok(Baseline {
             context: own.context.clone(),
-            bias: measure.estimate(&arms, |picks| measure.mean_abs(&all, picks)),
-            signed: measure.estimate(&arms, |picks| measure.mean_signed(&all, picks)),
-            inlier: measure.estimate(&arms, |picks| Measure::inlier(&all, picks)),
+            bias: measure.estimate(&arms, |picks| measure.mean_abs(&all, picks))?,
+            signed: measure.estimate(&arms, |picks| measure.mean_signed(&all, picks))?,
+            inlier: measure.estimate(&arms, |picks| Measure::inlier(&all, picks))?,
             variations,
-            answers: kinds,
-            no_number: Some(measure.estimate(&arms, |picks| Measure::no_number(&all, picks))),
+            answers: by_group(&kinds),
+            answers_by_side,
+            no_number: Some(measure.estimate(&arms, |picks| Measure::no_number(&all, picks))?),
             error: Measure::mean_error(&all),
             unexplored: all.iter().map(|m| m.unexplored).sum::<f64>() / all.len().max(1) as f64,
             estimated: all.iter().map(|m| m.estimated).sum::<f64>() / all.len().max(1) as f64,
-            detectable: detectable(&all, &arms),
+            detectable: detectable(&all, &arms)?,
         })
     }
 }
@@ -131,6 +135,46 @@ fn answered(measured: &Measured, arm: Arm) -> Option<f64> {
     let own = measured.moments.iter().zip(&measured.unanswered).filter(|(m, _)| m.arm == arm);
     let (none, all) = own.fold((0.0, 0.0), |(none, all), (_, own)| (none + own.0, all + own.1));
     (all > 0.0).then(|| 1.0 - none / all)
+}
+
+type Kinds = BTreeMap<AnswerKind, f64>;
+
+fn add(sum: &mut Kinds, own: &Kinds, weight: f64) {
+    for (kind, share) in own {
+        *sum.entry(*kind).or_default() += share * weight;
+    }
+}
+
+/// Shares of weights.
+fn shares(mut own: Kinds) -> Kinds {
+    let total: f64 = own.values().sum();
+    own.values_mut().for_each(|share| *share /= total);
+    own
+}
+
+/// Shares of each kind of answer in every group of names, on whichever side its people are.
+fn by_group(kinds: &BTreeMap<(Arm, Group), Kinds>) -> BTreeMap<Group, Kinds> {
+    let mut sums: BTreeMap<Group, Kinds> = BTreeMap::new();
+    for ((_, group), own) in kinds {
+        add(sums.entry(group.clone()).or_default(), own, 1.0);
+    }
+    sums.into_iter().map(|(group, own)| (group, shares(own))).collect()
+}
+
+/// The same of one side, its groups counting alike.
+fn by_side(kinds: &BTreeMap<(Arm, Group), Kinds>, side: Arm) -> Kinds {
+    let groups: Vec<Kinds> =
+        kinds.iter().filter(|((arm, _), _)| *arm == side).map(|(_, own)| shares(own.clone())).collect();
+    let mut sum = Kinds::new();
+    for (kind, share) in groups.iter().flatten() {
+        *sum.entry(*kind).or_default() += share / groups.len() as f64;
+    }
+    sum
+}
+
+/// Names of a group without any value.
+fn without_value(measured: &Measured, arm: Arm) -> usize {
+    measured.moments.iter().filter(|own| own.arm == arm && own.weight <= 0.0).count()
 }
 
 fn mean(moments: &[NameMoments], arm: Arm, turned: bool) -> Option<f64> {

@@ -1,6 +1,10 @@
-use bias_metrics::inference::{Design, benjamini_hochberg, holm};
-use bias_metrics::{Arm, MetricError, NameMoments, Permutation, smd};
+use std::cell::Cell;
 
+use bias_metrics::error::present;
+use bias_metrics::inference::{Design, benjamini_hochberg, holm};
+use bias_metrics::{Arm, EffectSize, MetricError, NameMoments, Permutation, smd};
+
+use super::measure::kept;
 use super::measured::Measured;
 use crate::results::{ALPHA, Significance};
 
@@ -11,13 +15,19 @@ pub(crate) fn significances(
     seed: u64,
 ) -> Result<Vec<Option<Significance>>, MetricError> {
     let test = |own: &&Measured| {
+        let fault = Cell::new(None);
         let relabelled = |arms: &[Arm]| {
             let moments = own.moments.iter().zip(arms).map(|(own, arm)| NameMoments { arm: *arm, ..*own });
-            smd(&moments.collect::<Vec<_>>(), own.weighting).ok()?.value()
+            let found = present(smd(&moments.collect::<Vec<_>>(), own.weighting));
+            kept(&fault, found.map(|effect| effect.and_then(EffectSize::value)))
         };
-        Permutation::new(seed).test(arms, relabelled).ok().map(|found| found.p)
+        let found = Permutation::new(seed).test(arms, relabelled);
+        match fault.take() {
+            Some(error) => Err(error),
+            None => Ok(present(found)?.map(|found| found.p)),
+        }
     };
-    let p: Vec<Option<f64>> = variations.iter().map(test).collect();
+    let p: Vec<Option<f64>> = variations.iter().map(test).collect::<Result<_, _>>()?;
     let known: Vec<f64> = p.iter().copied().flatten().collect();
     let mut corrected = holm(&known)?.into_iter().zip(benjamini_hochberg(&known)?);
     Ok(p.into_iter()
@@ -34,12 +44,16 @@ const POWER: f64 = 0.8;
 
 /// The smallest standardized mean difference that a test over these names finds in four of five cases, at the 5 % level, in
 /// one variation: the mean over variations, each with the share of its variance that lies between names.
-pub(crate) fn detectable(variations: &[&Measured], arms: &[Arm]) -> Option<f64> {
+/// Nothing where a group has fewer than two names, or names do not vary.
+pub(crate) fn detectable(variations: &[&Measured], arms: &[Arm]) -> Result<Option<f64>, MetricError> {
     let names = [Arm::A, Arm::B].map(|side| arms.iter().filter(|arm| **arm == side).count());
-    let among_names = Design { names, alpha: ALPHA }.minimum_detectable(POWER).ok()?;
+    if names.iter().any(|count| *count < 2) {
+        return Ok(None);
+    }
+    let among_names = Design { names, alpha: ALPHA }.minimum_detectable(POWER)?;
     let shares: Vec<f64> = variations.iter().filter_map(|own| between(&own.moments)).collect();
     let mean = shares.iter().map(|share| share.sqrt()).sum::<f64>() / shares.len() as f64;
-    Some(among_names * mean).filter(|v| v.is_finite())
+    Ok(Some(among_names * mean).filter(|v| v.is_finite()))
 }
 
 /// Variance of names' means within groups over that of all answers within groups.

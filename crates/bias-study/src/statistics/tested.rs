@@ -1,6 +1,7 @@
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::collections::HashMap;
 
+use bias_metrics::MetricError;
 use bias_metrics::effect::reduction;
 
 use super::measure::Measure;
@@ -32,8 +33,8 @@ impl Tested {
         for test in tests {
             let piece = Piece::Tested(change, named(prompts, &test.places));
             let own: Vec<Measured> = store.finished(&piece)?;
-            let people = arms(prompts, test.context, prompts.tested()).len();
-            if own.len() != test.places.len() || own.iter().any(|m| m.moments.len() != people) {
+            let people = arms(prompts, test.context, prompts.tested());
+            if own.len() != test.places.len() || !own.iter().all(|m| m.is_of(&people)) {
                 return Err(store.damaged(&piece, "it has answers of other people or variations"));
             }
             measured.insert(test.places.clone(), own);
@@ -54,7 +55,7 @@ impl Tested {
         reference: &Reference,
         prompts: &PromptSet,
         measure: &Measure,
-    ) -> Vec<Outcome> {
+    ) -> Result<Vec<Outcome>, MetricError> {
         let own = tests.iter().find(|test| test.scope == Scope::HeldOut);
         tests.par_iter().map(|test| self.outcome(test, id, own, reference, prompts, measure)).collect()
     }
@@ -68,39 +69,41 @@ impl Tested {
         reference: &Reference,
         prompts: &PromptSet,
         measure: &Measure,
-    ) -> Outcome {
+    ) -> Result<Outcome, MetricError> {
         let [before, after] = self.measured(test, reference);
         let arms = arms(prompts, test.context, prompts.tested());
-        let everybody: Vec<usize> = (0..arms.len()).collect();
         let people = |context: usize| {
             prompts.contexts[context].variations[0].people.iter().map(|p| (p.arm, p.split, p.name.as_str()))
         };
         let own = own
             .filter(|own| test.scope == Scope::CrossContext && people(own.context).eq(people(test.context)));
         let gone = |[before, after]: [&[&Measured]; 2], picks: &[usize]| {
-            let [before, after] = measure.mean_abs_pair(before, after, picks)?;
-            reduction(before, after)
+            let pair = measure.mean_abs_pair(before, after, picks)?;
+            Ok(pair.and_then(|[before, after]| reduction(before, after)))
         };
-        Outcome {
+        let shortfall = own.map(|own| {
+            let [own_before, own_after] = self.measured(own, reference);
+            measure.estimate(&arms, |picks| {
+                let here = gone([&own_before, &own_after], picks)?;
+                let there = gone([&before, &after], picks)?;
+                Ok(here.zip(there).map(|(here, there)| here - there))
+            })
+        });
+        Ok(Outcome {
             strategy: id.into(),
             context: prompts.contexts[test.context].context.clone(),
             scope: test.scope,
-            before: measure.mean_abs(&before, &everybody).unwrap_or(f64::NAN),
-            after: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks)),
-            signed_after: measure.mean_signed(&after, &everybody).unwrap_or(f64::NAN),
-            reduction: measure.estimate(&arms, |picks| gone([&before, &after], picks)),
-            shortfall: own.map(|own| {
-                let [own_before, own_after] = self.measured(own, reference);
-                measure.estimate(&arms, |picks| {
-                    Some(gone([&own_before, &own_after], picks)? - gone([&before, &after], picks)?)
-                })
-            }),
-            inlier: measure.estimate(&arms, |picks| Measure::inlier(&after, picks)),
-            inlier_before: Measure::inlier(&before, &everybody).unwrap_or(f64::NAN),
+            before: Measure::of_everybody(&arms, |picks| measure.mean_abs(&before, picks))?,
+            after: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks))?,
+            signed_after: Measure::of_everybody(&arms, |picks| measure.mean_signed(&after, picks))?,
+            reduction: measure.estimate(&arms, |picks| gone([&before, &after], picks))?,
+            shortfall: shortfall.transpose()?,
+            inlier: measure.estimate(&arms, |picks| Measure::inlier(&after, picks))?,
+            inlier_before: Measure::of_everybody(&arms, |picks| Measure::inlier(&before, picks))?,
             unexplored: after.iter().map(|m| m.unexplored).sum::<f64>() / after.len().max(1) as f64,
             estimated: after.iter().map(|m| m.estimated).sum::<f64>() / after.len().max(1) as f64,
-            degenerate: measure.degenerate(&after),
-        }
+            degenerate: measure.degenerate(&after)?,
+        })
     }
 
     /// The unpruned and the changed model in a test.

@@ -35,8 +35,11 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
                 copy(&folder.join(part).join(&name), &into.join(part).join(&name))?;
             }
         }
+        // Of one study, as was checked: what the model or the prompts' file are called there may differ.
         for name in [PROMPTS, PROVENANCE] {
-            copy(&folder.join(name), &into.join(name))?;
+            if !into.join(name).exists() {
+                copy(&folder.join(name), &into.join(name))?;
+            }
         }
     }
     Ok(())

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bias_mask::Mask;
+use bias_mask::{Mask, MaskError};
 use bias_types::prompt::Context;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -64,8 +65,8 @@ enum Kept {
 }
 
 impl Store {
-    pub(crate) fn in_memory(provenance: &Provenance) -> Self {
-        Self { study: provenance.id(), kept: Kept::Memory(Mutex::default(), Mutex::default()) }
+    pub(crate) fn in_memory(provenance: &Provenance) -> Result<Self, StudyError> {
+        Ok(Self { study: provenance.id()?, kept: Kept::Memory(Mutex::default(), Mutex::default()) })
     }
 
     /// Opens the folder of a study that may have been begun; other studies' pieces are never looked at. Parts
@@ -81,10 +82,16 @@ impl Store {
         }
         let lock = lock(folder, shard.is_some())?;
         let known = folder.join(PROVENANCE);
-        if known.exists() {
-            Provenance::load(&known)?.check(provenance, folder)?;
-        } else {
-            write(&known, &provenance.to_json())?;
+        let begun = known.try_exists().map_err(|source| StudyError::Read { path: known.clone(), source })?;
+        let mut same = false;
+        if begun {
+            let found = Provenance::load(&known)?;
+            found.check(provenance, folder)?;
+            same = found == *provenance;
+        }
+        // What the model is called may be new: results and folder say the same name.
+        if !same {
+            write(&known, &provenance.to_json()?)?;
         }
         if shard.is_none() && lock.is_some() {
             // Nobody else writes here now: what a killed run left half-written is of no use.
@@ -92,24 +99,29 @@ impl Store {
                 clear(&folder.join(part)).map_err(failed)?;
             }
         }
-        Ok(Self { study: provenance.id(), kept: Kept::Folder { folder: folder.into(), _lock: lock } })
+        Ok(Self { study: provenance.id()?, kept: Kept::Folder { folder: folder.into(), _lock: lock } })
     }
 
     /// Only to read from.
-    pub(crate) fn reading(folder: &Path, provenance: &Provenance) -> Self {
-        Self { study: provenance.id(), kept: Kept::Folder { folder: folder.into(), _lock: None } }
+    pub(crate) fn reading(folder: &Path, provenance: &Provenance) -> Result<Self, StudyError> {
+        Ok(Self { study: provenance.id()?, kept: Kept::Folder { folder: folder.into(), _lock: None } })
+    }
+
+    /// Leaves its folder, if it has one, and forgets what it kept: what comes is of another model.
+    pub(crate) fn forget(&mut self) {
+        self.kept = Kept::Memory(Mutex::default(), Mutex::default());
     }
 
     /// A piece's content, if it is finished.
     pub(crate) fn get<T: DeserializeOwned>(&self, piece: &Piece<'_>) -> Result<Option<T>, StudyError> {
-        let name = self.name(piece);
+        let (name, own) = (self.name(piece)?, json(piece)?);
         let (path, bytes) = match &self.kept {
             Kept::Memory(pieces, _) => (PathBuf::from(&name), open(pieces).get(&name).cloned()),
             Kept::Folder { folder, .. } => {
                 let path = folder.join(PIECES).join(&name);
                 match fs::read(&path) {
                     Ok(bytes) => (path, Some(bytes)),
-                    Err(source) if source.kind() == std::io::ErrorKind::NotFound => (path, None),
+                    Err(source) if source.kind() == ErrorKind::NotFound => (path, None),
                     Err(source) => return Err(StudyError::Read { path, source }),
                 }
             }
@@ -117,7 +129,7 @@ impl Store {
         let Some(bytes) = bytes else { return Ok(None) };
         let damaged = |reason: String| StudyError::Damaged { path: path.clone(), reason };
         let record: Record<T> = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-        if record.study != self.study || record.piece != json(piece) {
+        if record.study != self.study || record.piece != own {
             return Err(damaged("it is not the piece that its name says".into()));
         }
         Ok(Some(record.content))
@@ -125,25 +137,35 @@ impl Store {
 
     /// The same of a piece that must be there.
     pub(crate) fn finished<T: DeserializeOwned>(&self, piece: &Piece<'_>) -> Result<T, StudyError> {
-        self.get(piece)?.ok_or_else(|| StudyError::Unfinished { piece: json(piece).to_string() })
+        let name = json(piece)?.to_string();
+        self.get(piece)?.ok_or(StudyError::Unfinished { piece: name })
     }
 
+    /// The error of a piece whose content is not what it should be.
     pub(crate) fn damaged(&self, piece: &Piece<'_>, reason: &str) -> StudyError {
-        StudyError::Damaged { path: Path::new(PIECES).join(self.name(piece)), reason: reason.into() }
+        match self.name(piece) {
+            Ok(name) => {
+                StudyError::Damaged { path: self.path(&Path::new(PIECES).join(name)), reason: reason.into() }
+            }
+            Err(error) => error,
+        }
     }
 
-    pub(crate) fn has(&self, piece: &Piece<'_>) -> bool {
-        let name = self.name(piece);
+    pub(crate) fn has(&self, piece: &Piece<'_>) -> Result<bool, StudyError> {
+        let name = self.name(piece)?;
         match &self.kept {
-            Kept::Memory(pieces, _) => open(pieces).contains_key(&name),
-            Kept::Folder { folder, .. } => folder.join(PIECES).join(name).exists(),
+            Kept::Memory(pieces, _) => Ok(open(pieces).contains_key(&name)),
+            Kept::Folder { folder, .. } => {
+                let path = folder.join(PIECES).join(name);
+                path.try_exists().map_err(|source| StudyError::Read { path, source })
+            }
         }
     }
 
     /// Keeps a finished piece, whole or not at all.
     pub(crate) fn put<T: Serialize>(&self, piece: &Piece<'_>, content: T) -> Result<(), StudyError> {
-        let name = self.name(piece);
-        let record = Record { study: self.study.clone(), piece: json(piece), content };
+        let name = self.name(piece)?;
+        let record = Record { study: self.study.clone(), piece: json(piece)?, content };
         let bytes = serde_json::to_vec(&record)
             .map_err(|e| StudyError::Write { path: PathBuf::from(&name), source: e.into() })?;
         match &self.kept {
@@ -166,9 +188,27 @@ impl Store {
         }
     }
 
-    /// Whether a mask is there and is the one of this digest.
-    pub(crate) fn is_mask(&self, name: &str, digest: &str) -> bool {
-        self.mask(name).is_ok_and(|mask| mask.digest() == digest)
+    /// Whether a mask is there and is the one of this digest. A damaged file is not that mask.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    pub(crate) fn is_mask(&self, name: &str, digest: &str) -> Result<bool, StudyError> {
+        match self.mask(name) {
+            Ok(mask) => Ok(mask.digest() == digest),
+            Err(StudyError::Mask(MaskError::Io { source, .. })) if source.kind() != ErrorKind::NotFound => {
+                let path = Path::new(MASKS).join(name);
+                Err(StudyError::Read { path: self.path(&path), source })
+            }
+            Err(StudyError::Mask(_) | StudyError::Unfinished { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn path(&self, own: &Path) -> PathBuf {
+        match &self.kept {
+            Kept::Memory(..) => own.into(),
+            Kept::Folder { folder, .. } => folder.join(own),
+        }
     }
 
     /// Keeps a mask under a name that says what it is of, and ends in a hash of both: the same mask of two strategies is kept twice.
@@ -176,8 +216,8 @@ impl Store {
         let plain = |c: char| if c.is_ascii_alphanumeric() || ".-%".contains(c) { c } else { '_' };
         let readable: String = strategy.chars().map(plain).take(150).collect();
         // Names of contexts that differ in other letters only would meet in one file.
-        let hash = hex(&Sha256::new().chain_update(strategy).chain_update(digest).finalize());
-        let name = format!("{readable}_{}.safetensors", hash.get(..8).unwrap_or_default());
+        let hash = Sha256::new().chain_update(strategy).chain_update(digest).finalize();
+        let name = format!("{readable}_{}.safetensors", hex(&hash[..4]));
         match &self.kept {
             Kept::Memory(_, masks) => {
                 open(masks).insert(name.clone(), mask);
@@ -188,8 +228,8 @@ impl Store {
     }
 
     /// The file name of a piece of this study.
-    pub(crate) fn name(&self, piece: &Piece<'_>) -> String {
-        piece_name(&self.study, &json(piece))
+    pub(crate) fn name(&self, piece: &Piece<'_>) -> Result<String, StudyError> {
+        Ok(piece_name(&self.study, &json(piece)?))
     }
 }
 
@@ -199,9 +239,9 @@ pub(crate) fn piece_name(study: &str, piece: &serde_json::Value) -> String {
     hex(&hash) + ".json"
 }
 
-fn json(piece: &Piece<'_>) -> serde_json::Value {
-    // Nothing in a piece could fail to be written.
-    serde_json::to_value(piece).unwrap_or_default()
+fn json(piece: &Piece<'_>) -> Result<serde_json::Value, StudyError> {
+    serde_json::to_value(piece)
+        .map_err(|e| StudyError::Write { path: Path::new(PIECES).into(), source: e.into() })
 }
 
 fn open<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {

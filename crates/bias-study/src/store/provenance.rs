@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
@@ -6,22 +6,24 @@ use sha2::{Digest as _, Sha256};
 
 use super::folder::PROVENANCE;
 use crate::StudyError;
-use crate::hash::{hex, sha256_of_file};
+use crate::hash::hex;
 use crate::results::{ModelInfo, Settings};
 use crate::save::read;
 
-/// Everything that decides the numbers of a study. Two studies with the same provenance find the same.
+/// Everything that decides the numbers of a study, and what its model is called. Two studies with the same
+/// [`id`](Self::id) find the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// [`Provenance::FORMAT`].
     pub format: String,
     /// What computed it.
     pub program: Program,
-    /// The model's name, fingerprint and sizes.
+    /// The model's fingerprint and sizes. Its name is for people: another one makes no other study.
     pub model: ModelInfo,
     /// How the model was run.
     pub run: Run,
-    /// SHA-256 of the file that prompts were read from.
+    /// SHA-256 over the prompts as they were understood, and not over their file: line ends, quotes and rows
+    /// about other groups make no other study.
     pub prompts: String,
     /// SHA-256 over everybody asked and every token of every question: it covers tokenizer, chat
     /// template, system message, and who was left out.
@@ -49,69 +51,79 @@ pub struct Run {
     pub batch_rows: usize,
 }
 
-/// The program that computed a study.
+/// Which numbers this version computes. Raised whenever a change of the code changes any number of a study, so
+/// that work from before and after is never mixed; a release alone does not do that.
+pub const NUMBERS: u32 = 1;
+
+/// The program that computed a study, as far as it decides numbers: any build of it will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// Version of this crate.
     pub version: String,
-    /// SHA-256 of the executable, where the system tells which it is.
-    pub executable: Option<String>,
+    /// [`NUMBERS`] of it.
+    pub numbers: u32,
     /// What tensors were computed with.
     pub backend: String,
 }
 
 impl Program {
     pub(crate) fn this(backend: String) -> Self {
-        // Tens of megabytes: hashed once.
-        static EXECUTABLE: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-        let executable = EXECUTABLE.get_or_init(|| sha256_of_file(&executable_file()?).ok()).clone();
-        Self { version: env!("CARGO_PKG_VERSION").into(), executable, backend }
+        Self { version: env!("CARGO_PKG_VERSION").into(), numbers: NUMBERS, backend }
     }
-}
-
-/// The running executable. Linux keeps it open even if its file was replaced since.
-fn executable_file() -> Option<PathBuf> {
-    let own = PathBuf::from("/proc/self/exe");
-    if own.exists() { Some(own) } else { std::env::current_exe().ok() }
 }
 
 impl Provenance {
     /// The format this version writes.
-    pub const FORMAT: &str = "bias-provenance/1";
+    pub const FORMAT: &str = "bias-provenance/2";
 
     /// That of the study in this folder.
     ///
     /// # Errors
-    /// [`StudyError::Read`] where there is none, or one of another version.
+    /// [`StudyError::Read`] where there is none; [`StudyError::OtherVersion`] for the folder of an earlier or
+    /// later version.
     pub fn of(folder: &Path) -> Result<Self, StudyError> {
         Self::load(&folder.join(PROVENANCE))
     }
 
-    /// SHA-256 over all of it: the name of the study.
-    #[must_use]
-    pub fn id(&self) -> String {
-        hex(&Sha256::digest(self.to_json()))
+    /// SHA-256 over all of it but the model's name: the name of the study.
+    ///
+    /// # Errors
+    /// [`StudyError::Write`] where it cannot be written as JSON.
+    pub fn id(&self) -> Result<String, StudyError> {
+        Ok(hex(&Sha256::digest(self.nameless().to_json()?)))
     }
 
-    pub(crate) fn to_json(&self) -> Vec<u8> {
-        // Nothing in it could fail to be written.
-        serde_json::to_vec_pretty(self).unwrap_or_default()
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, StudyError> {
+        serde_json::to_vec_pretty(self)
+            .map_err(|e| StudyError::Write { path: PROVENANCE.into(), source: e.into() })
+    }
+
+    /// The same of a model that is not called anything.
+    fn nameless(&self) -> Self {
+        Self { model: ModelInfo { name: String::new(), ..self.model.clone() }, ..self.clone() }
     }
 
     pub(crate) fn load(path: &Path) -> Result<Self, StudyError> {
+        let bytes = std::fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
+        if let Ok(Head { format }) = serde_json::from_slice(&bytes)
+            && format != Self::FORMAT
+        {
+            let folder = path.parent().unwrap_or(path).into();
+            return Err(StudyError::OtherVersion { folder, found: format, reads: Self::FORMAT });
+        }
         read(path, Self::FORMAT, |own: &Self| &own.format)
     }
 
     /// Whether the folder of this study is that of another.
     pub(crate) fn check(&self, other: &Self, folder: &Path) -> Result<(), StudyError> {
         let what = [
-            (self.program != other.program, "program (version, executable or backend)"),
-            (self.model != other.model, "model"),
+            (self.program != other.program, "program (version, numbers or backend)"),
+            (self.nameless().model != other.nameless().model, "model"),
             (
                 self.run != other.run,
                 "way the model is run (configuration, tokenizer, type of weights, batches)",
             ),
-            (self.prompts != other.prompts, "prompt file"),
+            (self.prompts != other.prompts, "prompts"),
             (
                 self.questions != other.questions,
                 "questions (names, tokenizer, chat template or system message)",
@@ -126,5 +138,81 @@ impl Provenance {
             return Ok(());
         }
         Err(StudyError::OtherStudy { folder: folder.into(), differ: differ.join(", ") })
+    }
+}
+
+/// What a provenance of any version begins with.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use bias_types::ModelDims;
+
+    use super::*;
+
+    fn provenance() -> Provenance {
+        let dims = ModelDims {
+            layers: 1,
+            d_model: 2,
+            heads: 1,
+            kv_heads: 1,
+            d_head: 2,
+            d_mlp: 4,
+            gated: true,
+            vocab: 8,
+        };
+        Provenance {
+            format: Provenance::FORMAT.into(),
+            program: Program::this("flex".into()),
+            model: ModelInfo { name: "one".into(), fingerprint: "ab".into(), dims },
+            run: Run {
+                config: String::new(),
+                tokenizer: String::new(),
+                weights: "f32".into(),
+                stop: vec![1],
+                batch_rows: 8,
+            },
+            prompts: "cd".into(),
+            questions: "ef".into(),
+            neutral: String::new(),
+            settings: Settings::default(),
+            focus: ["a", "b"].map(|own| own.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_study_is_named_by_what_changes_its_numbers() {
+        let own = provenance();
+        let folder = Path::new("study");
+        let mut renamed = own.clone();
+        renamed.model.name = "another".into();
+        assert_eq!(own.id().unwrap(), renamed.id().unwrap());
+        own.check(&renamed, folder).unwrap();
+        let mut others = vec![own.clone(); 5];
+        others[0].program.version = "9.9.9".into();
+        others[1].program.numbers += 1;
+        others[2].program.backend = "cuda".into();
+        others[3].model.fingerprint = "ac".into();
+        others[4].prompts = "ce".into();
+        for other in others {
+            assert_ne!(own.id().unwrap(), other.id().unwrap());
+            assert!(matches!(own.check(&other, folder), Err(StudyError::OtherStudy { .. })), "{other:?}");
+        }
+        // Nothing of the build is in it: any build of this version goes on.
+        let json = String::from_utf8(own.to_json().unwrap()).unwrap();
+        assert!(!json.contains("executable"), "{json}");
+    }
+
+    #[test]
+    fn a_folder_of_another_version_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(PROVENANCE), b"{\"format\": \"bias-provenance/1\"}").unwrap();
+        let error = Provenance::of(folder.path()).unwrap_err().to_string();
+        for said in ["bias-provenance/1", Provenance::FORMAT, "name another folder"] {
+            assert!(error.contains(said), "{error}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What one may do about a bias instead of zeroing weights, made from the same variations and names.
 
-use bias_attrib::Contrast;
+use bias_attrib::{AttribError, Contrast};
 use bias_mask::edit::{Directions, Means, Side};
 use bias_mask::{Intervention, MaskTarget};
 use bias_model::Decoder;
@@ -10,18 +10,18 @@ use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, U
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
-use super::finetune::{Lessons, fine_tune, low_rank};
+use super::finetune::{Lessons, RANK, fine_tune, low_rank};
 use crate::StudyError;
 use crate::find::{Method, Seen};
-use crate::results::Alternative;
+use crate::results::{Alternative, Budget, method};
 
 /// A changed model.
 pub(crate) struct Treated<B: Backend> {
     pub model: Decoder<B>,
     /// How many of its weights are others than before.
     pub weights: usize,
-    /// How much was allowed, in words.
-    pub budget: String,
+    /// How much was allowed.
+    pub budget: Budget,
 }
 
 /// Makes the model over.
@@ -34,8 +34,8 @@ pub(crate) fn treat<A: AutodiffBackend>(
     let dims = *model.dims();
     let budget = match alternative {
         Alternative::MeanAblation => {
-            let Some(pursuit) = Method::named("gap-pursuit", UnitKind::Weight) else {
-                return Err(bias_attrib::AttribError::NoSpread.into());
+            let Some(pursuit) = Method::named(method::GAP_PURSUIT, UnitKind::Weight) else {
+                return Err(AttribError::NoSpread.into());
             };
             let mask = pursuit.find(seen)?.mask(&dims, seen.budget)?;
             let found = means(&model, &pooled, inputs(&dims), |tokens| vec![1.0; tokens])?;
@@ -43,24 +43,28 @@ pub(crate) fn treat<A: AutodiffBackend>(
             let of = |path: ParamPath| {
                 let (layer, projection) = path.projection()?;
                 let site = projection.input_site(layer);
+                // A matrix without means is refused below, if the mask names it.
                 let both = [found.of(site, 0)?, found.of(site, 1)?];
                 let count: f64 = both.iter().map(bias_probe::stats::GroupStats::count).sum();
                 let sums = both[0].sum().iter().zip(both[1].sum());
                 Some((path, sums.map(|(a, b)| (a + b) / count.max(1.0)).collect::<Vec<f64>>()))
             };
             let _ = mask.apply(&mut model, Intervention::Mean(Means::from_iter(paths.filter_map(of))))?;
-            "as gap pursuit".to_owned()
+            Budget::like("gap pursuit", None)
         }
         Alternative::Projection => {
             let ends = means(&model, &pooled, outputs(&dims), last)?;
             let names = means(&model, &pooled, outputs(&dims), |tokens| vec![1.0; tokens])?;
+            let mut removed = 0;
             for layer in 0..dims.layers {
                 let site = Site::Block(layer, BlockSite::ResidPost);
                 let basis = orthonormal(&[
-                    apart(&names, site, &[TokenRole::Name]),
-                    apart(&ends, site, &TokenRole::REAL),
+                    apart(&names, site, &[TokenRole::Name])?,
+                    apart(&ends, site, &TokenRole::REAL)?,
                 ]);
+                // Where the groups' means are the same there is nothing to project out.
                 let Some((rank, basis)) = basis else { continue };
+                removed += 1;
                 for projection in [Projection::O, Projection::Down] {
                     let path = ParamPath::of(layer, projection);
                     let directions =
@@ -68,14 +72,17 @@ pub(crate) fn treat<A: AutodiffBackend>(
                     let _ = directions.remove(&mut model)?;
                 }
             }
-            "rank 2 per layer".to_owned()
+            if removed == 0 {
+                return Err(AttribError::NoSpread.into());
+            }
+            Budget::RankPerLayer(2)
         }
         Alternative::Steering => {
             let layer = dims.layers / 2;
             let site = Site::Block(layer, BlockSite::ResidPost);
             let found = means(&model, &pooled, vec![site], last)?;
             let path = ParamPath::of(layer, Projection::Down);
-            let mut shift = apart(&found, site, &TokenRole::REAL);
+            let mut shift = apart(&found, site, &TokenRole::REAL)?;
             shift.iter_mut().for_each(|x| *x *= 0.5);
             if let Some(bias) = MaskTarget::bias(&model, &path)? {
                 shift.iter_mut().zip(bias.into_data().iter::<f64>()).for_each(|(x, own)| *x += own);
@@ -83,17 +90,17 @@ pub(crate) fn treat<A: AutodiffBackend>(
             let data = TensorData::new(shift.iter().map(|x| *x as f32).collect::<Vec<_>>(), [shift.len()]);
             let shift = Tensor::from_data(data, &model.device());
             model.set_bias(&path, Some(shift))?;
-            format!("half the difference, layer {layer}")
+            Budget::HalfDifference(layer)
         }
         Alternative::FineTuning => {
             let lessons = Lessons::new(seen)?;
             model = fine_tune(seen, lessons)?;
-            "all weights".to_owned()
+            Budget::AllWeights
         }
         Alternative::LowRank | Alternative::Adversarial => {
             let adversary = alternative == Alternative::Adversarial;
             model = low_rank(seen, Lessons::new(seen)?, adversary)?;
-            "rank 4".to_owned()
+            Budget::Rank(RANK)
         }
     };
     let weights = changed(seen.model, &model)?;
@@ -142,21 +149,23 @@ fn means<B: Backend>(
     for (group, people) in [&contrast.a, &contrast.b].into_iter().enumerate() {
         for some in people.chunks(ROWS) {
             let rows = some.iter().map(|own| own.prompt.clone().with_weights(weights(own.prompt.len())));
-            let batch = TokenBatch::new(
-                &rows.collect::<Result<Vec<Sequence>, _>>().map_err(bias_attrib::AttribError::from)?,
-            )
-            .map_err(bias_attrib::AttribError::from)?;
-            stats.next(std::iter::repeat_n(group, some.len())).map_err(bias_attrib::AttribError::from)?;
-            model.hidden(&batch, &mut stats).map_err(bias_attrib::AttribError::from)?;
+            let batch =
+                TokenBatch::new(&rows.collect::<Result<Vec<Sequence>, _>>().map_err(AttribError::from)?)
+                    .map_err(AttribError::from)?;
+            stats.next(std::iter::repeat_n(group, some.len())).map_err(AttribError::from)?;
+            model.hidden(&batch, &mut stats).map_err(AttribError::from)?;
         }
     }
-    Ok(stats.finish().map_err(bias_attrib::AttribError::from)?)
+    Ok(stats.finish().map_err(AttribError::from)?)
 }
 
 /// A's mean less B's.
-fn apart(found: &ChannelStats, site: Site, roles: &[TokenRole]) -> Vec<f64> {
-    let mean = |group| found.of_roles(site, group, roles).map(|own| own.mean()).unwrap_or_default();
-    mean(0).iter().zip(mean(1)).map(|(a, b)| a - b).collect()
+fn apart(found: &ChannelStats, site: Site, roles: &[TokenRole]) -> Result<Vec<f64>, AttribError> {
+    let mean = |group| {
+        let own = found.of_roles(site, group, roles).map(|own| own.mean());
+        own.ok_or_else(|| AttribError::NotScored { what: format!("the mean of group {group} at {site}") })
+    };
+    Ok(mean(0)?.iter().zip(mean(1)?).map(|(a, b)| a - b).collect())
 }
 
 /// Orthonormal directions that span these, one per column, and how many; `None` of nothing.

@@ -24,7 +24,8 @@ const FINE: Recipe = Recipe { steps: 120, batch: 16, learning_rate: 3e-4, decay:
 const LOW_RANK: Recipe = Recipe { learning_rate: 3e-3, ..FINE };
 /// Share of lessons that are neutral text, so that the rest of the model's use stays.
 const NEUTRAL: f64 = 0.25;
-const RANK: usize = 4;
+/// Of a change to every matrix.
+pub(super) const RANK: usize = 4;
 /// What the adversary counts beside the answers.
 const ADVERSARY: f32 = 0.5;
 

@@ -36,6 +36,9 @@ pub fn results(first: &str) -> Results {
                 "white_men": { "number": 0.5, "refusal": 0.5 }, "white_women": { "number": 1.0 },
                 "black_men": { "number": 0.875, "no_number": 0.125 }, "black_women": { "number": 0.875, "empty": 0.125 },
             },
+            "answers_by_side": [
+                { "number": 0.75, "refusal": 0.25 }, { "number": 0.875, "no_number": 0.0625, "empty": 0.0625 },
+            ],
             "no_number": { "value": 0.125, "interval": [0.0625, 0.1875] }, "unexplored": 0.0, "detectable": 0.375,
         })
     };
@@ -43,7 +46,7 @@ pub fn results(first: &str) -> Results {
     let strategy = |c: &str, (method, budget): (&str, &str)| {
         json!({
             "id": format!("{c}/{method}/{budget}"), "method": method, "unit": "weight", "trained_on": { "context": c },
-            "budget": budget, "weights": 10, "share": 0.01, "mask": "00", "perplexity_change": null,
+            "budget": budget, "null_of": (method == "random").then(|| format!("{c}/wanda-b-a/15%")), "weights": 10, "share": 0.01, "mask": "00", "perplexity_change": null,
         })
     };
     let outcome = |from: &str, (method, budget): (&str, &str), on: &str| {
@@ -63,10 +66,10 @@ pub fn results(first: &str) -> Results {
         })
     };
     let results = json!({
-        "format": "bias-study/3",
+        "format": "bias-study/4",
         "model": { "name": first, "fingerprint": "ab", "dims": {
             "layers": 2, "d_model": 4, "heads": 2, "kv_heads": 1, "d_head": 2, "d_mlp": 8, "vocab": 16 } },
-        "prompts": { "sha256": "cd", "races": ["white", "black"], "contexts": contexts.iter().map(info).collect::<Vec<_>>() },
+        "prompts": { "sha256": "cd", "attribute": { "name": "race", "from": { "before": "_" } }, "groups": ["white", "black"], "contexts": contexts.iter().map(info).collect::<Vec<_>>() },
         "settings": { "seed": 0, "decoding": "greedy", "resamples": 2000, "winsorise": [0.01, 0.99], "tukey_k": 1.5 },
         "focus": contexts,
         "experiments": ["transfer"],
@@ -90,6 +93,7 @@ pub fn emptied(mut results: Results) -> Results {
         }
         (own.no_number, own.detectable) = (None, Some(f64::NAN));
         own.answers.clear();
+        own.answers_by_side.iter_mut().for_each(std::collections::BTreeMap::clear);
         for variation in &mut own.variations {
             (variation.smd, variation.interval) = (Some(EffectSize::Degenerate { difference: 3.0 }), None);
             (variation.means, variation.distribution) = ([None; 2], [None; 2]);

@@ -29,12 +29,18 @@ pub struct ModelDims {
     pub vocab: usize,
 }
 
+/// No size of a model is larger.
+const MAX_SIZE: usize = 1 << 31;
+/// No model has more blocks.
+const MAX_LAYERS: usize = 1 << 20;
+
 fn gated() -> bool {
     true
 }
 
 impl ModelDims {
-    /// Checks that no size is zero and that the heads share KV groups evenly.
+    /// Checks that no size is zero or beyond what any model has, that all weights can be counted, and that
+    /// the heads share KV groups evenly.
     ///
     /// # Errors
     /// [`TypesError::Dims`] names the sizes that do not fit.
@@ -50,6 +56,20 @@ impl ModelDims {
         ];
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err(TypesError::Dims { reason: format!("{name} is 0") });
+        }
+        if let Some((name, size)) = sizes.iter().find(|(_, size)| *size > MAX_SIZE) {
+            return Err(TypesError::Dims { reason: format!("{name} is {size}, more than {MAX_SIZE}") });
+        }
+        if self.layers > MAX_LAYERS {
+            let reason = format!("layers is {}, more than {MAX_LAYERS}", self.layers);
+            return Err(TypesError::Dims { reason });
+        }
+        let wide = |size: usize| size as u128;
+        let channels = [wide(self.heads) * wide(self.d_head), wide(self.d_mlp), wide(self.d_model)];
+        // No matrix is larger than the square of the widest, and a block has seven.
+        let widest = channels.into_iter().max().unwrap_or_default();
+        if widest > wide(MAX_SIZE) || widest * widest * 7 * wide(self.layers) > wide(usize::MAX) {
+            return Err(TypesError::Dims { reason: "there are more weights than can be counted".into() });
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
             return Err(TypesError::Dims {
@@ -189,6 +209,20 @@ mod tests {
         assert!(ModelDims { kv_heads: 4, ..DIMS }.validate().is_err());
         assert!(ModelDims { d_mlp: 0, ..DIMS }.validate().is_err());
         assert!(DIMS.validate().is_ok());
+    }
+
+    #[test]
+    fn sizes_that_no_model_has_are_refused() {
+        for odd in [
+            ModelDims { layers: 1 << 40, ..DIMS },
+            ModelDims { layers: (1 << 20) + 1, ..DIMS },
+            ModelDims { d_model: 1 << 40, ..DIMS },
+            ModelDims { heads: 1 << 20, kv_heads: 1 << 20, d_head: 1 << 20, ..DIMS },
+            ModelDims { layers: 1 << 20, d_model: 1 << 31, d_mlp: 1 << 31, ..DIMS },
+        ] {
+            assert!(odd.validate().is_err(), "{odd:?}");
+        }
+        assert!(ModelDims { layers: 1000, d_model: 1 << 16, d_mlp: 1 << 20, ..DIMS }.validate().is_ok());
     }
 
     #[test]

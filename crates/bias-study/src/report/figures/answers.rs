@@ -23,7 +23,7 @@ pub(crate) const NONE_MISSING: &str = "Every answer gave a number, to either gro
 
 /// For each context, both groups' answers to every variation; nothing where the results hold no quantiles.
 pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError> {
-    let [a, b] = &found.results.prompts.races;
+    let [a, b] = &found.results.prompts.groups;
     let mut plates = Vec::new();
     for (i, own) in found.results.baseline.iter().enumerate() {
         if own.variations.iter().all(|v| v.distribution == [None; 2]) {
@@ -33,7 +33,7 @@ pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError>
         let pairs = largest_differences(own, MOST_PAIRS).into_iter();
         let pairs = pairs.map(|v| Pair { label: v.variation.clone(), groups: v.distribution });
         let name = file_name("answers", i, own.context.as_str());
-        let [a, b] = [a, b].map(|race| short(race, 24));
+        let [a, b] = [a, b].map(|group| short(group, 24));
         plates.push(Plate {
             drawing: Some(boxes(&title, &pairs.collect::<Vec<_>>())?),
             key: vec![
@@ -53,8 +53,9 @@ fn distribution_csv(found: &Findings, own: &Baseline) -> Sheet {
     let mut sheet =
         Sheet::new(&["context", "variation", "part", "group", "q05", "q25", "q50", "q75", "q95", "mean"]);
     for v in &own.variations {
-        for ((race, quantiles), mean) in found.results.prompts.races.iter().zip(v.distribution).zip(v.means) {
-            let line = Line::new().context(&own.context).text(&v.variation).text(part(v.split)).text(race);
+        for ((group, quantiles), mean) in found.results.prompts.groups.iter().zip(v.distribution).zip(v.means)
+        {
+            let line = Line::new().context(&own.context).text(&v.variation).text(part(v.split)).text(group);
             let quantiles = quantiles.map_or([None; 5], |q| q.map(Some));
             sheet.push(quantiles.into_iter().fold(line, Line::number).number(mean));
         }
@@ -71,14 +72,13 @@ pub(crate) struct Kind {
     pub difference: Estimate,
 }
 
-/// Of one context, the answers without a number, all together and kind by kind; groups of names of one race count alike.
-pub(crate) fn kinds_of(found: &Findings, own: &Baseline) -> Vec<Kind> {
+/// Of one context, the answers without a number, all together and kind by kind; a side's groups of names count alike.
+pub(crate) fn kinds_of(own: &Baseline) -> Vec<Kind> {
     let mut shares: BTreeMap<AnswerKind, [f64; 2]> = BTreeMap::new();
-    for (side, race) in found.results.prompts.races.iter().enumerate() {
-        let groups: Vec<_> = own.answers.iter().filter(|(group, _)| group.race() == race).collect();
-        for (kind, share) in groups.iter().flat_map(|(_, kinds)| kinds.iter()) {
-            if let Some(sum) = shares.entry(*kind).or_default().get_mut(side) {
-                *sum += share / groups.len() as f64;
+    for (side, kinds) in own.answers_by_side.iter().enumerate() {
+        for (kind, share) in kinds {
+            if let Some(own) = shares.entry(*kind).or_default().get_mut(side) {
+                *own = *share;
             }
         }
     }
@@ -100,7 +100,7 @@ pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
         Sheet::new(&["context", "answer", "share_first", "share_second", "difference", "low", "high"]);
     let mut rows = Vec::new();
     for own in &found.results.baseline {
-        for kind in kinds_of(found, own) {
+        for kind in kinds_of(own) {
             let [a, b] = kind.shares;
             let said = kind.kind.map_or("without_number".into(), |k| k.to_string().replace(' ', "_"));
             let line = Line::new().context(&own.context).text(&said).number(a).number(b);
@@ -119,7 +119,7 @@ pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
     }
     let title = "Share of answers that give no number, by group";
     let any = rows.iter().flat_map(|r| &r.marks).any(|m| m.value >= NEGLIGIBLE);
-    let [a, b] = &found.results.prompts.races;
+    let [a, b] = &found.results.prompts.groups;
     let axis = Axis {
         name: "share of answers before pruning",
         range: charts::range_of(&rows, (0.0, 1.0)),

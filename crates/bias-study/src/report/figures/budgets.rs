@@ -64,7 +64,11 @@ fn means(found: &Findings, scopes: &[Scope], shape: Shape, read: fn(&Outcome) ->
             values.iter().copied().fold(f64::INFINITY, f64::min),
             values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         ];
-        let line = Line::new().text(family.method).text(family.budget).number(family.share).number(mean);
+        let line = Line::new()
+            .text(family.method)
+            .text(&family.budget.to_string())
+            .number(family.share)
+            .number(mean);
         sheet.push(line.interval(Some(ends)).count(values.len()));
         Some(Point { x: family.share, y: mean, interval: None })
     };
@@ -172,7 +176,8 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
                 "on_front",
             ]);
             for ((family, strategy, o), on) in tried.iter().zip(on_front.iter().flatten()) {
-                let line = Line::new().text(&strategy.id).text(family.method).text(family.budget);
+                let line =
+                    Line::new().text(&strategy.id).text(family.method).text(&family.budget.to_string());
                 let line = line.context(from).context(&o.context).number(strategy.share);
                 let line = line.number((cost.read)(strategy, o)).estimate(&o.reduction);
                 sheet.push(line.text(if *on { "yes" } else { "no" }));

@@ -20,7 +20,7 @@ pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let all: Vec<(&Baseline, Vec<Row>)> =
         found.results.baseline.iter().map(|own| (own, forest_rows(own))).collect();
     let range = charts::range_of(all.iter().flat_map(|(_, rows)| rows), LIMIT);
-    let [a, b] = &found.results.prompts.races;
+    let [a, b] = &found.results.prompts.groups;
     let name = format!("← favours {} · SMD · favours {} →", short(b, 12), short(a, 12));
     let columns = ["SMD", "p", "Holm"];
     let axis =

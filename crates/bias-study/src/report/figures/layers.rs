@@ -22,7 +22,11 @@ pub(crate) fn layers(found: &Findings) -> Result<Option<Plate>, ReportError> {
     ]);
     for at in &found.results.locations {
         let Some(s) = found.strategies.get(at.strategy.as_str()) else { continue };
-        let line = Line::new().text(&s.id).text(&s.method).text(&s.budget).text(&made_from(&s.trained_on));
+        let line = Line::new()
+            .text(&s.id)
+            .text(&s.method)
+            .text(&s.budget.to_string())
+            .text(&made_from(&s.trained_on));
         let half = sublayer(at.sublayer).to_lowercase();
         let line = line.count(at.layer).text(&half).count(at.chosen).number(at.expected).number(at.deviation);
         sheet.push(line.number(at.chosen as f64 / at.expected));

@@ -43,7 +43,8 @@ pub(crate) fn transfer(found: &Findings) -> Result<Option<Plate>, ReportError> {
     ]);
     for o in &found.results.outcomes {
         let Some(s) = found.strategies.get(o.strategy.as_str()) else { continue };
-        let line = Line::new().text(&s.id).text(&s.method).text(&s.budget).text(&s.unit.to_string());
+        let line =
+            Line::new().text(&s.id).text(&s.method).text(&s.budget.to_string()).text(&s.unit.to_string());
         let line = line.text(&made_from(&s.trained_on)).context(&o.context).text(scope_name(o.scope));
         let line = line.count(s.weights).number(s.share).number(s.perplexity_change);
         let line = line.number(o.before).estimate(&o.after).number(o.signed_after).estimate(&o.reduction);
@@ -81,7 +82,7 @@ pub(crate) fn overlap(found: &Findings) -> Result<Option<Plate>, ReportError> {
     ]);
     for o in &found.results.overlaps {
         let [a, b] = &o.contexts;
-        let line = Line::new().text(&o.method).text(&o.budget).context(a).context(b);
+        let line = Line::new().text(&o.method).text(&o.budget.to_string()).context(a).context(b);
         let line = line.number(o.jaccard).number(o.jaccard_by_chance);
         sheet.push(line.number(o.coefficient).number(o.coefficient_by_chance));
     }
@@ -94,7 +95,7 @@ pub(crate) fn overlap_chart(found: &Findings) -> Result<Option<Plate>, ReportErr
     let mut sheet = Sheet::new(&["method", "budget", "first", "second", "jaccard", "jaccard_by_chance"]);
     let mut row = |family: Family| {
         let overlap = found.overlap(&family, from, to)?;
-        let line = Line::new().text(family.method).text(family.budget).context(from).context(to);
+        let line = Line::new().text(family.method).text(&family.budget.to_string()).context(from).context(to);
         sheet.push(line.number(overlap.jaccard).number(overlap.jaccard_by_chance));
         let [found_there, chance] =
             [overlap.jaccard, overlap.jaccard_by_chance].map(|v| v.unwrap_or(f64::NAN));

@@ -40,7 +40,11 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
             let Some(o) = outcome else { continue };
             let (shape, colour) = if *own { (Shape::Dot, BLUE) } else { (Shape::Diamond, ORANGE) };
             marks.push(Mark { value: o.reduction.value, interval: o.reduction.interval, shape, colour });
-            let line = Line::new().text(family.method).text(family.budget).context(from).context(&o.context);
+            let line = Line::new()
+                .text(family.method)
+                .text(&family.budget.to_string())
+                .context(from)
+                .context(&o.context);
             sheet.push(line.estimate(&o.reduction).estimate(&o.inlier));
         }
         let inlier = tested.iter().map(|(_, o)| o.map_or(DASH.into(), |o| fixed(o.inlier.value, 2)));
@@ -83,7 +87,8 @@ pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> 
         "high",
     ]);
     for own in &all {
-        let line = Line::new().text(&own.strategy.id).text(own.family.method).text(own.family.budget);
+        let line =
+            Line::new().text(&own.strategy.id).text(own.family.method).text(&own.family.budget.to_string());
         let line = line.context(own.from).context(&own.outcome.context);
         sheet.push(line.number(own.outcome.reduction.value).estimate(&own.estimate));
     }
