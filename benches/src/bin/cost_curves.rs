@@ -1,6 +1,5 @@
 //! How do time and memory grow with prompts, tokens, layers, groups and variations?
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -232,12 +231,13 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     std::fs::create_dir_all(&args.out)?;
-    let mut csv = String::from("path,sweep,value,seconds,peak_bytes\n");
+    let mut csv = csv::Writer::from_path(args.out.join("cost.csv"))?;
+    csv.write_record(["path", "sweep", "value", "seconds", "peak_bytes"])?;
     for Row { path, sweep, value, cost: Measured { seconds, peak } } in &rows {
         let peak = peak.map_or(String::new(), |peak| peak.to_string());
-        writeln!(csv, "\"{path}\",{sweep},{value},{seconds:.5},{peak}")?;
+        csv.write_record([*path, sweep, &value.to_string(), &format!("{seconds:.5}"), &peak])?;
     }
-    std::fs::write(args.out.join("cost.csv"), csv)?;
+    csv.flush()?;
     draw(&args.out.join("cost.svg"), &rows)?;
     print_table(&rows);
     Ok(())
