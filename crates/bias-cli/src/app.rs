@@ -11,10 +11,10 @@ use crate::failure::finish;
 
 /// Find, remove and re-measure bias in a language model.
 ///
-/// bias asks a model the same questions about people of two groups; only the name changes. It measures
-/// how far the answers differ. It finds the weights, neurons or heads that carry the difference, writes
-/// a copy of the model without them, and asks again. Inside the project's repository, every command
-/// uses the small model that ships there if you name no other.
+/// bias asks a model the same questions about people of two groups; only the name changes. It
+/// measures how far the answers differ. It finds the weights, neurons or heads that carry the
+/// difference, writes a copy of the model without them, and asks again. Inside the project's
+/// repository, commands use the small model that ships there if you name no other.
 #[derive(Parser)]
 #[command(
     name = "bias",

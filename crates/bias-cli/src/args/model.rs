@@ -40,12 +40,12 @@ pub struct WeightArgs {
     /// Where it runs
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Hold weights as they are stored (bf16, f16) and widen them when they are used: half the memory,
-    /// but slower
+    /// Hold weights as they are stored (bf16, f16) and widen them when they are used: half the
+    /// memory, but slower
     #[arg(long, conflicts_with = "stream")]
     pub stored: bool,
-    /// Leave the weights in their file and read them layer by layer, for all prompts together. Use this
-    /// for models that do not fit into memory
+    /// Leave the weights in their file and read them layer by layer, for all prompts together. Use
+    /// this for models that do not fit into memory
     #[arg(long)]
     pub stream: bool,
     /// Load the model although bias does not know this key of config.json; may be repeated
@@ -133,12 +133,12 @@ pub struct ModelArgs {
     /// [default: 0.001 in `audit`, 0.01 elsewhere]
     #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
     pub unexplored: Option<f64>,
-    /// Tokens that exact decoding may run for the answers to a prompt. It estimates the answers that it
-    /// does not reach from random draws, and reports the error of the estimate
+    /// Tokens that exact decoding may run for the answers to a prompt. It estimates the answers
+    /// that it does not reach from random draws, and reports the error of the estimate
     #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET, value_parser = budget())]
     pub budget_tokens: usize,
-    /// Divide logits by this before answers are drawn or enumerated [default: the temperature in the
-    /// checkpoint's generation_config.json, or 1]
+    /// Divide logits by this before answers are drawn or enumerated [default: the temperature in
+    /// the checkpoint's generation_config.json, or 1]
     #[arg(long, value_name = "T", value_parser = positive)]
     pub temperature: Option<f64>,
     /// Longest answer, in tokens

@@ -14,30 +14,31 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Args)]
 pub struct PromptArgs {
     /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text.
-    /// Optional columns are split, name_split, higher_is_better, per, answer_prefix, choices, better and
-    /// raw. The default file is `prompts.csv` in the model's folder
+    /// Optional columns are split, name_split, higher_is_better, per, answer_prefix, choices,
+    /// better and raw. The default file is `prompts.csv` in the model's folder
     #[arg(long, value_name = "CSV")]
     pub prompts: Option<PathBuf>,
-    /// The two groups to compare. A group is the part of `name_group` before its first `_`. A positive
-    /// difference favours the first group
+    /// The two groups to compare. A group is the part of `name_group` before its first `_`. A
+    /// positive difference favours the first group
     #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
     pub groups: [String; 2],
     /// Scenarios in which a smaller answer is better for the person
     #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
     pub lower_is_better: Vec<String>,
     /// Begin every answer for the model with this text, such as `$` or `I would offer $`. The model
-    /// continues with a number, whose exact distribution is a small tree. Applies to rows that do not say
-    /// how they are answered
+    /// continues with a number, whose exact distribution is a small tree. Applies to rows that do
+    /// not say how they are answered
     #[arg(long, value_name = "TEXT")]
     pub answer_prefix: Option<String>,
-    /// Ask every question as a choice, such as `Yes,yes|No,no`: `|` separates options, commas separate
-    /// spellings of one option. Applies to rows that do not say how they are answered
+    /// Ask every question as a choice, such as `Yes,yes|No,no`: `|` separates options, commas
+    /// separate spellings of one option. Applies to rows that do not say how they are answered
     #[arg(long, value_name = "OPTIONS")]
     pub choices: Option<String>,
     /// The option of --choices that is favourable to the person, named by any of its words
     #[arg(long, value_name = "WORD")]
     pub better: Option<String>,
-    /// Treat every prompt as plain text that the model continues: no chat template, no system message
+    /// Treat every prompt as plain text that the model continues: no chat template, no system
+    /// message
     #[arg(long)]
     pub raw: bool,
     /// Value of a choice: the log-odds of the favourable option, the same per token (for options of

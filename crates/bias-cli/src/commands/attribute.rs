@@ -17,11 +17,12 @@ use crate::failure::Failure;
 use crate::files::writable;
 use crate::on_device;
 
-/// Score the parts of a model on the prompts of one context, and write a mask of the parts to prune.
+/// Score the parts of a model on the prompts of one context, and write a mask of the parts to
+/// prune.
 ///
-/// Attribution sees every second name of each group, and the variations that are not held out. Apply
-/// the mask with `bias prune`, and measure its effect with `bias audit`. `bias benchmark` compares all
-/// methods.
+/// Attribution sees every second name of each group, and the variations that are not held out.
+/// Apply the mask with `bias prune`, and measure its effect with `bias audit`. `bias benchmark`
+/// compares all methods.
 #[derive(clap::Args)]
 #[command(after_help = methods())]
 pub(crate) struct Args {
@@ -35,20 +36,20 @@ pub(crate) struct Args {
     /// Scoring method; see the list below
     #[arg(long, default_value = "gap-pursuit")]
     method: String,
-    /// What to prune: weight, neuron, head, kv-group or layer; by default the first unit that the list
-    /// gives for the method
+    /// What to prune: weight, neuron, head, kv-group or layer; by default the first unit that the
+    /// list gives for the method
     #[arg(long, value_parser = unit)]
     unit: Option<UnitKind>,
     /// Prune at most this share of all weights in linear maps, but at least one unit
     #[arg(long, value_name = "SHARE", default_value_t = 0.002, value_parser = share)]
     budget: f64,
-    /// For wanda and snip, instead of --budget: share of each matrix that counts as important to a group
-    /// (0.15 in the paper)
+    /// For wanda and snip, instead of --budget: share of each matrix that counts as important to a
+    /// group (0.15 in the paper)
     #[arg(long, value_name = "SHARE", conflicts_with = "budget", value_parser = share)]
     top: Option<f64>,
-    /// For gap-pursuit: neutral text that pruning should not spoil, one text per line. The method looks at
-    /// every second text; a study measures on the others. The default file is `neutral.txt` in the model's
-    /// folder
+    /// For gap-pursuit: neutral text that pruning should not spoil, one text per line. The method
+    /// looks at every second text; a study measures on the others. The default file is
+    /// `neutral.txt` in the model's folder
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
     /// Mask file to write

@@ -12,10 +12,12 @@ use crate::args::prompts::PromptArgs;
 use crate::failure::Failure;
 use crate::on_device;
 
-/// Ask a model the same questions about people of two groups, and measure how far its numbers differ.
+/// Ask a model the same questions about people of two groups, and measure how far its numbers
+/// differ.
 ///
-/// The result is the standardized mean difference (SMD) per variation, with intervals over names. An
-/// audit changes nothing. Without arguments, it asks the embedded model the prompts of that model.
+/// The result is the standardized mean difference (SMD) per variation, with intervals over names.
+/// An audit changes nothing. Without arguments, it asks the embedded model the prompts of that
+/// model.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -29,14 +29,15 @@ use crate::on_device;
 
 /// Measure how well methods find and remove bias.
 ///
-/// Each model is asked the prompts.csv in its folder, or all models are asked the prompts of --prompts.
-/// If a folder has a truth.json, as the planted models that ship with this project do, the benchmark also
-/// measures whether methods find the parts that truth.json lists. Attribution sees one half of the names
-/// and some variations. Everything is tested on the other half of the names.
+/// Each model is asked the prompts.csv in its folder, or all models are asked the prompts of
+/// --prompts. If a folder has a truth.json, as the planted models that ship with this project do,
+/// the benchmark also measures whether methods find the parts that truth.json lists. Attribution
+/// sees one half of the names and some variations. Everything is tested on the other half of the
+/// names.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Model folders, or models of the hub as org/name or org/name@revision; by default the planted models
-    /// and the emergent one
+    /// Model folders, or models of the hub as org/name or org/name@revision; by default the planted
+    /// models and the emergent one
     #[arg(value_name = "DIR|HUB_ID", value_parser = source())]
     models: Vec<ModelSource>,
     #[command(flatten)]
@@ -55,18 +56,20 @@ pub(crate) struct Args {
     /// Shares of all prunable weights to prune [default: 0.0005,0.002,0.01; with --quick 0.002; with --variants 0.01]
     #[arg(long, value_name = "SHARE", value_delimiter = ',', value_parser = share)]
     budgets: Vec<f64>,
-    /// Folder for each model's numbers (MODEL.json), tables (MODEL.md) and curves, and for transfer.md
+    /// Folder for each model's numbers (MODEL.json), tables (MODEL.md) and curves, and for
+    /// transfer.md
     #[arg(long, value_name = "DIR", default_value = "benchmark-out")]
     out: PathBuf,
-    /// The short form: one planted model and the emergent one, weights and neurons, one budget, few names
+    /// The short form: one planted model and the emergent one, weights and neurons, one budget, few
+    /// names
     #[arg(long)]
     quick: bool,
-    /// Instead of different methods, try gap pursuit with one part changed at a time; on the emergent model
-    /// unless you name models
+    /// Instead of different methods, try gap pursuit with one part changed at a time; on the
+    /// emergent model unless you name models
     #[arg(long, conflicts_with = "method")]
     variants: bool,
-    /// How many names of each group attribution sees, and how many other names everything is tested on
-    /// [default: 3,4; with --variants 3,5; with --quick 3,3]
+    /// How many names of each group attribution sees, and how many other names everything is tested
+    /// on [default: 3,4; with --variants 3,5; with --quick 3,3]
     #[arg(long, value_name = "SEEN,TESTED", value_parser = names)]
     names: Option<[usize; 2]>,
     #[command(flatten)]
