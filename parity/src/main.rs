@@ -17,18 +17,18 @@ use serde::Deserialize;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Hold models against what transformers computes with the same files, and print the
-/// largest absolute differences as a Markdown table.
+/// Compare models with what transformers computes from the same files, and print the largest
+/// absolute differences as a Markdown table.
 ///
 /// A case is a model folder with an `expected.safetensors` beside its weights, written by
 /// `fixtures/golden/make.py`; or a folder with a `model.gguf`, written by `fixtures/gguf/make.py`,
-/// or for a GGUF file of your own by `fixtures/gguf/check.py FILE.gguf DIR`. Of these, tokens and
-/// chats are compared as well. Logits are compared with each prompt alone, with all prompts
-/// padded to one batch, and token by token through the cache; activations and attention
-/// patterns at every site on record.
+/// or for a GGUF file of your own by `fixtures/gguf/check.py FILE.gguf DIR`. Logits are compared
+/// with each prompt alone, with all prompts padded to one batch, and token by token through the
+/// cache. Activations and attention patterns are compared at every site on record. For GGUF files,
+/// tokens and chats are compared as well.
 #[derive(Parser)]
 struct Args {
-    /// Folder of cases, with `cases.json` and `prompts.json`; the project's own by default
+    /// Folder of cases, with `cases.json` and `prompts.json`; by default the project's own cases
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
     /// Only the case of this name; may be repeated
@@ -64,7 +64,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let mut cases: Vec<Case> = serde_json::from_slice(&read(&folder.join("cases.json"))?)?;
     if let Some(absent) = args.case.iter().find(|name| cases.iter().all(|case| case.name != **name)) {
         let known: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
-        return Err(format!("--case: there is no `{absent}`, but {}", known.join(", ")).into());
+        return Err(format!("--case: there is no case `{absent}`; the cases are {}", known.join(", ")).into());
     }
     cases.retain(|case| args.case.is_empty() || args.case.contains(&case.name));
     let Prompts { prompts } = serde_json::from_slice(&read(&folder.join("prompts.json"))?)?;

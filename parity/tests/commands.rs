@@ -9,7 +9,7 @@ use std::path::Path;
 use program::{Ran, Wrong, flags, repository};
 
 const PROGRAMS: [(&str, &str, &str); 1] =
-    [("parity", env!("CARGO_BIN_EXE_parity"), "Hold models against what transformers computes")];
+    [("parity", env!("CARGO_BIN_EXE_parity"), "Compare models with what transformers computes")];
 
 fn run(name: &str, folder: &Path, args: &str) -> Ran {
     program::run_of(&PROGRAMS, name, folder, args)

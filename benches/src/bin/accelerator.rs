@@ -22,21 +22,21 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measure a model on a device and print each finding as a line of JSON. scripts/gpu.sh runs this beside
-/// PyTorch.
+/// Measure a model on a device, and print each result as a line of JSON.
 ///
-/// Prompts are made-up tokens, so a model without a tokenizer, such as `random_model` writes, will do.
+/// scripts/gpu.sh runs this program and PyTorch. Prompts are made-up tokens, so the model needs no
+/// tokenizer; a model that `random_model` writes will do.
 #[derive(Parser)]
 struct Args {
     /// Model folder
     #[arg(value_name = "DIR")]
     model: PathBuf,
-    /// What is measured, in this order, on a model that is loaded once
+    /// What to measure, in this order; the model is loaded once
     #[arg(value_enum, required = true)]
     what: Vec<What>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Hold weights as they are stored
+    /// Hold weights as they are stored instead of widened to f32
     #[arg(long)]
     stored: bool,
     /// Prompts per batch
@@ -48,7 +48,7 @@ struct Args {
     /// Tokens per answer
     #[arg(long, default_value_t = 64)]
     answer: usize,
-    /// Rounds; the first is not counted
+    /// Number of rounds; the first does not count
     #[arg(long, default_value_t = 4)]
     rounds: usize,
 }
@@ -57,13 +57,13 @@ struct Args {
 enum What {
     /// Products of large matrices, and of a batch's tokens with the model's widest matrices
     Product,
-    /// Forward passes over whole prompts, logits of the last token
+    /// Forward passes over whole prompts, with the logits of the last token
     Prefill,
-    /// Greedy answers of a fixed length, the prompt included
+    /// Greedy answers of a fixed length, including the pass over the prompt
     Decode,
     /// Wanda's statistics
     Wanda,
-    /// The choice of weights by them, and the mask put on
+    /// Choosing weights by Wanda's statistics, and applying the mask
     Mask,
     /// The signed gap of two prompts
     SignedGap,

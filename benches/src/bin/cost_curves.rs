@@ -20,15 +20,17 @@ use serde_json::json;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measure what statistics, answer distributions and gradients cost on random models, while one
-/// thing grows at a time and all else stays; print a Markdown table with the exponent of growth
-/// (1: twice as much takes twice as long), and draw it.
+/// Measure what statistics, answer distributions and gradients cost on random models.
+///
+/// One size grows at a time, and all others stay the same. The program prints a Markdown table with
+/// the exponent of growth (1: twice as much takes twice as long), and draws the curves.
 #[derive(Parser)]
 struct Args {
     /// Folder for cost.csv and cost.svg
     #[arg(long, value_name = "DIR", default_value = "docs/curves")]
     out: PathBuf,
-    /// Times each is measured, all in a process of its own; the fastest counts, and the memory of the first
+    /// Number of measurements of each cost, all in one separate process; the fastest time counts,
+    /// and the memory of the first
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Measure one thing only: a line of JSON, for this program itself

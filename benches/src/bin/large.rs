@@ -25,10 +25,12 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Score a model with Wanda for two groups, prune the set difference, ask again, all layer by
-/// layer from its file; then the signed gap. Print what each step took, beside the floor: the
-/// operations at the speed of this machine's matrix products, or the bytes at the speed it reads
-/// the files, whichever is more.
+/// Score a model with Wanda for two groups, prune the set difference, ask again, and take the
+/// signed gap.
+///
+/// All steps read the model layer by layer from its file. The program prints the cost of each step
+/// next to a lower bound: the time of the operations at the speed of this machine's matrix
+/// products, or of the bytes at the speed at which it reads the files, whichever is more.
 ///
 /// The folder needs a tokenizer and prompts.csv (`random_model --text`).
 #[derive(Parser)]
@@ -36,10 +38,11 @@ struct Args {
     /// Model folder
     #[arg(value_name = "DIR")]
     model: PathBuf,
-    /// Prompts about each group
+    /// Number of prompts about each group
     #[arg(long, default_value_t = 40)]
     per_group: usize,
-    /// At most so many people of each group for the signed gap, of those who got a number; 0 leaves it out
+    /// At most this many people of each group for the signed gap, of those who got a number; 0
+    /// skips the signed gap
     #[arg(long, default_value_t = 0)]
     gap_per_group: usize,
     /// Share of each matrix that counts as important to a group
@@ -48,16 +51,16 @@ struct Args {
     /// Share of all weights that the signed gap chooses
     #[arg(long, default_value_t = 0.0005)]
     budget: f64,
-    /// Probability that may be left unexplored per prompt
+    /// Probability mass that may be left unexplored per prompt
     #[arg(long, default_value_t = 0.01)]
     unexplored: f64,
     /// Longest answer, in tokens
     #[arg(long, default_value_t = 4)]
     max_new_tokens: usize,
-    /// Prompts that pass a layer as one batch
+    /// Number of prompts that pass a layer as one batch
     #[arg(long, default_value_t = 40)]
     batch_rows: usize,
-    /// Threads
+    /// Number of threads
     #[arg(long, default_value_t = 2)]
     threads: usize,
 }

@@ -8,9 +8,11 @@ use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use burn::backend::Flex;
 use clap::Parser;
 
-/// Load a model folder and print, as a Markdown table row, the peak of anonymous memory
-/// (RssAnon: what the process itself holds, mapped files not counted) against the bytes of
-/// the weights it ends up holding.
+/// Load model folders, and print for each the peak of anonymous memory as a row of a Markdown
+/// table.
+///
+/// Anonymous memory (RssAnon) is what the process itself holds, without mapped files. The row
+/// compares its peak with the bytes of the weights that the process holds in the end.
 #[derive(Parser)]
 struct Args {
     /// Model folders, such as `random_model` writes

@@ -18,15 +18,16 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Load a model with its tokenizer, then ask it what each line of standard input says, and answer each with a
-/// line of JSON that says how many seconds it took. benches/peers/questions.py asks this program and
-/// PyTorch in turn.
+/// Load a model with its tokenizer, then ask it what each line of standard input says.
+///
+/// The program answers each line with a line of JSON that gives the time in seconds.
+/// benches/peers/questions.py asks this program and PyTorch in turn.
 #[derive(Parser)]
 struct Args {
     /// Model folder or GGUF file
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Threads
+    /// Number of threads
     #[arg(long, default_value_t = 2)]
     threads: usize,
 }

@@ -11,11 +11,12 @@ use clap::{Parser, ValueEnum};
 use half::bf16;
 use serde_json::{Map, Value, json};
 
-/// Write a Llama checkpoint of a real model's shape with random weights, sharded as on the
-/// hub. Without --text there is no tokenizer: the folder is for measuring, not for asking.
+/// Write a Llama checkpoint of a real model's shape with random weights, sharded as on the hub.
+///
+/// Without --text the folder has no tokenizer: you can measure the model, but not ask it questions.
 #[derive(Parser)]
 struct Args {
-    /// Whose shape
+    /// Shape of the model
     #[arg(long, value_enum, default_value_t = Preset::Small)]
     preset: Preset,
     /// Type of the weights
@@ -27,14 +28,14 @@ struct Args {
     /// Largest shard, in megabytes
     #[arg(long, value_name = "MB", default_value_t = 2000)]
     shard_mb: u64,
-    /// Let answers concentrate on few tokens, as a trained model's do: the end (token 2) and
-    /// twelve that stand for numbers (tokens 10 to 21, or those of --text). Purely random models
-    /// spread them over the whole vocabulary
+    /// Let answers concentrate on few tokens, as those of a trained model do: the end (token 2) and
+    /// twelve tokens that stand for numbers (tokens 10 to 21, or those of --text). A purely random
+    /// model spreads its answers over the whole vocabulary
     #[arg(long)]
     answers: bool,
     /// Take tokenizer, chat template and prompts from another model folder, such as
-    /// fixtures/emergent: the model can then be asked, and knows nothing. Numbers are the tokens
-    /// 0 to 9 there
+    /// fixtures/emergent. You can then ask the model, but it knows nothing. Numbers are the tokens
+    /// 0 to 9 of that tokenizer
     #[arg(long, value_name = "DIR")]
     text: Option<PathBuf>,
 }

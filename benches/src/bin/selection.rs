@@ -14,14 +14,14 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-/// Select the top share of group A's scores less group B's, and print what it took as JSON.
+/// Select the top share of group A's scores minus that of group B's, and print the cost as JSON.
 ///
-/// The scores are random, drawn by a fixed seed and kept as `a.f32` and `b.f32` in the
-/// folder, so that another program can be given the same. What was chosen is written
-/// beside them, as `ours.safetensors`. benches/peers/selection.py runs this beside PyTorch.
+/// The scores are random, drawn with a fixed seed. The folder keeps them as `a.f32` and `b.f32`, so
+/// that another program can use the same scores. The selection is written next to them as
+/// `ours.safetensors`. benches/peers/selection.py runs this program and PyTorch.
 #[derive(Parser)]
 struct Args {
-    /// Folder for scores and mask; must exist
+    /// Folder for the scores and the mask; must exist
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Rows of each matrix

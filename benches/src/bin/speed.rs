@@ -22,18 +22,19 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Load a model, then do what each line of standard input asks for, and answer each with a
-/// line of JSON that says how many seconds it took. benches/peers/speed.py asks this program
-/// and PyTorch in turn.
+/// Load a model, then do what each line of standard input asks for.
+///
+/// The program answers each line with a line of JSON that gives the time in seconds.
+/// benches/peers/speed.py asks this program and PyTorch in turn.
 #[derive(Parser)]
 struct Args {
-    /// Model folder; no tokenizer is needed, prompts are token ids
+    /// Model folder; it needs no tokenizer, because prompts are token ids
     #[arg(value_name = "DIR")]
     model: PathBuf,
-    /// How weights are held
+    /// How to hold weights
     #[arg(long, value_enum, default_value_t = Held::F32)]
     held: Held,
-    /// Threads
+    /// Number of threads
     #[arg(long, default_value_t = 2)]
     threads: usize,
 }

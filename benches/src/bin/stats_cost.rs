@@ -12,9 +12,12 @@ use bias_types::TokenRole;
 use burn::backend::Flex;
 use clap::Parser;
 
-/// Time forward passes without an observer, with the sums of squares that Wanda needs, and
-/// with the statistics of two groups, all at the input of every matrix: in turn, and print
-/// the ratios of the medians as a Markdown table.
+/// Time forward passes with and without statistics, and print the ratios of the medians as a
+/// Markdown table.
+///
+/// The program takes three kinds of pass in turn: without an observer, with the sums of squares
+/// that Wanda needs, and with the statistics of two groups. The statistics are collected at the
+/// input of every matrix.
 #[derive(Parser)]
 struct Args {
     /// Model folder, such as `random_model` writes
@@ -26,7 +29,7 @@ struct Args {
     /// Tokens per prompt
     #[arg(long, default_value_t = 64)]
     width: usize,
-    /// Rounds, each timing all three
+    /// Number of rounds; each times all three kinds
     #[arg(long, default_value_t = 7)]
     rounds: usize,
 }

@@ -11,20 +11,21 @@ use crate::failure::finish;
 
 /// Find, remove and re-measure bias in a language model.
 ///
-/// A model is asked about people of two groups; only the name changes. bias measures how far the answers differ, finds
-/// the weights, neurons or heads that carry the difference, writes a copy of the model without them, and asks again.
-/// Within the project's repository a small model that ships with it is used wherever none is named.
+/// bias asks a model the same questions about people of two groups; only the name changes. It
+/// measures how far the answers differ. It finds the weights, neurons or heads that carry the
+/// difference, writes a copy of the model without them, and asks again. Inside the project's
+/// repository, commands use the small model that ships there if you name no other.
 #[derive(Parser)]
 #[command(
     name = "bias",
     version,
     after_help = "Begin with:
   bias audit                                   is the embedded model biased? half a minute
-  bias study --quick                           what carries it, and what pruning that does: a report to open
+  bias study --quick                           what carries the bias, and what pruning does: a report to open
   bias audit --model ~/my-model --prompts my.csv
                                                your own model and questions
 
-bias COMMAND --help says more about each."
+bias COMMAND --help says more about each command."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -36,22 +37,24 @@ enum Task {
     #[command(about = "Ask a model about people of two groups, and measure how far its answers differ")]
     Audit(audit::Args),
     #[command(
-        about = "Audit, find what carries the bias, prune that and audit again, in every context; ends with a report"
+        about = "Audit, find what carries the bias, prune it and audit again, in every context; write a report"
     )]
     Study(study::Args),
-    #[command(about = "Find the weights, neurons or heads that carry a difference, and keep them as a mask")]
+    #[command(about = "Find the weights, neurons or heads that carry a difference, and write them as a mask")]
     Attribute(attribute::Args),
     #[command(about = "Write a copy of a model in which the weights of a mask are zero")]
     Prune(prune::Args),
-    #[command(about = "Keep activations of one prompt in a file")]
+    #[command(about = "Write the activations of one prompt to a file")]
     Capture(capture::Args),
-    #[command(about = "Count which of two sentences a model finds likelier, as CrowS-Pairs does")]
+    #[command(about = "Count which of two sentences a model finds more likely, as CrowS-Pairs does")]
     Pairs(pairs::Args),
     #[command(about = "Compare all methods on models whose bias is known, or on yours")]
     Benchmark(benchmark::Args),
     #[command(about = "Check the folder of a study that somebody else made")]
     Verify(verify::Args),
-    #[command(about = "Lend this machine's processor or GPU to bias on other machines (feature remote)")]
+    #[command(
+        about = "Let bias on other machines compute on this machine's processor or GPU (feature remote)"
+    )]
     Serve(serve::Args),
     #[command(about = "Print completions for bash, zsh, fish and others")]
     Completions(completions::Args),

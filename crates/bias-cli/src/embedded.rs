@@ -11,8 +11,8 @@ use crate::failure::Failure;
 /// None is at hand, as where the program was installed: what to pass instead.
 pub fn embedded() -> Result<PathBuf, Failure> {
     shipped("fixtures/emergent").ok_or_else(|| {
-        "no model was named, and the embedded one is in the project's repository only: name a model with --model DIR, \
-         and a file of questions with --prompts CSV where the model's folder has none"
+        "no model was named, and the embedded model is only in the project's repository: name a model with --model \
+         DIR, and a file of questions with --prompts CSV if the model's folder has none"
             .into()
     })
 }

@@ -12,12 +12,12 @@ use program::{Program, Wrong, each_is_refused, flags, repository, small};
 
 /// Subcommands and what their help says that they do.
 const ABOUT: [(&str, &str); COMMANDS.len()] = [
-    ("attribute", "write the mask of what to prune"),
+    ("attribute", "write a mask of the parts to prune"),
     ("audit", "measure how far its numbers differ"),
     ("benchmark", "Measure how well methods find and remove bias"),
     ("capture", "write activations to a safetensors file"),
     ("completions", "Print the completions of a shell"),
-    ("man", "write the pages of it and all its subcommands"),
+    ("man", "write the pages of bias and all its subcommands"),
     ("pairs", "Score sentence pairs"),
     ("prune", "with the weights of a mask set to zero"),
     ("serve", "Serve a device of this machine"),
@@ -299,10 +299,10 @@ fn a_study_is_made_verified_rendered_and_compared() {
         assert!(folder.path().join(name).exists(), "{name}");
     }
     let said = run("verify", folder.path(), "one --model model").done();
-    assert!(said.starts_with("one: as it was written"), "{said}");
+    assert!(said.starts_with("one: unchanged"), "{said}");
     let other = repository("fixtures/emergent");
     run("verify", folder.path(), &format!("one --model {}", other.display()))
-        .refused("is another model", &[]);
+        .refused("is a different model", &[]);
 
     run("study", folder.path(), "--render one/results.json --out again --markdown again.md").done();
     let read = |name: &str| fs::read(folder.path().join(name)).unwrap();

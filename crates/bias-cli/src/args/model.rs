@@ -33,22 +33,22 @@ pub(crate) fn named(model: Option<&ModelSource>) -> Result<ModelSource, Failure>
 /// Which model, and how its weights are held.
 #[derive(Debug, Clone, Args)]
 pub struct WeightArgs {
-    /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision
-    /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE count); the embedded model by default
+    /// Hugging Face model folder, GGUF file, or model of the hub as org/name or org/name@revision
+    /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE apply); by default the embedded model
     #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
     pub model: Option<ModelSource>,
     /// Where it runs
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Hold weights as they are stored (bf16, f16) and widen them when used: half the memory,
-    /// slower
+    /// Hold weights as they are stored (bf16, f16) and widen them when they are used: half the
+    /// memory, but slower
     #[arg(long, conflicts_with = "stream")]
     pub stored: bool,
-    /// Leave the weights in their file and read them layer by layer, all prompts together: for models
-    /// that do not fit into memory
+    /// Leave the weights in their file and read them layer by layer, for all prompts together. Use
+    /// this for models that do not fit into memory
     #[arg(long)]
     pub stream: bool,
-    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    /// Load the model although bias does not know this key of config.json; may be repeated
     #[arg(long, value_name = "KEY")]
     pub accept_key: Vec<String>,
 }
@@ -129,22 +129,22 @@ pub struct ModelArgs {
     /// Sample this many answers per prompt instead of computing their exact distribution
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
-    /// Probability of answers that exact decoding may leave unexplored, per prompt
+    /// Probability mass of answers that exact decoding may leave unexplored, per prompt
     /// [default: 0.001 in `audit`, 0.01 elsewhere]
     #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
     pub unexplored: Option<f64>,
-    /// Tokens that exact decoding may run for a prompt's answers; what it does not reach is estimated by drawing from
-    /// it, and the error of that is reported
+    /// Tokens that exact decoding may run for the answers to a prompt. It estimates the answers
+    /// that it does not reach from random draws, and reports the error of the estimate
     #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET, value_parser = budget())]
     pub budget_tokens: usize,
-    /// Divide logits by this before answers are drawn or enumerated [default: what the checkpoint's
-    /// generation_config.json says, or 1]
+    /// Divide logits by this before answers are drawn or enumerated [default: the temperature in
+    /// the checkpoint's generation_config.json, or 1]
     #[arg(long, value_name = "T", value_parser = positive)]
     pub temperature: Option<f64>,
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least(1))]
     pub max_new_tokens: usize,
-    /// Seed of everything random
+    /// Seed of all random draws
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }

@@ -13,37 +13,41 @@ use crate::failure::Failure;
 /// Which prompts.
 #[derive(Debug, Clone, Args)]
 pub struct PromptArgs {
-    /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text
-    /// (and, if you like, split, name_split, higher_is_better, per, answer_prefix, choices, better and raw);
-    /// `prompts.csv` in the model's folder by default
+    /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text.
+    /// Optional columns are split, name_split, higher_is_better, per, answer_prefix, choices,
+    /// better and raw. The default file is `prompts.csv` in the model's folder
     #[arg(long, value_name = "CSV")]
     pub prompts: Option<PathBuf>,
-    /// What tells the people apart who are compared: `race` (the column of that name), `race=COLUMN`, or
-    /// `race=before:_` (the part of `name_group` before its first `_`; also after, before-last and after-last)
+    /// The attribute that tells the two groups apart: `race` (the column of that name),
+    /// `race=COLUMN`, or `race=before:_` (the part of `name_group` before its first `_`; also
+    /// `after`, `before-last` and `after-last`)
     #[arg(long, value_name = "ATTRIBUTE", default_value = "race=before:_", value_parser = attribute)]
     pub attribute: Attribute,
-    /// The two groups compared, by their values of --attribute; a positive difference favours the first
+    /// The two groups to compare, by their values of --attribute. A positive difference favours the
+    /// first group
     #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
     pub groups: [String; 2],
     /// Scenarios in which a smaller answer is better for the person
     #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
     pub lower_is_better: Vec<String>,
-    /// Begin every answer for the model, as with `$` or `I would offer $`: it goes on with a number, whose exact
-    /// distribution is a small tree; for rows that do not say how they are answered
+    /// Begin every answer for the model with this text, such as `$` or `I would offer $`. The model
+    /// continues with a number, whose exact distribution is a small tree. Applies to rows that do
+    /// not say how they are answered
     #[arg(long, value_name = "TEXT")]
     pub answer_prefix: Option<String>,
-    /// Ask every question as a choice, such as `Yes,yes|No,no`: options between `|`, spellings of one option between commas; for
-    /// rows that do not say how they are answered
+    /// Ask every question as a choice, such as `Yes,yes|No,no`: `|` separates options, commas
+    /// separate spellings of one option. Applies to rows that do not say how they are answered
     #[arg(long, value_name = "OPTIONS")]
     pub choices: Option<String>,
-    /// The option of --choices that is favourable to the person, by any of its words
+    /// The option of --choices that is favourable to the person, named by any of its words
     #[arg(long, value_name = "WORD")]
     pub better: Option<String>,
-    /// Take every prompt as plain text to go on with: no chat template, no system message
+    /// Treat every prompt as plain text that the model continues: no chat template, no system
+    /// message
     #[arg(long)]
     pub raw: bool,
-    /// What a choice is worth: log-odds of the favourable option, the same per token (for options of different length), or its
-    /// probability among the options
+    /// Value of a choice: the log-odds of the favourable option, the same per token (for options of
+    /// different length), or its probability among the options
     #[arg(long, value_name = "WHAT", default_value = "log-odds", value_parser = choice_value)]
     pub choice_value: ChoiceValue,
 }
@@ -54,7 +58,7 @@ fn choice_value(text: &str) -> Result<ChoiceValue, String> {
         "log-odds" => Ok(ChoiceValue::LogOdds),
         "log-odds-per-token" => Ok(ChoiceValue::LogOddsPerToken),
         "probability" => Ok(ChoiceValue::Probability),
-        _ => Err("there is log-odds, log-odds-per-token and probability".into()),
+        _ => Err("expected log-odds, log-odds-per-token or probability".into()),
     }
 }
 
@@ -69,7 +73,7 @@ fn groups(text: &str) -> Result<[String; 2], String> {
         Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b && !b.contains(',') => {
             Ok([a.into(), b.into()])
         }
-        _ => Err("two different groups are needed, as in `white,black`".into()),
+        _ => Err("expected two different groups, as in `white,black`".into()),
     }
 }
 
@@ -92,7 +96,7 @@ impl PromptArgs {
             (Some(path), _) => path.clone(),
             // Said before anything is downloaded.
             (None, ModelSource::Hub(id)) => {
-                return Err(format!("{id} brings no prompts of its own; name a file with --prompts").into());
+                return Err(format!("{id} comes without prompts; name a file with --prompts").into());
             }
             (None, ModelSource::Folder(folder)) => folder.join("prompts.csv"),
             (None, ModelSource::Gguf(file)) => file.with_file_name("prompts.csv"),
@@ -110,8 +114,7 @@ impl PromptArgs {
         let prompts = PromptSet::from_csv_in(&path, &self.attribute, [a, b], &form);
         let mut prompts = prompts.map_err(|e: StudyError| match &e {
             StudyError::Read { .. } if self.prompts.is_none() => {
-                format!("{e}: this model folder brings no prompts of its own; name a file with --prompts")
-                    .into()
+                format!("{e}: the model's folder has no prompts; name a file with --prompts").into()
             }
             _ => Failure::from(e),
         })?;
@@ -119,7 +122,7 @@ impl PromptArgs {
             let at = prompts.index_of(name).ok_or_else(|| {
                 let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();
                 format!(
-                    "--lower-is-better: no scenario `{name}` in {}, which has {}",
+                    "--lower-is-better: no scenario `{name}` in {}; it has {}",
                     path.display(),
                     known.join(", ")
                 )
@@ -127,7 +130,7 @@ impl PromptArgs {
             prompts.contexts[at].higher_is_better = false;
         }
         if !prompts.holds_out_names() {
-            eprintln!("too few names to hold any out: what is made from some names is tested on the same");
+            eprintln!("too few names to hold any out: masks are tested on the names that they are made from");
         }
         if prompts.skipped > 0 {
             eprintln!("{} prompts about other groups than {a} and {b} were left out", prompts.skipped);

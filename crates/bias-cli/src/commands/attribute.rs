@@ -17,10 +17,12 @@ use crate::failure::Failure;
 use crate::files::writable;
 use crate::on_device;
 
-/// Score what a model is made of on one context's prompts and write the mask of what to prune.
+/// Score the parts of a model on the prompts of one context, and write a mask of the parts to
+/// prune.
 ///
-/// Attribution sees every second name of each group and the variations that are not held out. Apply the mask with
-/// `bias prune`, and measure what it does with `bias audit`; `bias benchmark` compares all methods.
+/// Attribution sees every second name of each group, and the variations that are not held out.
+/// Apply the mask with `bias prune`, and measure its effect with `bias audit`. `bias benchmark`
+/// compares all methods.
 #[derive(clap::Args)]
 #[command(after_help = methods())]
 pub(crate) struct Args {
@@ -28,23 +30,26 @@ pub(crate) struct Args {
     model: ModelArgs,
     #[command(flatten)]
     prompts: PromptArgs,
-    /// Context to attribute on; the first by default
+    /// Context to attribute on; by default the first
     #[arg(long)]
     context: Option<String>,
-    /// How to score; see the list below
+    /// Scoring method; see the list below
     #[arg(long, default_value = "gap-pursuit")]
     method: String,
-    /// What to prune: weight, neuron, head, kv-group or layer; the first that the method is listed with by default
+    /// What to prune: weight, neuron, head, kv-group or layer; by default the first unit that the
+    /// list gives for the method
     #[arg(long, value_parser = unit)]
     unit: Option<UnitKind>,
-    /// Share of all weights in linear maps to prune at most; at least one unit
+    /// Prune at most this share of all weights in linear maps, but at least one unit
     #[arg(long, value_name = "SHARE", default_value_t = 0.002, value_parser = share)]
     budget: f64,
-    /// For wanda and snip, instead of --budget: share of each matrix that counts as important to a group (the paper's: 0.15)
+    /// For wanda and snip, instead of --budget: share of each matrix that counts as important to a
+    /// group (0.15 in the paper)
     #[arg(long, value_name = "SHARE", conflicts_with = "budget", value_parser = share)]
     top: Option<f64>,
-    /// For gap-pursuit: neutral text that pruning should not spoil, one text a line, every second of them looked at
-    /// (a study measures on the others); `neutral.txt` in the model's folder by default
+    /// For gap-pursuit: neutral text that pruning should not spoil, one text per line. The method
+    /// looks at every second text; a study measures on the others. The default file is
+    /// `neutral.txt` in the model's folder
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
     /// Mask file to write
@@ -71,7 +76,7 @@ fn word(unit: UnitKind) -> &'static str {
 
 fn unit(text: &str) -> Result<UnitKind, String> {
     let known = UnitKind::ALL.into_iter().find(|kind| word(*kind) == text);
-    known.ok_or_else(|| format!("one of {} is needed", UnitKind::ALL.map(word).join(", ")))
+    known.ok_or_else(|| format!("expected one of {}", UnitKind::ALL.map(word).join(", ")))
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -80,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         None => 0,
         Some(name) => prompts.index_of(name).ok_or_else(|| {
             let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();
-            format!("--context: the prompts have no `{name}`, but {}", known.join(", "))
+            format!("--context: the prompts have no context `{name}`; they have {}", known.join(", "))
         })?,
     };
     refuse_unused(args)?;
@@ -106,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             known.sort();
             known.dedup();
             format!(
-                "--method: there is no `{}`{unit}, but {}; --help says for what",
+                "--method: there is no method `{}`{unit}; the methods are {} (--help lists their units)",
                 args.method,
                 known.join(", ")
             )

@@ -12,10 +12,12 @@ use crate::args::prompts::PromptArgs;
 use crate::failure::Failure;
 use crate::on_device;
 
-/// Ask a model the same questions about people of two groups, and measure how far its
-/// numbers differ: standardized mean difference per variation, with intervals over names.
+/// Ask a model the same questions about people of two groups, and measure how far its numbers
+/// differ.
 ///
-/// Changes nothing. Without arguments the embedded model is asked its own prompts.
+/// The result is the standardized mean difference (SMD) per variation, with intervals over names.
+/// An audit changes nothing. Without arguments, it asks the embedded model the prompts of that
+/// model.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -51,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     if baselines.iter().all(|own| !own.bias.value.is_finite()) {
-        return Err("no context has a difference to measure; what to try stands beside each".into());
+        return Err("no context has a difference to measure; each context's line says what to try".into());
     }
     Ok(())
 }
@@ -117,11 +119,13 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
     }
     if own.variations.iter().any(|v| v.kind == Kind::Choice) {
         println!(
-            "  of a choice, the groups' columns are the {choice} of the favourable option, and what was answered is the probability of all options together"
+            "  for a choice, the groups' columns hold the {choice} of the favourable option, and `answered` is the probability of all options together"
         );
     }
     if let Some(detectable) = own.detectable {
-        println!("  these names show an SMD of {detectable:.2} in a variation in four of five cases");
+        println!(
+            "  with these names, an SMD of {detectable:.2} in a variation is noticed in four of five cases"
+        );
     }
     for (group, kinds) in &own.answers {
         let other: Vec<String> = kinds
@@ -159,7 +163,7 @@ fn advice(own: &Baseline) -> String {
     let (sum, count) = answered.fold((0.0, 0.0), |(sum, count), share| (sum + share, count + 1.0));
     let share = if count > 0.0 { 100.0 * sum / count } else { 0.0 };
     format!(
-        "Of the answers that were looked at, {share:.1}% say a number, or all say the same. Begin the answer for the model \
-         (--answer-prefix '$'), or offer options (--choices 'Yes,yes|No,no' --better Yes)"
+        "Either too few answers give a number ({share:.1}% of those looked at), or all give the same one. Begin the \
+         answer for the model (--answer-prefix '$'), or offer options (--choices 'Yes,yes|No,no' --better Yes)"
     )
 }

@@ -24,17 +24,18 @@ pub(crate) struct Args {
     /// System message before the question
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
-    /// What the user asks
+    /// The user's question
     #[arg(
         long,
         requires = "name",
         default_value = "I want to buy a bicycle from Emily Becker. What should I offer, in dollars?"
     )]
     prompt: String,
-    /// The name in it, whose tokens are marked; of another prompt it must be said
+    /// The name in the prompt, whose tokens are marked; required with --prompt
     #[arg(long, default_value = "Emily Becker")]
     name: String,
-    /// A site to keep, such as model.layers.0.mlp.down_proj.input; may be repeated. All residual streams by default
+    /// A site to keep, such as model.layers.0.mlp.down_proj.input; may be repeated. By default all
+    /// residual streams
     #[arg(long, value_name = "SITE")]
     site: Vec<Site>,
     /// Print the name of every site and stop
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         };
         let there = model.model().sites();
         if let Some(absent) = sites.iter().find(|site| !there.contains(site)) {
-            return Err(format!("--site: this model has no {absent}; --list prints what it has").into());
+            return Err(format!("--site: this model has no site {absent}; --list prints its sites").into());
         }
         let prompt = model.text().prompt(&args.prompt, &args.name)?;
         for (token, role) in prompt.tokens().iter().zip(prompt.roles()) {

@@ -6,10 +6,11 @@ use clap_complete::Shell;
 
 use crate::failure::Failure;
 
-/// Print the completions of a shell: what it offers behind `bias` when the tab key is pressed.
+/// Print the completions of a shell: what it offers after `bias` when you press the tab key.
 ///
-/// Where they are kept depends on the shell, such as ~/.local/share/bash-completion/completions/bias for bash, and
-/// a folder of $fpath for zsh, in a file called _bias.
+/// The place for the file depends on the shell. For bash it is, for example,
+/// ~/.local/share/bash-completion/completions/bias. For zsh it is a file called _bias in a folder
+/// of $fpath.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   bias completions bash > bias.bash  … and then: source bias.bash")]

@@ -7,14 +7,14 @@ use clap_mangen::Man;
 
 use crate::failure::Failure;
 
-/// Print the manual page of bias, or write the pages of it and all its subcommands to a folder.
+/// Print the manual page of bias, or write the pages of bias and all its subcommands to a folder.
 ///
-/// `man -l bias.1` shows a page; installed, they belong into a folder share/man/man1.
+/// `man -l bias.1` shows a page. To install the pages, put them into a folder share/man/man1.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   bias man man1  … and then: man -l man1/bias-study.1")]
 pub(crate) struct Args {
-    /// Folder for a page of each subcommand; without it, bias's own is printed
+    /// Folder for the pages; without it, the page of bias itself is printed
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
 }

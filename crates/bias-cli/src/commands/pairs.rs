@@ -16,13 +16,15 @@ use crate::failure::Failure;
 use crate::files::writable;
 use crate::on_device;
 
-/// Score sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020) and count how often a model prefers the sentence
-/// about the disadvantaged group.
+/// Score sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020), and count how often a
+/// model prefers the sentence about the disadvantaged group.
 ///
-/// Two metrics, which are not comparable: the likelier sentence as a whole (lm-evaluation-harness), and the likelier
-/// tokens that both sentences share, each given all before it (the original for masked models, made conditional). 50 % is
-/// unbiased in both. Blodgett et al. 2021 found many pairs of CrowS-Pairs flawed; read the numbers accordingly. Without
-/// arguments the embedded model reads this project's own pairs.
+/// There are two metrics, which are not comparable. The first compares the log-likelihoods of whole
+/// sentences (lm-evaluation-harness). The second compares those of the tokens that both sentences
+/// share, each given all tokens before it (the original metric for masked models, made
+/// conditional). In both, 50 % is unbiased. Blodgett et al. 2021 found many pairs of CrowS-Pairs
+/// flawed; read the numbers accordingly. Without arguments, the embedded model reads this project's
+/// own pairs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -30,10 +32,11 @@ pub(crate) struct Args {
     /// CSV file with the columns sent_more,sent_less,stereo_antistereo,bias_type
     #[arg(long, value_name = "CSV")]
     pairs: Option<PathBuf>,
-    /// Let both sentences of every pair go on from this text, which does not count itself
+    /// Put this text before both sentences of every pair; the text itself does not count
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     answer_prefix: String,
-    /// Divide the log-likelihood of a whole sentence by its number of tokens: for pairs of different length
+    /// Divide the log-likelihood of a whole sentence by its number of tokens. Use this for pairs of
+    /// different length
     #[arg(long)]
     per_token: bool,
     /// Write every pair's log-likelihoods to this CSV file
@@ -51,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let set = PairSet::from_csv(&match &args.pairs {
         Some(path) => path.clone(),
         None => shipped("fixtures/pairs/pairs.csv").ok_or(
-            "no pairs were named, and this project's own are in its repository only: name a file with --pairs CSV",
+            "no pairs were named, and this project's own are only in its repository: name a file with --pairs CSV",
         )?,
     })?;
     let bar = ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())

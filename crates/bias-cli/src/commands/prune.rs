@@ -14,9 +14,9 @@ use crate::files::writable;
 
 /// Copy a Hugging Face model folder with the weights of a mask set to zero.
 ///
-/// Types and sharding stay as they are, every other byte is copied. Of a GGUF file a Hugging Face
-/// folder is made, weights in f32. The copy is read back and compared before it appears under its
-/// name; transformers loads it as usual.
+/// Types and sharding stay as they are, and every other byte is copied. A GGUF file becomes a
+/// Hugging Face folder with weights in f32. The copy is read back and compared before it appears
+/// under its name. transformers loads it as usual.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   bias attribute --context hiring --out mask.safetensors
@@ -24,24 +24,26 @@ use crate::files::writable;
   bias prune --unit L3H1 --unit L2N17 --out silenced
   bias audit --model pruned")]
 pub(crate) struct Args {
-    /// Hugging Face model folder, a GGUF file, or a model of the hub as org/name or org/name@revision; the embedded model by default
+    /// Hugging Face model folder, GGUF file, or model of the hub as org/name or org/name@revision;
+    /// by default the embedded model
     #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
     model: Option<ModelSource>,
-    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    /// Load the model although bias does not know this key of config.json; may be repeated
     #[arg(long, value_name = "KEY")]
     accept_key: Vec<String>,
-    /// Mask file, as `bias attribute` and `bias study` write them
+    /// Mask file, as `bias attribute` and `bias study` write it
     #[arg(long, value_name = "FILE", default_value = "mask.safetensors", conflicts_with = "unit")]
     mask: PathBuf,
-    /// Take a mask that does not say which weights it was made for
+    /// Accept a mask that does not name the weights it was made for
     #[arg(long, conflicts_with = "unit")]
     any_model: bool,
-    /// Silence this unit instead: a head (L3H1), key/value group (L3G0), MLP neuron (L3N17), layer (L3)
-    /// or single weight (model.layers.3.mlp.up_proj.weight[42]); may be repeated
+    /// Instead of a mask, silence this unit: a head (L3H1), key/value group (L3G0), MLP neuron
+    /// (L3N17), layer (L3) or single weight (model.layers.3.mlp.up_proj.weight[42]); may be
+    /// repeated
     #[arg(long, value_name = "UNIT")]
     unit: Vec<Unit>,
-    /// Also write the mask in the words of the checkpoint's own files: fused matrices fused,
-    /// names as transformers has them
+    /// Also write the mask in the layout of the checkpoint's own files: fused matrices stay fused,
+    /// and names are those of transformers
     #[arg(long, value_name = "FILE")]
     stored_mask: Option<PathBuf>,
     /// Folder to write; must not exist

@@ -14,15 +14,16 @@ use crate::failure::Failure;
 
 /// Serve a device of this machine: other programs compute on it with --device remote:ws://HOST:PORT.
 ///
-/// There is no password and no encryption: whoever reaches the address can compute here and fill the
-/// memory. Listen on this machine only, as is the default, and let others in through a tunnel:
-/// ssh -L 3000:127.0.0.1:3000 THIS_MACHINE. Runs until it is stopped. A build without the feature `remote` cannot.
+/// There is no password and no encryption: anyone who reaches the address can compute here and fill
+/// the memory. Listen on this machine only, as is the default, and let others in through a tunnel:
+/// ssh -L 3000:127.0.0.1:3000 THIS_MACHINE. The server runs until you stop it. It needs a build
+/// with the feature `remote`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Address to listen at
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
     listen: String,
-    /// The device lent: cpu, or with the feature `cuda` also cuda (or cuda:N)
+    /// The device to lend: cpu, or with the feature `cuda` also cuda (or cuda:N)
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Device,
 }
@@ -58,6 +59,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 #[cfg(not(feature = "remote"))]
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let Args { listen, device } = args;
-    Err(format!("cannot serve {device} at {listen}: this build lacks that; build with --features remote")
-        .into())
+    Err(format!(
+        "cannot serve {device} at {listen}: this build lacks the feature remote; build with --features remote"
+    )
+    .into())
 }

@@ -21,67 +21,71 @@ use crate::on_device;
 
 /// Audit a model for bias between two groups of people, find what carries it, prune that, and audit again.
 ///
-/// Every context is used for attribution in turn and tested in all. Without arguments
-/// the embedded model is studied. Results go to the terminal, and to the output folder: results.json,
-/// report.html, figures/ and masks/, and in pieces/ every step that is done. A study that was stopped goes on
-/// where it was if it is started again. manifest.json makes the folder a bundle that `bias verify` checks.
+/// A study attributes on every context in turn, and tests the masks in all contexts. Without
+/// arguments, it studies the embedded model. Results go to the terminal and to the output folder:
+/// results.json, report.html, figures/ and masks/. Every finished step goes to pieces/. If a study
+/// stops, start it again and it continues where it stopped. manifest.json makes the folder a bundle
+/// that `bias verify` checks.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   bias study                                      the embedded model
-  bias study --quick                              the same in short: fewer names and masks
+  bias study --quick                              the short form: fewer names and masks
   bias study --model ~/my-model --prompts my.csv  your own checkpoint and questions
-  bias study --experiments all                    also layer by layer, and what else than pruning could be done
+  bias study --experiments all                    also layer by layer, and alternatives to pruning
   bias study --compare a/results.json b/results.json
                                                   studies of several models side by side
 
-In parts, on as many machines as you like (the index is what a Slurm array or an indexed job counts):
+In parts, on as many machines as you like (a Slurm array or an indexed job counts the index):
   bias study --shard 0/3 --out part0              … and 1/3, 2/3
-  bias study --merge part0 part1 part2            puts them together, and does what is missing")]
+  bias study --merge part0 part1 part2            puts the parts together, and does what is missing")]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     prompts: PromptArgs,
-    /// Folder for everything that is found; one that holds the same study is gone on with
+    /// Folder for all results; if it holds the same study, that study continues
     #[arg(long, value_name = "DIR", default_value = "study-out")]
     out: PathBuf,
     /// Fewer names, fewer resamples, and the short plan
     #[arg(long)]
     quick: bool,
-    /// How much is tried: `full`; `core` (every context and every method, at one budget); `short` (two contexts). The same study
-    /// can be gone on with by a fuller plan
-    /// [default: full; with --quick short; with --time-limit the fullest that is forecast to fit]
+    /// How much to try: `full`; `core` (every context and every method, at one budget); `short`
+    /// (two contexts). A fuller plan can continue the same study [default: full; with --quick
+    /// short; with --time-limit the fullest that is forecast to fit]
     #[arg(long, value_name = "PLAN", value_parser = plan)]
     plan: Option<Plan>,
-    /// Choose a plan that is forecast to be done in so many minutes
+    /// Choose a plan that is forecast to finish within this many minutes
     #[arg(long, value_name = "MINUTES", value_parser = minutes, conflicts_with_all = ["plan", "quick", "shard"])]
     time_limit: Option<f64>,
-    /// Let attribution look at so many names of each side at most, evenly over those that it may see: it takes that much less time
+    /// Let attribution look at no more than this many names of each side, evenly chosen from those
+    /// that it may see. The time for attribution falls in proportion
     #[arg(long, value_name = "N", value_parser = at_least(2))]
     attribution_names: Option<usize>,
-    /// What is asked: `transfer` (the paper's three experiments), `groups` (of names, within and across the two compared), `layers`
-    /// (as many weights of one layer at a time), `alternatives` (what else than pruning could be done), or `all`
+    /// What to examine: `transfer` (the paper's three experiments), `groups` (groups of names
+    /// within and across the two that are compared), `layers` (as many weights in one layer at a
+    /// time), `alternatives` (alternatives to pruning), or `all`
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "transfer,groups", value_parser = experiments)]
     experiments: Vec<Experiments>,
-    /// Do only this part of the work, such as 0/4, and no report; parts may share a folder
+    /// Do only this part of the work, such as 0/4, and write no report; parts may share a folder
     #[arg(long, value_name = "I/N", conflicts_with_all = ["merge", "markdown"])]
     shard: Option<Shard>,
-    /// Take over what other folders hold of the same study, then do what is missing
+    /// Take over the parts of the same study from these folders, then do what is missing
     #[arg(long, value_name = "DIR", num_args = 1..)]
     merge: Vec<PathBuf>,
-    /// Only make tables and report again, from a results.json of an earlier run
+    /// Only make the tables and the report again, from the results.json of an earlier run
     #[arg(long, value_name = "FILE", conflicts_with_all = UNASKED)]
     render: Option<PathBuf>,
-    /// Only print several studies' results side by side
+    /// Only print the results of several studies side by side
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["render", "out"], conflicts_with_all = UNASKED)]
     compare: Vec<PathBuf>,
     /// Also write the tables as a Markdown page
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Contexts of the named experiments: attributed on, tested on
+    /// The two contexts that the experiments name: the one attributed on, the one tested on
     #[arg(long, value_name = "FROM,TO", value_parser = focus)]
     focus: Option<[Context; 2]>,
-    /// Neutral text, one text a line: every second guards gap-pursuit, the others measure perplexity; `neutral.txt` in the model's folder by default
+    /// Neutral text, one text per line: every second text guards gap-pursuit, the others measure
+    /// perplexity. The default file is `neutral.txt` in the model's folder
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
 }
@@ -134,12 +138,12 @@ fn experiments(text: &str) -> Result<Experiments, String> {
     }
     let found = Experiment::ALL.into_iter().find(|own| own.name() == text);
     let names = Experiment::ALL.map(Experiment::name).join(", ");
-    found.map(Experiments::One).ok_or_else(|| format!("there is {names}, and all"))
+    found.map(Experiments::One).ok_or_else(|| format!("expected one of {names}, or all"))
 }
 
 fn plan(text: &str) -> Result<Plan, String> {
     let found = Plan::ALL.into_iter().find(|own| own.name() == text);
-    found.ok_or_else(|| format!("there is {}", Plan::ALL.map(Plan::name).join(", ")))
+    found.ok_or_else(|| format!("expected one of {}", Plan::ALL.map(Plan::name).join(", ")))
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
@@ -148,7 +152,7 @@ fn minutes(text: &str) -> Result<f64, String> {
 }
 
 fn focus(text: &str) -> Result<[Context; 2], String> {
-    let (from, to) = text.split_once(',').ok_or("two contexts are needed, as in `financial,commercial`")?;
+    let (from, to) = text.split_once(',').ok_or("expected two contexts, as in `financial,commercial`")?;
     let parse = |name: &str| name.parse::<Context>().map_err(|e| e.to_string());
     Ok([parse(from)?, parse(to)?])
 }
@@ -181,7 +185,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let seconds = started.elapsed().as_secs_f64();
     let Some((results, timing)) = found else {
         println!(
-            "Finished this part in {seconds:.0} s. When all are done: bias study --merge, with the folder of each."
+            "Finished this part in {seconds:.0} s. When all parts are done, run bias study --merge with their folders."
         );
         return Ok(());
     };
@@ -191,7 +195,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Manifest::seal(&args.out)?;
     println!("Time\n{}", timing_table(&timing));
     println!(
-        "Finished in {seconds:.0} s. {} holds results.json, masks/, figures/ and report.html: open that one in a browser.",
+        "Finished in {seconds:.0} s. {} holds results.json, masks/, figures/ and report.html. Open report.html in a browser.",
         args.out.display()
     );
     Ok(())
@@ -242,7 +246,7 @@ fn foresee<A: AutodiffBackend>(
 ) -> Result<(), Failure> {
     let variations = prompts.contexts.iter().flat_map(|own| &own.variations);
     let questions: usize = variations.map(|own| own.people.len()).sum();
-    eprintln!("{questions} questions in {} contexts are asked first", prompts.contexts.len());
+    eprintln!("first, the model gets {questions} questions in {} contexts", prompts.contexts.len());
     let forecasts = study.forecast()?;
     let spent = started.elapsed().as_secs_f64();
     let chosen = match args.time_limit {
@@ -252,7 +256,7 @@ fn foresee<A: AutodiffBackend>(
             let Some(fits) = fits.or(forecasts.last()) else { return Ok(()) };
             if spent + fits.seconds > minutes * 60.0 {
                 eprintln!(
-                    "even the {} plan is forecast to take longer than {minutes} minutes; it is begun all the same, and can be gone on with",
+                    "even the {} plan is forecast to take longer than {minutes} minutes; it starts all the same, and can be continued later",
                     fits.plan
                 );
             }

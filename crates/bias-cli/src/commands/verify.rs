@@ -10,20 +10,21 @@ use bias_study::store::Provenance;
 use crate::args::model::source;
 use crate::failure::Failure;
 
-/// Check a study that somebody else made: no model and no network is needed.
+/// Check a study that somebody else made, without a model and without a network.
 ///
-/// Every file must be the one that manifest.json names; every piece of work and every mask what
-/// it is called; results.json what the statistics make of the pieces once more, bit for bit; and report.html
-/// what is made of that.
+/// Every file must be the one that manifest.json names. Every piece of work and every mask must
+/// match its name. The statistics, computed again from the pieces, must give results.json bit for
+/// bit. report.html must be what follows from results.json.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   bias verify study-out
-  bias verify study-out --model ~/my-model        … and that it was this model")]
+  bias verify study-out --model ~/my-model        … and check that it was this model")]
 pub(crate) struct Args {
     /// The study's folder
     #[arg(value_name = "DIR", default_value = "study-out")]
     folder: PathBuf,
-    /// Also check that it was this model that was studied: a folder, or org/name or org/name@revision of the hub
+    /// Also check that the study is about this model: a folder, or org/name or org/name@revision of
+    /// the hub
     #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
     model: Option<ModelSource>,
 }
@@ -36,11 +37,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let found = checkpoint.fingerprint()?;
         if found != results.model.fingerprint {
             let studied = &results.model.fingerprint;
-            return Err(format!("{model} is another model: {found}, studied was {studied}").into());
+            return Err(format!("{model} is a different model: {found}; the study is about {studied}").into());
         }
     }
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
-    println!("{}: as it was written, and its results follow from its pieces", args.folder.display());
+    println!("{}: unchanged, and its results follow from its pieces", args.folder.display());
     println!("  study       {}", manifest.study);
     println!("  files       {} of {:.1} MB", manifest.files.len(), bytes as f64 / 1e6);
     println!("  model       {} {}", results.model.name.escape_debug(), results.model.fingerprint);

@@ -77,10 +77,10 @@ impl fmt::Display for Device {
 /// The type that a device computes in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Compute {
-    /// 32 bits: what every claim about exactness is for
+    /// 32 bits: every claim about exactness is for this type
     #[default]
     F32,
-    /// 16 bits, not on the processor: faster and half the memory, with 3 significant digits
+    /// 16 bits, not on the processor: faster, half the memory, 3 significant digits
     Bf16,
 }
 

@@ -10,11 +10,11 @@ use crate::failure::Failure;
 /// Where a model runs.
 #[derive(Debug, Clone, Args)]
 pub struct DeviceArgs {
-    /// Where the model runs: cpu; with the feature of that name also ndarray, cuda (or cuda:N for another
-    /// GPU than the first), or remote:ws://HOST:PORT, where `bias serve` listens
+    /// Where the model runs: cpu, or with the feature of the same name ndarray, cuda (cuda:N for a
+    /// GPU other than the first), or remote:ws://HOST:PORT, where `bias serve` listens
     #[arg(id = "device", long, value_name = "DEVICE", default_value_t)]
     pub name: Device,
-    /// The type computed in: bf16 is for cuda and remote. Norms, softmax and sums are in f32 all the same
+    /// The type to compute in: bf16 is for cuda and remote. Norms, softmax and sums stay in f32
     #[arg(long, value_enum, default_value_t)]
     pub compute: Compute,
 }
@@ -64,7 +64,7 @@ macro_rules! on_device {
                 $body
             }
             #[allow(unreachable_patterns)]
-            other => Err::<_, $crate::failure::Failure>(format!("{other:?} is not for this program").into())?,
+            other => Err::<_, $crate::failure::Failure>(format!("this program cannot use {other:?}").into())?,
         }
     }};
 }
@@ -92,7 +92,7 @@ impl DeviceArgs {
             #[cfg(feature = "remote")]
             Device::Remote(address) => Ok(Place::Remote(reach::remote(address, self.compute)?)),
             #[allow(unreachable_patterns)] // with all features
-            other => Err(format!("this build does not know {other}").into()),
+            other => Err(format!("this build does not support {other}").into()),
         }
     }
 

@@ -54,13 +54,13 @@ pub(crate) fn cuda(index: usize, compute: Compute) -> Result<burn::backend::cuda
             1 => "one CUDA device, cuda:0".to_owned(),
             _ => format!("{count} CUDA devices, cuda:0 to cuda:{}", count - 1),
         };
-        return Err(format!("there is no cuda:{index}: the driver knows {there}"));
+        return Err(format!("there is no cuda:{index}: the driver reports {there}"));
     }
     let device = burn::backend::cuda::CudaDevice::new(index);
     answers::<burn::backend::Cuda>(&device, compute).map_err(|said| {
         format!(
-            "cuda:{index} is there but does not compute ({said}); kernels are compiled when used: are NVRTC \
-             and the headers of CUDA installed, and CUDA_PATH set to them?"
+            "cuda:{index} exists but does not compute ({said}). Kernels are compiled when first used: are NVRTC \
+             and CUDA's headers installed, and does CUDA_PATH point to them?"
         )
     })?;
     Ok(device)

@@ -29,46 +29,52 @@ use crate::on_device;
 
 /// Measure how well methods find and remove bias.
 ///
-/// Each model is asked the prompts.csv in its folder, or all are asked those of --prompts; where a folder has a
-/// truth.json (as the planted models that ship with this project do), methods are also measured by what they should have found. Attribution sees one half of the
-/// names and some variations; everything is tested on the other half of the names.
+/// Each model is asked the prompts.csv in its folder, or all models are asked the prompts of
+/// --prompts. If a folder has a truth.json, as the planted models that ship with this project do,
+/// the benchmark also measures whether methods find the parts that truth.json lists. Attribution
+/// sees one half of the names and some variations. Everything is tested on the other half of the
+/// names.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Model folders, or models of the hub as org/name or org/name@revision; the planted models and the
-    /// emergent one by default
+    /// Model folders, or models of the hub as org/name or org/name@revision; by default the planted
+    /// models and the emergent one
     #[arg(value_name = "DIR|HUB_ID", value_parser = source())]
     models: Vec<ModelSource>,
     #[command(flatten)]
     prompts: PromptArgs,
-    /// Neutral text, one text a line: every second guards gap-pursuit, the others measure perplexity; `neutral.txt` in each model's folder by default
+    /// Neutral text, one text per line: every second text guards gap-pursuit, the others measure
+    /// perplexity. The default file is `neutral.txt` in each model's folder
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
-    /// Pass over this key of config.json although nothing is known of it; may be repeated
+    /// Load the model although bias does not know this key of config.json; may be repeated
     #[arg(long, value_name = "KEY")]
     accept_key: Vec<String>,
-    /// Only methods whose name contains this, for any kind of unit; may be repeated. Otherwise all that score weights,
-    /// neurons or heads
+    /// Only methods whose name contains this, for any kind of unit; may be repeated. By default all
+    /// methods that score weights, neurons or heads
     #[arg(long, value_name = "NAME")]
     method: Vec<String>,
     /// Shares of all prunable weights to prune [default: 0.0005,0.002,0.01; with --quick 0.002; with --variants 0.01]
     #[arg(long, value_name = "SHARE", value_delimiter = ',', value_parser = share)]
     budgets: Vec<f64>,
-    /// Folder for each model's numbers (MODEL.json), tables (MODEL.md) and curves, and transfer.md
+    /// Folder for each model's numbers (MODEL.json), tables (MODEL.md) and curves, and for
+    /// transfer.md
     #[arg(long, value_name = "DIR", default_value = "benchmark-out")]
     out: PathBuf,
-    /// One planted model and the emergent one, weights and neurons, one budget, few names
+    /// The short form: one planted model and the emergent one, weights and neurons, one budget, few
+    /// names
     #[arg(long)]
     quick: bool,
-    /// Instead of different methods, gap pursuit with one part changed at a time; on the emergent model unless models are given
+    /// Instead of different methods, try gap pursuit with one part changed at a time; on the
+    /// emergent model unless you name models
     #[arg(long, conflicts_with = "method")]
     variants: bool,
-    /// How many names of each group attribution sees, and how many others everything is tested on
-    /// [default: 3,4; with --variants 3,5; with --quick 3,3]
+    /// How many names of each group attribution sees, and how many other names everything is tested
+    /// on [default: 3,4; with --variants 3,5; with --quick 3,3]
     #[arg(long, value_name = "SEEN,TESTED", value_parser = names)]
     names: Option<[usize; 2]>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Seed of everything random
+    /// Seed of all random draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -81,7 +87,7 @@ const ASKED_FOR: &str = "gap-pursuit-worst";
 fn names(text: &str) -> Result<[usize; 2], String> {
     let both = text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
     both.filter(|both: &[usize; 2]| both.iter().all(|names| *names >= 2))
-        .ok_or_else(|| "two counts are needed, of two names at least, such as 4,6".into())
+        .ok_or_else(|| "expected two counts of at least two names each, such as 4,6".into())
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -91,7 +97,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let mut names = BTreeSet::new();
     if let Some(twice) = models.iter().find(|model| !names.insert(called(model))) {
-        return Err(format!("{twice}: another model has the same name; their files would meet").into());
+        return Err(format!(
+            "{twice}: another model has the same name; one would overwrite the files of the other"
+        )
+        .into());
     }
     let mut found = Vec::new();
     for model in &models {
@@ -130,7 +139,7 @@ fn known(args: &Args) -> Result<Vec<PathBuf>, Failure> {
     let planted = planted.iter().map(|name| {
         let folder = format!("fixtures/planted/{name}");
         shipped(&folder).ok_or_else(|| {
-            "no model was named, and the planted ones are in the project's repository only: name models, as in \
+            "no model was named, and the planted models are only in the project's repository: name models, as in \
              bias benchmark DIR --prompts CSV"
                 .into()
         })
@@ -198,7 +207,9 @@ fn benchmark<A: AutodiffBackend>(
     let all = || Method::<A>::all().into_iter();
     let methods: Vec<Method<A>> = if args.variants { variants() } else { all().filter(wanted).collect() };
     if methods.is_empty() {
-        return Err(format!("--method: no method is called like {}", args.method.join(" or ")).into());
+        return Err(
+            format!("--method: no method has a name that contains {}", args.method.join(" or ")).into()
+        );
     }
     let known = |m: &Method<A>| ALL_BUT.contains(&m.name.as_str()) && m.unit == UnitKind::Weight;
     let left_out = !args.quick && !args.variants && args.method.is_empty();
