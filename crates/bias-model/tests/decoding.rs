@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bias_model::generate::{DecodeOptions, Sampling, decode};
-use bias_model::{Answers, Checkpoint, Decoder, Decoding, HookedModel, ModelConfig, Precision};
+use bias_model::{Answers, Checkpoint, Decoder, Decoding, HookedModel, ModelConfig, ModelError, Precision};
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use bias_types::TokenRole;
 use burn::backend::Flex;
@@ -187,4 +187,21 @@ fn draws_depend_on_the_seed_and_nothing_else() {
         }
         assert_ne!(draw(2, 1, 1), first, "{case}");
     }
+}
+
+/// After a prompt that fails, those that others have begun are finished and no more.
+#[test]
+fn nothing_is_asked_after_an_error() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let model = load("gpt2_hub");
+    let prompts: Vec<Sequence> = (0..64).map(|i| chain(&[1, 5, i])).collect();
+    let options = DecodeOptions { batch_rows: 1, threads: 2, ..options(&model, Sampling::default(), 2) };
+    let calls = AtomicUsize::new(0);
+    let fails = |_: &[u32]| {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Err(ModelError::NoHubCache)
+    };
+    let refused = decode(&model, &prompts, Decoding::Greedy, &options, fails);
+    assert!(matches!(refused, Err(ModelError::NoHubCache)));
+    assert!(calls.load(Ordering::Relaxed) <= 4);
 }

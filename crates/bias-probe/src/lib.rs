@@ -33,6 +33,7 @@
 //! | [`gradients`] | gradients of matrices from what went in and what came back |
 //! | [`device`] | sums and norms in f32 where a device computes in bf16; where its tensors are |
 //! | [`error`] | [`ProbeError`] |
+//! | threads | [`in_threads`]: work through items side by side, until one fails |
 //! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
 
 pub mod batch;
@@ -43,6 +44,7 @@ pub mod hooks;
 pub mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod threads;
 
 pub use batch::{Sequence, TokenBatch};
 pub use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
@@ -50,3 +52,4 @@ pub use error::ProbeError;
 pub use gradients::DifferentiableModel;
 pub use hooks::{Capture, HookedModel, NoObserver, Observer};
 pub use stats::StatsCollector;
+pub use threads::in_threads;

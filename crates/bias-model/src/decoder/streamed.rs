@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use bias_probe::device::Memory;
 use bias_probe::gradients::{FactorTrace, Loss, TakeFactors, by_matrix, waves};
-use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch, in_threads};
 use bias_types::{ParamPath, Projection};
 use burn::tensor::{
     DType, Tensor, TensorData,
@@ -20,7 +20,6 @@ use super::kv_cache::KvCache;
 use super::matrix::Matrix;
 use super::model::Decoder;
 use super::progress::LayerDone;
-use super::side_by_side::in_threads;
 use crate::error::ModelError;
 
 /// A batch, and the cache that its keys and values are appended to.
@@ -110,13 +109,17 @@ impl<B: Backend> Decoder<B> {
         let mut states = states.collect::<Result<Vec<_>, _>>()?;
         for layer in 0..self.blocks.len() {
             let block = self.next_block(layer, Some(layer + 1))?;
-            let passed = in_threads(threads, states.iter_mut(), |State { batch, cache, prepared, x }| {
-                let (observer, cache) = (&mut NoObserver, Some(&mut **cache));
-                let pass = &mut Pass { batch, prepared, observer, cache };
-                *x = self.block(layer, &block, x.clone(), pass)?;
-                Ok::<_, ProbeError>(())
-            });
-            passed.into_iter().collect::<Result<(), _>>()?;
+            in_threads(
+                threads,
+                |_| (),
+                &mut states,
+                |(), State { batch, cache, prepared, x }| {
+                    let (observer, cache) = (&mut NoObserver, Some(&mut **cache));
+                    let pass = &mut Pass { batch, prepared, observer, cache };
+                    *x = self.block(layer, &block, x.clone(), pass)?;
+                    Ok::<_, ProbeError>(())
+                },
+            )?;
             self.done_with(block);
             self.tell(layer + 1, states.iter().map(|state| cells(state.batch)), false);
         }
@@ -155,11 +158,15 @@ impl<B: AutodiffBackend> Decoder<B> {
         for layer in 0..self.blocks.len() {
             let block = self.next_block(layer, Some(layer + 1))?;
             xs.iter().try_for_each(|x| inputs.put(x.clone().inner()))?;
-            let passed = in_threads(threads, batches.iter().zip(xs), |(batch, x)| {
-                let pass = (batch, &Prepared::new(self, batch)?);
-                self.block(layer, &block, x, &mut Pass::unwatched(pass, &mut NoObserver))
-            });
-            xs = passed.into_iter().collect::<Result<_, _>>()?;
+            xs = in_threads(
+                threads,
+                |_| (),
+                batches.iter().zip(xs),
+                |(), (batch, x)| {
+                    let pass = (batch, &Prepared::new(self, batch)?);
+                    self.block(layer, &block, x, &mut Pass::unwatched(pass, &mut NoObserver))
+                },
+            )?;
             self.done_with(block);
             self.tell(layer + 1, batches.iter().map(cells), false);
         }
@@ -182,19 +189,23 @@ impl<B: AutodiffBackend> Decoder<B> {
                     Ok((&batches[i], input, slopes[i].clone()))
                 };
                 let items = wave.clone().map(again).collect::<Result<Vec<_>, ProbeError>>()?;
-                let found = in_threads(threads, items.into_iter(), |(batch, input, slope)| {
-                    let x = Tensor::<B, 3>::from_inner(input).require_grad();
-                    let mut trace = FactorTrace::of_layers(self.dims(), layer..layer + 1);
-                    let prepared = &Prepared::new(self, batch)?;
-                    let pass = &mut Pass { batch, prepared, observer: &mut trace, cache: None };
-                    let y = self.block(layer, &block, x.clone(), pass)?;
-                    let mut gradients = (y * Tensor::from_inner(slope)).sum().backward();
-                    let path = ParamPath::of(layer, Projection::Q);
-                    let slope = x.grad_remove(&mut gradients).ok_or(ProbeError::NoGradient { path })?;
-                    Ok::<_, ProbeError>((slope, trace.finish(&mut gradients)?))
-                });
-                let (own, found): (Vec<_>, Vec<_>) =
-                    found.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+                let found = in_threads(
+                    threads,
+                    |_| (),
+                    items,
+                    |(), (batch, input, slope)| {
+                        let x = Tensor::<B, 3>::from_inner(input).require_grad();
+                        let mut trace = FactorTrace::of_layers(self.dims(), layer..layer + 1);
+                        let prepared = &Prepared::new(self, batch)?;
+                        let pass = &mut Pass { batch, prepared, observer: &mut trace, cache: None };
+                        let y = self.block(layer, &block, x.clone(), pass)?;
+                        let mut gradients = (y * Tensor::from_inner(slope)).sum().backward();
+                        let path = ParamPath::of(layer, Projection::Q);
+                        let slope = x.grad_remove(&mut gradients).ok_or(ProbeError::NoGradient { path })?;
+                        Ok::<_, ProbeError>((slope, trace.finish(&mut gradients)?))
+                    },
+                )?;
+                let (own, found): (Vec<_>, Vec<_>) = found.into_iter().unzip();
                 slopes.splice(wave.clone(), own);
                 by_matrix(found, |path, own| take(wave.start, path, own))?;
             }

@@ -1,6 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use bias_probe::{HookedModel as _, NoObserver, Sequence};
+use bias_probe::{HookedModel as _, NoObserver, Sequence, in_threads};
 use burn::tensor::backend::Backend;
 
 use super::answer_tree::{Growing, Row};
@@ -68,35 +66,17 @@ pub fn ask<B: Backend>(
         false => options.batch_rows.max(1),
     };
     let batches: Vec<&[Question]> = alike.flat_map(|own| own.chunks(rows(own))).collect();
-    let next = AtomicUsize::new(0);
-    let work = |model: &Decoder<B>| {
-        let mut mine = Vec::new();
-        let mut prefix = None;
-        loop {
-            let chunk = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&batch) = batches.get(chunk) else { break };
-            let answers = match batch.first().is_some_and(is_choice) {
-                true => weigh_alone(model, batch, &mut prefix)?,
-                false => texts(alone(model, batch, &mut prefix, decoding, options)?, &text)?,
-            };
-            mine.push((chunk, answers));
-            done(batch.len());
-        }
-        Ok::<_, ModelError>(mine)
-    };
-    // Each thread has a handle of its own on the same weights.
-    let others: Vec<Decoder<B>> = (1..options.threads.min(batches.len())).map(|_| model.clone()).collect();
-    let mut answers = std::thread::scope(|scope| {
-        let work = &work;
-        let others: Vec<_> = others.into_iter().map(|m| scope.spawn(move || work(&m))).collect();
-        let mut answers = work(model)?;
-        for other in others {
-            answers.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        }
+    // Each thread has a handle of its own on the same weights, and what it last began.
+    let handle = |_| (model.clone(), None);
+    let answers = in_threads(options.threads, handle, batches, |(model, prefix), batch| {
+        let answers = match batch.first().is_some_and(is_choice) {
+            true => weigh_alone(model, batch, prefix)?,
+            false => texts(alone(model, batch, prefix, decoding, options)?, &text)?,
+        };
+        done(batch.len());
         Ok::<_, ModelError>(answers)
     })?;
-    answers.sort_by_key(|(chunk, _)| *chunk);
-    Ok(answers.into_iter().flat_map(|(_, answers)| answers).collect())
+    Ok(answers.into_iter().flatten().collect())
 }
 
 /// Choices need one pass with few tokens each, so more of them make a batch.

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bias_cube::matmul;
 use bias_types::{ModelDims, Site, TokenRole};
@@ -13,6 +12,7 @@ use crate::error::ProbeError;
 use crate::hooks::model::HookedModel;
 use crate::hooks::observer::Observer;
 use crate::hooks::wanted_sites::WantedSites;
+use crate::threads::in_threads;
 
 /// Streaming sums of squares of every channel at chosen sites, per token role.
 ///
@@ -65,29 +65,12 @@ impl SquareSums {
         batches: &[TokenBatch],
         threads: usize,
     ) -> Result<ChannelSquares, ProbeError> {
-        let next = AtomicUsize::new(0);
-        let work = |model: &M| {
-            let mut mine = Vec::new();
-            loop {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                let Some(batch) = batches.get(i) else { return Ok::<_, ProbeError>(mine) };
-                let mut sums = Self { sums: BTreeMap::new(), sequences: 0, ..self.clone() };
-                model.hidden(batch, &mut sums)?;
-                mine.push((i, sums.finish()?));
-            }
+        let each = |model: &mut M, batch: &TokenBatch| {
+            let mut sums = Self { sums: BTreeMap::new(), sequences: 0, ..self.clone() };
+            model.hidden(batch, &mut sums)?;
+            sums.finish()
         };
-        let others: Vec<M> = (1..threads.min(batches.len())).map(|_| model.clone()).collect();
-        let mut done = std::thread::scope(|scope| {
-            let work = &work;
-            let others: Vec<_> = others.into_iter().map(|m| scope.spawn(move || work(&m))).collect();
-            let mut done = work(model)?;
-            for other in others {
-                done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-            }
-            Ok::<_, ProbeError>(done)
-        })?;
-        done.sort_by_key(|(i, _)| *i);
-        let mut done = done.into_iter().map(|(_, sums)| sums);
+        let mut done = in_threads(threads, |_| model.clone(), batches, each)?.into_iter();
         let first = done.next().ok_or(ProbeError::EmptyBatch)?;
         done.try_fold(first, |sum, own| sum.merge(&own))
     }
