@@ -3,7 +3,9 @@
 mod made_up;
 
 use bias_study::report::headline;
-use bias_study::{report, tables};
+use bias_study::results::LeftOut;
+use bias_study::{TrainedOn, report, tables};
+use bias_types::UnitKind;
 use made_up::{HOSTILE, emptied, results};
 
 #[test]
@@ -55,6 +57,24 @@ fn names_without_a_number_are_said() {
     for text in [tables(&results), report(&results).unwrap()] {
         assert!(text.contains("never answered with a number"), "{text}");
         assert!(text.contains("0 white and 2 black names in financial / b."), "{text}");
+    }
+}
+
+#[test]
+fn what_was_left_out_is_said() {
+    let mut results = results("financial");
+    for context in ["financial", "commercial"] {
+        results.left_out.push(LeftOut {
+            method: "gap-pursuit".into(),
+            unit: UnitKind::Weight,
+            trained_on: TrainedOn::Context(context.parse().unwrap()),
+            reason: "there is no gap".into(),
+        });
+    }
+    let said =
+        "Left out: Gap pursuit made from financial, Gap pursuit made from commercial: there is no gap.";
+    for text in [tables(&results), report(&results).unwrap()] {
+        assert!(text.contains(said), "{text}");
     }
 }
 

@@ -20,7 +20,7 @@ use super::seen::Seen;
 use crate::StudyError;
 use crate::hash::derived_seed;
 use crate::parallel::in_parallel;
-use crate::results::{Budget, GAP_SHARE, GAP_SHARES, PURSUIT_SHARE, TrainedOn, WANDA_SHARE, method};
+use crate::results::{Budget, GAP_SHARE, GAP_SHARES, LeftOut, PURSUIT_SHARE, TrainedOn, WANDA_SHARE, method};
 
 /// Shares of all heads that are pruned.
 const HEAD_BUDGETS: [f64; 2] = [0.04, 0.125];
@@ -35,8 +35,8 @@ const HEAD_ANSWERS: usize = 3;
 pub(crate) fn weight_masks<A: AutodiffBackend>(
     seen: &Seen<'_, A>,
     trained_on: &TrainedOn,
-) -> Result<Vec<Candidate>, StudyError> {
-    let mut candidates = Vec::new();
+) -> Result<Masks, StudyError> {
+    let mut masks = Masks::default();
     let difference = |norms: &GroupNorms, direction| match seen.select_on_device {
         true => norms.difference_on_device(seen.model, WANDA_SHARE.value(), direction),
         false => norms.difference(seen.model, WANDA_SHARE.value(), direction),
@@ -56,32 +56,32 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
         let at = Budget::Share(WANDA_SHARE);
         let b_without_a = difference(&norms, Direction::BWithoutA)?;
         let a_without_b = difference(&norms, Direction::AWithoutB)?;
-        candidates.push(of(method::WANDA_A_B, at.clone(), a_without_b));
+        masks.candidates.push(of(method::WANDA_A_B, at.clone(), a_without_b));
         if !rest.is_empty() {
             let own = each.iter().map(|norms| difference(norms, Direction::BWithoutA));
             let own = own.collect::<Result<Vec<_>, _>>()?;
-            candidates.push(of(method::WANDA_COMMON, at.clone(), Mask::common(&own)?));
+            masks.candidates.push(of(method::WANDA_COMMON, at.clone(), Mask::common(&own)?));
         }
         let drawn = b_without_a.matched_random(draw("wanda"))?;
         let own = of(method::WANDA_B_A, at, b_without_a);
-        candidates.push(own.null(method::RANDOM, Budget::like("wanda", WANDA_SHARE), drawn));
-        candidates.push(own);
+        masks.candidates.push(own.null(method::RANDOM, Budget::like("wanda", WANDA_SHARE), drawn));
+        masks.candidates.push(own);
     }
     let total = seen.model.dims().prunable_weights() as f64;
     let budgets = GAP_SHARES.map(|share| (share, (share.value() * total) as usize));
     let most = budgets.iter().map(|(_, count)| *count).max().unwrap_or(0);
-    if let Some(carriers) = with_gap(seen.carriers(most))? {
+    if let Some(carriers) = masks.with_gap(method::SIGNED_GAP, trained_on, seen.carriers(most))? {
         for (share, count) in budgets {
             let own = of(method::SIGNED_GAP, Budget::Share(share), carriers.mask(count)?);
             // The middle budget is the one reports show.
             if share == GAP_SHARE {
                 let drawn = own.mask.matched_random(draw("signed-gap"))?;
-                candidates.push(own.null(method::RANDOM, Budget::like("signed gap", share), drawn));
+                masks.candidates.push(own.null(method::RANDOM, Budget::like("signed gap", share), drawn));
             }
-            candidates.push(own);
+            masks.candidates.push(own);
         }
     }
-    Ok(candidates)
+    Ok(masks)
 }
 
 /// As many weights of every layer in turn as the middle budget takes of all together: those with most of the gap, and random ones
@@ -89,7 +89,7 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
 pub(crate) fn layer_masks<A: AutodiffBackend>(
     seen: &Seen<'_, A>,
     trained_on: &TrainedOn,
-) -> Result<Vec<Candidate>, StudyError> {
+) -> Result<Masks, StudyError> {
     let dims = seen.model.dims();
     let count = (GAP_SHARE.value() * dims.prunable_weights() as f64) as usize;
     let of = |layer| dims.projections().map(|(path, ..)| path).filter(move |path| in_layer(path, layer));
@@ -98,10 +98,10 @@ pub(crate) fn layer_masks<A: AutodiffBackend>(
         let layer = scores.path().projection().map(|(layer, _)| layer);
         Ok(layer.and_then(|layer| layers.get_mut(layer)).map_or(Ok(()), |own| own.add(&scores))?)
     });
-    if with_gap(scored)?.is_none() {
-        return Ok(Vec::new());
+    let mut masks = Masks::default();
+    if masks.with_gap(method::SIGNED_GAP, trained_on, scored)?.is_none() {
+        return Ok(masks);
     }
-    let mut candidates = Vec::new();
     for (layer, carriers) in layers.iter().enumerate() {
         let mask = carriers.mask(count)?;
         let draw = derived_seed(seen.seed, &format!("{} layer {layer}", trained_on.seed_text()));
@@ -115,21 +115,44 @@ pub(crate) fn layer_masks<A: AutodiffBackend>(
             mask,
         };
         let null = own.null(method::RANDOM, own.budget.clone(), drawn);
-        candidates.extend([own, null]);
+        masks.candidates.extend([own, null]);
     }
-    Ok(candidates)
+    Ok(masks)
 }
 
 fn in_layer(path: &ParamPath, layer: usize) -> bool {
     path.projection().is_some_and(|(own, _)| own == layer)
 }
 
-/// What was found, or `None` where no gap could be attributed: all answers alike, or no numbers.
-fn with_gap<T>(found: Result<T, StudyError>) -> Result<Option<T>, StudyError> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Ok(None),
-        Err(error) => Err(error),
+/// Every mask that a job makes, and the methods that found nothing to look at.
+#[derive(Debug, Default)]
+pub(crate) struct Masks {
+    pub candidates: Vec<Candidate>,
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Masks {
+    /// What was found, or `None` where no gap could be attributed (all answers alike, or no numbers), which is
+    /// noted.
+    fn with_gap<T>(
+        &mut self,
+        method: &str,
+        trained_on: &TrainedOn,
+        found: Result<T, StudyError>,
+    ) -> Result<Option<T>, StudyError> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(StudyError::Attrib(reason @ (AttribError::NoSpread | AttribError::NoValue { .. }))) => {
+                self.leave_out(method, UnitKind::Weight, trained_on, &reason.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn leave_out(&mut self, method: &str, unit: UnitKind, trained_on: &TrainedOn, reason: &str) {
+        let (method, trained_on, reason) = (method.into(), trained_on.clone(), reason.into());
+        self.left_out.push(LeftOut { method, unit, trained_on, reason });
     }
 }
 
@@ -138,9 +161,14 @@ fn with_gap<T>(found: Result<T, StudyError>) -> Result<Option<T>, StudyError> {
 pub(crate) fn pursuit_masks<A: AutodiffBackend>(
     seen: &Seen<'_, A>,
     trained_on: &TrainedOn,
-) -> Result<Vec<Candidate>, StudyError> {
-    let Some(pursuit) = Method::named(method::GAP_PURSUIT, UnitKind::Weight) else { return Ok(Vec::new()) };
-    let Some(found) = with_gap(pursuit.find(seen))? else { return Ok(Vec::new()) };
+) -> Result<Masks, StudyError> {
+    let Some(pursuit) = Method::named(method::GAP_PURSUIT, UnitKind::Weight) else {
+        return Ok(Masks::default());
+    };
+    let mut masks = Masks::default();
+    let Some(found) = masks.with_gap(method::GAP_PURSUIT, trained_on, pursuit.find(seen))? else {
+        return Ok(masks);
+    };
     let mask = found.mask(seen.model.dims(), seen.budget)?;
     let draw = derived_seed(seen.seed, &format!("{} gap-pursuit", trained_on.seed_text()));
     let drawn = mask.matched_random(draw)?;
@@ -152,7 +180,8 @@ pub(crate) fn pursuit_masks<A: AutodiffBackend>(
         null_of: None,
         mask,
     };
-    Ok(vec![own.null(method::RANDOM, Budget::like("gap pursuit", None), drawn), own])
+    masks.candidates.extend([own.null(method::RANDOM, Budget::like("gap pursuit", None), drawn), own]);
+    Ok(masks)
 }
 
 /// Masks of heads, found as in the paper: the head that looks most at the name is
@@ -163,7 +192,7 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
     contrast: &Contrast,
     trained_on: &TrainedOn,
     seed: u64,
-) -> Result<Vec<Candidate>, StudyError> {
+) -> Result<Masks, StudyError> {
     let dims = *model.model().dims();
     let mut everyone: Vec<HeadId> =
         (0..dims.layers).flat_map(|l| (0..dims.heads).map(move |h| HeadId::new(l, h))).collect();
@@ -182,7 +211,11 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
         let found = match HeadAttention.attribute(&pruned, &contrast) {
             Ok(found) => found,
             // Nothing but empty answers: nobody looks at a name.
-            Err(AttribError::Probe(ProbeError::NoNameOrAnswer)) => return Ok(Vec::new()),
+            Err(AttribError::Probe(reason @ ProbeError::NoNameOrAnswer)) => {
+                let mut masks = Masks::default();
+                masks.leave_out(method::HEAD_ATTENTION, UnitKind::Head, trained_on, &reason.to_string());
+                return Ok(masks);
+            }
             Err(error) => return Err(error.into()),
         };
         let open = found.ranked().into_iter().filter_map(|unit| match unit {
@@ -200,7 +233,7 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
     let draw = derived_seed(seed, &format!("{} heads", trained_on.seed_text()));
     everyone.shuffle(&mut ChaCha8Rng::seed_from_u64(draw));
 
-    let mut candidates = Vec::new();
+    let mut masks = Masks::default();
     for count in budgets {
         let mask =
             |heads: &[HeadId]| head_mask(&dims, &heads[..count.min(heads.len())], HeadAblation::ZeroOutput);
@@ -217,7 +250,7 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
             true => Some(own.null(method::RANDOM_HEADS, own.budget.clone(), mask(&everyone)?)),
             false => None,
         };
-        candidates.extend([own].into_iter().chain(null));
+        masks.candidates.extend([own].into_iter().chain(null));
     }
-    Ok(candidates)
+    Ok(masks)
 }

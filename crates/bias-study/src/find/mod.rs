@@ -10,7 +10,7 @@ mod truth;
 pub use self::candidate::Candidate;
 pub(crate) use self::candidate::keep;
 pub use self::finding::{Apart, Differences, Finding};
-pub(crate) use self::masks::{head_masks, layer_masks, pursuit_masks, weight_masks};
+pub(crate) use self::masks::{Masks, head_masks, layer_masks, pursuit_masks, weight_masks};
 pub use self::methods::Method;
 pub(crate) use self::seen::KnownGap;
 pub use self::seen::Seen;

@@ -75,7 +75,8 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         baseline_sentence => found.baseline_sentence(),
         without_value_sentence => found.without_value_sentence(),
         transfer_summary => found.transfer_summary(),
-        transfer_sentences => found.transfer_sentences(),
+        transfer_sentences =>
+            found.transfer_sentences().into_iter().chain(found.left_out_sentences()).collect::<Vec<_>>(),
         overlap_summary => found.overlap_summary(),
         overlap_sentences => found.overlap_sentences(),
         certainty_summary => found.certainty_summary(),

@@ -2,6 +2,7 @@
 
 use super::findings::{Family, Findings};
 use super::numbers::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
+use super::words::made_from;
 use crate::results::{Kind, Outcome, Strategy, method};
 
 impl<'a> Findings<'a> {
@@ -101,6 +102,20 @@ impl<'a> Findings<'a> {
             "Some names are never answered with {asked}, so differences and attribution leave them out: \
              {said}{more}."
         ))
+    }
+
+    /// What could not be tried, in sentences: one for each reason.
+    pub(crate) fn left_out_sentences(&self) -> Vec<String> {
+        let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+        for own in &self.results.left_out {
+            let what = format!("{} made from {}", self.label(&own.method), made_from(&own.trained_on));
+            match reasons.iter_mut().find(|(reason, _)| *reason == own.reason) {
+                Some((_, all)) => all.push(what),
+                None => reasons.push((&own.reason, vec![what])),
+            }
+        }
+        let said = reasons.into_iter();
+        said.map(|(reason, all)| format!("Left out: {}: {reason}.", all.join(", "))).collect()
     }
 
     /// Experiment 2 in a sentence.

@@ -43,6 +43,7 @@ pub fn tables(results: &Results) -> String {
     part(&one, &sentences, baseline(&found));
     let mut sentences = vec![found.transfer_summary()];
     sentences.extend(found.transfer_sentences());
+    sentences.extend(found.left_out_sentences());
     part(&format!("Experiment 2: {from} attribution tested on {to}"), &sentences, String::new());
     let note = "Reduction of mean |SMD| [95 % interval], then inlier ratio; held-out variations and names; * made from that context.";
     part("Transfer", &[note.into()], transfer(&found));

@@ -89,6 +89,9 @@ pub struct Results {
     /// What groups of names within and across the two compared get, where that was asked.
     #[serde(default)]
     pub groups: Vec<GroupDifferences>,
+    /// Methods that found nothing to look at, and why.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Results {

@@ -15,7 +15,9 @@ use crate::report::{FIGURES, figures, report};
 use crate::results::Results;
 use crate::save::{UNFINISHED, read, write};
 use crate::statistics::assemble;
-use crate::store::{Found, MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Provenance, Record, Store, piece_name};
+use crate::store::{
+    JobFound, MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Provenance, Record, Store, piece_name,
+};
 
 /// What a finished study's folder holds: every file with its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +129,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     }
     let store = Store::reading(folder, &provenance)?;
     for job in jobs(&prompts, results.plan, &provenance.focus, &results.experiments) {
-        for own in store.finished::<Vec<Found>>(&Piece::Found(&job))? {
+        for own in store.finished::<JobFound>(&Piece::Found(&job))?.found {
             let odd = own.strategy.experiment != job.what.experiment();
             let Some(name) = &own.mask else {
                 if odd || !matches!(job.what, What::Alternative(_)) {

@@ -11,15 +11,15 @@ use burn::tensor::backend::AutodiffBackend;
 use super::progress::Progress;
 use super::study::Study;
 use crate::StudyError;
-use crate::find::{Candidate, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
+use crate::find::{Candidate, Masks, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
 use crate::plan::{Job, What, jobs, tests, tests_of};
 use crate::prompts::Place;
 use crate::results::{
-    Alternative, Budget, Experiment, GAP_SHARE, PURSUIT_SHARE, Split, Strategy, TrainedOn, method,
+    Alternative, Budget, Experiment, GAP_SHARE, LeftOut, PURSUIT_SHARE, Split, Strategy, TrainedOn, method,
 };
 use crate::shard::Shard;
 use crate::statistics::Reference;
-use crate::store::{Found, Piece};
+use crate::store::{Found, JobFound, Piece};
 use crate::treat::treat;
 
 impl<A: AutodiffBackend> Study<'_, A> {
@@ -50,10 +50,10 @@ impl<A: AutodiffBackend> Study<'_, A> {
 
     fn find_and_try(&mut self, job: &Job, reference: &Reference) -> Result<(), StudyError> {
         let piece = Piece::Found(job);
-        let kept = self.store.get::<Vec<Found>>(&piece)?;
+        let kept = self.store.get::<JobFound>(&piece)?;
         // Of masks that were lost or damaged since, nothing may be said.
         let mut whole = true;
-        for own in kept.iter().flatten() {
+        for own in kept.iter().flat_map(|kept| &kept.found) {
             whole &= match &own.mask {
                 Some(name) => self.store.is_mask(name, &own.strategy.mask)?,
                 None => false,
@@ -63,16 +63,16 @@ impl<A: AutodiffBackend> Study<'_, A> {
             Some(found) => found,
             None => {
                 let started = Instant::now();
-                let candidates = self.candidates(job, reference)?;
+                let Masks { candidates, left_out } = self.masks_of(job, reference)?;
                 let found = candidates.into_iter().map(|own| self.keep(job.what.experiment(), own));
-                let found = found.collect::<Result<Vec<_>, _>>()?;
+                let found = JobFound { found: found.collect::<Result<_, _>>()?, left_out };
                 self.store.put(&piece, &found)?;
                 self.phase("attribute", started);
                 found
             }
         };
         let started = Instant::now();
-        for own in &found {
+        for own in &found.found {
             let tests = tests_of(self.prompts, self.options.plan, &own.strategy);
             if let Some(name) = &own.mask
                 && !self.known(own.change(), &tests)?
@@ -93,7 +93,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
     ) -> Result<(), StudyError> {
         let piece = Piece::Found(job);
         let tests = tests(self.prompts, &job.trained_on);
-        if let Some(found) = self.store.get::<Vec<Found>>(&piece)? {
+        if let Some(JobFound { found, .. }) = self.store.get(&piece)? {
             let mut known = true;
             for own in &found {
                 known &= self.known(own.change(), &tests)?;
@@ -111,7 +111,15 @@ impl<A: AutodiffBackend> Study<'_, A> {
         let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
         let found = match treat(alternative, &seen) {
             // Everybody is answered alike: nothing to treat.
-            Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Vec::new(),
+            Err(StudyError::Attrib(reason @ (AttribError::NoSpread | AttribError::NoValue { .. }))) => {
+                let left_out = vec![LeftOut {
+                    method: alternative.name().into(),
+                    unit: UnitKind::Weight,
+                    trained_on: job.trained_on.clone(),
+                    reason: reason.to_string(),
+                }];
+                JobFound { found: Vec::new(), left_out }
+            }
             Err(error) => return Err(error),
             Ok(treated) => {
                 let strategy = Strategy {
@@ -128,7 +136,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
                     perplexity_change: None,
                 };
                 self.with_model(treated.model, &strategy.id, &tests, reference)?;
-                vec![Found { strategy, mask: None }]
+                JobFound { found: vec![Found { strategy, mask: None }], left_out: Vec::new() }
             }
         };
         self.store.put(&piece, &found)?;
@@ -164,7 +172,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
     }
 
     /// Every mask that a job tries.
-    fn candidates(&self, job: &Job, reference: &Reference) -> Result<Vec<Candidate>, StudyError> {
+    fn masks_of(&self, job: &Job, reference: &Reference) -> Result<Masks, StudyError> {
         let trained_on = &job.trained_on;
         let contrasts: Vec<Contrast> = self
             .places(trained_on)
@@ -172,27 +180,27 @@ impl<A: AutodiffBackend> Study<'_, A> {
             .map(|place| self.contrast(*place, reference))
             .collect::<Result<_, _>>()?;
         let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
-        let mut candidates = match job.what {
+        let mut masks = match job.what {
             What::Weights => weight_masks(&seen, trained_on)?,
             What::Layers => return layer_masks(&seen, trained_on),
             What::Pursuit => pursuit_masks(&seen, trained_on)?,
             What::Heads => {
                 head_masks::<A>(&self.model, &Contrast::pooled(&contrasts), trained_on, self.seed())?
             }
-            What::Alternative(_) => Vec::new(),
+            What::Alternative(_) => Masks::default(),
         };
         if matches!(trained_on, TrainedOn::Variation(..)) {
             // One budget per method is enough to see how far one prompt's mask carries.
-            let nulls: Vec<String> = candidates.iter().filter_map(|own| own.null_of.clone()).collect();
-            candidates.retain(|own| match own.method.as_str() {
+            let nulls: Vec<String> = masks.candidates.iter().filter_map(|own| own.null_of.clone()).collect();
+            masks.candidates.retain(|own| match own.method.as_str() {
                 method::WANDA_B_A => true,
                 method::SIGNED_GAP => own.budget == Budget::Share(GAP_SHARE),
                 method::HEAD_ATTENTION => nulls.contains(&own.id()),
                 _ => false,
             });
         } else {
-            keep(job.plan, &mut candidates);
+            keep(job.plan, &mut masks.candidates);
         }
-        Ok(candidates)
+        Ok(masks)
     }
 }

@@ -14,8 +14,10 @@ use super::tested::Tested;
 use crate::StudyError;
 use crate::plan::{jobs, tests_of};
 use crate::prompts::PromptSet;
-use crate::results::{ContextInfo, Experiment, FORMAT, Plan, PromptInfo, Results, Split, TrainedOn, method};
-use crate::store::{Found, Piece, Provenance, Store};
+use crate::results::{
+    ContextInfo, Experiment, FORMAT, LeftOut, Plan, PromptInfo, Results, Split, TrainedOn, method,
+};
+use crate::store::{Found, JobFound, Piece, Provenance, Store};
 
 /// Everything a finished study found. A pure function of what is kept: it gives the same at any time and place.
 pub(crate) fn assemble(
@@ -28,9 +30,11 @@ pub(crate) fn assemble(
     let measure = Measure::new(&provenance.settings)?;
     let reference = Reference::read(store, prompts, &measure)?;
     let dims = provenance.model.dims;
-    let mut found: Vec<Found> = Vec::new();
+    let (mut found, mut left_out): (Vec<Found>, Vec<LeftOut>) = (Vec::new(), Vec::new());
     for job in jobs(prompts, plan, &provenance.focus, experiments) {
-        found.extend(store.finished::<Vec<Found>>(&Piece::Found(&job))?);
+        let own: JobFound = store.finished(&Piece::Found(&job))?;
+        found.extend(own.found);
+        left_out.extend(own.left_out);
     }
     let (mut outcomes, mut locations, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     if experiments.contains(&Experiment::Groups) {
@@ -88,6 +92,7 @@ pub(crate) fn assemble(
         overlaps,
         locations,
         groups,
+        left_out,
     })
 }
 

@@ -8,6 +8,7 @@ use bias_metrics::robust::{
 use bias_metrics::{Arm, Bootstrap, EffectSize, MetricError, NameAnswers, Weighting, smd};
 use bias_model::Decoding;
 
+use super::fault::kept;
 use super::measured::Measured;
 use super::significance::significances;
 use crate::ask::Said;
@@ -236,21 +237,6 @@ fn resampled(measured: &Measured, picks: &[usize]) -> Result<Option<f64>, Metric
 
 fn picked<T>(names: &[T], pick: usize) -> Result<&T, MetricError> {
     names.get(pick).ok_or(MetricError::PickOutOfRange { pick, names: names.len() })
-}
-
-/// What a statistic gave, for those who can take nothing but a number: its first error is kept.
-pub(super) fn kept(
-    fault: &Cell<Option<MetricError>>,
-    found: Result<Option<f64>, MetricError>,
-) -> Option<f64> {
-    match found {
-        Ok(value) => value,
-        Err(error) => {
-            let first = fault.take();
-            fault.set(first.or(Some(error)));
-            None
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use bias_metrics::error::present;
 use bias_metrics::inference::{Design, benjamini_hochberg, holm};
 use bias_metrics::{Arm, EffectSize, MetricError, NameMoments, Permutation, smd};
 
-use super::measure::kept;
+use super::fault::kept;
 use super::measured::Measured;
 use crate::results::{ALPHA, Significance};
 

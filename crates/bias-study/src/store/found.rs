@@ -1,6 +1,15 @@
-use crate::results::Strategy;
+use crate::results::{LeftOut, Strategy};
 
-/// What a job found to try.
+/// What a job found.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) struct JobFound {
+    /// What there is to try.
+    pub found: Vec<Found>,
+    /// Methods that could not look at what they were to be made from.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Something to try.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Found {
     /// Not yet tested.

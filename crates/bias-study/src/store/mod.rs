@@ -7,7 +7,7 @@ mod pieces;
 mod provenance;
 
 pub(crate) use self::folder::{MASKS, PIECES, PROMPTS, PROVENANCE};
-pub(crate) use self::found::Found;
+pub(crate) use self::found::{Found, JobFound};
 pub use self::merge::merge;
 pub(crate) use self::pieces::{Piece, Record, Store, piece_name};
 pub use self::provenance::{NUMBERS, Program, Provenance, Run};
