@@ -14,9 +14,9 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# parity switches ndarray and remote on in what is checked above; here `bias` is as it is installed, and for CUDA.
-step "the command compiles with and without its features, and the library without the hub"
-cargo clippy -p bias-cli --bins --locked -- -D warnings
+# What is checked above has ndarray and remote, which parity switches on.
+step "the command compiles without features and with all, and the library without the hub"
+cargo clippy -p bias-cli --bins --no-default-features --locked -- -D warnings
 cargo clippy -p bias-cli -p bias-parity -p bias-benches --bins --locked \
     --features bias-cli/cuda,bias-parity/cuda,bias-benches/cuda -- -D warnings
 cargo clippy -p bias-cube --all-targets --features cuda --locked -- -D warnings

@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::commands::{
     attribute, audit, benchmark, capture, completions, man, pairs, prune, serve, study, verify,
 };
-use crate::failure::finish;
+use bias_cli::failure::finish;
 
 /// Find, remove and re-measure bias in a language model.
 ///
@@ -62,15 +62,8 @@ enum Task {
     Man(man::Args),
 }
 
-/// The whole command line, for those who make documents of it.
-#[must_use]
-pub fn command() -> clap::Command {
-    Cli::command()
-}
-
 /// Reads the arguments of this process and does what they say.
-#[must_use]
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     finish(match &Cli::parse().task {
         Task::Audit(args) => audit::run(args),
         Task::Study(args) => study::run(args),
@@ -81,16 +74,7 @@ pub fn main() -> ExitCode {
         Task::Benchmark(args) => benchmark::run(args),
         Task::Verify(args) => verify::run(args),
         Task::Serve(args) => serve::run(args),
-        Task::Completions(args) => completions::run(args, command()),
-        Task::Man(args) => man::run(args, command()),
+        Task::Completions(args) => completions::run(args, Cli::command()),
+        Task::Man(args) => man::run(args, Cli::command()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    /// Names and conflicts of all arguments make sense.
-    #[test]
-    fn the_command_line_holds_together() {
-        super::command().debug_assert();
-    }
 }

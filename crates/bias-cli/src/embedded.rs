@@ -18,7 +18,8 @@ pub fn embedded() -> Result<PathBuf, Failure> {
 }
 
 /// A file or folder of the repository, by its path there.
-pub(crate) fn shipped(inner: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn shipped(inner: &str) -> Option<PathBuf> {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let starts = [std::env::current_dir().ok(), package, std::env::current_exe().ok()];
     starts.iter().flatten().find_map(|start| above(start, inner))

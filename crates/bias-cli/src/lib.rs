@@ -1,7 +1,7 @@
-//! The command `bias`: audit a language model for bias, find what carries it, prune that, and audit again.
+//! What the subcommands of `bias` share: arguments, devices, and how a program ends.
 //!
-//! Use the command, not this library, unless you write a program beside it: the arguments that its subcommands share,
-//! and the way a device is named and opened, are here for such programs. To measure or prune a model from your own
+//! `bias` audits a language model for bias, finds what carries it, prunes that, and audits again. Use the command, not this
+//! library, unless you write a program that takes models and devices as it does. To measure or prune a model from your own
 //! code, use the crate that owns the step: [`bias_study`], [`bias_model`], [`bias_attrib`], [`bias_mask`].
 //!
 //! ```
@@ -21,8 +21,6 @@
 //!
 //! | room | what for |
 //! |---|---|
-//! | [`app`] | the command line: subcommands, help, completions, manual |
-//! | commands | a file for each subcommand |
 //! | [`args`] | groups of arguments that several share |
 //! | [`device`] | `--device`: what it names, and whether that is there |
 //! | [`embedded`](mod@embedded) | the models and texts of the repository, for commands that are given none |
@@ -36,9 +34,7 @@
 //! | `cuda` | `--device cuda`: NVIDIA GPUs |
 //! | `remote` | `--device remote:ws://HOST:PORT`, and `bias serve` |
 
-pub mod app;
 pub mod args;
-mod commands;
 pub mod device;
 pub mod embedded;
 pub mod failure;

@@ -1,4 +1,7 @@
-//! The command `bias`. What it is made of is the library beside it.
+//! The command `bias`: a file for each subcommand, on the arguments and devices of the library beside it.
+
+mod app;
+mod commands;
 
 use std::process::ExitCode;
 
@@ -8,5 +11,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    bias_cli::app::main()
+    app::main()
 }

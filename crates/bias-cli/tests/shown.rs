@@ -61,7 +61,7 @@ fn every_command_is_understood() {
         assert!(!COMMANDS.contains(&first) || !own.line.contains(" -"), "{}: `{}`", own.place, own.line);
         let Some((command, call)) = call(&own) else {
             let bias = own.call().filter(|call| call.name == "bias" && !call.args.is_empty());
-            let general = |call: &Call| call.args.starts_with('-') || call.args.starts_with("COMMAND");
+            let general = |call: &Call| ["-", "COMMAND", "…"].iter().any(|own| call.args.starts_with(own));
             assert!(bias.as_ref().is_none_or(general), "{}: `{}`", own.place, own.line);
             continue;
         };

@@ -26,7 +26,7 @@ pub fn source() -> impl TypedValueParser<Value = ModelSource> {
 ///
 /// # Errors
 /// As [`embedded`].
-pub(crate) fn named(model: Option<&ModelSource>) -> Result<ModelSource, Failure> {
+pub fn named(model: Option<&ModelSource>) -> Result<ModelSource, Failure> {
     model.map_or_else(|| Ok(ModelSource::Folder(embedded()?)), |model| Ok(model.clone()))
 }
 
@@ -130,7 +130,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
     /// Probability mass of answers that exact decoding may leave unexplored, per prompt
-    /// [default: 0.001 in `audit`, 0.01 elsewhere]
+    /// [default: 0.001 in `bias audit`, 0.01 elsewhere]
     #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
     pub unexplored: Option<f64>,
     /// Tokens that exact decoding may run for the answers to a prompt. It estimates the answers

@@ -3,19 +3,18 @@
 use std::path::PathBuf;
 
 use bias_attrib::pursuit::Pursuit;
+use bias_cli::args::model::ModelArgs;
+use bias_cli::args::prompts::PromptArgs;
+use bias_cli::args::values::share;
+use bias_cli::failure::Failure;
+use bias_cli::files::writable;
+use bias_cli::on_device;
 use bias_mask::{Mask, MaskTarget as _};
 use bias_model::{Decoding, HookedModel as _};
 use bias_study::{Finding, Method, Settings, Study, StudyOptions};
 use bias_types::UnitKind;
 use bias_types::model::Sublayer;
 use burn::backend::{Autodiff, Flex};
-
-use crate::args::model::ModelArgs;
-use crate::args::prompts::PromptArgs;
-use crate::args::values::share;
-use crate::failure::Failure;
-use crate::files::writable;
-use crate::on_device;
 
 /// Score the parts of a model on the prompts of one context, and write a mask of the parts to
 /// prune.

@@ -2,15 +2,14 @@
 
 use std::time::Instant;
 
+use bias_cli::args::model::ModelArgs;
+use bias_cli::args::prompts::PromptArgs;
+use bias_cli::failure::Failure;
+use bias_cli::on_device;
 use bias_metrics::parse::AnswerKind;
 use bias_model::Decoding;
 use bias_study::results::{Baseline, ChoiceValue, Kind};
 use bias_study::{Settings, Study, StudyOptions};
-
-use crate::args::model::ModelArgs;
-use crate::args::prompts::PromptArgs;
-use crate::failure::Failure;
-use crate::on_device;
 
 /// Ask a model the same questions about people of two groups, and measure how far its numbers
 /// differ.

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
+use bias_cli::args::model::WeightArgs;
+use bias_cli::failure::Failure;
+use bias_cli::files::writable;
+use bias_cli::on_device;
 use bias_probe::{Capture, HookedModel as _, TokenBatch};
 use bias_types::Site;
 use burn::tensor::backend::AutodiffBackend;
-
-use crate::args::model::WeightArgs;
-use crate::failure::Failure;
-use crate::files::writable;
-use crate::on_device;
 
 /// Run one prompt and write activations to a safetensors file, one tensor per site.
 ///

@@ -2,9 +2,8 @@
 
 use std::io::Write as _;
 
+use bias_cli::failure::Failure;
 use clap_complete::Shell;
-
-use crate::failure::Failure;
 
 /// Print the completions of a shell: what it offers after `bias` when you press the tab key.
 ///

@@ -3,9 +3,8 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use bias_cli::failure::Failure;
 use clap_mangen::Man;
-
-use crate::failure::Failure;
 
 /// Print the manual page of bias, or write the pages of bias and all its subcommands to a folder.
 ///

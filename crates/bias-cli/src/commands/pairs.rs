@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bias_cli::args::model::WeightArgs;
+use bias_cli::embedded::shipped;
+use bias_cli::failure::Failure;
+use bias_cli::files::writable;
+use bias_cli::on_device;
 use bias_metrics::inference::Proportion;
 use bias_metrics::ranking::{PairPreference, PairScore, pair_preference};
 use bias_study::likelihood::{PairSet, Reading, score_pairs};
 use bias_study::store::write;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-
-use crate::args::model::WeightArgs;
-use crate::embedded::shipped;
-use crate::failure::Failure;
-use crate::files::writable;
-use crate::on_device;
 
 /// Score sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020), and count how often a
 /// model prefers the sentence about the disadvantaged group.

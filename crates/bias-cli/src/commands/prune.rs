@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
+use bias_cli::args::model::{named, source};
+use bias_cli::failure::Failure;
+use bias_cli::files::writable;
 use bias_mask::{HeadAblation, Mask, unit_mask};
 use bias_model::hub::ModelSource;
 use bias_model::interop::export_masked;
 use bias_model::{Checkpoint, LoadOptions, ModelConfig};
 use bias_types::Unit;
-
-use crate::args::model::{named, source};
-use crate::failure::Failure;
-use crate::files::writable;
 
 /// Copy a Hugging Face model folder with the weights of a mask set to zero.
 ///

@@ -4,13 +4,13 @@
 use burn::backend::Flex;
 
 #[cfg(feature = "remote")]
-use crate::device::name::Compute;
-use crate::device::name::Device;
+use bias_cli::device::name::Compute;
+use bias_cli::device::name::Device;
 #[cfg(feature = "remote")]
-use crate::device::place::{DeviceArgs, Place};
+use bias_cli::device::place::{DeviceArgs, Place};
 #[cfg(feature = "remote")]
-use crate::device::server::Server;
-use crate::failure::Failure;
+use bias_cli::device::server::Server;
+use bias_cli::failure::Failure;
 
 /// Serve a device of this machine: other programs compute on it with --device remote:ws://HOST:PORT.
 ///

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use bias_cli::args::model::ModelArgs;
+use bias_cli::args::prompts::PromptArgs;
+use bias_cli::args::values::at_least;
+use bias_cli::failure::Failure;
+use bias_cli::on_device;
 use bias_model::Decoding;
 use bias_study::report::{FIGURES, compared, figures, markdown, timing_table};
 use bias_study::results::Timing;
@@ -12,12 +17,6 @@ use bias_study::store::{merge, write};
 use bias_study::{Experiment, Plan, PromptSet, Results, Settings, Study, StudyOptions, report, tables};
 use bias_types::prompt::Context;
 use burn::tensor::backend::AutodiffBackend;
-
-use crate::args::model::ModelArgs;
-use crate::args::prompts::PromptArgs;
-use crate::args::values::at_least;
-use crate::failure::Failure;
-use crate::on_device;
 
 /// Audit a model for bias between two groups of people, find what carries it, prune that, and audit again.
 ///

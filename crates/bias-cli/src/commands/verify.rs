@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
+use bias_cli::args::model::source;
+use bias_cli::failure::Failure;
 use bias_model::Checkpoint;
 use bias_model::hub::ModelSource;
 use bias_study::run::verify;
 use bias_study::store::Provenance;
-
-use crate::args::model::source;
-use crate::failure::Failure;
 
 /// Check a study that somebody else made, without a model and without a network.
 ///

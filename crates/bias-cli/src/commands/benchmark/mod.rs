@@ -17,15 +17,15 @@ use bias_study::{Method, Scope, Settings, Study, StudyOptions};
 use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 
-use crate::args::model::source;
-use crate::args::prompts::PromptArgs;
-use crate::args::values::share;
 use crate::commands::benchmark::variants::variants;
-use crate::device::place::DeviceArgs;
-use crate::embedded::{embedded, shipped};
-use crate::failure::Failure;
-use crate::files::neutral;
-use crate::on_device;
+use bias_cli::args::model::source;
+use bias_cli::args::prompts::PromptArgs;
+use bias_cli::args::values::share;
+use bias_cli::device::place::DeviceArgs;
+use bias_cli::embedded::{embedded, shipped};
+use bias_cli::failure::Failure;
+use bias_cli::files::neutral;
+use bias_cli::on_device;
 
 /// Measure how well methods find and remove bias.
 ///
