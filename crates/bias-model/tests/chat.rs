@@ -66,6 +66,7 @@ fn day(text: &str) -> Date {
 /// What the template engine said.
 fn detail(error: &ModelError) -> String {
     let ModelError::Template { source, .. } = error else { panic!("{error}") };
+    let source = source.downcast_ref::<minijinja::Error>().unwrap();
     source.detail().unwrap_or_default().to_owned()
 }
 

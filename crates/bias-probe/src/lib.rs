@@ -34,6 +34,15 @@
 //! | [`device`] | sums and norms in f32 where a device computes in bf16; where its tensors are |
 //! | [`error`] | [`ProbeError`] |
 //! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
+//!
+//! # Features
+//!
+//! - `testing`, off by default: the room of that name.
+//! - `ndarray-views`, off by default: statistics, captures and scores as arrays of the crate ndarray.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod batch;
 pub mod device;

@@ -55,7 +55,9 @@ impl SpecialTokens {
             let wire: BTreeMap<String, serde_json::Value> = read_json(&path)?;
             for name in NAMES {
                 let token = wire.get(name).map(Wire::deserialize).transpose();
-                match token.map_err(|source| ModelError::Json { path: path.clone(), source })? {
+                match token
+                    .map_err(|source| ModelError::Json { path: path.clone(), source: source.into() })?
+                {
                     Some(Wire::Text(token) | Wire::Added { content: token }) => all = all.with(name, token),
                     Some(Wire::Other(_)) | None => {}
                 }

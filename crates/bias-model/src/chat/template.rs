@@ -75,10 +75,10 @@ impl ChatTemplate {
     /// The text of a conversation, with what begins the model's answer, if wanted, at the end.
     ///
     /// # Errors
-    /// [`ModelError::Template`]. What a template says with `raise_exception` is the
-    /// [detail](minijinja::Error::detail) of its source.
+    /// [`ModelError::Template`]. What a template says with `raise_exception` is in the message of its source.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ModelError> {
-        let error = |source| ModelError::Template { path: self.path.clone(), source: Box::new(source) };
+        let error =
+            |source: Error| ModelError::Template { path: self.path.clone(), source: Box::new(source) };
         let variables = self.variables(messages, add_generation_prompt).map_err(error)?;
         let template = self.environment.get_template(NAME).map_err(error)?;
         let program = program::Program::new(get_compiled_template(&template)).map_err(error)?;

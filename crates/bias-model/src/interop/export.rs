@@ -7,8 +7,8 @@ use std::path::Path;
 use bias_mask::{BitMatrix, Mask, MaskError};
 use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorView};
+use safetensors::{SafeTensorError, SafeTensors};
 use serde::Serialize;
 
 use super::gguf_folder;
@@ -127,14 +127,14 @@ impl Manifest {
 
     fn write(&self, path: &Path) -> Result<(), ModelError> {
         let json = serde_json::to_vec_pretty(self)
-            .map_err(|source| ModelError::Json { path: path.into(), source })?;
+            .map_err(|source| ModelError::Json { path: path.into(), source: source.into() })?;
         write(path, &json)
     }
 }
 
 fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {
     // The data follow an 8-byte length and the header.
-    let damaged = |source| ModelError::Weights { path: path.into(), source };
+    let damaged = |source: SafeTensorError| ModelError::Weights { path: path.into(), source: source.into() };
     SafeTensors::read_metadata(map).map(|(header, metadata)| (header + 8, metadata)).map_err(damaged)
 }
 
@@ -217,7 +217,8 @@ pub fn save_pretrained<B: Backend>(
         .map(|t| (t.name, t.shape, t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
         .collect();
     let weights = target.join("model.safetensors");
-    let damaged = |source| ModelError::Weights { path: weights.clone(), source };
+    let damaged =
+        |source: SafeTensorError| ModelError::Weights { path: weights.clone(), source: source.into() };
     let views = tensors
         .iter()
         .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
@@ -227,7 +228,7 @@ pub fn save_pretrained<B: Backend>(
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(damaged)?;
     let config = serde_json::to_vec_pretty(&model.config().to_json())
-        .map_err(|source| ModelError::Json { path: target.join("config.json"), source })?;
+        .map_err(|source| ModelError::Json { path: target.join("config.json"), source: source.into() })?;
     write_folder(target, |folder| {
         write(&folder.join("config.json"), &config)?;
         write(&folder.join("model.safetensors"), &bytes)?;

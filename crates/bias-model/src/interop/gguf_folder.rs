@@ -112,9 +112,10 @@ fn write_weights(
     // transformers refuses weights that do not name their framework.
     let framework = [("format".to_owned(), "pt".to_owned())].into();
     let metadata = Metadata::new(Some(framework), infos.collect());
-    let metadata = metadata.map_err(|source| ModelError::Weights { path: path.into(), source })?;
-    let mut header =
-        serde_json::to_vec(&metadata).map_err(|source| ModelError::Json { path: path.into(), source })?;
+    let metadata =
+        metadata.map_err(|source| ModelError::Weights { path: path.into(), source: source.into() })?;
+    let mut header = serde_json::to_vec(&metadata)
+        .map_err(|source| ModelError::Json { path: path.into(), source: source.into() })?;
     header.resize(header.len().next_multiple_of(8), b' ');
     let written = |source| ModelError::Write { path: path.into(), source };
     let mut file = BufWriter::new(File::create(path).map_err(written)?);
@@ -133,8 +134,8 @@ fn write_weights(
 fn compare(gguf: &Gguf, tensors: &[(String, View<'_>)], mask: &Mask, path: &Path) -> Result<(), ModelError> {
     let differs = |tensor: &str| ModelError::ExportDiffers { path: path.into(), tensor: tensor.into() };
     let map = mapped::once(path)?;
-    let back =
-        SafeTensors::deserialize(&map).map_err(|source| ModelError::Weights { path: path.into(), source })?;
+    let back = SafeTensors::deserialize(&map)
+        .map_err(|source| ModelError::Weights { path: path.into(), source: source.into() })?;
     for (name, view) in tensors {
         let (mut at, bits) = (0, masked(mask, name));
         let tensor = back.tensor(name).map_err(|_| differs(name))?;
@@ -153,7 +154,7 @@ fn compare(gguf: &Gguf, tensors: &[(String, View<'_>)], mask: &Mask, path: &Path
 }
 
 fn write_json(path: &Path, json: &Value) -> Result<(), ModelError> {
-    let text =
-        serde_json::to_vec_pretty(json).map_err(|source| ModelError::Json { path: path.into(), source })?;
+    let text = serde_json::to_vec_pretty(json)
+        .map_err(|source| ModelError::Json { path: path.into(), source: source.into() })?;
     fs::write(path, text).map_err(|source| ModelError::Write { path: path.into(), source })
 }

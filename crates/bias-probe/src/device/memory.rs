@@ -2,6 +2,7 @@ use burn::tensor::backend::Backend;
 
 /// Where a device's tensors are, and what becomes of a view of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Memory {
     /// This process's own, where tensors of any layout are computed with as they lie: burn's `flex`
     Strided,
