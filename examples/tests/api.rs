@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_API=1 cargo test -p bias-examples --test api` writes the files anew.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
