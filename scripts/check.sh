@@ -10,6 +10,7 @@ step() { printf '\n== %s (%ss, %s built)\n' "$1" "$SECONDS" "$(du -sh target 2>/
 
 step "format"
 cargo fmt --all --check
+cargo fmt --manifest-path tests/outside/Cargo.toml --check
 
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -20,14 +21,18 @@ cargo clippy -p bias-cli --bins --no-default-features --locked -- -D warnings
 cargo clippy -p bias-cli -p bias-parity -p bias-benches --bins --locked \
     --features bias-cli/cuda,bias-parity/cuda,bias-benches/cuda -- -D warnings
 cargo clippy -p bias-cube --all-targets --features cuda --locked -- -D warnings
-cargo clippy -p bias-cube --all-targets --features wgpu --locked -- -D warnings
+cargo clippy -p bias-cube -p bias-model --lib --test kernels --test gpu \
+    --features bias-cube/wgpu,bias-model/wgpu --locked -- -D warnings
 cargo check -p bias-model --locked
 
 step "docs"
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --features bias-attrib/ndarray-views
 
 # The command of the README. bias-cli switches the hub on and parity all backends that need no GPU, so their tests run too.
 step "tests"
 cargo test --workspace --locked
+
+step "packages, and a crate outside that is built on them"
+scripts/package.sh
 
 step "done"

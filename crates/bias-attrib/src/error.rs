@@ -183,6 +183,13 @@ pub enum AttribError {
         /// What was found.
         found: Vec<usize>,
     },
+    /// An error of a method that is implemented outside these crates.
+    #[error("a method from outside these crates failed")]
+    Outside {
+        /// Its own error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A forward pass failed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -192,6 +199,21 @@ pub enum AttribError {
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
     Core(#[from] TypesError),
+}
+
+impl AttribError {
+    /// An outside method's own error, as the source of this one.
+    ///
+    /// ```
+    /// use bias_attrib::AttribError;
+    ///
+    /// let error = AttribError::outside("the weights' server does not answer");
+    /// assert!(std::error::Error::source(&error).is_some());
+    /// ```
+    #[must_use]
+    pub fn outside(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Outside { source: source.into() }
+    }
 }
 
 /// What values are of, for messages.

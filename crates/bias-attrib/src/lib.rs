@@ -44,20 +44,36 @@
 //! | [`scores`] | places, groups' scores, directions; sums, and weights counted by unit |
 //! | [`io`] | scores as safetensors, with where they come from |
 //! | [`error`] | [`AttribError`] |
+//! | [`prelude`] | the imports of a program with its own model |
+//! | [`probe`], [`mask`], [`types`] | the crates whose types appear in signatures; a program depends on bias-attrib and burn alone |
 //! | testing | `check_attribution`: what any method must do, for implementors (feature `testing`) |
+//!
+//! # Features
+//!
+//! - `testing`, off by default: the room of that name, here and in [`probe`] and [`mask`].
+//! - `ndarray-views`, off by default: scores, statistics and captures as arrays of the crate ndarray.
 //!
 //! Importance cannot say for or against: compare the groups' tops. Scores of
 //! [`Convention::BiasCarried`] can: positive ones carry the gap.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod contrast;
 mod engine;
 pub mod error;
 pub mod io;
 pub mod methods;
+pub mod prelude;
 pub mod pursuit;
 pub mod scores;
 #[cfg(feature = "testing")]
 pub mod testing;
+
+pub use bias_mask as mask;
+pub use bias_probe as probe;
+pub use bias_types as types;
 
 pub use bias_types::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, Respondent};

@@ -29,6 +29,10 @@
 //!
 //! Without the feature `cuda` (or `wgpu`, which the kernels are tested on), the functions are all there is.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod kernels;
 mod norm_options;

@@ -238,7 +238,29 @@ pub enum MaskError {
         /// What burn said.
         reason: String,
     },
+    /// An error of a model that is implemented outside these crates.
+    #[error("a model from outside these crates failed")]
+    Outside {
+        /// Its own error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
     Core(#[from] TypesError),
+}
+
+impl MaskError {
+    /// An outside model's own error, as the source of this one.
+    ///
+    /// ```
+    /// use bias_mask::MaskError;
+    ///
+    /// let error = MaskError::outside("the weights' server does not answer");
+    /// assert!(std::error::Error::source(&error).is_some());
+    /// ```
+    #[must_use]
+    pub fn outside(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Outside { source: source.into() }
+    }
 }

@@ -29,6 +29,10 @@
 //! | [`error`] | [`MaskError`] |
 //! | testing | `check_target`: what any model must do, for implementors (feature `testing`) |
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod edit;
 pub mod error;
 pub mod mask;

@@ -53,6 +53,10 @@
 //!
 //! [`Arm`] says which of two groups a name stands for.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod arm;
 pub mod effect;
 pub mod error;

@@ -43,6 +43,10 @@
 //!   downloads what is not there, with the hf-hub crate. Without it hub ids are refused, and folders
 //!   work as ever.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod arch;
 pub mod checkpoint;
 pub mod decoder;

@@ -148,9 +148,31 @@ pub enum ProbeError {
         #[source]
         source: std::io::Error,
     },
+    /// An error of a model or an observer that is implemented outside these crates.
+    #[error("a model or observer from outside these crates failed")]
+    Outside {
+        /// Its own error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
     Core(#[from] TypesError),
+}
+
+impl ProbeError {
+    /// An outside model's or observer's own error, as the source of this one.
+    ///
+    /// ```
+    /// use bias_probe::ProbeError;
+    ///
+    /// let error = ProbeError::outside("the weights' server does not answer");
+    /// assert!(std::error::Error::source(&error).is_some());
+    /// ```
+    #[must_use]
+    pub fn outside(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Outside { source: source.into() }
+    }
 }
 
 fn count(n: usize) -> String {

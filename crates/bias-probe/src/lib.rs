@@ -35,6 +35,15 @@
 //! | [`error`] | [`ProbeError`] |
 //! | threads | [`in_threads`]: work through items side by side, until one fails |
 //! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
+//!
+//! # Features
+//!
+//! - `testing`, off by default: the room of that name.
+//! - `ndarray-views`, off by default: statistics, captures and scores as arrays of the crate ndarray.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod batch;
 pub mod device;

@@ -181,3 +181,24 @@ fn files_are_reproducible_and_readable() {
         assert_eq!(mode(&path), mode(&plain));
     }
 }
+
+/// Arrays of the crate ndarray say what the lists say.
+#[test]
+fn arrays_are_by_group_role_and_channel() {
+    let token = |role, value: f32| (role, 1.0, [value, 2.0 * value, -value]);
+    let prompts = [
+        Prompt { group: 0, tokens: vec![token(TokenRole::Prompt, 1.0), token(TokenRole::Name, 3.0)] },
+        Prompt { group: 1, tokens: vec![token(TokenRole::Prompt, 5.0), token(TokenRole::Prompt, 7.0)] },
+    ];
+    let stats = collect(&prompts, 2);
+    // System, prompt, name, answer.
+    let (counts, sums) = (stats.counts(site()).unwrap(), stats.sums(site()).unwrap());
+    assert_eq!(counts, ndarray::arr2(&[[0.0, 1.0, 1.0, 0.0], [0.0, 2.0, 0.0, 0.0]]));
+    assert_eq!((sums.shape(), sums[[0, 2, 1]], sums[[1, 1, 2]]), (&[2, 4, 3][..], 6.0, -12.0));
+    assert_eq!(stats.squares(site()).unwrap()[[1, 1, 0]], 74.0);
+    assert_eq!(stats.means(site()).unwrap(), ndarray::arr2(&[[2.0, 4.0, -2.0], [6.0, 12.0, -6.0]]));
+    let of = stats.of(site(), 1).unwrap();
+    assert_eq!(of.sum_view().to_vec(), of.sum());
+    assert_eq!((of.squares_view()[0], of.max_view()[1]), (74.0, 14.0));
+    assert!(stats.sums(Site::Logits).is_none());
+}

@@ -33,6 +33,10 @@
 //! | [`report`](mod@report) | Results for people: a page, figures, tables for a terminal, Markdown. Knows results and no model. |
 //! | [`results`] | What a study or a benchmark finds: the schema of its files, and nothing of how it is computed. |
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod ask;
 mod error;
 pub mod find;

@@ -30,11 +30,21 @@
 //! | [`prompt`] | what is asked about whom: roles and sets of tokens, groups and contexts, the scale of answers |
 //! | [`scores`] | what attribution produces: scores of weights and of units |
 //! | [`error`] | [`TypesError`] |
+//!
+//! # Features
+//!
+//! - `ndarray-views`, off by default: scores as arrays of the crate ndarray.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod error;
 pub mod model;
 pub mod prompt;
 pub mod scores;
+#[cfg(feature = "ndarray-views")]
+mod views;
 
 pub use error::TypesError;
 pub use model::{BlockSite, ModelDims, ParamPath, Projection, Site, Unit, UnitKind};

@@ -4,13 +4,16 @@
 //! | file | what for |
 //! |---|---|
 //! | prompt_case | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
+//! | builder | [`ContrastBuilder`]: builds a contrast and checks it |
 //! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
 //!
 //! Scales and sets of tokens are bias-types's.
 
+mod builder;
 pub(crate) mod expected;
 pub(crate) mod prompt_case;
 
+pub use self::builder::ContrastBuilder;
 pub use self::expected::summed_up;
 pub use self::prompt_case::{Contrast, PossibleAnswer, Respondent};
 pub use bias_types::prompt::{Scale, TokenSet};

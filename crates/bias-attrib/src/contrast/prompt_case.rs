@@ -20,6 +20,27 @@ pub struct PossibleAnswer {
     pub weight: f64,
 }
 
+impl PossibleAnswer {
+    /// An answer with these tokens and without a number. Call [`ending`](Self::ending) if the last token ends the
+    /// answer.
+    #[must_use]
+    pub fn new(tokens: impl Into<Vec<u32>>, weight: f64) -> Self {
+        Self { tokens: tokens.into(), weight, ..Self::default() }
+    }
+
+    /// The answer with a number. For a choice this is 1 if it is favourable and 0 if not.
+    #[must_use]
+    pub fn with_value(self, value: f64) -> Self {
+        Self { value: Some(value), ..self }
+    }
+
+    /// The answer, ended by its last token. The model never runs that token.
+    #[must_use]
+    pub fn ending(self) -> Self {
+        Self { finished: true, ..self }
+    }
+}
+
 /// A prompt about one person, and the answers to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Respondent {
@@ -36,6 +57,12 @@ impl Respondent {
     #[must_use]
     pub fn new(prompt: Sequence, answers: Vec<PossibleAnswer>) -> Self {
         Self { prompt, answers, scale: Scale::Mean }
+    }
+
+    /// The respondent with another scale.
+    #[must_use]
+    pub fn on(self, scale: Scale) -> Self {
+        Self { scale, ..self }
     }
 }
 

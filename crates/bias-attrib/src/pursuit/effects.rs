@@ -291,10 +291,8 @@ fn effects<A: AutodiffBackend>(
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use bias_mask::{Intervention, MaskTarget, top_carriers};
-    use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
+    use bias_model::{Decoder, ModelConfig};
     use bias_probe::HookedModel;
     use bias_types::{Convention, ParamPath};
     use burn::backend::{Autodiff, Flex};
@@ -303,10 +301,13 @@ mod tests {
     use crate::methods::{Attribution as _, SignedGap};
 
     fn model() -> Decoder<Flex> {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
-        let config = ModelConfig::from_folder(&folder).unwrap();
-        let checkpoint = Checkpoint::open(&folder).unwrap();
-        Decoder::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap()
+        let config = serde_json::json!({
+            "model_type": "llama", "hidden_size": 32, "intermediate_size": 56, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 64,
+            "max_position_embeddings": 64
+        });
+        let config = ModelConfig::from_json(serde_json::from_value(config).unwrap()).unwrap();
+        Decoder::init(config, 0.3, 0, &Default::default())
     }
 
     fn contrast() -> Contrast {

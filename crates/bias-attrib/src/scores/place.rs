@@ -8,6 +8,7 @@ use crate::error::AttribError;
 /// Where a forward pass is intervened on: a whole activation, or a unit's part of one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Place {
     /// All channels of a `[batch, seq, channels]` site that blocks reach.
     Site(Site),
@@ -55,6 +56,13 @@ impl PlaceScores {
     pub fn get(&self, place: &Place) -> Result<f32, AttribError> {
         let found = self.scores.iter().find(|(own, _)| own == place);
         found.map(|(_, score)| *score).ok_or_else(|| AttribError::NotScored { what: place.to_string() })
+    }
+
+    /// A copy of the scores without their places, in the order of [`scores`](Self::scores).
+    #[cfg(feature = "ndarray-views")]
+    #[must_use]
+    pub fn to_array(&self) -> ndarray::Array1<f32> {
+        self.scores.iter().map(|(_, score)| *score).collect()
     }
 
     /// Those of units alone, to rank, add up or prune.

@@ -26,6 +26,15 @@ pub struct LeadingDirections {
 }
 
 impl LeadingDirections {
+    /// The directions as the columns of an `[out, rank]` array, without a copy.
+    ///
+    /// # Errors
+    /// The vectors do not fill the shape. [`ActSvd`](crate::methods::ActSvd) never returns such directions.
+    #[cfg(feature = "ndarray-views")]
+    pub fn view(&self) -> Result<ndarray::ArrayView2<'_, f32>, ndarray::ShapeError> {
+        ndarray::ArrayView2::from_shape(self.shape, &self.vectors)
+    }
+
     /// `Π W = U (Uᵀ W)`, without a matrix of size `[out, out]`.
     fn project<B: Backend>(&self, weight: Tensor<B, 2>) -> Tensor<B, 2> {
         if self.shape[1] == 0 {

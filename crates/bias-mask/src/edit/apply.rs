@@ -12,6 +12,7 @@ use crate::mask::set::Mask;
 
 /// What happens to the chosen weights.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Intervention {
     /// They become 0.
     Zero,

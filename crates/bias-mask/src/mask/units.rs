@@ -11,6 +11,7 @@ use crate::error::MaskError;
 /// How a query head is silenced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum HeadAblation {
     /// Zero the head's columns of `o_proj`: nothing it computes is read any more.
     #[default]

@@ -17,6 +17,7 @@ use crate::mask::set::Mask;
 /// choose what matters most and take the [complement](Mask::complement).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ComparisonGroup {
     /// Each matrix, by a fraction: the paper's (arXiv 2502.07771).
     Matrix(f64),

@@ -8,6 +8,7 @@ use crate::arm::Arm;
 /// What the weights of answers mean, hence what a variance divides by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Weighting {
     /// Weights count sampled answers: variances divide by n − 1.
     Draws,

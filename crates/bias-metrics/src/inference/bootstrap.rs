@@ -23,6 +23,7 @@ pub struct Interval {
 /// How the ends of an interval are found from what resamples gave.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Ends {
     /// Their quantiles (Efron 1979).
     #[default]

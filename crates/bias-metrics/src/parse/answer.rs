@@ -9,6 +9,7 @@ use super::refusal::declines;
 /// What an answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AnswerKind {
     /// One number.
     Number,

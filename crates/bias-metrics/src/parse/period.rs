@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What an amount is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Period {
     /// An hour of work.
     Hour,

@@ -120,10 +120,15 @@ mod tests {
     use crate::checkpoint::gguf::file::Gguf;
     use crate::checkpoint::view::{Kind, Twist};
 
-    /// What gguf-py makes of the same blocks, to the last bit.
+    /// What gguf-py makes of the same blocks, to the last bit. Only in the repository: a published crate carries
+    /// no fixtures.
     #[test]
     fn every_type_equals_gguf_py() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/gguf/blocks");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+        if !fixtures.exists() {
+            return;
+        }
+        let folder = fixtures.join("gguf/blocks");
         let gguf = Gguf::open(&folder.join("model.gguf")).unwrap();
         let expected = std::fs::read(folder.join("expected.safetensors")).unwrap();
         let expected = SafeTensors::deserialize(&expected).unwrap();

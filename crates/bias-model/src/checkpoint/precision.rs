@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 /// unless burn's `set_default_dtypes` has said bf16; then weights are held in that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Precision {
     /// Widened to the backend's float type once, when loaded: fastest to use.
     #[default]

@@ -44,7 +44,7 @@ pub enum ModelError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: serde_json::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A setting that this crate does not compute, and that would change the result.
     #[error("{}: `{key}` = {value} is not supported: {reason}", path.display())]
@@ -73,7 +73,7 @@ pub enum ModelError {
         path: PathBuf,
         /// What the format's reader said.
         #[source]
-        source: safetensors::SafeTensorError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A GGUF file that is truncated, damaged, or of a version or type that is not read.
     #[error("{}: {reason}", path.display())]

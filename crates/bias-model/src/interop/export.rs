@@ -129,14 +129,14 @@ impl Manifest {
 
     fn write(&self, path: &Path) -> Result<(), ModelError> {
         let json = serde_json::to_vec_pretty(self)
-            .map_err(|source| ModelError::Json { path: path.into(), source })?;
+            .map_err(|source| ModelError::Json { path: path.into(), source: source.into() })?;
         write(path, &json)
     }
 }
 
 fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {
     // The data follow an 8-byte length and the header.
-    let damaged = |source| ModelError::Weights { path: path.into(), source };
+    let damaged = |source: SafeTensorError| ModelError::Weights { path: path.into(), source: source.into() };
     SafeTensors::read_metadata(map).map(|(header, metadata)| (header + 8, metadata)).map_err(damaged)
 }
 
@@ -210,7 +210,7 @@ pub fn save_pretrained<B: Backend>(
 ) -> Result<(), ModelError> {
     let tensors = model.to_tensors()?;
     let config = serde_json::to_vec_pretty(&model.config().to_json())
-        .map_err(|source| ModelError::Json { path: target.join("config.json"), source })?;
+        .map_err(|source| ModelError::Json { path: target.join("config.json"), source: source.into() })?;
     write_folder(target, |folder| {
         write(&folder.join("config.json"), &config)?;
         let path = folder.join(SINGLE);

@@ -123,8 +123,8 @@ fn write_weights(
 fn compare(gguf: &Gguf, tensors: &[(String, View<'_>)], mask: &Mask, path: &Path) -> Result<(), ModelError> {
     let differs = |tensor: &str| ModelError::ExportDiffers { path: path.into(), tensor: tensor.into() };
     let map = mapped::once(path)?;
-    let back =
-        SafeTensors::deserialize(&map).map_err(|source| ModelError::Weights { path: path.into(), source })?;
+    let back = SafeTensors::deserialize(&map)
+        .map_err(|source| ModelError::Weights { path: path.into(), source: source.into() })?;
     for (name, view) in tensors {
         let (mut at, bits) = (0, masked(mask, name).map(|(_, bits)| bits));
         let tensor = back.tensor(name).map_err(|_| differs(name))?;
@@ -143,7 +143,7 @@ fn compare(gguf: &Gguf, tensors: &[(String, View<'_>)], mask: &Mask, path: &Path
 }
 
 fn write_json(path: &Path, json: &Value) -> Result<(), ModelError> {
-    let text =
-        serde_json::to_vec_pretty(json).map_err(|source| ModelError::Json { path: path.into(), source })?;
+    let text = serde_json::to_vec_pretty(json)
+        .map_err(|source| ModelError::Json { path: path.into(), source: source.into() })?;
     fs::write(path, text).map_err(|source| ModelError::Write { path: path.into(), source })
 }

@@ -6,8 +6,8 @@ use bias_probe::device::read_back;
 use bias_probe::{Capture, HookedModel as _, NoObserver, Sequence, TokenBatch};
 use bias_types::{Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensorError, SafeTensors};
 
 use crate::checkpoint::mapped;
 use crate::decoder::kv_cache::KvCache;
@@ -60,7 +60,8 @@ impl Reference {
     /// # Errors
     /// An unreadable or damaged file, [`ModelError::Reference`] for one without logits.
     pub fn load(path: &Path, prompts: Vec<Vec<u32>>) -> Result<Self, ModelError> {
-        let damaged = |source| ModelError::Weights { path: path.into(), source };
+        let damaged =
+            |source: SafeTensorError| ModelError::Weights { path: path.into(), source: source.into() };
         let map = mapped::once(path)?;
         let mut values = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(&map).map_err(damaged)?.tensors() {

@@ -30,6 +30,25 @@ pub struct Captured {
     pub values: Vec<f32>,
 }
 
+#[cfg(feature = "ndarray-views")]
+impl Captured {
+    /// The values as an array of [`shape`](Self::shape), without a copy.
+    ///
+    /// ```
+    /// use bias_probe::hooks::Captured;
+    ///
+    /// let captured = Captured { shape: vec![1, 2, 3], values: vec![0., 1., 2., 3., 4., 5.] };
+    /// assert_eq!(captured.view()?[[0, 1, 2]], 5.0);
+    /// # Ok::<(), ndarray::ShapeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The values do not fill the shape. [`Capture`] never returns such values.
+    pub fn view(&self) -> Result<ndarray::ArrayViewD<'_, f32>, ndarray::ShapeError> {
+        ndarray::ArrayViewD::from_shape(self.shape.as_slice(), &self.values)
+    }
+}
+
 impl Capture {
     /// Keeps these sites.
     pub fn new(sites: impl IntoIterator<Item = Site>) -> Self {

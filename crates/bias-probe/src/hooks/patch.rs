@@ -10,6 +10,7 @@ use crate::error::ProbeError;
 
 /// Which token of another run an activation is taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Alignment {
     /// The token in the same place. Rows must be equally long.
     Position,

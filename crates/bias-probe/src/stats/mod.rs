@@ -6,8 +6,11 @@
 //! | collector | [`StatsCollector`]: sums, means, variances, maxima by group and role, while they are collected |
 //! | channel_stats | [`ChannelStats`], [`GroupStats`]: the same when finished, and their file |
 //! | squares | [`SquareSums`], [`ChannelSquares`]: streaming sums of squares per channel and token role |
+//! | arrays | both as arrays of the crate ndarray (feature `ndarray-views`) |
 //! | name_attention | [`NameAttention`]: attention from answer tokens to the name's tokens |
 
+#[cfg(feature = "ndarray-views")]
+mod arrays;
 mod channel_stats;
 mod collector;
 mod name_attention;

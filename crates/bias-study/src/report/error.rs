@@ -21,14 +21,13 @@ pub enum ReportError {
         figure: String,
         /// What csv says.
         #[source]
-        source: csv::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A page that cannot be filled in.
     #[error("the page cannot be filled in: {source}")]
     Page {
         /// What minijinja says.
-        #[from]
-        source: minijinja::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 

@@ -49,7 +49,8 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
     environment.add_filter("sest", move |value: Value| with(value, signed_estimate));
     environment.add_filter("pest", move |value: Value| with(value, percent_estimate));
     environment.add_filter("points", move |value: Value| with(value, points));
-    environment.add_template("report.html", include_str!("report.html"))?;
+    let failed = |source: minijinja::Error| ReportError::Page { source: source.into() };
+    environment.add_template("report.html", include_str!("report.html")).map_err(failed)?;
     let figures: BTreeMap<String, Value> = plates(found)?.into_iter().map(figure).collect();
     let [from, to] = found.focus();
     let mut methods: Vec<Family> = found.families();
@@ -101,7 +102,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
             ),
         },
     };
-    Ok(environment.get_template("report.html")?.render(values)?)
+    environment.get_template("report.html").and_then(|page| page.render(values)).map_err(failed)
 }
 
 /// A figure by its name, with the file of its numbers.

@@ -34,7 +34,7 @@ impl Sheet {
     /// # Errors
     /// A row with more or fewer cells than the header.
     pub(crate) fn csv(&self, figure: &str) -> Result<String, ReportError> {
-        let failed = |source| ReportError::Csv { figure: figure.into(), source };
+        let failed = |source: csv::Error| ReportError::Csv { figure: figure.into(), source: source.into() };
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.header).map_err(failed)?;
         for Line(cells) in &self.lines {

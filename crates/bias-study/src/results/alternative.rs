@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 /// An alternative to pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Alternative {
     /// The weights that gap pursuit finds pass on their mean instead of nothing.
     MeanAblation,

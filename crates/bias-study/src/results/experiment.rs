@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One of the questions that a study can be asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Experiment {
     /// How biased, what carries it, and how far does pruning that carry? The paper's three experiments.
     #[default]

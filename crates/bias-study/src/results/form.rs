@@ -21,6 +21,7 @@ pub struct Form {
 /// What kind of answer is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Kind {
     /// Any words, in which a number is looked for.
     #[default]
@@ -44,6 +45,7 @@ impl fmt::Display for Kind {
 /// What a choice is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ChoiceValue {
     /// The log-odds of the favourable option against the others, in nats.
     #[default]

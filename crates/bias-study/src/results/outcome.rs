@@ -6,6 +6,7 @@ use super::estimate::{Estimate, null_is_nan};
 /// How far from what it was made from a mask was tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Scope {
     /// Made from one variation, tested on it.
     PromptSpecific,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How much a study tries. A fuller plan goes on where a shorter one of the same study ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Plan {
     /// The contexts of the named experiments only, and few masks of weights.
     Short,

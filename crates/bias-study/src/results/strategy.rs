@@ -10,6 +10,7 @@ use super::experiment::Experiment;
 /// What a mask was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum TrainedOn {
     /// One variation of a context.
     Variation(Context, String),

@@ -12,6 +12,7 @@ use crate::error::TypesError;
 /// whatever a model calls its own modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
 pub enum Site {
     /// Token embeddings, `[batch, seq, d_model]` (`hook_embed`).
     Embedding,
@@ -66,6 +67,7 @@ macro_rules! block_sites {
         /// | `MlpAdded` | `mlp.added` | `[batch, seq, d_model]` | `hook_mlp_out` |
         /// | `ResidPost` | `output` | `[batch, seq, d_model]` | `hook_resid_post` |
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
         pub enum BlockSite {
             $($(#[doc = $doc])+ $variant,)+
         }

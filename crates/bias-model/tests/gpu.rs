@@ -1,11 +1,9 @@
 //! Whole models on a GPU against transformers: the golden models of every architecture, to the tolerance of
-//! bias-model's own tests (`crates/bias-model/tests/parity.rs`), and Wanda's choice made there against the host's.
+//! `tests/parity.rs`, and Wanda's choice made there against the host's.
 //!
-//! `cargo test -p bias-cube --features wgpu`, or `cuda`.
+//! `cargo test -p bias-model --features wgpu --test gpu`, or `cuda`: on an NVIDIA GPU, or on whatever wgpu finds.
 #![cfg(any(feature = "cuda", feature = "wgpu"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod gpu;
 
 use std::path::Path;
 
@@ -15,7 +13,10 @@ use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use burn::tensor::{Tensor, TensorData};
 use serde_json::Value;
 
-use gpu::B;
+#[cfg(feature = "cuda")]
+type B = burn::backend::Cuda;
+#[cfg(not(feature = "cuda"))]
+type B = burn::backend::Wgpu;
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()

@@ -1,0 +1,24 @@
+//! The imports of a program with its own model: `use bias_attrib::prelude::*;`.
+//!
+//! | for | names |
+//! |---|---|
+//! | a model | [`HookedModel`], [`DifferentiableModel`], [`MaskTarget`]; [`ModelDims`], [`ParamPath`], [`Projection`], [`Site`], [`BlockSite`] |
+//! | prompts | [`Sequence`], [`TokenRole`], [`TokenBatch`]; [`Contrast`], [`Respondent`], [`PossibleAnswer`] |
+//! | methods | [`Attribution`], [`SignedGap`], [`Wanda`], [`GapPursuit`]; [`ParamScores`], [`UnitScores`], [`Direction`] |
+//! | masks | [`Mask`], [`top_carriers`], [`top_fraction`], [`Intervention`] |
+//! | hooks | [`Observer`], [`NoObserver`], [`Capture`] |
+//! | errors | [`AttribError`], [`ProbeError`], [`MaskError`] |
+
+pub use bias_mask::{Intervention, Mask, MaskError, MaskTarget, top_carriers, top_fraction};
+pub use bias_probe::{
+    Capture, DifferentiableModel, HookedModel, NoObserver, Observer, ProbeError, Sequence, TokenBatch,
+};
+pub use bias_types::{
+    BlockSite, Convention, ModelDims, ParamPath, ParamScores, Projection, Site, TokenRole, UnitScores,
+};
+
+pub use crate::contrast::{Contrast, PossibleAnswer, Respondent};
+pub use crate::error::AttribError;
+pub use crate::methods::{Attribution, SignedGap, Wanda};
+pub use crate::pursuit::GapPursuit;
+pub use crate::scores::Direction;
