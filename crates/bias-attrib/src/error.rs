@@ -47,6 +47,16 @@ pub enum AttribError {
     /// All answers are alike, so a difference has no scale.
     #[error("all answers of both groups are alike; there is no gap to attribute")]
     NoSpread,
+    /// Nobody's answer varies: everybody has one possible value, which no probability moves.
+    #[error(
+        "each person of {} has one possible answer, so no score can say what moves the gap; decode exactly, \
+         draw more samples, or ask what is answered in more than one way",
+        groups(*arm)
+    )]
+    Unvarying {
+        /// Whose answers; `None` for both groups'.
+        arm: Option<char>,
+    },
     /// Groups of different size, for a method that compares person with person.
     #[error(
         "{a} people of group A cannot be paired with {b} of group B; give both as many, in the same order"
@@ -182,6 +192,19 @@ pub enum AttribError {
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
     Core(#[from] TypesError),
+}
+
+impl AttribError {
+    /// Whether a contrast has no gap that a method could attribute: all answers alike, none that states a
+    /// number, or one possible answer for everybody. Of several contrasts such a one can be left out.
+    #[must_use]
+    pub fn is_without_gap(&self) -> bool {
+        matches!(self, Self::NoSpread | Self::NoValue { .. } | Self::Unvarying { .. })
+    }
+}
+
+fn groups(arm: Option<char>) -> String {
+    arm.map_or_else(|| "both groups".into(), |arm| format!("group {arm}"))
 }
 
 /// What values are of, for messages.

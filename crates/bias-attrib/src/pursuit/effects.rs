@@ -12,9 +12,10 @@ use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::turns::{Pass, Turn, Visit, locked};
 use crate::contrast::expected::expected;
+use crate::contrast::left_out::LeftOut;
 use crate::contrast::prompt_case::{Contrast, PossibleAnswer, Respondent};
 use crate::engine::answer_tree::AnswerTree;
-use crate::engine::gap::Gap;
+use crate::engine::gap::{Gap, gaps};
 use crate::engine::likelihood::{branches, weighted};
 use crate::engine::readback::read;
 use crate::engine::shared_prefix::{Room, batches, token_batch};
@@ -36,6 +37,8 @@ const NEUTRAL_ROWS: usize = 4;
 /// Everything watched: both groups of each contrast, then neutral texts.
 pub(crate) struct Aim<'a> {
     gaps: Vec<Gap<'a>>,
+    /// Contrasts without a gap to close.
+    pub left_out: Vec<LeftOut>,
     neutral: Vec<Vec<Respondent>>,
     temperature: f64,
     /// Log-probabilities of each row's branches in the unpruned model.
@@ -53,23 +56,11 @@ impl<'a> Aim<'a> {
         if contrasts.is_empty() {
             return Err(AttribError::EmptyArm { arm: 'A' });
         }
-        let mut gaps = Vec::with_capacity(contrasts.len());
-        let mut without = None;
-        for contrast in contrasts {
-            match Gap::new(contrast) {
-                Ok(gap) => gaps.push(gap),
-                // All answers alike, or no numbers: nothing to close there.
-                Err(error @ (AttribError::NoSpread | AttribError::NoValue { .. })) => without = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(error) = without.filter(|_| gaps.is_empty()) {
-            return Err(error);
-        }
+        let (gaps, left_out) = gaps(contrasts)?;
         let texts: Vec<Respondent> = neutral.iter().filter_map(as_answer).collect();
         let each = texts.len().div_ceil(NEUTRAL_ROWS).max(1);
         let neutral = texts.chunks(each).map(<[Respondent]>::to_vec).collect();
-        Ok(Self { gaps, neutral, temperature, base: Vec::new(), first: Vec::new() })
+        Ok(Self { gaps, left_out, neutral, temperature, base: Vec::new(), first: Vec::new() })
     }
 
     /// Runs the model on everything; the first time is what later ones are compared with. Differentiates only

@@ -7,6 +7,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use super::candidates::Pieces;
 use super::effects::{Aim, Watched};
 use super::turns::Visit;
+use crate::contrast::left_out::LeftOut;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::likelihood::checked_temperature;
 use crate::error::AttribError;
@@ -33,7 +34,8 @@ use crate::error::AttribError;
 /// exact on the answers explored, without decoding again ([`Round::explored`] says how
 /// much of the distribution they still are).
 ///
-/// Contrasts without a gap to close (all answers alike, or no numbers) are passed over. Where sampling cuts the
+/// Contrasts without a gap to close (all answers alike, no numbers, one possible answer each) are passed
+/// over, and [said](Pursuit::left_out). Where sampling cuts the
 /// distribution off (top-k, top-p), the tokens kept are taken as given, as in `SignedGap`.
 ///
 /// Looked at in each round are the weights that help most by themselves: eight for each that may be chosen, at least 4,096 and at most
@@ -65,6 +67,8 @@ pub struct Pursuit {
     /// The model before and after every round, the first unpruned. What was chosen is what the last one kept had
     /// pruned.
     pub rounds: Vec<Round>,
+    /// Contrasts that had no gap to close, and why.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Pursuit {
@@ -233,7 +237,8 @@ impl GapPursuit {
     /// present weights with a graph of its own (each thread takes one); answers must be the model's own.
     ///
     /// # Errors
-    /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`], [`AttribError::NoSpread`]),
+    /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`], [`AttribError::NoSpread`],
+    /// [`AttribError::Unvarying`]),
     /// a failed pass, a model that cannot be pruned.
     pub fn pursue<A, P, D>(
         &self,
@@ -343,7 +348,7 @@ impl GapPursuit {
                 break;
             }
         }
-        Ok(Pursuit { chosen: order, rounds })
+        Ok(Pursuit { chosen: order, rounds, left_out: aim.left_out })
     }
 
     /// `√λ` of every row, contrasts weighing their gap to some power.

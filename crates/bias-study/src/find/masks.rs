@@ -128,11 +128,12 @@ fn in_layer(path: &ParamPath, layer: usize) -> bool {
     path.projection().is_some_and(|(own, _)| own == layer)
 }
 
-/// What was found, or `None` where no gap could be attributed: all answers alike, or no numbers.
+/// What was found, or `None` where no gap could be attributed, which [`Study::work`](crate::Study::work)
+/// says for every variation.
 fn with_gap<T>(found: Result<T, StudyError>) -> Result<Option<T>, StudyError> {
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(StudyError::Attrib(AttribError::NoSpread | AttribError::NoValue { .. })) => Ok(None),
+        Err(StudyError::Attrib(error)) if error.is_without_gap() => Ok(None),
         Err(error) => Err(error),
     }
 }
