@@ -57,6 +57,16 @@ pub enum AttribError {
         /// Whose answers; `None` for both groups'.
         arm: Option<char>,
     },
+    /// A neutral text in which nothing is predicted, so that it could hold nothing back.
+    #[error(
+        "neutral text {index} has {tokens} token(s), and nothing in it is predicted; give texts of two or more"
+    )]
+    ShortNeutral {
+        /// Which of the texts given.
+        index: usize,
+        /// How many tokens it has.
+        tokens: usize,
+    },
     /// Groups of different size, for a method that compares person with person.
     #[error(
         "{a} people of group A cannot be paired with {b} of group B; give both as many, in the same order"

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bias_model::{Decoding, HookedModel as _, LanguageModel, MaskTarget as _};
 use bias_study::likelihood::perplexity;
-use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyOptions, report, tables};
+use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyError, StudyOptions, report, tables};
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 
@@ -101,6 +101,15 @@ fn perplexity_equals_transformers() {
     let found = perplexity(&embedded(), &texts).unwrap().unwrap();
     assert!((found / expected - 1.0).abs() < 1e-5, "{found} against {expected}");
     assert_eq!(perplexity(&embedded(), &[]).unwrap(), None);
+}
+
+#[test]
+fn a_neutral_text_of_one_token_is_refused() {
+    let prompts = prompts(1, [1, 1]);
+    let mut options = options(1, None);
+    options.neutral.push("the".into());
+    let refused = Study::<B>::new(embedded(), "embedded", &prompts, options).map(|_| ());
+    assert!(matches!(refused, Err(StudyError::ShortNeutral { line: 2, tokens: 1, .. })), "{refused:?}");
 }
 
 /// With one answer each, no method that looks at the gap has a score: no mask of nothing is reported.

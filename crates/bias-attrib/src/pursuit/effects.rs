@@ -57,7 +57,8 @@ impl<'a> Aim<'a> {
             return Err(AttribError::EmptyArm { arm: 'A' });
         }
         let (gaps, left_out) = gaps(contrasts)?;
-        let texts: Vec<Respondent> = neutral.iter().filter_map(as_answer).collect();
+        let texts = neutral.iter().enumerate().map(|(index, text)| as_answer(index, text));
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
         let each = texts.len().div_ceil(NEUTRAL_ROWS).max(1);
         let neutral = texts.chunks(each).map(<[Respondent]>::to_vec).collect();
         Ok(Self { gaps, left_out, neutral, temperature, base: Vec::new(), first: Vec::new() })
@@ -174,12 +175,20 @@ impl<'a> Aim<'a> {
 }
 
 /// A text as the only answer to its first token.
-fn as_answer(text: &Sequence) -> Option<Respondent> {
-    let (first, rest) = text.tokens().split_first().filter(|(_, rest)| !rest.is_empty())?;
-    let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt]).ok()?;
+///
+/// # Errors
+/// [`AttribError::ShortNeutral`] for a text without a second.
+fn as_answer(index: usize, text: &Sequence) -> Result<Respondent, AttribError> {
+    let [first, rest @ ..] = text.tokens() else {
+        return Err(AttribError::ShortNeutral { index, tokens: 0 });
+    };
+    if rest.is_empty() {
+        return Err(AttribError::ShortNeutral { index, tokens: 1 });
+    }
+    let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt])?;
     let answer =
         PossibleAnswer { tokens: rest.to_vec(), finished: true, weight: 1.0, ..PossibleAnswer::default() };
-    Some(Respondent::new(prompt, vec![answer]))
+    Ok(Respondent::new(prompt, vec![answer]))
 }
 
 /// A number that a tree of answers gives.
@@ -332,7 +341,7 @@ mod tests {
 
     fn neutral() -> Vec<Sequence> {
         let text = |tokens: &[u32]| Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]);
-        [&[1, 8, 30, 12][..], &[1, 40, 3], &[1]].into_iter().map(|t| text(t).unwrap()).collect()
+        [&[1, 8, 30, 12][..], &[1, 40, 3]].into_iter().map(|t| text(t).unwrap()).collect()
     }
 
     #[test]
@@ -354,6 +363,15 @@ mod tests {
         assert!(aim.missing(&found).iter().sum::<f64>().abs() < 1e-9, "both groups meet in the middle");
     }
 
+    #[test]
+    fn a_text_in_which_nothing_is_predicted_is_refused() {
+        let contrasts = [contrast()];
+        let mut texts = neutral();
+        texts.insert(1, Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap());
+        let refused = Aim::new(&contrasts, &texts, 1.0).map(|_| ());
+        assert!(matches!(refused, Err(AttribError::ShortNeutral { index: 1, tokens: 1 })), "{refused:?}");
+    }
+
     /// Central differences in f32, at a model that is no longer the one that answered.
     #[test]
     fn effects_are_slopes_wherever_the_model_is() {
@@ -368,7 +386,7 @@ mod tests {
         let undo = top_carriers(&scores, 20).unwrap().apply(&mut model, Intervention::Zero).unwrap();
         let (now, effects) = measure(&mut aim, &model, 2);
         assert!(aim.gaps(&now)[0].abs() < aim.gaps(&first)[0].abs(), "the gap has fallen");
-        assert_eq!(now.len(), 4, "two groups, two texts that are long enough");
+        assert_eq!(now.len(), 4, "two groups, two texts");
         assert!(now.iter().take(2).all(|e| (e.explored - 1.0).abs() > 1e-3));
 
         let mut at = 0;

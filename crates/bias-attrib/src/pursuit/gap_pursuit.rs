@@ -238,7 +238,7 @@ impl GapPursuit {
     ///
     /// # Errors
     /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`], [`AttribError::NoSpread`],
-    /// [`AttribError::Unvarying`]),
+    /// [`AttribError::Unvarying`]), a neutral text of one token ([`AttribError::ShortNeutral`]),
     /// a failed pass, a model that cannot be pruned.
     pub fn pursue<A, P, D>(
         &self,
