@@ -145,10 +145,10 @@ pub enum AttribError {
         site: Site,
     },
     /// A decomposition that did not come to an end.
-    #[error("the singular directions of {path} could not be computed")]
+    #[error("{what}: its singular directions could not be computed, the decomposition did not converge")]
     NoConvergence {
-        /// The matrix.
-        path: ParamPath,
+        /// The matrix, or the site of the activations.
+        what: ValuesOf,
     },
     /// Something could not be read back from the device.
     #[error("{what}: reading it back from the device failed: {reason}")]
