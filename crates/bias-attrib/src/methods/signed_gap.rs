@@ -17,7 +17,7 @@ use crate::contrast::left_out::LeftOut;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::answer_tree::AnswerTree;
 use crate::engine::gap::{Gap, gaps};
-use crate::engine::likelihood::{branches, checked_temperature, weighted};
+use crate::engine::likelihood::{Predicted, checked_temperature};
 use crate::engine::readback::{finite, read_any};
 use crate::engine::shared_prefix::{Room, Row, batches, token_batch};
 use crate::error::{AttribError, ValuesOf};
@@ -163,7 +163,7 @@ impl SignedGap {
         let loss = |model: &M, i: usize, hidden| {
             let Part { rows, worths, .. } = &parts[i];
             let own = rows.iter().map(|row| &*row.branches);
-            Ok(weighted(branches(model, hidden, own, self.temperature)?, worths))
+            Predicted::new(model, hidden, own, self.temperature)?.worth(worths)
         };
         let at_once = self.threads.min(dims.block_projections().count());
         let mut work = Work { open: HashMap::new(), waiting: Vec::new() };

@@ -16,7 +16,7 @@ use crate::contrast::left_out::LeftOut;
 use crate::contrast::prompt_case::{Contrast, PossibleAnswer, Respondent};
 use crate::engine::answer_tree::AnswerTree;
 use crate::engine::gap::{Gap, gaps};
-use crate::engine::likelihood::{branches, weighted};
+use crate::engine::likelihood::Predicted;
 use crate::engine::readback::read;
 use crate::engine::shared_prefix::{Room, batches, token_batch};
 use crate::error::{AttribError, ValuesOf};
@@ -249,8 +249,9 @@ fn effects<A: AutodiffBackend>(
         let mut trace = FactorTrace::new(&dims);
         let observer: &mut dyn Observer<A> = if differentiate { &mut trace } else { &mut NoObserver };
         let hidden = model.hidden(&token_batch(rows)?, observer)?;
-        let tracked = branches(model, hidden, rows.iter().map(|row| &*row.branches), temperature)?;
-        let now = read(tracked.clone().inner(), ValuesOf::Answers)?;
+        let of_rows = rows.iter().map(|row| &*row.branches);
+        let mut predicted = Predicted::new(model, hidden, of_rows, temperature)?;
+        let now = read(predicted.log_probs()?.inner(), ValuesOf::Answers)?;
         let first = base.and_then(|all| all.get(b)).unwrap_or(&now);
         let mut worths = Vec::with_capacity(now.len());
         for tree in rows.iter().flat_map(|row| &row.members).map(|i| &trees[*i]) {
@@ -265,7 +266,7 @@ fn effects<A: AutodiffBackend>(
         if !differentiate || worths.iter().all(|w| *w == 0.0) {
             continue;
         }
-        let found = trace.finish(&mut weighted(tracked, &worths).backward())?;
+        let found = trace.finish(&mut predicted.worth(&worths)?.backward())?;
         for ((_, factors), sum) in found.into_iter().zip(&mut sums) {
             let own = factors.gradient();
             *sum = Some(match sum.take() {
