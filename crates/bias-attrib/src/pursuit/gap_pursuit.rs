@@ -4,7 +4,7 @@ use bias_probe::{HookedModel, Sequence};
 use bias_types::{ModelDims, Unit, UnitKind};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-use super::candidates::Pieces;
+use super::candidates::{Pieces, Rows};
 use super::effects::{Aim, Watched};
 use super::turns::Visit;
 use crate::contrast::left_out::LeftOut;
@@ -330,11 +330,7 @@ impl GapPursuit {
                 own.iter_mut().for_each(|v| *v = (f64::from(*v) * scales[r]) as f32);
             };
             held.iter_mut().enumerate().for_each(|(r, own)| scaled(r, own));
-            let mut each_row = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
-                if fits {
-                    held.iter().enumerate().for_each(|(r, own)| visit(r, own));
-                    return Ok(());
-                }
+            let mut anew = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
                 let mut hand_on = |r, effect| {
                     let mut own = pieces.of_units(effect);
                     scaled(r, &mut own);
@@ -343,7 +339,8 @@ impl GapPursuit {
                 aim.measure::<A, D>(|| differentiable(model), threads, Some(&mut hand_on)).map(|_| ())
             };
             let left = most.saturating_sub(order.len());
-            last = pieces.pursue(missing, &mut each_row, 1.0 - self.step, left)?;
+            let rows = if fits { Rows::Held(&held) } else { Rows::Anew(&mut anew) };
+            last = pieces.pursue(missing, rows, 1.0 - self.step, left)?;
             if !prune(model, &dims, &mut mask, &last, undo)? {
                 break;
             }
