@@ -1,7 +1,7 @@
 use bias_mask::edit::Undo;
 use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, unit_mask};
 use bias_probe::{HookedModel, Sequence};
-use bias_types::{ModelDims, Unit, UnitKind};
+use bias_types::{Convention, ModelDims, Unit, UnitKind, UnitScores};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use super::candidates::{Pieces, Rows};
@@ -11,6 +11,7 @@ use crate::contrast::left_out::LeftOut;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::likelihood::checked_temperature;
 use crate::error::AttribError;
+use crate::methods::attribution::Attribution;
 
 /// Finds weights or units that close the gap together, a few at a time, and looks at the
 /// model again after each few.
@@ -78,6 +79,37 @@ impl Pursuit {
     /// Another model's sizes.
     pub fn mask(&self, dims: &ModelDims) -> Result<Mask, AttribError> {
         Ok(unit_mask(dims, &self.chosen, HeadAblation::ZeroOutput)?)
+    }
+
+    /// Scores that rank what was chosen as it was chosen: the first has the highest, the last 1, and what was
+    /// not chosen none.
+    #[must_use]
+    pub fn scores(&self) -> UnitScores {
+        let ranks = (1..=self.chosen.len()).rev().map(|rank| rank as f32);
+        let scores = self.chosen.iter().cloned().zip(ranks).collect();
+        UnitScores { convention: Convention::BiasCarried, scores }
+    }
+}
+
+/// With one contrast and no neutral text, on a copy of the model and one thread: for several contrasts, and to
+/// hold neutral text, call [`pursue`](GapPursuit::pursue).
+impl<A, M> Attribution<A, M> for GapPursuit
+where
+    A: AutodiffBackend,
+    M: HookedModel<A> + MaskTarget<A> + Clone + Sync,
+{
+    type Found = Pursuit;
+
+    fn name(&self) -> &'static str {
+        "gap-pursuit"
+    }
+
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Pursuit, AttribError> {
+        // A weight that was set may be tracked, and threads that share one would wait for one another's graphs.
+        let alone = Self { threads: 1, ..*self };
+        // Nothing needs to be undone.
+        let (mut copy, mut undo) = (model.clone(), Vec::new());
+        alone.run::<A, A, M, M>(&mut copy, &M::clone, std::slice::from_ref(contrast), &[], &mut undo)
     }
 }
 
@@ -253,7 +285,8 @@ impl GapPursuit {
         D: HookedModel<A>,
     {
         let mut undo: Vec<Undo> = Vec::new();
-        let found = self.run::<A, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
+        let found =
+            self.run::<A, A::InnerBackend, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
         let mut reverted = Ok(());
         while let Some(last) = undo.pop() {
             reverted = reverted.and(last.revert(model));
@@ -263,7 +296,8 @@ impl GapPursuit {
         Ok(found)
     }
 
-    fn run<A, P, D>(
+    /// `T` is the backend that weights are pruned on.
+    fn run<A, T, P, D>(
         &self,
         model: &mut P,
         differentiable: &(impl Fn(&P) -> D + Sync),
@@ -273,7 +307,8 @@ impl GapPursuit {
     ) -> Result<Pursuit, AttribError>
     where
         A: AutodiffBackend,
-        P: MaskTarget<A::InnerBackend> + Sync,
+        T: Backend,
+        P: MaskTarget<T> + Sync,
         D: HookedModel<A>,
     {
         let tracked = differentiable(model);
