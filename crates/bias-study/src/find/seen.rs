@@ -66,7 +66,9 @@ impl<A: AutodiffBackend> Seen<'_, A> {
         &self,
         take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
     ) -> Result<(), StudyError> {
-        Ok(self.signed_gap_method()?.score(&self.model.differentiable::<A>(), self.contrasts, take)?)
+        // What it leaves out is said of every variation once, by `Study::work`.
+        self.signed_gap_method()?.score(&self.model.differentiable::<A>(), self.contrasts, take)?;
+        Ok(())
     }
 
     /// The `most` weights with the highest of these scores.

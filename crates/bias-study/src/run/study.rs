@@ -83,11 +83,39 @@ fn backend<B: Backend>(device: &B::Device, select_on_device: bool) -> String {
     name
 }
 
+/// Every second neutral text guards what pursuits prune; the others stay, to be measured.
+///
+/// # Errors
+/// [`StudyError::ShortNeutral`] for a text that could do neither.
+fn guarding<B: Backend>(
+    model: &LanguageModel<B>,
+    neutral: &mut Vec<String>,
+) -> Result<Vec<Sequence>, StudyError> {
+    let (mut guard, mut measured) = (Vec::new(), Vec::new());
+    for (i, text) in std::mem::take(neutral).into_iter().enumerate() {
+        let tokens = model.text().plain(&text)?;
+        if tokens.len() < 2 {
+            return Err(StudyError::ShortNeutral { line: i + 1, text, tokens: tokens.len() });
+        }
+        if i % 2 == 1 {
+            guard.push(tokens);
+        } else {
+            measured.push(text);
+        }
+    }
+    if guard.is_empty() && !measured.is_empty() {
+        eprintln!("one neutral text is measured, and none is left to guard what is pruned: give two or more");
+    }
+    *neutral = measured;
+    Ok(guard)
+}
+
 impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// Takes a loaded model (called `name` in the results) and the prompts to ask it.
     ///
     /// # Errors
-    /// [`StudyError::Prompt`] for a prompt the tokenizer cannot take, settings that are impossible;
+    /// [`StudyError::Prompt`] for a prompt the tokenizer cannot take, [`StudyError::ShortNeutral`] for a neutral
+    /// text of one token, settings that are impossible;
     /// [`StudyError::NoFingerprint`] for a folder to keep the study of a model without one in;
     /// [`StudyError::OtherStudy`] or [`StudyError::Busy`] for a folder that another study has.
     pub fn new(
@@ -136,11 +164,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
                 store
             }
         };
-        // Every second text guards, the others measure.
-        let texts = std::mem::take(&mut options.neutral).into_iter().enumerate();
-        let (guard, measured): (Vec<_>, Vec<_>) = texts.partition(|(i, _)| i % 2 == 1);
-        options.neutral = measured.into_iter().map(|(_, text)| text).collect();
-        let guard = guard.iter().map(|(_, text)| model.text().plain(text)).collect::<Result<_, _>>()?;
+        let guard = guarding(&model, &mut options.neutral)?;
         Ok(Self {
             model,
             prompts,
