@@ -7,7 +7,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use super::candidates::{Pieces, Rows};
 use super::effects::{Aim, Watched};
 use super::turns::Visit;
-use crate::contrast::left_out::LeftOut;
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::likelihood::checked_temperature;
 use crate::error::AttribError;
@@ -69,7 +69,7 @@ pub struct Pursuit {
     /// pruned.
     pub rounds: Vec<Round>,
     /// Contrasts that had no gap to close, and why.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<Gapless>,
 }
 
 impl Pursuit {
