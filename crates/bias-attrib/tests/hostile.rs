@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_attrib::contrast::LeftOut;
+use bias_attrib::contrast::Gapless;
 use bias_attrib::io::{Provenance, load_scores, save_scores};
 use bias_attrib::methods::{
     ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, Knockout, Magnitude,
@@ -136,7 +136,7 @@ fn answers_that_cannot_vary_have_no_scores() {
     // Of several contrasts those without a gap are left out by name.
     let silent = changed(|c| c.a[1].answers.iter_mut().for_each(|a| a.value = None));
     let all = [both, contrast(), silent];
-    let left_out = |found: Vec<LeftOut>| {
+    let left_out = |found: Vec<Gapless>| {
         assert_eq!(found.iter().map(|own| own.contrast).collect::<Vec<_>>(), [0, 2]);
         assert!(found[0].reason.contains("one possible answer"), "{}", found[0].reason);
         assert!(found[1].reason.contains("person 1 of group A"), "{}", found[1].reason);

@@ -114,7 +114,8 @@ fn perplexity_equals_transformers() {
 fn a_neutral_text_of_one_token_is_refused() {
     let prompts = prompts(1, [1, 1]);
     let mut options = options(1, None);
-    options.neutral.push("the".into());
+    // This model's tokenizer begins every text with a token of its own: an empty one has that alone.
+    options.neutral.push(String::new());
     let refused = Study::<B>::new(embedded(), "embedded", &prompts, options).map(|_| ());
     assert!(matches!(refused, Err(StudyError::ShortNeutral { line: 2, tokens: 1, .. })), "{refused:?}");
 }

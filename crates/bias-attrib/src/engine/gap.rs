@@ -1,6 +1,6 @@
 use super::answer_tree::AnswerTree;
 use crate::contrast::expected::{Expected, expected};
-use crate::contrast::left_out::LeftOut;
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::{Contrast, Respondent};
 use crate::error::AttribError;
 
@@ -69,13 +69,13 @@ impl<'a> Gap<'a> {
 ///
 /// # Errors
 /// The first contrast's reason where none has a gap, and any other error.
-pub(crate) fn gaps(contrasts: &[Contrast]) -> Result<(Vec<Gap<'_>>, Vec<LeftOut>), AttribError> {
+pub(crate) fn gaps(contrasts: &[Contrast]) -> Result<(Vec<Gap<'_>>, Vec<Gapless>), AttribError> {
     let (mut gaps, mut left_out, mut first) = (Vec::with_capacity(contrasts.len()), Vec::new(), None);
     for (contrast, own) in contrasts.iter().enumerate() {
         match Gap::new(own) {
             Ok(gap) => gaps.push(gap),
             Err(error) if error.is_without_gap() => {
-                left_out.push(LeftOut { contrast, reason: error.to_string() });
+                left_out.push(Gapless { contrast, reason: error.to_string() });
                 first.get_or_insert(error);
             }
             Err(error) => return Err(error),

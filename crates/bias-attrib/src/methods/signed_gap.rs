@@ -13,7 +13,7 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, Paral
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::attribution::Attribution;
-use crate::contrast::left_out::LeftOut;
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::answer_tree::AnswerTree;
 use crate::engine::gap::{Gap, gaps};
@@ -143,7 +143,7 @@ impl SignedGap {
         model: &M,
         contrasts: &[Contrast],
         take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
-    ) -> Result<Vec<LeftOut>, AttribError> {
+    ) -> Result<Vec<Gapless>, AttribError> {
         let (gaps, left_out) = gaps(contrasts)?;
         if gaps.is_empty() {
             return Err(AttribError::NoSpread);

@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::turns::{Pass, Turn, Visit, locked};
 use crate::contrast::expected::expected;
-use crate::contrast::left_out::LeftOut;
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::{Contrast, PossibleAnswer, Respondent};
 use crate::engine::answer_tree::AnswerTree;
 use crate::engine::gap::{Gap, gaps};
@@ -38,7 +38,7 @@ const NEUTRAL_ROWS: usize = 4;
 pub(crate) struct Aim<'a> {
     gaps: Vec<Gap<'a>>,
     /// Contrasts without a gap to close.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<Gapless>,
     neutral: Vec<Vec<Respondent>>,
     temperature: f64,
     /// Log-probabilities of each row's branches in the unpruned model.

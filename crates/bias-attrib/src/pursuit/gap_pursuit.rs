@@ -7,7 +7,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use super::candidates::{Pieces, Rows};
 use super::effects::{Aim, Watched};
 use super::turns::Visit;
-use crate::contrast::left_out::LeftOut;
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::likelihood::checked_temperature;
 use crate::error::AttribError;
@@ -69,7 +69,7 @@ pub struct Pursuit {
     /// pruned.
     pub rounds: Vec<Round>,
     /// Contrasts that had no gap to close, and why.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<Gapless>,
 }
 
 impl Pursuit {
@@ -335,7 +335,9 @@ impl GapPursuit {
             let visit: Option<&mut Visit<'_>> = if fits { Some(&mut hold) } else { None };
             let watched = aim.measure::<A, D>(|| differentiable(model), threads, visit)?;
             let mut round = self.round(&aim, &watched, mask.count());
-            round.kept = round.objective < lowest && round.explored >= self.explored;
+            // The unpruned model's answers are all there, whatever rounding makes of their sum.
+            let known = mask.count() == 0 || round.explored >= self.explored;
+            round.kept = round.objective < lowest && known;
             let (kept, objective) = (round.kept, round.objective);
             let closed = round.worst() <= self.tolerance || objective > HARDLY_LOWER * lowest;
             rounds.push(round);
