@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ask = |model: &LanguageModel<Flex>| model.answers(std::slice::from_ref(&prompt), Decoding::exact());
     let before = ask(&model)?;
 
-    // Two heads of layer 1. A mask is one bit for each weight; `bias_mask::Mask::load` reads one from a file.
-    let units: [Unit; 2] = ["L1H0".parse()?, "L1H2".parse()?];
+    // All of layer 2. A head would be L2H1, a neuron L2N17. A mask is one bit for each weight; `Mask::load` reads one.
+    let units: [Unit; 1] = ["L2".parse()?];
     let mask = unit_mask(model.model().dims(), &units, HeadAblation::ZeroOutput)?;
     let mask = mask.for_model(model.model().fingerprint()?);
     let undo = mask.apply(model.model_mut(), Intervention::Zero)?;

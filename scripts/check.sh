@@ -15,11 +15,11 @@ cargo fmt --manifest-path tests/outside/Cargo.toml --check
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# What is checked above has ndarray and remote, which parity switches on.
+# What is checked above has remote, which parity switches on.
 step "the command compiles without features and with all, and the library without the hub"
 cargo clippy -p bias-cli --bins --no-default-features --locked -- -D warnings
 cargo clippy -p bias-cli -p bias-parity -p bias-benches --bins --locked \
-    --features bias-cli/cuda,bias-parity/cuda,bias-benches/cuda -- -D warnings
+    --features bias-cli/cuda,bias-cli/ndarray,bias-parity/cuda,bias-parity/ndarray,bias-benches/cuda -- -D warnings
 cargo clippy -p bias-cube --all-targets --features cuda --locked -- -D warnings
 cargo clippy -p bias-cube -p bias-model --lib --test kernels --test gpu \
     --features bias-cube/wgpu,bias-model/wgpu --locked -- -D warnings
@@ -28,7 +28,7 @@ cargo check -p bias-model --locked
 step "docs"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --features bias-attrib/ndarray-views
 
-# The command of the README. bias-cli switches the hub on and parity all backends that need no GPU, so their tests run too.
+# The command of the README. bias-cli switches the hub on and parity burn's remote backend, so their tests run too.
 step "tests"
 cargo test --workspace --locked
 

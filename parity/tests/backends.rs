@@ -1,5 +1,4 @@
 //! The ndarray backend computes what flex does, less exactly.
-#![cfg(feature = "ndarray")]
 #![allow(clippy::unwrap_used)]
 
 use bias_cli::embedded::embedded;

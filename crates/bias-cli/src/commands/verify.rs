@@ -48,6 +48,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     println!("  questions   {questions}");
     println!("  masks       {} tried, {} outcomes", results.strategies.len(), results.outcomes.len());
     println!("  seed        {}", settings.seed);
-    println!("  program     {}, numbers {}, {}", program.version, program.numbers, program.backend);
+    println!(
+        "  program     {}, numbers {}, {}",
+        program.version.escape_debug(),
+        program.numbers,
+        program.backend.escape_debug()
+    );
     Ok(())
 }
