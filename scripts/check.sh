@@ -10,7 +10,7 @@ step() { printf '\n== %s (%ss, %s built)\n' "$1" "$SECONDS" "$(du -sh target 2>/
 
 step "format"
 cargo fmt --all --check
-cargo fmt --manifest-path tests/outside/Cargo.toml --check
+cargo fmt --manifest-path examples/outside/Cargo.toml --check
 
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings

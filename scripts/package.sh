@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Packages every published crate. Then builds and runs tests/outside, a crate outside the workspace, against the packages
+# Packages every published crate. Then builds and runs examples/outside, a crate outside the workspace, against the packages
 # instead of the sources, so that a file which is missing in a package is noticed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 rm -f "$target"/package/*.crate
-cargo package --workspace --exclude bias-examples --exclude bias-benches --no-verify --allow-dirty --locked --quiet
+cargo package --workspace --exclude bias-examples --exclude bias-benches --exclude bias-fixtures \
+    --exclude bias-parity --no-verify --allow-dirty --locked --quiet
 
 outside=$target/outside
 rm -rf "$outside" && mkdir -p "$outside/.cargo"
-cp -r tests/outside/Cargo.toml tests/outside/src "$outside"
+cp -r examples/outside/Cargo.toml examples/outside/src "$outside"
 # The same versions as here.
 cp Cargo.lock "$outside"
 echo "[patch.crates-io]" > "$outside/.cargo/config.toml"
@@ -18,7 +19,7 @@ for package in "$target"/package/bias-*.crate; do
     name=$(basename "$package" .crate)
     # Only those that it depends on: cargo warns of others.
     case ${name%-*} in
-        bias-attrib | bias-cube | bias-mask | bias-probe | bias-types)
+        bias-attrib | bias-cube | bias-files | bias-mask | bias-probe | bias-types)
             echo "${name%-*} = { path = \"$name\" }" >> "$outside/.cargo/config.toml" ;;
     esac
 done

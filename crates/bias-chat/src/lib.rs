@@ -35,6 +35,10 @@
 //! | python | Python's operators, filters, methods and functions |
 //! | limits | what a template may take |
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod engine;
 mod error;
 mod limits;

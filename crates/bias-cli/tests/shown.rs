@@ -109,7 +109,7 @@ fn every_target_exists() {
                 "bias-examples" => repository("examples"),
                 "bias-benches" => repository("benches"),
                 "bias-fixtures" => repository("fixtures/make"),
-                "bias-parity" => repository("parity"),
+                "bias-parity" => repository("fixtures/parity"),
                 own => repository("crates").join(own),
             };
             let manifest = || fs::read_to_string(folder.join("Cargo.toml")).unwrap();

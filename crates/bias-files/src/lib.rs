@@ -25,6 +25,10 @@
 //! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
 //! | tensors | [`Tensor`], [`save_tensors`], [`header`]: safetensors, the same bytes each time |
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod hash;
 mod numbers;
 mod tensors;

@@ -60,7 +60,7 @@ impl<B: Backend> MaskTarget<B> for Tiny<B> {
         *self.2.get_mut(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })? = value;
         Ok(())
     }
-    fn fingerprint(&self) -> Option<&str> {
-        None
+    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
+        Ok(None)
     }
 }
