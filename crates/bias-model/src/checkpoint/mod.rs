@@ -6,6 +6,8 @@
 //! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
 //! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
 //! | precision | [`Precision`]: how weights are held, or left in their file |
+//! | generation | `generation_config.json`: sampling and end tokens |
+//! | hash | SHA-256 of a file |
 //! | index | names of weight files, and the index of shards |
 //! | mapped | a file in memory, and whether it is still what it was: the one place with `unsafe` |
 //! | view | a tensor as it lies in a file |
@@ -16,7 +18,9 @@
 mod blocks;
 pub(crate) mod config;
 pub(crate) mod convert;
+pub(crate) mod generation;
 pub(crate) mod gguf;
+pub(crate) mod hash;
 pub(crate) mod index;
 pub(crate) mod mapped;
 pub(crate) mod precision;

@@ -2,10 +2,12 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | codec | [`TextCodec`]: tokenizer and chat template; [`Asked`]: a question about a person, in words |
-//! | spans | where the name, the system message and the answer's beginning stand in a prompt |
+//! | codec | [`TextCodec`]: tokenizer and chat template |
+//!
+//! [`Tokenize`] is what every tokenizer does, [`Asked`] a question about a person in words; both are
+//! [`bias_ask`]'s.
 
 pub(crate) mod codec;
-mod spans;
 
-pub use self::codec::{Asked, TextCodec};
+pub use self::codec::TextCodec;
+pub use bias_ask::text::{Asked, Tokenize};

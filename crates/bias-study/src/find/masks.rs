@@ -5,8 +5,7 @@ use bias_attrib::{AttribError, Attribution as _, Contrast, Direction, Wanda};
 use bias_mask::mask::head_mask;
 use bias_mask::select::Carriers;
 use bias_mask::{HeadAblation, Intervention, Mask};
-use bias_model::LanguageModel;
-use bias_probe::{HookedModel as _, ProbeError};
+use bias_probe::ProbeError;
 use bias_types::model::HeadId;
 use bias_types::{ParamPath, Unit, UnitKind};
 use burn::tensor::backend::AutodiffBackend;
@@ -21,6 +20,7 @@ use crate::StudyError;
 use crate::hash::derived_seed;
 use crate::parallel::in_parallel;
 use crate::results::TrainedOn;
+use crate::studied::Studied;
 
 /// The paper's share of each matrix that counts as important.
 pub(crate) const WANDA_FRACTION: f64 = 0.15;
@@ -42,8 +42,8 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// Masks of weights made from some variations together.
-pub(crate) fn weight_masks<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
+pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Vec<Candidate>, StudyError> {
     let mut candidates = Vec::new();
@@ -92,8 +92,8 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
 
 /// As many weights of every layer in turn as the middle budget takes of all together: those with most of the gap, and random ones
 /// of the same matrices. Equal numbers, so that a layer is not found guilty for its size.
-pub(crate) fn layer_masks<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
+pub(crate) fn layer_masks<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Vec<Candidate>, StudyError> {
     let dims = seen.model.dims();
@@ -139,11 +139,11 @@ fn with_gap<T>(found: Result<T, StudyError>) -> Result<Option<T>, StudyError> {
 
 /// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_BUDGET`], and as many at random;
 /// none where no gap could be attributed.
-pub(crate) fn pursuit_masks<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
+pub(crate) fn pursuit_masks<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Vec<Candidate>, StudyError> {
-    let Some(method) = Method::named("gap-pursuit", UnitKind::Weight) else { return Ok(Vec::new()) };
+    let Some(method) = Method::<A, M>::named("gap-pursuit", UnitKind::Weight) else { return Ok(Vec::new()) };
     let Some(found) = with_gap(method.find(seen))? else { return Ok(Vec::new()) };
     let mask = found.mask(seen.model.dims(), seen.budget)?;
     let of = |method: &str, budget: String, mask| Candidate {
@@ -161,13 +161,13 @@ pub(crate) fn pursuit_masks<A: AutodiffBackend>(
 /// Masks of heads, found as in the paper: the head that looks most at the name is
 /// pruned and attention is measured again, round by round, on the unpruned model's
 /// most probable answers. The first heads of the rounds make the smaller budgets.
-pub(crate) fn head_masks<A: AutodiffBackend>(
-    model: &LanguageModel<A::InnerBackend>,
+pub(crate) fn head_masks<A: AutodiffBackend, M: Studied<A>>(
+    model: &M,
     contrast: &Contrast,
     trained_on: &TrainedOn,
     seed: u64,
 ) -> Result<Vec<Candidate>, StudyError> {
-    let dims = *model.model().dims();
+    let dims = *model.dims();
     let mut everyone: Vec<HeadId> =
         (0..dims.layers).flat_map(|l| (0..dims.heads).map(move |h| HeadId::new(l, h))).collect();
     let mut budgets =
@@ -179,7 +179,7 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
     let at_once = wanted.div_ceil(HEAD_ROUNDS).max(1);
 
     let contrast = contrast.most_probable(HEAD_ANSWERS);
-    let mut pruned = model.model().clone();
+    let mut pruned = model.clone();
     let mut chosen: Vec<HeadId> = Vec::new();
     while chosen.len() < wanted {
         let found = match HeadAttention.attribute(&pruned, &contrast) {

@@ -26,7 +26,8 @@ pub(crate) fn assemble(
 ) -> Result<Results, StudyError> {
     let measure = Measure::new(&provenance.settings)?;
     let reference = Reference::read(store, prompts, &measure)?;
-    let dims = provenance.model.dims;
+    let model = provenance.model.info()?;
+    let dims = model.dims;
     let mut found: Vec<Found> = Vec::new();
     for job in jobs(prompts, plan, &provenance.focus, experiments) {
         found.extend(store.finished::<Vec<Found>>(&Piece::Found(&job))?);
@@ -71,7 +72,7 @@ pub(crate) fn assemble(
     let overlaps = overlaps(&found, store)?;
     Ok(Results {
         format: FORMAT.into(),
-        model: provenance.model.clone(),
+        model,
         prompts: prompt_info(prompts),
         settings: provenance.settings.clone(),
         focus: provenance.focus.clone(),

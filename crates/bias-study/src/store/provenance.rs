@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use bias_types::ModelDims;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -18,7 +19,7 @@ pub struct Provenance {
     /// What computed it.
     pub program: Program,
     /// The model's name, fingerprint and sizes.
-    pub model: ModelInfo,
+    pub model: Audited,
     /// How the model was run.
     pub run: Run,
     /// SHA-256 of the file that prompts were read from.
@@ -34,12 +35,32 @@ pub struct Provenance {
     pub focus: [Context; 2],
 }
 
+/// Whoever was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audited {
+    /// What it is called.
+    pub name: String,
+    /// SHA-256 over its weight files; empty where there are none.
+    pub fingerprint: String,
+    /// Its sizes, of a model that can be looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dims: Option<ModelDims>,
+}
+
+impl Audited {
+    /// What results say of it.
+    pub(crate) fn info(&self) -> Result<ModelInfo, StudyError> {
+        let dims = self.dims.ok_or(StudyError::NoSizes)?;
+        Ok(ModelInfo { name: self.name.clone(), fingerprint: self.fingerprint.clone(), dims })
+    }
+}
+
 /// How a model was run, beside its weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// SHA-256 over its configuration.
     pub config: String,
-    /// SHA-256 of its tokenizer.json.
+    /// What its tokenizer is recognised by: SHA-256 of its file.
     pub tokenizer: String,
     /// The type that weights were held in.
     pub weights: String,
