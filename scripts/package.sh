@@ -17,7 +17,7 @@ for package in "$target"/package/bias-*.crate; do
     name=$(basename "$package" .crate)
     # Only those that it depends on: cargo warns of others.
     case ${name%-*} in
-        bias-attrib | bias-cube | bias-mask | bias-probe | bias-types)
+        bias-attrib | bias-cube | bias-files | bias-mask | bias-probe | bias-types)
             echo "${name%-*} = { path = \"$name\" }" >> "$outside/.cargo/config.toml" ;;
     esac
 done

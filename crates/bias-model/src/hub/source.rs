@@ -10,7 +10,6 @@ use crate::error::ModelError;
 
 /// Where a model comes from: a folder, a GGUF file, or the Hugging Face hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ModelSource {
     /// A model folder.
     Folder(PathBuf),

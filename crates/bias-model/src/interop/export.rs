@@ -8,8 +8,8 @@ use bias_files::{Tensor, save_tensors};
 use bias_mask::{Mask, MaskError};
 use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
-use safetensors::SafeTensors;
 use safetensors::tensor::Metadata;
+use safetensors::{SafeTensorError, SafeTensors};
 use serde::Serialize;
 
 use super::gguf_folder;

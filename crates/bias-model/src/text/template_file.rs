@@ -74,7 +74,7 @@ fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
         let settings: BTreeMap<String, serde_json::Value> = read_json(&path)?;
         for name in SPECIAL {
             let token = settings.get(name).map(Token::deserialize).transpose();
-            match token.map_err(|source| ModelError::Json { path: path.clone(), source })? {
+            match token.map_err(|source| ModelError::Json { path: path.clone(), source: source.into() })? {
                 Some(Token::Text(token) | Token::Added { content: token }) => {
                     all = all.with(name, token);
                 }
