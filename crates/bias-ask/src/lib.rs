@@ -3,7 +3,8 @@
 //! Use it to ask any [`HookedModel`] free questions, for numbers, and for choices: greedily, by
 //! sampling, or for the exact distribution of its short answers. One empty `impl` makes a model
 //! [`Answering`]; a model that keeps keys and values implements [`Cached`](generate::Cached) to be
-//! faster. A tokenizer of your own needs three methods ([`Tokenize`]). Not for serving chat traffic.
+//! faster. A tokenizer of your own needs three methods ([`Tokenize`]). Not for serving chat
+//! traffic.
 //!
 //! ```
 //! use bias_ask::{Answering, AskError, Decoding, Sampling};

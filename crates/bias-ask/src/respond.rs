@@ -8,8 +8,8 @@ use crate::generate::calls::Done;
 use crate::generate::decoding::{DecodeOptions, Decoding};
 use crate::text::asked::{Asked, Wanted};
 
-/// Whoever answers questions in words: a model that is loaded here, one that is hosted elsewhere, answers
-/// that were recorded. Auditing needs nothing more, and no tensor.
+/// Whoever answers questions in words: a model that is loaded here, one that is hosted elsewhere,
+/// answers that were recorded. Auditing needs nothing more, and no tensor.
 pub trait Respond {
     /// A question made ready to be asked any number of times: its tokens, or a copy of its words.
     type Question: Clone + Send + Sync;
@@ -21,14 +21,15 @@ pub trait Respond {
     fn prepare(&self, asked: &Asked<'_>, wanted: Wanted<'_>, stream: u64)
     -> Result<Self::Question, AskError>;
 
-    /// All that makes a question what it is to whoever answers, as text: a kept study is recognised by it.
+    /// All that makes a question what it is to whoever answers, as text: a kept study is recognised
+    /// by it.
     fn key(&self, question: &Self::Question) -> String;
 
-    /// Answers every question, in order, on so many threads; `done` is told how many questions were answered
-    /// each time that some were.
+    /// Answers every question, in order, on so many threads; `done` is told how many questions were
+    /// answered each time that some were.
     ///
-    /// An answer to a choice has the text of the word chosen; one that is none of them has neither text nor
-    /// tokens.
+    /// An answer to a choice has the text of the word chosen; one that is none of them has neither
+    /// text nor tokens.
     ///
     /// # Errors
     /// Whatever keeps it from answering.
@@ -54,8 +55,8 @@ pub trait Respond {
         !self.options().stop.is_empty()
     }
 
-    /// Log-probability in nats of every token but the first of some texts, text by text, a text of one
-    /// token having none; `None` where that is not known, as by default.
+    /// Log-probability in nats of every token but the first of some texts, text by text, a text of
+    /// one token having none; `None` where that is not known, as by default.
     ///
     /// # Errors
     /// A text that cannot be encoded or is too long.

@@ -1,4 +1,5 @@
-//! What any [`Answering`] model must do, as a body that outside implementors can run (feature `testing`).
+//! What any [`Answering`] model must do, as a body that outside implementors can run (feature
+//! `testing`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -47,12 +48,12 @@ const VOCABULARY: usize = 24;
 /// Checks that a model keeps what [`Answering`] promises, by its own logits and up to rounding of
 /// `tolerance` (absolute, on probabilities):
 ///
-/// - exact answers have the probability that the softmax of its logits gives them, step by step, and all
-///   together sum to 1;
+/// - exact answers have the probability that the softmax of its logits gives them, step by step,
+///   and all together sum to 1;
 /// - so have numbers, whatever comes behind one, and choices, of which the last answer is the rest;
 /// - a greedy answer takes the most probable token at each step and ends with an end token;
-/// - samples are as many as asked for, and depend on the seed, not on how many prompts run together or on
-///   how many threads;
+/// - samples are as many as asked for, and depend on the seed, not on how many prompts run together
+///   or on how many threads;
 /// - answers come in the order of the questions, of mixed kinds too, and all are reported as done.
 ///
 /// The model must know at least 24 tokens. Prompts are of up to 9 tokens, and answers of 3.

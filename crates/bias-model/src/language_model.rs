@@ -25,7 +25,8 @@ use crate::text::codec::TextCodec;
 
 /// Longest answer, unless set otherwise: a number and a few words around it.
 const MAX_NEW_TOKENS: usize = 16;
-/// Few enough for a processor's caches, and to waste little where one row's tree of answers is wide.
+/// Few enough for a processor's caches, and to waste little where one row's tree of answers is
+/// wide.
 const BATCH_ROWS: usize = 8;
 
 /// How a model is loaded.
@@ -41,8 +42,8 @@ pub struct LoadOptions {
 
 /// A model with what it needs to be asked in words: a tokenizer, sampling, limits.
 ///
-/// [`load`](Self::load) makes one of a folder. Any other model that is [`Answering`], with any tokenizer that
-/// can [`Tokenize`], is put together by [`new`](Self::new).
+/// [`load`](Self::load) makes one of a folder. Any other model that is [`Answering`], with any
+/// tokenizer that can [`Tokenize`], is put together by [`new`](Self::new).
 #[derive(Debug)]
 pub struct LanguageModel<B: Backend, M = Decoder<B>, T = TextCodec> {
     model: M,
@@ -84,8 +85,8 @@ impl<B: Backend> LanguageModel<B> {
 }
 
 impl<B: Backend, M, T> LanguageModel<B, M, T> {
-    /// A model and its tokenizer: answers are drawn from the model's own distribution and cut after 16
-    /// tokens. The [options](Self::options_mut) should name the tokens that end an answer.
+    /// A model and its tokenizer: answers are drawn from the model's own distribution and cut after
+    /// 16 tokens. The [options](Self::options_mut) should name the tokens that end an answer.
     pub fn new(model: M, text: T) -> Self {
         let options = DecodeOptions {
             sampling: bias_ask::Sampling::default(),
@@ -126,7 +127,8 @@ impl<B: Backend, M, T> LanguageModel<B, M, T> {
         &self.text
     }
 
-    /// Sampling, end tokens and limits: of a loaded model, from the folder's `generation_config.json`.
+    /// Sampling, end tokens and limits: of a loaded model, from the folder's
+    /// `generation_config.json`.
     #[must_use]
     pub fn options(&self) -> &DecodeOptions {
         &self.options

@@ -10,8 +10,8 @@ use crate::training::{Recipe, Text, fit, text_loss};
 /// A model that a study can ask, look into, prune and teach.
 ///
 /// Of a model that is generic over its backend, with [`Answering`], [`MaskTarget`] and
-/// [`DifferentiableModel`], it takes one method: the same weights on the backend that follows gradients,
-/// each tensor by `Tensor::from_inner`.
+/// [`DifferentiableModel`], it takes one method: the same weights on the backend that follows
+/// gradients, each tensor by `Tensor::from_inner`.
 pub trait Studied<A: AutodiffBackend>:
     Answering<A::InnerBackend> + MaskTarget<A::InnerBackend> + Clone + Send + Sync + 'static
 {
@@ -21,8 +21,8 @@ pub trait Studied<A: AutodiffBackend>:
     /// A handle on its present weights with a graph of its own. No weight is tracked.
     fn on_graph(&self) -> Self::OnGraph;
 
-    /// The model with every parameter taught by texts that are drawn as they are needed; `None`, as by default,
-    /// where only its matrices can be reached. Those are then taught from outside.
+    /// The model with every parameter taught by texts that are drawn as they are needed; `None`, as
+    /// by default, where only its matrices can be reached. Those are then taught from outside.
     ///
     /// # Errors
     /// A failed pass.

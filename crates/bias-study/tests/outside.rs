@@ -1,5 +1,5 @@
-//! A study of a model from outside the workspace, with a tokenizer of its own; and an audit of answers
-//! that no model here gave.
+//! A study of a model from outside the workspace, with a tokenizer of its own; and an audit of
+//! answers that no model here gave.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod outside_model;

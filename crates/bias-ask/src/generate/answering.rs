@@ -10,16 +10,16 @@ use crate::question::{Question, QuestionKind};
 
 /// A model that can be asked.
 ///
-/// Implement it with no method at all: the default needs nothing but the forward pass, and runs each
-/// prompt with its living answers anew for every token. A model that keeps what it has run implements
-/// [`Cached`](super::Cached) and asks by [`ask_cached`](super::ask_cached). Run
+/// Implement it with no method at all: the default needs nothing but the forward pass, and runs
+/// each prompt with its living answers anew for every token. A model that keeps what it has run
+/// implements [`Cached`](super::Cached) and asks by [`ask_cached`](super::ask_cached). Run
 /// `testing::check_answering` on your own (feature `testing`).
 pub trait Answering<B: Backend>: HookedModel<B> {
     /// Asks every question, and gives the answers in the questions' order. `text` turns an answer's
     /// tokens into text; `done` is told how many questions were answered each time that some were.
     ///
-    /// All answers to a prompt grow as one tree behind it. A choice is one pass, whatever the decoding:
-    /// every word has its exact probability, at temperature 1 and with nothing cut off.
+    /// All answers to a prompt grow as one tree behind it. A choice is one pass, whatever the
+    /// decoding: every word has its exact probability, at temperature 1 and with nothing cut off.
     ///
     /// # Errors
     /// A token or position the model does not have, [`AskError::Logits`], or a failed readback.

@@ -13,7 +13,8 @@ pub struct Work<'a, C> {
 /// A model that keeps what it has run, such as keys and values, and goes on behind it.
 ///
 /// A saving, never needed: with [`ask_cached`](super::ask_cached) as its
-/// [`Answering::ask`](super::Answering::ask), a prompt and every token that answers share are run once.
+/// [`Answering::ask`](super::Answering::ask), a prompt and every token that answers share are run
+/// once.
 pub trait Cached<B: Backend>: HookedModel<B> {
     /// What is kept of some rows.
     type Cache: Send;
@@ -25,8 +26,8 @@ pub trait Cached<B: Backend>: HookedModel<B> {
     /// [`TokenBatch::with_rows`].
     fn cache_rows(&self, cache: &Self::Cache, rows: &[usize]) -> Self::Cache;
 
-    /// Runs a batch behind what the cache holds ([`TokenBatch::following`]) and adds it there. Gives
-    /// the final norm's output, `[rows, width, d_model]`.
+    /// Runs a batch behind what the cache holds ([`TokenBatch::following`]) and adds it there.
+    /// Gives the final norm's output, `[rows, width, d_model]`.
     ///
     /// # Errors
     /// As [`HookedModel::hidden`].
@@ -46,8 +47,8 @@ pub trait Cached<B: Backend>: HookedModel<B> {
         work.iter_mut().map(|Work { batch, cache }| self.run_behind(batch, cache)).collect()
     }
 
-    /// Whether a row that grows from so many tokens to so many must be run anew, because what was kept
-    /// of shorter texts does not hold for longer ones.
+    /// Whether a row that grows from so many tokens to so many must be run anew, because what was
+    /// kept of shorter texts does not hold for longer ones.
     fn outgrown(&self, before: usize, after: usize) -> bool {
         let _ = (before, after);
         false

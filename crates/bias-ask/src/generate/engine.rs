@@ -15,8 +15,8 @@ use super::shared_prefix::{Prefix, alike, behind};
 use crate::error::AskError;
 use crate::question::{Question, QuestionKind};
 
-/// [`Answering::ask`](super::Answering::ask) of a model that keeps nothing: each prompt runs with its
-/// living answers as one tree, anew for every token, on one thread.
+/// [`Answering::ask`](super::Answering::ask) of a model that keeps nothing: each prompt runs with
+/// its living answers as one tree, anew for every token, on one thread.
 ///
 /// # Errors
 /// As [`Answering::ask`](super::Answering::ask).
@@ -37,9 +37,10 @@ pub fn ask_uncached<B: Backend, M: HookedModel<B> + ?Sized>(
     Ok(answers)
 }
 
-/// [`Answering::ask`](super::Answering::ask) of a model that goes on behind what it has run: a prompt,
-/// what several prompts begin with, and every token that answers share are run once. Batches run side by
-/// side on as many threads as `options` say, each with a handle on the model of its own.
+/// [`Answering::ask`](super::Answering::ask) of a model that goes on behind what it has run: a
+/// prompt, what several prompts begin with, and every token that answers share are run once.
+/// Batches run side by side on as many threads as `options` say, each with a handle on the model of
+/// its own.
 ///
 /// # Errors
 /// As [`Answering::ask`](super::Answering::ask).
@@ -264,7 +265,8 @@ fn weigh_alone<B: Backend, R: Runner<B>>(
     logits::of(runner.model(), hidden, LOGITS, |logits| asked.answers(logits, batch.width(), batch.past()))
 }
 
-/// Choices asked of a model that is left in its file: all of them through each layer before the next is read.
+/// Choices asked of a model that is left in its file: all of them through each layer before the
+/// next is read.
 fn weigh_together<B: Backend, R: Runner<B>>(
     runner: &R,
     questions: &[Question],

@@ -7,7 +7,8 @@ use crate::error::AskError;
 /// Scores of the next token at each place, `[places, vocab]`.
 type Read<'r> = dyn FnMut(&[usize]) -> Result<Vec<f32>, AskError> + 'r;
 
-/// Reads next-token scores: of some places, `row · width + column`, one after another `[places, vocab]`.
+/// Reads next-token scores of some places, `row · width + column`, one after another:
+/// `[places, vocab]`.
 pub(crate) struct Logits<'r> {
     pub vocab: usize,
     /// Numbers that are held together.

@@ -20,8 +20,8 @@ pub struct Token {
 
 /// A tokenizer, and the words that a chat puts around a question.
 ///
-/// Three methods are needed. The others follow from them; those that a tokenizer can do better, or that
-/// depend on its chat template, may be replaced.
+/// Three methods are needed. The others follow from them; those that a tokenizer can do better, or
+/// that depend on its chat template, may be replaced.
 pub trait Tokenize {
     /// The tokens of a text; with those that begin or end every text where `special`.
     ///
@@ -51,9 +51,9 @@ pub trait Tokenize {
         None
     }
 
-    /// The text the model sees for a question that is not raw, up to where it goes on, as the chat template
-    /// has it, special tokens written out. `None` where there is no template: the system message, the
-    /// question and how its answer begins are then paragraphs.
+    /// The text the model sees for a question that is not raw, up to where it goes on, as the chat
+    /// template has it, special tokens written out. `None` where there is no template: the system
+    /// message, the question and how its answer begins are then paragraphs.
     ///
     /// # Errors
     /// A template that fails, or does not let an answer be begun: [`AskError::Outside`].
@@ -79,7 +79,8 @@ pub trait Tokenize {
     }
 
     /// Tokens of a question about a person, after the system message if there is one, with the
-    /// name's tokens marked wherever the name stands in the question; names of any number of tokens.
+    /// name's tokens marked wherever the name stands in the question; names of any number of
+    /// tokens.
     ///
     /// # Errors
     /// [`AskError::NameNotInPrompt`], or a text that cannot be rendered or encoded.
@@ -87,7 +88,8 @@ pub trait Tokenize {
         self.question(&Asked { message, name, prefix: None, raw: false })
     }
 
-    /// The same of a question whose answer may be begun for the model, or that is plain text to be gone on with.
+    /// The same of a question whose answer may be begun for the model, or that is plain text to be
+    /// gone on with.
     ///
     /// # Errors
     /// As [`prompt`](Self::prompt).
@@ -98,7 +100,8 @@ pub trait Tokenize {
     /// The tokens of a question, and those of every word that may be chosen behind it.
     ///
     /// # Errors
-    /// As [`question`](Self::question); [`AskError::Choices`] for words that the tokenizer cannot tell apart.
+    /// As [`question`](Self::question); [`AskError::Choices`] for words that the tokenizer cannot
+    /// tell apart.
     fn choice(&self, asked: &Asked<'_>, choices: &Choices) -> Result<(Sequence, Vec<Word>), AskError> {
         let seen = put(self, asked)?;
         let prompt = marked(self, &seen, asked)?;
@@ -117,7 +120,8 @@ pub trait Tokenize {
                     .filter(|_| whole.iter().zip(prompt.tokens()).all(|(whole, prompt)| whole.id == *prompt));
                 let tokens = match own {
                     Some(own) => own.iter().map(|token| token.id).collect(),
-                    // It grows together with what is before it: then it is said in tokens of its own.
+                    // It grows together with what is before it: then it is said in tokens of its
+                    // own.
                     None => self.verbatim(written.get(text.len()..).unwrap_or(word))?,
                 };
                 words.push(Word { option, text: word.clone(), tokens });
@@ -184,7 +188,8 @@ fn put(tokenizer: &(impl Tokenize + ?Sized), asked: &Asked<'_>) -> Result<Seen, 
     })
 }
 
-/// Two texts with a space between them where words need one: behind a letter, a digit or a mark that ends something.
+/// Two texts with a space between them where words need one: behind a letter, a digit or a mark
+/// that ends something.
 fn spaced(before: &str, after: &str) -> String {
     let ends = |c: char| c.is_alphanumeric() || ".,;:!?)]}'\"’”".contains(c);
     let gap = before.ends_with(ends) && !after.starts_with(char::is_whitespace);

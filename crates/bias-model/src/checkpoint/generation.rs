@@ -17,8 +17,8 @@ struct Wire {
     eos_token_id: TokenIds,
 }
 
-/// Reads a folder's `generation_config.json`, if it has one: sampling and end tokens. A GGUF file says
-/// nothing of how its author samples.
+/// Reads a folder's `generation_config.json`, if it has one: sampling and end tokens. A GGUF file
+/// says nothing of how its author samples.
 pub(crate) fn generation(folder: &Path) -> Result<(Sampling, Vec<u32>), ModelError> {
     let path = folder.join("generation_config.json");
     let wire: Wire = if path.exists() { read_json(&path)? } else { Wire::default() };

@@ -22,10 +22,12 @@ use crate::save::write;
 use crate::statistics::{Measure, Reference};
 use crate::store::{Audited, PROMPTS, Piece, Program, Provenance, Run, Store};
 
-/// Whoever answers questions, and one set of prompts: asks everything once and measures the answers.
+/// Whoever answers questions, and one set of prompts: asks everything once and measures the
+/// answers.
 ///
-/// Needs no gradients, and no tensors either: a loaded model ([`LanguageModel`](bias_model::LanguageModel)) on any
-/// backend, or whatever else can [`Respond`]. A [`Study`](super::Study) goes on from here.
+/// Needs no gradients, and no tensors either: a loaded model
+/// ([`LanguageModel`](bias_model::LanguageModel)) on any backend, or whatever else can [`Respond`].
+/// A [`Study`](super::Study) goes on from here.
 pub struct Audit<'a, R: Respond> {
     pub(crate) model: R,
     pub(crate) prompts: &'a PromptSet,
@@ -130,7 +132,8 @@ impl<'a, R: Respond> Audit<'a, R> {
         &self.model
     }
 
-    /// The model, to prune it by hand. What was known of it is forgotten, and nothing more is kept in the study's folder.
+    /// The model, to prune it by hand. What was known of it is forgotten, and nothing more is kept
+    /// in the study's folder.
     pub fn model_mut(&mut self) -> &mut R {
         self.reference = None;
         self.store.forget();

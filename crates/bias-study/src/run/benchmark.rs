@@ -10,8 +10,6 @@ use bias_types::prompt::Context;
 use bias_types::{Convention, Unit, UnitKind};
 use burn::tensor::backend::AutodiffBackend;
 
-use crate::studied::Studied;
-
 use super::progress::Progress;
 use super::study::Study;
 use crate::StudyError;
@@ -20,6 +18,7 @@ use crate::hash::derived_seed;
 use crate::results::{
     Benchmark, Budget, LeftOut, Located, MATCHED, ORACLE, Scope, Share, TrainedOn, Tried, method,
 };
+use crate::studied::Studied;
 
 /// A method, what it found or why nothing, and the seconds it took.
 type Look<'m, A, M> = (&'m Method<A, M>, Result<Finding, String>, f64);

@@ -1,5 +1,5 @@
-//! A model and a tokenizer that no crate of the workspace knows: a decoder with ALiBi (Press et al. 2021) and no norms,
-//! whose words are its tokens.
+//! A model and a tokenizer that no crate of the workspace knows: a decoder with ALiBi (Press et al.
+//! 2021) and no norms, whose words are its tokens.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use bias_ask::text::Token;
@@ -96,7 +96,8 @@ impl<B: Backend> Outside<B> {
         x.matmul(self.weights[layer][p as usize].clone().transpose().unsqueeze())
     }
 
-    /// `−2^(−8(h+1)/heads) · distance`, −∞ where a token must not look: `[rows, heads, query, key]`.
+    /// `−2^(−8(h+1)/heads) · distance`, −∞ where a token must not look: `[rows, heads, query,
+    /// key]`.
     fn distances(&self, batch: &TokenBatch) -> Tensor<B, 4> {
         let (rows, width, heads) = (batch.rows(), batch.width(), self.dims.heads);
         let mut bias = Vec::with_capacity(rows * heads * width * width);
