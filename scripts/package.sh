@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Packages every crate that is published, and builds and runs a crate outside the workspace (tests/outside) against the
-# packages, not the sources: what is missing in a package is missing there.
+# Packages every published crate. Then builds and runs tests/outside, a crate outside the workspace, against the packages
+# instead of the sources, so that a file which is missing in a package is noticed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
+rm -f "$target"/package/*.crate
 cargo package --workspace --exclude bias-examples --exclude bias-benches --no-verify --allow-dirty --locked --quiet
 
 outside=$target/outside
@@ -22,5 +23,5 @@ for package in "$target"/package/bias-*.crate; do
     esac
 done
 ls "$target"/package/bias-*.crate
-# Built on its own: what features the workspace has switched on is not what a user gets.
+# In a target folder of its own: a user does not get the features that the workspace switches on.
 cd "$outside" && cargo run --quiet --target-dir ../outside-build

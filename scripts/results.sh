@@ -30,3 +30,4 @@ done
 } > "$work/README.md"
 cp "$work/results.md" docs/results.md
 cp "$work/README.md" README.md
+cp "$work/out/figures/focus-transfer.svg" docs/report.svg

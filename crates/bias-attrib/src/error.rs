@@ -47,6 +47,26 @@ pub enum AttribError {
     /// All answers are alike, so a difference has no scale.
     #[error("all answers of both groups are alike; there is no gap to attribute")]
     NoSpread,
+    /// Nobody's answer varies: everybody has one possible value, which no probability moves.
+    #[error(
+        "each person of {} has one possible answer, so no score can say what moves the gap; decode exactly, \
+         draw more samples, or ask what is answered in more than one way",
+        groups(*arm)
+    )]
+    Unvarying {
+        /// Whose answers; `None` for both groups'.
+        arm: Option<char>,
+    },
+    /// A neutral text in which nothing is predicted, so that it could hold nothing back.
+    #[error(
+        "neutral text {index} has {tokens} token(s), and nothing in it is predicted; give texts of two or more"
+    )]
+    ShortNeutral {
+        /// Which of the texts given.
+        index: usize,
+        /// How many tokens it has.
+        tokens: usize,
+    },
     /// Groups of different size, for a method that compares person with person.
     #[error(
         "{a} people of group A cannot be paired with {b} of group B; give both as many, in the same order"
@@ -125,10 +145,10 @@ pub enum AttribError {
         site: Site,
     },
     /// A decomposition that did not come to an end.
-    #[error("the singular directions of {path} could not be computed")]
+    #[error("{what}: its singular directions could not be computed, the decomposition did not converge")]
     NoConvergence {
-        /// The matrix.
-        path: ParamPath,
+        /// The matrix, or the site of the activations.
+        what: ValuesOf,
     },
     /// Something could not be read back from the device.
     #[error("{what}: reading it back from the device failed: {reason}")]
@@ -214,6 +234,17 @@ impl AttribError {
     pub fn outside(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Outside { source: source.into() }
     }
+
+    /// Whether a contrast has no gap that a method could attribute: all answers alike, none that states a
+    /// number, or one possible answer for everybody. Of several contrasts such a one can be left out.
+    #[must_use]
+    pub fn is_without_gap(&self) -> bool {
+        matches!(self, Self::NoSpread | Self::NoValue { .. } | Self::Unvarying { .. })
+    }
+}
+
+fn groups(arm: Option<char>) -> String {
+    arm.map_or_else(|| "both groups".into(), |arm| format!("group {arm}"))
 }
 
 /// What values are of, for messages.

@@ -8,11 +8,12 @@ use bias_attrib::methods::{
     ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, HeadAttention,
     Knockout, Magnitude, Random, SignedActivationDifference, Snip,
 };
+use bias_attrib::pursuit::{Pursuit, Round};
 use bias_attrib::scores::{GroupScores, PlaceScores, RankDirections};
 use bias_attrib::testing::{Claims, Violation, check_attribution};
 use bias_attrib::{
-    AttribError, Attribution, Contrast, Direction, ParamScores, PossibleAnswer, Respondent, SignedGap,
-    UnitScores, Wanda,
+    AttribError, Attribution, Contrast, Direction, GapPursuit, ParamScores, PossibleAnswer, Respondent,
+    SignedGap, UnitScores, Wanda,
 };
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
@@ -74,6 +75,11 @@ fn of_places(found: PlaceScores) -> Vec<f64> {
     found.scores.iter().map(|(_, score)| f64::from(*score)).collect()
 }
 
+fn of_pursuit(found: Pursuit) -> Vec<f64> {
+    let round = |round: &Round| [round.weights as f64, round.objective, round.gaps[0], round.levels[0]];
+    found.rounds.iter().flat_map(round).collect()
+}
+
 fn of_norms<B: Backend>(model: &impl HookedModel<B>, found: GroupNorms) -> Vec<f64> {
     let both = model.dims().projections().flat_map(|(path, ..)| found.scores(model, &path).unwrap());
     of_params(both.collect())
@@ -95,6 +101,8 @@ fn every_method_conforms() {
         let tracked = model.differentiable::<Autodiff<Flex>>();
         let reading = Claims::within(TOLERANCE);
         let ignoring = reading.ignoring_contrast();
+        // These answers are not the model's own.
+        let pursuit = GapPursuit::new(30).with_rounds(1).with_least_explored(0.0).unwrap();
         let kinds = [UnitKind::Head, UnitKind::KvGroup, UnitKind::Neuron];
         let mut checked = vec![
             check_attribution(&Magnitude, &model, &contrast, ignoring, of_params),
@@ -106,6 +114,7 @@ fn every_method_conforms() {
             check_attribution(&ActivationDifference, &model, &contrast, reading, of_units),
             check_attribution(&SignedActivationDifference::default(), &tracked, &contrast, reading, of_units),
             check_attribution(&HeadAttention, &model, &contrast, reading, of_units),
+            check_attribution(&pursuit, &tracked, &contrast, Claims::within(1e-3), of_pursuit),
             check_attribution(&ActSvd::new(0.25, 0.5).unwrap(), &model, &contrast, reading, |found| {
                 of_directions(&model, found)
             }),

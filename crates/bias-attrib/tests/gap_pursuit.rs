@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use bias_attrib::pursuit::Pursuit;
-use bias_attrib::{AttribError, Contrast, GapPursuit, PossibleAnswer, Respondent};
+use bias_attrib::{AttribError, Attribution as _, Contrast, GapPursuit, PossibleAnswer, Respondent};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, ModelConfig, Precision};
 use bias_probe::Sequence;
@@ -141,6 +141,21 @@ fn weights_kept_as_stored_are_pursued_too() {
     assert!(!found.chosen.is_empty());
     assert!(found.rounds.last().unwrap().worst() < found.rounds[0].worst());
     assert_eq!(held(&model), before);
+}
+
+/// As an attribution it chooses what it does by itself, and ranks it.
+#[test]
+fn a_pursuit_is_an_attribution() {
+    let language = embedded();
+    let contrast = contrast(&language, "loan");
+    let mut model = language.model().clone();
+    let pursuit = GapPursuit::new(60).with_rounds(2).with_threads(2);
+    let expected = pursue(pursuit, &mut model, std::slice::from_ref(&contrast), &[]).unwrap();
+    let found = pursuit.attribute(&model.differentiable::<A>(), &contrast).unwrap();
+    assert_eq!(found, expected);
+    let scores = found.scores();
+    assert!(scores.ranked().into_iter().eq(&found.chosen) && found.chosen.len() == 60);
+    assert!(scores.scores.iter().all(|(_, score)| *score >= 1.0));
 }
 
 #[test]

@@ -3,15 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
+use bias_attrib::contrast::Gapless;
 use bias_attrib::io::{Provenance, load_scores, save_scores};
 use bias_attrib::methods::{
     ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, Knockout, Magnitude,
-    Snip,
+    SignedActivationDifference, Snip,
 };
 use bias_attrib::scores::{GroupScores, Place, RankDirections};
 use bias_attrib::{
-    AttribError, Attribution as _, Contrast, Convention, Direction, ParamScores, PossibleAnswer, Respondent,
-    SignedGap, Wanda,
+    AttribError, Attribution as _, Contrast, Convention, Direction, GapPursuit, ParamScores, PossibleAnswer,
+    Respondent, SignedGap, Wanda,
 };
 use bias_model::{Checkpoint, Decoder, HookedModel as _, MaskTarget, ModelConfig, Precision};
 use bias_probe::{ProbeError, Sequence};
@@ -97,6 +98,54 @@ fn contrasts_that_mean_nothing() {
     let foreign = changed(|c| c.a[0].answers[0].tokens[1] = 64);
     let refused = Snip::default().attribute(&tracked, &foreign);
     assert!(matches!(refused, Err(AttribError::Probe(ProbeError::TokenOutOfRange { token: 64, vocab: 64 }))));
+}
+
+/// One possible answer each: people differ among each other, and no probability moves anything.
+#[test]
+fn answers_that_cannot_vary_have_no_scores() {
+    let mut model = model("gqa_sharded");
+    let certain = |people: &mut Vec<Respondent>| people.iter_mut().for_each(|r| r.answers.truncate(1));
+    let both = changed(|c| [&mut c.a, &mut c.b].into_iter().for_each(certain));
+    let b_alone = changed(|c| certain(&mut c.b));
+    let tracked = model.differentiable::<Autodiff<Flex>>();
+    let unvarying = |found: Option<AttribError>, of: Option<char>| {
+        assert!(matches!(found, Some(AttribError::Unvarying { arm }) if arm == of), "{found:?}");
+        assert!(found.unwrap().is_without_gap());
+    };
+    let kind = UnitKind::Head;
+    for method in [SignedGap::default(), SignedGap::default().with_guard(0.5)] {
+        unvarying(method.attribute(&tracked, &both).err(), None);
+        assert!(method.attribute(&tracked, &b_alone).is_ok());
+    }
+    unvarying(SignedActivationDifference::default().attribute(&tracked, &both).err(), None);
+    unvarying(Knockout::every(kind).attribute(&model, &both).err(), None);
+    assert!(Knockout::every(kind).attribute(&model, &b_alone).is_ok());
+    for (contrast, of) in [(&both, None), (&b_alone, Some('B'))] {
+        unvarying(ActivationPatching::every(kind).attribute(&model, contrast).err(), of);
+        unvarying(AttributionPatching::every(kind).attribute(&tracked, contrast).err(), of);
+    }
+    // Methods that look at no values do not mind.
+    assert!(Snip::default().attribute(&tracked, &both).is_ok());
+    assert!(Wanda.attribute(&model, &both).is_ok() && Magnitude.attribute(&model, &both).is_ok());
+
+    let mut pursue = |contrasts: &[Contrast]| {
+        let pursuit = GapPursuit::new(40).with_least_explored(0.0).unwrap();
+        pursuit.pursue::<Autodiff<Flex>, _, _>(&mut model, Decoder::differentiable, contrasts, &[])
+    };
+    unvarying(pursue(std::slice::from_ref(&both)).err(), None);
+    // Of several contrasts those without a gap are left out by name.
+    let silent = changed(|c| c.a[1].answers.iter_mut().for_each(|a| a.value = None));
+    let all = [both, contrast(), silent];
+    let left_out = |found: Vec<Gapless>| {
+        assert_eq!(found.iter().map(|own| own.contrast).collect::<Vec<_>>(), [0, 2]);
+        assert!(found[0].reason.contains("one possible answer"), "{}", found[0].reason);
+        assert!(found[1].reason.contains("person 1 of group A"), "{}", found[1].reason);
+    };
+    let found = pursue(&all).unwrap();
+    assert!(!found.chosen.is_empty() && found.rounds[0].gaps.len() == 1);
+    left_out(found.left_out);
+    left_out(SignedGap::default().score(&tracked, &all, &mut |_| Ok(())).unwrap());
+    unvarying(SignedGap::default().sums(&tracked, &all[..1]).err(), None);
 }
 
 #[test]

@@ -54,6 +54,18 @@ pub enum StudyError {
         #[source]
         source: Box<AskError>,
     },
+    /// A neutral text in which nothing is predicted.
+    #[error(
+        "neutral text {line}, {text:?}, is {tokens} token(s) long, and nothing in it is predicted; take it out or make it longer"
+    )]
+    ShortNeutral {
+        /// Which, from 1.
+        line: usize,
+        /// The text.
+        text: String,
+        /// How long it is.
+        tokens: usize,
+    },
     /// Answers too few or too odd to measure.
     #[error("{context} / {variation}: the answers cannot be measured")]
     Measure {

@@ -2,7 +2,7 @@
 
 use bias_probe::device::{wide, wide_from};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
-use bias_types::TokenRole;
+use bias_types::{Site, TokenRole};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::AutodiffModule;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, Optimizer as _};
@@ -106,7 +106,8 @@ where
     Ok(module)
 }
 
-/// These texts' share of the mean cross-entropy over all tokens of a step, which weigh `total` together.
+/// These texts' share of the mean cross-entropy over all tokens of a step, which weigh `total` together. Of a
+/// large vocabulary no logits are made where nothing counts.
 ///
 /// # Errors
 /// A failed forward pass.
@@ -132,17 +133,103 @@ pub fn text_loss<A: AutodiffBackend, T: AsRef<Text>>(
             weights[at] = text.weight_of(i) / total;
         }
     }
-    let device = model.device();
-    let logits = model.logits(&batch, observer)?;
-    let vocab = logits.dims()[2];
-    let log_p = log_softmax(wide(logits).reshape([rows * width, vocab]), 1);
-    let targets: Tensor<A, 2, Int> = Tensor::from_data(TensorData::new(targets, [rows * width, 1]), &device);
-    let weights: Tensor<A, 2> = wide_from(TensorData::new(weights, [rows * width, 1]), &device);
-    Ok(-(log_p.gather(1, targets) * weights).sum())
+    let vocab = model.dims().vocab;
+    if rows * width * vocab <= LOGITS || observer.wants(Site::Logits) {
+        let logits = model.logits(&batch, observer)?.reshape([rows * width, vocab]);
+        return Ok(cells_loss(logits, targets, weights));
+    }
+    let hidden = model.hidden(&batch, observer)?;
+    let at_once = (LOGITS / vocab.max(1)).max(1);
+    weighted_loss(hidden, &targets, &weights, at_once, |cells| model.unembed(cells))
+}
+
+/// Logits made at a time, where those of a step would take much more than 64 MiB.
+const LOGITS: usize = 1 << 24;
+
+/// The loss of the cells that count alone, so many at a time: what does not count, such as most of a text whose
+/// answer is learned, has no logits. The graph keeps those of the others, about two numbers a cell and
+/// token of the vocabulary, until the step is done.
+fn weighted_loss<A: AutodiffBackend>(
+    hidden: Tensor<A, 3>,
+    targets: &[i32],
+    weights: &[f32],
+    at_once: usize,
+    unembed: impl Fn(Tensor<A, 3>) -> Result<Tensor<A, 3>, ProbeError>,
+) -> Result<Tensor<A, 1>, ProbeError> {
+    let ([rows, width, d_model], device) = (hidden.dims(), hidden.device());
+    let hidden = hidden.reshape([rows * width, d_model]);
+    let counting: Vec<usize> = (0..weights.len()).filter(|cell| weights[*cell] != 0.0).collect();
+    let mut losses = Vec::new();
+    for cells in counting.chunks(at_once) {
+        let indices = cells.iter().map(|cell| *cell as i32).collect();
+        let indices: Tensor<A, 1, Int> = Tensor::from_data(TensorData::new(indices, [cells.len()]), &device);
+        let logits = unembed(hidden.clone().select(0, indices).unsqueeze_dim(0))?.squeeze_dim(0);
+        let targets = cells.iter().map(|cell| targets[*cell]).collect();
+        losses.push(cells_loss(logits, targets, cells.iter().map(|cell| weights[*cell]).collect()));
+    }
+    let none = || wide_from(TensorData::new(vec![0f32], [1]), &device);
+    Ok(losses.into_iter().reduce(|sum, loss| sum + loss).unwrap_or_else(none))
+}
+
+/// `−Σ w · log p(target)`, of logits `[cells, vocab]`.
+fn cells_loss<A: AutodiffBackend>(
+    logits: Tensor<A, 2>,
+    targets: Vec<i32>,
+    weights: Vec<f32>,
+) -> Tensor<A, 1> {
+    let ([cells, _], device) = (logits.dims(), logits.device());
+    let targets: Tensor<A, 2, Int> = Tensor::from_data(TensorData::new(targets, [cells, 1]), &device);
+    let weights: Tensor<A, 2> = wide_from(TensorData::new(weights, [cells, 1]), &device);
+    -(log_softmax(wide(logits), 1).gather(1, targets) * weights).sum()
 }
 
 impl AsRef<Self> for Text {
     fn as_ref(&self) -> &Self {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::{Autodiff, Flex};
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    type A = Autodiff<Flex>;
+
+    #[test]
+    fn a_loss_in_parts_is_the_loss_and_has_its_gradients() {
+        let device = Default::default();
+        let random =
+            |shape: [usize; 2]| Tensor::<A, 2>::random(shape, Distribution::Uniform(-1.0, 1.0), &device);
+        let (hidden, table) = (random([10, 6]), random([6, 20]));
+        let targets: Vec<i32> = (0..10).map(|i| (7 * i) % 20).collect();
+        let weights: Vec<f32> = (0..10).map(|i| [0.0, 0.5, 0.1][i % 3]).collect();
+        let gradients = |loss: Tensor<A, 1>, leaves: [&Tensor<A, 2>; 2]| {
+            let value = loss.clone().into_data().to_vec::<f32>().unwrap();
+            let found = loss.backward();
+            let of = |leaf: &Tensor<A, 2>| leaf.grad(&found).unwrap().into_data().to_vec::<f32>().unwrap();
+            [value, of(leaves[0]), of(leaves[1])]
+        };
+        let leaves = || (hidden.clone().detach().require_grad(), table.clone().detach().require_grad());
+        let (h, t) = leaves();
+        let expected =
+            gradients(cells_loss(h.clone().matmul(t.clone()), targets.clone(), weights.clone()), [&h, &t]);
+        for at_once in [1, 4, 100] {
+            let (h, t) = leaves();
+            let mut made = std::cell::Cell::new(0);
+            let unembed = |cells: Tensor<A, 3>| {
+                assert!(cells.dims()[1] <= at_once);
+                made.set(made.get() + cells.dims()[1]);
+                Ok(cells.matmul(t.clone().unsqueeze_dim(0)))
+            };
+            let loss = weighted_loss(h.clone().reshape([2, 5, 6]), &targets, &weights, at_once, unembed);
+            let found = gradients(loss.unwrap(), [&h, &t]);
+            assert_eq!(*made.get_mut(), 6, "none where nothing counts");
+            for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+                assert!((found - expected).abs() < 1e-6, "{at_once}: {found} and {expected}");
+            }
+        }
     }
 }

@@ -5,10 +5,10 @@ mod small;
 
 use std::path::{Path, PathBuf};
 
-use bias_model::{HookedModel as _, LanguageModel, MaskTarget as _};
+use bias_model::{Decoding, HookedModel as _, LanguageModel, MaskTarget as _};
 use bias_study::likelihood::perplexity;
 use bias_study::results::{Attribute, Budget};
-use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyOptions, report, tables};
+use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyError, StudyOptions, report, tables};
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 
@@ -108,6 +108,30 @@ fn perplexity_equals_transformers() {
     let found = perplexity(&embedded(), &texts).unwrap().unwrap();
     assert!((found / expected - 1.0).abs() < 1e-5, "{found} against {expected}");
     assert_eq!(perplexity(&embedded(), &[]).unwrap(), None);
+}
+
+#[test]
+fn a_neutral_text_of_one_token_is_refused() {
+    let prompts = prompts(1, [1, 1]);
+    let mut options = options(1, None);
+    // This model's tokenizer begins every text with a token of its own: an empty one has that alone.
+    options.neutral.push(String::new());
+    let refused = Study::<B>::new(embedded(), "embedded", &prompts, options).map(|_| ());
+    assert!(matches!(refused, Err(StudyError::ShortNeutral { line: 2, tokens: 1, .. })), "{refused:?}");
+}
+
+/// With one answer each, no method that looks at the gap has a score: no mask of nothing is reported.
+#[test]
+fn where_no_answer_varies_no_gap_is_attributed() {
+    let prompts = prompts(1, [1, 1]);
+    let mut options = options(2, None);
+    options.settings.decoding = Decoding::Greedy;
+    let mut study = Study::<B>::new(embedded(), "embedded", &prompts, options).unwrap();
+    let results = study.run().unwrap();
+    assert!(!results.strategies.is_empty() && results.strategies.iter().all(|s| s.weights > 0));
+    assert!(results.strategies.iter().any(|s| s.method == "wanda-b-a"));
+    assert!(!results.strategies.iter().any(|s| s.method.contains("gap")));
+    report(&results).unwrap();
 }
 
 /// A random model says words more than numbers: counted, measured where it can be, no panic.

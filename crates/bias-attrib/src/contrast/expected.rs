@@ -37,6 +37,16 @@ pub(crate) struct Expected {
     pub slopes: Vec<f64>,
 }
 
+impl Expected {
+    /// Less than this share of the value is what rounding makes of a slope of 0.
+    const ROUNDING: f64 = 1e-12;
+
+    /// Whether other probabilities of the answers would make it another value.
+    pub(crate) fn varies(&self) -> bool {
+        self.slopes.iter().any(|slope| slope.abs() > Self::ROUNDING * self.value.abs())
+    }
+}
+
 /// Of answers that weigh these numbers' exponentials; none where nothing that counts weighs anything.
 pub(crate) fn expected(scale: Scale, answers: &[PossibleAnswer], log_weights: &[f64]) -> Option<Expected> {
     let weighed = answers.iter().map(|a| Weighed { value: a.value, tokens: a.tokens.len() });

@@ -5,15 +5,18 @@
 //! |---|---|
 //! | prompt_case | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
 //! | builder | [`ContrastBuilder`]: builds a contrast and checks it |
+//! | gapless | [`Gapless`]: a contrast without a gap, and why |
 //! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
 //!
 //! Scales and sets of tokens are bias-types's.
 
 mod builder;
 pub(crate) mod expected;
+pub(crate) mod gapless;
 pub(crate) mod prompt_case;
 
 pub use self::builder::ContrastBuilder;
 pub use self::expected::summed_up;
+pub use self::gapless::Gapless;
 pub use self::prompt_case::{Contrast, PossibleAnswer, Respondent};
 pub use bias_types::prompt::{Scale, TokenSet};

@@ -1,5 +1,6 @@
 use super::answer_tree::AnswerTree;
 use crate::contrast::expected::{Expected, expected};
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::{Contrast, Respondent};
 use crate::error::AttribError;
 
@@ -35,7 +36,23 @@ impl<'a> Gap<'a> {
         if spread <= 1e-7 * a.mean.abs().max(b.mean.abs()) {
             return Err(AttribError::NoSpread);
         }
+        if !a.varies() && !b.varies() {
+            return Err(AttribError::Unvarying { arm: None });
+        }
         Ok(Self { a, b, spread })
+    }
+
+    /// For methods that change B's runs alone.
+    ///
+    /// # Errors
+    /// [`AttribError::Unvarying`] where nobody's answer in B varies.
+    pub(crate) fn check_b_varies(&self) -> Result<(), AttribError> {
+        if self.b.varies() { Ok(()) } else { Err(AttribError::Unvarying { arm: Some('B') }) }
+    }
+
+    /// Positive where A is given more.
+    pub(crate) fn size(&self) -> f64 {
+        (self.a.mean - self.b.mean) / self.spread
     }
 
     pub(crate) fn sign(&self) -> f64 {
@@ -45,6 +62,28 @@ impl<'a> Gap<'a> {
     /// The fall of `|G|` when the groups' means become these. `s` stays what it was.
     pub(crate) fn fall(&self, mean_a: f64, mean_b: f64) -> f64 {
         ((self.a.mean - self.b.mean).abs() - (mean_a - mean_b).abs()) / self.spread
+    }
+}
+
+/// The gaps of those contrasts that have one, and which have none.
+///
+/// # Errors
+/// The first contrast's reason where none has a gap, and any other error.
+pub(crate) fn gaps(contrasts: &[Contrast]) -> Result<(Vec<Gap<'_>>, Vec<Gapless>), AttribError> {
+    let (mut gaps, mut left_out, mut first) = (Vec::with_capacity(contrasts.len()), Vec::new(), None);
+    for (contrast, own) in contrasts.iter().enumerate() {
+        match Gap::new(own) {
+            Ok(gap) => gaps.push(gap),
+            Err(error) if error.is_without_gap() => {
+                left_out.push(Gapless { contrast, reason: error.to_string() });
+                first.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match first {
+        Some(error) if gaps.is_empty() => Err(error),
+        _ => Ok((gaps, left_out)),
     }
 }
 
@@ -61,6 +100,10 @@ impl<'a> Arm<'a> {
         let between = people.iter().map(|own| (own.value - mean).powi(2) / n).sum::<f64>();
         let within = people.iter().map(|own| own.variance / n).sum::<f64>();
         Ok(Self { respondents, mean, variance: between + within, people })
+    }
+
+    fn varies(&self) -> bool {
+        self.people.iter().any(Expected::varies)
     }
 
     /// `scale · ∂(group's mean)/∂(log p)` of every branch. With `E` a person's mean it is

@@ -7,89 +7,200 @@ use bias_probe::device::wide;
 use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
 use bias_types::prompt::TokenSet;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 use super::answer_tree::{AnswerTree, Branch, Next};
 use super::readback::read;
 use crate::error::{AttribError, ValuesOf};
 
-/// Log-probability of each branch at a temperature, tree by tree: `[branches]`.
-pub(crate) fn branch_log_probs<B: Backend>(
-    model: &impl HookedModel<B>,
-    batch: &TokenBatch,
-    trees: &[AnswerTree<'_>],
-    observer: &mut dyn Observer<B>,
+/// Logits made at a time: 64 MiB of them, so that a few times as much is held whatever the vocabulary and
+/// however many places are predicted from. A single place's are made in any case.
+const LOGITS: usize = 1 << 24;
+
+/// What a model predicts at some branches of what it ran.
+pub(crate) struct Predicted<'m, B: Backend, M> {
+    model: &'m M,
+    /// `[cells, d_model]`
+    hidden: Tensor<B, 2>,
+    asked: Asked,
+    /// `[vocab, sets]`: 1 for what is outside each set.
+    outside: Option<Tensor<B, 2>>,
     temperature: f64,
-) -> Result<Tensor<B, 1>, ProbeError> {
-    branches(model, model.hidden(batch, observer)?, trees.iter().map(|tree| &*tree.branches), temperature)
+    /// Those of all branches, where all logits are made together.
+    known: Option<Tensor<B, 1>>,
 }
 
-/// The same from the final norm's output, of each row's branches.
-pub(crate) fn branches<'b, B: Backend>(
-    model: &impl HookedModel<B>,
-    hidden: Tensor<B, 3>,
-    of_rows: impl Iterator<Item = &'b [Branch]>,
-    temperature: f64,
-) -> Result<Tensor<B, 1>, ProbeError> {
-    let [rows, width, d_model] = hidden.dims();
-    let (device, vocab) = (hidden.device(), model.dims().vocab);
-    let asked = Asked::new(of_rows, width, vocab)?;
-    let ints = |values: Vec<i32>| {
-        let shape = [values.len()];
-        Tensor::<B, 1, Int>::from_data(TensorData::new(values, shape), &device)
-    };
-    let n = asked.places.len();
-    // Only where something is predicted: a vocabulary is large.
-    let at = hidden.reshape([rows * width, d_model]).select(0, ints(asked.places)).unsqueeze_dim(0);
-    let logits = wide(model.unembed(at)?).reshape([n, vocab]);
-    let logits = if asked.untempered.iter().any(|own| *own) {
-        let own = asked.untempered.iter().map(|own| if *own { 1.0 } else { temperature as f32 });
-        let own = TensorData::new(own.collect(), [n, 1]);
-        logits / Tensor::from_data(own, (&device, DType::F32))
-    } else {
-        logits.div_scalar(temperature)
-    };
-    let log_probs = log_softmax(logits, 1);
-    let of_tokens = log_probs.clone().reshape([n * vocab]).select(0, ints(asked.tokens));
-    if asked.sets.is_empty() {
-        return Ok(of_tokens);
+impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
+    /// Of the final norm's output, `[rows, width, d_model]`, and each row's branches.
+    pub(crate) fn new<'b>(
+        model: &'m M,
+        hidden: Tensor<B, 3>,
+        of_rows: impl Iterator<Item = &'b [Branch]>,
+        temperature: f64,
+    ) -> Result<Self, ProbeError> {
+        Self::in_parts(model, hidden, of_rows, temperature, LOGITS / model.dims().vocab.max(1))
     }
-    // A product with ones for what is outside each set: a sum without cancellation.
-    let sets = asked.sets.len();
-    let mut outside = vec![1f32; vocab * sets];
-    for (i, set) in asked.sets.iter().enumerate() {
-        set.tokens().iter().for_each(|token| outside[*token as usize * sets + i] = 0.0);
+
+    /// The same, so many places at a time.
+    fn in_parts<'b>(
+        model: &'m M,
+        hidden: Tensor<B, 3>,
+        of_rows: impl Iterator<Item = &'b [Branch]>,
+        temperature: f64,
+        at_once: usize,
+    ) -> Result<Self, ProbeError> {
+        let ([rows, width, d_model], vocab) = (hidden.dims(), model.dims().vocab);
+        let asked = Asked::new(of_rows, width, vocab, at_once)?;
+        let outside = (!asked.sets.is_empty()).then(|| {
+            let sets = asked.sets.len();
+            let mut outside = vec![1f32; vocab * sets];
+            for (i, set) in asked.sets.iter().enumerate() {
+                set.tokens().iter().for_each(|token| outside[*token as usize * sets + i] = 0.0);
+            }
+            let outside = TensorData::new(outside, [vocab, sets]);
+            Tensor::from_data(outside, (&hidden.device(), DType::F32))
+        });
+        let hidden = hidden.reshape([rows * width, d_model]);
+        Ok(Self { model, hidden, asked, outside, temperature, known: None })
     }
-    let outside = Tensor::<B, 2>::from_data(TensorData::new(outside, [vocab, sets]), (&device, DType::F32));
-    let sums = matmul(log_probs.exp(), outside).reshape([n * sets]).select(0, ints(asked.outside));
-    let of_sets = sums.clamp_min(f32::MIN_POSITIVE).log();
-    Ok(Tensor::cat(vec![of_tokens, of_sets], 0).select(0, ints(asked.order)))
+
+    /// Log-probability of each branch: `[branches]`. Where all logits fit together they are on the graph, and
+    /// [`worth`](Self::worth) needs no others; where not, they are not.
+    pub(crate) fn log_probs(&mut self) -> Result<Tensor<B, 1>, ProbeError> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
+        let whole = self.is_whole();
+        let hidden = if whole { self.hidden.clone() } else { self.hidden.clone().detach() };
+        let found = self.on(hidden)?;
+        if whole {
+            self.known = Some(found.clone());
+        }
+        Ok(found)
+    }
+
+    /// Whether all logits are kept on one graph. A model that cuts its unembedding out of the graph must see
+    /// all of it.
+    fn is_whole(&self) -> bool {
+        self.asked.parts.len() < 2 || self.model.is_streamed()
+    }
+
+    /// From the final norm's output, `[cells, d_model]`.
+    fn on(&self, hidden: Tensor<B, 2>) -> Result<Tensor<B, 1>, ProbeError> {
+        let of = |part: &Part| {
+            let places = hidden.clone().select(0, ints(part.places.clone(), &hidden.device()));
+            self.of_part(part, places)
+        };
+        let mut parts = self.asked.parts.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        let found = match parts.len() {
+            1 => parts.remove(0),
+            _ => Tensor::cat(parts, 0),
+        };
+        match &self.asked.order {
+            Some(order) => Ok(found.select(0, ints(order.clone(), &hidden.device()))),
+            None => Ok(found),
+        }
+    }
+
+    /// Of a part's branches, first those that are tokens: `places` is `[places, d_model]`.
+    fn of_part(&self, part: &Part, places: Tensor<B, 2>) -> Result<Tensor<B, 1>, ProbeError> {
+        let (device, vocab, n) = (places.device(), self.model.dims().vocab, part.places.len());
+        // Only where something is predicted: a vocabulary is large.
+        let logits = wide(self.model.unembed(places.unsqueeze_dim(0))?).reshape([n, vocab]);
+        let logits = if part.untempered.iter().any(|own| *own) {
+            let own = part.untempered.iter().map(|own| if *own { 1.0 } else { self.temperature as f32 });
+            let own = TensorData::new(own.collect(), [n, 1]);
+            logits / Tensor::from_data(own, (&device, DType::F32))
+        } else {
+            logits.div_scalar(self.temperature)
+        };
+        let log_probs = log_softmax(logits, 1);
+        let of_tokens = log_probs.clone().reshape([n * vocab]).select(0, ints(part.tokens.clone(), &device));
+        let Some(outside) = self.outside.clone().filter(|_| !part.outside.is_empty()) else {
+            return Ok(of_tokens);
+        };
+        // A product with ones for what is outside each set: a sum without cancellation.
+        let sums = matmul(log_probs.exp(), outside).reshape([n * self.asked.sets.len()]);
+        let sums = sums.select(0, ints(part.outside.clone(), &device));
+        Ok(Tensor::cat(vec![of_tokens, sums.clamp_min(f32::MIN_POSITIVE).log()], 0))
+    }
+}
+
+impl<B: AutodiffBackend, M: HookedModel<B>> Predicted<'_, B, M> {
+    /// A number whose gradient by all that came before is that of `Σ worth · log p` over branches.
+    ///
+    /// It is that sum where all logits fit together. Where not, every part's logits are differentiated by
+    /// themselves and let go of, and it is `Σ h · ∂/∂h` over the final norm's output `h`, each `∂/∂h` held fixed:
+    /// the same gradient, and no graph holds more than one part's logits.
+    pub(crate) fn worth(mut self, worths: &[f64]) -> Result<Tensor<B, 1>, ProbeError> {
+        if self.is_whole() {
+            return Ok(weighted(self.log_probs()?, worths));
+        }
+        let mut sum: Option<Tensor<B, 1>> = None;
+        for (part, worths) in self.asked.parts.iter().zip(self.asked.by_part(worths)) {
+            let places = ints(part.places.clone(), &self.hidden.device());
+            let places: Tensor<B, 2> = self.hidden.clone().select(0, places);
+            let leaf = places.clone().detach().require_grad();
+            let loss = weighted(self.of_part(part, leaf.clone())?, &worths);
+            let slope = leaf.grad_remove(&mut loss.backward());
+            // Of a model that detaches what it unembeds, nothing must seem to be differentiated.
+            let Some(slope) = slope else { continue };
+            let own = wide(places * Tensor::from_inner(slope)).sum();
+            sum = Some(match sum {
+                Some(sum) => sum + own,
+                None => own,
+            });
+        }
+        match sum {
+            Some(sum) => Ok(sum),
+            None => Ok(weighted(self.log_probs()?, worths)),
+        }
+    }
+}
+
+fn ints<B: Backend>(values: Vec<i32>, device: &B::Device) -> Tensor<B, 1, Int> {
+    let shape = [values.len()];
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// What of which logits is wanted.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Asked {
+    parts: Vec<Part>,
+    sets: Vec<TokenSet>,
+    /// Where each branch is among those of all parts, one after the other; `None` where that is their order.
+    order: Option<Vec<i32>>,
+    /// Each branch's part, and where it is in that.
+    places: Vec<(usize, usize)>,
+}
+
+/// Places whose logits are made together. Indices are within the part, which has at most as many logits as
+/// [`LOGITS`], or as one place has, so that they fit.
+#[derive(Debug, Default)]
+struct Part {
     /// Cells that something is predicted from, and whether at temperature 1.
     places: Vec<i32>,
     untempered: Vec<bool>,
     /// Of `[places, vocab]`.
     tokens: Vec<i32>,
-    sets: Vec<TokenSet>,
-    /// Of `[places, sets]`: as many columns as there are sets in the end.
+    /// Of `[places, sets]`.
     outside: Vec<i32>,
-    /// Each branch among tokens and then sets.
-    order: Vec<i32>,
 }
 
 impl Asked {
+    /// With at most `at_once` places in a part, but one at least.
     fn new<'b>(
         of_rows: impl Iterator<Item = &'b [Branch]>,
         width: usize,
         vocab: usize,
+        at_once: usize,
     ) -> Result<Self, ProbeError> {
+        let at_once = at_once.max(1);
         let mut own = Self::default();
         let mut places: HashMap<(usize, bool), usize> = HashMap::new();
         let mut sets: HashMap<&TokenSet, usize> = HashMap::new();
+        // Branches that are sets: their part, the place in it, and the set.
         let mut outside = Vec::new();
         let known = |token: u32| match (token as usize) < vocab {
             true => Ok(token as usize),
@@ -97,16 +208,21 @@ impl Asked {
         };
         let each = of_rows.enumerate().flat_map(|(row, branches)| branches.iter().map(move |b| (row, b)));
         for (row, branch) in each {
-            let at = row * width + branch.from;
-            let place = *places.entry((at, branch.untempered)).or_insert_with(|| {
-                own.places.push(at as i32);
-                own.untempered.push(branch.untempered);
-                own.places.len() - 1
-            });
+            let (at, next) = (row * width + branch.from, places.len());
+            let place = *places.entry((at, branch.untempered)).or_insert(next);
+            let (p, within) = (place / at_once, place % at_once);
+            if p == own.parts.len() {
+                own.parts.push(Part::default());
+            }
+            let part = &mut own.parts[p];
+            if within == part.places.len() {
+                part.places.push(at as i32);
+                part.untempered.push(branch.untempered);
+            }
             match &branch.next {
                 Next::Token(token) => {
-                    own.order.push(own.tokens.len() as i32);
-                    own.tokens.push((place * vocab + known(*token)?) as i32);
+                    own.places.push((p, part.tokens.len()));
+                    part.tokens.push((within * vocab + known(*token)?) as i32);
                 }
                 Next::Outside(set) => {
                     set.tokens().last().map(|token| known(*token)).transpose()?;
@@ -115,22 +231,49 @@ impl Asked {
                         own.sets.push(set.clone());
                         next
                     });
-                    // Negative until it is known how many tokens there are.
-                    own.order.push(-1 - outside.len() as i32);
-                    outside.push((place, set));
+                    outside.push((own.places.len(), p, within, set));
+                    own.places.push((p, 0));
                 }
             }
         }
-        let (tokens, columns) = (own.tokens.len() as i32, own.sets.len());
-        own.order.iter_mut().filter(|at| **at < 0).for_each(|at| *at = tokens - 1 - *at);
-        own.outside = outside.into_iter().map(|(place, set)| (place * columns + set) as i32).collect();
+        if own.parts.is_empty() {
+            own.parts.push(Part::default());
+        }
+        // In a part sets come after tokens, and it is known now how many there are of either.
+        for (branch, p, within, set) in outside {
+            let part = &mut own.parts[p];
+            own.places[branch].1 = part.tokens.len() + part.outside.len();
+            part.outside.push((within * own.sets.len() + set) as i32);
+        }
+        let starts: Vec<usize> = own
+            .parts
+            .iter()
+            .scan(0, |next, part| {
+                let start = *next;
+                *next += part.tokens.len() + part.outside.len();
+                Some(start)
+            })
+            .collect();
+        let order: Vec<i32> = own.places.iter().map(|(p, within)| (starts[*p] + within) as i32).collect();
+        let as_they_are = order.iter().enumerate().all(|(i, at)| *at as usize == i);
+        own.order = (!as_they_are).then_some(order);
         Ok(own)
+    }
+
+    /// Numbers of branches, part by part.
+    fn by_part(&self, numbers: &[f64]) -> Vec<Vec<f64>> {
+        let mut parts: Vec<Vec<f64>> =
+            self.parts.iter().map(|part| vec![0.0; part.tokens.len() + part.outside.len()]).collect();
+        for ((p, within), number) in self.places.iter().zip(numbers) {
+            parts[*p][*within] = *number;
+        }
+        parts
     }
 }
 
 /// `Σ c · log p` over branches: with a worth `c` of each, its gradient is that of what
 /// the answers are worth together.
-pub(crate) fn weighted<B: Backend>(log_probs: Tensor<B, 1>, worths: &[f64]) -> Tensor<B, 1> {
+fn weighted<B: Backend>(log_probs: Tensor<B, 1>, worths: &[f64]) -> Tensor<B, 1> {
     let worths: Vec<f32> = worths.iter().map(|w| *w as f32).collect();
     let shape = [worths.len()];
     let worths = Tensor::from_data(TensorData::new(worths, shape), (&log_probs.device(), log_probs.dtype()));
@@ -145,7 +288,9 @@ pub(crate) fn answer_log_probs<B: Backend>(
     observer: &mut dyn Observer<B>,
     temperature: f64,
 ) -> Result<Vec<Vec<f64>>, AttribError> {
-    let of_branches = read(branch_log_probs(model, batch, trees, observer, temperature)?, ValuesOf::Answers)?;
+    let of_trees = trees.iter().map(|tree| &*tree.branches);
+    let mut predicted = Predicted::new(model, model.hidden(batch, observer)?, of_trees, temperature)?;
+    let of_branches = read(predicted.log_probs()?, ValuesOf::Answers)?;
     let mut of_branches = of_branches.as_slice();
     let of_answers = trees.iter().map(|tree| {
         let (own, rest) = of_branches.split_at(tree.branches.len());
@@ -161,5 +306,115 @@ pub(crate) fn checked_temperature(temperature: f64) -> Result<f64, AttribError> 
         Ok(temperature)
     } else {
         Err(AttribError::Temperature { temperature })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
+    use bias_probe::gradients::Factors;
+    use bias_probe::{DifferentiableModel as _, Sequence};
+    use bias_types::prompt::Scale;
+    use bias_types::{ParamPath, TokenRole};
+    use burn::backend::{Autodiff, Flex};
+
+    use super::*;
+    use crate::contrast::prompt_case::PossibleAnswer;
+    use crate::engine::answer_tree::token_batch;
+
+    type A = Autodiff<Flex>;
+
+    /// 8,193 places with a vocabulary of 262,144 have more than 2³¹ logits.
+    #[test]
+    fn indices_stay_within_what_is_made_at_a_time() {
+        let (places, vocab) = (8193, 1 << 18);
+        let branch = |from| Branch { from, next: Next::Token(vocab as u32 - 1), untempered: false };
+        let row: Vec<Branch> = (0..places).map(branch).collect();
+        let asked = Asked::new([row.as_slice()].into_iter(), places, vocab, LOGITS / vocab).unwrap();
+        assert_eq!(asked.parts.iter().map(|part| part.places.len()).sum::<usize>(), places);
+        for part in &asked.parts {
+            assert!(part.places.len() * vocab <= LOGITS);
+            let expected = (0..part.places.len()).map(|place| ((place + 1) * vocab - 1) as i32);
+            assert!(part.tokens.iter().copied().eq(expected));
+        }
+        assert!(asked.order.is_none());
+    }
+
+    fn model(precision: Precision) -> Decoder<A> {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
+        let config = ModelConfig::from_folder(&folder).unwrap();
+        let checkpoint = Checkpoint::open(&folder).unwrap();
+        Decoder::<Flex>::load(&checkpoint, config, precision, &Default::default()).unwrap().differentiable()
+    }
+
+    /// Two people's answers, some of which end with whatever is no digit.
+    fn people() -> [(Sequence, Vec<PossibleAnswer>, Scale); 2] {
+        let prompt = |name| Sequence::chain(vec![1, 5, name, 8], vec![TokenRole::Prompt; 4]).unwrap();
+        let answer = |tokens: &[u32], until: Option<&[u32]>| PossibleAnswer {
+            tokens: tokens.to_vec(),
+            finished: false,
+            until: until.map(|own| own.iter().copied().collect()),
+            value: Some(1.0),
+            weight: 0.2,
+        };
+        let answers = vec![
+            answer(&[7], Some(&[7, 9])),
+            answer(&[7, 9], Some(&[7, 9])),
+            answer(&[9, 2], None),
+            answer(&[], Some(&[3])),
+            answer(&[11, 7, 7], None),
+        ];
+        [
+            (prompt(20), answers.clone(), Scale::Mean),
+            (prompt(31), answers, Scale::LogOdds { per_token: false }),
+        ]
+    }
+
+    #[test]
+    fn parts_change_neither_probabilities_nor_gradients() {
+        let people = people();
+        let trees: Vec<AnswerTree<'_>> = people
+            .iter()
+            .enumerate()
+            .map(|(i, (prompt, answers, scale))| AnswerTree::new(i, prompt, answers, *scale).unwrap())
+            .collect();
+        let batch = token_batch(&trees).unwrap();
+        let branches: usize = trees.iter().map(|tree| tree.branches.len()).sum();
+        let worths: Vec<f64> = (0..branches).map(|i| 0.3 * i as f64 - 1.0).collect();
+        let of_rows = || trees.iter().map(|tree| &*tree.branches);
+        let run = |model: &Decoder<A>, at_once: usize| {
+            let hidden = model.hidden(&batch, &mut bias_probe::NoObserver).unwrap();
+            let mut own = Predicted::in_parts(model, hidden, of_rows(), 0.7, at_once).unwrap();
+            let largest = own.asked.parts.iter().map(|part| part.places.len()).max().unwrap();
+            assert!(largest <= at_once, "{largest} places at a time");
+            let log_probs = own.log_probs().unwrap().into_data().into_vec::<f32>().unwrap();
+            let mut found = BTreeMap::from([(None, log_probs)]);
+            let loss = |model: &Decoder<A>, _: usize, hidden: Tensor<A, 3>| {
+                Predicted::in_parts(model, hidden, of_rows(), 0.7, at_once)?.worth(&worths)
+            };
+            let mut take = |_: usize, path: &ParamPath, factors: Vec<Factors<Flex>>| {
+                let own = Factors::together(factors).unwrap().gradient().into_data();
+                found.insert(Some(path.clone()), own.into_vec::<f32>().unwrap());
+                Ok(())
+            };
+            model.factors_all(std::slice::from_ref(&batch), 1, &loss, &mut take).unwrap();
+            found
+        };
+        let whole = run(&model(Precision::F32), 1000);
+        assert!(whole.len() > 7 && whole[&None].len() == branches);
+        for precision in [Precision::F32, Precision::Mapped] {
+            let model = model(precision);
+            for at_once in [1, 3, 1000] {
+                for ((what, found), whole) in run(&model, at_once).iter().zip(whole.values()) {
+                    let largest = whole.iter().fold(0f32, |max, v| max.max(v.abs()));
+                    let off = found.iter().zip(whole).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+                    let fits = largest > 0.0 && off <= 2e-6 * largest;
+                    assert!(fits, "{what:?}, {at_once} at a time: off by {off} of {largest}");
+                }
+            }
+        }
     }
 }

@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::contrast::prompt_case::PossibleAnswer;
-    use crate::engine::likelihood::{branches, weighted};
+    use crate::engine::likelihood::Predicted;
 
     fn prompt(tokens: &[u32]) -> Sequence {
         Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]).unwrap()
@@ -203,7 +203,7 @@ mod tests {
             let worths: Vec<f64> = members.flat_map(|i| people[*i].1.iter().copied()).collect();
             let found = factors(model, &token_batch(&rows).unwrap(), |model, hidden| {
                 let own = rows.iter().map(|row| &*row.branches);
-                Ok(weighted(branches(model, hidden, own, 0.7)?, &worths))
+                Predicted::new(model, hidden, own, 0.7)?.worth(&worths)
             });
             let found =
                 found.unwrap().into_iter().map(|(_, own)| own.gradient().into_data().into_vec().unwrap());

@@ -9,7 +9,7 @@ use burn::tensor::{
 };
 
 use super::answer_tree::AnswerTree;
-use super::likelihood::{branch_log_probs, weighted};
+use super::likelihood::Predicted;
 use crate::error::AttribError;
 
 /// Calls a function at some sites; what it gives back is what the model goes on with.
@@ -86,9 +86,10 @@ pub(crate) fn slopes<B: AutodiffBackend>(
         seen.insert(site, (value.clone().inner(), zero.clone()));
         Ok(value + zero)
     });
-    let log_probs = branch_log_probs(model, batch, trees, &mut watch, temperature)?;
+    let hidden = model.hidden(batch, &mut watch)?;
     watch.finish()?;
-    let mut gradients = weighted(log_probs, worths).backward();
+    let predicted = Predicted::new(model, hidden, trees.iter().map(|tree| &*tree.branches), temperature)?;
+    let mut gradients = predicted.worth(worths)?.backward();
     let slopes = seen.into_iter().map(|(site, (value, zero))| {
         let gradient = zero.grad_remove(&mut gradients).ok_or(AttribError::NoGradient { site })?;
         Ok((site, (value, gradient)))

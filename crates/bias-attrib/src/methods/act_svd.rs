@@ -8,7 +8,7 @@ use faer::{Mat, Side};
 use super::attribution::Attribution;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::answer_tree::{AnswerTree, batches, token_batch};
-use crate::engine::readback::read;
+use crate::engine::readback::{read, read_site};
 use crate::engine::watch::Watch;
 use crate::error::{AttribError, ValuesOf};
 use crate::scores::rank_directions::{RankDirections, leading, matrix};
@@ -72,7 +72,7 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActSvd {
                     let least = out.max(inner) as f64 * f64::from(f32::EPSILON);
                     let spanned = |s: &[f64]| s.iter().take_while(|own| **own > least * s[0]).count();
                     leading(&(&weight * root), |strengths| spanned(strengths).min(rank))
-                        .ok_or_else(|| AttribError::NoConvergence { path: path.clone() })
+                        .ok_or_else(|| AttribError::NoConvergence { what: ValuesOf::Param(path.clone()) })
                 };
                 let both = [of(&a, self.shares[0])?, of(&b, self.shares[1])?];
                 found.insert(path, both);
@@ -93,8 +93,7 @@ fn roots<B: Backend>(
     for trees in groups {
         let batch = token_batch(trees)?;
         let mut watch = Watch::new(sites.iter().copied(), |site, value: Tensor<B, 3>| {
-            let own = second_moment(&batch, site, value.clone());
-            let own = own.map_err(|_| ProbeError::NotFinite { site })?;
+            let own = second_moment(&batch, site, value.clone())?;
             let sum = moments.entry(site).or_insert_with(|| Mat::zeros(own.nrows(), own.ncols()));
             *sum += own;
             Ok(value)
@@ -103,7 +102,9 @@ fn roots<B: Backend>(
         watch.finish()?;
     }
     let roots = moments.into_iter().map(|(site, moment)| {
-        let eigen = moment.self_adjoint_eigen(Side::Lower).map_err(|_| ProbeError::NotFinite { site })?;
+        let eigen = moment
+            .self_adjoint_eigen(Side::Lower)
+            .map_err(|_| AttribError::NoConvergence { what: ValuesOf::Site(site) })?;
         let (u, s) = (eigen.U(), eigen.S().column_vector());
         Ok((site, Mat::from_fn(u.nrows(), u.ncols(), |i, j| u[(i, j)] * s[j].max(0.0).sqrt())))
     });
@@ -115,11 +116,11 @@ fn second_moment<B: Backend>(
     batch: &TokenBatch,
     site: Site,
     value: Tensor<B, 3>,
-) -> Result<Mat<f64>, AttribError> {
+) -> Result<Mat<f64>, ProbeError> {
     let [rows, width, channels] = value.dims();
     let weights = batch.role_weights::<B>(&TokenRole::REAL, &value.device()).sum_dim(0);
-    let weights = read(weights, ValuesOf::Site(site))?;
-    let x = matrix(&read(value, ValuesOf::Site(site))?, [rows * width, channels]);
+    let weights = read_site(weights, site)?;
+    let x = matrix(&read_site(value, site)?, [rows * width, channels]);
     let x = Mat::from_fn(rows * width, channels, |i, j| f64::from(weights[i]).sqrt() * x[(i, j)]);
     Ok(x.transpose() * &x)
 }

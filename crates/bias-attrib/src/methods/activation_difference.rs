@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_cube::matmul;
+use bias_probe::HookedModel;
 use bias_probe::device::{wide, wide_from};
-use bias_probe::{HookedModel, ProbeError};
 use bias_types::model::NeuronId;
 use bias_types::{BlockSite, Convention, Site, TokenRole, Unit, UnitScores};
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -13,7 +13,7 @@ use crate::contrast::prompt_case::{Contrast, Respondent};
 use crate::engine::answer_tree::{AnswerTree, batches, prompt_batches, token_batch};
 use crate::engine::gap::{Arm, Gap};
 use crate::engine::likelihood::checked_temperature;
-use crate::engine::readback::read;
+use crate::engine::readback::{read, read_site};
 use crate::engine::watch::{Watch, slopes};
 use crate::error::{AttribError, ValuesOf};
 
@@ -168,8 +168,7 @@ fn means<B: Backend>(
         let weights: Tensor<B, 3> = wide_from(TensorData::new(weights, [rows, 1, width]), &model.device());
         let mut watch = Watch::new(sites(model), |site, value: Tensor<B, 3>| {
             let channels = value.dims()[2];
-            let own = read(matmul(weights.clone(), wide(value.clone())), ValuesOf::Site(site));
-            let own = own.map_err(|_| ProbeError::NotFinite { site })?;
+            let own = read_site(matmul(weights.clone(), wide(value.clone())), site)?;
             let rows = own.chunks_exact(channels).map(|row| row.iter().map(|x| f64::from(*x)).collect());
             means.entry(site).or_default().extend(rows);
             Ok(value)

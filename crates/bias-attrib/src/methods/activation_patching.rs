@@ -40,6 +40,7 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActivationPatching {
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<PlaceScores, AttribError> {
         contrast.check_pairs()?;
         let gap = Gap::new(contrast)?;
+        gap.check_b_varies()?;
         let targets = self.targets.find(model.dims(), &model.sites())?;
         let sites: BTreeSet<Site> = targets.iter().map(|t| t.site).collect();
         let mut means = vec![0.0; targets.len()];

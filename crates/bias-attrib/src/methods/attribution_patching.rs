@@ -45,6 +45,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<PlaceScores, AttribError> {
         contrast.check_pairs()?;
         let gap = Gap::new(contrast)?;
+        gap.check_b_varies()?;
         let targets = self.targets.find(model.dims(), &model.sites())?;
         let sites: BTreeSet<Site> = targets.iter().map(|t| t.site).collect();
         let mut channels: BTreeMap<Site, Vec<f64>> = BTreeMap::new();

@@ -14,6 +14,7 @@
 //! | attribution_patching | [`AttributionPatching`]: its first order, all at once |
 //! | activation_difference | [`ActivationDifference`], [`SignedActivationDifference`]: mean activation for A less that for B |
 //! | head_attention | [`HeadAttention`]: attention from the answer to the name |
+//! | standardized_gap | [`standardized_gap`]: the number that most of these attribute |
 //! | targets | the places that knockout and patching look at |
 
 mod act_svd;
@@ -27,6 +28,7 @@ mod magnitude;
 mod random;
 mod signed_gap;
 mod snip;
+mod standardized_gap;
 mod targets;
 mod wanda;
 
@@ -41,4 +43,5 @@ pub use self::magnitude::Magnitude;
 pub use self::random::Random;
 pub use self::signed_gap::SignedGap;
 pub use self::snip::Snip;
+pub use self::standardized_gap::standardized_gap;
 pub use self::wanda::{GroupNorms, Wanda};

@@ -13,10 +13,11 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, Paral
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::attribution::Attribution;
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::answer_tree::AnswerTree;
-use crate::engine::gap::Gap;
-use crate::engine::likelihood::{branches, checked_temperature, weighted};
+use crate::engine::gap::{Gap, gaps};
+use crate::engine::likelihood::{Predicted, checked_temperature};
 use crate::engine::readback::{finite, read_any};
 use crate::engine::shared_prefix::{Room, Row, batches, token_batch};
 use crate::error::{AttribError, ValuesOf};
@@ -110,7 +111,8 @@ impl Part {
 }
 
 impl SignedGap {
-    /// Every matrix's scores, summed over all contrasts, in the order of the model's own matrices. With
+    /// Every matrix's scores, summed over all contrasts that have a gap ([`score`](Self::score) says which
+    /// have none), in the order of the model's own matrices. With
     /// a [guard](Self::with_guard), what moves the answers of all contrasts together is discounted.
     ///
     /// # Errors
@@ -131,25 +133,18 @@ impl SignedGap {
     /// Scores of all contrasts together, each matrix's handed out as soon as it is complete, in
     /// the order that the model's [gradients](DifferentiableModel::factors_all) come in: with a
     /// model that is left in its file, no more than a layer's are ever held. Contrasts
-    /// without a gap to differentiate are left out.
+    /// without a gap to differentiate are left out, and given back with the reason.
     ///
     /// # Errors
-    /// [`AttribError::NoSpread`] when that leaves none, a failed pass, and `take`'s own.
+    /// [`AttribError::NoSpread`], [`AttribError::NoValue`] or [`AttribError::Unvarying`] when that leaves
+    /// none, a failed pass, and `take`'s own.
     pub fn score<B: AutodiffBackend, M: DifferentiableModel<B>>(
         &self,
         model: &M,
         contrasts: &[Contrast],
         take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
-    ) -> Result<(), AttribError> {
-        let mut gaps = Vec::new();
-        for contrast in contrasts {
-            match Gap::new(contrast) {
-                Ok(gap) => gaps.push(gap),
-                // All answers alike, or no numbers: nothing to attribute there.
-                Err(AttribError::NoSpread | AttribError::NoValue { .. }) if contrasts.len() > 1 => {}
-                Err(error) => return Err(error),
-            }
-        }
+    ) -> Result<Vec<Gapless>, AttribError> {
+        let (gaps, left_out) = gaps(contrasts)?;
         if gaps.is_empty() {
             return Err(AttribError::NoSpread);
         }
@@ -161,19 +156,14 @@ impl SignedGap {
             false => Part::all(&a.into_iter().chain(b).collect::<Vec<_>>(), room, 0).collect(),
         };
         if parts.is_empty() {
-            // Everybody has one possible answer: to first order, no weight carries the gap.
-            for (path, _, projection) in dims.projections() {
-                let shape = dims.shape(projection);
-                let nothing = vec![0.0; shape[0] * shape[1]];
-                take(ParamScores::new(path, shape, Convention::BiasCarried, nothing)?)?;
-            }
-            return Ok(());
+            // Answers of the same tokens and different values: what each is worth cancels out.
+            return Err(AttribError::Unvarying { arm: None });
         }
         let together = parts.iter().map(|part| token_batch(&part.rows)).collect::<Result<Vec<_>, _>>()?;
         let loss = |model: &M, i: usize, hidden| {
             let Part { rows, worths, .. } = &parts[i];
             let own = rows.iter().map(|row| &*row.branches);
-            Ok(weighted(branches(model, hidden, own, self.temperature)?, worths))
+            Predicted::new(model, hidden, own, self.temperature)?.worth(worths)
         };
         let at_once = self.threads.min(dims.block_projections().count());
         let mut work = Work { open: HashMap::new(), waiting: Vec::new() };
@@ -200,7 +190,8 @@ impl SignedGap {
             return Err(error);
         }
         done?;
-        work.done(self.guard, take)
+        work.done(self.guard, take)?;
+        Ok(left_out)
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, backend::AutodiffBackend};
 use super::attribution::Attribution;
 use crate::contrast::prompt_case::{Contrast, Respondent};
 use crate::engine::answer_tree::{AnswerTree, token_batch};
-use crate::engine::likelihood::{branches, weighted};
+use crate::engine::likelihood::Predicted;
 use crate::engine::readback::read;
 use crate::error::{AttribError, ValuesOf};
 use crate::scores::group_scores::GroupScores;
@@ -82,7 +82,7 @@ fn scores<B: AutodiffBackend, M: DifferentiableModel<B>>(
     let batches = samples.iter().map(|tree| token_batch(tree)).collect::<Result<Vec<_>, _>>()?;
     let loss = |model: &M, i: usize, hidden| {
         let own = samples[i].iter().map(|tree| &*tree.branches);
-        Ok(weighted(branches(model, hidden, own, 1.0)?, &shares[i]))
+        Predicted::new(model, hidden, own, 1.0)?.worth(&shares[i])
     };
     // `Σ |∂L/∂W|`: the weights are the same for every sample.
     let mut sums: HashMap<ParamPath, Tensor<B::InnerBackend, 2>> = HashMap::new();

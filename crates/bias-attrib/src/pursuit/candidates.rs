@@ -1,10 +1,16 @@
 //! What can be pruned, by how much each piece moves what is watched, and which of them close what is
 //! missing together.
 
+use std::borrow::Cow;
+
 use bias_mask::{HeadAblation, unit_mask};
 use bias_types::model::{HeadId, KvGroupId, NeuronId};
 use bias_types::{ModelDims, ParamPath, Projection, Unit, UnitKind};
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
+use super::highest::highest;
+use super::matching::{Costs, Matching};
 use crate::error::AttribError;
 
 /// All units of a kind.
@@ -13,13 +19,23 @@ pub(crate) struct Pieces {
     kind: UnitKind,
     /// The first weight of each matrix in the order of effects.
     starts: Vec<(usize, ParamPath)>,
-    /// From which row on only what is below 0 is missing.
-    one_sided: usize,
+    costs: Costs,
 }
 
 /// Calls for every number watched, in order, with by how much each piece moves it.
 pub(crate) type EachRow<'a> =
     dyn FnMut(&mut (dyn FnMut(usize, &[f32]) + Send)) -> Result<(), AttribError> + 'a;
+
+/// By how much each piece moves every number watched, row by row.
+pub(crate) enum Rows<'r, 'a> {
+    /// In memory.
+    Held(&'r [Vec<f32>]),
+    /// Made again whenever they are looked at.
+    Anew(&'r mut EachRow<'a>),
+}
+
+/// Pieces looked at by one thread.
+const SIDE_BY_SIDE: usize = 1 << 16;
 
 /// Candidates per piece that may be chosen, and how many there are at least and at most.
 const CANDIDATES: usize = 8;
@@ -35,7 +51,7 @@ impl Pieces {
             *at += out * inner;
             Some((start, path))
         });
-        Self { dims: *dims, kind, starts: starts.collect(), one_sided }
+        Self { dims: *dims, kind, starts: starts.collect(), costs: Costs { one_sided } }
     }
 
     /// How many there are.
@@ -50,76 +66,65 @@ impl Pieces {
         }
     }
 
-    /// Matching pursuit (Mallat & Zhang 1993): one piece after another, each the one that brings `missing`
-    /// closest to 0 given those before it, until its norm is down to `goal` times what it was, nothing helps
-    /// any more, or `limit` are chosen. Looked at are those that help most by themselves, so that rows
-    /// are gone through twice and need not be held.
+    /// Those that a [matching pursuit](Matching) of what is `missing` chooses, in their order: until the norm of
+    /// what is missing is down to `goal` times what it was, nothing helps any more, or `limit` are chosen.
+    /// Looked at are those that help most by themselves, so that rows are gone through twice and need not
+    /// be held.
     pub(crate) fn pursue(
         &self,
-        mut missing: Vec<f32>,
-        each_row: &mut EachRow<'_>,
+        missing: Vec<f32>,
+        mut rows: Rows<'_, '_>,
         goal: f64,
         limit: usize,
     ) -> Result<Vec<Unit>, AttribError> {
-        let candidates = self.candidates(&missing, each_row, limit)?;
-        let rows = missing.len();
-        let mut table = vec![0f32; candidates.len() * rows];
-        each_row(&mut |r, moves| {
-            for (own, &j) in table.chunks_exact_mut(rows).zip(&candidates) {
-                own[r] = moves[j];
+        let candidates = self.candidates(&missing, &mut rows, limit)?;
+        let width = missing.len();
+        let mut table = vec![0f32; candidates.len() * width];
+        match rows {
+            Rows::Held(held) => {
+                table.par_chunks_exact_mut(width).zip(&candidates).for_each(|(own, &j)| {
+                    own.iter_mut().zip(held).for_each(|(own, moves)| *own = moves[j]);
+                });
             }
-        })?;
-        let goal = goal * self.norm(&missing);
-        let mut taken = vec![false; candidates.len()];
-        let mut chosen = Vec::new();
-        while chosen.len() < limit && self.norm(&missing) > goal {
-            let open = table.chunks_exact(rows).enumerate().filter(|(i, _)| !taken[*i]);
-            let best = open
-                .map(|(i, moves)| (i, self.gain(moves, &missing)))
-                .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
-            let Some((at, _)) = best.filter(|(_, gain)| *gain > 0.0) else { break };
-            taken[at] = true;
-            let moves = &table[at * rows..][..rows];
-            missing.iter_mut().zip(moves).for_each(|(missing, moved)| *missing -= moved);
-            chosen.push(self.unit(candidates[at]));
+            Rows::Anew(each_row) => each_row(&mut |r, moves| {
+                table.par_chunks_exact_mut(width).zip(&candidates).for_each(|(own, &j)| own[r] = moves[j]);
+            })?,
         }
-        Ok(chosen)
+        let chosen = Matching::new(self.costs, &table, missing).choose(goal, limit);
+        Ok(chosen.into_iter().map(|at| self.unit(candidates[at])).collect())
     }
 
-    /// Those that help most by themselves, in order of their index.
+    /// Those that help most by themselves, in order of their index. Rows that are held take no memory beside
+    /// that; of others a number for each piece is.
     fn candidates(
         &self,
         missing: &[f32],
-        each_row: &mut EachRow<'_>,
+        rows: &mut Rows<'_, '_>,
         limit: usize,
     ) -> Result<Vec<usize>, AttribError> {
         let most = limit.saturating_mul(CANDIDATES).clamp(LEAST_CANDIDATES, MOST_CANDIDATES);
-        let mut gains = vec![0f32; self.count()];
-        each_row(&mut |r, moves| {
+        let costs = self.costs;
+        let add = |r: usize, moves: &[f32], gains: &mut [f32]| {
             let missing = missing[r];
             for (sum, moved) in gains.iter_mut().zip(moves) {
-                *sum += self.cost(r, missing) - self.cost(r, missing - moved);
+                *sum += costs.of(r, missing) - costs.of(r, missing - moved);
             }
-        })?;
-        Ok(highest(&gains, most))
-    }
-
-    /// What a row that misses this much counts.
-    fn cost(&self, row: usize, missing: f32) -> f32 {
-        let missing = if row < self.one_sided { missing } else { missing.min(0.0) };
-        missing * missing
-    }
-
-    /// By how much a move lowers what is missing.
-    fn gain(&self, moves: &[f32], missing: &[f32]) -> f32 {
-        let of = |(r, (moved, missing)): (usize, (&f32, &f32))| {
-            self.cost(r, *missing) - self.cost(r, missing - moved)
         };
-        moves.iter().zip(missing).enumerate().map(of).sum()
-    }
-
-    fn norm(&self, missing: &[f32]) -> f64 {
-        missing.iter().enumerate().map(|(r, v)| f64::from(self.cost(r, *v))).sum::<f64>().sqrt()
+        match rows {
+            Rows::Held(held) => Ok(highest(self.count(), most, |pieces| {
+                let mut gains = vec![0f32; pieces.len()];
+                held.iter().enumerate().for_each(|(r, moves)| add(r, &moves[pieces.clone()], &mut gains));
+                Cow::Owned(gains)
+            })),
+            Rows::Anew(each_row) => {
+                let mut gains = vec![0f32; self.count()];
+                each_row(&mut |r, moves| {
+                    let pieces = gains.par_chunks_mut(SIDE_BY_SIDE).zip(moves.par_chunks(SIDE_BY_SIDE));
+                    pieces.for_each(|(gains, moves)| add(r, moves, gains));
+                })?;
+                Ok(highest(gains.len(), most, |pieces| Cow::Borrowed(&gains[pieces])))
+            }
+        }
     }
 
     /// The weights that one of them is.
@@ -190,46 +195,9 @@ impl Pieces {
     }
 }
 
-/// Of what is above zero the `most` highest, in order of their index; of equal ones the earlier.
-fn highest(gains: &[f32], most: usize) -> Vec<usize> {
-    let rank = |a: &usize, b: &usize| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b));
-    let (mut kept, mut floor) = (Vec::with_capacity((2 * most).min(gains.len())), 0.0);
-    for (at, _) in gains.iter().enumerate().filter(|(_, gain)| **gain > 0.0) {
-        if gains[at] <= floor {
-            continue;
-        }
-        kept.push(at);
-        if kept.len() == 2 * most {
-            kept.select_nth_unstable_by(most - 1, rank);
-            kept.truncate(most);
-            floor = gains[kept[most - 1]];
-        }
-    }
-    if kept.len() > most {
-        kept.select_nth_unstable_by(most - 1, rank);
-        kept.truncate(most);
-    }
-    kept.sort_unstable();
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_highest_are_those_of_a_sorted_list() {
-        let random = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as f32 - 100.0;
-        for (count, most) in [(0, 3), (2, 3), (6, 3), (7, 3), (1000, 64), (1000, 1000), (40, 1)] {
-            let gains: Vec<f32> = (0..count).map(random).collect();
-            let mut expected: Vec<usize> = (0..gains.len()).filter(|j| gains[*j] > 0.0).collect();
-            expected.sort_by(|a, b| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b)));
-            expected.truncate(most);
-            expected.sort_unstable();
-            assert_eq!(highest(&gains, most), expected, "{most} of {count}");
-        }
-        assert!(highest(&[f32::NAN, -1.0, 0.0], 2).is_empty());
-    }
 
     const DIMS: ModelDims = ModelDims {
         layers: 1,
@@ -270,7 +238,9 @@ mod tests {
                 self.rows.iter().enumerate().for_each(|(r, own)| visit(r, own));
                 Ok(())
             };
-            let chosen = self.pieces.pursue(self.missing.clone(), &mut each_row, goal, limit).unwrap();
+            let pursue = |rows| self.pieces.pursue(self.missing.clone(), rows, goal, limit).unwrap();
+            let chosen = pursue(Rows::Anew(&mut each_row));
+            assert_eq!(pursue(Rows::Held(&self.rows)), chosen, "held or made again");
             chosen.iter().map(ToString::to_string).collect()
         }
     }

@@ -12,10 +12,11 @@ use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::turns::{Pass, Turn, Visit, locked};
 use crate::contrast::expected::expected;
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::{Contrast, PossibleAnswer, Respondent};
 use crate::engine::answer_tree::AnswerTree;
-use crate::engine::gap::Gap;
-use crate::engine::likelihood::{branches, weighted};
+use crate::engine::gap::{Gap, gaps};
+use crate::engine::likelihood::Predicted;
 use crate::engine::readback::read;
 use crate::engine::shared_prefix::{Room, batches, token_batch};
 use crate::error::{AttribError, ValuesOf};
@@ -36,6 +37,8 @@ const NEUTRAL_ROWS: usize = 4;
 /// Everything watched: both groups of each contrast, then neutral texts.
 pub(crate) struct Aim<'a> {
     gaps: Vec<Gap<'a>>,
+    /// Contrasts without a gap to close.
+    pub left_out: Vec<Gapless>,
     neutral: Vec<Vec<Respondent>>,
     temperature: f64,
     /// Log-probabilities of each row's branches in the unpruned model.
@@ -53,23 +56,12 @@ impl<'a> Aim<'a> {
         if contrasts.is_empty() {
             return Err(AttribError::EmptyArm { arm: 'A' });
         }
-        let mut gaps = Vec::with_capacity(contrasts.len());
-        let mut without = None;
-        for contrast in contrasts {
-            match Gap::new(contrast) {
-                Ok(gap) => gaps.push(gap),
-                // All answers alike, or no numbers: nothing to close there.
-                Err(error @ (AttribError::NoSpread | AttribError::NoValue { .. })) => without = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(error) = without.filter(|_| gaps.is_empty()) {
-            return Err(error);
-        }
-        let texts: Vec<Respondent> = neutral.iter().filter_map(as_answer).collect();
+        let (gaps, left_out) = gaps(contrasts)?;
+        let texts = neutral.iter().enumerate().map(|(index, text)| as_answer(index, text));
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
         let each = texts.len().div_ceil(NEUTRAL_ROWS).max(1);
         let neutral = texts.chunks(each).map(<[Respondent]>::to_vec).collect();
-        Ok(Self { gaps, neutral, temperature, base: Vec::new(), first: Vec::new() })
+        Ok(Self { gaps, left_out, neutral, temperature, base: Vec::new(), first: Vec::new() })
     }
 
     /// Runs the model on everything; the first time is what later ones are compared with. Differentiates only
@@ -183,12 +175,20 @@ impl<'a> Aim<'a> {
 }
 
 /// A text as the only answer to its first token.
-fn as_answer(text: &Sequence) -> Option<Respondent> {
-    let (first, rest) = text.tokens().split_first().filter(|(_, rest)| !rest.is_empty())?;
-    let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt]).ok()?;
+///
+/// # Errors
+/// [`AttribError::ShortNeutral`] for a text without a second.
+fn as_answer(index: usize, text: &Sequence) -> Result<Respondent, AttribError> {
+    let [first, rest @ ..] = text.tokens() else {
+        return Err(AttribError::ShortNeutral { index, tokens: 0 });
+    };
+    if rest.is_empty() {
+        return Err(AttribError::ShortNeutral { index, tokens: 1 });
+    }
+    let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt])?;
     let answer =
         PossibleAnswer { tokens: rest.to_vec(), finished: true, weight: 1.0, ..PossibleAnswer::default() };
-    Some(Respondent::new(prompt, vec![answer]))
+    Ok(Respondent::new(prompt, vec![answer]))
 }
 
 /// A number that a tree of answers gives.
@@ -249,8 +249,9 @@ fn effects<A: AutodiffBackend>(
         let mut trace = FactorTrace::new(&dims);
         let observer: &mut dyn Observer<A> = if differentiate { &mut trace } else { &mut NoObserver };
         let hidden = model.hidden(&token_batch(rows)?, observer)?;
-        let tracked = branches(model, hidden, rows.iter().map(|row| &*row.branches), temperature)?;
-        let now = read(tracked.clone().inner(), ValuesOf::Answers)?;
+        let of_rows = rows.iter().map(|row| &*row.branches);
+        let mut predicted = Predicted::new(model, hidden, of_rows, temperature)?;
+        let now = read(predicted.log_probs()?.inner(), ValuesOf::Answers)?;
         let first = base.and_then(|all| all.get(b)).unwrap_or(&now);
         let mut worths = Vec::with_capacity(now.len());
         for tree in rows.iter().flat_map(|row| &row.members).map(|i| &trees[*i]) {
@@ -265,7 +266,7 @@ fn effects<A: AutodiffBackend>(
         if !differentiate || worths.iter().all(|w| *w == 0.0) {
             continue;
         }
-        let found = trace.finish(&mut weighted(tracked, &worths).backward())?;
+        let found = trace.finish(&mut predicted.worth(&worths)?.backward())?;
         for ((_, factors), sum) in found.into_iter().zip(&mut sums) {
             let own = factors.gradient();
             *sum = Some(match sum.take() {
@@ -342,7 +343,7 @@ mod tests {
 
     fn neutral() -> Vec<Sequence> {
         let text = |tokens: &[u32]| Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]);
-        [&[1, 8, 30, 12][..], &[1, 40, 3], &[1]].into_iter().map(|t| text(t).unwrap()).collect()
+        [&[1, 8, 30, 12][..], &[1, 40, 3]].into_iter().map(|t| text(t).unwrap()).collect()
     }
 
     #[test]
@@ -364,6 +365,15 @@ mod tests {
         assert!(aim.missing(&found).iter().sum::<f64>().abs() < 1e-9, "both groups meet in the middle");
     }
 
+    #[test]
+    fn a_text_in_which_nothing_is_predicted_is_refused() {
+        let contrasts = [contrast()];
+        let mut texts = neutral();
+        texts.insert(1, Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap());
+        let refused = Aim::new(&contrasts, &texts, 1.0).map(|_| ());
+        assert!(matches!(refused, Err(AttribError::ShortNeutral { index: 1, tokens: 1 })), "{refused:?}");
+    }
+
     /// Central differences in f32, at a model that is no longer the one that answered.
     #[test]
     fn effects_are_slopes_wherever_the_model_is() {
@@ -378,7 +388,7 @@ mod tests {
         let undo = top_carriers(&scores, 20).unwrap().apply(&mut model, Intervention::Zero).unwrap();
         let (now, effects) = measure(&mut aim, &model, 2);
         assert!(aim.gaps(&now)[0].abs() < aim.gaps(&first)[0].abs(), "the gap has fallen");
-        assert_eq!(now.len(), 4, "two groups, two texts that are long enough");
+        assert_eq!(now.len(), 4, "two groups, two texts");
         assert!(now.iter().take(2).all(|e| (e.explored - 1.0).abs() > 1e-3));
 
         let mut at = 0;

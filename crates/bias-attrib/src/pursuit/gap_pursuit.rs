@@ -1,15 +1,17 @@
 use bias_mask::edit::Undo;
 use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, unit_mask};
 use bias_probe::{HookedModel, Sequence};
-use bias_types::{ModelDims, Unit, UnitKind};
+use bias_types::{Convention, ModelDims, Unit, UnitKind, UnitScores};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-use super::candidates::Pieces;
+use super::candidates::{Pieces, Rows};
 use super::effects::{Aim, Watched};
 use super::turns::Visit;
+use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::likelihood::checked_temperature;
 use crate::error::AttribError;
+use crate::methods::attribution::Attribution;
 
 /// Finds weights or units that close the gap together, a few at a time, and looks at the
 /// model again after each few.
@@ -33,7 +35,8 @@ use crate::error::AttribError;
 /// exact on the answers explored, without decoding again ([`Round::explored`] says how
 /// much of the distribution they still are).
 ///
-/// Contrasts without a gap to close (all answers alike, or no numbers) are passed over. Where sampling cuts the
+/// Contrasts without a gap to close (all answers alike, no numbers, one possible answer each) are passed
+/// over, and [said](Pursuit::left_out). Where sampling cuts the
 /// distribution off (top-k, top-p), the tokens kept are taken as given, as in `SignedGap`.
 ///
 /// Looked at in each round are the weights that help most by themselves: eight for each that may be chosen, at least 4,096 and at most
@@ -65,6 +68,8 @@ pub struct Pursuit {
     /// The model before and after every round, the first unpruned. What was chosen is what the last one kept had
     /// pruned.
     pub rounds: Vec<Round>,
+    /// Contrasts that had no gap to close, and why.
+    pub left_out: Vec<Gapless>,
 }
 
 impl Pursuit {
@@ -74,6 +79,37 @@ impl Pursuit {
     /// Another model's sizes.
     pub fn mask(&self, dims: &ModelDims) -> Result<Mask, AttribError> {
         Ok(unit_mask(dims, &self.chosen, HeadAblation::ZeroOutput)?)
+    }
+
+    /// Scores that rank what was chosen as it was chosen: the first has the highest, the last 1, and what was
+    /// not chosen none.
+    #[must_use]
+    pub fn scores(&self) -> UnitScores {
+        let ranks = (1..=self.chosen.len()).rev().map(|rank| rank as f32);
+        let scores = self.chosen.iter().cloned().zip(ranks).collect();
+        UnitScores { convention: Convention::BiasCarried, scores }
+    }
+}
+
+/// With one contrast and no neutral text, on a copy of the model and one thread: for several contrasts, and to
+/// hold neutral text, call [`pursue`](GapPursuit::pursue).
+impl<A, M> Attribution<A, M> for GapPursuit
+where
+    A: AutodiffBackend,
+    M: HookedModel<A> + MaskTarget<A> + Clone + Sync,
+{
+    type Found = Pursuit;
+
+    fn name(&self) -> &'static str {
+        "gap-pursuit"
+    }
+
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Pursuit, AttribError> {
+        // A weight that was set may be tracked, and threads that share one would wait for one another's graphs.
+        let alone = Self { threads: 1, ..*self };
+        // Nothing needs to be undone.
+        let (mut copy, mut undo) = (model.clone(), Vec::new());
+        alone.run::<A, A, M, M>(&mut copy, &M::clone, std::slice::from_ref(contrast), &[], &mut undo)
     }
 }
 
@@ -233,7 +269,8 @@ impl GapPursuit {
     /// present weights with a graph of its own (each thread takes one); answers must be the model's own.
     ///
     /// # Errors
-    /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`], [`AttribError::NoSpread`]),
+    /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`], [`AttribError::NoSpread`],
+    /// [`AttribError::Unvarying`]), a neutral text of one token ([`AttribError::ShortNeutral`]),
     /// a failed pass, a model that cannot be pruned.
     pub fn pursue<A, P, D>(
         &self,
@@ -248,7 +285,8 @@ impl GapPursuit {
         D: HookedModel<A>,
     {
         let mut undo: Vec<Undo> = Vec::new();
-        let found = self.run::<A, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
+        let found =
+            self.run::<A, A::InnerBackend, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
         let mut reverted = Ok(());
         while let Some(last) = undo.pop() {
             reverted = reverted.and(last.revert(model));
@@ -258,7 +296,8 @@ impl GapPursuit {
         Ok(found)
     }
 
-    fn run<A, P, D>(
+    /// `T` is the backend that weights are pruned on.
+    fn run<A, T, P, D>(
         &self,
         model: &mut P,
         differentiable: &(impl Fn(&P) -> D + Sync),
@@ -268,7 +307,8 @@ impl GapPursuit {
     ) -> Result<Pursuit, AttribError>
     where
         A: AutodiffBackend,
-        P: MaskTarget<A::InnerBackend> + Sync,
+        T: Backend,
+        P: MaskTarget<T> + Sync,
         D: HookedModel<A>,
     {
         let tracked = differentiable(model);
@@ -295,7 +335,9 @@ impl GapPursuit {
             let visit: Option<&mut Visit<'_>> = if fits { Some(&mut hold) } else { None };
             let watched = aim.measure::<A, D>(|| differentiable(model), threads, visit)?;
             let mut round = self.round(&aim, &watched, mask.count());
-            round.kept = round.objective < lowest && round.explored >= self.explored;
+            // The unpruned model's answers are all there, whatever rounding makes of their sum.
+            let known = mask.count() == 0 || round.explored >= self.explored;
+            round.kept = round.objective < lowest && known;
             let (kept, objective) = (round.kept, round.objective);
             let closed = round.worst() <= self.tolerance || objective > HARDLY_LOWER * lowest;
             rounds.push(round);
@@ -325,11 +367,7 @@ impl GapPursuit {
                 own.iter_mut().for_each(|v| *v = (f64::from(*v) * scales[r]) as f32);
             };
             held.iter_mut().enumerate().for_each(|(r, own)| scaled(r, own));
-            let mut each_row = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
-                if fits {
-                    held.iter().enumerate().for_each(|(r, own)| visit(r, own));
-                    return Ok(());
-                }
+            let mut anew = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
                 let mut hand_on = |r, effect| {
                     let mut own = pieces.of_units(effect);
                     scaled(r, &mut own);
@@ -338,12 +376,13 @@ impl GapPursuit {
                 aim.measure::<A, D>(|| differentiable(model), threads, Some(&mut hand_on)).map(|_| ())
             };
             let left = most.saturating_sub(order.len());
-            last = pieces.pursue(missing, &mut each_row, 1.0 - self.step, left)?;
+            let rows = if fits { Rows::Held(&held) } else { Rows::Anew(&mut anew) };
+            last = pieces.pursue(missing, rows, 1.0 - self.step, left)?;
             if !prune(model, &dims, &mut mask, &last, undo)? {
                 break;
             }
         }
-        Ok(Pursuit { chosen: order, rounds })
+        Ok(Pursuit { chosen: order, rounds, left_out: aim.left_out })
     }
 
     /// `√λ` of every row, contrasts weighing their gap to some power.

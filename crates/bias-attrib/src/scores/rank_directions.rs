@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use faer::Mat;
 
 use super::set_difference::Direction;
-use crate::error::AttribError;
+use crate::error::{AttribError, ValuesOf};
 use crate::io::provenance::Provenance;
 use crate::io::tensor_file::{Stored, read, write};
 
@@ -143,7 +143,8 @@ impl RankDirections {
         let (taken, spared) = (taken.matrix(), spared.matrix());
         let rest = &taken - &spared * (spared.transpose() * &taken);
         let found = leading(&rest, |sines| sines.iter().take_while(|s| **s >= sine).count());
-        let found = found.ok_or_else(|| AttribError::NoConvergence { path: path.clone() })?;
+        let found =
+            found.ok_or_else(|| AttribError::NoConvergence { what: ValuesOf::Param(path.clone()) })?;
         if found.shape[1] == 0 {
             return Ok(None);
         }

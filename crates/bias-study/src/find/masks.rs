@@ -142,7 +142,7 @@ impl Masks {
     ) -> Result<Option<T>, StudyError> {
         match found {
             Ok(found) => Ok(Some(found)),
-            Err(StudyError::Attrib(reason @ (AttribError::NoSpread | AttribError::NoValue { .. }))) => {
+            Err(StudyError::Attrib(reason)) if reason.is_without_gap() => {
                 self.leave_out(method, UnitKind::Weight, trained_on, &reason.to_string());
                 Ok(None)
             }

@@ -133,14 +133,25 @@ fn tracked<A: AutodiffBackend, M: Studied<A>, F: Send>(
 ) -> Result<Vec<F>, StudyError> {
     let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
         match method.attribute(&seen.model.on_graph(), contrast) {
-            Ok(found) => Ok(Some(found)),
-            // All answers alike, or no numbers: nothing to attribute there.
-            Err(AttribError::NoSpread | AttribError::NoValue { .. }) => Ok(None),
+            Ok(found) => Ok(Ok(found)),
+            // Nothing to attribute there, which `Study::work` says.
+            Err(error) if error.is_without_gap() => Ok(Err(error)),
             Err(error) => Err(error.into()),
         }
     })?;
-    let found: Vec<F> = found.into_iter().flatten().collect();
-    if found.is_empty() { Err(AttribError::NoSpread.into()) } else { Ok(found) }
+    with_gap(found)
+}
+
+/// What was found in the contrasts that have a gap; why the first has none where none has.
+fn with_gap<F>(found: Vec<Result<F, AttribError>>) -> Result<Vec<F>, StudyError> {
+    let (mut with_gap, mut reason) = (Vec::with_capacity(found.len()), None);
+    for own in found {
+        match own {
+            Ok(own) => with_gap.push(own),
+            Err(error) => drop(reason.get_or_insert(error)),
+        }
+    }
+    if with_gap.is_empty() { Err(reason.unwrap_or(AttribError::NoSpread).into()) } else { Ok(with_gap) }
 }
 
 fn signed_gap<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
@@ -249,12 +260,11 @@ fn places<A: AutodiffBackend, M: Studied<A>>(
 ) -> Result<Finding, StudyError> {
     let found =
         in_parallel(seen.threads, seen.contrasts, |contrast| match method.attribute(seen.model, contrast) {
-            Ok(found) => Ok(Some(found.units())),
-            Err(AttribError::NoSpread | AttribError::NoValue { .. }) => Ok(None),
+            Ok(found) => Ok(Ok(found.units())),
+            Err(error) if error.is_without_gap() => Ok(Err(error)),
             Err(error) => Err(error.into()),
         })?;
-    let found: Vec<UnitScores> = found.into_iter().flatten().collect();
-    added(&found)
+    added(&with_gap(found)?)
 }
 
 fn patching<A: AutodiffBackend, M: Studied<A>>(

@@ -69,7 +69,9 @@ impl<A: AutodiffBackend, M: Studied<A>> Seen<'_, A, M> {
         &self,
         take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
     ) -> Result<(), StudyError> {
-        Ok(self.signed_gap_method()?.score(&self.model.on_graph(), self.contrasts, take)?)
+        // What it leaves out is said of every variation once, by `Study::work`.
+        self.signed_gap_method()?.score(&self.model.on_graph(), self.contrasts, take)?;
+        Ok(())
     }
 
     /// The `most` weights with the highest of these scores.

@@ -39,8 +39,12 @@ pub struct Audit<'a, R: Respond> {
     phases: Vec<Phase>,
     /// The unpruned model, once it was asked.
     pub(super) reference: Option<Arc<Reference>>,
-    /// Neutral text that attribution may look at; perplexity is that of other text.
-    pub(super) guard: Vec<String>,
+}
+
+/// Whether attribution may look at the neutral text of this number, from 0: every second. Perplexity is
+/// that of the others.
+pub(super) fn guards(text: usize) -> bool {
+    text % 2 == 1
 }
 
 impl<R: Respond> std::fmt::Debug for Audit<'_, R> {
@@ -107,11 +111,8 @@ impl<'a, R: Respond> Audit<'a, R> {
                 store
             }
         };
-        // Every second text guards, the others measure.
-        let texts = std::mem::take(&mut options.neutral).into_iter().enumerate();
-        let (guard, measured): (Vec<_>, Vec<_>) = texts.partition(|(i, _)| i % 2 == 1);
-        options.neutral = measured.into_iter().map(|(_, text)| text).collect();
-        let guard = guard.into_iter().map(|(_, text)| text).collect();
+        let measured = std::mem::take(&mut options.neutral).into_iter().enumerate();
+        options.neutral = measured.filter(|(i, _)| !guards(*i)).map(|(_, text)| text).collect();
         Ok(Self {
             model,
             prompts,
@@ -122,7 +123,6 @@ impl<'a, R: Respond> Audit<'a, R> {
             questions,
             phases: Vec::new(),
             reference: None,
-            guard,
         })
     }
 

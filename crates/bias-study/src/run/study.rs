@@ -9,7 +9,7 @@ use bias_model::{Decoder, LanguageModel, TextCodec};
 use bias_probe::Sequence;
 use burn::tensor::backend::AutodiffBackend;
 
-use super::audit::Audit;
+use super::audit::{Audit, guards};
 use super::options::StudyOptions;
 use super::progress::Progress;
 use crate::StudyError;
@@ -60,11 +60,32 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> DerefMut for Study<'
     }
 }
 
+/// The neutral texts that guard what pursuits prune; the others are measured.
+///
+/// # Errors
+/// [`StudyError::ShortNeutral`] for a text that could do neither.
+fn guarding(tokenizer: &impl Tokenize, neutral: &[String]) -> Result<Vec<Sequence>, StudyError> {
+    let mut guard = Vec::new();
+    for (i, text) in neutral.iter().enumerate() {
+        let tokens = tokenizer.plain(text)?;
+        if tokens.len() < 2 {
+            return Err(StudyError::ShortNeutral { line: i + 1, text: text.clone(), tokens: tokens.len() });
+        }
+        if guards(i) {
+            guard.push(tokens);
+        }
+    }
+    if guard.is_empty() && !neutral.is_empty() {
+        eprintln!("one neutral text is measured, and none is left to guard what is pruned: give two or more");
+    }
+    Ok(guard)
+}
+
 impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, T> {
     /// Takes a model with its tokenizer (called `name` in the results) and the prompts to ask it.
     ///
     /// # Errors
-    /// As [`Audit::new`].
+    /// [`StudyError::ShortNeutral`] for a neutral text of one token; else as [`Audit::new`].
     pub fn new(
         mut model: LanguageModel<A::InnerBackend, M, T>,
         name: &str,
@@ -72,10 +93,8 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         options: StudyOptions,
     ) -> Result<Self, StudyError> {
         model.options_mut().threads = options.threads.max(1);
-        let audit = Audit::new(model, name, prompts, options)?;
-        let guard = audit.guard.iter().map(|text| Tokenize::plain(audit.model.text(), text));
-        let guard = guard.collect::<Result<_, _>>()?;
-        Ok(Self { audit, guard })
+        let guard = guarding(model.text(), &options.neutral)?;
+        Ok(Self { audit: Audit::new(model, name, prompts, options)?, guard })
     }
 
     /// Asks the prompts of a context's attribution variations about the names that attribution may see: one contrast of the two

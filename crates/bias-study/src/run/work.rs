@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use bias_ask::Tokenize;
-use bias_attrib::{AttribError, Contrast};
+use bias_attrib::Contrast;
+use bias_attrib::methods::standardized_gap;
 use bias_mask::Mask;
 use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
@@ -37,6 +38,11 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let all = jobs(self.prompts, self.options.plan, &provenance.focus, &self.options.experiments);
         let own: Vec<Job> =
             all.into_iter().enumerate().filter(|(i, _)| shard.takes(*i)).map(|(_, job)| job).collect();
+        if !own.is_empty() {
+            for line in self.without_gap(&reference)? {
+                eprintln!("{line}");
+            }
+        }
         let progress = Progress::new("find and try", "steps", own.len());
         for job in &own {
             progress.doing(format!("{}: {}", job.trained_on, job.what.name()));
@@ -113,7 +119,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
         let found = match treat(alternative, &seen) {
             // Everybody is answered alike: nothing to treat.
-            Err(StudyError::Attrib(reason @ (AttribError::NoSpread | AttribError::NoValue { .. }))) => {
+            Err(StudyError::Attrib(reason)) if reason.is_without_gap() => {
                 let left_out = vec![LeftOut {
                     method: alternative.name().into(),
                     unit: UnitKind::Weight,
@@ -144,6 +150,24 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         self.store.put(&piece, &found)?;
         self.phase("alternatives", started);
         Ok(())
+    }
+
+    /// What attribution has to leave out, a line for each variation: nothing is made from those, and no masks
+    /// of the gap where a scope has no others.
+    fn without_gap(&self, reference: &Reference) -> Result<Vec<String>, StudyError> {
+        let mut lines = Vec::new();
+        for place in self.places(&TrainedOn::All) {
+            match standardized_gap(&self.contrast(place, reference)?) {
+                Err(error) if error.is_without_gap() => {
+                    let own = &self.prompts.contexts[place.0];
+                    let (context, variation) = (&own.context, &own.variations[place.1].name);
+                    lines.push(format!("{context}, {variation}: its gap is not attributed: {error}"));
+                }
+                // Any other error is the method's to say.
+                _ => {}
+            }
+        }
+        Ok(lines)
     }
 
     fn keep(&self, experiment: Experiment, candidate: Candidate) -> Result<Found, StudyError> {
