@@ -56,7 +56,8 @@ const VOCABULARY: usize = 24;
 ///   or on how many threads;
 /// - answers come in the order of the questions, of mixed kinds too, and all are reported as done.
 ///
-/// The model must know at least 24 tokens. Prompts are of up to 9 tokens, and answers of 3.
+/// Not for a model whose numbers depend on how long a text is: the words of a choice run in one tree, as
+/// long as the longest. The model must know at least 24 tokens. Prompts are of up to 9 tokens, and answers of 3.
 ///
 /// # Errors
 /// The first [`Violation`].
