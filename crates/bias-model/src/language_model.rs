@@ -1,23 +1,32 @@
+use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-use bias_probe::Sequence;
+use bias_ask::generate::{DecodeOptions, Done, decode};
+use bias_ask::likelihood::token_log_probs;
+use bias_ask::question::{NumberGrammar, QuestionKind, Word};
+use bias_ask::respond::Identity;
+use bias_ask::text::{Asked, Wanted};
+use bias_ask::{Answering, Answers, AskError, Decoding, Question, Respond, Tokenize};
+use bias_probe::device::computed_in;
+use bias_probe::{HookedModel, Sequence};
+use bias_types::TokenRole;
+use burn::tensor::DType;
 use burn::tensor::backend::Backend;
+use serde_json::Value;
 
 use crate::checkpoint::config::ModelConfig;
+use crate::checkpoint::generation::generation;
 use crate::checkpoint::precision::Precision;
 use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
-use crate::generate::answers::Answers;
-use crate::generate::ask::{ask, decode};
-use crate::generate::decoding::{DecodeOptions, Decoding};
-use crate::generate::sampling::Sampling;
-use crate::question::Question;
 use crate::text::codec::TextCodec;
 
 /// Longest answer, unless set otherwise: a number and a few words around it.
 const MAX_NEW_TOKENS: usize = 16;
-/// Few enough for a processor's caches, and to waste little where one row's tree of answers is wide.
+/// Few enough for a processor's caches, and to waste little where one row's tree of answers is
+/// wide.
 const BATCH_ROWS: usize = 8;
 
 /// How a model is loaded.
@@ -31,12 +40,19 @@ pub struct LoadOptions {
     pub system: Option<String>,
 }
 
-/// A model, loaded: weights, tokenizer, chat template, sampling.
+/// A model with what it needs to be asked in words: a tokenizer, sampling, limits.
+///
+/// [`load`](Self::load) makes one of a folder. Any other model that is [`Answering`], with any
+/// tokenizer that can [`Tokenize`], is put together by [`new`](Self::new).
 #[derive(Debug)]
-pub struct LanguageModel<B: Backend> {
-    model: Decoder<B>,
-    text: TextCodec,
+pub struct LanguageModel<B: Backend, M = Decoder<B>, T = TextCodec> {
+    model: M,
+    text: T,
     options: DecodeOptions,
+    begin: Option<u32>,
+    /// Which tokens spell numbers: looked at once.
+    numbers: OnceLock<Arc<NumberGrammar>>,
+    backend: PhantomData<B>,
 }
 
 impl<B: Backend> LanguageModel<B> {
@@ -56,39 +72,63 @@ impl<B: Backend> LanguageModel<B> {
         let config = ModelConfig::accepting(folder, &options.accepted_keys)?;
         let text = TextCodec::from_folder(folder)?.with_system(options.system.clone());
         text.check_vocabulary(config.dims.vocab)?;
-        let (sampling, mut stop) = Sampling::from_folder(folder)?;
+        let (sampling, mut stop) = generation(folder)?;
         stop.extend(&config.eos);
         stop.sort_unstable();
         stop.dedup();
+        let begin = config.bos;
         let model = Decoder::load(&Checkpoint::open(folder)?, config, options.precision, device)?;
+        let mut own = Self::new(model, text).with_begin(begin);
+        (own.options.sampling, own.options.stop) = (sampling, stop);
+        Ok(own)
+    }
+}
+
+impl<B: Backend, M, T> LanguageModel<B, M, T> {
+    /// A model and its tokenizer: answers are drawn from the model's own distribution and cut after
+    /// 16 tokens. The [options](Self::options_mut) should name the tokens that end an answer.
+    pub fn new(model: M, text: T) -> Self {
         let options = DecodeOptions {
-            sampling,
-            stop,
+            sampling: bias_ask::Sampling::default(),
+            stop: Vec::new(),
             max_new_tokens: MAX_NEW_TOKENS,
             batch_rows: BATCH_ROWS,
             threads: 1,
         };
-        Ok(Self { model, text, options })
+        Self { model, text, options, begin: None, numbers: OnceLock::new(), backend: PhantomData }
     }
 
-    /// The decoder.
+    /// Names the token that begins a text.
     #[must_use]
-    pub fn model(&self) -> &Decoder<B> {
+    pub fn with_begin(self, begin: Option<u32>) -> Self {
+        Self { begin, ..self }
+    }
+
+    /// The token that begins a text, where there is one.
+    #[must_use]
+    pub fn begin(&self) -> Option<u32> {
+        self.begin
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &M {
         &self.model
     }
 
-    /// The decoder, to apply masks to.
-    pub fn model_mut(&mut self) -> &mut Decoder<B> {
+    /// The model, to apply masks to.
+    pub fn model_mut(&mut self) -> &mut M {
         &mut self.model
     }
 
     /// Tokenizer and chat template.
     #[must_use]
-    pub fn text(&self) -> &TextCodec {
+    pub fn text(&self) -> &T {
         &self.text
     }
 
-    /// Sampling, end tokens and limits: from the folder's `generation_config.json`.
+    /// Sampling, end tokens and limits: of a loaded model, from the folder's
+    /// `generation_config.json`.
     #[must_use]
     pub fn options(&self) -> &DecodeOptions {
         &self.options
@@ -98,20 +138,111 @@ impl<B: Backend> LanguageModel<B> {
     pub fn options_mut(&mut self) -> &mut DecodeOptions {
         &mut self.options
     }
+}
 
+impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> LanguageModel<B, M, T> {
     /// Asks every prompt for a free answer.
     ///
     /// # Errors
-    /// See [`ask`].
+    /// See [`Answering::ask`].
     pub fn answers(&self, prompts: &[Sequence], decoding: Decoding) -> Result<Vec<Answers>, ModelError> {
-        decode(&self.model, prompts, decoding, &self.options, |tokens| self.text.decode(tokens))
+        let text = &self.text;
+        Ok(decode(&self.model, prompts, decoding, &self.options, |tokens| text.decode(tokens))?)
     }
 
     /// Asks every question.
     ///
     /// # Errors
-    /// See [`ask`].
+    /// See [`Answering::ask`].
     pub fn ask(&self, questions: &[Question], decoding: Decoding) -> Result<Vec<Answers>, ModelError> {
-        ask(&self.model, questions, decoding, &self.options, |tokens| self.text.decode(tokens), &|_| {})
+        Ok(self.respond(questions, decoding, self.options.threads, &|_| {})?)
+    }
+
+    fn numbers(&self) -> Result<Arc<NumberGrammar>, AskError> {
+        if let Some(known) = self.numbers.get() {
+            return Ok(known.clone());
+        }
+        let found = Arc::new(self.text.number_grammar()?);
+        Ok(self.numbers.get_or_init(|| found).clone())
+    }
+}
+
+impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<B, M, T> {
+    type Question = Question;
+
+    fn prepare(&self, asked: &Asked<'_>, wanted: Wanted<'_>, stream: u64) -> Result<Question, AskError> {
+        let (prompt, kind) = match wanted {
+            Wanted::Words => (self.text.question(asked)?, QuestionKind::Free),
+            Wanted::Number => (self.text.question(asked)?, QuestionKind::Number(self.numbers()?)),
+            Wanted::Choice(choices) => {
+                let (prompt, words) = self.text.choice(asked, choices)?;
+                (prompt, QuestionKind::Choice(words.into()))
+            }
+        };
+        Ok(Question { prompt, kind, stream })
+    }
+
+    /// Its tokens, their roles, and the words that can be chosen, as JSON.
+    fn key(&self, question: &Question) -> String {
+        let roles: Vec<String> = question.prompt.roles().iter().map(TokenRole::to_string).collect();
+        let words: &[Word] = match &question.kind {
+            QuestionKind::Choice(words) => words,
+            QuestionKind::Free | QuestionKind::Number(_) => &[],
+        };
+        let words = words.iter().map(|own| {
+            let (text, tokens) = (own.text.as_str(), own.tokens.to_vec());
+            Value::from(vec![Value::from(own.option), Value::from(text), Value::from(tokens)])
+        });
+        let words: Vec<Value> = words.collect();
+        let tokens = question.prompt.tokens().to_vec();
+        Value::from(vec![Value::from(tokens), Value::from(roles), Value::from(words)]).to_string()
+    }
+
+    fn respond(
+        &self,
+        questions: &[Question],
+        decoding: Decoding,
+        threads: usize,
+        done: &Done<'_>,
+    ) -> Result<Vec<Answers>, AskError> {
+        let (options, text) = (DecodeOptions { threads: threads.max(1), ..self.options.clone() }, &self.text);
+        self.model.ask(questions, decoding, &options, &|tokens| text.decode(tokens), done)
+    }
+
+    fn options(&self) -> &DecodeOptions {
+        &self.options
+    }
+
+    fn identity(&self) -> Result<Identity, AskError> {
+        let device = self.model.device();
+        let dtype = computed_in::<B>(&device);
+        let mut backend = B::name(&device);
+        if dtype != DType::F32 {
+            backend += &format!(" in {}", dtype.name());
+        }
+        let first = self.model.dims().projections().next();
+        let first = first.map(|(path, ..)| HookedModel::weight(&self.model, &path)).transpose()?;
+        Ok(Identity {
+            fingerprint: self.model.weights_fingerprint()?.unwrap_or_default().into(),
+            dims: Some(*self.model.dims()),
+            backend,
+            configuration: self.model.configuration(),
+            tokenizer: self.text.identity()?,
+            weights: first.map_or(String::new(), |weight| weight.dtype().name().into()),
+        })
+    }
+
+    fn log_probs(&self, texts: &[String]) -> Result<Option<Vec<Vec<f64>>>, AskError> {
+        let mut sequences = Vec::new();
+        for text in texts {
+            let tokens = self.text.plain(text)?.tokens().to_vec();
+            let roles = vec![TokenRole::Prompt; tokens.len()];
+            sequences.push(Sequence::chain(tokens, roles)?);
+        }
+        // One token alone has none.
+        let long: Vec<Sequence> = sequences.iter().filter(|own| own.len() > 1).cloned().collect();
+        let mut found = token_log_probs(&self.model, &long)?.into_iter();
+        let of = |own: &Sequence| if own.len() > 1 { found.next().unwrap_or_default() } else { Vec::new() };
+        Ok(Some(sequences.iter().map(of).collect()))
     }
 }

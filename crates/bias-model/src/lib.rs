@@ -30,12 +30,13 @@
 //! | [`decoder`] | [`Decoder`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all, its cache |
 //! | [`chat`] | the crate bias-chat: conversations as transformers renders them |
 //! | [`text`] | [`TextCodec`]: tokenizer, chat template, token roles |
-//! | [`question`] | [`Question`]: in free words, by a number, by a choice |
-//! | [`generate`] | [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees |
+//! | [`question`] | [`Question`]: in free words, by a number, by a choice ([`bias_ask`]'s) |
+//! | [`generate`] | [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees ([`bias_ask`]'s) |
 //! | [`interop`] | folders transformers can load, and how far a loaded model is from it |
 //! | [`error`] | [`ModelError`], and the report of what did not fit |
 //!
-//! [`LanguageModel`] is all of it from one folder, with [`LoadOptions`].
+//! [`LanguageModel`] is all of it from one folder, with [`LoadOptions`]; or any model that answers, with any
+//! tokenizer.
 //!
 //! # Features
 //!
@@ -51,21 +52,18 @@ pub mod arch;
 pub mod checkpoint;
 pub mod decoder;
 pub mod error;
-pub mod generate;
 pub mod hub;
 pub mod interop;
 mod json;
 mod language_model;
-pub mod question;
 pub mod text;
 
+pub use bias_ask::{Answering, Answers, AskError, Decoding, Question, Respond, Tokenize, generate, question};
 pub use bias_chat as chat;
 pub use bias_mask::MaskTarget;
 pub use bias_probe::HookedModel;
 pub use checkpoint::{Checkpoint, ModelConfig, Precision};
 pub use decoder::Decoder;
 pub use error::ModelError;
-pub use generate::{Answers, Decoding};
 pub use language_model::{LanguageModel, LoadOptions};
-pub use question::Question;
 pub use text::TextCodec;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use bias_model::chat::Message;
-use bias_model::{ModelError, TextCodec};
+use bias_model::{AskError, ModelError, TextCodec};
 use bias_probe::Sequence;
 use bias_types::TokenRole;
 use tempfile::TempDir;
@@ -44,7 +44,10 @@ fn names_are_marked_in_the_question_alone() {
     assert!(name("Albert came.", "Al").starts_with("Al"));
     for (message, name) in [("I met Al.", "Bo"), ("I met Al.", "assistant"), ("I met Al.", "")] {
         let error = codec.prompt(message, name).unwrap_err();
-        assert!(matches!(error, ModelError::NameNotInPrompt { .. }), "{message} {name}: {error}");
+        assert!(
+            matches!(error, ModelError::Ask(AskError::NameNotInPrompt { .. })),
+            "{message} {name}: {error}"
+        );
     }
 }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bias_model::generate::{DecodeOptions, Sampling, decode};
-use bias_model::{Answers, Checkpoint, Decoder, Decoding, HookedModel, ModelConfig, ModelError, Precision};
+use bias_model::{
+    Answers, AskError, Checkpoint, Decoder, Decoding, HookedModel, ModelConfig, ModelError, Precision,
+};
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use bias_types::TokenRole;
 use burn::backend::Flex;
@@ -199,9 +201,9 @@ fn nothing_is_asked_after_an_error() {
     let calls = AtomicUsize::new(0);
     let fails = |_: &[u32]| {
         calls.fetch_add(1, Ordering::Relaxed);
-        Err(ModelError::NoHubCache)
+        Err(AskError::from(ModelError::NoHubCache))
     };
     let refused = decode(&model, &prompts, Decoding::Greedy, &options, fails);
-    assert!(matches!(refused, Err(ModelError::NoHubCache)));
+    assert!(matches!(refused.map_err(ModelError::from), Err(ModelError::NoHubCache)));
     assert!(calls.load(Ordering::Relaxed) <= 4);
 }

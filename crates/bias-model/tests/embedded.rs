@@ -99,8 +99,10 @@ fn answers_do_not_depend_on_batches_or_threads() {
     let ask = |batch_rows, threads| {
         let options = DecodeOptions { batch_rows, threads, ..model.options().clone() };
         let decoding = Decoding::Sampled { samples: 50, seed: 7 };
-        bias_model::generate::decode(model.model(), &prompts, decoding, &options, |t| model.text().decode(t))
-            .unwrap()
+        bias_model::generate::decode(model.model(), &prompts, decoding, &options, |t| {
+            Ok(model.text().decode(t)?)
+        })
+        .unwrap()
     };
     let texts = |answers: &[bias_model::Answers]| -> Vec<Vec<(String, u64)>> {
         answers

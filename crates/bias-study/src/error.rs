@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use bias_ask::AskError;
 use bias_attrib::AttribError;
 use bias_mask::MaskError;
 use bias_metrics::MetricError;
@@ -51,7 +52,7 @@ pub enum StudyError {
         name: String,
         /// Why.
         #[source]
-        source: Box<ModelError>,
+        source: Box<AskError>,
     },
     /// A neutral text in which nothing is predicted.
     #[error(
@@ -85,7 +86,7 @@ pub enum StudyError {
         text: String,
         /// Why.
         #[source]
-        source: Box<ModelError>,
+        source: Box<AskError>,
     },
     /// A model without a token that sentences could begin after.
     #[error(
@@ -180,9 +181,17 @@ pub enum StudyError {
         /// What failed.
         reason: String,
     },
-    /// The model failed.
+    /// Results of whoever answered without saying how large it is.
+    #[error(
+        "whoever answered has no sizes: it can be audited, and results are of a model that can be looked into"
+    )]
+    NoSizes,
+    /// The model could not be loaded or saved.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model could not be asked.
+    #[error(transparent)]
+    Ask(#[from] AskError),
     /// An attribution failed.
     #[error(transparent)]
     Attrib(#[from] AttribError),

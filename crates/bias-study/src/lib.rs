@@ -26,6 +26,7 @@
 //! |---|---|
 //! | [`run`] | The study of one model: audit, attribute, prune, audit again; how long it takes; its folder sealed and verified. |
 //! | [`treat`] | What one may do about a bias instead of zeroing weights. |
+//! | [`training`] | Training on texts that are drawn as they are needed. |
 //! | [`find`] | What to prune: every method, the masks made of what it finds, and the truth where it is known. |
 //! | [`store`] | Finished work, kept once: a study's folder, its pieces, and what they are of. |
 //! | [`likelihood`] | How likely a model finds a text: tokens, neutral text, sentence pairs. |
@@ -52,6 +53,8 @@ mod save;
 mod shard;
 mod statistics;
 pub mod store;
+mod studied;
+pub mod training;
 pub mod treat;
 
 pub use error::StudyError;
@@ -59,5 +62,5 @@ pub use find::{Candidate, Finding, Method};
 pub use prompts::PromptSet;
 pub use report::{report, tables};
 pub use results::{Experiment, Plan, Results, Scope, Settings, TrainedOn};
-pub use run::{Study, StudyOptions};
-pub use treat::training;
+pub use run::{Audit, Study, StudyOptions};
+pub use studied::Studied;

@@ -57,7 +57,7 @@ pub(crate) struct Args {
 }
 
 fn methods() -> String {
-    let all = Method::<Autodiff<Flex>>::all();
+    let all = <Method<Autodiff<Flex>>>::all();
     let lines = all.iter().map(|m| format!("  {:<30} {:<10} {}\n", m.name, word(m.unit), m.about));
     format!("Methods:\n{}", lines.collect::<String>())
 }
@@ -104,9 +104,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     on_device!(args.model.weights.device.place()?, |B, device| {
         let wanted =
             |own: &Method<B>| own.name == args.method && args.unit.is_none_or(|unit| own.unit == unit);
-        let method = Method::<B>::all().into_iter().find(wanted).ok_or_else(|| {
+        let method = <Method<B>>::all().into_iter().find(wanted).ok_or_else(|| {
             let unit = args.unit.map_or(String::new(), |unit| format!(" for {}s", word(unit)));
-            let mut known: Vec<String> = Method::<B>::all().into_iter().map(|own| own.name).collect();
+            let mut known: Vec<String> = <Method<B>>::all().into_iter().map(|own| own.name).collect();
             known.sort();
             known.dedup();
             format!(

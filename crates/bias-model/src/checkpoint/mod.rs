@@ -6,6 +6,7 @@
 //! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
 //! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
 //! | precision | [`Precision`]: how weights are held, or left in their file |
+//! | generation | `generation_config.json`: sampling and end tokens |
 //! | index | names of weight files, and the index of shards |
 //! | mapped | a file in memory, and whether it is still what it was: the one place with `unsafe` |
 //! | view | a tensor as it lies in a file |
@@ -16,6 +17,7 @@
 mod blocks;
 pub(crate) mod config;
 pub(crate) mod convert;
+pub(crate) mod generation;
 pub(crate) mod gguf;
 pub(crate) mod index;
 pub(crate) mod mapped;

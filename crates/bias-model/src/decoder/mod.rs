@@ -14,8 +14,10 @@
 //! | kv_cache | [`KvCache`]: keys and values of what was already run |
 //! | streamed, progress | layer by layer through a model that is left in its file; [`LayerDone`] |
 //! | side_by_side, graph_cuts | gradients of several batches at a time, and of the unembedding in pieces |
+//! | asked | [`Answering`](bias_ask::Answering), [`Cached`](bias_ask::generate::Cached) |
 //! | hooked, mask_target | [`HookedModel`](bias_probe::HookedModel), [`DifferentiableModel`](bias_probe::DifferentiableModel) and [`MaskTarget`](bias_mask::MaskTarget) |
 
+mod asked;
 pub(crate) mod block;
 mod forward;
 mod graph_cuts;
@@ -32,7 +34,7 @@ mod progress;
 mod regroup;
 mod rotary;
 mod side_by_side;
-pub(crate) mod streamed;
+mod streamed;
 
 pub use self::kv_cache::KvCache;
 pub use self::model::Decoder;

@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
+use bias_ask::generate::Work;
 use bias_probe::device::Memory;
 use bias_probe::gradients::{FactorTrace, Loss, TakeFactors, by_matrix, waves};
 use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch, in_threads};
@@ -21,12 +22,6 @@ use super::matrix::Matrix;
 use super::model::Decoder;
 use super::progress::LayerDone;
 use crate::error::ModelError;
-
-/// A batch, and the cache that its keys and values are appended to.
-pub(crate) struct Work<'a, B: Backend> {
-    pub batch: &'a TokenBatch,
-    pub cache: &'a mut KvCache<B>,
-}
 
 impl<B: Backend> Decoder<B> {
     /// The next block, read; and the one after that asked for.
@@ -88,7 +83,7 @@ impl<B: Backend> Decoder<B> {
     /// Several batches with their caches, spread over some threads in every layer.
     pub(crate) fn run_cached(
         &self,
-        work: &mut [Work<'_, B>],
+        work: &mut [Work<'_, KvCache<B>>],
         threads: usize,
     ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
         if work.is_empty() {

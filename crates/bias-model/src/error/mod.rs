@@ -7,6 +7,7 @@ pub(crate) mod load_report;
 
 use std::path::PathBuf;
 
+use bias_ask::AskError;
 use bias_chat::ChatError;
 use bias_mask::MaskError;
 use bias_probe::ProbeError;
@@ -301,46 +302,11 @@ pub enum ModelError {
         /// The file that holds the template.
         path: PathBuf,
     },
-    /// Options that cannot be chosen among.
-    #[error("choices `{choices}`: {reason}")]
-    Choices {
-        /// As they were given.
-        choices: String,
-        /// What is wrong with them.
-        reason: String,
-    },
     /// A number asked of a tokenizer that has none.
     #[error("{}: no token is a digit, so no number can be asked for; ask a choice instead", path.display())]
     NoDigits {
         /// The tokenizer file.
         path: PathBuf,
-    },
-    /// Logits that are not numbers.
-    #[error(
-        "the model's logits are not numbers (NaN or infinite) behind token {at} of a prompt: its weights are damaged, or \
-         too large for what they are computed in"
-    )]
-    Logits {
-        /// Which token of the prompt and the answer, from 0.
-        at: usize,
-    },
-    /// A prompt in which the name does not occur.
-    #[error("the name `{name}` does not occur in the prompt `{prompt}` as the model sees it")]
-    NameNotInPrompt {
-        /// The name.
-        name: String,
-        /// The prompt's beginning.
-        prompt: String,
-    },
-    /// A sampling setting outside what is possible.
-    #[error("sampling: {name} = {value} is impossible; it must be {must}")]
-    Sampling {
-        /// Which setting.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What it must be.
-        must: &'static str,
     },
     /// A matrix that was set with another shape.
     #[error("{path} has shape {expected:?} and cannot be set to one of {found:?}")]
@@ -393,6 +359,9 @@ pub enum ModelError {
     /// The mask does not fit the model.
     #[error(transparent)]
     Mask(#[from] MaskError),
+    /// The model could not be asked.
+    #[error(transparent)]
+    Ask(AskError),
     /// The forward pass failed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -406,6 +375,30 @@ impl From<ModelError> for ProbeError {
         match error {
             ModelError::Probe(error) => error,
             error => Self::Weights { source: Box::new(error) },
+        }
+    }
+}
+
+impl From<ModelError> for AskError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Ask(error) => error,
+            ModelError::Probe(error) => Self::Probe(error),
+            error => Self::outside(error),
+        }
+    }
+}
+
+impl From<AskError> for ModelError {
+    /// What was this crate's error before comes back as what it was.
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Probe(error) => Self::Probe(error),
+            AskError::Outside(source) => match source.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(source) => Self::Ask(AskError::Outside(source)),
+            },
+            error => Self::Ask(error),
         }
     }
 }

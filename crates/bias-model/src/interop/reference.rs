@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bias_ask::generate::{DecodeOptions, decode};
+use bias_ask::{Decoding, Sampling};
 use bias_files::f32s;
 use bias_probe::device::read_back;
 use bias_probe::{Capture, HookedModel as _, NoObserver, Sequence, TokenBatch};
@@ -13,9 +15,6 @@ use crate::checkpoint::mapped;
 use crate::decoder::kv_cache::KvCache;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
-use crate::generate::ask::decode;
-use crate::generate::decoding::{DecodeOptions, Decoding};
-use crate::generate::sampling::Sampling;
 
 /// What transformers computes with a checkpoint, to hold a loaded model against:
 /// `expected.safetensors`, as `fixtures/golden/make.py` writes it.

@@ -2,12 +2,14 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | codec | [`TextCodec`]: tokenizer and chat template; [`Asked`]: a question about a person, in words |
+//! | codec | [`TextCodec`]: tokenizer and chat template |
 //! | template_file | the chat template of a folder or file, and its special tokens |
-//! | spans | where the name, the system message and the answer's beginning stand in a prompt |
+//!
+//! [`Tokenize`] is what every tokenizer does, [`Asked`] a question about a person in words; both are
+//! [`bias_ask`]'s.
 
 pub(crate) mod codec;
-mod spans;
 mod template_file;
 
-pub use self::codec::{Asked, TextCodec};
+pub use self::codec::TextCodec;
+pub use bias_ask::text::{Asked, Tokenize};

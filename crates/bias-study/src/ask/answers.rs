@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
+use bias_ask::generate::Answer;
+use bias_ask::question::QuestionKind;
+use bias_ask::{Answers, Question};
 use bias_attrib::PossibleAnswer;
 use bias_attrib::contrast::{Scale, summed_up};
 use bias_metrics::parse::AnswerKind;
 use bias_metrics::{Arm, NameAnswers, Weighting};
-use bias_model::generate::Answer;
-use bias_model::question::QuestionKind;
-use bias_model::{Answers, Question};
 use bias_types::prompt::Group;
 use serde::{Deserialize, Serialize};
 

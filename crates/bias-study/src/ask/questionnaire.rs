@@ -1,17 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
+use bias_ask::generate::Answer;
+use bias_ask::question::{Choices, NumberGrammar};
+use bias_ask::text::{Asked, Wanted};
+use bias_ask::{Decoding, Question, Respond};
 use bias_attrib::contrast::Scale;
 use bias_attrib::{Contrast, Respondent};
 use bias_metrics::parse::AnswerKind;
 use bias_metrics::robust::weighted_quantile;
 use bias_metrics::{Arm, parse_answer};
-use bias_model::generate::{Answer, DecodeOptions};
-use bias_model::question::{NumberGrammar, QuestionKind, Word};
-use bias_model::text::Asked;
-use bias_model::{Decoding, LanguageModel, Question};
 use bias_types::prompt::Context;
-use burn::tensor::backend::Backend;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -21,10 +19,12 @@ use crate::hash::{derived_seed, hex};
 use crate::prompts::{Names, Person, Place, PromptSet};
 use crate::results::{ChoiceValue, Kind, Settings, Split, quoted};
 
-/// Every prompt as tokens, made once for a whole study.
-pub(crate) struct Questionnaire<'a> {
+/// Every prompt made ready to be asked, once for a whole study.
+pub(crate) struct Questionnaire<'a, Q = Question> {
     pub prompts: &'a PromptSet,
-    encoded: Vec<Vec<Vec<Question>>>,
+    encoded: Vec<Vec<Vec<Q>>>,
+    /// SHA-256 over everybody asked and all that each question is.
+    digest: String,
     choice: ChoiceValue,
     /// How many names of each side attribution looks at.
     attributed: Option<usize>,
@@ -43,31 +43,23 @@ fn stream(context: &Context, variation: &str, place: u32) -> u64 {
     derived_seed(0, &format!("{context} {variation} {place}"))
 }
 
-/// Adds something to a hash, as JSON with its length in front: no two lists of things are one text.
-fn absorb(hash: &mut Sha256, own: &impl Serialize) -> Result<(), StudyError> {
-    let json = serde_json::to_vec(own)
-        .map_err(|e| StudyError::Write { path: "provenance.json".into(), source: e.into() })?;
-    hash.update((json.len() as u64).to_le_bytes());
-    hash.update(&json);
-    Ok(())
-}
-
-impl<'a> Questionnaire<'a> {
-    /// Encodes every prompt with the model's chat template and tokenizer.
-    pub(crate) fn new<B: Backend>(
-        model: &LanguageModel<B>,
+impl<'a, Q: Clone> Questionnaire<'a, Q> {
+    /// Makes every prompt ready, as whoever answers takes them.
+    pub(crate) fn new<R: Respond<Question = Q>>(
+        model: &R,
         prompts: &'a PromptSet,
         settings: &Settings,
     ) -> Result<Self, StudyError> {
-        let mut numbers: Option<Arc<NumberGrammar>> = None;
         let mut encoded = Vec::new();
         for own in &prompts.contexts {
             let mut variations = Vec::new();
             for variation in &own.variations {
                 let form = &variation.form;
-                if form.kind() == Kind::Number && numbers.is_none() {
-                    numbers = Some(Arc::new(model.text().number_grammar()?));
-                }
+                let wanted = match (&form.choices, form.kind()) {
+                    (Some(choices), _) => Wanted::Choice(choices),
+                    (None, Kind::Number) => Wanted::Number,
+                    (None, _) => Wanted::Words,
+                };
                 let mut arms: HashMap<(Split, Arm), u32> = HashMap::new();
                 let mut question = |person: &Person| {
                     let place = arms.entry((person.split, person.arm)).or_default();
@@ -79,17 +71,7 @@ impl<'a> Questionnaire<'a> {
                         prefix: form.prefix.as_deref(),
                         raw: form.raw,
                     };
-                    let (prompt, kind) = match (&form.choices, &numbers) {
-                        (Some(choices), _) => {
-                            let (prompt, words) = model.text().choice(&asked, choices)?;
-                            (prompt, QuestionKind::Choice(words.into()))
-                        }
-                        (None, Some(numbers)) if form.kind() == Kind::Number => {
-                            (model.text().question(&asked)?, QuestionKind::Number(numbers.clone()))
-                        }
-                        _ => (model.text().question(&asked)?, QuestionKind::Free),
-                    };
-                    Ok(Question { prompt, kind, stream })
+                    model.prepare(&asked, wanted, stream)
                 };
                 let people = variation.people.iter().map(|person| {
                     question(person).map_err(|source| StudyError::Prompt {
@@ -105,19 +87,12 @@ impl<'a> Questionnaire<'a> {
         }
         Ok(Self {
             prompts,
+            digest: digest(model, prompts, &encoded)?,
             encoded,
             choice: settings.choice,
             attributed: settings.attributed_names,
             winsorise: settings.winsorise,
         })
-    }
-
-    /// The options' words in a question, as the tokenizer made them.
-    fn words(question: &Question) -> &[Word] {
-        match &question.kind {
-            QuestionKind::Choice(words) => words,
-            QuestionKind::Free | QuestionKind::Number(_) => &[],
-        }
     }
 
     /// How many questions there are about some people in some variations.
@@ -147,57 +122,37 @@ impl<'a> Questionnaire<'a> {
         places.iter().map(|place| self.attributed(*place).len()).sum()
     }
 
-    /// SHA-256 over everybody asked and every token of every question.
-    ///
-    /// # Errors
-    /// [`StudyError::Write`] where something cannot be written as JSON.
-    pub(crate) fn digest(&self) -> Result<String, StudyError> {
-        let mut hash = Sha256::new();
-        for (own, encoded) in self.prompts.contexts.iter().zip(&self.encoded) {
-            absorb(&mut hash, &(&own.context, own.higher_is_better, own.per))?;
-            for (variation, encoded) in own.variations.iter().zip(encoded) {
-                absorb(&mut hash, &(&variation.name, variation.split, &variation.form))?;
-                for (person, question) in variation.people.iter().zip(encoded) {
-                    absorb(&mut hash, &(&person.name, &person.group, person.arm, person.split))?;
-                    absorb(&mut hash, &(question.prompt.tokens(), question.prompt.roles()))?;
-                    let words = Self::words(question).iter();
-                    let words: Vec<_> = words.map(|own| (own.option, &own.text, &own.tokens)).collect();
-                    absorb(&mut hash, &words)?;
-                }
-            }
-        }
-        Ok(hex(&hash.finalize()))
+    /// SHA-256 over everybody asked and all that each question is to whoever answers.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Asks about some people in some variations, on so many threads; `done` is told how many questions were answered, each time
     /// that some were.
-    pub(crate) fn ask<B: Backend>(
+    pub(crate) fn ask<R: Respond<Question = Q>>(
         &self,
-        model: &LanguageModel<B>,
+        model: &R,
         places: &[Place],
         names: Names,
         decoding: Decoding,
         threads: usize,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
-        let options = DecodeOptions { threads: threads.max(1), ..model.options().clone() };
         let own = |&(c, v): &Place| {
             let people = self.prompts.contexts[c].variations[v].people.iter().enumerate();
             people.filter(move |(_, person)| names.include(person.split))
         };
-        let questions: Vec<Question> = places
+        let questions: Vec<Q> = places
             .iter()
             .flat_map(|place| own(place).map(|(i, _)| self.encoded[place.0][place.1][i].clone()))
             .collect();
-        let text = |tokens: &[u32]| model.text().decode(tokens);
-        let answers = bias_model::generate::ask(model.model(), &questions, decoding, &options, text, done)?;
-        let mut answers = answers.into_iter();
+        let mut answers = model.respond(&questions, decoding, threads.max(1), done)?.into_iter();
         let mut asked = BTreeMap::new();
         for place in places {
             let context = &self.prompts.contexts[place.0];
             let form = &context.variations[place.1].form;
             // A model without an end token is cut everywhere; its numbers have to be taken as they are.
-            let ends = !options.stop.is_empty() || form.kind() == Kind::Number;
+            let ends = model.ends() || form.kind() == Kind::Number;
             let sign = if context.higher_is_better { 1.0 } else { -1.0 };
             let per = context.per.filter(|_| form.kind() == Kind::Free);
             // The sign that the answer was begun with belongs to the number.
@@ -217,15 +172,7 @@ impl<'a> Questionnaire<'a> {
             let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
                 let parsed = match &form.choices {
                     None => answers.answers.iter().map(number).collect(),
-                    Some(choices) => {
-                        // The last answer is whatever else might be said.
-                        let words = Self::words(&self.encoded[place.0][place.1][index]).iter();
-                        let worth = |word: &Word| f64::from(u8::from(word.option == choices.better()));
-                        words
-                            .map(|word| (AnswerKind::Option, Some(worth(word))))
-                            .chain([(AnswerKind::OtherWords, None)])
-                            .collect()
-                    }
+                    Some(choices) => answers.answers.iter().map(|own| chosen(choices, own)).collect(),
                 };
                 let (split, arm, group) = (person.split, person.arm, person.group.clone());
                 PersonAnswers { index, split, arm, group, answers, parsed }
@@ -238,25 +185,25 @@ impl<'a> Questionnaire<'a> {
     }
 
     /// Asks a few questions of a variation, for how long that takes; says how many.
-    pub(crate) fn try_some<B: Backend>(
+    pub(crate) fn try_some<R: Respond<Question = Q>>(
         &self,
-        model: &LanguageModel<B>,
+        model: &R,
         (c, v): Place,
         names: Names,
         most: usize,
         decoding: Decoding,
         threads: usize,
     ) -> Result<usize, StudyError> {
-        let options = DecodeOptions { threads: threads.max(1), ..model.options().clone() };
         let people = self.prompts.contexts[c].variations[v].people.iter().zip(&self.encoded[c][v]);
         let own =
             people.filter(|(person, _)| names.include(person.split)).map(|(_, question)| question.clone());
-        let questions: Vec<Question> = own.take(most).collect();
-        let text = |tokens: &[u32]| model.text().decode(tokens);
-        bias_model::generate::ask(model.model(), &questions, decoding, &options, text, &|_| {})?;
+        let questions: Vec<Q> = own.take(most).collect();
+        model.respond(&questions, decoding, threads.max(1), &|_| {})?;
         Ok(questions.len())
     }
+}
 
+impl Questionnaire<'_, Question> {
     /// What attribution looks at: the prompts and answers of one variation, about the people it may see. Values are clamped as they
     /// are for the difference that is measured.
     ///
@@ -297,10 +244,48 @@ impl<'a> Questionnaire<'a> {
     }
 }
 
+/// What an answer to a choice is, and what it is worth.
+fn chosen(choices: &Choices, answer: &Answer) -> (AnswerKind, Option<f64>) {
+    let is = |words: &Vec<String>| words.contains(&answer.text);
+    match choices.options().iter().position(is) {
+        Some(option) => (AnswerKind::Option, Some(f64::from(u8::from(option == choices.better())))),
+        None => (AnswerKind::OtherWords, None),
+    }
+}
+
+/// Adds something to a hash, as JSON with its length in front: no two lists of things are one text.
+fn absorb(hash: &mut Sha256, own: &impl Serialize) -> Result<(), StudyError> {
+    let json = serde_json::to_vec(own)
+        .map_err(|e| StudyError::Write { path: "provenance.json".into(), source: e.into() })?;
+    hash.update((json.len() as u64).to_le_bytes());
+    hash.update(&json);
+    Ok(())
+}
+
+/// SHA-256 over everybody asked and all that each question is to whoever answers.
+fn digest<R: Respond>(
+    model: &R,
+    prompts: &PromptSet,
+    encoded: &[Vec<Vec<R::Question>>],
+) -> Result<String, StudyError> {
+    let mut hash = Sha256::new();
+    for (own, encoded) in prompts.contexts.iter().zip(encoded) {
+        absorb(&mut hash, &(&own.context, own.higher_is_better, own.per))?;
+        for (variation, encoded) in own.variations.iter().zip(encoded) {
+            absorb(&mut hash, &(&variation.name, variation.split, &variation.form))?;
+            for (person, question) in variation.people.iter().zip(encoded) {
+                absorb(&mut hash, &(&person.name, &person.group, person.arm, person.split))?;
+                absorb(&mut hash, &model.key(question))?;
+            }
+        }
+    }
+    Ok(hex(&hash.finalize()))
+}
+
 #[cfg(test)]
 mod tests {
-    use bias_model::Answers;
-    use bias_model::generate::Answer;
+    use bias_ask::Answers;
+    use bias_ask::question::QuestionKind;
     use bias_probe::Sequence;
     use bias_types::TokenRole;
 
@@ -360,6 +345,7 @@ mod tests {
         Questionnaire {
             prompts,
             encoded: vec![vec![encoded]],
+            digest: String::new(),
             choice: ChoiceValue::default(),
             attributed: None,
             winsorise: [0.01, 0.99],

@@ -5,8 +5,7 @@ use bias_attrib::{AttribError, Attribution as _, Contrast, Direction, Wanda};
 use bias_mask::mask::head_mask;
 use bias_mask::select::Carriers;
 use bias_mask::{HeadAblation, Intervention, Mask};
-use bias_model::LanguageModel;
-use bias_probe::{HookedModel as _, ProbeError};
+use bias_probe::ProbeError;
 use bias_types::model::HeadId;
 use bias_types::{ParamPath, Unit, UnitKind};
 use burn::tensor::backend::AutodiffBackend;
@@ -21,6 +20,7 @@ use crate::StudyError;
 use crate::hash::derived_seed;
 use crate::parallel::in_parallel;
 use crate::results::{Budget, GAP_SHARE, GAP_SHARES, LeftOut, PURSUIT_SHARE, TrainedOn, WANDA_SHARE, method};
+use crate::studied::Studied;
 
 /// Shares of all heads that are pruned.
 const HEAD_BUDGETS: [f64; 2] = [0.04, 0.125];
@@ -32,8 +32,8 @@ const HEAD_ROUNDS: usize = 12;
 const HEAD_ANSWERS: usize = 3;
 
 /// Masks of weights made from some variations together.
-pub(crate) fn weight_masks<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
+pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
     let mut masks = Masks::default();
@@ -86,8 +86,8 @@ pub(crate) fn weight_masks<A: AutodiffBackend>(
 
 /// As many weights of every layer in turn as the middle budget takes of all together: those with most of the gap, and random ones
 /// of the same matrices. Equal numbers, so that a layer is not found guilty for its size.
-pub(crate) fn layer_masks<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
+pub(crate) fn layer_masks<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
     let dims = seen.model.dims();
@@ -158,11 +158,11 @@ impl Masks {
 
 /// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_SHARE`], and as many at random;
 /// none where no gap could be attributed.
-pub(crate) fn pursuit_masks<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
+pub(crate) fn pursuit_masks<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
-    let Some(pursuit) = Method::named(method::GAP_PURSUIT, UnitKind::Weight) else {
+    let Some(pursuit) = Method::<A, M>::named(method::GAP_PURSUIT, UnitKind::Weight) else {
         return Ok(Masks::default());
     };
     let mut masks = Masks::default();
@@ -187,13 +187,13 @@ pub(crate) fn pursuit_masks<A: AutodiffBackend>(
 /// Masks of heads, found as in the paper: the head that looks most at the name is
 /// pruned and attention is measured again, round by round, on the unpruned model's
 /// most probable answers. The first heads of the rounds make the smaller budgets.
-pub(crate) fn head_masks<A: AutodiffBackend>(
-    model: &LanguageModel<A::InnerBackend>,
+pub(crate) fn head_masks<A: AutodiffBackend, M: Studied<A>>(
+    model: &M,
     contrast: &Contrast,
     trained_on: &TrainedOn,
     seed: u64,
 ) -> Result<Masks, StudyError> {
-    let dims = *model.model().dims();
+    let dims = *model.dims();
     let mut everyone: Vec<HeadId> =
         (0..dims.layers).flat_map(|l| (0..dims.heads).map(move |h| HeadId::new(l, h))).collect();
     let mut budgets =
@@ -205,7 +205,7 @@ pub(crate) fn head_masks<A: AutodiffBackend>(
     let at_once = wanted.div_ceil(HEAD_ROUNDS).max(1);
 
     let contrast = contrast.most_probable(HEAD_ANSWERS);
-    let mut pruned = model.model().clone();
+    let mut pruned = model.clone();
     let mut chosen: Vec<HeadId> = Vec::new();
     while chosen.len() < wanted {
         let found = match HeadAttention.attribute(&pruned, &contrast) {

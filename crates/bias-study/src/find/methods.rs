@@ -9,7 +9,6 @@ use bias_attrib::scores::{PlaceScores, in_units};
 use bias_attrib::{AttribError, Attribution, Contrast, Direction, GapPursuit, Wanda};
 use bias_mask::select::aggregate;
 use bias_model::Decoder;
-use bias_probe::HookedModel as _;
 use bias_types::{Convention, ParamScores, UnitKind, UnitScores};
 use burn::tensor::backend::AutodiffBackend;
 
@@ -17,34 +16,35 @@ use super::finding::Finding;
 use super::seen::Seen;
 use crate::StudyError;
 use crate::parallel::in_parallel;
+use crate::studied::Studied;
 
-type Find<A> = dyn Fn(&Seen<'_, A>) -> Result<Finding, StudyError> + Send + Sync;
+type Find<A, M> = dyn Fn(&Seen<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync;
 
 /// A way to find what to prune: a name, a kind of unit, and the finding.
-pub struct Method<A: AutodiffBackend> {
+pub struct Method<A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>> {
     /// Its name in tables and on the command line, such as `signed-gap`.
     pub name: String,
     /// What it prunes.
     pub unit: UnitKind,
     /// In a sentence.
     pub about: String,
-    find: Box<Find<A>>,
+    find: Box<Find<A, M>>,
 }
 
-impl<A: AutodiffBackend> std::fmt::Debug for Method<A> {
+impl<A: AutodiffBackend, M: Studied<A>> std::fmt::Debug for Method<A, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Method").field("name", &self.name).field("unit", &self.unit).finish_non_exhaustive()
     }
 }
 
-impl<A: AutodiffBackend> Method<A> {
+impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     /// A method of your own.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
         unit: UnitKind,
         about: impl Into<String>,
-        find: impl Fn(&Seen<'_, A>) -> Result<Finding, StudyError> + Send + Sync + 'static,
+        find: impl Fn(&Seen<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync + 'static,
     ) -> Self {
         Self { name: name.into(), unit, about: about.into(), find: Box::new(find) }
     }
@@ -59,12 +59,12 @@ impl<A: AutodiffBackend> Method<A> {
     ///
     /// # Errors
     /// Nothing to compare, or a failed pass.
-    pub fn find(&self, seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+    pub fn find(&self, seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
         (self.find)(seen)
     }
 
     /// The same, and how long it would have taken had nothing been known before.
-    pub(crate) fn timed(&self, seen: &Seen<'_, A>) -> (Result<Finding, StudyError>, Duration) {
+    pub(crate) fn timed(&self, seen: &Seen<'_, A, M>) -> (Result<Finding, StudyError>, Duration) {
         let (started, saved) = (Instant::now(), *seen.saved());
         let found = self.find(seen);
         (found, started.elapsed() + *seen.saved() - saved)
@@ -127,12 +127,12 @@ impl<A: AutodiffBackend> Method<A> {
 }
 
 /// Each contrast's scores by a method that differentiates, on a graph for every thread.
-fn tracked<A: AutodiffBackend, F: Send>(
-    seen: &Seen<'_, A>,
-    method: &(impl Attribution<A, Decoder<A>, Found = F> + Sync),
+fn tracked<A: AutodiffBackend, M: Studied<A>, F: Send>(
+    seen: &Seen<'_, A, M>,
+    method: &(impl Attribution<A, M::OnGraph, Found = F> + Sync),
 ) -> Result<Vec<F>, StudyError> {
     let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
-        match method.attribute(&seen.model.differentiable::<A>(), contrast) {
+        match method.attribute(&seen.model.on_graph(), contrast) {
             Ok(found) => Ok(Ok(found)),
             // Nothing to attribute there, which `Study::work` says.
             Err(error) if error.is_without_gap() => Ok(Err(error)),
@@ -154,7 +154,7 @@ fn with_gap<F>(found: Vec<Result<F, AttribError>>) -> Result<Vec<F>, StudyError>
     if with_gap.is_empty() { Err(reason.unwrap_or(AttribError::NoSpread).into()) } else { Ok(with_gap) }
 }
 
-fn signed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+fn signed_gap<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
     if seen.model.is_streamed() {
         // A score per weight would take more memory than the weights that are left in their file.
         return Ok(Finding::Carriers(seen.carriers(seen.budget)?));
@@ -162,16 +162,22 @@ fn signed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyEr
     Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
 }
 
-fn summed_gap<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+fn summed_gap<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    kind: UnitKind,
+) -> Result<Finding, StudyError> {
     Ok(Finding::Units(aggregate(seen.signed_gap()?, seen.model.dims(), kind)?))
 }
 
-fn pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+fn pursuit<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    kind: UnitKind,
+) -> Result<Finding, StudyError> {
     seen.pursue(GapPursuit::new(seen.budget).with_unit(kind))
 }
 
 /// Contrasts weigh the square of their gap.
-fn worst_pursuit<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+fn worst_pursuit<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
     seen.pursue(GapPursuit::new(seen.budget).with_worst_case(2.0))
 }
 
@@ -184,7 +190,7 @@ fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, Attri
     Ok(own.collect::<Result<_, _>>()?)
 }
 
-fn wanda<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+fn wanda<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
     let norms = Arc::new(Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?);
     let (model, own) = (seen.model.clone(), Arc::clone(&norms));
     let there = seen.select_on_device;
@@ -202,7 +208,7 @@ fn wanda<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> 
     Ok(Finding::Difference(Box::new(at), Box::new(apart)))
 }
 
-fn snip<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+fn snip<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
     let found = tracked(seen, &Snip::default())?;
     let mut all = found.into_iter();
     let first = all.next().ok_or(AttribError::NoSpread)?;
@@ -212,17 +218,20 @@ fn snip<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
     Ok(Finding::Difference(Box::new(at), Box::new(move || apart(both.a(), both.b()))))
 }
 
-fn magnitude<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+fn magnitude<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
     Ok(Finding::Weights(Magnitude.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
 }
 
-fn random<A: AutodiffBackend>(seen: &Seen<'_, A>) -> Result<Finding, StudyError> {
+fn random<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
     let pooled = Contrast::pooled(seen.contrasts);
     Ok(Finding::Weights(Random::new(seen.seed).attribute(seen.model, &pooled)?))
 }
 
 /// Units in an order of chance: those whose weights draw the highest random scores.
-fn shuffled<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+fn shuffled<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    kind: UnitKind,
+) -> Result<Finding, StudyError> {
     let pooled = Contrast::pooled(seen.contrasts);
     let drawn = Random::new(seen.seed).attribute(seen.model, &pooled)?;
     let mut units = aggregate(&drawn, seen.model.dims(), kind)?;
@@ -231,23 +240,23 @@ fn shuffled<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Fi
     Ok(Finding::Units(units))
 }
 
-fn units<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
-    method: &impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = UnitScores>,
+fn units<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    method: &impl Attribution<A::InnerBackend, M, Found = UnitScores>,
 ) -> Result<Finding, StudyError> {
     Ok(Finding::Units(method.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
 }
 
-fn tracked_units<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
-    method: &(impl Attribution<A, Decoder<A>, Found = UnitScores> + Sync),
+fn tracked_units<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    method: &(impl Attribution<A, M::OnGraph, Found = UnitScores> + Sync),
 ) -> Result<Finding, StudyError> {
     added(&tracked(seen, method)?)
 }
 
-fn places<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
-    method: &(impl Attribution<A::InnerBackend, Decoder<A::InnerBackend>, Found = PlaceScores> + Sync),
+fn places<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    method: &(impl Attribution<A::InnerBackend, M, Found = PlaceScores> + Sync),
 ) -> Result<Finding, StudyError> {
     let found =
         in_parallel(seen.threads, seen.contrasts, |contrast| match method.attribute(seen.model, contrast) {
@@ -258,7 +267,10 @@ fn places<A: AutodiffBackend>(
     added(&with_gap(found)?)
 }
 
-fn patching<A: AutodiffBackend>(seen: &Seen<'_, A>, kind: UnitKind) -> Result<Finding, StudyError> {
+fn patching<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    kind: UnitKind,
+) -> Result<Finding, StudyError> {
     let method = AttributionPatching::every(kind).with_temperature(seen.temperature)?;
     let found = tracked(seen, &method)?;
     added(&found.iter().map(PlaceScores::units).collect::<Vec<_>>())

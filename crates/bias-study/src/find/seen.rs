@@ -1,21 +1,23 @@
+use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bias_attrib::{AttribError, Contrast, GapPursuit, SignedGap};
 use bias_mask::select::Carriers;
 use bias_model::Decoder;
-use bias_probe::{HookedModel as _, Sequence};
+use bias_probe::Sequence;
 use bias_types::ParamScores;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::finding::Finding;
 use crate::StudyError;
+use crate::studied::Studied;
 
 /// What a method may look at.
 #[derive(Debug)]
-pub struct Seen<'a, A: AutodiffBackend> {
+pub struct Seen<'a, A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>> {
     /// The model.
-    pub model: &'a Decoder<A::InnerBackend>,
+    pub model: &'a M,
     /// Both groups' answers, variation by variation.
     pub contrasts: &'a [Contrast],
     /// Neutral text; may be empty.
@@ -31,6 +33,7 @@ pub struct Seen<'a, A: AutodiffBackend> {
     /// Whether Wanda's weights are chosen where they are, as on a GPU.
     pub select_on_device: bool,
     pub(crate) gap: KnownGap,
+    pub(crate) backend: PhantomData<A>,
 }
 
 /// The signed gap's scores, which several methods begin with, and how long they took.
@@ -40,10 +43,10 @@ pub(crate) struct KnownGap {
     saved: Mutex<Duration>,
 }
 
-impl<A: AutodiffBackend> Seen<'_, A> {
+impl<A: AutodiffBackend, M: Studied<A>> Seen<'_, A, M> {
     /// The same with other contrasts.
     #[must_use]
-    pub fn with_contrasts<'b>(&'b self, contrasts: &'b [Contrast]) -> Seen<'b, A> {
+    pub fn with_contrasts<'b>(&'b self, contrasts: &'b [Contrast]) -> Seen<'b, A, M> {
         Seen { contrasts, gap: KnownGap::default(), ..*self }
     }
 
@@ -57,7 +60,7 @@ impl<A: AutodiffBackend> Seen<'_, A> {
             return Ok(known);
         }
         let started = Instant::now();
-        let found = self.signed_gap_method()?.sums(&self.model.differentiable::<A>(), self.contrasts)?;
+        let found = self.signed_gap_method()?.sums(&self.model.on_graph(), self.contrasts)?;
         Ok(&self.gap.scores.get_or_init(|| (found, started.elapsed())).0)
     }
 
@@ -67,7 +70,7 @@ impl<A: AutodiffBackend> Seen<'_, A> {
         take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
     ) -> Result<(), StudyError> {
         // What it leaves out is said of every variation once, by `Study::work`.
-        self.signed_gap_method()?.score(&self.model.differentiable::<A>(), self.contrasts, take)?;
+        self.signed_gap_method()?.score(&self.model.on_graph(), self.contrasts, take)?;
         Ok(())
     }
 
@@ -89,12 +92,7 @@ impl<A: AutodiffBackend> Seen<'_, A> {
     pub fn pursue(&self, pursuit: GapPursuit) -> Result<Finding, StudyError> {
         let pursuit = pursuit.with_temperature(self.temperature)?.with_threads(self.threads);
         let mut model = self.model.clone();
-        let found = pursuit.pursue::<A, _, _>(
-            &mut model,
-            Decoder::differentiable::<A>,
-            self.contrasts,
-            self.neutral,
-        )?;
+        let found = pursuit.pursue::<A, _, _>(&mut model, M::on_graph, self.contrasts, self.neutral)?;
         Ok(Finding::Pursuit(found))
     }
 

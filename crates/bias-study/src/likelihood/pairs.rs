@@ -1,7 +1,8 @@
 use std::path::Path;
 
+use bias_ask::{Answering, AskError, Tokenize};
 use bias_metrics::ranking::{Direction, PairScore};
-use bias_model::{LanguageModel, ModelError};
+use bias_model::LanguageModel;
 use bias_probe::Sequence;
 use bias_types::TokenRole;
 use burn::tensor::backend::Backend;
@@ -86,27 +87,27 @@ pub struct Reading {
 /// # Errors
 /// [`StudyError::Pair`] for a sentence that cannot be encoded or is longer than the model's context, a model without any such
 /// token, a failed pass.
-pub fn score_pairs<B: Backend>(
-    model: &LanguageModel<B>,
+pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
+    model: &LanguageModel<B, M, T>,
     pairs: &[SentencePair],
     reading: &Reading,
     bar: &ProgressBar,
 ) -> Result<Vec<PairScore>, StudyError> {
-    let begin = model.model().config().bos.or_else(|| model.options().stop.first().copied());
+    let begin = model.begin().or_else(|| model.options().stop.first().copied());
     let begin = begin.ok_or(StudyError::NoBeginning)?;
-    let limit = model.model().config().max_positions;
-    let before = model.text().verbatim(&reading.before)?;
+    let limit = model.model().context();
+    let before = Tokenize::verbatim(model.text(), &reading.before)?;
     let space = if before.is_empty() || reading.before.ends_with(char::is_whitespace) { "" } else { " " };
-    let encode = |text: &str| -> Result<Sequence, ModelError> {
-        let own = model.text().verbatim(&format!("{}{space}{text}", reading.before))?;
+    let encode = |text: &str| -> Result<Sequence, AskError> {
+        let own = Tokenize::verbatim(model.text(), &format!("{}{space}{text}", reading.before))?;
         if !own.starts_with(&before) {
-            return Err(ModelError::Choices {
+            return Err(AskError::Choices {
                 choices: text.chars().take(60).collect(),
                 reason: "its first token is one with the end of the text before it".into(),
             });
         }
         let tokens: Vec<u32> = std::iter::once(begin).chain(own).collect();
-        if tokens.len() > limit {
+        if let Some(limit) = limit.filter(|limit| tokens.len() > *limit) {
             return Err(bias_probe::ProbeError::ContextOverflow { position: tokens.len() - 1, limit }.into());
         }
         let roles = vec![TokenRole::Prompt; tokens.len()];

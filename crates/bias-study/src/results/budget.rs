@@ -89,6 +89,8 @@ pub enum Budget {
     Rank(usize),
     /// Every weight may change: `all weights`.
     AllWeights,
+    /// Every weight of the matrices that can be pruned may change: `all matrices`.
+    AllMatrices,
     /// Half the difference of the groups' means, added in a layer: `half the difference, layer 2`.
     HalfDifference(usize),
     /// In words of one's own.
@@ -123,6 +125,7 @@ impl fmt::Display for Budget {
             Self::RankPerLayer(rank) => write!(f, "rank {rank} per layer"),
             Self::Rank(rank) => write!(f, "rank {rank}"),
             Self::AllWeights => f.write_str("all weights"),
+            Self::AllMatrices => f.write_str("all matrices"),
             Self::HalfDifference(layer) => write!(f, "half the difference, layer {layer}"),
             Self::Words(words) => f.write_str(words),
         }
@@ -154,6 +157,7 @@ fn known(text: &str) -> Option<Budget> {
         "planted" => Budget::Planted,
         "of all contexts" => Budget::OfAllContexts,
         "all weights" => Budget::AllWeights,
+        "all matrices" => Budget::AllMatrices,
         "1 head" => Budget::Heads(1),
         _ => {
             if let Ok(share) = text.parse() {
@@ -209,6 +213,7 @@ mod tests {
             (Budget::RankPerLayer(2), "rank 2 per layer"),
             (Budget::Rank(4), "rank 4"),
             (Budget::AllWeights, "all weights"),
+            (Budget::AllMatrices, "all matrices"),
             (Budget::HalfDifference(2), "half the difference, layer 2"),
             (Budget::Words("7".into()), "7"),
             (Budget::Words("007 heads".into()), "007 heads"),

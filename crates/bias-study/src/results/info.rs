@@ -18,13 +18,6 @@ pub struct ModelInfo {
     pub dims: ModelDims,
 }
 
-impl ModelInfo {
-    /// Its fingerprint, where it has one.
-    pub(crate) fn known_fingerprint(&self) -> Option<&str> {
-        Some(self.fingerprint.as_str()).filter(|own| !own.is_empty())
-    }
-}
-
 /// The prompts asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptInfo {

@@ -3,22 +3,163 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bias_mask::{Intervention, Mask};
-use bias_model::Decoder;
-use burn::tensor::backend::AutodiffBackend;
+use bias_ask::Respond;
+use sha2::{Digest as _, Sha256};
 
+use super::executable::executable;
+use super::memory::peak_memory;
+use super::options::StudyOptions;
 use super::progress::Progress;
-use super::study::Study;
 use crate::StudyError;
+use crate::ask::Questionnaire;
+use crate::hash::hex;
 use crate::likelihood::perplexity;
 use crate::parallel::in_parallel;
-use crate::plan::{Test, named};
-use crate::prompts::Names;
-use crate::results::Baseline;
-use crate::statistics::Reference;
-use crate::store::Piece;
+use crate::plan::{Test, focus, named};
+use crate::prompts::{Names, PromptSet};
+use crate::results::{Baseline, Phase, Timing};
+use crate::save::write;
+use crate::statistics::{Measure, Reference};
+use crate::store::{Audited, PROMPTS, Piece, Program, Provenance, Run, Store};
 
-impl<'a, A: AutodiffBackend> Study<'a, A> {
+/// Whoever answers questions, and one set of prompts: asks everything once and measures the
+/// answers.
+///
+/// Needs no gradients, and no tensors either: a loaded model
+/// ([`LanguageModel`](bias_model::LanguageModel)) on any backend, or whatever else can [`Respond`].
+/// A [`Study`](super::Study) goes on from here.
+pub struct Audit<'a, R: Respond> {
+    pub(crate) model: R,
+    pub(crate) prompts: &'a PromptSet,
+    pub(crate) options: StudyOptions,
+    pub(crate) store: Store,
+    provenance: Provenance,
+    pub(super) measure: Measure,
+    pub(crate) questions: Questionnaire<'a, R::Question>,
+    phases: Vec<Phase>,
+    /// The unpruned model, once it was asked.
+    pub(super) reference: Option<Arc<Reference>>,
+}
+
+/// Whether attribution may look at the neutral text of this number, from 0: every second. Perplexity is
+/// that of the others.
+pub(super) fn guards(text: usize) -> bool {
+    text % 2 == 1
+}
+
+impl<R: Respond> std::fmt::Debug for Audit<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audit")
+            .field("provenance", &self.provenance)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, R: Respond> Audit<'a, R> {
+    /// Takes whoever answers (called `name` in the results) and the prompts to ask.
+    ///
+    /// # Errors
+    /// [`StudyError::Prompt`] for a prompt that cannot be asked, settings that are impossible;
+    /// [`StudyError::NoFingerprint`] for a folder to keep the study of a model without one in;
+    /// [`StudyError::OtherStudy`] or [`StudyError::Busy`] for a folder that another study has.
+    pub fn new(
+        model: R,
+        name: &str,
+        prompts: &'a PromptSet,
+        mut options: StudyOptions,
+    ) -> Result<Self, StudyError> {
+        options.settings.sampling = model.options().sampling;
+        options.settings.max_new_tokens = model.options().max_new_tokens;
+        let questions = Questionnaire::new(&model, prompts, &options.settings)?;
+        let measure = Measure::new(&options.settings)?;
+        let neutral = options.neutral.iter().fold(Sha256::new(), |hash, text| {
+            hash.chain_update((text.len() as u64).to_le_bytes()).chain_update(text)
+        });
+        let mut identity = model.identity()?;
+        if options.select_on_device {
+            identity.backend += ", selecting there";
+        }
+        let provenance = Provenance {
+            format: Provenance::FORMAT.into(),
+            program: Program::this(identity.backend),
+            model: Audited { name: name.into(), fingerprint: identity.fingerprint, dims: identity.dims },
+            run: Run {
+                config: hex(&Sha256::digest(identity.configuration)),
+                tokenizer: identity.tokenizer,
+                weights: identity.weights,
+                stop: model.options().stop.clone(),
+                batch_rows: model.options().batch_rows,
+            },
+            prompts: prompts.digest()?,
+            questions: questions.digest().into(),
+            neutral: hex(&neutral.finalize()),
+            settings: options.settings.clone(),
+            focus: focus(prompts, options.focus.clone()),
+        };
+        if options.out.is_some() && provenance.model.known_fingerprint().is_none() {
+            return Err(StudyError::NoFingerprint { what: "a study that is kept in a folder" });
+        }
+        let store = match &options.out {
+            None => Store::in_memory(&provenance)?,
+            Some(folder) => {
+                let store = Store::open(folder, &provenance, options.shard)?;
+                let path = folder.join(PROMPTS);
+                let json = serde_json::to_vec(prompts)
+                    .map_err(|e| StudyError::Write { path: path.clone(), source: e.into() })?;
+                write(&path, &json)?;
+                store
+            }
+        };
+        let measured = std::mem::take(&mut options.neutral).into_iter().enumerate();
+        options.neutral = measured.filter(|(i, _)| !guards(*i)).map(|(_, text)| text).collect();
+        Ok(Self {
+            model,
+            prompts,
+            options,
+            store,
+            provenance,
+            measure,
+            questions,
+            phases: Vec::new(),
+            reference: None,
+        })
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &R {
+        &self.model
+    }
+
+    /// The model, to prune it by hand. What was known of it is forgotten, and nothing more is kept
+    /// in the study's folder.
+    pub fn model_mut(&mut self) -> &mut R {
+        self.reference = None;
+        self.store.forget();
+        &mut self.model
+    }
+
+    /// What decides this study's numbers.
+    #[must_use]
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// Where the time went so far.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        Timing { phases: self.phases.clone(), peak_memory_bytes: peak_memory(), executable: executable() }
+    }
+
+    pub(crate) fn phase(&mut self, name: &str, started: Instant) {
+        let seconds = started.elapsed().as_secs_f64();
+        match self.phases.iter_mut().find(|phase| phase.name == name) {
+            Some(phase) => phase.seconds += seconds,
+            None => self.phases.push(Phase { name: name.into(), seconds }),
+        }
+    }
+
     /// Asks the model everything, once.
     ///
     /// # Errors
@@ -64,37 +205,6 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         self.store.put(&piece, perplexity(&self.model, &self.options.neutral)?)
     }
 
-    /// Prunes, asks what is not known yet, and restores the model.
-    pub(crate) fn with_mask(
-        &mut self,
-        mask: &Mask,
-        digest: &str,
-        tests: &[Test],
-        reference: &Reference,
-    ) -> Result<(), StudyError> {
-        if self.known(digest, tests)? {
-            return Ok(());
-        }
-        let undo = mask.apply(self.model.model_mut(), Intervention::Zero)?;
-        let asked = self.ask_changed(digest, tests, reference);
-        undo.revert(self.model.model_mut())?;
-        asked
-    }
-
-    /// Puts another model in place of the studied one, asks it what is not known yet, and puts that back.
-    pub(crate) fn with_model(
-        &mut self,
-        changed: Decoder<A::InnerBackend>,
-        change: &str,
-        tests: &[Test],
-        reference: &Reference,
-    ) -> Result<(), StudyError> {
-        let studied = std::mem::replace(self.model.model_mut(), changed);
-        let asked = self.ask_changed(change, tests, reference);
-        *self.model.model_mut() = studied;
-        asked
-    }
-
     /// Whether all is known of a changed model.
     pub(crate) fn known(&self, change: &str, tests: &[Test]) -> Result<bool, StudyError> {
         for test in tests {
@@ -104,9 +214,17 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         }
         self.store.has(&Piece::Perplexity(Some(change)))
     }
+}
 
-    /// Asks the model as it is now what is not known of it yet.
-    fn ask_changed(&self, change: &str, tests: &[Test], reference: &Reference) -> Result<(), StudyError> {
+impl<R: Respond + Sync> Audit<'_, R> {
+    /// Asks the model as it is now what is not known of it yet, so many tests side by side.
+    pub(super) fn ask_changed(
+        &self,
+        change: &str,
+        tests: &[Test],
+        reference: &Reference,
+        side_by_side: usize,
+    ) -> Result<(), StudyError> {
         let (names, decoding) = (self.prompts.tested(), self.options.settings.decoding);
         let piece = |test: &Test| Piece::Tested(change, named(self.prompts, &test.places));
         let mut missing: Vec<&Test> = Vec::new();
@@ -116,7 +234,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             }
         }
         // Tests are too small to keep several threads busy to their end, but there are several.
-        let side_by_side = self.side_by_side().min(missing.len()).max(1);
+        let side_by_side = side_by_side.min(missing.len()).max(1);
         let threads = self.options.threads / side_by_side;
         in_parallel(side_by_side, &missing, |test| {
             let answers =

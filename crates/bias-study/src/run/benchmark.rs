@@ -1,10 +1,10 @@
 use std::time::Instant;
 
+use bias_ask::Tokenize;
 use bias_attrib::{AttribError, Contrast};
 use bias_mask::{HeadAblation, Mask, MaskTarget, unit_mask};
 use bias_metrics::MetricError;
 use bias_metrics::ranking::{Localisation, localisation};
-use bias_probe::HookedModel as _;
 use bias_types::model::Sublayer;
 use bias_types::prompt::Context;
 use bias_types::{Convention, Unit, UnitKind};
@@ -18,11 +18,12 @@ use crate::hash::derived_seed;
 use crate::results::{
     Benchmark, Budget, LeftOut, Located, MATCHED, ORACLE, Scope, Share, TrainedOn, Tried, method,
 };
+use crate::studied::Studied;
 
 /// A method, what it found or why nothing, and the seconds it took.
-type Look<'m, A> = (&'m Method<A>, Result<Finding, String>, f64);
+type Look<'m, A, M> = (&'m Method<A, M>, Result<Finding, String>, f64);
 
-impl<A: AutodiffBackend> Study<'_, A> {
+impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// Tries every method at every budget (shares of all prunable weights), attributed on each context in turn;
     /// those of `all_but` on all contexts but each. Where the truth is known, methods are measured against it.
     ///
@@ -31,8 +32,8 @@ impl<A: AutodiffBackend> Study<'_, A> {
     /// their reason.
     pub fn benchmark(
         &mut self,
-        methods: &[Method<A>],
-        all_but: &[Method<A>],
+        methods: &[Method<A, M>],
+        all_but: &[Method<A, M>],
         budgets: &[f64],
         truth: Option<&Truth>,
     ) -> Result<Benchmark, StudyError> {
@@ -118,13 +119,13 @@ impl<A: AutodiffBackend> Study<'_, A> {
     /// Every method's finding, or why it has none, and the seconds it took.
     fn found<'m>(
         &self,
-        methods: &'m [Method<A>],
+        methods: &'m [Method<A, M>],
         contrasts: &[Contrast],
         budgets: &[f64],
-    ) -> Result<Vec<Look<'m, A>>, StudyError> {
+    ) -> Result<Vec<Look<'m, A, M>>, StudyError> {
         let most = budgets.iter().copied().fold(0.0, f64::max);
         let seen = self.seen(contrasts, self.weights(most));
-        let of = |method: &'m Method<A>| {
+        let of = |method: &'m Method<A, M>| {
             let (found, took) = method.timed(&seen);
             let found = match found {
                 Ok(found) => Ok(found),
@@ -141,7 +142,7 @@ impl<A: AutodiffBackend> Study<'_, A> {
     /// mask beside the middle one with as many weights in every matrix.
     fn masks(
         &self,
-        method: &Method<A>,
+        method: &Method<A, M>,
         finding: &Finding,
         trained_on: &TrainedOn,
         budgets: &[f64],

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use bias_probe::HookedModel as _;
+use bias_ask::Tokenize;
 use burn::tensor::backend::AutodiffBackend;
+
+use crate::studied::Studied;
 
 use super::study::Study;
 use crate::StudyError;
@@ -35,7 +37,7 @@ const ALTERNATIVE: f64 = 60.0;
 /// Questions that are timed of each kind.
 const TIMED: usize = 16;
 
-impl<A: AutodiffBackend> Study<'_, A> {
+impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// What each plan will do after the audit and how long it will take: times a few questions of every kind, and the neutral
     /// text. Asks the unpruned model first, if that was not done.
     ///

@@ -108,7 +108,8 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     }
 
     let provenance = Provenance::of(folder)?;
-    let dims = provenance.model.dims.validate().is_ok() && provenance.settings.resamples <= MOST_RESAMPLES;
+    let dims = provenance.model.dims.is_none_or(|dims| dims.validate().is_ok())
+        && provenance.settings.resamples <= MOST_RESAMPLES;
     if provenance.id()? != manifest.study || !dims {
         problems.push(format!("{PROVENANCE} is of another study than {MANIFEST}, or of none"));
         return failed(problems);

@@ -11,6 +11,7 @@ mod progress;
 mod study;
 mod work;
 
+pub use self::audit::Audit;
 pub use self::forecast::Forecast;
 pub use self::manifest::{FileHash, Manifest, verify};
 pub use self::options::StudyOptions;

@@ -1,207 +1,100 @@
-use std::sync::Arc;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
+use bias_ask::Tokenize;
 use bias_attrib::Contrast;
-use bias_model::LanguageModel;
-use bias_probe::device::computed_in;
-use bias_probe::{HookedModel as _, Sequence};
-use burn::tensor::DType;
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use sha2::{Digest as _, Sha256};
+use bias_mask::{Intervention, Mask};
+use bias_model::{Decoder, LanguageModel, TextCodec};
+use bias_probe::Sequence;
+use burn::tensor::backend::AutodiffBackend;
 
-use super::executable::executable;
-use super::memory::peak_memory;
+use super::audit::{Audit, guards};
 use super::options::StudyOptions;
 use super::progress::Progress;
 use crate::StudyError;
-use crate::ask::Questionnaire;
 use crate::find::{Candidate, Finding, KnownGap, Method, Seen};
-use crate::hash::{hex, sha256_of_file};
-use crate::plan::{focus, tests};
+use crate::plan::{Test, tests};
 use crate::prompts::{Place, PromptSet};
-use crate::results::{ModelInfo, Outcome, Phase, Plan, Results, Scope, Split, Strategy, Timing};
-use crate::save::write;
-use crate::statistics::{Measure, Reference, Tested, assemble};
-use crate::store::{PROMPTS, Program, Provenance, Run, Store};
+use crate::results::{Outcome, Plan, Results, Scope, Split, Strategy};
+use crate::statistics::{Reference, Tested, assemble};
+use crate::studied::Studied;
 
 /// One model, one set of prompts: audits it, finds what carries the bias, prunes that,
 /// and audits again everywhere.
 ///
 /// `A` is the autodiff backend that the signed gap needs; everything else runs on its
-/// inner backend.
+/// inner backend. The model is any that is [`Studied`], with any tokenizer: by default what
+/// [`LanguageModel::load`] gives. It is an [`Audit`] that goes on, and does what that does.
 ///
 /// With a folder in its [`StudyOptions`], every piece of work is kept there when it is done, and a study that was stopped
 /// goes on where it was.
-pub struct Study<'a, A: AutodiffBackend> {
-    pub(crate) model: LanguageModel<A::InnerBackend>,
-    pub(crate) prompts: &'a PromptSet,
-    pub(crate) options: StudyOptions,
-    pub(crate) store: Store,
-    provenance: Provenance,
-    pub(super) measure: Measure,
-    pub(crate) questions: Questionnaire<'a>,
-    phases: Vec<Phase>,
-    /// The unpruned model, once it was asked.
-    pub(super) reference: Option<Arc<Reference>>,
-    /// Neutral text that attribution may look at; perplexity is that of other text.
-    pub(crate) guard: Vec<Sequence>,
+pub struct Study<'a, A, M = Decoder<<A as AutodiffBackend>::InnerBackend>, T = TextCodec>
+where
+    A: AutodiffBackend,
+    M: Studied<A>,
+    T: Tokenize + Sync,
+{
+    audit: Audit<'a, LanguageModel<A::InnerBackend, M, T>>,
+    /// Neutral text that attribution may look at, as tokens.
+    guard: Vec<Sequence>,
 }
 
-/// How a model is run, beside its weights.
-fn run<B: Backend>(model: &LanguageModel<B>) -> Result<Run, StudyError> {
-    let path = model.text().tokenizer_file();
-    let first = model.model().dims().projections().next();
-    let weights = first.map(|(path, ..)| bias_model::MaskTarget::weight(model.model(), &path)).transpose()?;
-    Ok(Run {
-        config: hex(&Sha256::digest(model.model().config().to_json().to_string())),
-        tokenizer: sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?,
-        weights: weights.map_or(String::new(), |weight| weight.dtype().name().into()),
-        stop: model.options().stop.clone(),
-        batch_rows: model.options().batch_rows,
-    })
-}
-
-impl<A: AutodiffBackend> std::fmt::Debug for Study<'_, A> {
+impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> std::fmt::Debug for Study<'_, A, M, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Study")
-            .field("provenance", &self.provenance)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_tuple("Study").field(&self.audit).finish()
     }
 }
 
-/// What tensors are computed with, and how if otherwise than usual.
-fn backend<B: Backend>(device: &B::Device, select_on_device: bool) -> String {
-    let mut name = B::name(device);
-    let dtype = computed_in::<B>(device);
-    if dtype != DType::F32 {
-        name += &format!(" in {}", dtype.name());
+impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Deref for Study<'a, A, M, T> {
+    type Target = Audit<'a, LanguageModel<A::InnerBackend, M, T>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.audit
     }
-    if select_on_device {
-        name += ", selecting there";
-    }
-    name
 }
 
-/// Every second neutral text guards what pursuits prune; the others stay, to be measured.
+impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> DerefMut for Study<'_, A, M, T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.audit
+    }
+}
+
+/// The neutral texts that guard what pursuits prune; the others are measured.
 ///
 /// # Errors
 /// [`StudyError::ShortNeutral`] for a text that could do neither.
-fn guarding<B: Backend>(
-    model: &LanguageModel<B>,
-    neutral: &mut Vec<String>,
-) -> Result<Vec<Sequence>, StudyError> {
-    let (mut guard, mut measured) = (Vec::new(), Vec::new());
-    for (i, text) in std::mem::take(neutral).into_iter().enumerate() {
-        let tokens = model.text().plain(&text)?;
+fn guarding(tokenizer: &impl Tokenize, neutral: &[String]) -> Result<Vec<Sequence>, StudyError> {
+    let mut guard = Vec::new();
+    for (i, text) in neutral.iter().enumerate() {
+        let tokens = tokenizer.plain(text)?;
         if tokens.len() < 2 {
-            return Err(StudyError::ShortNeutral { line: i + 1, text, tokens: tokens.len() });
+            return Err(StudyError::ShortNeutral { line: i + 1, text: text.clone(), tokens: tokens.len() });
         }
-        if i % 2 == 1 {
+        if guards(i) {
             guard.push(tokens);
-        } else {
-            measured.push(text);
         }
     }
-    if guard.is_empty() && !measured.is_empty() {
+    if guard.is_empty() && !neutral.is_empty() {
         eprintln!("one neutral text is measured, and none is left to guard what is pruned: give two or more");
     }
-    *neutral = measured;
     Ok(guard)
 }
 
-impl<'a, A: AutodiffBackend> Study<'a, A> {
-    /// Takes a loaded model (called `name` in the results) and the prompts to ask it.
+impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, T> {
+    /// Takes a model with its tokenizer (called `name` in the results) and the prompts to ask it.
     ///
     /// # Errors
-    /// [`StudyError::Prompt`] for a prompt the tokenizer cannot take, [`StudyError::ShortNeutral`] for a neutral
-    /// text of one token, settings that are impossible;
-    /// [`StudyError::NoFingerprint`] for a folder to keep the study of a model without one in;
-    /// [`StudyError::OtherStudy`] or [`StudyError::Busy`] for a folder that another study has.
+    /// [`StudyError::ShortNeutral`] for a neutral text of one token; else as [`Audit::new`].
     pub fn new(
-        mut model: LanguageModel<A::InnerBackend>,
+        mut model: LanguageModel<A::InnerBackend, M, T>,
         name: &str,
         prompts: &'a PromptSet,
-        mut options: StudyOptions,
+        options: StudyOptions,
     ) -> Result<Self, StudyError> {
-        options.settings.sampling = model.options().sampling;
-        options.settings.max_new_tokens = model.options().max_new_tokens;
         model.options_mut().threads = options.threads.max(1);
-        let questions = Questionnaire::new(&model, prompts, &options.settings)?;
-        let measure = Measure::new(&options.settings)?;
-        let neutral = options.neutral.iter().fold(Sha256::new(), |hash, text| {
-            hash.chain_update((text.len() as u64).to_le_bytes()).chain_update(text)
-        });
-        let provenance = Provenance {
-            format: Provenance::FORMAT.into(),
-            program: Program::this(backend::<A::InnerBackend>(
-                &model.model().device(),
-                options.select_on_device,
-            )),
-            model: ModelInfo {
-                name: name.into(),
-                fingerprint: bias_model::MaskTarget::fingerprint(model.model())?.unwrap_or_default().into(),
-                dims: *model.model().dims(),
-            },
-            run: run(&model)?,
-            prompts: prompts.digest()?,
-            questions: questions.digest()?,
-            neutral: hex(&neutral.finalize()),
-            settings: options.settings.clone(),
-            focus: focus(prompts, options.focus.clone()),
-        };
-        if options.out.is_some() && provenance.model.known_fingerprint().is_none() {
-            return Err(StudyError::NoFingerprint { what: "a study that is kept in a folder" });
-        }
-        let store = match &options.out {
-            None => Store::in_memory(&provenance)?,
-            Some(folder) => {
-                let store = Store::open(folder, &provenance, options.shard)?;
-                let path = folder.join(PROMPTS);
-                let json = serde_json::to_vec(prompts)
-                    .map_err(|e| StudyError::Write { path: path.clone(), source: e.into() })?;
-                write(&path, &json)?;
-                store
-            }
-        };
-        let guard = guarding(&model, &mut options.neutral)?;
-        Ok(Self {
-            model,
-            prompts,
-            options,
-            store,
-            provenance,
-            measure,
-            questions,
-            phases: Vec::new(),
-            reference: None,
-            guard,
-        })
-    }
-
-    /// The model.
-    #[must_use]
-    pub fn model(&self) -> &LanguageModel<A::InnerBackend> {
-        &self.model
-    }
-
-    /// The model, to prune it by hand. What was known of it is forgotten, and nothing more is kept in the study's folder.
-    pub fn model_mut(&mut self) -> &mut LanguageModel<A::InnerBackend> {
-        self.reference = None;
-        self.store.forget();
-        &mut self.model
-    }
-
-    /// What decides this study's numbers.
-    #[must_use]
-    pub fn provenance(&self) -> &Provenance {
-        &self.provenance
-    }
-
-    /// Where the time went so far.
-    #[must_use]
-    pub fn timing(&self) -> Timing {
-        Timing { phases: self.phases.clone(), peak_memory_bytes: peak_memory(), executable: executable() }
+        let guard = guarding(model.text(), &options.neutral)?;
+        Ok(Self { audit: Audit::new(model, name, prompts, options)?, guard })
     }
 
     /// Asks the prompts of a context's attribution variations about the names that attribution may see: one contrast of the two
@@ -224,7 +117,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     ///
     /// # Errors
     /// As [`contrasts`](Self::contrasts); nothing to attribute.
-    pub fn find(&self, method: &Method<A>, context: usize, share: f64) -> Result<Finding, StudyError> {
+    pub fn find(&self, method: &Method<A, M>, context: usize, share: f64) -> Result<Finding, StudyError> {
         method.find(&self.seen(&self.contrasts(context)?, self.weights(share)))
     }
 
@@ -232,6 +125,37 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     /// spreads one over all threads instead.
     pub(crate) fn side_by_side(&self) -> usize {
         if self.model.model().is_streamed() { 1 } else { self.options.threads }
+    }
+
+    /// Prunes, asks what is not known yet, and restores the model.
+    pub(crate) fn with_mask(
+        &mut self,
+        mask: &Mask,
+        digest: &str,
+        tests: &[Test],
+        reference: &Reference,
+    ) -> Result<(), StudyError> {
+        if self.known(digest, tests)? {
+            return Ok(());
+        }
+        let undo = mask.apply(self.model.model_mut(), Intervention::Zero)?;
+        let asked = self.ask_changed(digest, tests, reference, self.side_by_side());
+        undo.revert(self.model.model_mut())?;
+        asked
+    }
+
+    /// Puts another model in place of the studied one, asks it what is not known yet, and puts that back.
+    pub(crate) fn with_model(
+        &mut self,
+        changed: M,
+        change: &str,
+        tests: &[Test],
+        reference: &Reference,
+    ) -> Result<(), StudyError> {
+        let studied = std::mem::replace(self.model.model_mut(), changed);
+        let asked = self.ask_changed(change, tests, reference, self.side_by_side());
+        *self.model.model_mut() = studied;
+        asked
     }
 
     /// Prunes, asks the names and variations that the mask is to be tested on, and restores the
@@ -273,7 +197,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
     }
 
     /// What methods may look at.
-    pub(crate) fn seen<'s>(&'s self, contrasts: &'s [Contrast], budget: usize) -> Seen<'s, A> {
+    pub(crate) fn seen<'s>(&'s self, contrasts: &'s [Contrast], budget: usize) -> Seen<'s, A, M> {
         Seen {
             model: self.model.model(),
             contrasts,
@@ -284,6 +208,7 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
             threads: self.side_by_side(),
             select_on_device: self.select_on_device(),
             gap: KnownGap::default(),
+            backend: PhantomData,
         }
     }
 
@@ -322,16 +247,8 @@ impl<'a, A: AutodiffBackend> Study<'a, A> {
         self.work()?;
         let started = Instant::now();
         let experiments = &self.options.experiments;
-        let results = assemble(self.prompts, &self.provenance, experiments, self.options.plan, &self.store)?;
+        let results = assemble(self.prompts, self.provenance(), experiments, self.options.plan, &self.store)?;
         self.phase("statistics", started);
         Ok(results)
-    }
-
-    pub(crate) fn phase(&mut self, name: &str, started: Instant) {
-        let seconds = started.elapsed().as_secs_f64();
-        match self.phases.iter_mut().find(|phase| phase.name == name) {
-            Some(phase) => phase.seconds += seconds,
-            None => self.phases.push(Phase { name: name.into(), seconds }),
-        }
     }
 }

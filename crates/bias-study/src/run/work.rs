@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
+use bias_ask::Tokenize;
 use bias_attrib::Contrast;
 use bias_attrib::methods::standardized_gap;
 use bias_mask::Mask;
-use bias_probe::HookedModel as _;
 use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
+
+use crate::studied::Studied;
 
 use super::progress::Progress;
 use super::study::Study;
@@ -23,7 +25,7 @@ use crate::statistics::Reference;
 use crate::store::{Found, JobFound, Piece};
 use crate::treat::treat;
 
-impl<A: AutodiffBackend> Study<'_, A> {
+impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// Does what is not done yet of the work that falls to this part of the study. Where that is all of it,
     /// [`run`](Self::run) makes results of it.
     ///
@@ -208,9 +210,12 @@ impl<A: AutodiffBackend> Study<'_, A> {
             What::Weights => weight_masks(&seen, trained_on)?,
             What::Layers => return layer_masks(&seen, trained_on),
             What::Pursuit => pursuit_masks(&seen, trained_on)?,
-            What::Heads => {
-                head_masks::<A>(&self.model, &Contrast::pooled(&contrasts), trained_on, self.seed())?
-            }
+            What::Heads => head_masks::<A, M>(
+                self.model.model(),
+                &Contrast::pooled(&contrasts),
+                trained_on,
+                self.seed(),
+            )?,
             What::Alternative(_) => Masks::default(),
         };
         if matches!(trained_on, TrainedOn::Variation(..)) {

@@ -29,7 +29,8 @@ pub(crate) fn assemble(
 ) -> Result<Results, StudyError> {
     let measure = Measure::new(&provenance.settings)?;
     let reference = Reference::read(store, prompts, &measure)?;
-    let dims = provenance.model.dims;
+    let model = provenance.model.info()?;
+    let dims = model.dims;
     let (mut found, mut left_out): (Vec<Found>, Vec<LeftOut>) = (Vec::new(), Vec::new());
     for job in jobs(prompts, plan, &provenance.focus, experiments) {
         let own: JobFound = store.finished(&Piece::Found(&job))?;
@@ -79,7 +80,7 @@ pub(crate) fn assemble(
     let overlaps = overlaps(&found, store)?;
     Ok(Results {
         format: FORMAT.into(),
-        model: provenance.model.clone(),
+        model,
         prompts: prompt_info(prompts),
         settings: provenance.settings.clone(),
         focus: provenance.focus.clone(),

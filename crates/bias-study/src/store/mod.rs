@@ -10,5 +10,5 @@ pub(crate) use self::folder::{MASKS, PIECES, PROMPTS, PROVENANCE};
 pub(crate) use self::found::{Found, JobFound};
 pub use self::merge::merge;
 pub(crate) use self::pieces::{Piece, Record, Store, piece_name};
-pub use self::provenance::{NUMBERS, Program, Provenance, Run};
+pub use self::provenance::{Audited, NUMBERS, Program, Provenance, Run};
 pub use crate::save::write;

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use bias_types::ModelDims;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,13 +20,14 @@ pub struct Provenance {
     /// What computed it.
     pub program: Program,
     /// The model's fingerprint and sizes. Its name is for people: another one makes no other study.
-    pub model: ModelInfo,
+    pub model: Audited,
     /// How the model was run.
     pub run: Run,
     /// SHA-256 over the prompts as they were understood, and not over their file: line ends, quotes and rows
     /// about other groups make no other study.
     pub prompts: String,
-    /// SHA-256 over everybody asked and every token of every question: it covers tokenizer, chat
+    /// SHA-256 over everybody asked and all that each question is to whoever answers
+    /// ([`Respond::key`](bias_ask::Respond::key)): of a model every token, which covers tokenizer, chat
     /// template, system message, and who was left out.
     pub questions: String,
     /// SHA-256 over the neutral text.
@@ -36,12 +38,37 @@ pub struct Provenance {
     pub focus: [Context; 2],
 }
 
+/// Whoever was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audited {
+    /// What it is called.
+    pub name: String,
+    /// SHA-256 over its weight files; empty where there are none, and nothing of it is kept then.
+    pub fingerprint: String,
+    /// Its sizes, of a model that can be looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dims: Option<ModelDims>,
+}
+
+impl Audited {
+    /// Its fingerprint, where it has one.
+    pub(crate) fn known_fingerprint(&self) -> Option<&str> {
+        Some(self.fingerprint.as_str()).filter(|own| !own.is_empty())
+    }
+
+    /// What results say of it.
+    pub(crate) fn info(&self) -> Result<ModelInfo, StudyError> {
+        let dims = self.dims.ok_or(StudyError::NoSizes)?;
+        Ok(ModelInfo { name: self.name.clone(), fingerprint: self.fingerprint.clone(), dims })
+    }
+}
+
 /// How a model was run, beside its weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// SHA-256 over its configuration.
     pub config: String,
-    /// SHA-256 of its tokenizer.json.
+    /// What its tokenizer is recognised by: SHA-256 of its file.
     pub tokenizer: String,
     /// The type that weights were held in.
     pub weights: String,
@@ -100,7 +127,7 @@ impl Provenance {
 
     /// The same of a model that is not called anything.
     fn nameless(&self) -> Self {
-        Self { model: ModelInfo { name: String::new(), ..self.model.clone() }, ..self.clone() }
+        Self { model: Audited { name: String::new(), ..self.model.clone() }, ..self.clone() }
     }
 
     pub(crate) fn load(path: &Path) -> Result<Self, StudyError> {
@@ -167,7 +194,7 @@ mod tests {
         Provenance {
             format: Provenance::FORMAT.into(),
             program: Program::this("flex".into()),
-            model: ModelInfo { name: "one".into(), fingerprint: "ab".into(), dims },
+            model: Audited { name: "one".into(), fingerprint: "ab".into(), dims: Some(dims) },
             run: Run {
                 config: String::new(),
                 tokenizer: String::new(),

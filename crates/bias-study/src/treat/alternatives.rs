@@ -3,9 +3,8 @@
 use bias_attrib::{AttribError, Contrast};
 use bias_mask::edit::{Directions, Means, Side};
 use bias_mask::{Intervention, MaskTarget};
-use bias_model::Decoder;
 use bias_probe::stats::ChannelStats;
-use bias_probe::{HookedModel as _, Sequence, StatsCollector, TokenBatch};
+use bias_probe::{HookedModel, Sequence, StatsCollector, TokenBatch};
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, UnitKind};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
@@ -14,10 +13,11 @@ use super::finetune::{Lessons, RANK, fine_tune, low_rank};
 use crate::StudyError;
 use crate::find::{Method, Seen};
 use crate::results::{Alternative, Budget, method};
+use crate::studied::Studied;
 
 /// A changed model.
-pub(crate) struct Treated<B: Backend> {
-    pub model: Decoder<B>,
+pub(crate) struct Treated<M> {
+    pub model: M,
     /// How many of its weights are others than before.
     pub weights: usize,
     /// How much was allowed.
@@ -25,16 +25,16 @@ pub(crate) struct Treated<B: Backend> {
 }
 
 /// Makes the model over.
-pub(crate) fn treat<A: AutodiffBackend>(
+pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
     alternative: Alternative,
-    seen: &Seen<'_, A>,
-) -> Result<Treated<A::InnerBackend>, StudyError> {
+    seen: &Seen<'_, A, M>,
+) -> Result<Treated<M>, StudyError> {
     let mut model = seen.model.clone();
     let pooled = Contrast::pooled(seen.contrasts);
     let dims = *model.dims();
     let budget = match alternative {
         Alternative::MeanAblation => {
-            let Some(pursuit) = Method::named(method::GAP_PURSUIT, UnitKind::Weight) else {
+            let Some(pursuit) = Method::<A, M>::named(method::GAP_PURSUIT, UnitKind::Weight) else {
                 return Err(AttribError::NoSpread.into());
             };
             let mask = pursuit.find(seen)?.mask(&dims, seen.budget)?;
@@ -94,8 +94,9 @@ pub(crate) fn treat<A: AutodiffBackend>(
         }
         Alternative::FineTuning => {
             let lessons = Lessons::new(seen)?;
-            model = fine_tune(seen, lessons)?;
-            Budget::AllWeights
+            let (taught, budget) = fine_tune(seen, lessons)?;
+            model = taught;
+            budget
         }
         Alternative::LowRank | Alternative::Adversarial => {
             let adversary = alternative == Alternative::Adversarial;
@@ -108,7 +109,10 @@ pub(crate) fn treat<A: AutodiffBackend>(
 }
 
 /// How many weights of the prunable matrices differ.
-fn changed<B: Backend>(before: &Decoder<B>, after: &Decoder<B>) -> Result<usize, StudyError> {
+fn changed<B: Backend, M: HookedModel<B> + MaskTarget<B>>(
+    before: &M,
+    after: &M,
+) -> Result<usize, StudyError> {
     let mut count = 0;
     for (path, ..) in before.dims().projections() {
         let [before, after] = [MaskTarget::weight(before, &path)?, MaskTarget::weight(after, &path)?];
@@ -140,7 +144,7 @@ const ROWS: usize = 8;
 
 /// Means of both groups' prompts, A first, tokens weighed by `weights` of their number.
 fn means<B: Backend>(
-    model: &Decoder<B>,
+    model: &impl HookedModel<B>,
     contrast: &Contrast,
     sites: Vec<Site>,
     weights: impl Fn(usize) -> Vec<f32>,

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use bias_attrib::{AttribError, Contrast, Respondent};
 use bias_mask::{MaskError, MaskTarget};
-use bias_model::Decoder;
-use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch};
+use bias_probe::{Observer, ProbeError, TokenBatch};
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use burn::module::{AutodiffModule as _, Module, Param};
 use burn::tensor::activation::log_sigmoid;
@@ -14,10 +13,12 @@ use burn::tensor::{Tensor, TensorData};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::training::{Recipe, Text, fit, text_loss};
 use crate::StudyError;
 use crate::find::Seen;
 use crate::hash::derived_seed;
+use crate::results::Budget;
+use crate::studied::Studied;
+use crate::training::{Recipe, Text, fit, text_loss};
 
 /// How long and how fast: a few seconds on the embedded model.
 const FINE: Recipe = Recipe { steps: 120, batch: 16, learning_rate: 3e-4, decay: 0.0 };
@@ -51,7 +52,9 @@ pub(crate) struct Lessons<'a> {
 }
 
 impl<'a> Lessons<'a> {
-    pub(crate) fn new<A: AutodiffBackend>(seen: &'a Seen<'_, A>) -> Result<Self, StudyError> {
+    pub(crate) fn new<A: AutodiffBackend, M: Studied<A>>(
+        seen: &'a Seen<'_, A, M>,
+    ) -> Result<Self, StudyError> {
         let answered = |people: &[Respondent]| people.iter().any(|own| total(own) > 0.0);
         let contrasts: Vec<&Contrast> =
             seen.contrasts.iter().filter(|own| answered(&own.a) && answered(&own.b)).collect();
@@ -104,32 +107,44 @@ fn total(person: &Respondent) -> f64 {
     person.answers.iter().map(|answer| answer.weight).sum()
 }
 
-/// Every weight learns.
-pub(crate) fn fine_tune<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
+/// Every weight learns; of a model whose matrices alone can be reached, those. Says which.
+pub(crate) fn fine_tune<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
     mut lessons: Lessons<'_>,
-) -> Result<Decoder<A::InnerBackend>, StudyError> {
-    let share = |model: &Decoder<A>, texts: &[Lesson], total: f32| {
-        Ok(text_loss(model, texts, total, &mut bias_probe::NoObserver).map_err(AttribError::from)?)
-    };
-    let model = seen.model.trainable::<A>();
-    let device = model.device();
-    let model = fit::<A, _, _, StudyError>(model, &device, &FINE, || Ok(lessons.draw()), share, |_, _| {})?;
-    Ok(model.valid())
+) -> Result<(M, Budget), StudyError> {
+    let taught = seen.model.taught(&FINE, &mut || lessons.draw().text).map_err(AttribError::from)?;
+    if let Some(taught) = taught {
+        return Ok((taught, Budget::AllWeights));
+    }
+    let whole = Adapters::<A>::whole(seen.model.dims(), &seen.model.device());
+    Ok((adapt(seen, lessons, whole, &FINE, false)?, Budget::AllMatrices))
 }
 
 /// A change of rank [`RANK`] to every matrix learns; with an adversary that is kept from telling
 /// the groups apart where answers begin.
-pub(crate) fn low_rank<A: AutodiffBackend>(
-    seen: &Seen<'_, A>,
-    mut lessons: Lessons<'_>,
+pub(crate) fn low_rank<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    lessons: Lessons<'_>,
     adversary: bool,
-) -> Result<Decoder<A::InnerBackend>, StudyError> {
+) -> Result<M, StudyError> {
+    let rng = ChaCha8Rng::seed_from_u64(derived_seed(seen.seed, "adapters"));
+    let adapters = Adapters::<A>::init(seen.model.dims(), rng, &seen.model.device());
+    adapt(seen, lessons, adapters, &LOW_RANK, adversary)
+}
+
+/// Changes to the matrices learn while the model stays as it is; a copy then has them.
+fn adapt<A: AutodiffBackend, M: Studied<A>>(
+    seen: &Seen<'_, A, M>,
+    mut lessons: Lessons<'_>,
+    adapters: Adapters<A>,
+    recipe: &Recipe,
+    adversary: bool,
+) -> Result<M, StudyError> {
     let dims = *seen.model.dims();
     let device = seen.model.device();
     let share = |own: &Adapters<A>, texts: &[Lesson], total: f32| {
         // Frozen.
-        let frozen = seen.model.differentiable::<A>();
+        let frozen = seen.model.on_graph();
         let mut watch = Adapted { own, dims: &dims, inputs: HashMap::new(), last: None };
         let loss = text_loss(&frozen, texts, total, &mut watch).map_err(AttribError::from)?;
         match watch.last {
@@ -137,21 +152,19 @@ pub(crate) fn low_rank<A: AutodiffBackend>(
             _ => Ok(loss),
         }
     };
-    let rng = ChaCha8Rng::seed_from_u64(derived_seed(seen.seed, "adapters"));
-    let adapters = Adapters::<A>::init(&dims, rng, &device);
     let learned =
-        fit::<A, _, _, StudyError>(adapters, &device, &LOW_RANK, || Ok(lessons.draw()), share, |_, _| {})?;
+        fit::<A, _, _, StudyError>(adapters, &device, recipe, || Ok(lessons.draw()), share, |_, _| {})?;
     let mut model = seen.model.clone();
     learned.valid().write_into(&mut model, &dims)?;
     Ok(model)
 }
 
-/// Changes of low rank to matrices: `W' = W + (down · up)ᵀ`.
+/// Changes to matrices: `W' = W + (down · up)ᵀ`, or `W' = W + upᵀ` where nothing is narrowed.
 #[derive(Module, Debug)]
 struct Adapters<B: Backend> {
-    /// `[in, rank]` of each matrix, block by block.
+    /// `[in, rank]` of each matrix, block by block; none of whole matrices.
     down: Vec<Param<Tensor<B, 2>>>,
-    /// `[rank, out]`
+    /// `[rank, out]`, or `[in, out]`.
     up: Vec<Param<Tensor<B, 2>>>,
     /// `[d_model, 1]`
     adversary: Param<Tensor<B, 2>>,
@@ -174,11 +187,32 @@ impl<B: Backend> Adapters<B> {
         Self { down, up, adversary: draw(dims.d_model, 1, 0.0) }
     }
 
-    fn write_into(&self, model: &mut Decoder<B>, dims: &ModelDims) -> Result<(), MaskError> {
-        for ((layer, projection), (down, up)) in places(dims).zip(self.down.iter().zip(&self.up)) {
+    /// Changes of any rank, none yet.
+    fn whole(dims: &ModelDims, device: &B::Device) -> Self {
+        let zeros = |shape| Param::from_tensor(Tensor::zeros(shape, device)).set_require_grad(true);
+        let shapes = places(dims).map(|(_, projection)| dims.shape(projection));
+        let up = shapes.map(|[out, inner]| zeros([inner, out])).collect();
+        Self { down: Vec::new(), up, adversary: zeros([dims.d_model, 1]) }
+    }
+
+    /// What the change of a matrix adds to its output, from its input `[cells, in]`.
+    fn added(&self, matrix: usize, input: Tensor<B, 2>) -> Tensor<B, 2> {
+        let narrowed = match self.down.get(matrix) {
+            Some(down) => input.matmul(down.val()),
+            None => input,
+        };
+        narrowed.matmul(self.up[matrix].val())
+    }
+
+    fn write_into(&self, model: &mut impl MaskTarget<B>, dims: &ModelDims) -> Result<(), MaskError> {
+        for (i, ((layer, projection), up)) in places(dims).zip(&self.up).enumerate() {
             let path = ParamPath::of(layer, projection);
             let weight = MaskTarget::weight(model, &path)?;
-            let change = down.val().matmul(up.val()).transpose().cast(weight.dtype());
+            let change = match self.down.get(i) {
+                Some(down) => down.val().matmul(up.val()),
+                None => up.val(),
+            };
+            let change = change.transpose().cast(weight.dtype());
             model.set_weight(&path, weight + change)?;
         }
         Ok(())
@@ -254,7 +288,7 @@ impl<B: Backend> Observer<B> for Adapted<'_, B> {
             let [rows, width, inner] = input.dims();
             let out = value.dims()[2];
             let input = input.clone().reshape([rows * width, inner]);
-            let change = input.matmul(self.own.down[i].val()).matmul(self.own.up[i].val());
+            let change = self.own.added(i, input);
             value = value + change.reshape([rows, width, out]);
         }
         if self
@@ -270,7 +304,8 @@ impl<B: Backend> Observer<B> for Adapted<'_, B> {
 
 #[cfg(test)]
 mod tests {
-    use bias_probe::{NoObserver, Sequence};
+    use bias_model::Decoder;
+    use bias_probe::{HookedModel as _, NoObserver, Sequence};
     use bias_types::TokenRole;
     use burn::backend::{Autodiff, Flex};
 
@@ -302,27 +337,34 @@ mod tests {
             let device = Default::default();
             let name = config["model_type"].clone();
             let config = bias_model::ModelConfig::from_json(serde_json::from_value(config).unwrap()).unwrap();
-            let mut model = Decoder::<Flex>::init(config, 0.3, 0, &device);
-            let dims = *model.dims();
+            let drawn = Decoder::<Flex>::init(config, 0.3, 0, &device);
+            let dims = *drawn.dims();
             let mut rng = ChaCha8Rng::seed_from_u64(3);
-            let mut own = Adapters::<Flex>::init(&dims, rng.clone(), &device);
-            for up in &mut own.up {
-                let [rank, out] = up.val().dims();
-                let values: Vec<f32> = (0..rank * out).map(|_| rng.random::<f32>() - 0.5).collect();
-                *up = Param::from_tensor(Tensor::from_data(TensorData::new(values, [rank, out]), &device));
+            let narrow = Adapters::<Flex>::init(&dims, rng.clone(), &device);
+            for mut own in [narrow, Adapters::whole(&dims, &device)] {
+                let mut model = drawn.clone();
+                // Whole matrices are of many ranks.
+                let scale = if own.down.is_empty() { 0.125 } else { 1.0 };
+                for up in &mut own.up {
+                    let [rank, out] = up.val().dims();
+                    let values: Vec<f32> =
+                        (0..rank * out).map(|_| scale * (rng.random::<f32>() - 0.5)).collect();
+                    *up =
+                        Param::from_tensor(Tensor::from_data(TensorData::new(values, [rank, out]), &device));
+                }
+                let sequence = Sequence::chain(vec![1, 5, 9, 3, 7], vec![TokenRole::Prompt; 5]).unwrap();
+                let batch = TokenBatch::new(&[sequence]).unwrap();
+                let plain = model.logits(&batch, &mut NoObserver).unwrap().into_data();
+                let mut watch = Adapted { own: &own, dims: &dims, inputs: HashMap::new(), last: None };
+                let hooked = model.logits(&batch, &mut watch).unwrap().into_data();
+                own.write_into(&mut model, &dims).unwrap();
+                let written = model.logits(&batch, &mut NoObserver).unwrap().into_data();
+                let far = |a: &TensorData, b: &TensorData| {
+                    a.iter::<f32>().zip(b.iter::<f32>()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+                };
+                assert!(far(&plain, &hooked) > 0.1, "{name}: they do something");
+                assert!(far(&hooked, &written) < 1e-3, "{name}: {}", far(&hooked, &written));
             }
-            let sequence = Sequence::chain(vec![1, 5, 9, 3, 7], vec![TokenRole::Prompt; 5]).unwrap();
-            let batch = TokenBatch::new(&[sequence]).unwrap();
-            let plain = model.logits(&batch, &mut NoObserver).unwrap().into_data();
-            let mut watch = Adapted { own: &own, dims: &dims, inputs: HashMap::new(), last: None };
-            let hooked = model.logits(&batch, &mut watch).unwrap().into_data();
-            own.write_into(&mut model, &dims).unwrap();
-            let written = model.logits(&batch, &mut NoObserver).unwrap().into_data();
-            let far = |a: &TensorData, b: &TensorData| {
-                a.iter::<f32>().zip(b.iter::<f32>()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-            };
-            assert!(far(&plain, &hooked) > 0.1, "{name}: they do something");
-            assert!(far(&hooked, &written) < 1e-3, "{name}: {}", far(&hooked, &written));
         }
     }
 

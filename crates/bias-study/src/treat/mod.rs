@@ -2,6 +2,5 @@
 
 mod alternatives;
 mod finetune;
-pub mod training;
 
 pub(crate) use self::alternatives::treat;

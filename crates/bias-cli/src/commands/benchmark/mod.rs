@@ -204,7 +204,7 @@ fn benchmark<A: AutodiffBackend>(
         [] => units.contains(&m.unit) && m.name != ASKED_FOR,
         named => named.iter().any(|own| m.name.contains(own.as_str())),
     };
-    let all = || Method::<A>::all().into_iter();
+    let all = || <Method<A>>::all().into_iter();
     let methods: Vec<Method<A>> = if args.variants { variants() } else { all().filter(wanted).collect() };
     if methods.is_empty() {
         return Err(

@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 
-use bias_probe::{HookedModel as _, Sequence};
+use bias_probe::{ProbeError, Sequence};
 use bias_types::TokenRole;
-use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use super::answers::{Answer, Answers};
-use super::logits::{are_numbers, readable};
-use crate::decoder::model::Decoder;
-use crate::error::ModelError;
+use super::logits::{Logits, are_numbers};
+use crate::error::AskError;
 use crate::question::options::Word;
 use crate::question::{Question, QuestionKind};
 
@@ -29,7 +27,7 @@ fn words(question: &Question) -> &[Word] {
 }
 
 impl<'q> Weighing<'q> {
-    pub(crate) fn new(questions: &'q [Question]) -> Result<Self, ModelError> {
+    pub(crate) fn new(questions: &'q [Question]) -> Result<Self, AskError> {
         let (mut trees, mut steps) = (Vec::new(), Vec::new());
         for question in questions {
             let prompt = &question.prompt;
@@ -61,16 +59,14 @@ impl<'q> Weighing<'q> {
         Ok(Self { questions, trees, steps })
     }
 
-    /// Reads what a pass gave, whose first column was column `past` of the trees.
-    pub(crate) fn answers<B: Backend>(
+    /// Reads what a pass gave, `width` columns of which the first was column `past` of the trees.
+    pub(crate) fn answers(
         &self,
-        model: &Decoder<B>,
-        hidden: Tensor<B, 3>,
+        logits: &mut Logits<'_>,
+        width: usize,
         past: usize,
-    ) -> Result<Vec<Answers>, ModelError> {
-        let [rows, width, d_model] = hidden.dims();
-        let (device, vocab) = (hidden.device(), model.config().dims.vocab);
-        let flat = hidden.reshape([rows * width, d_model]);
+    ) -> Result<Vec<Answers>, AskError> {
+        let vocab = logits.vocab;
         // Where something is predicted, in order.
         let mut places: Vec<(usize, usize)> = Vec::new();
         for (row, steps) in self.steps.iter().enumerate() {
@@ -80,21 +76,19 @@ impl<'q> Weighing<'q> {
             places.extend(own.into_iter().map(|from| (row, from)));
         }
         let mut log_probs: HashMap<(usize, usize, u32), f64> = HashMap::new();
-        for places in places.chunks((LOGITS / vocab).max(1)) {
-            let index: Vec<i32> =
-                places.iter().map(|(row, from)| (row * width + from - past) as i32).collect();
-            let index: Tensor<B, 1, Int> = Tensor::from_data(TensorData::new(index, [places.len()]), &device);
-            let logits = readable(model.unembed(flat.clone().select(0, index).unsqueeze_dim(0))?)?;
+        for places in places.chunks(logits.at_once()) {
+            let index: Vec<usize> = places.iter().map(|(row, from)| row * width + from - past).collect();
+            let logits = (logits.read)(&index)?;
             for ((row, from), logits) in places.iter().zip(logits.chunks_exact(vocab)) {
                 if !are_numbers(logits) {
-                    return Err(ModelError::Logits { at: *from });
+                    return Err(AskError::Logits { at: *from });
                 }
                 let total = log_sum(logits);
                 let own = self.steps[*row].iter().flatten().filter(|(at, _)| at == from);
                 for (_, token) in own {
-                    let logit = logits.get(*token as usize).ok_or(ModelError::Probe(
-                        bias_probe::ProbeError::TokenOutOfRange { token: *token, vocab },
-                    ))?;
+                    let logit = logits
+                        .get(*token as usize)
+                        .ok_or(ProbeError::TokenOutOfRange { token: *token, vocab })?;
                     log_probs.insert((*row, *from, *token), f64::from(*logit) - total);
                 }
             }
@@ -125,9 +119,6 @@ impl<'q> Weighing<'q> {
         Ok(self.questions.iter().enumerate().map(of).collect())
     }
 }
-
-/// Logits that are held together.
-const LOGITS: usize = 1 << 24;
 
 fn log_sum(logits: &[f32]) -> f64 {
     let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));

@@ -1,5 +1,5 @@
 //! What a model is asked, and in which form it answers: in any words, by a number, by a choice. Nothing here knows a
-//! tokenizer; [`TextCodec`](crate::TextCodec) makes the tokens.
+//! tokenizer; [`Tokenize`](crate::Tokenize) makes the tokens.
 //!
 //! | file | what for |
 //! |---|---|

@@ -1,10 +1,6 @@
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::config::TokenIds;
-use crate::error::ModelError;
-use crate::json::read_json;
+use crate::error::AskError;
 
 /// How the next token is drawn: temperature, then top-k, then top-p, as transformers does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -21,44 +17,18 @@ impl Default for Sampling {
     }
 }
 
-/// `generation_config.json`: the sampling its author recommends and the tokens that end an answer.
-#[derive(Debug, Default, Deserialize)]
-struct Wire {
-    temperature: Option<f64>,
-    top_k: Option<usize>,
-    top_p: Option<f64>,
-    #[serde(default)]
-    eos_token_id: TokenIds,
-}
-
 impl Sampling {
-    /// Reads a folder's `generation_config.json`, if it has one: sampling and end tokens. A GGUF file says
-    /// nothing of how its author samples.
-    pub(crate) fn from_folder(folder: &Path) -> Result<(Self, Vec<u32>), ModelError> {
-        let path = folder.join("generation_config.json");
-        let wire: Wire = if path.exists() { read_json(&path)? } else { Wire::default() };
-        let sampling = Self::default()
-            .with_temperature(wire.temperature.unwrap_or(1.0))?
-            .with_top_k(wire.top_k.filter(|k| *k > 0))
-            .with_top_p(wire.top_p.unwrap_or(1.0))?;
-        Ok((sampling, wire.eos_token_id.into_vec()))
-    }
-
     /// Divides logits by this before the softmax.
     ///
     /// # Errors
-    /// [`ModelError::Sampling`] unless positive and finite; for the most probable
-    /// answer use [`Decoding::Greedy`](crate::Decoding::Greedy).
-    pub fn with_temperature(self, temperature: f64) -> Result<Self, ModelError> {
+    /// [`AskError::Sampling`] unless positive and finite; for the most probable
+    /// answer use [`Decoding::Greedy`](super::Decoding::Greedy).
+    pub fn with_temperature(self, temperature: f64) -> Result<Self, AskError> {
         if temperature.is_finite() && temperature > 0.0 {
             return Ok(Self { temperature, ..self });
         }
         let value = temperature.to_string();
-        Err(ModelError::Sampling {
-            name: "temperature",
-            value,
-            must: "above 0 (greedy decoding is separate)",
-        })
+        Err(AskError::Sampling { name: "temperature", value, must: "above 0 (greedy decoding is separate)" })
     }
 
     /// Keeps the `k` most probable tokens (and those tied with the last of them).
@@ -70,12 +40,12 @@ impl Sampling {
     /// Keeps the fewest most probable tokens that together reach this mass.
     ///
     /// # Errors
-    /// [`ModelError::Sampling`] outside (0, 1].
-    pub fn with_top_p(self, top_p: f64) -> Result<Self, ModelError> {
+    /// [`AskError::Sampling`] outside (0, 1].
+    pub fn with_top_p(self, top_p: f64) -> Result<Self, AskError> {
         if top_p > 0.0 && top_p <= 1.0 {
             return Ok(Self { top_p, ..self });
         }
-        Err(ModelError::Sampling { name: "top_p", value: top_p.to_string(), must: "above 0 and at most 1" })
+        Err(AskError::Sampling { name: "top_p", value: top_p.to_string(), must: "above 0 and at most 1" })
     }
 
     /// The temperature.

@@ -3,9 +3,13 @@
 //! | file | what for |
 //! |---|---|
 //! | answers | [`Answers`]: what was found |
-//! | ask | [`ask()`], [`decode`]: questions in batches, their beginnings shared |
+//! | answering | [`Answering`]: a model that can be asked; [`ask()`], [`decode`] |
+//! | calls | [`ToText`], [`Done`]: what is called back |
+//! | cached | [`Cached`], [`Work`]: a model that goes on behind what it has run |
 //! | decoding | [`Decoding`], [`DecodeOptions`]: how answers are taken from the model |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
+//! | engine | [`ask_cached`], [`ask_uncached`]: questions in batches, their beginnings shared |
+//! | runner | tokens run behind others, from a cache or all of them again |
 //! | answer_tree | answers to a batch of prompts, step by step |
 //! | frontier | which paths of a tree are gone on with |
 //! | choices | choices, in one pass |
@@ -13,16 +17,23 @@
 //! | logits | read back, and whether they are numbers |
 
 mod answer_tree;
+pub(crate) mod answering;
 pub(crate) mod answers;
-pub(crate) mod ask;
+mod cached;
+pub(crate) mod calls;
 mod choices;
 pub(crate) mod decoding;
+mod engine;
 mod frontier;
 mod logits;
+mod runner;
 pub(crate) mod sampling;
 mod shared_prefix;
 
+pub use self::answering::{Answering, ask, decode};
 pub use self::answers::{Answer, Answers};
-pub use self::ask::{ask, decode};
+pub use self::cached::{Cached, Work};
+pub use self::calls::{Done, ToText};
 pub use self::decoding::{BUDGET, DecodeOptions, Decoding};
+pub use self::engine::{ask_cached, ask_uncached};
 pub use self::sampling::Sampling;

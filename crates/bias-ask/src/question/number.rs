@@ -91,8 +91,10 @@ fn magnitude(before: Option<(u8, u8)>, c: char) -> Option<State> {
 }
 
 impl NumberGrammar {
-    /// For a tokenizer of these tokens; `None` where none of them begins a number.
-    pub(crate) fn of_tokens(tokens: Vec<(u32, String)>) -> Option<Self> {
+    /// For a tokenizer of these tokens, each with the text that it adds behind others; `None` where none
+    /// of them begins a number.
+    #[must_use]
+    pub fn of_tokens(tokens: Vec<(u32, String)>) -> Option<Self> {
         let spells = |own: &str| {
             let letter = |c: char| MAGNITUDES.iter().any(|word| word.contains(c));
             let known =

@@ -1,8 +1,7 @@
 //! Training on texts that are drawn as they are needed: small models from nothing, or a little of a large one.
 
-use bias_model::{Decoder, HookedModel as _};
 use bias_probe::device::{wide, wide_from};
-use bias_probe::{Observer, ProbeError, Sequence, TokenBatch};
+use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
 use bias_types::{Site, TokenRole};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::AutodiffModule;
@@ -113,7 +112,7 @@ where
 /// # Errors
 /// A failed forward pass.
 pub fn text_loss<A: AutodiffBackend, T: AsRef<Text>>(
-    model: &Decoder<A>,
+    model: &impl HookedModel<A>,
     texts: &[T],
     total: f32,
     observer: &mut dyn Observer<A>,

@@ -1,19 +1,16 @@
 use std::collections::HashMap;
 
-use bias_probe::{HookedModel as _, Sequence, TokenBatch};
+use bias_probe::{Sequence, TokenBatch};
 use bias_types::TokenRole;
-use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::answers::{Answer, Answers};
+use super::calls::ToText;
 use super::decoding::{DecodeOptions, Decoding};
 use super::frontier::{Draws, End, Path, Purse, leave, rng, thin};
-use super::logits::{are_numbers, readable};
-use crate::arch::rope_scaling::Frequencies;
-use crate::decoder::kv_cache::KvCache;
-use crate::decoder::model::Decoder;
-use crate::error::ModelError;
+use super::logits::{Logits, are_numbers};
+use crate::error::AskError;
 use crate::question::number::State;
 use crate::question::{Question, QuestionKind};
 
@@ -44,16 +41,13 @@ pub(crate) struct Row<'p> {
 }
 
 impl Row<'_> {
-    pub(crate) fn answers(
-        self,
-        text: impl Fn(&[u32]) -> Result<String, ModelError>,
-    ) -> Result<Answers, ModelError> {
+    pub(crate) fn answers(self, text: &ToText<'_>) -> Result<Answers, AskError> {
         let order = self.draws.order();
         let answer = |Done { tokens, mass, finished, draw }: Done| {
             let draw = draw.and_then(|own| order.get(own as usize).copied());
             Ok(Answer { text: text(&tokens)?, tokens, weight: mass, finished, draw })
         };
-        let answers = self.done.into_iter().map(answer).collect::<Result<_, ModelError>>()?;
+        let answers = self.done.into_iter().map(answer).collect::<Result<_, AskError>>()?;
         Ok(Answers { answers, unexplored: self.unexplored, draws: order.len() as u32, tokens: self.run })
     }
 
@@ -65,23 +59,27 @@ impl Row<'_> {
     }
 }
 
-/// Answers to a chunk of prompts, step by step.
-pub(crate) struct Growing<'p, B: Backend> {
+/// Answers to a chunk of prompts, step by step. Knows no model: it is given logits, and says what to run.
+pub(crate) struct Growing<'p> {
     rows: Vec<Row<'p>>,
     finished: Vec<Row<'p>>,
     /// What has to be run next.
     pub batch: TokenBatch,
-    pub cache: KvCache<B>,
     steps: usize,
 }
 
-impl<'p, B: Backend> Growing<'p, B> {
-    pub(crate) fn new(
-        questions: &'p [Question],
-        decoding: Decoding,
-        batch: TokenBatch,
-        cache: KvCache<B>,
-    ) -> Self {
+/// What is needed of what was kept of the tokens run so far.
+pub(crate) enum Kept {
+    /// As it is.
+    All,
+    /// Some rows, in this order.
+    Rows(Vec<usize>),
+    /// Nothing: the batch is whole.
+    Nothing,
+}
+
+impl<'p> Growing<'p> {
+    pub(crate) fn new(questions: &'p [Question], decoding: Decoding, batch: TokenBatch) -> Self {
         let (mass, tokens) = match decoding {
             Decoding::Sampled { samples, .. } => (f64::from(samples), usize::MAX),
             Decoding::Greedy => (1.0, usize::MAX),
@@ -104,7 +102,7 @@ impl<'p, B: Backend> Growing<'p, B> {
                 run: 0,
             }
         });
-        Self { rows: rows.collect(), finished: Vec::new(), batch, cache, steps: 0 }
+        Self { rows: rows.collect(), finished: Vec::new(), batch, steps: 0 }
     }
 
     /// Whether an answer goes on.
@@ -112,29 +110,32 @@ impl<'p, B: Backend> Growing<'p, B> {
         self.rows.iter().any(|row| !row.alive.is_empty())
     }
 
-    /// Takes what the batch gave, and says in `batch` and `cache` what comes next.
+    /// Takes what the batch gave, says in `batch` what comes next, and what is to be kept for it. A row
+    /// that grows from so many tokens to so many is run as a whole where it `reruns`.
     pub(crate) fn grow(
         &mut self,
-        model: &Decoder<B>,
-        hidden: Tensor<B, 3>,
+        logits: &mut Logits<'_>,
         decoding: Decoding,
         options: &DecodeOptions,
-    ) -> Result<(), ModelError> {
+        reruns: &dyn Fn(usize, usize) -> bool,
+    ) -> Result<Kept, AskError> {
         self.steps += 1;
         let left = options.max_new_tokens.saturating_sub(self.steps);
         let step = Step { decoding, options, said: self.steps - 1, left };
-        step.grow(model, hidden, &self.batch, &mut self.rows)?;
+        step.grow(logits, &self.batch, &mut self.rows)?;
         let living: Vec<usize> = (0..self.rows.len()).filter(|r| !self.rows[*r].alive.is_empty()).collect();
+        let mut kept = Kept::All;
         if living.is_empty() {
-            return Ok(());
+            return Ok(kept);
         }
-        // Finished rows leave, once there are enough of them to be worth copying the cache.
+        // Finished rows leave, once there are enough of them to be worth copying a cache.
         if living.len() * 4 <= self.rows.len() * 3 {
-            (self.batch, self.cache) = (self.batch.with_rows(&living), self.cache.with_rows(&living));
+            self.batch = self.batch.with_rows(&living);
             let rows = std::mem::take(&mut self.rows);
             let (alive, done): (Vec<_>, Vec<_>) = rows.into_iter().partition(|r| !r.alive.is_empty());
             self.finished.extend(done);
             self.rows = alive;
+            kept = Kept::Rows(living);
         }
         let next_column = self.batch.past() + self.batch.width();
         let new: Vec<Vec<(usize, u32, TokenRole)>> = self
@@ -153,14 +154,13 @@ impl<'p, B: Backend> Growing<'p, B> {
             .collect();
         let following = self.batch.following(&new)?;
         let (batch, rows) = (&self.batch, self.rows.len());
-        let switches = |f: &Frequencies| (0..rows).any(|r| f.switches(batch.reach(r), following.reach(r)));
-        if model.plan().rotary.iter().any(switches) {
+        if (0..rows).any(|r| reruns(batch.reach(r), following.reach(r))) {
             self.batch = replant(&mut self.rows)?;
-            self.cache = KvCache::new(model.dims().layers);
+            kept = Kept::Nothing;
         } else {
             self.batch = following;
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// All rows, in the order of their prompts.
@@ -172,7 +172,7 @@ impl<'p, B: Backend> Growing<'p, B> {
 }
 
 /// Every prompt with its living paths behind it as one tree, to be run without a cache.
-fn replant(rows: &mut [Row<'_>]) -> Result<TokenBatch, ModelError> {
+fn replant(rows: &mut [Row<'_>]) -> Result<TokenBatch, AskError> {
     let trees = rows.iter_mut().map(|row| {
         let prompt = &row.question.prompt;
         let mut tokens = prompt.tokens().to_vec();
@@ -213,17 +213,13 @@ const MANY: usize = 1 << 16;
 
 impl Step<'_> {
     /// Reads the next token's distribution at the end of every living path and lets it branch.
-    fn grow<B: Backend>(
+    fn grow(
         &self,
-        model: &Decoder<B>,
-        hidden: Tensor<B, 3>,
+        logits: &mut Logits<'_>,
         batch: &TokenBatch,
         rows: &mut [Row<'_>],
-    ) -> Result<(), ModelError> {
-        let [n_rows, width, d_model] = hidden.dims();
-        let device = hidden.device();
-        let flat = hidden.reshape([n_rows * width, d_model]);
-        let vocab = model.config().dims.vocab;
+    ) -> Result<(), AskError> {
+        let (vocab, width) = (logits.vocab, batch.width());
         let ends: Vec<(usize, Path, f64)> = rows
             .iter_mut()
             .enumerate()
@@ -234,17 +230,13 @@ impl Step<'_> {
             })
             .collect();
         // Only paths' ends need logits, and not all of a large vocabulary's at once.
-        let logits = if model.is_streamed() { 1 << 26 } else { 1 << 24 };
-        let at_once = (logits / vocab).max(1);
-        for ends in ends.chunks(at_once) {
-            let index: Vec<i32> =
-                ends.iter().map(|(r, p, _)| (r * width + p.column - batch.past()) as i32).collect();
-            let index: Tensor<B, 1, Int> = Tensor::from_data(TensorData::new(index, [ends.len()]), &device);
-            let logits = model.unembed(flat.clone().select(0, index).unsqueeze_dim(0))?;
-            let logits = readable(logits)?;
+        for ends in ends.chunks(logits.at_once()) {
+            let places: Vec<usize> =
+                ends.iter().map(|(r, p, _)| r * width + p.column - batch.past()).collect();
+            let logits = (logits.read)(&places)?;
             for ((r, path, floor), logits) in ends.iter().zip(logits.chunks_exact(vocab)) {
                 if !are_numbers(logits) {
-                    return Err(ModelError::Logits {
+                    return Err(AskError::Logits {
                         at: rows[*r].question.prompt.len() + path.tokens.len() - 1,
                     });
                 }

@@ -1,50 +1,49 @@
 //! What several prompts begin with alike, run once for all of them.
 
-use bias_probe::{HookedModel as _, Sequence, TokenBatch};
+use bias_probe::{Sequence, TokenBatch};
 use bias_types::TokenRole;
 use burn::tensor::backend::Backend;
 
-use crate::decoder::kv_cache::KvCache;
-use crate::decoder::model::Decoder;
-use crate::error::ModelError;
+use super::runner::Runner;
+use crate::error::AskError;
 
 /// What several prompts begin with, already run.
-pub(crate) struct Prefix<B: Backend> {
+pub(crate) struct Prefix<C> {
     pub tokens: Vec<u32>,
     /// One row.
     pub batch: TokenBatch,
-    pub cache: KvCache<B>,
+    pub cache: C,
 }
 
 /// A prefix shorter than this is not worth a pass of its own.
 const SHORTEST_PREFIX: usize = 4;
 
-impl<B: Backend> Prefix<B> {
-    pub(crate) fn new(tokens: &[u32], layers: usize) -> Result<Self, ModelError> {
+impl<C> Prefix<C> {
+    pub(crate) fn new(tokens: &[u32], cache: C) -> Result<Self, AskError> {
         let chain = Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()])?;
-        Ok(Self { tokens: tokens.to_vec(), batch: TokenBatch::new(&[chain])?, cache: KvCache::new(layers) })
+        Ok(Self { tokens: tokens.to_vec(), batch: TokenBatch::new(&[chain])?, cache })
     }
 }
 
-/// What all prompts begin with, if it is worth a pass of its own.
-pub(crate) fn alike<'p, B: Backend>(model: &Decoder<B>, prompts: &[&'p Sequence]) -> Option<&'p [u32]> {
+/// What all prompts begin with, if it is worth a pass of its own and may be `shared`.
+pub(crate) fn alike<'p>(shared: bool, prompts: &[&'p Sequence]) -> Option<&'p [u32]> {
     // Every prompt keeps a token of its own: its end has to be run.
     let shortest = prompts.iter().map(|p| p.len()).min()?.saturating_sub(1);
     let first = prompts.first()?.tokens();
     let alike = |n: &usize| prompts.iter().all(|p| p.tokens().get(*n) == first.get(*n));
-    let shared = (0..shortest).take_while(alike).count();
-    (prompts.len() > 1 && shared >= SHORTEST_PREFIX && model.is_causal()).then(|| &first[..shared])
+    let length = (0..shortest).take_while(alike).count();
+    (prompts.len() > 1 && length >= SHORTEST_PREFIX && shared).then(|| &first[..length])
 }
 
 /// Prompts to be run, behind what they all begin with; they may branch behind that.
-pub(crate) fn behind<B: Backend>(
+pub(crate) fn behind<B: Backend, R: Runner<B>>(
+    runner: &R,
     prompts: &[&Sequence],
-    prefix: Option<&Prefix<B>>,
-    layers: usize,
-) -> Result<(TokenBatch, KvCache<B>), ModelError> {
+    prefix: Option<&Prefix<R::Cache>>,
+) -> Result<(TokenBatch, R::Cache), AskError> {
     let Some(prefix) = prefix else {
         let prompts: Vec<Sequence> = prompts.iter().map(|own| (*own).clone()).collect();
-        return Ok((TokenBatch::new(&prompts)?, KvCache::new(layers)));
+        return Ok((TokenBatch::new(&prompts)?, runner.empty()));
     };
     let every_row = vec![0; prompts.len()];
     let rest = prompts.iter().map(|prompt| {
@@ -52,5 +51,5 @@ pub(crate) fn behind<B: Backend>(
         own.map(|((token, role), parent)| (parent.unwrap_or(0), *token, *role)).collect()
     });
     let batch = prefix.batch.with_rows(&every_row).following(&rest.collect::<Vec<_>>())?;
-    Ok((batch, prefix.cache.with_rows(&every_row)))
+    Ok((batch, runner.rows(&prefix.cache, &every_row)))
 }

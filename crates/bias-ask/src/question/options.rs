@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ModelError;
+use crate::error::AskError;
 
 /// Options to choose among, each a set of words that mean the same.
 ///
@@ -20,9 +20,9 @@ impl Choices {
     /// Reads `yes|no`; `better` is any word of the option that is favourable to the person.
     ///
     /// # Errors
-    /// [`ModelError::Choices`] unless there are 2 to 26 options with a word each, all words different, and `better` is one.
-    pub fn parse(text: &str, better: &str) -> Result<Self, ModelError> {
-        let bad = |reason: String| ModelError::Choices { choices: text.into(), reason };
+    /// [`AskError::Choices`] unless there are 2 to 26 options with a word each, all words different, and `better` is one.
+    pub fn parse(text: &str, better: &str) -> Result<Self, AskError> {
+        let bad = |reason: String| AskError::Choices { choices: text.into(), reason };
         let words = |option: &str| option.split(',').map(|word| word.trim().to_owned()).collect();
         let options: Vec<Vec<String>> = text.split('|').map(words).collect();
         if !OPTIONS.contains(&options.len()) {
@@ -77,10 +77,10 @@ pub struct Word {
 }
 
 /// The words of all options, as tokens behind one prompt: none begins with another's tokens.
-pub(crate) fn told_apart(choices: &Choices, mut words: Vec<Word>) -> Result<Vec<Word>, ModelError> {
+pub(crate) fn told_apart(choices: &Choices, mut words: Vec<Word>) -> Result<Vec<Word>, AskError> {
     let bad = |reason| {
         let choices = choices.options.iter().map(|words| words.join(",")).collect::<Vec<_>>().join("|");
-        Err(ModelError::Choices { choices, reason })
+        Err(AskError::Choices { choices, reason })
     };
     if let Some(word) = words.iter().find(|word| word.tokens.is_empty()) {
         return bad(format!("the tokenizer makes no token of `{}`", word.text));

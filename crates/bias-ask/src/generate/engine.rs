@@ -1,0 +1,290 @@
+//! Questions in batches, whoever runs the tokens.
+
+use bias_probe::{HookedModel, Sequence, in_threads};
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::answer_tree::{Growing, Kept, Row};
+use super::answers::Answers;
+use super::cached::{Cached, Work};
+use super::calls::{Done, ToText};
+use super::choices::Weighing;
+use super::decoding::{DecodeOptions, Decoding};
+use super::logits;
+use super::runner::{Anew, Behind, Runner};
+use super::shared_prefix::{Prefix, alike, behind};
+use crate::error::AskError;
+use crate::question::{Question, QuestionKind};
+
+/// [`Answering::ask`](super::Answering::ask) of a model that keeps nothing: each prompt runs with
+/// its living answers as one tree, anew for every token, on one thread.
+///
+/// # Errors
+/// As [`Answering::ask`](super::Answering::ask).
+pub fn ask_uncached<B: Backend, M: HookedModel<B> + ?Sized>(
+    model: &M,
+    questions: &[Question],
+    decoding: Decoding,
+    options: &DecodeOptions,
+    text: &ToText<'_>,
+    done: &Done<'_>,
+) -> Result<Vec<Answers>, AskError> {
+    let asked = Asked { decoding, options, text, done };
+    let (runner, mut prefix) = (Anew(model), None);
+    let mut answers = Vec::with_capacity(questions.len());
+    for batch in batches(questions, options) {
+        answers.extend(asked.answer::<B, _>(&runner, &mut prefix, batch)?);
+    }
+    Ok(answers)
+}
+
+/// [`Answering::ask`](super::Answering::ask) of a model that goes on behind what it has run: a
+/// prompt, what several prompts begin with, and every token that answers share are run once.
+/// Batches run side by side on as many threads as `options` say, each with a handle on the model of
+/// its own.
+///
+/// # Errors
+/// As [`Answering::ask`](super::Answering::ask).
+pub fn ask_cached<B: Backend, M: Cached<B> + Clone + Send>(
+    model: &M,
+    questions: &[Question],
+    decoding: Decoding,
+    options: &DecodeOptions,
+    text: &ToText<'_>,
+    done: &Done<'_>,
+) -> Result<Vec<Answers>, AskError> {
+    if model.is_streamed() {
+        let mut answers = Vec::with_capacity(questions.len());
+        for own in answered_alike(questions) {
+            answers.extend(match own.first().is_some_and(is_choice) {
+                true => weigh_together(&Behind(model), own, options)?,
+                false => texts(together(&Behind(model), own, decoding, options)?, text)?,
+            });
+            done(own.len());
+        }
+        return Ok(answers);
+    }
+    let asked = Asked { decoding, options, text, done };
+    // Each thread has a handle of its own on the same weights, and what it last began.
+    let handle = |_| (model.clone(), None);
+    let answers =
+        in_threads(options.threads, handle, batches(questions, options), |(model, prefix), batch| {
+            asked.answer::<B, _>(&Behind(&*model), prefix, batch)
+        })?;
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// Those that are answered alike run together.
+fn answered_alike(questions: &[Question]) -> impl Iterator<Item = &[Question]> {
+    questions.chunk_by(|a, b| is_choice(a) == is_choice(b))
+}
+
+fn batches<'q>(questions: &'q [Question], options: &DecodeOptions) -> Vec<&'q [Question]> {
+    let rows = |own: &[Question]| match own.first().is_some_and(is_choice) {
+        true => options.batch_rows.max(1) * CHOICE_ROWS,
+        false => options.batch_rows.max(1),
+    };
+    answered_alike(questions).flat_map(|own| own.chunks(rows(own))).collect()
+}
+
+/// How questions are answered.
+struct Asked<'a> {
+    decoding: Decoding,
+    options: &'a DecodeOptions,
+    text: &'a ToText<'a>,
+    done: &'a Done<'a>,
+}
+
+impl Asked<'_> {
+    /// Answers a batch, behind what the one before began with where that is the same.
+    fn answer<B: Backend, R: Runner<B>>(
+        &self,
+        runner: &R,
+        prefix: &mut Option<Prefix<R::Cache>>,
+        batch: &[Question],
+    ) -> Result<Vec<Answers>, AskError> {
+        let answers = match batch.first().is_some_and(is_choice) {
+            true => weigh_alone(runner, batch, prefix)?,
+            false => texts(alone(runner, batch, prefix, self.decoding, self.options)?, self.text)?,
+        };
+        (self.done)(batch.len());
+        Ok(answers)
+    }
+}
+
+/// Choices need one pass with few tokens each, so more of them make a batch.
+const CHOICE_ROWS: usize = 4;
+
+fn is_choice(question: &Question) -> bool {
+    matches!(question.kind, QuestionKind::Choice(_))
+}
+
+fn texts(rows: Vec<Row<'_>>, text: &ToText<'_>) -> Result<Vec<Answers>, AskError> {
+    rows.into_iter().map(|row| row.answers(text)).collect()
+}
+
+fn prompts(questions: &[Question]) -> Vec<&Sequence> {
+    questions.iter().map(|own| &own.prompt).collect()
+}
+
+/// Bytes of keys and values that prompts of a streamed model may take together.
+const CACHED: usize = 3 << 29;
+/// Tokens that an answer's tree is taken to need beside its prompt's.
+const TREE: usize = 32;
+
+/// Numbers of logits that are held together.
+const LOGITS: usize = 1 << 24;
+/// The same where a slice of the vocabulary has to be read from a file each time.
+const LOGITS_STREAMED: usize = 1 << 26;
+
+fn most_logits<B: Backend>(model: &(impl HookedModel<B> + ?Sized)) -> usize {
+    if model.is_streamed() { LOGITS_STREAMED } else { LOGITS }
+}
+
+/// Grows by what a pass gave, and keeps of the cache what is needed.
+fn grow<B: Backend, R: Runner<B>>(
+    runner: &R,
+    growing: &mut Growing<'_>,
+    cache: &mut R::Cache,
+    hidden: Tensor<B, 3>,
+    (decoding, options): (Decoding, &DecodeOptions),
+) -> Result<(), AskError> {
+    let most = most_logits(runner.model());
+    let kept = logits::of(runner.model(), hidden, most, |logits| {
+        growing.grow(logits, decoding, options, &|before, after| runner.reruns(before, after))
+    })?;
+    match kept {
+        Kept::All => {}
+        Kept::Rows(rows) => *cache = runner.rows(cache, &rows),
+        Kept::Nothing => *cache = runner.empty(),
+    }
+    Ok(())
+}
+
+/// Prompts of a model that is left in its file: as many at a time as their caches allow,
+/// all of them through each layer before the next is read.
+fn together<'q, B: Backend, R: Runner<B>>(
+    runner: &R,
+    questions: &'q [Question],
+    decoding: Decoding,
+    options: &DecodeOptions,
+) -> Result<Vec<Row<'q>>, AskError> {
+    let (dims, batch_rows) = (runner.model().dims(), options.batch_rows.max(1));
+    let token = 2 * dims.layers * dims.kv_heads * dims.d_head * size_of::<f32>();
+    let longest = questions.iter().map(|own| own.prompt.len()).max().unwrap_or(0);
+    let at_once = CACHED / (token * (longest + TREE)).max(1) / batch_rows * batch_rows;
+    let at_once = at_once.max(batch_rows);
+    let mut all = Vec::with_capacity(questions.len());
+    for questions in questions.chunks(at_once) {
+        let mut prefixes: Vec<Prefix<R::Cache>> = Vec::new();
+        let mut chunks: Vec<(&[Question], Option<usize>)> = Vec::new();
+        for questions in questions.chunks(batch_rows) {
+            let prompts = prompts(questions);
+            let tokens = alike(runner.shares(), &prompts);
+            if let Some(tokens) = tokens
+                && prefixes.last().is_none_or(|p| p.tokens != tokens)
+            {
+                prefixes.push(Prefix::new(tokens, runner.empty())?);
+            }
+            chunks.push((questions, tokens.map(|_| prefixes.len() - 1)));
+        }
+        let mut work: Vec<_> =
+            prefixes.iter_mut().map(|Prefix { batch, cache, .. }| Work { batch, cache }).collect();
+        runner.run_all(&mut work, options.threads)?;
+        let mut growing = Vec::new();
+        for (questions, prefix) in chunks {
+            let (batch, cache) = behind(runner, &prompts(questions), prefix.map(|i| &prefixes[i]))?;
+            growing.push((Growing::new(questions, decoding, batch), cache));
+        }
+        drop(prefixes);
+        loop {
+            let mut living: Vec<_> = growing.iter_mut().filter(|(own, _)| own.lives()).collect();
+            if living.is_empty() || options.max_new_tokens == 0 {
+                break;
+            }
+            let mut work: Vec<_> =
+                living.iter_mut().map(|(own, cache)| Work { batch: &own.batch, cache }).collect();
+            let hidden = runner.run_all(&mut work, options.threads)?;
+            for ((own, cache), hidden) in living.into_iter().zip(hidden) {
+                grow(runner, own, cache, hidden, (decoding, options))?;
+            }
+        }
+        all.extend(growing.into_iter().flat_map(|(own, _)| own.finish()));
+    }
+    Ok(all)
+}
+
+/// What a chunk of prompts begins with, run once: not at all when the chunk before began alike.
+fn begun<'k, B: Backend, R: Runner<B>>(
+    runner: &R,
+    prompts: &[&Sequence],
+    known: &'k mut Option<Prefix<R::Cache>>,
+) -> Result<Option<&'k Prefix<R::Cache>>, AskError> {
+    if let Some(tokens) = alike(runner.shares(), prompts) {
+        if known.as_ref().is_none_or(|p| p.tokens != tokens) {
+            let mut prefix = Prefix::new(tokens, runner.empty())?;
+            runner.run(&prefix.batch, &mut prefix.cache)?;
+            *known = Some(prefix);
+        }
+    } else {
+        *known = None;
+    }
+    Ok(known.as_ref())
+}
+
+/// A chunk of prompts on its own.
+fn alone<'q, B: Backend, R: Runner<B>>(
+    runner: &R,
+    questions: &'q [Question],
+    known: &mut Option<Prefix<R::Cache>>,
+    decoding: Decoding,
+    options: &DecodeOptions,
+) -> Result<Vec<Row<'q>>, AskError> {
+    let prompts = prompts(questions);
+    let prefix = begun(runner, &prompts, known)?;
+    let (batch, mut cache) = behind(runner, &prompts, prefix)?;
+    let mut growing = Growing::new(questions, decoding, batch);
+    while growing.lives() && options.max_new_tokens > 0 {
+        let hidden = runner.run(&growing.batch, &mut cache)?;
+        grow(runner, &mut growing, &mut cache, hidden, (decoding, options))?;
+    }
+    Ok(growing.finish())
+}
+
+/// A chunk of choices on its own.
+fn weigh_alone<B: Backend, R: Runner<B>>(
+    runner: &R,
+    questions: &[Question],
+    known: &mut Option<Prefix<R::Cache>>,
+) -> Result<Vec<Answers>, AskError> {
+    let asked = Weighing::new(questions)?;
+    let prompts: Vec<&Sequence> = asked.trees.iter().collect();
+    // Words are run behind what they follow, so no more is shared than prompts share.
+    let prefix = begun(runner, &prompts, known)?;
+    let (batch, mut cache) = behind(runner, &prompts, prefix)?;
+    let hidden = runner.run(&batch, &mut cache)?;
+    logits::of(runner.model(), hidden, LOGITS, |logits| asked.answers(logits, batch.width(), batch.past()))
+}
+
+/// Choices asked of a model that is left in its file: all of them through each layer before the
+/// next is read.
+fn weigh_together<B: Backend, R: Runner<B>>(
+    runner: &R,
+    questions: &[Question],
+    options: &DecodeOptions,
+) -> Result<Vec<Answers>, AskError> {
+    let asked: Vec<Weighing<'_>> =
+        questions.chunks(options.batch_rows.max(1)).map(Weighing::new).collect::<Result<_, _>>()?;
+    let mut runs = Vec::with_capacity(asked.len());
+    for own in &asked {
+        runs.push(behind(runner, &own.trees.iter().collect::<Vec<_>>(), None)?);
+    }
+    let mut work: Vec<_> = runs.iter_mut().map(|(batch, cache)| Work { batch, cache }).collect();
+    let hidden = runner.run_all(&mut work, options.threads)?;
+    let mut answers = Vec::with_capacity(questions.len());
+    for ((own, (batch, _)), hidden) in asked.iter().zip(&runs).zip(hidden) {
+        answers.extend(logits::of(runner.model(), hidden, LOGITS, |logits| {
+            own.answers(logits, batch.width(), 0)
+        })?);
+    }
+    Ok(answers)
+}

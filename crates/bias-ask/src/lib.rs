@@ -1,0 +1,59 @@
+//! Asks a language model, and gives the distribution of its answers.
+//!
+//! Use it to ask any [`HookedModel`] free questions, for numbers, and for choices: greedily, by
+//! sampling, or for the exact distribution of its short answers. One empty `impl` makes a model
+//! [`Answering`]; a model that keeps keys and values implements [`Cached`](generate::Cached) to be
+//! faster. A tokenizer of your own needs three methods ([`Tokenize`]). Not for serving chat
+//! traffic.
+//!
+//! ```
+//! use bias_ask::{Answering, AskError, Decoding, Sampling};
+//! use bias_ask::generate::{DecodeOptions, decode};
+//! use bias_probe::{HookedModel, Sequence};
+//! use burn::tensor::backend::Backend;
+//!
+//! // Of a model of your own: `impl<B: Backend> Answering<B> for Own<B> {}`.
+//! fn most_probable<B: Backend>(
+//!     model: &impl Answering<B>, prompt: Sequence, stop: Vec<u32>,
+//! ) -> Result<Vec<u32>, AskError> {
+//!     let options = DecodeOptions {
+//!         sampling: Sampling::default(), stop, max_new_tokens: 8, batch_rows: 8, threads: 1,
+//!     };
+//!     let text = |tokens: &[u32]| Ok(format!("{tokens:?}"));
+//!     let answers = decode(model, &[prompt], Decoding::Greedy, &options, text)?;
+//!     Ok(answers[0].answers[0].tokens.clone())
+//! }
+//! ```
+//!
+//! Two traits say who answers. [`Respond`] knows no tensors: questions in words go in, answers come
+//! out, from a model here, one elsewhere, or a record. [`Answering`] is a model with logits.
+//!
+//! | room | what for |
+//! |---|---|
+//! | [`question`] | [`Question`]: in free words, by a number, by a choice |
+//! | [`generate`] | [`Answering`], [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees |
+//! | [`text`] | [`Tokenize`]: text to tokens with roles, and back |
+//! | [`respond`] | [`Respond`]: whoever answers questions in words |
+//! | [`likelihood`] | how likely a model finds the tokens of a text |
+//! | [`error`] | [`AskError`] |
+//! | testing | `check_answering`: what any answering model must do, for implementors (feature `testing`) |
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+pub mod error;
+pub mod generate;
+pub mod likelihood;
+pub mod question;
+pub mod respond;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod text;
+
+pub use bias_probe::HookedModel;
+pub use error::AskError;
+pub use generate::{Answering, Answers, Decoding, Sampling};
+pub use question::Question;
+pub use respond::Respond;
+pub use text::Tokenize;

@@ -1,0 +1,68 @@
+use bias_ask::generate::{Cached, DecodeOptions, Done, ToText, Work, ask_cached};
+use bias_ask::{Answering, Answers, AskError, Decoding, Question};
+use bias_mask::MaskTarget;
+use bias_probe::{HookedModel as _, NoObserver, ProbeError, TokenBatch};
+use burn::tensor::{Tensor, backend::Backend};
+
+use super::kv_cache::KvCache;
+use super::model::Decoder;
+use crate::arch::rope_scaling::Frequencies;
+use crate::error::ModelError;
+
+impl<B: Backend> Cached<B> for Decoder<B> {
+    type Cache = KvCache<B>;
+
+    fn cache(&self) -> KvCache<B> {
+        KvCache::new(self.dims().layers)
+    }
+
+    fn cache_rows(&self, cache: &KvCache<B>, rows: &[usize]) -> KvCache<B> {
+        cache.with_rows(rows)
+    }
+
+    fn run_behind(&self, batch: &TokenBatch, cache: &mut KvCache<B>) -> Result<Tensor<B, 3>, ProbeError> {
+        self.run(batch, Some(cache), &mut NoObserver)
+    }
+
+    /// With weights left in their file, all batches pass a layer before the next is read.
+    fn run_all_behind(
+        &self,
+        work: &mut [Work<'_, KvCache<B>>],
+        threads: usize,
+    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+        if self.is_streamed() {
+            return self.run_cached(work, threads);
+        }
+        work.iter_mut().map(|Work { batch, cache }| self.run_behind(batch, cache)).collect()
+    }
+
+    fn outgrown(&self, before: usize, after: usize) -> bool {
+        self.plan().rotary.iter().any(|f: &Frequencies| f.switches(before, after))
+    }
+}
+
+impl<B: Backend> Answering<B> for Decoder<B> {
+    fn ask(
+        &self,
+        questions: &[Question],
+        decoding: Decoding,
+        options: &DecodeOptions,
+        text: &ToText<'_>,
+        done: &Done<'_>,
+    ) -> Result<Vec<Answers>, AskError> {
+        ask_cached(self, questions, decoding, options, text, done)
+    }
+
+    fn context(&self) -> Option<usize> {
+        Some(self.config().max_positions)
+    }
+
+    fn weights_fingerprint(&self) -> Result<Option<&str>, AskError> {
+        Ok(MaskTarget::fingerprint(self).map_err(ModelError::from)?)
+    }
+
+    /// Its `config.json`.
+    fn configuration(&self) -> String {
+        self.config().to_json().to_string()
+    }
+}
