@@ -8,7 +8,7 @@
 
 use bias_mask::{MaskError, MaskTarget};
 use bias_model::Decoder;
-use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch, Weights};
 use bias_types::model::NeuronId;
 use bias_types::{BlockSite, ParamPath, Projection, Site};
 use burn::module::{Module, Param};
@@ -88,7 +88,7 @@ pub fn check_free<B: Backend>(model: &Decoder<B>, sets: usize) -> Result<(), Fai
         );
     }
     for layer in LAYERS {
-        let down = MaskTarget::weight(model, &ParamPath::of(layer, Projection::Down))?;
+        let down = Weights::weight(model, &ParamPath::of(layer, Projection::Down))?;
         let own = down.narrow(1, dims.d_mlp - sets * NEURONS, sets * NEURONS);
         if own.into_data().iter::<f32>().any(|weight| weight != 0.0) {
             return Err(format!("the last {} neurons of layer {layer} are in use", sets * NEURONS).into());
@@ -160,7 +160,7 @@ fn write<B: Backend>(
     part: Tensor<B, 2>,
 ) -> Result<(), MaskError> {
     let path = ParamPath::of(layer, projection);
-    let whole = MaskTarget::weight(model, &path)?;
+    let whole = Weights::weight(model, &path)?;
     let ([out, inner], [rows, columns]) = (whole.dims(), part.dims());
     if rows > out || columns > inner {
         return Err(MaskError::ShapeMismatch { path, expected: [out, inner], found: [rows, columns] });

@@ -11,7 +11,7 @@ use bias_mask::{Intervention, MaskTarget};
 use bias_model::interop::Reference;
 use bias_model::{Checkpoint, Decoder, Decoding, LanguageModel, ModelConfig, Precision};
 use bias_probe::device::computed_in;
-use bias_probe::{HookedModel as _, ParamPath, Projection};
+use bias_probe::{HookedModel as _, ParamPath, Projection, Weights};
 use bias_study::likelihood::token_log_probs;
 use bias_study::{Method, PromptSet, Settings, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};
@@ -79,7 +79,7 @@ fn a_study_runs() {
     let path = ParamPath::of(1, Projection::Down);
     let model = study.model_mut().model_mut();
     let weights =
-        |model: &Decoder<Flex>| -> TensorData { MaskTarget::weight(model, &path).unwrap().into_data() };
+        |model: &Decoder<Flex>| -> TensorData { Weights::weight(model, &path).unwrap().into_data() };
     let before = weights(model);
     assert_eq!(before.dtype, DType::BF16);
     let mut basis = vec![0.0; dims.d_model];

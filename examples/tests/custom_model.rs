@@ -4,7 +4,7 @@
 use bias_examples::alibi::Alibi;
 use bias_mask::testing::check_target;
 use bias_probe::testing::{Violation, check_model};
-use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch, Weights};
 use bias_types::{ModelDims, ParamPath, Site};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -35,6 +35,12 @@ enum Fault {
     Boasting,
 }
 
+impl Weights<Flex> for Broken {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
+        self.0.weight(path)
+    }
+}
+
 impl HookedModel<Flex> for Broken {
     fn dims(&self) -> &ModelDims {
         self.0.dims()
@@ -61,9 +67,6 @@ impl HookedModel<Flex> for Broken {
     }
     fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
         self.0.unembed(hidden)
-    }
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
-        HookedModel::weight(&self.0, path)
     }
 }
 

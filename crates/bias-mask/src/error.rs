@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bias_probe::ProbeError;
 use bias_types::{ParamPath, TypesError, UnitKind};
 use thiserror::Error;
 
@@ -213,7 +214,20 @@ pub enum MaskError {
         /// What burn said.
         reason: String,
     },
+    /// Weights that the model could not give.
+    #[error(transparent)]
+    Probe(ProbeError),
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
     Core(#[from] TypesError),
+}
+
+impl From<ProbeError> for MaskError {
+    /// A matrix that the model lacks is [`MaskError::NoSuchParam`], whoever says so.
+    fn from(error: ProbeError) -> Self {
+        match error {
+            ProbeError::NoSuchParam { path } => Self::NoSuchParam { path },
+            error => Self::Probe(error),
+        }
+    }
 }

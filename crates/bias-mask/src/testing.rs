@@ -244,7 +244,7 @@ fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<
         absent.push(ParamPath::of(0, Projection::Gate));
     }
     for path in absent {
-        refused(claim, model.weight(&path), lacks)?;
+        refused(claim, model.weight(&path).map_err(MaskError::from), lacks)?;
         refused(claim, model.set_weight(&path, weight.clone()), lacks)?;
         refused(claim, model.bias(&path), lacks_bias)?;
         refused(claim, model.set_bias(&path, None), lacks_bias)?;

@@ -57,7 +57,7 @@ pub mod question;
 pub mod text;
 
 pub use bias_mask::MaskTarget;
-pub use bias_probe::HookedModel;
+pub use bias_probe::{HookedModel, Weights};
 pub use checkpoint::{Checkpoint, ModelConfig, Precision};
 pub use decoder::Decoder;
 pub use error::ModelError;

@@ -2,9 +2,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bias_attrib::Contrast;
+use bias_mask::MaskError;
 use bias_model::LanguageModel;
 use bias_probe::device::computed_in;
-use bias_probe::{HookedModel as _, Sequence};
+use bias_probe::{HookedModel as _, Sequence, Weights};
 use burn::tensor::DType;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use sha2::{Digest as _, Sha256};
@@ -50,7 +51,8 @@ pub struct Study<'a, A: AutodiffBackend> {
 fn run<B: Backend>(model: &LanguageModel<B>) -> Result<Run, StudyError> {
     let path = model.text().tokenizer_file();
     let first = model.model().dims().projections().next();
-    let weights = first.map(|(path, ..)| bias_model::MaskTarget::weight(model.model(), &path)).transpose()?;
+    let weights =
+        first.map(|(path, ..)| Weights::weight(model.model(), &path)).transpose().map_err(MaskError::from)?;
     Ok(Run {
         config: hex(&Sha256::digest(model.model().config().to_json().to_string())),
         tokenizer: sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bias_attrib::{AttribError, Contrast, Respondent};
 use bias_mask::{MaskError, MaskTarget};
 use bias_model::Decoder;
-use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel as _, Observer, ProbeError, TokenBatch, Weights};
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use burn::module::{AutodiffModule as _, Module, Param};
 use burn::tensor::activation::log_sigmoid;
@@ -176,7 +176,7 @@ impl<B: Backend> Adapters<B> {
     fn write_into(&self, model: &mut Decoder<B>, dims: &ModelDims) -> Result<(), MaskError> {
         for ((layer, projection), (down, up)) in places(dims).zip(self.down.iter().zip(&self.up)) {
             let path = ParamPath::of(layer, projection);
-            let weight = MaskTarget::weight(model, &path)?;
+            let weight = Weights::weight(model, &path)?;
             let change = down.val().matmul(up.val()).transpose().cast(weight.dtype());
             model.set_weight(&path, weight + change)?;
         }
