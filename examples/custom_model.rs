@@ -9,7 +9,7 @@ use bias_probe::Projection::{Down, K, O, Q, Up, V};
 use bias_probe::testing::check_model;
 use bias_probe::{
     HookedModel, ModelDims, Observer, ParamPath, ProbeError, Projection, Sequence, Site, TokenBatch,
-    TokenRole,
+    TokenRole, Weights,
 };
 use burn::backend::Flex;
 use burn::tensor::activation::{relu, softmax};
@@ -46,6 +46,15 @@ impl<B: Backend> Tiny<B> {
     }
 }
 
+impl<B: Backend> Weights<B> for Tiny<B> {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
+        match path.projection() {
+            Some((0, p)) => Ok(self.weights[p as usize].clone()),
+            _ => Err(ProbeError::NoSuchParam { path: path.clone() }),
+        }
+    }
+}
+
 impl<B: Backend> HookedModel<B> for Tiny<B> {
     fn dims(&self) -> &ModelDims {
         &self.dims
@@ -57,13 +66,6 @@ impl<B: Backend> HookedModel<B> for Tiny<B> {
 
     fn sites(&self) -> Vec<Site> {
         [Q, O, Up, Down].map(|p| p.input_site(0)).into_iter().chain([Site::Logits]).collect()
-    }
-
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        match path.projection() {
-            Some((0, p)) => Ok(self.weights[p as usize].clone()),
-            _ => Err(ProbeError::NoSuchParam { path: path.clone() }),
-        }
     }
 
     fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {

@@ -10,7 +10,7 @@ use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respond
 use bias_mask::Intervention;
 use bias_mask::testing::check_target;
 use bias_probe::testing::{Violation, check_model};
-use bias_probe::{HookedModel, NoObserver, Observer, ProbeError, Sequence, TokenBatch};
+use bias_probe::{HookedModel, NoObserver, Observer, ProbeError, Sequence, TokenBatch, Weights};
 use bias_types::{ModelDims, ParamPath, Site, TokenRole};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -74,6 +74,12 @@ enum Fault {
     Boasting,
 }
 
+impl Weights<Flex> for Broken {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
+        self.0.weight(path)
+    }
+}
+
 impl HookedModel<Flex> for Broken {
     fn dims(&self) -> &ModelDims {
         self.0.dims()
@@ -100,9 +106,6 @@ impl HookedModel<Flex> for Broken {
     }
     fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
         self.0.unembed(hidden)
-    }
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
-        HookedModel::weight(&self.0, path)
     }
 }
 

@@ -12,6 +12,7 @@
 pub use bias_mask::{Intervention, Mask, MaskError, MaskTarget, top_carriers, top_fraction};
 pub use bias_probe::{
     Capture, DifferentiableModel, HookedModel, NoObserver, Observer, ProbeError, Sequence, TokenBatch,
+    Weights,
 };
 pub use bias_types::{
     BlockSite, Convention, ModelDims, ParamPath, ParamScores, Projection, Site, TokenRole, UnitScores,

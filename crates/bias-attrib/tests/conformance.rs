@@ -16,7 +16,7 @@ use bias_attrib::{
     SignedGap, UnitScores, Wanda,
 };
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
-use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
+use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch, Weights};
 use bias_types::{ModelDims, ParamPath, TokenRole, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
@@ -88,7 +88,7 @@ fn of_norms<B: Backend>(model: &impl HookedModel<B>, found: GroupNorms) -> Vec<f
 /// What is left of each matrix: singular vectors may turn their signs.
 fn of_directions(model: &Decoder<Flex>, found: RankDirections) -> Vec<f64> {
     let left = model.dims().projections().flat_map(|(path, ..)| {
-        let weight = HookedModel::weight(model, &path).unwrap();
+        let weight = Weights::weight(model, &path).unwrap();
         found.removed(&path, weight, Direction::AWithoutB).unwrap().into_data().to_vec::<f32>().unwrap()
     });
     left.map(f64::from).collect()
@@ -138,6 +138,13 @@ struct Soft {
     spoilt: Cell<bool>,
 }
 
+impl Weights<Flex> for Soft {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
+        let weight = self.model.weight(path)?;
+        Ok(if self.spoilt.get() { weight.zeros_like() } else { weight })
+    }
+}
+
 impl HookedModel<Flex> for Soft {
     fn dims(&self) -> &ModelDims {
         self.model.dims()
@@ -154,10 +161,6 @@ impl HookedModel<Flex> for Soft {
     }
     fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
         self.model.unembed(hidden)
-    }
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
-        let weight = HookedModel::weight(&self.model, path)?;
-        Ok(if self.spoilt.get() { weight.zeros_like() } else { weight })
     }
 }
 

@@ -7,7 +7,7 @@ use bias_attrib::pursuit::Pursuit;
 use bias_attrib::{AttribError, Attribution as _, Contrast, GapPursuit, PossibleAnswer, Respondent};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, ModelConfig, Precision};
-use bias_probe::Sequence;
+use bias_probe::{Sequence, Weights as _};
 use bias_types::{ParamPath, Projection, TokenRole, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::DType;

@@ -21,7 +21,7 @@ use bias_attrib::{
 use bias_mask::{BitMatrix, Mask};
 use bias_model::{Checkpoint, Decoder, HookedModel, MaskTarget, ModelConfig, Precision};
 use bias_probe::stats::ChannelStats;
-use bias_probe::{Sequence, StatsCollector, TokenBatch};
+use bias_probe::{Sequence, StatsCollector, TokenBatch, Weights};
 use bias_types::model::{HeadId, NeuronId};
 use bias_types::{ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use burn::backend::{Autodiff, Flex};
@@ -315,12 +315,12 @@ fn directions_equal_singular_vectors() {
         let found = case.run(&ActSvd::new(SHARES[0], SHARES[1]).unwrap());
         for name in case.below("act_svd/") {
             let path: ParamPath = name.parse().unwrap();
-            let weight = HookedModel::weight(&case.model, &path).unwrap();
+            let weight = Weights::weight(&case.model, &path).unwrap();
             let removed = found.removed(&path, weight, Direction::AWithoutB).unwrap();
             case.close(&format!("act_svd/{name}"), &removed.into_data().to_vec::<f32>().unwrap(), TOLERANCE);
         }
         for (path, [a, b]) in found.iter() {
-            let [out, inner] = HookedModel::weight(&case.model, path).unwrap().dims();
+            let [out, inner] = Weights::weight(&case.model, path).unwrap().dims();
             let rank = |share: f64| [out, (share * out.min(inner) as f64) as usize];
             assert_eq!([a.shape, b.shape], SHARES.map(rank), "{path}");
             assert!(a.strengths.is_sorted_by(|x, y| x >= y));
@@ -332,7 +332,7 @@ fn directions_equal_singular_vectors() {
 fn magnitudes_are_weights_without_their_sign() {
     let case = Case::load("gpt2_hub");
     for own in case.run(&Magnitude) {
-        let weight = HookedModel::weight(&case.model, own.path()).unwrap();
+        let weight = Weights::weight(&case.model, own.path()).unwrap();
         assert_eq!(weight.dims(), own.shape());
         let weight: Vec<f32> = weight.into_data().to_vec().unwrap();
         assert!(own.values().iter().zip(weight).all(|(score, w)| *score == w.abs()), "{}", own.path());

@@ -13,7 +13,7 @@ use bias_attrib::{AttribError, Attribution as _, Contrast, PossibleAnswer, Respo
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, MaskTarget, ModelConfig, Precision};
 use bias_probe::hooks::Edit;
-use bias_probe::{Capture, HookedModel, NoObserver, Observer, Sequence, TokenBatch};
+use bias_probe::{Capture, HookedModel, NoObserver, Observer, Sequence, TokenBatch, Weights};
 use bias_types::{BlockSite, ParamPath, Projection, Site, TokenRole, Unit, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule as _;
@@ -146,7 +146,7 @@ fn the_signed_gap_is_the_slope_of_the_gap() {
         let mut order: Vec<usize> = (0..own.values().len()).collect();
         order.sort_by(|&i, &j| own.values()[j].abs().total_cmp(&own.values()[i].abs()));
         for index in [order[0], order[1], order[order.len() / 4]] {
-            let weight: Tensor<Flex, 2> = MaskTarget::weight(&plain, &path).unwrap();
+            let weight: Tensor<Flex, 2> = Weights::weight(&plain, &path).unwrap();
             let shape = weight.dims();
             let values: Vec<f32> = weight.clone().into_data().to_vec().unwrap();
             // f32 forward passes: a step large enough to stand out, central to cancel curvature.
@@ -180,7 +180,7 @@ fn snip_is_the_slope_of_the_cross_entropy() {
     for projection in Projection::ALL {
         let path = ParamPath::of(0, projection);
         let own = scores.a().iter().find(|s| *s.path() == path).unwrap();
-        let weight: Tensor<Flex, 2> = MaskTarget::weight(&plain, &path).unwrap();
+        let weight: Tensor<Flex, 2> = Weights::weight(&plain, &path).unwrap();
         let (shape, values) = (weight.dims(), weight.into_data().to_vec::<f32>().unwrap());
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|&i, &j| own.values()[j].total_cmp(&own.values()[i]));
@@ -321,7 +321,7 @@ fn wanda_is_weight_times_input_norm_whatever_the_batch() {
             }
         }
     }
-    let weight: Vec<f32> = HookedModel::weight(&model, &path).unwrap().into_data().to_vec().unwrap();
+    let weight: Vec<f32> = Weights::weight(&model, &path).unwrap().into_data().to_vec().unwrap();
     for (i, (score, w)) in scores.values().iter().zip(&weight).enumerate() {
         let expected = f64::from(w.abs()) * (squares[i % 56] / 2.0).sqrt();
         // Sums of some thousand f32 squares in another order.

@@ -15,7 +15,7 @@ use bias_attrib::{
     Respondent, SignedGap, Wanda,
 };
 use bias_model::{Checkpoint, Decoder, HookedModel as _, MaskTarget, ModelConfig, Precision};
-use bias_probe::{ProbeError, Sequence};
+use bias_probe::{ProbeError, Sequence, Weights};
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, TypesError, Unit, UnitKind};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
@@ -204,7 +204,7 @@ fn settings_out_of_range() {
 fn numbers_that_are_none() {
     let mut broken = model("gqa_sharded");
     let path = ParamPath::of(1, Projection::Up);
-    let weight: Tensor<Flex, 2> = MaskTarget::weight(&broken, &path).unwrap();
+    let weight: Tensor<Flex, 2> = Weights::weight(&broken, &path).unwrap();
     broken.set_weight(&path, weight.mul_scalar(f32::NAN)).unwrap();
     let tracked = broken.differentiable::<Autodiff<Flex>>();
     let contrast = contrast();
@@ -249,7 +249,7 @@ fn directions_lie_outside_the_other_groups_and_come_back() {
     let mut model = model("gqa_sharded");
     let found = ActSvd::new(0.25, 0.25).unwrap().attribute(&model, &contrast()).unwrap();
     let path = ParamPath::of(0, Projection::Down);
-    let weight: Tensor<Flex, 2> = MaskTarget::weight(&model, &path).unwrap();
+    let weight: Tensor<Flex, 2> = Weights::weight(&model, &path).unwrap();
     let other = found.removed(&path, weight.clone().transpose(), Direction::AWithoutB);
     assert!(matches!(other, Err(AttribError::Shape { .. })));
     let head = "lm_head.weight".parse().unwrap();
@@ -266,12 +266,12 @@ fn directions_lie_outside_the_other_groups_and_come_back() {
     let outside = found.outside(&path, Direction::AWithoutB, 0.1).unwrap().unwrap();
     assert!(outside.rank() > 0 && outside.rank() <= 8);
     let undo = outside.remove(&mut model).unwrap();
-    let pruned: Tensor<Flex, 2> = MaskTarget::weight(&model, &path).unwrap();
+    let pruned: Tensor<Flex, 2> = Weights::weight(&model, &path).unwrap();
     let largest = |t: Tensor<Flex, 2>| t.abs().max().into_scalar();
     assert!(largest(along(&pruned) - along(&weight)) < 1e-5);
     assert!(largest(pruned - weight.clone()) > 0.01);
     undo.revert(&mut model).unwrap();
-    let back: Tensor<Flex, 2> = MaskTarget::weight(&model, &path).unwrap();
+    let back: Tensor<Flex, 2> = Weights::weight(&model, &path).unwrap();
     assert_eq!(back.into_data(), weight.clone().into_data());
 
     // The same group twice has nothing of its own.

@@ -10,6 +10,7 @@ use bias_mask::MaskTarget;
 use bias_model::question::{Choices, QuestionKind};
 use bias_model::text::Asked;
 use bias_model::{Answers, Decoder, Decoding, LanguageModel, Question};
+use bias_probe::Weights;
 use bias_types::{ParamPath, Projection};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
@@ -132,7 +133,7 @@ fn the_signed_gap_is_the_slope_whatever_is_asked() {
             let own = scores.iter().find(|s| *s.path() == path).unwrap().values().to_vec();
             let mut order: Vec<usize> = (0..own.len()).collect();
             order.sort_by(|&i, &j| own[j].abs().total_cmp(&own[i].abs()));
-            let weight: Tensor<Flex, 2> = MaskTarget::weight(model.model(), &path).unwrap();
+            let weight: Tensor<Flex, 2> = Weights::weight(model.model(), &path).unwrap();
             let (shape, values) = (weight.dims(), weight.into_data().to_vec::<f32>().unwrap());
             for index in [order[0], order[1]] {
                 let step = 0.02f32 * values[index].abs().max(0.05);

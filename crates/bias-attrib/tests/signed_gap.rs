@@ -10,7 +10,7 @@ use bias_attrib::{
 };
 use bias_mask::MaskTarget as _;
 use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, Precision};
-use bias_probe::{DifferentiableModel, Observer, ProbeError, Sequence, TokenBatch};
+use bias_probe::{DifferentiableModel, Observer, ProbeError, Sequence, TokenBatch, Weights};
 use bias_types::{ModelDims, ParamPath, Projection, TokenRole};
 use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
@@ -99,7 +99,7 @@ fn threads_change_nothing() {
 fn a_model_that_was_changed_is_as_good() {
     let (mut tracked, contrasts) = (model(), contrasts());
     let path = ParamPath::of(0, Projection::Up);
-    let changed = HookedModel::weight(&tracked, &path).unwrap().mul_scalar(0.5).detach();
+    let changed = Weights::weight(&tracked, &path).unwrap().mul_scalar(0.5).detach();
     tracked.set_weight(&path, changed).unwrap();
     let alone = bits(&SignedGap::default().sums(&tracked, &contrasts).unwrap());
     assert!(alone != bits(&SignedGap::default().sums(&model(), &contrasts).unwrap()));
@@ -126,6 +126,12 @@ struct Own(Tracked);
 
 type A = Autodiff<Flex>;
 
+impl Weights<A> for Own {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<A, 2>, ProbeError> {
+        self.0.weight(path)
+    }
+}
+
 impl HookedModel<A> for Own {
     fn dims(&self) -> &ModelDims {
         self.0.dims()
@@ -141,10 +147,6 @@ impl HookedModel<A> for Own {
 
     fn unembed(&self, hidden: Tensor<A, 3>) -> Result<Tensor<A, 3>, ProbeError> {
         self.0.unembed(hidden)
-    }
-
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<A, 2>, ProbeError> {
-        HookedModel::weight(&self.0, path)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bias_probe::ProbeError;
 use bias_types::{ParamPath, TypesError, UnitKind};
 use thiserror::Error;
 
@@ -238,6 +239,9 @@ pub enum MaskError {
         /// What burn said.
         reason: String,
     },
+    /// Weights that the model could not give.
+    #[error(transparent)]
+    Probe(ProbeError),
     /// An error of a model that is implemented outside these crates.
     #[error("a model from outside these crates failed")]
     Outside {
@@ -248,6 +252,16 @@ pub enum MaskError {
     /// A name or size of the shared vocabulary was wrong.
     #[error(transparent)]
     Core(#[from] TypesError),
+}
+
+impl From<ProbeError> for MaskError {
+    /// A matrix that the model lacks is [`MaskError::NoSuchParam`], whoever says so.
+    fn from(error: ProbeError) -> Self {
+        match error {
+            ProbeError::NoSuchParam { path } => Self::NoSuchParam { path },
+            error => Self::Probe(error),
+        }
+    }
 }
 
 impl MaskError {

@@ -99,7 +99,7 @@ impl State {
     fn of<B: Backend>(model: &impl MaskTarget<B>, dims: &ModelDims) -> Result<Self, Violation> {
         let mut matrices = BTreeMap::new();
         for (path, _, projection) in dims.projections() {
-            let (weight, expected) = (model.weight(&path)?, dims.shape(projection));
+            let (weight, expected) = (model.weight(&path).map_err(MaskError::from)?, dims.shape(projection));
             if weight.dims() != expected {
                 let found = format!("{path} is {:?} and should be {expected:?}", weight.dims());
                 return Err(broken("every projection must have a matrix, [out, in]", found));
@@ -233,7 +233,7 @@ fn refused<T>(
 fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<(), Violation> {
     let all = || whole.matrices.keys();
     let Some((last, own)) = whole.matrices.last_key_value() else { return Ok(()) };
-    let (weight, out) = (model.weight(last)?, own.weight.shape[0]);
+    let (weight, out) = (model.weight(last).map_err(MaskError::from)?, own.weight.shape[0]);
 
     let claim = "a matrix that the model lacks must be refused as such";
     let lacks: fn(&MaskError) -> bool = |error| matches!(error, MaskError::NoSuchParam { .. });
@@ -244,7 +244,7 @@ fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<
         absent.push(ParamPath::of(0, Projection::Gate));
     }
     for path in absent {
-        refused(claim, model.weight(&path), lacks)?;
+        refused(claim, model.weight(&path).map_err(MaskError::from), lacks)?;
         refused(claim, model.set_weight(&path, weight.clone()), lacks)?;
         refused(claim, model.bias(&path), lacks_bias)?;
         refused(claim, model.set_bias(&path, None), lacks_bias)?;

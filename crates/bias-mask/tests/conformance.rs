@@ -6,6 +6,7 @@ mod common;
 
 use bias_mask::testing::{Violation, check_target};
 use bias_mask::{MaskError, MaskTarget};
+use bias_probe::{ProbeError, Weights};
 use bias_types::{ParamPath, Projection};
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::{DType, Tensor};
@@ -57,8 +58,8 @@ enum Fault {
     Renamed,
 }
 
-impl MaskTarget<Flex> for Broken {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, MaskError> {
+impl Weights<Flex> for Broken {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
         match self.fault {
             Fault::Transposed => Ok(self.bag.weight(path)?.transpose()),
             Fault::Boundless if !self.bag.weights.contains_key(path) => {
@@ -67,7 +68,9 @@ impl MaskTarget<Flex> for Broken {
             _ => self.bag.weight(path),
         }
     }
+}
 
+impl MaskTarget<Flex> for Broken {
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
         self.sets += 1;
         let dtype = value.dtype();

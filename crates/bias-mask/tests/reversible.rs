@@ -6,6 +6,7 @@ mod common;
 
 use bias_mask::edit::{Change, ChangeId, Changes, Directions, Means, Side};
 use bias_mask::{BitMatrix, Intervention, Mask, MaskError, MaskTarget};
+use bias_probe::{ProbeError, Weights};
 use bias_types::ParamPath;
 use burn::backend::{Flex, NdArray};
 use burn::tensor::{DType, Tensor, backend::Backend};
@@ -240,10 +241,12 @@ fn directions_must_be_orthonormal() {
 fn changes_of_other_models_are_not_stacked() {
     /// A model that does not know its own weights.
     struct Nameless(Bag<Flex>);
-    impl MaskTarget<Flex> for Nameless {
-        fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, MaskError> {
+    impl Weights<Flex> for Nameless {
+        fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
             self.0.weight(path)
         }
+    }
+    impl MaskTarget<Flex> for Nameless {
         fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
             self.0.set_weight(path, value)
         }
@@ -274,10 +277,12 @@ fn changes_of_other_models_are_not_stacked() {
 fn a_model_that_is_left_changed_is_said_to_be() {
     /// A model that takes one matrix and no more.
     struct Stuck(Bag<Flex>, usize);
-    impl MaskTarget<Flex> for Stuck {
-        fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, MaskError> {
+    impl Weights<Flex> for Stuck {
+        fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
             self.0.weight(path)
         }
+    }
+    impl MaskTarget<Flex> for Stuck {
         fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
             self.1 += 1;
             match self.1 {

@@ -9,7 +9,7 @@ use bias_ask::respond::Identity;
 use bias_ask::text::{Asked, Wanted};
 use bias_ask::{Answering, Answers, AskError, Decoding, Question, Respond, Tokenize};
 use bias_probe::device::computed_in;
-use bias_probe::{HookedModel, Sequence};
+use bias_probe::{Sequence, Weights};
 use bias_types::TokenRole;
 use burn::tensor::DType;
 use burn::tensor::backend::Backend;
@@ -221,7 +221,7 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
             backend += &format!(" in {}", dtype.name());
         }
         let first = self.model.dims().projections().next();
-        let first = first.map(|(path, ..)| HookedModel::weight(&self.model, &path)).transpose()?;
+        let first = first.map(|(path, ..)| Weights::weight(&self.model, &path)).transpose()?;
         Ok(Identity {
             fingerprint: self.model.weights_fingerprint()?.unwrap_or_default().into(),
             dims: Some(*self.model.dims()),

@@ -61,7 +61,7 @@ pub mod text;
 pub use bias_ask::{Answering, Answers, AskError, Decoding, Question, Respond, Tokenize, generate, question};
 pub use bias_chat as chat;
 pub use bias_mask::MaskTarget;
-pub use bias_probe::HookedModel;
+pub use bias_probe::{HookedModel, Weights};
 pub use checkpoint::{Checkpoint, ModelConfig, Precision};
 pub use decoder::Decoder;
 pub use error::ModelError;

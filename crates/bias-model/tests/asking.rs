@@ -10,7 +10,7 @@ use bias_ask::question::{NumberGrammar, QuestionKind, Word};
 use bias_ask::testing::{Violation, check_answering};
 use bias_ask::{Answering, Answers, AskError, Decoding, Question};
 use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, ModelError, Precision, TextCodec};
-use bias_probe::{Observer, ProbeError, Sequence, TokenBatch};
+use bias_probe::{Observer, ProbeError, Sequence, TokenBatch, Weights};
 use bias_types::{ModelDims, ParamPath, TokenRole};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -26,6 +26,12 @@ fn load(case: &str, precision: Precision) -> Decoder<Flex> {
 
 /// A model that knows no more than it must.
 struct Plain(Decoder<Flex>);
+
+impl Weights<Flex> for Plain {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
+        Weights::weight(&self.0, path)
+    }
+}
 
 impl HookedModel<Flex> for Plain {
     fn dims(&self) -> &ModelDims {
@@ -43,9 +49,6 @@ impl HookedModel<Flex> for Plain {
     }
     fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
         self.0.unembed(hidden)
-    }
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
-        HookedModel::weight(&self.0, path)
     }
 }
 
@@ -124,6 +127,12 @@ fn ours_and_a_plain_model_answer_as_their_logits_say() {
 /// Answers with a fault.
 struct Broken(Decoder<Flex>, fn(&mut Vec<Answers>));
 
+impl Weights<Flex> for Broken {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
+        Weights::weight(&self.0, path)
+    }
+}
+
 impl HookedModel<Flex> for Broken {
     fn dims(&self) -> &ModelDims {
         self.0.dims()
@@ -140,9 +149,6 @@ impl HookedModel<Flex> for Broken {
     }
     fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
         self.0.unembed(hidden)
-    }
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
-        HookedModel::weight(&self.0, path)
     }
 }
 

@@ -17,7 +17,7 @@ use bias_model::{
 };
 use bias_probe::stats::SquareSums;
 use bias_probe::testing::check_model;
-use bias_probe::{DifferentiableModel, NoObserver, ProbeError, Sequence, TokenBatch};
+use bias_probe::{DifferentiableModel, NoObserver, ProbeError, Sequence, TokenBatch, Weights};
 use bias_types::{ParamPath, Projection, TokenRole};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
@@ -121,7 +121,7 @@ fn every_case_computes_the_same() {
         assert!(streamed.weight_bytes() * 4 < resident.weight_bytes(), "{case}");
         assert_eq!(logits(&streamed), logits(&resident), "{case}");
         for (path, ..) in resident.dims().projections() {
-            let weight = |model: &Decoder<Flex>| bits(bias_probe::HookedModel::weight(model, &path).unwrap());
+            let weight = |model: &Decoder<Flex>| bits(Weights::weight(model, &path).unwrap());
             assert_eq!(weight(&streamed), weight(&resident), "{case}: {path}");
         }
         let sums = |model: &Decoder<Flex>| {
@@ -263,8 +263,7 @@ fn masks_change_the_same_and_nothing_is_kept_of_them() {
             let second = mask(model, 2).apply(model, Intervention::Zero).unwrap();
             let third = mask(model, 5).apply(model, Intervention::Scale(3.0)).unwrap();
             let all = logits(model);
-            let above =
-                bits(bias_probe::HookedModel::weight(model, &ParamPath::of(1, Projection::K)).unwrap());
+            let above = bits(Weights::weight(model, &ParamPath::of(1, Projection::K)).unwrap());
             third.revert(model).unwrap();
             second.revert(model).unwrap();
             let again = logits(model);

@@ -59,6 +59,6 @@ pub use batch::{Sequence, TokenBatch};
 pub use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole};
 pub use error::ProbeError;
 pub use gradients::DifferentiableModel;
-pub use hooks::{Capture, HookedModel, NoObserver, Observer};
+pub use hooks::{Capture, HookedModel, NoObserver, Observer, Weights};
 pub use stats::StatsCollector;
 pub use threads::in_threads;

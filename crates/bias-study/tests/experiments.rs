@@ -6,7 +6,8 @@ mod small;
 use std::path::Path;
 
 use bias_mask::Mask;
-use bias_model::{HookedModel as _, LanguageModel, MaskTarget};
+use bias_model::{HookedModel as _, LanguageModel};
+use bias_probe::Weights;
 use bias_study::report::figures;
 use bias_study::results::Alternative;
 use bias_study::{Experiment, Plan, Results, Scope, Settings, Study, StudyOptions, report, tables};
@@ -37,8 +38,7 @@ fn run(out: &Path) -> Results {
 }
 
 fn weights(model: &bias_model::Decoder<Flex>) -> Vec<Vec<f32>> {
-    let read =
-        |path: ParamPath| MaskTarget::weight(model, &path).unwrap().into_data().iter::<f32>().collect();
+    let read = |path: ParamPath| Weights::weight(model, &path).unwrap().into_data().iter::<f32>().collect();
     model.dims().projections().map(|(path, ..)| read(path)).collect()
 }
 

@@ -10,9 +10,9 @@ use bias_ask::testing::check_answering;
 use bias_ask::text::{Asked, Wanted};
 use bias_ask::{Answers, AskError, Decoding, Respond};
 use bias_mask::testing::check_target;
-use bias_mask::{Intervention, MaskTarget};
+use bias_mask::Intervention;
 use bias_model::{HookedModel, LanguageModel};
-use bias_probe::testing::check_model;
+use bias_probe::{Weights, testing::check_model};
 use bias_study::likelihood::{Reading, SentencePair, score_pairs};
 use bias_study::results::{Attribute, Baseline, Budget};
 use bias_study::run::Audit;
@@ -66,7 +66,7 @@ fn options() -> StudyOptions {
 
 fn weights(model: &Outside<Flex>) -> Vec<Vec<f32>> {
     let dims = *model.dims();
-    let read = |path| MaskTarget::weight(model, &path).unwrap().into_data().iter::<f32>().collect();
+    let read = |path| Weights::weight(model, &path).unwrap().into_data().iter::<f32>().collect();
     dims.projections().map(|(path, ..)| read(path)).collect()
 }
 

@@ -16,15 +16,18 @@ impl<B: Backend> Tiny<B> {
         Self(dims, draw([dims.vocab, dims.d_model]), weights)
     }
 }
+impl<B: Backend> Weights<B> for Tiny<B> {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
+        self.2.get(path).cloned().ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })
+    }
+}
+
 impl<B: Backend> HookedModel<B> for Tiny<B> {
     fn dims(&self) -> &ModelDims {
         &self.0
     }
     fn device(&self) -> B::Device {
         self.1.device()
-    }
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        self.2.get(path).cloned().ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })
     }
     fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
         let ids = batch.token_tensor::<B>(&self.device()).reshape([-1]);
@@ -53,9 +56,6 @@ impl<B: Backend> HookedModel<B> for Tiny<B> {
 impl<B: AutodiffBackend> DifferentiableModel<B> for Tiny<B> {}
 
 impl<B: Backend> MaskTarget<B> for Tiny<B> {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError> {
-        self.2.get(path).cloned().ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })
-    }
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
         *self.2.get_mut(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })? = value;
         Ok(())

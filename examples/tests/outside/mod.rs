@@ -1,7 +1,7 @@
 //! Someone else's model: a decoder that `bias-model` does not load, plugged into the traits.
 
 use bias_mask::{MaskError, MaskTarget};
-use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
+use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch, Weights};
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use burn::tensor::activation::{silu, softmax};
 use burn::tensor::{Distribution, Int, Tensor, TensorData, backend::Backend};
@@ -55,6 +55,13 @@ impl<B: Backend> Alibi<B> {
 
     fn matrix(&self, path: &ParamPath) -> Option<(usize, Projection)> {
         path.projection().filter(|(layer, _)| *layer < self.dims.layers)
+    }
+}
+
+impl<B: Backend> Weights<B> for Alibi<B> {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
+        let (layer, p) = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        Ok(self.weights[layer][p as usize].clone())
     }
 }
 
@@ -129,18 +136,9 @@ impl<B: Backend> HookedModel<B> for Alibi<B> {
     fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
         Ok(hidden.matmul(self.embedding.clone().transpose().unsqueeze()))
     }
-
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        let (layer, p) = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
-        Ok(self.weights[layer][p as usize].clone())
-    }
 }
 
 impl<B: Backend> MaskTarget<B> for Alibi<B> {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError> {
-        HookedModel::weight(self, path).map_err(|_| MaskError::NoSuchParam { path: path.clone() })
-    }
-
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
         let (layer, p) = self.matrix(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
         let (expected, found) = (self.dims.shape(p), value.dims());

@@ -294,7 +294,7 @@ fn effects<A: AutodiffBackend>(
 mod tests {
     use bias_mask::{Intervention, MaskTarget, top_carriers};
     use bias_model::{Decoder, ModelConfig};
-    use bias_probe::HookedModel;
+    use bias_probe::{HookedModel, Weights};
     use bias_types::{Convention, ParamPath};
     use burn::backend::{Autodiff, Flex};
 
@@ -419,7 +419,7 @@ mod tests {
         row: usize,
     ) -> f64 {
         const H: f32 = 0.05;
-        let weight = MaskTarget::weight(model, path).unwrap();
+        let weight = Weights::weight(model, path).unwrap();
         let shape = weight.dims();
         let values: Vec<f32> = weight.clone().into_data().to_vec().unwrap();
         let mut at = |scale: f32| {

@@ -1,3 +1,4 @@
+use bias_probe::Weights;
 use bias_types::ParamPath;
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -9,13 +10,7 @@ use crate::mask::bits::BitMatrix;
 /// Biases are optional. A model that does not say how to reach them can be zeroed and
 /// scaled, and refuses what would change a bias. Run `testing::check_target` on your own
 /// (feature `testing`).
-pub trait MaskTarget<B: Backend> {
-    /// A weight matrix, `[out, in]`.
-    ///
-    /// # Errors
-    /// [`MaskError::NoSuchParam`].
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError>;
-
+pub trait MaskTarget<B: Backend>: Weights<B> {
     /// Replaces a weight matrix, `[out, in]`.
     ///
     /// # Errors

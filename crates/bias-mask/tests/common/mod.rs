@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bias_mask::{BitMatrix, Mask, MaskError, MaskTarget};
+use bias_probe::{ProbeError, Weights};
 use bias_types::{ModelDims, ParamPath, Projection};
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 use proptest::prelude::*;
@@ -86,13 +87,15 @@ impl<B: Backend> Bag<B> {
     }
 }
 
-impl<B: Backend> MaskTarget<B> for Bag<B> {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError> {
-        self.weights.get(path).cloned().ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })
+impl<B: Backend> Weights<B> for Bag<B> {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
+        self.weights.get(path).cloned().ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })
     }
+}
 
+impl<B: Backend> MaskTarget<B> for Bag<B> {
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
-        let (expected, found) = (MaskTarget::weight(self, path)?.dims(), value.dims());
+        let (expected, found) = (self.weight(path)?.dims(), value.dims());
         if expected != found {
             return Err(MaskError::ShapeMismatch { path: path.clone(), expected, found });
         }
@@ -101,12 +104,12 @@ impl<B: Backend> MaskTarget<B> for Bag<B> {
     }
 
     fn bias(&self, path: &ParamPath) -> Result<Option<Tensor<B, 1>>, MaskError> {
-        MaskTarget::weight(self, path)?;
+        self.weight(path)?;
         Ok(self.biases.get(path).cloned())
     }
 
     fn set_bias(&mut self, path: &ParamPath, value: Option<Tensor<B, 1>>) -> Result<(), MaskError> {
-        let [expected, _] = MaskTarget::weight(self, path)?.dims();
+        let [expected, _] = self.weight(path)?.dims();
         if let Some(found) = value.as_ref().map(|bias| bias.dims()[0]).filter(|found| *found != expected) {
             return Err(MaskError::Channels { path: path.clone(), expected, found });
         }

@@ -1,6 +1,6 @@
 use bias_cube::matmul;
 use bias_probe::gradients::{Loss, TakeFactors};
-use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch};
+use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch, Weights};
 use bias_types::{BlockSite, ModelDims, ParamPath, Site};
 use burn::module::{Module as _, Param};
 use burn::tensor::{
@@ -11,6 +11,13 @@ use burn::tensor::{
 use super::forward::soft_cap;
 use super::model::Decoder;
 use crate::arch::rope_scaling::Frequencies;
+
+impl<B: Backend> Weights<B> for Decoder<B> {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
+        let matrix = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        Ok(matrix.turned_back(&self.device())?)
+    }
+}
 
 impl<B: Backend> HookedModel<B> for Decoder<B> {
     fn dims(&self) -> &ModelDims {
@@ -45,11 +52,6 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
             },
         };
         Ok(soft_cap(logits, self.config.plan.logit_cap).reshape([rows, width, vocab]))
-    }
-
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        let matrix = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
-        Ok(matrix.turned_back(&self.device())?)
     }
 
     /// With [`Precision::Mapped`](crate::Precision::Mapped).

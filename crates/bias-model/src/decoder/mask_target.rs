@@ -1,5 +1,4 @@
 use bias_mask::{BitMatrix, MaskError, MaskTarget};
-use bias_probe::HookedModel as _;
 use bias_types::ParamPath;
 use burn::module::Param;
 use burn::tensor::{Tensor, backend::Backend};
@@ -9,11 +8,6 @@ use crate::checkpoint::weights::Checkpoint;
 use crate::error::ModelError;
 
 impl<B: Backend> MaskTarget<B> for Decoder<B> {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError> {
-        let matrix = self.matrix(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
-        matrix.turned_back(&self.device()).map_err(|error| unreadable(path, error))
-    }
-
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
         let matrix = &mut self.linear_mut(path)?.weight;
         let [inner, out] = matrix.shape();

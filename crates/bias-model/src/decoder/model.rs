@@ -31,7 +31,7 @@ use crate::error::ModelError;
 ///
 /// Whatever the checkpoint's own layout, callers see one: seven matrices per block (six
 /// where the MLP has no gate), `[out, in]`, under Llama's names
-/// ([`HookedModel::weight`](bias_probe::HookedModel::weight),
+/// ([`Weights::weight`](bias_probe::Weights::weight),
 /// [`MaskTarget`](bias_mask::MaskTarget)). Fused, interleaved and transposed weights are taken
 /// apart when loaded and put together again when saved. Inside, linear maps are contiguous
 /// `[in, out]`, the layout matrix products run fastest in.

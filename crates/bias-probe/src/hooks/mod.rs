@@ -5,6 +5,7 @@
 //! |---|---|
 //! | observer | [`Observer`], [`NoObserver`], [`Both`], [`Edit`]: the hook |
 //! | model | [`HookedModel`]: what a model must offer |
+//! | weights | [`Weights`]: a model whose matrices can be read |
 //! | capture | [`Capture`], [`Captured`]: whole activations, to memory or safetensors |
 //! | patch | [`Patch`], [`Alignment`]: activations of another run put into this one |
 //! | wanted_sites | the sites somebody asked for, and which of them were reached |
@@ -14,8 +15,10 @@ pub(crate) mod model;
 pub(crate) mod observer;
 mod patch;
 pub(crate) mod wanted_sites;
+pub(crate) mod weights;
 
 pub use self::capture::{Capture, Captured};
 pub use self::model::HookedModel;
 pub use self::observer::{Both, Edit, NoObserver, Observer};
 pub use self::patch::{Alignment, Patch};
+pub use self::weights::Weights;

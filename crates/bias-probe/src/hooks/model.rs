@@ -1,7 +1,8 @@
-use bias_types::{ModelDims, ParamPath, Site};
+use bias_types::{ModelDims, Site};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::observer::Observer;
+use super::weights::Weights;
 use crate::batch::token_batch::TokenBatch;
 use crate::error::ProbeError;
 
@@ -9,7 +10,7 @@ use crate::error::ProbeError;
 ///
 /// Implement it for your own model and every statistic and attribution method
 /// here works on it.
-pub trait HookedModel<B: Backend> {
+pub trait HookedModel<B: Backend>: Weights<B> {
     /// Its sizes.
     fn dims(&self) -> &ModelDims;
 
@@ -41,12 +42,6 @@ pub trait HookedModel<B: Backend> {
     /// # Errors
     /// Weights that cannot be read.
     fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError>;
-
-    /// A weight matrix in Hugging Face `[out, in]` order.
-    ///
-    /// # Errors
-    /// [`ProbeError::NoSuchParam`].
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError>;
 
     /// Whether what it makes of a token depends on nothing that comes after it, so that texts which begin
     /// alike may share their beginning: a saving, never needed, so `false` unless a model says otherwise.

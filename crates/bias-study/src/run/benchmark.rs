@@ -2,9 +2,10 @@ use std::time::Instant;
 
 use bias_ask::Tokenize;
 use bias_attrib::{AttribError, Contrast};
-use bias_mask::{HeadAblation, Mask, MaskTarget, unit_mask};
+use bias_mask::{HeadAblation, Mask, MaskError, unit_mask};
 use bias_metrics::MetricError;
 use bias_metrics::ranking::{Localisation, localisation};
+use bias_probe::Weights;
 use bias_types::model::Sublayer;
 use bias_types::prompt::Context;
 use bias_types::{Convention, Unit, UnitKind};
@@ -219,7 +220,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                     if !mlp {
                         continue;
                     }
-                    let weights = MaskTarget::weight(self.model().model(), own.path())?;
+                    let weights =
+                        Weights::weight(self.model().model(), own.path()).map_err(MaskError::from)?;
                     let weights = weights.into_data().iter::<f32>().collect::<Vec<_>>();
                     let bits = truth.get(own.path());
                     let of = |(i, (score, weight)): (usize, (&f32, f32))| {

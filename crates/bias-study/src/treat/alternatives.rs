@@ -2,9 +2,9 @@
 
 use bias_attrib::{AttribError, Contrast};
 use bias_mask::edit::{Directions, Means, Side};
-use bias_mask::{Intervention, MaskTarget};
+use bias_mask::{Intervention, MaskError, MaskTarget};
 use bias_probe::stats::ChannelStats;
-use bias_probe::{HookedModel, Sequence, StatsCollector, TokenBatch};
+use bias_probe::{HookedModel, Sequence, StatsCollector, TokenBatch, Weights};
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, UnitKind};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
@@ -115,7 +115,10 @@ fn changed<B: Backend, M: HookedModel<B> + MaskTarget<B>>(
 ) -> Result<usize, StudyError> {
     let mut count = 0;
     for (path, ..) in before.dims().projections() {
-        let [before, after] = [MaskTarget::weight(before, &path)?, MaskTarget::weight(after, &path)?];
+        let [before, after] = [
+            Weights::weight(before, &path).map_err(MaskError::from)?,
+            Weights::weight(after, &path).map_err(MaskError::from)?,
+        ];
         let (before, after) = (before.into_data(), after.into_data());
         count += before.iter::<f32>().zip(after.iter::<f32>()).filter(|(a, b)| a != b).count();
     }

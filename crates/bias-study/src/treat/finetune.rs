@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bias_attrib::{AttribError, Contrast, Respondent};
 use bias_mask::{MaskError, MaskTarget};
-use bias_probe::{Observer, ProbeError, TokenBatch};
+use bias_probe::{Observer, ProbeError, TokenBatch, Weights};
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use burn::module::{AutodiffModule as _, Module, Param};
 use burn::tensor::activation::log_sigmoid;
@@ -207,7 +207,7 @@ impl<B: Backend> Adapters<B> {
     fn write_into(&self, model: &mut impl MaskTarget<B>, dims: &ModelDims) -> Result<(), MaskError> {
         for (i, ((layer, projection), up)) in places(dims).zip(&self.up).enumerate() {
             let path = ParamPath::of(layer, projection);
-            let weight = MaskTarget::weight(model, &path)?;
+            let weight = Weights::weight(model, &path)?;
             let change = match self.down.get(i) {
                 Some(down) => down.val().matmul(up.val()),
                 None => up.val(),

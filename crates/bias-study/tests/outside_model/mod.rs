@@ -5,7 +5,7 @@
 use bias_ask::text::Token;
 use bias_ask::{Answering, AskError, Tokenize};
 use bias_mask::{MaskError, MaskTarget};
-use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch};
+use bias_probe::{DifferentiableModel, HookedModel, Observer, ProbeError, TokenBatch, Weights};
 use bias_study::Studied;
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site};
 use burn::tensor::activation::{silu, softmax};
@@ -122,6 +122,13 @@ impl<B: Backend> Outside<B> {
     }
 }
 
+impl<B: Backend> Weights<B> for Outside<B> {
+    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
+        let (layer, p) = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        Ok(self.weights[layer][p as usize].clone())
+    }
+}
+
 impl<B: Backend> HookedModel<B> for Outside<B> {
     fn dims(&self) -> &ModelDims {
         &self.dims
@@ -193,18 +200,9 @@ impl<B: Backend> HookedModel<B> for Outside<B> {
     fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
         Ok(hidden.matmul(self.embedding.clone().transpose().unsqueeze()))
     }
-
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        let (layer, p) = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
-        Ok(self.weights[layer][p as usize].clone())
-    }
 }
 
 impl<B: Backend> MaskTarget<B> for Outside<B> {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, MaskError> {
-        HookedModel::weight(self, path).map_err(|_| MaskError::NoSuchParam { path: path.clone() })
-    }
-
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
         let (layer, p) = self.matrix(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
         let (expected, found) = (self.dims.shape(p), value.dims());
