@@ -172,6 +172,30 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     touched(&whole, &expected);
 }
 
+<<<<<<< HEAD
+=======
+/// Work of builds whose numbers differ must not be mixed. When this fails, raise [`NUMBERS`], and write
+/// the new numbers here.
+fn numbers_are_those_of_this_version(results: &Results) {
+    let reductions = results.outcomes.iter().map(|own| own.reduction.value).filter(|v| v.is_finite());
+    let found = [
+        results.baseline.iter().map(|own| own.bias.value).sum::<f64>(),
+        results.baseline.iter().map(|own| own.inlier.value).sum::<f64>(),
+        reductions.sum(),
+        results.neutral_perplexity.unwrap(),
+    ];
+    let (numbers, expected) = (1, [3.226_499, 1.990_623, 23.374_702, 126.721_320]);
+    let same = found
+        .iter()
+        .zip(expected)
+        .all(|(found, expected): (&f64, f64)| (found / expected - 1.0).abs() < 1e-4);
+    assert!(
+        same && NUMBERS == numbers,
+        "{found:?} are other numbers than {expected:?} of NUMBERS = {numbers}"
+    );
+}
+
+>>>>>>> t_askm
 /// Whatever is done to a bundle is found.
 fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     let problem = |what: &str| {
