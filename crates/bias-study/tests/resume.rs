@@ -172,8 +172,6 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     touched(&whole, &expected);
 }
 
-<<<<<<< HEAD
-=======
 /// Work of builds whose numbers differ must not be mixed. When this fails, raise [`NUMBERS`], and write
 /// the new numbers here.
 fn numbers_are_those_of_this_version(results: &Results) {
@@ -195,7 +193,6 @@ fn numbers_are_those_of_this_version(results: &Results) {
     );
 }
 
->>>>>>> t_askm
 /// Whatever is done to a bundle is found.
 fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     let problem = |what: &str| {

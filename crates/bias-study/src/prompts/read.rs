@@ -424,11 +424,7 @@ mod tests {
             (HEADER.to_owned(), "no prompts"),
             ("scenario,name\npurchase,Emily\n".to_owned(), "variation, name_group, prompt_text"),
             (HEADER.to_owned() + "purchase,car\n", "record 1"),
-<<<<<<< HEAD
-            (HEADER.to_owned() + &one.replace("offer Todd?", "offer?"), "`Todd` does not occur"),
-=======
             (HEADER.to_owned() + &one + "purchase,car,white_men,Todd,low,What?\n", "`Todd` does not occur"),
->>>>>>> t_askm
             (HEADER.to_owned() + &one + &one, "twice"),
             (
                 HEADER.to_owned() + &one.replace("black", "asian"),
