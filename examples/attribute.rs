@@ -6,7 +6,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use bias_attrib::{Attribution as _, Contrast, SignedGap};
-use bias_mask::{MaskTarget as _, top_carriers};
+use bias_mask::{MaskTarget as _, top_k};
 use bias_model::LanguageModel;
 use bias_study::results::Attribute;
 use bias_study::{PromptSet, Study, StudyOptions};
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = study.model().model();
     let differentiable = model.differentiable::<Autodiff<Flex>>();
     let scores = SignedGap::default().attribute(&differentiable, &contrast)?;
-    let mask = top_carriers(&scores, 500)?.for_model(model.fingerprint()?).with_note("method", "signed-gap");
+    let mask = top_k(&scores, 500)?.for_model(model.fingerprint()?).with_note("method", "signed-gap");
     for (path, bits) in mask.iter() {
         println!("{:>5} weights of {path}", bits.count());
     }

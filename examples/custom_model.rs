@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, Wanda};
+use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, Wanda};
 use bias_probe::Projection::{Down, K, O, Q, Up, V};
 use bias_probe::testing::check_model;
 use bias_probe::{
@@ -98,13 +98,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("the model keeps the promises of HookedModel at {} sites", model.sites().len());
 
     // Token 5 or 6 is the name, 7 the answer.
-    let about = |name| -> Result<Respondent, ProbeError> {
+    let about = |name| -> Result<PromptCase, ProbeError> {
         let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
         let answer = PossibleAnswer { tokens: vec![7], weight: 1.0, ..PossibleAnswer::default() };
-        Ok(Respondent::new(Sequence::chain(vec![1, name, 3], roles)?, vec![answer]))
+        Ok(PromptCase::new(Sequence::chain(vec![1, name, 3], roles)?, vec![answer]))
     };
     let contrast = Contrast { a: vec![about(5)?], b: vec![about(6)?] };
-    let mask = Wanda.attribute(&model, &contrast)?.difference(&model, 0.15, Direction::BWithoutA)?;
+    let mask = Wanda.attribute(&model, &contrast)?.difference(&model, 0.15, SetDifference::BWithoutA)?;
     println!("{} weights matter to the second name and not to the first", mask.count());
     Ok(())
 }

@@ -4,8 +4,8 @@
 use std::hint::black_box;
 use std::path::PathBuf;
 
-use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
-use bias_mask::{Intervention, top_carriers};
+use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SignedGap, Wanda};
+use bias_mask::{Intervention, top_k};
 use bias_metrics::effect::smd_resampled;
 use bias_metrics::{Arm, Bootstrap, NameAnswers, NameMoments, Weighting, parse_answer, smd};
 use bias_model::{Decoding, HookedModel as _, LanguageModel};
@@ -62,11 +62,11 @@ fn forward(c: &mut Criterion) {
 
 fn attribution(c: &mut Criterion) {
     let model = model();
-    let arm = |surname| -> Vec<Respondent> {
+    let arm = |surname| -> Vec<PromptCase> {
         let prompts = prompts(&model, surname);
         let answers = model.answers(&prompts, Decoding::exact()).unwrap();
-        let respondent = |(prompt, answers): (Sequence, bias_model::Answers)| {
-            Respondent::new(
+        let case = |(prompt, answers): (Sequence, bias_model::Answers)| {
+            PromptCase::new(
                 prompt,
                 answers
                     .answers
@@ -81,7 +81,7 @@ fn attribution(c: &mut Criterion) {
                     .collect(),
             )
         };
-        prompts.into_iter().zip(answers).map(respondent).collect()
+        prompts.into_iter().zip(answers).map(case).collect()
     };
     let contrast = Contrast { a: arm("Becker"), b: arm("Washington") };
     let mut pruned = model.model().clone();
@@ -98,9 +98,9 @@ fn attribution(c: &mut Criterion) {
 
     let scores = SignedGap::default().attribute(&tracked, &contrast).unwrap();
     c.bench_function("choose 1000 weights of all", |b| {
-        b.iter(|| black_box(top_carriers(&scores, 1000).unwrap()));
+        b.iter(|| black_box(top_k(&scores, 1000).unwrap()));
     });
-    let mask = top_carriers(&scores, 1000).unwrap();
+    let mask = top_k(&scores, 1000).unwrap();
     c.bench_function("apply a mask of 1000 weights and take it back", |b| {
         b.iter(|| mask.apply(&mut pruned, Intervention::Zero).unwrap().revert(&mut pruned).unwrap());
     });

@@ -7,7 +7,7 @@ mod custom_attribution;
 mod outside;
 
 use bias_attrib::testing::{Claims, check_attribution};
-use bias_attrib::{Contrast, PossibleAnswer, Respondent};
+use bias_attrib::{Contrast, PossibleAnswer, PromptCase};
 use bias_probe::Sequence;
 use bias_types::{ModelDims, ParamScores, TokenRole};
 use burn::backend::Flex;
@@ -17,7 +17,7 @@ use outside::Alibi;
 const DIMS: ModelDims =
     ModelDims { layers: 2, d_model: 12, heads: 4, kv_heads: 2, d_head: 3, d_mlp: 20, gated: true, vocab: 40 };
 
-fn about(name: u32) -> Respondent {
+fn about(name: u32) -> PromptCase {
     let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
     let answer = |token, weight| PossibleAnswer {
         tokens: vec![token, 2],
@@ -26,7 +26,7 @@ fn about(name: u32) -> Respondent {
         weight,
         ..PossibleAnswer::default()
     };
-    Respondent::new(Sequence::chain(vec![1, name, 3], roles).unwrap(), vec![answer(7, 0.5), answer(8, 0.3)])
+    PromptCase::new(Sequence::chain(vec![1, name, 3], roles).unwrap(), vec![answer(7, 0.5), answer(8, 0.3)])
 }
 
 fn numbers(found: Vec<ParamScores>) -> Vec<f64> {

@@ -6,10 +6,10 @@
 mod custom_model;
 mod outside;
 
-use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, Wanda};
+use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, Wanda};
 use bias_mask::Intervention;
 use bias_mask::testing::check_target;
-use bias_probe::testing::{Violation, check_model};
+use bias_probe::testing::{ModelViolation, check_model};
 use bias_probe::{HookedModel, NoObserver, Observer, ProbeError, Sequence, TokenBatch, Weights};
 use bias_types::{ModelDims, ParamPath, Site, TokenRole};
 use burn::backend::Flex;
@@ -35,7 +35,7 @@ fn an_outside_model_is_pruned_and_restored() {
     let about = |name: u32| {
         let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
         let answer = |token| PossibleAnswer { tokens: vec![token], weight: 0.5, ..PossibleAnswer::default() };
-        Respondent::new(Sequence::chain(vec![1, name, 3], roles).unwrap(), vec![answer(7), answer(8)])
+        PromptCase::new(Sequence::chain(vec![1, name, 3], roles).unwrap(), vec![answer(7), answer(8)])
     };
     let contrast = Contrast { a: vec![about(5)], b: vec![about(6)] };
     let mut model = model();
@@ -46,7 +46,7 @@ fn an_outside_model_is_pruned_and_restored() {
     };
     let before = logits(&model);
     for fraction in [0.15, 0.3] {
-        let mask = norms.difference(&model, fraction, Direction::BWithoutA).unwrap();
+        let mask = norms.difference(&model, fraction, SetDifference::BWithoutA).unwrap();
         assert!(mask.count() > 0 && mask.count() < DIMS.prunable_weights());
         let undo = mask.apply(&mut model, Intervention::Zero).unwrap();
         assert_ne!(logits(&model), before);
@@ -113,6 +113,6 @@ impl HookedModel<Flex> for Broken {
 fn broken_promises_are_caught() {
     for fault in [Fault::Deaf, Fault::Backwards, Fault::Boasting] {
         let broken = check_model(&Broken(model(), fault), 1e-4);
-        assert!(matches!(broken, Err(Violation::Claim { .. } | Violation::Probe(_))));
+        assert!(matches!(broken, Err(ModelViolation::Claim { .. } | ModelViolation::Probe(_))));
     }
 }

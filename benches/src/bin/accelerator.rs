@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, SignedGap, Wanda};
+use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, SignedGap, Wanda};
 use bias_benches::{Failure, finish};
-use bias_cli::device::place::{DeviceArgs, Place};
+use bias_cli::device::place::{DeviceArgs, OpenDevice};
 use bias_mask::Intervention;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
@@ -75,9 +75,9 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     match args.device.place()? {
-        Place::Cpu => measure::<Autodiff<Flex>>(args, &Default::default()),
+        OpenDevice::Cpu => measure::<Autodiff<Flex>>(args, &Default::default()),
         #[cfg(feature = "cuda")]
-        Place::Cuda(device) => measure::<Autodiff<burn::backend::Cuda>>(args, &device),
+        OpenDevice::Cuda(device) => measure::<Autodiff<burn::backend::Cuda>>(args, &device),
         #[allow(unreachable_patterns)] // features of bias-cli know more places
         _ => Err(format!("{} is not measured here", args.device.name).into()),
     }
@@ -185,8 +185,8 @@ fn one<A: AutodiffBackend>(
         What::Mask => {
             let norms = Wanda.attribute(&*model, &contrast(prompts))?;
             let choose = |model: &Decoder<_>| match args.device.accelerated() {
-                true => norms.difference_on_device(model, 0.15, Direction::BWithoutA),
-                false => norms.difference(model, 0.15, Direction::BWithoutA),
+                true => norms.difference_on_device(model, 0.15, SetDifference::BWithoutA),
+                false => norms.difference(model, 0.15, SetDifference::BWithoutA),
             };
             choose(model)?;
             // The statistics' memory is not the choice's.
@@ -244,12 +244,12 @@ fn contrast(prompts: &[Sequence]) -> Contrast {
         ..PossibleAnswer::default()
     };
     let ask = |(i, prompt): (usize, &Sequence)| {
-        Respondent::new(
+        PromptCase::new(
             prompt.clone(),
             vec![answer(10, 0.4 + 0.01 * i as f64), answer(20, 0.6 - 0.01 * i as f64)],
         )
     };
-    let mut all: Vec<Respondent> = prompts.iter().enumerate().map(ask).collect();
+    let mut all: Vec<PromptCase> = prompts.iter().enumerate().map(ask).collect();
     let b = all.split_off(all.len() / 2);
     Contrast { a: all, b }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
+use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SignedGap, Wanda};
 use bias_benches::{Cost, Failure, cost, finish};
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::interop::save_pretrained;
@@ -165,10 +165,10 @@ fn contrasts(size: &Size) -> Result<Vec<Contrast>, Failure> {
             weight,
             ..PossibleAnswer::default()
         };
-        Respondent::new(prompt, vec![answer(10, 0.5), answer(20, 0.3), answer(30, 0.2)])
+        PromptCase::new(prompt, vec![answer(10, 0.5), answer(20, 0.3), answer(30, 0.2)])
     };
     let of = |i| {
-        let mut all: Vec<Respondent> = variation(size, i)?.into_iter().map(asked).collect();
+        let mut all: Vec<PromptCase> = variation(size, i)?.into_iter().map(asked).collect();
         let mut b = all.split_off(size.prompts / 2);
         // The groups must differ for there to be a gap.
         b.iter_mut().for_each(|own| own.answers[0].weight = 0.4);

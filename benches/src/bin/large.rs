@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use bias_attrib::{Attribution as _, Contrast, Direction, PossibleAnswer, Respondent, SignedGap, Wanda};
+use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, SignedGap, Wanda};
 use bias_benches::{Cost, Failure, anonymous_memory, cost, finish};
 use bias_mask::Intervention;
-use bias_mask::select::Carriers;
+use bias_mask::select::StreamingTopK;
 use bias_metrics::{Arm, parse_answer};
 use bias_model::{
     Answers, Checkpoint, Decoding, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _, Precision,
@@ -185,7 +185,7 @@ fn prompts(
     Ok(both)
 }
 
-fn respondents(prompts: &[Sequence], answers: &[Answers]) -> Vec<Respondent> {
+fn cases(prompts: &[Sequence], answers: &[Answers]) -> Vec<PromptCase> {
     let of = |(prompt, own): (&Sequence, &Answers)| {
         let answer = |answer: &bias_model::generate::Answer| PossibleAnswer {
             tokens: answer.tokens.clone(),
@@ -194,15 +194,15 @@ fn respondents(prompts: &[Sequence], answers: &[Answers]) -> Vec<Respondent> {
             weight: answer.weight,
             ..PossibleAnswer::default()
         };
-        Respondent::new(prompt.clone(), own.answers.iter().map(answer).collect())
+        PromptCase::new(prompt.clone(), own.answers.iter().map(answer).collect())
     };
     prompts.iter().zip(answers).map(of).collect()
 }
 
 /// Mean over prompts of the answers' mean, and of what was left unexplored.
-fn summary(respondents: &[Respondent], answers: &[Answers]) -> String {
+fn summary(cases: &[PromptCase], answers: &[Answers]) -> String {
     let (mut mean, mut n) = (0.0, 0.0f64);
-    for own in respondents {
+    for own in cases {
         let valued = || own.answers.iter().filter_map(|a| Some((a.value?, a.weight)));
         let mass: f64 = valued().map(|(_, w)| w).sum();
         if mass > 0.0 {
@@ -275,13 +275,13 @@ fn run(args: &Args) -> Result<(), Failure> {
     let (answers, took) = whole(|| model.answers(&all, decoding));
     let answers = answers?;
     report.row("answers of both groups", took, 0);
-    let before = respondents(&all, &answers);
+    let before = cases(&all, &answers);
     let said = summary(&before, &answers);
     let contrast = Contrast { a: before[..args.per_group].to_vec(), b: before[args.per_group..].to_vec() };
     let (norms, took) = whole(|| Wanda.attribute(model.model(), &contrast));
     let norms = norms?;
     report.row("Wanda", took, 0);
-    let (mask, took) = whole(|| norms.difference(model.model(), args.share, Direction::BWithoutA));
+    let (mask, took) = whole(|| norms.difference(model.model(), args.share, SetDifference::BWithoutA));
     let mask = mask?;
     report.row("set difference of all matrices", took, 1);
     let (undo, took) = whole(|| mask.apply(model.model_mut(), Intervention::Zero));
@@ -297,7 +297,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     drop(mask);
     if args.gap_per_group > 0 {
         // A random model may give somebody no answer that is a number.
-        let asked = |all: &[Respondent]| {
+        let asked = |all: &[PromptCase]| {
             let with_number =
                 all.iter().filter(|one| one.answers.iter().any(|answer| answer.value.is_some()));
             with_number.take(args.gap_per_group).cloned().collect::<Vec<_>>()
@@ -307,10 +307,10 @@ fn run(args: &Args) -> Result<(), Failure> {
         let count = (args.budget * weights) as usize;
         let tracked = model.model().differentiable::<Autodiff<Flex>>();
         let (found, took) = whole(|| {
-            let mut carriers = Carriers::new(count, dims.projections().map(|(path, ..)| path));
+            let mut top = StreamingTopK::new(count, dims.projections().map(|(path, ..)| path));
             let method = SignedGap::default().with_threads(args.threads);
-            method.score(&tracked, &[contrast], &mut |scores| Ok(carriers.add(&scores)?))?;
-            Ok::<_, Failure>(carriers.mask(count)?)
+            method.score(&tracked, &[contrast], &mut |scores| Ok(top.add(&scores)?))?;
+            Ok::<_, Failure>(top.mask(count)?)
         });
         found?;
         report.row(&format!("signed gap of {a} and {b} prompts, highest {count}"), took, 0);
@@ -319,7 +319,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     println!(
         "\nBefore: {said}. After, {chosen} weights ({:.2} %) zeroed: {}.",
         100.0 * chosen as f64 / weights,
-        summary(&respondents(&all, &after), &after)
+        summary(&cases(&all, &after), &after)
     );
     println!(
         "Weights held in memory: {:.1} MB; fingerprint {}.",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap};
+use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SignedGap};
 use bias_benches::{Failure, converse, finish};
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
@@ -154,7 +154,7 @@ fn serve(model: &Decoder<Flex>, threads: usize, request: Request) -> Result<Valu
             }))
         }
         Request::Gap { a, b, temperature } => {
-            let contrast = Contrast { a: respondents(a)?, b: respondents(b)? };
+            let contrast = Contrast { a: cases(a)?, b: cases(b)? };
             let method = SignedGap::default().with_temperature(temperature)?.with_threads(threads);
             let started = Instant::now();
             let tracked = model.differentiable::<Autodiff<Flex>>();
@@ -167,7 +167,7 @@ fn serve(model: &Decoder<Flex>, threads: usize, request: Request) -> Result<Valu
     }
 }
 
-fn respondents(asked: Vec<Asked>) -> Result<Vec<Respondent>, Failure> {
+fn cases(asked: Vec<Asked>) -> Result<Vec<PromptCase>, Failure> {
     let own = |asked: Asked| {
         let answer = |given: Given| PossibleAnswer {
             tokens: given.tokens,
@@ -176,7 +176,7 @@ fn respondents(asked: Vec<Asked>) -> Result<Vec<Respondent>, Failure> {
             weight: given.weight,
             ..PossibleAnswer::default()
         };
-        Ok(Respondent::new(chain(asked.prompt)?, asked.answers.into_iter().map(answer).collect()))
+        Ok(PromptCase::new(chain(asked.prompt)?, asked.answers.into_iter().map(answer).collect()))
     };
     asked.into_iter().map(own).collect()
 }

@@ -1,6 +1,6 @@
 //! How likely a model finds the tokens of a text.
 
-use bias_probe::device::{read_back, wide};
+use bias_probe::device::{read_back, to_f32};
 use bias_probe::{HookedModel, NoObserver, Sequence, TokenBatch};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::Backend;
@@ -44,7 +44,7 @@ pub fn token_log_probs<B: Backend, M: HookedModel<B> + ?Sized>(
             let logits = model.unembed(places)?.reshape([targets.len(), vocab]);
             let targets: Tensor<B, 2, Int> =
                 Tensor::from_data(TensorData::new(targets.to_vec(), [targets.len(), 1]), &device);
-            let own = read_back(log_softmax(wide(logits), 1).gather(1, targets));
+            let own = read_back(log_softmax(to_f32(logits), 1).gather(1, targets));
             log_p.extend(own.map_err(|reason| AskError::Readback { what: "log-probabilities", reason })?);
         }
         let own = log_p.chunks_exact(width).zip(chunk);

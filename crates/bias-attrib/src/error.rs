@@ -186,7 +186,7 @@ pub enum AttribError {
     /// A file that does not say of which weights it is, where a model was named.
     #[error(
         "{} does not say of which weights it is; name no fingerprint to take it all the same, or \
-         save it again with `Provenance::for_model`",
+         save it again with `ScoreProvenance::for_model`",
         path.display()
     )]
     NoModel {

@@ -6,8 +6,8 @@
 //! Not for explaining single predictions, nor for models without a notion of groups.
 //!
 //! ```no_run
-//! use bias_attrib::{Attribution, Contrast, Direction, SignedGap, Wanda};
-//! use bias_mask::{Mask, top_carriers};
+//! use bias_attrib::{Attribution, Contrast, SetDifference, SignedGap, Wanda};
+//! use bias_mask::{Mask, top_k};
 //! use bias_probe::DifferentiableModel;
 //! use burn::backend::{Autodiff, Flex};
 //!
@@ -15,10 +15,10 @@
 //! fn masks(model: &impl DifferentiableModel<B>, contrast: &Contrast) -> Result<[Mask; 2], Box<dyn std::error::Error>> {
 //!     // The paper's: important to one group, not to the other.
 //!     let norms = Wanda.attribute(model, contrast)?;
-//!     let paper = norms.difference(model, 0.15, Direction::BWithoutA)?;
+//!     let paper = norms.difference(model, 0.15, SetDifference::BWithoutA)?;
 //!     // Ours: what carries the gap, to first order.
 //!     let scores = SignedGap::default().attribute(model, contrast)?;
-//!     Ok([paper, top_carriers(&scores, 500)?])
+//!     Ok([paper, top_k(&scores, 500)?])
 //! }
 //! ```
 //!
@@ -30,9 +30,9 @@
 //! | [`Snip`](methods::Snip) → [`GroupScores`](scores::GroupScores) | weights, per group | weight times gradient of the answers' cross-entropy |
 //! | [`Magnitude`](methods::Magnitude), [`Random`](methods::Random) | weights | the nulls |
 //! | [`ActSvd`](methods::ActSvd) → [`RankDirections`](scores::RankDirections) | directions of each matrix, per group | singular vectors of its output |
-//! | [`Knockout`](methods::Knockout) → [`PlaceScores`](scores::PlaceScores) | heads, key/value groups, neurons, sites | the gap without it |
-//! | [`ActivationPatching`](methods::ActivationPatching) → [`PlaceScores`](scores::PlaceScores) | the same | the gap with A's activation in B's runs |
-//! | [`AttributionPatching`](methods::AttributionPatching) → [`PlaceScores`](scores::PlaceScores) | the same | its first order: all at once |
+//! | [`Knockout`](methods::Knockout) → [`ComponentScores`](scores::ComponentScores) | heads, key/value groups, neurons, sites | the gap without it |
+//! | [`ActivationPatching`](methods::ActivationPatching) → [`ComponentScores`](scores::ComponentScores) | the same | the gap with A's activation in B's runs |
+//! | [`AttributionPatching`](methods::AttributionPatching) → [`ComponentScores`](scores::ComponentScores) | the same | its first order: all at once |
 //! | [`ActivationDifference`](methods::ActivationDifference), [`SignedActivationDifference`](methods::SignedActivationDifference) | neurons | mean activation for A less that for B |
 //! | [`HeadAttention`](methods::HeadAttention) | heads | attention from the answer to the name |
 //!
@@ -76,8 +76,8 @@ pub use bias_probe as probe;
 pub use bias_types as types;
 
 pub use bias_types::{Convention, ParamScores, UnitScores};
-pub use contrast::{Contrast, PossibleAnswer, Respondent};
+pub use contrast::{Contrast, PossibleAnswer, PromptCase};
 pub use error::AttribError;
 pub use methods::{Attribution, SignedGap, Wanda};
 pub use pursuit::GapPursuit;
-pub use scores::Direction;
+pub use scores::SetDifference;

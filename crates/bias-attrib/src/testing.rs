@@ -4,14 +4,14 @@
 use bias_probe::{HookedModel, NoObserver, ProbeError, Sequence, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::contrast::prompt_case::{Contrast, PossibleAnswer, Respondent};
+use crate::contrast::prompt_case::{Contrast, PossibleAnswer, PromptCase};
 use crate::error::AttribError;
 use crate::methods::attribution::Attribution;
 
 /// The first thing about a method that does not hold.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Violation {
+pub enum MethodViolation {
     /// A claim that the method breaks.
     #[error("{claim}: {found}")]
     Claim {
@@ -31,8 +31,8 @@ pub enum Violation {
     Attrib(#[from] AttribError),
 }
 
-fn broken(claim: &'static str, found: impl std::fmt::Display) -> Violation {
-    Violation::Claim { claim, found: found.to_string() }
+fn broken(claim: &'static str, found: impl std::fmt::Display) -> MethodViolation {
+    MethodViolation::Claim { claim, found: found.to_string() }
 }
 
 /// What a method says of itself.
@@ -77,14 +77,14 @@ impl Claims {
 /// turn by chance: of singular vectors, for example, their projection and not their signs.
 ///
 /// # Errors
-/// The first [`Violation`].
+/// The first [`MethodViolation`].
 pub fn check_attribution<B: Backend, M: HookedModel<B>, A: Attribution<B, M>>(
     method: &A,
     model: &M,
     contrast: &Contrast,
     claims: Claims,
     numbers: impl Fn(A::Found) -> Vec<f64>,
-) -> Result<(), Violation> {
+) -> Result<(), MethodViolation> {
     sound(contrast)?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if method.name().is_empty() || !method.name().chars().all(plain) {
@@ -128,7 +128,7 @@ fn refusals(
     contrast: &Contrast,
     vocab: usize,
     run: impl Fn(&Contrast) -> Result<Vec<f64>, AttribError>,
-) -> Result<(), Violation> {
+) -> Result<(), MethodViolation> {
     let refused = |claim, contrast: &Contrast, as_such: &dyn Fn(&AttribError) -> bool| match run(contrast) {
         Err(error) if as_such(&error) => Ok(()),
         Err(error) => Err(broken(claim, format!("refused for another reason, {error}"))),
@@ -163,20 +163,20 @@ fn refusals(
     Ok(())
 }
 
-fn sound(contrast: &Contrast) -> Result<(), Violation> {
+fn sound(contrast: &Contrast) -> Result<(), MethodViolation> {
     contrast.check()?;
-    let few = |people: &[Respondent]| people.len() < 2;
+    let few = |people: &[PromptCase]| people.len() < 2;
     if few(&contrast.a) || few(&contrast.b) {
-        return Err(Violation::Contrast { reason: "a group has fewer than two people" });
+        return Err(MethodViolation::Contrast { reason: "a group has fewer than two people" });
     }
     if contrast.a.iter().chain(&contrast.b).any(|r| r.answers.len() < 2) {
-        return Err(Violation::Contrast { reason: "someone has fewer than two answers" });
+        return Err(MethodViolation::Contrast { reason: "someone has fewer than two answers" });
     }
     Ok(())
 }
 
 /// The contrast with a change made to the people of these groups.
-fn changed(contrast: &Contrast, groups: &[char], change: impl Fn(&mut Vec<Respondent>)) -> Contrast {
+fn changed(contrast: &Contrast, groups: &[char], change: impl Fn(&mut Vec<PromptCase>)) -> Contrast {
     let mut contrast = contrast.clone();
     for (group, people) in [('A', &mut contrast.a), ('B', &mut contrast.b)] {
         if groups.contains(&group) {
@@ -187,9 +187,9 @@ fn changed(contrast: &Contrast, groups: &[char], change: impl Fn(&mut Vec<Respon
 }
 
 /// The people, the last one's prompt ending in a token beyond the vocabulary.
-fn beyond(people: &[Respondent], vocab: usize) -> Result<Vec<Respondent>, AttribError> {
+fn beyond(people: &[PromptCase], vocab: usize) -> Result<Vec<PromptCase>, AttribError> {
     let mut people = people.to_vec();
-    if let Some(Respondent { prompt, .. }) = people.last_mut() {
+    if let Some(PromptCase { prompt, .. }) = people.last_mut() {
         let mut tokens = prompt.tokens().to_vec();
         tokens.pop();
         tokens.push(vocab as u32);
@@ -205,18 +205,18 @@ fn bytes<B: Backend>(model: &impl HookedModel<B>, contrast: &Contrast) -> Result
         let weight: Tensor<B, 2> = model.weight(&path)?;
         bytes.extend_from_slice(weight.into_data().as_bytes());
     }
-    for respondent in contrast.a.iter().chain(&contrast.b) {
-        let prompt = TokenBatch::new(std::slice::from_ref(&respondent.prompt))?;
+    for case in contrast.a.iter().chain(&contrast.b) {
+        let prompt = TokenBatch::new(std::slice::from_ref(&case.prompt))?;
         bytes.extend_from_slice(model.logits(&prompt, &mut NoObserver)?.into_data().as_bytes());
     }
     Ok(bytes)
 }
 
-fn same(claim: &'static str, own: &[f64], other: &[f64]) -> Result<(), Violation> {
+fn same(claim: &'static str, own: &[f64], other: &[f64]) -> Result<(), MethodViolation> {
     close(claim, own, other, 0.0)
 }
 
-fn close(claim: &'static str, own: &[f64], other: &[f64], tolerance: f64) -> Result<(), Violation> {
+fn close(claim: &'static str, own: &[f64], other: &[f64], tolerance: f64) -> Result<(), MethodViolation> {
     if own.len() != other.len() {
         return Err(broken(claim, format!("{} numbers and then {}", own.len(), other.len())));
     }

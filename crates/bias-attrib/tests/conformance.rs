@@ -9,10 +9,10 @@ use bias_attrib::methods::{
     Knockout, Magnitude, Random, SignedActivationDifference, Snip,
 };
 use bias_attrib::pursuit::{Pursuit, Round};
-use bias_attrib::scores::{GroupScores, PlaceScores, RankDirections};
-use bias_attrib::testing::{Claims, Violation, check_attribution};
+use bias_attrib::scores::{ComponentScores, GroupScores, RankDirections};
+use bias_attrib::testing::{Claims, MethodViolation, check_attribution};
 use bias_attrib::{
-    AttribError, Attribution, Contrast, Direction, GapPursuit, ParamScores, PossibleAnswer, Respondent,
+    AttribError, Attribution, Contrast, GapPursuit, ParamScores, PossibleAnswer, PromptCase, SetDifference,
     SignedGap, UnitScores, Wanda,
 };
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
@@ -31,7 +31,7 @@ fn model(case: &str) -> Decoder<Flex> {
     Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
 }
 
-fn respondent(name: &[u32], value: f64) -> Respondent {
+fn case(name: &[u32], value: f64) -> PromptCase {
     let parts = [(&[1, 5][..], TokenRole::Prompt), (name, TokenRole::Name), (&[30, 8], TokenRole::Prompt)];
     let tokens = parts.iter().flat_map(|(tokens, _)| tokens.iter().copied()).collect();
     let roles = parts.iter().flat_map(|(tokens, role)| tokens.iter().map(|_| *role)).collect();
@@ -47,15 +47,15 @@ fn respondent(name: &[u32], value: f64) -> Respondent {
         answer(&[7, 9, 2], Some(3.0 * value), 0.2),
         answer(&[11, 2], None, 0.1),
     ];
-    Respondent::new(Sequence::chain(tokens, roles).unwrap(), answers)
+    PromptCase::new(Sequence::chain(tokens, roles).unwrap(), answers)
 }
 
 /// Names of several lengths, paired with others; fewer different tokens than ActSVD is asked
 /// for directions.
 fn contrast() -> Contrast {
     Contrast {
-        a: vec![respondent(&[20], 10.0), respondent(&[21, 22], 12.0), respondent(&[40, 41], 7.0)],
-        b: vec![respondent(&[23, 24], 8.0), respondent(&[25], 9.0), respondent(&[42, 17], 5.0)],
+        a: vec![case(&[20], 10.0), case(&[21, 22], 12.0), case(&[40, 41], 7.0)],
+        b: vec![case(&[23, 24], 8.0), case(&[25], 9.0), case(&[42, 17], 5.0)],
     }
 }
 
@@ -71,7 +71,7 @@ fn of_units(found: UnitScores) -> Vec<f64> {
     found.scores.iter().map(|(_, score)| f64::from(*score)).collect()
 }
 
-fn of_places(found: PlaceScores) -> Vec<f64> {
+fn of_places(found: ComponentScores) -> Vec<f64> {
     found.scores.iter().map(|(_, score)| f64::from(*score)).collect()
 }
 
@@ -89,7 +89,7 @@ fn of_norms<B: Backend>(model: &impl HookedModel<B>, found: GroupNorms) -> Vec<f
 fn of_directions(model: &Decoder<Flex>, found: RankDirections) -> Vec<f64> {
     let left = model.dims().projections().flat_map(|(path, ..)| {
         let weight = Weights::weight(model, &path).unwrap();
-        found.removed(&path, weight, Direction::AWithoutB).unwrap().into_data().to_vec::<f32>().unwrap()
+        found.removed(&path, weight, SetDifference::AWithoutB).unwrap().into_data().to_vec::<f32>().unwrap()
     });
     left.map(f64::from).collect()
 }
@@ -247,17 +247,17 @@ fn broken_promises_are_caught() {
     ] {
         let found = check(fault, reading);
         assert!(
-            matches!(found, Err(Violation::Claim { claim, .. }) if claim == expected),
+            matches!(found, Err(MethodViolation::Claim { claim, .. }) if claim == expected),
             "{fault:?}: {found:?}"
         );
     }
     // What looks at the contrast cannot say that it does not.
     let found = check(Fault::Sound, reading.ignoring_contrast());
     assert!(
-        matches!(found, Err(Violation::Claim { claim, .. }) if claim.starts_with("a method that ignores"))
+        matches!(found, Err(MethodViolation::Claim { claim, .. }) if claim.starts_with("a method that ignores"))
     );
     // Order shows nothing where there is one of each.
     let alone = Contrast { a: contrast.a[..1].to_vec(), b: contrast.b[..1].to_vec() };
     let found = check_attribution(&HeadAttention, &model, &alone, reading, of_units);
-    assert!(matches!(found, Err(Violation::Contrast { .. })));
+    assert!(matches!(found, Err(MethodViolation::Contrast { .. })));
 }

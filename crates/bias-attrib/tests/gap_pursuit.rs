@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use bias_attrib::pursuit::Pursuit;
-use bias_attrib::{AttribError, Attribution as _, Contrast, GapPursuit, PossibleAnswer, Respondent};
+use bias_attrib::{AttribError, Attribution as _, Contrast, GapPursuit, PossibleAnswer, PromptCase};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, ModelConfig, Precision};
 use bias_probe::{Sequence, Weights as _};
@@ -21,7 +21,7 @@ fn embedded() -> LanguageModel<Flex> {
 
 /// How the model answers about a few people.
 fn contrast(model: &LanguageModel<Flex>, what: &str) -> Contrast {
-    let ask = |names: [&str; 3]| -> Vec<Respondent> {
+    let ask = |names: [&str; 3]| -> Vec<PromptCase> {
         let prompts: Vec<Sequence> = names
             .iter()
             .map(|name| {
@@ -33,7 +33,7 @@ fn contrast(model: &LanguageModel<Flex>, what: &str) -> Contrast {
             .collect();
         let answers = model.answers(&prompts, Decoding::exact_within(1e-2)).unwrap();
         let of = |(prompt, answers): (Sequence, bias_model::Answers)| {
-            Respondent::new(
+            PromptCase::new(
                 prompt,
                 answers
                     .answers
@@ -96,8 +96,8 @@ fn it_closes_every_gap_within_its_budget_and_leaves_the_model_as_it_was() {
     assert_eq!(mask.count(), found.chosen.len());
     let mut pruned = embedded();
     let _ = mask.apply(pruned.model_mut(), Intervention::Zero).unwrap();
-    let mean = |group: &[Respondent]| {
-        let own = |r: &Respondent| {
+    let mean = |group: &[PromptCase]| {
+        let own = |r: &PromptCase| {
             let valued = || r.answers.iter().filter_map(|a| Some((a.value?, a.weight)));
             valued().map(|(v, w)| v * w).sum::<f64>() / valued().map(|(_, w)| w).sum::<f64>()
         };
@@ -126,7 +126,7 @@ fn weights_kept_as_stored_are_pursued_too() {
             ..PossibleAnswer::default()
         };
         let prompt = Sequence::chain(vec![1, name, 20], roles).unwrap();
-        Respondent::new(prompt, vec![answer(7, f64::from(name)), answer(9, 40.0)])
+        PromptCase::new(prompt, vec![answer(7, f64::from(name)), answer(9, 40.0)])
     };
     let contrasts = [Contrast { a: vec![ask(9), ask(11)], b: vec![ask(30), ask(17)] }];
     let held = |model: &Decoder<Flex>| {

@@ -9,14 +9,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bias_attrib::io::{Provenance, load_scores, save_scores};
+use bias_attrib::io::{ScoreProvenance, load_scores, save_scores};
 use bias_attrib::methods::{
     ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, HeadAttention,
     Knockout, Magnitude, SignedActivationDifference, Snip,
 };
-use bias_attrib::scores::{GroupScores, Place, PlaceScores, RankDirections};
+use bias_attrib::scores::{Component, ComponentScores, GroupScores, RankDirections};
 use bias_attrib::{
-    Attribution, Contrast, Direction, ParamScores, PossibleAnswer, Respondent, SignedGap, UnitScores, Wanda,
+    Attribution, Contrast, ParamScores, PossibleAnswer, PromptCase, SetDifference, SignedGap, UnitScores,
+    Wanda,
 };
 use bias_mask::{BitMatrix, Mask};
 use bias_model::{Checkpoint, Decoder, HookedModel, MaskTarget, ModelConfig, Precision};
@@ -72,7 +73,7 @@ struct WrittenAnswer {
     weight: f64,
 }
 
-fn respondents(written: Vec<WrittenRespondent>) -> Vec<Respondent> {
+fn cases(written: Vec<WrittenRespondent>) -> Vec<PromptCase> {
     let own = written.into_iter().map(|own| {
         let roles = own.prompt.name.iter().map(|n| if *n == 1 { TokenRole::Name } else { TokenRole::Prompt });
         let answer = |a: WrittenAnswer| PossibleAnswer {
@@ -82,7 +83,7 @@ fn respondents(written: Vec<WrittenRespondent>) -> Vec<Respondent> {
             weight: a.weight,
             ..PossibleAnswer::default()
         };
-        Respondent::new(
+        PromptCase::new(
             Sequence::chain(own.prompt.tokens, roles.collect()).unwrap(),
             own.answers.into_iter().map(answer).collect(),
         )
@@ -111,7 +112,7 @@ impl Case {
         let own =
             |ending: &str| std::fs::read(fixtures.join("attrib").join(format!("{name}.{ending}"))).unwrap();
         let written: Written = serde_json::from_slice(&own("json")).unwrap();
-        let contrast = |c: WrittenContrast| Contrast { a: respondents(c.a), b: respondents(c.b) };
+        let contrast = |c: WrittenContrast| Contrast { a: cases(c.a), b: cases(c.b) };
         Self {
             name,
             tracked: model.differentiable(),
@@ -189,11 +190,11 @@ fn values(found: &UnitScores) -> Vec<f32> {
     found.scores.iter().map(|(_, score)| *score).collect()
 }
 
-fn of_places(found: &PlaceScores) -> Vec<f32> {
+fn of_places(found: &ComponentScores) -> Vec<f32> {
     found.scores.iter().map(|(_, score)| *score).collect()
 }
 
-fn whole() -> Vec<Place> {
+fn whole() -> Vec<Component> {
     WHOLE.iter().map(|site| site.parse::<Site>().unwrap().into()).collect()
 }
 
@@ -222,7 +223,7 @@ fn importances_and_their_set_differences_equal_hooks_and_autograd() {
                 let wanda = wanda.difference(&case.model, 0.15, direction).unwrap();
                 [("wanda", wanda), ("snip", snip.difference(0.15, direction).unwrap())]
             };
-            for (method, mask) in of(Direction::AWithoutB) {
+            for (method, mask) in of(SetDifference::AWithoutB) {
                 assert_eq!(
                     mask,
                     case.mask(&format!("{method}/a_without_b/{i}")),
@@ -232,7 +233,7 @@ fn importances_and_their_set_differences_equal_hooks_and_autograd() {
                 masks.entry(method).or_default().push(mask);
             }
             if i == 0 {
-                for (method, mask) in of(Direction::BWithoutA) {
+                for (method, mask) in of(SetDifference::BWithoutA) {
                     assert_eq!(mask, case.mask(&format!("{method}/b_without_a")), "{} {method}", case.name);
                 }
             }
@@ -316,7 +317,7 @@ fn directions_equal_singular_vectors() {
         for name in case.below("act_svd/") {
             let path: ParamPath = name.parse().unwrap();
             let weight = Weights::weight(&case.model, &path).unwrap();
-            let removed = found.removed(&path, weight, Direction::AWithoutB).unwrap();
+            let removed = found.removed(&path, weight, SetDifference::AWithoutB).unwrap();
             case.close(&format!("act_svd/{name}"), &removed.into_data().to_vec::<f32>().unwrap(), TOLERANCE);
         }
         for (path, [a, b]) in found.iter() {
@@ -348,7 +349,8 @@ fn files_hold_what_was_found() {
         let file = |method: &str| folder.join(format!("{method}.safetensors"));
         let (dims, contrast) = (*case.model.dims(), &case.contrasts[0]);
         let own = MaskTarget::fingerprint(&case.model).unwrap();
-        let of = |method: &str| Provenance::new(method, contrast).for_model(own).with_note("case", case.name);
+        let of =
+            |method: &str| ScoreProvenance::new(method, contrast).for_model(own).with_note("case", case.name);
 
         let gap = case.run_tracked(&SignedGap::default().with_temperature(case.temperature).unwrap());
         save_scores(&file("signed-gap"), &gap, &of("signed-gap")).unwrap();

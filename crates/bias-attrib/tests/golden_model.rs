@@ -8,8 +8,8 @@ use bias_attrib::methods::{
     ActivationDifference, ActivationPatching, AttributionPatching, HeadAttention, Knockout, Random,
     SignedActivationDifference, Snip,
 };
-use bias_attrib::scores::{PlaceScores, sum_scores};
-use bias_attrib::{AttribError, Attribution as _, Contrast, PossibleAnswer, Respondent, SignedGap, Wanda};
+use bias_attrib::scores::{ComponentScores, sum_scores};
+use bias_attrib::{AttribError, Attribution as _, Contrast, PossibleAnswer, PromptCase, SignedGap, Wanda};
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, MaskTarget, ModelConfig, Precision};
 use bias_probe::hooks::Edit;
@@ -36,7 +36,7 @@ fn prompt(tokens: &[u32], name: std::ops::Range<usize>) -> Sequence {
 }
 
 /// Answers of up to two tokens; their "number" is made from their ids, some have none.
-fn respondent(model: &Model, prompt: Sequence) -> Respondent {
+fn case(model: &Model, prompt: Sequence) -> PromptCase {
     let options = DecodeOptions {
         sampling: Sampling::default().with_temperature(TEMPERATURE).unwrap(),
         stop: vec![2],
@@ -60,11 +60,11 @@ fn respondent(model: &Model, prompt: Sequence) -> Respondent {
             ..PossibleAnswer::default()
         }
     });
-    Respondent::new(prompt, answers.collect())
+    PromptCase::new(prompt, answers.collect())
 }
 
 fn contrast(model: &Model) -> Contrast {
-    let ask = |tokens: &[u32]| respondent(model, prompt(tokens, 2..4));
+    let ask = |tokens: &[u32]| case(model, prompt(tokens, 2..4));
     Contrast {
         a: vec![ask(&[1, 5, 9, 20, 30]), ask(&[1, 5, 11, 40, 30, 8])],
         b: vec![ask(&[1, 5, 33, 21, 30]), ask(&[1, 5, 17, 3, 30, 8])],
@@ -94,8 +94,8 @@ fn log_probability(
 }
 
 /// A group's mean answer, given each answer's log-probability.
-fn mean_by(group: &[Respondent], log_p: impl Fn(usize, &PossibleAnswer) -> f64) -> f64 {
-    let own = |(i, r): (usize, &Respondent)| {
+fn mean_by(group: &[PromptCase], log_p: impl Fn(usize, &PossibleAnswer) -> f64) -> f64 {
+    let own = |(i, r): (usize, &PromptCase)| {
         let (mut sum, mut mass) = (0.0, 0.0);
         for answer in &r.answers {
             let Some(value) = answer.value else { continue };
@@ -108,7 +108,7 @@ fn mean_by(group: &[Respondent], log_p: impl Fn(usize, &PossibleAnswer) -> f64) 
 }
 
 /// A group's mean answer, its answers' probabilities taken from the model as it is.
-fn mean(model: &Decoder<Flex>, group: &[Respondent]) -> f64 {
+fn mean(model: &Decoder<Flex>, group: &[PromptCase]) -> f64 {
     mean_by(group, |i, answer| {
         let batch = alone(&group[i].prompt, answer);
         log_probability(model, &batch, answer.tokens.len(), TEMPERATURE, &mut NoObserver)
@@ -117,7 +117,7 @@ fn mean(model: &Decoder<Flex>, group: &[Respondent]) -> f64 {
 
 /// The pooled deviation that the gap is measured in, from the answers' own weights.
 fn spread(contrast: &Contrast) -> f64 {
-    let variance = |group: &[Respondent]| {
+    let variance = |group: &[PromptCase]| {
         let mut moments = [0.0; 2];
         for r in group {
             let mass: f64 = r.answers.iter().filter(|a| a.value.is_some()).map(|a| a.weight).sum();
@@ -265,7 +265,7 @@ fn scores_do_not_depend_on_how_many_share_a_batch() {
     let few = contrast(&model);
     // Trees of answers are long here: this is more than one batch.
     let many = Contrast::pooled(&vec![few.clone(); 5]);
-    let tokens = |r: &Respondent| r.prompt.len() + r.answers.len();
+    let tokens = |r: &PromptCase| r.prompt.len() + r.answers.len();
     assert!(many.b.iter().map(tokens).sum::<usize>() > 512);
     let (plain, kind) = (model.valid(), UnitKind::Head);
     let same = |a: Vec<f32>, b: Vec<f32>| {
@@ -275,7 +275,7 @@ fn scores_do_not_depend_on_how_many_share_a_batch() {
             "{a:?} {b:?}"
         );
     };
-    let of = |found: PlaceScores| found.scores.iter().map(|(_, score)| *score).collect::<Vec<_>>();
+    let of = |found: ComponentScores| found.scores.iter().map(|(_, score)| *score).collect::<Vec<_>>();
     let [a, b] = [&few, &many].map(|c| of(Knockout::every(kind).attribute(&plain, c).unwrap()));
     same(a, b);
     let [a, b] = [&few, &many].map(|c| of(ActivationPatching::every(kind).attribute(&plain, c).unwrap()));
@@ -341,7 +341,7 @@ fn head_attention_is_the_mean_of_the_pattern() {
         weight: 1.0,
         ..PossibleAnswer::default()
     };
-    let one = Respondent::new(prompt, vec![answer]);
+    let one = PromptCase::new(prompt, vec![answer]);
     let contrast = Contrast { a: vec![one.clone()], b: vec![one] };
     let found = HeadAttention.attribute(&model, &contrast).unwrap();
     let tokens = vec![1, 5, 9, 20, 30, 7, 8];

@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use bias_attrib::contrast::Gapless;
-use bias_attrib::io::{Provenance, load_scores, save_scores};
+use bias_attrib::io::{ScoreProvenance, load_scores, save_scores};
 use bias_attrib::methods::{
     ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, Knockout, Magnitude,
     SignedActivationDifference, Snip,
 };
-use bias_attrib::scores::{GroupScores, Place, RankDirections};
+use bias_attrib::scores::{Component, GroupScores, RankDirections};
 use bias_attrib::{
-    AttribError, Attribution as _, Contrast, Convention, Direction, GapPursuit, ParamScores, PossibleAnswer,
-    Respondent, SignedGap, Wanda,
+    AttribError, Attribution as _, Contrast, Convention, GapPursuit, ParamScores, PossibleAnswer, PromptCase,
+    SetDifference, SignedGap, Wanda,
 };
 use bias_model::{Checkpoint, Decoder, HookedModel as _, MaskTarget, ModelConfig, Precision};
 use bias_probe::{ProbeError, Sequence, Weights};
@@ -26,7 +26,7 @@ fn model(case: &str) -> Decoder<Flex> {
     Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
 }
 
-fn respondent(name: &[u32], value: f64) -> Respondent {
+fn case(name: &[u32], value: f64) -> PromptCase {
     let parts = [(&[1, 5][..], TokenRole::Prompt), (name, TokenRole::Name), (&[30, 8], TokenRole::Prompt)];
     let tokens = parts.iter().flat_map(|(tokens, _)| tokens.iter().copied()).collect();
     let roles = parts.iter().flat_map(|(tokens, role)| tokens.iter().map(|_| *role)).collect();
@@ -37,7 +37,7 @@ fn respondent(name: &[u32], value: f64) -> Respondent {
         weight,
         ..PossibleAnswer::default()
     };
-    Respondent::new(
+    PromptCase::new(
         Sequence::chain(tokens, roles).unwrap(),
         vec![answer(7, value, 0.5), answer(9, 3.0 * value, 0.25)],
     )
@@ -45,8 +45,8 @@ fn respondent(name: &[u32], value: f64) -> Respondent {
 
 fn contrast() -> Contrast {
     Contrast {
-        a: vec![respondent(&[20], 10.0), respondent(&[21, 22], 12.0)],
-        b: vec![respondent(&[23, 24], 8.0), respondent(&[25], 9.0)],
+        a: vec![case(&[20], 10.0), case(&[21, 22], 12.0)],
+        b: vec![case(&[23, 24], 8.0), case(&[25], 9.0)],
     }
 }
 
@@ -104,7 +104,7 @@ fn contrasts_that_mean_nothing() {
 #[test]
 fn answers_that_cannot_vary_have_no_scores() {
     let mut model = model("gqa_sharded");
-    let certain = |people: &mut Vec<Respondent>| people.iter_mut().for_each(|r| r.answers.truncate(1));
+    let certain = |people: &mut Vec<PromptCase>| people.iter_mut().for_each(|r| r.answers.truncate(1));
     let both = changed(|c| [&mut c.a, &mut c.b].into_iter().for_each(certain));
     let b_alone = changed(|c| certain(&mut c.b));
     let tracked = model.differentiable::<Autodiff<Flex>>();
@@ -151,8 +151,8 @@ fn answers_that_cannot_vary_have_no_scores() {
 #[test]
 fn places_that_do_not_exist() {
     let model = model("gqa_sharded");
-    let refusal = |place: Place| Knockout::of([place]).attribute(&model, &contrast()).unwrap_err();
-    let unit = |text: &str| Place::from(text.parse::<Unit>().unwrap());
+    let refusal = |place: Component| Knockout::of([place]).attribute(&model, &contrast()).unwrap_err();
+    let unit = |text: &str| Component::from(text.parse::<Unit>().unwrap());
     for (text, what, index, count) in [
         ("L1H4", "head", 4, 4),
         ("L2H0", "layer", 2, 2),
@@ -185,7 +185,7 @@ fn places_that_do_not_exist() {
     assert!(matches!(found.get(&unit("L1H2")), Err(AttribError::NotScored { .. })));
     let json = serde_json::to_string(&found).unwrap();
     assert!(json.contains("\"L1H3\"") && json.contains("\"model.layers.0.mlp.down_proj.output\""));
-    assert_eq!(serde_json::from_str::<bias_attrib::scores::PlaceScores>(&json).unwrap(), found);
+    assert_eq!(serde_json::from_str::<bias_attrib::scores::ComponentScores>(&json).unwrap(), found);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn scores_of_different_kinds() {
     let folder = tempfile::tempdir().unwrap();
     let mixed = [importance(), scores(Convention::BiasCarried, 3)].concat();
     for bad in [mixed, Vec::new()] {
-        let refused = save_scores(&folder.path().join("x"), &bad, &Provenance::default());
+        let refused = save_scores(&folder.path().join("x"), &bad, &ScoreProvenance::default());
         assert!(matches!(refused, Err(AttribError::Unlike)));
     }
 }
@@ -250,12 +250,15 @@ fn directions_lie_outside_the_other_groups_and_come_back() {
     let found = ActSvd::new(0.25, 0.25).unwrap().attribute(&model, &contrast()).unwrap();
     let path = ParamPath::of(0, Projection::Down);
     let weight: Tensor<Flex, 2> = Weights::weight(&model, &path).unwrap();
-    let other = found.removed(&path, weight.clone().transpose(), Direction::AWithoutB);
+    let other = found.removed(&path, weight.clone().transpose(), SetDifference::AWithoutB);
     assert!(matches!(other, Err(AttribError::Shape { .. })));
     let head = "lm_head.weight".parse().unwrap();
-    assert!(matches!(found.outside(&head, Direction::AWithoutB, 0.5), Err(AttribError::NotScored { .. })));
+    assert!(matches!(
+        found.outside(&head, SetDifference::AWithoutB, 0.5),
+        Err(AttribError::NotScored { .. })
+    ));
     for sine in [0.0, 1.5, f64::NAN] {
-        let refused = found.outside(&path, Direction::AWithoutB, sine);
+        let refused = found.outside(&path, SetDifference::AWithoutB, sine);
         assert!(matches!(refused, Err(AttribError::Share { .. })));
     }
 
@@ -263,7 +266,7 @@ fn directions_lie_outside_the_other_groups_and_come_back() {
     let (_, [_, b]) = found.iter().find(|(own, _)| **own == path).unwrap();
     let b: Tensor<Flex, 2> = Tensor::from_data(TensorData::new(b.vectors.clone(), b.shape), &model.device());
     let along = |weight: &Tensor<Flex, 2>| b.clone().transpose().matmul(weight.clone());
-    let outside = found.outside(&path, Direction::AWithoutB, 0.1).unwrap().unwrap();
+    let outside = found.outside(&path, SetDifference::AWithoutB, 0.1).unwrap().unwrap();
     assert!(outside.rank() > 0 && outside.rank() <= 8);
     let undo = outside.remove(&mut model).unwrap();
     let pruned: Tensor<Flex, 2> = Weights::weight(&model, &path).unwrap();
@@ -277,13 +280,13 @@ fn directions_lie_outside_the_other_groups_and_come_back() {
     // The same group twice has nothing of its own.
     let same = changed(|c| c.b = c.a.clone());
     let none = ActSvd::new(0.25, 0.25).unwrap().attribute(&model, &same).unwrap();
-    assert_eq!(none.outside(&path, Direction::AWithoutB, 0.1).unwrap(), None);
-    let kept = none.removed(&path, weight.clone(), Direction::AWithoutB).unwrap();
+    assert_eq!(none.outside(&path, SetDifference::AWithoutB, 0.1).unwrap(), None);
+    let kept = none.removed(&path, weight.clone(), SetDifference::AWithoutB).unwrap();
     assert!(largest(kept - weight) < 1e-5);
 
     let folder = tempfile::tempdir().unwrap();
     let (file, dims) = (folder.path().join("x.safetensors"), *model.dims());
-    let provenance = Provenance::new("act-svd", &contrast()).for_model(Some("abc"));
+    let provenance = ScoreProvenance::new("act-svd", &contrast()).for_model(Some("abc"));
     found.save(&file, &provenance).unwrap();
     assert_eq!(RankDirections::load(&file, &dims, Some("abc")).unwrap(), (found, provenance));
     assert!(matches!(RankDirections::load(&file, &dims, Some("x")), Err(AttribError::OtherModel { .. })));
@@ -298,13 +301,13 @@ fn norms_come_back_for_their_model_only() {
     let (file, dims) = (folder.path().join("norms.safetensors"), *model.dims());
     let norms = Wanda.attribute(&model, &contrast()).unwrap();
     let fingerprint = MaskTarget::fingerprint(&model).unwrap();
-    let provenance = Provenance::new("wanda", &contrast()).for_model(fingerprint);
+    let provenance = ScoreProvenance::new("wanda", &contrast()).for_model(fingerprint);
     norms.save(&file, &provenance).unwrap();
     let (back, from) = GroupNorms::load(&file, &dims, fingerprint).unwrap();
     assert_eq!(from, provenance);
     let path = ParamPath::of(1, Projection::Down);
     assert_eq!(back.scores(&model, &path).unwrap(), norms.scores(&model, &path).unwrap());
-    let masks = [&back, &norms].map(|n| n.difference(&model, 0.15, Direction::BWithoutA).unwrap());
+    let masks = [&back, &norms].map(|n| n.difference(&model, 0.15, SetDifference::BWithoutA).unwrap());
     assert!(masks[0] == masks[1] && masks[0].count() > 0);
     assert!(matches!(GroupNorms::load(&file, &dims, Some("x")), Err(AttribError::OtherModel { .. })));
     let wider = ModelDims { d_mlp: 60, ..dims };
@@ -325,7 +328,7 @@ fn saved(
     folder: &Path,
     dims: &ModelDims,
     fingerprint: Option<&str>,
-) -> (PathBuf, Vec<ParamScores>, Provenance) {
+) -> (PathBuf, Vec<ParamScores>, ScoreProvenance) {
     let scores = dims.projections().map(|(path, _, projection)| {
         let shape = dims.shape(projection);
         let values = (0..shape[0] * shape[1]).map(|i| i as f32 / 7.0).collect();
@@ -333,7 +336,7 @@ fn saved(
     });
     let scores: Vec<_> = scores.collect();
     let provenance =
-        Provenance::new("signed-gap", &contrast()).for_model(fingerprint).with_note("context", "hiring");
+        ScoreProvenance::new("signed-gap", &contrast()).for_model(fingerprint).with_note("context", "hiring");
     let path = folder.join("scores.safetensors");
     save_scores(&path, &scores, &provenance).unwrap();
     (path, scores, provenance)
@@ -352,7 +355,7 @@ fn scores_are_read_back_as_they_were() {
     assert_eq!(load_scores(&path, &dims, fingerprint).unwrap().0, scores[2..4]);
 
     let snip = Snip::default().attribute(&model.differentiable::<Autodiff<Flex>>(), &contrast()).unwrap();
-    let provenance = Provenance::new("snip", &contrast()).for_model(fingerprint);
+    let provenance = ScoreProvenance::new("snip", &contrast()).for_model(fingerprint);
     snip.save(&path, &provenance).unwrap();
     assert_eq!(GroupScores::load(&path, &dims, fingerprint).unwrap(), (snip.clone(), provenance));
     assert!(matches!(load_scores(&path, &dims, None), Err(AttribError::NotScores { .. })));

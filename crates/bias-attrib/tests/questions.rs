@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bias_attrib::contrast::{Scale, summed_up};
-use bias_attrib::{Attribution as _, Contrast, GapPursuit, PossibleAnswer, Respondent, SignedGap};
+use bias_attrib::{Attribution as _, Contrast, GapPursuit, PossibleAnswer, PromptCase, SignedGap};
 use bias_mask::MaskTarget;
 use bias_model::question::{Choices, QuestionKind};
 use bias_model::text::Asked;
@@ -38,7 +38,7 @@ struct Case {
 }
 
 impl Case {
-    fn respondent(&self, question: &Question, answers: &Answers) -> Respondent {
+    fn case(&self, question: &Question, answers: &Answers) -> PromptCase {
         let answer = |(i, a): (usize, &bias_model::generate::Answer)| {
             let until = match &question.kind {
                 QuestionKind::Number(grammar) if a.finished => grammar.until(&a.tokens),
@@ -50,13 +50,13 @@ impl Case {
         };
         let answers = answers.answers.iter().enumerate().map(answer);
         let answers = answers.filter(|a| !a.tokens.is_empty() || a.until.is_some()).collect();
-        Respondent { scale: self.scale, ..Respondent::new(question.prompt.clone(), answers) }
+        PromptCase { scale: self.scale, ..PromptCase::new(question.prompt.clone(), answers) }
     }
 
     fn contrast(&self, model: &Model) -> Contrast {
         let [a, b] = self.questions.each_ref().map(|own| {
             let answers = model.ask(own, ALL).unwrap();
-            own.iter().zip(&answers).map(|(question, answers)| self.respondent(question, answers)).collect()
+            own.iter().zip(&answers).map(|(question, answers)| self.case(question, answers)).collect()
         });
         Contrast { a, b }
     }
@@ -65,7 +65,7 @@ impl Case {
     fn values(&self, model: &Model) -> [Vec<f64>; 2] {
         let contrast = self.contrast(model);
         [contrast.a, contrast.b].map(|people| {
-            let own = |r: &Respondent| {
+            let own = |r: &PromptCase| {
                 let valued = r.answers.iter().filter_map(|a| Some((a.value?, a.weight.ln(), a.tokens.len())));
                 summed_up(r.scale, &valued.collect::<Vec<_>>()).unwrap()
             };

@@ -6,7 +6,7 @@ use std::path::Path;
 use bias_attrib::methods::Snip;
 use bias_attrib::scores::sum_scores;
 use bias_attrib::{
-    AttribError, Attribution as _, Contrast, GapPursuit, ParamScores, PossibleAnswer, Respondent, SignedGap,
+    AttribError, Attribution as _, Contrast, GapPursuit, ParamScores, PossibleAnswer, PromptCase, SignedGap,
 };
 use bias_mask::MaskTarget as _;
 use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, Precision};
@@ -30,7 +30,7 @@ fn load(precision: Precision) -> Decoder<Flex> {
 }
 
 /// Somebody asked with so many tokens, who answers `value` or three times as much.
-fn respondent(length: usize, value: f64) -> Respondent {
+fn case(length: usize, value: f64) -> PromptCase {
     let token = |i: usize| 3 + (i as u32 * 7 + value as u32) % 50;
     let answer = |last, value, weight| PossibleAnswer {
         tokens: vec![last, 5],
@@ -39,7 +39,7 @@ fn respondent(length: usize, value: f64) -> Respondent {
         weight,
         ..PossibleAnswer::default()
     };
-    Respondent::new(
+    PromptCase::new(
         Sequence::chain((0..length).map(token).collect(), vec![TokenRole::Prompt; length]).unwrap(),
         vec![answer(7, value, 0.5), answer(9, 3.0 * value, 0.25)],
     )
@@ -47,7 +47,7 @@ fn respondent(length: usize, value: f64) -> Respondent {
 
 /// Two contrasts, of more people than one batch holds, asked at unequal length.
 fn contrasts() -> Vec<Contrast> {
-    let people = |n: usize, value: f64| (0..n).map(|i| respondent(4 + i % 9, value + i as f64)).collect();
+    let people = |n: usize, value: f64| (0..n).map(|i| case(4 + i % 9, value + i as f64)).collect();
     vec![
         Contrast { a: people(40, 10.0), b: people(40, 13.0) },
         Contrast { a: people(30, 9.0), b: people(30, 6.0) },

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use bias::run;
 use bias_cli::device::name::{Compute, Device};
-use bias_cli::device::place::{DeviceArgs, Place};
+use bias_cli::device::place::{DeviceArgs, OpenDevice};
 use burn::backend::RemoteBackend;
 use burn::tensor::Tensor;
 
@@ -42,7 +42,7 @@ fn serve_serves() {
     BufReader::new(serve.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
     let address = said.trim().strip_prefix("serving cpu at ").unwrap();
     let name = Device::Remote(address.into());
-    let Place::Remote(device) = (DeviceArgs { name, compute: Compute::F32 }).place().unwrap() else {
+    let OpenDevice::Remote(device) = (DeviceArgs { name, compute: Compute::F32 }).place().unwrap() else {
         panic!("{said}")
     };
     let sum = Tensor::<RemoteBackend, 1>::from_data([1.0, 2.0], &device).add_scalar(1.0).into_data();

@@ -43,4 +43,4 @@ pub mod testing;
 pub use edit::{Intervention, MaskTarget};
 pub use error::MaskError;
 pub use mask::{BitMatrix, HeadAblation, Mask, unit_mask};
-pub use select::{top_carriers, top_difference, top_fraction};
+pub use select::{top_difference, top_fraction, top_k};

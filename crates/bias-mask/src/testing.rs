@@ -17,7 +17,7 @@ use crate::mask::set::Mask;
 /// The first thing about a model that does not hold.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Violation {
+pub enum TargetViolation {
     /// A claim of the trait that the model breaks.
     #[error("{claim}: {found}")]
     Claim {
@@ -31,8 +31,8 @@ pub enum Violation {
     Mask(#[from] MaskError),
 }
 
-fn broken(claim: &'static str, found: impl std::fmt::Display) -> Violation {
-    Violation::Claim { claim, found: found.to_string() }
+fn broken(claim: &'static str, found: impl std::fmt::Display) -> TargetViolation {
+    TargetViolation::Claim { claim, found: found.to_string() }
 }
 
 const CHOSEN: &str = "an intervention must change what was chosen and nothing else";
@@ -54,8 +54,11 @@ const UNTOUCHED: &str = "what is refused must change nothing";
 /// All of the model is read for every matrix: use a small one. It is then what it was.
 ///
 /// # Errors
-/// The first [`Violation`]; the model may be left changed.
-pub fn check_target<B: Backend>(model: &mut impl MaskTarget<B>, dims: &ModelDims) -> Result<(), Violation> {
+/// The first [`TargetViolation`]; the model may be left changed.
+pub fn check_target<B: Backend>(
+    model: &mut impl MaskTarget<B>,
+    dims: &ModelDims,
+) -> Result<(), TargetViolation> {
     let whole = State::of(model, dims)?;
     for path in whole.matrices.keys() {
         let mask = whole.every(3, [path])?;
@@ -96,7 +99,7 @@ struct State {
 }
 
 impl State {
-    fn of<B: Backend>(model: &impl MaskTarget<B>, dims: &ModelDims) -> Result<Self, Violation> {
+    fn of<B: Backend>(model: &impl MaskTarget<B>, dims: &ModelDims) -> Result<Self, TargetViolation> {
         let mut matrices = BTreeMap::new();
         for (path, _, projection) in dims.projections() {
             let (weight, expected) = (model.weight(&path).map_err(MaskError::from)?, dims.shape(projection));
@@ -114,7 +117,7 @@ impl State {
     }
 
     /// The model as it is now, by the same name.
-    fn now<B: Backend>(&self, model: &impl MaskTarget<B>) -> Result<Self, Violation> {
+    fn now<B: Backend>(&self, model: &impl MaskTarget<B>) -> Result<Self, TargetViolation> {
         let now = Self::of(model, &self.dims)?;
         if now.fingerprint == self.fingerprint {
             return Ok(now);
@@ -127,7 +130,11 @@ impl State {
         self.matrices.iter().filter(|(path, own)| other.matrices[*path] != **own).map(|(path, _)| path)
     }
 
-    fn still<B: Backend>(&self, model: &impl MaskTarget<B>, claim: &'static str) -> Result<(), Violation> {
+    fn still<B: Backend>(
+        &self,
+        model: &impl MaskTarget<B>,
+        claim: &'static str,
+    ) -> Result<(), TargetViolation> {
         match self.differing(&self.now(model)?).next() {
             Some(path) => Err(broken(claim, format!("{path} is not what it was"))),
             None => Ok(()),
@@ -140,7 +147,7 @@ impl State {
         model: &impl MaskTarget<B>,
         mask: &Mask,
         what: &Intervention,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), TargetViolation> {
         let now = self.now(model)?;
         if let Some(other) = self.differing(&now).find(|path| mask.get(path).is_none()) {
             return Err(broken(CHOSEN, format!("{other} changed with another matrix")));
@@ -221,7 +228,7 @@ fn refused<T>(
     claim: &'static str,
     outcome: Result<T, MaskError>,
     as_such: fn(&MaskError) -> bool,
-) -> Result<(), Violation> {
+) -> Result<(), TargetViolation> {
     match outcome {
         Err(error) if as_such(&error) => Ok(()),
         Err(error) => Err(broken(claim, format!("refused for another reason, {error}"))),
@@ -230,7 +237,7 @@ fn refused<T>(
 }
 
 /// What belongs to another model.
-fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<(), Violation> {
+fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<(), TargetViolation> {
     let all = || whole.matrices.keys();
     let Some((last, own)) = whole.matrices.last_key_value() else { return Ok(()) };
     let (weight, out) = (model.weight(last).map_err(MaskError::from)?, own.weight.shape[0]);
@@ -281,7 +288,7 @@ fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<
 }
 
 /// Changes that overlap, taken off neither first to last nor last to first.
-fn stacked<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<(), Violation> {
+fn stacked<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<(), TargetViolation> {
     let all = || whole.matrices.keys();
     let Some((first, own)) = whole.matrices.first_key_value() else { return Ok(()) };
     let out = own.weight.shape[0];

@@ -4,7 +4,7 @@
 
 mod common;
 
-use bias_mask::testing::{Violation, check_target};
+use bias_mask::testing::{TargetViolation, check_target};
 use bias_mask::{MaskError, MaskTarget};
 use bias_probe::{ProbeError, Weights};
 use bias_types::{ParamPath, Projection};
@@ -142,7 +142,7 @@ fn broken_promises_are_caught() {
     ] {
         let found = check(fault);
         assert!(
-            matches!(found, Err(Violation::Claim { claim, .. }) if claim == expected),
+            matches!(found, Err(TargetViolation::Claim { claim, .. }) if claim == expected),
             "{fault:?}: {found:?}"
         );
     }

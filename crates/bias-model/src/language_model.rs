@@ -8,7 +8,7 @@ use bias_ask::question::{NumberGrammar, QuestionKind, Word};
 use bias_ask::respond::Identity;
 use bias_ask::text::{Asked, Wanted};
 use bias_ask::{Answering, Answers, AskError, Decoding, Question, Respond, Tokenize};
-use bias_probe::device::computed_in;
+use bias_probe::device::compute_dtype;
 use bias_probe::{Sequence, Weights};
 use bias_types::TokenRole;
 use burn::tensor::DType;
@@ -215,7 +215,7 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
 
     fn identity(&self) -> Result<Identity, AskError> {
         let device = self.model.device();
-        let dtype = computed_in::<B>(&device);
+        let dtype = compute_dtype::<B>(&device);
         let mut backend = B::name(&device);
         if dtype != DType::F32 {
             backend += &format!(" in {}", dtype.name());

@@ -17,7 +17,7 @@ use crate::hooks::observer::{Both, NoObserver, Observer};
 /// The first thing about a model that does not hold.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Violation {
+pub enum ModelViolation {
     /// A claim of the trait that the model breaks.
     #[error("{claim}: {found}")]
     Claim {
@@ -31,8 +31,8 @@ pub enum Violation {
     Probe(#[from] ProbeError),
 }
 
-fn broken(claim: &'static str, found: impl std::fmt::Display) -> Violation {
-    Violation::Claim { claim, found: found.to_string() }
+fn broken(claim: &'static str, found: impl std::fmt::Display) -> ModelViolation {
+    ModelViolation::Claim { claim, found: found.to_string() }
 }
 
 /// Counts how often each site is reached.
@@ -111,8 +111,8 @@ impl<B: Backend> Observer<B> for Zero {
 /// - tokens beyond the vocabulary are refused.
 ///
 /// # Errors
-/// The first [`Violation`].
-pub fn check_model<B: Backend>(model: &impl HookedModel<B>, tolerance: f32) -> Result<(), Violation> {
+/// The first [`ModelViolation`].
+pub fn check_model<B: Backend>(model: &impl HookedModel<B>, tolerance: f32) -> Result<(), ModelViolation> {
     let dims = *model.dims();
     dims.validate().map_err(|e| broken("sizes must make sense", e))?;
     for (path, _, projection) in dims.projections() {
@@ -187,7 +187,7 @@ fn sites<B: Backend>(
     batch: &TokenBatch,
     plain: &[f32],
     tolerance: f32,
-) -> Result<(), Violation> {
+) -> Result<(), ModelViolation> {
     let mut calls = Calls(BTreeMap::new());
     let mut capture = Capture::new(model.sites());
     let seen = logits(model, batch, &mut Both(&mut calls, &mut capture))?;
@@ -231,7 +231,7 @@ fn replaced<B: Backend>(
     batch: &TokenBatch,
     plain: &[f32],
     tolerance: f32,
-) -> Result<(), Violation> {
+) -> Result<(), ModelViolation> {
     let written = [BlockSite::HeadOutput, BlockSite::MlpHidden, BlockSite::ResidPost];
     for site in written.map(|at| Site::Block(0, at)).into_iter().filter(|s| model.sites().contains(s)) {
         let zeroed = logits(model, batch, &mut Zero(site))?;
@@ -246,7 +246,7 @@ fn logits<B: Backend>(
     model: &impl HookedModel<B>,
     batch: &TokenBatch,
     observer: &mut dyn Observer<B>,
-) -> Result<Vec<f32>, Violation> {
+) -> Result<Vec<f32>, ModelViolation> {
     let logits = model.logits(batch, observer)?;
     let expected = [batch.rows(), batch.width(), model.dims().vocab];
     if logits.dims() != expected {
@@ -260,7 +260,7 @@ fn largest(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-fn close(claim: &'static str, a: &[f32], b: &[f32], tolerance: f32) -> Result<(), Violation> {
+fn close(claim: &'static str, a: &[f32], b: &[f32], tolerance: f32) -> Result<(), ModelViolation> {
     let off = largest(a, b);
     // Not `>`: NaN is off too.
     if off <= tolerance && a.iter().chain(b).all(|v| v.is_finite()) {

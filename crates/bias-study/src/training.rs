@@ -1,6 +1,6 @@
 //! Training on texts that are drawn as they are needed: small models from nothing, or a little of a large one.
 
-use bias_probe::device::{wide, wide_from};
+use bias_probe::device::{f32_from, to_f32};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
 use bias_types::{Site, TokenRole};
 use burn::grad_clipping::GradientClippingConfig;
@@ -167,7 +167,7 @@ fn weighted_loss<A: AutodiffBackend>(
         let targets = cells.iter().map(|cell| targets[*cell]).collect();
         losses.push(cells_loss(logits, targets, cells.iter().map(|cell| weights[*cell]).collect()));
     }
-    let none = || wide_from(TensorData::new(vec![0f32], [1]), &device);
+    let none = || f32_from(TensorData::new(vec![0f32], [1]), &device);
     Ok(losses.into_iter().reduce(|sum, loss| sum + loss).unwrap_or_else(none))
 }
 
@@ -179,8 +179,8 @@ fn cells_loss<A: AutodiffBackend>(
 ) -> Tensor<A, 1> {
     let ([cells, _], device) = (logits.dims(), logits.device());
     let targets: Tensor<A, 2, Int> = Tensor::from_data(TensorData::new(targets, [cells, 1]), &device);
-    let weights: Tensor<A, 2> = wide_from(TensorData::new(weights, [cells, 1]), &device);
-    -(log_softmax(wide(logits), 1).gather(1, targets) * weights).sum()
+    let weights: Tensor<A, 2> = f32_from(TensorData::new(weights, [cells, 1]), &device);
+    -(log_softmax(to_f32(logits), 1).gather(1, targets) * weights).sum()
 }
 
 impl AsRef<Self> for Text {

@@ -5,7 +5,7 @@
 mod small;
 
 use bias_attrib::methods::standardized_gap;
-use bias_attrib::{Contrast, PossibleAnswer, Respondent};
+use bias_attrib::{Contrast, PossibleAnswer, PromptCase};
 use bias_metrics::{Arm, NameMoments, Weighting, smd};
 use bias_model::LanguageModel;
 use bias_probe::Sequence;
@@ -54,7 +54,7 @@ fn a_name_that_hardly_answers_counts_as_one_in_the_gap_alone() {
             ..PossibleAnswer::default()
         };
         let prompt = Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap();
-        Respondent::new(prompt, answers.iter().enumerate().map(answer).collect())
+        PromptCase::new(prompt, answers.iter().enumerate().map(answer).collect())
     };
     let gap_and_smd = |said: [[(f64, f64); 2]; 4]| {
         let [a, b] = [&said[..2], &said[2..]].map(|own| own.iter().map(|own| ask(own)).collect::<Vec<_>>());

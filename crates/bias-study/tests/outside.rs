@@ -9,8 +9,8 @@ use bias_ask::respond::Identity;
 use bias_ask::testing::check_answering;
 use bias_ask::text::{Asked, Wanted};
 use bias_ask::{Answers, AskError, Decoding, Respond};
-use bias_mask::testing::check_target;
 use bias_mask::Intervention;
+use bias_mask::testing::check_target;
 use bias_model::{HookedModel, LanguageModel};
 use bias_probe::{Weights, testing::check_model};
 use bias_study::likelihood::{Reading, SentencePair, score_pairs};
@@ -144,7 +144,7 @@ fn an_outside_models_sentence_pairs_are_scored() {
     let pair = SentencePair {
         more: "ann east pays 20 for the car".into(),
         less: "ann west pays 20 for the car".into(),
-        direction: bias_metrics::ranking::Direction::Stereo,
+        direction: bias_metrics::ranking::PairDirection::Stereo,
         bias_type: "surname".into(),
     };
     let bar = indicatif::ProgressBar::hidden();

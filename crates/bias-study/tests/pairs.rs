@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use bias_metrics::ranking::{Direction, pair_preference};
+use bias_metrics::ranking::{PairDirection, pair_preference};
 use bias_model::LanguageModel;
 use bias_study::StudyError;
 use bias_study::likelihood::{PairSet, Reading, SentencePair, score_pairs};
@@ -49,7 +49,7 @@ fn a_sentence_beyond_the_context_is_named() {
     let pair = |more: &str| SentencePair {
         more: more.into(),
         less: "Short.".into(),
-        direction: Direction::Stereo,
+        direction: PairDirection::Stereo,
         bias_type: "x".into(),
     };
     let pairs = [pair("Fine."), pair(&"very ".repeat(200))];
@@ -66,7 +66,7 @@ fn sentences_are_read_behind_a_text_and_per_token() {
         let pair = SentencePair {
             more: more.into(),
             less: less.into(),
-            direction: Direction::Stereo,
+            direction: PairDirection::Stereo,
             bias_type: "x".into(),
         };
         score_pairs(&model, &[pair], reading, &ProgressBar::hidden()).unwrap()[0].whole

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use bias_model::LanguageModel;
 use bias_study::report::{FIGURES, figures};
 use bias_study::run::{Manifest, Shard, verify};
-use bias_study::store::{merge, write};
+use bias_study::store::{NUMBERS, merge, write};
 use bias_study::{Experiment, Plan, PromptSet, Results, Settings, Study, StudyError, StudyOptions, report};
 use burn::backend::{Autodiff, Flex};
 use rand::seq::SliceRandom as _;
@@ -157,6 +157,7 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
         (results.model.name.as_str(), results.prompts.sha256.as_str()),
         ("other name", "another file")
     );
+    numbers_are_those_of_this_version(&results);
     seal(&results, &renamed);
     verify(&renamed).unwrap();
     let first = study(&prompts, options(&whole, None)).unwrap();

@@ -17,7 +17,7 @@ type B = Autodiff<Flex>;
 struct Found {
     audit: Vec<Baseline>,
     wanda: Mask,
-    carriers: Mask,
+    top: Mask,
     snip: Result<Finding, StudyError>,
     tested: String,
 }
@@ -37,7 +37,7 @@ fn find(precision: Precision) -> Found {
     let dims = *study.model().model().dims();
     let wanda = study.find(&method("wanda"), 0, 0.01).unwrap().tops(0.15).unwrap().unwrap();
     let count = dims.prunable_weights() / 1000;
-    let carriers = study.find(&method("signed-gap"), 0, 0.001).unwrap().mask(&dims, count).unwrap();
+    let top = study.find(&method("signed-gap"), 0, 0.001).unwrap().mask(&dims, count).unwrap();
     let snip = study.find(&method("snip"), 0, 0.001);
     let audit = study.audit().unwrap();
     let candidate = Candidate {
@@ -49,7 +49,7 @@ fn find(precision: Precision) -> Found {
         mask: wanda.clone(),
     };
     let tested = format!("{:?}", study.test(&candidate).unwrap());
-    Found { audit, wanda, carriers, snip, tested }
+    Found { audit, wanda, top, snip, tested }
 }
 
 #[test]
@@ -59,9 +59,9 @@ fn a_study_of_a_streamed_model() {
     assert_eq!(streamed.wanda, resident.wanda);
     assert_eq!(streamed.tested, resident.tested);
     // Added up over variations in another order: which of nearly equal scores are chosen may differ.
-    let count = resident.carriers.count();
-    assert_eq!(streamed.carriers.count(), count);
-    let common = resident.carriers.intersection(&streamed.carriers).unwrap().count();
+    let count = resident.top.count();
+    assert_eq!(streamed.top.count(), count);
+    let common = resident.top.intersection(&streamed.top).unwrap().count();
     assert!(common as f64 >= 0.995 * count as f64, "{common} of {count}");
     // What needs all gradients at once says so.
     assert!(resident.snip.is_ok());

@@ -10,14 +10,14 @@ use burn::tensor::{activation::softmax, backend::Backend};
 type Model = model::Tiny<Autodiff<Flex>>;
 
 /// Asks about the person whose name is one token: answer 7 is worth 10, answer 8 is worth 20.
-fn ask(model: &Model, name: u32) -> Result<(Respondent, f64), AttribError> {
+fn ask(model: &Model, name: u32) -> Result<(PromptCase, f64), AttribError> {
     let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
     let prompt = Sequence::chain(vec![1, name, 3], roles)?;
     let logits = model.logits(&TokenBatch::new(std::slice::from_ref(&prompt))?, &mut NoObserver)?;
     let next: Vec<f64> = softmax(logits.slice([0..1, 2..3]), 2).into_data().iter().collect();
     let answer = |token: usize, value| PossibleAnswer::new([token as u32], next[token]).with_value(value);
     let mean = (10.0 * next[7] + 20.0 * next[8]) / (next[7] + next[8]);
-    Ok((Respondent::new(prompt, vec![answer(7, 10.0), answer(8, 20.0)]), mean))
+    Ok((PromptCase::new(prompt, vec![answer(7, 10.0), answer(8, 20.0)]), mean))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let contrast = Contrast::builder().a([ask(&model, 5)?.0]).b([ask(&model, 6)?.0]).build()?;
     let scores = SignedGap::default().attribute(&model, &contrast)?;
-    let mask = top_carriers(&scores, 6)?;
+    let mask = top_k(&scores, 6)?;
 
     let before = gap(&model)?;
     let undo = mask.apply(&mut model, Intervention::Zero)?;

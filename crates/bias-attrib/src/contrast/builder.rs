@@ -1,4 +1,4 @@
-use super::prompt_case::{Contrast, Respondent};
+use super::prompt_case::{Contrast, PromptCase};
 use crate::error::AttribError;
 
 /// Builds a [`Contrast`] and checks it: see [`Contrast::builder`].
@@ -16,11 +16,11 @@ impl Contrast {
     /// use bias_attrib::prelude::*;
     ///
     /// // Token 5 or 6 is the name. The answer is 7, worth 10, or 8, worth 20.
-    /// let about = |name: u32, high: f64| -> Result<Respondent, ProbeError> {
+    /// let about = |name: u32, high: f64| -> Result<PromptCase, ProbeError> {
     ///     let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
     ///     let answer = |token, value, weight| PossibleAnswer::new([token], weight).with_value(value);
     ///     let answers = vec![answer(7, 10.0, 1.0 - high), answer(8, 20.0, high)];
-    ///     Ok(Respondent::new(Sequence::chain(vec![1, name, 3], roles)?, answers))
+    ///     Ok(PromptCase::new(Sequence::chain(vec![1, name, 3], roles)?, answers))
     /// };
     /// let contrast = Contrast::builder().a([about(5, 0.6)?]).b([about(6, 0.4)?]).paired().build()?;
     /// assert_eq!((contrast.a.len(), contrast.b.len()), (1, 1));
@@ -35,13 +35,13 @@ impl Contrast {
 
 impl ContrastBuilder {
     /// Adds prompts about group A, which a positive difference favours.
-    pub fn a(mut self, prompts: impl IntoIterator<Item = Respondent>) -> Self {
+    pub fn a(mut self, prompts: impl IntoIterator<Item = PromptCase>) -> Self {
         self.contrast.a.extend(prompts);
         self
     }
 
     /// Adds prompts about group B, which is compared with A.
-    pub fn b(mut self, prompts: impl IntoIterator<Item = Respondent>) -> Self {
+    pub fn b(mut self, prompts: impl IntoIterator<Item = PromptCase>) -> Self {
         self.contrast.b.extend(prompts);
         self
     }
@@ -73,9 +73,9 @@ mod tests {
     use super::*;
     use crate::contrast::prompt_case::PossibleAnswer;
 
-    fn person(weight: f64) -> Respondent {
+    fn person(weight: f64) -> PromptCase {
         let prompt = Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap();
-        Respondent::new(prompt, vec![PossibleAnswer::new([3], weight).with_value(1.0)])
+        PromptCase::new(prompt, vec![PossibleAnswer::new([3], weight).with_value(1.0)])
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | prompt_case | [`Contrast`], [`Respondent`], [`PossibleAnswer`]: what methods look at |
+//! | prompt_case | [`Contrast`], [`PromptCase`], [`PossibleAnswer`]: what methods look at |
 //! | builder | [`ContrastBuilder`]: builds a contrast and checks it |
 //! | gapless | [`Gapless`]: a contrast without a gap, and why |
 //! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
@@ -18,5 +18,5 @@ pub(crate) mod prompt_case;
 pub use self::builder::ContrastBuilder;
 pub use self::expected::summed_up;
 pub use self::gapless::Gapless;
-pub use self::prompt_case::{Contrast, PossibleAnswer, Respondent};
+pub use self::prompt_case::{Contrast, PossibleAnswer, PromptCase};
 pub use bias_types::prompt::{Scale, TokenSet};

@@ -43,7 +43,7 @@ impl PossibleAnswer {
 
 /// A prompt about one person, and the answers to it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Respondent {
+pub struct PromptCase {
     /// The prompt's tokens, with those of the name marked.
     pub prompt: Sequence,
     /// Different answers.
@@ -52,14 +52,14 @@ pub struct Respondent {
     pub scale: Scale,
 }
 
-impl Respondent {
+impl PromptCase {
     /// Answers that are summed up by their mean.
     #[must_use]
     pub fn new(prompt: Sequence, answers: Vec<PossibleAnswer>) -> Self {
         Self { prompt, answers, scale: Scale::Mean }
     }
 
-    /// The respondent with another scale.
+    /// The case with another scale.
     #[must_use]
     pub fn on(self, scale: Scale) -> Self {
         Self { scale, ..self }
@@ -73,16 +73,16 @@ impl Respondent {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Contrast {
     /// Prompts about group A.
-    pub a: Vec<Respondent>,
+    pub a: Vec<PromptCase>,
     /// Prompts about group B.
-    pub b: Vec<Respondent>,
+    pub b: Vec<PromptCase>,
 }
 
 impl Contrast {
     /// Several contrasts as one, for methods that pool prompts.
     #[must_use]
     pub fn pooled(contrasts: &[Self]) -> Self {
-        let all = |pick: fn(&Self) -> &Vec<Respondent>| contrasts.iter().flat_map(pick).cloned().collect();
+        let all = |pick: fn(&Self) -> &Vec<PromptCase>| contrasts.iter().flat_map(pick).cloned().collect();
         Self { a: all(|c| &c.a), b: all(|c| &c.b) }
     }
 
@@ -90,12 +90,12 @@ impl Contrast {
     /// how an answer comes about and not at its number.
     #[must_use]
     pub fn most_probable(&self, count: usize) -> Self {
-        let keep = |respondents: &[Respondent]| {
-            let own = respondents.iter().map(|r| {
+        let keep = |cases: &[PromptCase]| {
+            let own = cases.iter().map(|r| {
                 let mut answers = r.answers.clone();
                 answers.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.tokens.cmp(&b.tokens)));
                 answers.truncate(count);
-                Respondent { prompt: r.prompt.clone(), answers, scale: r.scale }
+                PromptCase { prompt: r.prompt.clone(), answers, scale: r.scale }
             });
             own.collect()
         };
@@ -114,12 +114,12 @@ impl Contrast {
     /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer without tokens or an end, or
     /// whose weight or value is not a number of its kind.
     pub fn check(&self) -> Result<(), AttribError> {
-        for (arm, respondents) in [('A', &self.a), ('B', &self.b)] {
-            if respondents.is_empty() {
+        for (arm, cases) in [('A', &self.a), ('B', &self.b)] {
+            if cases.is_empty() {
                 return Err(AttribError::EmptyArm { arm });
             }
             for (index, answer) in
-                respondents.iter().enumerate().flat_map(|(i, r)| r.answers.iter().map(move |a| (i, a)))
+                cases.iter().enumerate().flat_map(|(i, r)| r.answers.iter().map(move |a| (i, a)))
             {
                 let number = answer.value.is_none_or(f64::is_finite);
                 let nothing = answer.tokens.is_empty() && answer.until.is_none();

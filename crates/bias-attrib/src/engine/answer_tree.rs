@@ -4,7 +4,7 @@ use bias_probe::{ProbeError, Sequence, TokenBatch};
 use bias_types::TokenRole;
 use bias_types::prompt::{Scale, TokenSet};
 
-use crate::contrast::prompt_case::{PossibleAnswer, Respondent};
+use crate::contrast::prompt_case::{PossibleAnswer, PromptCase};
 
 /// Tokens run together, so that memory does not grow with the number of prompts.
 const BATCH_TOKENS: usize = 512;
@@ -105,21 +105,21 @@ impl<'a> AnswerTree<'a> {
     }
 }
 
-/// The respondents' trees, in batches of about [`BATCH_TOKENS`] tokens.
-pub(crate) fn batches(respondents: &[Respondent]) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
-    grouped(respondents, |r| &r.answers)
+/// The cases' trees, in batches of about [`BATCH_TOKENS`] tokens.
+pub(crate) fn batches(cases: &[PromptCase]) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
+    grouped(cases, |r| &r.answers)
 }
 
 /// The same without answers.
-pub(crate) fn prompt_batches(respondents: &[Respondent]) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
-    grouped(respondents, |_| &[])
+pub(crate) fn prompt_batches(cases: &[PromptCase]) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
+    grouped(cases, |_| &[])
 }
 
 fn grouped(
-    respondents: &[Respondent],
-    answers: fn(&Respondent) -> &[PossibleAnswer],
+    cases: &[PromptCase],
+    answers: fn(&PromptCase) -> &[PossibleAnswer],
 ) -> Result<Vec<Vec<AnswerTree<'_>>>, ProbeError> {
-    let each = respondents.iter().enumerate();
+    let each = cases.iter().enumerate();
     let trees = each.map(|(index, r)| AnswerTree::new(index, &r.prompt, answers(r), r.scale));
     Ok(packed(trees.collect::<Result<_, _>>()?, |tree| tree.sequence.len(), BATCH_TOKENS, 1))
 }
@@ -177,7 +177,7 @@ pub(crate) fn token_batch(trees: &[AnswerTree<'_>]) -> Result<TokenBatch, ProbeE
 mod tests {
     use super::*;
 
-    fn respondent() -> Respondent {
+    fn case() -> PromptCase {
         let prompt = Sequence::chain(vec![1, 9], vec![TokenRole::Prompt, TokenRole::Name]).unwrap();
         let answer = |tokens: &[u32], value, weight| PossibleAnswer {
             tokens: tokens.to_vec(),
@@ -188,12 +188,12 @@ mod tests {
         };
         let answers =
             vec![answer(&[5, 6, 2], 56.0, 0.5), answer(&[5, 7, 2], 57.0, 0.25), answer(&[5, 2], 5.0, 0.25)];
-        Respondent::new(prompt, answers)
+        PromptCase::new(prompt, answers)
     }
 
     #[test]
     fn shared_tokens_are_run_once_and_weigh_their_answers() {
-        let own = respondent();
+        let own = case();
         let tree = AnswerTree::new(0, &own.prompt, &own.answers, own.scale).unwrap();
         assert_eq!(tree.sequence.tokens(), [1, 9, 5, 6, 7]);
         assert_eq!(tree.sequence.weights(), [1.0, 1.0, 1.0, 0.5, 0.25]);
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn batches_keep_to_their_size_and_order() {
-        let everyone = vec![respondent(); 250];
+        let everyone = vec![case(); 250];
         let batches = batches(&everyone).unwrap();
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [84, 84, 82]);
         let order: Vec<_> = batches.iter().flatten().map(|t| t.index).collect();

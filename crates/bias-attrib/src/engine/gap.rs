@@ -1,7 +1,7 @@
 use super::answer_tree::AnswerTree;
 use crate::contrast::expected::{Expected, expected};
 use crate::contrast::gapless::Gapless;
-use crate::contrast::prompt_case::{Contrast, Respondent};
+use crate::contrast::prompt_case::{Contrast, PromptCase};
 use crate::error::AttribError;
 
 /// `G = (E[v|A] − E[v|B]) / s`, the standardized difference of the groups' expected
@@ -13,15 +13,15 @@ use crate::error::AttribError;
 /// decoding anew, and `w` itself for the model that gave them.
 #[derive(Debug)]
 pub(crate) struct Gap<'a> {
-    pub a: Arm<'a>,
-    pub b: Arm<'a>,
+    pub a: GroupMean<'a>,
+    pub b: GroupMean<'a>,
     pub spread: f64,
 }
 
 /// One group's expected answers, each person weighing the same.
 #[derive(Debug)]
-pub(crate) struct Arm<'a> {
-    pub respondents: &'a [Respondent],
+pub(crate) struct GroupMean<'a> {
+    pub cases: &'a [PromptCase],
     pub mean: f64,
     variance: f64,
     people: Vec<Expected>,
@@ -30,7 +30,7 @@ pub(crate) struct Arm<'a> {
 impl<'a> Gap<'a> {
     pub(crate) fn new(contrast: &'a Contrast) -> Result<Self, AttribError> {
         contrast.check()?;
-        let (a, b) = (Arm::new('A', &contrast.a)?, Arm::new('B', &contrast.b)?);
+        let (a, b) = (GroupMean::new('A', &contrast.a)?, GroupMean::new('B', &contrast.b)?);
         let spread = ((a.variance + b.variance) / 2.0).sqrt();
         // Below this it is what rounding leaves of equal answers.
         if spread <= 1e-7 * a.mean.abs().max(b.mean.abs()) {
@@ -87,11 +87,11 @@ pub(crate) fn gaps(contrasts: &[Contrast]) -> Result<(Vec<Gap<'_>>, Vec<Gapless>
     }
 }
 
-impl<'a> Arm<'a> {
-    fn new(arm: char, respondents: &'a [Respondent]) -> Result<Self, AttribError> {
-        let n = respondents.len() as f64;
-        let mut people = Vec::with_capacity(respondents.len());
-        for (index, own) in respondents.iter().enumerate() {
+impl<'a> GroupMean<'a> {
+    fn new(arm: char, cases: &'a [PromptCase]) -> Result<Self, AttribError> {
+        let n = cases.len() as f64;
+        let mut people = Vec::with_capacity(cases.len());
+        for (index, own) in cases.iter().enumerate() {
             let logs: Vec<f64> = own.answers.iter().map(|a| a.weight.ln()).collect();
             let found = expected(own.scale, &own.answers, &logs);
             people.push(found.ok_or(AttribError::NoValue { arm, index })?);
@@ -99,7 +99,7 @@ impl<'a> Arm<'a> {
         let mean: f64 = people.iter().map(|own| own.value / n).sum();
         let between = people.iter().map(|own| (own.value - mean).powi(2) / n).sum::<f64>();
         let within = people.iter().map(|own| own.variance / n).sum::<f64>();
-        Ok(Self { respondents, mean, variance: between + within, people })
+        Ok(Self { cases, mean, variance: between + within, people })
     }
 
     fn varies(&self) -> bool {
@@ -144,7 +144,7 @@ mod tests {
             ..PossibleAnswer::default()
         };
         let ask = |low: f64| {
-            Respondent::new(
+            PromptCase::new(
                 prompt.clone(),
                 vec![answer(3, Some(10.0), low), answer(4, Some(20.0), 0.8 - low), answer(5, None, 0.2)],
             )
@@ -158,7 +158,7 @@ mod tests {
         let gap = Gap::new(&contrast).unwrap();
         assert!((gap.a.mean - 17.5).abs() < 1e-12 && (gap.b.mean - 12.5).abs() < 1e-12);
         assert!((gap.spread - 18.75f64.sqrt()).abs() < 1e-12);
-        let trees = crate::engine::answer_tree::batches(gap.a.respondents).unwrap();
+        let trees = crate::engine::answer_tree::batches(gap.a.cases).unwrap();
         let base = vec![vec![-1.0, -2.0, -3.0]];
         assert!((gap.a.mean_under(&trees[0], &base, &base) - 17.5).abs() < 1e-12);
         // The first answer becomes three times as probable: 0.6 against 0.6.

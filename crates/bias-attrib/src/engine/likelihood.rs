@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bias_cube::matmul;
-use bias_probe::device::wide;
+use bias_probe::device::to_f32;
 use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
 use bias_types::prompt::TokenSet;
 use burn::tensor::activation::log_softmax;
@@ -107,7 +107,7 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
     fn of_part(&self, part: &Part, places: Tensor<B, 2>) -> Result<Tensor<B, 1>, ProbeError> {
         let (device, vocab, n) = (places.device(), self.model.dims().vocab, part.places.len());
         // Only where something is predicted: a vocabulary is large.
-        let logits = wide(self.model.unembed(places.unsqueeze_dim(0))?).reshape([n, vocab]);
+        let logits = to_f32(self.model.unembed(places.unsqueeze_dim(0))?).reshape([n, vocab]);
         let logits = if part.untempered.iter().any(|own| *own) {
             let own = part.untempered.iter().map(|own| if *own { 1.0 } else { self.temperature as f32 });
             let own = TensorData::new(own.collect(), [n, 1]);
@@ -146,7 +146,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Predicted<'_, B, M> {
             let slope = leaf.grad_remove(&mut loss.backward());
             // Of a model that detaches what it unembeds, nothing must seem to be differentiated.
             let Some(slope) = slope else { continue };
-            let own = wide(places * Tensor::from_inner(slope)).sum();
+            let own = to_f32(places * Tensor::from_inner(slope)).sum();
             sum = Some(match sum {
                 Some(sum) => sum + own,
                 None => own,

@@ -22,7 +22,7 @@ type Key = (Option<usize>, u32, TokenRole);
 
 /// People in one row of a batch: one tree of all their tokens.
 #[derive(Debug, Default)]
-pub(crate) struct Row {
+pub(crate) struct PrefixTree {
     tokens: Vec<u32>,
     roles: Vec<TokenRole>,
     parents: Vec<Option<usize>>,
@@ -33,7 +33,7 @@ pub(crate) struct Row {
     pub members: Vec<usize>,
 }
 
-impl Row {
+impl PrefixTree {
     /// How many tokens a tree would add.
     fn lacks(&self, tree: &AnswerTree<'_>) -> usize {
         let mut places: Vec<Option<usize>> = Vec::with_capacity(tree.sequence.len());
@@ -78,20 +78,20 @@ fn each(sequence: &Sequence) -> impl Iterator<Item = (u32, TokenRole, Option<usi
 }
 
 /// What a model runs for some rows.
-pub(crate) fn token_batch(rows: &[Row]) -> Result<TokenBatch, ProbeError> {
-    TokenBatch::new(&rows.iter().map(Row::sequence).collect::<Result<Vec<_>, _>>()?)
+pub(crate) fn token_batch(rows: &[PrefixTree]) -> Result<TokenBatch, ProbeError> {
+    TokenBatch::new(&rows.iter().map(PrefixTree::sequence).collect::<Result<Vec<_>, _>>()?)
 }
 
 /// How many tokens people have room for together.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     /// In a row; with 0 everybody has one.
     pub row: usize,
     /// In a pass, unless one row has more.
     pub batch: usize,
 }
 
-impl Room {
+impl Capacity {
     /// In a long row, attention looks at many pairs of tokens that have nothing to do with each other. Nobody shares one where
     /// a text's beginning depends on its end.
     pub(crate) fn of(dims: &ModelDims, causal: bool) -> Self {
@@ -103,18 +103,18 @@ impl Room {
 }
 
 /// People's trees in batches: side by side in rows that have room for so many tokens, or one to a row.
-pub(crate) fn batches(people: &[&AnswerTree<'_>], room: Room) -> Vec<Vec<Row>> {
+pub(crate) fn batches(people: &[&AnswerTree<'_>], capacity: Capacity) -> Vec<Vec<PrefixTree>> {
     // Those that begin alike come together.
     let mut order: Vec<usize> = (0..people.len()).collect();
     order.sort_by(|a, b| people[*a].sequence.tokens().cmp(people[*b].sequence.tokens()));
-    let mut rows = evenly(room.row, 1, |room| {
-        let mut rows: Vec<Row> = Vec::new();
+    let mut rows = evenly(capacity.row, 1, |capacity| {
+        let mut rows: Vec<PrefixTree> = Vec::new();
         for &person in &order {
             let tree = people[person];
             match rows.last_mut() {
-                Some(row) if row.tokens.len() + row.lacks(tree) <= room => row.add(person, tree),
+                Some(row) if row.tokens.len() + row.lacks(tree) <= capacity => row.add(person, tree),
                 _ => {
-                    let mut row = Row::default();
+                    let mut row = PrefixTree::default();
                     row.add(person, tree);
                     rows.push(row);
                 }
@@ -126,7 +126,7 @@ pub(crate) fn batches(people: &[&AnswerTree<'_>], room: Room) -> Vec<Vec<Row>> {
     rows.sort_by_key(|row| row.tokens.len());
     let tokens: usize = rows.iter().map(|row| row.tokens.len()).sum();
     let fewest = if tokens >= WORTH_HALVING { 2 } else { 1 };
-    packed(rows, |row| row.tokens.len(), room.batch, fewest)
+    packed(rows, |row| row.tokens.len(), capacity.batch, fewest)
 }
 
 #[cfg(test)]
@@ -163,9 +163,9 @@ mod tests {
         let given = answers(&[&[5, 9], &[6, 9]]);
         let tree = |prompt| AnswerTree::new(0, prompt, &given, Scale::Mean).unwrap();
         let trees = [tree(&second), tree(&first), tree(&first)];
-        let rows = batches(&trees.iter().collect::<Vec<_>>(), Room { row: 20, batch: 512 });
+        let rows = batches(&trees.iter().collect::<Vec<_>>(), Capacity { row: 20, batch: 512 });
         let [row] = rows.iter().flatten().collect::<Vec<_>>().try_into().unwrap();
-        let row: &Row = row;
+        let row: &PrefixTree = row;
         // 1 2 3, its answers 5 and 6, then 4 3 and 5 and 6 behind it.
         assert_eq!(row.tokens, [1, 2, 3, 5, 6, 4, 3, 5, 6]);
         let parents = [None, Some(0), Some(1), Some(2), Some(2), Some(1), Some(5), Some(6), Some(6)];
@@ -182,7 +182,7 @@ mod tests {
         let trees: Vec<_> =
             prompts.iter().map(|p| AnswerTree::new(0, p, &given, Scale::Mean).unwrap()).collect();
         let sizes = |row| {
-            let batches = batches(&trees.iter().collect::<Vec<_>>(), Room { row, batch: 512 });
+            let batches = batches(&trees.iter().collect::<Vec<_>>(), Capacity { row, batch: 512 });
             batches.iter().map(|b| b.iter().map(|row| row.tokens.len()).collect()).collect::<Vec<Vec<_>>>()
         };
         // 20 tokens in common and 31 of each one's own; as even as can be.
@@ -197,8 +197,8 @@ mod tests {
         people: &[(AnswerTree<'_>, Vec<f64>)],
         row: usize,
     ) -> Vec<Vec<f32>> {
-        let (mut sums, room): (Vec<Vec<f32>>, _) = (Vec::new(), Room { row, batch: 512 });
-        for rows in batches(&people.iter().map(|(tree, _)| tree).collect::<Vec<_>>(), room) {
+        let (mut sums, capacity): (Vec<Vec<f32>>, _) = (Vec::new(), Capacity { row, batch: 512 });
+        for rows in batches(&people.iter().map(|(tree, _)| tree).collect::<Vec<_>>(), capacity) {
             let members = rows.iter().flat_map(|row| &row.members);
             let worths: Vec<f64> = members.flat_map(|i| people[*i].1.iter().copied()).collect();
             let found = factors(model, &token_batch(&rows).unwrap(), |model, hidden| {
@@ -257,7 +257,10 @@ mod tests {
                 prompts.iter().enumerate().map(person).collect::<Vec<_>>()
             };
             let trees: Vec<_> = people.iter().map(|(tree, _)| tree).collect();
-            assert_eq!(batches(&trees, Room { row: 256, batch: 512 }).iter().map(Vec::len).sum::<usize>(), 1);
+            assert_eq!(
+                batches(&trees, Capacity { row: 256, batch: 512 }).iter().map(Vec::len).sum::<usize>(),
+                1
+            );
             let (apart, together) = (gradients(&model, &people, 0), gradients(&model, &people, 256));
             for (apart, together) in apart.iter().zip(&together) {
                 let largest = apart.iter().fold(0f32, |max, v| max.max(v.abs()));

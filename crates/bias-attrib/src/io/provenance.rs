@@ -8,7 +8,7 @@ use crate::error::AttribError;
 
 /// Where scores or statistics come from. Kept in their files.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Provenance {
+pub struct ScoreProvenance {
     /// The method's [name](crate::Attribution::name).
     pub method: String,
     /// SHA-256 of the model's weights, if known.
@@ -20,7 +20,7 @@ pub struct Provenance {
     pub notes: BTreeMap<String, String>,
 }
 
-impl Provenance {
+impl ScoreProvenance {
     /// Of what a method gave for these prompts.
     #[must_use]
     pub fn new(method: &str, contrast: &Contrast) -> Self {

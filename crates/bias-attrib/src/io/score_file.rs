@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bias_types::{Convention, ModelDims, ParamScores};
 
-use super::provenance::Provenance;
+use super::provenance::ScoreProvenance;
 use super::tensor_file::{Stored, read, write};
 use crate::error::AttribError;
 
@@ -16,7 +16,11 @@ const FORMAT: &str = "bias-scores/1";
 /// # Errors
 /// [`AttribError::NotFinite`] for scores that are NaN or infinite, [`AttribError::Unlike`]
 /// for scores of different conventions or none, [`AttribError::Io`].
-pub fn save_scores(path: &Path, scores: &[ParamScores], provenance: &Provenance) -> Result<(), AttribError> {
+pub fn save_scores(
+    path: &Path,
+    scores: &[ParamScores],
+    provenance: &ScoreProvenance,
+) -> Result<(), AttribError> {
     save(path, &[("", scores)], provenance)
 }
 
@@ -32,7 +36,7 @@ pub fn load_scores(
     path: &Path,
     dims: &ModelDims,
     fingerprint: Option<&str>,
-) -> Result<(Vec<ParamScores>, Provenance), AttribError> {
+) -> Result<(Vec<ParamScores>, ScoreProvenance), AttribError> {
     let ([scores], provenance) = load(path, [""], dims, fingerprint)?;
     Ok((scores, provenance))
 }
@@ -41,7 +45,7 @@ pub fn load_scores(
 pub(crate) fn save(
     path: &Path,
     sets: &[(&str, &[ParamScores])],
-    provenance: &Provenance,
+    provenance: &ScoreProvenance,
 ) -> Result<(), AttribError> {
     let all = || sets.iter().flat_map(|(prefix, set)| set.iter().map(move |own| (prefix, own)));
     let convention = all().next().ok_or(AttribError::Unlike)?.1.convention();
@@ -63,7 +67,7 @@ pub(crate) fn load<const N: usize>(
     prefixes: [&str; N],
     dims: &ModelDims,
     fingerprint: Option<&str>,
-) -> Result<([Vec<ParamScores>; N], Provenance), AttribError> {
+) -> Result<([Vec<ParamScores>; N], ScoreProvenance), AttribError> {
     let mut contents = read(path, FORMAT, fingerprint)?;
     let convention = contents.entry(path, "convention")?.into();
     let convention: Convention = serde_json::from_value(serde_json::Value::String(convention))

@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use sha2::{Digest as _, Sha256};
 
-use super::provenance::Provenance;
+use super::provenance::ScoreProvenance;
 use crate::error::{AttribError, ValuesOf};
 
 /// A tensor on its way into a file.
@@ -22,7 +22,7 @@ pub(crate) struct Stored<'a> {
 /// What a file held.
 pub(crate) struct Contents {
     pub tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    pub provenance: Provenance,
+    pub provenance: ScoreProvenance,
     metadata: HashMap<String, String>,
 }
 
@@ -35,7 +35,7 @@ impl Contents {
     }
 
     /// Refuses what was not asked for.
-    pub(crate) fn finish(self, path: &Path) -> Result<Provenance, AttribError> {
+    pub(crate) fn finish(self, path: &Path) -> Result<ScoreProvenance, AttribError> {
         match self.tensors.into_keys().next() {
             Some(name) => Err(AttribError::NotScores {
                 path: path.into(),
@@ -67,7 +67,7 @@ pub(crate) fn write(
     path: &Path,
     format: &str,
     tensors: BTreeMap<String, Stored<'_>>,
-    provenance: &Provenance,
+    provenance: &ScoreProvenance,
     entries: &[(&str, String)],
 ) -> Result<(), AttribError> {
     let io = |source: io::Error| AttribError::Io { path: path.into(), source };
@@ -90,7 +90,8 @@ pub(crate) fn read(path: &Path, format: &str, fingerprint: Option<&str>) -> Resu
     let bytes = std::fs::read(path).map_err(|source| AttribError::Io { path: path.into(), source })?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
-    let mut contents = Contents { tensors: BTreeMap::new(), provenance: Provenance::default(), metadata };
+    let mut contents =
+        Contents { tensors: BTreeMap::new(), provenance: ScoreProvenance::default(), metadata };
     let found = contents.entry(path, "format")?;
     if found != format {
         return Err(bad(format!("its format is `{found}`, not `{format}`")));

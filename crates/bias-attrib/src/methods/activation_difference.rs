@@ -2,16 +2,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bias_cube::matmul;
 use bias_probe::HookedModel;
-use bias_probe::device::{wide, wide_from};
+use bias_probe::device::{f32_from, to_f32};
 use bias_types::model::NeuronId;
 use bias_types::{BlockSite, Convention, Site, TokenRole, Unit, UnitScores};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
 use super::attribution::Attribution;
-use crate::contrast::prompt_case::{Contrast, Respondent};
+use crate::contrast::prompt_case::{Contrast, PromptCase};
 use crate::engine::answer_tree::{AnswerTree, batches, prompt_batches, token_batch};
-use crate::engine::gap::{Arm, Gap};
+use crate::engine::gap::{Gap, GroupMean};
 use crate::engine::likelihood::checked_temperature;
 use crate::engine::readback::{read, read_site};
 use crate::engine::watch::{Watch, slopes};
@@ -117,8 +117,8 @@ fn sites<B: Backend>(model: &impl HookedModel<B>) -> BTreeSet<Site> {
 }
 
 /// How many tokens of a prompt have each role.
-fn counts(respondent: &Respondent) -> [f64; ROLES.len()] {
-    ROLES.map(|role| respondent.prompt.roles().iter().filter(|own| **own == role).count() as f64)
+fn counts(case: &PromptCase) -> [f64; ROLES.len()] {
+    ROLES.map(|role| case.prompt.roles().iter().filter(|own| **own == role).count() as f64)
 }
 
 /// Mean over pairs of `of(mean_t a_i(p_A) − mean_t a_i(p_B))`.
@@ -152,23 +152,23 @@ fn differences<B: Backend>(
 /// Each person's mean activations, roles weighing their shares.
 fn means<B: Backend>(
     model: &impl HookedModel<B>,
-    respondents: &[Respondent],
+    cases: &[PromptCase],
     shares: &[[f64; ROLES.len()]],
 ) -> Result<BTreeMap<Site, Vec<Vec<f64>>>, AttribError> {
     let mut means: BTreeMap<Site, Vec<Vec<f64>>> = BTreeMap::new();
-    for trees in prompt_batches(respondents)? {
+    for trees in prompt_batches(cases)? {
         let batch = token_batch(&trees)?;
         let (rows, width) = (batch.rows(), batch.width());
         let weigh = |tree: &AnswerTree<'_>, token: usize| {
             let role = tree.sequence.roles().get(token).and_then(|own| ROLES.iter().position(|r| r == own));
-            let weight = role.map(|r| shares[tree.index][r] / counts(&respondents[tree.index])[r]);
+            let weight = role.map(|r| shares[tree.index][r] / counts(&cases[tree.index])[r]);
             weight.unwrap_or(0.0) as f32
         };
         let weights: Vec<f32> = trees.iter().flat_map(|t| (0..width).map(move |i| weigh(t, i))).collect();
-        let weights: Tensor<B, 3> = wide_from(TensorData::new(weights, [rows, 1, width]), &model.device());
+        let weights: Tensor<B, 3> = f32_from(TensorData::new(weights, [rows, 1, width]), &model.device());
         let mut watch = Watch::new(sites(model), |site, value: Tensor<B, 3>| {
             let channels = value.dims()[2];
-            let own = read_site(matmul(weights.clone(), wide(value.clone())), site)?;
+            let own = read_site(matmul(weights.clone(), to_f32(value.clone())), site)?;
             let rows = own.chunks_exact(channels).map(|row| row.iter().map(|x| f64::from(*x)).collect());
             means.entry(site).or_default().extend(rows);
             Ok(value)
@@ -182,18 +182,18 @@ fn means<B: Backend>(
 /// Adds `scale · Σ ∂(group's mean)/∂a_i` over the tokens of its prompts.
 fn add_slopes<B: AutodiffBackend>(
     model: &impl HookedModel<B>,
-    arm: &Arm<'_>,
+    arm: &GroupMean<'_>,
     scale: f64,
     temperature: f64,
     sums: &mut PerNeuron,
 ) -> Result<(), AttribError> {
-    for trees in batches(arm.respondents)? {
+    for trees in batches(arm.cases)? {
         let batch = token_batch(&trees)?;
         let worths = arm.worths(&trees, scale);
         let tokens = batch.role_weights::<B::InnerBackend>(&ROLES, &model.device()).sum_dim(0);
         for (site, (_, slope)) in slopes(model, &batch, &trees, &sites(model), &worths, temperature)? {
             let [rows, width, count] = slope.dims();
-            let total = matmul(tokens.clone(), wide(slope).reshape([rows * width, count]));
+            let total = matmul(tokens.clone(), to_f32(slope).reshape([rows * width, count]));
             let own = sums.entry(site).or_insert_with(|| vec![0.0; count]);
             own.iter_mut().zip(read(total, ValuesOf::Site(site))?).for_each(|(sum, g)| *sum += f64::from(g));
         }

@@ -5,7 +5,7 @@ use bias_types::{Convention, Site};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::attribution::Attribution;
-use super::targets::{Targets, at_places};
+use super::components::{Components, at_components};
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::align::{Alignment, donors};
 use crate::engine::answer_tree::{batches, token_batch};
@@ -13,7 +13,7 @@ use crate::engine::gap::Gap;
 use crate::engine::likelihood::answer_log_probs;
 use crate::engine::watch::{Watch, activations};
 use crate::error::AttribError;
-use crate::scores::place::PlaceScores;
+use crate::scores::component::ComponentScores;
 
 /// How far the gap falls if B's runs have A's activations at a place: `|G| − |G patched|`,
 /// exact, one forward pass per place (activation patching; Vig et al. 2020, arXiv
@@ -24,27 +24,27 @@ use crate::scores::place::PlaceScores;
 /// of the names' means. Patched answers are weighted anew as [`Knockout`](crate::methods::Knockout)'s.
 #[derive(Debug, Clone)]
 pub struct ActivationPatching {
-    targets: Targets,
+    targets: Components,
     temperature: f64,
 }
 
-at_places!(ActivationPatching);
+at_components!(ActivationPatching);
 
 impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActivationPatching {
-    type Found = PlaceScores;
+    type Found = ComponentScores;
 
     fn name(&self) -> &'static str {
         "activation-patching"
     }
 
-    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<PlaceScores, AttribError> {
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<ComponentScores, AttribError> {
         contrast.check_pairs()?;
         let gap = Gap::new(contrast)?;
         gap.check_b_varies()?;
         let targets = self.targets.find(model.dims(), &model.sites())?;
         let sites: BTreeSet<Site> = targets.iter().map(|t| t.site).collect();
         let mut means = vec![0.0; targets.len()];
-        for trees in batches(gap.b.respondents)? {
+        for trees in batches(gap.b.cases)? {
             let (donors, batch) = (donors(contrast, &trees)?, token_batch(&trees)?);
             let alignment = Alignment::<B>::new(&donors, &trees, &model.device())?;
             let mut theirs = activations(model, &token_batch(&donors)?, &sites)?;
@@ -69,6 +69,6 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActivationPatching {
         }
         let scores = targets.into_iter().zip(means);
         let scores = scores.map(|(target, mean)| (target.place, gap.fall(gap.a.mean, mean) as f32)).collect();
-        Ok(PlaceScores { convention: Convention::BiasCarried, scores })
+        Ok(ComponentScores { convention: Convention::BiasCarried, scores })
     }
 }

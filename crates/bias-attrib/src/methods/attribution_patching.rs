@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_probe::HookedModel;
-use bias_probe::device::wide;
+use bias_probe::device::to_f32;
 use bias_types::{Convention, Site};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::attribution::Attribution;
-use super::targets::{Targets, at_places};
+use super::components::{Components, at_components};
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::align::{Alignment, donors};
 use crate::engine::answer_tree::{batches, token_batch};
@@ -14,7 +14,7 @@ use crate::engine::gap::Gap;
 use crate::engine::readback::read;
 use crate::engine::watch::{activations, slopes};
 use crate::error::{AttribError, ValuesOf};
-use crate::scores::place::PlaceScores;
+use crate::scores::component::ComponentScores;
 
 /// How far the gap would fall, to first order, if B's runs had A's activations at a
 /// place: `sign(G) · Σ_t (a_A − a_B) · ∂(E[v|B]/s)/∂a_B`, which is
@@ -29,27 +29,27 @@ use crate::scores::place::PlaceScores;
 /// [`Contrast::swapped`]. Needs no gradients of weights.
 #[derive(Debug, Clone)]
 pub struct AttributionPatching {
-    targets: Targets,
+    targets: Components,
     temperature: f64,
 }
 
-at_places!(AttributionPatching);
+at_components!(AttributionPatching);
 
 impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPatching {
-    type Found = PlaceScores;
+    type Found = ComponentScores;
 
     fn name(&self) -> &'static str {
         "attribution-patching"
     }
 
-    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<PlaceScores, AttribError> {
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<ComponentScores, AttribError> {
         contrast.check_pairs()?;
         let gap = Gap::new(contrast)?;
         gap.check_b_varies()?;
         let targets = self.targets.find(model.dims(), &model.sites())?;
         let sites: BTreeSet<Site> = targets.iter().map(|t| t.site).collect();
         let mut channels: BTreeMap<Site, Vec<f64>> = BTreeMap::new();
-        for trees in batches(gap.b.respondents)? {
+        for trees in batches(gap.b.cases)? {
             let donors = donors(contrast, &trees)?;
             let alignment = Alignment::<B::InnerBackend>::new(&donors, &trees, &model.device())?;
             let mut theirs = activations(model, &token_batch(&donors)?, &sites)?;
@@ -61,7 +61,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
                 let effect =
                     (alignment.difference(other.inner(), own) * slope).reshape([rows * width, count]);
                 let sums = channels.entry(site).or_insert_with(|| vec![0.0; count]);
-                let effect = read(wide(effect).sum_dim(0), ValuesOf::Site(site))?;
+                let effect = read(to_f32(effect).sum_dim(0), ValuesOf::Site(site))?;
                 sums.iter_mut().zip(effect).for_each(|(sum, e)| *sum += f64::from(e));
             }
         }
@@ -69,6 +69,6 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
             let score = channels.get(&target.site).map_or(0.0, |own| target.sum(own));
             (target.place, score as f32)
         });
-        Ok(PlaceScores { convention: Convention::BiasCarried, scores: scores.collect() })
+        Ok(ComponentScores { convention: Convention::BiasCarried, scores: scores.collect() })
     }
 }

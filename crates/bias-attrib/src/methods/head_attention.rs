@@ -24,9 +24,9 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for HeadAttention {
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<UnitScores, AttribError> {
         contrast.check()?;
         let mut maps = Vec::new();
-        for respondents in [&contrast.a, &contrast.b] {
+        for cases in [&contrast.a, &contrast.b] {
             let mut attention = NameAttention::new(model.dims().layers);
-            for trees in batches(respondents)? {
+            for trees in batches(cases)? {
                 model.hidden(&token_batch(&trees)?, &mut attention)?;
             }
             maps.push(attention.finish()?);

@@ -3,14 +3,14 @@ use bias_types::Convention;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::attribution::Attribution;
-use super::targets::{Targets, at_places};
+use super::components::{Components, at_components};
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::answer_tree::{batches, token_batch};
 use crate::engine::gap::Gap;
 use crate::engine::likelihood::answer_log_probs;
 use crate::engine::watch::Watch;
 use crate::error::AttribError;
-use crate::scores::place::PlaceScores;
+use crate::scores::component::ComponentScores;
 
 /// How far the gap falls without a head, key/value group, neuron or whole activation:
 /// `|G| − |G without it|`, exact, one forward pass per place (head ablation; Michel et
@@ -22,25 +22,25 @@ use crate::scores::place::PlaceScores;
 /// explored. The first-order version is `SignedGap` summed over the unit's weights.
 #[derive(Debug, Clone)]
 pub struct Knockout {
-    targets: Targets,
+    targets: Components,
     temperature: f64,
 }
 
-at_places!(Knockout);
+at_components!(Knockout);
 
 impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Knockout {
-    type Found = PlaceScores;
+    type Found = ComponentScores;
 
     fn name(&self) -> &'static str {
         "knockout"
     }
 
-    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<PlaceScores, AttribError> {
+    fn attribute(&self, model: &M, contrast: &Contrast) -> Result<ComponentScores, AttribError> {
         let gap = Gap::new(contrast)?;
         let targets = self.targets.find(model.dims(), &model.sites())?;
         let mut means = [vec![0.0; targets.len()], vec![0.0; targets.len()]];
         for (arm, means) in [&gap.a, &gap.b].into_iter().zip(&mut means) {
-            for trees in batches(arm.respondents)? {
+            for trees in batches(arm.cases)? {
                 let batch = token_batch(&trees)?;
                 let base = answer_log_probs(model, &batch, &trees, &mut NoObserver, self.temperature)?;
                 for (target, mean) in targets.iter().zip(means.iter_mut()) {
@@ -57,6 +57,6 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Knockout {
         let [a, b] = means;
         let scores = targets.into_iter().zip(a.into_iter().zip(b));
         let scores = scores.map(|(target, (a, b))| (target.place, gap.fall(a, b) as f32)).collect();
-        Ok(PlaceScores { convention: Convention::BiasCarried, scores })
+        Ok(ComponentScores { convention: Convention::BiasCarried, scores })
     }
 }

@@ -15,13 +15,14 @@
 //! | activation_difference | [`ActivationDifference`], [`SignedActivationDifference`]: mean activation for A less that for B |
 //! | head_attention | [`HeadAttention`]: attention from the answer to the name |
 //! | standardized_gap | [`standardized_gap`]: the number that most of these attribute |
-//! | targets | the places that knockout and patching look at |
+//! | components | the components that knockout and patching look at |
 
 mod act_svd;
 mod activation_difference;
 mod activation_patching;
 pub(crate) mod attribution;
 mod attribution_patching;
+mod components;
 mod head_attention;
 mod knockout;
 mod magnitude;
@@ -29,7 +30,6 @@ mod random;
 mod signed_gap;
 mod snip;
 mod standardized_gap;
-mod targets;
 mod wanda;
 
 pub use self::act_svd::ActSvd;

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use bias_probe::device::{Memory, wide};
+use bias_probe::device::{Memory, to_f32};
 use bias_probe::gradients::Factors;
 use bias_probe::{DifferentiableModel, ProbeError};
 use bias_types::{Convention, ParamPath, ParamScores, Projection};
@@ -19,7 +19,7 @@ use crate::engine::answer_tree::AnswerTree;
 use crate::engine::gap::{Gap, gaps};
 use crate::engine::likelihood::{Predicted, checked_temperature};
 use crate::engine::readback::{finite, read_any};
-use crate::engine::shared_prefix::{Room, Row, batches, token_batch};
+use crate::engine::shared_prefix::{Capacity, PrefixTree, batches, token_batch};
 use crate::error::{AttribError, ValuesOf};
 
 /// How much of the gap between two groups' mean answers each weight carries, to first
@@ -93,16 +93,16 @@ type Person<'a> = (AnswerTree<'a>, Vec<f64>);
 
 /// People who are asked together.
 struct Part {
-    rows: Vec<Row>,
+    rows: Vec<PrefixTree>,
     worths: Vec<f64>,
     /// 1 for group B, which counts against the level; with a guard only.
     arm: usize,
 }
 
 impl Part {
-    fn all(people: &[Person<'_>], room: Room, arm: usize) -> impl Iterator<Item = Self> {
+    fn all(people: &[Person<'_>], capacity: Capacity, arm: usize) -> impl Iterator<Item = Self> {
         let trees: Vec<&AnswerTree<'_>> = people.iter().map(|(tree, _)| tree).collect();
-        batches(&trees, room).into_iter().map(move |rows| {
+        batches(&trees, capacity).into_iter().map(move |rows| {
             let members = rows.iter().flat_map(|row| &row.members);
             let worths = members.flat_map(|i| people[*i].1.iter().copied()).collect();
             Self { rows, worths, arm }
@@ -150,10 +150,10 @@ impl SignedGap {
         }
         let dims = *model.dims();
         let [a, b] = people(&gaps)?;
-        let room = Room::of(&dims, model.is_causal());
+        let capacity = Capacity::of(&dims, model.is_causal());
         let parts: Vec<Part> = match self.guard > 0.0 {
-            true => Part::all(&a, room, 0).chain(Part::all(&b, room, 1)).collect(),
-            false => Part::all(&a.into_iter().chain(b).collect::<Vec<_>>(), room, 0).collect(),
+            true => Part::all(&a, capacity, 0).chain(Part::all(&b, capacity, 1)).collect(),
+            false => Part::all(&a.into_iter().chain(b).collect::<Vec<_>>(), capacity, 0).collect(),
         };
         if parts.is_empty() {
             // Answers of the same tokens and different values: what each is worth cancels out.
@@ -170,7 +170,7 @@ impl SignedGap {
         let mut failed = None;
         let mut add = |first: usize, path: &ParamPath, factors: Vec<Factors<B::InnerBackend>>| {
             let end = first + factors.len();
-            let weight = if end == parts.len() { Some(wide(model.weight(path)?.inner())) } else { None };
+            let weight = if end == parts.len() { Some(to_f32(model.weight(path)?.inner())) } else { None };
             let arms = parts[first..end].iter().map(|part| part.arm).collect();
             work.waiting.push(Wave { path: path.clone(), factors, arms, weight });
             // Never beyond a block: of a streamed model the next is then read.
@@ -258,9 +258,12 @@ impl<B: Backend> Wave<B> {
         let mut own = [Vec::new(), Vec::new()];
         self.factors.into_iter().zip(self.arms).for_each(|(factors, arm)| own[arm].push(factors));
         // One product for all.
-        let arms = sums.into_iter().zip(own).map(|(sum, own)| Arm { sum, factors: Factors::together(own) });
+        let arms = sums
+            .into_iter()
+            .zip(own)
+            .map(|(sum, own)| GroupGradient { sum, factors: Factors::together(own) });
         let Some(weight) = self.weight else {
-            let mut arms = arms.map(Arm::gradient);
+            let mut arms = arms.map(GroupGradient::gradient);
             return Ok(Added::Open(self.path, [arms.next().flatten(), arms.next().flatten()]));
         };
         let (shape, what) = (weight.dims(), ValuesOf::Param(self.path.clone()));
@@ -281,12 +284,12 @@ impl<B: Backend> Wave<B> {
 }
 
 /// A gradient: what is known of it, and what is to be added.
-struct Arm<B: Backend> {
+struct GroupGradient<B: Backend> {
     sum: Option<Tensor<B, 2>>,
     factors: Option<Factors<B>>,
 }
 
-impl<B: Backend> Arm<B> {
+impl<B: Backend> GroupGradient<B> {
     fn gradient(self) -> Option<Tensor<B, 2>> {
         plus(self.sum, self.factors.map(Factors::gradient))
     }
@@ -298,8 +301,12 @@ impl<B: Backend> Arm<B> {
 }
 
 /// A matrix's scores, made where it is: only they are read back.
-fn scores_on_device<B: Backend>(weight: Tensor<B, 2>, arms: Vec<Arm<B>>, guard: f64) -> Tensor<B, 2> {
-    let mut arms = arms.into_iter().map(Arm::gradient);
+fn scores_on_device<B: Backend>(
+    weight: Tensor<B, 2>,
+    arms: Vec<GroupGradient<B>>,
+    guard: f64,
+) -> Tensor<B, 2> {
+    let mut arms = arms.into_iter().map(GroupGradient::gradient);
     let [a, b] = [arms.next().flatten(), arms.next().flatten()];
     let level = level(&a, &b, guard).map(|level| (level * weight.clone()).abs() * (guard / 2.0));
     let carried = match plus(a, b) {
@@ -328,7 +335,7 @@ const SIDE_BY_SIDE: usize = 1 << 16;
 fn score_in_place<B: Backend>(
     weights: &mut [f32],
     [rows, columns]: [usize; 2],
-    arms: &[Arm<B>],
+    arms: &[GroupGradient<B>],
     guard: f64,
     what: &ValuesOf,
 ) -> Result<(), AttribError> {
@@ -373,7 +380,7 @@ fn people<'a>(gaps: &[Gap<'a>]) -> Result<[Vec<Person<'a>>; 2], AttribError> {
     for gap in gaps {
         for ((arm, sign), people) in [(&gap.a, 1.0), (&gap.b, -1.0)].into_iter().zip(&mut both) {
             let scale = sign * gap.sign() / gap.spread;
-            for (index, asked) in arm.respondents.iter().enumerate() {
+            for (index, asked) in arm.cases.iter().enumerate() {
                 let tree = AnswerTree::new(index, &asked.prompt, &asked.answers, asked.scale)?;
                 let worths = arm.worths(std::slice::from_ref(&tree), scale);
                 // People with one possible answer have nothing to differentiate.
@@ -403,8 +410,8 @@ mod tests {
         let factors = || Factors { inputs: random([3, shape[1]]), slopes: random([3, shape[0]]) };
         let (weight, sum, [a, b]) = (random(shape), random(shape), [factors(), factors()]);
         let arms = || {
-            let first = Arm { sum: Some(sum.clone()), factors: Some(a.clone()) };
-            vec![first, Arm { sum: None, factors: Some(b.clone()) }]
+            let first = GroupGradient { sum: Some(sum.clone()), factors: Some(a.clone()) };
+            vec![first, GroupGradient { sum: None, factors: Some(b.clone()) }]
         };
         let what = ValuesOf::Answers;
         for guard in [0.0, 0.5] {

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 
 use bias_probe::DifferentiableModel;
-use bias_probe::device::wide;
+use bias_probe::device::to_f32;
 use bias_types::{Convention, ParamPath, ParamScores};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::attribution::Attribution;
-use crate::contrast::prompt_case::{Contrast, Respondent};
+use crate::contrast::prompt_case::{Contrast, PromptCase};
 use crate::engine::answer_tree::{AnswerTree, token_batch};
 use crate::engine::likelihood::Predicted;
 use crate::engine::readback::read;
@@ -63,17 +63,16 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Snip {
 fn scores<B: AutodiffBackend, M: DifferentiableModel<B>>(
     model: &M,
     arm: char,
-    respondents: &[Respondent],
+    cases: &[PromptCase],
 ) -> Result<Vec<ParamScores>, AttribError> {
     let (mut samples, mut shares) = (Vec::new(), Vec::new());
-    for (index, respondent) in respondents.iter().enumerate() {
-        let mass: f64 = respondent.answers.iter().map(|a| a.weight).sum();
+    for (index, case) in cases.iter().enumerate() {
+        let mass: f64 = case.answers.iter().map(|a| a.weight).sum();
         if mass <= 0.0 {
             return Err(AttribError::NoAnswer { arm, index });
         }
-        for answer in respondent.answers.iter().filter(|a| a.weight > 0.0) {
-            let tree =
-                AnswerTree::new(index, &respondent.prompt, std::slice::from_ref(answer), respondent.scale)?;
+        for answer in case.answers.iter().filter(|a| a.weight > 0.0) {
+            let tree = AnswerTree::new(index, &case.prompt, std::slice::from_ref(answer), case.scale)?;
             let steps = tree.branches.len();
             samples.push([tree]);
             shares.push(vec![answer.weight / mass / steps as f64; steps]);
@@ -98,7 +97,7 @@ fn scores<B: AutodiffBackend, M: DifferentiableModel<B>>(
         Ok(())
     })?;
     let scores = model.dims().projections().map(|(path, ..)| {
-        let weight = wide(model.weight(&path)?.inner()).abs();
+        let weight = to_f32(model.weight(&path)?.inner()).abs();
         let shape = weight.dims();
         let sum = sums.remove(&path).unwrap_or_else(|| weight.zeros_like());
         let values = read(weight * sum, ValuesOf::Param(path.clone()))?;

@@ -12,8 +12,8 @@ use crate::contrast::prompt_case::Contrast;
 use crate::engine::answer_tree::{batches, token_batch};
 use crate::engine::readback::read;
 use crate::error::{AttribError, ValuesOf};
-use crate::io::provenance::Provenance;
-use crate::scores::set_difference::Direction;
+use crate::io::provenance::ScoreProvenance;
+use crate::scores::set_difference::SetDifference;
 
 /// Importance of each weight to each group: `|W_ij| · sqrt((1/N) Σ_n Σ_t x_j²)`
 /// (Sun et al. 2023, arXiv 2306.11695), `x` the dense model's own input to that matrix
@@ -43,9 +43,9 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
         contrast.check()?;
         let sites = model.dims().projections().map(|(_, layer, p)| p.input_site(layer));
         let mut stats = StatsCollector::new(sites, ["a", "b"]);
-        for (group, respondents) in [&contrast.a, &contrast.b].into_iter().enumerate() {
+        for (group, cases) in [&contrast.a, &contrast.b].into_iter().enumerate() {
             stats.all(group)?;
-            let trees = batches(respondents)?;
+            let trees = batches(cases)?;
             let together = trees.iter().map(|trees| token_batch(trees)).collect::<Result<Vec<_>, _>>()?;
             model.observe_all(&together, &mut stats)?;
         }
@@ -103,7 +103,7 @@ impl GroupNorms {
         &self,
         model: &impl HookedModel<B>,
         fraction: f64,
-        direction: Direction,
+        direction: SetDifference,
     ) -> Result<Mask, AttribError> {
         let mut mask = Mask::default();
         for (path, ..) in model.dims().projections() {
@@ -127,7 +127,7 @@ impl GroupNorms {
         &self,
         model: &impl HookedModel<B>,
         fraction: f64,
-        direction: Direction,
+        direction: SetDifference,
     ) -> Result<Mask, AttribError> {
         let mut mask = Mask::default();
         for (path, ..) in model.dims().projections() {
@@ -152,7 +152,7 @@ impl GroupNorms {
     ///
     /// # Errors
     /// [`ProbeError::Write`].
-    pub fn save(&self, path: &Path, provenance: &Provenance) -> Result<(), AttribError> {
+    pub fn save(&self, path: &Path, provenance: &ScoreProvenance) -> Result<(), AttribError> {
         let json = serde_json::to_string(provenance)
             .map_err(|e| AttribError::Io { path: path.into(), source: e.into() })?;
         Ok(self.stats.clone().with_note("provenance", json).save(path)?)
@@ -168,12 +168,12 @@ impl GroupNorms {
         path: &Path,
         dims: &ModelDims,
         fingerprint: Option<&str>,
-    ) -> Result<(Self, Provenance), AttribError> {
+    ) -> Result<(Self, ScoreProvenance), AttribError> {
         let bad = |reason: String| AttribError::NotScores { path: path.into(), reason };
         let stats = ChannelStats::load(path)?;
         let note =
             stats.notes().get("provenance").ok_or_else(|| bad("it has no `provenance` note".into()))?;
-        let provenance: Provenance = serde_json::from_str(note).map_err(|e| bad(e.to_string()))?;
+        let provenance: ScoreProvenance = serde_json::from_str(note).map_err(|e| bad(e.to_string()))?;
         provenance.check(path, fingerprint)?;
         if stats.groups() != ["a", "b"] {
             return Err(bad(format!("its groups are {:?}, not a and b", stats.groups())));

@@ -14,7 +14,7 @@ use super::matching::{Costs, Matching};
 use crate::error::AttribError;
 
 /// All units of a kind.
-pub(crate) struct Pieces {
+pub(crate) struct Candidates {
     dims: ModelDims,
     kind: UnitKind,
     /// The first weight of each matrix in the order of effects.
@@ -34,15 +34,15 @@ pub(crate) enum Rows<'r, 'a> {
     Anew(&'r mut EachRow<'a>),
 }
 
-/// Pieces looked at by one thread.
+/// Candidates looked at by one thread.
 const SIDE_BY_SIDE: usize = 1 << 16;
 
 /// Candidates per piece that may be chosen, and how many there are at least and at most.
-const CANDIDATES: usize = 8;
+const PER_CHOICE: usize = 8;
 const LEAST_CANDIDATES: usize = 1 << 12;
 const MOST_CANDIDATES: usize = 1 << 17;
 
-impl Pieces {
+impl Candidates {
     /// From which number watched on only what is below 0 is missing: `one_sided`.
     pub(crate) fn new(dims: &ModelDims, kind: UnitKind, one_sided: usize) -> Self {
         let starts = dims.projections().scan(0, |at, (path, _, projection)| {
@@ -102,7 +102,7 @@ impl Pieces {
         rows: &mut Rows<'_, '_>,
         limit: usize,
     ) -> Result<Vec<usize>, AttribError> {
-        let most = limit.saturating_mul(CANDIDATES).clamp(LEAST_CANDIDATES, MOST_CANDIDATES);
+        let most = limit.saturating_mul(PER_CHOICE).clamp(LEAST_CANDIDATES, MOST_CANDIDATES);
         let costs = self.costs;
         let add = |r: usize, moves: &[f32], gains: &mut [f32]| {
             let missing = missing[r];
@@ -111,18 +111,18 @@ impl Pieces {
             }
         };
         match rows {
-            Rows::Held(held) => Ok(highest(self.count(), most, |pieces| {
-                let mut gains = vec![0f32; pieces.len()];
-                held.iter().enumerate().for_each(|(r, moves)| add(r, &moves[pieces.clone()], &mut gains));
+            Rows::Held(held) => Ok(highest(self.count(), most, |candidates| {
+                let mut gains = vec![0f32; candidates.len()];
+                held.iter().enumerate().for_each(|(r, moves)| add(r, &moves[candidates.clone()], &mut gains));
                 Cow::Owned(gains)
             })),
             Rows::Anew(each_row) => {
                 let mut gains = vec![0f32; self.count()];
                 each_row(&mut |r, moves| {
-                    let pieces = gains.par_chunks_mut(SIDE_BY_SIDE).zip(moves.par_chunks(SIDE_BY_SIDE));
-                    pieces.for_each(|(gains, moves)| add(r, moves, gains));
+                    let candidates = gains.par_chunks_mut(SIDE_BY_SIDE).zip(moves.par_chunks(SIDE_BY_SIDE));
+                    candidates.for_each(|(gains, moves)| add(r, moves, gains));
                 })?;
-                Ok(highest(gains.len(), most, |pieces| Cow::Borrowed(&gains[pieces])))
+                Ok(highest(gains.len(), most, |candidates| Cow::Borrowed(&gains[candidates])))
             }
         }
     }
@@ -158,7 +158,7 @@ impl Pieces {
 
     /// What whole units do to first order: the sum over the weights that read what they write, so that nothing
     /// counts twice.
-    pub(crate) fn of_units(&self, effect: Vec<f32>) -> Vec<f32> {
+    pub(crate) fn unit_effects(&self, effect: Vec<f32>) -> Vec<f32> {
         let dims = &self.dims;
         let heads = dims.heads * dims.d_head;
         let of = |layer, projection, each| self.columns(&effect, layer, projection, each);
@@ -221,13 +221,13 @@ mod tests {
     }
 
     fn pursue(kind: UnitKind, effects: &[Vec<f32>], one_sided: usize, missing: &[f32]) -> Chase {
-        let pieces = Pieces::new(&DIMS, kind, one_sided);
-        let rows = effects.iter().map(|own| pieces.of_units(own.clone())).collect();
-        Chase { pieces, rows, missing: missing.to_vec() }
+        let candidates = Candidates::new(&DIMS, kind, one_sided);
+        let rows = effects.iter().map(|own| candidates.unit_effects(own.clone())).collect();
+        Chase { candidates, rows, missing: missing.to_vec() }
     }
 
     struct Chase {
-        pieces: Pieces,
+        candidates: Candidates,
         rows: Vec<Vec<f32>>,
         missing: Vec<f32>,
     }
@@ -238,7 +238,7 @@ mod tests {
                 self.rows.iter().enumerate().for_each(|(r, own)| visit(r, own));
                 Ok(())
             };
-            let pursue = |rows| self.pieces.pursue(self.missing.clone(), rows, goal, limit).unwrap();
+            let pursue = |rows| self.candidates.pursue(self.missing.clone(), rows, goal, limit).unwrap();
             let chosen = pursue(Rows::Anew(&mut each_row));
             assert_eq!(pursue(Rows::Held(&self.rows)), chosen, "held or made again");
             chosen.iter().map(ToString::to_string).collect()
@@ -283,13 +283,13 @@ mod tests {
             (Projection::Gate, 0, 9.0),
             (Projection::O, 1, 4.0),
         ]);
-        let rows = |kind| Pieces::new(&DIMS, kind, 1).of_units(own.clone());
+        let rows = |kind| Candidates::new(&DIMS, kind, 1).unit_effects(own.clone());
         assert_eq!(rows(UnitKind::Neuron), [3.0, 0.0]);
         assert_eq!(rows(UnitKind::Head), [0.0, 4.0]);
         assert_eq!(rows(UnitKind::KvGroup), [4.0]);
         assert_eq!(rows(UnitKind::Layer), [7.0]);
         for kind in UnitKind::ALL {
-            assert_eq!(Pieces::new(&DIMS, kind, 1).count(), rows(kind).len());
+            assert_eq!(Candidates::new(&DIMS, kind, 1).count(), rows(kind).len());
         }
         assert_eq!(pursue(UnitKind::Neuron, std::slice::from_ref(&own), 1, &[3.0]).to(0.0, 1), ["L0N0"]);
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use bias_probe::device::wide;
+use bias_probe::device::to_f32;
 use bias_probe::gradients::FactorTrace;
 use bias_probe::{HookedModel, NoObserver, Observer, Sequence};
 use bias_types::TokenRole;
@@ -13,12 +13,12 @@ use burn::tensor::{Tensor, backend::AutodiffBackend};
 use super::turns::{Pass, Turn, Visit, locked};
 use crate::contrast::expected::expected;
 use crate::contrast::gapless::Gapless;
-use crate::contrast::prompt_case::{Contrast, PossibleAnswer, Respondent};
+use crate::contrast::prompt_case::{Contrast, PossibleAnswer, PromptCase};
 use crate::engine::answer_tree::AnswerTree;
 use crate::engine::gap::{Gap, gaps};
 use crate::engine::likelihood::Predicted;
 use crate::engine::readback::read;
-use crate::engine::shared_prefix::{Room, batches, token_batch};
+use crate::engine::shared_prefix::{Capacity, batches, token_batch};
 use crate::error::{AttribError, ValuesOf};
 
 /// One number watched.
@@ -29,7 +29,7 @@ pub(crate) struct Watched {
 }
 
 /// A number watched, its effects if they were wanted, and log-probabilities batch by batch.
-type Row = (Watched, Option<Vec<f32>>, Vec<Vec<f32>>);
+type Measurement = (Watched, Option<Vec<f32>>, Vec<Vec<f32>>);
 
 /// Neutral texts watched together.
 const NEUTRAL_ROWS: usize = 4;
@@ -39,7 +39,7 @@ pub(crate) struct Aim<'a> {
     gaps: Vec<Gap<'a>>,
     /// Contrasts without a gap to close.
     pub left_out: Vec<Gapless>,
-    neutral: Vec<Vec<Respondent>>,
+    neutral: Vec<Vec<PromptCase>>,
     temperature: f64,
     /// Log-probabilities of each row's branches in the unpruned model.
     base: Vec<Vec<Vec<f32>>>,
@@ -60,7 +60,7 @@ impl<'a> Aim<'a> {
         let texts = neutral.iter().enumerate().map(|(index, text)| as_answer(index, text));
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         let each = texts.len().div_ceil(NEUTRAL_ROWS).max(1);
-        let neutral = texts.chunks(each).map(<[Respondent]>::to_vec).collect();
+        let neutral = texts.chunks(each).map(<[PromptCase]>::to_vec).collect();
         Ok(Self { gaps, left_out, neutral, temperature, base: Vec::new(), first: Vec::new() })
     }
 
@@ -118,13 +118,13 @@ impl<'a> Aim<'a> {
         model: &impl HookedModel<A>,
         row: usize,
         differentiate: bool,
-    ) -> Result<Row, AttribError> {
+    ) -> Result<Measurement, AttribError> {
         let base = self.base.get(row).map(Vec::as_slice);
         let Some(gap) = self.gaps.get(row / 2) else {
             let texts = &self.neutral[row - self.arms()];
             return effects(model, texts, 1.0, base, differentiate, log_loss);
         };
-        let people = if row.is_multiple_of(2) { gap.a.respondents } else { gap.b.respondents };
+        let people = if row.is_multiple_of(2) { gap.a.cases } else { gap.b.cases };
         let (mut own, mut effect, log_probs) =
             effects(model, people, self.temperature, base, differentiate, expectation)?;
         // In pooled deviations.
@@ -178,7 +178,7 @@ impl<'a> Aim<'a> {
 ///
 /// # Errors
 /// [`AttribError::ShortNeutral`] for a text without a second.
-fn as_answer(index: usize, text: &Sequence) -> Result<Respondent, AttribError> {
+fn as_answer(index: usize, text: &Sequence) -> Result<PromptCase, AttribError> {
     let [first, rest @ ..] = text.tokens() else {
         return Err(AttribError::ShortNeutral { index, tokens: 0 });
     };
@@ -188,7 +188,7 @@ fn as_answer(index: usize, text: &Sequence) -> Result<Respondent, AttribError> {
     let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt])?;
     let answer =
         PossibleAnswer { tokens: rest.to_vec(), finished: true, weight: 1.0, ..PossibleAnswer::default() };
-    Ok(Respondent::new(prompt, vec![answer]))
+    Ok(PromptCase::new(prompt, vec![answer]))
 }
 
 /// A number that a tree of answers gives.
@@ -231,21 +231,21 @@ fn log_loss(_: &AnswerTree<'_>, now: &[f32], _: &[f32]) -> OfTree {
 /// batch by batch.
 fn effects<A: AutodiffBackend>(
     model: &impl HookedModel<A>,
-    people: &[Respondent],
+    people: &[PromptCase],
     temperature: f64,
     base: Option<&[Vec<f32>]>,
     differentiate: bool,
     of: impl Fn(&AnswerTree<'_>, &[f32], &[f32]) -> OfTree,
-) -> Result<Row, AttribError> {
+) -> Result<Measurement, AttribError> {
     let dims = *model.dims();
     let share = 1.0 / people.len() as f64;
     let trees =
         people.iter().enumerate().map(|(i, own)| AnswerTree::new(i, &own.prompt, &own.answers, own.scale));
     let trees = trees.collect::<Result<Vec<_>, _>>()?;
-    let room = Room::of(&dims, model.is_causal());
+    let capacity = Capacity::of(&dims, model.is_causal());
     let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
     let mut sums: Vec<Option<Tensor<A::InnerBackend, 2>>> = vec![None; dims.projections().count()];
-    for (b, rows) in batches(&trees.iter().collect::<Vec<_>>(), room).iter().enumerate() {
+    for (b, rows) in batches(&trees.iter().collect::<Vec<_>>(), capacity).iter().enumerate() {
         let mut trace = FactorTrace::new(&dims);
         let observer: &mut dyn Observer<A> = if differentiate { &mut trace } else { &mut NoObserver };
         let hidden = model.hidden(&token_batch(rows)?, observer)?;
@@ -281,7 +281,7 @@ fn effects<A: AutodiffBackend>(
     }
     let mut effect = Vec::with_capacity(dims.prunable_weights());
     for ((path, ..), sum) in dims.projections().zip(sums) {
-        let weight = wide(model.weight(&path)?.inner());
+        let weight = to_f32(model.weight(&path)?.inner());
         match sum {
             Some(sum) => effect.extend(read(-(weight * sum), ValuesOf::Param(path))?),
             None => effect.resize(effect.len() + weight.shape().num_elements(), 0.0),
@@ -292,7 +292,7 @@ fn effects<A: AutodiffBackend>(
 
 #[cfg(test)]
 mod tests {
-    use bias_mask::{Intervention, MaskTarget, top_carriers};
+    use bias_mask::{Intervention, MaskTarget, top_k};
     use bias_model::{Decoder, ModelConfig};
     use bias_probe::{HookedModel, Weights};
     use bias_types::{Convention, ParamPath};
@@ -322,7 +322,7 @@ mod tests {
                 weight,
                 ..PossibleAnswer::default()
             });
-            Respondent::new(Sequence::chain(tokens.to_vec(), roles.to_vec()).unwrap(), answers.into())
+            PromptCase::new(Sequence::chain(tokens.to_vec(), roles.to_vec()).unwrap(), answers.into())
         };
         Contrast {
             a: vec![ask([1, 5, 9, 20], 0.0), ask([1, 5, 11, 20], 9.0)],
@@ -385,7 +385,7 @@ mod tests {
         let tracked = model.differentiable::<Autodiff<Flex>>();
         let scores = SignedGap::default().attribute(&tracked, &contrasts[0]).unwrap();
         assert!(scores.iter().all(|s| s.convention() == Convention::BiasCarried));
-        let undo = top_carriers(&scores, 20).unwrap().apply(&mut model, Intervention::Zero).unwrap();
+        let undo = top_k(&scores, 20).unwrap().apply(&mut model, Intervention::Zero).unwrap();
         let (now, effects) = measure(&mut aim, &model, 2);
         assert!(aim.gaps(&now)[0].abs() < aim.gaps(&first)[0].abs(), "the gap has fallen");
         assert_eq!(now.len(), 4, "two groups, two texts");

@@ -4,7 +4,7 @@ use bias_probe::{HookedModel, Sequence};
 use bias_types::{Convention, ModelDims, Unit, UnitKind, UnitScores};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-use super::candidates::{Pieces, Rows};
+use super::candidates::{Candidates, Rows};
 use super::effects::{Aim, Watched};
 use super::turns::Visit;
 use crate::contrast::gapless::Gapless;
@@ -318,9 +318,9 @@ impl GapPursuit {
         let dims = *tracked.dims();
         drop(tracked);
         let mut aim = Aim::new(contrasts, neutral, self.temperature)?;
-        let pieces = Pieces::new(&dims, self.unit, aim.arms());
-        let most = (self.budget / pieces.weights_each()?).max(1);
-        let fits = aim.rows() * pieces.count() * size_of::<f32>() <= self.memory;
+        let candidates = Candidates::new(&dims, self.unit, aim.arms());
+        let most = (self.budget / candidates.weights_each()?).max(1);
+        let fits = aim.rows() * candidates.count() * size_of::<f32>() <= self.memory;
         let threads =
             self.threads.min(self.memory / (COPIES * dims.prunable_weights() * size_of::<f32>())).max(1);
         let mut mask = Mask::default();
@@ -331,7 +331,7 @@ impl GapPursuit {
         let mut rounds: Vec<Round> = Vec::new();
         loop {
             let mut held: Vec<Vec<f32>> = Vec::new();
-            let mut hold = |_, effect| held.push(pieces.of_units(effect));
+            let mut hold = |_, effect| held.push(candidates.unit_effects(effect));
             let visit: Option<&mut Visit<'_>> = if fits { Some(&mut hold) } else { None };
             let watched = aim.measure::<A, D>(|| differentiable(model), threads, visit)?;
             let mut round = self.round(&aim, &watched, mask.count());
@@ -369,7 +369,7 @@ impl GapPursuit {
             held.iter_mut().enumerate().for_each(|(r, own)| scaled(r, own));
             let mut anew = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
                 let mut hand_on = |r, effect| {
-                    let mut own = pieces.of_units(effect);
+                    let mut own = candidates.unit_effects(effect);
                     scaled(r, &mut own);
                     visit(r, &own);
                 };
@@ -377,7 +377,7 @@ impl GapPursuit {
             };
             let left = most.saturating_sub(order.len());
             let rows = if fits { Rows::Held(&held) } else { Rows::Anew(&mut anew) };
-            last = pieces.pursue(missing, rows, 1.0 - self.step, left)?;
+            last = candidates.pursue(missing, rows, 1.0 - self.step, left)?;
             if !prune(model, &dims, &mut mask, &last, undo)? {
                 break;
             }

@@ -26,8 +26,8 @@ pub(super) fn highest<'n>(
     let mut kept: Vec<(f32, usize)> = Vec::new();
     let mut floor = 0.0;
     for first in (0..count).step_by(AT_ONCE) {
-        let pieces = (first..count.min(first + AT_ONCE)).into_par_iter().step_by(PIECE);
-        kept.par_extend(pieces.flat_map_iter(|from| {
+        let candidates = (first..count.min(first + AT_ONCE)).into_par_iter().step_by(PIECE);
+        kept.par_extend(candidates.flat_map_iter(|from| {
             let numbers = of(from..count.min(from + PIECE));
             // What is as high as the lowest kept comes after it.
             let high = numbers.iter().enumerate().filter(|(_, number)| **number > floor);

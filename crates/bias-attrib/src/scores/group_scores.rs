@@ -3,10 +3,10 @@ use std::path::Path;
 use bias_mask::{Mask, top_difference};
 use bias_types::{Convention, ModelDims, ParamScores};
 
-use super::set_difference::Direction;
+use super::set_difference::SetDifference;
 use super::sum::sum_scores;
 use crate::error::AttribError;
-use crate::io::provenance::Provenance;
+use crate::io::provenance::ScoreProvenance;
 
 /// The importance of each weight to both groups, where nothing smaller than a score
 /// per weight says it: see [`Snip`](crate::methods::Snip).
@@ -54,7 +54,7 @@ impl GroupScores {
     ///
     /// # Errors
     /// As [`top_difference`].
-    pub fn difference(&self, fraction: f64, direction: Direction) -> Result<Mask, AttribError> {
+    pub fn difference(&self, fraction: f64, direction: SetDifference) -> Result<Mask, AttribError> {
         let (taken, spared) = direction.order(&self.a, &self.b);
         Ok(top_difference(taken, spared, fraction)?)
     }
@@ -73,7 +73,7 @@ impl GroupScores {
     ///
     /// # Errors
     /// [`AttribError::NotFinite`], [`AttribError::Io`].
-    pub fn save(&self, path: &Path, provenance: &Provenance) -> Result<(), AttribError> {
+    pub fn save(&self, path: &Path, provenance: &ScoreProvenance) -> Result<(), AttribError> {
         crate::io::score_file::save(path, &[("a/", &self.a), ("b/", &self.b)], provenance)
     }
 
@@ -86,7 +86,7 @@ impl GroupScores {
         path: &Path,
         dims: &ModelDims,
         fingerprint: Option<&str>,
-    ) -> Result<(Self, Provenance), AttribError> {
+    ) -> Result<(Self, ScoreProvenance), AttribError> {
         let ([a, b], provenance) = crate::io::score_file::load(path, ["a/", "b/"], dims, fingerprint)?;
         Ok((Self::new(a, b)?, provenance))
     }

@@ -3,23 +3,23 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | place | [`Place`], [`PlaceScores`]: where a forward pass is intervened on, and the gap's share there |
+//! | component | [`Component`], [`ComponentScores`]: where a forward pass is intervened on, and the gap's share there |
 //! | group_scores | [`GroupScores`]: scores of weights, per group |
 //! | rank_directions | [`RankDirections`], [`LeadingDirections`]: directions of each matrix, per group |
-//! | set_difference | [`Direction`]: which group's set difference |
+//! | set_difference | [`SetDifference`]: which group's set difference |
 //! | sum | [`sum_scores`]: several prompts' scores as one |
 //! | in_units | [`in_units()`]: weights count by what they are part of |
 
+pub(crate) mod component;
 pub(crate) mod group_scores;
 mod in_units;
-pub(crate) mod place;
 pub(crate) mod rank_directions;
 pub(crate) mod set_difference;
 mod sum;
 
+pub use self::component::{Component, ComponentScores};
 pub use self::group_scores::GroupScores;
 pub use self::in_units::in_units;
-pub use self::place::{Place, PlaceScores};
 pub use self::rank_directions::{LeadingDirections, RankDirections};
-pub use self::set_difference::Direction;
+pub use self::set_difference::SetDifference;
 pub use self::sum::sum_scores;

@@ -7,9 +7,9 @@ use bias_types::{ModelDims, ParamPath};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use faer::Mat;
 
-use super::set_difference::Direction;
+use super::set_difference::SetDifference;
 use crate::error::{AttribError, ValuesOf};
-use crate::io::provenance::Provenance;
+use crate::io::provenance::ScoreProvenance;
 use crate::io::tensor_file::{Stored, read, write};
 
 const FORMAT: &str = "bias-directions/1";
@@ -91,7 +91,7 @@ impl RankDirections {
     }
 
     /// A matrix without what it writes for one group and not for the other, as the paper
-    /// has it: `W − (I − Π_B) Π_A W` for [`Direction::AWithoutB`], `[out, in]`.
+    /// has it: `W − (I − Π_B) Π_A W` for [`SetDifference::AWithoutB`], `[out, in]`.
     ///
     /// `Π` projects on a group's directions. The change lies outside B's directions, but
     /// what the matrix writes within them may cause it: see [`outside`](Self::outside). Put the result into
@@ -103,7 +103,7 @@ impl RankDirections {
         &self,
         path: &ParamPath,
         weight: Tensor<B, 2>,
-        direction: Direction,
+        direction: SetDifference,
     ) -> Result<Tensor<B, 2>, AttribError> {
         let [a, b] = self.of(path)?;
         let [out, inner] = weight.dims();
@@ -132,7 +132,7 @@ impl RankDirections {
     pub fn outside(
         &self,
         path: &ParamPath,
-        direction: Direction,
+        direction: SetDifference,
         sine: f64,
     ) -> Result<Option<Directions>, AttribError> {
         if !(sine > 0.0 && sine <= 1.0) {
@@ -156,7 +156,7 @@ impl RankDirections {
     ///
     /// # Errors
     /// [`AttribError::NotFinite`], [`AttribError::Io`].
-    pub fn save(&self, path: &Path, provenance: &Provenance) -> Result<(), AttribError> {
+    pub fn save(&self, path: &Path, provenance: &ScoreProvenance) -> Result<(), AttribError> {
         let mut tensors = BTreeMap::new();
         for (matrix, both) in &self.matrices {
             for (group, own) in ["a", "b"].into_iter().zip(both) {
@@ -178,7 +178,7 @@ impl RankDirections {
         path: &Path,
         dims: &ModelDims,
         fingerprint: Option<&str>,
-    ) -> Result<(Self, Provenance), AttribError> {
+    ) -> Result<(Self, ScoreProvenance), AttribError> {
         let mut contents = read(path, FORMAT, fingerprint)?;
         let mut own = Self::default();
         for (matrix, _, projection) in dims.projections() {

@@ -7,7 +7,7 @@ use burn::backend::Flex;
 use bias_cli::device::name::Compute;
 use bias_cli::device::name::Device;
 #[cfg(feature = "remote")]
-use bias_cli::device::place::{DeviceArgs, Place};
+use bias_cli::device::place::{DeviceArgs, OpenDevice};
 #[cfg(feature = "remote")]
 use bias_cli::device::server::Server;
 use bias_cli::failure::Failure;
@@ -41,12 +41,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Ok::<_, Failure>(())
     };
     match place {
-        Place::Cpu => {
+        OpenDevice::Cpu => {
             say()?;
             server.run::<Flex>(&Default::default());
         }
         #[cfg(feature = "cuda")]
-        Place::Cuda(device) => {
+        OpenDevice::Cuda(device) => {
             say()?;
             server.run::<burn::backend::Cuda>(&device);
         }

@@ -21,7 +21,7 @@ pub struct DeviceArgs {
 
 /// A device that was found to be there, for [`on_device!`](crate::on_device).
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum OpenDevice {
     /// [`Device::Cpu`]
     Cpu,
     /// [`Device::Ndarray`]
@@ -35,31 +35,31 @@ pub enum Place {
     Remote(burn::backend::remote::RemoteDevice),
 }
 
-/// Runs `$body` with `$B` the autodiff backend of a [`Place`](crate::device::place::Place) and `$device` its device, in a
+/// Runs `$body` with `$B` the autodiff backend of a [`OpenDevice`](crate::device::place::OpenDevice) and `$device` its device, in a
 /// function whose errors a [`Failure`](crate::failure::Failure) can be turned into. Which places are known is decided where it is
 /// called, by the calling package's features `ndarray`, `cuda` and `remote`.
 #[macro_export]
 macro_rules! on_device {
     ($place:expr, |$B:ident, $device:ident| $body:expr) => {{
         match $place {
-            $crate::device::place::Place::Cpu => {
+            $crate::device::place::OpenDevice::Cpu => {
                 type $B = burn::backend::Autodiff<burn::backend::Flex>;
                 let $device = Default::default();
                 $body
             }
             #[cfg(feature = "ndarray")]
-            $crate::device::place::Place::Ndarray => {
+            $crate::device::place::OpenDevice::Ndarray => {
                 type $B = burn::backend::Autodiff<burn::backend::NdArray>;
                 let $device = Default::default();
                 $body
             }
             #[cfg(feature = "cuda")]
-            $crate::device::place::Place::Cuda($device) => {
+            $crate::device::place::OpenDevice::Cuda($device) => {
                 type $B = burn::backend::Autodiff<burn::backend::Cuda>;
                 $body
             }
             #[cfg(feature = "remote")]
-            $crate::device::place::Place::Remote($device) => {
+            $crate::device::place::OpenDevice::Remote($device) => {
                 type $B = burn::backend::Autodiff<burn::backend::RemoteBackend>;
                 $body
             }
@@ -75,7 +75,7 @@ impl DeviceArgs {
     /// # Errors
     /// A GPU or server that is not there, or a type that the device is not asked to compute in; in words
     /// for a command line.
-    pub fn place(&self) -> Result<Place, Failure> {
+    pub fn place(&self) -> Result<OpenDevice, Failure> {
         if self.compute == Compute::Bf16 && matches!(self.name, Device::Cpu | Device::Ndarray) {
             return Err(format!(
                 "--compute bf16 needs a GPU, as in --device cuda: {} computes in f32",
@@ -84,13 +84,13 @@ impl DeviceArgs {
             .into());
         }
         match &self.name {
-            Device::Cpu => Ok(Place::Cpu),
+            Device::Cpu => Ok(OpenDevice::Cpu),
             #[cfg(feature = "ndarray")]
-            Device::Ndarray => Ok(Place::Ndarray),
+            Device::Ndarray => Ok(OpenDevice::Ndarray),
             #[cfg(feature = "cuda")]
-            Device::Cuda(index) => Ok(Place::Cuda(reach::cuda(*index, self.compute)?)),
+            Device::Cuda(index) => Ok(OpenDevice::Cuda(reach::cuda(*index, self.compute)?)),
             #[cfg(feature = "remote")]
-            Device::Remote(address) => Ok(Place::Remote(reach::remote(address, self.compute)?)),
+            Device::Remote(address) => Ok(OpenDevice::Remote(reach::remote(address, self.compute)?)),
             #[allow(unreachable_patterns)] // with all features
             other => Err(format!("this build does not support {other}").into()),
         }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn bf16_is_not_for_the_processor() {
         let place = |name, compute| DeviceArgs { name, compute }.place();
-        assert!(matches!(place(Device::Cpu, Compute::F32), Ok(Place::Cpu)));
+        assert!(matches!(place(Device::Cpu, Compute::F32), Ok(OpenDevice::Cpu)));
         let error = place(Device::Cpu, Compute::Bf16).unwrap_err().to_string();
         assert!(error.contains("--device cuda"), "{error}");
     }

@@ -79,7 +79,7 @@ impl Mask {
         }
         Undo::of(model, |model, undo| {
             for (path, bits) in self.iter().filter(|(_, bits)| !bits.is_empty()) {
-                if *intervention == Intervention::Zero && undo.blank(model, path, bits)? {
+                if *intervention == Intervention::Zero && undo.zero_in_place(model, path, bits)? {
                     continue;
                 }
                 let weight = model.weight(path)?;

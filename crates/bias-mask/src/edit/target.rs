@@ -24,16 +24,16 @@ pub trait MaskTarget<B: Backend>: Weights<B> {
     ///
     /// # Errors
     /// [`MaskError::NoSuchParam`], [`MaskError::ShapeMismatch`].
-    fn blank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<bool, MaskError> {
+    fn zero_in_place(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<bool, MaskError> {
         let _ = (path, bits);
         Ok(false)
     }
 
-    /// Takes back what [`blank`](Self::blank) did with the same bits.
+    /// Takes back what [`zero_in_place`](Self::zero_in_place) did with the same bits.
     ///
     /// # Errors
     /// [`MaskError::NoSuchParam`] when it did nothing with them.
-    fn unblank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
+    fn restore_zeroed(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
         let _ = bits;
         Err(MaskError::NoSuchParam { path: path.clone() })
     }

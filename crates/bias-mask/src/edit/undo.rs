@@ -21,7 +21,7 @@ enum Old {
     /// Some values of a matrix, in the order of their bits.
     Values(BitMatrix, Vec<u8>),
     /// Weights that the model itself gets back.
-    Blanked(BitMatrix),
+    ZeroedInPlace(BitMatrix),
     Matrix(TensorData),
     Bias(Option<TensorData>),
 }
@@ -59,17 +59,17 @@ impl Undo {
     }
 
     /// Zeroes weights that the model can get back by itself; `false` where it cannot.
-    pub(crate) fn blank<B: Backend>(
+    pub(crate) fn zero_in_place<B: Backend>(
         &mut self,
         model: &mut impl MaskTarget<B>,
         path: &ParamPath,
         bits: &BitMatrix,
     ) -> Result<bool, MaskError> {
-        let blanked = model.blank(path, bits)?;
-        if blanked {
-            self.overwritten.push((path.clone(), Old::Blanked(bits.clone())));
+        let zeroed = model.zero_in_place(path, bits)?;
+        if zeroed {
+            self.overwritten.push((path.clone(), Old::ZeroedInPlace(bits.clone())));
         }
-        Ok(blanked)
+        Ok(zeroed)
     }
 
     /// Sets a whole matrix.
@@ -103,7 +103,7 @@ impl Undo {
     pub fn bytes(&self) -> usize {
         let of = |old: &Old| match old {
             Old::Values(bits, values) => bits.len().div_ceil(8) + values.len(),
-            Old::Blanked(bits) => bits.len().div_ceil(8),
+            Old::ZeroedInPlace(bits) => bits.len().div_ceil(8),
             Old::Matrix(data) => data.as_bytes().len(),
             Old::Bias(data) => data.as_ref().map_or(0, |data| data.as_bytes().len()),
         };
@@ -133,7 +133,7 @@ impl Undo {
                     let data = TensorData::from_bytes_vec(bytes, data.shape.clone(), data.dtype);
                     model.set_weight(&path, stored(data, &device))?;
                 }
-                Old::Blanked(bits) => model.unblank(&path, &bits)?,
+                Old::ZeroedInPlace(bits) => model.restore_zeroed(&path, &bits)?,
                 Old::Matrix(data) => {
                     let device = model.weight(&path)?.device();
                     model.set_weight(&path, stored(data, &device))?;

@@ -3,9 +3,9 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | top | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_carriers`]: what methods choose |
+//! | top | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_k`]: what methods choose |
 //! | comparison_group | [`select()`], [`ComparisonGroup`]: the highest scores per matrix, per row, of all, or n of every m |
-//! | streaming_top_k | [`Carriers`]: [`top_carriers`] of scores that come matrix by matrix and are not kept |
+//! | streaming_top_k | [`StreamingTopK`]: [`top_k`] of scores that come matrix by matrix and are not kept |
 //! | on_device | [`top_fraction_on_device`], [`top_difference_on_device`]: the same, of scores that stay on a GPU |
 //! | aggregate | [`aggregate()`]: scores of weights, summed to scores of units |
 //! | rank | the `k` highest scores, exactly, in parallel |
@@ -20,5 +20,5 @@ mod top;
 pub use self::aggregate::aggregate;
 pub use self::comparison_group::{ComparisonGroup, select};
 pub use self::on_device::{top_difference_on_device, top_fraction_on_device};
-pub use self::streaming_top_k::Carriers;
-pub use self::top::{top_carriers, top_difference, top_difference_scaled, top_fraction};
+pub use self::streaming_top_k::StreamingTopK;
+pub use self::top::{top_difference, top_difference_scaled, top_fraction, top_k};

@@ -53,7 +53,7 @@ pub fn top_difference_on_device<B: Backend>(
     fraction: f64,
 ) -> Result<BitMatrix, MaskError> {
     let (shape, device) = (weights.dims(), weights.device());
-    let sizes = wide(weights).abs();
+    let sizes = to_f32(weights).abs();
     let of = |norms: &[f64]| {
         if norms.len() != shape[1] {
             return Err(MaskError::Channels { path: path.clone(), expected: shape[1], found: norms.len() });
@@ -66,7 +66,7 @@ pub fn top_difference_on_device<B: Backend>(
 }
 
 /// In f32, whatever the backend computes in.
-fn wide<B: Backend>(tensor: Tensor<B, 2>) -> Tensor<B, 2> {
+fn to_f32<B: Backend>(tensor: Tensor<B, 2>) -> Tensor<B, 2> {
     if tensor.dtype() == DType::F32 { tensor } else { tensor.cast(DType::F32) }
 }
 
@@ -81,7 +81,7 @@ fn top<B: Backend>(
         return Err(MaskError::TooLarge { shape });
     }
     let k = share(fraction, available)?;
-    let scores = wide(scores);
+    let scores = to_f32(scores);
     let reaching = |threshold: f32| match bias_cube::count_reaching(&scores, threshold) {
         Some(found) => Ok(found),
         None => count(path, scores.clone().greater_equal_elem(threshold)),

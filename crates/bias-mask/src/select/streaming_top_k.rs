@@ -10,15 +10,15 @@ use crate::mask::bits::BitMatrix;
 use crate::mask::set::Mask;
 
 /// The weights that carry most of the bias, of scores that come matrix by matrix and are not
-/// kept: what [`top_carriers`](crate::top_carriers) selects from all of them together.
+/// kept: what [`top_k`](crate::top_k) selects from all of them together.
 ///
 /// It holds 12 bytes for each of at most twice as many weights as may be asked for, and one or two
 /// million more.
 ///
 /// ```
 /// use bias_types::{Convention, ParamPath, ParamScores, Projection};
-/// use bias_mask::top_carriers;
-/// use bias_mask::select::Carriers;
+/// use bias_mask::top_k;
+/// use bias_mask::select::StreamingTopK;
 ///
 /// let [q, k] = [Projection::Q, Projection::K].map(|p| ParamPath::of(0, p));
 /// let scores = |path: &ParamPath, values: [f32; 3]| {
@@ -27,14 +27,14 @@ use crate::mask::set::Mask;
 /// let (of_q, of_k) = (scores(&q, [0.1, -2.0, 3.0])?, scores(&k, [0.2, 0.4, 0.0])?);
 ///
 /// // The order of the matrices decides between equal scores, not that of their coming.
-/// let mut carriers = Carriers::new(2, [q, k]);
-/// carriers.add(&of_k)?;
-/// carriers.add(&of_q)?;
-/// assert_eq!(carriers.mask(2)?, top_carriers(&[of_q, of_k], 2)?);
+/// let mut top = StreamingTopK::new(2, [q, k]);
+/// top.add(&of_k)?;
+/// top.add(&of_q)?;
+/// assert_eq!(top.mask(2)?, top_k(&[of_q, of_k], 2)?);
 /// # Ok::<(), bias_mask::MaskError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Carriers {
+pub struct StreamingTopK {
     most: usize,
     matrices: Vec<(ParamPath, Option<[usize; 2]>)>,
     order: HashMap<ParamPath, u32>,
@@ -64,7 +64,7 @@ const AT_ONCE: usize = 1 << 20;
 /// Of these, looked at by one thread.
 const SIDE_BY_SIDE: usize = 1 << 16;
 
-impl Carriers {
+impl StreamingTopK {
     /// For masks of up to `most` weights of these matrices, whose order decides between
     /// equal scores.
     pub fn new(most: usize, matrices: impl IntoIterator<Item = ParamPath>) -> Self {
@@ -163,7 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::select::top::top_carriers;
+    use crate::select::top::top_k;
 
     fn path(layer: usize) -> ParamPath {
         ParamPath::of(layer, Projection::Q)
@@ -182,13 +182,13 @@ mod tests {
         ) {
             let all: Vec<_> = all.iter().enumerate().map(|(layer, values)| scores(layer, values)).collect();
             let count = count.min(all.iter().map(|s| s.values().len()).sum());
-            let mut carriers = Carriers::new(count, (0..all.len()).map(path));
+            let mut top = StreamingTopK::new(count, (0..all.len()).map(path));
             for own in all.iter().rev() {
-                carriers.add(own).unwrap();
-                carriers.let_go();
+                top.add(own).unwrap();
+                top.let_go();
             }
-            prop_assert_eq!(carriers.mask(count).unwrap(), top_carriers(&all, count).unwrap());
-            prop_assert_eq!(carriers.mask(count / 2).unwrap(), top_carriers(&all, count / 2).unwrap());
+            prop_assert_eq!(top.mask(count).unwrap(), top_k(&all, count).unwrap());
+            prop_assert_eq!(top.mask(count / 2).unwrap(), top_k(&all, count / 2).unwrap());
         }
     }
 
@@ -196,20 +196,20 @@ mod tests {
     fn many_scores_are_let_go_of_on_the_way() {
         let values: Vec<f32> = (0..3 * AT_ONCE + 7).map(|i| (i * 7919 % 100_003) as f32 - 5e4).collect();
         let own = scores(0, &values);
-        let mut carriers = Carriers::new(1000, [path(0)]);
-        carriers.add(&own).unwrap();
-        assert!(carriers.kept.len() < 2 * AT_ONCE);
-        assert_eq!(carriers.mask(1000).unwrap(), top_carriers(&[own], 1000).unwrap());
+        let mut top = StreamingTopK::new(1000, [path(0)]);
+        top.add(&own).unwrap();
+        assert!(top.kept.len() < 2 * AT_ONCE);
+        assert_eq!(top.mask(1000).unwrap(), top_k(&[own], 1000).unwrap());
     }
 
     #[test]
     fn what_cannot_be_selected_from_is_refused() {
-        let mut carriers = Carriers::new(1, [path(0)]);
-        carriers.add(&scores(0, &[1.0])).unwrap();
-        assert!(matches!(carriers.add(&scores(0, &[1.0])), Err(MaskError::NoSuchParam { .. })));
-        assert!(matches!(carriers.add(&scores(1, &[1.0])), Err(MaskError::NoSuchParam { .. })));
-        assert!(matches!(carriers.mask(2), Err(MaskError::Count { count: 2, available: 1 })));
-        let mut carriers = Carriers::new(1, [path(0)]);
-        assert!(matches!(carriers.add(&scores(0, &[f32::NAN])), Err(MaskError::NanScore { index: 0, .. })));
+        let mut top = StreamingTopK::new(1, [path(0)]);
+        top.add(&scores(0, &[1.0])).unwrap();
+        assert!(matches!(top.add(&scores(0, &[1.0])), Err(MaskError::NoSuchParam { .. })));
+        assert!(matches!(top.add(&scores(1, &[1.0])), Err(MaskError::NoSuchParam { .. })));
+        assert!(matches!(top.mask(2), Err(MaskError::Count { count: 2, available: 1 })));
+        let mut top = StreamingTopK::new(1, [path(0)]);
+        assert!(matches!(top.add(&scores(0, &[f32::NAN])), Err(MaskError::NanScore { index: 0, .. })));
     }
 }

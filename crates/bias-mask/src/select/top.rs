@@ -127,7 +127,7 @@ pub fn top_difference_scaled(
 /// # Errors
 /// [`MaskError::Convention`] unless the scores say how much bias a weight carries,
 /// [`MaskError::NanScore`], [`MaskError::Count`] for more weights than there are.
-pub fn top_carriers(scores: &[ParamScores], count: usize) -> Result<Mask, MaskError> {
+pub fn top_k(scores: &[ParamScores], count: usize) -> Result<Mask, MaskError> {
     let available = scores.iter().map(|s| s.values().len()).sum();
     if count > available {
         return Err(MaskError::Count { count, available });
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn carriers_are_positive_only() {
-        let found = top_carriers(&[scores(Convention::BiasCarried, vec![-5.0, 0.0, 2.0, 1.0])], 3).unwrap();
+        let found = top_k(&[scores(Convention::BiasCarried, vec![-5.0, 0.0, 2.0, 1.0])], 3).unwrap();
         let bits: Vec<_> = found.iter().flat_map(|(_, bits)| bits.iter()).collect();
         assert_eq!(bits, [2, 3]);
     }
@@ -240,9 +240,9 @@ mod tests {
     fn scores_of_the_wrong_kind_are_refused() {
         let signed = [scores(Convention::BiasCarried, vec![1.0])];
         let unsigned = [scores(Convention::Importance, vec![1.0])];
-        assert!(matches!(top_carriers(&unsigned, 1), Err(MaskError::Convention { .. })));
+        assert!(matches!(top_k(&unsigned, 1), Err(MaskError::Convention { .. })));
         assert!(matches!(top_difference(&signed, &unsigned, 0.5), Err(MaskError::Convention { .. })));
-        assert!(matches!(top_carriers(&signed, 2), Err(MaskError::Count { .. })));
+        assert!(matches!(top_k(&signed, 2), Err(MaskError::Count { .. })));
         let nan = scores(Convention::Importance, vec![0.0, f32::NAN]);
         assert!(matches!(top_fraction(&nan, 0.5), Err(MaskError::NanScore { index: 1, .. })));
         for p in [-0.1, 1.1, f64::NAN] {

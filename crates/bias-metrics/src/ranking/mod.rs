@@ -5,7 +5,7 @@
 //! |---|---|
 //! | localisation | [`localisation()`], [`Localisation`]: whether scores find what is known to matter |
 //! | overlap | [`overlap()`], [`Overlap`], [`MatrixOverlap`]: whether two masks agree beyond chance |
-//! | pairs | [`pair_preference`], [`PairScore`], [`PairPreference`], [`Direction`]: which of two sentences a model prefers (CrowS-Pairs) |
+//! | pairs | [`pair_preference`], [`PairScore`], [`PairPreference`], [`PairDirection`]: which of two sentences a model prefers (CrowS-Pairs) |
 
 mod localisation;
 mod overlap;
@@ -13,4 +13,4 @@ mod pairs;
 
 pub use self::localisation::{Localisation, localisation};
 pub use self::overlap::{MatrixOverlap, Overlap, overlap};
-pub use self::pairs::{Direction, PairPreference, PairScore, pair_preference};
+pub use self::pairs::{PairDirection, PairPreference, PairScore, pair_preference};

@@ -6,7 +6,7 @@ use crate::inference::proportion::Proportion;
 /// Which group a pair's first sentence is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Direction {
+pub enum PairDirection {
     /// It says of a disadvantaged group what a stereotype says.
     Stereo,
     /// It says of a disadvantaged group what contradicts a stereotype.
@@ -18,7 +18,7 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairScore {
     /// Which way the pair goes.
-    pub direction: Direction,
+    pub direction: PairDirection,
     /// Log-likelihood of all tokens, in nats.
     pub whole: [f64; 2],
     /// That of the tokens both sentences share, in nats.
@@ -70,8 +70,8 @@ pub fn pair_preference(pairs: &[PairScore], level: f64) -> Result<PairPreference
         whole: share(&mut pairs.iter(), |own| own.whole)?,
         likelihood_difference: apart / pairs.len() as f64,
         shared: share(&mut pairs.iter(), shared)?,
-        stereo: decided(Direction::Stereo)?,
-        antistereo: decided(Direction::Antistereo)?,
+        stereo: decided(PairDirection::Stereo)?,
+        antistereo: decided(PairDirection::Antistereo)?,
     })
 }
 
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn preferences_by_direction() {
         let pair = |direction, whole, shared| PairScore { direction, whole, shared };
-        let (stereo, anti) = (Direction::Stereo, Direction::Antistereo);
+        let (stereo, anti) = (PairDirection::Stereo, PairDirection::Antistereo);
         let pairs = [
             pair(stereo, [-10.0, -12.0], [-8.0, -9.0]),
             pair(stereo, [-10.0, -9.0], [-8.0, -8.0]),

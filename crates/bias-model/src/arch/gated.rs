@@ -8,7 +8,7 @@ use super::dims::check_dims;
 use super::keys::Keys;
 use super::layout::{LLAMA, Layout};
 use super::plan::{Draft, LayerPlan, NormKind, Plan};
-use super::rope_scaling::{Beside, Frequencies};
+use super::rope_scaling::{Rope, RopeDefaults};
 use crate::error::ModelError;
 
 /// Values of keys that a config leaves out, where architectures differ.
@@ -77,7 +77,7 @@ pub(super) fn read(keys: &Keys, defaults: &Defaults) -> Result<Draft, ModelError
         score_cap: None,
         logit_cap: None,
         rotary: if defaults.one_rotary {
-            vec![rotary(keys, &beside(keys, &dims, positions)?)?]
+            vec![rotary(keys, &rope_defaults(keys, &dims, positions)?)?]
         } else {
             Vec::new()
         },
@@ -89,8 +89,12 @@ pub(super) fn read(keys: &Keys, defaults: &Defaults) -> Result<Draft, ModelError
 }
 
 /// What a rotary embedding takes from the rest of a config.
-pub(super) fn beside(keys: &Keys, dims: &ModelDims, positions: usize) -> Result<Beside, ModelError> {
-    Ok(Beside {
+pub(super) fn rope_defaults(
+    keys: &Keys,
+    dims: &ModelDims,
+    positions: usize,
+) -> Result<RopeDefaults, ModelError> {
+    Ok(RopeDefaults {
         theta: keys.number("rope_theta")?.unwrap_or(10_000.0),
         d_head: dims.d_head,
         partial: keys.number("partial_rotary_factor")?.unwrap_or(1.0),
@@ -101,13 +105,13 @@ pub(super) fn beside(keys: &Keys, dims: &ModelDims, positions: usize) -> Result<
 }
 
 /// One rotary embedding for all layers: `rope_scaling`, or `rope_parameters` since transformers 5.
-pub(super) fn rotary(keys: &Keys, beside: &Beside) -> Result<Frequencies, ModelError> {
+pub(super) fn rotary(keys: &Keys, rope_defaults: &RopeDefaults) -> Result<Rope, ModelError> {
     let newer = keys.value("rope_parameters");
     // An empty object says nothing, as in transformers.
     let says = |value: &&Value| value.as_object().is_none_or(|o| !o.is_empty());
     match keys.value("rope_scaling").filter(says) {
-        Some(older) => Frequencies::read(keys, "rope_scaling", Some(older), beside),
-        None => Frequencies::read(keys, "rope_parameters", newer, beside),
+        Some(older) => Rope::read(keys, "rope_scaling", Some(older), rope_defaults),
+        None => Rope::read(keys, "rope_parameters", newer, rope_defaults),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::keys::Keys;
 use super::plan::{Draft, QkNorm};
-use super::rope_scaling::{Beside, Frequencies};
+use super::rope_scaling::{Rope, RopeDefaults};
 use super::{gated, gemma2};
 use crate::error::ModelError;
 
@@ -15,12 +15,12 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     keys.value("attn_logit_softcapping");
     draft.plan.logit_cap = gated::positive(keys, "final_logit_softcapping", None)?;
 
-    let mut global = gated::beside(keys, &draft.dims, draft.positions)?;
+    let mut global = gated::rope_defaults(keys, &draft.dims, draft.positions)?;
     if !keys.has("rope_theta") {
         global.theta = 1_000_000.0;
     }
     let local_theta = gated::positive(keys, "rope_local_base_freq", Some(10_000.0))?;
-    let local = Beside { theta: local_theta.unwrap_or(10_000.0), ..global.clone() };
+    let local = RopeDefaults { theta: local_theta.unwrap_or(10_000.0), ..global.clone() };
     let both = keys.value("rope_parameters");
     let of = |kind: &str| both.and_then(|b| b.get(kind));
     draft.plan.rotary = match (of("full_attention"), of("sliding_attention")) {
@@ -30,14 +30,11 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
                 let reason = "Gemma 3 needs them for full_attention and sliding_attention apart";
                 return Err(keys.unsupported("rope_parameters", flat, reason));
             }
-            vec![
-                gated::rotary(keys, &global)?,
-                Frequencies::read(keys, "rope_local_base_freq", None, &local)?,
-            ]
+            vec![gated::rotary(keys, &global)?, Rope::read(keys, "rope_local_base_freq", None, &local)?]
         }
         (full, sliding) => vec![
-            Frequencies::read(keys, "rope_parameters.full_attention", full, &global)?,
-            Frequencies::read(keys, "rope_parameters.sliding_attention", sliding, &local)?,
+            Rope::read(keys, "rope_parameters.full_attention", full, &global)?,
+            Rope::read(keys, "rope_parameters.sliding_attention", sliding, &local)?,
         ],
     };
     let window = if keys.has("sliding_window") { keys.size("sliding_window")? } else { Some(4096) };

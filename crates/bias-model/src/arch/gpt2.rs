@@ -6,7 +6,7 @@ use bias_types::{ModelDims, Projection};
 use super::dims::check_dims;
 use super::gated;
 use super::keys::Keys;
-use super::layout::{LLAMA, Layout, Place};
+use super::layout::{LLAMA, Layout, StoredRows};
 use super::plan::{Draft, LayerPlan, NormKind, Plan};
 use crate::error::ModelError;
 
@@ -24,15 +24,15 @@ const LAYOUT: Layout = Layout {
     ..LLAMA
 };
 
-fn place(projection: Projection, dims: &ModelDims) -> Place {
+fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
     let d = dims.heads * dims.d_head;
     match projection {
-        Projection::Q => Place::slice("attn.c_attn", 3 * d, 0, d),
-        Projection::K => Place::slice("attn.c_attn", 3 * d, d, d),
-        Projection::V => Place::slice("attn.c_attn", 3 * d, 2 * d, d),
-        Projection::O => Place::own("attn.c_proj", dims.d_model),
-        Projection::Gate | Projection::Up => Place::own("mlp.c_fc", dims.d_mlp),
-        Projection::Down => Place::own("mlp.c_proj", dims.d_model),
+        Projection::Q => StoredRows::slice("attn.c_attn", 3 * d, 0, d),
+        Projection::K => StoredRows::slice("attn.c_attn", 3 * d, d, d),
+        Projection::V => StoredRows::slice("attn.c_attn", 3 * d, 2 * d, d),
+        Projection::O => StoredRows::own("attn.c_proj", dims.d_model),
+        Projection::Gate | Projection::Up => StoredRows::own("mlp.c_fc", dims.d_mlp),
+        Projection::Down => StoredRows::own("mlp.c_proj", dims.d_model),
     }
 }
 

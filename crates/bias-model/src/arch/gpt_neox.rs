@@ -7,7 +7,7 @@ use bias_types::{ModelDims, Projection};
 use super::dims::check_dims;
 use super::gated;
 use super::keys::Keys;
-use super::layout::{LLAMA, Layout, Place};
+use super::layout::{LLAMA, Layout, StoredRows};
 use super::plan::{Draft, LayerPlan, NormKind, Plan};
 use crate::error::ModelError;
 
@@ -22,9 +22,9 @@ const LAYOUT: Layout = Layout {
 };
 
 /// `query_key_value` holds q, k and v of head 0, then of head 1, and so on.
-fn place(projection: Projection, dims: &ModelDims) -> Place {
+fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
     let d = dims.d_head;
-    let qkv = |first| Place {
+    let qkv = |first| StoredRows {
         module: "attention.query_key_value",
         rows: 3 * dims.heads * d,
         first,
@@ -35,9 +35,9 @@ fn place(projection: Projection, dims: &ModelDims) -> Place {
         Projection::Q => qkv(0),
         Projection::K => qkv(d),
         Projection::V => qkv(2 * d),
-        Projection::O => Place::own("attention.dense", dims.d_model),
-        Projection::Gate | Projection::Up => Place::own("mlp.dense_h_to_4h", dims.d_mlp),
-        Projection::Down => Place::own("mlp.dense_4h_to_h", dims.d_model),
+        Projection::O => StoredRows::own("attention.dense", dims.d_model),
+        Projection::Gate | Projection::Up => StoredRows::own("mlp.dense_h_to_4h", dims.d_mlp),
+        Projection::Down => StoredRows::own("mlp.dense_4h_to_h", dims.d_model),
     }
 }
 
@@ -58,12 +58,13 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     };
     let dims = check_dims(keys, dims)?;
     let positions = keys.size("max_position_embeddings")?.unwrap_or(2048);
-    let mut beside = gated::beside(keys, &dims, positions)?;
+    let mut rope_defaults = gated::rope_defaults(keys, &dims, positions)?;
     // Keys of its own; transformers does not read the usual ones beside them.
-    beside.theta = keys.number("rotary_emb_base")?.unwrap_or(10_000.0);
-    beside.partial = keys.number("rotary_pct")?.unwrap_or(0.25);
-    beside.may_be_partial = true;
-    for (key, own) in [("rope_theta", beside.theta), ("partial_rotary_factor", beside.partial)] {
+    rope_defaults.theta = keys.number("rotary_emb_base")?.unwrap_or(10_000.0);
+    rope_defaults.partial = keys.number("rotary_pct")?.unwrap_or(0.25);
+    rope_defaults.may_be_partial = true;
+    for (key, own) in [("rope_theta", rope_defaults.theta), ("partial_rotary_factor", rope_defaults.partial)]
+    {
         if let Some(value) = keys.number(key)?.filter(|value| *value != own) {
             let reason = "GPT-NeoX has rotary_emb_base and rotary_pct instead";
             return Err(keys.unsupported(key, &value.into(), reason));
@@ -85,7 +86,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         scale_by_layer: false,
         score_cap: None,
         logit_cap: None,
-        rotary: vec![gated::rotary(keys, &beside)?],
+        rotary: vec![gated::rotary(keys, &rope_defaults)?],
         windows: vec![None],
         layers: vec![LayerPlan { rotary: 0, window: 0 }; dims.layers],
     };

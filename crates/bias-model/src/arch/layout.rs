@@ -26,7 +26,7 @@ pub(crate) struct Layout {
     pub attn_post_norm: Option<&'static str>,
     pub mlp_norm: Option<&'static str>,
     pub mlp_post_norm: Option<&'static str>,
-    pub place: fn(Projection, &ModelDims) -> Place,
+    pub place: fn(Projection, &ModelDims) -> StoredRows,
     /// Matrices are stored `[in, out]` (GPT-2's `Conv1D`).
     pub transposed: bool,
     /// Endings of tensors that carry no information: masks and tables that can be computed.
@@ -35,7 +35,7 @@ pub(crate) struct Layout {
 
 /// Where a linear map lies: some rows of a module's matrix, and of its bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct StoredRows {
     pub module: &'static str,
     /// Rows of the whole matrix, `[out, in]`.
     pub rows: usize,
@@ -45,7 +45,7 @@ pub(crate) struct Place {
     pub stride: usize,
 }
 
-impl Place {
+impl StoredRows {
     /// A matrix of its own.
     pub(crate) fn own(module: &'static str, rows: usize) -> Self {
         Self { module, rows, first: 0, run: rows, stride: rows }
@@ -81,7 +81,7 @@ pub(crate) const LLAMA: Layout = Layout {
 };
 
 /// Each map has a matrix of its own, under Llama's names.
-pub(crate) fn separate(projection: Projection, dims: &ModelDims) -> Place {
+pub(crate) fn separate(projection: Projection, dims: &ModelDims) -> StoredRows {
     let module = match projection {
         Projection::Q => "self_attn.q_proj",
         Projection::K => "self_attn.k_proj",
@@ -91,7 +91,7 @@ pub(crate) fn separate(projection: Projection, dims: &ModelDims) -> Place {
         Projection::Up => "mlp.up_proj",
         Projection::Down => "mlp.down_proj",
     };
-    Place::own(module, dims.shape(projection)[0])
+    StoredRows::own(module, dims.shape(projection)[0])
 }
 
 impl Layout {

@@ -5,19 +5,19 @@ use bias_types::{ModelDims, Projection};
 
 use super::gated::{self, Defaults};
 use super::keys::Keys;
-use super::layout::{LLAMA, Layout, Place, separate};
+use super::layout::{LLAMA, Layout, StoredRows, separate};
 use super::plan::Draft;
-use super::rope_scaling::Scaling;
+use super::rope_scaling::RopeScaling;
 use crate::error::ModelError;
 
 const LAYOUT: Layout = Layout { place, ..LLAMA };
 
 /// `qkv_proj` stacks q, k and v; `gate_up_proj` gate and up.
-fn place(projection: Projection, dims: &ModelDims) -> Place {
+fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
     let rows = dims.shape(projection)[0];
     let (q, kv) = (dims.heads * dims.d_head, dims.kv_heads * dims.d_head);
-    let qkv = |first| Place::slice("self_attn.qkv_proj", q + 2 * kv, first, rows);
-    let mlp = |first| Place::slice("mlp.gate_up_proj", 2 * dims.d_mlp, first, rows);
+    let qkv = |first| StoredRows::slice("self_attn.qkv_proj", q + 2 * kv, first, rows);
+    let mlp = |first| StoredRows::slice("mlp.gate_up_proj", 2 * dims.d_mlp, first, rows);
     match projection {
         Projection::Q => qkv(0),
         Projection::K => qkv(q),
@@ -32,11 +32,11 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let defaults =
         Defaults { layout: &LAYOUT, positions: 4096, eps: 1e-5, one_rotary: false, ..Defaults::default() };
     let mut draft = gated::read(keys, &defaults)?;
-    let mut beside = gated::beside(keys, &draft.dims, draft.positions)?;
-    beside.original = beside.original.or(Some(4096));
-    beside.may_be_partial = true;
-    let rotary = gated::rotary(keys, &beside)?;
-    if !matches!(rotary.scaling, Scaling::Plain | Scaling::Long { .. }) {
+    let mut rope_defaults = gated::rope_defaults(keys, &draft.dims, draft.positions)?;
+    rope_defaults.original = rope_defaults.original.or(Some(4096));
+    rope_defaults.may_be_partial = true;
+    let rotary = gated::rotary(keys, &rope_defaults)?;
+    if !matches!(rotary.scaling, RopeScaling::Plain | RopeScaling::Long { .. }) {
         let value = keys.value("rope_scaling").or_else(|| keys.value("rope_parameters")).cloned();
         let reason = "Phi-3 is stretched by longrope alone";
         return Err(keys.unsupported("rope_scaling", &value.unwrap_or_default(), reason));

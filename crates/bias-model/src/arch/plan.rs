@@ -2,7 +2,7 @@ use bias_types::{ModelDims, Projection};
 
 use super::activation::Activation;
 use super::layout::Layout;
-use super::rope_scaling::Frequencies;
+use super::rope_scaling::Rope;
 
 /// What an architecture makes of a config.
 pub(crate) struct Draft {
@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     pub score_cap: Option<f64>,
     pub logit_cap: Option<f64>,
     /// Rotary embeddings; none where positions are learned.
-    pub rotary: Vec<Frequencies>,
+    pub rotary: Vec<Rope>,
     /// Attention windows in use; `None` sees everything.
     pub windows: Vec<Option<usize>>,
     /// For each layer, which of `rotary` and of `windows` it uses.

@@ -7,17 +7,17 @@ use crate::error::ModelError;
 /// it was stretched to longer texts. Formulas as in transformers 5.23's
 /// `modeling_rope_utils.py`, with the papers they come from.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Frequencies {
+pub(crate) struct Rope {
     /// Base of the geometric series, `rope_theta`.
     pub theta: f64,
     /// Channels of a head that are turned; the rest pass through.
     pub rotary: usize,
-    pub scaling: Scaling,
+    pub scaling: RopeScaling,
 }
 
 /// What rotary settings take from elsewhere in a config when they do not say it themselves.
 #[derive(Debug, Clone)]
-pub(crate) struct Beside {
+pub(crate) struct RopeDefaults {
     pub theta: f64,
     pub d_head: usize,
     /// Share of a head's channels that are turned.
@@ -31,7 +31,7 @@ pub(crate) struct Beside {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Scaling {
+pub(crate) enum RopeScaling {
     /// Su et al. 2021.
     Plain,
     /// All positions divided by a factor (Chen et al. 2023).
@@ -67,16 +67,16 @@ const SETTINGS: &[&str] = &[
     "type",
 ];
 
-impl Frequencies {
+impl Rope {
     /// Reads one set of rotary settings: an object in the newer style, or `rope_scaling`
     /// beside `rope_theta` in the older.
     pub(crate) fn read(
         keys: &Keys,
         key: &str,
         object: Option<&Value>,
-        beside: &Beside,
+        rope_defaults: &RopeDefaults,
     ) -> Result<Self, ModelError> {
-        let &Beside { theta, d_head, partial, may_be_partial, positions, original } = beside;
+        let &RopeDefaults { theta, d_head, partial, may_be_partial, positions, original } = rope_defaults;
         if let Some(value) = object.filter(|o| !o.is_object()) {
             return Err(keys.impossible(format!("`{key}` is {value}, not an object of settings")));
         }
@@ -128,8 +128,8 @@ impl Frequencies {
         let own = number("original_max_position_embeddings")?.map(|v| v as usize);
         let original_or_own = original.or(own).unwrap_or(positions).max(1);
         let scaling = match kind {
-            "default" => Scaling::Plain,
-            "linear" => Scaling::Linear { factor: needed("factor")? },
+            "default" => RopeScaling::Plain,
+            "linear" => RopeScaling::Linear { factor: needed("factor")? },
             "dynamic" => {
                 let factor = needed("factor")?;
                 if factor < 1.0 || rotary == 2 || positions == 0 {
@@ -138,7 +138,7 @@ impl Frequencies {
                          turn and more than 0 positions; found {factor}, {rotary} and {positions}"
                     )));
                 }
-                Scaling::Dynamic { factor, original: positions }
+                RopeScaling::Dynamic { factor, original: positions }
             }
             "llama3" => {
                 let (low, high) = (needed("low_freq_factor")?, needed("high_freq_factor")?);
@@ -146,7 +146,7 @@ impl Frequencies {
                     let reason = format!("low_freq_factor {low} must be below high_freq_factor {high}");
                     return Err(keys.impossible(reason));
                 }
-                Scaling::Llama3 { factor: needed("factor")?, low, high, original: original_or_own as f64 }
+                RopeScaling::Llama3 { factor: needed("factor")?, low, high, original: original_or_own as f64 }
             }
             "yarn" => {
                 let factor = match number("factor")? {
@@ -162,7 +162,7 @@ impl Frequencies {
                     (None, Some(mscale), Some(all)) => temper(factor, mscale) / temper(factor, all),
                     _ => temper(factor, 1.0),
                 };
-                Scaling::Yarn {
+                RopeScaling::Yarn {
                     factor,
                     original: original_or_own as f64,
                     fast: some("beta_fast")?.unwrap_or(32.0),
@@ -195,7 +195,7 @@ impl Frequencies {
                     None => default(),
                 };
                 let (short, long) = (list("short_factor")?, list("long_factor")?);
-                Scaling::Long { short, long, original: original_or_own, attention }
+                RopeScaling::Long { short, long, original: original_or_own, attention }
             }
             other => {
                 let reason =
@@ -210,10 +210,10 @@ impl Frequencies {
     pub(crate) fn reach(&self, positions: usize) -> usize {
         let stretched = |from: f64, by: f64| (from * by.max(1.0)).min(1e12) as usize;
         match self.scaling {
-            Scaling::Linear { factor } | Scaling::Dynamic { factor, .. } => {
+            RopeScaling::Linear { factor } | RopeScaling::Dynamic { factor, .. } => {
                 stretched(positions as f64, factor)
             }
-            Scaling::Yarn { factor, original, .. } => positions.max(stretched(original, factor)),
+            RopeScaling::Yarn { factor, original, .. } => positions.max(stretched(original, factor)),
             _ => positions,
         }
     }
@@ -221,8 +221,8 @@ impl Frequencies {
     /// Whether a text's own length changes how its first tokens are turned.
     pub(crate) fn by_length(&self) -> bool {
         match &self.scaling {
-            Scaling::Dynamic { .. } => true,
-            Scaling::Long { short, long, .. } => short != long,
+            RopeScaling::Dynamic { .. } => true,
+            RopeScaling::Long { short, long, .. } => short != long,
             _ => false,
         }
     }
@@ -231,7 +231,7 @@ impl Frequencies {
     /// its beginning, as transformers does by dropping its cache.
     pub(crate) fn switches(&self, before: usize, after: usize) -> bool {
         let by_length = self.by_length();
-        matches!(self.scaling, Scaling::Long { original, .. } if by_length && before <= original && after > original)
+        matches!(self.scaling, RopeScaling::Long { original, .. } if by_length && before <= original && after > original)
     }
 
     /// Radians per position of each pair, for a text of `length` tokens, in f32 as
@@ -242,15 +242,15 @@ impl Frequencies {
         let power = |theta: f64, i: usize| theta.powf(f64::from(exponent(i))) as f32;
         let plain = |theta: f64| (0..half).map(move |i| 1.0 / power(theta, i));
         match &self.scaling {
-            Scaling::Plain => plain(self.theta).collect(),
-            Scaling::Linear { factor } => plain(self.theta).map(|w| w / *factor as f32).collect(),
-            Scaling::Dynamic { factor, original } => {
+            RopeScaling::Plain => plain(self.theta).collect(),
+            RopeScaling::Linear { factor } => plain(self.theta).map(|w| w / *factor as f32).collect(),
+            RopeScaling::Dynamic { factor, original } => {
                 let (length, original) = (length.max(*original) as f64, *original as f64);
                 let d = self.rotary as f64;
                 let grown = (factor * length / original - (factor - 1.0)).powf(d / (d - 2.0));
                 plain(self.theta * grown).collect()
             }
-            Scaling::Llama3 { factor, low, high, original } => plain(self.theta)
+            RopeScaling::Llama3 { factor, low, high, original } => plain(self.theta)
                 .map(|w| {
                     let wavelength = std::f64::consts::TAU / f64::from(w);
                     if wavelength < original / high {
@@ -263,7 +263,7 @@ impl Frequencies {
                     }
                 })
                 .collect(),
-            Scaling::Yarn { factor, original, fast, slow, truncate, .. } => {
+            RopeScaling::Yarn { factor, original, fast, slow, truncate, .. } => {
                 let d = self.rotary as f64;
                 let at = |turns: f64| {
                     d * (original / (turns * std::f64::consts::TAU)).ln() / (2.0 * self.theta.ln())
@@ -284,7 +284,7 @@ impl Frequencies {
                     })
                     .collect()
             }
-            Scaling::Long { short, long, original, .. } => {
+            RopeScaling::Long { short, long, original, .. } => {
                 let factors = if length > *original { long } else { short };
                 factors.iter().enumerate().map(|(i, f)| 1.0 / (f * power(self.theta, i))).collect()
             }
@@ -294,7 +294,7 @@ impl Frequencies {
     /// What cosines and sines are multiplied by.
     pub(crate) fn attention(&self) -> f32 {
         match self.scaling {
-            Scaling::Yarn { attention, .. } | Scaling::Long { attention, .. } => attention as f32,
+            RopeScaling::Yarn { attention, .. } | RopeScaling::Long { attention, .. } => attention as f32,
             _ => 1.0,
         }
     }

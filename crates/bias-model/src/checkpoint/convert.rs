@@ -8,12 +8,12 @@ use rayon::slice::ParallelSliceMut as _;
 use super::blocks;
 use super::precision::Precision;
 use super::view::{Kind, View};
-use crate::arch::layout::Place;
+use crate::arch::layout::StoredRows;
 
 /// Which part of a stored matrix to take, and how it lies in the file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part {
-    pub place: Place,
+    pub place: StoredRows,
     /// Rows taken, and columns: `[out, in]`.
     pub shape: [usize; 2],
     /// The file has it as `[in, out]`.
@@ -117,7 +117,7 @@ fn less_one(data: TensorData) -> TensorData {
 }
 
 /// Some elements of a vector, as f32.
-pub(crate) fn elements(view: &View<'_>, place: &Place, len: usize) -> Option<TensorData> {
+pub(crate) fn elements(view: &View<'_>, place: &StoredRows, len: usize) -> Option<TensorData> {
     let index = (0..len).map(|r| view.twist.row(place.row(r)));
     if let Kind::Blocks(block) = view.kind {
         let all = blocks::rows(view.data, block, &[0], place.rows)?;
@@ -182,7 +182,7 @@ pub(crate) fn lookup(view: &View<'_>, rows: &[usize]) -> Option<TensorData> {
 /// Hugging Face.
 pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Option<Vec<f32>> {
     let data = match *view.shape {
-        [len] if view.twist.interleaved.is_some() => elements(view, &Place::own("", len), len)?,
+        [len] if view.twist.interleaved.is_some() => elements(view, &StoredRows::own("", len), len)?,
         [_] => whole(view, Precision::F32)?,
         _ => {
             let rows: Vec<usize> = rows.map(|r| view.twist.row(r)).collect();
@@ -247,7 +247,7 @@ fn some<S: Stored, T: From<S> + Default + Clone + Send + burn::tensor::Element>(
 /// copied together.
 fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
     data: &[u8],
-    place: &Place,
+    place: &StoredRows,
     [out, inner]: [usize; 2],
     row: usize,
     mut values: Vec<T>,

@@ -19,7 +19,7 @@ use super::index::{INDEX, SINGLE, shards};
 use super::mapped::Mapped;
 use super::precision::Precision;
 use super::view::{Kind, Twist, View};
-use crate::arch::layout::Place;
+use crate::arch::layout::StoredRows;
 use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
 
@@ -291,7 +291,7 @@ impl Tensors<'_> {
     pub(crate) fn elements(
         &self,
         name: &str,
-        place: &Place,
+        place: &StoredRows,
         len: usize,
     ) -> Result<Option<TensorData>, ModelError> {
         self.take(name, &[place.rows], |view| convert::elements(view, place, len))

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::kv_cache::KvCache;
 use super::model::Decoder;
-use crate::arch::rope_scaling::Frequencies;
+use crate::arch::rope_scaling::Rope;
 use crate::error::ModelError;
 
 impl<B: Backend> Cached<B> for Decoder<B> {
@@ -37,7 +37,7 @@ impl<B: Backend> Cached<B> for Decoder<B> {
     }
 
     fn outgrown(&self, before: usize, after: usize) -> bool {
-        self.plan().rotary.iter().any(|f: &Frequencies| f.switches(before, after))
+        self.plan().rotary.iter().any(|f: &Rope| f.switches(before, after))
     }
 }
 

@@ -1,5 +1,5 @@
 use bias_cube::{NormOptions, matmul};
-use bias_probe::device::{computed_in, wide};
+use bias_probe::device::{compute_dtype, to_f32};
 use bias_types::Projection;
 use burn::module::{Module, Param};
 use burn::tensor::{
@@ -8,7 +8,7 @@ use burn::tensor::{
 };
 
 use super::matrix::Matrix;
-use super::params::{Follow, widened};
+use super::params::{Follow, in_compute_dtype};
 use crate::arch::plan::NormKind;
 use crate::error::ModelError;
 
@@ -48,7 +48,7 @@ impl<B: Backend> Linear<B> {
     /// `[rows, width, in] · [in, out] + bias`, as one matrix product.
     pub(crate) fn forward(&self, x: Tensor<B, 3>) -> Result<Tensor<B, 3>, ModelError> {
         let [rows, width, inner] = x.dims();
-        let weight = widened(self.weight.value(&x.device())?);
+        let weight = in_compute_dtype(self.weight.value(&x.device())?);
         let outer = weight.dims()[1];
         let y = matmul(x.reshape([rows * width, inner]), weight);
         let y = match &self.bias {
@@ -75,7 +75,7 @@ impl<B: Backend> Norm<B> {
     /// What is normed and what it is divided by, `[cells, channels]` and `[cells, 1]`:
     /// Zhang & Sennrich 2019 (RMS), Ba et al. 2016. In f32 at least.
     pub(crate) fn parts(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> (Tensor<B, 2>, Tensor<B, 2>) {
-        let x = wide(x);
+        let x = to_f32(x);
         let x = match kind {
             NormKind::Rms | NormKind::RmsPlusOne => x,
             NormKind::Layer => x.clone() - x.mean_dim(1),
@@ -87,12 +87,12 @@ impl<B: Backend> Norm<B> {
     /// Gain and bias.
     pub(crate) fn finish(&self, normalized: Tensor<B, 2>, kind: NormKind) -> Tensor<B, 2> {
         let gain = match kind {
-            NormKind::RmsPlusOne => wide(self.gain.val()).add_scalar(1.0),
-            NormKind::Rms | NormKind::Layer => wide(self.gain.val()),
+            NormKind::RmsPlusOne => to_f32(self.gain.val()).add_scalar(1.0),
+            NormKind::Rms | NormKind::Layer => to_f32(self.gain.val()),
         };
         let y = normalized * gain.unsqueeze();
-        widened(match &self.bias {
-            Some(bias) => y + wide(bias.val()).unsqueeze(),
+        in_compute_dtype(match &self.bias {
+            Some(bias) => y + to_f32(bias.val()).unsqueeze(),
             None => y,
         })
     }
@@ -100,7 +100,7 @@ impl<B: Backend> Norm<B> {
     /// Over the last axis, `[cells, channels]`.
     pub(crate) fn flat(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> Tensor<B, 2> {
         let (centred, plus_one) = (kind == NormKind::Layer, kind == NormKind::RmsPlusOne);
-        let options = NormOptions { centred, plus_one, eps, dtype: computed_in::<B>(&x.device()) };
+        let options = NormOptions { centred, plus_one, eps, dtype: compute_dtype::<B>(&x.device()) };
         let bias = self.bias.as_ref().map(Param::val);
         if let Some(y) = bias_cube::norm(&x, &self.gain.val(), bias.as_ref(), options) {
             return y;

@@ -1,5 +1,5 @@
 use bias_cube::matmul;
-use bias_probe::device::wide;
+use bias_probe::device::to_f32;
 use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch};
 use bias_types::{BlockSite, ModelDims, Site};
 use burn::tensor::activation::softmax;
@@ -8,7 +8,7 @@ use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 use super::block::{Block, Norm};
 use super::kv_cache::KvCache;
 use super::model::Decoder;
-use super::params::widened;
+use super::params::in_compute_dtype;
 use super::regroup::Regroup;
 use super::rotary::Rotary;
 use crate::arch::activation::Activation;
@@ -92,7 +92,7 @@ impl<B: Backend> Pass<'_, B> {
             return Ok(value);
         }
         let ([cells, channels], rows, dtype) = (value.dims(), self.batch.rows(), value.dtype());
-        let value = widened(value).reshape([rows, cells / rows, channels]);
+        let value = in_compute_dtype(value).reshape([rows, cells / rows, channels]);
         let seen = self.observer.at(site, self.batch, value)?.reshape([cells, channels]);
         Ok(if seen.dtype() == dtype { seen } else { seen.cast(dtype) })
     }
@@ -134,7 +134,7 @@ impl<B: Backend> Pass<'_, B> {
             None => {
                 let scores = scores.mask_fill(blocked.clone(), f32::NEG_INFINITY);
                 let scores = self.observer.at_attention(scores_at, self.batch, scores)?;
-                widened(shares(wide(scores)))
+                in_compute_dtype(shares(to_f32(scores)))
             }
         };
         self.observer.at_attention(pattern_at, self.batch, pattern)
@@ -325,7 +325,7 @@ fn rows_of<B: Backend>(table: Tensor<B, 2>, batch: &TokenBatch, rows: &[usize]) 
     let count = rows.len();
     let index = Tensor::<B, 1, Int>::from_data(TensorData::new(rows, [count]), &table.device());
     let d_model = table.dims()[1];
-    widened(table.select(0, index)).reshape([batch.rows(), batch.width(), d_model])
+    in_compute_dtype(table.select(0, index)).reshape([batch.rows(), batch.width(), d_model])
 }
 
 /// Queries or keys, `[cells, heads·d_head]`, normed as the architecture asks.

@@ -10,7 +10,7 @@ use burn::tensor::{
 
 use super::forward::soft_cap;
 use super::model::Decoder;
-use crate::arch::rope_scaling::Frequencies;
+use crate::arch::rope_scaling::Rope;
 
 impl<B: Backend> Weights<B> for Decoder<B> {
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
@@ -60,7 +60,7 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
     }
 
     fn is_causal(&self) -> bool {
-        !self.config.plan.rotary.iter().any(Frequencies::by_length)
+        !self.config.plan.rotary.iter().any(Rope::by_length)
     }
 
     fn sites(&self) -> Vec<Site> {

@@ -69,7 +69,7 @@ impl<B: Backend> Loader<'_, B> {
         match at {
             Some(at) => {
                 let checkpoint = self.checkpoint.clone();
-                Matrix::in_file(InFile { checkpoint, at, part, blanks: Vec::new() })
+                Matrix::in_file(InFile { checkpoint, at, part, zeroed: Vec::new() })
             }
             None => Matrix::held(present(None, self.device)),
         }

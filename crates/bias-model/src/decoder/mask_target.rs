@@ -23,18 +23,19 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
         matrix.set(contiguous).map_err(|error| unreadable(path, error))
     }
 
-    fn blank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<bool, MaskError> {
+    fn zero_in_place(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<bool, MaskError> {
         let matrix = &mut self.linear_mut(path)?.weight;
         let [inner, out] = matrix.shape();
         if bits.shape() != [out, inner] {
             let (expected, found) = (bits.shape(), [out, inner]);
             return Err(MaskError::ShapeMismatch { path: path.clone(), expected, found });
         }
-        Ok(matrix.blank(bits))
+        Ok(matrix.zero_in_place(bits))
     }
 
-    fn unblank(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
-        let undone = self.linear_mut(path)?.weight.unblank(bits).map_err(|error| unreadable(path, error))?;
+    fn restore_zeroed(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
+        let undone =
+            self.linear_mut(path)?.weight.restore_zeroed(bits).map_err(|error| unreadable(path, error))?;
         if undone { Ok(()) } else { Err(MaskError::NoSuchParam { path: path.clone() }) }
     }
 

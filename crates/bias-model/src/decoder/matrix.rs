@@ -1,13 +1,13 @@
 use bias_mask::BitMatrix;
-use bias_probe::device::{Memory, computed_in, read_back};
+use bias_probe::device::{Memory, compute_dtype, read_back};
 use burn::module::{Module, Param};
 use burn::tensor::{
     DType, Int, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 
-use super::params::{param, untracked, widened};
-use crate::arch::layout::Place;
+use super::params::{in_compute_dtype, param, untracked};
+use crate::arch::layout::StoredRows;
 use crate::checkpoint::convert::{self, Part};
 use crate::checkpoint::precision::Precision;
 use crate::checkpoint::weights::{Checkpoint, Located};
@@ -36,7 +36,7 @@ pub(crate) struct InFile {
     /// Which rows of it; `None` for a table.
     pub part: Option<Part>,
     /// Weights that count as 0, by the masks that say so, in `[out, in]` order.
-    pub blanks: Vec<BitMatrix>,
+    pub zeroed: Vec<BitMatrix>,
 }
 
 /// Between rows of a power of two: a column of such rows, which the way back through a matrix runs along, would
@@ -80,13 +80,13 @@ impl InFile {
 
     /// Zeroes what masks blank; `place` says where a weight lies.
     fn clear(&self, data: &mut TensorData, place: impl Fn(usize) -> usize) -> Result<(), ModelError> {
-        if self.blanks.is_empty() {
+        if self.zeroed.is_empty() {
             return Ok(());
         }
         let values = data.as_mut_slice::<f32>();
         let values =
             values.map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
-        self.blanks.iter().flat_map(BitMatrix::iter).for_each(|i| values[place(i)] = 0.0);
+        self.zeroed.iter().flat_map(BitMatrix::iter).for_each(|i| values[place(i)] = 0.0);
         Ok(())
     }
 }
@@ -174,7 +174,7 @@ impl<B: Backend> Matrix<B> {
             (Some(held), _) => {
                 let index: Vec<i32> = rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
                 let index = Tensor::<B, 1, Int>::from_data(TensorData::new(index, [rows.len()]), device);
-                Ok(widened(held.val().select(0, index)))
+                Ok(in_compute_dtype(held.val().select(0, index)))
             }
             (None, Some(file)) => {
                 let view = file.checkpoint.view(&file.at)?;
@@ -193,9 +193,9 @@ impl<B: Backend> Matrix<B> {
         device: &B::Device,
     ) -> Result<Tensor<B, 2>, ModelError> {
         let Some((file, part)) = self.file.as_ref().and_then(|file| Some((file, file.part?))) else {
-            return Ok(widened(self.value(device)?.narrow(1, from, len)));
+            return Ok(in_compute_dtype(self.value(device)?.narrow(1, from, len)));
         };
-        let place = Place { first: part.place.first + from, ..part.place };
+        let place = StoredRows { first: part.place.first + from, ..part.place };
         let part = Part { place, shape: [len, part.shape[1]], ..part };
         let view = file.checkpoint.view(&file.at)?;
         let data = file.checkpoint.read(&file.at, convert::turned(&view, &part, Precision::F32))?;
@@ -213,7 +213,7 @@ impl<B: Backend> Matrix<B> {
             let rows: Vec<usize> = (from..from + len).collect();
             return Ok(self.lookup(&rows, device)?.transpose());
         }
-        Ok(widened(self.value(device)?.transpose().narrow(1, from, len)))
+        Ok(in_compute_dtype(self.value(device)?.transpose().narrow(1, from, len)))
     }
 
     /// Sets a linear map, `[in, out]`. What is in the file stays there.
@@ -231,10 +231,10 @@ impl<B: Backend> Matrix<B> {
     }
 
     /// Counts some weights of a linear map as 0, `[out, in]`, while it is left in its file.
-    pub(crate) fn blank(&mut self, bits: &BitMatrix) -> bool {
+    pub(crate) fn zero_in_place(&mut self, bits: &BitMatrix) -> bool {
         match (&self.held, &mut self.file) {
             (None, Some(file)) => {
-                file.blanks.push(bits.clone());
+                file.zeroed.push(bits.clone());
                 true
             }
             _ => false,
@@ -243,10 +243,10 @@ impl<B: Backend> Matrix<B> {
 
     /// Takes that back; `false` when it was never done. Where other changes had the matrix held
     /// meanwhile, these weights alone become what they are in the file.
-    pub(crate) fn unblank(&mut self, bits: &BitMatrix) -> Result<bool, ModelError> {
+    pub(crate) fn restore_zeroed(&mut self, bits: &BitMatrix) -> Result<bool, ModelError> {
         let Some(file) = &mut self.file else { return Ok(false) };
-        let Some(at) = file.blanks.iter().rposition(|own| own == bits) else { return Ok(false) };
-        file.blanks.remove(at);
+        let Some(at) = file.zeroed.iter().rposition(|own| own == bits) else { return Ok(false) };
+        file.zeroed.remove(at);
         let Some(held) = &self.held else { return Ok(true) };
         let (tensor, part) = (held.val(), file.part);
         let device = tensor.device();
@@ -275,7 +275,7 @@ impl<B: Backend> Matrix<B> {
 
 /// In the type the device computes in.
 fn on_device<B: Backend>(data: TensorData, device: &B::Device) -> Tensor<B, 2> {
-    let own = computed_in::<B>(device);
+    let own = compute_dtype::<B>(device);
     Tensor::from_data(data.convert_dtype(own), (device, own))
 }
 
@@ -287,7 +287,7 @@ pub(crate) fn present<B: Backend, const D: usize>(
 ) -> Param<Tensor<B, D>> {
     let data = data.unwrap_or_else(|| TensorData::new(Vec::<f32>::new(), [0; D]));
     // Only what is narrower than what is computed in is kept as it is.
-    let own = computed_in::<B>(device);
+    let own = compute_dtype::<B>(device);
     let narrow = data.dtype != DType::F32 && data.dtype.size() < own.size();
     param(if narrow { data } else { data.convert_dtype(own) }, device)
 }

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use bias_cube::matmul;
 use bias_mask::MaskError;
-use bias_probe::device::computed_in;
+use bias_probe::device::compute_dtype;
 use bias_types::{ParamPath, Projection};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{
@@ -18,7 +18,7 @@ use super::loader::{Loader, fits};
 use super::matrix::Matrix;
 use super::params::{Follow, param};
 use super::progress::{LayerDone, Progress};
-use crate::arch::layout::Place;
+use crate::arch::layout::StoredRows;
 use crate::arch::plan::{NormKind, Plan};
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::convert::Part;
@@ -75,7 +75,7 @@ impl<B: Backend> Decoder<B> {
     ) -> Result<Self, ModelError> {
         let (dims, layout) = (config.dims, config.plan.layout);
         let narrow = [DType::BF16, DType::F16].iter().all(|dtype| B::supports_dtype(device, *dtype));
-        let precision = match (narrow, computed_in::<B>(device)) {
+        let precision = match (narrow, compute_dtype::<B>(device)) {
             _ if precision == Precision::Mapped => precision,
             (true, DType::BF16 | DType::F16) => Precision::Stored,
             (true, _) => precision,
@@ -100,7 +100,7 @@ impl<B: Backend> Decoder<B> {
             tensors.ignore(|name| name == head);
             None
         } else {
-            let whole = Place::own(layout.head, dims.vocab);
+            let whole = StoredRows::own(layout.head, dims.vocab);
             let part = Part { place: whole, shape: [dims.vocab, dims.d_model], transposed: false };
             Some(loader.matrix(&head, part)?)
         };

@@ -1,4 +1,4 @@
-use bias_probe::device::computed_in;
+use bias_probe::device::compute_dtype;
 use burn::module::{Param, ParamId};
 use burn::tensor::{
     Tensor, TensorData,
@@ -11,8 +11,8 @@ pub(crate) fn param<B: Backend, const D: usize>(data: TensorData, device: &B::De
 }
 
 /// A tensor in the type the device computes in.
-pub(crate) fn widened<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, D> {
-    let own = computed_in::<B>(&tensor.device());
+pub(crate) fn in_compute_dtype<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, D> {
+    let own = compute_dtype::<B>(&tensor.device());
     if tensor.dtype() == own { tensor } else { tensor.cast(own) }
 }
 
@@ -34,7 +34,7 @@ impl Follow {
         self,
         param: &Param<Tensor<A::InnerBackend, D>>,
     ) -> Param<Tensor<A, D>> {
-        let own = Tensor::from_inner(widened(param.val()));
+        let own = Tensor::from_inner(in_compute_dtype(param.val()));
         match self {
             Self::All => Param::from_tensor(own),
             Self::Nothing => untracked(own),

@@ -2,7 +2,7 @@ use bias_cube::matmul;
 use bias_probe::TokenBatch;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use crate::arch::rope_scaling::Frequencies;
+use crate::arch::rope_scaling::Rope;
 
 /// Cosines and sines of rotary position embeddings for one batch and number of heads,
 /// each `[rows·width, heads·d_head]`.
@@ -29,7 +29,7 @@ impl<B: Backend> Rotary<B> {
         batch: &TokenBatch,
         heads: usize,
         d_head: usize,
-        frequencies: &Frequencies,
+        frequencies: &Rope,
         device: &B::Device,
     ) -> Self {
         let (half, cells) = (frequencies.rotary / 2, batch.rows() * batch.width());

@@ -4,7 +4,7 @@ use bias_types::TokenRole;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 
 use super::sequence::Sequence;
-use crate::device::float::wide_from;
+use crate::device::float::f32_from;
 use crate::error::ProbeError;
 
 /// The tree of a row's tokens: those kept in a KV cache, then those of the batch.
@@ -256,7 +256,7 @@ impl TokenBatch {
     }
 
     /// A token's weight where it has the role, else 0, one row per role: `[roles, rows·width]`;
-    /// [`wide`](crate::device::wide), to take sums with.
+    /// [`to_f32`](crate::device::to_f32), to take sums with.
     #[must_use]
     pub fn role_weights<B: Backend>(&self, roles: &[TokenRole], device: &B::Device) -> Tensor<B, 2> {
         let own = |role| {
@@ -264,7 +264,7 @@ impl TokenBatch {
             tokens.map(move |(own, weight)| if *own == role { *weight } else { 0.0 })
         };
         let flags: Vec<f32> = roles.iter().flat_map(|role| own(*role)).collect();
-        wide_from(TensorData::new(flags, [roles.len(), self.rows * self.width]), device)
+        f32_from(TensorData::new(flags, [roles.len(), self.rows * self.width]), device)
     }
 }
 

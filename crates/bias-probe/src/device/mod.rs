@@ -2,7 +2,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | float | [`wide`], [`wide_from`], [`computed_in`]: sums and norms in f32 where a device computes in bf16 |
+//! | float | [`to_f32`], [`f32_from`], [`compute_dtype`]: sums and norms in f32 where a device computes in bf16 |
 //! | readback | [`read_back`]: a tensor's values on the host |
 //! | memory | [`Memory`]: where a device's tensors are |
 
@@ -10,6 +10,6 @@ pub(crate) mod float;
 mod memory;
 pub(crate) mod readback;
 
-pub use self::float::{computed_in, wide, wide_from};
+pub use self::float::{compute_dtype, f32_from, to_f32};
 pub use self::memory::Memory;
 pub use self::readback::read_back;

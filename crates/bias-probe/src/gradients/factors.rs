@@ -9,7 +9,7 @@ use burn::tensor::{
 };
 
 use crate::batch::token_batch::TokenBatch;
-use crate::device::float::wide;
+use crate::device::float::to_f32;
 use crate::error::ProbeError;
 use crate::hooks::model::HookedModel;
 use crate::hooks::observer::Observer;
@@ -34,7 +34,7 @@ impl<B: Backend> Factors<B> {
     /// `[out, in]`, in f32 at least.
     #[must_use]
     pub fn gradient(self) -> Tensor<B, 2> {
-        wide(matmul(self.slopes.transpose(), self.inputs))
+        to_f32(matmul(self.slopes.transpose(), self.inputs))
     }
 
     /// Of some rows of the gradient.

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::channel_stats::{ChannelStats, ROLES, Sums};
 use crate::batch::token_batch::TokenBatch;
-use crate::device::float::{wide, wide_from};
+use crate::device::float::{f32_from, to_f32};
 use crate::device::readback::read_back;
 use crate::error::ProbeError;
 use crate::hooks::observer::Observer;
@@ -174,11 +174,11 @@ impl<B: Backend> Observer<B> for StatsCollector {
             weights[place * cells + cell] = *weight;
             counts[place] += f64::from(*weight);
         }
-        let flat = wide(value.clone()).reshape([cells, channels]);
+        let flat = to_f32(value.clone()).reshape([cells, channels]);
         let read =
             |tensor: Tensor<B, 2>| read_back(tensor).map_err(|reason| ProbeError::Readback { site, reason });
         let places = groups * ROLES;
-        let weight: Tensor<B, 2> = wide_from(TensorData::new(weights.clone(), [places, cells]), &device);
+        let weight: Tensor<B, 2> = f32_from(TensorData::new(weights.clone(), [places, cells]), &device);
         let sum = read(matmul(weight.clone(), flat.clone()))?;
         let square = read(matmul(weight, flat.clone() * flat.clone()))?;
         let largest = if self.max { read(flat)? } else { Vec::new() };

@@ -4,7 +4,7 @@ use bias_types::{BlockSite, Site, TokenRole};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use crate::batch::token_batch::TokenBatch;
-use crate::device::float::{wide, wide_from};
+use crate::device::float::{f32_from, to_f32};
 use crate::device::readback::read_back;
 use crate::error::ProbeError;
 use crate::hooks::observer::Observer;
@@ -73,7 +73,7 @@ fn weights<B: Backend>(batch: &TokenBatch, device: &B::Device) -> (Tensor<B, 4>,
             }
         }
     }
-    (wide_from(TensorData::new(weights, [rows, 1, width, width]), device), counted)
+    (f32_from(TensorData::new(weights, [rows, 1, width, width]), device), counted)
 }
 
 impl<B: Backend> Observer<B> for NameAttention {
@@ -99,7 +99,7 @@ impl<B: Backend> Observer<B> for NameAttention {
         let [rows, heads, width, _] = value.dims();
         // As a matrix product: broadcasting over heads is slow on CPU backends.
         let cells = width * width;
-        let flat = wide(value.clone()).reshape([rows, heads, cells]);
+        let flat = to_f32(value.clone()).reshape([rows, heads, cells]);
         let per_head = matmul(flat, weights.reshape([rows, cells, 1])).sum_dim(0);
         let data = read_back(per_head).map_err(|reason| ProbeError::Readback { site, reason })?;
         let sums = &mut self.sums[layer];

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use super::channel_stats::ROLES;
 use crate::batch::token_batch::TokenBatch;
-use crate::device::float::wide;
+use crate::device::float::to_f32;
 use crate::device::readback::read_back;
 use crate::error::ProbeError;
 use crate::hooks::model::HookedModel;
@@ -107,7 +107,7 @@ impl<B: Backend> Observer<B> for SquareSums {
             self.sequences += batch.rows() as u64;
         }
         let [rows, width, channels] = value.dims();
-        let flat = wide(value.clone()).reshape([rows * width, channels]);
+        let flat = to_f32(value.clone()).reshape([rows * width, channels]);
         let squares = flat.clone() * flat;
         let per_role = matmul(batch.role_weights::<B>(&TokenRole::REAL, &value.device()), squares);
         let data = read_back(per_role).map_err(|reason| ProbeError::Readback { site, reason })?;

@@ -5,7 +5,7 @@ use bias_ask::question::{Choices, NumberGrammar};
 use bias_ask::text::{Asked, Wanted};
 use bias_ask::{Decoding, Question, Respond};
 use bias_attrib::contrast::Scale;
-use bias_attrib::{Contrast, Respondent};
+use bias_attrib::{Contrast, PromptCase};
 use bias_metrics::parse::AnswerKind;
 use bias_metrics::robust::weighted_quantile;
 use bias_metrics::{Arm, parse_answer};
@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::answers::{PersonAnswers, VariationAnswers};
 use crate::StudyError;
 use crate::hash::{derived_seed, hex};
-use crate::prompts::{Names, Person, Place, PromptSet};
+use crate::prompts::{Names, Person, PromptSet, VariationIndex};
 use crate::results::{ChoiceValue, Kind, Settings, Split, quoted};
 
 /// Every prompt made ready to be asked, once for a whole study.
@@ -96,15 +96,15 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
     }
 
     /// How many questions there are about some people in some variations.
-    pub(crate) fn count(&self, places: &[Place], names: Names) -> usize {
-        let of = |&(c, v): &Place| {
+    pub(crate) fn count(&self, places: &[VariationIndex], names: Names) -> usize {
+        let of = |&(c, v): &VariationIndex| {
             self.prompts.contexts[c].variations[v].people.iter().filter(|p| names.include(p.split)).count()
         };
         places.iter().map(of).sum()
     }
 
     /// Which of a variation's people attribution looks at: of each side as many as it may, evenly over its groups.
-    fn attributed(&self, (c, v): Place) -> BTreeSet<usize> {
+    fn attributed(&self, (c, v): VariationIndex) -> BTreeSet<usize> {
         let (people, seen) = (&self.prompts.contexts[c].variations[v].people, self.prompts.attributed());
         let mut all = BTreeSet::new();
         for arm in [Arm::A, Arm::B] {
@@ -118,7 +118,7 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
     }
 
     /// Of how many questions about some variations attribution sees the answers.
-    pub(crate) fn count_attributed(&self, places: &[Place]) -> usize {
+    pub(crate) fn count_attributed(&self, places: &[VariationIndex]) -> usize {
         places.iter().map(|place| self.attributed(*place).len()).sum()
     }
 
@@ -132,13 +132,13 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
     pub(crate) fn ask<R: Respond<Question = Q>>(
         &self,
         model: &R,
-        places: &[Place],
+        places: &[VariationIndex],
         names: Names,
         decoding: Decoding,
         threads: usize,
         done: &(dyn Fn(usize) + Sync),
-    ) -> Result<BTreeMap<Place, VariationAnswers>, StudyError> {
-        let own = |&(c, v): &Place| {
+    ) -> Result<BTreeMap<VariationIndex, VariationAnswers>, StudyError> {
+        let own = |&(c, v): &VariationIndex| {
             let people = self.prompts.contexts[c].variations[v].people.iter().enumerate();
             people.filter(move |(_, person)| names.include(person.split))
         };
@@ -188,7 +188,7 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
     pub(crate) fn try_some<R: Respond<Question = Q>>(
         &self,
         model: &R,
-        (c, v): Place,
+        (c, v): VariationIndex,
         names: Names,
         most: usize,
         decoding: Decoding,
@@ -213,7 +213,11 @@ impl Questionnaire<'_, Question> {
     ///
     /// # Errors
     /// Answers whose values or weights are no numbers.
-    pub(crate) fn contrast(&self, place: Place, answers: &VariationAnswers) -> Result<Contrast, StudyError> {
+    pub(crate) fn contrast(
+        &self,
+        place: VariationIndex,
+        answers: &VariationAnswers,
+    ) -> Result<Contrast, StudyError> {
         let mut contrast = Contrast::default();
         let seen = self.attributed(place);
         let people = || answers.people.iter().filter(|p| seen.contains(&p.index));
@@ -233,11 +237,11 @@ impl Questionnaire<'_, Question> {
         for person in people().filter(|own| !both || valued(own)) {
             let question = &self.encoded[place.0][place.1][person.index];
             let possible = person.possible(question, ends);
-            let respondent =
-                Respondent { scale: answers.scale, ..Respondent::new(question.prompt.clone(), possible) };
+            let case =
+                PromptCase { scale: answers.scale, ..PromptCase::new(question.prompt.clone(), possible) };
             match person.arm {
-                Arm::A => contrast.a.push(respondent),
-                Arm::B => contrast.b.push(respondent),
+                Arm::A => contrast.a.push(case),
+                Arm::B => contrast.b.push(case),
             }
         }
         Ok(contrast)

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use bias_attrib::AttribError;
 use bias_attrib::pursuit::Pursuit;
-use bias_mask::select::{Carriers, ComparisonGroup, select};
-use bias_mask::{HeadAblation, Mask, top_carriers, unit_mask};
+use bias_mask::select::{ComparisonGroup, StreamingTopK, select};
+use bias_mask::{HeadAblation, Mask, top_k, unit_mask};
 use bias_types::{Convention, ModelDims, ParamScores, Unit, UnitScores};
 
 use crate::StudyError;
@@ -20,7 +20,7 @@ pub enum Finding {
     /// The same of a pursuit, and what it did round by round.
     Pursuit(Pursuit),
     /// The highest of scores that were too many to keep.
-    Carriers(Carriers),
+    TopK(StreamingTopK),
     /// A set difference at any share of each matrix; and, when asked for, how far both groups'
     /// scores lie apart.
     Difference(Box<Differences>, Box<Apart>),
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Finding {
             Self::Units(_) => "Units",
             Self::Order(_) => "Order",
             Self::Pursuit(_) => "Pursuit",
-            Self::Carriers(_) => "Carriers",
+            Self::TopK(_) => "StreamingTopK",
             Self::Difference(..) => "Difference",
         })
     }
@@ -61,7 +61,7 @@ impl Finding {
             Self::Weights(scores) => {
                 let carried = scores.first().is_some_and(|s| s.convention() == Convention::BiasCarried);
                 if carried {
-                    return Ok(top_carriers(scores, count)?);
+                    return Ok(top_k(scores, count)?);
                 }
                 // In the middle between two counts, so that rounding cannot lose one.
                 let all: usize = scores.iter().map(|s| s.values().len()).sum();
@@ -77,7 +77,7 @@ impl Finding {
                 units(dims, &ranked, count)
             }
             Self::Order(order) | Self::Pursuit(Pursuit { chosen: order, .. }) => units(dims, order, count),
-            Self::Carriers(carriers) => Ok(carriers.mask(count)?),
+            Self::TopK(top) => Ok(top.mask(count)?),
             Self::Difference(at, _) => difference(at, count),
         }
     }
@@ -103,7 +103,7 @@ impl Finding {
         Ok(match self {
             Self::Weights(scores) => Some(scores.into()),
             Self::Difference(_, apart) => Some(apart()?.into()),
-            Self::Units(_) | Self::Order(_) | Self::Pursuit(_) | Self::Carriers(_) => None,
+            Self::Units(_) | Self::Order(_) | Self::Pursuit(_) | Self::TopK(_) => None,
         })
     }
 }

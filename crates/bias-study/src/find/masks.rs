@@ -1,9 +1,9 @@
 //! Which masks a study tries.
 
 use bias_attrib::methods::{GroupNorms, HeadAttention};
-use bias_attrib::{AttribError, Attribution as _, Contrast, Direction, Wanda};
+use bias_attrib::{AttribError, Attribution as _, Contrast, SetDifference, Wanda};
 use bias_mask::mask::head_mask;
-use bias_mask::select::Carriers;
+use bias_mask::select::StreamingTopK;
 use bias_mask::{HeadAblation, Intervention, Mask};
 use bias_probe::ProbeError;
 use bias_types::model::HeadId;
@@ -14,8 +14,8 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::candidate::Candidate;
+use super::method_input::MethodInput;
 use super::methods::Method;
-use super::seen::Seen;
 use crate::StudyError;
 use crate::hash::derived_seed;
 use crate::parallel::in_parallel;
@@ -33,7 +33,7 @@ const HEAD_ANSWERS: usize = 3;
 
 /// Masks of weights made from some variations together.
 pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
     let mut masks = Masks::default();
@@ -54,11 +54,11 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
     if let Some((first, rest)) = each.split_first() {
         let norms = rest.iter().try_fold(first.clone(), |sum, own| sum.merge(own))?;
         let at = Budget::Share(WANDA_SHARE);
-        let b_without_a = difference(&norms, Direction::BWithoutA)?;
-        let a_without_b = difference(&norms, Direction::AWithoutB)?;
+        let b_without_a = difference(&norms, SetDifference::BWithoutA)?;
+        let a_without_b = difference(&norms, SetDifference::AWithoutB)?;
         masks.candidates.push(of(method::WANDA_A_B, at.clone(), a_without_b));
         if !rest.is_empty() {
-            let own = each.iter().map(|norms| difference(norms, Direction::BWithoutA));
+            let own = each.iter().map(|norms| difference(norms, SetDifference::BWithoutA));
             let own = own.collect::<Result<Vec<_>, _>>()?;
             masks.candidates.push(of(method::WANDA_COMMON, at.clone(), Mask::common(&own)?));
         }
@@ -70,9 +70,9 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
     let total = seen.model.dims().prunable_weights() as f64;
     let budgets = GAP_SHARES.map(|share| (share, (share.value() * total) as usize));
     let most = budgets.iter().map(|(_, count)| *count).max().unwrap_or(0);
-    if let Some(carriers) = masks.with_gap(method::SIGNED_GAP, trained_on, seen.carriers(most))? {
+    if let Some(top) = masks.with_gap(method::SIGNED_GAP, trained_on, seen.streaming_top_k(most))? {
         for (share, count) in budgets {
-            let own = of(method::SIGNED_GAP, Budget::Share(share), carriers.mask(count)?);
+            let own = of(method::SIGNED_GAP, Budget::Share(share), top.mask(count)?);
             // The middle budget is the one reports show.
             if share == GAP_SHARE {
                 let drawn = own.mask.matched_random(draw("signed-gap"))?;
@@ -87,13 +87,14 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
 /// As many weights of every layer in turn as the middle budget takes of all together: those with most of the gap, and random ones
 /// of the same matrices. Equal numbers, so that a layer is not found guilty for its size.
 pub(crate) fn layer_masks<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
     let dims = seen.model.dims();
     let count = (GAP_SHARE.value() * dims.prunable_weights() as f64) as usize;
     let of = |layer| dims.projections().map(|(path, ..)| path).filter(move |path| in_layer(path, layer));
-    let mut layers: Vec<Carriers> = (0..dims.layers).map(|layer| Carriers::new(count, of(layer))).collect();
+    let mut layers: Vec<StreamingTopK> =
+        (0..dims.layers).map(|layer| StreamingTopK::new(count, of(layer))).collect();
     let scored = seen.each_signed_gap(&mut |scores| {
         let layer = scores.path().projection().map(|(layer, _)| layer);
         Ok(layer.and_then(|layer| layers.get_mut(layer)).map_or(Ok(()), |own| own.add(&scores))?)
@@ -102,8 +103,8 @@ pub(crate) fn layer_masks<A: AutodiffBackend, M: Studied<A>>(
     if masks.with_gap(method::SIGNED_GAP, trained_on, scored)?.is_none() {
         return Ok(masks);
     }
-    for (layer, carriers) in layers.iter().enumerate() {
-        let mask = carriers.mask(count)?;
+    for (layer, top) in layers.iter().enumerate() {
+        let mask = top.mask(count)?;
         let draw = derived_seed(seen.seed, &format!("{} layer {layer}", trained_on.seed_text()));
         let drawn = mask.matched_random(draw)?;
         let own = Candidate {
@@ -159,7 +160,7 @@ impl Masks {
 /// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_SHARE`], and as many at random;
 /// none where no gap could be attributed.
 pub(crate) fn pursuit_masks<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
     let Some(pursuit) = Method::<A, M>::named(method::GAP_PURSUIT, UnitKind::Weight) else {

@@ -5,20 +5,20 @@ use bias_attrib::methods::{
     ActivationDifference, ActivationPatching, AttributionPatching, HeadAttention, Knockout, Magnitude,
     Random, SignedActivationDifference, Snip,
 };
-use bias_attrib::scores::{PlaceScores, in_units};
-use bias_attrib::{AttribError, Attribution, Contrast, Direction, GapPursuit, Wanda};
+use bias_attrib::scores::{ComponentScores, in_units};
+use bias_attrib::{AttribError, Attribution, Contrast, GapPursuit, SetDifference, Wanda};
 use bias_mask::select::aggregate;
 use bias_model::Decoder;
 use bias_types::{Convention, ParamScores, UnitKind, UnitScores};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::finding::Finding;
-use super::seen::Seen;
+use super::method_input::MethodInput;
 use crate::StudyError;
 use crate::parallel::in_parallel;
 use crate::studied::Studied;
 
-type Find<A, M> = dyn Fn(&Seen<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync;
+type Find<A, M> = dyn Fn(&MethodInput<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync;
 
 /// A way to find what to prune: a name, a kind of unit, and the finding.
 pub struct Method<A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>> {
@@ -44,7 +44,7 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
         name: impl Into<String>,
         unit: UnitKind,
         about: impl Into<String>,
-        find: impl Fn(&Seen<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync + 'static,
+        find: impl Fn(&MethodInput<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync + 'static,
     ) -> Self {
         Self { name: name.into(), unit, about: about.into(), find: Box::new(find) }
     }
@@ -59,12 +59,12 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     ///
     /// # Errors
     /// Nothing to compare, or a failed pass.
-    pub fn find(&self, seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
+    pub fn find(&self, seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
         (self.find)(seen)
     }
 
     /// The same, and how long it would have taken had nothing been known before.
-    pub(crate) fn timed(&self, seen: &Seen<'_, A, M>) -> (Result<Finding, StudyError>, Duration) {
+    pub(crate) fn timed(&self, seen: &MethodInput<'_, A, M>) -> (Result<Finding, StudyError>, Duration) {
         let (started, saved) = (Instant::now(), *seen.saved());
         let found = self.find(seen);
         (found, started.elapsed() + *seen.saved() - saved)
@@ -128,7 +128,7 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
 
 /// Each contrast's scores by a method that differentiates, on a graph for every thread.
 fn tracked<A: AutodiffBackend, M: Studied<A>, F: Send>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A, M::OnGraph, Found = F> + Sync),
 ) -> Result<Vec<F>, StudyError> {
     let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
@@ -154,30 +154,34 @@ fn with_gap<F>(found: Vec<Result<F, AttribError>>) -> Result<Vec<F>, StudyError>
     if with_gap.is_empty() { Err(reason.unwrap_or(AttribError::NoSpread).into()) } else { Ok(with_gap) }
 }
 
-fn signed_gap<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
+fn signed_gap<A: AutodiffBackend, M: Studied<A>>(
+    seen: &MethodInput<'_, A, M>,
+) -> Result<Finding, StudyError> {
     if seen.model.is_streamed() {
         // A score per weight would take more memory than the weights that are left in their file.
-        return Ok(Finding::Carriers(seen.carriers(seen.budget)?));
+        return Ok(Finding::TopK(seen.streaming_top_k(seen.budget)?));
     }
     Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
 }
 
 fn summed_gap<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
     Ok(Finding::Units(aggregate(seen.signed_gap()?, seen.model.dims(), kind)?))
 }
 
 fn pursuit<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
     seen.pursue(GapPursuit::new(seen.budget).with_unit(kind))
 }
 
 /// Contrasts weigh the square of their gap.
-fn worst_pursuit<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
+fn worst_pursuit<A: AutodiffBackend, M: Studied<A>>(
+    seen: &MethodInput<'_, A, M>,
+) -> Result<Finding, StudyError> {
     seen.pursue(GapPursuit::new(seen.budget).with_worst_case(2.0))
 }
 
@@ -190,13 +194,13 @@ fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, Attri
     Ok(own.collect::<Result<_, _>>()?)
 }
 
-fn wanda<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
+fn wanda<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
     let norms = Arc::new(Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?);
     let (model, own) = (seen.model.clone(), Arc::clone(&norms));
     let there = seen.select_on_device;
     let at = move |share| match there {
-        true => own.difference_on_device(&model, share, Direction::BWithoutA),
-        false => own.difference(&model, share, Direction::BWithoutA),
+        true => own.difference_on_device(&model, share, SetDifference::BWithoutA),
+        false => own.difference(&model, share, SetDifference::BWithoutA),
     };
     let model = seen.model.clone();
     let apart = move || {
@@ -208,28 +212,28 @@ fn wanda<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Fin
     Ok(Finding::Difference(Box::new(at), Box::new(apart)))
 }
 
-fn snip<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
+fn snip<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
     let found = tracked(seen, &Snip::default())?;
     let mut all = found.into_iter();
     let first = all.next().ok_or(AttribError::NoSpread)?;
     let scores = Arc::new(all.try_fold(first, |sum, own| sum.merge(&own))?);
     let both = Arc::clone(&scores);
-    let at = move |share| scores.difference(share, Direction::BWithoutA);
+    let at = move |share| scores.difference(share, SetDifference::BWithoutA);
     Ok(Finding::Difference(Box::new(at), Box::new(move || apart(both.a(), both.b()))))
 }
 
-fn magnitude<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
+fn magnitude<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
     Ok(Finding::Weights(Magnitude.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
 }
 
-fn random<A: AutodiffBackend, M: Studied<A>>(seen: &Seen<'_, A, M>) -> Result<Finding, StudyError> {
+fn random<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
     let pooled = Contrast::pooled(seen.contrasts);
     Ok(Finding::Weights(Random::new(seen.seed).attribute(seen.model, &pooled)?))
 }
 
 /// Units in an order of chance: those whose weights draw the highest random scores.
 fn shuffled<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
     let pooled = Contrast::pooled(seen.contrasts);
@@ -241,22 +245,22 @@ fn shuffled<A: AutodiffBackend, M: Studied<A>>(
 }
 
 fn units<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     method: &impl Attribution<A::InnerBackend, M, Found = UnitScores>,
 ) -> Result<Finding, StudyError> {
     Ok(Finding::Units(method.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
 }
 
 fn tracked_units<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A, M::OnGraph, Found = UnitScores> + Sync),
 ) -> Result<Finding, StudyError> {
     added(&tracked(seen, method)?)
 }
 
 fn places<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
-    method: &(impl Attribution<A::InnerBackend, M, Found = PlaceScores> + Sync),
+    seen: &MethodInput<'_, A, M>,
+    method: &(impl Attribution<A::InnerBackend, M, Found = ComponentScores> + Sync),
 ) -> Result<Finding, StudyError> {
     let found =
         in_parallel(seen.threads, seen.contrasts, |contrast| match method.attribute(seen.model, contrast) {
@@ -268,12 +272,12 @@ fn places<A: AutodiffBackend, M: Studied<A>>(
 }
 
 fn patching<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
     let method = AttributionPatching::every(kind).with_temperature(seen.temperature)?;
     let found = tracked(seen, &method)?;
-    added(&found.iter().map(PlaceScores::units).collect::<Vec<_>>())
+    added(&found.iter().map(ComponentScores::units).collect::<Vec<_>>())
 }
 
 /// Sums of the same units' scores.

@@ -3,15 +3,15 @@
 mod candidate;
 mod finding;
 mod masks;
+mod method_input;
 mod methods;
-mod seen;
 mod truth;
 
 pub use self::candidate::Candidate;
 pub(crate) use self::candidate::keep;
 pub use self::finding::{Apart, Differences, Finding};
 pub(crate) use self::masks::{Masks, head_masks, layer_masks, pursuit_masks, weight_masks};
+pub(crate) use self::method_input::KnownGap;
+pub use self::method_input::MethodInput;
 pub use self::methods::Method;
-pub(crate) use self::seen::KnownGap;
-pub use self::seen::Seen;
 pub use self::truth::Truth;

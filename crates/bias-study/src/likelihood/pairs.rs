@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use bias_ask::{Answering, AskError, Tokenize};
-use bias_metrics::ranking::{Direction, PairScore};
+use bias_metrics::ranking::{PairDirection, PairScore};
 use bias_model::LanguageModel;
 use bias_probe::Sequence;
 use bias_types::TokenRole;
@@ -22,7 +22,7 @@ pub struct SentencePair {
     /// About the other.
     pub less: String,
     /// Whether the first goes with a stereotype or against one.
-    pub direction: Direction,
+    pub direction: PairDirection,
     /// What sort of bias it is about.
     pub bias_type: String,
 }
@@ -38,10 +38,10 @@ pub struct PairSet {
 }
 
 #[derive(Debug, Deserialize)]
-struct Row {
+struct PairRecord {
     sent_more: String,
     sent_less: String,
-    stereo_antistereo: Direction,
+    stereo_antistereo: PairDirection,
     bias_type: String,
 }
 
@@ -54,7 +54,7 @@ impl PairSet {
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks a column, or has a
     /// pair with an empty sentence or a direction that is none.
     pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
-        let Rows { sha256, rows, .. } = Rows::<Row>::read(path, &NEEDED, "pairs", None)?;
+        let Rows { sha256, rows, .. } = Rows::<PairRecord>::read(path, &NEEDED, "pairs", None)?;
         let pairs = rows.into_iter().map(|(line, row)| {
             if row.sent_more.trim().is_empty() || row.sent_less.trim().is_empty() {
                 return Err(bad(path, Some(line), "a sentence is empty"));
@@ -169,7 +169,7 @@ mod tests {
         let header = ",sent_more,sent_less,stereo_antistereo,bias_type,annotations\n";
         let own = read(&format!("\u{feff}{header}0,\"A, b.\",C.,stereo,race-color,\"[['x']]\"\n")).unwrap();
         assert_eq!(own.pairs[0].more, "A, b.");
-        assert_eq!(own.pairs[0].direction, Direction::Stereo);
+        assert_eq!(own.pairs[0].direction, PairDirection::Stereo);
         let cases = [
             (String::new(), "missing columns"),
             (header.to_owned(), "no pairs"),

@@ -2,7 +2,7 @@
 
 use bias_types::prompt::Context;
 
-use crate::prompts::{Place, PromptSet};
+use crate::prompts::{PromptSet, VariationIndex};
 use crate::results::{Plan, Scope, Split, Strategy, TrainedOn};
 
 /// One context's variations that a mask is tested on.
@@ -10,7 +10,7 @@ use crate::results::{Plan, Scope, Split, Strategy, TrainedOn};
 pub(crate) struct Test {
     pub scope: Scope,
     pub context: usize,
-    pub places: Vec<Place>,
+    pub places: Vec<VariationIndex>,
 }
 
 /// What a mask is called by after what it was made from, and where it is tested.
@@ -50,8 +50,8 @@ pub(crate) fn tests_of(prompts: &PromptSet, plan: Plan, own: &Strategy) -> Vec<T
 }
 
 /// Places as a reader of a piece knows them.
-pub(crate) fn named<'p>(prompts: &'p PromptSet, places: &[Place]) -> Vec<(&'p Context, &'p str)> {
-    let name = |&(c, v): &Place| {
+pub(crate) fn named<'p>(prompts: &'p PromptSet, places: &[VariationIndex]) -> Vec<(&'p Context, &'p str)> {
+    let name = |&(c, v): &VariationIndex| {
         let own = &prompts.contexts[c];
         (&own.context, own.variations[v].name.as_str())
     };

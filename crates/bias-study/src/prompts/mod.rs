@@ -1,11 +1,11 @@
 //! Whom a model is asked about and how: prompt files, checked, and who of them attribution may see.
 
 mod held_out;
-mod places;
 mod read;
-mod rows;
+mod records;
 mod set;
+mod variation_index;
 
-pub(crate) use self::places::{Names, Place, arms};
-pub(crate) use self::rows::{Rows, bad};
+pub(crate) use self::records::{Rows, bad};
 pub use self::set::{ContextPrompts, Person, PromptSet, Variation};
+pub(crate) use self::variation_index::{Names, VariationIndex, arms};

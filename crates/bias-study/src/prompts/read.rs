@@ -6,13 +6,13 @@ use bias_metrics::parse::Period;
 use bias_types::prompt::{Context, Group};
 use serde::Deserialize;
 
-use super::rows::{Rows, bad};
+use super::records::{Rows, bad};
 use super::set::{ContextPrompts, Person, PromptSet, Variation};
 use crate::StudyError;
 use crate::results::{Attribute, Form, NAME_GROUP, Split};
 
 #[derive(Debug, Deserialize)]
-struct Row {
+struct PromptRecord {
     scenario: String,
     variation: String,
     name_group: String,
@@ -73,7 +73,8 @@ impl PromptSet {
         form: &Form,
     ) -> Result<Self, StudyError> {
         let column = attribute.read_from();
-        let Rows { sha256, rows, beside } = Rows::<Row>::read(path, &NEEDED, "prompts", Some(column))?;
+        let Rows { sha256, rows, beside } =
+            Rows::<PromptRecord>::read(path, &NEEDED, "prompts", Some(column))?;
         let mut values: BTreeMap<&str, usize> = BTreeMap::new();
         for text in &beside {
             *values.entry(attribute.value(text)).or_default() += 1;
@@ -117,7 +118,7 @@ impl PromptSet {
         &mut self,
         path: &Path,
         line: u64,
-        (row, value): (Row, &str),
+        (row, value): (PromptRecord, &str),
         several_levels: bool,
         form: &Form,
     ) -> Result<(), StudyError> {

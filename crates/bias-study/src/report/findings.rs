@@ -31,13 +31,13 @@ impl Family<'_> {
 
 /// Weights of some masks in half a layer, against random masks of the same size.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Place {
+pub(crate) struct Enrichment {
     pub chosen: f64,
     pub expected: f64,
     pub variance: f64,
 }
 
-impl Place {
+impl Enrichment {
     /// Chosen over expected.
     pub(crate) fn ratio(&self) -> f64 {
         self.chosen / self.expected
@@ -170,12 +170,12 @@ impl<'a> Findings<'a> {
         &self,
         family: &Family,
         context: Option<&Context>,
-    ) -> BTreeMap<(usize, Sublayer), Place> {
+    ) -> BTreeMap<(usize, Sublayer), Enrichment> {
         let wanted = |s: &Strategy| match &s.trained_on {
             TrainedOn::Context(c) => context.is_none_or(|wanted| wanted == c),
             _ => false,
         };
-        let mut places: BTreeMap<(usize, Sublayer), Place> = BTreeMap::new();
+        let mut places: BTreeMap<(usize, Sublayer), Enrichment> = BTreeMap::new();
         for location in &self.results.locations {
             let strategy = self.strategies.get(location.strategy.as_str());
             if strategy.is_some_and(|s| s.method == family.method && s.budget == *family.budget && wanted(s))

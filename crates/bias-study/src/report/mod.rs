@@ -4,6 +4,7 @@ mod benchmark;
 mod certainty;
 mod charts;
 mod compare;
+mod csv_table;
 mod error;
 mod figures;
 mod findings;
@@ -12,7 +13,6 @@ mod numbers;
 mod page;
 mod questions;
 mod sentences;
-mod sheet;
 mod tables;
 mod words;
 

@@ -2,10 +2,10 @@
 
 use bias_types::prompt::Context;
 
+use super::csv_table::{Line, Sheet};
 use super::error::ReportError;
 use super::findings::Findings;
 use super::numbers::{DASH, estimate, fixed, percent, percent_estimate, share, signed, signed_estimate};
-use super::sheet::{Line, Sheet};
 use crate::results::{
     Alternative, Budget, Experiment, GroupDifferences, Outcome, Results, Scope, Strategy, TrainedOn, method,
 };

@@ -11,7 +11,7 @@ use super::study::Study;
 use crate::StudyError;
 use crate::likelihood::perplexity;
 use crate::plan::{What, jobs, tests, tries};
-use crate::prompts::{Names, Place};
+use crate::prompts::{Names, VariationIndex};
 use crate::results::{Plan, TrainedOn};
 
 /// What a plan does after the audit.
@@ -67,7 +67,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let started = Instant::now();
         perplexity(&self.model, &self.options.neutral)?;
         let neutral = started.elapsed().as_secs_f64();
-        let seconds = |places: &[Place], names: Names| -> f64 {
+        let seconds = |places: &[VariationIndex], names: Names| -> f64 {
             let each = places.iter().map(|place| {
                 let form = &self.prompts.contexts[place.0].variations[place.1].form;
                 let rate = rates.iter().find(|(own, _)| *own == form).map_or(0.0, |(_, rate)| *rate);

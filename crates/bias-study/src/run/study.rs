@@ -13,9 +13,9 @@ use super::audit::{Audit, guards};
 use super::options::StudyOptions;
 use super::progress::Progress;
 use crate::StudyError;
-use crate::find::{Candidate, Finding, KnownGap, Method, Seen};
+use crate::find::{Candidate, Finding, KnownGap, Method, MethodInput};
 use crate::plan::{Test, tests};
-use crate::prompts::{Place, PromptSet};
+use crate::prompts::{PromptSet, VariationIndex};
 use crate::results::{Outcome, Plan, Results, Scope, Split, Strategy};
 use crate::statistics::{Reference, Tested, assemble};
 use crate::studied::Studied;
@@ -192,13 +192,17 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         places.iter().map(|place| self.contrast(*place, &reference)).collect()
     }
 
-    pub(crate) fn contrast(&self, place: Place, reference: &Reference) -> Result<Contrast, StudyError> {
+    pub(crate) fn contrast(
+        &self,
+        place: VariationIndex,
+        reference: &Reference,
+    ) -> Result<Contrast, StudyError> {
         self.questions.contrast(place, &reference.answers[&place])
     }
 
     /// What methods may look at.
-    pub(crate) fn seen<'s>(&'s self, contrasts: &'s [Contrast], budget: usize) -> Seen<'s, A, M> {
-        Seen {
+    pub(crate) fn seen<'s>(&'s self, contrasts: &'s [Contrast], budget: usize) -> MethodInput<'s, A, M> {
+        MethodInput {
             model: self.model.model(),
             contrasts,
             neutral: &self.guard,

@@ -16,7 +16,7 @@ use super::study::Study;
 use crate::StudyError;
 use crate::find::{Candidate, Masks, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
 use crate::plan::{Job, What, jobs, tests, tests_of};
-use crate::prompts::Place;
+use crate::prompts::VariationIndex;
 use crate::results::{
     Alternative, Budget, Experiment, GAP_SHARE, LeftOut, PURSUIT_SHARE, Split, Strategy, TrainedOn, method,
 };
@@ -183,7 +183,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     }
 
     /// The variations that something is made from.
-    pub(crate) fn places(&self, trained_on: &TrainedOn) -> Vec<Place> {
+    pub(crate) fn places(&self, trained_on: &TrainedOn) -> Vec<VariationIndex> {
         let of = |context: usize| self.prompts.places(context, |v| v.split == Split::Attribution);
         let all = 0..self.prompts.contexts.len();
         let named = |name: &bias_types::prompt::Context| self.prompts.index_of(name.as_str());

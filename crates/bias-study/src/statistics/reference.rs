@@ -10,19 +10,19 @@ use super::measured::Measured;
 use super::significance::detectable;
 use crate::StudyError;
 use crate::ask::VariationAnswers;
-use crate::prompts::{Names, Place, PromptSet, arms};
+use crate::prompts::{Names, PromptSet, VariationIndex, arms};
 use crate::results::{Baseline, Kind, VariationBaseline};
 use crate::store::{Piece, Store};
 
 /// The unpruned model's answers, and all that pruned ones are held against.
 pub(crate) struct Reference {
-    pub answers: BTreeMap<Place, VariationAnswers>,
+    pub answers: BTreeMap<VariationIndex, VariationAnswers>,
     /// None where the unpruned model never gave a number.
-    pub fences: BTreeMap<Place, Option<TukeyFences>>,
+    pub fences: BTreeMap<VariationIndex, Option<TukeyFences>>,
     /// Everybody.
-    pub measured: BTreeMap<Place, Measured>,
+    pub measured: BTreeMap<VariationIndex, Measured>,
     /// Those whom pruned models are asked about.
-    pub tested: BTreeMap<Place, Measured>,
+    pub tested: BTreeMap<VariationIndex, Measured>,
 }
 
 impl Reference {
@@ -44,7 +44,7 @@ impl Reference {
     }
 
     fn new(
-        answers: BTreeMap<Place, VariationAnswers>,
+        answers: BTreeMap<VariationIndex, VariationAnswers>,
         prompts: &PromptSet,
         measure: &Measure,
     ) -> Result<Self, StudyError> {

@@ -9,14 +9,14 @@ use super::measured::Measured;
 use super::reference::Reference;
 use crate::StudyError;
 use crate::plan::{Test, named};
-use crate::prompts::{Place, PromptSet, arms};
+use crate::prompts::{PromptSet, VariationIndex, arms};
 use crate::results::{Outcome, Scope};
 use crate::store::{Piece, Store};
 
 /// What is known of a changed model.
 pub(crate) struct Tested {
     /// By the places of a test.
-    measured: HashMap<Vec<Place>, Vec<Measured>>,
+    measured: HashMap<Vec<VariationIndex>, Vec<Measured>>,
     /// Relative change of perplexity on neutral text.
     pub perplexity_change: Option<f64>,
 }

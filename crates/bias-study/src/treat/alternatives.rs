@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::finetune::{Lessons, RANK, fine_tune, low_rank};
 use crate::StudyError;
-use crate::find::{Method, Seen};
+use crate::find::{Method, MethodInput};
 use crate::results::{Alternative, Budget, method};
 use crate::studied::Studied;
 
@@ -27,7 +27,7 @@ pub(crate) struct Treated<M> {
 /// Makes the model over.
 pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
     alternative: Alternative,
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
 ) -> Result<Treated<M>, StudyError> {
     let mut model = seen.model.clone();
     let pooled = Contrast::pooled(seen.contrasts);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bias_attrib::{AttribError, Contrast, Respondent};
+use bias_attrib::{AttribError, Contrast, PromptCase};
 use bias_mask::{MaskError, MaskTarget};
 use bias_probe::{Observer, ProbeError, TokenBatch, Weights};
 use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site};
@@ -14,7 +14,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::StudyError;
-use crate::find::Seen;
+use crate::find::MethodInput;
 use crate::hash::derived_seed;
 use crate::results::Budget;
 use crate::studied::Studied;
@@ -53,9 +53,9 @@ pub(crate) struct Lessons<'a> {
 
 impl<'a> Lessons<'a> {
     pub(crate) fn new<A: AutodiffBackend, M: Studied<A>>(
-        seen: &'a Seen<'_, A, M>,
+        seen: &'a MethodInput<'_, A, M>,
     ) -> Result<Self, StudyError> {
-        let answered = |people: &[Respondent]| people.iter().any(|own| total(own) > 0.0);
+        let answered = |people: &[PromptCase]| people.iter().any(|own| total(own) > 0.0);
         let contrasts: Vec<&Contrast> =
             seen.contrasts.iter().filter(|own| answered(&own.a) && answered(&own.b)).collect();
         if contrasts.is_empty() {
@@ -103,13 +103,13 @@ impl<'a> Lessons<'a> {
     }
 }
 
-fn total(person: &Respondent) -> f64 {
+fn total(person: &PromptCase) -> f64 {
     person.answers.iter().map(|answer| answer.weight).sum()
 }
 
 /// Every weight learns; of a model whose matrices alone can be reached, those. Says which.
 pub(crate) fn fine_tune<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     mut lessons: Lessons<'_>,
 ) -> Result<(M, Budget), StudyError> {
     let taught = seen.model.taught(&FINE, &mut || lessons.draw().text).map_err(AttribError::from)?;
@@ -123,7 +123,7 @@ pub(crate) fn fine_tune<A: AutodiffBackend, M: Studied<A>>(
 /// A change of rank [`RANK`] to every matrix learns; with an adversary that is kept from telling
 /// the groups apart where answers begin.
 pub(crate) fn low_rank<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     lessons: Lessons<'_>,
     adversary: bool,
 ) -> Result<M, StudyError> {
@@ -134,7 +134,7 @@ pub(crate) fn low_rank<A: AutodiffBackend, M: Studied<A>>(
 
 /// Changes to the matrices learn while the model stays as it is; a copy then has them.
 fn adapt<A: AutodiffBackend, M: Studied<A>>(
-    seen: &Seen<'_, A, M>,
+    seen: &MethodInput<'_, A, M>,
     mut lessons: Lessons<'_>,
     adapters: Adapters<A>,
     recipe: &Recipe,

@@ -1,8 +1,8 @@
 //! Gap pursuit with parts taken away or replaced, to see what each is for.
 
-use bias_attrib::{Contrast, GapPursuit, PossibleAnswer, Respondent};
+use bias_attrib::{Contrast, GapPursuit, PossibleAnswer, PromptCase};
 use bias_study::Method;
-use bias_study::find::Seen;
+use bias_study::find::MethodInput;
 use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 use rand::{Rng as _, SeedableRng as _};
@@ -22,7 +22,7 @@ pub fn variants<A: AutodiffBackend>() -> Vec<Method<A>> {
         ("no regard for neutral text", "it does not count", |p| p.with_neutral_weight(0.0)),
     ];
     let settings = settings.map(|(name, about, change)| {
-        Method::new(name, UnitKind::Weight, about, move |seen: &Seen<'_, A>| {
+        Method::new(name, UnitKind::Weight, about, move |seen: &MethodInput<'_, A>| {
             seen.pursue(change(GapPursuit::new(seen.budget)))
         })
     });
@@ -43,7 +43,7 @@ pub fn variants<A: AutodiffBackend>() -> Vec<Method<A>> {
         ),
     ];
     let contrasts = contrasts.map(|(name, about, change)| {
-        Method::new(name, UnitKind::Weight, about, move |seen: &Seen<'_, A>| {
+        Method::new(name, UnitKind::Weight, about, move |seen: &MethodInput<'_, A>| {
             let changed = change(seen.contrasts, seen.seed);
             seen.with_contrasts(&changed).pursue(GapPursuit::new(seen.budget))
         })
@@ -64,7 +64,7 @@ fn pooled(all: &[Contrast], _: u64) -> Vec<Contrast> {
 }
 
 fn one_name(contrast: &Contrast) -> Contrast {
-    let first = |side: &[Respondent]| side[..side.len().min(1)].to_vec();
+    let first = |side: &[PromptCase]| side[..side.len().min(1)].to_vec();
     Contrast { a: first(&contrast.a), b: first(&contrast.b) }
 }
 
@@ -72,8 +72,8 @@ fn each_answer(
     all: &[Contrast],
     mut change: impl FnMut(&[PossibleAnswer]) -> Vec<PossibleAnswer>,
 ) -> Vec<Contrast> {
-    let mut side = |side: &[Respondent]| -> Vec<Respondent> {
-        let own = |r: &Respondent| Respondent { answers: change(&r.answers), ..r.clone() };
+    let mut side = |side: &[PromptCase]| -> Vec<PromptCase> {
+        let own = |r: &PromptCase| PromptCase { answers: change(&r.answers), ..r.clone() };
         side.iter().map(own).collect()
     };
     all.iter().map(|c| Contrast { a: side(&c.a), b: side(&c.b) }).collect()

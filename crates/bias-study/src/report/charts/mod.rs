@@ -1,12 +1,12 @@
 //! Drawings as SVG: dots, boxes, curves.
 
-mod boxes;
+mod box_plot;
 mod canvas;
 pub(super) mod curves;
-mod dots;
+mod dot_plot;
 
-pub(crate) use self::boxes::{Pair, boxes};
+pub(crate) use self::box_plot::{Pair, boxes};
 pub(crate) use self::canvas::{BLUE, GREY, INK, ORANGE, Shape, method_colour, shade};
 pub(crate) use self::canvas::{hex, standing_alone};
-pub(crate) use self::dots::{Axis, Mark, Row};
-pub(crate) use self::dots::{dots, range_of};
+pub(crate) use self::dot_plot::{Axis, DotRow, Mark};
+pub(crate) use self::dot_plot::{dots, range_of};

@@ -6,11 +6,11 @@ use bias_metrics::parse::AnswerKind;
 
 use super::plate::{Plate, file_name};
 use crate::report::charts;
-use crate::report::charts::{Axis, BLUE, INK, Mark, ORANGE, Pair, Row, Shape, boxes};
+use crate::report::charts::{Axis, BLUE, DotRow, INK, Mark, ORANGE, Pair, Shape, boxes};
+use crate::report::csv_table::{Line, Sheet};
 use crate::report::error::ReportError;
 use crate::report::findings::{Findings, largest_differences};
 use crate::report::numbers::fixed;
-use crate::report::sheet::{Line, Sheet};
 use crate::report::words::{part, short};
 use crate::results::{Baseline, Estimate};
 
@@ -111,7 +111,7 @@ pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
             };
             let mark = |value, shape, colour| Mark { value, interval: None, shape, colour };
             let marks = vec![mark(a, Shape::Dot, BLUE), mark(b, Shape::Ring, ORANGE)];
-            rows.push(Row { label, marks, notes: vec![points(&kind.difference)] });
+            rows.push(DotRow { label, marks, notes: vec![points(&kind.difference)] });
         }
     }
     if sheet.is_empty() {

@@ -4,10 +4,10 @@ use super::plate::{Plate, look_of};
 use crate::report::charts::Shape;
 use crate::report::charts::curves;
 use crate::report::charts::curves::{Best, Curve, Point, Scale};
+use crate::report::csv_table::{Line, Sheet};
 use crate::report::error::ReportError;
 use crate::report::findings::{Family, Findings};
 use crate::report::numbers::{fixed, percent};
-use crate::report::sheet::{Line, Sheet};
 use crate::results::{Outcome, Scope, Strategy, TrainedOn};
 
 /// Reduction at home, reduction elsewhere on the same scale, and inlier ratio against the budget.

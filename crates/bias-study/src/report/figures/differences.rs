@@ -2,11 +2,11 @@
 
 use super::plate::{Plate, file_name};
 use crate::report::charts;
-use crate::report::charts::{Axis, BLUE, GREY, INK, Mark, ORANGE, Row, Shape};
+use crate::report::charts::{Axis, BLUE, DotRow, GREY, INK, Mark, ORANGE, Shape};
+use crate::report::csv_table::{Line, Sheet};
 use crate::report::error::ReportError;
 use crate::report::findings::{Findings, largest_differences};
 use crate::report::numbers::{estimate, fixed, probability, signed, signed_estimate};
-use crate::report::sheet::{Line, Sheet};
 use crate::report::words::{asked_for, part, short};
 use crate::results::{ALPHA, Baseline, ChoiceValue, Estimate, Kind, Split, VariationBaseline};
 
@@ -17,7 +17,7 @@ const LIMIT: (f64, f64) = (-5.0, 5.0);
 
 /// One forest plot for each context, all on one scale: every variation, then the context's means.
 pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
-    let all: Vec<(&Baseline, Vec<Row>)> =
+    let all: Vec<(&Baseline, Vec<DotRow>)> =
         found.results.baseline.iter().map(|own| (own, forest_rows(own))).collect();
     let range = charts::range_of(all.iter().flat_map(|(_, rows)| rows), LIMIT);
     let [a, b] = &found.results.prompts.groups;
@@ -25,7 +25,7 @@ pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let columns = ["SMD", "p", "Holm"];
     let axis =
         Axis { name: &name, range, percent: false, width: 620, margins: (160, 204), columns: &columns };
-    let plate = |(i, (own, rows)): (usize, &(&Baseline, Vec<Row>))| {
+    let plate = |(i, (own, rows)): (usize, &(&Baseline, Vec<DotRow>))| {
         let title = format!("SMD of every variation in {}, with 95 % intervals and p values", own.context);
         let name = file_name("smd", i, own.context.as_str());
         Ok(Plate {
@@ -44,7 +44,7 @@ pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     all.iter().enumerate().map(plate).collect()
 }
 
-fn forest_rows(own: &Baseline) -> Vec<Row> {
+fn forest_rows(own: &Baseline) -> Vec<DotRow> {
     let row = |v: &VariationBaseline| {
         let (shape, colour) =
             if v.split == Split::Attribution { (Shape::Dot, BLUE) } else { (Shape::Ring, ORANGE) };
@@ -56,14 +56,14 @@ fn forest_rows(own: &Baseline) -> Vec<Row> {
             Kind::Free => v.variation.clone(),
             Kind::Number | Kind::Choice => format!("{} ({})", v.variation, v.kind),
         };
-        Row { label, marks: vec![Mark { value, interval: v.interval, shape, colour }], notes }
+        DotRow { label, marks: vec![Mark { value, interval: v.interval, shape, colour }], notes }
     };
-    let summary = |label: &str, e: &Estimate, said: String| Row {
+    let summary = |label: &str, e: &Estimate, said: String| DotRow {
         label: label.into(),
         marks: vec![Mark { value: e.value, interval: e.interval, shape: Shape::Summary, colour: INK }],
         notes: vec![said],
     };
-    let mut rows: Vec<Row> = largest_differences(own, MOST_ROWS).into_iter().map(row).collect();
+    let mut rows: Vec<DotRow> = largest_differences(own, MOST_ROWS).into_iter().map(row).collect();
     rows.push(summary("mean SMD", &own.signed, signed(own.signed.value)));
     rows.push(summary("mean |SMD|", &own.bias, fixed(own.bias.value, 2)));
     rows
@@ -116,13 +116,13 @@ pub(crate) fn baseline(found: &Findings) -> Result<Option<Plate>, ReportError> {
             |e: &Estimate, shape, colour| Mark { value: e.value, interval: e.interval, shape, colour };
         let context = short(own.context.as_str(), 18);
         let (marks, notes) = (vec![summary(&own.bias, Shape::Dot, BLUE)], vec![estimate(&own.bias)]);
-        rows.push(Row { label: format!("{context}: mean |SMD|"), marks, notes });
+        rows.push(DotRow { label: format!("{context}: mean |SMD|"), marks, notes });
         let each = own.variations.iter().filter_map(|v| v.effect());
         let tick = |value| Mark { value, interval: None, shape: Shape::Tick, colour: GREY };
         let mut marks: Vec<Mark> = each.map(tick).collect();
         marks.push(summary(&own.signed, Shape::Diamond, ORANGE));
         let notes = vec![signed_estimate(&own.signed)];
-        rows.push(Row { label: format!("{context}: mean SMD"), marks, notes });
+        rows.push(DotRow { label: format!("{context}: mean SMD"), marks, notes });
         let line = |row: &str, variation: &str| Line::new().context(&own.context).text(row).text(variation);
         sheet.push(line("mean_abs_smd", "").estimate(&own.bias));
         sheet.push(line("mean_smd", "").estimate(&own.signed));

@@ -1,9 +1,9 @@
 //! Where pruned weights lie. The page has tables of these.
 
 use super::plate::{Plate, table};
+use crate::report::csv_table::{Line, Sheet};
 use crate::report::error::ReportError;
 use crate::report::findings::Findings;
-use crate::report::sheet::{Line, Sheet};
 use crate::report::words::{made_from, sublayer};
 
 /// Every mask's weights in each half of each layer, beside those of a random mask of the same size.

@@ -2,11 +2,11 @@
 
 use super::plate::{Plate, table};
 use crate::report::charts;
-use crate::report::charts::{Axis, BLUE, Mark, ORANGE, Row, Shape};
+use crate::report::charts::{Axis, BLUE, DotRow, Mark, ORANGE, Shape};
+use crate::report::csv_table::{Line, Sheet};
 use crate::report::error::ReportError;
 use crate::report::findings::{Family, Findings};
 use crate::report::numbers::share;
-use crate::report::sheet::{Line, Sheet};
 use crate::report::words::made_from;
 use crate::results::{Estimate, Scope};
 
@@ -102,9 +102,9 @@ pub(crate) fn overlap_chart(found: &Findings) -> Result<Option<Plate>, ReportErr
         let mark = |value, shape, colour| Mark { value, interval: None, shape, colour };
         let marks = vec![mark(chance, Shape::Tick, ORANGE), mark(found_there, Shape::Dot, BLUE)];
         let notes = vec![format!("{} / {}", share(found_there), share(chance))];
-        Some(Row { label: found.name(&family), marks, notes })
+        Some(DotRow { label: found.name(&family), marks, notes })
     };
-    let rows: Vec<Row> = found.families().into_iter().filter_map(&mut row).collect();
+    let rows: Vec<DotRow> = found.families().into_iter().filter_map(&mut row).collect();
     if sheet.is_empty() {
         return Ok(None);
     }

@@ -4,9 +4,9 @@ use plotters::style::RGBColor;
 
 use crate::report::charts;
 use crate::report::charts::GREY;
+use crate::report::csv_table::Sheet;
 use crate::report::error::ReportError;
 use crate::report::findings::Findings;
-use crate::report::sheet::Sheet;
 
 /// One figure of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]

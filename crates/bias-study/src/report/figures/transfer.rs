@@ -3,11 +3,11 @@
 use super::plate::{Plate, look_of};
 use crate::report::certainty::Shortfall;
 use crate::report::charts;
-use crate::report::charts::{Axis, BLUE, GREY, Mark, ORANGE, Row, Shape};
+use crate::report::charts::{Axis, BLUE, DotRow, GREY, Mark, ORANGE, Shape};
+use crate::report::csv_table::{Line, Sheet};
 use crate::report::error::ReportError;
 use crate::report::findings::{Family, Findings};
 use crate::report::numbers::{DASH, fixed, percent_estimate};
-use crate::report::sheet::{Line, Sheet};
 use crate::report::words::short;
 use crate::results::{Estimate, TrainedOn};
 
@@ -49,9 +49,9 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
         }
         let inlier = tested.iter().map(|(_, o)| o.map_or(DASH.into(), |o| fixed(o.inlier.value, 2)));
         let notes = vec![inlier.collect::<Vec<_>>().join(" / ")];
-        Some(Row { label: found.name(&family), marks, notes })
+        Some(DotRow { label: found.name(&family), marks, notes })
     };
-    let rows: Vec<Row> = found.families().into_iter().filter_map(&mut row).collect();
+    let rows: Vec<DotRow> = found.families().into_iter().filter_map(&mut row).collect();
     if sheet.is_empty() {
         return Ok(None);
     }
@@ -103,13 +103,13 @@ pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> 
         let sure = interval.is_some_and(|[low, high]| low > 0.0 || high < 0.0);
         let shape = if sure { Shape::Dot } else { Shape::Ring };
         let method = short(&found.label(own.family.method), 38);
-        Row {
+        DotRow {
             label: format!("{letter} {method} → {}", short(own.outcome.context.as_str(), 14)),
             marks: vec![Mark { value, interval, shape, colour }],
             notes: vec![percent_estimate(&own.estimate)],
         }
     };
-    let rows: Vec<Row> = all.iter().filter(|own| own.from == from).map(row).collect();
+    let rows: Vec<DotRow> = all.iter().filter(|own| own.from == from).map(row).collect();
     let range = charts::range_of(&rows, LIMIT);
     let name = "← more elsewhere · difference of reductions · less elsewhere →";
     let axis =

@@ -22,14 +22,14 @@ pub(crate) struct Mark {
 
 /// One line of a dot plot.
 #[derive(Debug, Clone)]
-pub(crate) struct Row {
+pub(crate) struct DotRow {
     pub label: String,
     pub marks: Vec<Mark>,
     /// Said at the right end, one under each of the axis's columns.
     pub notes: Vec<String>,
 }
 
-impl Row {
+impl DotRow {
     fn is_summary(&self) -> bool {
         self.marks.iter().any(|mark| mark.shape == Shape::Summary)
     }
@@ -49,7 +49,7 @@ pub(crate) struct Axis<'a> {
 }
 
 /// The range that holds all marks and zero, no wider than `limit`.
-pub(crate) fn range_of<'a>(rows: impl IntoIterator<Item = &'a Row>, limit: (f64, f64)) -> (f64, f64) {
+pub(crate) fn range_of<'a>(rows: impl IntoIterator<Item = &'a DotRow>, limit: (f64, f64)) -> (f64, f64) {
     let marks = rows.into_iter().flat_map(|r| &r.marks);
     let ends = marks.flat_map(|m| m.interval.unwrap_or([m.value; 2]).into_iter().chain([m.value]));
     padded(ends, 0.0, limit)
@@ -59,7 +59,7 @@ pub(crate) fn range_of<'a>(rows: impl IntoIterator<Item = &'a Row>, limit: (f64,
 ///
 /// # Errors
 /// Plotters cannot draw it.
-pub(crate) fn dots(title: &str, rows: &[Row], axis: Axis) -> Result<String, ReportError> {
+pub(crate) fn dots(title: &str, rows: &[DotRow], axis: Axis) -> Result<String, ReportError> {
     let size = (axis.width, ROW * rows.len() as u32 + 54 + HEADER);
     let column =
         i32::try_from(axis.margins.1).unwrap_or(0) / i32::try_from(axis.columns.len()).unwrap_or(1).max(1);
@@ -104,7 +104,8 @@ pub(crate) fn dots(title: &str, rows: &[Row], axis: Axis) -> Result<String, Repo
             for (at, said) in (0..).map(|i| notes + i * column).zip(&row.notes) {
                 root.draw(&Text::new(visible(said), (at, y), note.clone()))?;
             }
-            if row.is_summary() && !i.checked_sub(1).and_then(|i| rows.get(i)).is_some_and(Row::is_summary) {
+            if row.is_summary() && !i.checked_sub(1).and_then(|i| rows.get(i)).is_some_and(DotRow::is_summary)
+            {
                 let above = [(axis.range.0, middle + 0.5), (axis.range.1, middle + 0.5)];
                 chart.draw_series([PathElement::new(above, GREY.stroke_width(1))])?;
             }

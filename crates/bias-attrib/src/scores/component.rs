@@ -9,7 +9,7 @@ use crate::error::AttribError;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
-pub enum Place {
+pub enum Component {
     /// All channels of a `[batch, seq, channels]` site that blocks reach.
     Site(Site),
     /// The channels a unit writes: a head's or key/value group's part of the input of
@@ -18,7 +18,7 @@ pub enum Place {
     Unit(Unit),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Site(site) => site.fmt(f),
@@ -27,13 +27,13 @@ impl fmt::Display for Place {
     }
 }
 
-impl From<Site> for Place {
+impl From<Site> for Component {
     fn from(site: Site) -> Self {
         Self::Site(site)
     }
 }
 
-impl From<Unit> for Place {
+impl From<Unit> for Component {
     fn from(unit: Unit) -> Self {
         Self::Unit(unit)
     }
@@ -41,19 +41,19 @@ impl From<Unit> for Place {
 
 /// How much of the gap goes by way of each place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PlaceScores {
+pub struct ComponentScores {
     /// What a large value means.
     pub convention: Convention,
     /// Each place with its score, as asked for.
-    pub scores: Vec<(Place, f32)>,
+    pub scores: Vec<(Component, f32)>,
 }
 
-impl PlaceScores {
+impl ComponentScores {
     /// The score of a place.
     ///
     /// # Errors
     /// [`AttribError::NotScored`].
-    pub fn get(&self, place: &Place) -> Result<f32, AttribError> {
+    pub fn get(&self, place: &Component) -> Result<f32, AttribError> {
         let found = self.scores.iter().find(|(own, _)| own == place);
         found.map(|(_, score)| *score).ok_or_else(|| AttribError::NotScored { what: place.to_string() })
     }
@@ -69,8 +69,8 @@ impl PlaceScores {
     #[must_use]
     pub fn units(&self) -> UnitScores {
         let units = self.scores.iter().filter_map(|(place, score)| match place {
-            Place::Unit(unit) => Some((unit.clone(), *score)),
-            Place::Site(_) => None,
+            Component::Unit(unit) => Some((unit.clone(), *score)),
+            Component::Site(_) => None,
         });
         UnitScores { convention: self.convention, scores: units.collect() }
     }

@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bias_attrib::{AttribError, Contrast, GapPursuit, SignedGap};
-use bias_mask::select::Carriers;
+use bias_mask::select::StreamingTopK;
 use bias_model::Decoder;
 use bias_probe::Sequence;
 use bias_types::ParamScores;
@@ -15,7 +15,8 @@ use crate::studied::Studied;
 
 /// What a method may look at.
 #[derive(Debug)]
-pub struct Seen<'a, A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>> {
+pub struct MethodInput<'a, A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>>
+{
     /// The model.
     pub model: &'a M,
     /// Both groups' answers, variation by variation.
@@ -43,11 +44,11 @@ pub(crate) struct KnownGap {
     saved: Mutex<Duration>,
 }
 
-impl<A: AutodiffBackend, M: Studied<A>> Seen<'_, A, M> {
+impl<A: AutodiffBackend, M: Studied<A>> MethodInput<'_, A, M> {
     /// The same with other contrasts.
     #[must_use]
-    pub fn with_contrasts<'b>(&'b self, contrasts: &'b [Contrast]) -> Seen<'b, A, M> {
-        Seen { contrasts, gap: KnownGap::default(), ..*self }
+    pub fn with_contrasts<'b>(&'b self, contrasts: &'b [Contrast]) -> MethodInput<'b, A, M> {
+        MethodInput { contrasts, gap: KnownGap::default(), ..*self }
     }
 
     /// The signed gap of every contrast, summed: computed once.
@@ -75,10 +76,10 @@ impl<A: AutodiffBackend, M: Studied<A>> Seen<'_, A, M> {
     }
 
     /// The `most` weights with the highest of these scores.
-    pub(crate) fn carriers(&self, most: usize) -> Result<Carriers, StudyError> {
-        let mut carriers = Carriers::new(most, self.model.dims().projections().map(|(path, ..)| path));
-        self.each_signed_gap(&mut |scores| Ok(carriers.add(&scores)?))?;
-        Ok(carriers)
+    pub(crate) fn streaming_top_k(&self, most: usize) -> Result<StreamingTopK, StudyError> {
+        let mut top = StreamingTopK::new(most, self.model.dims().projections().map(|(path, ..)| path));
+        self.each_signed_gap(&mut |scores| Ok(top.add(&scores)?))?;
+        Ok(top)
     }
 
     fn signed_gap_method(&self) -> Result<SignedGap, StudyError> {

@@ -4,7 +4,7 @@ use super::set::{PromptSet, Variation};
 use crate::results::Split;
 
 /// A variation by its place: context, then variation within it.
-pub(crate) type Place = (usize, usize);
+pub(crate) type VariationIndex = (usize, usize);
 
 /// Which people: everybody, or those of one split of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl PromptSet {
     }
 
     /// Places of one context's variations that `keep` wants.
-    pub(crate) fn places(&self, context: usize, keep: impl Fn(&Variation) -> bool) -> Vec<Place> {
+    pub(crate) fn places(&self, context: usize, keep: impl Fn(&Variation) -> bool) -> Vec<VariationIndex> {
         let variations = self.contexts[context].variations.iter().enumerate();
         variations.filter(|(_, v)| keep(v)).map(|(v, _)| (context, v)).collect()
     }

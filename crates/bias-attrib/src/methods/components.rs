@@ -5,19 +5,23 @@ use bias_types::{BlockSite, ModelDims, Site, TypesError, Unit, UnitKind};
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::error::AttribError;
-use crate::scores::place::Place;
+use crate::scores::component::Component;
 
 /// The places a method is to look at.
 #[derive(Debug, Clone)]
-pub(super) enum Targets {
+pub(super) enum Components {
     Every(UnitKind),
-    These(Vec<Place>),
+    These(Vec<Component>),
 }
 
-impl Targets {
+impl Components {
     /// Finds them in a model that reaches these sites.
-    pub(super) fn find(&self, dims: &ModelDims, reached: &[Site]) -> Result<Vec<Target>, AttribError> {
-        let each = |count: usize, unit: fn(usize, usize) -> Unit| -> Vec<Place> {
+    pub(super) fn find(
+        &self,
+        dims: &ModelDims,
+        reached: &[Site],
+    ) -> Result<Vec<LocatedComponent>, AttribError> {
+        let each = |count: usize, unit: fn(usize, usize) -> Unit| -> Vec<Component> {
             (0..dims.layers).flat_map(|l| (0..count).map(move |i| unit(l, i).into())).collect()
         };
         let places = match self {
@@ -27,32 +31,32 @@ impl Targets {
             Self::Every(kind) => return Err(AttribError::NotAPlace { place: format!("a {kind}") }),
             Self::These(places) => places.clone(),
         };
-        places.into_iter().map(|place| Target::new(place, dims, reached)).collect()
+        places.into_iter().map(|place| LocatedComponent::new(place, dims, reached)).collect()
     }
 }
 
 /// A place, and the channels it takes of its site; all where `None`.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub place: Place,
+pub(super) struct LocatedComponent {
+    pub place: Component,
     pub site: Site,
     channels: Option<Range<usize>>,
 }
 
-impl Target {
-    fn new(place: Place, dims: &ModelDims, reached: &[Site]) -> Result<Self, AttribError> {
+impl LocatedComponent {
+    fn new(place: Component, dims: &ModelDims, reached: &[Site]) -> Result<Self, AttribError> {
         let refused = || AttribError::NotAPlace { place: place.to_string() };
         let (site, channels) = match &place {
-            Place::Site(site) => (*site, None),
-            Place::Unit(Unit::Head(id)) => {
+            Component::Site(site) => (*site, None),
+            Component::Unit(Unit::Head(id)) => {
                 (Site::Block(id.layer, BlockSite::HeadOutput), Some(dims.head_columns(*id)?))
             }
-            Place::Unit(Unit::KvGroup(id)) => {
+            Component::Unit(Unit::KvGroup(id)) => {
                 let heads: Vec<usize> = dims.group_heads(*id)?.map(|h| h.head * dims.d_head).collect();
                 let (first, last) = heads.first().zip(heads.last()).ok_or_else(refused)?;
                 (Site::Block(id.layer, BlockSite::HeadOutput), Some(*first..last + dims.d_head))
             }
-            Place::Unit(Unit::Neuron(id)) => {
+            Component::Unit(Unit::Neuron(id)) => {
                 for (what, index, count) in
                     [("layer", id.layer, dims.layers), ("neuron", id.neuron, dims.d_mlp)]
                 {
@@ -62,7 +66,7 @@ impl Target {
                 }
                 (Site::Block(id.layer, BlockSite::MlpHidden), Some(id.neuron..id.neuron + 1))
             }
-            Place::Unit(Unit::Weight(..) | Unit::Layer(_)) => return Err(refused()),
+            Component::Unit(Unit::Weight(..) | Unit::Layer(_)) => return Err(refused()),
         };
         if site.is_attention() || site == Site::Logits || !reached.contains(&site) {
             return Err(refused());
@@ -87,20 +91,22 @@ impl Target {
 
 /// The constructors of methods that look at places under an intervention: fields
 /// `targets` and `temperature`.
-macro_rules! at_places {
+macro_rules! at_components {
     ($method:ident) => {
         impl $method {
             /// At each unit of a kind, at temperature 1.
             #[must_use]
             pub fn every(kind: bias_types::UnitKind) -> Self {
-                Self { targets: $crate::methods::targets::Targets::Every(kind), temperature: 1.0 }
+                Self { targets: $crate::methods::components::Components::Every(kind), temperature: 1.0 }
             }
 
             /// At each of these, at temperature 1.
             #[must_use]
-            pub fn of<P: Into<$crate::scores::place::Place>>(places: impl IntoIterator<Item = P>) -> Self {
+            pub fn of<P: Into<$crate::scores::component::Component>>(
+                places: impl IntoIterator<Item = P>,
+            ) -> Self {
                 let places = places.into_iter().map(Into::into).collect();
-                Self { targets: $crate::methods::targets::Targets::These(places), temperature: 1.0 }
+                Self { targets: $crate::methods::components::Components::These(places), temperature: 1.0 }
             }
 
             /// The temperature the answers' probabilities were taken at.
@@ -116,4 +122,4 @@ macro_rules! at_places {
         }
     };
 }
-pub(super) use at_places;
+pub(super) use at_components;
