@@ -30,11 +30,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Answers to them, with their probabilities: all that a method needs to know.
     let contrast = Contrast::pooled(&study.contrasts(0)?);
 
-    // A score is a weight's share of the gap, to first order: above 0 it carries it, below it holds it down.
+    // A score is a weight's share of the gap, to first order: above 0 it carries it, below it holds
+    // it down.
     let model = study.model().model();
     let differentiable = model.differentiable::<Autodiff<Flex>>();
     let scores = SignedGap::default().attribute(&differentiable, &contrast)?;
-    let mask = top_k(&scores, 500)?.for_model(model.fingerprint()?).with_note("method", "signed-gap");
+    let mask =
+        top_k(&scores, 500)?.for_model(model.fingerprint()?).with_note("method", "signed-gap");
     for (path, bits) in mask.iter() {
         println!("{:>5} weights of {path}", bits.count());
     }

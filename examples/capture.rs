@@ -20,7 +20,12 @@ impl<B: Backend> Observer<B> for SilenceMlp {
         site == Site::Block(self.0, BlockSite::MlpOut)
     }
 
-    fn hidden(&mut self, _: Site, _: &TokenBatch, value: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn hidden(
+        &mut self,
+        _: Site,
+        _: &TokenBatch,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         Ok(value.zeros_like())
     }
 }
@@ -32,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let prompt = model.text().prompt(&format!("I want to buy a bicycle from {name}."), name)?;
     let batch = TokenBatch::new(&[prompt])?;
 
-    let sites = [Site::Block(1, BlockSite::Pattern), Site::Block(1, BlockSite::MlpHidden), Site::Logits];
+    let sites =
+        [Site::Block(1, BlockSite::Pattern), Site::Block(1, BlockSite::MlpHidden), Site::Logits];
     let mut capture = Capture::new(sites);
     let logits = model.model().logits(&batch, &mut capture)?;
     for (site, kept) in capture.finish()? {

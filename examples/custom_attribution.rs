@@ -16,9 +16,9 @@ use burn::tensor::backend::Backend;
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/emergent");
 
-/// Weights through which the two groups send signals of different strength: `|W_ij| · |‖x_j‖_A − ‖x_j‖_B|`,
-/// from the same channel norms that Wanda uses. Crude: weights that carry the gap and weights that hold it down
-/// score alike.
+/// Weights through which the two groups send signals of different strength:
+/// `|W_ij| · |‖x_j‖_A − ‖x_j‖_B|`, from the same channel norms that Wanda uses. Crude: weights that
+/// carry the gap and weights that hold it down score alike.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NormGap;
 
@@ -49,7 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     prompts.thin(3, 3);
     let model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
-    let mut study = Study::<Autodiff<Flex>>::new(model, "example", &prompts, StudyOptions::default())?;
+    let mut study =
+        Study::<Autodiff<Flex>>::new(model, "example", &prompts, StudyOptions::default())?;
     let before = study.audit()?;
 
     let contrast = Contrast::pooled(&study.contrasts(0)?);
@@ -62,7 +63,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     undo.revert(study.model_mut().model_mut())?;
     println!("{} weights pruned, attributed on {}", mask.count(), before[0].context);
     for (b, a) in before.iter().zip(&after) {
-        println!("{:<14} mean |SMD| {:.2}, pruned {:.2}", b.context.as_str(), b.bias.value, a.bias.value);
+        println!(
+            "{:<14} mean |SMD| {:.2}, pruned {:.2}",
+            b.context.as_str(),
+            b.bias.value,
+            a.bias.value
+        );
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDif
 use bias_probe::Projection::{Down, K, O, Q, Up, V};
 use bias_probe::testing::check_model;
 use bias_probe::{
-    HookedModel, ModelDims, Observer, ParamPath, ProbeError, Projection, Sequence, Site, TokenBatch,
-    TokenRole, Weights,
+    HookedModel, ModelDims, Observer, ParamPath, ProbeError, Projection, Sequence, Site,
+    TokenBatch, TokenRole, Weights,
 };
 use burn::backend::Flex;
 use burn::tensor::activation::{relu, softmax};
@@ -27,7 +27,8 @@ pub struct Tiny<B: Backend> {
 impl<B: Backend> Tiny<B> {
     /// A model with random weights.
     pub fn random(device: &B::Device) -> Self {
-        let draw = |shape: [usize; 2]| Tensor::random(shape, Distribution::Normal(0.0, 0.3), device);
+        let draw =
+            |shape: [usize; 2]| Tensor::random(shape, Distribution::Normal(0.0, 0.3), device);
         let dims = ModelDims {
             layers: 1,
             d_model: 16,
@@ -38,7 +39,11 @@ impl<B: Backend> Tiny<B> {
             gated: false,
             vocab: 40,
         };
-        Self { embedding: draw([40, 16]), weights: Projection::ALL.map(|p| draw(dims.shape(p))), dims }
+        Self {
+            embedding: draw([40, 16]),
+            weights: Projection::ALL.map(|p| draw(dims.shape(p))),
+            dims,
+        }
     }
 
     fn linear(&self, p: Projection, x: Tensor<B, 3>) -> Tensor<B, 3> {
@@ -68,8 +73,13 @@ impl<B: Backend> HookedModel<B> for Tiny<B> {
         [Q, O, Up, Down].map(|p| p.input_site(0)).into_iter().chain([Site::Logits]).collect()
     }
 
-    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
-        let (rows, width, ModelDims { d_model, vocab, .. }) = (batch.rows(), batch.width(), self.dims);
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let (rows, width, ModelDims { d_model, vocab, .. }) =
+            (batch.rows(), batch.width(), self.dims);
         if let Some(&token) = batch.tokens().iter().find(|token| **token as usize >= vocab) {
             return Err(ProbeError::TokenOutOfRange { token, vocab });
         }
@@ -104,7 +114,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(PromptCase::new(Sequence::chain(vec![1, name, 3], roles)?, vec![answer]))
     };
     let contrast = Contrast { a: vec![about(5)?], b: vec![about(6)?] };
-    let mask = Wanda.attribute(&model, &contrast)?.difference(&model, 0.15, SetDifference::BWithoutA)?;
+    let mask =
+        Wanda.attribute(&model, &contrast)?.difference(&model, 0.15, SetDifference::BWithoutA)?;
     println!("{} weights matter to the second name and not to the first", mask.count());
     Ok(())
 }

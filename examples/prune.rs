@@ -1,4 +1,5 @@
-//! What changes when a part is silenced? Prune it in memory, take that back, or write a pruned copy.
+//! What changes when a part is silenced? Prune it in memory, take that back, or write a pruned
+//! copy.
 //!
 //! `cargo run --release --example prune [MODEL_FOLDER [NEW_FOLDER]]`
 
@@ -19,11 +20,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
 
     let name = "Jamal Washington";
-    let prompt = model.text().prompt(&format!("{name} applies to work as a nurse. What salary?"), name)?;
-    let ask = |model: &LanguageModel<Flex>| model.answers(std::slice::from_ref(&prompt), Decoding::exact());
+    let prompt =
+        model.text().prompt(&format!("{name} applies to work as a nurse. What salary?"), name)?;
+    let ask = |model: &LanguageModel<Flex>| {
+        model.answers(std::slice::from_ref(&prompt), Decoding::exact())
+    };
     let before = ask(&model)?;
 
-    // All of layer 2. A head would be L2H1, a neuron L2N17. A mask is one bit for each weight; `Mask::load` reads one.
+    // All of layer 2. A head would be L2H1, a neuron L2N17. A mask is one bit for each weight;
+    // `Mask::load` reads one.
     let units: [Unit; 1] = ["L2".parse()?];
     let mask = unit_mask(model.model().dims(), &units, HeadAblation::ZeroOutput)?;
     let mask = mask.for_model(model.model().fingerprint()?);

@@ -25,10 +25,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     prompts.thin(3, 3);
     let options = StudyOptions {
-        settings: Settings { decoding: Decoding::exact_within(1e-2), resamples: 500, ..Settings::default() },
+        settings: Settings {
+            decoding: Decoding::exact_within(1e-2),
+            resamples: 500,
+            ..Settings::default()
+        },
         plan: Plan::Short,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
-        // With a folder, masks and every finished step are kept, and a study that was stopped goes on there.
+        // With a folder, masks and every finished step are kept, and a study that was stopped goes
+        // on there.
         out: out.clone(),
         ..StudyOptions::default()
     };

@@ -30,7 +30,8 @@ fn prompts(model: &LanguageModel<Flex>, surname: &str) -> Vec<Sequence> {
     let names = ["Hunter", "Emily", "Jamal", "Tanisha", "Scott", "Megan", "Tyrone", "Latoya"];
     let ask = |first: &&str| {
         let name = format!("{first} {surname}");
-        let question = format!("I want to buy a bicycle from {name}. What should I offer, in dollars?");
+        let question =
+            format!("I want to buy a bicycle from {name}. What should I offer, in dollars?");
         model.text().prompt(&question, &name).unwrap()
     };
     names.iter().map(ask).collect()
@@ -55,7 +56,9 @@ fn forward(c: &mut Criterion) {
         b.iter(|| black_box(model.answers(&prompts, Decoding::exact()).unwrap()));
     });
     group.bench_function("100 samples each", |b| {
-        b.iter(|| black_box(model.answers(&prompts, Decoding::Sampled { samples: 100, seed: 0 }).unwrap()));
+        b.iter(|| {
+            black_box(model.answers(&prompts, Decoding::Sampled { samples: 100, seed: 0 }).unwrap())
+        });
     });
     group.finish();
 }
@@ -102,13 +105,21 @@ fn attribution(c: &mut Criterion) {
     });
     let mask = top_k(&scores, 1000).unwrap();
     c.bench_function("apply a mask of 1000 weights and take it back", |b| {
-        b.iter(|| mask.apply(&mut pruned, Intervention::Zero).unwrap().revert(&mut pruned).unwrap());
+        b.iter(|| {
+            mask.apply(&mut pruned, Intervention::Zero).unwrap().revert(&mut pruned).unwrap()
+        });
     });
 }
 
 /// 40 names with 100 answers each.
 fn numbers(c: &mut Criterion) {
-    let texts = ["$1,200", "I'd offer about 950 dollars.", "between 900 and 1,100", "I cannot say.", "1.1k"];
+    let texts = [
+        "$1,200",
+        "I'd offer about 950 dollars.",
+        "between 900 and 1,100",
+        "I cannot say.",
+        "1.1k",
+    ];
     c.bench_function("read 5 answers", |b| {
         b.iter(|| texts.iter().filter_map(|text| parse_answer(black_box(text)).value).sum::<f64>());
     });
@@ -126,7 +137,8 @@ fn numbers(c: &mut Criterion) {
     let arms: Vec<Arm> = moments.iter().map(|m| m.arm).collect();
     c.bench_function("its bootstrap interval", |b| {
         b.iter(|| {
-            let resampled = |picks: &[usize]| smd_resampled(&moments, picks, Weighting::Draws).ok()?.value();
+            let resampled =
+                |picks: &[usize]| smd_resampled(&moments, picks, Weighting::Draws).ok()?.value();
             black_box(Bootstrap::new(0).interval(&arms, resampled).unwrap())
         });
     });

@@ -35,8 +35,9 @@ fn selection(c: &mut Criterion) {
     });
     group.bench_function("set difference of the top 15%, scores made on the fly", |bench| {
         let norms = [norms[0].as_slice(), norms[1].as_slice()];
-        bench
-            .iter(|| black_box(top_difference_scaled(&path, a[0].values(), SHAPE, norms, FRACTION).unwrap()));
+        bench.iter(|| {
+            black_box(top_difference_scaled(&path, a[0].values(), SHAPE, norms, FRACTION).unwrap())
+        });
     });
     let groups = [
         ("15% of the matrix", ComparisonGroup::Matrix(FRACTION)),
@@ -44,7 +45,9 @@ fn selection(c: &mut Criterion) {
         ("2 of every 4", ComparisonGroup::Block { n: 2, m: 4 }),
     ];
     for (name, comparison) in groups {
-        group.bench_function(name, |bench| bench.iter(|| black_box(select(&a, comparison).unwrap())));
+        group.bench_function(name, |bench| {
+            bench.iter(|| black_box(select(&a, comparison).unwrap()))
+        });
     }
     group.finish();
 }

@@ -23,7 +23,11 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
     ("large", env!("CARGO_BIN_EXE_large"), "Score a model with Wanda for two groups"),
     ("load_memory", env!("CARGO_BIN_EXE_load_memory"), "the peak of anonymous memory"),
     ("questions", env!("CARGO_BIN_EXE_questions"), "ask it what each line of standard input says"),
-    ("random_model", env!("CARGO_BIN_EXE_random_model"), "Write a Llama checkpoint of a real model's shape"),
+    (
+        "random_model",
+        env!("CARGO_BIN_EXE_random_model"),
+        "Write a Llama checkpoint of a real model's shape",
+    ),
     ("selection", env!("CARGO_BIN_EXE_selection"), "Select the top share of group A's scores"),
     ("speed", env!("CARGO_BIN_EXE_speed"), "do what each line of standard input asks for"),
     ("stats_cost", env!("CARGO_BIN_EXE_stats_cost"), "Time forward passes"),
@@ -69,16 +73,27 @@ fn small_models_are_measured() {
     let model = model.display();
     let said = run("load_memory", folder.path(), &format!("{model} --stored")).done();
     assert!(said.lines().any(|line| line.starts_with("| small | stored |")), "{said}");
-    let said = run("stats_cost", folder.path(), &format!("{model} --rows 2 --width 8 --rounds 1")).done();
+    let said =
+        run("stats_cost", folder.path(), &format!("{model} --rows 2 --width 8 --rounds 1")).done();
     assert!(said.starts_with("| "), "{said}");
     let args = format!("{model} prefill decode mask --rows 2 --width 8 --answer 2 --rounds 2");
     let said = run("accelerator", folder.path(), &args).done();
-    assert!(said.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{said}");
+    assert!(
+        said.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+        "{said}"
+    );
     let said = run("selection", folder.path(), ". --rows 64 --columns 32").done();
-    assert!(said.contains("bits_per_weight") && folder.path().join("ours.safetensors").exists(), "{said}");
-    let args = format!("{model} --per-group 4 --gap-per-group 2 --unexplored 0.2 --max-new-tokens 3");
+    assert!(
+        said.contains("bits_per_weight") && folder.path().join("ours.safetensors").exists(),
+        "{said}"
+    );
+    let args =
+        format!("{model} --per-group 4 --gap-per-group 2 --unexplored 0.2 --max-new-tokens 3");
     let said = run("large", folder.path(), &args).done();
-    assert!(said.contains("| Wanda | ") && said.contains("signed gap of 2 and 2 prompts"), "{said}");
+    assert!(
+        said.contains("| Wanda | ") && said.contains("signed gap of 2 and 2 prompts"),
+        "{said}"
+    );
 }
 
 /// A line of questions is answered by a line of answers, whatever their kind.
@@ -93,8 +108,12 @@ fn questions_are_answered_line_by_line() {
         .unwrap();
     let asked = r#""questions":[["What should I offer Emily Becker?","Emily Becker"],["What should I offer Jamal Becker?","Jamal Becker"]],"temperature":0.6"#;
     let mut input = child.stdin.take().unwrap();
-    for more in ["", r#","prefix":"$","tokens":40"#, r#","choices":"1,2|3","better":"1""#, r#","samples":5"#]
-    {
+    for more in [
+        "",
+        r#","prefix":"$","tokens":40"#,
+        r#","choices":"1,2|3","better":"1""#,
+        r#","samples":5"#,
+    ] {
         writeln!(input, "{{{asked}{more}}}").unwrap();
     }
     drop(input);
@@ -109,7 +128,8 @@ fn questions_are_answered_line_by_line() {
     for (line, whole) in lines[1..].iter().zip([1.0, 1.0, 1.0, 5.0]) {
         assert_eq!(line["prompts"].as_array().unwrap().len(), 2);
         for own in line["answers"].as_array().unwrap() {
-            let sum: f64 = own.as_array().unwrap().iter().map(|answer| answer[1].as_f64().unwrap()).sum();
+            let sum: f64 =
+                own.as_array().unwrap().iter().map(|answer| answer[1].as_f64().unwrap()).sum();
             assert!((sum - whole).abs() < 2e-3, "{sum} of {whole}");
         }
     }
@@ -131,6 +151,11 @@ fn options_of_scripts_are_known() {
     let mut large = shown.iter().filter(|own| own.line.starts_with("scripts/large.sh ")).peekable();
     assert!(large.peek().is_some());
     for own in large {
-        assert!(own.flags().all(|flag| known.iter().any(|own| own == flag)), "{}: `{}`", own.place, own.line);
+        assert!(
+            own.flags().all(|flag| known.iter().any(|own| own == flag)),
+            "{}: `{}`",
+            own.place,
+            own.line
+        );
     }
 }

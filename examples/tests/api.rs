@@ -1,4 +1,5 @@
-//! The public interface of each library crate is what `docs/api/` says, so that a change of it is seen.
+//! The public interface of each library crate is what `docs/api/` says, so that a change of it is
+//! seen.
 //!
 //! `UPDATE_API=1 cargo test -p bias-examples --test api` writes the files anew.
 
@@ -32,7 +33,8 @@ fn flat(tokens: TokenStream, all: &mut Vec<String>) {
         joint = matches!(&tree, TokenTree::Punct(own) if own.spacing() == Spacing::Joint);
         match tree {
             TokenTree::Group(own)
-                if own.delimiter() == Delimiter::Bracket && all.last().is_some_and(|l| l == "#") =>
+                if own.delimiter() == Delimiter::Bracket
+                    && all.last().is_some_and(|l| l == "#") =>
             {
                 all.pop();
             }
@@ -58,8 +60,10 @@ fn text(tokens: impl ToTokens) -> String {
     let (mut all, mut text, mut last) = (Vec::new(), String::new(), String::from("("));
     flat(tokens.to_token_stream(), &mut all);
     for next in all {
-        let apart = ["->", ",", ":", "=", "+", ";", "=>"].contains(&&*last) || next == "->" || next == "{";
-        let close = [",", ";", ":", ".", ">", ")", "]", "?", "::", "<", "(", "[", "!"].contains(&&*next)
+        let apart =
+            ["->", ",", ":", "=", "+", ";", "=>"].contains(&&*last) || next == "->" || next == "{";
+        let close = [",", ";", ":", ".", ">", ")", "]", "?", "::", "<", "(", "[", "!"]
+            .contains(&&*next)
             || ["(", "[", "<", "&", "::", "!", "#", ".", "*", "?"].contains(&&*last);
         if apart || !close {
             text.push(' ');
@@ -104,7 +108,13 @@ fn name_of(item: &Item) -> Option<(&syn::Ident, &Visibility, &[syn::Attribute])>
 }
 
 /// The modules of a crate by their names.
-fn read(folder: &Path, file: &Path, name: &Name, public: bool, modules: &mut BTreeMap<Name, Module>) {
+fn read(
+    folder: &Path,
+    file: &Path,
+    name: &Name,
+    public: bool,
+    modules: &mut BTreeMap<Name, Module>,
+) {
     let source = fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     let mut module = Module { public, ..Module::default() };
     for item in syn::parse_file(&source).unwrap().items {
@@ -136,7 +146,9 @@ fn shown(tree: &UseTree, before: &[String], module: &Name, all: &mut Vec<(String
         from.map_or_else(|| path.clone(), |from| [from, path[1..].to_vec()].concat())
     };
     match tree {
-        UseTree::Path(own) => shown(&own.tree, &[before, &[own.ident.to_string()]].concat(), module, all),
+        UseTree::Path(own) => {
+            shown(&own.tree, &[before, &[own.ident.to_string()]].concat(), module, all)
+        }
         UseTree::Group(own) => own.items.iter().for_each(|own| shown(own, before, module, all)),
         UseTree::Name(own) => all.push((own.ident.to_string(), path(&own.ident))),
         UseTree::Rename(own) => all.push((own.rename.to_string(), path(&own.ident))),
@@ -157,12 +169,15 @@ fn defined(modules: &BTreeMap<Name, Module>, path: &Name, depth: usize) -> Optio
 
 fn fields(path: &str, all: &Fields, every: bool) -> Vec<String> {
     let known = all.iter().enumerate().filter(|(_, own)| every || is_public(&own.vis));
-    let each = known.map(|(i, own)| (own.ident.as_ref().map_or(i.to_string(), ToString::to_string), &own.ty));
+    let each = known
+        .map(|(i, own)| (own.ident.as_ref().map_or(i.to_string(), ToString::to_string), &own.ty));
     each.map(|(name, of)| format!("{path}.{name}: {}", text(of))).collect()
 }
 
 fn describe(path: &str, item: &Item) -> Vec<String> {
-    let Some(notes) = name_of(item).and_then(|(.., own)| attributes(own)) else { return Vec::new() };
+    let Some(notes) = name_of(item).and_then(|(.., own)| attributes(own)) else {
+        return Vec::new();
+    };
     match item {
         Item::Const(own) => vec![format!("{path}: const {}{notes}", text(&own.ty))],
         Item::Type(own) => vec![format!("{path}: type = {}", text(&own.ty))],
@@ -187,7 +202,9 @@ fn describe(path: &str, item: &Item) -> Vec<String> {
                     let given = if own.default.is_some() { "provided " } else { "" };
                     format!("{path}::{}: {given}{}", own.sig.ident, text(&own.sig))
                 }
-                TraitItem::Type(own) => format!("{path}::{}: type {}", own.ident, text(&own.bounds)),
+                TraitItem::Type(own) => {
+                    format!("{path}::{}: type {}", own.ident, text(&own.bounds))
+                }
                 other => format!("{path}: {}", text(other)),
             };
             let first = format!("{path}: trait{}{colon}{above}{notes}", text(&own.generics));
@@ -198,11 +215,18 @@ fn describe(path: &str, item: &Item) -> Vec<String> {
 }
 
 /// What an implementation adds to types that are shown.
-fn implemented(own: &syn::ItemImpl, paths: &BTreeMap<String, String>, lines: &mut BTreeSet<String>) {
+fn implemented(
+    own: &syn::ItemImpl,
+    paths: &BTreeMap<String, String>,
+    lines: &mut BTreeSet<String>,
+) {
     let Some(notes) = attributes(&own.attrs) else { return };
     let whole = text(&own.self_ty);
-    let plain: String =
-        whole.replace("dyn ", "").chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let plain: String = whole
+        .replace("dyn ", "")
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     let Some(path) = paths.get(&plain) else { return };
     if let Some((_, of, _)) = &own.trait_ {
         lines.insert(format!("impl{} {} for {whole}{notes}", text(&own.generics), text(of)));
@@ -228,14 +252,17 @@ fn interface(krate: &str, source: &Path) -> String {
     read(source, &source.join("lib.rs"), &Vec::new(), true, &mut modules);
     let joined = |path: &[String]| [&[krate.to_owned()], path].concat().join("::");
     // Every path by which a definition is shown.
-    let (mut all, mut lines) = (BTreeMap::<Name, BTreeSet<(usize, String)>>::new(), BTreeSet::new());
+    let (mut all, mut lines) =
+        (BTreeMap::<Name, BTreeSet<(usize, String)>>::new(), BTreeSet::new());
     for (module, own) in modules.iter().filter(|(_, own)| own.public) {
         let path = |name: &str| joined(&[module.as_slice(), &[name.to_owned()]].concat());
         for item in &own.items {
             match name_of(item) {
                 Some((name, vis, _)) if is_public(vis) => {
                     let definition = [module.as_slice(), &[name.to_string()]].concat();
-                    all.entry(definition).or_default().insert((module.len(), path(&name.to_string())));
+                    all.entry(definition)
+                        .or_default()
+                        .insert((module.len(), path(&name.to_string())));
                 }
                 _ => {}
             }
@@ -254,7 +281,10 @@ fn interface(krate: &str, source: &Path) -> String {
         let mut ways = ways.iter().map(|(_, path)| path);
         let first = ways.next().unwrap();
         lines.extend(ways.map(|path| format!("{path}: use {first}")));
-        let item = modules[module].items.iter().find(|own| name_of(own).is_some_and(|(own, ..)| own == name));
+        let item = modules[module]
+            .items
+            .iter()
+            .find(|own| name_of(own).is_some_and(|(own, ..)| own == name));
         lines.extend(describe(first, item.unwrap()));
         paths.insert(name.clone(), first.clone());
     }
@@ -289,7 +319,8 @@ fn the_interface_of_each_library_is_what_is_written_down() {
             fs::write(&file, found).unwrap();
             continue;
         }
-        let (known, found): (BTreeSet<_>, BTreeSet<_>) = (known.lines().collect(), found.lines().collect());
+        let (known, found): (BTreeSet<_>, BTreeSet<_>) =
+            (known.lines().collect(), found.lines().collect());
         changed.extend(known.difference(&found).map(|line| format!("- {line}")));
         changed.extend(found.difference(&known).map(|line| format!("+ {line}")));
     }

@@ -14,8 +14,16 @@ use burn::backend::Flex;
 use custom_attribution::NormGap;
 use outside::Alibi;
 
-const DIMS: ModelDims =
-    ModelDims { layers: 2, d_model: 12, heads: 4, kv_heads: 2, d_head: 3, d_mlp: 20, gated: true, vocab: 40 };
+const DIMS: ModelDims = ModelDims {
+    layers: 2,
+    d_model: 12,
+    heads: 4,
+    kv_heads: 2,
+    d_head: 3,
+    d_mlp: 20,
+    gated: true,
+    vocab: 40,
+};
 
 fn about(name: u32) -> PromptCase {
     let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
@@ -26,7 +34,10 @@ fn about(name: u32) -> PromptCase {
         weight,
         ..PossibleAnswer::default()
     };
-    PromptCase::new(Sequence::chain(vec![1, name, 3], roles).unwrap(), vec![answer(7, 0.5), answer(8, 0.3)])
+    PromptCase::new(
+        Sequence::chain(vec![1, name, 3], roles).unwrap(),
+        vec![answer(7, 0.5), answer(8, 0.3)],
+    )
 }
 
 fn numbers(found: Vec<ParamScores>) -> Vec<f64> {
@@ -36,6 +47,7 @@ fn numbers(found: Vec<ParamScores>) -> Vec<f64> {
 #[test]
 fn an_outside_method_conforms() {
     let model = Alibi::<Flex>::random(DIMS, &Default::default());
-    let contrast = Contrast { a: [11, 12, 13].map(about).to_vec(), b: [21, 22, 23].map(about).to_vec() };
+    let contrast =
+        Contrast { a: [11, 12, 13].map(about).to_vec(), b: [21, 22, 23].map(about).to_vec() };
     check_attribution(&NormGap, &model, &contrast, Claims::within(1e-5), numbers).unwrap();
 }

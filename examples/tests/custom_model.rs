@@ -16,8 +16,16 @@ use burn::backend::Flex;
 use burn::tensor::Tensor;
 use outside::Alibi;
 
-const DIMS: ModelDims =
-    ModelDims { layers: 2, d_model: 12, heads: 4, kv_heads: 2, d_head: 3, d_mlp: 20, gated: true, vocab: 40 };
+const DIMS: ModelDims = ModelDims {
+    layers: 2,
+    d_model: 12,
+    heads: 4,
+    kv_heads: 2,
+    d_head: 3,
+    d_mlp: 20,
+    gated: true,
+    vocab: 40,
+};
 
 fn model() -> Alibi<Flex> {
     Alibi::random(DIMS, &Default::default())
@@ -34,8 +42,15 @@ fn an_outside_model_conforms() {
 fn an_outside_model_is_pruned_and_restored() {
     let about = |name: u32| {
         let roles = vec![TokenRole::Prompt, TokenRole::Name, TokenRole::Prompt];
-        let answer = |token| PossibleAnswer { tokens: vec![token], weight: 0.5, ..PossibleAnswer::default() };
-        PromptCase::new(Sequence::chain(vec![1, name, 3], roles).unwrap(), vec![answer(7), answer(8)])
+        let answer = |token| PossibleAnswer {
+            tokens: vec![token],
+            weight: 0.5,
+            ..PossibleAnswer::default()
+        };
+        PromptCase::new(
+            Sequence::chain(vec![1, name, 3], roles).unwrap(),
+            vec![answer(7), answer(8)],
+        )
     };
     let contrast = Contrast { a: vec![about(5)], b: vec![about(6)] };
     let mut model = model();

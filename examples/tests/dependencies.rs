@@ -1,5 +1,5 @@
-//! What the workspace depends on: licences and sources that `deny.toml` allows, compilers no newer than ours; and what
-//! the published crates ask for can be had by others.
+//! What the workspace depends on: licences and sources that `deny.toml` allows, compilers no newer
+//! than ours; and what the published crates ask for can be had by others.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -20,7 +20,8 @@ fn said(program: &str, arguments: &[&str]) -> String {
 fn packages() -> Vec<Value> {
     let version = said("rustc", &["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let options = ["--format-version", "1", "--locked", "--all-features", "--filter-platform", host];
+    let options =
+        ["--format-version", "1", "--locked", "--all-features", "--filter-platform", host];
     let found = said(env!("CARGO"), &[&["metadata"], &options[..]].concat());
     let found: Value = serde_json::from_str(&found).unwrap();
     found["packages"].as_array().unwrap().clone()
@@ -39,7 +40,8 @@ fn allowed() -> Vec<String> {
     list.split('"').skip(1).step_by(2).map(ToOwned::to_owned).collect()
 }
 
-/// Whether an SPDX expression can be met; `and` binds more tightly than `or`, older manifests write `/` for `or`.
+/// Whether an SPDX expression can be met; `and` binds more tightly than `or`, older manifests write
+/// `/` for `or`.
 fn met(expression: &str, allowed: &[String]) -> bool {
     fn any(words: &mut Vec<&str>, allowed: &[String]) -> bool {
         let mut found = every(words, allowed);
@@ -119,7 +121,9 @@ fn licences_sources_and_compilers_are_allowed() {
 #[test]
 fn published_crates_leave_others_a_choice() {
     let mut published = 0;
-    for package in packages().iter().filter(|own| own["source"].is_null() && own["publish"].is_null()) {
+    for package in
+        packages().iter().filter(|own| own["source"].is_null() && own["publish"].is_null())
+    {
         let name = field(package, "name");
         for given in ["description", "license", "readme"] {
             assert!(!field(package, given).is_empty(), "{name} has no {given}");

@@ -12,8 +12,11 @@ use program::{Program, repository, small};
 /// The file of an example, which `cargo test` builds, but not when it is told which tests to run.
 fn example(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let file =
-        own.ancestors().nth(2).unwrap().join(format!("examples/{name}{}", std::env::consts::EXE_SUFFIX));
+    let file = own
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join(format!("examples/{name}{}", std::env::consts::EXE_SUFFIX));
     let changed = |file: &Path| fs::metadata(file).and_then(|own| own.modified()).ok();
     let source = repository("examples").join(format!("{name}.rs"));
     let current = changed(&file).is_some() && changed(&file) >= changed(&source);
@@ -63,14 +66,18 @@ fn every_example_runs_on_a_model_of_ones_own() {
             _ => "",
         };
         let said = run(name, folder.path(), &format!("model {out}"));
-        assert!(!said.is_empty() && (out.is_empty() || folder.path().join(out).exists()), "{name}: {said}");
+        assert!(
+            !said.is_empty() && (out.is_empty() || folder.path().join(out).exists()),
+            "{name}: {said}"
+        );
     }
     for file in ["pruned/pruned.json", "study/results.json", "study/report.html", "study/masks"] {
         assert!(folder.path().join(file).exists(), "{file}");
     }
 }
 
-/// The list above is that of the manifest and of the README, each is short, and needs nothing but libraries.
+/// The list above is that of the manifest and of the README, each is short, and needs nothing but
+/// libraries.
 #[test]
 fn examples_are_listed_and_fit_a_screen() {
     let manifest = fs::read_to_string(repository("examples/Cargo.toml")).unwrap();

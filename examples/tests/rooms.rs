@@ -31,7 +31,9 @@ struct Reader<'f> {
 
 fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|own| match &own.meta {
-        syn::Meta::List(list) => own.path().is_ident("cfg") && list.tokens.to_string().contains("test"),
+        syn::Meta::List(list) => {
+            own.path().is_ident("cfg") && list.tokens.to_string().contains("test")
+        }
         _ => own.path().is_ident("test"),
     })
 }
@@ -191,7 +193,8 @@ fn circle(arrows: &BTreeMap<Name, BTreeSet<Name>>) -> Option<Vec<Name>> {
             return None;
         }
         way.push(at.clone());
-        let found = arrows.get(at).and_then(|to| to.iter().find_map(|to| walk(to, arrows, way, done)));
+        let found =
+            arrows.get(at).and_then(|to| to.iter().find_map(|to| walk(to, arrows, way, done)));
         way.pop();
         done.insert(at.clone());
         found
@@ -200,12 +203,14 @@ fn circle(arrows: &BTreeMap<Name, BTreeSet<Name>>) -> Option<Vec<Name>> {
     arrows.keys().find_map(|at| walk(at, arrows, &mut Vec::new(), &mut done))
 }
 
-/// The circle among the parts of some folder, if there is one: each part (a file, a folder, the page itself) imports those
-/// below it only.
+/// The circle among the parts of some folder, if there is one: each part (a file, a folder, the
+/// page itself) imports those below it only.
 fn circle_in(files: &BTreeMap<Name, File>) -> Option<Vec<Name>> {
     let mut by_folder: BTreeMap<Name, BTreeMap<Name, BTreeSet<Name>>> = BTreeMap::new();
     for (from, file) in files {
-        for to in file.mentions.iter().filter_map(|path| leads_to(files, path, 8)).filter(|to| to != from) {
+        for to in
+            file.mentions.iter().filter_map(|path| leads_to(files, path, 8)).filter(|to| to != from)
+        {
             let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
             // The page of the folder that both are in is a part of it like any other.
             let part = |own: &Name| own[..own.len().min(common + 1)].to_vec();

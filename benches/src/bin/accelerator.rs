@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, SignedGap, Wanda};
+use bias_attrib::{
+    Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, SignedGap, Wanda,
+};
 use bias_benches::{Failure, finish};
 use bias_cli::device::place::{DeviceArgs, OpenDevice};
 use bias_mask::Intervention;
@@ -103,7 +105,8 @@ fn measure<A: AutodiffBackend>(args: &Args, device: &Device<A>) -> Result<(), Fa
         "head_weights": dims.vocab * dims.d_model, "rows": args.rows, "width": args.width, "answer": args.answer,
     }));
     let prompt = |row: usize| {
-        let tokens = (0..args.width).map(|i| ((row * 31 + i * 7 + 3) % dims.vocab) as u32).collect();
+        let tokens =
+            (0..args.width).map(|i| ((row * 31 + i * 7 + 3) % dims.vocab) as u32).collect();
         Sequence::chain(tokens, vec![TokenRole::Prompt; args.width])
     };
     let prompts = (0..args.rows).map(prompt).collect::<Result<Vec<_>, _>>()?;
@@ -111,7 +114,8 @@ fn measure<A: AutodiffBackend>(args: &Args, device: &Device<A>) -> Result<(), Fa
         // What the work before held is no part of the next one's memory.
         A::InnerBackend::memory_cleanup(device);
         A::InnerBackend::sync(device)?;
-        let name = what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+        let name =
+            what.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         say(&json!({ "begins": name }));
         let mut found = one::<A>(args, *what, &mut model, &prompts, device)?;
         found["what"] = name.into();
@@ -135,7 +139,8 @@ fn one<A: AutodiffBackend>(
     Ok(match what {
         What::Product => {
             let dims = *model.dims();
-            let (tokens, big) = (args.rows * args.width, if args.device.accelerated() { 8192 } else { 1024 });
+            let (tokens, big) =
+                (args.rows * args.width, if args.device.accelerated() { 8192 } else { 1024 });
             let shapes = [
                 [big, big, big],
                 [tokens, dims.d_model, dims.d_model],
@@ -143,8 +148,9 @@ fn one<A: AutodiffBackend>(
                 [tokens, dims.d_mlp, dims.d_model],
             ];
             let rate = |[rows, inner, columns]: [usize; 3]| {
-                let random =
-                    |shape| Tensor::<A::InnerBackend, 2>::random(shape, Distribution::Default, device);
+                let random = |shape| {
+                    Tensor::<A::InnerBackend, 2>::random(shape, Distribution::Default, device)
+                };
                 let (a, b) = (random([rows, inner]), random([inner, columns]));
                 let seconds = rounds(args, || {
                     for _ in 0..10 {
@@ -224,7 +230,10 @@ fn top<B: Backend>(logits: Tensor<B, 3>, vocab: usize) -> Vec<Vec<(usize, f32)>>
 }
 
 /// Seconds of every round but the first.
-fn rounds<T>(args: &Args, mut work: impl FnMut() -> Result<T, Failure>) -> Result<Vec<f64>, Failure> {
+fn rounds<T>(
+    args: &Args,
+    mut work: impl FnMut() -> Result<T, Failure>,
+) -> Result<Vec<f64>, Failure> {
     let mut seconds = Vec::new();
     for _ in 0..args.rounds.max(2) {
         let started = Instant::now();

@@ -66,11 +66,23 @@ struct Sweep {
 }
 
 const SWEEPS: [Sweep; 5] = [
-    Sweep { what: "prompts", values: &[16, 32, 64, 128, 256], with: |prompts| Size { prompts, ..USUAL } },
-    Sweep { what: "tokens", values: &[16, 32, 64, 128, 256], with: |tokens| Size { tokens, ..USUAL } },
+    Sweep {
+        what: "prompts",
+        values: &[16, 32, 64, 128, 256],
+        with: |prompts| Size { prompts, ..USUAL },
+    },
+    Sweep {
+        what: "tokens",
+        values: &[16, 32, 64, 128, 256],
+        with: |tokens| Size { tokens, ..USUAL },
+    },
     Sweep { what: "layers", values: &[2, 4, 8, 16, 32], with: |layers| Size { layers, ..USUAL } },
     Sweep { what: "groups", values: &[1, 2, 4, 8], with: |groups| Size { groups, ..USUAL } },
-    Sweep { what: "variations", values: &[1, 2, 4, 8], with: |variations| Size { variations, ..USUAL } },
+    Sweep {
+        what: "variations",
+        values: &[1, 2, 4, 8],
+        with: |variations| Size { variations, ..USUAL },
+    },
 ];
 
 /// A piece of work, what of its size counts, and whether weights are left in their file.
@@ -97,7 +109,10 @@ static WORKS: [Work; 5] = [
     Work::new("exact answers", &["prompts", "tokens", "layers"], answers),
     Work::new("Wanda", &ANSWERED, wanda),
     Work::new("signed gap", &ANSWERED, signed_gap),
-    Work { streamed: true, ..Work::new("signed gap, streamed", &["prompts", "layers"], signed_gap) },
+    Work {
+        streamed: true,
+        ..Work::new("signed gap, streamed", &["prompts", "layers"], signed_gap)
+    },
 ];
 
 fn model(layers: usize) -> Result<Decoder<Flex>, Failure> {
@@ -217,13 +232,16 @@ fn run(args: &Args) -> Result<(), Failure> {
         .iter()
         .flat_map(|sweep| WORKS.iter().map(move |work| (sweep, work)))
         .filter(|(sweep, work)| work.grows_with.contains(&sweep.what))
-        .flat_map(|(sweep, work)| sweep.values.iter().map(move |value| (sweep.what, work.what, *value)))
+        .flat_map(|(sweep, work)| {
+            sweep.values.iter().map(move |value| (sweep.what, work.what, *value))
+        })
         .collect();
     let bar = ProgressBar::new(jobs.len() as u64);
     let (program, rounds) = (std::env::current_exe()?, args.rounds.to_string());
     let mut rows = Vec::with_capacity(jobs.len());
     for (sweep, path, value) in jobs {
-        let only = ["--rounds", &rounds, "--only", path, sweep, &value.to_string()].map(str::to_owned);
+        let only =
+            ["--rounds", &rounds, "--only", path, sweep, &value.to_string()].map(str::to_owned);
         let done = Command::new(&program).args(only).stderr(Stdio::inherit()).output()?;
         if !done.status.success() {
             return Err(format!("{path}, {value} {sweep}: {}", done.status).into());
@@ -291,7 +309,9 @@ fn paths(rows: &[Row]) -> Vec<&'static str> {
 
 /// How `y` grows with `x` over the upper half of what was measured: the slope of its logarithm.
 fn exponent(points: &[(f64, f64)]) -> f64 {
-    let (Some(last), Some(first)) = (points.last(), points.get(points.len() / 2)) else { return f64::NAN };
+    let (Some(last), Some(first)) = (points.last(), points.get(points.len() / 2)) else {
+        return f64::NAN;
+    };
     (last.1 / first.1).ln() / (last.0 / first.0).ln()
 }
 
@@ -302,9 +322,11 @@ fn print_table(rows: &[Row]) {
         for sweep in &SWEEPS {
             let own: Vec<&Row> = line(rows, path, sweep.what).collect();
             let (Some(first), Some(last)) = (own.first(), own.last()) else { continue };
-            let times: Vec<(f64, f64)> = own.iter().map(|row| (row.value as f64, row.cost.seconds)).collect();
-            let peak =
-                |row: &Row| row.cost.peak.map_or("?".into(), |peak| format!("{:.0}", peak as f64 / 1e6));
+            let times: Vec<(f64, f64)> =
+                own.iter().map(|row| (row.value as f64, row.cost.seconds)).collect();
+            let peak = |row: &Row| {
+                row.cost.peak.map_or("?".into(), |peak| format!("{:.0}", peak as f64 / 1e6))
+            };
             println!(
                 "| {path} | {} | {} … {} | {:.3} … {:.3} | {:.2} | {} … {} |",
                 sweep.what,
@@ -351,13 +373,21 @@ fn draw(path: &Path, rows: &[Row]) -> Result<(), Failure> {
     for (i, panel) in panels.iter().enumerate() {
         let (sweep, memory) = (&SWEEPS[i % SWEEPS.len()], i >= SWEEPS.len());
         let y = |row: &Row| {
-            if memory { row.cost.peak.map(|p| (p as f64 / 1e6).max(0.1)) } else { Some(row.cost.seconds) }
+            if memory {
+                row.cost.peak.map(|p| (p as f64 / 1e6).max(0.1))
+            } else {
+                Some(row.cost.seconds)
+            }
         };
         let own: Vec<&Row> = rows.iter().filter(|row| row.sweep == sweep.what).collect();
         let ys: Vec<f64> = own.iter().filter_map(|row| y(row)).collect();
-        let (low, high) =
-            (ys.iter().copied().fold(f64::INFINITY, f64::min), ys.iter().copied().fold(0.0, f64::max));
-        let (Some(first), Some(last)) = (sweep.values.first(), sweep.values.last()) else { continue };
+        let (low, high) = (
+            ys.iter().copied().fold(f64::INFINITY, f64::min),
+            ys.iter().copied().fold(0.0, f64::max),
+        );
+        let (Some(first), Some(last)) = (sweep.values.first(), sweep.values.last()) else {
+            continue;
+        };
         if !low.is_finite() {
             continue;
         }
@@ -382,10 +412,13 @@ fn draw(path: &Path, rows: &[Row]) -> Result<(), Failure> {
             .light_line_style(WHITE)
             .draw()?;
         for (path, colour) in paths(rows).into_iter().zip(COLOURS) {
-            let points: Vec<(f64, f64)> =
-                line(rows, path, sweep.what).filter_map(|row| Some((row.value as f64, y(row)?))).collect();
+            let points: Vec<(f64, f64)> = line(rows, path, sweep.what)
+                .filter_map(|row| Some((row.value as f64, y(row)?)))
+                .collect();
             chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
-            chart.draw_series(points.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
+            chart.draw_series(
+                points.into_iter().map(|point| Circle::new(point, 3, colour.filled())),
+            )?;
         }
     }
     area.present()?;

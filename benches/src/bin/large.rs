@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, SignedGap, Wanda};
+use bias_attrib::{
+    Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, SignedGap, Wanda,
+};
 use bias_benches::{Cost, Failure, anonymous_memory, cost, finish};
 use bias_mask::Intervention;
 use bias_mask::select::StreamingTopK;
 use bias_metrics::{Arm, parse_answer};
 use bias_model::{
-    Answers, Checkpoint, Decoding, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _, Precision,
+    Answers, Checkpoint, Decoding, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _,
+    Precision,
 };
 use bias_probe::Sequence;
 use bias_study::PromptSet;
@@ -149,7 +152,8 @@ impl Report<'_> {
             "| {what} | {:.1} | {passes:.0} | {:.0} | {beside} | {} |",
             cost.seconds,
             forward + backward,
-            cost.peak.map_or("?".into(), |peak| format!("{:.2}", peak as f64 / (1u64 << 30) as f64))
+            cost.peak
+                .map_or("?".into(), |peak| format!("{:.2}", peak as f64 / (1u64 << 30) as f64))
         );
     }
 }
@@ -258,11 +262,16 @@ fn run(args: &Args) -> Result<(), Failure> {
         machine.flops / 1e9,
         machine.bytes / 1e9
     );
-    let stored: u64 = checkpoint.files().filter_map(|file| file.metadata().ok()).map(|m| m.len()).sum();
+    let stored: u64 =
+        checkpoint.files().filter_map(|file| file.metadata().ok()).map(|m| m.len()).sum();
     let weights = dims.prunable_weights() as f64;
     let tables = 2.0 * (dims.vocab * dims.d_model) as f64;
-    let report =
-        Report { machine, counted: &counted, weights, bytes: stored as f64 * weights / (weights + tables) };
+    let report = Report {
+        machine,
+        counted: &counted,
+        weights,
+        bytes: stored as f64 * weights / (weights + tables),
+    };
     println!(
         "| | seconds | passes | tokens, padding included | floor, seconds | ratio | peak RssAnon, GiB |"
     );
@@ -277,11 +286,13 @@ fn run(args: &Args) -> Result<(), Failure> {
     report.row("answers of both groups", took, 0);
     let before = cases(&all, &answers);
     let said = summary(&before, &answers);
-    let contrast = Contrast { a: before[..args.per_group].to_vec(), b: before[args.per_group..].to_vec() };
+    let contrast =
+        Contrast { a: before[..args.per_group].to_vec(), b: before[args.per_group..].to_vec() };
     let (norms, took) = whole(|| Wanda.attribute(model.model(), &contrast));
     let norms = norms?;
     report.row("Wanda", took, 0);
-    let (mask, took) = whole(|| norms.difference(model.model(), args.share, SetDifference::BWithoutA));
+    let (mask, took) =
+        whole(|| norms.difference(model.model(), args.share, SetDifference::BWithoutA));
     let mask = mask?;
     report.row("set difference of all matrices", took, 1);
     let (undo, took) = whole(|| mask.apply(model.model_mut(), Intervention::Zero));

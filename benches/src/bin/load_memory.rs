@@ -39,7 +39,8 @@ fn main() -> ExitCode {
 fn measure(folder: &Path, stored: bool) -> Result<(), Failure> {
     let config = ModelConfig::from_folder(folder)?;
     let checkpoint = Checkpoint::open(folder)?;
-    let file_bytes: u64 = checkpoint.files().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+    let file_bytes: u64 =
+        checkpoint.files().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
     let precision = if stored { Precision::Stored } else { Precision::F32 };
     let (model, Cost { seconds, peak }) =
         cost(|| Decoder::<Flex>::load(&checkpoint, config, precision, &Default::default()));

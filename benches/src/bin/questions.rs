@@ -39,7 +39,8 @@ struct Request {
     questions: Vec<[String; 2]>,
     #[serde(default)]
     prefix: Option<String>,
-    /// What can be chosen; with a prefix and without choices a number is asked for, with neither a free answer.
+    /// What can be chosen; with a prefix and without choices a number is asked for, with neither a
+    /// free answer.
     #[serde(default)]
     choices: Option<String>,
     #[serde(default)]
@@ -78,7 +79,8 @@ fn serve(
     request: &Request,
 ) -> Result<Value, Failure> {
     model.options_mut().sampling = Sampling::default().with_temperature(request.temperature)?;
-    let choices = request.choices.as_ref().map(|text| Choices::parse(text, &request.better)).transpose()?;
+    let choices =
+        request.choices.as_ref().map(|text| Choices::parse(text, &request.better)).transpose()?;
     let mut words: Arc<[Word]> = [].into();
     let mut questions = Vec::new();
     for ([message, name], stream) in request.questions.iter().zip(0..) {

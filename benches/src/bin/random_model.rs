@@ -74,7 +74,9 @@ fn likely(args: &Args) -> Result<Vec<usize>, Failure> {
         None => (10..22).collect(),
         Some(folder) => {
             let text = TextCodec::from_folder(folder)?;
-            (0..10).filter_map(|digit: u32| Some(text.token_id(&digit.to_string())? as usize)).collect()
+            (0..10)
+                .filter_map(|digit: u32| Some(text.token_id(&digit.to_string())? as usize))
+                .collect()
         }
     };
     Ok(if args.answers { [vec![END], numbers].concat() } else { Vec::new() })
@@ -109,7 +111,8 @@ fn tensors([layers, d, heads, kv, mlp, vocab]: [usize; 6]) -> Vec<(String, Vec<u
             ("mlp.down_proj", vec![d, mlp]),
         ];
         all.extend(
-            own.into_iter().map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape)),
+            own.into_iter()
+                .map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape)),
         );
     }
     all.push(("model.norm.weight".into(), vec![d]));
@@ -184,7 +187,10 @@ fn write_shard(
     for (name, shape) in tensors {
         let end = at + shape.iter().product::<usize>() * width;
         let kind = if dtype == Type::F32 { "F32" } else { "BF16" };
-        header.insert(name.clone(), json!({ "dtype": kind, "shape": shape, "data_offsets": [at, end] }));
+        header.insert(
+            name.clone(),
+            json!({ "dtype": kind, "shape": shape, "data_offsets": [at, end] }),
+        );
         at = end;
     }
     let mut header = serde_json::to_vec(&header)?;
@@ -203,7 +209,9 @@ fn write_shard(
             };
             for column in 0..columns {
                 // Uniform with deviation 0.02; gains are 1.
-                *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 let unit = (*seed >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
                 let value = match own.first {
                     _ if shape.len() == 1 => 1.0,
@@ -229,10 +237,10 @@ struct Shape {
     scale: f32,
 }
 
-/// Every token carries the same in channel 0, which layers leave about as it is; the head's
-/// rows of the end and of numbers read it, and differ from one another far more than others do, so
-/// that few tokens may come next. The end's reads it as much more as makes about half of all answers
-/// end at each token: as the largest of ten normal draws lies above their mean.
+/// Every token carries the same in channel 0, which layers leave about as it is; the head's rows of
+/// the end and of numbers read it, and differ from one another far more than others do, so that few
+/// tokens may come next. The end's reads it as much more as makes about half of all answers end at
+/// each token: as the largest of ten normal draws lies above their mean.
 fn concentrated(name: &str, d_model: usize, end: bool, likely: bool) -> Shape {
     const SCALE: f32 = 8.0;
     let largest = 1.54 * SCALE * 0.02 * 0.02 * (d_model as f32).sqrt();
@@ -240,7 +248,9 @@ fn concentrated(name: &str, d_model: usize, end: bool, likely: bool) -> Shape {
         "model.embed_tokens.weight" => Shape { first: Some(1.0), scale: 1.0 },
         "lm_head.weight" if end => Shape { first: Some(1.5 + largest), scale: SCALE },
         "lm_head.weight" if likely => Shape { first: Some(1.5), scale: SCALE },
-        name if name.contains("o_proj") || name.contains("down_proj") => Shape { first: None, scale: 0.05 },
+        name if name.contains("o_proj") || name.contains("down_proj") => {
+            Shape { first: None, scale: 0.05 }
+        }
         _ => Shape { first: None, scale: 1.0 },
     }
 }

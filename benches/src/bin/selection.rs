@@ -55,8 +55,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let mut norms = || -> Vec<f64> { (0..args.columns).map(|_| rng.random::<f64>()).collect() };
     let (norms_a, norms_b) = (norms(), norms());
-    let (made, scaled) =
-        cost(|| top_difference_scaled(&path, a[0].values(), shape, [&norms_a, &norms_b], args.fraction));
+    let (made, scaled) = cost(|| {
+        top_difference_scaled(&path, a[0].values(), shape, [&norms_a, &norms_b], args.fraction)
+    });
     made?;
 
     let bits = 8.0 / (shape[0] * shape[1]) as f64;
@@ -67,7 +68,10 @@ fn run(args: &Args) -> Result<(), Failure> {
             "bits_per_weight": cost.peak.map(|peak| peak as f64 * bits),
         })
     };
-    println!("{}", json!({ "chosen": mask.count(), "stored": report(stored), "scaled": report(scaled) }));
+    println!(
+        "{}",
+        json!({ "chosen": mask.count(), "stored": report(stored), "scaled": report(scaled) })
+    );
     Ok(())
 }
 

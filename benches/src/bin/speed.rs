@@ -54,10 +54,17 @@ enum Request {
     Machine { n: usize, bytes: usize },
     /// Next-token scores after each prompt's last token.
     Logits { prompts: Vec<Vec<u32>> },
-    /// Sums of squares at the input of every matrix, so many prompts at a time on all threads together.
+    /// Sums of squares at the input of every matrix, so many prompts at a time on all threads
+    /// together.
     Statistics { prompts: Vec<Vec<u32>>, batch: usize },
     /// Answers: so many samples, or with none the exact distribution.
-    Answers { prompts: Vec<Vec<u32>>, samples: Option<u32>, temperature: f64, length: usize, stop: Vec<u32> },
+    Answers {
+        prompts: Vec<Vec<u32>>,
+        samples: Option<u32>,
+        temperature: f64,
+        length: usize,
+        stop: Vec<u32>,
+    },
     /// The signed gap's gradient with respect to every matrix.
     Gap { a: Vec<Asked>, b: Vec<Asked>, temperature: f64 },
 }
@@ -89,7 +96,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         Held::Mapped => Precision::Mapped,
     };
     let config = ModelConfig::from_folder(&args.model)?;
-    let model = Decoder::load(&Checkpoint::open(&args.model)?, config, precision, &Default::default())?;
+    let model =
+        Decoder::load(&Checkpoint::open(&args.model)?, config, precision, &Default::default())?;
     converse(&json!({ "seconds": started.elapsed().as_secs_f64() }), |request| {
         serve(&model, args.threads, request)
     })
@@ -112,15 +120,18 @@ fn serve(model: &Decoder<Flex>, threads: usize, request: Request) -> Result<Valu
             let batch = TokenBatch::new(&chains(prompts)?)?;
             let hidden = model.hidden(&batch, &mut NoObserver)?;
             let last = hidden.narrow(1, batch.width() - 1, 1);
-            let logits = model.unembed(last)?.into_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
+            let logits =
+                model.unembed(last)?.into_data().to_vec::<f32>().map_err(|e| format!("{e:?}"))?;
             Ok(json!({ "seconds": started.elapsed().as_secs_f64(), "logits": logits[..8] }))
         }
         Request::Statistics { prompts, batch } => {
             let prompts = chains(prompts)?;
             let started = Instant::now();
             let rows = batch.div_ceil(threads);
-            let batches = prompts.chunks(rows).map(TokenBatch::new).collect::<Result<Vec<_>, _>>()?;
-            let sums = SquareSums::linear_inputs(model.dims()).side_by_side(model, &batches, threads)?;
+            let batches =
+                prompts.chunks(rows).map(TokenBatch::new).collect::<Result<Vec<_>, _>>()?;
+            let sums =
+                SquareSums::linear_inputs(model.dims()).side_by_side(model, &batches, threads)?;
             let seconds = started.elapsed().as_secs_f64();
             let totals = model.dims().projections().map(|(_, layer, p)| {
                 let own = sums.sums(p.input_site(layer), &TokenRole::REAL);
@@ -142,10 +153,14 @@ fn serve(model: &Decoder<Flex>, threads: usize, request: Request) -> Result<Valu
                 None => Decoding::exact(),
             };
             let started = Instant::now();
-            let all = decode(model, &prompts, decoding, &options, |tokens| Ok(format!("{tokens:?}")))?;
+            let all =
+                decode(model, &prompts, decoding, &options, |tokens| Ok(format!("{tokens:?}")))?;
             let seconds = started.elapsed().as_secs_f64();
             let answers = all.iter().map(|own| {
-                own.answers.iter().map(|a| json!([a.tokens, a.weight, a.finished])).collect::<Vec<_>>()
+                own.answers
+                    .iter()
+                    .map(|a| json!([a.tokens, a.weight, a.finished]))
+                    .collect::<Vec<_>>()
             });
             Ok(json!({
                 "seconds": seconds,
@@ -160,7 +175,8 @@ fn serve(model: &Decoder<Flex>, threads: usize, request: Request) -> Result<Valu
             let tracked = model.differentiable::<Autodiff<Flex>>();
             let scores = method.attribute(&tracked, &contrast)?;
             let seconds = started.elapsed().as_secs_f64();
-            let norm = |values: &[f32]| values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+            let norm =
+                |values: &[f32]| values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
             let norms: Vec<_> = scores.iter().map(|s| norm(s.values())).collect();
             Ok(json!({ "seconds": seconds, "norms": norms }))
         }

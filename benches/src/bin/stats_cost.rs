@@ -48,7 +48,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         Sequence::chain(tokens, vec![TokenRole::Prompt; args.width])
     };
     let batch = TokenBatch::new(&(0..args.rows).map(sequence).collect::<Result<Vec<_>, _>>()?)?;
-    let sites: Vec<_> = model.dims().projections().map(|(_, layer, p)| p.input_site(layer)).collect();
+    let sites: Vec<_> =
+        model.dims().projections().map(|(_, layer, p)| p.input_site(layer)).collect();
     let time = |observer: &mut dyn Observer<Flex>| -> Result<f64, Failure> {
         let started = Instant::now();
         model.hidden(&batch, observer)?;
@@ -73,9 +74,16 @@ fn run(args: &Args) -> Result<(), Failure> {
         args.rows, args.width
     );
     println!("|---|---|---|---|");
-    for (name, own) in ["plain", "sums of squares", "sums and squares, two groups"].iter().zip(&seconds) {
+    for (name, own) in
+        ["plain", "sums of squares", "sums and squares, two groups"].iter().zip(&seconds)
+    {
         let spread = (own[own.len() - 1] - own[0]) / median(own);
-        println!("| {name} | {:.4} | {:.3} | {:.0} % |", median(own), median(own) / plain, spread * 100.0);
+        println!(
+            "| {name} | {:.4} | {:.3} | {:.0} % |",
+            median(own),
+            median(own) / plain,
+            spread * 100.0
+        );
     }
     Ok(())
 }

@@ -16,7 +16,9 @@ pub enum AskError {
         reason: String,
     },
     /// A number asked of a tokenizer that has none.
-    #[error("no token of the tokenizer is a digit, so no number can be asked for; ask a choice instead")]
+    #[error(
+        "no token of the tokenizer is a digit, so no number can be asked for; ask a choice instead"
+    )]
     NoDigits,
     /// Logits that are not numbers.
     #[error(

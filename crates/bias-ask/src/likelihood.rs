@@ -45,10 +45,14 @@ pub fn token_log_probs<B: Backend, M: HookedModel<B> + ?Sized>(
             let targets: Tensor<B, 2, Int> =
                 Tensor::from_data(TensorData::new(targets.to_vec(), [targets.len(), 1]), &device);
             let own = read_back(log_softmax(to_f32(logits), 1).gather(1, targets));
-            log_p.extend(own.map_err(|reason| AskError::Readback { what: "log-probabilities", reason })?);
+            log_p.extend(
+                own.map_err(|reason| AskError::Readback { what: "log-probabilities", reason })?,
+            );
         }
         let own = log_p.chunks_exact(width).zip(chunk);
-        found.extend(own.map(|(row, text)| row[..text.len() - 1].iter().map(|p| f64::from(*p)).collect()));
+        found.extend(
+            own.map(|(row, text)| row[..text.len() - 1].iter().map(|p| f64::from(*p)).collect()),
+        );
     }
     Ok(found)
 }

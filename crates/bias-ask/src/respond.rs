@@ -18,8 +18,12 @@ pub trait Respond {
     ///
     /// # Errors
     /// A question that cannot be asked, such as one without the name in it.
-    fn prepare(&self, asked: &Asked<'_>, wanted: Wanted<'_>, stream: u64)
-    -> Result<Self::Question, AskError>;
+    fn prepare(
+        &self,
+        asked: &Asked<'_>,
+        wanted: Wanted<'_>,
+        stream: u64,
+    ) -> Result<Self::Question, AskError>;
 
     /// All that makes a question what it is to whoever answers, as text: a kept study is recognised
     /// by it.

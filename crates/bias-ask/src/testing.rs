@@ -56,12 +56,16 @@ const VOCABULARY: usize = 24;
 ///   or on how many threads;
 /// - answers come in the order of the questions, of mixed kinds too, and all are reported as done.
 ///
-/// Not for a model whose numbers depend on how long a text is: the words of a choice run in one tree, as
-/// long as the longest. The model must know at least 24 tokens. Prompts are of up to 9 tokens, and answers of 3.
+/// Not for a model whose numbers depend on how long a text is: the words of a choice run in one
+/// tree, as long as the longest. The model must know at least 24 tokens. Prompts are of up to 9
+/// tokens, and answers of 3.
 ///
 /// # Errors
 /// The first [`Violation`].
-pub fn check_answering<B: Backend>(model: &impl Answering<B>, tolerance: f64) -> Result<(), Violation> {
+pub fn check_answering<B: Backend>(
+    model: &impl Answering<B>,
+    tolerance: f64,
+) -> Result<(), Violation> {
     let vocab = model.dims().vocab;
     if vocab < VOCABULARY {
         return Err(broken("the vocabulary must be large enough to make questions of", vocab));
@@ -97,7 +101,8 @@ impl<M> Asker<'_, M> {
     {
         // Some begin alike, and they differ in length.
         let endings: [&[u32]; 5] = [&[7, 8], &[3], &[20, 13, 12, 4], &[7, 9], &[11]];
-        let prompts: Vec<Vec<u32>> = endings.iter().map(|end| [&[2, 5, 9, 2, 10], *end].concat()).collect();
+        let prompts: Vec<Vec<u32>> =
+            endings.iter().map(|end| [&[2, 5, 9, 2, 10], *end].concat()).collect();
         let everything = Decoding::Exact { unexplored: 0.0, tokens: usize::MAX, seed: 0 };
         self.options.max_new_tokens = 2;
         for (prompt, found) in prompts.iter().zip(self.ask(&free(&prompts)?, everything)?) {
@@ -112,14 +117,22 @@ impl<M> Asker<'_, M> {
         let numbers = of_kind(&prompts, &QuestionKind::Number(grammar.clone()))?;
         for (prompt, found) in prompts.iter().zip(self.ask(&numbers, everything)?) {
             let expected = self.number(prompt, &grammar)?;
-            self.equal("numbers must have the probability that the logits give them", &found, &expected)?;
+            self.equal(
+                "numbers must have the probability that the logits give them",
+                &found,
+                &expected,
+            )?;
         }
         self.options.max_new_tokens = 3;
         let words = words();
         let choices = of_kind(&prompts, &QuestionKind::Choice(words.clone()))?;
         for (prompt, found) in prompts.iter().zip(self.ask(&choices, Decoding::Greedy)?) {
             let expected = self.choice(prompt, &words)?;
-            self.equal("choices must have the probability that the logits give them", &found, &expected)?;
+            self.equal(
+                "choices must have the probability that the logits give them",
+                &found,
+                &expected,
+            )?;
         }
         for (prompt, found) in prompts.iter().zip(self.ask(&free(&prompts)?, Decoding::Greedy)?) {
             let expected = self.greedy(prompt)?;
@@ -129,8 +142,10 @@ impl<M> Asker<'_, M> {
                     format!("{} answers", found.answers.len()),
                 ));
             };
-            let (claim, ended) =
-                ("a greedy answer must take the most probable token", answer.tokens.last() == Some(&STOP));
+            let (claim, ended) = (
+                "a greedy answer must take the most probable token",
+                answer.tokens.last() == Some(&STOP),
+            );
             if answer.tokens != expected || answer.finished != ended {
                 return Err(broken(claim, format!("{:?} and not {expected:?}", answer.tokens)));
             }
@@ -141,10 +156,15 @@ impl<M> Asker<'_, M> {
         self.options.max_new_tokens = 2;
         let mixed: Vec<Question> = (0..prompts.len())
             .flat_map(|i| {
-                [free(&prompts).map(|own| own[i].clone()), Ok(numbers[i].clone()), Ok(choices[i].clone())]
+                [
+                    free(&prompts).map(|own| own[i].clone()),
+                    Ok(numbers[i].clone()),
+                    Ok(choices[i].clone()),
+                ]
             })
             .collect::<Result<_, _>>()?;
-        let alone = mixed.iter().map(|own| Ok(self.ask(std::slice::from_ref(own), everything)?.remove(0)));
+        let alone =
+            mixed.iter().map(|own| Ok(self.ask(std::slice::from_ref(own), everything)?.remove(0)));
         let alone = alone.collect::<Result<Vec<_>, Violation>>()?;
         for (alone, together) in alone.iter().zip(self.ask(&mixed, everything)?) {
             let claim = "answers must be those to their question, whatever is asked beside it";
@@ -153,7 +173,11 @@ impl<M> Asker<'_, M> {
         Ok(())
     }
 
-    fn ask<B: Backend>(&self, questions: &[Question], decoding: Decoding) -> Result<Vec<Answers>, Violation>
+    fn ask<B: Backend>(
+        &self,
+        questions: &[Question],
+        decoding: Decoding,
+    ) -> Result<Vec<Answers>, Violation>
     where
         M: Answering<B>,
     {
@@ -165,7 +189,8 @@ impl<M> Asker<'_, M> {
         let answers = self.model.ask(questions, decoding, &self.options, &text, &count)?;
         let done = done.into_inner();
         if [answers.len(), done] != [questions.len(); 2] {
-            let found = format!("{} answered, {done} reported, of {}", answers.len(), questions.len());
+            let found =
+                format!("{} answered, {done} reported, of {}", answers.len(), questions.len());
             return Err(broken("every question must be answered, and reported as done", found));
         }
         Ok(answers)
@@ -182,12 +207,14 @@ impl<M> Asker<'_, M> {
             Ok::<_, Violation>(found.iter().map(distribution).collect::<Vec<_>>())
         };
         let first = draw(1, 1, 1)?;
-        if let Some(own) = first.iter().find(|own| (own.values().sum::<f64>() - 30.0).abs() > 1e-9) {
+        if let Some(own) = first.iter().find(|own| (own.values().sum::<f64>() - 30.0).abs() > 1e-9)
+        {
             return Err(broken("samples must be as many as asked for", own.values().sum::<f64>()));
         }
         for (batch_rows, threads) in [(2, 1), (64, 1), (2, 2)] {
             if draw(1, batch_rows, threads)? != first {
-                let found = format!("{batch_rows} prompts at a time on {threads} threads draw otherwise");
+                let found =
+                    format!("{batch_rows} prompts at a time on {threads} threads draw otherwise");
                 return Err(broken("samples must depend on the seed alone", found));
             }
         }
@@ -198,12 +225,21 @@ impl<M> Asker<'_, M> {
         Ok(())
     }
 
-    fn equal(&self, claim: &'static str, found: &Answers, expected: &Distribution) -> Result<(), Violation> {
+    fn equal(
+        &self,
+        claim: &'static str,
+        found: &Answers,
+        expected: &Distribution,
+    ) -> Result<(), Violation> {
         let own = distribution(found);
         let off = |tokens: &Vec<u32>, a: f64, b: f64| {
             // Not `>`: NaN is off too.
             let close = (a - b).abs() <= self.tolerance;
-            if close { Ok(()) } else { Err(broken(claim, format!("{tokens:?} has {a} and should have {b}"))) }
+            if close {
+                Ok(())
+            } else {
+                Err(broken(claim, format!("{tokens:?} has {a} and should have {b}")))
+            }
         };
         for (tokens, p) in expected {
             off(tokens, own.get(tokens).copied().unwrap_or(0.0), *p)?;
@@ -228,7 +264,8 @@ impl<M> Asker<'_, M> {
         }
         let batch = TokenBatch::new(&[chain(tokens)?])?;
         let logits = self.model.logits(&batch, &mut NoObserver)?;
-        let last: Vec<f32> = logits.narrow(1, tokens.len() - 1, 1).into_data().iter::<f32>().collect();
+        let last: Vec<f32> =
+            logits.narrow(1, tokens.len() - 1, 1).into_data().iter::<f32>().collect();
         self.known.insert(tokens.to_vec(), last.clone());
         Ok(last)
     }
@@ -299,7 +336,11 @@ impl<M> Asker<'_, M> {
         Ok(all)
     }
 
-    fn choice<B: Backend>(&mut self, prompt: &[u32], words: &[Word]) -> Result<Distribution, Violation>
+    fn choice<B: Backend>(
+        &mut self,
+        prompt: &[u32],
+        words: &[Word],
+    ) -> Result<Distribution, Violation>
     where
         M: Answering<B>,
     {

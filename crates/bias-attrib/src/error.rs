@@ -37,7 +37,9 @@ pub enum AttribError {
         index: usize,
     },
     /// No answer of some prompt states a number.
-    #[error("no answer about person {index} of group {arm} states a number, so it has no expected value")]
+    #[error(
+        "no answer about person {index} of group {arm} states a number, so it has no expected value"
+    )]
     NoValue {
         /// Which group.
         arm: char,
@@ -125,12 +127,15 @@ pub enum AttribError {
         found: Convention,
     },
     /// A value that is NaN or infinite, and would make every score mean nothing.
-    #[error("{what}: a value is NaN or infinite; check the checkpoint's weights and the prompts' answers")]
+    #[error(
+        "{what}: a value is NaN or infinite; check the checkpoint's weights and the prompts' answers"
+    )]
     NotFinite {
         /// Where.
         what: ValuesOf,
     },
-    /// A method that keeps the graph of a whole pass, on a model that leaves its weights in their file.
+    /// A method that keeps the graph of a whole pass, on a model that leaves its weights in their
+    /// file.
     #[error(
         "{method} needs the model in memory, and this one reads its weights from their file as it runs: load it without streaming"
     )]
@@ -145,7 +150,9 @@ pub enum AttribError {
         site: Site,
     },
     /// A decomposition that did not come to an end.
-    #[error("{what}: its singular directions could not be computed, the decomposition did not converge")]
+    #[error(
+        "{what}: its singular directions could not be computed, the decomposition did not converge"
+    )]
     NoConvergence {
         /// The matrix, or the site of the activations.
         what: ValuesOf,
@@ -235,8 +242,9 @@ impl AttribError {
         Self::Outside { source: source.into() }
     }
 
-    /// Whether a contrast has no gap that a method could attribute: all answers alike, none that states a
-    /// number, or one possible answer for everybody. Of several contrasts such a one can be left out.
+    /// Whether a contrast has no gap that a method could attribute: all answers alike, none that
+    /// states a number, or one possible answer for everybody. Of several contrasts such a one can
+    /// be left out.
     #[must_use]
     pub fn is_without_gap(&self) -> bool {
         matches!(self, Self::NoSpread | Self::NoValue { .. } | Self::Unvarying { .. })

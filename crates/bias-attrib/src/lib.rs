@@ -51,7 +51,8 @@
 //! # Features
 //!
 //! - `testing`, off by default: the room of that name, here and in [`probe`] and [`mask`].
-//! - `ndarray-views`, off by default: scores, statistics and captures as arrays of the crate ndarray.
+//! - `ndarray-views`, off by default: scores, statistics and captures as arrays of the crate
+//!   ndarray.
 //!
 //! Importance cannot say for or against: compare the groups' tops. Scores of
 //! [`Convention::BiasCarried`] can: positive ones carry the gap.

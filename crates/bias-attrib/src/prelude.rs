@@ -11,11 +11,12 @@
 
 pub use bias_mask::{Intervention, Mask, MaskError, MaskTarget, top_fraction, top_k};
 pub use bias_probe::{
-    Capture, DifferentiableModel, HookedModel, NoObserver, Observer, ProbeError, Sequence, TokenBatch,
-    Weights,
+    Capture, DifferentiableModel, HookedModel, NoObserver, Observer, ProbeError, Sequence,
+    TokenBatch, Weights,
 };
 pub use bias_types::{
-    BlockSite, Convention, ModelDims, ParamPath, ParamScores, Projection, Site, TokenRole, UnitScores,
+    BlockSite, Convention, ModelDims, ParamPath, ParamScores, Projection, Site, TokenRole,
+    UnitScores,
 };
 
 pub use crate::contrast::{Contrast, PossibleAnswer, PromptCase};

@@ -94,13 +94,19 @@ pub fn check_attribution<B: Backend, M: HookedModel<B>, A: Attribution<B, M>>(
     let before = bytes(model, contrast)?;
     let own = run(contrast)?;
     if bytes(model, contrast)? != before {
-        return Err(broken("the model must stay as it is", "weights or logits are others afterwards"));
+        return Err(broken(
+            "the model must stay as it is",
+            "weights or logits are others afterwards",
+        ));
     }
     if let Some(number) = own.iter().find(|number| !number.is_finite()) {
         return Err(broken("numbers must be finite", number));
     }
     if own.iter().all(|number| *number == own[0]) {
-        return Err(broken("numbers must tell things apart", format!("all {} are the same", own.len())));
+        return Err(broken(
+            "numbers must tell things apart",
+            format!("all {} are the same", own.len()),
+        ));
     }
     same("the same input must give the same numbers", &own, &run(contrast)?)?;
 
@@ -111,12 +117,16 @@ pub fn check_attribution<B: Backend, M: HookedModel<B>, A: Attribution<B, M>>(
         return same(claim, &own, &run(&Contrast::default())?);
     }
     if run(&alike).is_ok_and(|other| other == own) {
-        return Err(broken("the contrast must matter", "with A's people in both groups nothing changes"));
+        return Err(broken(
+            "the contrast must matter",
+            "with A's people in both groups nothing changes",
+        ));
     }
     let rotated = changed(contrast, &['A', 'B'], |people| people.rotate_left(1));
     close("the order of people must not matter", &own, &run(&rotated)?, claims.tolerance)?;
-    let reversed =
-        changed(contrast, &['A', 'B'], |people| people.iter_mut().for_each(|r| r.answers.reverse()));
+    let reversed = changed(contrast, &['A', 'B'], |people| {
+        people.iter_mut().for_each(|r| r.answers.reverse())
+    });
     close("the order of answers must not matter", &own, &run(&reversed)?, claims.tolerance)?;
     refusals(contrast, model.dims().vocab, run)
 }
@@ -129,11 +139,12 @@ fn refusals(
     vocab: usize,
     run: impl Fn(&Contrast) -> Result<Vec<f64>, AttribError>,
 ) -> Result<(), MethodViolation> {
-    let refused = |claim, contrast: &Contrast, as_such: &dyn Fn(&AttribError) -> bool| match run(contrast) {
-        Err(error) if as_such(&error) => Ok(()),
-        Err(error) => Err(broken(claim, format!("refused for another reason, {error}"))),
-        Ok(numbers) => Err(broken(claim, format!("{} numbers came back", numbers.len()))),
-    };
+    let refused =
+        |claim, contrast: &Contrast, as_such: &dyn Fn(&AttribError) -> bool| match run(contrast) {
+            Err(error) if as_such(&error) => Ok(()),
+            Err(error) => Err(broken(claim, format!("refused for another reason, {error}"))),
+            Ok(numbers) => Err(broken(claim, format!("{} numbers came back", numbers.len()))),
+        };
     let spoilt: [(&str, Spoil); 6] = [
         ("an answer without tokens must be refused as such", |a| a.tokens.clear()),
         ("a weight of NaN must be refused as such", |a| a.weight = f64::NAN),
@@ -145,9 +156,9 @@ fn refusals(
     for (group, people) in [('A', &contrast.a), ('B', &contrast.b)] {
         let last = (group, people.len() - 1);
         let empty = |e: &AttribError| matches!(e, AttribError::EmptyArm { arm } if *arm == group);
-        let bad =
-            |e: &AttribError| matches!(e, AttribError::BadAnswer { arm, index } if (*arm, *index) == last);
-        let foreign = |e: &AttribError| matches!(e, AttribError::Probe(ProbeError::TokenOutOfRange { .. }));
+        let bad = |e: &AttribError| matches!(e, AttribError::BadAnswer { arm, index } if (*arm, *index) == last);
+        let foreign =
+            |e: &AttribError| matches!(e, AttribError::Probe(ProbeError::TokenOutOfRange { .. }));
         let none = changed(contrast, &[group], Vec::clear);
         refused("an empty group must be refused as such", &none, &empty)?;
         for (claim, spoil) in spoilt {
@@ -176,7 +187,11 @@ fn sound(contrast: &Contrast) -> Result<(), MethodViolation> {
 }
 
 /// The contrast with a change made to the people of these groups.
-fn changed(contrast: &Contrast, groups: &[char], change: impl Fn(&mut Vec<PromptCase>)) -> Contrast {
+fn changed(
+    contrast: &Contrast,
+    groups: &[char],
+    change: impl Fn(&mut Vec<PromptCase>),
+) -> Contrast {
     let mut contrast = contrast.clone();
     for (group, people) in [('A', &mut contrast.a), ('B', &mut contrast.b)] {
         if groups.contains(&group) {
@@ -199,7 +214,10 @@ fn beyond(people: &[PromptCase], vocab: usize) -> Result<Vec<PromptCase>, Attrib
 }
 
 /// All weights of the model, and its logits for every prompt.
-fn bytes<B: Backend>(model: &impl HookedModel<B>, contrast: &Contrast) -> Result<Vec<u8>, AttribError> {
+fn bytes<B: Backend>(
+    model: &impl HookedModel<B>,
+    contrast: &Contrast,
+) -> Result<Vec<u8>, AttribError> {
     let mut bytes = Vec::new();
     for (path, ..) in model.dims().projections() {
         let weight: Tensor<B, 2> = model.weight(&path)?;
@@ -216,7 +234,12 @@ fn same(claim: &'static str, own: &[f64], other: &[f64]) -> Result<(), MethodVio
     close(claim, own, other, 0.0)
 }
 
-fn close(claim: &'static str, own: &[f64], other: &[f64], tolerance: f64) -> Result<(), MethodViolation> {
+fn close(
+    claim: &'static str,
+    own: &[f64],
+    other: &[f64],
+    tolerance: f64,
+) -> Result<(), MethodViolation> {
     if own.len() != other.len() {
         return Err(broken(claim, format!("{} numbers and then {}", own.len(), other.len())));
     }
@@ -226,5 +249,8 @@ fn close(claim: &'static str, own: &[f64], other: &[f64], tolerance: f64) -> Res
     if off <= tolerance && other.iter().all(|number| number.is_finite()) {
         return Ok(());
     }
-    Err(broken(claim, format!("numbers differ by {off:.1e} of the largest, more than {tolerance:.1e}")))
+    Err(broken(
+        claim,
+        format!("numbers differ by {off:.1e} of the largest, more than {tolerance:.1e}"),
+    ))
 }

@@ -5,15 +5,15 @@ use std::cell::Cell;
 use std::path::PathBuf;
 
 use bias_attrib::methods::{
-    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, HeadAttention,
-    Knockout, Magnitude, Random, SignedActivationDifference, Snip,
+    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms,
+    HeadAttention, Knockout, Magnitude, Random, SignedActivationDifference, Snip,
 };
 use bias_attrib::pursuit::{Pursuit, Round};
 use bias_attrib::scores::{ComponentScores, GroupScores, RankDirections};
 use bias_attrib::testing::{Claims, MethodViolation, check_attribution};
 use bias_attrib::{
-    AttribError, Attribution, Contrast, GapPursuit, ParamScores, PossibleAnswer, PromptCase, SetDifference,
-    SignedGap, UnitScores, Wanda,
+    AttribError, Attribution, Contrast, GapPursuit, ParamScores, PossibleAnswer, PromptCase,
+    SetDifference, SignedGap, UnitScores, Wanda,
 };
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch, Weights};
@@ -28,11 +28,13 @@ const TOLERANCE: f64 = 1e-5;
 fn model(case: &str) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
     let config = ModelConfig::from_folder(&folder).unwrap();
-    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
+    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default())
+        .unwrap()
 }
 
 fn case(name: &[u32], value: f64) -> PromptCase {
-    let parts = [(&[1, 5][..], TokenRole::Prompt), (name, TokenRole::Name), (&[30, 8], TokenRole::Prompt)];
+    let parts =
+        [(&[1, 5][..], TokenRole::Prompt), (name, TokenRole::Name), (&[30, 8], TokenRole::Prompt)];
     let tokens = parts.iter().flat_map(|(tokens, _)| tokens.iter().copied()).collect();
     let roles = parts.iter().flat_map(|(tokens, role)| tokens.iter().map(|_| *role)).collect();
     let answer = |tokens: &[u32], value, weight| PossibleAnswer {
@@ -76,12 +78,14 @@ fn of_places(found: ComponentScores) -> Vec<f64> {
 }
 
 fn of_pursuit(found: Pursuit) -> Vec<f64> {
-    let round = |round: &Round| [round.weights as f64, round.objective, round.gaps[0], round.levels[0]];
+    let round =
+        |round: &Round| [round.weights as f64, round.objective, round.gaps[0], round.levels[0]];
     found.rounds.iter().flat_map(round).collect()
 }
 
 fn of_norms<B: Backend>(model: &impl HookedModel<B>, found: GroupNorms) -> Vec<f64> {
-    let both = model.dims().projections().flat_map(|(path, ..)| found.scores(model, &path).unwrap());
+    let both =
+        model.dims().projections().flat_map(|(path, ..)| found.scores(model, &path).unwrap());
     of_params(both.collect())
 }
 
@@ -89,7 +93,12 @@ fn of_norms<B: Backend>(model: &impl HookedModel<B>, found: GroupNorms) -> Vec<f
 fn of_directions(model: &Decoder<Flex>, found: RankDirections) -> Vec<f64> {
     let left = model.dims().projections().flat_map(|(path, ..)| {
         let weight = Weights::weight(model, &path).unwrap();
-        found.removed(&path, weight, SetDifference::AWithoutB).unwrap().into_data().to_vec::<f32>().unwrap()
+        found
+            .removed(&path, weight, SetDifference::AWithoutB)
+            .unwrap()
+            .into_data()
+            .to_vec::<f32>()
+            .unwrap()
     });
     left.map(f64::from).collect()
 }
@@ -110,20 +119,48 @@ fn every_method_conforms() {
             check_attribution(&Wanda, &model, &contrast, reading, |found| of_norms(&model, found)),
             check_attribution(&Snip::default(), &tracked, &contrast, reading, of_groups),
             check_attribution(&SignedGap::default(), &tracked, &contrast, reading, of_params),
-            check_attribution(&SignedGap::default().with_guard(0.5), &tracked, &contrast, reading, of_params),
+            check_attribution(
+                &SignedGap::default().with_guard(0.5),
+                &tracked,
+                &contrast,
+                reading,
+                of_params,
+            ),
             check_attribution(&ActivationDifference, &model, &contrast, reading, of_units),
-            check_attribution(&SignedActivationDifference::default(), &tracked, &contrast, reading, of_units),
+            check_attribution(
+                &SignedActivationDifference::default(),
+                &tracked,
+                &contrast,
+                reading,
+                of_units,
+            ),
             check_attribution(&HeadAttention, &model, &contrast, reading, of_units),
             check_attribution(&pursuit, &tracked, &contrast, Claims::within(1e-3), of_pursuit),
-            check_attribution(&ActSvd::new(0.25, 0.5).unwrap(), &model, &contrast, reading, |found| {
-                of_directions(&model, found)
-            }),
+            check_attribution(
+                &ActSvd::new(0.25, 0.5).unwrap(),
+                &model,
+                &contrast,
+                reading,
+                |found| of_directions(&model, found),
+            ),
         ];
         for kind in kinds {
             checked.extend([
                 check_attribution(&Knockout::every(kind), &model, &contrast, reading, of_places),
-                check_attribution(&ActivationPatching::every(kind), &model, &contrast, reading, of_places),
-                check_attribution(&AttributionPatching::every(kind), &tracked, &contrast, reading, of_places),
+                check_attribution(
+                    &ActivationPatching::every(kind),
+                    &model,
+                    &contrast,
+                    reading,
+                    of_places,
+                ),
+                check_attribution(
+                    &AttributionPatching::every(kind),
+                    &tracked,
+                    &contrast,
+                    reading,
+                    of_places,
+                ),
             ]);
         }
         for (i, checked) in checked.into_iter().enumerate() {

@@ -4,9 +4,13 @@
 use std::path::PathBuf;
 
 use bias_attrib::pursuit::Pursuit;
-use bias_attrib::{AttribError, Attribution as _, Contrast, GapPursuit, PossibleAnswer, PromptCase};
+use bias_attrib::{
+    AttribError, Attribution as _, Contrast, GapPursuit, PossibleAnswer, PromptCase,
+};
 use bias_mask::{HeadAblation, Intervention, unit_mask};
-use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, ModelConfig, Precision};
+use bias_model::{
+    Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, ModelConfig, Precision,
+};
 use bias_probe::{Sequence, Weights as _};
 use bias_types::{ParamPath, Projection, TokenRole, UnitKind};
 use burn::backend::{Autodiff, Flex};
@@ -80,10 +84,18 @@ fn it_closes_every_gap_within_its_budget_and_leaves_the_model_as_it_was() {
     let pursuit = GapPursuit::new(800).with_step(0.5).unwrap().with_tolerance(0.05);
     let found = pursue(pursuit.with_threads(2), &mut model, &contrasts, &neutral).unwrap();
     assert_eq!(weights(&model), before);
-    assert_eq!(pursue(pursuit, &mut model, &contrasts, &neutral).unwrap(), found, "whatever the threads");
+    assert_eq!(
+        pursue(pursuit, &mut model, &contrasts, &neutral).unwrap(),
+        found,
+        "whatever the threads"
+    );
     let streamed = pursuit.with_memory(0).with_threads(2).with_rounds(2);
     let held = pursue(pursuit.with_rounds(2), &mut model, &contrasts, &neutral).unwrap();
-    assert_eq!(pursue(streamed, &mut model, &contrasts, &neutral).unwrap(), held, "whatever the memory");
+    assert_eq!(
+        pursue(streamed, &mut model, &contrasts, &neutral).unwrap(),
+        held,
+        "whatever the memory"
+    );
 
     let (first, last) = (found.rounds.first().unwrap(), found.rounds.last().unwrap());
     assert!(first.worst() > 1.0 && last.worst() <= 0.05, "{} to {}", first.worst(), last.worst());
@@ -168,9 +180,13 @@ fn budgets_and_units_are_kept() {
     assert_eq!(few.chosen.len(), 50);
     for kind in [UnitKind::Neuron, UnitKind::Head, UnitKind::KvGroup, UnitKind::Layer] {
         let budget = 4 * dims.shape(Projection::Up).iter().product::<usize>();
-        let found =
-            pursue(GapPursuit::new(budget).with_unit(kind).with_rounds(2), &mut model, &contrasts, &[])
-                .unwrap();
+        let found = pursue(
+            GapPursuit::new(budget).with_unit(kind).with_rounds(2),
+            &mut model,
+            &contrasts,
+            &[],
+        )
+        .unwrap();
         assert!(found.chosen.iter().all(|unit| unit.kind() == kind), "{kind}");
         let mask = unit_mask(&dims, &found.chosen, HeadAblation::ZeroOutput).unwrap();
         assert_eq!(found.mask(&dims).unwrap(), mask);
@@ -183,11 +199,19 @@ fn budgets_and_units_are_kept() {
     };
     let (loose, strict) = (strict(0.5), strict(1.0));
     assert!(loose.rounds[1].kept && loose.rounds[1].explored < 1.0 && !loose.chosen.is_empty());
-    let refused = strict.rounds.iter().take_while(|round| round.weights == 0 || !round.kept).count();
-    assert!(refused > 2 && strict.rounds[1].weights == loose.rounds[1].weights, "{:?}", strict.rounds);
+    let refused =
+        strict.rounds.iter().take_while(|round| round.weights == 0 || !round.kept).count();
+    assert!(
+        refused > 2 && strict.rounds[1].weights == loose.rounds[1].weights,
+        "{:?}",
+        strict.rounds
+    );
     assert!(strict.rounds[2].weights < strict.rounds[1].weights);
     assert!(strict.rounds.iter().all(|round| !round.kept || round.explored > 1.0 - 1e-6));
-    assert_eq!(strict.mask(&dims).unwrap().count(), strict.rounds.iter().rfind(|r| r.kept).unwrap().weights);
+    assert_eq!(
+        strict.mask(&dims).unwrap().count(),
+        strict.rounds.iter().rfind(|r| r.kept).unwrap().weights
+    );
     assert_eq!(weights(&model), before);
     assert!(GapPursuit::new(1).with_least_explored(1.1).is_err());
     let none = pursue(GapPursuit::new(0), &mut model, &contrasts, &[]).unwrap();
@@ -209,7 +233,10 @@ fn what_cannot_be_pursued_is_refused_and_the_model_kept() {
     contrast.b.clear();
     assert!(matches!(run(&mut model, &[contrast]), Err(AttribError::EmptyArm { arm: 'B' })));
     for step in [0.0, -1.0, 1.5, f64::NAN] {
-        assert!(matches!(GapPursuit::new(1).with_step(step), Err(AttribError::Share { .. })), "{step}");
+        assert!(
+            matches!(GapPursuit::new(1).with_step(step), Err(AttribError::Share { .. })),
+            "{step}"
+        );
     }
     assert!(GapPursuit::new(1).with_temperature(0.0).is_err());
     let path = ParamPath::of(0, Projection::Q);

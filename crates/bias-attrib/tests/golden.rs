@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 
 use bias_attrib::io::{ScoreProvenance, load_scores, save_scores};
 use bias_attrib::methods::{
-    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, HeadAttention,
-    Knockout, Magnitude, SignedActivationDifference, Snip,
+    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms,
+    HeadAttention, Knockout, Magnitude, SignedActivationDifference, Snip,
 };
 use bias_attrib::scores::{Component, ComponentScores, GroupScores, RankDirections};
 use bias_attrib::{
-    Attribution, Contrast, ParamScores, PossibleAnswer, PromptCase, SetDifference, SignedGap, UnitScores,
-    Wanda,
+    Attribution, Contrast, ParamScores, PossibleAnswer, PromptCase, SetDifference, SignedGap,
+    UnitScores, Wanda,
 };
 use bias_mask::{BitMatrix, Mask};
 use bias_model::{Checkpoint, Decoder, HookedModel, MaskTarget, ModelConfig, Precision};
@@ -75,7 +75,11 @@ struct WrittenAnswer {
 
 fn cases(written: Vec<WrittenRespondent>) -> Vec<PromptCase> {
     let own = written.into_iter().map(|own| {
-        let roles = own.prompt.name.iter().map(|n| if *n == 1 { TokenRole::Name } else { TokenRole::Prompt });
+        let roles = own
+            .prompt
+            .name
+            .iter()
+            .map(|n| if *n == 1 { TokenRole::Name } else { TokenRole::Prompt });
         let answer = |a: WrittenAnswer| PossibleAnswer {
             tokens: a.tokens,
             finished: a.finished,
@@ -108,9 +112,11 @@ impl Case {
         let folder = fixtures.join("golden").join(name);
         let config = ModelConfig::from_folder(&folder).unwrap();
         let checkpoint = Checkpoint::open(&folder).unwrap();
-        let model = Decoder::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap();
-        let own =
-            |ending: &str| std::fs::read(fixtures.join("attrib").join(format!("{name}.{ending}"))).unwrap();
+        let model =
+            Decoder::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap();
+        let own = |ending: &str| {
+            std::fs::read(fixtures.join("attrib").join(format!("{name}.{ending}"))).unwrap()
+        };
         let written: Written = serde_json::from_slice(&own("json")).unwrap();
         let contrast = |c: WrittenContrast| Contrast { a: cases(c.a), b: cases(c.b) };
         Self {
@@ -134,7 +140,8 @@ impl Case {
     /// Names of all tensors under a prefix, without it.
     fn below(&self, prefix: &str) -> Vec<String> {
         let tensors = SafeTensors::deserialize(&self.file).unwrap();
-        let names = tensors.names().into_iter().filter_map(|n| n.strip_prefix(prefix).map(String::from));
+        let names =
+            tensors.names().into_iter().filter_map(|n| n.strip_prefix(prefix).map(String::from));
         names.collect()
     }
 
@@ -161,7 +168,8 @@ impl Case {
         let expected = self.expected(what);
         assert_eq!(found.len(), expected.len(), "{} {what}", self.name);
         let scale = expected.iter().fold(unit, |a, b| a.max(b.abs()));
-        let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / scale;
+        let worst =
+            found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / scale;
         println!("{} {what}: off by {worst:.1e} of {scale:.1e}", self.name);
         assert!(worst <= tolerance, "{} {what}: off by {worst} of {scale}", self.name);
     }
@@ -181,7 +189,10 @@ impl Case {
         method.attribute(&self.model, &self.contrasts[0]).unwrap()
     }
 
-    fn run_tracked<M: Attribution<Autodiff<Flex>, Decoder<Autodiff<Flex>>>>(&self, method: &M) -> M::Found {
+    fn run_tracked<M: Attribution<Autodiff<Flex>, Decoder<Autodiff<Flex>>>>(
+        &self,
+        method: &M,
+    ) -> M::Found {
         method.attribute(&self.tracked, &self.contrasts[0]).unwrap()
     }
 }
@@ -234,7 +245,12 @@ fn importances_and_their_set_differences_equal_hooks_and_autograd() {
             }
             if i == 0 {
                 for (method, mask) in of(SetDifference::BWithoutA) {
-                    assert_eq!(mask, case.mask(&format!("{method}/b_without_a")), "{} {method}", case.name);
+                    assert_eq!(
+                        mask,
+                        case.mask(&format!("{method}/b_without_a")),
+                        "{} {method}",
+                        case.name
+                    );
                 }
             }
         }
@@ -253,13 +269,25 @@ fn what_carries_the_gap_equals_autograd_and_hooks() {
         let gap = case.run_tracked(&SignedGap::default().with_temperature(t).unwrap());
         case.close_matrices("signed_gap", &gap, TOLERANCE);
 
-        let knockout = |method: Knockout| of_places(&case.run(&method.with_temperature(t).unwrap()));
-        case.close_in("knockout/heads", &knockout(Knockout::every(UnitKind::Head)), case.gap, TOLERANCE);
-        case.close_in("knockout/groups", &knockout(Knockout::every(UnitKind::KvGroup)), case.gap, TOLERANCE);
+        let knockout =
+            |method: Knockout| of_places(&case.run(&method.with_temperature(t).unwrap()));
+        case.close_in(
+            "knockout/heads",
+            &knockout(Knockout::every(UnitKind::Head)),
+            case.gap,
+            TOLERANCE,
+        );
+        case.close_in(
+            "knockout/groups",
+            &knockout(Knockout::every(UnitKind::KvGroup)),
+            case.gap,
+            TOLERANCE,
+        );
         case.close_in("knockout/neurons", &knockout(Knockout::of(few())), case.gap, TOLERANCE);
         case.close_in("knockout/sites", &knockout(Knockout::of(whole())), case.gap, TOLERANCE);
 
-        let exact = |method: ActivationPatching| of_places(&case.run(&method.with_temperature(t).unwrap()));
+        let exact =
+            |method: ActivationPatching| of_places(&case.run(&method.with_temperature(t).unwrap()));
         case.close_in(
             "activation_patching/heads",
             &exact(ActivationPatching::every(UnitKind::Head)),
@@ -279,8 +307,9 @@ fn what_carries_the_gap_equals_autograd_and_hooks() {
             TOLERANCE,
         );
 
-        let linear =
-            |method: AttributionPatching| of_places(&case.run_tracked(&method.with_temperature(t).unwrap()));
+        let linear = |method: AttributionPatching| {
+            of_places(&case.run_tracked(&method.with_temperature(t).unwrap()))
+        };
         case.close(
             "attribution_patching/heads",
             &linear(AttributionPatching::every(UnitKind::Head)),
@@ -291,7 +320,11 @@ fn what_carries_the_gap_equals_autograd_and_hooks() {
             &linear(AttributionPatching::every(UnitKind::Neuron)),
             TOLERANCE,
         );
-        case.close("attribution_patching/sites", &linear(AttributionPatching::of(whole())), TOLERANCE);
+        case.close(
+            "attribution_patching/sites",
+            &linear(AttributionPatching::of(whole())),
+            TOLERANCE,
+        );
 
         let signed = SignedActivationDifference::default().with_temperature(t).unwrap();
         case.close("signed_activation_difference", &values(&case.run_tracked(&signed)), TOLERANCE);
@@ -304,7 +337,8 @@ fn activations_equal_hooks() {
         case.close("activation_difference", &values(&case.run(&ActivationDifference)), TOLERANCE);
         let found = case.run(&HeadAttention);
         let in_order = found.scores.iter().map(|(unit, _)| unit.clone());
-        let heads = |layer| (0..case.model.dims().heads).map(move |h| Unit::Head(HeadId::new(layer, h)));
+        let heads =
+            |layer| (0..case.model.dims().heads).map(move |h| Unit::Head(HeadId::new(layer, h)));
         assert!(in_order.eq((0..2).flat_map(heads)));
         case.close("head_attention", &values(&found), TOLERANCE);
     }
@@ -318,7 +352,11 @@ fn directions_equal_singular_vectors() {
             let path: ParamPath = name.parse().unwrap();
             let weight = Weights::weight(&case.model, &path).unwrap();
             let removed = found.removed(&path, weight, SetDifference::AWithoutB).unwrap();
-            case.close(&format!("act_svd/{name}"), &removed.into_data().to_vec::<f32>().unwrap(), TOLERANCE);
+            case.close(
+                &format!("act_svd/{name}"),
+                &removed.into_data().to_vec::<f32>().unwrap(),
+                TOLERANCE,
+            );
         }
         for (path, [a, b]) in found.iter() {
             let [out, inner] = Weights::weight(&case.model, path).unwrap().dims();
@@ -336,7 +374,11 @@ fn magnitudes_are_weights_without_their_sign() {
         let weight = Weights::weight(&case.model, own.path()).unwrap();
         assert_eq!(weight.dims(), own.shape());
         let weight: Vec<f32> = weight.into_data().to_vec().unwrap();
-        assert!(own.values().iter().zip(weight).all(|(score, w)| *score == w.abs()), "{}", own.path());
+        assert!(
+            own.values().iter().zip(weight).all(|(score, w)| *score == w.abs()),
+            "{}",
+            own.path()
+        );
     }
 }
 
@@ -349,10 +391,12 @@ fn files_hold_what_was_found() {
         let file = |method: &str| folder.join(format!("{method}.safetensors"));
         let (dims, contrast) = (*case.model.dims(), &case.contrasts[0]);
         let own = MaskTarget::fingerprint(&case.model).unwrap();
-        let of =
-            |method: &str| ScoreProvenance::new(method, contrast).for_model(own).with_note("case", case.name);
+        let of = |method: &str| {
+            ScoreProvenance::new(method, contrast).for_model(own).with_note("case", case.name)
+        };
 
-        let gap = case.run_tracked(&SignedGap::default().with_temperature(case.temperature).unwrap());
+        let gap =
+            case.run_tracked(&SignedGap::default().with_temperature(case.temperature).unwrap());
         save_scores(&file("signed-gap"), &gap, &of("signed-gap")).unwrap();
         assert_eq!(load_scores(&file("signed-gap"), &dims, own).unwrap(), (gap, of("signed-gap")));
         let snip = case.run_tracked(&Snip::default());

@@ -9,7 +9,9 @@ use bias_attrib::methods::{
     SignedActivationDifference, Snip,
 };
 use bias_attrib::scores::{ComponentScores, sum_scores};
-use bias_attrib::{AttribError, Attribution as _, Contrast, PossibleAnswer, PromptCase, SignedGap, Wanda};
+use bias_attrib::{
+    AttribError, Attribution as _, Contrast, PossibleAnswer, PromptCase, SignedGap, Wanda,
+};
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, MaskTarget, ModelConfig, Precision};
 use bias_probe::hooks::Edit;
@@ -25,9 +27,11 @@ type Model = Decoder<Autodiff<Flex>>;
 const TEMPERATURE: f64 = 0.8;
 
 fn model() -> Model {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
+    let folder =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
     let config = ModelConfig::from_folder(&folder).unwrap();
-    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
+    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default())
+        .unwrap()
 }
 
 fn prompt(tokens: &[u32], name: std::ops::Range<usize>) -> Sequence {
@@ -47,8 +51,10 @@ fn case(model: &Model, prompt: Sequence) -> PromptCase {
     // The identities hold for any set of answers; few keep the test short.
     let decoding = Decoding::Exact { unexplored: 0.3, tokens: usize::MAX, seed: 0 };
     let mut answers =
-        decode(&model.valid(), std::slice::from_ref(&prompt), decoding, &options, |_| Ok(String::new()))
-            .unwrap();
+        decode(&model.valid(), std::slice::from_ref(&prompt), decoding, &options, |_| {
+            Ok(String::new())
+        })
+        .unwrap();
     answers[0].answers.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     let answers = answers[0].answers.iter().take(200).map(|a| {
         let id: u32 = a.tokens.iter().sum();
@@ -86,9 +92,11 @@ fn log_probability(
     temperature: f64,
     observer: &mut dyn Observer<Flex>,
 ) -> f64 {
-    let (tokens, logits) = (batch.tokens(), model.logits(batch, observer).unwrap().squeeze_dim::<2>(0));
+    let (tokens, logits) =
+        (batch.tokens(), model.logits(batch, observer).unwrap().squeeze_dim::<2>(0));
     let vocab = logits.dims()[1];
-    let log_p: Vec<f32> = log_softmax(logits.div_scalar(temperature), 1).into_data().to_vec().unwrap();
+    let log_p: Vec<f32> =
+        log_softmax(logits.div_scalar(temperature), 1).into_data().to_vec().unwrap();
     let from = tokens.len() - last;
     (from..tokens.len()).map(|i| f64::from(log_p[(i - 1) * vocab + tokens[i] as usize])).sum()
 }
@@ -135,8 +143,11 @@ fn spread(contrast: &Contrast) -> f64 {
 fn the_signed_gap_is_the_slope_of_the_gap() {
     let model = model();
     let contrast = contrast(&model);
-    let scores =
-        SignedGap::default().with_temperature(TEMPERATURE).unwrap().attribute(&model, &contrast).unwrap();
+    let scores = SignedGap::default()
+        .with_temperature(TEMPERATURE)
+        .unwrap()
+        .attribute(&model, &contrast)
+        .unwrap();
     let mut plain = model.valid();
     let spread = spread(&contrast);
     for projection in Projection::ALL {
@@ -163,7 +174,10 @@ fn the_signed_gap_is_the_slope_of_the_gap() {
             let expected = slope * f64::from(values[index]);
             let found = f64::from(own.values()[index]);
             let scale = f64::from(own.values()[order[0]].abs());
-            assert!((found - expected).abs() < 0.02 * scale, "{path}[{index}]: {found} against {expected}");
+            assert!(
+                (found - expected).abs() < 0.02 * scale,
+                "{path}[{index}]: {found} against {expected}"
+            );
         }
     }
 }
@@ -190,7 +204,10 @@ fn snip_is_the_slope_of_the_cross_entropy() {
                 let mut moved = values.clone();
                 moved[index] += delta;
                 plain
-                    .set_weight(&path, Tensor::from_data(TensorData::new(moved, shape), &Default::default()))
+                    .set_weight(
+                        &path,
+                        Tensor::from_data(TensorData::new(moved, shape), &Default::default()),
+                    )
                     .unwrap();
                 -log_probability(&plain, &batch, last, 1.0, &mut NoObserver) / last as f64
             };
@@ -199,7 +216,10 @@ fn snip_is_the_slope_of_the_cross_entropy() {
             let (expected, found) =
                 ((slope * f64::from(values[index])).abs(), f64::from(own.values()[index]));
             let scale = f64::from(own.values()[order[0]]);
-            assert!((found - expected).abs() < 0.02 * scale, "{path}[{index}]: {found} against {expected}");
+            assert!(
+                (found - expected).abs() < 0.02 * scale,
+                "{path}[{index}]: {found} against {expected}"
+            );
         }
     }
 }
@@ -249,13 +269,17 @@ fn patching_is_the_way_to_the_other_groups_activations_and_its_slope() {
         let here = gap(0.0, site);
         let slope = here.signum() * (gap(-0.01, site) - gap(0.01, site)) / 0.02;
         let found = f64::from(linear.get(&site.into()).unwrap());
-        assert!((found - slope).abs() < 5e-3 * slope.abs().max(0.01), "{site}: {found} against {slope}");
+        assert!(
+            (found - slope).abs() < 5e-3 * slope.abs().max(0.01),
+            "{site}: {found} against {slope}"
+        );
         let whole = here.abs() - gap(1.0, site).abs();
         let found = f64::from(exact.get(&site.into()).unwrap());
         assert!((found - whole).abs() < 1e-5, "{site}: {found} against {whole}");
     }
     // With A's embeddings B's runs are A's, whatever comes after.
-    let (first, last) = (exact.get(&sites[0].into()).unwrap(), exact.get(&sites[5].into()).unwrap());
+    let (first, last) =
+        (exact.get(&sites[0].into()).unwrap(), exact.get(&sites[5].into()).unwrap());
     assert!((first - last).abs() < 1e-5, "{first} against {last}");
 }
 
@@ -275,15 +299,19 @@ fn scores_do_not_depend_on_how_many_share_a_batch() {
             "{a:?} {b:?}"
         );
     };
-    let of = |found: ComponentScores| found.scores.iter().map(|(_, score)| *score).collect::<Vec<_>>();
+    let of =
+        |found: ComponentScores| found.scores.iter().map(|(_, score)| *score).collect::<Vec<_>>();
     let [a, b] = [&few, &many].map(|c| of(Knockout::every(kind).attribute(&plain, c).unwrap()));
     same(a, b);
-    let [a, b] = [&few, &many].map(|c| of(ActivationPatching::every(kind).attribute(&plain, c).unwrap()));
+    let [a, b] =
+        [&few, &many].map(|c| of(ActivationPatching::every(kind).attribute(&plain, c).unwrap()));
     same(a, b);
-    let [a, b] = [&few, &many].map(|c| of(AttributionPatching::every(kind).attribute(&model, c).unwrap()));
+    let [a, b] =
+        [&few, &many].map(|c| of(AttributionPatching::every(kind).attribute(&model, c).unwrap()));
     same(a, b);
-    let of =
-        |found: bias_attrib::UnitScores| found.scores.iter().map(|(_, score)| *score).collect::<Vec<_>>();
+    let of = |found: bias_attrib::UnitScores| {
+        found.scores.iter().map(|(_, score)| *score).collect::<Vec<_>>()
+    };
     let [a, b] = [&few, &many].map(|c| of(ActivationDifference.attribute(&plain, c).unwrap()));
     same(a, b);
     let signed = SignedActivationDifference::default();
@@ -317,7 +345,10 @@ fn wanda_is_weight_times_input_norm_whatever_the_batch() {
             let run = answer.tokens.len() - usize::from(answer.finished);
             let tokens = r.prompt.tokens().iter().chain(&answer.tokens[..run]).copied().collect();
             for row in observed(tokens).chunks_exact(56).skip(r.prompt.len()) {
-                squares.iter_mut().zip(row).for_each(|(s, x)| *s += answer.weight * f64::from(x * x));
+                squares
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(s, x)| *s += answer.weight * f64::from(x * x));
             }
         }
     }
@@ -325,7 +356,10 @@ fn wanda_is_weight_times_input_norm_whatever_the_batch() {
     for (i, (score, w)) in scores.values().iter().zip(&weight).enumerate() {
         let expected = f64::from(w.abs()) * (squares[i % 56] / 2.0).sqrt();
         // Sums of some thousand f32 squares in another order.
-        assert!((f64::from(*score) - expected).abs() <= 1e-5 * expected.max(1e-3), "{i}: {score} {expected}");
+        assert!(
+            (f64::from(*score) - expected).abs() <= 1e-5 * expected.max(1e-3),
+            "{i}: {score} {expected}"
+        );
     }
 }
 
@@ -345,7 +379,8 @@ fn head_attention_is_the_mean_of_the_pattern() {
     let contrast = Contrast { a: vec![one.clone()], b: vec![one] };
     let found = HeadAttention.attribute(&model, &contrast).unwrap();
     let tokens = vec![1, 5, 9, 20, 30, 7, 8];
-    let batch = TokenBatch::new(&[Sequence::chain(tokens, vec![TokenRole::Prompt; 7]).unwrap()]).unwrap();
+    let batch =
+        TokenBatch::new(&[Sequence::chain(tokens, vec![TokenRole::Prompt; 7]).unwrap()]).unwrap();
     let sites = (0..2).map(|l| Site::Block(l, BlockSite::Pattern));
     let mut capture = Capture::new(sites);
     model.valid().hidden(&batch, &mut capture).unwrap();
@@ -366,7 +401,10 @@ fn what_cannot_be_compared_is_refused() {
     let whole = contrast(&model);
     let empty = Contrast { a: whole.a.clone(), b: Vec::new() };
     assert!(matches!(Wanda.attribute(&model, &empty), Err(AttribError::EmptyArm { arm: 'B' })));
-    assert!(matches!(SignedGap::default().attribute(&model, &empty), Err(AttribError::EmptyArm { .. })));
+    assert!(matches!(
+        SignedGap::default().attribute(&model, &empty),
+        Err(AttribError::EmptyArm { .. })
+    ));
     let mut mute = whole.clone();
     mute.b[1].answers.iter_mut().for_each(|a| a.value = None);
     let refused = SignedGap::default().attribute(&model, &mute);
@@ -375,7 +413,10 @@ fn what_cannot_be_compared_is_refused() {
     for r in constant.a.iter_mut().chain(&mut constant.b) {
         r.answers.iter_mut().for_each(|a| a.value = Some(5.0));
     }
-    assert!(matches!(SignedGap::default().attribute(&model, &constant), Err(AttribError::NoSpread)));
+    assert!(matches!(
+        SignedGap::default().attribute(&model, &constant),
+        Err(AttribError::NoSpread)
+    ));
     assert!(SignedGap::default().with_temperature(f64::NAN).is_err());
 }
 

@@ -6,28 +6,32 @@ use std::path::{Path, PathBuf};
 use bias_attrib::contrast::Gapless;
 use bias_attrib::io::{ScoreProvenance, load_scores, save_scores};
 use bias_attrib::methods::{
-    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, Knockout, Magnitude,
-    SignedActivationDifference, Snip,
+    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms, Knockout,
+    Magnitude, SignedActivationDifference, Snip,
 };
 use bias_attrib::scores::{Component, GroupScores, RankDirections};
 use bias_attrib::{
-    AttribError, Attribution as _, Contrast, Convention, GapPursuit, ParamScores, PossibleAnswer, PromptCase,
-    SetDifference, SignedGap, Wanda,
+    AttribError, Attribution as _, Contrast, Convention, GapPursuit, ParamScores, PossibleAnswer,
+    PromptCase, SetDifference, SignedGap, Wanda,
 };
 use bias_model::{Checkpoint, Decoder, HookedModel as _, MaskTarget, ModelConfig, Precision};
 use bias_probe::{ProbeError, Sequence, Weights};
-use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, TypesError, Unit, UnitKind};
+use bias_types::{
+    BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, TypesError, Unit, UnitKind,
+};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 
 fn model(case: &str) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
     let config = ModelConfig::from_folder(&folder).unwrap();
-    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
+    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default())
+        .unwrap()
 }
 
 fn case(name: &[u32], value: f64) -> PromptCase {
-    let parts = [(&[1, 5][..], TokenRole::Prompt), (name, TokenRole::Name), (&[30, 8], TokenRole::Prompt)];
+    let parts =
+        [(&[1, 5][..], TokenRole::Prompt), (name, TokenRole::Name), (&[30, 8], TokenRole::Prompt)];
     let tokens = parts.iter().flat_map(|(tokens, _)| tokens.iter().copied()).collect();
     let roles = parts.iter().flat_map(|(tokens, role)| tokens.iter().map(|_| *role)).collect();
     let answer = |token, value, weight| PossibleAnswer {
@@ -61,8 +65,14 @@ fn contrasts_that_mean_nothing() {
     let model = model("gqa_sharded");
     let tracked = model.differentiable::<Autodiff<Flex>>();
     let empty = changed(|c| c.a.clear());
-    assert!(matches!(Snip::default().attribute(&tracked, &empty), Err(AttribError::EmptyArm { arm: 'A' })));
-    assert!(matches!(ActivationDifference.attribute(&model, &empty), Err(AttribError::EmptyArm { .. })));
+    assert!(matches!(
+        Snip::default().attribute(&tracked, &empty),
+        Err(AttribError::EmptyArm { arm: 'A' })
+    ));
+    assert!(matches!(
+        ActivationDifference.attribute(&model, &empty),
+        Err(AttribError::EmptyArm { .. })
+    ));
 
     let uneven = changed(|c| drop(c.b.pop()));
     let unpaired = ActivationDifference.attribute(&model, &uneven);
@@ -72,9 +82,13 @@ fn contrasts_that_mean_nothing() {
     assert!(Knockout::every(UnitKind::Head).attribute(&model, &uneven).is_ok());
 
     // A prompt without a name has no counterpart for the other's.
-    let nameless =
-        changed(|c| c.b[1].prompt = Sequence::chain(vec![1, 5], vec![TokenRole::Prompt; 2]).unwrap());
-    assert!(matches!(patching.attribute(&tracked, &nameless), Err(AttribError::Unaligned { index: 1 })));
+    let nameless = changed(|c| {
+        c.b[1].prompt = Sequence::chain(vec![1, 5], vec![TokenRole::Prompt; 2]).unwrap()
+    });
+    assert!(matches!(
+        patching.attribute(&tracked, &nameless),
+        Err(AttribError::Unaligned { index: 1 })
+    ));
     let different = ActivationDifference.attribute(&model, &nameless);
     assert!(matches!(different, Err(AttribError::Unaligned { index: 1 })));
 
@@ -97,14 +111,18 @@ fn contrasts_that_mean_nothing() {
     // The token that ends an answer is never run, but it is looked up.
     let foreign = changed(|c| c.a[0].answers[0].tokens[1] = 64);
     let refused = Snip::default().attribute(&tracked, &foreign);
-    assert!(matches!(refused, Err(AttribError::Probe(ProbeError::TokenOutOfRange { token: 64, vocab: 64 }))));
+    assert!(matches!(
+        refused,
+        Err(AttribError::Probe(ProbeError::TokenOutOfRange { token: 64, vocab: 64 }))
+    ));
 }
 
 /// One possible answer each: people differ among each other, and no probability moves anything.
 #[test]
 fn answers_that_cannot_vary_have_no_scores() {
     let mut model = model("gqa_sharded");
-    let certain = |people: &mut Vec<PromptCase>| people.iter_mut().for_each(|r| r.answers.truncate(1));
+    let certain =
+        |people: &mut Vec<PromptCase>| people.iter_mut().for_each(|r| r.answers.truncate(1));
     let both = changed(|c| [&mut c.a, &mut c.b].into_iter().for_each(certain));
     let b_alone = changed(|c| certain(&mut c.b));
     let tracked = model.differentiable::<Autodiff<Flex>>();
@@ -151,7 +169,8 @@ fn answers_that_cannot_vary_have_no_scores() {
 #[test]
 fn places_that_do_not_exist() {
     let model = model("gqa_sharded");
-    let refusal = |place: Component| Knockout::of([place]).attribute(&model, &contrast()).unwrap_err();
+    let refusal =
+        |place: Component| Knockout::of([place]).attribute(&model, &contrast()).unwrap_err();
     let unit = |text: &str| Component::from(text.parse::<Unit>().unwrap());
     for (text, what, index, count) in [
         ("L1H4", "head", 4, 4),
@@ -217,8 +236,12 @@ fn numbers_that_are_none() {
     not_finite(Snip::default().attribute(&tracked, &contrast).unwrap_err());
     not_finite(SignedGap::default().attribute(&tracked, &contrast).unwrap_err());
     not_finite(Knockout::every(UnitKind::Head).attribute(&broken, &contrast).unwrap_err());
-    not_finite(ActivationPatching::every(UnitKind::Head).attribute(&broken, &contrast).unwrap_err());
-    not_finite(AttributionPatching::every(UnitKind::Head).attribute(&tracked, &contrast).unwrap_err());
+    not_finite(
+        ActivationPatching::every(UnitKind::Head).attribute(&broken, &contrast).unwrap_err(),
+    );
+    not_finite(
+        AttributionPatching::every(UnitKind::Head).attribute(&tracked, &contrast).unwrap_err(),
+    );
     not_finite(ActivationDifference.attribute(&broken, &contrast).unwrap_err());
     not_finite(ActSvd::new(0.5, 0.5).unwrap().attribute(&broken, &contrast).unwrap_err());
 }
@@ -264,7 +287,8 @@ fn directions_lie_outside_the_other_groups_and_come_back() {
 
     // What the matrix writes along B's directions stays, A's part outside them is gone.
     let (_, [_, b]) = found.iter().find(|(own, _)| **own == path).unwrap();
-    let b: Tensor<Flex, 2> = Tensor::from_data(TensorData::new(b.vectors.clone(), b.shape), &model.device());
+    let b: Tensor<Flex, 2> =
+        Tensor::from_data(TensorData::new(b.vectors.clone(), b.shape), &model.device());
     let along = |weight: &Tensor<Flex, 2>| b.clone().transpose().matmul(weight.clone());
     let outside = found.outside(&path, SetDifference::AWithoutB, 0.1).unwrap().unwrap();
     assert!(outside.rank() > 0 && outside.rank() <= 8);
@@ -289,7 +313,10 @@ fn directions_lie_outside_the_other_groups_and_come_back() {
     let provenance = ScoreProvenance::new("act-svd", &contrast()).for_model(Some("abc"));
     found.save(&file, &provenance).unwrap();
     assert_eq!(RankDirections::load(&file, &dims, Some("abc")).unwrap(), (found, provenance));
-    assert!(matches!(RankDirections::load(&file, &dims, Some("x")), Err(AttribError::OtherModel { .. })));
+    assert!(matches!(
+        RankDirections::load(&file, &dims, Some("x")),
+        Err(AttribError::OtherModel { .. })
+    ));
     let wider = ModelDims { d_model: 40, ..dims };
     assert!(matches!(RankDirections::load(&file, &wider, None), Err(AttribError::Shape { .. })));
     assert!(matches!(load_scores(&file, &dims, None), Err(AttribError::NotScores { .. })));
@@ -307,16 +334,23 @@ fn norms_come_back_for_their_model_only() {
     assert_eq!(from, provenance);
     let path = ParamPath::of(1, Projection::Down);
     assert_eq!(back.scores(&model, &path).unwrap(), norms.scores(&model, &path).unwrap());
-    let masks = [&back, &norms].map(|n| n.difference(&model, 0.15, SetDifference::BWithoutA).unwrap());
+    let masks =
+        [&back, &norms].map(|n| n.difference(&model, 0.15, SetDifference::BWithoutA).unwrap());
     assert!(masks[0] == masks[1] && masks[0].count() > 0);
-    assert!(matches!(GroupNorms::load(&file, &dims, Some("x")), Err(AttribError::OtherModel { .. })));
+    assert!(matches!(
+        GroupNorms::load(&file, &dims, Some("x")),
+        Err(AttribError::OtherModel { .. })
+    ));
     let wider = ModelDims { d_mlp: 60, ..dims };
     assert!(matches!(GroupNorms::load(&file, &wider, None), Err(AttribError::Shape { .. })));
     let deeper = ModelDims { layers: 3, ..dims };
     assert!(matches!(GroupNorms::load(&file, &deeper, None), Err(AttribError::NotScores { .. })));
     // Those of no model that is known are taken only where any is asked for.
     norms.save(&file, &provenance.for_model(None)).unwrap();
-    assert!(matches!(GroupNorms::load(&file, &dims, fingerprint), Err(AttribError::NoModel { .. })));
+    assert!(matches!(
+        GroupNorms::load(&file, &dims, fingerprint),
+        Err(AttribError::NoModel { .. })
+    ));
     GroupNorms::load(&file, &dims, None).unwrap();
     // Statistics, but not Wanda's.
     norms.stats().save(&file).unwrap();
@@ -335,8 +369,9 @@ fn saved(
         ParamScores::new(path, shape, Convention::BiasCarried, values).unwrap()
     });
     let scores: Vec<_> = scores.collect();
-    let provenance =
-        ScoreProvenance::new("signed-gap", &contrast()).for_model(fingerprint).with_note("context", "hiring");
+    let provenance = ScoreProvenance::new("signed-gap", &contrast())
+        .for_model(fingerprint)
+        .with_note("context", "hiring");
     let path = folder.join("scores.safetensors");
     save_scores(&path, &scores, &provenance).unwrap();
     (path, scores, provenance)
@@ -348,13 +383,17 @@ fn scores_are_read_back_as_they_were() {
     let (dims, fingerprint) = (*model.dims(), MaskTarget::fingerprint(&model).unwrap());
     let (path, scores, provenance) = saved(folder.path(), &dims, fingerprint);
     assert_eq!(provenance.prompts, [2, 2]);
-    assert_eq!(load_scores(&path, &dims, fingerprint).unwrap(), (scores.clone(), provenance.clone()));
+    assert_eq!(
+        load_scores(&path, &dims, fingerprint).unwrap(),
+        (scores.clone(), provenance.clone())
+    );
     assert_eq!(load_scores(&path, &dims, None).unwrap().0, scores);
     // Some matrices are enough.
     save_scores(&path, &scores[2..4], &provenance).unwrap();
     assert_eq!(load_scores(&path, &dims, fingerprint).unwrap().0, scores[2..4]);
 
-    let snip = Snip::default().attribute(&model.differentiable::<Autodiff<Flex>>(), &contrast()).unwrap();
+    let snip =
+        Snip::default().attribute(&model.differentiable::<Autodiff<Flex>>(), &contrast()).unwrap();
     let provenance = ScoreProvenance::new("snip", &contrast()).for_model(fingerprint);
     snip.save(&path, &provenance).unwrap();
     assert_eq!(GroupScores::load(&path, &dims, fingerprint).unwrap(), (snip.clone(), provenance));
@@ -370,14 +409,17 @@ fn files_that_are_not_this_models_scores() {
     let (model, folder) = (model("gqa_sharded"), tempfile::tempdir().unwrap());
     let dims = *model.dims();
     let (path, scores, provenance) = saved(folder.path(), &dims, Some("abc"));
-    let refused = |dims: &ModelDims, fingerprint| load_scores(&path, dims, fingerprint).unwrap_err();
+    let refused =
+        |dims: &ModelDims, fingerprint| load_scores(&path, dims, fingerprint).unwrap_err();
     assert!(matches!(refused(&dims, Some("abd")), AttribError::OtherModel { .. }));
     save_scores(&path, &scores, &provenance.clone().for_model(None)).unwrap();
     assert!(matches!(refused(&dims, Some("abc")), AttribError::NoModel { .. }));
     assert_eq!(load_scores(&path, &dims, None).unwrap().0, scores);
     save_scores(&path, &scores, &provenance).unwrap();
     let wider = ModelDims { d_mlp: 60, ..dims };
-    let AttribError::Shape { expected, found, .. } = refused(&wider, None) else { panic!("another shape") };
+    let AttribError::Shape { expected, found, .. } = refused(&wider, None) else {
+        panic!("another shape")
+    };
     assert_eq!((expected, found), (vec![60, 32], vec![56, 32]));
     let shallow = ModelDims { layers: 1, ..dims };
     assert!(matches!(refused(&shallow, None), AttribError::NotScores { .. }));
@@ -411,7 +453,12 @@ fn files_that_are_not_this_models_scores() {
     // NaN is refused on the way in, and nothing is left behind.
     let mut values = scores[0].values().to_vec();
     values[3] = f32::NAN;
-    let nan = ParamScores::new(scores[0].path().clone(), scores[0].shape(), Convention::BiasCarried, values);
+    let nan = ParamScores::new(
+        scores[0].path().clone(),
+        scores[0].shape(),
+        Convention::BiasCarried,
+        values,
+    );
     let target = folder.path().join("nan");
     let refused = save_scores(&target, &[nan.unwrap()], &provenance);
     assert!(matches!(refused, Err(AttribError::NotFinite { .. })));

@@ -56,7 +56,10 @@ impl Case {
     fn contrast(&self, model: &Model) -> Contrast {
         let [a, b] = self.questions.each_ref().map(|own| {
             let answers = model.ask(own, ALL).unwrap();
-            own.iter().zip(&answers).map(|(question, answers)| self.case(question, answers)).collect()
+            own.iter()
+                .zip(&answers)
+                .map(|(question, answers)| self.case(question, answers))
+                .collect()
         });
         Contrast { a, b }
     }
@@ -66,7 +69,10 @@ impl Case {
         let contrast = self.contrast(model);
         [contrast.a, contrast.b].map(|people| {
             let own = |r: &PromptCase| {
-                let valued = r.answers.iter().filter_map(|a| Some((a.value?, a.weight.ln(), a.tokens.len())));
+                let valued = r
+                    .answers
+                    .iter()
+                    .filter_map(|a| Some((a.value?, a.weight.ln(), a.tokens.len())));
                 summed_up(r.scale, &valued.collect::<Vec<_>>()).unwrap()
             };
             people.iter().map(own).collect()
@@ -76,7 +82,8 @@ impl Case {
 
 fn cases(model: &Model) -> Vec<Case> {
     let names = [["12 Emily", "3 Todd"], ["Jamal 7", "Tyra 45"]];
-    let asked = |name: &'static str| Asked { message: name, name, prefix: Some("I offer $"), raw: true };
+    let asked =
+        |name: &'static str| Asked { message: name, name, prefix: Some("I offer $"), raw: true };
     let grammar = Arc::new(model.text().number_grammar().unwrap());
     let number = |name| {
         let prompt = model.text().question(&asked(name)).unwrap();
@@ -88,7 +95,8 @@ fn cases(model: &Model) -> Vec<Case> {
         let (prompt, words) = model.text().choice(&asked(name), &choices).unwrap();
         Question { prompt, kind: QuestionKind::Choice(words.into()), stream: 0 }
     };
-    let worth: Vec<Option<f64>> = words.iter().map(|w| Some(f64::from(u8::from(w.option == 0)))).collect();
+    let worth: Vec<Option<f64>> =
+        words.iter().map(|w| Some(f64::from(u8::from(w.option == 0)))).collect();
     let of_choice = |scale, worth: &Vec<Option<f64>>| {
         let worth = worth.clone();
         Case {
@@ -140,13 +148,15 @@ fn the_signed_gap_is_the_slope_whatever_is_asked() {
                 let mut at = |delta: f32| {
                     let mut moved = values.clone();
                     moved[index] += delta;
-                    let moved = Tensor::from_data(TensorData::new(moved, shape), &Default::default());
+                    let moved =
+                        Tensor::from_data(TensorData::new(moved, shape), &Default::default());
                     model.model_mut().set_weight(&path, moved).unwrap();
                     gap(&model)
                 };
                 let (up, down) = (at(step), at(-step));
                 at(0.0);
-                let expected = here.signum() * (up - down) / f64::from(2.0 * step) * f64::from(values[index]);
+                let expected =
+                    here.signum() * (up - down) / f64::from(2.0 * step) * f64::from(values[index]);
                 ratios.push((expected, f64::from(own[index])));
                 largest = largest.max(f64::from(own[index]).abs());
             }
@@ -156,7 +166,11 @@ fn the_signed_gap_is_the_slope_whatever_is_asked() {
         assert!(spread > 0.0 && largest > 0.0, "case {c}: {best:?}");
         for (expected, found) in &ratios {
             let off = (expected / spread - found).abs();
-            assert!(off < 0.03 * largest, "case {c}: {found} and {} of {largest}", expected / spread);
+            assert!(
+                off < 0.03 * largest,
+                "case {c}: {found} and {} of {largest}",
+                expected / spread
+            );
         }
     }
 }
@@ -174,11 +188,19 @@ fn a_pursuit_closes_the_gap_whatever_is_asked() {
         let before = gap(&model);
         let pursuit = GapPursuit::new(400);
         let found = pursuit
-            .pursue::<Autodiff<Flex>, _, _>(model.model_mut(), Decoder::differentiable, &contrasts, &[])
+            .pursue::<Autodiff<Flex>, _, _>(
+                model.model_mut(),
+                Decoder::differentiable,
+                &contrasts,
+                &[],
+            )
             .unwrap();
         let dims = *bias_model::HookedModel::<Flex>::dims(model.model());
-        let undo =
-            found.mask(&dims).unwrap().apply(model.model_mut(), bias_mask::Intervention::Zero).unwrap();
+        let undo = found
+            .mask(&dims)
+            .unwrap()
+            .apply(model.model_mut(), bias_mask::Intervention::Zero)
+            .unwrap();
         let after = gap(&model);
         undo.revert(model.model_mut()).unwrap();
         assert!(after < 0.5 * before, "case {c}: {before} became {after}");

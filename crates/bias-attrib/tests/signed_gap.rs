@@ -6,7 +6,8 @@ use std::path::Path;
 use bias_attrib::methods::Snip;
 use bias_attrib::scores::sum_scores;
 use bias_attrib::{
-    AttribError, Attribution as _, Contrast, GapPursuit, ParamScores, PossibleAnswer, PromptCase, SignedGap,
+    AttribError, Attribution as _, Contrast, GapPursuit, ParamScores, PossibleAnswer, PromptCase,
+    SignedGap,
 };
 use bias_mask::MaskTarget as _;
 use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, Precision};
@@ -105,7 +106,8 @@ fn a_model_that_was_changed_is_as_good() {
     assert!(alone != bits(&SignedGap::default().sums(&model(), &contrasts).unwrap()));
     for threads in [2, 3] {
         assert!(
-            bits(&SignedGap::default().with_threads(threads).sums(&tracked, &contrasts).unwrap()) == alone
+            bits(&SignedGap::default().with_threads(threads).sums(&tracked, &contrasts).unwrap())
+                == alone
         );
     }
 }
@@ -117,7 +119,8 @@ fn what_keeps_a_whole_graph_wants_the_model_in_memory() {
     let refused = Snip::default().attribute(&streamed, &contrasts()[0]).unwrap_err();
     assert!(matches!(refused, AttribError::Streamed { method: "snip" }));
     let pursuit = GapPursuit::new(100);
-    let pursued = pursuit.pursue::<A, _, _>(&mut model, |m| m.differentiable::<A>(), &contrasts(), &[]);
+    let pursued =
+        pursuit.pursue::<A, _, _>(&mut model, |m| m.differentiable::<A>(), &contrasts(), &[]);
     assert!(matches!(pursued, Err(AttribError::Streamed { method: "gap-pursuit" })));
 }
 
@@ -141,7 +144,11 @@ impl HookedModel<A> for Own {
         self.0.device()
     }
 
-    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<A>) -> Result<Tensor<A, 3>, ProbeError> {
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<A>,
+    ) -> Result<Tensor<A, 3>, ProbeError> {
         self.0.hidden(batch, observer)
     }
 
@@ -166,17 +173,24 @@ fn whoever_takes_the_scores_may_refuse_them() {
     for threads in [1, 3] {
         for refused in [0, matrices / 2, matrices - 1] {
             let mut taken = 0;
-            let done = SignedGap::default().with_threads(threads).score(&model, &contrasts, &mut |scores| {
-                taken += 1;
-                if taken > refused {
-                    Err(AttribError::NoValue { arm: 'A', index: taken })
-                } else {
-                    drop(scores);
-                    Ok(())
-                }
-            });
+            let done = SignedGap::default().with_threads(threads).score(
+                &model,
+                &contrasts,
+                &mut |scores| {
+                    taken += 1;
+                    if taken > refused {
+                        Err(AttribError::NoValue { arm: 'A', index: taken })
+                    } else {
+                        drop(scores);
+                        Ok(())
+                    }
+                },
+            );
             let expected = refused + 1;
-            assert!(matches!(done, Err(AttribError::NoValue { index, .. }) if index == expected), "{done:?}");
+            assert!(
+                matches!(done, Err(AttribError::NoValue { index, .. }) if index == expected),
+                "{done:?}"
+            );
             assert_eq!(taken, expected);
         }
     }

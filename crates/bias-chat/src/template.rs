@@ -64,18 +64,23 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// [`ChatError::Template`]: the template refuses the conversation, or takes more than it may.
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ChatError> {
+    pub fn render(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+    ) -> Result<String, ChatError> {
         let variables = self.variables(messages, add_generation_prompt)?;
         let template = self.environment.get_template(NAME)?;
         let program = program::Program::new(get_compiled_template(&template))?;
         Ok(program.run(&self.environment, variables)?)
     }
 
-    /// The text of a conversation up to the end of its last message, for the model to go on with that: what
-    /// transformers' `continue_final_message` gives.
+    /// The text of a conversation up to the end of its last message, for the model to go on with
+    /// that: what transformers' `continue_final_message` gives.
     ///
     /// # Errors
-    /// As [`render`](Self::render); [`ChatError::Continuation`] where the template does not show the last message.
+    /// As [`render`](Self::render); [`ChatError::Continuation`] where the template does not show
+    /// the last message.
     pub fn continued(&self, messages: &[Message]) -> Result<String, ChatError> {
         // Transformers' own, space included: templates that trim messages are told by it.
         const MARK: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
@@ -97,7 +102,10 @@ impl ChatTemplate {
         let now = self.now.unwrap_or_else(dates::now);
         let pairs = |m: &Message| {
             let content = Value::from(m.content.as_str());
-            values::dict([(Value::from("role"), Value::from(&*m.role)), (Value::from("content"), content)])
+            values::dict([
+                (Value::from("role"), Value::from(&*m.role)),
+                (Value::from("content"), content),
+            ])
         };
         let messages = messages.iter().map(pairs).collect::<Result<Vec<_>, Error>>()?;
         let strftime_now = Value::from_function(move |format: &str| dates::strftime(now, format));

@@ -31,7 +31,8 @@ struct Turn {
 
 impl Case {
     fn render(&self) -> Result<String, ChatError> {
-        let source = fs::read_to_string(fixtures().join("chat/templates").join(&self.template)).unwrap();
+        let source =
+            fs::read_to_string(fixtures().join("chat/templates").join(&self.template)).unwrap();
         let mut tokens = SpecialTokens::default();
         if let Some(bos) = &self.bos_token {
             tokens = tokens.bos(bos);
@@ -85,7 +86,8 @@ fn every_case_is_rendered_as_transformers_renders_it() {
 
 #[test]
 fn days_that_do_not_exist_are_refused() {
-    let template = || ChatTemplate::new("{{ strftime_now('%F') }}", SpecialTokens::default()).unwrap();
+    let template =
+        || ChatTemplate::new("{{ strftime_now('%F') }}", SpecialTokens::default()).unwrap();
     assert_eq!(template().on(2024, 2, 29).unwrap().render(&[], false).unwrap(), "2024-02-29");
     for (year, month, day) in [(2025, 2, 29), (2025, 13, 1), (2025, 0, 1), (i16::MAX, 1, 1)] {
         let error = template().on(year, month, day).unwrap_err();

@@ -18,8 +18,9 @@ fn outcome(source: &str) -> Result<String, String> {
 
 #[test]
 fn endless_work_is_refused() {
-    let nested =
-        |what: &str| format!("{}{what}{}", "{% for a in range(99999) %}".repeat(4), "{% endfor %}".repeat(4));
+    let nested = |what: &str| {
+        format!("{}{what}{}", "{% for a in range(99999) %}".repeat(4), "{% endfor %}".repeat(4))
+    };
     let twice = |what: &str| {
         format!(
             "{{% set ns = namespace(s='ab', l=[1]) %}}{{% for i in range(999) %}}{what}{{% endfor %}}{{{{ ns.s }}}}"

@@ -34,19 +34,25 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    #[command(about = "Ask a model about people of two groups, and measure how far its answers differ")]
+    #[command(
+        about = "Ask a model about people of two groups, and measure how far its answers differ"
+    )]
     Audit(audit::Args),
     #[command(
         about = "Audit, find what carries the bias, prune it and audit again, in every context; write a report"
     )]
     Study(study::Args),
-    #[command(about = "Find the weights, neurons or heads that carry a difference, and write them as a mask")]
+    #[command(
+        about = "Find the weights, neurons or heads that carry a difference, and write them as a mask"
+    )]
     Attribute(attribute::Args),
     #[command(about = "Write a copy of a model in which the weights of a mask are zero")]
     Prune(prune::Args),
     #[command(about = "Write the activations of one prompt to a file")]
     Capture(capture::Args),
-    #[command(about = "Count which of two sentences a model finds more likely, as CrowS-Pairs does")]
+    #[command(
+        about = "Count which of two sentences a model finds more likely, as CrowS-Pairs does"
+    )]
     Pairs(pairs::Args),
     #[command(about = "Compare all methods on models whose bias is known, or on yours")]
     Benchmark(benchmark::Args),

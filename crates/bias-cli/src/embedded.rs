@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// The folder of the embedded model, where it is at hand: below the working folder or one above it, the package that
-/// cargo runs, or the program.
+/// The folder of the embedded model, where it is at hand: below the working folder or one above it,
+/// the package that cargo runs, or the program.
 ///
 /// # Errors
 /// None is at hand, as where the program was installed: what to pass instead.
@@ -28,7 +28,8 @@ pub fn shipped(inner: &str) -> Option<PathBuf> {
 /// The nearest of a path and those above it in which the repository's file is.
 fn above(start: &Path, inner: &str) -> Option<PathBuf> {
     // Not any folder of that name.
-    let repository = start.ancestors().find(|own| own.join("fixtures/emergent/config.json").is_file())?;
+    let repository =
+        start.ancestors().find(|own| own.join("fixtures/emergent/config.json").is_file())?;
     let found = repository.join(inner);
     found.exists().then_some(found)
 }

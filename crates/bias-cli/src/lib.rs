@@ -1,8 +1,9 @@
 //! What the subcommands of `bias` share: arguments, devices, and how a program ends.
 //!
-//! `bias` audits a language model for bias, finds what carries it, prunes that, and audits again. Use the command, not this
-//! library, unless you write a program that takes models and devices as it does. To measure or prune a model from your own
-//! code, use the crate that owns the step: [`bias_study`], [`bias_model`], [`bias_attrib`], [`bias_mask`].
+//! `bias` audits a language model for bias, finds what carries it, prunes that, and audits again.
+//! Use the command, not this library, unless you write a program that takes models and devices as
+//! it does. To measure or prune a model from your own code, use the crate that owns the step:
+//! [`bias_study`], [`bias_model`], [`bias_attrib`], [`bias_mask`].
 //!
 //! ```
 //! use bias_cli::args::model::ModelArgs;

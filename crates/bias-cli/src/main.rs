@@ -1,4 +1,5 @@
-//! The command `bias`: a file for each subcommand, on the arguments and devices of the library beside it.
+//! The command `bias`: a file for each subcommand, on the arguments and devices of the library
+//! beside it.
 
 mod app;
 mod commands;

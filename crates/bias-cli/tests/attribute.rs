@@ -33,7 +33,9 @@ fn note<'a>(mask: &'a Mask, key: &str) -> &'a str {
 /// A column of the rounds that a pursuit prints.
 fn column(said: &str, at: usize) -> Vec<f64> {
     let rounds = said.lines().skip(1).take_while(|line| !line.contains("weights chosen"));
-    let cell = |line: &str| line.split_whitespace().nth(at).unwrap().trim_end_matches('%').parse().unwrap();
+    let cell = |line: &str| {
+        line.split_whitespace().nth(at).unwrap().trim_end_matches('%').parse().unwrap()
+    };
     rounds.map(cell).collect()
 }
 
@@ -44,8 +46,12 @@ fn without_a_method_it_is_gap_pursuit() {
     let said = Program::new(&bias::file(), folder.path(), args).run().done();
     assert!(said.starts_with("round  pruned") && said.contains("wrote mask.safetensors"), "{said}");
     let mask = Mask::load(&folder.path().join("mask.safetensors")).unwrap();
-    let notes =
-        [("method", "gap-pursuit"), ("unit", "weight"), ("budget", "0.002"), ("context", "commercial")];
+    let notes = [
+        ("method", "gap-pursuit"),
+        ("unit", "weight"),
+        ("budget", "0.002"),
+        ("context", "commercial"),
+    ];
     for (key, value) in notes {
         assert_eq!(note(&mask, key), value);
     }
@@ -77,7 +83,11 @@ fn every_method_that_is_listed_runs_for_its_unit() {
         // No layer of three can be spared: every round of that pursuit is taken back.
         assert!(own.count() > 0 || (method, unit) == ("gap-pursuit", "layer"), "{method} {unit}");
         // A whole unit has all weights of some rows or columns, which have 48 at least.
-        assert!(unit == "weight" || own.count().is_multiple_of(48), "{method} {unit}: {}", own.count());
+        assert!(
+            unit == "weight" || own.count().is_multiple_of(48),
+            "{method} {unit}: {}",
+            own.count()
+        );
         if !first.contains(&method) {
             first.push(method);
             let usual = mask(folder.path(), &format!("--method {method} --budget 0.01"));
@@ -116,8 +126,8 @@ fn the_budget_is_kept_to_the_weight() {
 fn the_tops_difference_is_for_methods_that_make_one() {
     let folder = small(2);
     for method in ["wanda", "snip"] {
-        let [few, many] =
-            ["0.01", "0.15"].map(|top| mask(folder.path(), &format!("--method {method} --top {top}")));
+        let [few, many] = ["0.01", "0.15"]
+            .map(|top| mask(folder.path(), &format!("--method {method} --top {top}")));
         assert_eq!(note(&many, "budget"), "0.15");
         assert!(0 < few.count() && few.count() < many.count() && many.count() < WEIGHTS * 15 / 100);
     }
@@ -133,10 +143,14 @@ fn neutral_text_is_the_users() {
     let usual = loss("");
     fs::write(folder.path().join("none.txt"), "\n").unwrap();
     let none = loss("--neutral none.txt");
-    fs::write(folder.path().join("own.txt"), "One sentence.\nThe driver wrote a letter home.\n").unwrap();
+    fs::write(folder.path().join("own.txt"), "One sentence.\nThe driver wrote a letter home.\n")
+        .unwrap();
     let own = loss("--neutral own.txt");
     assert!(none.iter().all(|change| *change == 0.0), "{none:?}");
-    assert!(usual.iter().any(|change| *change != 0.0) && own != usual && own != none, "{usual:?} {own:?}");
+    assert!(
+        usual.iter().any(|change| *change != 0.0) && own != usual && own != none,
+        "{usual:?} {own:?}"
+    );
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
     tried("--neutral no.txt").refused("--neutral", &["no.txt"]);
     tried("--neutral own.txt --method wanda").refused("--neutral", &["gap-pursuit"]);
@@ -147,8 +161,8 @@ fn neutral_text_is_the_users() {
 fn weights_can_stay_as_they_are_stored_or_in_their_file() {
     let folder = small(2);
     for method in ["wanda", "signed-gap"] {
-        let [usual, stored, streamed] =
-            ["", "--stored", "--stream"].map(|how| mask(folder.path(), &format!("--method {method} {how}")));
+        let [usual, stored, streamed] = ["", "--stored", "--stream"]
+            .map(|how| mask(folder.path(), &format!("--method {method} {how}")));
         assert!(usual.count() > 0);
         assert_eq!(stored.digest(), usual.digest());
         assert_eq!(streamed.digest(), usual.digest());
@@ -177,7 +191,8 @@ fn answers_are_taken_as_asked() {
     assert_ne!(drawn, exact);
     assert_ne!(mask("--unexplored 0 --budget-tokens 20 --seed 1"), drawn);
     // As weights are pruned, answers grow likelier that were left unexplored.
-    let known = |args: &str| column(&made(folder.path(), args).1, 5).into_iter().fold(100.0, f64::min);
+    let known =
+        |args: &str| column(&made(folder.path(), args).1, 5).into_iter().fold(100.0, f64::min);
     let (usual, little) = (known(""), known("--unexplored 0.2"));
     assert!(usual > 95.0 && little < 95.0, "{usual} {little}");
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
@@ -213,7 +228,8 @@ fn questions_are_put_as_asked() {
     tried("--choices 1 --better 1").refused("--choices", &["2 to 26"]);
     tried("--choices 1|2 --better 3").refused("--choices", &["name 1 or 2"]);
     tried("--choices 1|1 --better 1").refused("--choices", &["twice"]);
-    tried("--choices 1|2 --better 1 --choice-value odds").refused("--choice-value", &["log-odds-per-token"]);
+    tried("--choices 1|2 --better 1 --choice-value odds")
+        .refused("--choice-value", &["log-odds-per-token"]);
 }
 
 #[test]
@@ -236,11 +252,16 @@ fn prompts_and_groups_are_the_users() {
     let turned = mask(folder.path(), "--method signed-gap --lower-is-better commercial,hiring");
     assert_eq!(turned.digest(), mask(folder.path(), "--method signed-gap").digest());
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
-    let three =
-        fs::read_to_string(folder.path().join("my.csv")).unwrap().replace("white_women", "green_women");
+    let three = fs::read_to_string(folder.path().join("my.csv"))
+        .unwrap()
+        .replace("white_women", "green_women");
     fs::write(folder.path().join("three.csv"), three).unwrap();
     let part = tried("--method wanda --out part --prompts three.csv --groups green,black");
-    assert!(part.err.contains("12 prompts about other groups than green and black"), "{}", part.err);
+    assert!(
+        part.err.contains("12 prompts about other groups than green and black"),
+        "{}",
+        part.err
+    );
     part.done();
     tried("--groups white_men,black_men").refused("white_men", &["`black` (", "`white` ("]);
     tried("--attribute race").refused("race", &["name_group"]);
@@ -249,29 +270,38 @@ fn prompts_and_groups_are_the_users() {
     tried("--groups white,black,asian").refused("--groups", &["white,black"]);
     tried("--groups green,blue").refused("green", &["`black` (", "`white` ("]);
     tried("--prompts no.csv").refused("no.csv", &[]);
-    tried("--lower-is-better sports").refused("--lower-is-better", &["sports", "commercial, hiring"]);
+    tried("--lower-is-better sports")
+        .refused("--lower-is-better", &["sports", "commercial, hiring"]);
 }
 
 #[test]
 fn other_arguments() {
     let folder = small(2);
     let usual = mask(folder.path(), "--method wanda");
-    assert_eq!(mask(folder.path(), "--method wanda --device cpu --compute f32").digest(), usual.digest());
+    assert_eq!(
+        mask(folder.path(), "--method wanda --device cpu --compute f32").digest(),
+        usual.digest()
+    );
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
-    tried("--method guess").refused("--method", &["guess", "gap-pursuit, gap-pursuit-worst", "wanda"]);
+    tried("--method guess")
+        .refused("--method", &["guess", "gap-pursuit, gap-pursuit-worst", "wanda"]);
     tried("--method wanda --unit head").refused("--method", &["wanda", "heads"]);
     tried("--unit brain").refused("--unit", &["weight, neuron, head, kv-group, layer"]);
     tried("--device gpu").refused("--device", &["this build knows cpu"]);
     tried("--compute bf16").refused("--compute bf16", &["--device cuda"]);
     tried("--out model").refused("model", &["it is a folder"]);
-    run("attribute", folder.path(), "--model no-such-folder").refused("--model", &["is not a folder"]);
+    run("attribute", folder.path(), "--model no-such-folder")
+        .refused("--model", &["is not a folder"]);
     run("attribute", folder.path(), "--model model --method wanda --out new/mask").done();
     assert_eq!(Mask::load(&folder.path().join("new/mask")).unwrap().digest(), usual.digest());
     let config = folder.path().join("model/config.json");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replacen('{', "{\n  \"attention_colour\": \"red\",", 1)).unwrap();
     tried("--method wanda").refused("attention_colour", &["config.json"]);
-    assert_eq!(mask(folder.path(), "--method wanda --accept-key attention_colour").digest(), usual.digest());
+    assert_eq!(
+        mask(folder.path(), "--method wanda --accept-key attention_colour").digest(),
+        usual.digest()
+    );
 }
 
 /// A new flag needs a test here.
@@ -280,7 +310,9 @@ fn every_flag_is_tried() {
     let help = run("attribute", &repository(""), "--help").done();
     let tests = include_str!("attribute.rs");
     for flag in flags(&help).iter().filter(|flag| *flag != "--help") {
-        let tried = [format!("{flag} "), format!("{flag}\"")].iter().any(|own| tests.contains(own.as_str()));
+        let tried = [format!("{flag} "), format!("{flag}\"")]
+            .iter()
+            .any(|own| tests.contains(own.as_str()));
         assert!(tried, "{flag}");
     }
 }

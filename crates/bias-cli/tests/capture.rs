@@ -23,7 +23,10 @@ fn load(file: &Path) -> Tensors {
         assert_eq!(view.dtype(), Dtype::F32);
         view.data().chunks(4).map(|own| f32::from_le_bytes(own.try_into().unwrap())).collect()
     };
-    tensors.iter().map(|(name, view)| (name.to_owned(), (view.shape().to_vec(), numbers(&view)))).collect()
+    tensors
+        .iter()
+        .map(|(name, view)| (name.to_owned(), (view.shape().to_vec(), numbers(&view))))
+        .collect()
 }
 
 /// What `capture` keeps of the small model when it is given more arguments.
@@ -38,10 +41,12 @@ fn by_default_the_embedded_models_residual_streams_are_kept() {
     let said = run("capture", folder.path(), "").done();
     assert!(said.contains("wrote 6 sites to activations.safetensors"), "{said}");
     let tokens = said.lines().count() - 1;
-    let marked: Vec<&str> = said.lines().filter_map(|line| line.trim_start().strip_prefix("name ")).collect();
+    let marked: Vec<&str> =
+        said.lines().filter_map(|line| line.trim_start().strip_prefix("name ")).collect();
     assert_eq!(marked.concat().trim(), "Emily Becker", "{said}");
     let kept = load(&folder.path().join("activations.safetensors"));
-    let expected: Vec<String> = (0..6).map(|layer| format!("model.layers.{layer}.output")).collect();
+    let expected: Vec<String> =
+        (0..6).map(|layer| format!("model.layers.{layer}.output")).collect();
     assert!(kept.keys().eq(&expected), "{:?}", kept.keys());
     assert!(kept.values().all(|(shape, _)| *shape == [1, tokens, 96]));
 }
@@ -53,7 +58,8 @@ fn sites_can_be_chosen() {
     let neurons = "model.layers.2.mlp.down_proj.input";
     // Inputs that projections share are one site.
     let shared = "model.layers.0.mlp.gate_proj.input";
-    let kept = captured(folder.path(), &format!("--site {pattern} --site {neurons} --site {shared}"));
+    let kept =
+        captured(folder.path(), &format!("--site {pattern} --site {neurons} --site {shared}"));
     let names = ["model.layers.0.mlp.up_proj.input", pattern, neurons];
     assert!(kept.keys().eq(names), "{:?}", kept.keys());
     let (shape, values) = &kept[pattern];
@@ -87,7 +93,8 @@ fn the_prompt_and_its_name_are_the_users() {
         "Jamal Washington",
     ];
     let said = Program::new(&bias::file(), folder.path(), args).run().done();
-    let marked: Vec<&str> = said.lines().filter_map(|line| line.trim_start().strip_prefix("name ")).collect();
+    let marked: Vec<&str> =
+        said.lines().filter_map(|line| line.trim_start().strip_prefix("name ")).collect();
     assert_eq!(marked.concat().trim(), "Jamal Washington", "{said}");
     run("capture", folder.path(), "--prompt Hello").refused("required", &["--name"]);
     run("capture", folder.path(), "--name Jamal").refused("`Jamal` does not occur", &[]);
@@ -117,9 +124,9 @@ fn halved(folder: &Path) {
             (name, shape, halves.collect())
         })
         .collect();
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::BF16, shape.clone(), bytes).unwrap()));
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        (name, TensorView::new(Dtype::BF16, shape.clone(), bytes).unwrap())
+    });
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
     fs::write(&file, safetensors::serialize(views, Some(metadata)).unwrap()).unwrap();
     let config = folder.join("model/config.json");
@@ -184,7 +191,9 @@ fn every_flag_is_tried() {
     let help = run("capture", &repository(""), "--help").done();
     let tests = include_str!("capture.rs");
     for flag in flags(&help).iter().filter(|flag| *flag != "--help") {
-        let tried = [format!("{flag} "), format!("{flag}\"")].iter().any(|own| tests.contains(own.as_str()));
+        let tried = [format!("{flag} "), format!("{flag}\"")]
+            .iter()
+            .any(|own| tests.contains(own.as_str()));
         assert!(tried, "{flag}");
     }
 }

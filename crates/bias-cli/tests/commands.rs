@@ -1,4 +1,5 @@
-//! Every command starts, does its job in a short form, and says in a line what is wrong with an argument.
+//! Every command starts, does its job in a short form, and says in a line what is wrong with an
+//! argument.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bias;
@@ -43,14 +44,17 @@ fn every_command_says_what_it_does() {
 fn no_command_is_forgotten() {
     let help = Program::new(&bias::file(), &repository(""), ["--help"]).run().done();
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let listed = listed.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    let listed = listed
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next());
     let mut listed: Vec<&str> = listed.filter(|name| *name != "help").collect();
     listed.sort_unstable();
     assert_eq!(listed, COMMANDS);
     assert!(help.contains("Begin with:") && help.contains("bias study --quick"), "{help}");
 }
 
-/// Installed, it has no model of its own at hand: it says what to pass, and no path of where it was built.
+/// Installed, it has no model of its own at hand: it says what to pass, and no path of where it was
+/// built.
 #[test]
 fn away_from_the_repository_it_says_what_to_pass() {
     let folder = tempfile::tempdir().unwrap();
@@ -89,9 +93,13 @@ fn shells_complete_every_command() {
 fn every_command_has_a_manual_page() {
     let folder = tempfile::tempdir().unwrap();
     let page = run("man", folder.path(), "").done();
-    assert!(page.contains(".TH bias 1") && page.contains("Find, remove and re\\-measure bias"), "{page}");
+    assert!(
+        page.contains(".TH bias 1") && page.contains("Find, remove and re\\-measure bias"),
+        "{page}"
+    );
     run("man", folder.path(), "pages/man1").done();
-    let read = |name: &str| fs::read_to_string(folder.path().join("pages/man1").join(name)).unwrap();
+    let read =
+        |name: &str| fs::read_to_string(folder.path().join("pages/man1").join(name)).unwrap();
     assert!(read("bias.1").contains("study"));
     for (name, _) in ABOUT {
         assert!(read(&format!("bias-{name}.1")).contains(name));
@@ -112,7 +120,10 @@ fn models_are_named_alike() {
         }
     }
     for (name, expected) in [
-        ("benchmark", &["--accept-key", "--device", "--compute", "--prompts", "--groups", "--neutral"][..]),
+        (
+            "benchmark",
+            &["--accept-key", "--device", "--compute", "--prompts", "--groups", "--neutral"][..],
+        ),
         ("prune", &["--model", "--accept-key"]),
         ("verify", &["--model"]),
     ] {
@@ -125,7 +136,8 @@ fn models_are_named_alike() {
         ("verify", "--model"),
         ("benchmark", ""),
     ]) {
-        run(name, folder.path(), &format!("{args} no-such-folder")).refused("no-such-folder", &["org/name"]);
+        run(name, folder.path(), &format!("{args} no-such-folder"))
+            .refused("no-such-folder", &["org/name"]);
     }
 }
 
@@ -167,8 +179,8 @@ fn wrong_arguments_are_named_and_what_is_allowed_is_said() {
     run("guess", folder.path(), "").refused("guess", &["--help"]);
 }
 
-/// Arguments about a model and its questions do not count where results of earlier runs are only shown, and are not
-/// passed over in silence.
+/// Arguments about a model and its questions do not count where results of earlier runs are only
+/// shown, and are not passed over in silence.
 #[test]
 fn studies_that_ask_nothing_refuse_what_is_about_asking() {
     let folder = small(2);
@@ -214,14 +226,21 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
 fn audit_asks_few_prompts() {
     let folder = small(2);
     let table = run("audit", folder.path(), "--model model").done();
-    assert!(table.contains("commercial: mean |SMD| ") && table.contains("hiring: mean |SMD| "), "{table}");
+    assert!(
+        table.contains("commercial: mean |SMD| ") && table.contains("hiring: mean |SMD| "),
+        "{table}"
+    );
     assert!(table.lines().any(|line| line.trim_start().starts_with("bicycle ")), "{table}");
-    let json = run("audit", folder.path(), "--prompts my.csv --samples 5 --groups black,white --json").done();
+    let json =
+        run("audit", folder.path(), "--prompts my.csv --samples 5 --groups black,white --json")
+            .done();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json[0]["context"], "commercial");
     let fair = |args: &str| -> serde_json::Value {
-        serde_json::from_str(&run("audit", folder.path(), &format!("--model model --json {args}")).done())
-            .unwrap()
+        serde_json::from_str(
+            &run("audit", folder.path(), &format!("--model model --json {args}")).done(),
+        )
+        .unwrap()
     };
     let (usual, turned) = (fair(""), fair("--lower-is-better commercial"));
     let signed = |own: &serde_json::Value, at: usize| own[at]["signed"]["value"].as_f64().unwrap();
@@ -236,11 +255,12 @@ fn benchmark_tries_methods_on_a_model_of_ones_own() {
     let page = run("benchmark", folder.path(), args).done();
     assert!(page.contains("| wanda |") && page.contains("| random |"), "{page}");
     let tried = |name: &str| folder.path().join("tried").join(name);
-    for name in ["model.json", "model.md", "model-held-out.svg", "model-other-contexts.svg", "transfer.md"] {
+    for name in
+        ["model.json", "model.md", "model-held-out.svg", "model-other-contexts.svg", "transfer.md"]
+    {
         assert!(tried(name).exists(), "{name}");
     }
-    let args =
-        "model --prompts my.csv --neutral model/neutral.txt --accept-key x --variants --quick --out tried";
+    let args = "model --prompts my.csv --neutral model/neutral.txt --accept-key x --variants --quick --out tried";
     let page = run("benchmark", folder.path(), args).done();
     assert!(page.contains("one variation") && page.contains("in one step"), "{page}");
 }
@@ -274,8 +294,12 @@ fn prune_writes_a_copy() {
     let prune = |args: &str| run("prune", folder.path(), &format!("--model model {args}"));
     prune("--unit L1H0 --out pruned").refused("attention_colour", &["config.json"]);
     let accepted = "--accept-key attention_colour";
-    let said = prune(&format!("--unit L1H0 --unit L2N17 --stored-mask new/stored {accepted}")).done();
-    assert!(said.contains("wrote pruned with") && said.contains("read back and compared"), "{said}");
+    let said =
+        prune(&format!("--unit L1H0 --unit L2N17 --stored-mask new/stored {accepted}")).done();
+    assert!(
+        said.contains("wrote pruned with") && said.contains("read back and compared"),
+        "{said}"
+    );
     assert!(folder.path().join("pruned/pruned.json").exists());
     prune(&format!("--unit L1H0 {accepted}")).refused("pruned", &["exist"]);
     let mask = "--method random --budget 0.01";
@@ -295,7 +319,9 @@ fn a_study_is_made_verified_rendered_and_compared() {
     let folder = small(2);
     let said = studied(folder.path(), "one");
     assert!(said.contains("one holds results.json"), "{said}");
-    for name in ["one/results.json", "one/report.html", "one/manifest.json", "one/timing.json", "one.md"] {
+    for name in
+        ["one/results.json", "one/report.html", "one/manifest.json", "one/timing.json", "one.md"]
+    {
         assert!(folder.path().join(name).exists(), "{name}");
     }
     let said = run("verify", folder.path(), "one --model model").done();
@@ -308,8 +334,12 @@ fn a_study_is_made_verified_rendered_and_compared() {
     let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
     assert_eq!(read("again/report.html"), read("one/report.html"));
     assert_eq!(read("again.md"), read("one.md"));
-    let said =
-        run("study", folder.path(), "--compare one/results.json one/results.json --markdown both.md").done();
+    let said = run(
+        "study",
+        folder.path(),
+        "--compare one/results.json one/results.json --markdown both.md",
+    )
+    .done();
     assert_eq!(String::from_utf8(read("both.md")).unwrap().trim_end(), said.trim_end());
 
     fs::write(folder.path().join("one/report.html"), "altered").unwrap();

@@ -1,4 +1,5 @@
-//! `bias serve` lends a device; in a build with the feature `remote`, as that of the whole workspace is.
+//! `bias serve` lends a device; in a build with the feature `remote`, as that of the whole
+//! workspace is.
 #![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -28,7 +29,10 @@ impl Drop for Running {
 fn serve_says_what_it_does() {
     let folder = tempfile::tempdir().unwrap();
     let help = run("serve", folder.path(), "--help").done();
-    assert!(help.contains("Serve a device of this machine") && help.contains("no password"), "{help}");
+    assert!(
+        help.contains("Serve a device of this machine") && help.contains("no password"),
+        "{help}"
+    );
 }
 
 #[test]
@@ -42,10 +46,12 @@ fn serve_serves() {
     BufReader::new(serve.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
     let address = said.trim().strip_prefix("serving cpu at ").unwrap();
     let name = Device::Remote(address.into());
-    let OpenDevice::Remote(device) = (DeviceArgs { name, compute: Compute::F32 }).place().unwrap() else {
+    let OpenDevice::Remote(device) = (DeviceArgs { name, compute: Compute::F32 }).place().unwrap()
+    else {
         panic!("{said}")
     };
-    let sum = Tensor::<RemoteBackend, 1>::from_data([1.0, 2.0], &device).add_scalar(1.0).into_data();
+    let sum =
+        Tensor::<RemoteBackend, 1>::from_data([1.0, 2.0], &device).add_scalar(1.0).into_data();
     assert_eq!(sum.to_vec::<f32>().unwrap(), [2.0, 3.0]);
     // Two cannot listen at one address.
     let folder = tempfile::tempdir().unwrap();
@@ -59,6 +65,7 @@ fn wrong_arguments_are_named() {
     run("serve", folder.path(), "--listen nowhere").refused("nowhere", &["cannot listen"]);
     run("serve", folder.path(), "--device gpu").refused("--device", &["this build knows cpu"]);
     let address = "remote:ws://127.0.0.1:1";
-    run("serve", folder.path(), &format!("--device {address}")).refused("--device", &["cpu and cuda can"]);
+    run("serve", folder.path(), &format!("--device {address}"))
+        .refused("--device", &["cpu and cuda can"]);
     run("serve", folder.path(), "--guess").refused("--guess", &["--help"]);
 }

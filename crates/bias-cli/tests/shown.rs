@@ -1,4 +1,5 @@
-//! Commands that README, guide, other pages and `--help` show are understood by the programs they call, and run.
+//! Commands that README, guide, other pages and `--help` show are understood by the programs they
+//! call, and run.
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![cfg(unix)] // commands are a shell's
 
@@ -58,18 +59,24 @@ fn every_command_is_understood() {
     for own in shown() {
         // A subcommand with an argument is no program by itself.
         let first = own.line.split(' ').next().unwrap();
-        assert!(!COMMANDS.contains(&first) || !own.line.contains(" -"), "{}: `{}`", own.place, own.line);
+        assert!(
+            !COMMANDS.contains(&first) || !own.line.contains(" -"),
+            "{}: `{}`",
+            own.place,
+            own.line
+        );
         let Some((command, call)) = call(&own) else {
             let bias = own.call().filter(|call| call.name == "bias" && !call.args.is_empty());
-            let general = |call: &Call| ["-", "COMMAND", "…"].iter().any(|own| call.args.starts_with(own));
+            let general =
+                |call: &Call| ["-", "COMMAND", "…"].iter().any(|own| call.args.starts_with(own));
             assert!(bias.as_ref().is_none_or(general), "{}: `{}`", own.place, own.line);
             continue;
         };
         let args = filled(&call.args, ".", "a").replace("\"$SLURM_ARRAY_TASK_ID/8\"", "0/8");
         let args = format!("{args} --help");
         let ran = Program::new(&bias::file(), folder.path(), args.split_whitespace()).run();
-        // What is well said for all that: a device that this build does not have, a flag that is mentioned alone,
-        // a folder that the command before makes.
+        // What is well said for all that: a device that this build does not have, a flag that is
+        // mentioned alone, a folder that the command before makes.
         let known = ["build with --features", "a value is required", "`pruned` is not a folder"];
         let known = known.iter().any(|own| ran.err.contains(own));
         assert!(ran.code == Some(0) || known, "{}: `{}`\n{}", own.place, own.line, ran.err);
@@ -121,13 +128,18 @@ fn every_target_exists() {
                 "--path" => assert!(repository(value).join("Cargo.toml").exists(), "{place}"),
                 "--bin" => {
                     let named = manifest().contains(&format!("name = \"{value}\""));
-                    assert!(named || folder.join(format!("src/bin/{value}.rs")).exists(), "{place}");
+                    assert!(
+                        named || folder.join(format!("src/bin/{value}.rs")).exists(),
+                        "{place}"
+                    );
                 }
                 "--test" => assert!(folder.join(format!("tests/{value}.rs")).exists(), "{place}"),
                 "--features" => {
                     for feature in value.split(',') {
                         assert!(
-                            manifest().lines().any(|line| line.starts_with(&format!("{feature} = "))),
+                            manifest()
+                                .lines()
+                                .any(|line| line.starts_with(&format!("{feature} = "))),
                             "{place}"
                         );
                     }
@@ -140,8 +152,16 @@ fn every_target_exists() {
 }
 
 /// Flags of cargo, and of the programs of other packages, whose own tests look at them.
-const OTHERS: [&str; 8] =
-    ["--release", "--example", "--workspace", "--features", "--bin", "--test", "--nocapture", "--path"];
+const OTHERS: [&str; 8] = [
+    "--release",
+    "--example",
+    "--workspace",
+    "--features",
+    "--bin",
+    "--test",
+    "--nocapture",
+    "--path",
+];
 
 /// A flag that is mentioned anywhere belongs to some subcommand.
 #[test]
@@ -152,9 +172,11 @@ fn every_flag_that_is_mentioned_exists() {
         known.extend(flags(&help(name, folder.path())));
     }
     // Whose tests look at them: benches, and fixtures/make.
-    let others = ["docs/performance.md", "emergent/README.md", "kinds/README.md", "planted/README.md"];
+    let others =
+        ["docs/performance.md", "emergent/README.md", "kinds/README.md", "planted/README.md"];
     let pages = pages().into_iter().filter(|page| !others.iter().any(|own| page.ends_with(own)));
-    let another = |own: &Shown| own.call().is_some_and(|call| call.kind.is_some() && call.name != "bias");
+    let another =
+        |own: &Shown| own.call().is_some_and(|call| call.kind.is_some() && call.name != "bias");
     for own in pages.flat_map(|page| in_page(&page)).filter(|own| !another(own)) {
         for flag in own.flags() {
             assert!(known.contains(flag), "{}: `{}`", own.place, own.line);
@@ -165,8 +187,8 @@ fn every_flag_that_is_mentioned_exists() {
 /// A command that takes minutes: it is read above, and runs in short in `commands.rs`.
 const LONG: &str = "benchmark";
 
-/// The shell's line for a call: commands that read prompts get the few ones if none are named, and a study the
-/// small model, and is quick.
+/// The shell's line for a call: commands that read prompts get the few ones if none are named, and
+/// a study the small model, and is quick.
 fn line(command: &str, call: &Call, mask: &str) -> String {
     let mut line = format!("bias {}", filled(&call.args, "\"$TOP\"", mask));
     let studies = command == "study" && !line.contains("--compare");
@@ -199,14 +221,18 @@ fn the_guide_can_be_followed() {
     let path = folder.path();
     let mut done = Vec::new();
     for own in in_page(&repository("docs/guide.md")) {
-        let Some((command, call)) = call(&own).filter(|(command, _)| command != LONG) else { continue };
+        let Some((command, call)) = call(&own).filter(|(command, _)| command != LONG) else {
+            continue;
+        };
         // In the middle of a sentence it may be a part of a command.
         if own.within {
             continue;
         }
         let masks = fs::read_dir(path.join("study-out/masks")).into_iter().flatten();
-        let mask =
-            masks.map(|file| file.unwrap().file_name().into_string().unwrap()).min().unwrap_or_default();
+        let mask = masks
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .min()
+            .unwrap_or_default();
         let line = line(&command, &call, &mask);
         if line.contains("$SLURM_ARRAY_TASK_ID") {
             // What an array of jobs counts.
@@ -259,8 +285,9 @@ fn examples_in_help_texts_run() {
             // The first of three parts stands for all.
             let parts = if line.contains("--shard 0/3") { 3 } else { 1 };
             for part in 0..parts {
-                let line =
-                    line.replace("0/3", &format!("{part}/3")).replace("part0 ", &format!("part{part} "));
+                let line = line
+                    .replace("0/3", &format!("{part}/3"))
+                    .replace("part0 ", &format!("part{part} "));
                 prepare(&folder, top, &line);
                 shell(&folder, top, &line);
             }

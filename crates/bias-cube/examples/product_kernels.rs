@@ -1,5 +1,5 @@
-//! How fast is each of cubek's product kernels on an NVIDIA GPU, and is it right? What `bias_cube::matmul` chooses
-//! by was found with this.
+//! How fast is each of cubek's product kernels on an NVIDIA GPU, and is it right? What
+//! `bias_cube::matmul` chooses by was found with this.
 //!
 //! ```sh
 //! cargo build --release -p bias-cube --features cuda --example product_kernels
@@ -8,8 +8,8 @@
 //! done
 //! ```
 //!
-//! A shape is rows × inner × columns, with a number of batches before it if there are several. A kernel that breaks takes
-//! its process with it, so each has its own.
+//! A shape is rows × inner × columns, with a number of batches before it if there are several. A
+//! kernel that breaks takes its process with it, so each has its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::ExitCode;
@@ -102,7 +102,8 @@ fn all() -> Vec<(&'static str, Strategy)> {
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let kernels = all();
-    let (Some(name), Some(dtype), shapes) = (args.first(), args.get(1), args.get(2..).unwrap_or_default())
+    let (Some(name), Some(dtype), shapes) =
+        (args.first(), args.get(1), args.get(2..).unwrap_or_default())
     else {
         kernels.iter().for_each(|(name, _)| println!("{name}"));
         return ExitCode::SUCCESS;
@@ -115,7 +116,9 @@ fn main() -> ExitCode {
     for shape in shapes {
         match measured(kernel, dtype, shape) {
             Ok(found) => println!("{name} {shape}: {found}"),
-            Err(error) => println!("{name} {shape}: {}", error.chars().take(100).collect::<String>()),
+            Err(error) => {
+                println!("{name} {shape}: {}", error.chars().take(100).collect::<String>())
+            }
         }
     }
     ExitCode::SUCCESS
@@ -132,7 +135,8 @@ fn raw(tensor: Tensor<Cuda, 3>) -> Raw {
 
 fn run(kernel: &Strategy, a: &Raw, b: &Raw) -> Result<Raw, String> {
     let (out, dtype) = (init_matmul_output(a, b, a.dtype), a.dtype.into());
-    let mut types = MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: dtype });
+    let mut types =
+        MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: dtype });
     let [lhs, rhs] = [a, b].map(|tensor| InputBinding::new(tensor.clone().binding(), dtype));
     let done = launch_ref(kernel, &a.client, lhs, rhs, out.clone().binding(), &mut types);
     done.map(|()| out).map_err(|error| format!("{error:?}"))
@@ -164,11 +168,13 @@ fn measured(kernel: &Strategy, dtype: DType, shape: &str) -> Result<String, Stri
         sync()?;
         best = best.min(started.elapsed().as_secs_f64() / 20.0);
     }
-    let back = |raw| Tensor::<Cuda, 3>::from_primitive(TensorPrimitive::Float(raw)).cast(DType::F32);
+    let back =
+        |raw| Tensor::<Cuda, 3>::from_primitive(TensorPrimitive::Float(raw)).cast(DType::F32);
     let exact = back(run(&Strategy::Naive, &a, &b)?);
     let error: f32 = (back(found) - exact.clone()).abs().max().into_scalar();
     let share = error / exact.abs().max().into_scalar();
-    let (flops, bytes) = (2 * batches * rows * inner * columns, batches * inner * columns * dtype.size());
+    let (flops, bytes) =
+        (2 * batches * rows * inner * columns, batches * inner * columns * dtype.size());
     let (flops, bytes) = (flops as f64 / best / 1e12, bytes as f64 / best / 1e9);
     Ok(format!(
         "{:.1} us, {flops:.1} TFLOP/s, {bytes:.0} GB/s of the right factor; {first:.2} s the first time; off by {share:.1e}",

@@ -1,8 +1,8 @@
 //! What burn's GPU backends are slow at, done faster, for code that is written for any backend.
 //!
-//! burn 0.21 chooses its GPU kernels by trying all of them for every new shape (its feature `autotune`), which takes
-//! minutes before a first answer, or else takes one kernel for everything. This crate says which kernel suits which
-//! shape, and brings some of its own:
+//! burn 0.21 chooses its GPU kernels by trying all of them for every new shape (its feature
+//! `autotune`), which takes minutes before a first answer, or else takes one kernel for everything.
+//! This crate says which kernel suits which shape, and brings some of its own:
 //!
 //! | | what it does | instead of |
 //! |---|---|---|
@@ -12,8 +12,8 @@
 //! | [`gated_silu`], [`rotated`] | the gate of an MLP, rotary embeddings | five and four kernels |
 //! | [`count_reaching`] | how many numbers reach a threshold | three kernels and two tensors |
 //!
-//! All but the first give `None` where they have nothing better: on a processor, where gradients are tracked, for layouts
-//! that they do not know. The caller then does what it would have done:
+//! All but the first give `None` where they have nothing better: on a processor, where gradients
+//! are tracked, for layouts that they do not know. The caller then does what it would have done:
 //!
 //! ```
 //! use burn::backend::Flex;
@@ -27,7 +27,8 @@
 //! assert_eq!(gated(of(0.0), of(3.0)).into_scalar(), 0.0);
 //! ```
 //!
-//! Without the feature `cuda` (or `wgpu`, which the kernels are tested on), the functions are all there is.
+//! Without the feature `cuda` (or `wgpu`, which the kernels are tested on), the functions are all
+//! there is.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,4 +1,5 @@
-//! What callers see: each looks whether tensors are on a GPU that is built for, and says `None` where they are not.
+//! What callers see: each looks whether tensors are on a GPU that is built for, and says `None`
+//! where they are not.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
@@ -25,7 +26,8 @@ pub fn matmul<B: Backend, const D: usize>(a: Tensor<B, D>, b: Tensor<B, D>) -> T
     a.matmul(b)
 }
 
-/// `x / √(mean(x²) + eps) · gain + bias` over the last axis, in f32 whatever the tensors are held in.
+/// `x / √(mean(x²) + eps) · gain + bias` over the last axis, in f32 whatever the tensors are held
+/// in.
 ///
 /// # Shapes
 /// `x`: `[cells, channels]`; `gain`, `bias`: `[channels]`.
@@ -52,8 +54,8 @@ pub fn norm<B: Backend>(
     return none((x, gain, bias, options));
 }
 
-/// Softmax over the last axis of what is not masked, in f32; the result has the type of `scores`. A row that is
-/// all masked is all 0.
+/// Softmax over the last axis of what is not masked, in f32; the result has the type of `scores`. A
+/// row that is all masked is all 0.
 ///
 /// # Shapes
 /// `[rows, heads, width, columns]` for both. A mask that was repeated over the heads is not copied.
@@ -85,8 +87,8 @@ pub fn gated_silu<B: Backend, const D: usize>(
     return none((gate, up));
 }
 
-/// `x · cos + swapped(x) · sin`, in f32: within each head, `swapped` has `-x[i + half]` at `i < half`, `x[i]` at
-/// `i + half`, and 0 beyond.
+/// `x · cos + swapped(x) · sin`, in f32: within each head, `swapped` has `-x[i + half]` at
+/// `i < half`, `x[i]` at `i + half`, and 0 beyond.
 ///
 /// # Shapes
 /// `x`: `[cells, heads · d_head]`; `cos`, `sin`: `[cells, d_head]`.

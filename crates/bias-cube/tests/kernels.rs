@@ -1,7 +1,8 @@
-//! The kernels against sums in f64: on an NVIDIA GPU, or on whatever wgpu finds, for which a software driver (Mesa's
-//! lavapipe) will do.
+//! The kernels against sums in f64: on an NVIDIA GPU, or on whatever wgpu finds, for which a
+//! software driver (Mesa's lavapipe) will do.
 //!
-//! `cargo test -p bias-cube --features wgpu`, or `cuda`; `scripts/gpu.sh` runs it where there is a GPU.
+//! `cargo test -p bias-cube --features wgpu`, or `cuda`; `scripts/gpu.sh` runs it where there is a
+//! GPU.
 #![cfg(any(feature = "cuda", feature = "wgpu"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -39,7 +40,8 @@ fn apart<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<B, D> {
     let mut wide = shape;
     wide[D - 1] = columns.next_multiple_of(16) + 16;
     let gap = vec![f32::NAN; wide[D - 1] - columns];
-    let all: Vec<f32> = values.chunks(columns).flat_map(|row| row.iter().chain(&gap).copied()).collect();
+    let all: Vec<f32> =
+        values.chunks(columns).flat_map(|row| row.iter().chain(&gap).copied()).collect();
     tensor(&all, wide).narrow(D - 1, 0, columns)
 }
 
@@ -59,7 +61,9 @@ fn error(found: &[f32], expected: &[f64]) -> f64 {
 }
 
 fn multiplied(a: &[f32], b: &[f32], [m, k, n]: [usize; 3]) -> Vec<f64> {
-    let cell = |i: usize, j: usize| (0..k).map(|x| f64::from(a[i * k + x]) * f64::from(b[x * n + j])).sum();
+    let cell = |i: usize, j: usize| {
+        (0..k).map(|x| f64::from(a[i * k + x]) * f64::from(b[x * n + j])).sum()
+    };
     (0..m).flat_map(|i| (0..n).map(move |j| cell(i, j))).collect()
 }
 
@@ -84,9 +88,10 @@ fn products_of_a_few_rows_and_of_many() {
     for shape @ [m, k, n] in shapes {
         let (a, b) = (numbers(m as u64, m * k), numbers(n as u64 + 99, k * n));
         let expected = multiplied(&a, &b, shape);
-        for found in
-            [matmul(tensor(&a, [m, k]), tensor(&b, [k, n])), matmul(apart(&a, [m, k]), apart(&b, [k, n]))]
-        {
+        for found in [
+            matmul(tensor(&a, [m, k]), tensor(&b, [k, n])),
+            matmul(apart(&a, [m, k]), apart(&b, [k, n])),
+        ] {
             assert_eq!(found.dims(), [m, n]);
             let error = error(&values(found), &expected);
             // Sums of up to 2100 numbers in f32.
@@ -106,29 +111,40 @@ fn products_of_views_and_batches() {
 
     let b = numbers(3, 3 * 96 * 80);
     let found = matmul(tensor(&a, [3, 4, 96]), tensor(&b, [3, 96, 80]));
-    let expected: Vec<f64> =
-        (0..3).flat_map(|i| multiplied(&a[i * 384..][..384], &b[i * 7680..][..7680], [4, 96, 80])).collect();
+    let expected: Vec<f64> = (0..3)
+        .flat_map(|i| multiplied(&a[i * 384..][..384], &b[i * 7680..][..7680], [4, 96, 80]))
+        .collect();
     assert!(error(&values(found), &expected) < 1e-6);
 }
 
 #[test]
 fn norms_of_all_kinds() {
     for (cells, channels) in [(1, 1), (3, 7), (5, 256), (9, 1000), (2, 4096)] {
-        let (x, gain, bias) = (numbers(5, cells * channels), numbers(6, channels), numbers(7, channels));
+        let (x, gain, bias) =
+            (numbers(5, cells * channels), numbers(6, channels), numbers(7, channels));
         for (centred, plus_one, biased) in
             [(false, false, false), (false, true, false), (true, false, true), (true, false, false)]
         {
             let options = NormOptions { centred, plus_one, eps: 1e-5, dtype: DType::F32 };
             let own = biased.then(|| tensor(&bias, [channels]));
-            let found =
-                norm(&apart(&x, [cells, channels]), &tensor(&gain, [channels]), own.as_ref(), options)
-                    .unwrap();
+            let found = norm(
+                &apart(&x, [cells, channels]),
+                &tensor(&gain, [channels]),
+                own.as_ref(),
+                options,
+            )
+            .unwrap();
             let expected: Vec<f64> = x
                 .chunks(channels)
                 .flat_map(|row| {
                     let n = channels as f64;
-                    let mean = if centred { row.iter().map(|x| f64::from(*x)).sum::<f64>() / n } else { 0.0 };
-                    let square = row.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
+                    let mean = if centred {
+                        row.iter().map(|x| f64::from(*x)).sum::<f64>() / n
+                    } else {
+                        0.0
+                    };
+                    let square =
+                        row.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
                     let scale = (square + 1e-5).sqrt();
                     row.iter()
                         .enumerate()
@@ -154,7 +170,9 @@ fn norms_of_all_kinds() {
 
 #[test]
 fn softmax_of_what_is_not_masked() {
-    for shape @ [rows, heads, width, columns] in [[1, 1, 1, 1], [2, 3, 5, 7], [1, 2, 9, 64], [3, 1, 4, 545]] {
+    for shape @ [rows, heads, width, columns] in
+        [[1, 1, 1, 1], [2, 3, 5, 7], [1, 2, 9, 64], [3, 1, 4, 545]]
+    {
         let count = rows * heads * width * columns;
         let scores: Vec<f32> = numbers(8, count).iter().map(|x| x * 20.0).collect();
         // One mask for all heads, not copied; the first column is never masked.
@@ -204,9 +222,12 @@ fn gates_near_zero_and_far_from_it() {
 
 #[test]
 fn rotations_of_whole_and_of_half_heads() {
-    for (cells, heads, d_head, half) in [(1, 1, 2, 1), (3, 2, 8, 4), (5, 3, 12, 3), (70, 4, 128, 64)] {
+    for (cells, heads, d_head, half) in
+        [(1, 1, 2, 1), (3, 2, 8, 4), (5, 3, 12, 3), (70, 4, 128, 64)]
+    {
         let count = cells * heads * d_head;
-        let (x, cos, sin) = (numbers(16, count), numbers(17, cells * d_head), numbers(18, cells * d_head));
+        let (x, cos, sin) =
+            (numbers(16, count), numbers(17, cells * d_head), numbers(18, cells * d_head));
         let tables = [&cos, &sin].map(|table| tensor(table, [cells, d_head]));
         let found = rotated(&apart(&x, [cells, heads * d_head]), tables.each_ref(), half).unwrap();
         let expected: Vec<f64> = (0..count)
@@ -303,7 +324,11 @@ fn the_rest_in_bf16() {
         let four = |x: Tensor<B, 2>| x.reshape([1, 1, cells, channels]);
         let mask = four(wide(&y)).greater_elem(0.5);
         let exact = masked_softmax(&four(wide(&x)), &mask).unwrap().reshape([cells, channels]);
-        check("softmax", masked_softmax(&four(x), &mask).unwrap().reshape([cells, channels]), exact);
+        check(
+            "softmax",
+            masked_softmax(&four(x), &mask).unwrap().reshape([cells, channels]),
+            exact,
+        );
     }
 }
 

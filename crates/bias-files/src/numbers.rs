@@ -15,7 +15,8 @@ pub fn f64_bytes(values: &[f64]) -> Cow<'_, [u8]> {
     bytes(values, |value| value.to_le_bytes())
 }
 
-/// Values from little-endian bytes, which may lie anywhere. Bytes left over at the end are no value.
+/// Values from little-endian bytes, which may lie anywhere. Bytes left over at the end are no
+/// value.
 #[must_use]
 pub fn f32s(bytes: &[u8]) -> Vec<f32> {
     values(bytes, f32::from_le_bytes)

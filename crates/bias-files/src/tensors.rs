@@ -80,8 +80,8 @@ pub fn save_tensors<'a>(
 /// data and metadata in that of their keys (the format's own crate writes them in any).
 ///
 /// # Errors
-/// Tensors that do not lie one after the other or do not fill their shapes; a header that the format
-/// does not allow to be so long.
+/// Tensors that do not lie one after the other or do not fill their shapes; a header that the
+/// format does not allow to be so long.
 pub fn header(
     tensors: Vec<(String, TensorInfo)>,
     metadata: &BTreeMap<String, String>,
@@ -98,8 +98,10 @@ pub fn header(
     };
     json.extend(std::iter::repeat_n(' ', json.len().next_multiple_of(8) - json.len()));
     if json.len() > LONGEST {
-        let reason =
-            format!("a header of {} bytes is longer than safetensors allows ({LONGEST})", json.len());
+        let reason = format!(
+            "a header of {} bytes is longer than safetensors allows ({LONGEST})",
+            json.len()
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     let mut bytes = (json.len() as u64).to_le_bytes().to_vec();

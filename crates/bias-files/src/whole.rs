@@ -13,9 +13,9 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// Fills a temporary file in the same folder, then renames it to `path`. File and folder are synced,
-/// so that after a crash the file is what it was before or what it is now. Its mode is that of any
-/// new file: for whom the umask says.
+/// Fills a temporary file in the same folder, then renames it to `path`. File and folder are
+/// synced, so that after a crash the file is what it was before or what it is now. Its mode is that
+/// of any new file: for whom the umask says.
 ///
 /// # Errors
 /// A folder that is not there or cannot be written to, a full disk, or what `fill` gives. Then the
@@ -32,8 +32,8 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
 /// Fills a temporary folder beside `target`, then renames it. All files in it are synced first.
 /// Folders above it are made where they are missing.
 ///
-/// `failed` makes the caller's error of a path and what went wrong there. Whether `target` exists is
-/// for the caller to check.
+/// `failed` makes the caller's error of a path and what went wrong there. Whether `target` exists
+/// is for the caller to check.
 ///
 /// # Errors
 /// Those of `fill`, or a folder that cannot be written to. Then nothing is left.
@@ -80,7 +80,9 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
     match File::open(folder)?.sync_all() {
         // Some network file systems have no such thing.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+        {
             Ok(())
         }
         other => other,

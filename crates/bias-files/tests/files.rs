@@ -7,8 +7,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use bias_files::{
-    Tensor, f32_bytes, f32s, f64_bytes, f64s, hex, save_tensors, sha256_of_file, write_folder, write_whole,
-    write_with,
+    Tensor, f32_bytes, f32s, f64_bytes, f64s, hex, save_tensors, sha256_of_file, write_folder,
+    write_whole, write_with,
 };
 use proptest::prelude::*;
 use safetensors::SafeTensors;
@@ -65,12 +65,14 @@ fn modes_are_those_of_new_files_and_folders() {
 fn a_folder_is_whole_or_not_there() {
     let place = tempfile::tempdir().unwrap();
     let target = place.path().join("a/b/folder");
-    let named = |path: PathBuf, error: io::Error| io::Error::other(format!("{}: {error}", path.display()));
+    let named =
+        |path: PathBuf, error: io::Error| io::Error::other(format!("{}: {error}", path.display()));
     let fill = |folder: &Path| {
         fs::create_dir(folder.join("in"))?;
         fs::write(folder.join("in/file"), "text")
     };
-    let failed = write_folder(&target, named, |folder| fill(folder).and(Err(io::Error::other("full"))));
+    let failed =
+        write_folder(&target, named, |folder| fill(folder).and(Err(io::Error::other("full"))));
     assert_eq!(failed.unwrap_err().to_string(), "full");
     assert_eq!(names(&place.path().join("a/b")), [""; 0]);
     write_folder(&target, named, fill).unwrap();
@@ -116,8 +118,10 @@ fn tensors_are_as_safetensors_writes_them() {
         ]
     };
     for metadata in [None, Some(("format", "pt"))] {
-        let theirs = metadata.map(|(key, value)| HashMap::from([(key.to_owned(), value.to_owned())]));
-        let ours = metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let theirs =
+            metadata.map(|(key, value)| HashMap::from([(key.to_owned(), value.to_owned())]));
+        let ours =
+            metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         save_tensors(&path, own(), &ours).unwrap();
         assert_eq!(fs::read(&path).unwrap(), safetensors::serialize(views(), theirs).unwrap());
     }

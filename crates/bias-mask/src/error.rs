@@ -124,7 +124,9 @@ pub enum MaskError {
         product: f64,
     },
     /// A change that is not in place.
-    #[error("there is no such change in place; was it removed before, or made by another `Changes`?")]
+    #[error(
+        "there is no such change in place; was it removed before, or made by another `Changes`?"
+    )]
     NoSuchChange,
     /// More weights asked for than there are.
     #[error("asked to select {count} of {available} weights")]
@@ -162,7 +164,9 @@ pub enum MaskError {
         path: ParamPath,
     },
     /// A unit's sum that lacks a matrix.
-    #[error("{path}: there are no scores of this matrix, which the score of a {kind} is summed from")]
+    #[error(
+        "{path}: there are no scores of this matrix, which the score of a {kind} is summed from"
+    )]
     MissingScores {
         /// The parameter.
         path: ParamPath,

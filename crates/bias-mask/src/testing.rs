@@ -62,10 +62,13 @@ pub fn check_target<B: Backend>(
     let whole = State::of(model, dims)?;
     for path in whole.matrices.keys() {
         let mask = whole.every(3, [path])?;
-        for what in [Intervention::Zero, Intervention::Scale(-2.0), Intervention::Mean(whole.means())] {
+        for what in
+            [Intervention::Zero, Intervention::Scale(-2.0), Intervention::Mean(whole.means())]
+        {
             match mask.apply(model, what.clone()) {
                 Err(MaskError::BiasOutOfReach { .. })
-                    if whole.matrices[path].bias.is_none() && matches!(what, Intervention::Mean(_)) =>
+                    if whole.matrices[path].bias.is_none()
+                        && matches!(what, Intervention::Mean(_)) =>
                 {
                     whole.still(model, UNTOUCHED)?;
                 }
@@ -99,10 +102,14 @@ struct State {
 }
 
 impl State {
-    fn of<B: Backend>(model: &impl MaskTarget<B>, dims: &ModelDims) -> Result<Self, TargetViolation> {
+    fn of<B: Backend>(
+        model: &impl MaskTarget<B>,
+        dims: &ModelDims,
+    ) -> Result<Self, TargetViolation> {
         let mut matrices = BTreeMap::new();
         for (path, _, projection) in dims.projections() {
-            let (weight, expected) = (model.weight(&path).map_err(MaskError::from)?, dims.shape(projection));
+            let (weight, expected) =
+                (model.weight(&path).map_err(MaskError::from)?, dims.shape(projection));
             if weight.dims() != expected {
                 let found = format!("{path} is {:?} and should be {expected:?}", weight.dims());
                 return Err(broken("every projection must have a matrix, [out, in]", found));
@@ -127,7 +134,10 @@ impl State {
     }
 
     fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a ParamPath> {
-        self.matrices.iter().filter(|(path, own)| other.matrices[*path] != **own).map(|(path, _)| path)
+        self.matrices
+            .iter()
+            .filter(|(path, own)| other.matrices[*path] != **own)
+            .map(|(path, _)| path)
     }
 
     fn still<B: Backend>(
@@ -197,7 +207,8 @@ impl Matrix {
         }
         let factor = if let Intervention::Scale(factor) = what { f64::from(*factor) } else { 0.0 };
         let width = old.dtype.size();
-        let kept = |i: usize| old.as_bytes()[i * width..][..width] == new.as_bytes()[i * width..][..width];
+        let kept =
+            |i: usize| old.as_bytes()[i * width..][..width] == new.as_bytes()[i * width..][..width];
         for (i, (old, new)) in old.iter::<f64>().zip(new.iter::<f64>()).enumerate() {
             // Devices may take numbers smaller than this for 0.
             let scaled = || (new - factor * old).abs() <= f64::from(f32::MIN_POSITIVE);
@@ -208,8 +219,9 @@ impl Matrix {
         let Intervention::Mean(means) = what else {
             return if self.bias == other.bias { Ok(()) } else { Err("its bias changed".into()) };
         };
-        let biases =
-            |own: &Self| own.bias.iter().flatten().flat_map(TensorData::iter::<f64>).collect::<Vec<_>>();
+        let biases = |own: &Self| {
+            own.bias.iter().flatten().flat_map(TensorData::iter::<f64>).collect::<Vec<_>>()
+        };
         let (old, new) = (biases(self), biases(other));
         let means = means.of(path, bits.cols()).map_err(|e| e.to_string())?;
         let mut expected = passed_on(bits, &self.weight, means);
@@ -237,7 +249,10 @@ fn refused<T>(
 }
 
 /// What belongs to another model.
-fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<(), TargetViolation> {
+fn misfits<B: Backend>(
+    model: &mut impl MaskTarget<B>,
+    whole: &State,
+) -> Result<(), TargetViolation> {
     let all = || whole.matrices.keys();
     let Some((last, own)) = whole.matrices.last_key_value() else { return Ok(()) };
     let (weight, out) = (model.weight(last).map_err(MaskError::from)?, own.weight.shape[0]);
@@ -262,7 +277,8 @@ fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<
     }
 
     let claim = "another shape must be refused as such";
-    let misshapen: fn(&MaskError) -> bool = |error| matches!(error, MaskError::ShapeMismatch { .. });
+    let misshapen: fn(&MaskError) -> bool =
+        |error| matches!(error, MaskError::ShapeMismatch { .. });
     let longer = Tensor::cat(vec![weight.clone(), weight.clone()], 0);
     refused(claim, model.set_weight(last, longer), misshapen)?;
     let bias = Tensor::zeros([out + 1], &weight.device());
@@ -288,7 +304,10 @@ fn misfits<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<
 }
 
 /// Changes that overlap, taken off neither first to last nor last to first.
-fn stacked<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<(), TargetViolation> {
+fn stacked<B: Backend>(
+    model: &mut impl MaskTarget<B>,
+    whole: &State,
+) -> Result<(), TargetViolation> {
     let all = || whole.matrices.keys();
     let Some((first, own)) = whole.matrices.first_key_value() else { return Ok(()) };
     let out = own.weight.shape[0];
@@ -300,14 +319,18 @@ fn stacked<B: Backend>(model: &mut impl MaskTarget<B>, whole: &State) -> Result<
     let mut changes = Changes::default();
     let zero = changes.push(model, Change::Weights(whole.every(5, all())?, Intervention::Zero))?;
     let zeroed = whole.now(model)?;
-    let scale = changes.push(model, Change::Weights(whole.every(2, all())?, Intervention::Scale(-2.0)))?;
+    let scale =
+        changes.push(model, Change::Weights(whole.every(2, all())?, Intervention::Scale(-2.0)))?;
     let directions = directions.for_model(whole.fingerprint.as_deref());
     let directions = changes.push(model, Change::Directions(directions))?;
     let mean = changes.push(model, Change::Weights(whole.every(3, all())?, last))?;
     for id in [directions, mean, scale] {
         changes.remove(model, id)?;
     }
-    zeroed.still(model, "with one of the changes left the model must be what it alone makes, bit for bit")?;
+    zeroed.still(
+        model,
+        "with one of the changes left the model must be what it alone makes, bit for bit",
+    )?;
     changes.remove(model, zero)?;
     whole.still(model, RESTORED)
 }

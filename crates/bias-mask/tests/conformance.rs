@@ -15,10 +15,12 @@ use common::{Bag, DIMS};
 #[test]
 fn a_bag_of_matrices_conforms() {
     for dtype in [DType::F32, DType::BF16, DType::F16] {
-        check_target(&mut Bag::<Flex>::new(dtype), &DIMS).unwrap_or_else(|e| panic!("{dtype:?}: {e}"));
+        check_target(&mut Bag::<Flex>::new(dtype), &DIMS)
+            .unwrap_or_else(|e| panic!("{dtype:?}: {e}"));
     }
     for dtype in [DType::F32, DType::F64] {
-        check_target(&mut Bag::<NdArray>::new(dtype), &DIMS).unwrap_or_else(|e| panic!("{dtype:?}: {e}"));
+        check_target(&mut Bag::<NdArray>::new(dtype), &DIMS)
+            .unwrap_or_else(|e| panic!("{dtype:?}: {e}"));
     }
     check_target(&mut Bag::<Autodiff<Flex>>::new(DType::F32), &DIMS).unwrap();
 }
@@ -85,7 +87,9 @@ impl MaskTarget<Flex> for Broken {
                 return Ok(());
             }
             Fault::Widening => return self.bag.set_weight(path, value.cast(DType::F32)),
-            Fault::Rounding => return self.bag.set_weight(path, value.cast(DType::BF16).cast(dtype)),
+            Fault::Rounding => {
+                return self.bag.set_weight(path, value.cast(DType::BF16).cast(dtype));
+            }
             _ => {}
         }
         self.bag.set_weight(path, value)
@@ -98,7 +102,11 @@ impl MaskTarget<Flex> for Broken {
         }
     }
 
-    fn set_bias(&mut self, path: &ParamPath, value: Option<Tensor<Flex, 1>>) -> Result<(), MaskError> {
+    fn set_bias(
+        &mut self,
+        path: &ParamPath,
+        value: Option<Tensor<Flex, 1>>,
+    ) -> Result<(), MaskError> {
         match (self.fault, value) {
             (Fault::Biasless, _) => Err(MaskError::BiasOutOfReach { path: path.clone() }),
             (Fault::Deaf, _) => Ok(()),

@@ -19,7 +19,10 @@ const NDARRAY: [DType; 2] = [DType::F32, DType::F64];
 
 fn means() -> Means {
     let mean = |j: usize| (j as f64 * 1.3).cos();
-    matrices().into_iter().map(|(path, [_, inner])| (path, (0..inner).map(mean).collect())).collect()
+    matrices()
+        .into_iter()
+        .map(|(path, [_, inner])| (path, (0..inner).map(mean).collect()))
+        .collect()
 }
 
 fn intervention() -> impl Strategy<Value = Intervention> {
@@ -33,8 +36,8 @@ fn intervention() -> impl Strategy<Value = Intervention> {
 /// The first columns of a reflection, `I − 2·v·vᵀ`, are orthonormal.
 fn directions() -> impl Strategy<Value = Directions> {
     let side = prop::sample::select(vec![Side::Output, Side::Input]);
-    (prop::sample::select(matrices()), side, 1usize..3, prop::collection::vec(0.1f64..1.0, 13)).prop_map(
-        |((path, [out, inner]), side, rank, v)| {
+    (prop::sample::select(matrices()), side, 1usize..3, prop::collection::vec(0.1f64..1.0, 13))
+        .prop_map(|((path, [out, inner]), side, rank, v)| {
             let channels = if side == Side::Output { out } else { inner };
             let square: f64 = v[..channels].iter().map(|v| v * v).sum();
             let value = |i: usize| {
@@ -43,8 +46,7 @@ fn directions() -> impl Strategy<Value = Directions> {
             };
             let basis = (0..channels * rank).map(value).collect();
             Directions::new(path, side, [channels, rank], basis).unwrap()
-        },
-    )
+        })
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -199,16 +201,21 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     let refused = one_bit(UP, [5, 12]).apply(&mut model, Intervention::Zero);
     assert!(matches!(refused, Err(MaskError::ShapeMismatch { .. })));
     let foreign = one_bit(UP, [13, 5]).for_model(Some("xyz"));
-    assert!(matches!(foreign.apply(&mut model, Intervention::Zero), Err(MaskError::OtherModel { .. })));
+    assert!(matches!(
+        foreign.apply(&mut model, Intervention::Zero),
+        Err(MaskError::OtherModel { .. })
+    ));
     let nan = one_bit(UP, [13, 5]).apply(&mut model, Intervention::Scale(f32::NAN));
     assert!(matches!(nan, Err(MaskError::Factor { .. })));
     // The first matrix is there, and is put back.
-    let absent = one_bit(UP, [13, 5]).union(&one_bit("model.layers.9.mlp.up_proj.weight", [13, 5])).unwrap();
+    let absent =
+        one_bit(UP, [13, 5]).union(&one_bit("model.layers.9.mlp.up_proj.weight", [13, 5])).unwrap();
     let all = Means::from_iter([(UP.parse().unwrap(), vec![1.0; 5])]);
     for what in [Intervention::Zero, Intervention::Mean(all)] {
         assert!(matches!(absent.apply(&mut model, what), Err(MaskError::NoSuchParam { .. })));
     }
-    let with = |means: Vec<f64>| Intervention::Mean(Means::from_iter([(UP.parse().unwrap(), means)]));
+    let with =
+        |means: Vec<f64>| Intervention::Mean(Means::from_iter([(UP.parse().unwrap(), means)]));
     let mut mean = |what| one_bit(UP, [13, 5]).apply(&mut model, what).map(drop);
     assert!(matches!(mean(with(vec![0.0; 4])), Err(MaskError::Channels { .. })));
     assert!(matches!(mean(with(vec![f64::NAN; 5])), Err(MaskError::Mean { channel: 0, .. })));
@@ -232,7 +239,10 @@ fn directions_must_be_orthonormal() {
     }
     let mut model = Bag::<Flex>::new(DType::F32);
     let short = new([2, 1], vec![1.0, 0.0]).unwrap();
-    assert!(matches!(short.remove(&mut model), Err(MaskError::Channels { expected: 13, found: 2, .. })));
+    assert!(matches!(
+        short.remove(&mut model),
+        Err(MaskError::Channels { expected: 13, found: 2, .. })
+    ));
     let foreign = short.for_model(Some("xyz"));
     assert!(matches!(foreign.remove(&mut model), Err(MaskError::OtherModel { .. })));
 }
@@ -247,7 +257,11 @@ fn changes_of_other_models_are_not_stacked() {
         }
     }
     impl MaskTarget<Flex> for Nameless {
-        fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
+        fn set_weight(
+            &mut self,
+            path: &ParamPath,
+            value: Tensor<Flex, 2>,
+        ) -> Result<(), MaskError> {
             self.0.set_weight(path, value)
         }
         fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
@@ -260,7 +274,10 @@ fn changes_of_other_models_are_not_stacked() {
     let zero = |model| Change::Weights(one_bit(UP, [13, 5]).for_model(model), Intervention::Zero);
     let first = changes.push(&mut model, zero(Some("abc"))).unwrap();
     changes.push(&mut model, zero(None)).unwrap();
-    assert!(matches!(changes.push(&mut model, zero(Some("xyz"))), Err(MaskError::OtherModel { .. })));
+    assert!(matches!(
+        changes.push(&mut model, zero(Some("xyz"))),
+        Err(MaskError::OtherModel { .. })
+    ));
     // 65 weights' bits and one value, twice.
     assert_eq!((changes.iter().count(), changes.bytes()), (2, 2 * (9 + 4)));
     assert_eq!(changes.remove(&mut model, first).unwrap(), zero(Some("abc")));
@@ -283,19 +300,27 @@ fn a_model_that_is_left_changed_is_said_to_be() {
         }
     }
     impl MaskTarget<Flex> for Stuck {
-        fn set_weight(&mut self, path: &ParamPath, value: Tensor<Flex, 2>) -> Result<(), MaskError> {
+        fn set_weight(
+            &mut self,
+            path: &ParamPath,
+            value: Tensor<Flex, 2>,
+        ) -> Result<(), MaskError> {
             self.1 += 1;
             match self.1 {
                 1 => self.0.set_weight(path, value),
-                _ => Err(MaskError::Readback { path: path.clone(), reason: format!("call {}", self.1) }),
+                _ => Err(MaskError::Readback {
+                    path: path.clone(),
+                    reason: format!("call {}", self.1),
+                }),
             }
         }
         fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
             Ok(None)
         }
     }
-    let refused =
-        Mask::full(&common::DIMS).unwrap().apply(&mut Stuck(Bag::new(DType::F32), 0), Intervention::Zero);
+    let refused = Mask::full(&common::DIMS)
+        .unwrap()
+        .apply(&mut Stuck(Bag::new(DType::F32), 0), Intervention::Zero);
     let Err(MaskError::NotReverted { failed, source }) = refused else { panic!("{refused:?}") };
     assert!(failed.to_string().contains("call 2"), "{failed}");
     assert!(source.to_string().contains("call 3"), "{source}");

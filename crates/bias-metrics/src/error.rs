@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::arm::Arm;
 
 /// `None` where an error says that there is no such number (too few names, no values, nothing that
-/// varies, sums that overflow); other errors stay errors, because they say that something is wrong with
-/// what was handed over.
+/// varies, sums that overflow); other errors stay errors, because they say that something is wrong
+/// with what was handed over.
 ///
 /// ```
 /// use bias_metrics::error::present;

@@ -322,25 +322,31 @@ fn amounts_are_turned_into_the_period_asked_about() {
 
 #[test]
 fn a_cut_answer_may_have_been_about_to_go_on() {
-    for text in ["500", "$1,", "two hundred and fifty", "one hundred thou", "I'd say 500 doll", "5."] {
+    for text in
+        ["500", "$1,", "two hundred and fifty", "one hundred thou", "I'd say 500 doll", "5."]
+    {
         assert!(parse_answer(text).open, "{text}");
     }
     for text in ["500 dollars, I think", "$500! Because", "None"] {
         assert!(!parse_answer(text).open, "{text}");
     }
     // Long texts of spaces, signs and numbers are read in time.
-    for text in
-        [format!("5{}{}", " ".repeat(100_000), "5x ".repeat(30_000)), "1 2 3 4 5 6 7 8 9 ".repeat(30_000)]
-    {
+    for text in [
+        format!("5{}{}", " ".repeat(100_000), "5x ".repeat(30_000)),
+        "1 2 3 4 5 6 7 8 9 ".repeat(30_000),
+    ] {
         assert!(parse_answer(&text).value.is_none_or(|v| v == 5.0));
     }
 }
 
 #[test]
 fn nothing_overflows() {
-    for text in
-        ["1e999".to_owned(), "9".repeat(400), format!("{} trillion", "9".repeat(300)), "1e99999999999".into()]
-    {
+    for text in [
+        "1e999".to_owned(),
+        "9".repeat(400),
+        format!("{} trillion", "9".repeat(300)),
+        "1e99999999999".into(),
+    ] {
         assert_eq!(parse_answer(&text).value, None, "{text}");
     }
     assert_eq!(parse_answer(&format!("{} or $5", "9".repeat(400))).value, Some(5.0));

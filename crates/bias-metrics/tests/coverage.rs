@@ -43,8 +43,10 @@ fn intervals_cover_the_truth() {
     for seed in 0..SIMULATIONS {
         let names = names(&mut rng);
         let arms: Vec<Arm> = names.iter().map(|n| n.arm).collect();
-        let statistic = |picks: &[usize]| smd_resampled(&names, picks, Weighting::Draws).ok()?.value();
-        let interval = Bootstrap::new(seed).resamples(200).unwrap().interval(&arms, statistic).unwrap();
+        let statistic =
+            |picks: &[usize]| smd_resampled(&names, picks, Weighting::Draws).ok()?.value();
+        let interval =
+            Bootstrap::new(seed).resamples(200).unwrap().interval(&arms, statistic).unwrap();
         covered += u32::from(interval.low <= truth && truth <= interval.high);
     }
     let share = f64::from(covered) / SIMULATIONS as f64;

@@ -43,7 +43,8 @@ struct Fences {
 }
 
 fn cases() -> Vec<Case> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/metrics/expected.json");
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/metrics/expected.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 

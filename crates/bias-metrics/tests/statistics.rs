@@ -1,8 +1,9 @@
-//! Tests, corrections, intervals and power against scipy and statsmodels, on `fixtures/metrics/statistics.json`.
+//! Tests, corrections, intervals and power against scipy and statsmodels, on
+//! `fixtures/metrics/statistics.json`.
 //!
-//! Tolerances: 1e-9 relative for what is computed in closed form or by quadrature on both sides; the ends of bootstrap
-//! intervals come from other draws (100,000 there, 20,000 here) and agree to 3 % of the interval's width, a fifth of what
-//! lies between percentile and BCa in the skewed case.
+//! Tolerances: 1e-9 relative for what is computed in closed form or by quadrature on both sides;
+//! the ends of bootstrap intervals come from other draws (100,000 there, 20,000 here) and agree to
+//! 3 % of the interval's width, a fifth of what lies between percentile and BCa in the skewed case.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
@@ -66,7 +67,8 @@ struct Needed {
 }
 
 fn expected() -> Expected {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/metrics/statistics.json");
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/metrics/statistics.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
@@ -98,11 +100,14 @@ fn tests_agree_with_scipy() {
         close(found.u, case.mann_whitney[0], name);
         close(found.p, case.mann_whitney[1], &format!("{name}, Mann–Whitney"));
         let found = hedges_g(a, b, 0.95).unwrap();
-        for (found, expected) in [found.g, found.error, found.low, found.high].into_iter().zip(case.hedges) {
+        for (found, expected) in
+            [found.g, found.error, found.low, found.high].into_iter().zip(case.hedges)
+        {
             close(found, expected, &format!("{name}, Hedges"));
         }
         let all: Vec<f64> = a.iter().chain(b).copied().collect();
-        let arms: Vec<Arm> = (0..all.len()).map(|i| if i < a.len() { Arm::A } else { Arm::B }).collect();
+        let arms: Vec<Arm> =
+            (0..all.len()).map(|i| if i < a.len() { Arm::A } else { Arm::B }).collect();
         let everybody: Vec<usize> = (0..all.len()).collect();
         let statistic = |arms: &[Arm]| Some(difference(&all, |i| arms[i], &everybody));
         let found = Permutation::new(0).test(&arms, statistic).unwrap();
@@ -113,13 +118,19 @@ fn tests_agree_with_scipy() {
             None => assert!((found.p - case.welch[2]).abs() < 0.05, "{name}: {found:?}"),
         }
         if let Some(expected) = &case.bootstrap {
-            for (ends, expected) in [(Ends::Percentile, expected.percentile), (Ends::Bca, expected.bca)] {
-                let bootstrap = Bootstrap::new(1).resamples(20_000).unwrap().ends(ends).widened(false);
+            for (ends, expected) in
+                [(Ends::Percentile, expected.percentile), (Ends::Bca, expected.bca)]
+            {
+                let bootstrap =
+                    Bootstrap::new(1).resamples(20_000).unwrap().ends(ends).widened(false);
                 let statistic = |picks: &[usize]| Some(difference(&all, |i| arms[i], picks));
                 let found = bootstrap.interval(&arms, statistic).unwrap();
                 let width = expected[1] - expected[0];
                 for (found, expected) in [found.low, found.high].into_iter().zip(expected) {
-                    assert!((found - expected).abs() < 0.03 * width, "{name} {ends:?}: {found} {expected}");
+                    assert!(
+                        (found - expected).abs() < 0.03 * width,
+                        "{name} {ends:?}: {found} {expected}"
+                    );
                 }
             }
         }
@@ -129,7 +140,8 @@ fn tests_agree_with_scipy() {
 #[test]
 fn corrections_and_power_agree_with_statsmodels() {
     let expected = expected();
-    let pairs = [(holm(&expected.p), &expected.holm), (benjamini_hochberg(&expected.p), &expected.bh)];
+    let pairs =
+        [(holm(&expected.p), &expected.holm), (benjamini_hochberg(&expected.p), &expected.bh)];
     for (found, expected) in pairs {
         for (found, expected) in found.unwrap().into_iter().zip(expected) {
             close(found, *expected, "corrected p");
@@ -145,7 +157,11 @@ fn corrections_and_power_agree_with_statsmodels() {
         close(design.power(own.effect).unwrap(), own.power, "power");
         let found = design.minimum_detectable(0.8).unwrap();
         // statsmodels stops looking at about 1e-6.
-        assert!((found - own.detectable).abs() < 1e-5 * own.detectable, "{found} {}", own.detectable);
+        assert!(
+            (found - own.detectable).abs() < 1e-5 * own.detectable,
+            "{found} {}",
+            own.detectable
+        );
         close(design.power(found).unwrap(), 0.8, "power of what is detectable");
     }
     for own in expected.needed {
@@ -159,7 +175,9 @@ fn a_difference_of_answers_is_more_among_names() {
     let exact = Clustering { between: 0.25, answers: f64::INFINITY };
     assert_eq!(exact.among_names(0.5).unwrap(), 1.0);
     assert_eq!(Clustering { between: 0.25, answers: 1.0 }.among_names(0.5).unwrap(), 0.5);
-    for (between, answers) in [(-0.1, 5.0), (1.1, 5.0), (0.5, 0.0), (0.0, f64::INFINITY), (f64::NAN, 1.0)] {
+    for (between, answers) in
+        [(-0.1, 5.0), (1.1, 5.0), (0.5, 0.0), (0.0, f64::INFINITY), (f64::NAN, 1.0)]
+    {
         let odd = Clustering { between, answers }.among_names(1.0);
         assert!(matches!(odd, Err(MetricError::BadDesign { .. })), "{between} {answers}");
     }
@@ -172,7 +190,10 @@ fn odd_input_has_a_name() {
         welch(&some, &[1.0]),
         Err(MetricError::TooFewNames { arm: Arm::B, names: 1, least: 2 })
     ));
-    assert!(matches!(hedges_g(&[], &some, 0.95), Err(MetricError::TooFewNames { arm: Arm::A, .. })));
+    assert!(matches!(
+        hedges_g(&[], &some, 0.95),
+        Err(MetricError::TooFewNames { arm: Arm::A, .. })
+    ));
     assert!(matches!(mann_whitney(&some, &[]), Err(MetricError::TooFewNames { arm: Arm::B, .. })));
     assert!(matches!(welch(&[3.0; 4], &[3.0; 2]), Err(MetricError::Constant { .. })));
     assert!(matches!(hedges_g(&[3.0; 4], &[5.0; 2], 0.95), Err(MetricError::Constant { .. })));
@@ -184,7 +205,10 @@ fn odd_input_has_a_name() {
     assert!(matches!(holm(&[0.5, -0.1]), Err(MetricError::BadProbability { .. })));
     assert!(matches!(benjamini_hochberg(&[f64::NAN]), Err(MetricError::BadProbability { .. })));
     assert!(holm(&[]).unwrap().is_empty());
-    assert!(matches!(hedges_g(&[1e200, 2e200], &[5e200, 7e200], 0.95), Err(MetricError::NotFinite { .. })));
+    assert!(matches!(
+        hedges_g(&[1e200, 2e200], &[5e200, 7e200], 0.95),
+        Err(MetricError::NotFinite { .. })
+    ));
     // By statsmodels, between the last power of two and a million.
     assert_eq!(Design::names_needed(0.005, 0.05, 0.8).unwrap(), 627_910);
     // At a small level and few names t is large: 0.8 of power needs what scipy's noncentral t says.
@@ -201,12 +225,18 @@ fn odd_input_has_a_name() {
         own.interval(&sides, |picks| Some(difference(&spread, |i| sides[i], picks))).unwrap()
     };
     let (wide, same) = (ends(0.95, true), ends(1.0 - 2.0 * 0.006_366_786_899_421_169, false));
-    assert!((wide.low - same.low).abs() < 1e-9 && (wide.high - same.high).abs() < 1e-9, "{wide:?} {same:?}");
+    assert!(
+        (wide.low - same.low).abs() < 1e-9 && (wide.high - same.high).abs() < 1e-9,
+        "{wide:?} {same:?}"
+    );
     let design = Design { names: [1, 5], alpha: 0.05 };
     assert!(matches!(design.power(1.0), Err(MetricError::BadDesign { .. })));
     assert!(Design { names: [5, 5], alpha: 0.0 }.power(1.0).is_err());
     assert!(Design { names: [5, 5], alpha: 0.05 }.minimum_detectable(0.01).is_err());
-    assert!(Design::names_needed(0.0, 0.05, 0.8).is_err() && Design::names_needed(1e-9, 0.05, 0.8).is_err());
+    assert!(
+        Design::names_needed(0.0, 0.05, 0.8).is_err()
+            && Design::names_needed(1e-9, 0.05, 0.8).is_err()
+    );
     assert!(matches!(Proportion::wilson(0, 0, 0.95), Err(MetricError::NoValues { .. })));
     assert!(matches!(Proportion::wilson(3, 2, 0.95), Err(MetricError::BadProbability { .. })));
     assert!(matches!(Proportion::wilson(1, 2, 95.0), Err(MetricError::BadLevel { .. })));

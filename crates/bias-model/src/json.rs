@@ -6,7 +6,8 @@ use crate::error::ModelError;
 
 /// What a JSON file holds.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
-    let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
+    let bytes =
+        std::fs::read(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
     serde_json::from_slice(&bytes)
         .map_err(|source| ModelError::Json { path: path.into(), source: source.into() })
 }

@@ -68,7 +68,11 @@ impl<B: Backend> LanguageModel<B> {
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn load_with(folder: &Path, options: &LoadOptions, device: &B::Device) -> Result<Self, ModelError> {
+    pub fn load_with(
+        folder: &Path,
+        options: &LoadOptions,
+        device: &B::Device,
+    ) -> Result<Self, ModelError> {
         let config = ModelConfig::accepting(folder, &options.accepted_keys)?;
         let text = TextCodec::from_folder(folder)?.with_system(options.system.clone());
         text.check_vocabulary(config.dims.vocab)?;
@@ -145,7 +149,11 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> LanguageModel<B, M, T> {
     ///
     /// # Errors
     /// See [`Answering::ask`].
-    pub fn answers(&self, prompts: &[Sequence], decoding: Decoding) -> Result<Vec<Answers>, ModelError> {
+    pub fn answers(
+        &self,
+        prompts: &[Sequence],
+        decoding: Decoding,
+    ) -> Result<Vec<Answers>, ModelError> {
         let text = &self.text;
         Ok(decode(&self.model, prompts, decoding, &self.options, |tokens| text.decode(tokens))?)
     }
@@ -154,7 +162,11 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> LanguageModel<B, M, T> {
     ///
     /// # Errors
     /// See [`Answering::ask`].
-    pub fn ask(&self, questions: &[Question], decoding: Decoding) -> Result<Vec<Answers>, ModelError> {
+    pub fn ask(
+        &self,
+        questions: &[Question],
+        decoding: Decoding,
+    ) -> Result<Vec<Answers>, ModelError> {
         Ok(self.respond(questions, decoding, self.options.threads, &|_| {})?)
     }
 
@@ -170,7 +182,12 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> LanguageModel<B, M, T> {
 impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<B, M, T> {
     type Question = Question;
 
-    fn prepare(&self, asked: &Asked<'_>, wanted: Wanted<'_>, stream: u64) -> Result<Question, AskError> {
+    fn prepare(
+        &self,
+        asked: &Asked<'_>,
+        wanted: Wanted<'_>,
+        stream: u64,
+    ) -> Result<Question, AskError> {
         let (prompt, kind) = match wanted {
             Wanted::Words => (self.text.question(asked)?, QuestionKind::Free),
             Wanted::Number => (self.text.question(asked)?, QuestionKind::Number(self.numbers()?)),
@@ -205,7 +222,8 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
         threads: usize,
         done: &Done<'_>,
     ) -> Result<Vec<Answers>, AskError> {
-        let (options, text) = (DecodeOptions { threads: threads.max(1), ..self.options.clone() }, &self.text);
+        let (options, text) =
+            (DecodeOptions { threads: threads.max(1), ..self.options.clone() }, &self.text);
         self.model.ask(questions, decoding, &options, &|tokens| text.decode(tokens), done)
     }
 
@@ -242,7 +260,9 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
         // One token alone has none.
         let long: Vec<Sequence> = sequences.iter().filter(|own| own.len() > 1).cloned().collect();
         let mut found = token_log_probs(&self.model, &long)?.into_iter();
-        let of = |own: &Sequence| if own.len() > 1 { found.next().unwrap_or_default() } else { Vec::new() };
+        let of = |own: &Sequence| {
+            if own.len() > 1 { found.next().unwrap_or_default() } else { Vec::new() }
+        };
         Ok(Some(sequences.iter().map(of).collect()))
     }
 }

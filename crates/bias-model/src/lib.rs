@@ -35,14 +35,14 @@
 //! | [`interop`] | folders transformers can load, and how far a loaded model is from it |
 //! | [`error`] | [`ModelError`], and the report of what did not fit |
 //!
-//! [`LanguageModel`] is all of it from one folder, with [`LoadOptions`]; or any model that answers, with any
-//! tokenizer.
+//! [`LanguageModel`] is all of it from one folder, with [`LoadOptions`]; or any model that answers,
+//! with any tokenizer.
 //!
 //! # Features
 //!
-//! - `hub`, off by default: [`ModelSource`](hub::ModelSource) finds `org/name` in the cache of the Hugging Face hub and
-//!   downloads what is not there, with the hf-hub crate. Without it hub ids are refused, and folders
-//!   work as ever.
+//! - `hub`, off by default: [`ModelSource`](hub::ModelSource) finds `org/name` in the cache of the
+//!   Hugging Face hub and downloads what is not there, with the hf-hub crate. Without it hub ids
+//!   are refused, and folders work as ever.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -58,7 +58,9 @@ mod json;
 mod language_model;
 pub mod text;
 
-pub use bias_ask::{Answering, Answers, AskError, Decoding, Question, Respond, Tokenize, generate, question};
+pub use bias_ask::{
+    Answering, Answers, AskError, Decoding, Question, Respond, Tokenize, generate, question,
+};
 pub use bias_chat as chat;
 pub use bias_mask::MaskTarget;
 pub use bias_probe::{HookedModel, Weights};

@@ -21,7 +21,8 @@ const CASES: [&str; 4] = ["llama3_rope", "gemma3_linear", "gpt2_hub", "phi3_part
 fn load(case: &str, precision: Precision) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
     let config = ModelConfig::from_folder(&folder).unwrap();
-    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, precision, &Default::default()).unwrap()
+    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, precision, &Default::default())
+        .unwrap()
 }
 
 /// A model that knows no more than it must.
@@ -60,10 +61,15 @@ fn chain(tokens: &[u32]) -> Sequence {
 
 /// Free, by number and by choice; prompts begin alike and differ in length.
 fn questions() -> Vec<Question> {
-    let digits =
-        (0..10).map(|digit| (digit + 20, digit.to_string())).chain([(30, ",".into()), (31, ".".into())]);
+    let digits = (0..10)
+        .map(|digit| (digit + 20, digit.to_string()))
+        .chain([(30, ",".into()), (31, ".".into())]);
     let numbers = Arc::new(NumberGrammar::of_tokens(digits.collect()).unwrap());
-    let word = |option, tokens: &[u32]| Word { option, text: format!("{tokens:?}"), tokens: tokens.into() };
+    let word = |option, tokens: &[u32]| Word {
+        option,
+        text: format!("{tokens:?}"),
+        tokens: tokens.into(),
+    };
     let words: Arc<[Word]> = [word(0, &[40]), word(0, &[41, 42]), word(1, &[41, 43, 8])].into();
     let endings: [&[u32]; 5] = [&[17, 8], &[3], &[60, 33, 12, 7, 7, 9], &[17, 9], &[21, 50, 4]];
     let kinds = [QuestionKind::Free, QuestionKind::Number(numbers), QuestionKind::Choice(words)];
@@ -93,11 +99,17 @@ fn the_cache_changes_nothing() {
         ] {
             // Everything that may be said is too much where hardly anything is left out.
             let max_new_tokens = if matches!(decoding, Decoding::Exact { .. }) { 2 } else { 5 };
-            let options =
-                DecodeOptions { sampling, stop: vec![2], max_new_tokens, batch_rows: 3, threads: 2 };
+            let options = DecodeOptions {
+                sampling,
+                stop: vec![2],
+                max_new_tokens,
+                batch_rows: 3,
+                threads: 2,
+            };
             let (questions, text) = (questions(), |tokens: &[u32]| Ok(format!("{tokens:?}")));
             let cached = model.ask(&questions, decoding, &options, &text, &|_| {}).unwrap();
-            let anew = ask_uncached(&model, &questions, decoding, &options, &text, &|_| {}).unwrap();
+            let anew =
+                ask_uncached(&model, &questions, decoding, &options, &text, &|_| {}).unwrap();
             for (i, (cached, anew)) in cached.iter().zip(&anew).enumerate() {
                 let (own, other) = (weights(cached), weights(anew));
                 assert!(own.keys().eq(other.keys()), "{case} {decoding:?}, question {i}");
@@ -105,7 +117,8 @@ fn the_cache_changes_nothing() {
                     worst = worst.max((weight - other[tokens]).abs());
                 }
                 assert_eq!(cached.tokens, anew.tokens, "{case} {decoding:?}, question {i}");
-                let finished = |own: &Answers| own.answers.iter().filter(|own| own.finished).count();
+                let finished =
+                    |own: &Answers| own.answers.iter().filter(|own| own.finished).count();
                 assert_eq!(finished(cached), finished(anew));
             }
         }
@@ -118,8 +131,10 @@ fn the_cache_changes_nothing() {
 fn ours_and_a_plain_model_answer_as_their_logits_say() {
     // All but the one whose frequencies depend on how long a text is: its choices do too.
     for case in &CASES[..3] {
-        check_answering(&load(case, Precision::F32), 1e-6).unwrap_or_else(|e| panic!("{case}: {e}"));
-        check_answering(&Plain(load(case, Precision::F32)), 1e-6).unwrap_or_else(|e| panic!("{case}: {e}"));
+        check_answering(&load(case, Precision::F32), 1e-6)
+            .unwrap_or_else(|e| panic!("{case}: {e}"));
+        check_answering(&Plain(load(case, Precision::F32)), 1e-6)
+            .unwrap_or_else(|e| panic!("{case}: {e}"));
     }
     check_answering(&load("gpt2_hub", Precision::Mapped), 1e-6).unwrap();
 }

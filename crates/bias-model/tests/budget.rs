@@ -1,4 +1,5 @@
-//! Exact decoding beyond its budget: what is drawn is unbiased, its error is what it says, and it is worth its tokens.
+//! Exact decoding beyond its budget: what is drawn is unbiased, its error is what it says, and it
+//! is worth its tokens.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
@@ -27,7 +28,8 @@ fn repeated(prompt: &Sequence, times: u64) -> Vec<Question> {
 }
 
 fn mean(answers: &Answers, value: &impl Fn(&[u32], &str) -> Option<f64>) -> f64 {
-    let valued = || answers.answers.iter().filter_map(|a| Some((value(&a.tokens, &a.text)?, a.weight)));
+    let valued =
+        || answers.answers.iter().filter_map(|a| Some((value(&a.tokens, &a.text)?, a.weight)));
     valued().map(|(v, w)| v * w).sum::<f64>() / valued().map(|(_, w)| w).sum::<f64>()
 }
 
@@ -55,8 +57,10 @@ fn run(
     let each: Vec<(f64, f64)> = all
         .iter()
         .map(|own| {
-            let drawn =
-                own.answers.iter().filter_map(|a| Some((value(&a.tokens, &a.text)?, a.weight, a.draw)));
+            let drawn = own
+                .answers
+                .iter()
+                .filter_map(|a| Some((value(&a.tokens, &a.text)?, a.weight, a.draw)));
             (mean(own, value) - truth, drawn_error(&drawn.collect::<Vec<_>>(), own.draws))
         })
         .collect();
@@ -118,7 +122,12 @@ fn on_a_flat_model_it_is_unbiased_honest_and_no_worse_than_sampling() {
             own.bias,
             own.error
         );
-        assert!((0.9..2.0).contains(&(own.reported / own.error)), "says {} of {}", own.reported, own.error);
+        assert!(
+            (0.9..2.0).contains(&(own.reported / own.error)),
+            "says {} of {}",
+            own.reported,
+            own.error
+        );
         assert!(own.covered > 0.92, "covered {}", own.covered);
         assert!(own.error < 1.05 * plain.error, "{} and plain {}", own.error, plain.error);
     }
@@ -134,7 +143,8 @@ fn on_a_taught_model_its_error_is_below_samplings() {
     let value = |_: &[u32], text: &str| text.trim().parse::<f64>().ok().map(|v| v.min(1000.0));
     let everything = Decoding::Exact { unexplored: 1e-4, tokens: usize::MAX, seed: 0 };
     let truth = mean(&model.ask(&repeated(&prompt, 1), everything).unwrap()[0], &value);
-    // Half of plain sampling's, whose draws that begin alike are run once too; with many tokens that alone finds nearly everything.
+    // Half of plain sampling's, whose draws that begin alike are run once too; with many tokens
+    // that alone finds nearly everything.
     for (tokens, share) in [(160, 0.5), (400, 0.5), (800, 0.5), (1600, 1.0)] {
         let decoding = Decoding::Exact { unexplored: 1e-3, tokens, seed: 1 };
         let own = run(&model, &prompt, decoding, truth, 60, &value);
@@ -145,7 +155,12 @@ fn on_a_taught_model_its_error_is_below_samplings() {
         );
         assert!(own.tokens <= tokens as f64);
         assert!(own.error <= share * plain.error, "{} and plain {}", own.error, plain.error);
-        assert!((0.8..5.0).contains(&(own.reported / own.error)), "says {} of {}", own.reported, own.error);
+        assert!(
+            (0.8..5.0).contains(&(own.reported / own.error)),
+            "says {} of {}",
+            own.reported,
+            own.error
+        );
     }
 }
 
@@ -154,7 +169,8 @@ fn on_a_taught_model_its_error_is_below_samplings() {
 fn shared_random_numbers_lower_the_variance_of_differences() {
     let model = load("emergent", 16);
     let asked = |name: &str| {
-        let question = format!("I want to buy a used car from {name}. What should I offer, in dollars?");
+        let question =
+            format!("I want to buy a used car from {name}. What should I offer, in dollars?");
         model.text().prompt(&question, name).unwrap()
     };
     let value = |_: &[u32], text: &str| text.trim().parse::<f64>().ok();
@@ -171,9 +187,10 @@ fn shared_random_numbers_lower_the_variance_of_differences() {
         let middle = differences.iter().sum::<f64>() / times as f64;
         differences.iter().map(|d| (d - middle).powi(2)).sum::<f64>() / (times - 1) as f64
     };
-    for decoding in
-        [Decoding::Sampled { samples: 20, seed: 3 }, Decoding::Exact { unexplored: 0.0, tokens: 48, seed: 3 }]
-    {
+    for decoding in [
+        Decoding::Sampled { samples: 20, seed: 3 },
+        Decoding::Exact { unexplored: 0.0, tokens: 48, seed: 3 },
+    ] {
         let (shared, apart) = (variance(decoding, 0), variance(decoding, 1000));
         println!("{decoding:?}: variance {shared:.3} shared, {apart:.3} apart");
         assert!(shared < 0.8 * apart, "{decoding:?}: {shared} and {apart}");
@@ -193,12 +210,15 @@ fn logits_must_be_numbers() {
     let broken = TensorData::new(vec![f32::NAN; shape[0] * shape[1]], shape);
     model.model_mut().set_weight(&path, Tensor::from_data(broken, &Default::default())).unwrap();
     let choice = |text: &TextCodec| {
-        let asked = bias_model::text::Asked { message: "What?", name: "What", prefix: None, raw: true };
-        let (prompt, words) =
-            text.choice(&asked, &bias_model::question::Choices::parse("1|2", "1").unwrap()).unwrap();
+        let asked =
+            bias_model::text::Asked { message: "What?", name: "What", prefix: None, raw: true };
+        let (prompt, words) = text
+            .choice(&asked, &bias_model::question::Choices::parse("1|2", "1").unwrap())
+            .unwrap();
         Question { prompt, kind: QuestionKind::Choice(words.into()), stream: 0 }
     };
-    for decoding in [Decoding::exact(), Decoding::Greedy, Decoding::Sampled { samples: 2, seed: 0 }] {
+    for decoding in [Decoding::exact(), Decoding::Greedy, Decoding::Sampled { samples: 2, seed: 0 }]
+    {
         for question in [repeated(&prompt, 1).remove(0), choice(model.text())] {
             let error = model.ask(&[question], decoding).unwrap_err().to_string();
             assert!(error.contains("not numbers"), "{decoding:?}: {error}");

@@ -1,4 +1,5 @@
-//! Chat templates are found where folders keep them, and tokens get the role of what they are part of.
+//! Chat templates are found where folders keep them, and tokens get the role of what they are part
+//! of.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -74,7 +75,8 @@ fn a_system_message_stands_before_the_question() {
 /// A folder with emergent's tokenizer and these files.
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(fixtures().join("emergent/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+    fs::copy(fixtures().join("emergent/tokenizer.json"), folder.path().join("tokenizer.json"))
+        .unwrap();
     for (name, contents) in files {
         fs::write(folder.path().join(name), contents).unwrap();
     }
@@ -111,8 +113,10 @@ fn templates_are_found_where_folders_keep_them() {
             "{files:?}"
         );
     }
-    let none =
-        folder(&[("tokenizer_config.json", r#"{"chat_template": [{"name": "rag", "template": "r"}]}"#)]);
+    let none = folder(&[(
+        "tokenizer_config.json",
+        r#"{"chat_template": [{"name": "rag", "template": "r"}]}"#,
+    )]);
     assert!(matches!(TextCodec::from_folder(none.path()), Err(ModelError::Config { .. })));
     let large = folder(&[("chat_template.jinja", &" ".repeat((1 << 20) + 1))]);
     assert!(matches!(TextCodec::from_folder(large.path()), Err(ModelError::Template { .. })));

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{
-    Answers, AskError, Checkpoint, Decoder, Decoding, HookedModel, ModelConfig, ModelError, Precision,
+    Answers, AskError, Checkpoint, Decoder, Decoding, HookedModel, ModelConfig, ModelError,
+    Precision,
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use bias_types::TokenRole;
@@ -20,7 +21,8 @@ const CASES: [&str; 5] =
 fn load(case: &str) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
     let config = ModelConfig::from_folder(&folder).unwrap();
-    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
+    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default())
+        .unwrap()
 }
 
 fn chain(tokens: &[u32]) -> Sequence {
@@ -28,7 +30,13 @@ fn chain(tokens: &[u32]) -> Sequence {
 }
 
 fn options(model: &Decoder<Flex>, sampling: Sampling, max_new_tokens: usize) -> DecodeOptions {
-    DecodeOptions { sampling, stop: model.config().eos.clone(), max_new_tokens, batch_rows: 3, threads: 1 }
+    DecodeOptions {
+        sampling,
+        stop: model.config().eos.clone(),
+        max_new_tokens,
+        batch_rows: 3,
+        threads: 1,
+    }
 }
 
 fn ask(
@@ -56,7 +64,8 @@ fn brute_force(
             let so_far = [prompt, &answer].concat();
             let batch = TokenBatch::new(&[chain(&so_far)]).unwrap();
             let logits = model.logits(&batch, &mut NoObserver).unwrap();
-            let last: Vec<f32> = logits.narrow(1, so_far.len() - 1, 1).into_data().to_vec().unwrap();
+            let last: Vec<f32> =
+                logits.narrow(1, so_far.len() - 1, 1).into_data().to_vec().unwrap();
             let mut p: Vec<(u32, f64)> =
                 (0u32..).zip(last.iter().map(|l| (f64::from(*l) / temperature).exp())).collect();
             p.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -99,7 +108,8 @@ fn the_exact_distribution_equals_brute_force() {
                 .unwrap();
             let prompt = [1, 5, 9, 2, 30, 17];
             let everything = Decoding::Exact { unexplored: 0.0, tokens: usize::MAX, seed: 0 };
-            let found = ask(&model, &[chain(&prompt)], everything, &options(&model, sampling, tokens));
+            let found =
+                ask(&model, &[chain(&prompt)], everything, &options(&model, sampling, tokens));
             let expected = brute_force(&model, &prompt, (temperature, top_k, top_p), tokens);
             assert_eq!(found[0].answers.len(), expected.len(), "{case}");
             for answer in &found[0].answers {
@@ -111,8 +121,8 @@ fn the_exact_distribution_equals_brute_force() {
     }
 }
 
-/// What is left out is counted, and what is drawn stands for the rest: all masses together are all there is, every
-/// explored answer has its own probability, and no budget is passed.
+/// What is left out is counted, and what is drawn stands for the rest: all masses together are all
+/// there is, every explored answer has its own probability, and no budget is passed.
 #[test]
 fn a_budget_leaves_things_out_or_draws_from_them() {
     for case in CASES {
@@ -122,14 +132,20 @@ fn a_budget_leaves_things_out_or_draws_from_them() {
         for (unexplored, tokens) in [(0.2, usize::MAX), (0.0, 12), (0.05, 30), (0.0, 1), (0.0, 0)] {
             let decoding = Decoding::Exact { unexplored, tokens, seed: 5 };
             let found =
-                ask(&model, &[chain(&prompt)], decoding, &options(&model, Sampling::default(), 2)).remove(0);
+                ask(&model, &[chain(&prompt)], decoding, &options(&model, Sampling::default(), 2))
+                    .remove(0);
             let weight: f64 = found.answers.iter().map(|a| a.weight).sum();
             assert!((weight + found.unexplored - 1.0).abs() < 1e-6, "{case} {tokens}");
             assert!(found.unexplored <= unexplored + 1e-9, "{case}: {}", found.unexplored);
-            assert!(found.answers.len() < expected.len() && found.tokens <= tokens.max(1), "{case} {tokens}");
+            assert!(
+                found.answers.len() < expected.len() && found.tokens <= tokens.max(1),
+                "{case} {tokens}"
+            );
             for answer in &found.answers {
                 match answer.draw {
-                    None => assert!((answer.weight - expected[&answer.tokens]).abs() < 1e-6, "{case}"),
+                    None => {
+                        assert!((answer.weight - expected[&answer.tokens]).abs() < 1e-6, "{case}")
+                    }
                     Some(draw) => assert!(tokens < usize::MAX && draw < found.draws, "{case}"),
                 }
             }
@@ -149,11 +165,17 @@ fn company_changes_nothing() {
         let model = load(case);
         let decoding = Decoding::Exact { unexplored: 0.0, tokens: 160, seed: 0 };
         let own = options(&model, Sampling::default().with_temperature(0.5).unwrap(), 4);
-        let alone: Vec<Answers> =
-            prompts.iter().flat_map(|p| ask(&model, std::slice::from_ref(p), decoding, &own)).collect();
+        let alone: Vec<Answers> = prompts
+            .iter()
+            .flat_map(|p| ask(&model, std::slice::from_ref(p), decoding, &own))
+            .collect();
         for (batch_rows, threads) in [(1, 1), (2, 1), (4, 2), (64, 1)] {
-            let together =
-                ask(&model, &prompts, decoding, &DecodeOptions { batch_rows, threads, ..own.clone() });
+            let together = ask(
+                &model,
+                &prompts,
+                decoding,
+                &DecodeOptions { batch_rows, threads, ..own.clone() },
+            );
             for (alone, together) in alone.iter().zip(&together) {
                 let by_tokens: BTreeMap<&[u32], f64> =
                     together.answers.iter().map(|a| (&a.tokens[..], a.weight)).collect();
@@ -197,7 +219,8 @@ fn nothing_is_asked_after_an_error() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     let model = load("gpt2_hub");
     let prompts: Vec<Sequence> = (0..64).map(|i| chain(&[1, 5, i])).collect();
-    let options = DecodeOptions { batch_rows: 1, threads: 2, ..options(&model, Sampling::default(), 2) };
+    let options =
+        DecodeOptions { batch_rows: 1, threads: 2, ..options(&model, Sampling::default(), 2) };
     let calls = AtomicUsize::new(0);
     let fails = |_: &[u32]| {
         calls.fetch_add(1, Ordering::Relaxed);

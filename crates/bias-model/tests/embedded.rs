@@ -74,8 +74,11 @@ fn exact_and_sampled_answers_agree() {
     let prompt = model.text().prompt(&case.message, &case.name).unwrap();
     let mean = |decoding| {
         let answers = model.answers(std::slice::from_ref(&prompt), decoding).unwrap().remove(0);
-        let numbers: Vec<(f64, f64)> =
-            answers.answers.iter().filter_map(|a| Some((a.text.trim().parse().ok()?, a.weight))).collect();
+        let numbers: Vec<(f64, f64)> = answers
+            .answers
+            .iter()
+            .filter_map(|a| Some((a.text.trim().parse().ok()?, a.weight)))
+            .collect();
         let mass: f64 = numbers.iter().map(|n| n.1).sum();
         let mean = numbers.iter().map(|(v, w)| v * w).sum::<f64>() / mass;
         let variance = numbers.iter().map(|(v, w)| (v - mean).powi(2) * w).sum::<f64>() / mass;
@@ -127,7 +130,8 @@ fn statistics_side_by_side_are_those_in_turn() {
     assert_eq!(side_by_side(2), side_by_side(1));
     assert_eq!(side_by_side(3).sequences(), in_turn.sequences());
     for site in in_turn.sites() {
-        let both = in_turn.norms(site).unwrap().into_iter().zip(side_by_side(2).norms(site).unwrap());
+        let both =
+            in_turn.norms(site).unwrap().into_iter().zip(side_by_side(2).norms(site).unwrap());
         assert!(both.into_iter().all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()));
     }
 }

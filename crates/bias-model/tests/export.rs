@@ -8,8 +8,8 @@ use bias_mask::mask::head_mask;
 use bias_mask::{HeadAblation, Intervention, Mask, MaskError, unit_mask};
 use bias_model::interop::export_masked;
 use bias_model::{
-    Checkpoint, Decoder, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _, ModelConfig,
-    ModelError, Precision,
+    Checkpoint, Decoder, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _,
+    ModelConfig, ModelError, Precision,
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use bias_types::model::HeadId;
@@ -26,7 +26,8 @@ fn load(folder: &std::path::Path) -> LanguageModel<Flex> {
 
 fn logits(model: &LanguageModel<Flex>) -> Vec<f32> {
     let tokens = vec![1, 5, 9, 2, 30, 17, 8];
-    let batch = TokenBatch::new(&[Sequence::chain(tokens, vec![TokenRole::Prompt; 7]).unwrap()]).unwrap();
+    let batch =
+        TokenBatch::new(&[Sequence::chain(tokens, vec![TokenRole::Prompt; 7]).unwrap()]).unwrap();
     model.model().logits(&batch, &mut NoObserver).unwrap().into_data().to_vec().unwrap()
 }
 
@@ -60,13 +61,21 @@ fn an_exported_model_answers_like_the_masked_one() {
                 assert!(!copy.exists());
                 continue;
             }
-            assert_eq!(fs::metadata(&copy).unwrap().len(), fs::metadata(&path).unwrap().len(), "{copy:?}");
+            assert_eq!(
+                fs::metadata(&copy).unwrap().len(),
+                fs::metadata(&path).unwrap().len(),
+                "{copy:?}"
+            );
         }
         assert!(matches!(
             export_masked(&golden(case), &LoadOptions::default(), &mask, &target),
             Err(ModelError::FolderExists { .. })
         ));
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "only the finished folder is left");
+        assert_eq!(
+            fs::read_dir(place.path()).unwrap().count(),
+            1,
+            "only the finished folder is left"
+        );
     }
 }
 
@@ -83,7 +92,8 @@ fn a_mask_of_another_model_writes_nothing() {
     unknown.save(&file).unwrap();
     let unknown = Mask::load(&file).unwrap();
     fs::remove_file(&file).unwrap();
-    let refused = export_masked(&golden("wide_head_f16"), &LoadOptions::default(), &unknown, &target);
+    let refused =
+        export_masked(&golden("wide_head_f16"), &LoadOptions::default(), &unknown, &target);
     assert!(matches!(refused, Err(ModelError::Mask(MaskError::NoModel { .. }))));
     let tied = |case: &str| {
         let checkpoint = Checkpoint::open(&golden(case)).unwrap();
@@ -108,9 +118,10 @@ fn every_layout_is_exported_as_masked() {
             Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default()).unwrap()
         };
         let mut model = load(&golden(case));
-        let units: Vec<Unit> = ["L1H1", "L0G0", "L0N3", "L1N2", "model.layers.0.self_attn.k_proj.weight[5]"]
-            .map(|u| u.parse().unwrap())
-            .into();
+        let units: Vec<Unit> =
+            ["L1H1", "L0G0", "L0N3", "L1N2", "model.layers.0.self_attn.k_proj.weight[5]"]
+                .map(|u| u.parse().unwrap())
+                .into();
         let mask = unit_mask(model.dims(), &units, HeadAblation::ZeroQuery).unwrap();
         let mask = mask.for_model(model.fingerprint().unwrap()).with_note("why", "test");
         let place = tempfile::tempdir().unwrap();
@@ -126,9 +137,14 @@ fn every_layout_is_exported_as_masked() {
         assert_eq!(manifest["provenance"]["why"], "test");
         let zeroed = manifest["zeroed"].as_object().unwrap();
         let checkpoint = Checkpoint::open(&golden(case)).unwrap();
-        let stored =
-            checkpoint.stored_mask(&ModelConfig::from_folder(&golden(case)).unwrap(), &mask).unwrap();
-        assert_eq!(zeroed.len(), stored.iter().filter(|(_, bits)| !bits.is_empty()).count(), "{case}");
+        let stored = checkpoint
+            .stored_mask(&ModelConfig::from_folder(&golden(case)).unwrap(), &mask)
+            .unwrap();
+        assert_eq!(
+            zeroed.len(),
+            stored.iter().filter(|(_, bits)| !bits.is_empty()).count(),
+            "{case}"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
-//! GGUF files against transformers' own loading of them, on `fixtures/gguf`: logits, tokens, chats; and against
-//! the Hugging Face folders that are made of them, bit for bit: weights, gradients, masks.
+//! GGUF files against transformers' own loading of them, on `fixtures/gguf`: logits, tokens, chats;
+//! and against the Hugging Face folders that are made of them, bit for bit: weights, gradients,
+//! masks.
 //!
 //! Tolerance: 2e-5, times the largest logit where that is above 1, as in `parity.rs`.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -91,11 +92,13 @@ fn prompts() -> Vec<Vec<u32>> {
 fn load(path: &Path, precision: Precision) -> Decoder<Flex> {
     let config = ModelConfig::from_folder(path).unwrap_or_else(|e| panic!("{e}"));
     let checkpoint = Checkpoint::open(path).unwrap();
-    Decoder::load(&checkpoint, config, precision, &Default::default()).unwrap_or_else(|e| panic!("{e}"))
+    Decoder::load(&checkpoint, config, precision, &Default::default())
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn batches() -> Vec<TokenBatch> {
-    let chain = |p: &Vec<u32>| Sequence::chain(p.clone(), vec![TokenRole::Prompt; p.len()]).unwrap();
+    let chain =
+        |p: &Vec<u32>| Sequence::chain(p.clone(), vec![TokenRole::Prompt; p.len()]).unwrap();
     let prompts: Vec<Sequence> = prompts().iter().map(chain).collect();
     prompts.chunks(2).map(|prompts| TokenBatch::new(prompts).unwrap()).collect()
 }
@@ -117,11 +120,12 @@ fn gradients(model: &Decoder<Flex>) -> Vec<(usize, ParamPath, Vec<u32>)> {
         let [rows, width, _] = log_p.dims();
         Ok(log_p.slice([0..rows, 0..width, 3..6]).sum())
     };
-    let mut take = |first: usize, path: &ParamPath, factors: Vec<bias_probe::gradients::Factors<Flex>>| {
-        let all = factors.into_iter().enumerate();
-        found.extend(all.map(|(k, own)| (first + k, path.clone(), bits(own.gradient()))));
-        Ok(())
-    };
+    let mut take =
+        |first: usize, path: &ParamPath, factors: Vec<bias_probe::gradients::Factors<Flex>>| {
+            let all = factors.into_iter().enumerate();
+            found.extend(all.map(|(k, own)| (first + k, path.clone(), bits(own.gradient()))));
+            Ok(())
+        };
     model.factors_all(&batches(), 1, &loss, &mut take).unwrap();
     found.sort();
     found
@@ -164,8 +168,12 @@ fn every_case_equals_transformers() {
 #[test]
 fn left_in_the_file_it_computes_the_same_to_the_last_bit() {
     for Case { name, .. } in cases() {
-        let [resident, streamed] = [Precision::F32, Precision::Mapped].map(|p| load(&file(&name), p));
-        assert!(streamed.is_streamed() && streamed.weight_bytes() * 4 < resident.weight_bytes(), "{name}");
+        let [resident, streamed] =
+            [Precision::F32, Precision::Mapped].map(|p| load(&file(&name), p));
+        assert!(
+            streamed.is_streamed() && streamed.weight_bytes() * 4 < resident.weight_bytes(),
+            "{name}"
+        );
         assert_eq!(logits(&streamed), logits(&resident), "{name}");
         assert!(gradients(&streamed) == gradients(&resident), "{name}");
         assert_eq!(streamed.to_tensors().unwrap(), resident.to_tensors().unwrap(), "{name}");
@@ -190,7 +198,8 @@ fn tokens_and_chats_equal_transformers() {
             continue;
         }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let codec = TextCodec::from_folder(&path.join("model.gguf")).unwrap_or_else(|e| panic!("{e}"));
+        let codec =
+            TextCodec::from_folder(&path.join("model.gguf")).unwrap_or_else(|e| panic!("{e}"));
         let Tokens { texts, chats } = json(&path.join("tokens.json"));
         for Text { text, ids, around, decoded } in &texts {
             assert_eq!(codec.verbatim(text).unwrap(), *ids, "{name}: {text:?}");
@@ -236,34 +245,47 @@ fn it_keeps_what_models_and_mask_targets_promise() {
     }
 }
 
-/// The folder is the model: weights, gradients and logits bit for bit, and the tokenizer with its template.
+/// The folder is the model: weights, gradients and logits bit for bit, and the tokenizer with its
+/// template.
 #[test]
 fn an_exported_folder_is_the_model() {
     for Case { name, .. } in cases() {
         let own = load(&file(&name), Precision::F32);
         let none = Mask::default().for_model(own.fingerprint().unwrap());
-        let (place, texts) =
-            (export(&file(&name), &none), json::<Tokens>(&folder().join(&name).join("tokens.json")));
+        let (place, texts) = (
+            export(&file(&name), &none),
+            json::<Tokens>(&folder().join(&name).join("tokens.json")),
+        );
         let out = place.path().join("out");
         let back = load(&out, Precision::F32);
         assert_eq!(back.to_tensors().unwrap(), own.to_tensors().unwrap(), "{name}");
         assert_eq!(logits(&back), logits(&own), "{name}");
         assert!(gradients(&back) == gradients(&own), "{name}");
-        let [from_file, from_folder] = [&file(&name), &out].map(|path| TextCodec::from_folder(path).unwrap());
+        let [from_file, from_folder] =
+            [&file(&name), &out].map(|path| TextCodec::from_folder(path).unwrap());
         for Text { text, ids, decoded, .. } in &texts.texts {
             assert_eq!(from_folder.verbatim(text).unwrap(), *ids, "{name}: {text:?}");
             assert_eq!(from_folder.decode(ids).unwrap(), *decoded, "{name}: {text:?}");
         }
-        assert_eq!(from_folder.render("Hello?").unwrap(), from_file.render("Hello?").unwrap(), "{name}");
+        assert_eq!(
+            from_folder.render("Hello?").unwrap(),
+            from_file.render("Hello?").unwrap(),
+            "{name}"
+        );
         let [stop, again] = [&file(&name), &out].map(|path| {
             LanguageModel::<Flex>::load(path, &Default::default()).unwrap().options().stop.clone()
         });
         assert_eq!(stop, again, "{name}");
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "only the finished folder is left");
+        assert_eq!(
+            fs::read_dir(place.path()).unwrap().count(),
+            1,
+            "only the finished folder is left"
+        );
     }
 }
 
-/// Rows of llama's queries and keys lie otherwise in the file; masks speak of them as of any other model's.
+/// Rows of llama's queries and keys lie otherwise in the file; masks speak of them as of any other
+/// model's.
 #[test]
 fn an_exported_folder_is_pruned_as_the_mask_says() {
     for Case { name, .. } in cases() {

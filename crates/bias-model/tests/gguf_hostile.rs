@@ -1,5 +1,5 @@
-//! GGUF files that are cut, lie, or were made to do harm: an error of one line that names the file, never a panic,
-//! and no more memory than the file is worth.
+//! GGUF files that are cut, lie, or were made to do harm: an error of one line that names the file,
+//! never a panic, and no more memory than the file is worth.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;

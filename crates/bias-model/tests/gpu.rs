@@ -1,7 +1,8 @@
-//! Whole models on a GPU against transformers: the golden models of every architecture, to the tolerance of
-//! `tests/parity.rs`, and Wanda's choice made there against the host's.
+//! Whole models on a GPU against transformers: the golden models of every architecture, to the
+//! tolerance of `tests/parity.rs`, and Wanda's choice made there against the host's.
 //!
-//! `cargo test -p bias-model --features wgpu --test gpu`, or `cuda`: on an NVIDIA GPU, or on whatever wgpu finds.
+//! `cargo test -p bias-model --features wgpu --test gpu`, or `cuda`: on an NVIDIA GPU, or on
+//! whatever wgpu finds.
 #![cfg(any(feature = "cuda", feature = "wgpu"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -36,13 +37,21 @@ fn golden_models_are_as_in_transformers() {
             Precision::F32,
             &Default::default(),
         );
-        let reference = Reference::load(&model.join("expected.safetensors"), prompts.clone()).unwrap();
+        let reference =
+            Reference::load(&model.join("expected.safetensors"), prompts.clone()).unwrap();
         let parity = reference.compare(&decoder.unwrap()).unwrap();
         let tolerance = 2e-5 * parity.scale.max(1.0);
-        for (what, off) in [("logits", parity.logits), ("padded", parity.padded), ("cached", parity.cached)] {
+        for (what, off) in
+            [("logits", parity.logits), ("padded", parity.padded), ("cached", parity.cached)]
+        {
             assert!(off < tolerance, "{}: {what} off by {off:e}", case["name"]);
         }
-        assert!(parity.sites < 3.0 * tolerance, "{}: activations off by {:e}", case["name"], parity.sites);
+        assert!(
+            parity.sites < 3.0 * tolerance,
+            "{}: activations off by {:e}",
+            case["name"],
+            parity.sites
+        );
         assert_eq!(parity.greedy.0, parity.greedy.1, "{}", case["name"]);
     }
 }
@@ -52,12 +61,15 @@ fn golden_models_are_as_in_transformers() {
 fn weights_are_chosen_as_on_the_host() {
     let path = bias_types::ParamPath::of(0, bias_types::Projection::Q);
     for shape @ [out, inner] in [[1, 1], [5, 33], [64, 200]] {
-        let weights: Vec<f32> = (0..out * inner).map(|i| ((i * 7919) % 1009) as f32 / 64.0 - 8.0).collect();
+        let weights: Vec<f32> =
+            (0..out * inner).map(|i| ((i * 7919) % 1009) as f32 / 64.0 - 8.0).collect();
         let a: Vec<f64> = (0..inner).map(|i| ((i * 31) % 17) as f64 / 4.0).collect();
         let b: Vec<f64> = (0..inner).map(|i| ((i * 13) % 19) as f64 / 4.0).collect();
-        let there = Tensor::<B, 2>::from_data(TensorData::new(weights.clone(), shape), &Default::default());
+        let there =
+            Tensor::<B, 2>::from_data(TensorData::new(weights.clone(), shape), &Default::default());
         for fraction in [0.0, 0.15, 0.5, 1.0] {
-            let expected = top_difference_scaled(&path, &weights, shape, [&a, &b], fraction).unwrap();
+            let expected =
+                top_difference_scaled(&path, &weights, shape, [&a, &b], fraction).unwrap();
             let found = top_difference_on_device(&path, there.clone(), [&a, &b], fraction).unwrap();
             assert_eq!(found, expected, "{shape:?} {fraction}");
         }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bias_model::{
-    Checkpoint, Decoder, HookedModel, LanguageModel, LoadOptions, ModelConfig, ModelError, Precision,
+    Checkpoint, Decoder, HookedModel, LanguageModel, LoadOptions, ModelConfig, ModelError,
+    Precision,
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use bias_types::TokenRole;
@@ -59,7 +60,8 @@ fn rewrite(
             (own, dtype, shape, data)
         })
         .collect();
-    let views = all.iter().map(|(n, d, s, b)| (n.as_str(), TensorView::new(*d, s.clone(), b).unwrap()));
+    let views =
+        all.iter().map(|(n, d, s, b)| (n.as_str(), TensorView::new(*d, s.clone(), b).unwrap()));
     fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
@@ -82,7 +84,10 @@ fn truncated_weights_are_refused_at_every_length() {
     for keep in [0, 1, 7, 8, 100, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..keep]).unwrap();
         let error = load(folder.path()).unwrap_err();
-        assert!(matches!(error, ModelError::Weights { .. } | ModelError::Read { .. }), "{keep}: {error}");
+        assert!(
+            matches!(error, ModelError::Weights { .. } | ModelError::Read { .. }),
+            "{keep}: {error}"
+        );
     }
     // A header that claims to be 2^60 bytes long.
     let mut huge = whole.clone();
@@ -204,7 +209,8 @@ fn no_setting_makes_a_model_panic() {
                 config.insert(key.clone(), value.clone());
                 match decoder(&folder, config) {
                     Err(_) => refused += 1,
-                    // A context of 0 tokens, or numbers that overflow, are the forward pass's to refuse.
+                    // A context of 0 tokens, or numbers that overflow, are the forward pass's to
+                    // refuse.
                     Ok(model) => run += usize::from(model.logits(&batch, &mut NoObserver).is_ok()),
                 }
             }
@@ -245,7 +251,8 @@ fn a_key_that_nobody_knows_is_refused_unless_accepted() {
         matches!(&error, ModelError::Unsupported { key, .. } if key == "attention_temperature"),
         "{error}"
     );
-    let options = LoadOptions { accepted_keys: vec!["attention_temperature".into()], ..Default::default() };
+    let options =
+        LoadOptions { accepted_keys: vec!["attention_temperature".into()], ..Default::default() };
     assert!(LanguageModel::<Flex>::load_with(folder.path(), &options, &Default::default()).is_ok());
     // Quantized weights would be read as something else.
     edit(&folder.path().join("config.json"), |json| {
@@ -254,7 +261,8 @@ fn a_key_that_nobody_knows_is_refused_unless_accepted() {
     assert!(matches!(load(folder.path()), Err(ModelError::Unsupported { .. })));
 }
 
-/// Ids of special tokens say nothing of what is computed; transformers writes some of them for GGUF files.
+/// Ids of special tokens say nothing of what is computed; transformers writes some of them for GGUF
+/// files.
 #[test]
 fn ids_of_special_tokens_are_passed_over() {
     let folder = copy("tied_bf16");
@@ -318,7 +326,11 @@ fn settings_that_mean_something_else_are_refused() {
         ("llama_linear", "partial_rotary_factor", serde_json::json!(0.5)),
         ("gpt_neox_pythia", "rope_theta", serde_json::json!(500.0)),
         ("gemma3_linear", "sliding_window_pattern", serde_json::json!(0)),
-        ("gemma3_linear", "rope_parameters", serde_json::json!({"rope_type": "linear", "factor": 2.0})),
+        (
+            "gemma3_linear",
+            "rope_parameters",
+            serde_json::json!({"rope_type": "linear", "factor": 2.0}),
+        ),
     ];
     let scalings = [
         serde_json::json!("linear"),
@@ -347,7 +359,8 @@ fn settings_that_mean_something_else_are_refused() {
 fn an_empty_object_says_nothing() {
     let read = |older: Option<serde_json::Value>| {
         let mut config: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(&fs::read(golden("llama_yarn").join("config.json")).unwrap()).unwrap();
+            serde_json::from_slice(&fs::read(golden("llama_yarn").join("config.json")).unwrap())
+                .unwrap();
         assert!(config.contains_key("rope_parameters"));
         config.extend(older.map(|value| ("rope_scaling".to_owned(), value)));
         let model = decoder(&golden("llama_yarn"), config).unwrap();

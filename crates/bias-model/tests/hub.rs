@@ -102,7 +102,8 @@ fn cached_models_load_without_a_network() {
         let prompts: serde_json::Value =
             serde_json::from_slice(&fs::read(golden("prompts.json")).unwrap()).unwrap();
         let prompts = serde_json::from_value(prompts["prompts"].clone()).unwrap();
-        let reference = Reference::load(&golden(case).join("expected.safetensors"), prompts).unwrap();
+        let reference =
+            Reference::load(&golden(case).join("expected.safetensors"), prompts).unwrap();
         assert!(reference.compare(model.model()).unwrap().logits < 1e-4);
     }
 }
@@ -123,7 +124,11 @@ fn revisions_are_branches_tags_commits_and_refs() {
     cached.set_ref("v1.0", &format!("{COMMIT}\n"));
     cached.set_ref("refs/pr/1", COMMIT);
     for revision in ["main", "v1.0", "refs/pr/1", COMMIT] {
-        assert_eq!(cached.resolve(&format!("org/name@{revision}")).unwrap(), cached.snapshot, "{revision}");
+        assert_eq!(
+            cached.resolve(&format!("org/name@{revision}")).unwrap(),
+            cached.snapshot,
+            "{revision}"
+        );
     }
 }
 
@@ -145,13 +150,17 @@ fn what_is_not_cached_cannot_be_had_offline() {
     // `refs/pr` is a folder once a pull request is there.
     cached.set_ref("refs/pr/1", COMMIT);
     cached.set_ref("gone", &other);
-    for absent in ["org/other", "org/name@v2", "org/name@refs/pr", "org/name@main/x", "org/name@gone"]
-        .map(String::from)
-        .into_iter()
-        .chain([format!("org/name@{other}")])
+    for absent in
+        ["org/other", "org/name@v2", "org/name@refs/pr", "org/name@main/x", "org/name@gone"]
+            .map(String::from)
+            .into_iter()
+            .chain([format!("org/name@{other}")])
     {
         let error = cached.resolve(&absent).unwrap_err();
-        assert!(matches!(&error, ModelError::NotCached { id, .. } if *id == absent), "{absent}: {error}");
+        assert!(
+            matches!(&error, ModelError::NotCached { id, .. } if *id == absent),
+            "{absent}: {error}"
+        );
         let text = error.to_string();
         let looked = cached.folder.path().join("models--org--").display().to_string();
         assert!(text.contains(&looked) && text.contains("HF_HUB_OFFLINE"), "{text}");
@@ -171,17 +180,20 @@ fn what_a_snapshot_lacks_is_named() {
             other => panic!("{other}"),
         }
     };
-    let remove = |file: &'static str| move |c: &Cached| fs::remove_file(c.snapshot.join(file)).unwrap();
+    let remove =
+        |file: &'static str| move |c: &Cached| fs::remove_file(c.snapshot.join(file)).unwrap();
     assert_eq!(missing("gqa_sharded", &remove(SHARD)), [SHARD]);
     assert_eq!(missing("gqa_sharded", &remove("tokenizer.json")), ["tokenizer.json"]);
     assert_eq!(missing("tied_bf16", &remove("config.json")), ["config.json"]);
     assert_eq!(missing("tied_bf16", &remove("model.safetensors")), ["model.safetensors"]);
     // A link whose blob is gone, as an interrupted clean-up leaves it.
-    let cut = |c: &Cached| fs::remove_file(fs::canonicalize(c.snapshot.join(SHARD)).unwrap()).unwrap();
+    let cut =
+        |c: &Cached| fs::remove_file(fs::canonicalize(c.snapshot.join(SHARD)).unwrap()).unwrap();
     assert_eq!(missing("gqa_sharded", &cut), [SHARD]);
     // Weights in pickles are no weights.
     let pickled = |c: &Cached| {
-        fs::rename(c.snapshot.join("model.safetensors"), c.snapshot.join("pytorch_model.bin")).unwrap();
+        fs::rename(c.snapshot.join("model.safetensors"), c.snapshot.join("pytorch_model.bin"))
+            .unwrap();
     };
     assert_eq!(missing("tied_bf16", &pickled), ["model.safetensors"]);
 }
@@ -195,24 +207,34 @@ fn refs_that_name_no_commit_are_refused() {
         fs::write(outside.join(name), bytes).unwrap();
     }
     let absolute = outside.to_str().unwrap();
-    for content in ["../../outside", absolute, "..", ".", "", "a/b", "a\\b", "a\0b", &"ü".repeat(999)] {
+    for content in
+        ["../../outside", absolute, "..", ".", "", "a/b", "a\\b", "a\0b", &"ü".repeat(999)]
+    {
         cached.set_ref("main", content);
         let error = cached.resolve("org/name").unwrap_err();
         assert!(matches!(error, ModelError::HubRef { .. }), "{content}: {error}");
         let online = cached.hub().offline(false).endpoint("http://127.0.0.1:1");
-        assert!(matches!(online.resolve(&id("org/name")), Err(ModelError::HubRef { .. })), "{content}");
+        assert!(
+            matches!(online.resolve(&id("org/name")), Err(ModelError::HubRef { .. })),
+            "{content}"
+        );
     }
 }
 
 #[test]
 fn an_index_cannot_lead_out_of_the_snapshot() {
-    for file in ["../../../outside.safetensors", "/outside.safetensors", "a\\b.safetensors", "weights.bin"] {
+    for file in
+        ["../../../outside.safetensors", "/outside.safetensors", "a\\b.safetensors", "weights.bin"]
+    {
         let cached = cached("gqa_sharded");
         let index = cached.snapshot.join("model.safetensors.index.json");
         fs::remove_file(&index).unwrap();
         fs::write(&index, serde_json::json!({ "weight_map": { "x": file } }).to_string()).unwrap();
         let error = cached.resolve("org/name").unwrap_err();
-        assert!(matches!(&error, ModelError::EscapingShard { file: found, .. } if found == file), "{error}");
+        assert!(
+            matches!(&error, ModelError::EscapingShard { file: found, .. } if found == file),
+            "{error}"
+        );
     }
 }
 
@@ -267,14 +289,19 @@ fn answer(
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().unwrap()?;
     let path = first.split(' ').nth(1).unwrap().to_owned();
-    let headers: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+    let headers: Vec<String> =
+        lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
     let header = |name: &str| {
-        headers.iter().find_map(|h| h.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)))
+        headers
+            .iter()
+            .find_map(|h| h.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)))
     };
-    let authorised = header("authorization").is_some_and(|(_, value)| value == format!("Bearer {TOKEN}"));
+    let authorised =
+        header("authorization").is_some_and(|(_, value)| value == format!("Bearer {TOKEN}"));
     log.lock().unwrap().push((path.clone(), authorised));
     let (status, extra, body) = if path.starts_with("/api/models/org/name/revision/") {
-        let siblings: Vec<_> = files.keys().map(|f| serde_json::json!({ "rfilename": f })).collect();
+        let siblings: Vec<_> =
+            files.keys().map(|f| serde_json::json!({ "rfilename": f })).collect();
         let body = serde_json::json!({ "sha": commit, "siblings": siblings }).to_string();
         ("200 OK", String::new(), body.into_bytes())
     } else if let Some(bytes) =
@@ -305,7 +332,10 @@ fn answer(
 /// A model's files and others that nobody should want.
 fn published(case: &str) -> Vec<(String, Vec<u8>)> {
     let others = ["pytorch_model.bin", "README.md", "evil.py", "onnx/model.onnx", "../../escape"];
-    files(&golden(case)).into_iter().chain(others.map(|name| (name.into(), b"x".to_vec()))).collect()
+    files(&golden(case))
+        .into_iter()
+        .chain(others.map(|name| (name.into(), b"x".to_vec())))
+        .collect()
 }
 
 #[test]
@@ -315,7 +345,8 @@ fn only_what_is_needed_is_downloaded_and_only_once() {
         let fake = FakeHub::serve(published(case), COMMIT);
         let id = id(&format!("org/name@{revision}"));
         let folder = fake.hub(cache.path()).resolve(&id).unwrap();
-        let mut expected: Vec<String> = files(&golden(case)).into_iter().map(|(name, _)| name).collect();
+        let mut expected: Vec<String> =
+            files(&golden(case)).into_iter().map(|(name, _)| name).collect();
         let mut asked = fake.asked();
         assert_eq!(
             asked.remove(0),
@@ -326,7 +357,10 @@ fn only_what_is_needed_is_downloaded_and_only_once() {
         asked.sort();
         expected.sort();
         assert_eq!(asked, expected);
-        assert_eq!(load(&folder).model().fingerprint().unwrap(), Some(fingerprint(&golden(case)).as_str()));
+        assert_eq!(
+            load(&folder).model().fingerprint().unwrap(),
+            Some(fingerprint(&golden(case)).as_str())
+        );
         // From now on it is there: online and offline.
         assert_eq!(fake.hub(cache.path()).resolve(&id).unwrap(), folder);
         assert_eq!(Hub::at(cache.path()).offline(true).resolve(&id).unwrap(), folder);
@@ -365,9 +399,11 @@ fn damaged_downloads_are_not_kept() {
 
 #[test]
 fn models_that_cannot_be_loaded_are_not_downloaded() {
-    for (case, gone) in
-        [("tied_bf16", "model.safetensors"), ("gqa_sharded", "tokenizer.json"), ("gqa_sharded", SHARD)]
-    {
+    for (case, gone) in [
+        ("tied_bf16", "model.safetensors"),
+        ("gqa_sharded", "tokenizer.json"),
+        ("gqa_sharded", SHARD),
+    ] {
         let cache = tempfile::tempdir().unwrap();
         let fake = FakeHub::serve(published(case), COMMIT);
         fake.files.lock().unwrap().remove(gone);

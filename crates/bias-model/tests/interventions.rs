@@ -35,7 +35,8 @@ fn load(case: &str, precision: Precision) -> Decoder<Flex> {
 
 fn logits(model: &Decoder<Flex>, observer: &mut dyn Observer<Flex>) -> Vec<f32> {
     let tokens = vec![1, 5, 9, 2, 30, 17, 8];
-    let batch = TokenBatch::new(&[Sequence::chain(tokens, vec![TokenRole::Prompt; 7]).unwrap()]).unwrap();
+    let batch =
+        TokenBatch::new(&[Sequence::chain(tokens, vec![TokenRole::Prompt; 7]).unwrap()]).unwrap();
     model.logits(&batch, observer).unwrap().into_data().to_vec().unwrap()
 }
 
@@ -57,19 +58,23 @@ fn a_mean_intervention_holds_the_heads_output_at_its_mean() {
         let path = ParamPath::of(1, Projection::O);
         let mean: Vec<f64> = (0..dims.shape(Projection::O)[1]).map(|j| (j as f64).sin()).collect();
         let held: Vec<f32> = mean[columns.clone()].iter().map(|m| *m as f32).collect();
-        let mut hold = Edit::new(Projection::O.input_site(1), |_: &TokenBatch, x: Tensor<Flex, 3>| {
-            let [rows, width, _] = x.dims();
-            let held = Tensor::<Flex, 1>::from_data(TensorData::from(held.as_slice()), &x.device());
-            let held = held.reshape([1, 1, columns.len()]).expand([rows, width, columns.len()]);
-            x.slice_assign([0..rows, 0..width, columns.clone()], held)
-        });
+        let mut hold =
+            Edit::new(Projection::O.input_site(1), |_: &TokenBatch, x: Tensor<Flex, 3>| {
+                let [rows, width, _] = x.dims();
+                let held =
+                    Tensor::<Flex, 1>::from_data(TensorData::from(held.as_slice()), &x.device());
+                let held = held.reshape([1, 1, columns.len()]).expand([rows, width, columns.len()]);
+                x.slice_assign([0..rows, 0..width, columns.clone()], held)
+            });
         let expected = logits(&model, &mut hold);
         hold.finish().unwrap();
 
-        let (whole, had_bias) = (logits(&model, &mut NoObserver), model.bias(&path).unwrap().is_some());
+        let (whole, had_bias) =
+            (logits(&model, &mut NoObserver), model.bias(&path).unwrap().is_some());
         let mask = head_mask(&dims, &[head], HeadAblation::ZeroOutput).unwrap();
-        let undo =
-            mask.apply(&mut model, Intervention::Mean(Means::from_iter([(path.clone(), mean)]))).unwrap();
+        let undo = mask
+            .apply(&mut model, Intervention::Mean(Means::from_iter([(path.clone(), mean)])))
+            .unwrap();
         let found = logits(&model, &mut NoObserver);
         assert_close(case, &found, &expected);
         assert_ne!(found, whole, "{case}");
@@ -90,13 +95,16 @@ fn removed_directions_are_projected_out_and_come_off_in_any_order() {
         let inner = dims.shape(Projection::Down)[1];
         let norm = (0..inner).map(|j| ((j * j) as f64).cos().powi(2)).sum::<f64>().sqrt();
         let axis: Vec<f32> = (0..inner).map(|j| (((j * j) as f64).cos() / norm) as f32).collect();
-        let mut project = Edit::new(Projection::Down.input_site(0), |_: &TokenBatch, x: Tensor<Flex, 3>| {
-            let [rows, width, inner] = x.dims();
-            let axis = Tensor::<Flex, 1>::from_data(TensorData::from(axis.as_slice()), &x.device());
-            let axis = axis.reshape([inner, 1]);
-            let flat = x.reshape([rows * width, inner]);
-            (flat.clone() - flat.matmul(axis.clone()).matmul(axis.transpose())).reshape([rows, width, inner])
-        });
+        let mut project =
+            Edit::new(Projection::Down.input_site(0), |_: &TokenBatch, x: Tensor<Flex, 3>| {
+                let [rows, width, inner] = x.dims();
+                let axis =
+                    Tensor::<Flex, 1>::from_data(TensorData::from(axis.as_slice()), &x.device());
+                let axis = axis.reshape([inner, 1]);
+                let flat = x.reshape([rows * width, inner]);
+                (flat.clone() - flat.matmul(axis.clone()).matmul(axis.transpose()))
+                    .reshape([rows, width, inner])
+            });
         let expected = logits(&model, &mut project);
         project.finish().unwrap();
 
@@ -104,8 +112,12 @@ fn removed_directions_are_projected_out_and_come_off_in_any_order() {
         let mut changes = Changes::default();
         let heads = head_mask(&dims, &[HeadId::new(0, 0)], HeadAblation::ZeroOutput).unwrap();
         let heads = changes.push(&mut model, Change::Weights(heads, Intervention::Zero)).unwrap();
-        let directions =
-            Directions::new(ParamPath::of(0, Projection::Down), Side::Input, [inner, 1], axis.clone());
+        let directions = Directions::new(
+            ParamPath::of(0, Projection::Down),
+            Side::Input,
+            [inner, 1],
+            axis.clone(),
+        );
         let directions = directions.unwrap().for_model(model.fingerprint().unwrap());
         changes.push(&mut model, Change::Directions(directions)).unwrap();
         changes.remove(&mut model, heads).unwrap();
@@ -151,7 +163,10 @@ fn gradients_are_followed_to_what_is_asked_for() {
     for (case, precision) in CASES {
         let model = load(case, precision);
         let all = followed(&model.trainable());
-        assert!(all.iter().all(|own| *own) && all.len() > model.dims().projections().count(), "{case}");
+        assert!(
+            all.iter().all(|own| *own) && all.len() > model.dims().projections().count(),
+            "{case}"
+        );
         let none = followed(&model.differentiable());
         assert!(none.len() == all.len() && none.iter().all(|own| !own), "{case}");
     }

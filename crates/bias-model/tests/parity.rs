@@ -1,11 +1,11 @@
 //! Everything the decoder computes against transformers, on `fixtures/golden`: models of
 //! every architecture, each with logits, activations, patterns and continuations.
 //!
-//! Tolerance: 2e-5 absolute in f32 (6e-5 for activations, which are larger), times the largest logit where that is above 1: sums
-//! run in another order than PyTorch's, and one unit in the last place of a number of
-//! order 10 is 1e-6. In bf16 transformers rounds every intermediate result to 8 bits, which
-//! moves these models' logits by 0.01 to 0.1; we compute in f32 from the same weights, and
-//! are as far from its bf16 as it is itself in f32, to the same tolerance.
+//! Tolerance: 2e-5 absolute in f32 (6e-5 for activations, which are larger), times the largest
+//! logit where that is above 1: sums run in another order than PyTorch's, and one unit in the last
+//! place of a number of order 10 is 1e-6. In bf16 transformers rounds every intermediate result to
+//! 8 bits, which moves these models' logits by 0.01 to 0.1; we compute in f32 from the same
+//! weights, and are as far from its bf16 as it is itself in f32, to the same tolerance.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
@@ -15,7 +15,9 @@ use bias_mask::{HeadAblation, Intervention, Mask};
 use bias_model::arch::Architecture;
 use bias_model::generate::{DecodeOptions, Sampling};
 use bias_model::interop::Reference;
-use bias_model::{Checkpoint, Decoder, Decoding, HookedModel, LanguageModel, ModelConfig, Precision};
+use bias_model::{
+    Checkpoint, Decoder, Decoding, HookedModel, LanguageModel, ModelConfig, Precision,
+};
 use bias_probe::hooks::Edit;
 use bias_probe::{NoObserver, Observer, Sequence, TokenBatch};
 use bias_types::TokenRole;
@@ -105,7 +107,10 @@ fn every_case_equals_transformers() {
             // Nothing can be seen that was not compared.
             let (model, reference) = (load(&name, precision), reference(&name));
             for site in model.sites() {
-                assert!(reference.of(2, &site.to_string()).is_ok(), "{name}: {site} is not on record");
+                assert!(
+                    reference.of(2, &site.to_string()).is_ok(),
+                    "{name}: {site} is not on record"
+                );
             }
             assert!(parity.logits <= limit, "{name}: {parity:?}");
             assert!(parity.padded <= limit, "{name}: {parity:?}");
@@ -113,7 +118,10 @@ fn every_case_equals_transformers() {
             // Activations inside are larger than logits.
             assert!(parity.sites <= 3.0 * TOLERANCE, "{name}: {parity:?}");
             assert!(parity.compared > 1000, "{name}: {parity:?}");
-            assert!(parity.greedy.1 > 0 && parity.greedy.0 == parity.greedy.1, "{name}: {parity:?}");
+            assert!(
+                parity.greedy.1 > 0 && parity.greedy.0 == parity.greedy.1,
+                "{name}: {parity:?}"
+            );
             assert_eq!(parity.bf16.is_some(), dtype == "bfloat16", "{name}");
             let (ours, own) = (parity.bf16.unwrap_or(0.0), parity.bf16_own.unwrap_or(0.0));
             assert!((ours - own).abs() <= limit, "{name}: {parity:?}");
@@ -156,11 +164,13 @@ fn greedy_continuations_equal_transformers() {
                 batch_rows,
                 threads: 2,
             };
-            let answers = bias_model::generate::decode(&model, &prompts, Decoding::Greedy, &options, |_| {
-                Ok(String::new())
-            });
+            let answers =
+                bias_model::generate::decode(&model, &prompts, Decoding::Greedy, &options, |_| {
+                    Ok(String::new())
+                });
             for (i, answers) in answers.unwrap().iter().enumerate() {
-                let tokens: Vec<f32> = answers.answers[0].tokens.iter().map(|t| *t as f32).collect();
+                let tokens: Vec<f32> =
+                    answers.answers[0].tokens.iter().map(|t| *t as f32).collect();
                 // Only prompts where cached and uncached generation agree are on record.
                 if let Ok(expected) = expected.of(i, "greedy") {
                     assert_eq!(tokens, expected, "{case} prompt {i}");
@@ -207,7 +217,11 @@ fn silenced_units_equal_transformers_in_every_layout() {
                 assert_close(&format!("{case} {i} neuron"), &masked(&neurons), wanted);
             }
             let whole = values(model.logits(&batch, &mut NoObserver).unwrap());
-            assert_close(&format!("{case} {i} reverted"), &whole, expected.of(i, "lm_head.output").unwrap());
+            assert_close(
+                &format!("{case} {i} reverted"),
+                &whole,
+                expected.of(i, "lm_head.output").unwrap(),
+            );
         }
     }
 }

@@ -15,7 +15,8 @@ const CASES: [&str; 5] = ["gqa_sharded", "gemma2_caps", "gpt2_hub", "gpt_neox_py
 fn load(case: &str) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
     let config = ModelConfig::from_folder(&folder).unwrap();
-    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default()).unwrap()
+    Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default())
+        .unwrap()
 }
 
 /// `tokens` with those at `name` marked.
@@ -25,7 +26,11 @@ fn batch(tokens: &[u32], name: std::ops::Range<usize>) -> TokenBatch {
     TokenBatch::new(&[Sequence::chain(tokens.to_vec(), roles).unwrap()]).unwrap()
 }
 
-fn logits(model: &Decoder<Flex>, batch: &TokenBatch, observer: &mut dyn Observer<Flex>) -> Vec<f32> {
+fn logits(
+    model: &Decoder<Flex>,
+    batch: &TokenBatch,
+    observer: &mut dyn Observer<Flex>,
+) -> Vec<f32> {
     model.logits(batch, observer).unwrap().into_data().to_vec().unwrap()
 }
 
@@ -98,8 +103,8 @@ fn an_edit_of_one_role_leaves_the_others() {
         let site = Site::Block(1, BlockSite::MlpHidden);
         let mut before = Capture::new([site]);
         logits(&model, &one, &mut before);
-        let mut edit =
-            Edit::new(site, |_: &TokenBatch, x: Tensor<Flex, 3>| x.zeros_like()).on(&[TokenRole::Name]);
+        let mut edit = Edit::new(site, |_: &TokenBatch, x: Tensor<Flex, 3>| x.zeros_like())
+            .on(&[TokenRole::Name]);
         let mut after = Capture::new([site]);
         logits(&model, &one, &mut bias_probe::hooks::Both(&mut edit, &mut after));
         edit.finish().unwrap();
@@ -134,7 +139,10 @@ fn sites_are_those_that_fire() {
         for site in absent {
             let mut capture = Capture::new([site]);
             logits(&model, &one, &mut capture);
-            assert!(matches!(capture.finish(), Err(ProbeError::NeverFired { .. })), "{case} {site}");
+            assert!(
+                matches!(capture.finish(), Err(ProbeError::NeverFired { .. })),
+                "{case} {site}"
+            );
         }
     }
 }
@@ -144,8 +152,9 @@ fn sites_are_those_that_fire() {
 fn groups_in_one_pass_are_those_of_two_passes() {
     let model = load("gqa_sharded");
     let prompts: [&[u32]; 4] = [&[1, 5, 9], &[1, 44, 7, 3, 2], &[1, 13], &[1, 26, 39, 8]];
-    let sequence =
-        |tokens: &[u32]| Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]).unwrap();
+    let sequence = |tokens: &[u32]| {
+        Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]).unwrap()
+    };
     let sites: Vec<Site> = model.sites().into_iter().filter(|s| !s.is_attention()).collect();
     let mut both = StatsCollector::new(sites.clone(), ["a", "b"]);
     both.next([0, 1, 1, 0]).unwrap();
@@ -173,10 +182,12 @@ fn groups_in_one_pass_are_those_of_two_passes() {
 #[test]
 fn every_architecture_conforms() {
     let cases: Vec<serde_json::Value> = serde_json::from_slice(
-        &std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/cases.json")).unwrap(),
+        &std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/cases.json"))
+            .unwrap(),
     )
     .unwrap();
     for case in cases.iter().map(|c| c["name"].as_str().unwrap()) {
-        bias_probe::testing::check_model(&load(case), 5e-5).unwrap_or_else(|e| panic!("{case}: {e}"));
+        bias_probe::testing::check_model(&load(case), 5e-5)
+            .unwrap_or_else(|e| panic!("{case}: {e}"));
     }
 }

@@ -1,4 +1,5 @@
-//! Choices, numbers and begun answers against PyTorch, transformers and brute force (`fixtures/questions`).
+//! Choices, numbers and begun answers against PyTorch, transformers and brute force
+//! (`fixtures/questions`).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -80,8 +81,10 @@ fn choices_are_as_probable_as_pytorch_says() {
         };
         let choices = Choices::parse(&case.choices, &case.better).unwrap();
         let found = model.text().choice(&asked, &choices);
-        // Where one word begins with another of the other option, the reference counts both; here that is refused.
-        let overlaps = |a: &ChoiceWord, b: &ChoiceWord| a.option != b.option && b.ids.starts_with(&a.ids);
+        // Where one word begins with another of the other option, the reference counts both; here
+        // that is refused.
+        let overlaps =
+            |a: &ChoiceWord, b: &ChoiceWord| a.option != b.option && b.ids.starts_with(&a.ids);
         if case.words.iter().any(|a| case.words.iter().any(|b| overlaps(a, b))) {
             assert!(found.unwrap_err().to_string().contains("cannot tell"));
             refused += 1;
@@ -91,9 +94,16 @@ fn choices_are_as_probable_as_pytorch_says() {
         assert_eq!(prompt.tokens(), case.ids, "{}", case.prompt);
         for word in &words {
             let own = case.words.iter().find(|own| own.word == word.text).unwrap();
-            assert_eq!((&word.tokens, word.option), (&own.ids, own.option), "{}: {}", case.prompt, word.text);
+            assert_eq!(
+                (&word.tokens, word.option),
+                (&own.ids, own.option),
+                "{}: {}",
+                case.prompt,
+                word.text
+            );
         }
-        let question = Question { prompt, kind: QuestionKind::Choice(words.clone().into()), stream: 0 };
+        let question =
+            Question { prompt, kind: QuestionKind::Choice(words.clone().into()), stream: 0 };
         let answers = model.ask(&[question], Decoding::Greedy).unwrap().remove(0);
         let (other, chosen) = answers.answers.split_last().unwrap();
         for (word, answer) in words.iter().zip(chosen) {
@@ -105,13 +115,19 @@ fn choices_are_as_probable_as_pytorch_says() {
             continue;
         }
         let side = |better: bool, power: &dyn Fn(usize) -> f64| -> f64 {
-            let own =
-                words.iter().zip(chosen).filter(|(word, _)| (word.option == choices.better()) == better);
+            let own = words
+                .iter()
+                .zip(chosen)
+                .filter(|(word, _)| (word.option == choices.better()) == better);
             own.map(|(word, answer)| answer.weight.powf(power(word.tokens.len()))).sum()
         };
         let odds = |power: &dyn Fn(usize) -> f64| (side(true, power) / side(false, power)).ln();
         assert!((odds(&|_| 1.0) - case.log_odds).abs() < 2e-5, "{}", case.prompt);
-        assert!((odds(&|n| 1.0 / n as f64) - case.log_odds_per_token).abs() < 2e-5, "{}", case.prompt);
+        assert!(
+            (odds(&|n| 1.0 / n as f64) - case.log_odds_per_token).abs() < 2e-5,
+            "{}",
+            case.prompt
+        );
         assert!((1.0 - other.weight - case.mass).abs() < 2e-5, "{}", case.prompt);
         seen += 1;
     }
@@ -140,11 +156,16 @@ struct Sampled {
     error_log10: f64,
 }
 
-/// As the reference reads a text: by its longest beginning that is a number. Half a group of thousands (`5,0`), which it
-/// takes for 5, is unreadable to `parse_answer`, and thousands that begin with 0 (`0,120`) are none to it: the commas go.
+/// As the reference reads a text: by its longest beginning that is a number. Half a group of
+/// thousands (`5,0`), which it takes for 5, is unreadable to `parse_answer`, and thousands that
+/// begin with 0 (`0,120`) are none to it: the commas go.
 fn read(text: &str) -> Option<f64> {
-    let whole = |end: &usize| text.get(..*end).is_some_and(|own| own.ends_with(char::is_alphanumeric));
-    (1..=text.len()).rev().filter(whole).find_map(|end| parse_answer(&without_commas(&text[..end])).value)
+    let whole =
+        |end: &usize| text.get(..*end).is_some_and(|own| own.ends_with(char::is_alphanumeric));
+    (1..=text.len())
+        .rev()
+        .filter(whole)
+        .find_map(|end| parse_answer(&without_commas(&text[..end])).value)
 }
 
 fn without_commas(text: &str) -> String {
@@ -166,7 +187,8 @@ fn numbers_are_distributed_as_brute_force_says() {
         let name = load(&mut models, &case.model);
         let model = models.get_mut(&name).unwrap();
         model.options_mut().max_new_tokens = case.new_tokens;
-        model.options_mut().sampling = Sampling::default().with_temperature(case.temperature).unwrap();
+        model.options_mut().sampling =
+            Sampling::default().with_temperature(case.temperature).unwrap();
         let asked = Asked {
             message: &case.prompt,
             name: a_word(&case.prompt),
@@ -176,8 +198,11 @@ fn numbers_are_distributed_as_brute_force_says() {
         let prompt = model.text().question(&asked).unwrap();
         assert_eq!(prompt.tokens(), case.ids, "{}", case.prompt);
         let grammar = Arc::new(model.text().number_grammar().unwrap());
-        let question =
-            |stream| Question { prompt: prompt.clone(), kind: QuestionKind::Number(grammar.clone()), stream };
+        let question = |stream| Question {
+            prompt: prompt.clone(),
+            kind: QuestionKind::Number(grammar.clone()),
+            stream,
+        };
         let ask = |decoding| model.ask(&[question(3)], decoding).unwrap().remove(0);
         let found = ask(Decoding::Exact { unexplored: 1e-7, tokens: usize::MAX, seed: 0 });
         let mut texts: BTreeMap<String, [f64; 2]> = BTreeMap::new();
@@ -187,7 +212,11 @@ fn numbers_are_distributed_as_brute_force_says() {
             own[usize::from(!answer.finished)] += answer.weight;
             number += if read(&answer.text).is_some() { answer.weight } else { 0.0 };
             // What would go on is what the reference would have followed.
-            assert!(!answer.finished || grammar.until(&answer.tokens).is_some(), "{:?}", answer.text);
+            assert!(
+                !answer.finished || grammar.until(&answer.tokens).is_some(),
+                "{:?}",
+                answer.text
+            );
         }
         let mut expected: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
         for (text, ended, cut, value) in &case.texts {
@@ -202,13 +231,20 @@ fn numbers_are_distributed_as_brute_force_says() {
         }
         for (text, [ended, cut]) in expected {
             let own = texts.get(text).copied().unwrap_or_default();
-            // Texts that differ in their first space are one here, and the reference lists the likeliest alone: there may be more.
+            // Texts that differ in their first space are one here, and the reference lists the
+            // likeliest alone: there may be more.
             worst = worst.max(ended - own[0]).max(cut - own[1]);
             assert!(worst < 1e-6, "{} {text:?}: {own:?} and {ended}, {cut}", case.model);
         }
         // 1.3e-6 seen on `spaced`.
-        assert!((number - case.number).abs() < 5e-6, "{}: {number} and {}", case.model, case.number);
-        // 10,000 samples of PyTorch's, and as many of ours. Means have tails too heavy to compare: their logarithms have not.
+        assert!(
+            (number - case.number).abs() < 5e-6,
+            "{}: {number} and {}",
+            case.model,
+            case.number
+        );
+        // 10,000 samples of PyTorch's, and as many of ours. Means have tails too heavy to compare:
+        // their logarithms have not.
         let log = |value: f64| value.max(1.0).log10();
         let logs = |of: &Answers| -> f64 {
             let own = of.answers.iter().filter_map(|a| Some((read(&a.text)?, a.weight)));
@@ -220,7 +256,8 @@ fn numbers_are_distributed_as_brute_force_says() {
         let (mean, error) = (case.sampled.mean_log10, case.sampled.error_log10);
         assert!((logs(&found) - mean).abs() < 5.0 * error, "{}: {mean}", case.model);
         let own = ask(Decoding::Sampled { samples: 10_000, seed: 1 });
-        let drawn: f64 = own.answers.iter().filter(|a| read(&a.text).is_some()).map(|a| a.weight).sum();
+        let drawn: f64 =
+            own.answers.iter().filter(|a| read(&a.text).is_some()).map(|a| a.weight).sum();
         let error = (number * (1.0 - number) / 10_000.0).sqrt();
         assert!(
             (drawn / 10_000.0 - number).abs() < 5.0 * error + 1e-9,

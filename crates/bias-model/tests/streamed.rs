@@ -13,7 +13,8 @@ use bias_mask::{BitMatrix, Intervention, Mask, MaskError};
 use bias_model::decoder::LayerDone;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{
-    Checkpoint, Decoder, Decoding, HookedModel as _, MaskTarget as _, ModelConfig, ModelError, Precision,
+    Checkpoint, Decoder, Decoding, HookedModel as _, MaskTarget as _, ModelConfig, ModelError,
+    Precision,
 };
 use bias_probe::stats::SquareSums;
 use bias_probe::testing::check_model;
@@ -57,7 +58,8 @@ fn losses_that_fail_leave_the_model_as_it_was() {
     let gradients = model.unembed(hidden.clone()).unwrap().sum().backward();
     assert!(hidden.grad(&gradients).is_some());
 
-    // What was unembedded the first time must be the second time, no more and no less, in any order.
+    // What was unembedded the first time must be the second time, no more and no less, in any
+    // order.
     let calls = std::sync::atomic::AtomicUsize::new(0);
     let counted = |times: [&'static [f32]; 2]| {
         calls.store(0, std::sync::atomic::Ordering::Relaxed);
@@ -82,7 +84,8 @@ fn losses_that_fail_leave_the_model_as_it_was() {
 
 /// The same model in memory and in its file.
 fn both(case: &str) -> [Decoder<Flex>; 2] {
-    [Precision::F32, Precision::Mapped].map(|precision| open(&golden().join(case), precision).unwrap())
+    [Precision::F32, Precision::Mapped]
+        .map(|precision| open(&golden().join(case), precision).unwrap())
 }
 
 fn prompts() -> Vec<Sequence> {
@@ -147,7 +150,9 @@ fn it_keeps_what_models_promise() {
 
 #[test]
 fn answers_are_the_same() {
-    for case in ["gqa_sharded", "phi3_partial_longrope", "gpt2_hub", "gemma3_layers", "wide_head_f16"] {
+    for case in
+        ["gqa_sharded", "phi3_partial_longrope", "gpt2_hub", "gemma3_layers", "wide_head_f16"]
+    {
         let [resident, streamed] = both(case);
         for (decoding, threads) in [
             (Decoding::Exact { unexplored: 0.2, tokens: 80, seed: 1 }, 1),
@@ -162,7 +167,9 @@ fn answers_are_the_same() {
                 batch_rows: 2,
                 threads,
             };
-            let ask = |model| decode(model, &prompts(), decoding, &options, |_| Ok(String::new())).unwrap();
+            let ask = |model| {
+                decode(model, &prompts(), decoding, &options, |_| Ok(String::new())).unwrap()
+            };
             assert_eq!(ask(&streamed), ask(&resident), "{case}, {decoding:?}");
         }
     }
@@ -181,8 +188,11 @@ fn gradients(
         let hidden = if straight { hidden.mul_scalar(1.5) } else { hidden };
         let logits = model.unembed(hidden.clone())?;
         let [rows, width, vocab] = logits.dims();
-        let own =
-            burn::tensor::activation::log_softmax(logits, 2).slice([0..rows, 0..width, i..vocab.min(i + 3)]);
+        let own = burn::tensor::activation::log_softmax(logits, 2).slice([
+            0..rows,
+            0..width,
+            i..vocab.min(i + 3),
+        ]);
         // By way of the logits, and straight; both by way of a node inside the graph.
         Ok(if straight { own.sum() + hidden.powi_scalar(2).sum() } else { own.sum() })
     };
@@ -212,7 +222,11 @@ fn gradients_are_the_same() {
         let long = if case == "gqa_sharded" { Some(&long) } else { None };
         for batches in [Some(&batches()), long].into_iter().flatten() {
             let expected = gradients(&resident, batches, false, 1);
-            assert_eq!(expected.len(), batches.len() * resident.dims().projections().count(), "{case}");
+            assert_eq!(
+                expected.len(),
+                batches.len() * resident.dims().projections().count(),
+                "{case}"
+            );
             for threads in [1, 2, 3] {
                 let found = gradients(&streamed, batches, false, threads);
                 assert!(found == expected, "{case}, streamed, {threads} side by side");
@@ -232,7 +246,8 @@ fn a_loss_may_use_the_output_twice() {
         (gradients(&streamed, &batches(), true, 1), gradients(&resident, &batches(), true, 1));
     for ((i, path, own), (_, other, reference)) in found.iter().zip(&expected) {
         assert_eq!(path, other);
-        let values = own.iter().zip(reference).map(|(a, b)| (f32::from_bits(*a), f32::from_bits(*b)));
+        let values =
+            own.iter().zip(reference).map(|(a, b)| (f32::from_bits(*a), f32::from_bits(*b)));
         let scale = reference.iter().fold(0f32, |max, b| max.max(f32::from_bits(*b).abs()));
         let worst = values.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst <= 1e-5 * scale, "{path} of batch {i}: off by {worst} of {scale}");
@@ -288,8 +303,12 @@ fn rows_of_a_power_of_two_compute_the_same() {
     let config = config.replace("\"hidden_size\": 32", "\"hidden_size\": 512");
     let config = config.replace("\"intermediate_size\": 56", "\"intermediate_size\": 1024");
     fs::write(folder.path().join("config.json"), &config).unwrap();
-    let model =
-        Decoder::<Flex>::init(ModelConfig::from_folder(folder.path()).unwrap(), 0.1, 7, &Default::default());
+    let model = Decoder::<Flex>::init(
+        ModelConfig::from_folder(folder.path()).unwrap(),
+        0.1,
+        7,
+        &Default::default(),
+    );
     let target = folder.path().join("model");
     bias_model::interop::save_pretrained(&model, &target, |target| {
         let path = target.join("config.json");
@@ -339,8 +358,13 @@ fn every_layer_is_told_of() {
     streamed.observe_all(&batches(), &mut NoObserver).unwrap();
     let layers = streamed.dims().layers;
     let told = told.lock().unwrap();
-    assert_eq!(told.iter().map(|layer| layer.done).collect::<Vec<_>>(), (1..=layers).collect::<Vec<_>>());
-    assert!(told.iter().all(|layer| layer.of == layers && layer.tokens == tokens && !layer.backward));
+    assert_eq!(
+        told.iter().map(|layer| layer.done).collect::<Vec<_>>(),
+        (1..=layers).collect::<Vec<_>>()
+    );
+    assert!(
+        told.iter().all(|layer| layer.of == layers && layer.tokens == tokens && !layer.backward)
+    );
 }
 
 fn copy(case: &str) -> TempDir {
@@ -357,7 +381,10 @@ fn assert_changed(model: &Decoder<Flex>) {
         panic!("read from a file that changed")
     };
     let error = source.downcast_ref::<ModelError>().unwrap();
-    assert!(matches!(error, ModelError::Changed { path } if path.ends_with("model.safetensors")), "{error}");
+    assert!(
+        matches!(error, ModelError::Changed { path } if path.ends_with("model.safetensors")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -396,7 +423,8 @@ fn a_file_that_changes_meanwhile_is_noticed() {
 fn files_that_changed_have_no_fingerprint() {
     let later = |path: &std::path::Path| {
         let file = File::options().write(true).open(path).unwrap();
-        file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5)).unwrap();
+        file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5))
+            .unwrap();
     };
     for (case, weights) in
         [("tied_bf16", "model.safetensors"), ("gqa_sharded", "model-00002-of-00005.safetensors")]
@@ -408,8 +436,7 @@ fn files_that_changed_have_no_fingerprint() {
         let known = Checkpoint::open(folder.path()).unwrap();
         let before = known.fingerprint().unwrap().to_owned();
         later(&path);
-        let changed =
-            |error: &ModelError| matches!(error, ModelError::Changed { path } if path.ends_with(weights));
+        let changed = |error: &ModelError| matches!(error, ModelError::Changed { path } if path.ends_with(weights));
         assert!(changed(&checkpoint.fingerprint().unwrap_err()), "{case}");
         // That of what was opened stays known.
         assert_eq!(known.fingerprint().unwrap(), before);
@@ -420,7 +447,8 @@ fn files_that_changed_have_no_fingerprint() {
 
         // Changed between the opening and the end of loading.
         let config = ModelConfig::from_folder(folder.path()).unwrap();
-        let loaded = Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default());
+        let loaded =
+            Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default());
         assert!(changed(&loaded.unwrap_err()), "{case}");
     }
 }
@@ -433,7 +461,8 @@ fn weights_that_are_not_numbers_are_refused_when_they_are_read() {
     let mut bytes = fs::read(&path).unwrap();
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let json: serde_json::Value = serde_json::from_slice(&bytes[8..header]).unwrap();
-    let start = json["model.layers.1.mlp.up_proj.weight"]["data_offsets"][0].as_u64().unwrap() as usize;
+    let start =
+        json["model.layers.1.mlp.up_proj.weight"]["data_offsets"][0].as_u64().unwrap() as usize;
     bytes[header + start..][..2].copy_from_slice(&0x7fc0u16.to_le_bytes());
     fs::write(&path, bytes).unwrap();
     let model = open(folder.path(), Precision::Mapped).unwrap();
@@ -488,7 +517,8 @@ fn what_does_not_fit_into_memory_is_refused_before_it_is_read() {
     let bytes = fs::read(&path).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap());
     let (header, data) = bytes[8..].split_at(length as usize);
-    let mut header: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(header).unwrap();
+    let mut header: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(header).unwrap();
     // The embedding goes behind all else, and grows.
     let end = data.len() as u64;
     let embedding = &mut header["model.embed_tokens.weight"];

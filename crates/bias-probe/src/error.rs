@@ -31,7 +31,9 @@ pub enum ProbeError {
         vocab: usize,
     },
     /// More positions than the model was made for.
-    #[error("position {position} is beyond the model's context of {limit} tokens; shorten the prompt")]
+    #[error(
+        "position {position} is beyond the model's context of {limit} tokens; shorten the prompt"
+    )]
     ContextOverflow {
         /// The position asked for.
         position: usize,
@@ -57,7 +59,8 @@ pub enum ProbeError {
         /// The sites.
         sites: Vec<Site>,
     },
-    /// A site that a capture does not hold as `[batch, seq, channels]`, so nothing can be patched from it.
+    /// A site that a capture does not hold as `[batch, seq, channels]`, so nothing can be patched
+    /// from it.
     #[error("{site} was not captured, or is of attention: capture it in the run to patch from")]
     NotCaptured {
         /// The site.
@@ -80,7 +83,9 @@ pub enum ProbeError {
         reason: String,
     },
     /// An observer gave back a tensor of another shape.
-    #[error("{site}: an observer replaced a tensor of shape {expected:?} by one of shape {found:?}")]
+    #[error(
+        "{site}: an observer replaced a tensor of shape {expected:?} by one of shape {found:?}"
+    )]
     ShapeChanged {
         /// Where.
         site: Site,
@@ -121,7 +126,9 @@ pub enum ProbeError {
         site: Site,
     },
     /// Statistics that cannot be merged.
-    #[error("statistics of {left} and {right} sites were collected differently and cannot be merged")]
+    #[error(
+        "statistics of {left} and {right} sites were collected differently and cannot be merged"
+    )]
     Mismatch {
         /// Sites on one side.
         left: usize,

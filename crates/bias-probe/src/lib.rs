@@ -39,7 +39,8 @@
 //! # Features
 //!
 //! - `testing`, off by default: the room of that name.
-//! - `ndarray-views`, off by default: statistics, captures and scores as arrays of the crate ndarray.
+//! - `ndarray-views`, off by default: statistics, captures and scores as arrays of the crate
+//!   ndarray.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

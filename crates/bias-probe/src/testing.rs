@@ -93,7 +93,12 @@ impl<B: Backend> Observer<B> for Zero {
         site == self.0
     }
 
-    fn hidden(&mut self, _: Site, _: &TokenBatch, value: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn hidden(
+        &mut self,
+        _: Site,
+        _: &TokenBatch,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         Ok(value.zeros_like())
     }
 }
@@ -112,7 +117,10 @@ impl<B: Backend> Observer<B> for Zero {
 ///
 /// # Errors
 /// The first [`ModelViolation`].
-pub fn check_model<B: Backend>(model: &impl HookedModel<B>, tolerance: f32) -> Result<(), ModelViolation> {
+pub fn check_model<B: Backend>(
+    model: &impl HookedModel<B>,
+    tolerance: f32,
+) -> Result<(), ModelViolation> {
     let dims = *model.dims();
     dims.validate().map_err(|e| broken("sizes must make sense", e))?;
     for (path, _, projection) in dims.projections() {
@@ -172,13 +180,20 @@ pub fn check_model<B: Backend>(model: &impl HookedModel<B>, tolerance: f32) -> R
     other.push(token(9));
     let other = Sequence::chain(other, roles[..4].to_vec())?;
     let other = logits(model, &TokenBatch::new(&[other])?, &mut NoObserver)?;
-    close("a branch must see its own beginning", &found[width..], &other[3 * dims.vocab..], tolerance)?;
+    close(
+        "a branch must see its own beginning",
+        &found[width..],
+        &other[3 * dims.vocab..],
+        tolerance,
+    )?;
 
     let beyond = Sequence::chain(vec![dims.vocab as u32], vec![TokenRole::Prompt])?;
     match model.logits(&TokenBatch::new(&[beyond])?, &mut NoObserver) {
         Err(ProbeError::TokenOutOfRange { .. }) => Ok(()),
         Err(other) => Err(broken("tokens beyond the vocabulary must be refused as such", other)),
-        Ok(_) => Err(broken("tokens beyond the vocabulary must be refused", "the pass went through")),
+        Ok(_) => {
+            Err(broken("tokens beyond the vocabulary must be refused", "the pass went through"))
+        }
     }
 }
 
@@ -197,7 +212,10 @@ fn sites<B: Backend>(
             return Err(broken("only the sites a model names may be reached", site));
         }
         if *count != 1 {
-            return Err(broken("a site must be reached once a pass", format!("{site}, {count} times")));
+            return Err(broken(
+                "a site must be reached once a pass",
+                format!("{site}, {count} times"),
+            ));
         }
     }
     for (site, Captured { shape, .. }) in capture.finish()? {
@@ -217,7 +235,9 @@ fn shape_of<B: Backend>(site: Site, model: &impl HookedModel<B>, batch: &TokenBa
     let channels = match site {
         Site::Logits => dims.vocab,
         Site::FinalNormScale | Site::Block(_, S::AttnNormScale | S::MlpNormScale) => 1,
-        Site::Block(_, S::Scores | S::Pattern) => return vec![rows, dims.heads, width, batch.past() + width],
+        Site::Block(_, S::Scores | S::Pattern) => {
+            return vec![rows, dims.heads, width, batch.past() + width];
+        }
         Site::Block(_, S::Query | S::QueryRotated | S::HeadOutput) => dims.heads * dims.d_head,
         Site::Block(_, S::Key | S::KeyRotated | S::Value) => dims.kv_heads * dims.d_head,
         Site::Block(_, S::Gate | S::GateActivated | S::Up | S::MlpHidden) => dims.d_mlp,
@@ -233,7 +253,9 @@ fn replaced<B: Backend>(
     tolerance: f32,
 ) -> Result<(), ModelViolation> {
     let written = [BlockSite::HeadOutput, BlockSite::MlpHidden, BlockSite::ResidPost];
-    for site in written.map(|at| Site::Block(0, at)).into_iter().filter(|s| model.sites().contains(s)) {
+    for site in
+        written.map(|at| Site::Block(0, at)).into_iter().filter(|s| model.sites().contains(s))
+    {
         let zeroed = logits(model, batch, &mut Zero(site))?;
         if largest(&zeroed, plain) <= tolerance {
             return Err(broken("a replaced activation must be what the model goes on with", site));

@@ -2,11 +2,12 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Works through items on some threads, this one among them, and gives the results in the items' order.
+/// Works through items on some threads, this one among them, and gives the results in the items'
+/// order.
 ///
 /// Each thread has a state of its own, made here before any starts: a handle on a model, a pool, or
-/// nothing. An item is taken when a thread is free. After one has failed none is taken any more, and the
-/// error of the first that failed is given.
+/// nothing. An item is taken when a thread is free. After one has failed none is taken any more,
+/// and the error of the first that failed is given.
 ///
 /// Threads, not rayon tasks: those would take each other's work up while they hold a lock of burn's
 /// autodiff.
@@ -26,7 +27,9 @@ pub fn in_threads<S: Send, I: Send, T: Send, E: Send>(
     let work = |mut state: S| {
         let mut done = Vec::new();
         while !failed.load(Ordering::Relaxed) {
-            let Some((i, item)) = next.lock().unwrap_or_else(PoisonError::into_inner).next() else { break };
+            let Some((i, item)) = next.lock().unwrap_or_else(PoisonError::into_inner).next() else {
+                break;
+            };
             let result = each(&mut state, item);
             failed.fetch_or(result.is_err(), Ordering::Relaxed);
             done.push((i, result));
@@ -36,7 +39,8 @@ pub fn in_threads<S: Send, I: Send, T: Send, E: Send>(
     let own = states.pop();
     let mut done = std::thread::scope(|scope| {
         let work = &work;
-        let others: Vec<_> = states.into_iter().map(|state| scope.spawn(move || work(state))).collect();
+        let others: Vec<_> =
+            states.into_iter().map(|state| scope.spawn(move || work(state))).collect();
         let mut done: Vec<_> = own.into_iter().flat_map(work).collect();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));

@@ -24,7 +24,8 @@ struct Prompt {
 fn prompt() -> impl Strategy<Value = Prompt> {
     let role = prop_oneof![Just(TokenRole::Prompt), Just(TokenRole::Name), Just(TokenRole::Answer)];
     let token = (role, 0.0f32..2.0, prop::array::uniform3(-5.0f32..5.0));
-    (0usize..2, prop::collection::vec(token, 1..6)).prop_map(|(group, tokens)| Prompt { group, tokens })
+    (0usize..2, prop::collection::vec(token, 1..6))
+        .prop_map(|(group, tokens)| Prompt { group, tokens })
 }
 
 fn collect(prompts: &[Prompt], batch_rows: usize) -> ChannelStats {
@@ -35,7 +36,10 @@ fn collect(prompts: &[Prompt], batch_rows: usize) -> ChannelStats {
             .map(|p| {
                 let roles = p.tokens.iter().map(|t| t.0).collect();
                 let weights = p.tokens.iter().map(|t| t.1).collect();
-                Sequence::chain(vec![1; p.tokens.len()], roles).unwrap().with_weights(weights).unwrap()
+                Sequence::chain(vec![1; p.tokens.len()], roles)
+                    .unwrap()
+                    .with_weights(weights)
+                    .unwrap()
             })
             .collect();
         let batch = TokenBatch::new(&sequences).unwrap();
@@ -47,7 +51,8 @@ fn collect(prompts: &[Prompt], batch_rows: usize) -> ChannelStats {
             }
         }
         let shape = [batch.rows(), batch.width(), CHANNELS];
-        let value = Tensor::<Flex, 3>::from_data(TensorData::new(values, shape), &Default::default());
+        let value =
+            Tensor::<Flex, 3>::from_data(TensorData::new(values, shape), &Default::default());
         stats.next(rows.iter().map(|p| p.group)).unwrap();
         let observer: &mut dyn Observer<Flex> = &mut stats;
         observer.at(site(), &batch, value).unwrap();
@@ -120,7 +125,10 @@ proptest! {
 fn a_file_gives_back_what_it_was_given() {
     let token = |role, x: f32| (role, 1.0, [x, -x, 0.5]);
     let prompts = [
-        Prompt { group: 0, tokens: vec![token(TokenRole::Prompt, 1.0), token(TokenRole::Name, 2.0)] },
+        Prompt {
+            group: 0,
+            tokens: vec![token(TokenRole::Prompt, 1.0), token(TokenRole::Name, 2.0)],
+        },
         Prompt { group: 1, tokens: vec![token(TokenRole::Answer, 3.0)] },
     ];
     let stats = collect(&prompts, 2).with_note("model", "abc");
@@ -132,9 +140,13 @@ fn a_file_gives_back_what_it_was_given() {
     let bytes = std::fs::read(&path).unwrap();
     for keep in [0, 7, 40, bytes.len() - 1] {
         std::fs::write(&path, &bytes[..keep]).unwrap();
-        assert!(matches!(ChannelStats::load(&path), Err(ProbeError::NotStatistics { .. })), "{keep}");
+        assert!(
+            matches!(ChannelStats::load(&path), Err(ProbeError::NotStatistics { .. })),
+            "{keep}"
+        );
     }
-    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/tied_bf16/model.safetensors");
+    let golden =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/tied_bf16/model.safetensors");
     assert!(matches!(ChannelStats::load(golden.as_ref()), Err(ProbeError::NotStatistics { .. })));
 }
 
@@ -147,7 +159,10 @@ fn misuse_is_refused() {
     let zero = || Tensor::<Flex, 3>::zeros([1, 1, 2], &Default::default());
     // The groups of two rows for a batch of one.
     assert!(Observer::<Flex>::hidden(&mut stats, site(), &batch, zero()).is_err());
-    assert!(matches!(StatsCollector::new([site()], ["a"]).finish(), Err(ProbeError::NeverFired { .. })));
+    assert!(matches!(
+        StatsCollector::new([site()], ["a"]).finish(),
+        Err(ProbeError::NeverFired { .. })
+    ));
     // A second pass on the groups of the first.
     let mut stats = StatsCollector::new([site()], ["a"]);
     stats.next([0]).unwrap();
@@ -162,7 +177,8 @@ fn misuse_is_refused() {
 /// The same statistics are the same bytes, for whom the umask says.
 #[test]
 fn files_are_reproducible_and_readable() {
-    let tokens = vec![(TokenRole::Name, 1.0, [1.0, 2.0, 3.0]), (TokenRole::Answer, 0.5, [4.0, 5.0, 6.0])];
+    let tokens =
+        vec![(TokenRole::Name, 1.0, [1.0, 2.0, 3.0]), (TokenRole::Answer, 0.5, [4.0, 5.0, 6.0])];
     let stats = collect(&[Prompt { group: 0, tokens }], 1).with_note("why", "test");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stats.safetensors");
@@ -187,8 +203,14 @@ fn files_are_reproducible_and_readable() {
 fn arrays_are_by_group_role_and_channel() {
     let token = |role, value: f32| (role, 1.0, [value, 2.0 * value, -value]);
     let prompts = [
-        Prompt { group: 0, tokens: vec![token(TokenRole::Prompt, 1.0), token(TokenRole::Name, 3.0)] },
-        Prompt { group: 1, tokens: vec![token(TokenRole::Prompt, 5.0), token(TokenRole::Prompt, 7.0)] },
+        Prompt {
+            group: 0,
+            tokens: vec![token(TokenRole::Prompt, 1.0), token(TokenRole::Name, 3.0)],
+        },
+        Prompt {
+            group: 1,
+            tokens: vec![token(TokenRole::Prompt, 5.0), token(TokenRole::Prompt, 7.0)],
+        },
     ];
     let stats = collect(&prompts, 2);
     // System, prompt, name, answer.

@@ -94,7 +94,9 @@ pub enum StudyError {
     )]
     NoBeginning,
     /// A model of which nothing says which weights it has, where that must be known.
-    #[error("{what} needs a model that was loaded from files: nothing else says which weights it is about")]
+    #[error(
+        "{what} needs a model that was loaded from files: nothing else says which weights it is about"
+    )]
     NoFingerprint {
         /// What needs it.
         what: &'static str,
@@ -170,7 +172,9 @@ pub enum StudyError {
         problems: Vec<String>,
     },
     /// A study that lacks a piece.
-    #[error("the study is not finished, it lacks {piece}; run it again on the same folder to go on")]
+    #[error(
+        "the study is not finished, it lacks {piece}; run it again on the same folder to go on"
+    )]
     Unfinished {
         /// What is missing.
         piece: String,

@@ -1,5 +1,5 @@
-//! The study of bias between two groups of people in one language model: audit it, find what carries the
-//! bias, prune that, and audit again, in every context.
+//! The study of bias between two groups of people in one language model: audit it, find what
+//! carries the bias, prune that, and audit again, in every context.
 //!
 //! Use it to run the experiment of "Breaking Down Bias: On the Limits of Generalizable
 //! Pruning Strategies" (arXiv 2502.07771) on your own checkpoint and prompts. For one of

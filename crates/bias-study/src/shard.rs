@@ -40,7 +40,8 @@ impl FromStr for Shard {
 
     /// Reads `index/count`, from `0/n` to `n-1/n`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        let parts =
+            text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         parts.and_then(|(i, n)| Self::new(i, n)).ok_or_else(|| {
             format!("`{text}`: a part of how many is needed, from 0, such as 0/4, 1/4, 2/4 and 3/4")
         })
@@ -54,7 +55,8 @@ mod tests {
     #[test]
     fn parts_cover_all_jobs_once() {
         for count in 1..5 {
-            let parts: Vec<Shard> = (0..count).map(|i| format!("{i}/{count}").parse().unwrap()).collect();
+            let parts: Vec<Shard> =
+                (0..count).map(|i| format!("{i}/{count}").parse().unwrap()).collect();
             for job in 0..20 {
                 assert_eq!(parts.iter().filter(|part| part.takes(job)).count(), 1);
             }

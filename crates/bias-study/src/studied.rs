@@ -26,7 +26,11 @@ pub trait Studied<A: AutodiffBackend>:
     ///
     /// # Errors
     /// A failed pass.
-    fn taught(&self, recipe: &Recipe, draw: &mut dyn FnMut() -> Text) -> Result<Option<Self>, ProbeError> {
+    fn taught(
+        &self,
+        recipe: &Recipe,
+        draw: &mut dyn FnMut() -> Text,
+    ) -> Result<Option<Self>, ProbeError> {
         let _ = (recipe, draw);
         Ok(None)
     }
@@ -39,12 +43,18 @@ impl<B: Backend, A: AutodiffBackend<InnerBackend = B>> Studied<A> for Decoder<B>
         self.differentiable()
     }
 
-    fn taught(&self, recipe: &Recipe, draw: &mut dyn FnMut() -> Text) -> Result<Option<Self>, ProbeError> {
-        let share =
-            |model: &Decoder<A>, texts: &[Text], total| text_loss(model, texts, total, &mut NoObserver);
+    fn taught(
+        &self,
+        recipe: &Recipe,
+        draw: &mut dyn FnMut() -> Text,
+    ) -> Result<Option<Self>, ProbeError> {
+        let share = |model: &Decoder<A>, texts: &[Text], total| {
+            text_loss(model, texts, total, &mut NoObserver)
+        };
         let model = self.trainable::<A>();
         let device = model.device();
-        let model = fit::<A, _, _, ProbeError>(model, &device, recipe, || Ok(draw()), share, |_, _| {})?;
+        let model =
+            fit::<A, _, _, ProbeError>(model, &device, recipe, || Ok(draw()), share, |_, _| {})?;
         Ok(Some(model.valid()))
     }
 }

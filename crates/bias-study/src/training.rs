@@ -1,4 +1,5 @@
-//! Training on texts that are drawn as they are needed: small models from nothing, or a little of a large one.
+//! Training on texts that are drawn as they are needed: small models from nothing, or a little of a
+//! large one.
 
 use bias_probe::device::{f32_from, to_f32};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
@@ -53,7 +54,8 @@ pub struct Recipe {
 }
 
 /// Trains `module` by AdamW on what `draw` gives. `share` computes some texts' share of the loss
-/// ([`text_loss`], whose total weight is given) and its gradients, on a graph of its own. `told` hears every step's loss.
+/// ([`text_loss`], whose total weight is given) and its gradients, on a graph of its own. `told`
+/// hears every step's loss.
 ///
 /// # Errors
 /// Those of `draw` and `share`.
@@ -106,8 +108,8 @@ where
     Ok(module)
 }
 
-/// These texts' share of the mean cross-entropy over all tokens of a step, which weigh `total` together. Of a
-/// large vocabulary no logits are made where nothing counts.
+/// These texts' share of the mean cross-entropy over all tokens of a step, which weigh `total`
+/// together. Of a large vocabulary no logits are made where nothing counts.
 ///
 /// # Errors
 /// A failed forward pass.
@@ -146,9 +148,9 @@ pub fn text_loss<A: AutodiffBackend, T: AsRef<Text>>(
 /// Logits made at a time, where those of a step would take much more than 64 MiB.
 const LOGITS: usize = 1 << 24;
 
-/// The loss of the cells that count alone, so many at a time: what does not count, such as most of a text whose
-/// answer is learned, has no logits. The graph keeps those of the others, about two numbers a cell and
-/// token of the vocabulary, until the step is done.
+/// The loss of the cells that count alone, so many at a time: what does not count, such as most of
+/// a text whose answer is learned, has no logits. The graph keeps those of the others, about two
+/// numbers a cell and token of the vocabulary, until the step is done.
 fn weighted_loss<A: AutodiffBackend>(
     hidden: Tensor<A, 3>,
     targets: &[i32],
@@ -162,7 +164,8 @@ fn weighted_loss<A: AutodiffBackend>(
     let mut losses = Vec::new();
     for cells in counting.chunks(at_once) {
         let indices = cells.iter().map(|cell| *cell as i32).collect();
-        let indices: Tensor<A, 1, Int> = Tensor::from_data(TensorData::new(indices, [cells.len()]), &device);
+        let indices: Tensor<A, 1, Int> =
+            Tensor::from_data(TensorData::new(indices, [cells.len()]), &device);
         let logits = unembed(hidden.clone().select(0, indices).unsqueeze_dim(0))?.squeeze_dim(0);
         let targets = cells.iter().map(|cell| targets[*cell]).collect();
         losses.push(cells_loss(logits, targets, cells.iter().map(|cell| weights[*cell]).collect()));
@@ -178,7 +181,8 @@ fn cells_loss<A: AutodiffBackend>(
     weights: Vec<f32>,
 ) -> Tensor<A, 1> {
     let ([cells, _], device) = (logits.dims(), logits.device());
-    let targets: Tensor<A, 2, Int> = Tensor::from_data(TensorData::new(targets, [cells, 1]), &device);
+    let targets: Tensor<A, 2, Int> =
+        Tensor::from_data(TensorData::new(targets, [cells, 1]), &device);
     let weights: Tensor<A, 2> = f32_from(TensorData::new(weights, [cells, 1]), &device);
     -(log_softmax(to_f32(logits), 1).gather(1, targets) * weights).sum()
 }
@@ -201,21 +205,27 @@ mod tests {
     #[test]
     fn a_loss_in_parts_is_the_loss_and_has_its_gradients() {
         let device = Default::default();
-        let random =
-            |shape: [usize; 2]| Tensor::<A, 2>::random(shape, Distribution::Uniform(-1.0, 1.0), &device);
+        let random = |shape: [usize; 2]| {
+            Tensor::<A, 2>::random(shape, Distribution::Uniform(-1.0, 1.0), &device)
+        };
         let (hidden, table) = (random([10, 6]), random([6, 20]));
         let targets: Vec<i32> = (0..10).map(|i| (7 * i) % 20).collect();
         let weights: Vec<f32> = (0..10).map(|i| [0.0, 0.5, 0.1][i % 3]).collect();
         let gradients = |loss: Tensor<A, 1>, leaves: [&Tensor<A, 2>; 2]| {
             let value = loss.clone().into_data().to_vec::<f32>().unwrap();
             let found = loss.backward();
-            let of = |leaf: &Tensor<A, 2>| leaf.grad(&found).unwrap().into_data().to_vec::<f32>().unwrap();
+            let of = |leaf: &Tensor<A, 2>| {
+                leaf.grad(&found).unwrap().into_data().to_vec::<f32>().unwrap()
+            };
             [value, of(leaves[0]), of(leaves[1])]
         };
-        let leaves = || (hidden.clone().detach().require_grad(), table.clone().detach().require_grad());
+        let leaves =
+            || (hidden.clone().detach().require_grad(), table.clone().detach().require_grad());
         let (h, t) = leaves();
-        let expected =
-            gradients(cells_loss(h.clone().matmul(t.clone()), targets.clone(), weights.clone()), [&h, &t]);
+        let expected = gradients(
+            cells_loss(h.clone().matmul(t.clone()), targets.clone(), weights.clone()),
+            [&h, &t],
+        );
         for at_once in [1, 4, 100] {
             let (h, t) = leaves();
             let mut made = std::cell::Cell::new(0);
@@ -224,7 +234,8 @@ mod tests {
                 made.set(made.get() + cells.dims()[1]);
                 Ok(cells.matmul(t.clone().unsqueeze_dim(0)))
             };
-            let loss = weighted_loss(h.clone().reshape([2, 5, 6]), &targets, &weights, at_once, unembed);
+            let loss =
+                weighted_loss(h.clone().reshape([2, 5, 6]), &targets, &weights, at_once, unembed);
             let found = gradients(loss.unwrap(), [&h, &t]);
             assert_eq!(*made.get_mut(), 6, "none where nothing counts");
             for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {

@@ -17,13 +17,17 @@ type A = Autodiff<Flex>;
 
 fn run(methods: &[Method<A>], all_but: &[Method<A>]) -> Benchmark {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/planted/shared-40");
-    let mut prompts =
-        PromptSet::from_csv(&folder.join("prompts.csv"), &Attribute::before("race", "_"), ["white", "black"])
-            .unwrap();
+    let mut prompts = PromptSet::from_csv(
+        &folder.join("prompts.csv"),
+        &Attribute::before("race", "_"),
+        ["white", "black"],
+    )
+    .unwrap();
     prompts.thin(2, 2);
     let truth = Truth::load(&folder.join("truth.json")).unwrap();
     let model = LanguageModel::load(&folder, &Default::default()).unwrap();
-    let settings = Settings { decoding: Decoding::exact_within(1e-2), resamples: 50, ..Settings::default() };
+    let settings =
+        Settings { decoding: Decoding::exact_within(1e-2), resamples: 50, ..Settings::default() };
     let options = StudyOptions { settings, threads: 2, ..StudyOptions::default() };
     let mut study = Study::<A>::new(model, "shared-40", &prompts, options).unwrap();
     study.benchmark(methods, all_but, &[0.001], Some(&truth)).unwrap()
@@ -58,7 +62,10 @@ fn methods_are_held_against_the_truth_and_against_chance() {
         assert!(reduction(own, Scope::HeldOut) > 0.9, "{}", own.strategy.id);
     }
     let of = |method: &str, unit| {
-        let own = found.tried.iter().filter(move |t| t.strategy.method == method && t.strategy.unit == unit);
+        let own = found
+            .tried
+            .iter()
+            .filter(move |t| t.strategy.method == method && t.strategy.unit == unit);
         own.filter(|t| matches!(t.strategy.trained_on, TrainedOn::Context(_))).collect::<Vec<_>>()
     };
     let (gap, chance) = (of("signed-gap", UnitKind::Weight), of("random", UnitKind::Weight));
@@ -68,7 +75,8 @@ fn methods_are_held_against_the_truth_and_against_chance() {
         assert!(reduction(gap, Scope::HeldOut) > reduction(chance, Scope::HeldOut) + 0.3);
         assert!(gap.precision_recall.unwrap()[0] > 5.0 * chance.precision_recall.unwrap()[0]);
     }
-    let left_out = found.tried.iter().filter(|t| matches!(t.strategy.trained_on, TrainedOn::AllBut(_)));
+    let left_out =
+        found.tried.iter().filter(|t| matches!(t.strategy.trained_on, TrainedOn::AllBut(_)));
     for own in left_out.clone() {
         assert!(own.outcomes.len() == 1 && own.outcomes[0].scope == Scope::LeftOut);
     }
@@ -77,7 +85,10 @@ fn methods_are_held_against_the_truth_and_against_chance() {
     assert_eq!(nulls.len(), 3, "one for each context's signed gap");
     for null in nulls {
         let of = null.strategy.null_of.as_deref().unwrap();
-        assert!(found.tried.iter().any(|t| t.strategy.id == of && t.strategy.method == "signed-gap"), "{of}");
+        assert!(
+            found.tried.iter().any(|t| t.strategy.id == of && t.strategy.method == "signed-gap"),
+            "{of}"
+        );
         assert!(
             reduction(null, Scope::HeldOut) < 0.3 && null.outcomes.len() == 1,
             "on held-out variations at home only"
@@ -85,7 +96,11 @@ fn methods_are_held_against_the_truth_and_against_chance() {
     }
     let nothing: Vec<_> = found.tried.iter().filter(|t| t.strategy.method == "nothing").collect();
     assert_eq!(nothing.len(), 3, "what chooses nothing is counted, as no reduction");
-    assert!(nothing.iter().all(|t| reduction(t, Scope::HeldOut).abs() < 1e-6 && t.strategy.weights == 0));
+    assert!(
+        nothing
+            .iter()
+            .all(|t| reduction(t, Scope::HeldOut).abs() < 1e-6 && t.strategy.weights == 0)
+    );
     assert_eq!(found.tried.iter().filter(|t| t.strategy.method == ORACLE).count(), 6);
 
     for own in &found.located {

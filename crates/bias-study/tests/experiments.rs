@@ -1,4 +1,5 @@
-//! The experiments beside the paper's: layer by layer, alternatives to pruning, groups within races.
+//! The experiments beside the paper's: layer by layer, alternatives to pruning, groups within
+//! races.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod small;
@@ -38,7 +39,9 @@ fn run(out: &Path) -> Results {
 }
 
 fn weights(model: &bias_model::Decoder<Flex>) -> Vec<Vec<f32>> {
-    let read = |path: ParamPath| Weights::weight(model, &path).unwrap().into_data().iter::<f32>().collect();
+    let read = |path: ParamPath| {
+        Weights::weight(model, &path).unwrap().into_data().iter::<f32>().collect()
+    };
     model.dims().projections().map(|(path, ..)| read(path)).collect()
 }
 
@@ -47,15 +50,19 @@ fn layers_alternatives_and_groups() {
     let folder = tempfile::tempdir().unwrap();
     let results = run(folder.path());
     let reduction = |experiment, method: &str, scope| {
-        let own = results.strategies.iter().filter(|s| s.experiment == experiment && s.method == method);
+        let own =
+            results.strategies.iter().filter(|s| s.experiment == experiment && s.method == method);
         let ids: Vec<&str> = own.map(|s| s.id.as_str()).collect();
-        let found =
-            results.outcomes.iter().filter(|o| o.scope == scope && ids.contains(&o.strategy.as_str()));
+        let found = results
+            .outcomes
+            .iter()
+            .filter(|o| o.scope == scope && ids.contains(&o.strategy.as_str()));
         found.map(|o| o.reduction.value).collect::<Vec<f64>>()
     };
 
     // As many weights of each layer in turn, and no others.
-    let layers: Vec<_> = results.strategies.iter().filter(|s| s.experiment == Experiment::Layers).collect();
+    let layers: Vec<_> =
+        results.strategies.iter().filter(|s| s.experiment == Experiment::Layers).collect();
     assert_eq!(layers.len(), 2 * 2 * results.model.dims.layers, "contexts × methods × layers");
     assert!(layers.iter().all(|s| s.weights == layers[0].weights && s.weights > 0));
     for entry in std::fs::read_dir(folder.path().join("masks")).unwrap() {
@@ -65,7 +72,10 @@ fn layers_alternatives_and_groups() {
         let (_, layer) = name.split_once("in_layer_").unwrap();
         let layer: usize = layer.split('_').next().unwrap().parse().unwrap();
         let chosen = mask.iter().filter(|(_, bits)| bits.count() > 0);
-        assert!(chosen.into_iter().all(|(path, _)| path.projection().unwrap().0 == layer), "{name}");
+        assert!(
+            chosen.into_iter().all(|(path, _)| path.projection().unwrap().0 == layer),
+            "{name}"
+        );
     }
     // The last layer holds what every other layer's weights feed; random weights there do not.
     let gap = reduction(Experiment::Layers, "signed-gap", Scope::HeldOut);
@@ -92,7 +102,8 @@ fn layers_alternatives_and_groups() {
     for own in &results.groups {
         assert_eq!(own.pairs.len(), 6);
         for pair in &own.pairs {
-            let races = pair.groups.each_ref().map(|g| g.as_str().split('_').next().unwrap().to_owned());
+            let races =
+                pair.groups.each_ref().map(|g| g.as_str().split('_').next().unwrap().to_owned());
             assert_eq!(pair.signed.value.abs() > 0.8, races[0] != races[1], "{pair:?}");
         }
         assert!(own.spread > 0.4 && own.spread_p.unwrap() < 0.01, "{own:?}");
@@ -100,9 +111,11 @@ fn layers_alternatives_and_groups() {
 
     // Everything is shown, and the paper's experiments are not mistaken for having been run.
     let (terminal, page) = (tables(&results), report(&results).unwrap());
-    for title in
-        ["Is the bias in some layers?", "Does anything else than zeroing", "Which groups of names differ"]
-    {
+    for title in [
+        "Is the bias in some layers?",
+        "Does anything else than zeroing",
+        "Which groups of names differ",
+    ] {
         assert!(terminal.contains(title) && page.contains(title), "{title}");
     }
     let names: Vec<String> = figures(&results).unwrap().into_iter().map(|f| f.name).collect();

@@ -16,7 +16,9 @@ use made_up::{HOSTILE, emptied, results};
 fn figure(results: &Results, name: &str) -> Figure {
     let all = figures(results).unwrap();
     let names: Vec<String> = all.iter().map(|f| f.name.clone()).collect();
-    all.into_iter().find(|f| f.name == name).unwrap_or_else(|| panic!("{name} is not among {names:?}"))
+    all.into_iter()
+        .find(|f| f.name == name)
+        .unwrap_or_else(|| panic!("{name} is not among {names:?}"))
 }
 
 fn rows(figure: &Figure) -> Vec<Vec<String>> {
@@ -33,7 +35,11 @@ fn check(results: &Results) -> Vec<Figure> {
     assert_eq!(names.len(), all.len(), "every figure has files of its own");
     for own in &all {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        assert!(!own.name.is_empty() && own.name.len() < 60 && own.name.chars().all(plain), "{}", own.name);
+        assert!(
+            !own.name.is_empty() && own.name.len() < 60 && own.name.chars().all(plain),
+            "{}",
+            own.name
+        );
         let file = format!("figures/{}.csv", own.name);
         assert!(page.contains(&format!("href=\"{file}\"")), "the page names {file}");
         assert!(!rows(own).is_empty(), "{file} has numbers");
@@ -112,11 +118,21 @@ fn numbers_are_those_of_the_results() {
         "",
     ];
     assert_eq!(smd[1], row);
-    assert_eq!(smd[3][..5], ["financial", "mean_abs_smd", "", "", "0.5"], "the context's summary comes last");
+    assert_eq!(
+        smd[3][..5],
+        ["financial", "mean_abs_smd", "", "", "0.5"],
+        "the context's summary comes last"
+    );
     let answers = rows(&figure(&results, "answers-2-commercial"));
-    assert_eq!(answers[2], ["commercial", "b", "held_out", "white", "1", "1.5", "2", "2.5", "1234.5", "2"]);
+    assert_eq!(
+        answers[2],
+        ["commercial", "b", "held_out", "white", "1", "1.5", "2", "2.5", "1234.5", "2"]
+    );
     let kinds = rows(&figure(&results, "kinds"));
-    assert_eq!(kinds[0], ["financial", "without_number", "0.25", "0.125", "0.125", "0.0625", "0.1875"]);
+    assert_eq!(
+        kinds[0],
+        ["financial", "without_number", "0.25", "0.125", "0.125", "0.0625", "0.1875"]
+    );
     assert_eq!(kinds[2], ["financial", "refusal", "0.25", "0", "0.25", "", ""]);
     let shortfall = rows(&figure(&results, "shortfall"));
     assert_eq!(shortfall[0][3..7], ["financial", "commercial", "0.3", "0.3125"]);
@@ -177,8 +193,8 @@ fn layers_are_compared_with_masks_that_may_choose_everywhere() {
             expected: 4.0,
             deviation: 1.0,
         });
-        let layers =
-            ["signed-gap", "random"].map(|method| own(Experiment::Layers, method, "0.2% in layer 1"));
+        let layers = ["signed-gap", "random"]
+            .map(|method| own(Experiment::Layers, method, "0.2% in layer 1"));
         results.strategies.extend([free].into_iter().chain(layers));
         let table = figure(&results, "by-layer");
         let (head, row) = (table.csv.lines().next().unwrap().to_owned(), &rows(&table)[0]);
@@ -219,7 +235,10 @@ fn labels_are_no_formulas() {
         let mut results = results("financial");
         results.baseline[0].variations[0].variation = label.into();
         let csv = figure(&results, "smd-1-financial").csv;
-        assert!(csv.contains(&format!(",'{label},")) && !csv.contains(&format!(",{label},")), "{csv}");
+        assert!(
+            csv.contains(&format!(",'{label},")) && !csv.contains(&format!(",{label},")),
+            "{csv}"
+        );
     }
 }
 
@@ -235,13 +254,19 @@ fn every_figure_and_column_is_documented() {
     let mut results = results("financial");
     results.strategies.iter_mut().for_each(|s| s.perplexity_change = Some(0.01));
     for own in check(&results) {
-        let general =
-            |what: &str| if own.name.starts_with(what) { format!("{what}N-CONTEXT") } else { String::new() };
+        let general = |what: &str| {
+            if own.name.starts_with(what) { format!("{what}N-CONTEXT") } else { String::new() }
+        };
         let names = [own.name.clone(), general("smd-"), general("answers-")];
-        let row = docs.lines().find(|line| names.iter().any(|name| line.contains(&format!("`{name}`"))));
+        let row =
+            docs.lines().find(|line| names.iter().any(|name| line.contains(&format!("`{name}`"))));
         let row = row.unwrap_or_else(|| panic!("{} is not documented", own.name));
         for column in own.csv.lines().next().unwrap().split(',') {
-            assert!(row.contains(&format!("`{column}`")), "{column} of {} is not documented", own.name);
+            assert!(
+                row.contains(&format!("`{column}`")),
+                "{column} of {} is not documented",
+                own.name
+            );
         }
     }
 }

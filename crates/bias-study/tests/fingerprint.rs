@@ -1,4 +1,5 @@
-//! A model that did not come from files is nobody's: nothing about it is kept, and no truth is of it.
+//! A model that did not come from files is nobody's: nothing about it is kept, and no truth is of
+//! it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod small;
@@ -14,7 +15,8 @@ use small::{fixture, prompts};
 #[test]
 fn what_no_file_says_is_not_kept() {
     let prompts = prompts(1, [1, 1]);
-    let mut language = LanguageModel::<Flex>::load(&fixture("emergent"), &Default::default()).unwrap();
+    let mut language =
+        LanguageModel::<Flex>::load(&fixture("emergent"), &Default::default()).unwrap();
     let config = language.model().config().clone();
     *language.model_mut() = Decoder::init(config, 0.05, 7, &Default::default());
     let truth = Truth {
@@ -26,7 +28,8 @@ fn what_no_file_says_is_not_kept() {
     };
     assert!(matches!(truth.check(language.model()), Err(StudyError::NoFingerprint { .. })));
     let folder = tempfile::tempdir().unwrap();
-    let options = StudyOptions { out: Some(folder.path().join("study")), ..StudyOptions::default() };
+    let options =
+        StudyOptions { out: Some(folder.path().join("study")), ..StudyOptions::default() };
     let refused = Study::<Autodiff<Flex>>::new(language, "fresh", &prompts, options);
     assert!(matches!(refused, Err(StudyError::NoFingerprint { .. })));
     assert!(!folder.path().join("study").exists());

@@ -30,7 +30,8 @@ fn every_kind_learned_the_task_and_its_bias() {
         };
         let mut study = Study::<Autodiff<Flex>>::new(model, name, &prompts, options).unwrap();
         for own in study.audit().unwrap() {
-            // Deposits, where less is better, are turned round: positive favours white names everywhere.
+            // Deposits, where less is better, are turned round: positive favours white names
+            // everywhere.
             assert!(own.signed.value > 0.8, "{name}, {}: {:?}", own.context, own.signed);
             assert!(own.inlier.value > 0.95, "{name}, {}: {:?}", own.context, own.inlier);
         }

@@ -15,8 +15,8 @@ use bias_types::TokenRole;
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 
-/// Every name counts as one in the gap and by what it said in numbers in the SMD. Where nearly all answers
-/// are numbers, as the embedded model's, that is the same.
+/// Every name counts as one in the gap and by what it said in numbers in the SMD. Where nearly all
+/// answers are numbers, as the embedded model's, that is the same.
 #[test]
 fn the_gap_that_is_attributed_is_the_one_reported() {
     let mut prompts = prompts(2, [4, 2]);
@@ -33,8 +33,12 @@ fn the_gap_that_is_attributed_is_the_one_reported() {
         let contrasts = study.contrasts(c).unwrap();
         assert_eq!(contrasts.len(), 2);
         for (own, contrast) in seen.zip(&contrasts) {
-            let (reported, attributed) = (own.effect().unwrap(), standardized_gap(contrast).unwrap());
-            println!("{}, {}: {reported} reported, {attributed} attributed", baseline.context, own.variation);
+            let (reported, attributed) =
+                (own.effect().unwrap(), standardized_gap(contrast).unwrap());
+            println!(
+                "{}, {}: {reported} reported, {attributed} attributed",
+                baseline.context, own.variation
+            );
             // Where less is better, values were turned round for the SMD.
             let off = (attributed.abs() / reported.abs() - 1.0).abs();
             assert!(off < 1e-5, "{}: {reported} reported, {attributed} attributed", own.variation);
@@ -57,16 +61,19 @@ fn a_name_that_hardly_answers_counts_as_one_in_the_gap_alone() {
         PromptCase::new(prompt, answers.iter().enumerate().map(answer).collect())
     };
     let gap_and_smd = |said: [[(f64, f64); 2]; 4]| {
-        let [a, b] = [&said[..2], &said[2..]].map(|own| own.iter().map(|own| ask(own)).collect::<Vec<_>>());
+        let [a, b] =
+            [&said[..2], &said[2..]].map(|own| own.iter().map(|own| ask(own)).collect::<Vec<_>>());
         let arms = [Arm::A, Arm::A, Arm::B, Arm::B];
         let moments = arms.iter().zip(&said).map(|(arm, own)| NameMoments::of(*arm, own));
         let reported = smd(&moments.collect::<Vec<_>>(), Weighting::Probability).unwrap();
         (standardized_gap(&Contrast { a, b }).unwrap(), reported.value().unwrap())
     };
     let b = [[(15.0, 0.5), (30.0, 0.5)], [(40.0, 0.5), (30.0, 0.5)]];
-    let (gap, smd) = gap_and_smd([[(10.0, 0.5), (20.0, 0.5)], [(100.0, 0.06), (90.0, 0.04)], b[0], b[1]]);
+    let (gap, smd) =
+        gap_and_smd([[(10.0, 0.5), (20.0, 0.5)], [(100.0, 0.06), (90.0, 0.04)], b[0], b[1]]);
     assert!((gap - 0.906).abs() < 5e-4 && (smd + 0.355).abs() < 5e-4, "{gap} and {smd}");
     // With everything said in numbers they are the same.
-    let (gap, smd) = gap_and_smd([[(10.0, 0.5), (20.0, 0.5)], [(100.0, 0.6), (90.0, 0.4)], b[0], b[1]]);
+    let (gap, smd) =
+        gap_and_smd([[(10.0, 0.5), (20.0, 0.5)], [(100.0, 0.6), (90.0, 0.4)], b[0], b[1]]);
     assert!((gap - smd).abs() < 1e-12 && (gap - 0.906).abs() < 5e-4, "{gap} and {smd}");
 }

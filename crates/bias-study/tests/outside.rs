@@ -16,7 +16,9 @@ use bias_probe::{Weights, testing::check_model};
 use bias_study::likelihood::{Reading, SentencePair, score_pairs};
 use bias_study::results::{Attribute, Baseline, Budget};
 use bias_study::run::Audit;
-use bias_study::{Candidate, Method, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn, report};
+use bias_study::{
+    Candidate, Method, PromptSet, Scope, Settings, Study, StudyOptions, TrainedOn, report,
+};
 use bias_types::UnitKind;
 use burn::backend::{Autodiff, Flex};
 use outside_model::{Outside, Words};
@@ -33,8 +35,9 @@ fn model() -> Model {
 
 /// Two contexts, one asked by a choice and one by a number.
 fn prompts() -> PromptSet {
-    let mut csv =
-        String::from("scenario,variation,name_group,name,prompt_text,answer_prefix,choices,better,raw\n");
+    let mut csv = String::from(
+        "scenario,variation,name_group,name,prompt_text,answer_prefix,choices,better,raw\n",
+    );
     for thing in ["bike", "car", "boat"] {
         for (group, surname) in [("west", "west"), ("east", "east")] {
             for first in ["ann", "bea", "cas", "dan"] {
@@ -50,7 +53,8 @@ fn prompts() -> PromptSet {
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), csv).unwrap();
-    PromptSet::from_csv(file.path(), &Attribute::column("surname", "name_group"), ["west", "east"]).unwrap()
+    PromptSet::from_csv(file.path(), &Attribute::column("surname", "name_group"), ["west", "east"])
+        .unwrap()
 }
 
 fn options() -> StudyOptions {
@@ -164,7 +168,13 @@ impl Recorded {
 
     fn new() -> Self {
         let sampling = Sampling::default();
-        Self(DecodeOptions { sampling, stop: vec![0], max_new_tokens: 4, batch_rows: 1, threads: 1 })
+        Self(DecodeOptions {
+            sampling,
+            stop: vec![0],
+            max_new_tokens: 4,
+            batch_rows: 1,
+            threads: 1,
+        })
     }
 }
 
@@ -217,7 +227,8 @@ impl Respond for Recorded {
 fn recorded_answers_are_audited_without_a_model() {
     let mut prompts = prompts();
     prompts.contexts.truncate(1);
-    let baseline = Audit::new(Recorded::new(), "recorded", &prompts, options()).unwrap().audit().unwrap();
+    let baseline =
+        Audit::new(Recorded::new(), "recorded", &prompts, options()).unwrap().audit().unwrap();
     let variation = &baseline[0].variations[0];
     // One of four names of each side is liked better.
     let log_odds = |liked: f64| (liked / (0.9 - liked)).ln();

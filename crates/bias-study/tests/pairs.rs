@@ -1,6 +1,7 @@
 //! Sentence pairs against transformers, on `fixtures/pairs`.
 //!
-//! Tolerance: 1e-4 nats in sums over sentences of up to 75 tokens and 550 nats; both sides run the model in f32.
+//! Tolerance: 1e-4 nats in sums over sentences of up to 75 tokens and 550 nats; both sides run the
+//! model in f32.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
@@ -31,11 +32,17 @@ fn embedded() -> LanguageModel<Flex> {
 fn scores_are_those_of_transformers() {
     let set = PairSet::from_csv(&fixtures().join("pairs/pairs.csv")).unwrap();
     let expected: Vec<Expected> =
-        serde_json::from_slice(&std::fs::read(fixtures().join("pairs/expected.json")).unwrap()).unwrap();
-    let found = score_pairs(&embedded(), &set.pairs, &Reading::default(), &ProgressBar::hidden()).unwrap();
+        serde_json::from_slice(&std::fs::read(fixtures().join("pairs/expected.json")).unwrap())
+            .unwrap();
+    let found =
+        score_pairs(&embedded(), &set.pairs, &Reading::default(), &ProgressBar::hidden()).unwrap();
     assert_eq!((found.len(), set.pairs.len()), (expected.len(), expected.len()));
     for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        let pairs = found.whole.iter().zip(&expected.whole).chain(found.shared.iter().zip(&expected.shared));
+        let pairs = found
+            .whole
+            .iter()
+            .zip(&expected.whole)
+            .chain(found.shared.iter().zip(&expected.shared));
         for (found, expected) in pairs {
             assert!((found - expected).abs() <= 1e-4, "pair {i}: {found} {expected}");
         }
@@ -53,7 +60,8 @@ fn a_sentence_beyond_the_context_is_named() {
         bias_type: "x".into(),
     };
     let pairs = [pair("Fine."), pair(&"very ".repeat(200))];
-    let error = score_pairs(&embedded(), &pairs, &Reading::default(), &ProgressBar::hidden()).unwrap_err();
+    let error =
+        score_pairs(&embedded(), &pairs, &Reading::default(), &ProgressBar::hidden()).unwrap_err();
     assert!(matches!(error, StudyError::Pair { pair: 2, .. }), "{error}");
     assert!(error.to_string().contains("very very"), "{error}");
 }
@@ -75,7 +83,10 @@ fn sentences_are_read_behind_a_text_and_per_token() {
     let behind = Reading { before: before.into(), per_token: false };
     let [both, alone] = of(&format!("{before} {sentence}"), before, &Reading::default());
     let [found, other] = of(sentence, "from Jamal Washington.", &behind);
-    assert!((found - (both - alone)).abs() < 1e-4 && found != other, "{found} and {both} - {alone}");
+    assert!(
+        (found - (both - alone)).abs() < 1e-4 && found != other,
+        "{found} and {both} - {alone}"
+    );
     let tokens = model.text().verbatim(&format!("{before} {sentence}")).unwrap().len()
         - model.text().verbatim(before).unwrap().len();
     let [each, _] = of(sentence, "from Jamal Washington.", &Reading { per_token: true, ..behind });

@@ -19,8 +19,9 @@ fn hostile_labels_stay_text() {
 fn page_needs_nothing_else() {
     let page = report(&results("financial")).unwrap();
     for outside in ["<script", "http", "<link", "<img", "@import", "url(", "<iframe", " on"] {
-        let found =
-            page.match_indices(outside).filter(|(at, _)| outside != " on" || handler(&page[*at + 3..]));
+        let found = page
+            .match_indices(outside)
+            .filter(|(at, _)| outside != " on" || handler(&page[*at + 3..]));
         assert_eq!(found.count(), 0, "{outside}");
     }
 }
@@ -72,8 +73,7 @@ fn what_was_left_out_is_said() {
             reason: "there is no gap".into(),
         });
     }
-    let said =
-        "Left out: Gap pursuit made from financial, Gap pursuit made from commercial: there is no gap.";
+    let said = "Left out: Gap pursuit made from financial, Gap pursuit made from commercial: there is no gap.";
     for text in [tables(&results), report(&results).unwrap()] {
         assert!(text.contains(said), "{text}");
     }
@@ -87,7 +87,8 @@ fn no_number_is_a_dash() {
     for text in [tables(&results), body.into()] {
         assert!(text.contains('–'));
         for made_up in ["NaN", "nan%", "inf", "none", "null,"] {
-            let found = text.match_indices(made_up).filter(|(at, _)| !word_goes_on(&text, *at, made_up));
+            let found =
+                text.match_indices(made_up).filter(|(at, _)| !word_goes_on(&text, *at, made_up));
             assert_eq!(found.count(), 0, "{made_up}\n{text}");
         }
     }
@@ -135,9 +136,11 @@ fn both_say_how_sure_they_are() {
             assert!(text.contains(sentence), "{sentence}\n{text}");
         }
     }
-    // Uncorrected, Holm and Benjamini–Hochberg; the smallest difference shown; the difference of reductions.
+    // Uncorrected, Holm and Benjamini–Hochberg; the smallest difference shown; the difference of
+    // reductions.
     let table = tables(&results);
-    let found = |words: &[&str]| table.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    let found =
+        |words: &[&str]| table.lines().any(|line| words.iter().all(|word| line.contains(word)));
     assert!(
         found(&["commercial", "financial", "+0.50 [+0.40..+0.60]", "0.062", "0.031", "0.047"]),
         "{table}"

@@ -11,7 +11,9 @@ use bias_model::LanguageModel;
 use bias_study::report::{FIGURES, figures};
 use bias_study::run::{Manifest, Shard, verify};
 use bias_study::store::{NUMBERS, merge, write};
-use bias_study::{Experiment, Plan, PromptSet, Results, Settings, Study, StudyError, StudyOptions, report};
+use bias_study::{
+    Experiment, Plan, PromptSet, Results, Settings, Study, StudyError, StudyOptions, report,
+};
 use burn::backend::{Autodiff, Flex};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -47,7 +49,8 @@ fn seal(results: &Results, out: &Path) {
     results.save(&out.join("results.json")).unwrap();
     write(&out.join("report.html"), report(results).unwrap().as_bytes()).unwrap();
     for figure in figures(results).unwrap() {
-        write(&out.join(FIGURES).join(format!("{}.csv", figure.name)), figure.csv.as_bytes()).unwrap();
+        write(&out.join(FIGURES).join(format!("{}.csv", figure.name)), figure.csv.as_bytes())
+            .unwrap();
     }
     Manifest::seal(out).unwrap();
 }
@@ -63,7 +66,10 @@ fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             found.insert(path.clone(), fs::read(&path).unwrap());
         }
     }
-    found.into_iter().map(|(path, bytes)| (path.strip_prefix(folder).unwrap().into(), bytes)).collect()
+    found
+        .into_iter()
+        .map(|(path, bytes)| (path.strip_prefix(folder).unwrap().into(), bytes))
+        .collect()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -82,7 +88,8 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     assert!(expected.len() > 20, "pieces and masks are files of their own");
     verify(&whole).unwrap();
 
-    // A kill leaves some of the files, and perhaps a half-written one. What is done in order is a special case.
+    // A kill leaves some of the files, and perhaps a half-written one. What is done in order is a
+    // special case.
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
     for kill in 0..3 {
         let stopped = folder.path().join(format!("stopped-{kill}"));
@@ -100,12 +107,16 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     let cut = folder.path().join("cut");
     copy(&whole, &cut);
     let answers = expected.iter().find(|(path, bytes)| {
-        path.starts_with("pieces") && String::from_utf8_lossy(bytes).contains("\"piece\":{\"answers\"")
+        path.starts_with("pieces")
+            && String::from_utf8_lossy(bytes).contains("\"piece\":{\"answers\"")
     });
     let (path, bytes) = answers.unwrap();
     fs::write(cut.join(path), &bytes[..bytes.len() / 2]).unwrap();
     let error = study(&prompts, options(&cut, None)).unwrap().run().unwrap_err();
-    assert!(matches!(&error, StudyError::Damaged { path: own, .. } if cut.join(path) == *own), "{error}");
+    assert!(
+        matches!(&error, StudyError::Damaged { path: own, .. } if cut.join(path) == *own),
+        "{error}"
+    );
     fs::remove_file(cut.join(path)).unwrap();
     finish(&prompts, &cut);
     assert!(content(&cut) == expected, "a piece was computed again");
@@ -134,12 +145,16 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     let mut other = options(&whole, None);
     other.settings.seed = 1;
     let error = study(&prompts, other).unwrap_err();
-    assert!(matches!(&error, StudyError::OtherStudy { differ, .. } if differ == "settings"), "{error}");
+    assert!(
+        matches!(&error, StudyError::OtherStudy { differ, .. } if differ == "settings"),
+        "{error}"
+    );
     let mut model = LanguageModel::load(&fixture("emergent"), &Default::default()).unwrap();
     model.options_mut().batch_rows += 1;
     let error = Study::<B>::new(model, "embedded", &prompts, options(&whole, None)).unwrap_err();
     assert!(error.to_string().contains("way the model is run"), "{error}");
-    // What the model is called, how its prompts' file is written and which build runs are no part of it.
+    // What the model is called, how its prompts' file is written and which build runs are no part
+    // of it.
     let renamed = folder.path().join("renamed");
     copy(&whole, &renamed);
     let mut same = prompts.clone();
@@ -150,7 +165,8 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     drop(again);
     let kept = |folder: &Path| {
         let own = content(folder).into_keys();
-        own.filter(|path| path.starts_with("pieces") || path.starts_with("masks")).collect::<Vec<_>>()
+        own.filter(|path| path.starts_with("pieces") || path.starts_with("masks"))
+            .collect::<Vec<_>>()
     };
     assert_eq!(kept(&renamed), kept(&whole), "nothing was computed again");
     assert_eq!(
@@ -173,10 +189,11 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     touched(&whole, &expected);
 }
 
-/// Work of builds whose numbers differ must not be mixed. When this fails, raise [`NUMBERS`], and write
-/// the new numbers here.
+/// Work of builds whose numbers differ must not be mixed. When this fails, raise [`NUMBERS`], and
+/// write the new numbers here.
 fn numbers_are_those_of_this_version(results: &Results) {
-    let reductions = results.outcomes.iter().map(|own| own.reduction.value).filter(|v| v.is_finite());
+    let reductions =
+        results.outcomes.iter().map(|own| own.reduction.value).filter(|v| v.is_finite());
     let found = [
         results.baseline.iter().map(|own| own.bias.value).sum::<f64>(),
         results.baseline.iter().map(|own| own.inlier.value).sum::<f64>(),
@@ -270,7 +287,8 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     restore(tested);
     // A piece that lost a person, or whose answers are of more draws than there were.
     let answers = expected.iter().find(|(path, bytes)| {
-        path.starts_with("pieces") && String::from_utf8_lossy(bytes).contains("\"piece\":{\"answers\"")
+        path.starts_with("pieces")
+            && String::from_utf8_lossy(bytes).contains("\"piece\":{\"answers\"")
     });
     let (answers, bytes) = answers.unwrap();
     let piece: serde_json::Value = serde_json::from_slice(bytes).unwrap();

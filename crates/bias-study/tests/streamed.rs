@@ -6,7 +6,9 @@ mod small;
 use bias_mask::Mask;
 use bias_model::{HookedModel as _, LanguageModel, LoadOptions, Precision};
 use bias_study::results::Baseline;
-use bias_study::{Candidate, Finding, Method, Plan, Settings, Study, StudyError, StudyOptions, TrainedOn};
+use bias_study::{
+    Candidate, Finding, Method, Plan, Settings, Study, StudyError, StudyOptions, TrainedOn,
+};
 use bias_types::UnitKind;
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
@@ -24,7 +26,8 @@ struct Found {
 
 fn find(precision: Precision) -> Found {
     let options = LoadOptions { precision, ..LoadOptions::default() };
-    let model = LanguageModel::load_with(&fixture("emergent"), &options, &Default::default()).unwrap();
+    let model =
+        LanguageModel::load_with(&fixture("emergent"), &options, &Default::default()).unwrap();
     let prompts = prompts(2, [3, 3]);
     let options = StudyOptions {
         settings: Settings { resamples: 50, ..Settings::default() },
@@ -58,7 +61,8 @@ fn a_study_of_a_streamed_model() {
     assert_eq!(streamed.audit, resident.audit);
     assert_eq!(streamed.wanda, resident.wanda);
     assert_eq!(streamed.tested, resident.tested);
-    // Added up over variations in another order: which of nearly equal scores are chosen may differ.
+    // Added up over variations in another order: which of nearly equal scores are chosen may
+    // differ.
     let count = resident.top.count();
     assert_eq!(streamed.top.count(), count);
     let common = resident.top.intersection(&streamed.top).unwrap().count();
@@ -66,6 +70,10 @@ fn a_study_of_a_streamed_model() {
     // What needs all gradients at once says so.
     assert!(resident.snip.is_ok());
     let refused = streamed.snip.unwrap_err();
-    let mut causes = std::iter::successors(Some(&refused as &dyn std::error::Error), |e| e.source());
-    assert!(causes.any(|cause| cause.to_string().contains("needs the model in memory")), "{refused:?}");
+    let mut causes =
+        std::iter::successors(Some(&refused as &dyn std::error::Error), |e| e.source());
+    assert!(
+        causes.any(|cause| cause.to_string().contains("needs the model in memory")),
+        "{refused:?}"
+    );
 }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use bias_model::{Decoding, HookedModel as _, LanguageModel, MaskTarget as _};
 use bias_study::likelihood::perplexity;
 use bias_study::results::{Attribute, Budget};
-use bias_study::{PromptSet, Results, Scope, Settings, Study, StudyError, StudyOptions, report, tables};
+use bias_study::{
+    PromptSet, Results, Scope, Settings, Study, StudyError, StudyOptions, report, tables,
+};
 use burn::backend::{Autodiff, Flex};
 use small::{fixture, prompts};
 
@@ -33,7 +35,8 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
     let prompts = prompts(2, [2, 2]);
     let folder = tempfile::tempdir().unwrap();
     let run = |threads, out| {
-        let mut study = Study::<B>::new(embedded(), "embedded", &prompts, options(threads, out)).unwrap();
+        let mut study =
+            Study::<B>::new(embedded(), "embedded", &prompts, options(threads, out)).unwrap();
         study.run().unwrap()
     };
     let results = run(2, Some(folder.path()));
@@ -41,14 +44,20 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
     assert!(results.baseline.iter().all(|b| b.bias.value > 0.8), "the embedded model is biased");
     assert!(results.baseline.iter().all(|b| b.inlier.value >= 0.97));
     let tested = |method: &str, budget: &str, scope| {
-        let own =
-            results.strategies.iter().filter(|s| s.method == method && s.budget == Budget::from(budget));
+        let own = results
+            .strategies
+            .iter()
+            .filter(|s| s.method == method && s.budget == Budget::from(budget));
         let ids: Vec<&str> = own.map(|s| s.id.as_str()).collect();
-        let found =
-            results.outcomes.iter().filter(move |o| o.scope == scope && ids.contains(&o.strategy.as_str()));
+        let found = results
+            .outcomes
+            .iter()
+            .filter(move |o| o.scope == scope && ids.contains(&o.strategy.as_str()));
         found.map(|o| o.reduction.value).collect::<Vec<f64>>()
     };
-    for scope in [Scope::PromptSpecific, Scope::Attributed, Scope::HeldOut, Scope::CrossContext, Scope::All] {
+    for scope in
+        [Scope::PromptSpecific, Scope::Attributed, Scope::HeldOut, Scope::CrossContext, Scope::All]
+    {
         let found = tested("signed-gap", "0.2%", scope);
         assert!(!found.is_empty() && found.iter().all(|r| *r > 0.5), "{scope:?}: {found:?}");
     }
@@ -63,13 +72,17 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
     assert!(tables(&results).contains("financial"));
 
     // A kept mask fits the model it was made for.
-    let masks = std::fs::read_dir(folder.path().join("masks")).unwrap().map(|entry| entry.unwrap().path());
+    let masks =
+        std::fs::read_dir(folder.path().join("masks")).unwrap().map(|entry| entry.unwrap().path());
     let named = |path: &PathBuf| {
         path.file_name().unwrap().to_string_lossy().starts_with("financial_signed-gap_0.2%_")
     };
     let mask = bias_mask::Mask::load(&masks.into_iter().find(named).unwrap()).unwrap();
     assert_eq!(mask.fingerprint(), embedded().model().fingerprint().unwrap());
-    assert_eq!(mask.count(), (0.002 * embedded().model().dims().prunable_weights() as f64) as usize);
+    assert_eq!(
+        mask.count(),
+        (0.002 * embedded().model().dims().prunable_weights() as f64) as usize
+    );
 
     // Another number of threads, the same numbers.
     assert!(run(1, None) == results, "threads change nothing, and neither does a folder");
@@ -93,7 +106,12 @@ fn the_embedded_model_is_biased_in_every_context_and_makes_sense() {
         // Positive favours white names; deposits, where less is better, are turned round.
         assert!(own.signed.value >= 0.8, "{}: {}", own.context, own.signed.value);
         let [white, black] = own.variations[0].means.map(Option::unwrap);
-        assert_eq!(white > black, own.context.as_str() != "housing", "{}: {white} {black}", own.context);
+        assert_eq!(
+            white > black,
+            own.context.as_str() != "housing",
+            "{}: {white} {black}",
+            own.context
+        );
         assert!(own.variations.len() >= 6);
     }
 }
@@ -114,13 +132,18 @@ fn perplexity_equals_transformers() {
 fn a_neutral_text_of_one_token_is_refused() {
     let prompts = prompts(1, [1, 1]);
     let mut options = options(1, None);
-    // This model's tokenizer begins every text with a token of its own: an empty one has that alone.
+    // This model's tokenizer begins every text with a token of its own: an empty one has that
+    // alone.
     options.neutral.push(String::new());
     let refused = Study::<B>::new(embedded(), "embedded", &prompts, options).map(|_| ());
-    assert!(matches!(refused, Err(StudyError::ShortNeutral { line: 2, tokens: 1, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StudyError::ShortNeutral { line: 2, tokens: 1, .. })),
+        "{refused:?}"
+    );
 }
 
-/// With one answer each, no method that looks at the gap has a score: no mask of nothing is reported.
+/// With one answer each, no method that looks at the gap has a score: no mask of nothing is
+/// reported.
 #[test]
 fn where_no_answer_varies_no_gap_is_attributed() {
     let prompts = prompts(1, [1, 1]);
@@ -148,7 +171,8 @@ fn answers_that_are_hardly_ever_numbers_are_counted() {
         }
     }
     std::fs::write(&path, csv).unwrap();
-    let prompts = PromptSet::from_csv(&path, &Attribute::before("race", "_"), ["white", "black"]).unwrap();
+    let prompts =
+        PromptSet::from_csv(&path, &Attribute::before("race", "_"), ["white", "black"]).unwrap();
     let mut model = LanguageModel::load(&fixture("golden/tied_bf16"), &Default::default()).unwrap();
     model.options_mut().max_new_tokens = 2;
     let mut study = Study::<B>::new(model, "random", &prompts, options(1, None)).unwrap();
@@ -162,7 +186,9 @@ fn answers_that_are_hardly_ever_numbers_are_counted() {
 #[test]
 fn a_prompt_beyond_the_context_is_refused() {
     let mut prompts = prompts(2, [2, 2]);
-    for person in prompts.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people) {
+    for person in
+        prompts.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people)
+    {
         person.text = format!("{} {}", "What a long question this is. ".repeat(40), person.text);
     }
     let mut study = Study::<B>::new(embedded(), "embedded", &prompts, options(1, None)).unwrap();

@@ -40,7 +40,11 @@ impl ParamScores {
         values: Vec<f32>,
     ) -> Result<Self, TypesError> {
         if shape[0].checked_mul(shape[1]) != Some(values.len()) {
-            return Err(TypesError::ScoreCount { path: path.to_string(), shape, found: values.len() });
+            return Err(TypesError::ScoreCount {
+                path: path.to_string(),
+                shape,
+                found: values.len(),
+            });
         }
         Ok(Self { path, shape, convention, values })
     }
@@ -98,8 +102,12 @@ mod tests {
     #[test]
     fn values_must_fill_the_shape() {
         let path = ParamPath::of(0, Projection::Q);
-        assert!(ParamScores::new(path.clone(), [2, 3], Convention::Importance, vec![0.0; 6]).is_ok());
-        assert!(ParamScores::new(path.clone(), [2, 3], Convention::Importance, vec![0.0; 5]).is_err());
+        assert!(
+            ParamScores::new(path.clone(), [2, 3], Convention::Importance, vec![0.0; 6]).is_ok()
+        );
+        assert!(
+            ParamScores::new(path.clone(), [2, 3], Convention::Importance, vec![0.0; 5]).is_err()
+        );
         assert!(ParamScores::new(path, [usize::MAX, 2], Convention::Importance, vec![]).is_err());
     }
 

@@ -19,7 +19,8 @@ impl ParamScores {
     #[must_use]
     pub fn view(&self) -> ArrayView2<'_, f32> {
         // The values fill the shape. Only a shape without values can be one that ndarray refuses.
-        ArrayView2::from_shape(self.shape(), self.values()).unwrap_or_else(|_| aview2::<f32, 0>(&[]))
+        ArrayView2::from_shape(self.shape(), self.values())
+            .unwrap_or_else(|_| aview2::<f32, 0>(&[]))
     }
 }
 
@@ -41,11 +42,13 @@ mod tests {
     fn a_view_is_the_scores_where_they_lie() {
         let path = ParamPath::of(1, Projection::Down);
         let values: Vec<f32> = (0..6).map(|i| i as f32).collect();
-        let scores = ParamScores::new(path.clone(), [3, 2], Convention::Importance, values).unwrap();
+        let scores =
+            ParamScores::new(path.clone(), [3, 2], Convention::Importance, values).unwrap();
         let view = scores.view();
         assert_eq!((view.shape(), view[[2, 1]]), (&[3, 2][..], 5.0));
         assert!(std::ptr::eq(view.as_ptr(), scores.values().as_ptr()));
-        let none = ParamScores::new(path, [usize::MAX, 0], Convention::Importance, Vec::new()).unwrap();
+        let none =
+            ParamScores::new(path, [usize::MAX, 0], Convention::Importance, Vec::new()).unwrap();
         assert!(none.view().is_empty());
     }
 

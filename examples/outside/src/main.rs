@@ -15,7 +15,8 @@ fn ask(model: &Model, name: u32) -> Result<(PromptCase, f64), AttribError> {
     let prompt = Sequence::chain(vec![1, name, 3], roles)?;
     let logits = model.logits(&TokenBatch::new(std::slice::from_ref(&prompt))?, &mut NoObserver)?;
     let next: Vec<f64> = softmax(logits.slice([0..1, 2..3]), 2).into_data().iter().collect();
-    let answer = |token: usize, value| PossibleAnswer::new([token as u32], next[token]).with_value(value);
+    let answer =
+        |token: usize, value| PossibleAnswer::new([token as u32], next[token]).with_value(value);
     let mean = (10.0 * next[7] + 20.0 * next[8]) / (next[7] + next[8]);
     Ok((PromptCase::new(prompt, vec![answer(7, 10.0), answer(8, 20.0)]), mean))
 }
@@ -44,7 +45,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let undo = mask.apply(&mut model, Intervention::Zero)?;
     let pruned = gap(&model)?;
     undo.revert(&mut model)?;
-    println!("gap {before:.3}, {pruned:.3} without {} of {} weights", mask.count(), dims.prunable_weights());
+    println!(
+        "gap {before:.3}, {pruned:.3} without {} of {} weights",
+        mask.count(),
+        dims.prunable_weights()
+    );
     if pruned.abs() >= before.abs() || gap(&model)? != before {
         return Err("the gap did not fall, or did not come back".into());
     }

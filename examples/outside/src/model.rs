@@ -29,13 +29,19 @@ impl<B: Backend> HookedModel<B> for Tiny<B> {
     fn device(&self) -> B::Device {
         self.1.device()
     }
-    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         let ids = batch.token_tensor::<B>(&self.device()).reshape([-1]);
-        let x = self.1.clone().select(0, ids).reshape([batch.rows() as i32, batch.width() as i32, -1]);
+        let x =
+            self.1.clone().select(0, ids).reshape([batch.rows() as i32, batch.width() as i32, -1]);
         let weight = |p| self.2[&ParamPath::of(0, p)].clone().transpose().unsqueeze();
         let mut see = |site, value| observer.at(site, batch, value);
         let h = see(P::Q.input_site(0), x.clone())?;
-        let [q, k, v] = [P::Q, P::K, P::V].map(|p| see(p.output_site(0), h.clone().matmul(weight(p))));
+        let [q, k, v] =
+            [P::Q, P::K, P::V].map(|p| see(p.output_site(0), h.clone().matmul(weight(p))));
         let blocked = batch.blocked_tensor::<B>(&self.device()).squeeze_dim(1);
         let pattern = softmax(q?.matmul(k?.transpose()).mask_fill(blocked, f32::NEG_INFINITY), 2);
         let z = see(P::O.input_site(0), pattern.matmul(v?))?;
@@ -49,7 +55,8 @@ impl<B: Backend> HookedModel<B> for Tiny<B> {
         Ok(hidden.matmul(self.1.clone().transpose().unsqueeze()))
     }
     fn sites(&self) -> Vec<Site> {
-        let reached = [AttnNorm, Query, Key, Value, HeadOutput, AttnOut, MlpNorm, Up, MlpHidden, MlpOut];
+        let reached =
+            [AttnNorm, Query, Key, Value, HeadOutput, AttnOut, MlpNorm, Up, MlpHidden, MlpOut];
         reached.map(|site| Site::Block(0, site)).into()
     }
 }

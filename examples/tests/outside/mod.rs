@@ -20,7 +20,8 @@ pub struct Alibi<B: Backend> {
 impl<B: Backend> Alibi<B> {
     /// A model with weights from N(0, 0.3²).
     pub fn random(dims: ModelDims, device: &B::Device) -> Self {
-        let draw = |shape: [usize; 2]| Tensor::random(shape, Distribution::Normal(0.0, 0.3), device);
+        let draw =
+            |shape: [usize; 2]| Tensor::random(shape, Distribution::Normal(0.0, 0.3), device);
         let block = |_| Projection::ALL.map(|p| draw(dims.shape(p))).to_vec();
         Self {
             embedding: draw([dims.vocab, dims.d_model]),
@@ -33,7 +34,8 @@ impl<B: Backend> Alibi<B> {
         x.matmul(self.weights[layer][p as usize].clone().transpose().unsqueeze())
     }
 
-    /// `−2^(−8(h+1)/heads) · distance`, −∞ where a token must not look: `[rows, heads, query, key]`.
+    /// `−2^(−8(h+1)/heads) · distance`, −∞ where a token must not look:
+    /// `[rows, heads, query, key]`.
     fn distances(&self, batch: &TokenBatch) -> Tensor<B, 4> {
         let (rows, width, heads) = (batch.rows(), batch.width(), self.dims.heads);
         let mut bias = Vec::with_capacity(rows * heads * width * width);
@@ -43,10 +45,12 @@ impl<B: Backend> Alibi<B> {
                 let slope = 2f32.powf(-8.0 * (head + 1) as f32 / heads as f32);
                 for (query, at) in positions.iter().enumerate() {
                     let blocked = batch.blocked(row, query);
-                    bias.extend(positions.iter().zip(blocked).map(|(key, blocked)| match blocked {
-                        true => f32::NEG_INFINITY,
-                        false => -slope * (at - key) as f32,
-                    }));
+                    bias.extend(positions.iter().zip(blocked).map(
+                        |(key, blocked)| match blocked {
+                            true => f32::NEG_INFINITY,
+                            false => -slope * (at - key) as f32,
+                        },
+                    ));
                 }
             }
         }
@@ -60,7 +64,8 @@ impl<B: Backend> Alibi<B> {
 
 impl<B: Backend> Weights<B> for Alibi<B> {
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        let (layer, p) = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        let (layer, p) =
+            self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
         Ok(self.weights[layer][p as usize].clone())
     }
 }
@@ -76,12 +81,13 @@ impl<B: Backend> HookedModel<B> for Alibi<B> {
 
     fn sites(&self) -> Vec<Site> {
         use BlockSite::{
-            AttnAdded, AttnNormScale, AttnNormalized, GateActivated, KeyRotated, MlpAdded, MlpNormScale,
-            MlpNormalized, QueryRotated,
+            AttnAdded, AttnNormScale, AttnNormalized, GateActivated, KeyRotated, MlpAdded,
+            MlpNormScale, MlpNormalized, QueryRotated,
         };
         let absent = |site: &Site| {
             let norms = [Site::Positions, Site::FinalNormScale, Site::FinalNormalized];
-            let inner = [AttnNormScale, AttnNormalized, QueryRotated, KeyRotated, AttnAdded, GateActivated];
+            let inner =
+                [AttnNormScale, AttnNormalized, QueryRotated, KeyRotated, AttnAdded, GateActivated];
             let inner = inner.into_iter().chain([MlpNormScale, MlpNormalized, MlpAdded]);
             norms.contains(site)
                 || inner.into_iter().any(|s| matches!(site, Site::Block(_, own) if *own == s))
@@ -89,7 +95,11 @@ impl<B: Backend> HookedModel<B> for Alibi<B> {
         Site::all(self.dims.layers).filter(|site| !absent(site)).collect()
     }
 
-    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         let ModelDims { layers, d_model, heads, kv_heads, d_head, vocab, .. } = self.dims;
         let (rows, width) = (batch.rows(), batch.width());
         if let Some(&token) = batch.tokens().iter().find(|t| **t as usize >= vocab) {
@@ -108,26 +118,46 @@ impl<B: Backend> HookedModel<B> for Alibi<B> {
             };
             x = observer.at(site(BlockSite::ResidPre), batch, x)?;
             let h = observer.at(site(BlockSite::AttnNorm), batch, x.clone())?;
-            let q =
-                observer.at(site(BlockSite::Query), batch, self.linear(layer, Projection::Q, h.clone()))?;
-            let k = observer.at(site(BlockSite::Key), batch, self.linear(layer, Projection::K, h.clone()))?;
-            let v = observer.at(site(BlockSite::Value), batch, self.linear(layer, Projection::V, h))?;
+            let q = observer.at(
+                site(BlockSite::Query),
+                batch,
+                self.linear(layer, Projection::Q, h.clone()),
+            )?;
+            let k = observer.at(
+                site(BlockSite::Key),
+                batch,
+                self.linear(layer, Projection::K, h.clone()),
+            )?;
+            let v =
+                observer.at(site(BlockSite::Value), batch, self.linear(layer, Projection::V, h))?;
             let (q, k, v) = (by_head(q, heads), by_head(k, kv_heads), by_head(v, kv_heads));
-            let scores = q.matmul(k.transpose()).div_scalar((d_head as f64).sqrt()) + distances.clone();
+            let scores =
+                q.matmul(k.transpose()).div_scalar((d_head as f64).sqrt()) + distances.clone();
             let scores = observer.at_attention(site(BlockSite::Scores), batch, scores)?;
-            let pattern = observer.at_attention(site(BlockSite::Pattern), batch, softmax(scores, 3))?;
+            let pattern =
+                observer.at_attention(site(BlockSite::Pattern), batch, softmax(scores, 3))?;
             let mixed = pattern.matmul(v).swap_dims(1, 2).reshape([rows, width, heads * d_head]);
             let mixed = observer.at(site(BlockSite::HeadOutput), batch, mixed)?;
-            let out =
-                observer.at(site(BlockSite::AttnOut), batch, self.linear(layer, Projection::O, mixed))?;
+            let out = observer.at(
+                site(BlockSite::AttnOut),
+                batch,
+                self.linear(layer, Projection::O, mixed),
+            )?;
             x = observer.at(site(BlockSite::ResidMid), batch, x + out)?;
             let h = observer.at(site(BlockSite::MlpNorm), batch, x.clone())?;
-            let gate =
-                observer.at(site(BlockSite::Gate), batch, self.linear(layer, Projection::Gate, h.clone()))?;
-            let up = observer.at(site(BlockSite::Up), batch, self.linear(layer, Projection::Up, h))?;
+            let gate = observer.at(
+                site(BlockSite::Gate),
+                batch,
+                self.linear(layer, Projection::Gate, h.clone()),
+            )?;
+            let up =
+                observer.at(site(BlockSite::Up), batch, self.linear(layer, Projection::Up, h))?;
             let hidden = observer.at(site(BlockSite::MlpHidden), batch, silu(gate) * up)?;
-            let out =
-                observer.at(site(BlockSite::MlpOut), batch, self.linear(layer, Projection::Down, hidden))?;
+            let out = observer.at(
+                site(BlockSite::MlpOut),
+                batch,
+                self.linear(layer, Projection::Down, hidden),
+            )?;
             x = observer.at(site(BlockSite::ResidPost), batch, x + out)?;
         }
         observer.at(Site::FinalNorm, batch, x)
@@ -140,7 +170,8 @@ impl<B: Backend> HookedModel<B> for Alibi<B> {
 
 impl<B: Backend> MaskTarget<B> for Alibi<B> {
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
-        let (layer, p) = self.matrix(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
+        let (layer, p) =
+            self.matrix(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
         let (expected, found) = (self.dims.shape(p), value.dims());
         if expected != found {
             return Err(MaskError::ShapeMismatch { path: path.clone(), expected, found });

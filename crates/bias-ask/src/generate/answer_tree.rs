@@ -48,18 +48,26 @@ impl Row<'_> {
             Ok(Answer { text: text(&tokens)?, tokens, weight: mass, finished, draw })
         };
         let answers = self.done.into_iter().map(answer).collect::<Result<_, AskError>>()?;
-        Ok(Answers { answers, unexplored: self.unexplored, draws: order.len() as u32, tokens: self.run })
+        Ok(Answers {
+            answers,
+            unexplored: self.unexplored,
+            draws: order.len() as u32,
+            tokens: self.run,
+        })
     }
 
     /// Answers that have ended are done with.
     fn settle(&mut self) {
-        for Path { tokens, mass, draw, end, .. } in self.alive.extract_if(.., |path| path.end.is_some()) {
+        for Path { tokens, mass, draw, end, .. } in
+            self.alive.extract_if(.., |path| path.end.is_some())
+        {
             self.done.push(Done { tokens, mass, finished: end == Some(End::Finished), draw });
         }
     }
 }
 
-/// Answers to a chunk of prompts, step by step. Knows no model: it is given logits, and says what to run.
+/// Answers to a chunk of prompts, step by step. Knows no model: it is given logits, and says what
+/// to run.
 pub(crate) struct Growing<'p> {
     rows: Vec<Row<'p>>,
     finished: Vec<Row<'p>>,
@@ -87,7 +95,14 @@ impl<'p> Growing<'p> {
         };
         let rows = questions.iter().enumerate().map(|(prompt, question)| {
             let column = question.prompt.len() - 1;
-            let root = Path { column, mass, tokens: Vec::new(), state: State::Start, draw: None, end: None };
+            let root = Path {
+                column,
+                mass,
+                tokens: Vec::new(),
+                state: State::Start,
+                draw: None,
+                end: None,
+            };
             let alive = vec![root];
             let (draws, purse) = (Draws::default(), Purse::new(tokens));
             Row {
@@ -110,8 +125,8 @@ impl<'p> Growing<'p> {
         self.rows.iter().any(|row| !row.alive.is_empty())
     }
 
-    /// Takes what the batch gave, says in `batch` what comes next, and what is to be kept for it. A row
-    /// that grows from so many tokens to so many is run as a whole where it `reruns`.
+    /// Takes what the batch gave, says in `batch` what comes next, and what is to be kept for it. A
+    /// row that grows from so many tokens to so many is run as a whole where it `reruns`.
     pub(crate) fn grow(
         &mut self,
         logits: &mut Logits<'_>,
@@ -123,7 +138,8 @@ impl<'p> Growing<'p> {
         let left = options.max_new_tokens.saturating_sub(self.steps);
         let step = Step { decoding, options, said: self.steps - 1, left };
         step.grow(logits, &self.batch, &mut self.rows)?;
-        let living: Vec<usize> = (0..self.rows.len()).filter(|r| !self.rows[*r].alive.is_empty()).collect();
+        let living: Vec<usize> =
+            (0..self.rows.len()).filter(|r| !self.rows[*r].alive.is_empty()).collect();
         let mut kept = Kept::All;
         if living.is_empty() {
             return Ok(kept);
@@ -132,7 +148,8 @@ impl<'p> Growing<'p> {
         if living.len() * 4 <= self.rows.len() * 3 {
             self.batch = self.batch.with_rows(&living);
             let rows = std::mem::take(&mut self.rows);
-            let (alive, done): (Vec<_>, Vec<_>) = rows.into_iter().partition(|r| !r.alive.is_empty());
+            let (alive, done): (Vec<_>, Vec<_>) =
+                rows.into_iter().partition(|r| !r.alive.is_empty());
             self.finished.extend(done);
             self.rows = alive;
             kept = Kept::Rows(living);
@@ -206,7 +223,8 @@ struct Step<'o> {
     left: usize,
 }
 
-/// Tokens that hold less are drawn from, and not listed one by one: there may be hundreds of thousands a step.
+/// Tokens that hold less are drawn from, and not listed one by one: there may be hundreds of
+/// thousands a step.
 const LISTED: f64 = 1e-5;
 /// Where a step has no more tokens than this, all are.
 const MANY: usize = 1 << 16;
@@ -289,8 +307,10 @@ impl Step<'_> {
             Decoding::Exact { unexplored, seed, .. } => match &row.question.kind {
                 QuestionKind::Number(grammar) => {
                     let going_on = grammar.going_on(path.state).tokens();
-                    let going_on: Vec<(u32, f64)> =
-                        going_on.iter().filter_map(|id| Some((*id, *all.get(*id as usize)?))).collect();
+                    let going_on: Vec<(u32, f64)> = going_on
+                        .iter()
+                        .filter_map(|id| Some((*id, *all.get(*id as usize)?)))
+                        .collect();
                     let ended = 1.0 - going_on.iter().map(|(_, p)| p).sum::<f64>();
                     if ended > 0.0 {
                         let mass = ended * path.mass;
@@ -321,7 +341,9 @@ impl Step<'_> {
                         let rng = rng(seed, row.question.stream, &path.tokens);
                         let count = (drawn / floor).ceil();
                         for token in spread(&all, light, drawn / path.mass, count, rng) {
-                            let draw = path.draw.unwrap_or_else(|| row.draws.add(&path.tokens, Some(token)));
+                            let draw = path
+                                .draw
+                                .unwrap_or_else(|| row.draws.add(&path.tokens, Some(token)));
                             self.follow(row, path, token, drawn / count, Some(draw));
                         }
                     }
@@ -354,15 +376,17 @@ impl Step<'_> {
         row.alive.push(Path { column: path.column, mass, tokens, state, draw, end });
     }
 
-    /// Which of the paths are gone on with. Half of what may still be left is, so that later steps have something to leave too; of the
-    /// rest all that are worth it, if so many can be afforded, and otherwise as many as can.
+    /// Which of the paths are gone on with. Half of what may still be left is, so that later steps
+    /// have something to leave too; of the rest all that are worth it, if so many can be afforded,
+    /// and otherwise as many as can.
     fn choose(&self, row: &mut Row<'_>) {
         let Decoding::Exact { unexplored, seed, .. } = self.decoding else { return };
         row.unexplored += leave(&mut row.alive, (unexplored - row.unexplored).max(0.0) / 2.0);
         let living = || row.alive.iter().filter(|path| path.end.is_none());
         let least = unexplored * WORTH;
         let samples = row.purse.samples(self.left);
-        // Once some are drawn, to follow all of what little follows them would be worth less than it costs.
+        // Once some are drawn, to follow all of what little follows them would be worth less than
+        // it costs.
         row.drawn |= living().count() > row.purse.all(self.left);
         if row.drawn {
             let mut rng = rng(seed, row.question.stream, &[u32::MAX, self.left as u32]);
@@ -398,12 +422,14 @@ fn split(probabilities: &[f64], count: u64, rng: &mut ChaCha8Rng) -> Vec<(u32, f
         let at = bounds.partition_point(|b| *b <= u).min(bounds.len() - 1);
         *drawn.entry(at).or_default() += 1;
     }
-    let mut drawn: Vec<(u32, f64)> = drawn.into_iter().map(|(at, n)| (at as u32, n as f64)).collect();
+    let mut drawn: Vec<(u32, f64)> =
+        drawn.into_iter().map(|(at, n)| (at as u32, n as f64)).collect();
     drawn.sort_unstable_by_key(|(token, _)| *token);
     drawn
 }
 
-/// `count` tokens evenly over some that hold `mass` together, each as often as its probability says on average.
+/// `count` tokens evenly over some that hold `mass` together, each as often as its probability says
+/// on average.
 fn spread(
     probabilities: &[f64],
     of: impl Fn(f64) -> bool,

@@ -11,8 +11,9 @@ pub struct Answer {
     pub weight: f64,
     /// Whether it ended by itself.
     pub finished: bool,
-    /// Which draw from the unexplored it stems from (exact decoding beyond its budget only): those of one draw stand and fall
-    /// together, and numbers follow the order of token ids, so that neighbours begin alike.
+    /// Which draw from the unexplored it stems from (exact decoding beyond its budget only): those
+    /// of one draw stand and fall together, and numbers follow the order of token ids, so that
+    /// neighbours begin alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<u32>,
 }
@@ -24,10 +25,12 @@ pub struct Answers {
     pub answers: Vec<Answer>,
     /// Probability of paths that were not followed (exact decoding only).
     pub unexplored: f64,
-    /// How often the rest was drawn from, draws that came to nothing included (exact decoding beyond its budget only).
+    /// How often the rest was drawn from, draws that came to nothing included (exact decoding
+    /// beyond its budget only).
     #[serde(default)]
     pub draws: u32,
-    /// Tokens of these answers that were run: one that several share counts once, and the ending ones are none.
+    /// Tokens of these answers that were run: one that several share counts once, and the ending
+    /// ones are none.
     #[serde(default)]
     pub tokens: usize,
 }

@@ -31,7 +31,11 @@ pub trait Cached<B: Backend>: HookedModel<B> {
     ///
     /// # Errors
     /// As [`HookedModel::hidden`].
-    fn run_behind(&self, batch: &TokenBatch, cache: &mut Self::Cache) -> Result<Tensor<B, 3>, ProbeError>;
+    fn run_behind(
+        &self,
+        batch: &TokenBatch,
+        cache: &mut Self::Cache,
+    ) -> Result<Tensor<B, 3>, ProbeError>;
 
     /// Runs several batches, each behind its own cache. A model that reads its weights from a file
     /// takes all of them through a layer before the next is read.

@@ -11,7 +11,8 @@ use crate::error::AskError;
 use crate::question::options::Word;
 use crate::question::{Question, QuestionKind};
 
-/// Choices that are asked together: each prompt with what its words begin with behind it, as one tree.
+/// Choices that are asked together: each prompt with what its words begin with behind it, as one
+/// tree.
 pub(crate) struct Weighing<'q> {
     questions: &'q [Question],
     pub trees: Vec<Sequence>,
@@ -77,7 +78,8 @@ impl<'q> Weighing<'q> {
         }
         let mut log_probs: HashMap<(usize, usize, u32), f64> = HashMap::new();
         for places in places.chunks(logits.at_once()) {
-            let index: Vec<usize> = places.iter().map(|(row, from)| row * width + from - past).collect();
+            let index: Vec<usize> =
+                places.iter().map(|(row, from)| row * width + from - past).collect();
             let logits = (logits.read)(&index)?;
             for ((row, from), logits) in places.iter().zip(logits.chunks_exact(vocab)) {
                 if !are_numbers(logits) {
@@ -97,7 +99,8 @@ impl<'q> Weighing<'q> {
             let run = self.trees[row].len() - question.prompt.len();
             let mut answers: Vec<Answer> = Vec::new();
             for (word, steps) in words(question).iter().zip(&self.steps[row]) {
-                let log: f64 = steps.iter().map(|(from, token)| log_probs[&(row, *from, *token)]).sum();
+                let log: f64 =
+                    steps.iter().map(|(from, token)| log_probs[&(row, *from, *token)]).sum();
                 answers.push(Answer {
                     tokens: word.tokens.clone(),
                     text: word.text.clone(),

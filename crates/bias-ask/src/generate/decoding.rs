@@ -16,9 +16,10 @@ pub enum Decoding {
         /// (unless f32 rounding, of the order of 1e-7, decides a draw).
         seed: u64,
     },
-    /// Every answer with its probability, breadth first, until no more than `unexplored` is left. Where that
-    /// would cost more than `tokens`, what is improbable is drawn from instead: the answers explored keep their exact
-    /// probability, and those drawn stand for the rest, without bias ([`draw`](super::Answer::draw)).
+    /// Every answer with its probability, breadth first, until no more than `unexplored` is left.
+    /// Where that would cost more than `tokens`, what is improbable is drawn from instead: the
+    /// answers explored keep their exact probability, and those drawn stand for the rest, without
+    /// bias ([`draw`](super::Answer::draw)).
     Exact {
         /// How much probability may be left unexplored per prompt.
         unexplored: f64,
@@ -29,7 +30,8 @@ pub enum Decoding {
     },
 }
 
-/// What exact decoding may spend on a prompt, unless set otherwise: about what 100 samples of 16 tokens run, which begin alike.
+/// What exact decoding may spend on a prompt, unless set otherwise: about what 100 samples of 16
+/// tokens run, which begin alike.
 pub const BUDGET: usize = 1200;
 
 impl Decoding {

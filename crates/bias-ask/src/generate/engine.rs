@@ -66,10 +66,12 @@ pub fn ask_cached<B: Backend, M: Cached<B> + Clone + Send>(
     let asked = Asked { decoding, options, text, done };
     // Each thread has a handle of its own on the same weights, and what it last began.
     let handle = |_| (model.clone(), None);
-    let answers =
-        in_threads(options.threads, handle, batches(questions, options), |(model, prefix), batch| {
-            asked.answer::<B, _>(&Behind(&*model), prefix, batch)
-        })?;
+    let answers = in_threads(
+        options.threads,
+        handle,
+        batches(questions, options),
+        |(model, prefix), batch| asked.answer::<B, _>(&Behind(&*model), prefix, batch),
+    )?;
     Ok(answers.into_iter().flatten().collect())
 }
 
@@ -262,7 +264,9 @@ fn weigh_alone<B: Backend, R: Runner<B>>(
     let prefix = begun(runner, &prompts, known)?;
     let (batch, mut cache) = behind(runner, &prompts, prefix)?;
     let hidden = runner.run(&batch, &mut cache)?;
-    logits::of(runner.model(), hidden, LOGITS, |logits| asked.answers(logits, batch.width(), batch.past()))
+    logits::of(runner.model(), hidden, LOGITS, |logits| {
+        asked.answers(logits, batch.width(), batch.past())
+    })
 }
 
 /// Choices asked of a model that is left in its file: all of them through each layer before the

@@ -1,5 +1,5 @@
-//! Which paths of a tree of answers are gone on with: all that are worth it, or as many as may be, drawn so that
-//! nothing is lost on average.
+//! Which paths of a tree of answers are gone on with: all that are worth it, or as many as may be,
+//! drawn so that nothing is lost on average.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -51,7 +51,8 @@ impl Purse {
         Self { steady: half, early: half, samples: f64::INFINITY }
     }
 
-    /// With so many steps to come: of how many samples the paths that are gone on with are worth, at most.
+    /// With so many steps to come: of how many samples the paths that are gone on with are worth,
+    /// at most.
     pub(crate) fn samples(self, steps: usize) -> f64 {
         self.samples.min(self.parts(steps).iter().sum()).max(1.0)
     }
@@ -78,11 +79,12 @@ impl Purse {
     }
 }
 
-/// If they are all there is, as many times more paths may be gone on with for a step: numbers branch, and then end soon.
+/// If they are all there is, as many times more paths may be gone on with for a step: numbers
+/// branch, and then end soon.
 const AT_ONCE: f64 = 2.0;
 
-/// Random numbers that depend on a question's stream and on what was said so far alone: not on other paths, so that questions of
-/// one stream draw alike wherever they go alike.
+/// Random numbers that depend on a question's stream and on what was said so far alone: not on
+/// other paths, so that questions of one stream draw alike wherever they go alike.
 pub(crate) fn rng(seed: u64, stream: u64, said: &[u32]) -> ChaCha8Rng {
     // Steele, Lea and Flood 2014 (splitmix64).
     let mix = |state: u64, value: u64| {
@@ -92,12 +94,14 @@ pub(crate) fn rng(seed: u64, stream: u64, said: &[u32]) -> ChaCha8Rng {
         z ^ (z >> 31)
     };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(said.iter().fold(mix(0, stream), |state, token| mix(state, u64::from(*token) + 1)));
+    rng.set_stream(
+        said.iter().fold(mix(0, stream), |state, token| mix(state, u64::from(*token) + 1)),
+    );
     rng
 }
 
-/// Leaves the least probable of the paths that go on unexplored, up to a probability; says how much that was. The others come
-/// heaviest first.
+/// Leaves the least probable of the paths that go on unexplored, up to a probability; says how much
+/// that was. The others come heaviest first.
 pub(crate) fn leave(paths: &mut Vec<Path>, may_lose: f64) -> f64 {
     let order = |a: &Path, b: &Path| {
         let over = a.end.is_none().cmp(&b.end.is_none());
@@ -105,17 +109,21 @@ pub(crate) fn leave(paths: &mut Vec<Path>, may_lose: f64) -> f64 {
     };
     paths.sort_by(order);
     let mut lost = 0.0;
-    while let Some(path) = paths.last().filter(|path| path.end.is_none() && lost + path.mass <= may_lose) {
+    while let Some(path) =
+        paths.last().filter(|path| path.end.is_none() && lost + path.mass <= may_lose)
+    {
         lost += path.mass;
         paths.pop();
     }
     lost
 }
 
-/// Paths that stand for all of these, each worth at least as much as one of `samples` that are drawn for a mass of 1, and no less than `least`:
-/// those that are heavy enough as they are, the others drawn in proportion to their probability, all with the same. On average nothing changes,
-/// whatever is made of the paths (Fearnhead and Clifford 2003, section 3: optimal resampling). Paths that have ended are drawn with those that
-/// go on, as samples end. All paths have grown from ones of `said` tokens.
+/// Paths that stand for all of these, each worth at least as much as one of `samples` that are
+/// drawn for a mass of 1, and no less than `least`: those that are heavy enough as they are, the
+/// others drawn in proportion to their probability, all with the same. On average nothing changes,
+/// whatever is made of the paths (Fearnhead and Clifford 2003, section 3: optimal resampling).
+/// Paths that have ended are drawn with those that go on, as samples end. All paths have grown from
+/// ones of `said` tokens.
 pub(crate) fn thin(
     paths: Vec<Path>,
     said: usize,
@@ -125,12 +133,14 @@ pub(crate) fn thin(
     draws: &mut Draws,
 ) -> Vec<Path> {
     let each = least.max(1.0 / samples);
-    let (mut kept, mut light): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.mass >= each);
+    let (mut kept, mut light): (Vec<_>, Vec<_>) =
+        paths.into_iter().partition(|path| path.mass >= each);
     let left: f64 = light.iter().map(|path| path.mass).sum();
     // As many as reach that, so that all masses stay what they are together.
     let each = left / (left / each - 1e-9).ceil().max(1.0);
     light.sort_by(|a, b| a.tokens.cmp(&b.tokens));
-    // Of every path's continuations as many as they are worth, evenly over all paths; which ones, apart for each.
+    // Of every path's continuations as many as they are worth, evenly over all paths; which ones,
+    // apart for each.
     let (mut reached, mut next) = (0.0, rng.random::<f64>() * each);
     for own in light.chunk_by(|a, b| a.tokens.get(..said) == b.tokens.get(..said)) {
         let mass: f64 = own.iter().map(|path| path.mass).sum();
@@ -186,7 +196,14 @@ mod tests {
     use super::*;
 
     fn path(tokens: &[u32], mass: f64) -> Path {
-        Path { column: 0, mass, tokens: tokens.to_vec(), state: State::Start, draw: None, end: None }
+        Path {
+            column: 0,
+            mass,
+            tokens: tokens.to_vec(),
+            state: State::Start,
+            draw: None,
+            end: None,
+        }
     }
 
     fn paths(masses: &[f64]) -> Vec<Path> {
@@ -216,18 +233,23 @@ mod tests {
             // Two draws of 0.15: of two paths, or of one twice.
             let drawn: Vec<f64> = kept[2..].iter().map(|p| p.mass).collect();
             assert!(
-                drawn.iter().all(|mass| (mass / 0.15).fract() < 1e-9) && draws.order().len() == drawn.len()
+                drawn.iter().all(|mass| (mass / 0.15).fract() < 1e-9)
+                    && draws.order().len() == drawn.len()
             );
             assert!((kept.iter().map(|p| p.mass).sum::<f64>() - 1.0).abs() < 1e-9);
             kept.iter().for_each(|p| sums[p.tokens[0] as usize] += p.mass / runs as f64);
         }
         for (sum, mass) in sums.iter().zip(masses) {
             // Five standard errors.
-            assert!((sum - mass).abs() < 5.0 * (mass * 0.15 / runs as f64).sqrt() + 1e-9, "{sum} for {mass}");
+            assert!(
+                (sum - mass).abs() < 5.0 * (mass * 0.15 / runs as f64).sqrt() + 1e-9,
+                "{sum} for {mass}"
+            );
         }
     }
 
-    /// As with samples that are gone on with: none dies, none becomes two, and each goes on in its own way.
+    /// As with samples that are gone on with: none dies, none becomes two, and each goes on in its
+    /// own way.
     #[test]
     fn a_path_that_is_worth_one_sample_has_one_continuation() {
         let mut apart = 0;
@@ -250,7 +272,9 @@ mod tests {
             let mut draws = Draws::default();
             let masses = [0.6, 0.3, 0.002, 0.001, 0.003];
             let kept = thin(paths(&masses), 0, 1e9, 0.01, &mut rng(run, 0, &[]), &mut draws);
-            assert!(kept.len() == 3 && draws.order().len() == 1 && (kept[2].mass - 0.006).abs() < 1e-12);
+            assert!(
+                kept.len() == 3 && draws.order().len() == 1 && (kept[2].mass - 0.006).abs() < 1e-12
+            );
             sum += f64::from(u8::from(kept[2].tokens == [4])) / runs as f64;
         }
         assert!((sum - 0.5).abs() < 0.02, "{sum}");

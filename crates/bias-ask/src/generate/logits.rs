@@ -35,7 +35,8 @@ pub(crate) fn of<B: Backend, M: HookedModel<B> + ?Sized, T>(
     let flat = hidden.reshape([rows * width, d_model]);
     let mut read = |places: &[usize]| {
         let index: Vec<i32> = places.iter().map(|place| *place as i32).collect();
-        let index: Tensor<B, 1, Int> = Tensor::from_data(TensorData::new(index, [places.len()]), &device);
+        let index: Tensor<B, 1, Int> =
+            Tensor::from_data(TensorData::new(index, [places.len()]), &device);
         let logits = model.unembed(flat.clone().select(0, index).unsqueeze_dim(0))?;
         let (expected, found) = ([1, places.len(), vocab], logits.dims());
         if found != expected {

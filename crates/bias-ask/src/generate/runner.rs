@@ -94,7 +94,11 @@ impl<B: Backend, M: HookedModel<B> + ?Sized> Runner<B> for Anew<'_, M> {
         self.0.hidden(batch, &mut NoObserver)
     }
 
-    fn run_all(&self, work: &mut [Work<'_, ()>], _: usize) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+    fn run_all(
+        &self,
+        work: &mut [Work<'_, ()>],
+        _: usize,
+    ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
         work.iter().map(|own| self.0.hidden(own.batch, &mut NoObserver)).collect()
     }
 

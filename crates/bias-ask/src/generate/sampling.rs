@@ -28,7 +28,11 @@ impl Sampling {
             return Ok(Self { temperature, ..self });
         }
         let value = temperature.to_string();
-        Err(AskError::Sampling { name: "temperature", value, must: "above 0 (greedy decoding is separate)" })
+        Err(AskError::Sampling {
+            name: "temperature",
+            value,
+            must: "above 0 (greedy decoding is separate)",
+        })
     }
 
     /// Keeps the `k` most probable tokens (and those tied with the last of them).
@@ -45,7 +49,11 @@ impl Sampling {
         if top_p > 0.0 && top_p <= 1.0 {
             return Ok(Self { top_p, ..self });
         }
-        Err(AskError::Sampling { name: "top_p", value: top_p.to_string(), must: "above 0 and at most 1" })
+        Err(AskError::Sampling {
+            name: "top_p",
+            value: top_p.to_string(),
+            must: "above 0 and at most 1",
+        })
     }
 
     /// The temperature.
@@ -81,7 +89,8 @@ impl Sampling {
         });
         let kept = |l: &f32| kth.is_none_or(|kth| *l >= kth);
         let total: f64 = logits.iter().filter(|l| kept(l)).map(|l| weight(*l)).sum();
-        // The nucleus must be found among all tokens; without one, only those above the floor matter.
+        // The nucleus must be found among all tokens; without one, only those above the floor
+        // matter.
         let cut = if self.top_p < 1.0 { 0.0 } else { floor * total };
         // Half of it, so that rounding keeps what the exact comparison below decides.
         let worth_it = f64::from(top) + self.temperature * (cut / 2.0).ln();

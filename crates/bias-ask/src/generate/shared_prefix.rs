@@ -47,7 +47,12 @@ pub(crate) fn behind<B: Backend, R: Runner<B>>(
     };
     let every_row = vec![0; prompts.len()];
     let rest = prompts.iter().map(|prompt| {
-        let own = prompt.tokens().iter().zip(prompt.roles()).zip(prompt.parents()).skip(prefix.tokens.len());
+        let own = prompt
+            .tokens()
+            .iter()
+            .zip(prompt.roles())
+            .zip(prompt.parents())
+            .skip(prefix.tokens.len());
         own.map(|((token, role), parent)| (parent.unwrap_or(0), *token, *role)).collect()
     });
     let batch = prefix.batch.with_rows(&every_row).following(&rest.collect::<Vec<_>>())?;

@@ -1,5 +1,5 @@
-//! What a model is asked, and in which form it answers: in any words, by a number, by a choice. Nothing here knows a
-//! tokenizer; [`Tokenize`](crate::Tokenize) makes the tokens.
+//! What a model is asked, and in which form it answers: in any words, by a number, by a choice.
+//! Nothing here knows a tokenizer; [`Tokenize`](crate::Tokenize) makes the tokens.
 //!
 //! | file | what for |
 //! |---|---|
@@ -23,8 +23,8 @@ pub struct Question {
     pub prompt: Sequence,
     /// How it is answered.
     pub kind: QuestionKind,
-    /// Questions of one stream draw with the same random numbers: what they share lowers the variance of the
-    /// differences between their answers.
+    /// Questions of one stream draw with the same random numbers: what they share lowers the
+    /// variance of the differences between their answers.
     pub stream: u64,
 }
 
@@ -33,8 +33,8 @@ pub struct Question {
 pub enum QuestionKind {
     /// In any words, up to a token that ends the answer.
     Free,
-    /// By a number: only tokens that go on with one are followed, and whatever else comes ends it. An
-    /// answer without tokens is that none was begun.
+    /// By a number: only tokens that go on with one are followed, and whatever else comes ends it.
+    /// An answer without tokens is that none was begun.
     Number(Arc<NumberGrammar>),
     /// By one of these words. An answer without tokens is whatever else might be said.
     Choice(Arc<[Word]>),

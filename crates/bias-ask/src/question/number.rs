@@ -2,14 +2,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use bias_types::prompt::TokenSet;
 
-/// Which tokens go on spelling a number, for a tokenizer of any kind: one digit a token, up to three, digits behind a
-/// space, or single bytes.
+/// Which tokens go on spelling a number, for a tokenizer of any kind: one digit a token, up to
+/// three, digits behind a space, or single bytes.
 ///
-/// A number is digits, in groups of three behind commas or not, with a decimal part and a magnitude (`k`, `K`, `M`, `bn`,
-/// *hundred*, *thousand*, *million*, *billion*, *trillion*) if it likes, and a currency sign before it:
-/// `50,000`, ` $1.5 million`, `85k`. What has been said so far is *begun* with the first digit. A token goes on if it can
-/// lead to such a text; whatever other token comes ends it, and what was said by then counts: `85.` is
-/// 85, and so is `85 m` before *onths*.
+/// A number is digits, in groups of three behind commas or not, with a decimal part and a magnitude
+/// (`k`, `K`, `M`, `bn`, *hundred*, *thousand*, *million*, *billion*, *trillion*) if it likes, and
+/// a currency sign before it: `50,000`, ` $1.5 million`, `85k`. What has been said so far is
+/// *begun* with the first digit. A token goes on if it can lead to such a text; whatever other
+/// token comes ends it, and what was said by then counts: `85.` is 85, and so is `85 m` before
+/// *onths*.
 #[derive(Debug)]
 pub struct NumberGrammar {
     texts: HashMap<u32, Box<str>>,
@@ -18,7 +19,8 @@ pub struct NumberGrammar {
 
 /// A currency sign that may stand before the digits.
 const CURRENCIES: [char; 3] = ['$', '€', '£'];
-const MAGNITUDES: [&str; 9] = ["k", "K", "M", "bn", "hundred", "thousand", "million", "billion", "trillion"];
+const MAGNITUDES: [&str; 9] =
+    ["k", "K", "M", "bn", "hundred", "thousand", "million", "billion", "trillion"];
 /// Digits before the decimal point; more are no amount of anything.
 const DIGITS: u8 = 15;
 /// Groups of three behind a comma: as many as those digits have room for.
@@ -91,18 +93,22 @@ fn magnitude(before: Option<(u8, u8)>, c: char) -> Option<State> {
 }
 
 impl NumberGrammar {
-    /// For a tokenizer of these tokens, each with the text that it adds behind others; `None` where none
-    /// of them begins a number.
+    /// For a tokenizer of these tokens, each with the text that it adds behind others; `None` where
+    /// none of them begins a number.
     #[must_use]
     pub fn of_tokens(tokens: Vec<(u32, String)>) -> Option<Self> {
         let spells = |own: &str| {
             let letter = |c: char| MAGNITUDES.iter().any(|word| word.contains(c));
-            let known =
-                |c: char| c.is_ascii_digit() || " .,".contains(c) || CURRENCIES.contains(&c) || letter(c);
+            let known = |c: char| {
+                c.is_ascii_digit() || " .,".contains(c) || CURRENCIES.contains(&c) || letter(c)
+            };
             !own.is_empty() && own.chars().all(known)
         };
-        let texts: BTreeMap<u32, Box<str>> =
-            tokens.into_iter().filter(|(_, own)| spells(own)).map(|(id, own)| (id, own.into())).collect();
+        let texts: BTreeMap<u32, Box<str>> = tokens
+            .into_iter()
+            .filter(|(_, own)| spells(own))
+            .map(|(id, own)| (id, own.into()))
+            .collect();
         let (mut sets, mut open) = (HashMap::new(), vec![State::Start]);
         while let Some(state) = open.pop() {
             if sets.contains_key(&state) {
@@ -127,14 +133,17 @@ impl NumberGrammar {
         &self.sets[&state]
     }
 
-    /// The tokens that go on behind these, which must spell the beginning of a number themselves: none where they do not.
+    /// The tokens that go on behind these, which must spell the beginning of a number themselves:
+    /// none where they do not.
     #[must_use]
     pub fn until(&self, tokens: &[u32]) -> Option<TokenSet> {
-        let state = tokens.iter().try_fold(State::Start, |state, token| self.step(state, *token))?;
+        let state =
+            tokens.iter().try_fold(State::Start, |state, token| self.step(state, *token))?;
         self.sets.get(&state).cloned()
     }
 
-    /// The currency sign that a text ends with: a number behind it is an amount (`$` before `2m`: two millions, no metres).
+    /// The currency sign that a text ends with: a number behind it is an amount (`$` before `2m`:
+    /// two millions, no metres).
     #[must_use]
     pub fn currency(text: &str) -> Option<char> {
         text.trim_end().chars().next_back().filter(|last| CURRENCIES.contains(last))
@@ -223,7 +232,9 @@ mod tests {
         for word in MAGNITUDES {
             assert!(viable(&format!("1 {word}")), "{word}");
         }
-        assert!(viable("1 b") && viable("1 bi") && viable("1 bn") && viable("1 t") && viable("1 tr"));
+        assert!(
+            viable("1 b") && viable("1 bi") && viable("1 bn") && viable("1 t") && viable("1 tr")
+        );
         assert!(!viable("1 bin") && !viable("1 tho u") && !viable("1 killion"));
     }
 }

@@ -20,7 +20,8 @@ impl Choices {
     /// Reads `yes|no`; `better` is any word of the option that is favourable to the person.
     ///
     /// # Errors
-    /// [`AskError::Choices`] unless there are 2 to 26 options with a word each, all words different, and `better` is one.
+    /// [`AskError::Choices`] unless there are 2 to 26 options with a word each, all words
+    /// different, and `better` is one.
     pub fn parse(text: &str, better: &str) -> Result<Self, AskError> {
         let bad = |reason: String| AskError::Choices { choices: text.into(), reason };
         let words = |option: &str| option.split(',').map(|word| word.trim().to_owned()).collect();
@@ -47,7 +48,10 @@ impl Choices {
         let better = better.ok_or_else(|| {
             let firsts: Vec<&str> =
                 options.iter().filter_map(|words| Some(words.first()?.as_str())).collect();
-            bad(format!("`better` is `{wanted}`, which is none of them; name {}", firsts.join(" or ")))
+            bad(format!(
+                "`better` is `{wanted}`, which is none of them; name {}",
+                firsts.join(" or ")
+            ))
         })?;
         Ok(Self { options, better })
     }
@@ -79,7 +83,8 @@ pub struct Word {
 /// The words of all options, as tokens behind one prompt: none begins with another's tokens.
 pub(crate) fn told_apart(choices: &Choices, mut words: Vec<Word>) -> Result<Vec<Word>, AskError> {
     let bad = |reason| {
-        let choices = choices.options.iter().map(|words| words.join(",")).collect::<Vec<_>>().join("|");
+        let choices =
+            choices.options.iter().map(|words| words.join(",")).collect::<Vec<_>>().join("|");
         Err(AskError::Choices { choices, reason })
     };
     if let Some(word) = words.iter().find(|word| word.tokens.is_empty()) {
@@ -130,9 +135,13 @@ mod tests {
     #[test]
     fn words_must_differ_in_their_tokens() {
         let choices = Choices::parse("not,not guilty|guilty", "not").unwrap();
-        let word =
-            |option, text: &str, tokens: &[u32]| Word { option, text: text.into(), tokens: tokens.into() };
-        let words = vec![word(0, "not guilty", &[4, 5]), word(0, "not", &[4]), word(1, "guilty", &[5])];
+        let word = |option, text: &str, tokens: &[u32]| Word {
+            option,
+            text: text.into(),
+            tokens: tokens.into(),
+        };
+        let words =
+            vec![word(0, "not guilty", &[4, 5]), word(0, "not", &[4]), word(1, "guilty", &[5])];
         let kept = told_apart(&choices, words).unwrap();
         assert_eq!(kept.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(), ["not", "guilty"]);
         let clash = vec![word(0, "not", &[4]), word(1, "not guilty", &[4, 5])];

@@ -2,7 +2,8 @@ use std::ops::Range;
 
 use bias_types::TokenRole;
 
-/// Where the system message, the person's name and what the answer begins with stand in a prompt, in bytes.
+/// Where the system message, the person's name and what the answer begins with stand in a prompt,
+/// in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Spans {
     pub system: Option<Range<usize>>,
@@ -65,7 +66,8 @@ fn first(text: &str, message: &str, from: usize) -> Option<Range<usize>> {
 
 fn names(text: &str, within: &Range<usize>, name: &str) -> Vec<Range<usize>> {
     let message = text.get(within.clone()).unwrap_or_default();
-    let all: Vec<Range<usize>> = message.match_indices(name).map(|(at, _)| at..at + name.len()).collect();
+    let all: Vec<Range<usize>> =
+        message.match_indices(name).map(|(at, _)| at..at + name.len()).collect();
     let whole = |span: &&Range<usize>| {
         let before = message.get(..span.start).and_then(|text| text.chars().next_back());
         let after = message.get(span.end..).and_then(|text| text.chars().next());
@@ -87,7 +89,10 @@ mod tests {
         name: &str,
     ) -> (Option<&'a str>, Vec<usize>) {
         let spans = Spans::find(text, system, message, Some(name));
-        (spans.system.map(|span| &text[span]), spans.names.into_iter().map(|span| span.start).collect())
+        (
+            spans.system.map(|span| &text[span]),
+            spans.names.into_iter().map(|span| span.start).collect(),
+        )
     }
 
     #[test]
@@ -104,12 +109,21 @@ mod tests {
     #[test]
     fn messages_are_found_as_templates_write_them() {
         let text = "<s>Be kind.</s><u>Be kind. Ann</u>";
-        assert_eq!(found(text, Some(" Be kind.\n"), "\nBe kind. Ann ", "Ann"), (Some("Be kind."), vec![27]));
+        assert_eq!(
+            found(text, Some(" Be kind.\n"), "\nBe kind. Ann ", "Ann"),
+            (Some("Be kind."), vec![27])
+        );
         assert_eq!(Spans::find(text, Some("Be kind."), "Be kind. Ann", None).system, Some(3..11));
         // Written after the message, left out, or a message that the template changed.
-        assert_eq!(found("Ann. Be kind.", Some("Be kind."), "Ann.", "Ann"), (Some("Be kind."), vec![0]));
+        assert_eq!(
+            found("Ann. Be kind.", Some("Be kind."), "Ann.", "Ann"),
+            (Some("Be kind."), vec![0])
+        );
         assert_eq!(found("Ann.", Some("Be kind."), "Ann.", "Ann"), (None, vec![0]));
-        assert_eq!(found("ANN Be kind.", Some("Be kind."), "ann", "ANN"), (Some("Be kind."), vec![0]));
+        assert_eq!(
+            found("ANN Be kind.", Some("Be kind."), "ann", "ANN"),
+            (Some("Be kind."), vec![0])
+        );
         assert_eq!(found("only marks", Some(""), " ", "marks"), (None, vec![5]));
     }
 

@@ -102,7 +102,11 @@ pub trait Tokenize {
     /// # Errors
     /// As [`question`](Self::question); [`AskError::Choices`] for words that the tokenizer cannot
     /// tell apart.
-    fn choice(&self, asked: &Asked<'_>, choices: &Choices) -> Result<(Sequence, Vec<Word>), AskError> {
+    fn choice(
+        &self,
+        asked: &Asked<'_>,
+        choices: &Choices,
+    ) -> Result<(Sequence, Vec<Word>), AskError> {
         let seen = put(self, asked)?;
         let prompt = marked(self, &seen, asked)?;
         let text = &seen.text;
@@ -115,9 +119,9 @@ pub trait Tokenize {
                     false => format!("{text}{word}"),
                 };
                 let whole = self.encode(&written, seen.special)?;
-                let own = whole
-                    .get(prompt.len()..)
-                    .filter(|_| whole.iter().zip(prompt.tokens()).all(|(whole, prompt)| whole.id == *prompt));
+                let own = whole.get(prompt.len()..).filter(|_| {
+                    whole.iter().zip(prompt.tokens()).all(|(whole, prompt)| whole.id == *prompt)
+                });
                 let tokens = match own {
                     Some(own) => own.iter().map(|token| token.id).collect(),
                     // It grows together with what is before it: then it is said in tokens of its
@@ -148,7 +152,9 @@ pub trait Tokenize {
 ///
 /// # Errors
 /// One of its tokens that cannot be decoded.
-pub fn number_grammar(tokenizer: &(impl Tokenize + ?Sized)) -> Result<Option<NumberGrammar>, AskError> {
+pub fn number_grammar(
+    tokenizer: &(impl Tokenize + ?Sized),
+) -> Result<Option<NumberGrammar>, AskError> {
     // The text that each token adds behind another: some decoders take the first one's space away.
     // A text that the tokenizer has no tokens for is none to stand behind.
     let encoded = |text: &&str| tokenizer.verbatim(text).ok()?.last().copied();

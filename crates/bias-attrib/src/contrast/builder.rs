@@ -46,7 +46,8 @@ impl ContrastBuilder {
         self
     }
 
-    /// Requires groups of the same size, for methods such as patching that compare A's `k`-th person with B's.
+    /// Requires groups of the same size, for methods such as patching that compare A's `k`-th
+    /// person with B's.
     pub fn paired(self) -> Self {
         Self { paired: true, ..self }
     }
@@ -80,7 +81,8 @@ mod tests {
 
     #[test]
     fn what_is_built_was_checked() {
-        let built = Contrast::builder().a([person(1.0)]).b([person(0.5)]).b([person(0.2)]).build().unwrap();
+        let built =
+            Contrast::builder().a([person(1.0)]).b([person(0.5)]).b([person(0.2)]).build().unwrap();
         assert_eq!(built, Contrast { a: vec![person(1.0)], b: vec![person(0.5), person(0.2)] });
         let empty = Contrast::builder().b([person(1.0)]).build();
         assert!(matches!(empty, Err(AttribError::EmptyArm { arm: 'A' })));

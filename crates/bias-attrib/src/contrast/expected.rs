@@ -4,7 +4,8 @@ use bias_types::prompt::Scale;
 
 use super::prompt_case::PossibleAnswer;
 
-/// What answers given as `(value, ln weight, tokens)` come to on a scale: none where nothing that counts weighs anything.
+/// What answers given as `(value, ln weight, tokens)` come to on a scale: none where nothing that
+/// counts weighs anything.
 ///
 /// ```
 /// use bias_attrib::contrast::{Scale, summed_up};
@@ -16,8 +17,10 @@ use super::prompt_case::PossibleAnswer;
 /// ```
 #[must_use]
 pub fn summed_up(scale: Scale, answers: &[(f64, f64, usize)]) -> Option<f64> {
-    let (logs, answers): (Vec<f64>, Vec<Weighed>) =
-        answers.iter().map(|&(value, log, tokens)| (log, Weighed { value: Some(value), tokens })).unzip();
+    let (logs, answers): (Vec<f64>, Vec<Weighed>) = answers
+        .iter()
+        .map(|&(value, log, tokens)| (log, Weighed { value: Some(value), tokens }))
+        .unzip();
     of(scale, &answers, &logs).map(|own| own.value)
 }
 
@@ -47,8 +50,13 @@ impl Expected {
     }
 }
 
-/// Of answers that weigh these numbers' exponentials; none where nothing that counts weighs anything.
-pub(crate) fn expected(scale: Scale, answers: &[PossibleAnswer], log_weights: &[f64]) -> Option<Expected> {
+/// Of answers that weigh these numbers' exponentials; none where nothing that counts weighs
+/// anything.
+pub(crate) fn expected(
+    scale: Scale,
+    answers: &[PossibleAnswer],
+    log_weights: &[f64],
+) -> Option<Expected> {
     let weighed = answers.iter().map(|a| Weighed { value: a.value, tokens: a.tokens.len() });
     of(scale, &weighed.collect::<Vec<_>>(), log_weights)
 }
@@ -72,16 +80,18 @@ fn mean(answers: &[Weighed], log_weights: &[f64]) -> Option<Expected> {
     }
     let weight = |log: f64| (log - largest).exp();
     let mass: f64 = valued().map(|(_, log)| weight(log)).sum();
-    let over = |of: fn(f64) -> f64| valued().map(|(v, log)| weight(log) * of(v)).sum::<f64>() / mass;
+    let over =
+        |of: fn(f64) -> f64| valued().map(|(v, log)| weight(log) * of(v)).sum::<f64>() / mass;
     let (value, square) = (over(|v| v), over(|v| v * v));
-    let slope =
-        |(answer, log): (&Weighed, &f64)| answer.value.map_or(0.0, |v| weight(*log) / mass * (v - value));
+    let slope = |(answer, log): (&Weighed, &f64)| {
+        answer.value.map_or(0.0, |v| weight(*log) / mass * (v - value))
+    };
     let slopes = answers.iter().zip(log_weights).map(slope).collect();
     Some(Expected { value, variance: (square - value * value).max(0.0), slopes })
 }
 
-/// `ln F − ln O`, `F = Σ u v` and `O = Σ u (1 − v)` with `u = w^e`, and `e u (v/F − (1 − v)/O)`; `e` is 1, or one over
-/// an answer's number of tokens.
+/// `ln F − ln O`, `F = Σ u v` and `O = Σ u (1 − v)` with `u = w^e`, and `e u (v/F − (1 − v)/O)`;
+/// `e` is 1, or one over an answer's number of tokens.
 fn log_odds(answers: &[Weighed], log_weights: &[f64], per_token: bool) -> Option<Expected> {
     let exponent = |a: &Weighed| if per_token { 1.0 / a.tokens.max(1) as f64 } else { 1.0 };
     // On each side the largest becomes 1.
@@ -100,7 +110,8 @@ fn log_odds(answers: &[Weighed], log_weights: &[f64], per_token: bool) -> Option
     let (favourable, other) = (side(|v| v)?, side(|v| 1.0 - v)?);
     let slope = |(answer, log): (&Weighed, &f64)| {
         let (e, Some(v)) = (exponent(answer), answer.value) else { return 0.0 };
-        let share = |weight: f64, all: f64| if weight > 0.0 { weight * (e * log - all).exp() } else { 0.0 };
+        let share =
+            |weight: f64, all: f64| if weight > 0.0 { weight * (e * log - all).exp() } else { 0.0 };
         e * (share(v, favourable) - share(1.0 - v, other))
     };
     let slopes = answers.iter().zip(log_weights).map(slope).collect();
@@ -130,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_mean_is_of_what_has_a_value() {
-        let answers = [answer(Some(10.0), 0.2, 1), answer(Some(20.0), 0.6, 1), answer(None, 0.2, 1)];
+        let answers =
+            [answer(Some(10.0), 0.2, 1), answer(Some(20.0), 0.6, 1), answer(None, 0.2, 1)];
         let found = expected(Scale::Mean, &answers, &logs(&answers)).unwrap();
         assert!((found.value - 17.5).abs() < 1e-12 && (found.variance - 18.75).abs() < 1e-9);
         assert_eq!(expected(Scale::Mean, &answers[2..], &logs(&answers[2..])), None);
@@ -141,13 +153,18 @@ mod tests {
     #[test]
     fn log_odds_are_of_what_is_favourable_to_what_is_not() {
         let answers = choice();
-        let found = expected(Scale::LogOdds { per_token: false }, &answers, &logs(&answers)).unwrap();
+        let found =
+            expected(Scale::LogOdds { per_token: false }, &answers, &logs(&answers)).unwrap();
         assert!((found.value - (0.25f64 / 0.1).ln()).abs() < 1e-12);
-        let found = expected(Scale::LogOdds { per_token: true }, &answers, &logs(&answers)).unwrap();
+        let found =
+            expected(Scale::LogOdds { per_token: true }, &answers, &logs(&answers)).unwrap();
         let by_hand = (0.2 + 0.05f64.cbrt()).ln() - 0.1f64.sqrt().ln();
         assert!((found.value - by_hand).abs() < 1e-12);
         // One side alone has no odds, and very small probabilities have.
-        assert_eq!(expected(Scale::LogOdds { per_token: false }, &answers[..2], &logs(&answers[..2])), None);
+        assert_eq!(
+            expected(Scale::LogOdds { per_token: false }, &answers[..2], &logs(&answers[..2])),
+            None
+        );
         let tiny: Vec<f64> = logs(&answers).iter().map(|log| log - 5000.0).collect();
         let found = expected(Scale::LogOdds { per_token: false }, &answers, &tiny).unwrap();
         assert!((found.value - (0.25f64 / 0.1).ln()).abs() < 1e-9);
@@ -171,7 +188,10 @@ mod tests {
                     expected(scale, &answers, &moved).unwrap().value
                 };
                 let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!((difference - slope).abs() < 1e-8, "{scale}, answer {i}: {difference} and {slope}");
+                assert!(
+                    (difference - slope).abs() < 1e-8,
+                    "{scale}, answer {i}: {difference} and {slope}"
+                );
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What a method looks at: prompts about people of two groups, their possible answers, and what these
-//! come to on a scale.
+//! What a method looks at: prompts about people of two groups, their possible answers, and what
+//! these come to on a scale.
 //!
 //! | file | what for |
 //! |---|---|

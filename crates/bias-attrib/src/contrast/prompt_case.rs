@@ -10,8 +10,9 @@ pub struct PossibleAnswer {
     pub tokens: Vec<u32>,
     /// Whether the last of these tokens ends the answer, so that it is never run itself.
     pub finished: bool,
-    /// Tokens that would have gone on: where there are such, whatever other token comes next ends the answer, as any
-    /// that is no digit ends a number, and the answer's probability is that of its tokens times that of all those.
+    /// Tokens that would have gone on: where there are such, whatever other token comes next ends
+    /// the answer, as any that is no digit ends a number, and the answer's probability is that of
+    /// its tokens times that of all those.
     pub until: Option<TokenSet>,
     /// The number it states, or `None` when it states none. Of a choice 1 for what is
     /// favourable to the person and 0 for what is not.
@@ -21,8 +22,8 @@ pub struct PossibleAnswer {
 }
 
 impl PossibleAnswer {
-    /// An answer with these tokens and without a number. Call [`ending`](Self::ending) if the last token ends the
-    /// answer.
+    /// An answer with these tokens and without a number. Call [`ending`](Self::ending) if the last
+    /// token ends the answer.
     #[must_use]
     pub fn new(tokens: impl Into<Vec<u32>>, weight: f64) -> Self {
         Self { tokens: tokens.into(), weight, ..Self::default() }
@@ -82,7 +83,9 @@ impl Contrast {
     /// Several contrasts as one, for methods that pool prompts.
     #[must_use]
     pub fn pooled(contrasts: &[Self]) -> Self {
-        let all = |pick: fn(&Self) -> &Vec<PromptCase>| contrasts.iter().flat_map(pick).cloned().collect();
+        let all = |pick: fn(&Self) -> &Vec<PromptCase>| {
+            contrasts.iter().flat_map(pick).cloned().collect()
+        };
         Self { a: all(|c| &c.a), b: all(|c| &c.b) }
     }
 
@@ -93,7 +96,9 @@ impl Contrast {
         let keep = |cases: &[PromptCase]| {
             let own = cases.iter().map(|r| {
                 let mut answers = r.answers.clone();
-                answers.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.tokens.cmp(&b.tokens)));
+                answers.sort_by(|a, b| {
+                    b.weight.total_cmp(&a.weight).then_with(|| a.tokens.cmp(&b.tokens))
+                });
                 answers.truncate(count);
                 PromptCase { prompt: r.prompt.clone(), answers, scale: r.scale }
             });
@@ -108,11 +113,12 @@ impl Contrast {
         Self { a: self.b.clone(), b: self.a.clone() }
     }
 
-    /// Refuses what no method can work with: what an [`Attribution`](crate::Attribution) begins with.
+    /// Refuses what no method can work with: what an [`Attribution`](crate::Attribution) begins
+    /// with.
     ///
     /// # Errors
-    /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer without tokens or an end, or
-    /// whose weight or value is not a number of its kind.
+    /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer without tokens or an
+    /// end, or whose weight or value is not a number of its kind.
     pub fn check(&self) -> Result<(), AttribError> {
         for (arm, cases) in [('A', &self.a), ('B', &self.b)] {
             if cases.is_empty() {

@@ -38,7 +38,8 @@ impl<B: Backend> Alignment<B> {
         receivers: &[AnswerTree<'_>],
         device: &B::Device,
     ) -> Result<Self, AttribError> {
-        let width = |trees: &[AnswerTree<'_>]| trees.iter().map(|t| t.sequence.len()).max().unwrap_or(0);
+        let width =
+            |trees: &[AnswerTree<'_>]| trees.iter().map(|t| t.sequence.len()).max().unwrap_or(0);
         let (rows, from, to) = (receivers.len(), width(donors), width(receivers));
         let (mut left, mut right) = (vec![0f32; rows * to * from], vec![0f32; rows * to * to]);
         for (row, (donor, receiver)) in donors.iter().zip(receivers).enumerate() {
@@ -61,7 +62,8 @@ impl<B: Backend> Alignment<B> {
                 }
             }
         }
-        let tensor = |values, width| Tensor::from_data(TensorData::new(values, [rows, to, width]), device);
+        let tensor =
+            |values, width| Tensor::from_data(TensorData::new(values, [rows, to, width]), device);
         Ok(Self { donors: tensor(left, from), receivers: tensor(right, to) })
     }
 

@@ -15,7 +15,8 @@ pub(crate) struct Branch {
     /// Where in the tree it is predicted from.
     pub from: usize,
     pub next: Next,
-    /// Whether its probability is the model's own, at temperature 1, whatever answers are sampled at.
+    /// Whether its probability is the model's own, at temperature 1, whatever answers are sampled
+    /// at.
     pub untempered: bool,
 }
 
@@ -61,10 +62,11 @@ impl<'a> AnswerTree<'a> {
             let mut at = prompt.len() - 1;
             let mut path = Vec::with_capacity(answer.tokens.len());
             for (i, &token) in answer.tokens.iter().enumerate() {
-                let (branch, next) = known.entry((at, Next::Token(token))).or_insert_with_key(|(_, next)| {
-                    branches.push(Branch { from: at, next: next.clone(), untempered });
-                    (branches.len() - 1, None)
-                });
+                let (branch, next) =
+                    known.entry((at, Next::Token(token))).or_insert_with_key(|(_, next)| {
+                        branches.push(Branch { from: at, next: next.clone(), untempered });
+                        (branches.len() - 1, None)
+                    });
                 path.push(*branch);
                 if answer.finished && i + 1 == answer.tokens.len() {
                     break;
@@ -78,8 +80,9 @@ impl<'a> AnswerTree<'a> {
                 weights[at] += answer.weight;
             }
             if let Some(until) = &answer.until {
-                let (branch, _) =
-                    known.entry((at, Next::Outside(until.clone()))).or_insert_with_key(|(_, next)| {
+                let (branch, _) = known
+                    .entry((at, Next::Outside(until.clone())))
+                    .or_insert_with_key(|(_, next)| {
                         branches.push(Branch { from: at, next: next.clone(), untempered });
                         (branches.len() - 1, None)
                     });
@@ -124,8 +127,8 @@ fn grouped(
     Ok(packed(trees.collect::<Result<_, _>>()?, |tree| tree.sequence.len(), BATCH_TOKENS, 1))
 }
 
-/// As few batches of about so many tokens, padding included, as the order allows, but not fewer than `fewest`;
-/// and those as even as can be.
+/// As few batches of about so many tokens, padding included, as the order allows, but not fewer
+/// than `fewest`; and those as even as can be.
 pub(crate) fn packed<T>(
     items: Vec<T>,
     length: impl Fn(&T) -> usize,
@@ -138,7 +141,8 @@ pub(crate) fn packed<T>(
     lengths.into_iter().map(|n| items.by_ref().take(n).collect()).collect()
 }
 
-/// What `pack` makes of the least room that gives no more than the whole of it does, or than `fewest`.
+/// What `pack` makes of the least room that gives no more than the whole of it does, or than
+/// `fewest`.
 pub(crate) fn evenly<T>(room: usize, fewest: usize, pack: impl Fn(usize) -> Vec<T>) -> Vec<T> {
     let most = pack(room).len().max(fewest);
     let (mut low, mut high) = (0, room);
@@ -186,8 +190,11 @@ mod tests {
             weight,
             ..PossibleAnswer::default()
         };
-        let answers =
-            vec![answer(&[5, 6, 2], 56.0, 0.5), answer(&[5, 7, 2], 57.0, 0.25), answer(&[5, 2], 5.0, 0.25)];
+        let answers = vec![
+            answer(&[5, 6, 2], 56.0, 0.5),
+            answer(&[5, 7, 2], 57.0, 0.25),
+            answer(&[5, 2], 5.0, 0.25),
+        ];
         PromptCase::new(prompt, answers)
     }
 
@@ -201,7 +208,10 @@ mod tests {
         let branches: Vec<_> = tree.branches.iter().map(|b| (b.from, b.next.clone())).collect();
         let expected = [(1, 5), (2, 6), (3, 2), (2, 7), (4, 2), (2, 2)];
         assert_eq!(branches, expected.map(|(from, token)| (from, Next::Token(token))));
-        assert_eq!(tree.sums(own.answers.iter().map(|a| a.weight)), [1.0, 0.5, 0.5, 0.25, 0.25, 0.25]);
+        assert_eq!(
+            tree.sums(own.answers.iter().map(|a| a.weight)),
+            [1.0, 0.5, 0.5, 0.25, 0.25, 0.25]
+        );
     }
 
     #[test]
@@ -216,7 +226,10 @@ mod tests {
     #[test]
     fn packing_is_even_and_never_more_than_it_must_be() {
         let sizes = |widths: &[usize]| {
-            packed(widths.to_vec(), |w| *w, BATCH_TOKENS, 1).iter().map(Vec::len).collect::<Vec<_>>()
+            packed(widths.to_vec(), |w| *w, BATCH_TOKENS, 1)
+                .iter()
+                .map(Vec::len)
+                .collect::<Vec<_>>()
         };
         assert_eq!(sizes(&[]), [0usize; 0]);
         assert_eq!(sizes(&[2000]), [1]);

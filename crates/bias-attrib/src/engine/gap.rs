@@ -70,7 +70,8 @@ impl<'a> Gap<'a> {
 /// # Errors
 /// The first contrast's reason where none has a gap, and any other error.
 pub(crate) fn gaps(contrasts: &[Contrast]) -> Result<(Vec<Gap<'_>>, Vec<Gapless>), AttribError> {
-    let (mut gaps, mut left_out, mut first) = (Vec::with_capacity(contrasts.len()), Vec::new(), None);
+    let (mut gaps, mut left_out, mut first) =
+        (Vec::with_capacity(contrasts.len()), Vec::new(), None);
     for (contrast, own) in contrasts.iter().enumerate() {
         match Gap::new(own) {
             Ok(gap) => gaps.push(gap),
@@ -110,13 +111,20 @@ impl<'a> GroupMean<'a> {
     /// `∂E = Σ p (v − E) ∂log p` over all answers, so it has no sampling noise.
     pub(crate) fn worths(&self, trees: &[AnswerTree<'_>], scale: f64) -> Vec<f64> {
         let share = scale / self.people.len() as f64;
-        let own = |tree: &AnswerTree<'_>| tree.sums(self.people[tree.index].slopes.iter().map(|s| share * s));
+        let own = |tree: &AnswerTree<'_>| {
+            tree.sums(self.people[tree.index].slopes.iter().map(|s| share * s))
+        };
         trees.iter().flat_map(own).collect()
     }
 
     /// What these people contribute to the group's mean when their answers'
     /// log-probabilities go from `base` to `now`.
-    pub(crate) fn mean_under(&self, trees: &[AnswerTree<'_>], base: &[Vec<f64>], now: &[Vec<f64>]) -> f64 {
+    pub(crate) fn mean_under(
+        &self,
+        trees: &[AnswerTree<'_>],
+        base: &[Vec<f64>],
+        now: &[Vec<f64>],
+    ) -> f64 {
         let own = |((tree, base), now): ((&AnswerTree<'_>, &Vec<f64>), &Vec<f64>)| {
             let moved = tree.answers.iter().zip(now.iter().zip(base));
             let logs: Vec<f64> = moved.map(|(a, (now, base))| a.weight.ln() + now - base).collect();
@@ -146,7 +154,11 @@ mod tests {
         let ask = |low: f64| {
             PromptCase::new(
                 prompt.clone(),
-                vec![answer(3, Some(10.0), low), answer(4, Some(20.0), 0.8 - low), answer(5, None, 0.2)],
+                vec![
+                    answer(3, Some(10.0), low),
+                    answer(4, Some(20.0), 0.8 - low),
+                    answer(5, None, 0.2),
+                ],
             )
         };
         Contrast { a: vec![ask(0.2)], b: vec![ask(0.6)] }

@@ -14,8 +14,8 @@ use super::answer_tree::{AnswerTree, Branch, Next};
 use super::readback::read;
 use crate::error::{AttribError, ValuesOf};
 
-/// Logits made at a time: 64 MiB of them, so that a few times as much is held whatever the vocabulary and
-/// however many places are predicted from. A single place's are made in any case.
+/// Logits made at a time: 64 MiB of them, so that a few times as much is held whatever the
+/// vocabulary and however many places are predicted from. A single place's are made in any case.
 const LOGITS: usize = 1 << 24;
 
 /// What a model predicts at some branches of what it ran.
@@ -65,8 +65,8 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         Ok(Self { model, hidden, asked, outside, temperature, known: None })
     }
 
-    /// Log-probability of each branch: `[branches]`. Where all logits fit together they are on the graph, and
-    /// [`worth`](Self::worth) needs no others; where not, they are not.
+    /// Log-probability of each branch: `[branches]`. Where all logits fit together they are on the
+    /// graph, and [`worth`](Self::worth) needs no others; where not, they are not.
     pub(crate) fn log_probs(&mut self) -> Result<Tensor<B, 1>, ProbeError> {
         if let Some(known) = &self.known {
             return Ok(known.clone());
@@ -80,8 +80,8 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         Ok(found)
     }
 
-    /// Whether all logits are kept on one graph. A model that cuts its unembedding out of the graph must see
-    /// all of it.
+    /// Whether all logits are kept on one graph. A model that cuts its unembedding out of the graph
+    /// must see all of it.
     fn is_whole(&self) -> bool {
         self.asked.parts.len() < 2 || self.model.is_streamed()
     }
@@ -109,14 +109,16 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         // Only where something is predicted: a vocabulary is large.
         let logits = to_f32(self.model.unembed(places.unsqueeze_dim(0))?).reshape([n, vocab]);
         let logits = if part.untempered.iter().any(|own| *own) {
-            let own = part.untempered.iter().map(|own| if *own { 1.0 } else { self.temperature as f32 });
+            let own =
+                part.untempered.iter().map(|own| if *own { 1.0 } else { self.temperature as f32 });
             let own = TensorData::new(own.collect(), [n, 1]);
             logits / Tensor::from_data(own, (&device, DType::F32))
         } else {
             logits.div_scalar(self.temperature)
         };
         let log_probs = log_softmax(logits, 1);
-        let of_tokens = log_probs.clone().reshape([n * vocab]).select(0, ints(part.tokens.clone(), &device));
+        let of_tokens =
+            log_probs.clone().reshape([n * vocab]).select(0, ints(part.tokens.clone(), &device));
         let Some(outside) = self.outside.clone().filter(|_| !part.outside.is_empty()) else {
             return Ok(of_tokens);
         };
@@ -130,9 +132,10 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
 impl<B: AutodiffBackend, M: HookedModel<B>> Predicted<'_, B, M> {
     /// A number whose gradient by all that came before is that of `Σ worth · log p` over branches.
     ///
-    /// It is that sum where all logits fit together. Where not, every part's logits are differentiated by
-    /// themselves and let go of, and it is `Σ h · ∂/∂h` over the final norm's output `h`, each `∂/∂h` held fixed:
-    /// the same gradient, and no graph holds more than one part's logits.
+    /// It is that sum where all logits fit together. Where not, every part's logits are
+    /// differentiated by themselves and let go of, and it is `Σ h · ∂/∂h` over the final norm's
+    /// output `h`, each `∂/∂h` held fixed: the same gradient, and no graph holds more than one
+    /// part's logits.
     pub(crate) fn worth(mut self, worths: &[f64]) -> Result<Tensor<B, 1>, ProbeError> {
         if self.is_whole() {
             return Ok(weighted(self.log_probs()?, worths));
@@ -169,14 +172,15 @@ fn ints<B: Backend>(values: Vec<i32>, device: &B::Device) -> Tensor<B, 1, Int> {
 struct Asked {
     parts: Vec<Part>,
     sets: Vec<TokenSet>,
-    /// Where each branch is among those of all parts, one after the other; `None` where that is their order.
+    /// Where each branch is among those of all parts, one after the other; `None` where that is
+    /// their order.
     order: Option<Vec<i32>>,
     /// Each branch's part, and where it is in that.
     places: Vec<(usize, usize)>,
 }
 
-/// Places whose logits are made together. Indices are within the part, which has at most as many logits as
-/// [`LOGITS`], or as one place has, so that they fit.
+/// Places whose logits are made together. Indices are within the part, which has at most as many
+/// logits as [`LOGITS`], or as one place has, so that they fit.
 #[derive(Debug, Default)]
 struct Part {
     /// Cells that something is predicted from, and whether at temperature 1.
@@ -206,7 +210,8 @@ impl Asked {
             true => Ok(token as usize),
             false => Err(ProbeError::TokenOutOfRange { token, vocab }),
         };
-        let each = of_rows.enumerate().flat_map(|(row, branches)| branches.iter().map(move |b| (row, b)));
+        let each =
+            of_rows.enumerate().flat_map(|(row, branches)| branches.iter().map(move |b| (row, b)));
         for (row, branch) in each {
             let (at, next) = (row * width + branch.from, places.len());
             let place = *places.entry((at, branch.untempered)).or_insert(next);
@@ -254,7 +259,8 @@ impl Asked {
                 Some(start)
             })
             .collect();
-        let order: Vec<i32> = own.places.iter().map(|(p, within)| (starts[*p] + within) as i32).collect();
+        let order: Vec<i32> =
+            own.places.iter().map(|(p, within)| (starts[*p] + within) as i32).collect();
         let as_they_are = order.iter().enumerate().all(|(i, at)| *at as usize == i);
         own.order = (!as_they_are).then_some(order);
         Ok(own)
@@ -262,8 +268,11 @@ impl Asked {
 
     /// Numbers of branches, part by part.
     fn by_part(&self, numbers: &[f64]) -> Vec<Vec<f64>> {
-        let mut parts: Vec<Vec<f64>> =
-            self.parts.iter().map(|part| vec![0.0; part.tokens.len() + part.outside.len()]).collect();
+        let mut parts: Vec<Vec<f64>> = self
+            .parts
+            .iter()
+            .map(|part| vec![0.0; part.tokens.len() + part.outside.len()])
+            .collect();
         for ((p, within), number) in self.places.iter().zip(numbers) {
             parts[*p][*within] = *number;
         }
@@ -276,7 +285,8 @@ impl Asked {
 fn weighted<B: Backend>(log_probs: Tensor<B, 1>, worths: &[f64]) -> Tensor<B, 1> {
     let worths: Vec<f32> = worths.iter().map(|w| *w as f32).collect();
     let shape = [worths.len()];
-    let worths = Tensor::from_data(TensorData::new(worths, shape), (&log_probs.device(), log_probs.dtype()));
+    let worths =
+        Tensor::from_data(TensorData::new(worths, shape), (&log_probs.device(), log_probs.dtype()));
     (log_probs * worths).sum()
 }
 
@@ -289,7 +299,8 @@ pub(crate) fn answer_log_probs<B: Backend>(
     temperature: f64,
 ) -> Result<Vec<Vec<f64>>, AttribError> {
     let of_trees = trees.iter().map(|tree| &*tree.branches);
-    let mut predicted = Predicted::new(model, model.hidden(batch, observer)?, of_trees, temperature)?;
+    let mut predicted =
+        Predicted::new(model, model.hidden(batch, observer)?, of_trees, temperature)?;
     let of_branches = read(predicted.log_probs()?, ValuesOf::Answers)?;
     let mut of_branches = of_branches.as_slice();
     let of_answers = trees.iter().map(|tree| {
@@ -333,7 +344,8 @@ mod tests {
         let (places, vocab) = (8193, 1 << 18);
         let branch = |from| Branch { from, next: Next::Token(vocab as u32 - 1), untempered: false };
         let row: Vec<Branch> = (0..places).map(branch).collect();
-        let asked = Asked::new([row.as_slice()].into_iter(), places, vocab, LOGITS / vocab).unwrap();
+        let asked =
+            Asked::new([row.as_slice()].into_iter(), places, vocab, LOGITS / vocab).unwrap();
         assert_eq!(asked.parts.iter().map(|part| part.places.len()).sum::<usize>(), places);
         for part in &asked.parts {
             assert!(part.places.len() * vocab <= LOGITS);
@@ -344,15 +356,19 @@ mod tests {
     }
 
     fn model(precision: Precision) -> Decoder<A> {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
+        let folder =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
         let config = ModelConfig::from_folder(&folder).unwrap();
         let checkpoint = Checkpoint::open(&folder).unwrap();
-        Decoder::<Flex>::load(&checkpoint, config, precision, &Default::default()).unwrap().differentiable()
+        Decoder::<Flex>::load(&checkpoint, config, precision, &Default::default())
+            .unwrap()
+            .differentiable()
     }
 
     /// Two people's answers, some of which end with whatever is no digit.
     fn people() -> [(Sequence, Vec<PossibleAnswer>, Scale); 2] {
-        let prompt = |name| Sequence::chain(vec![1, 5, name, 8], vec![TokenRole::Prompt; 4]).unwrap();
+        let prompt =
+            |name| Sequence::chain(vec![1, 5, name, 8], vec![TokenRole::Prompt; 4]).unwrap();
         let answer = |tokens: &[u32], until: Option<&[u32]>| PossibleAnswer {
             tokens: tokens.to_vec(),
             finished: false,
@@ -379,7 +395,9 @@ mod tests {
         let trees: Vec<AnswerTree<'_>> = people
             .iter()
             .enumerate()
-            .map(|(i, (prompt, answers, scale))| AnswerTree::new(i, prompt, answers, *scale).unwrap())
+            .map(|(i, (prompt, answers, scale))| {
+                AnswerTree::new(i, prompt, answers, *scale).unwrap()
+            })
             .collect();
         let batch = token_batch(&trees).unwrap();
         let branches: usize = trees.iter().map(|tree| tree.branches.len()).sum();
@@ -410,7 +428,8 @@ mod tests {
             for at_once in [1, 3, 1000] {
                 for ((what, found), whole) in run(&model, at_once).iter().zip(whole.values()) {
                     let largest = whole.iter().fold(0f32, |max, v| max.max(v.abs()));
-                    let off = found.iter().zip(whole).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+                    let off =
+                        found.iter().zip(whole).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
                     let fits = largest > 0.0 && off <= 2e-6 * largest;
                     assert!(fits, "{what:?}, {at_once} at a time: off by {off} of {largest}");
                 }

@@ -43,7 +43,11 @@ fn of_site(data: TensorData, site: Site) -> Result<Vec<f32>, ProbeError> {
 pub(crate) fn finite(values: &[f32]) -> bool {
     const SIDE_BY_SIDE: usize = 1 << 16;
     let finite = |some: &[f32]| some.iter().all(|v| v.is_finite());
-    if values.len() <= SIDE_BY_SIDE { finite(values) } else { values.par_chunks(SIDE_BY_SIDE).all(finite) }
+    if values.len() <= SIDE_BY_SIDE {
+        finite(values)
+    } else {
+        values.par_chunks(SIDE_BY_SIDE).all(finite)
+    }
 }
 
 #[cfg(test)]

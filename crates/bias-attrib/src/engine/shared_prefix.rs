@@ -62,7 +62,8 @@ impl PrefixTree {
             places.push(place);
         }
         let branches = tree.branches.iter();
-        self.branches.extend(branches.map(|branch| Branch { from: places[branch.from], ..branch.clone() }));
+        self.branches
+            .extend(branches.map(|branch| Branch { from: places[branch.from], ..branch.clone() }));
         self.members.push(member);
     }
 
@@ -92,8 +93,8 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    /// In a long row, attention looks at many pairs of tokens that have nothing to do with each other. Nobody shares one where
-    /// a text's beginning depends on its end.
+    /// In a long row, attention looks at many pairs of tokens that have nothing to do with each
+    /// other. Nobody shares one where a text's beginning depends on its end.
     pub(crate) fn of(dims: &ModelDims, causal: bool) -> Self {
         let each = dims.prunable_weights() / (dims.layers * dims.heads).max(1);
         let row = if causal { (each / WEIGHTS_PER_PAIR).min(ROW_TOKENS) } else { 0 };
@@ -102,7 +103,8 @@ impl Capacity {
     }
 }
 
-/// People's trees in batches: side by side in rows that have room for so many tokens, or one to a row.
+/// People's trees in batches: side by side in rows that have room for so many tokens, or one to a
+/// row.
 pub(crate) fn batches(people: &[&AnswerTree<'_>], capacity: Capacity) -> Vec<Vec<PrefixTree>> {
     // Those that begin alike come together.
     let mut order: Vec<usize> = (0..people.len()).collect();
@@ -112,7 +114,9 @@ pub(crate) fn batches(people: &[&AnswerTree<'_>], capacity: Capacity) -> Vec<Vec
         for &person in &order {
             let tree = people[person];
             match rows.last_mut() {
-                Some(row) if row.tokens.len() + row.lacks(tree) <= capacity => row.add(person, tree),
+                Some(row) if row.tokens.len() + row.lacks(tree) <= capacity => {
+                    row.add(person, tree)
+                }
                 _ => {
                     let mut row = PrefixTree::default();
                     row.add(person, tree);
@@ -168,7 +172,8 @@ mod tests {
         let row: &PrefixTree = row;
         // 1 2 3, its answers 5 and 6, then 4 3 and 5 and 6 behind it.
         assert_eq!(row.tokens, [1, 2, 3, 5, 6, 4, 3, 5, 6]);
-        let parents = [None, Some(0), Some(1), Some(2), Some(2), Some(1), Some(5), Some(6), Some(6)];
+        let parents =
+            [None, Some(0), Some(1), Some(2), Some(2), Some(1), Some(5), Some(6), Some(6)];
         assert_eq!(row.parents, parents);
         let from: Vec<_> = row.branches.iter().map(|branch| branch.from).collect();
         assert_eq!(from, [2, 3, 2, 4, 2, 3, 2, 4, 6, 7, 6, 8]);
@@ -178,12 +183,16 @@ mod tests {
     #[test]
     fn rows_keep_to_their_room_and_batches_to_theirs() {
         let given = answers(&[&[5, 9]]);
-        let prompts: Vec<_> = (0..12).map(|i| prompt(&[vec![1; 20], vec![2 + i; 30]].concat())).collect();
+        let prompts: Vec<_> =
+            (0..12).map(|i| prompt(&[vec![1; 20], vec![2 + i; 30]].concat())).collect();
         let trees: Vec<_> =
             prompts.iter().map(|p| AnswerTree::new(0, p, &given, Scale::Mean).unwrap()).collect();
         let sizes = |row| {
             let batches = batches(&trees.iter().collect::<Vec<_>>(), Capacity { row, batch: 512 });
-            batches.iter().map(|b| b.iter().map(|row| row.tokens.len()).collect()).collect::<Vec<Vec<_>>>()
+            batches
+                .iter()
+                .map(|b| b.iter().map(|row| row.tokens.len()).collect())
+                .collect::<Vec<Vec<_>>>()
         };
         // 20 tokens in common and 31 of each one's own; as even as can be.
         assert_eq!(sizes(256), [[206], [206]]);
@@ -205,8 +214,10 @@ mod tests {
                 let own = rows.iter().map(|row| &*row.branches);
                 Predicted::new(model, hidden, own, 0.7)?.worth(&worths)
             });
-            let found =
-                found.unwrap().into_iter().map(|(_, own)| own.gradient().into_data().into_vec().unwrap());
+            let found = found
+                .unwrap()
+                .into_iter()
+                .map(|(_, own)| own.gradient().into_data().into_vec().unwrap());
             let found: Vec<Vec<f32>> = found.collect();
             sums.resize_with(found.len(), Vec::new);
             for (sum, own) in sums.iter_mut().zip(found) {
@@ -243,8 +254,9 @@ mod tests {
             let model = model.differentiable::<Autodiff<Flex>>();
             assert!(model.is_causal());
             let (some, others) = (answers(&[&[5, 9], &[6, 9], &[5, 2]]), answers(&[&[7, 9], &[4]]));
-            let own =
-                |i: u32| prompt(&[vec![1, 30, 4, 9], vec![10 + i; 1 + i as usize], vec![3, 8]].concat());
+            let own = |i: u32| {
+                prompt(&[vec![1, 30, 4, 9], vec![10 + i; 1 + i as usize], vec![3, 8]].concat())
+            };
             let prompts: Vec<_> = [0, 1, 0, 2, 3].map(own).into();
             let people = {
                 let person = |(i, prompt)| {
@@ -258,15 +270,23 @@ mod tests {
             };
             let trees: Vec<_> = people.iter().map(|(tree, _)| tree).collect();
             assert_eq!(
-                batches(&trees, Capacity { row: 256, batch: 512 }).iter().map(Vec::len).sum::<usize>(),
+                batches(&trees, Capacity { row: 256, batch: 512 })
+                    .iter()
+                    .map(Vec::len)
+                    .sum::<usize>(),
                 1
             );
-            let (apart, together) = (gradients(&model, &people, 0), gradients(&model, &people, 256));
+            let (apart, together) =
+                (gradients(&model, &people, 0), gradients(&model, &people, 256));
             for (apart, together) in apart.iter().zip(&together) {
                 let largest = apart.iter().fold(0f32, |max, v| max.max(v.abs()));
-                let worst = apart.iter().zip(together).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+                let worst =
+                    apart.iter().zip(together).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
                 // f32, added in another order.
-                assert!(largest > 0.0 && worst <= 2e-6 * largest, "{case}: off by {worst} of {largest}");
+                assert!(
+                    largest > 0.0 && worst <= 2e-6 * largest,
+                    "{case}: off by {worst} of {largest}"
+                );
             }
         }
     }

@@ -88,7 +88,8 @@ pub(crate) fn slopes<B: AutodiffBackend>(
     });
     let hidden = model.hidden(batch, &mut watch)?;
     watch.finish()?;
-    let predicted = Predicted::new(model, hidden, trees.iter().map(|tree| &*tree.branches), temperature)?;
+    let predicted =
+        Predicted::new(model, hidden, trees.iter().map(|tree| &*tree.branches), temperature)?;
     let mut gradients = predicted.worth(worths)?.backward();
     let slopes = seen.into_iter().map(|(site, (value, zero))| {
         let gradient = zero.grad_remove(&mut gradients).ok_or(AttribError::NoGradient { site })?;

@@ -53,7 +53,10 @@ pub(crate) fn save(
         return Err(AttribError::Unlike);
     }
     let tensors = all().map(|(prefix, own)| {
-        (format!("{prefix}{}", own.path()), Stored { shape: own.shape().to_vec(), values: own.values() })
+        (
+            format!("{prefix}{}", own.path()),
+            Stored { shape: own.shape().to_vec(), values: own.values() },
+        )
     });
     let word = serde_json::to_string(&convention)
         .map_err(|e| AttribError::Io { path: path.into(), source: e.into() })?;
@@ -70,17 +73,24 @@ pub(crate) fn load<const N: usize>(
 ) -> Result<([Vec<ParamScores>; N], ScoreProvenance), AttribError> {
     let mut contents = read(path, FORMAT, fingerprint)?;
     let convention = contents.entry(path, "convention")?.into();
-    let convention: Convention = serde_json::from_value(serde_json::Value::String(convention))
-        .map_err(|e| AttribError::NotScores { path: path.into(), reason: format!("`convention`: {e}") })?;
+    let convention: Convention =
+        serde_json::from_value(serde_json::Value::String(convention)).map_err(|e| {
+            AttribError::NotScores { path: path.into(), reason: format!("`convention`: {e}") }
+        })?;
     let mut sets = prefixes.map(|_| Vec::new());
     for (set, prefix) in sets.iter_mut().zip(prefixes) {
         for (matrix, _, projection) in dims.projections() {
-            let Some((found, values)) = contents.tensors.remove(&format!("{prefix}{matrix}")) else {
+            let Some((found, values)) = contents.tensors.remove(&format!("{prefix}{matrix}"))
+            else {
                 continue;
             };
             let shape = dims.shape(projection);
             if found != shape {
-                return Err(AttribError::Shape { what: matrix.to_string(), expected: shape.to_vec(), found });
+                return Err(AttribError::Shape {
+                    what: matrix.to_string(),
+                    expected: shape.to_vec(),
+                    found,
+                });
             }
             set.push(ParamScores::new(matrix, shape, convention, values)?);
         }

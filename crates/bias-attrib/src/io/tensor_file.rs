@@ -29,8 +29,10 @@ pub(crate) struct Contents {
 impl Contents {
     /// A further entry of the metadata.
     pub(crate) fn entry(&self, path: &Path, key: &str) -> Result<&str, AttribError> {
-        let missing =
-            || AttribError::NotScores { path: path.into(), reason: format!("it has no `{key}` entry") };
+        let missing = || AttribError::NotScores {
+            path: path.into(),
+            reason: format!("it has no `{key}` entry"),
+        };
         self.metadata.get(key).map(String::as_str).ok_or_else(missing)
     }
 
@@ -79,15 +81,21 @@ pub(crate) fn write(
     let mut metadata: BTreeMap<String, String> =
         entries.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
     metadata.insert("format".into(), format.into());
-    metadata.insert("provenance".into(), serde_json::to_string(provenance).map_err(|e| io(e.into()))?);
+    metadata
+        .insert("provenance".into(), serde_json::to_string(provenance).map_err(|e| io(e.into()))?);
     metadata.insert("sha256".into(), hex(&hash.finalize()));
     save_tensors(path, tensors, &metadata).map_err(io)
 }
 
 /// Reads a file of this format and model, and checks it against its own hash.
-pub(crate) fn read(path: &Path, format: &str, fingerprint: Option<&str>) -> Result<Contents, AttribError> {
+pub(crate) fn read(
+    path: &Path,
+    format: &str,
+    fingerprint: Option<&str>,
+) -> Result<Contents, AttribError> {
     let bad = |reason: String| AttribError::NotScores { path: path.into(), reason };
-    let bytes = std::fs::read(path).map_err(|source| AttribError::Io { path: path.into(), source })?;
+    let bytes =
+        std::fs::read(path).map_err(|source| AttribError::Io { path: path.into(), source })?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let mut contents =
@@ -109,7 +117,9 @@ pub(crate) fn read(path: &Path, format: &str, fingerprint: Option<&str>) -> Resu
         contents.tensors.insert(name, (view.shape().to_vec(), f32s(view.data())));
     }
     if hex(&hash.finalize()) != contents.entry(path, "sha256")? {
-        return Err(bad("its content does not match its own hash; it was damaged or edited".into()));
+        return Err(
+            bad("its content does not match its own hash; it was damaged or edited".into()),
+        );
     }
     contents.tensors.iter().try_for_each(|(name, (_, values))| refuse_nan(name, values))?;
     Ok(contents)

@@ -25,9 +25,9 @@ use crate::scores::rank_directions::{RankDirections, leading, matrix};
 /// singular value is below `max(out, in) · ε` of the largest, `ε` that of f32 (NumPy's
 /// `matrix_rank`), are what rounding makes of nothing and are not taken.
 ///
-/// `X Xᵀ`, `[in, in]`, is made in f64 on the host for one layer at a time, and the prompts are
-/// run once per layer; it costs `O(tokens · in²)`, and decompositions `O(out · in²)` per matrix and group: minutes for
-/// models of a few hundred million weights, hours for billions.
+/// `X Xᵀ`, `[in, in]`, is made in f64 on the host for one layer at a time, and the prompts are run
+/// once per layer; it costs `O(tokens · in²)`, and decompositions `O(out · in²)` per matrix and
+/// group: minutes for models of a few hundred million weights, hours for billions.
 #[derive(Debug, Clone, Copy)]
 pub struct ActSvd {
     shares: [f64; 2],
@@ -67,12 +67,15 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActSvd {
                 let weight = matrix(&read(weight, ValuesOf::Param(path.clone()))?, [out, inner]);
                 let site = projection.input_site(layer);
                 let of = |roots: &BTreeMap<Site, Mat<f64>>, share: f64| {
-                    let root = roots.get(&site).ok_or(ProbeError::NeverFired { sites: vec![site] })?;
+                    let root =
+                        roots.get(&site).ok_or(ProbeError::NeverFired { sites: vec![site] })?;
                     let rank = (share * out.min(inner) as f64) as usize;
                     let least = out.max(inner) as f64 * f64::from(f32::EPSILON);
-                    let spanned = |s: &[f64]| s.iter().take_while(|own| **own > least * s[0]).count();
-                    leading(&(&weight * root), |strengths| spanned(strengths).min(rank))
-                        .ok_or_else(|| AttribError::NoConvergence { what: ValuesOf::Param(path.clone()) })
+                    let spanned =
+                        |s: &[f64]| s.iter().take_while(|own| **own > least * s[0]).count();
+                    leading(&(&weight * root), |strengths| spanned(strengths).min(rank)).ok_or_else(
+                        || AttribError::NoConvergence { what: ValuesOf::Param(path.clone()) },
+                    )
                 };
                 let both = [of(&a, self.shares[0])?, of(&b, self.shares[1])?];
                 found.insert(path, both);

@@ -90,7 +90,9 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for SignedActivati
             add_slopes(model, arm, gap.sign() / gap.spread / 2.0, self.temperature, &mut slopes)?;
         }
         let slope = |site: Site, i: usize| slopes.get(&site).map_or(0.0, |own: &Vec<f64>| own[i]);
-        Ok(neurons(Convention::BiasCarried, &differences, |site, i, difference| difference * slope(site, i)))
+        Ok(neurons(Convention::BiasCarried, &differences, |site, i, difference| {
+            difference * slope(site, i)
+        }))
     }
 }
 
@@ -103,10 +105,9 @@ fn neurons(
 ) -> UnitScores {
     let scores = values.iter().enumerate().flat_map(|(layer, (site, values))| {
         let score = &score;
-        values
-            .iter()
-            .enumerate()
-            .map(move |(i, value)| (Unit::Neuron(NeuronId::new(layer, i)), score(*site, i, *value) as f32))
+        values.iter().enumerate().map(move |(i, value)| {
+            (Unit::Neuron(NeuronId::new(layer, i)), score(*site, i, *value) as f32)
+        })
     });
     UnitScores { convention, scores: scores.collect() }
 }
@@ -160,16 +161,23 @@ fn means<B: Backend>(
         let batch = token_batch(&trees)?;
         let (rows, width) = (batch.rows(), batch.width());
         let weigh = |tree: &AnswerTree<'_>, token: usize| {
-            let role = tree.sequence.roles().get(token).and_then(|own| ROLES.iter().position(|r| r == own));
+            let role = tree
+                .sequence
+                .roles()
+                .get(token)
+                .and_then(|own| ROLES.iter().position(|r| r == own));
             let weight = role.map(|r| shares[tree.index][r] / counts(&cases[tree.index])[r]);
             weight.unwrap_or(0.0) as f32
         };
-        let weights: Vec<f32> = trees.iter().flat_map(|t| (0..width).map(move |i| weigh(t, i))).collect();
-        let weights: Tensor<B, 3> = f32_from(TensorData::new(weights, [rows, 1, width]), &model.device());
+        let weights: Vec<f32> =
+            trees.iter().flat_map(|t| (0..width).map(move |i| weigh(t, i))).collect();
+        let weights: Tensor<B, 3> =
+            f32_from(TensorData::new(weights, [rows, 1, width]), &model.device());
         let mut watch = Watch::new(sites(model), |site, value: Tensor<B, 3>| {
             let channels = value.dims()[2];
             let own = read_site(matmul(weights.clone(), to_f32(value.clone())), site)?;
-            let rows = own.chunks_exact(channels).map(|row| row.iter().map(|x| f64::from(*x)).collect());
+            let rows =
+                own.chunks_exact(channels).map(|row| row.iter().map(|x| f64::from(*x)).collect());
             means.entry(site).or_default().extend(rows);
             Ok(value)
         });
@@ -191,11 +199,15 @@ fn add_slopes<B: AutodiffBackend>(
         let batch = token_batch(&trees)?;
         let worths = arm.worths(&trees, scale);
         let tokens = batch.role_weights::<B::InnerBackend>(&ROLES, &model.device()).sum_dim(0);
-        for (site, (_, slope)) in slopes(model, &batch, &trees, &sites(model), &worths, temperature)? {
+        for (site, (_, slope)) in
+            slopes(model, &batch, &trees, &sites(model), &worths, temperature)?
+        {
             let [rows, width, count] = slope.dims();
             let total = matmul(tokens.clone(), to_f32(slope).reshape([rows * width, count]));
             let own = sums.entry(site).or_insert_with(|| vec![0.0; count]);
-            own.iter_mut().zip(read(total, ValuesOf::Site(site))?).for_each(|(sum, g)| *sum += f64::from(g));
+            own.iter_mut()
+                .zip(read(total, ValuesOf::Site(site))?)
+                .for_each(|(sum, g)| *sum += f64::from(g));
         }
     }
     Ok(())

@@ -20,8 +20,8 @@ use crate::scores::component::ComponentScores;
 /// 2004.12265, causal mediation of gender bias; Meng et al. 2022, arXiv 2202.05262).
 ///
 /// Runs and tokens are paired as [`AttributionPatching`](crate::methods::AttributionPatching), its
-/// first order, says; in a name of another length each token is moved by the difference
-/// of the names' means. Patched answers are weighted anew as [`Knockout`](crate::methods::Knockout)'s.
+/// first order, says; in a name of another length each token is moved by the difference of the
+/// names' means. Patched answers are weighted anew as [`Knockout`](crate::methods::Knockout)'s.
 #[derive(Debug, Clone)]
 pub struct ActivationPatching {
     targets: Components,
@@ -51,7 +51,8 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActivationPatching {
             let mut patched: BTreeMap<Site, Tensor<B, 3>> = BTreeMap::new();
             let mut watch = Watch::new(sites.iter().copied(), |site, value: Tensor<B, 3>| {
                 if let Some(other) = theirs.remove(&site) {
-                    patched.insert(site, value.clone() + alignment.difference(other, value.clone()));
+                    patched
+                        .insert(site, value.clone() + alignment.difference(other, value.clone()));
                 }
                 Ok(value)
             });
@@ -68,7 +69,9 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActivationPatching {
             }
         }
         let scores = targets.into_iter().zip(means);
-        let scores = scores.map(|(target, mean)| (target.place, gap.fall(gap.a.mean, mean) as f32)).collect();
+        let scores = scores
+            .map(|(target, mean)| (target.place, gap.fall(gap.a.mean, mean) as f32))
+            .collect();
         Ok(ComponentScores { convention: Convention::BiasCarried, scores })
     }
 }

@@ -54,12 +54,13 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
             let alignment = Alignment::<B::InnerBackend>::new(&donors, &trees, &model.device())?;
             let mut theirs = activations(model, &token_batch(&donors)?, &sites)?;
             let worths = gap.b.worths(&trees, gap.sign() / gap.spread);
-            let ours = slopes(model, &token_batch(&trees)?, &trees, &sites, &worths, self.temperature)?;
+            let ours =
+                slopes(model, &token_batch(&trees)?, &trees, &sites, &worths, self.temperature)?;
             for (site, (own, slope)) in ours {
                 let Some(other) = theirs.remove(&site) else { continue };
                 let [rows, width, count] = own.dims();
-                let effect =
-                    (alignment.difference(other.inner(), own) * slope).reshape([rows * width, count]);
+                let effect = (alignment.difference(other.inner(), own) * slope)
+                    .reshape([rows * width, count]);
                 let sums = channels.entry(site).or_insert_with(|| vec![0.0; count]);
                 let effect = read(to_f32(effect).sum_dim(0), ValuesOf::Site(site))?;
                 sums.iter_mut().zip(effect).for_each(|(sum, e)| *sum += f64::from(e));

@@ -26,8 +26,12 @@ impl Components {
         };
         let places = match self {
             Self::Every(UnitKind::Head) => each(dims.heads, |l, i| Unit::Head(HeadId::new(l, i))),
-            Self::Every(UnitKind::KvGroup) => each(dims.kv_heads, |l, i| Unit::KvGroup(KvGroupId::new(l, i))),
-            Self::Every(UnitKind::Neuron) => each(dims.d_mlp, |l, i| Unit::Neuron(NeuronId::new(l, i))),
+            Self::Every(UnitKind::KvGroup) => {
+                each(dims.kv_heads, |l, i| Unit::KvGroup(KvGroupId::new(l, i)))
+            }
+            Self::Every(UnitKind::Neuron) => {
+                each(dims.d_mlp, |l, i| Unit::Neuron(NeuronId::new(l, i)))
+            }
             Self::Every(kind) => return Err(AttribError::NotAPlace { place: format!("a {kind}") }),
             Self::These(places) => places.clone(),
         };
@@ -52,7 +56,8 @@ impl LocatedComponent {
                 (Site::Block(id.layer, BlockSite::HeadOutput), Some(dims.head_columns(*id)?))
             }
             Component::Unit(Unit::KvGroup(id)) => {
-                let heads: Vec<usize> = dims.group_heads(*id)?.map(|h| h.head * dims.d_head).collect();
+                let heads: Vec<usize> =
+                    dims.group_heads(*id)?.map(|h| h.head * dims.d_head).collect();
                 let (first, last) = heads.first().zip(heads.last()).ok_or_else(refused)?;
                 (Site::Block(id.layer, BlockSite::HeadOutput), Some(*first..last + dims.d_head))
             }
@@ -75,7 +80,11 @@ impl LocatedComponent {
     }
 
     /// `value`, with its own channels taken from `other`.
-    pub(super) fn replaced<B: Backend>(&self, value: Tensor<B, 3>, other: Tensor<B, 3>) -> Tensor<B, 3> {
+    pub(super) fn replaced<B: Backend>(
+        &self,
+        value: Tensor<B, 3>,
+        other: Tensor<B, 3>,
+    ) -> Tensor<B, 3> {
         let Some(channels) = self.channels.clone() else { return other };
         let [rows, width, _] = value.dims();
         let part = other.slice([0..rows, 0..width, channels.clone()]);
@@ -97,7 +106,10 @@ macro_rules! at_components {
             /// At each unit of a kind, at temperature 1.
             #[must_use]
             pub fn every(kind: bias_types::UnitKind) -> Self {
-                Self { targets: $crate::methods::components::Components::Every(kind), temperature: 1.0 }
+                Self {
+                    targets: $crate::methods::components::Components::Every(kind),
+                    temperature: 1.0,
+                }
             }
 
             /// At each of these, at temperature 1.
@@ -106,14 +118,21 @@ macro_rules! at_components {
                 places: impl IntoIterator<Item = P>,
             ) -> Self {
                 let places = places.into_iter().map(Into::into).collect();
-                Self { targets: $crate::methods::components::Components::These(places), temperature: 1.0 }
+                Self {
+                    targets: $crate::methods::components::Components::These(places),
+                    temperature: 1.0,
+                }
             }
 
             /// The temperature the answers' probabilities were taken at.
             ///
             /// # Errors
-            /// [`AttribError::Temperature`]($crate::AttribError::Temperature) unless positive and finite.
-            pub fn with_temperature(self, temperature: f64) -> Result<Self, $crate::error::AttribError> {
+            /// [`AttribError::Temperature`]($crate::AttribError::Temperature) unless positive and
+            /// finite.
+            pub fn with_temperature(
+                self,
+                temperature: f64,
+            ) -> Result<Self, $crate::error::AttribError> {
                 Ok(Self {
                     temperature: $crate::engine::likelihood::checked_temperature(temperature)?,
                     ..self

@@ -32,7 +32,11 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for HeadAttention {
             maps.push(attention.finish()?);
         }
         let [a, b] = maps.as_slice() else { return Err(AttribError::Unlike) };
-        let scores = a.iter().zip(b).map(|((head, a), (_, b))| (Unit::Head(*head), (a + b) as f32)).collect();
+        let scores = a
+            .iter()
+            .zip(b)
+            .map(|((head, a), (_, b))| (Unit::Head(*head), (a + b) as f32))
+            .collect();
         Ok(UnitScores { convention: Convention::Importance, scores })
     }
 }

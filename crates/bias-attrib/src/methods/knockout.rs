@@ -42,13 +42,15 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Knockout {
         for (arm, means) in [&gap.a, &gap.b].into_iter().zip(&mut means) {
             for trees in batches(arm.cases)? {
                 let batch = token_batch(&trees)?;
-                let base = answer_log_probs(model, &batch, &trees, &mut NoObserver, self.temperature)?;
+                let base =
+                    answer_log_probs(model, &batch, &trees, &mut NoObserver, self.temperature)?;
                 for (target, mean) in targets.iter().zip(means.iter_mut()) {
                     let mut silence = Watch::new([target.site], |_, value: Tensor<B, 3>| {
                         let zeros = value.zeros_like();
                         Ok(target.replaced(value, zeros))
                     });
-                    let now = answer_log_probs(model, &batch, &trees, &mut silence, self.temperature)?;
+                    let now =
+                        answer_log_probs(model, &batch, &trees, &mut silence, self.temperature)?;
                     silence.finish()?;
                     *mean += arm.mean_under(&trees, &base, &now);
                 }

@@ -68,8 +68,8 @@ impl SignedGap {
         Self { guard: guard.max(0.0), ..self }
     }
 
-    /// So many batches side by side ([`factors_all`](DifferentiableModel::factors_all)), and so many
-    /// matrices scored. The scores do not depend on it.
+    /// So many batches side by side ([`factors_all`](DifferentiableModel::factors_all)), and so
+    /// many matrices scored. The scores do not depend on it.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }
@@ -111,9 +111,9 @@ impl Part {
 }
 
 impl SignedGap {
-    /// Every matrix's scores, summed over all contrasts that have a gap ([`score`](Self::score) says which
-    /// have none), in the order of the model's own matrices. With
-    /// a [guard](Self::with_guard), what moves the answers of all contrasts together is discounted.
+    /// Every matrix's scores, summed over all contrasts that have a gap ([`score`](Self::score)
+    /// says which have none), in the order of the model's own matrices. With a
+    /// [guard](Self::with_guard), what moves the answers of all contrasts together is discounted.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -136,8 +136,8 @@ impl SignedGap {
     /// without a gap to differentiate are left out, and given back with the reason.
     ///
     /// # Errors
-    /// [`AttribError::NoSpread`], [`AttribError::NoValue`] or [`AttribError::Unvarying`] when that leaves
-    /// none, a failed pass, and `take`'s own.
+    /// [`AttribError::NoSpread`], [`AttribError::NoValue`] or [`AttribError::Unvarying`] when that
+    /// leaves none, a failed pass, and `take`'s own.
     pub fn score<B: AutodiffBackend, M: DifferentiableModel<B>>(
         &self,
         model: &M,
@@ -159,7 +159,8 @@ impl SignedGap {
             // Answers of the same tokens and different values: what each is worth cancels out.
             return Err(AttribError::Unvarying { arm: None });
         }
-        let together = parts.iter().map(|part| token_batch(&part.rows)).collect::<Result<Vec<_>, _>>()?;
+        let together =
+            parts.iter().map(|part| token_batch(&part.rows)).collect::<Result<Vec<_>, _>>()?;
         let loss = |model: &M, i: usize, hidden| {
             let Part { rows, worths, .. } = &parts[i];
             let own = rows.iter().map(|row| &*row.branches);
@@ -170,11 +171,13 @@ impl SignedGap {
         let mut failed = None;
         let mut add = |first: usize, path: &ParamPath, factors: Vec<Factors<B::InnerBackend>>| {
             let end = first + factors.len();
-            let weight = if end == parts.len() { Some(to_f32(model.weight(path)?.inner())) } else { None };
+            let weight =
+                if end == parts.len() { Some(to_f32(model.weight(path)?.inner())) } else { None };
             let arms = parts[first..end].iter().map(|part| part.arm).collect();
             work.waiting.push(Wave { path: path.clone(), factors, arms, weight });
             // Never beyond a block: of a streamed model the next is then read.
-            let ends = path.projection().is_none_or(|(_, projection)| projection == Projection::Down);
+            let ends =
+                path.projection().is_none_or(|(_, projection)| projection == Projection::Down);
             let full = work.waiting.len() >= at_once || work.weights() >= WEIGHTS_AT_ONCE || ends;
             let done = if full { work.done(self.guard, take) } else { Ok(()) };
             done.map_err(|error| match error {
@@ -208,7 +211,8 @@ struct Wave<B: Backend> {
     weight: Option<Tensor<B, 2>>,
 }
 
-/// A matrix's gradient, `[out, in]`, as far as it is known: of both arms, or with no guard all in the first.
+/// A matrix's gradient, `[out, in]`, as far as it is known: of both arms, or with no guard all in
+/// the first.
 type Sums<B> = [Option<Tensor<B, 2>>; 2];
 
 /// What became of a wave.
@@ -320,12 +324,16 @@ fn scores_on_device<B: Backend>(
 }
 
 /// How both groups' answers move together, with a guard.
-fn level<B: Backend>(a: &Option<Tensor<B, 2>>, b: &Option<Tensor<B, 2>>, guard: f64) -> Option<Tensor<B, 2>> {
+fn level<B: Backend>(
+    a: &Option<Tensor<B, 2>>,
+    b: &Option<Tensor<B, 2>>,
+    guard: f64,
+) -> Option<Tensor<B, 2>> {
     if guard > 0.0 { plus(a.clone(), b.clone().map(Tensor::neg)) } else { None }
 }
 
-/// Weights whose gradients are made at a time: few enough to be used before they have left the cache, and
-/// enough for a product.
+/// Weights whose gradients are made at a time: few enough to be used before they have left the
+/// cache, and enough for a product.
 const PIECE: usize = 1 << 22;
 
 /// Of these, weights that one thread looks at.
@@ -353,7 +361,8 @@ fn score_in_place<B: Backend>(
         let (gap, guard) = (read_any(gap, what)?, guard as f32 / 2.0);
         let own = own.par_chunks_mut(SIDE_BY_SIDE).zip(gap.par_chunks(SIDE_BY_SIDE));
         match level {
-            None => own.for_each(|(own, gap)| own.iter_mut().zip(gap).for_each(|(own, gap)| *own *= gap)),
+            None => own
+                .for_each(|(own, gap)| own.iter_mut().zip(gap).for_each(|(own, gap)| *own *= gap)),
             Some(level) => {
                 let level = read_any(level, what)?;
                 own.zip(level.par_chunks(SIDE_BY_SIDE)).for_each(|((own, gap), level)| {
@@ -415,7 +424,8 @@ mod tests {
         };
         let what = ValuesOf::Answers;
         for guard in [0.0, 0.5] {
-            let expected = read_any(scores_on_device(weight.clone(), arms(), guard), &what).unwrap();
+            let expected =
+                read_any(scores_on_device(weight.clone(), arms(), guard), &what).unwrap();
             let mut found = read_any(weight.clone(), &what).unwrap();
             score_in_place(&mut found, shape, &arms(), guard, &what).unwrap();
             let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

@@ -13,9 +13,9 @@ use crate::engine::readback::read;
 use crate::error::{AttribError, ValuesOf};
 use crate::scores::group_scores::GroupScores;
 
-/// Importance of each weight to each group by gradients: `Σ |W_ij · ∂L/∂W_ij|` over
-/// samples (Lee et al. 2019, arXiv 1810.02340; "wandg" in arXiv 2402.05162), `L` the mean cross-entropy
-/// of a sample's answer tokens, the ending one included.
+/// Importance of each weight to each group by gradients: `Σ |W_ij · ∂L/∂W_ij|` over samples (Lee et
+/// al. 2019, arXiv 1810.02340; "wandg" in arXiv 2402.05162), `L` the mean cross-entropy of a
+/// sample's answer tokens, the ending one included.
 ///
 /// The absolute value is taken sample by sample, so a sample is one answer and costs
 /// one backward pass. Each prompt's [most probable](Contrast::most_probable) answers
@@ -72,7 +72,8 @@ fn scores<B: AutodiffBackend, M: DifferentiableModel<B>>(
             return Err(AttribError::NoAnswer { arm, index });
         }
         for answer in case.answers.iter().filter(|a| a.weight > 0.0) {
-            let tree = AnswerTree::new(index, &case.prompt, std::slice::from_ref(answer), case.scale)?;
+            let tree =
+                AnswerTree::new(index, &case.prompt, std::slice::from_ref(answer), case.scale)?;
             let steps = tree.branches.len();
             samples.push([tree]);
             shares.push(vec![answer.weight / mass / steps as f64; steps]);

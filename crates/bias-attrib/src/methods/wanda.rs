@@ -46,7 +46,8 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
         for (group, cases) in [&contrast.a, &contrast.b].into_iter().enumerate() {
             stats.all(group)?;
             let trees = batches(cases)?;
-            let together = trees.iter().map(|trees| token_batch(trees)).collect::<Result<Vec<_>, _>>()?;
+            let together =
+                trees.iter().map(|trees| token_batch(trees)).collect::<Result<Vec<_>, _>>()?;
             model.observe_all(&together, &mut stats)?;
         }
         Ok(GroupNorms { stats: stats.finish()? })
@@ -86,8 +87,9 @@ impl GroupNorms {
         let weights = read(weight, ValuesOf::Param(path.clone()))?;
         let score = |norms: Vec<f64>| {
             let rows = weights.chunks_exact(shape[1]);
-            let values = rows
-                .flat_map(|row| row.iter().zip(&norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32));
+            let values = rows.flat_map(|row| {
+                row.iter().zip(&norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32)
+            });
             ParamScores::new(path.clone(), shape, Convention::Importance, values.collect())
         };
         let [a, b] = self.norms(path)?;
@@ -133,7 +135,8 @@ impl GroupNorms {
         for (path, ..) in model.dims().projections() {
             let [a, b] = self.norms(&path)?;
             let (taken, spared) = direction.order(a.as_slice(), b.as_slice());
-            let bits = top_difference_on_device(&path, model.weight(&path)?, [taken, spared], fraction)?;
+            let bits =
+                top_difference_on_device(&path, model.weight(&path)?, [taken, spared], fraction)?;
             mask.insert(path, bits)?;
         }
         Ok(mask)
@@ -162,8 +165,8 @@ impl GroupNorms {
     /// those of any weights.
     ///
     /// # Errors
-    /// [`ProbeError::NotStatistics`]; [`AttribError::NotScores`] for statistics that are not
-    /// those of Wanda; [`AttribError::OtherModel`]; [`AttribError::NoModel`]; [`AttribError::Shape`].
+    /// [`ProbeError::NotStatistics`]; [`AttribError::NotScores`] for statistics that are not those
+    /// of Wanda; [`AttribError::OtherModel`]; [`AttribError::NoModel`]; [`AttribError::Shape`].
     pub fn load(
         path: &Path,
         dims: &ModelDims,
@@ -171,9 +174,12 @@ impl GroupNorms {
     ) -> Result<(Self, ScoreProvenance), AttribError> {
         let bad = |reason: String| AttribError::NotScores { path: path.into(), reason };
         let stats = ChannelStats::load(path)?;
-        let note =
-            stats.notes().get("provenance").ok_or_else(|| bad("it has no `provenance` note".into()))?;
-        let provenance: ScoreProvenance = serde_json::from_str(note).map_err(|e| bad(e.to_string()))?;
+        let note = stats
+            .notes()
+            .get("provenance")
+            .ok_or_else(|| bad("it has no `provenance` note".into()))?;
+        let provenance: ScoreProvenance =
+            serde_json::from_str(note).map_err(|e| bad(e.to_string()))?;
         provenance.check(path, fingerprint)?;
         if stats.groups() != ["a", "b"] {
             return Err(bad(format!("its groups are {:?}, not a and b", stats.groups())));
@@ -181,10 +187,15 @@ impl GroupNorms {
         let own = Self { stats };
         for (matrix, _, projection) in dims.projections() {
             let absent = |_| bad(format!("it has no statistics of the input of {matrix}"));
-            let (found, expected) = (own.norms(&matrix).map_err(absent)?[0].len(), dims.shape(projection)[1]);
+            let (found, expected) =
+                (own.norms(&matrix).map_err(absent)?[0].len(), dims.shape(projection)[1]);
             if found != expected {
                 let (expected, found) = (vec![expected], vec![found]);
-                return Err(AttribError::Shape { what: format!("the input of {matrix}"), expected, found });
+                return Err(AttribError::Shape {
+                    what: format!("the input of {matrix}"),
+                    expected,
+                    found,
+                });
             }
         }
         Ok((own, provenance))

@@ -1,5 +1,5 @@
-//! What can be pruned, by how much each piece moves what is watched, and which of them close what is
-//! missing together.
+//! What can be pruned, by how much each piece moves what is watched, and which of them close what
+//! is missing together.
 
 use std::borrow::Cow;
 
@@ -66,10 +66,10 @@ impl Candidates {
         }
     }
 
-    /// Those that a [matching pursuit](Matching) of what is `missing` chooses, in their order: until the norm of
-    /// what is missing is down to `goal` times what it was, nothing helps any more, or `limit` are chosen.
-    /// Looked at are those that help most by themselves, so that rows are gone through twice and need not
-    /// be held.
+    /// Those that a [matching pursuit](Matching) of what is `missing` chooses, in their order:
+    /// until the norm of what is missing is down to `goal` times what it was, nothing helps any
+    /// more, or `limit` are chosen. Looked at are those that help most by themselves, so that rows
+    /// are gone through twice and need not be held.
     pub(crate) fn pursue(
         &self,
         missing: Vec<f32>,
@@ -87,15 +87,18 @@ impl Candidates {
                 });
             }
             Rows::Anew(each_row) => each_row(&mut |r, moves| {
-                table.par_chunks_exact_mut(width).zip(&candidates).for_each(|(own, &j)| own[r] = moves[j]);
+                table
+                    .par_chunks_exact_mut(width)
+                    .zip(&candidates)
+                    .for_each(|(own, &j)| own[r] = moves[j]);
             })?,
         }
         let chosen = Matching::new(self.costs, &table, missing).choose(goal, limit);
         Ok(chosen.into_iter().map(|at| self.unit(candidates[at])).collect())
     }
 
-    /// Those that help most by themselves, in order of their index. Rows that are held take no memory beside
-    /// that; of others a number for each piece is.
+    /// Those that help most by themselves, in order of their index. Rows that are held take no
+    /// memory beside that; of others a number for each piece is.
     fn candidates(
         &self,
         missing: &[f32],
@@ -113,13 +116,16 @@ impl Candidates {
         match rows {
             Rows::Held(held) => Ok(highest(self.count(), most, |candidates| {
                 let mut gains = vec![0f32; candidates.len()];
-                held.iter().enumerate().for_each(|(r, moves)| add(r, &moves[candidates.clone()], &mut gains));
+                held.iter()
+                    .enumerate()
+                    .for_each(|(r, moves)| add(r, &moves[candidates.clone()], &mut gains));
                 Cow::Owned(gains)
             })),
             Rows::Anew(each_row) => {
                 let mut gains = vec![0f32; self.count()];
                 each_row(&mut |r, moves| {
-                    let candidates = gains.par_chunks_mut(SIDE_BY_SIDE).zip(moves.par_chunks(SIDE_BY_SIDE));
+                    let candidates =
+                        gains.par_chunks_mut(SIDE_BY_SIDE).zip(moves.par_chunks(SIDE_BY_SIDE));
                     candidates.for_each(|(gains, moves)| add(r, moves, gains));
                 })?;
                 Ok(highest(gains.len(), most, |candidates| Cow::Borrowed(&gains[candidates])))
@@ -156,8 +162,8 @@ impl Candidates {
         }
     }
 
-    /// What whole units do to first order: the sum over the weights that read what they write, so that nothing
-    /// counts twice.
+    /// What whole units do to first order: the sum over the weights that read what they write, so
+    /// that nothing counts twice.
     pub(crate) fn unit_effects(&self, effect: Vec<f32>) -> Vec<f32> {
         let dims = &self.dims;
         let heads = dims.heads * dims.d_head;
@@ -166,13 +172,16 @@ impl Candidates {
         match self.kind {
             UnitKind::Weight => effect,
             UnitKind::Neuron => layers.flat_map(|layer| of(layer, Projection::Down, 1)).collect(),
-            UnitKind::Head => layers.flat_map(|layer| of(layer, Projection::O, dims.d_head)).collect(),
+            UnitKind::Head => {
+                layers.flat_map(|layer| of(layer, Projection::O, dims.d_head)).collect()
+            }
             UnitKind::KvGroup => {
                 layers.flat_map(|layer| of(layer, Projection::O, heads / dims.kv_heads)).collect()
             }
             UnitKind::Layer => layers
                 .map(|layer| {
-                    let both = [of(layer, Projection::O, heads), of(layer, Projection::Down, dims.d_mlp)];
+                    let both =
+                        [of(layer, Projection::O, heads), of(layer, Projection::Down, dims.d_mlp)];
                     both.iter().flatten().sum()
                 })
                 .collect(),
@@ -180,7 +189,13 @@ impl Candidates {
     }
 
     /// Sums over every `each` columns of a matrix.
-    fn columns(&self, effect: &[f32], layer: usize, projection: Projection, each: usize) -> Vec<f32> {
+    fn columns(
+        &self,
+        effect: &[f32],
+        layer: usize,
+        projection: Projection,
+        each: usize,
+    ) -> Vec<f32> {
         let [out, inner] = self.dims.shape(projection);
         let mut sums = vec![0f64; inner / each];
         let path = ParamPath::of(layer, projection);
@@ -214,7 +229,9 @@ mod tests {
         let mut all = Vec::new();
         for (_, _, projection) in DIMS.projections() {
             let [out, inner] = DIMS.shape(projection);
-            let own = |i| of.iter().find(|(p, at, _)| *p == projection && *at == i).map_or(0.0, |(.., v)| *v);
+            let own = |i| {
+                of.iter().find(|(p, at, _)| *p == projection && *at == i).map_or(0.0, |(.., v)| *v)
+            };
             all.extend((0..out * inner).map(own));
         }
         all
@@ -238,7 +255,8 @@ mod tests {
                 self.rows.iter().enumerate().for_each(|(r, own)| visit(r, own));
                 Ok(())
             };
-            let pursue = |rows| self.candidates.pursue(self.missing.clone(), rows, goal, limit).unwrap();
+            let pursue =
+                |rows| self.candidates.pursue(self.missing.clone(), rows, goal, limit).unwrap();
             let chosen = pursue(Rows::Anew(&mut each_row));
             assert_eq!(pursue(Rows::Held(&self.rows)), chosen, "held or made again");
             chosen.iter().map(ToString::to_string).collect()
@@ -257,7 +275,8 @@ mod tests {
         ]);
         let both = [first, effects(&[(Projection::Q, 0, 2.0)])];
         let chosen = |missing: [f32; 2]| pursue(UnitKind::Weight, &both, 2, &missing);
-        let expected = ["model.layers.0.mlp.up_proj.weight[1]", "model.layers.0.mlp.down_proj.weight[3]"];
+        let expected =
+            ["model.layers.0.mlp.up_proj.weight[1]", "model.layers.0.mlp.down_proj.weight[3]"];
         assert_eq!(chosen([1.0, 0.0]).to(0.0, 10), expected);
         assert_eq!(chosen([1.0, 0.0]).to(0.5, 10).len(), 1);
         assert_eq!(chosen([1.0, 0.0]).to(0.0, 1).len(), 1);
@@ -291,6 +310,9 @@ mod tests {
         for kind in UnitKind::ALL {
             assert_eq!(Candidates::new(&DIMS, kind, 1).count(), rows(kind).len());
         }
-        assert_eq!(pursue(UnitKind::Neuron, std::slice::from_ref(&own), 1, &[3.0]).to(0.0, 1), ["L0N0"]);
+        assert_eq!(
+            pursue(UnitKind::Neuron, std::slice::from_ref(&own), 1, &[3.0]).to(0.0, 1),
+            ["L0N0"]
+        );
     }
 }

@@ -64,8 +64,8 @@ impl<'a> Aim<'a> {
         Ok(Self { gaps, left_out, neutral, temperature, base: Vec::new(), first: Vec::new() })
     }
 
-    /// Runs the model on everything; the first time is what later ones are compared with. Differentiates only
-    /// for a visitor.
+    /// Runs the model on everything; the first time is what later ones are compared with.
+    /// Differentiates only for a visitor.
     pub(crate) fn measure<A: AutodiffBackend, D: HookedModel<A>>(
         &mut self,
         model: impl Fn() -> D + Sync,
@@ -85,7 +85,8 @@ impl<'a> Aim<'a> {
                         if row >= rows {
                             break;
                         }
-                        // Dropped without having been here, by an error or a panic, it lets nobody wait.
+                        // Dropped without having been here, by an error or a panic, it lets nobody
+                        // wait.
                         let pass = Pass { turn: &turn, came: false };
                         let own = this.row::<A>(&model, row, turn.wanted());
                         let own = own.map(|(watched, effect, log_probs)| {
@@ -139,8 +140,9 @@ impl<'a> Aim<'a> {
         self.arms() + self.neutral.len()
     }
 
-    /// What each row still misses: both groups of a contrast should meet in the middle of where they
-    /// began. Of neutral text, by how much it is better than it was; only what is below 0 is missing.
+    /// What each row still misses: both groups of a contrast should meet in the middle of where
+    /// they began. Of neutral text, by how much it is better than it was; only what is below 0 is
+    /// missing.
     pub(crate) fn missing(&self, effects: &[Watched]) -> Vec<f64> {
         let arms = self.arms();
         let of = |(r, own): (usize, &Watched)| {
@@ -159,13 +161,19 @@ impl<'a> Aim<'a> {
     }
 
     pub(crate) fn gaps(&self, effects: &[Watched]) -> Vec<f64> {
-        effects.chunks_exact(2).take(self.gaps.len()).map(|pair| pair[0].value - pair[1].value).collect()
+        effects
+            .chunks_exact(2)
+            .take(self.gaps.len())
+            .map(|pair| pair[0].value - pair[1].value)
+            .collect()
     }
 
     pub(crate) fn levels(&self, effects: &[Watched]) -> Vec<f64> {
         let middle = |a: f64, b: f64| f64::midpoint(a, b);
         let pairs = effects.chunks_exact(2).zip(self.first.chunks_exact(2)).take(self.gaps.len());
-        pairs.map(|(now, first)| middle(now[0].value, now[1].value) - middle(first[0], first[1])).collect()
+        pairs
+            .map(|(now, first)| middle(now[0].value, now[1].value) - middle(first[0], first[1]))
+            .collect()
     }
 
     pub(crate) fn neutral_rise(&self, effects: &[Watched]) -> f64 {
@@ -186,8 +194,12 @@ fn as_answer(index: usize, text: &Sequence) -> Result<PromptCase, AttribError> {
         return Err(AttribError::ShortNeutral { index, tokens: 1 });
     }
     let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt])?;
-    let answer =
-        PossibleAnswer { tokens: rest.to_vec(), finished: true, weight: 1.0, ..PossibleAnswer::default() };
+    let answer = PossibleAnswer {
+        tokens: rest.to_vec(),
+        finished: true,
+        weight: 1.0,
+        ..PossibleAnswer::default()
+    };
     Ok(PromptCase::new(prompt, vec![answer]))
 }
 
@@ -200,7 +212,8 @@ struct OfTree {
     mass: [f64; 2],
 }
 
-/// What a person is expected to get, each answer weighing what it did times how much more probable it has become.
+/// What a person is expected to get, each answer weighing what it did times how much more probable
+/// it has become.
 fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
     let moved = |path: &Vec<usize>| path.iter().map(|&i| f64::from(now[i] - first[i])).sum::<f64>();
     let logs: Vec<f64> =
@@ -214,7 +227,11 @@ fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
         Scale::Share | Scale::LogOdds { .. } => [1.0; 2],
     };
     let Some(own) = expected(tree.scale, tree.answers, &logs) else {
-        return OfTree { value: f64::NAN, worths: vec![0.0; tree.branches.len()], mass: [0.0, mass[1]] };
+        return OfTree {
+            value: f64::NAN,
+            worths: vec![0.0; tree.branches.len()],
+            mass: [0.0, mass[1]],
+        };
     };
     OfTree { value: own.value, worths: tree.sums(own.slopes), mass }
 }
@@ -227,8 +244,8 @@ fn log_loss(_: &AnswerTree<'_>, now: &[f32], _: &[f32]) -> OfTree {
 }
 
 /// The mean over people of what `of` makes of each one's answers, from their branches'
-/// log-probabilities now and at first (`base`); its effects, if wanted; and the log-probabilities now,
-/// batch by batch.
+/// log-probabilities now and at first (`base`); its effects, if wanted; and the log-probabilities
+/// now, batch by batch.
 fn effects<A: AutodiffBackend>(
     model: &impl HookedModel<A>,
     people: &[PromptCase],
@@ -239,15 +256,18 @@ fn effects<A: AutodiffBackend>(
 ) -> Result<Measurement, AttribError> {
     let dims = *model.dims();
     let share = 1.0 / people.len() as f64;
-    let trees =
-        people.iter().enumerate().map(|(i, own)| AnswerTree::new(i, &own.prompt, &own.answers, own.scale));
+    let trees = people
+        .iter()
+        .enumerate()
+        .map(|(i, own)| AnswerTree::new(i, &own.prompt, &own.answers, own.scale));
     let trees = trees.collect::<Result<Vec<_>, _>>()?;
     let capacity = Capacity::of(&dims, model.is_causal());
     let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
     let mut sums: Vec<Option<Tensor<A::InnerBackend, 2>>> = vec![None; dims.projections().count()];
     for (b, rows) in batches(&trees.iter().collect::<Vec<_>>(), capacity).iter().enumerate() {
         let mut trace = FactorTrace::new(&dims);
-        let observer: &mut dyn Observer<A> = if differentiate { &mut trace } else { &mut NoObserver };
+        let observer: &mut dyn Observer<A> =
+            if differentiate { &mut trace } else { &mut NoObserver };
         let hidden = model.hidden(&token_batch(rows)?, observer)?;
         let of_rows = rows.iter().map(|row| &*row.branches);
         let mut predicted = Predicted::new(model, hidden, of_rows, temperature)?;
@@ -322,7 +342,10 @@ mod tests {
                 weight,
                 ..PossibleAnswer::default()
             });
-            PromptCase::new(Sequence::chain(tokens.to_vec(), roles.to_vec()).unwrap(), answers.into())
+            PromptCase::new(
+                Sequence::chain(tokens.to_vec(), roles.to_vec()).unwrap(),
+                answers.into(),
+            )
         };
         Contrast {
             a: vec![ask([1, 5, 9, 20], 0.0), ask([1, 5, 11, 20], 9.0)],
@@ -330,19 +353,26 @@ mod tests {
         }
     }
 
-    fn measure(aim: &mut Aim<'_>, model: &Decoder<Flex>, threads: usize) -> (Vec<Watched>, Vec<Vec<f32>>) {
+    fn measure(
+        aim: &mut Aim<'_>,
+        model: &Decoder<Flex>,
+        threads: usize,
+    ) -> (Vec<Watched>, Vec<Vec<f32>>) {
         let mut effects = Vec::new();
         let mut visit = |row: usize, effect| {
             assert_eq!(row, effects.len(), "in their order");
             effects.push(effect);
         };
-        let found =
-            aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), threads, Some(&mut visit)).unwrap();
+        let found = aim
+            .measure::<Autodiff<Flex>, _>(|| model.differentiable(), threads, Some(&mut visit))
+            .unwrap();
         (found, effects)
     }
 
     fn neutral() -> Vec<Sequence> {
-        let text = |tokens: &[u32]| Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()]);
+        let text = |tokens: &[u32]| {
+            Sequence::chain(tokens.to_vec(), vec![TokenRole::Prompt; tokens.len()])
+        };
         [&[1, 8, 30, 12][..], &[1, 40, 3]].into_iter().map(|t| text(t).unwrap()).collect()
     }
 
@@ -362,7 +392,10 @@ mod tests {
             let fall = -gap.signum() as f32 * (a - b);
             assert!((fall - score).abs() <= 1e-5 * largest, "{fall} {score}");
         }
-        assert!(aim.missing(&found).iter().sum::<f64>().abs() < 1e-9, "both groups meet in the middle");
+        assert!(
+            aim.missing(&found).iter().sum::<f64>().abs() < 1e-9,
+            "both groups meet in the middle"
+        );
     }
 
     #[test]
@@ -371,7 +404,10 @@ mod tests {
         let mut texts = neutral();
         texts.insert(1, Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap());
         let refused = Aim::new(&contrasts, &texts, 1.0).map(|_| ());
-        assert!(matches!(refused, Err(AttribError::ShortNeutral { index: 1, tokens: 1 })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(AttribError::ShortNeutral { index: 1, tokens: 1 })),
+            "{refused:?}"
+        );
     }
 
     /// Central differences in f32, at a model that is no longer the one that answered.
@@ -396,7 +432,8 @@ mod tests {
             let [out, inner] = dims.shape(projection);
             for (row, own) in effects.iter().enumerate() {
                 let part = &own[at..at + out * inner];
-                let strongest = (0..part.len()).max_by(|a, b| part[*a].abs().total_cmp(&part[*b].abs()));
+                let strongest =
+                    (0..part.len()).max_by(|a, b| part[*a].abs().total_cmp(&part[*b].abs()));
                 let index = strongest.unwrap();
                 let slope = slope(&mut aim, &mut model, &path, index, row);
                 let expected = f64::from(part[index]);
@@ -427,7 +464,8 @@ mod tests {
             values[index] *= scale;
             let data = burn::tensor::TensorData::new(values, shape);
             model.set_weight(path, Tensor::from_data(data, &Default::default())).unwrap();
-            let forward = aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), 1, None).unwrap();
+            let forward =
+                aim.measure::<Autodiff<Flex>, _>(|| model.differentiable(), 1, None).unwrap();
             forward[row].value
         };
         let slope = -(at(1.0 + H) - at(1.0 - H)) / f64::from(2.0 * H);

@@ -26,25 +26,27 @@ use crate::methods::attribution::Attribution;
 /// `J(S) = Σ_r λ_r (t_r − Σ_{j∈S} v_rj)²`,
 ///
 /// over the set `S` pruned, `t` what is still missing. It is solved by matching pursuit (Mallat &
-/// Zhang 1993): one weight after another, each the one that lowers `J` most given those before it. When
-/// `√J` should have fallen by the share [`with_step`](Self::with_step), the weights are pruned and everything is
-/// measured and differentiated anew. What overshoots makes `J` rise, so it is never chosen on
-/// purpose; and if the measured `J` is not lower after a round, its second half is taken back, a few times.
+/// Zhang 1993): one weight after another, each the one that lowers `J` most given those before it.
+/// When `√J` should have fallen by the share [`with_step`](Self::with_step), the weights are pruned
+/// and everything is measured and differentiated anew. What overshoots makes `J` rise, so it is
+/// never chosen on purpose; and if the measured `J` is not lower after a round, its second half is
+/// taken back, a few times.
 ///
-/// Measured anew means: each answer given is weighted by how much more or less probable it has become,
-/// exact on the answers explored, without decoding again ([`Round::explored`] says how
-/// much of the distribution they still are).
+/// Measured anew means: each answer given is weighted by how much more or less probable it has
+/// become, exact on the answers explored, without decoding again ([`Round::explored`] says how much
+/// of the distribution they still are).
 ///
-/// Contrasts without a gap to close (all answers alike, no numbers, one possible answer each) are passed
-/// over, and [said](Pursuit::left_out). Where sampling cuts the
-/// distribution off (top-k, top-p), the tokens kept are taken as given, as in `SignedGap`.
+/// Contrasts without a gap to close (all answers alike, no numbers, one possible answer each) are
+/// passed over, and [said](Pursuit::left_out). Where sampling cuts the distribution off (top-k,
+/// top-p), the tokens kept are taken as given, as in `SignedGap`.
 ///
-/// Looked at in each round are the weights that help most by themselves: eight for each that may be chosen, at least 4,096 and at most
-/// 131,072.
+/// Looked at in each round are the weights that help most by themselves: eight for each that may be
+/// chosen, at least 4,096 and at most 131,072.
 ///
-/// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that is within
-/// [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and every weight takes four
-/// bytes, and twelve more for each thread. No more threads run than fit. The number of contrasts, names and answers makes no difference.
+/// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that
+/// is within [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and
+/// every weight takes four bytes, and twelve more for each thread. No more threads run than fit.
+/// The number of contrasts, names and answers makes no difference.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,
@@ -65,8 +67,8 @@ pub struct GapPursuit {
 pub struct Pursuit {
     /// What to prune, in the order in which it was chosen.
     pub chosen: Vec<Unit>,
-    /// The model before and after every round, the first unpruned. What was chosen is what the last one kept had
-    /// pruned.
+    /// The model before and after every round, the first unpruned. What was chosen is what the last
+    /// one kept had pruned.
     pub rounds: Vec<Round>,
     /// Contrasts that had no gap to close, and why.
     pub left_out: Vec<Gapless>,
@@ -81,8 +83,8 @@ impl Pursuit {
         Ok(unit_mask(dims, &self.chosen, HeadAblation::ZeroOutput)?)
     }
 
-    /// Scores that rank what was chosen as it was chosen: the first has the highest, the last 1, and what was
-    /// not chosen none.
+    /// Scores that rank what was chosen as it was chosen: the first has the highest, the last 1,
+    /// and what was not chosen none.
     #[must_use]
     pub fn scores(&self) -> UnitScores {
         let ranks = (1..=self.chosen.len()).rev().map(|rank| rank as f32);
@@ -91,8 +93,8 @@ impl Pursuit {
     }
 }
 
-/// With one contrast and no neutral text, on a copy of the model and one thread: for several contrasts, and to
-/// hold neutral text, call [`pursue`](GapPursuit::pursue).
+/// With one contrast and no neutral text, on a copy of the model and one thread: for several
+/// contrasts, and to hold neutral text, call [`pursue`](GapPursuit::pursue).
 impl<A, M> Attribution<A, M> for GapPursuit
 where
     A: AutodiffBackend,
@@ -105,11 +107,18 @@ where
     }
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Pursuit, AttribError> {
-        // A weight that was set may be tracked, and threads that share one would wait for one another's graphs.
+        // A weight that was set may be tracked, and threads that share one would wait for one
+        // another's graphs.
         let alone = Self { threads: 1, ..*self };
         // Nothing needs to be undone.
         let (mut copy, mut undo) = (model.clone(), Vec::new());
-        alone.run::<A, A, M, M>(&mut copy, &M::clone, std::slice::from_ref(contrast), &[], &mut undo)
+        alone.run::<A, A, M, M>(
+            &mut copy,
+            &M::clone,
+            std::slice::from_ref(contrast),
+            &[],
+            &mut undo,
+        )
     }
 }
 
@@ -130,10 +139,12 @@ fn prune<B: Backend>(
     Ok(true)
 }
 
-/// A round that leaves more than this of the objective is the last: the rest cannot be closed at a price worth paying.
+/// A round that leaves more than this of the objective is the last: the rest cannot be closed at a
+/// price worth paying.
 const HARDLY_LOWER: f64 = 0.9;
 
-/// What a thread holds while it differentiates, in copies of the weights: a gradient, a row that waits for its turn, a pass.
+/// What a thread holds while it differentiates, in copies of the weights: a gradient, a row that
+/// waits for its turn, a pass.
 const COPIES: usize = 3;
 
 /// How often half of what was chosen is tried instead.
@@ -150,12 +161,13 @@ pub struct Round {
     pub levels: Vec<f64>,
     /// By how much the mean log-loss of neutral text rose, in nats a token; 0 without any.
     pub neutral: f64,
-    /// What the answers explored weigh now over what they weighed at first, least of all groups (mean over
-    /// its people): far from 1, the model should be asked again.
+    /// What the answers explored weigh now over what they weighed at first, least of all groups
+    /// (mean over its people): far from 1, the model should be asked again.
     pub explored: f64,
     /// `J`; with [`with_worst_case`](GapPursuit::with_worst_case), `|t|` to that power more.
     pub objective: f64,
-    /// Whether this was built upon. If not, what was pruned last came back, and half of it was tried.
+    /// Whether this was built upon. If not, what was pruned last came back, and half of it was
+    /// tried.
     pub kept: bool,
 }
 
@@ -168,8 +180,8 @@ impl Round {
 }
 
 impl GapPursuit {
-    /// Prunes at most `budget` weights, single ones, at temperature 1. Of larger units as many as fit, and one at least
-    /// unless the budget is 0.
+    /// Prunes at most `budget` weights, single ones, at temperature 1. Of larger units as many as
+    /// fit, and one at least unless the budget is 0.
     #[must_use]
     pub fn new(budget: usize) -> Self {
         Self {
@@ -220,7 +232,8 @@ impl GapPursuit {
         Self { tolerance: tolerance.max(0.0), ..self }
     }
 
-    /// How often the model is looked at again, at most. It is not once a round lowered the objective by less than a tenth.
+    /// How often the model is looked at again, at most. It is not once a round lowered the
+    /// objective by less than a tenth.
     #[must_use]
     pub fn with_rounds(self, rounds: usize) -> Self {
         Self { rounds, ..self }
@@ -252,8 +265,8 @@ impl GapPursuit {
         }
     }
 
-    /// Bytes that what weights move may take (2 GiB unless said). Where it does not fit, nothing else comes out, but it takes
-    /// more than twice the time.
+    /// Bytes that what weights move may take (2 GiB unless said). Where it does not fit, nothing
+    /// else comes out, but it takes more than twice the time.
     #[must_use]
     pub fn with_memory(self, bytes: usize) -> Self {
         Self { memory: bytes, ..self }
@@ -266,12 +279,13 @@ impl GapPursuit {
     }
 
     /// Runs on a model, which is as it was afterwards. `differentiable` gives a handle on its
-    /// present weights with a graph of its own (each thread takes one); answers must be the model's own.
+    /// present weights with a graph of its own (each thread takes one); answers must be the model's
+    /// own.
     ///
     /// # Errors
-    /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`], [`AttribError::NoSpread`],
-    /// [`AttribError::Unvarying`]), a neutral text of one token ([`AttribError::ShortNeutral`]),
-    /// a failed pass, a model that cannot be pruned.
+    /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`],
+    /// [`AttribError::NoSpread`], [`AttribError::Unvarying`]), a neutral text of one token
+    /// ([`AttribError::ShortNeutral`]), a failed pass, a model that cannot be pruned.
     pub fn pursue<A, P, D>(
         &self,
         model: &mut P,
@@ -285,8 +299,13 @@ impl GapPursuit {
         D: HookedModel<A>,
     {
         let mut undo: Vec<Undo> = Vec::new();
-        let found =
-            self.run::<A, A::InnerBackend, P, D>(model, &differentiable, contrasts, neutral, &mut undo);
+        let found = self.run::<A, A::InnerBackend, P, D>(
+            model,
+            &differentiable,
+            contrasts,
+            neutral,
+            &mut undo,
+        );
         let mut reverted = Ok(());
         while let Some(last) = undo.pop() {
             reverted = reverted.and(last.revert(model));
@@ -321,8 +340,10 @@ impl GapPursuit {
         let candidates = Candidates::new(&dims, self.unit, aim.arms());
         let most = (self.budget / candidates.weights_each()?).max(1);
         let fits = aim.rows() * candidates.count() * size_of::<f32>() <= self.memory;
-        let threads =
-            self.threads.min(self.memory / (COPIES * dims.prunable_weights() * size_of::<f32>())).max(1);
+        let threads = self
+            .threads
+            .min(self.memory / (COPIES * dims.prunable_weights() * size_of::<f32>()))
+            .max(1);
         let mut mask = Mask::default();
         let mut order: Vec<Unit> = Vec::new();
         // What was pruned last, and not measured yet.
@@ -373,7 +394,8 @@ impl GapPursuit {
                     scaled(r, &mut own);
                     visit(r, &own);
                 };
-                aim.measure::<A, D>(|| differentiable(model), threads, Some(&mut hand_on)).map(|_| ())
+                aim.measure::<A, D>(|| differentiable(model), threads, Some(&mut hand_on))
+                    .map(|_| ())
             };
             let left = most.saturating_sub(order.len());
             let rows = if fits { Rows::Held(&held) } else { Rows::Anew(&mut anew) };
@@ -398,7 +420,8 @@ impl GapPursuit {
     fn round(&self, aim: &Aim<'_>, watched: &[Watched], count: usize) -> Round {
         let (missing, arms) = (aim.missing(watched), aim.arms());
         let (gaps, texts) = missing.split_at(arms);
-        // The worst case's weights change from round to round, so it is judged by a higher power of what is missing.
+        // The worst case's weights change from round to round, so it is judged by a higher power of
+        // what is missing.
         let gaps: f64 = gaps.iter().map(|t| t.abs().powf(2.0 + self.worst)).sum();
         let texts_each = self.neutral / texts.len().max(1) as f64;
         let texts: f64 = texts.iter().map(|t| texts_each * t.min(0.0).powi(2)).sum();

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::iter::{
-    IndexedParallelIterator as _, IntoParallelIterator as _, ParallelExtend as _, ParallelIterator as _,
+    IndexedParallelIterator as _, IntoParallelIterator as _, ParallelExtend as _,
+    ParallelIterator as _,
 };
 
 /// Numbers made before those that are too low are let go of.
@@ -13,8 +14,9 @@ const AT_ONCE: usize = 1 << 20;
 /// Of these, made by one thread.
 const PIECE: usize = 1 << 16;
 
-/// Of `count` numbers above zero the `most` highest, as their indices in order; of equal ones the earlier.
-/// `of` makes those of a range. What is held are twice as many as are wanted, and those made at once.
+/// Of `count` numbers above zero the `most` highest, as their indices in order; of equal ones the
+/// earlier. `of` makes those of a range. What is held are twice as many as are wanted, and those
+/// made at once.
 pub(super) fn highest<'n>(
     count: usize,
     most: usize,
@@ -48,7 +50,8 @@ fn let_go(kept: &mut Vec<(f32, usize)>, most: usize) -> f32 {
     if kept.len() <= most {
         return 0.0;
     }
-    let (_, last, _) = kept.select_nth_unstable_by(most - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let (_, last, _) =
+        kept.select_nth_unstable_by(most - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let floor = last.0;
     kept.truncate(most);
     floor
@@ -69,7 +72,8 @@ mod tests {
         // More than are made at once, and many more than are kept.
         for (count, most) in cases.into_iter().chain([(AT_ONCE as u32 + 70_000, 500)]) {
             let numbers: Vec<f32> = (0..count).map(random).collect();
-            let mut expected: Vec<usize> = (0..numbers.len()).filter(|j| numbers[*j] > 0.0).collect();
+            let mut expected: Vec<usize> =
+                (0..numbers.len()).filter(|j| numbers[*j] > 0.0).collect();
             expected.sort_by(|a, b| numbers[*b].total_cmp(&numbers[*a]).then(a.cmp(b)));
             expected.truncate(most);
             expected.sort_unstable();

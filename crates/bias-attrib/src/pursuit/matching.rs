@@ -21,8 +21,9 @@ impl Costs {
 
     /// By how much a move lowers what is missing.
     fn gain(self, moves: &[f32], missing: &[f32]) -> f32 {
-        let of =
-            |(r, (moved, missing)): (usize, (&f32, &f32))| self.of(r, *missing) - self.of(r, missing - moved);
+        let of = |(r, (moved, missing)): (usize, (&f32, &f32))| {
+            self.of(r, *missing) - self.of(r, missing - moved)
+        };
         moves.iter().zip(missing).enumerate().map(of).sum()
     }
 
@@ -46,13 +47,14 @@ struct Known {
     candidate: usize,
     /// The Euclidean norm of its moves, rounded up.
     norm: f64,
-    /// What it brought less what the way until then may have added: what it brings after any way is at most
-    /// this and `2 · way · norm`.
+    /// What it brought less what the way until then may have added: what it brings after any way is
+    /// at most this and `2 · way · norm`.
     start: f64,
 }
 
 impl Known {
-    /// Remembers a gain seen after this much was travelled. What overflowed is looked at every time.
+    /// Remembers a gain seen after this much was travelled. What overflowed is looked at every
+    /// time.
     fn saw(&mut self, gain: f32, travelled: f64) {
         let start = f64::from(gain) - 2.0 * travelled * self.norm;
         self.start = if start.is_finite() { start } else { f64::INFINITY };
@@ -102,15 +104,15 @@ impl Best {
     }
 }
 
-/// Matching pursuit (Mallat & Zhang 1993): one candidate after another, each the one that lowers the cost
-/// of what is missing most, given those before it.
+/// Matching pursuit (Mallat & Zhang 1993): one candidate after another, each the one that lowers
+/// the cost of what is missing most, given those before it.
 ///
 /// It chooses what a look at every candidate for every choice would, to the last bit, and looks at
-/// few. A choice may make another candidate *more* useful, so an old gain is no bound, as it is where
-/// returns diminish. But the gain of moves `v` changes by no more than `2 ‖v‖` times the way that what
-/// is missing has come (the derivative of a cost is at most twice what is missing, or 0), so an old
-/// gain and the way since then are one. Blocks of candidates of about equal `‖v‖` share a bound; those
-/// that cannot hold the best are passed over.
+/// few. A choice may make another candidate *more* useful, so an old gain is no bound, as it is
+/// where returns diminish. But the gain of moves `v` changes by no more than `2 ‖v‖` times the way
+/// that what is missing has come (the derivative of a cost is at most twice what is missing, or 0),
+/// so an old gain and the way since then are one. Blocks of candidates of about equal `‖v‖` share a
+/// bound; those that cannot hold the best are passed over.
 #[derive(Debug)]
 pub(super) struct Matching {
     costs: Costs,
@@ -134,21 +136,27 @@ impl Matching {
             Known { candidate, norm: square.sqrt() * (1.0 + 1e-9), start: f64::INFINITY }
         });
         let mut known: Vec<Known> = known.collect();
-        known.sort_unstable_by(|a, b| a.norm.total_cmp(&b.norm).then(a.candidate.cmp(&b.candidate)));
+        known
+            .sort_unstable_by(|a, b| a.norm.total_cmp(&b.norm).then(a.candidate.cmp(&b.candidate)));
         let block = |all: &[Known]| Block {
             all: all.to_vec(),
-            moves: all.iter().flat_map(|own| &moves[own.candidate * rows..][..rows]).copied().collect(),
+            moves: all
+                .iter()
+                .flat_map(|own| &moves[own.candidate * rows..][..rows])
+                .copied()
+                .collect(),
             norm: all.last().map_or(0.0, |own| own.norm),
             ..Block::default()
         };
         let blocks = known.chunks(BLOCK).map(block).collect();
-        let mut own = Self { costs, rows, missing, blocks, travelled: 0.0, norm: 0.0, looked_at: 0 };
+        let mut own =
+            Self { costs, rows, missing, blocks, travelled: 0.0, norm: 0.0, looked_at: 0 };
         own.look_at_all();
         own
     }
 
-    /// The candidates chosen, in their order: until the norm of what is missing is down to `goal` times what
-    /// it was, nothing helps any more, or `limit` are chosen.
+    /// The candidates chosen, in their order: until the norm of what is missing is down to `goal`
+    /// times what it was, nothing helps any more, or `limit` are chosen.
     pub(super) fn choose(&mut self, goal: f64, limit: usize) -> Vec<usize> {
         let goal = goal * self.costs.norm(&self.missing);
         let mut chosen = Vec::new();
@@ -161,7 +169,8 @@ impl Matching {
             let best = if norm > goal { self.best(norm) } else { None };
             let Some((best, block)) = best.filter(|(best, _)| best.gain > 0.0) else { break };
             let mut way = 0.0;
-            for (missing, moved) in self.missing.iter_mut().zip(self.blocks[block].take(best.place)) {
+            for (missing, moved) in self.missing.iter_mut().zip(self.blocks[block].take(best.place))
+            {
                 let before = *missing;
                 *missing -= moved;
                 way += f64::from(*missing - before).powi(2);
@@ -181,13 +190,15 @@ impl Matching {
         self.blocks = blocks;
     }
 
-    /// The candidate that helps most, and its block; what is missing has this norm. Where nothing helps it
-    /// may be any that does not.
+    /// The candidate that helps most, and its block; what is missing has this norm. Where nothing
+    /// helps it may be any that does not.
     fn best(&mut self, norm: f64) -> Option<(Best, usize)> {
         let bounds = self.blocks.iter().enumerate().filter(|(_, block)| !block.all.is_empty());
         let bounds = bounds.map(|(i, block)| (self.bound(block, norm), i));
         // Bits of numbers above 0 are in the numbers' order.
-        let bounds = bounds.filter(|(bound, _)| *bound > 0.0).map(|(bound, i)| (bound.to_bits(), Reverse(i)));
+        let bounds = bounds
+            .filter(|(bound, _)| *bound > 0.0)
+            .map(|(bound, i)| (bound.to_bits(), Reverse(i)));
         let mut open: BinaryHeap<(u64, Reverse<usize>)> = bounds.collect();
         let mut best: Option<(Best, usize)> = None;
         let mut at_once = 1;
@@ -227,7 +238,8 @@ impl Matching {
         (block.best, block.looked_at) = (None, 0);
         let (travelled, rounding) = (2.0 * self.travelled, self.rounding(block.norm, norm));
         let (mut start, mut least) = (f64::NEG_INFINITY, enough - rounding);
-        for (place, (own, moves)) in block.all.iter_mut().zip(block.moves.chunks_exact(self.rows)).enumerate()
+        for (place, (own, moves)) in
+            block.all.iter_mut().zip(block.moves.chunks_exact(self.rows)).enumerate()
         {
             // Where that is no number, nothing is known.
             let too_low = own.start + travelled * own.norm < least;
@@ -245,16 +257,19 @@ impl Matching {
 
     /// What a block's candidates bring at most, as computed in f32.
     fn bound(&self, block: &Block, norm: f64) -> f64 {
-        let bound = block.start + 2.0 * self.travelled * block.norm + self.rounding(block.norm, norm);
+        let bound =
+            block.start + 2.0 * self.travelled * block.norm + self.rounding(block.norm, norm);
         if bound.is_nan() { f64::INFINITY } else { bound }
     }
 
-    /// With `u` the unit of rounding of f32, `M` the norm of what is missing, `N` that of moves and `R` rows, a
-    /// computed gain is off by less than `u (M² + 3 (M + N)² + R N (2 M + N))`, and the one remembered as well.
+    /// With `u` the unit of rounding of f32, `M` the norm of what is missing, `N` that of moves and
+    /// `R` rows, a computed gain is off by less than `u (M² + 3 (M + N)² + R N (2 M + N))`, and the
+    /// one remembered as well.
     fn rounding(&self, moves: f64, missing: f64) -> f64 {
         let most = self.norm.max(missing);
-        let off =
-            most * most + 3.0 * (most + moves).powi(2) + self.rows as f64 * moves * (2.0 * most + moves);
+        let off = most * most
+            + 3.0 * (most + moves).powi(2)
+            + self.rows as f64 * moves * (2.0 * most + moves);
         3.0 * UNIT * off + f64::from(f32::MIN_POSITIVE)
     }
 }
@@ -282,22 +297,31 @@ mod tests {
                 .map(|(i, moves)| (i, costs.gain(moves, &missing)))
                 .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
             let Some((at, _)) = best.filter(|(_, gain)| *gain > 0.0) else { break };
-            missing.iter_mut().zip(&moves[at * rows..]).for_each(|(missing, moved)| *missing -= moved);
+            missing
+                .iter_mut()
+                .zip(&moves[at * rows..])
+                .for_each(|(missing, moved)| *missing -= moved);
             taken[at] = true;
             chosen.push(at);
         }
         chosen
     }
 
-    fn lazily(costs: Costs, moves: &[f32], missing: &[f32], goal: f64, limit: usize) -> (Vec<usize>, usize) {
+    fn lazily(
+        costs: Costs,
+        moves: &[f32],
+        missing: &[f32],
+        goal: f64,
+        limit: usize,
+    ) -> (Vec<usize>, usize) {
         let mut matching = Matching::new(costs, moves, missing.to_vec());
         let chosen = matching.choose(goal, limit);
         (chosen, matching.looked_at)
     }
 
     proptest! {
-        /// Few distinct moves, so that ties are common and choices make others better; rows from any on are
-        /// one-sided; sizes that differ by orders of magnitude.
+        /// Few distinct moves, so that ties are common and choices make others better; rows from
+        /// any on are one-sided; sizes that differ by orders of magnitude.
         #[test]
         fn it_chooses_what_a_look_at_all_would(
             table in prop::collection::vec((prop::collection::vec(-3i8..4, 4), -3i32..1), 1..400),
@@ -319,14 +343,17 @@ mod tests {
     fn random(candidates: usize, rows: usize) -> (Vec<f32>, Vec<f32>) {
         let mut state = 1u64;
         let mut draw = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1u32 << 24) as f32 - 0.5
         };
         let mut moves = Vec::with_capacity(candidates * rows);
         for _ in 0..candidates {
             let size = (draw() + 0.5).powi(6) * 0.02;
             let side = draw();
-            moves.extend((0..rows).map(|r| size * (draw() + if r % 2 == 0 { side } else { -side })));
+            moves
+                .extend((0..rows).map(|r| size * (draw() + if r % 2 == 0 { side } else { -side })));
         }
         let missing = (0..rows).map(|r| if r % 2 == 0 { 0.7 } else { -0.7 } + 0.3 * draw());
         let missing = missing.collect();

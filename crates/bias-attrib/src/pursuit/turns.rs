@@ -2,11 +2,12 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What is done with `−W · ∂/∂W` of a number watched, for every prunable weight, matrix after matrix: row by
-/// row, in their order, one at a time.
+/// What is done with `−W · ∂/∂W` of a number watched, for every prunable weight, matrix after
+/// matrix: row by row, in their order, one at a time.
 pub(super) type Visit<'a> = dyn FnMut(usize, Vec<f32>) + Send + 'a;
 
-/// Lets threads hand over their rows in the rows' order, so that sums do not depend on who is first.
+/// Lets threads hand over their rows in the rows' order, so that sums do not depend on who is
+/// first.
 pub(super) struct Turn<'a, 'v> {
     wanted: bool,
     state: Mutex<(usize, Option<&'a mut Visit<'v>>)>,

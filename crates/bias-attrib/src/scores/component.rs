@@ -55,7 +55,9 @@ impl ComponentScores {
     /// [`AttribError::NotScored`].
     pub fn get(&self, place: &Component) -> Result<f32, AttribError> {
         let found = self.scores.iter().find(|(own, _)| own == place);
-        found.map(|(_, score)| *score).ok_or_else(|| AttribError::NotScored { what: place.to_string() })
+        found
+            .map(|(_, score)| *score)
+            .ok_or_else(|| AttribError::NotScored { what: place.to_string() })
     }
 
     /// A copy of the scores without their places, in the order of [`scores`](Self::scores).

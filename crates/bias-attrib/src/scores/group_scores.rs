@@ -30,7 +30,8 @@ impl GroupScores {
                 found: other.convention(),
             });
         }
-        let alike = |(a, b): (&ParamScores, &ParamScores)| a.path() == b.path() && a.shape() == b.shape();
+        let alike =
+            |(a, b): (&ParamScores, &ParamScores)| a.path() == b.path() && a.shape() == b.shape();
         if a.len() != b.len() || !a.iter().zip(&b).all(alike) {
             return Err(AttribError::Unlike);
         }
@@ -87,7 +88,8 @@ impl GroupScores {
         dims: &ModelDims,
         fingerprint: Option<&str>,
     ) -> Result<(Self, ScoreProvenance), AttribError> {
-        let ([a, b], provenance) = crate::io::score_file::load(path, ["a/", "b/"], dims, fingerprint)?;
+        let ([a, b], provenance) =
+            crate::io::score_file::load(path, ["a/", "b/"], dims, fingerprint)?;
         Ok((Self::new(a, b)?, provenance))
     }
 }

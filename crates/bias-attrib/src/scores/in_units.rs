@@ -6,15 +6,17 @@ use bias_types::{Convention, ModelDims, ParamScores, Projection, Unit, UnitKind}
 
 use crate::error::AttribError;
 
-/// Each weight's score times the size of the mean score in the neuron, head or key/value group it is part of: where a
-/// gap is carried by whole units, a weight that only happens to move it falls behind the weights of those.
+/// Each weight's score times the size of the mean score in the neuron, head or key/value group it
+/// is part of: where a gap is carried by whole units, a weight that only happens to move it falls
+/// behind the weights of those.
 ///
-/// Means are of the weights that [`aggregate`] sums, so that weights for and against cancel in units that do nothing,
-/// and large units do not outweigh small ones. Larger values mean what they meant; they have no unit any more.
+/// Means are of the weights that [`aggregate`] sums, so that weights for and against cancel in
+/// units that do nothing, and large units do not outweigh small ones. Larger values mean what they
+/// meant; they have no unit any more.
 ///
 /// # Errors
-/// [`AttribError::Convention`] unless scores say how much bias a weight carries; as [`aggregate`] for matrices that
-/// are missing, of another model, or hold NaN.
+/// [`AttribError::Convention`] unless scores say how much bias a weight carries; as [`aggregate`]
+/// for matrices that are missing, of another model, or hold NaN.
 pub fn in_units(scores: &[ParamScores], dims: &ModelDims) -> Result<Vec<ParamScores>, AttribError> {
     if let Some(other) = scores.iter().find(|s| s.convention() != Convention::BiasCarried) {
         return Err(AttribError::Convention {
@@ -36,7 +38,10 @@ pub fn in_units(scores: &[ParamScores], dims: &ModelDims) -> Result<Vec<ParamSco
         let Some((layer, projection)) = own.path().projection() else { return Ok(own.clone()) };
         let columns = own.shape()[1].max(1);
         let size = |(i, value): (usize, &f32)| {
-            value * sizes.get(&unit(dims, layer, projection, i / columns, i % columns)).unwrap_or(&0.0)
+            value
+                * sizes
+                    .get(&unit(dims, layer, projection, i / columns, i % columns))
+                    .unwrap_or(&0.0)
         };
         let values = own.values().iter().enumerate().map(size).collect();
         ParamScores::new(own.path().clone(), own.shape(), own.convention(), values)

@@ -29,7 +29,8 @@ impl LeadingDirections {
     /// The directions as the columns of an `[out, rank]` array, without a copy.
     ///
     /// # Errors
-    /// The vectors do not fill the shape. [`ActSvd`](crate::methods::ActSvd) never returns such directions.
+    /// The vectors do not fill the shape. [`ActSvd`](crate::methods::ActSvd) never returns such
+    /// directions.
     #[cfg(feature = "ndarray-views")]
     pub fn view(&self) -> Result<ndarray::ArrayView2<'_, f32>, ndarray::ShapeError> {
         ndarray::ArrayView2::from_shape(self.shape, &self.vectors)
@@ -57,7 +58,10 @@ pub(crate) fn matrix(values: &[f32], [rows, columns]: [usize; 2]) -> Mat<f64> {
 
 /// The first left singular vectors of a matrix with their singular values; `None` where
 /// the decomposition does not converge.
-pub(crate) fn leading(of: &Mat<f64>, keep: impl FnOnce(&[f64]) -> usize) -> Option<LeadingDirections> {
+pub(crate) fn leading(
+    of: &Mat<f64>,
+    keep: impl FnOnce(&[f64]) -> usize,
+) -> Option<LeadingDirections> {
     let svd = of.thin_svd().ok()?;
     let strengths: Vec<f64> = svd.S().column_vector().iter().copied().collect();
     let (u, rank) = (svd.U(), keep(&strengths).min(strengths.len()));
@@ -86,15 +90,18 @@ impl RankDirections {
     }
 
     fn of(&self, path: &ParamPath) -> Result<[&LeadingDirections; 2], AttribError> {
-        let found = self.matrices.get(path).ok_or_else(|| AttribError::NotScored { what: path.to_string() });
+        let found = self
+            .matrices
+            .get(path)
+            .ok_or_else(|| AttribError::NotScored { what: path.to_string() });
         found.map(|[a, b]| [a, b])
     }
 
     /// A matrix without what it writes for one group and not for the other, as the paper
     /// has it: `W − (I − Π_B) Π_A W` for [`SetDifference::AWithoutB`], `[out, in]`.
     ///
-    /// `Π` projects on a group's directions. The change lies outside B's directions, but
-    /// what the matrix writes within them may cause it: see [`outside`](Self::outside). Put the result into
+    /// `Π` projects on a group's directions. The change lies outside B's directions, but what the
+    /// matrix writes within them may cause it: see [`outside`](Self::outside). Put the result into
     /// a model by [`MaskTarget::set_weight`](bias_mask::MaskTarget::set_weight).
     ///
     /// # Errors
@@ -143,8 +150,8 @@ impl RankDirections {
         let (taken, spared) = (taken.matrix(), spared.matrix());
         let rest = &taken - &spared * (spared.transpose() * &taken);
         let found = leading(&rest, |sines| sines.iter().take_while(|s| **s >= sine).count());
-        let found =
-            found.ok_or_else(|| AttribError::NoConvergence { what: ValuesOf::Param(path.clone()) })?;
+        let found = found
+            .ok_or_else(|| AttribError::NoConvergence { what: ValuesOf::Param(path.clone()) })?;
         if found.shape[1] == 0 {
             return Ok(None);
         }

@@ -7,7 +7,8 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 
 use crate::limits::{fail, fits, spend};
 use crate::python::operators::{
-    ADD, CONCAT, DIVIDE, FLOOR_DIVIDE, ITERATE, KEEP, MULTIPLY, PASS, POWER, REMAINDER, SLICE, SUBTRACT,
+    ADD, CONCAT, DIVIDE, FLOOR_DIVIDE, ITERATE, KEEP, MULTIPLY, PASS, POWER, REMAINDER, SLICE,
+    SUBTRACT,
 };
 use crate::python::show::text;
 use crate::python::values::own;
@@ -26,7 +27,10 @@ pub(crate) struct Program<'a> {
 impl<'a> Program<'a> {
     pub fn new(template: &CompiledTemplate<'a>) -> Result<Self, Error> {
         let blocks = template.blocks.iter().map(|(name, code)| Ok((*name, rewrite(code)?)));
-        Ok(Self { main: rewrite(&template.instructions)?, blocks: blocks.collect::<Result<_, Error>>()? })
+        Ok(Self {
+            main: rewrite(&template.instructions)?,
+            blocks: blocks.collect::<Result<_, Error>>()?,
+        })
     }
 
     pub fn run(&self, environment: &'a Environment<'a>, variables: Value) -> Result<String, Error> {
@@ -37,7 +41,8 @@ impl<'a> Program<'a> {
         };
         // Little of minijinja's own panics, such as `loop.cycle()` without arguments; what
         // was held then goes away with the rendering.
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(fail("the template engine failed")))?;
+        catch_unwind(AssertUnwindSafe(run))
+            .unwrap_or_else(|_| Err(fail("the template engine failed")))?;
         fits(text.len() as u64)?;
         Ok(text)
     }
@@ -78,7 +83,9 @@ fn rewrite<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Error> {
             relocate(&mut instruction, &starts);
             match (code.get_span(at), code.get_line(at)) {
                 (Some(span), _) => new.add_with_span(instruction, span),
-                (None, Some(line)) => new.add_with_line(instruction, u16::try_from(line).unwrap_or(u16::MAX)),
+                (None, Some(line)) => {
+                    new.add_with_line(instruction, u16::try_from(line).unwrap_or(u16::MAX))
+                }
                 (None, None) => new.add(instruction),
             };
         }

@@ -59,7 +59,8 @@ fn guard_products(source: &str) -> Result<String, Error> {
     for token in tokenize(source, false, Default::default(), WhitespaceConfig::default()) {
         // The parser finds the same error, and says where.
         let Ok((token, span)) = token else { break };
-        words = if matches!(token, Token::VariableStart | Token::BlockStart) { 0 } else { words + 1 };
+        words =
+            if matches!(token, Token::VariableStart | Token::BlockStart) { 0 } else { words + 1 };
         elifs += usize::from(words == 1 && matches!(token, Token::Ident("elif")));
         if words > MAX_TAG || elifs > MAX_ELIF {
             let line = span.start_line;
@@ -101,8 +102,14 @@ mod tests {
             ("a\r\nb\rc", "a\nb\nc"),
             ("{% generation %}x{% endgeneration %}", "{% with %}x{% endwith %}"),
             ("{%-generation-%}{%+ endgeneration  +%}", "{%- with -%}{%+ endwith +%}"),
-            ("{% generation.x %}{% set generation = 1 %}{%", "{% generation.x %}{% set generation = 1 %}{%"),
-            ("{{ '-' * 3 }}{{ f(*a) }}{{ 7//n }}", "{{ '-' *__one__* 3 }}{{ f(*a) }}{{ 7*__one__//n }}"),
+            (
+                "{% generation.x %}{% set generation = 1 %}{%",
+                "{% generation.x %}{% set generation = 1 %}{%",
+            ),
+            (
+                "{{ '-' * 3 }}{{ f(*a) }}{{ 7//n }}",
+                "{{ '-' *__one__* 3 }}{{ f(*a) }}{{ 7*__one__//n }}",
+            ),
         ] {
             assert_eq!(prepare(source).unwrap(), prepared);
         }

@@ -23,7 +23,8 @@ impl<'a> Arguments<'a> {
     }
 
     pub fn required(&self, at: usize, name: &str) -> Result<Value, Error> {
-        self.option(at, name)?.ok_or_else(|| Error::new(ErrorKind::MissingArgument, name.to_owned()))
+        self.option(at, name)?
+            .ok_or_else(|| Error::new(ErrorKind::MissingArgument, name.to_owned()))
     }
 
     pub fn int(&self, at: usize, name: &str) -> Result<Option<i64>, Error> {

@@ -32,8 +32,12 @@ pub(crate) fn install(environment: &mut Environment<'_>) {
     e.add_filter("upper", |v: &Value| text(v).to_uppercase());
 
     e.add_filter("attr", attr);
-    e.add_filter("batch", |s: &State, v: &Value, args: Rest<Value>| in_columns(s, v, &args, filters::batch));
-    e.add_filter("slice", |s: &State, v: &Value, args: Rest<Value>| in_columns(s, v, &args, filters::slice));
+    e.add_filter("batch", |s: &State, v: &Value, args: Rest<Value>| {
+        in_columns(s, v, &args, filters::batch)
+    });
+    e.add_filter("slice", |s: &State, v: &Value, args: Rest<Value>| {
+        in_columns(s, v, &args, filters::slice)
+    });
     e.add_filter("center", center);
     e.add_filter("count", length);
     e.add_filter("length", length);
@@ -87,7 +91,10 @@ fn attr(value: &Value, name: &str) -> Result<Value, Error> {
 fn pairs(value: &Value) -> Result<Value, Error> {
     match value.downcast_object_ref::<Dict>() {
         Some(dict) => {
-            let pairs = dict.entries().iter().map(|(key, value)| values::list([key.clone(), value.clone()]));
+            let pairs = dict
+                .entries()
+                .iter()
+                .map(|(key, value)| values::list([key.clone(), value.clone()]));
             values::list(pairs.collect::<Result<Vec<_>, Error>>()?)
         }
         None if value.is_undefined() => values::list([]),
@@ -230,8 +237,10 @@ fn extreme(value: &Value, args: &[Value], wanted: Ordering) -> Result<Value, Err
         Some(text) if !exact => Value::from(text.to_lowercase()),
         _ => key,
     });
-    let best =
-        all.into_iter().zip(keys).reduce(|best, new| if new.1.cmp(&best.1) == wanted { new } else { best });
+    let best = all
+        .into_iter()
+        .zip(keys)
+        .reduce(|best, new| if new.1.cmp(&best.1) == wanted { new } else { best });
     Ok(best.map(|(item, _)| item).unwrap_or_default())
 }
 

@@ -17,7 +17,12 @@ pub(crate) fn braces(format: &str, arguments: &[Value]) -> Result<Value, Error> 
     formatted(FormatStyle::StrFormat, '{', format, arguments)
 }
 
-fn formatted(style: FormatStyle, mark: char, format: &str, arguments: &[Value]) -> Result<Value, Error> {
+fn formatted(
+    style: FormatStyle,
+    mark: char,
+    format: &str,
+    arguments: &[Value],
+) -> Result<Value, Error> {
     let fields = format.matches(mark).count();
     let widths = format.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
     let width = widths.map(|digits| digits.parse().unwrap_or(usize::MAX)).max().unwrap_or(0);
@@ -29,7 +34,9 @@ fn formatted(style: FormatStyle, mark: char, format: &str, arguments: &[Value]) 
 
 fn length(argument: &Value) -> usize {
     match Kwargs::try_from(argument.clone()) {
-        Ok(named) => named.args().filter_map(|n| named.peek::<Value>(n).ok()).map(|v| text(&v).len()).sum(),
+        Ok(named) => {
+            named.args().filter_map(|n| named.peek::<Value>(n).ok()).map(|v| text(&v).len()).sum()
+        }
         Err(_) => text(argument).len(),
     }
 }

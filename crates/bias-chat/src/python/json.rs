@@ -59,7 +59,9 @@ impl Style {
             ValueKind::String => self.quote(value.as_str().unwrap_or_default(), out),
             ValueKind::Seq | ValueKind::Iterable => {
                 let all = items(value)?;
-                self.nested('[', ']', all, level, out, |item, out| self.write(&item, level + 1, out))?;
+                self.nested('[', ']', all, level, out, |item, out| {
+                    self.write(&item, level + 1, out)
+                })?;
             }
             ValueKind::Map => {
                 let dict = value.downcast_object_ref::<Dict>().ok_or_else(|| foreign(value))?;

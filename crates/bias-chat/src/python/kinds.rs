@@ -46,7 +46,9 @@ pub(crate) fn install(environment: &mut Environment<'_>) {
     // Jinja takes a bool for a number, though not for an integer.
     e.add_test("integer", tests::is_integer);
     e.add_test("number", |v: &Value| v.is_number() || v.kind() == ValueKind::Bool);
-    e.add_test("iterable", |v: &Value| v.as_str().is_some() || !v.is_none() && v.try_iter().is_ok());
+    e.add_test("iterable", |v: &Value| {
+        v.as_str().is_some() || !v.is_none() && v.try_iter().is_ok()
+    });
     e.add_test("sequence", |v: &Value| {
         v.as_str().is_some() || v.is_undefined() || is_list(v) || is::<Dict>(v)
     });

@@ -7,7 +7,12 @@ use super::{formats, strings};
 use crate::limits::fail;
 
 /// The methods that Python's texts, lists and dicts have and that change nothing.
-pub(crate) fn call(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+pub(crate) fn call(
+    state: &State,
+    value: &Value,
+    name: &str,
+    arguments: &[Value],
+) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
@@ -19,8 +24,11 @@ pub(crate) fn call(state: &State, value: &Value, name: &str, arguments: &[Value]
             }
         }
         ValueKind::Map => {
-            if let (Some(dict), "copy", []) = (value.downcast_object_ref::<Dict>(), name, arguments) {
-                return values::dict(dict.entries().iter().map(|(key, value)| (key.clone(), value.clone())));
+            if let (Some(dict), "copy", []) = (value.downcast_object_ref::<Dict>(), name, arguments)
+            {
+                return values::dict(
+                    dict.entries().iter().map(|(key, value)| (key.clone(), value.clone())),
+                );
             }
         }
         ValueKind::Seq | ValueKind::Iterable => {
@@ -40,7 +48,8 @@ fn index(list: &Value, arguments: &Arguments<'_>) -> Result<Value, Error> {
     let (wanted, all) = (arguments.required(0, "value")?, items(list)?);
     let length = all.len();
     let bound = |at: Option<i64>, otherwise: usize| strings::bound(at, length).unwrap_or(otherwise);
-    let (start, stop) = (bound(arguments.int(1, "start")?, 0), bound(arguments.int(2, "stop")?, length));
+    let (start, stop) =
+        (bound(arguments.int(1, "start")?, 0), bound(arguments.int(2, "stop")?, length));
     let found = (start..stop).find(|at| all.get(*at) == Some(&wanted));
     found.map(Value::from).ok_or_else(|| fail("the value is not in the list"))
 }

@@ -64,7 +64,10 @@ impl Object for Operator {
     }
 }
 
-fn binary(operands: &[Value], of: impl Fn(&Value, &Value) -> Result<Value, Error>) -> Result<Value, Error> {
+fn binary(
+    operands: &[Value],
+    of: impl Fn(&Value, &Value) -> Result<Value, Error>,
+) -> Result<Value, Error> {
     match operands {
         [left, right] => of(left, right),
         _ => Err(fail("two operands are needed")),
@@ -106,7 +109,11 @@ fn unsupported(sign: &str, a: &Value, b: &Value) -> Error {
     if a.is_undefined() || b.is_undefined() {
         return undefined();
     }
-    fail(format!("unsupported operand type(s) for {sign}: '{}' and '{}'", type_name(a), type_name(b)))
+    fail(format!(
+        "unsupported operand type(s) for {sign}: '{}' and '{}'",
+        type_name(a),
+        type_name(b)
+    ))
 }
 
 fn arithmetic(
@@ -189,7 +196,9 @@ fn remainder(a: &Value, b: &Value) -> Result<Value, Error> {
 
 fn power(a: &Value, b: &Value) -> Result<Value, Error> {
     match (int(a), int(b)) {
-        (Some(base), Some(exponent)) if exponent < 0 => Ok(Value::from((base as f64).powf(exponent as f64))),
+        (Some(base), Some(exponent)) if exponent < 0 => {
+            Ok(Value::from((base as f64).powf(exponent as f64)))
+        }
         _ => {
             let ints = |a: i128, b: i128| a.checked_pow(u32::try_from(b).ok()?);
             arithmetic("**", a, b, ints, f64::powf)
@@ -215,9 +224,12 @@ fn slice(operands: &[Value]) -> Result<Value, Error> {
         };
     }
     let all = items(value)?;
-    let picked = sliced(all.len() as i128, limits)?.into_iter().filter_map(|at| all.get(at).cloned());
+    let picked =
+        sliced(all.len() as i128, limits)?.into_iter().filter_map(|at| all.get(at).cloned());
     if value.as_str().is_some() {
-        return Ok(Value::from(picked.filter_map(|c| c.as_str().map(str::to_owned)).collect::<String>()));
+        return Ok(Value::from(
+            picked.filter_map(|c| c.as_str().map(str::to_owned)).collect::<String>(),
+        ));
     }
     values::list(picked)
 }
@@ -264,7 +276,9 @@ mod tests {
 
     #[test]
     fn division_rounds_down() {
-        for (a, b, quotient, rest) in [(7, 2, 3, 1), (-7, 2, -4, 1), (7, -2, -4, -1), (-7, -2, 3, -1)] {
+        for (a, b, quotient, rest) in
+            [(7, 2, 3, 1), (-7, 2, -4, 1), (7, -2, -4, -1), (-7, -2, 3, -1)]
+        {
             let (a, b) = (Value::from(a), Value::from(b));
             assert_eq!(floor_divide(&a, &b).unwrap(), Value::from(quotient));
             assert_eq!(remainder(&a, &b).unwrap(), Value::from(rest));

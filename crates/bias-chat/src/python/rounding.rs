@@ -39,7 +39,8 @@ pub(crate) fn int(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let instead = args.option(0, "default")?.unwrap_or_else(|| Value::from(0));
     let base = args.int(1, "base")?.unwrap_or(10);
     args.end(2)?;
-    let base = u32::try_from(base).ok().filter(|b| (2..=36).contains(b)).ok_or_else(|| fail("base"))?;
+    let base =
+        u32::try_from(base).ok().filter(|b| (2..=36).contains(b)).ok_or_else(|| fail("base"))?;
     if value.is_undefined() {
         return Err(undefined());
     }

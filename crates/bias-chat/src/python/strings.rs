@@ -8,12 +8,14 @@ use crate::limits::{fail, fits, times};
 /// Calls one of the methods of Python's `str` that pycompat lacks or answers differently.
 pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Option<Value>, Error> {
     let most = match name {
-        "find" | "rfind" | "index" | "rindex" | "count" | "startswith" | "endswith" | "replace" => 3,
+        "find" | "rfind" | "index" | "rindex" | "count" | "startswith" | "endswith" | "replace" => {
+            3
+        }
         "split" | "rsplit" | "ljust" | "rjust" | "center" => 2,
-        "isalpha" | "isdigit" | "isdecimal" | "isnumeric" | "isalnum" | "isspace" | "islower" | "isupper"
-        | "title" => 0,
-        "strip" | "lstrip" | "rstrip" | "removeprefix" | "removesuffix" | "partition" | "rpartition"
-        | "splitlines" | "join" | "zfill" => 1,
+        "isalpha" | "isdigit" | "isdecimal" | "isnumeric" | "isalnum" | "isspace" | "islower"
+        | "isupper" | "title" => 0,
+        "strip" | "lstrip" | "rstrip" | "removeprefix" | "removesuffix" | "partition"
+        | "rpartition" | "splitlines" | "join" | "zfill" => 1,
         _ => return Ok(None),
     };
     let result = match name {
@@ -22,7 +24,11 @@ pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Opt
             let (within, _) = between(s, arguments)?;
             let wanted = one(arguments, "sub")?;
             let empty = within.chars().count() + 1;
-            Value::from(if wanted.is_empty() { empty } else { within.matches(wanted.as_str()).count() })
+            Value::from(if wanted.is_empty() {
+                empty
+            } else {
+                within.matches(wanted.as_str()).count()
+            })
         }
         "startswith" => affix(s, arguments, |s, affix| s.starts_with(affix))?,
         "endswith" => affix(s, arguments, |s, affix| s.ends_with(affix))?,
@@ -34,8 +40,12 @@ pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Opt
         "strip" => strip(s, arguments, true, true)?,
         "lstrip" => strip(s, arguments, true, false)?,
         "rstrip" => strip(s, arguments, false, true)?,
-        "removeprefix" => Value::from(s.strip_prefix(one(arguments, "prefix")?.as_str()).unwrap_or(s)),
-        "removesuffix" => Value::from(s.strip_suffix(one(arguments, "suffix")?.as_str()).unwrap_or(s)),
+        "removeprefix" => {
+            Value::from(s.strip_prefix(one(arguments, "prefix")?.as_str()).unwrap_or(s))
+        }
+        "removesuffix" => {
+            Value::from(s.strip_suffix(one(arguments, "suffix")?.as_str()).unwrap_or(s))
+        }
         "partition" | "rpartition" => partition(s, &one(arguments, "sep")?, name == "rpartition")?,
         "splitlines" => {
             let keep = arguments.option(0, "keepends")?.is_some_and(|v| v.is_true());
@@ -113,7 +123,11 @@ fn find(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Value, Error> 
     }
 }
 
-fn affix(s: &str, arguments: &Arguments<'_>, has: impl Fn(&str, &str) -> bool) -> Result<Value, Error> {
+fn affix(
+    s: &str,
+    arguments: &Arguments<'_>,
+    has: impl Fn(&str, &str) -> bool,
+) -> Result<Value, Error> {
     let wanted = arguments.required(0, "prefix")?;
     let (within, start) = between(s, arguments)?;
     let wanted = if is_list(&wanted) { items(&wanted)? } else { vec![wanted] };
@@ -157,7 +171,11 @@ fn words(s: &str, parts: usize, from_right: bool) -> Vec<&str> {
     let mut found = Vec::new();
     let trim = |s: &'_ str| -> (usize, usize) {
         let left = s.trim_start_matches(is_space);
-        if from_right { (0, s.trim_end_matches(is_space).len()) } else { (s.len() - left.len(), s.len()) }
+        if from_right {
+            (0, s.trim_end_matches(is_space).len())
+        } else {
+            (s.len() - left.len(), s.len())
+        }
     };
     let mut rest = s;
     loop {
@@ -172,7 +190,8 @@ fn words(s: &str, parts: usize, from_right: bool) -> Vec<&str> {
             return found;
         };
         let after = cut + rest.get(cut..).and_then(|r| r.chars().next()).map_or(0, char::len_utf8);
-        let (word, left) = if from_right { (after..rest.len(), 0..cut) } else { (0..cut, after..rest.len()) };
+        let (word, left) =
+            if from_right { (after..rest.len(), 0..cut) } else { (0..cut, after..rest.len()) };
         found.push(rest.get(word).unwrap_or_default());
         rest = rest.get(left).unwrap_or_default();
     }
@@ -185,7 +204,12 @@ fn strip(s: &str, arguments: &Arguments<'_>, left: bool, right: bool) -> Result<
 }
 
 /// The text without these characters, or white space, at its ends.
-pub(crate) fn stripped<'a>(mut s: &'a str, chars: Option<&str>, left: bool, right: bool) -> &'a str {
+pub(crate) fn stripped<'a>(
+    mut s: &'a str,
+    chars: Option<&str>,
+    left: bool,
+    right: bool,
+) -> &'a str {
     let is = |c: char| chars.map_or_else(|| is_space(c), |chars| chars.contains(c));
     if left {
         s = s.trim_start_matches(is);
@@ -211,13 +235,19 @@ fn partition(s: &str, separator: &str, from_right: bool) -> Result<Value, Error>
 
 /// The lines of a text, at every sign that Python takes for the end of one.
 pub(crate) fn lines(s: &str, keep_ends: bool) -> Vec<&str> {
-    const ENDS: [char; 10] =
-        ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+    const ENDS: [char; 10] = [
+        '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}',
+        '\u{2029}',
+    ];
     let mut found = Vec::new();
     let mut rest = s;
     while let Some(end) = rest.find(ENDS) {
         let tail = rest.get(end..).unwrap_or_default();
-        let width = if tail.starts_with("\r\n") { 2 } else { tail.chars().next().map_or(1, char::len_utf8) };
+        let width = if tail.starts_with("\r\n") {
+            2
+        } else {
+            tail.chars().next().map_or(1, char::len_utf8)
+        };
         found.extend(rest.get(..if keep_ends { end + width } else { end }));
         rest = rest.get(end + width..).unwrap_or_default();
     }

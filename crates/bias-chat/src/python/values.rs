@@ -39,7 +39,9 @@ impl Size {
         if let Some(list) = value.downcast_object_ref::<List>() {
             return list.size;
         }
-        value.downcast_object_ref::<Dict>().map_or(Self { weight: Self::WORD, depth: 0 }, |d| d.size)
+        value
+            .downcast_object_ref::<Dict>()
+            .map_or(Self { weight: Self::WORD, depth: 0 }, |d| d.size)
     }
 
     /// The size of a container of these; refused when it is too large.
@@ -57,7 +59,8 @@ impl Size {
     }
 }
 
-/// The value with every list and dict in it as one of ours, and nothing in them that could refer back to them.
+/// The value with every list and dict in it as one of ours, and nothing in them that could refer
+/// back to them.
 ///
 /// Filters of minijinja return lists that are made on the fly from what they were given;
 /// many of those inside one another would overflow the stack.
@@ -117,7 +120,8 @@ pub(crate) fn inner(value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
-/// The items of a list, the characters of a text, the keys of a dict; nothing of an undefined value.
+/// The items of a list, the characters of a text, the keys of a dict; nothing of an undefined
+/// value.
 pub(crate) fn items(value: &Value) -> Result<Vec<Value>, Error> {
     if let Some(text) = value.as_str() {
         return Ok(text.chars().map(Value::from).collect());

@@ -62,8 +62,8 @@ impl WeightArgs {
         Ok(self.source()?.resolve()?)
     }
 
-    /// The folder that prompts and texts of the model's own are looked for in: its own, or the one that its
-    /// GGUF file lies in.
+    /// The folder that prompts and texts of the model's own are looked for in: its own, or the one
+    /// that its GGUF file lies in.
     ///
     /// # Errors
     /// See [`path`](Self::path).
@@ -180,7 +180,8 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// Neutral texts of this file, or of `neutral.txt` in the model's [folder](Self::folder) if there is one.
+    /// Neutral texts of this file, or of `neutral.txt` in the model's [folder](Self::folder) if
+    /// there is one.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -209,7 +210,8 @@ const STREAMED_ROWS: usize = 40;
 /// A bar that shows how far a pass through a streamed model is.
 fn show_layers<B: Backend>(model: &mut Decoder<B>) {
     let template = "{prefix:>16} {bar:40} layer {pos}/{len}, {msg}  {elapsed} so far, {eta} left";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);
     model.on_layer(move |layer| {
         if layer.done == 1 {

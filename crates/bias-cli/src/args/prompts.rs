@@ -96,7 +96,9 @@ impl PromptArgs {
             (Some(path), _) => path.clone(),
             // Said before anything is downloaded.
             (None, ModelSource::Hub(id)) => {
-                return Err(format!("{id} comes without prompts; name a file with --prompts").into());
+                return Err(
+                    format!("{id} comes without prompts; name a file with --prompts").into()
+                );
             }
             (None, ModelSource::Folder(folder)) => folder.join("prompts.csv"),
             (None, ModelSource::Gguf(file)) => file.with_file_name("prompts.csv"),
@@ -130,10 +132,15 @@ impl PromptArgs {
             prompts.contexts[at].higher_is_better = false;
         }
         if !prompts.holds_out_names() {
-            eprintln!("too few names to hold any out: masks are tested on the names that they are made from");
+            eprintln!(
+                "too few names to hold any out: masks are tested on the names that they are made from"
+            );
         }
         if prompts.skipped > 0 {
-            eprintln!("{} prompts about other groups than {a} and {b} were left out", prompts.skipped);
+            eprintln!(
+                "{} prompts about other groups than {a} and {b} were left out",
+                prompts.skipped
+            );
         }
         Ok(prompts)
     }

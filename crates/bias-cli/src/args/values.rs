@@ -34,5 +34,6 @@ pub(crate) fn budget() -> RangedU64ValueParser<usize> {
 
 /// A probability below 1.
 pub(crate) fn unexplored(text: &str) -> Result<f64, String> {
-    share(text).and_then(|value| if value < 1.0 { Ok(value) } else { Err("it must be below 1".into()) })
+    share(text)
+        .and_then(|value| if value < 1.0 { Ok(value) } else { Err("it must be below 1".into()) })
 }

@@ -84,7 +84,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         None => 0,
         Some(name) => prompts.index_of(name).ok_or_else(|| {
             let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();
-            format!("--context: the prompts have no context `{name}`; they have {}", known.join(", "))
+            format!(
+                "--context: the prompts have no context `{name}`; they have {}",
+                known.join(", ")
+            )
         })?,
     };
     refuse_unused(args)?;
@@ -102,8 +105,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         ..StudyOptions::default()
     };
     on_device!(args.model.weights.device.place()?, |B, device| {
-        let wanted =
-            |own: &Method<B>| own.name == args.method && args.unit.is_none_or(|unit| own.unit == unit);
+        let wanted = |own: &Method<B>| {
+            own.name == args.method && args.unit.is_none_or(|unit| own.unit == unit)
+        };
         let method = <Method<B>>::all().into_iter().find(wanted).ok_or_else(|| {
             let unit = args.unit.map_or(String::new(), |unit| format!(" for {}s", word(unit)));
             let mut known: Vec<String> = <Method<B>>::all().into_iter().map(|own| own.name).collect();
@@ -151,10 +155,14 @@ const NEUTRAL: &str = "gap-pursuit";
 fn refuse_unused(args: &Args) -> Result<(), Failure> {
     let method = &args.method;
     if args.top.is_some() && !TOPS.contains(&method.as_str()) {
-        return Err(format!("--top is for {}, not for {method}; use --budget", TOPS.join(" and ")).into());
+        return Err(
+            format!("--top is for {}, not for {method}; use --budget", TOPS.join(" and ")).into()
+        );
     }
     if args.neutral.is_some() && !method.starts_with(NEUTRAL) {
-        return Err(format!("--neutral is for {NEUTRAL}: {method} does not look at neutral text").into());
+        return Err(
+            format!("--neutral is for {NEUTRAL}: {method} does not look at neutral text").into()
+        );
     }
     Ok(())
 }

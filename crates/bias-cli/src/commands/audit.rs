@@ -52,7 +52,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     if baselines.iter().all(|own| !own.bias.value.is_finite()) {
-        return Err("no context has a difference to measure; each context's line says what to try".into());
+        return Err(
+            "no context has a difference to measure; each context's line says what to try".into()
+        );
     }
     Ok(())
 }
@@ -93,9 +95,11 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
     for v in &own.variations {
         let smd = v.effect().map_or_else(|| "-".into(), |d| format!("{d:+.2}"));
         let places = if v.kind == Kind::Choice { 3 } else { 1 };
-        let mean = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.places$}"));
-        let answered =
-            v.answered.map(|share| share.map_or_else(|| "-".into(), |s| format!("{:.1}%", s * 100.0)));
+        let mean =
+            |value: Option<f64>| value.map_or_else(|| "-".into(), |v| format!("{v:.places$}"));
+        let answered = v
+            .answered
+            .map(|share| share.map_or_else(|| "-".into(), |s| format!("{:.1}%", s * 100.0)));
         let [mean_a, mean_b] = v.means.map(mean);
         println!(
             "  {:<24} {:<12} {smd:>7} {:>16} {:>8} {:>8} {:>17} {mean_a:>12} {mean_b:>12} {:>10} {:>10}",

@@ -50,8 +50,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         writable(&args.out)?;
     }
     on_device!(args.model.device.place()?, |B, device| {
-        let model =
-            args.model.load::<<B as AutodiffBackend>::InnerBackend>(args.system.as_deref(), &device)?;
+        let model = args
+            .model
+            .load::<<B as AutodiffBackend>::InnerBackend>(args.system.as_deref(), &device)?;
         let layers = model.model().dims().layers;
         if args.list {
             model.model().sites().iter().for_each(|site| println!("{site}"));
@@ -64,7 +65,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         };
         let there = model.model().sites();
         if let Some(absent) = sites.iter().find(|site| !there.contains(site)) {
-            return Err(format!("--site: this model has no site {absent}; --list prints its sites").into());
+            return Err(format!(
+                "--site: this model has no site {absent}; --list prints its sites"
+            )
+            .into());
         }
         let prompt = model.text().prompt(&args.prompt, &args.name)?;
         for (token, role) in prompt.tokens().iter().zip(prompt.roles()) {

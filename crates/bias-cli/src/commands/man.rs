@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Args, command: clap::Command) -> Result<(), Failure> {
         Man::new(command).render(&mut page)?;
         return Ok(std::io::stdout().lock().write_all(&page)?);
     };
-    let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
+    let written =
+        std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
     written.map_err(|error| format!("cannot write to {}: {error}", folder.display()))?;
     println!("wrote the manual to {}", folder.display());
     Ok(())

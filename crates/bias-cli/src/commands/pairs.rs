@@ -56,8 +56,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             "no pairs were named, and this project's own are only in its repository: name a file with --pairs CSV",
         )?,
     })?;
-    let bar = ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
-        .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
+    let bar =
+        ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
+            .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
     let reading = Reading { before: args.answer_prefix.clone(), per_token: args.per_token };
     let scores = on_device!(args.model.device.place()?, |B, device| {
         type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;

@@ -56,7 +56,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mask = if args.unit.is_empty() {
         let mask = Mask::load(&args.mask)?;
         match mask.fingerprint() {
-            None if args.any_model => mask.for_model(Some(Checkpoint::open(&source)?.fingerprint()?)),
+            None if args.any_model => {
+                mask.for_model(Some(Checkpoint::open(&source)?.fingerprint()?))
+            }
             _ => mask,
         }
     } else {

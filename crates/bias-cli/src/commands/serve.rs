@@ -12,7 +12,8 @@ use bias_cli::device::place::{DeviceArgs, OpenDevice};
 use bias_cli::device::server::Server;
 use bias_cli::failure::Failure;
 
-/// Serve a device of this machine: other programs compute on it with --device remote:ws://HOST:PORT.
+/// Serve a device of this machine: other programs compute on it with --device
+/// remote:ws://HOST:PORT.
 ///
 /// There is no password and no encryption: anyone who reaches the address can compute here and fill
 /// the memory. Listen on this machine only, as is the default, and let others in through a tunnel:

@@ -14,11 +14,14 @@ use bias_study::report::{FIGURES, compared, figures, markdown, timing_table};
 use bias_study::results::Timing;
 use bias_study::run::{Manifest, Shard, in_words};
 use bias_study::store::{merge, write};
-use bias_study::{Experiment, Plan, PromptSet, Results, Settings, Study, StudyOptions, report, tables};
+use bias_study::{
+    Experiment, Plan, PromptSet, Results, Settings, Study, StudyOptions, report, tables,
+};
 use bias_types::prompt::Context;
 use burn::tensor::backend::AutodiffBackend;
 
-/// Audit a model for bias between two groups of people, find what carries it, prune that, and audit again.
+/// Audit a model for bias between two groups of people, find what carries it, prune that, and audit
+/// again.
 ///
 /// A study attributes on every context in turn, and tests the masks in all contexts. Without
 /// arguments, it studies the embedded model. Results go to the terminal and to the output folder:
@@ -151,7 +154,8 @@ fn minutes(text: &str) -> Result<f64, String> {
 }
 
 fn focus(text: &str) -> Result<[Context; 2], String> {
-    let (from, to) = text.split_once(',').ok_or("expected two contexts, as in `financial,commercial`")?;
+    let (from, to) =
+        text.split_once(',').ok_or("expected two contexts, as in `financial,commercial`")?;
     let parse = |name: &str| name.parse::<Context>().map_err(|e| e.to_string());
     Ok([parse(from)?, parse(to)?])
 }
@@ -162,7 +166,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return present(args, &Results::load(path)?);
     }
     if !args.compare.is_empty() {
-        let all = args.compare.iter().map(|path| Results::load(path)).collect::<Result<Vec<_>, _>>()?;
+        let all =
+            args.compare.iter().map(|path| Results::load(path)).collect::<Result<Vec<_>, _>>()?;
         let page = compared(&all);
         if let Some(path) = &args.markdown {
             write(path, page.as_bytes())?;
@@ -171,7 +176,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let mut prompts = args.prompts.load(&args.model)?;
-    if let Some(absent) = args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none()) {
+    if let Some(absent) =
+        args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none())
+    {
         return Err(format!("--focus: the prompts have no context `{absent}`").into());
     }
     if args.quick {
@@ -221,7 +228,8 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
         }
     };
     for name in before.keys().filter_map(|name| name.strip_prefix("figures/")) {
-        let plain = !name.contains(['/', '\\']) && (name.ends_with(".csv") || name.ends_with(".svg"));
+        let plain =
+            !name.contains(['/', '\\']) && (name.ends_with(".csv") || name.ends_with(".svg"));
         if plain && !files.contains_key(name) && folder.join(name).exists() {
             std::fs::remove_file(folder.join(name))?;
         }
@@ -236,7 +244,8 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
 /// Names per group in the short form.
 const QUICK_NAMES: usize = 10;
 
-/// Says what is going to be done and how long it will take, and chooses a plan where that was left to the time.
+/// Says what is going to be done and how long it will take, and chooses a plan where that was left
+/// to the time.
 fn foresee<A: AutodiffBackend>(
     args: &Args,
     prompts: &PromptSet,
@@ -285,9 +294,9 @@ fn study<A: AutodiffBackend>(
 ) -> Result<Option<(Results, Timing)>, Failure> {
     let model = args.model.load::<A::InnerBackend>(device)?;
     let asked = |own: Experiment| {
-        args.experiments
-            .iter()
-            .any(|one| matches!(one, Experiments::All) || matches!(one, Experiments::One(e) if *e == own))
+        args.experiments.iter().any(|one| {
+            matches!(one, Experiments::All) || matches!(one, Experiments::One(e) if *e == own)
+        })
     };
     let options = StudyOptions {
         settings: Settings {

@@ -36,7 +36,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let found = checkpoint.fingerprint()?;
         if found != results.model.fingerprint {
             let studied = &results.model.fingerprint;
-            return Err(format!("{model} is a different model: {found}; the study is about {studied}").into());
+            return Err(format!(
+                "{model} is a different model: {found}; the study is about {studied}"
+            )
+            .into());
         }
     }
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
@@ -46,7 +49,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     println!("  model       {} {}", results.model.name.escape_debug(), results.model.fingerprint);
     println!("  prompts     {prompts}");
     println!("  questions   {questions}");
-    println!("  masks       {} tried, {} outcomes", results.strategies.len(), results.outcomes.len());
+    println!(
+        "  masks       {} tried, {} outcomes",
+        results.strategies.len(),
+        results.outcomes.len()
+    );
     println!("  seed        {}", settings.seed);
     println!(
         "  program     {}, numbers {}, {}",

@@ -31,7 +31,8 @@ impl FromStr for Device {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, rest) = text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
+        let (name, rest) =
+            text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
         let found = match (name, rest) {
             ("cpu", None) => Self::Cpu,
             ("ndarray", None) => Self::Ndarray,
@@ -40,7 +41,9 @@ impl FromStr for Device {
             })?),
             ("remote", Some(address)) if speaks(address) => Self::Remote(address.into()),
             ("remote", _) => {
-                return Err(format!("`{text}`: remote takes an address, as in remote:ws://127.0.0.1:3000"));
+                return Err(format!(
+                    "`{text}`: remote takes an address, as in remote:ws://127.0.0.1:3000"
+                ));
             }
             _ => {
                 let known = KNOWN.iter().filter(|(_, built)| *built).map(|(name, _)| *name);
@@ -110,7 +113,10 @@ mod tests {
                 Err(error) => assert!(!built && error.contains("build with --features"), "{error}"),
             }
         }
-        assert_eq!("cuda".parse::<Device>().ok(), cfg!(feature = "cuda").then_some(Device::Cuda(0)));
+        assert_eq!(
+            "cuda".parse::<Device>().ok(),
+            cfg!(feature = "cuda").then_some(Device::Cuda(0))
+        );
     }
 
     #[test]

@@ -35,9 +35,10 @@ pub enum OpenDevice {
     Remote(burn::backend::remote::RemoteDevice),
 }
 
-/// Runs `$body` with `$B` the autodiff backend of a [`OpenDevice`](crate::device::place::OpenDevice) and `$device` its device, in a
-/// function whose errors a [`Failure`](crate::failure::Failure) can be turned into. Which places are known is decided where it is
-/// called, by the calling package's features `ndarray`, `cuda` and `remote`.
+/// Runs `$body` with `$B` the autodiff backend of a
+/// [`OpenDevice`](crate::device::place::OpenDevice) and `$device` its device, in a function whose
+/// errors a [`Failure`](crate::failure::Failure) can be turned into. Which places are known is
+/// decided where it is called, by the calling package's features `ndarray`, `cuda` and `remote`.
 #[macro_export]
 macro_rules! on_device {
     ($place:expr, |$B:ident, $device:ident| $body:expr) => {{
@@ -64,7 +65,9 @@ macro_rules! on_device {
                 $body
             }
             #[allow(unreachable_patterns)]
-            other => Err::<_, $crate::failure::Failure>(format!("this program cannot use {other:?}").into())?,
+            other => Err::<_, $crate::failure::Failure>(
+                format!("this program cannot use {other:?}").into(),
+            )?,
         }
     }};
 }
@@ -73,8 +76,8 @@ impl DeviceArgs {
     /// The device, if it is there and works. Costs nothing on the processor.
     ///
     /// # Errors
-    /// A GPU or server that is not there, or a type that the device is not asked to compute in; in words
-    /// for a command line.
+    /// A GPU or server that is not there, or a type that the device is not asked to compute in; in
+    /// words for a command line.
     pub fn place(&self) -> Result<OpenDevice, Failure> {
         if self.compute == Compute::Bf16 && matches!(self.name, Device::Cpu | Device::Ndarray) {
             return Err(format!(
@@ -90,7 +93,9 @@ impl DeviceArgs {
             #[cfg(feature = "cuda")]
             Device::Cuda(index) => Ok(OpenDevice::Cuda(reach::cuda(*index, self.compute)?)),
             #[cfg(feature = "remote")]
-            Device::Remote(address) => Ok(OpenDevice::Remote(reach::remote(address, self.compute)?)),
+            Device::Remote(address) => {
+                Ok(OpenDevice::Remote(reach::remote(address, self.compute)?))
+            }
             #[allow(unreachable_patterns)] // with all features
             other => Err(format!("this build does not support {other}").into()),
         }
@@ -113,7 +118,9 @@ impl DeviceArgs {
     pub fn threads(&self) -> usize {
         match self.name {
             Device::Cuda(_) | Device::Remote(_) => 1,
-            Device::Cpu | Device::Ndarray => std::thread::available_parallelism().map_or(1, usize::from),
+            Device::Cpu | Device::Ndarray => {
+                std::thread::available_parallelism().map_or(1, usize::from)
+            }
         }
     }
 }

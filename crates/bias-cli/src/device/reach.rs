@@ -34,19 +34,28 @@ fn answers<B: Backend>(device: &B::Device, compute: Compute) -> Result<(), Strin
         let kept = || DType::from(get_device_settings::<B>(device).float_dtype) == DType::BF16;
         set.or_else(|error| if kept() { Ok(()) } else { Err(error.to_string()) })?;
     }
-    let sum = quietly(|| Tensor::<B, 1>::from_data([1.0, 2.0], device).add_scalar(1.0).into_data())?;
+    let sum =
+        quietly(|| Tensor::<B, 1>::from_data([1.0, 2.0], device).add_scalar(1.0).into_data())?;
     let found: Vec<f32> = sum.iter().collect();
-    if found == [2.0, 3.0] { Ok(()) } else { Err(format!("1 + 1 and 2 + 1 came back as {found:?}")) }
+    if found == [2.0, 3.0] {
+        Ok(())
+    } else {
+        Err(format!("1 + 1 and 2 + 1 came back as {found:?}"))
+    }
 }
 
 /// A GPU that is there.
 #[cfg(feature = "cuda")]
-pub(crate) fn cuda(index: usize, compute: Compute) -> Result<burn::backend::cuda::CudaDevice, String> {
+pub(crate) fn cuda(
+    index: usize,
+    compute: Compute,
+) -> Result<burn::backend::cuda::CudaDevice, String> {
     // Panics where the driver's library cannot be loaded; the driver's own errors are returned.
     let counted = quietly(cudarc::driver::CudaContext::device_count).map_err(|_| {
         "no CUDA on this machine: the NVIDIA driver's library (libcuda) cannot be loaded".to_owned()
     })?;
-    let count = counted.map_err(|error| format!("no CUDA on this machine: the driver says {error:?}"))?;
+    let count =
+        counted.map_err(|error| format!("no CUDA on this machine: the driver says {error:?}"))?;
     let count = usize::try_from(count).unwrap_or(0);
     if index >= count {
         let there = match count {
@@ -68,20 +77,30 @@ pub(crate) fn cuda(index: usize, compute: Compute) -> Result<burn::backend::cuda
 
 /// A server that listens and speaks burn's protocol.
 #[cfg(feature = "remote")]
-pub(crate) fn remote(address: &str, compute: Compute) -> Result<burn::backend::remote::RemoteDevice, String> {
+pub(crate) fn remote(
+    address: &str,
+    compute: Compute,
+) -> Result<burn::backend::remote::RemoteDevice, String> {
     use std::net::{TcpStream, ToSocketAddrs as _};
     use std::time::Duration;
 
     const PATIENCE: Duration = Duration::from_secs(5);
-    let nobody = |why: String| format!("nobody answers at {address} ({why}); is `bias serve` running there?");
+    let nobody = |why: String| {
+        format!("nobody answers at {address} ({why}); is `bias serve` running there?")
+    };
     let stranger = |said: String| {
-        format!("{address} answers, but not as a burn 0.21 server does ({said}); is it `bias serve`?")
+        format!(
+            "{address} answers, but not as a burn 0.21 server does ({said}); is it `bias serve`?"
+        )
     };
     let place = address.trim_start_matches("ws://");
-    let places: Vec<_> = place.to_socket_addrs().map_err(|error| nobody(error.to_string()))?.collect();
+    let places: Vec<_> =
+        place.to_socket_addrs().map_err(|error| nobody(error.to_string()))?.collect();
     let mut refused = "no such host".to_owned();
     let mut connected = places.iter().filter_map(|place| {
-        TcpStream::connect_timeout(place, PATIENCE).map_err(|error| refused = error.to_string()).ok()
+        TcpStream::connect_timeout(place, PATIENCE)
+            .map_err(|error| refused = error.to_string())
+            .ok()
     });
     let Some(stream) = connected.next() else { return Err(nobody(refused)) };
     stream.set_read_timeout(Some(PATIENCE)).map_err(|error| stranger(error.to_string()))?;
@@ -125,7 +144,8 @@ mod tests {
         let address = format!("ws://{}", listener.local_addr().unwrap());
         let stranger = std::thread::spawn(move || {
             for stream in listener.incoming().take(1) {
-                std::io::Write::write_all(&mut stream.unwrap(), b"HTTP/1.1 404 Not Found\r\n\r\n").unwrap();
+                std::io::Write::write_all(&mut stream.unwrap(), b"HTTP/1.1 404 Not Found\r\n\r\n")
+                    .unwrap();
             }
         });
         let error = remote(&address, Compute::F32).unwrap_err();

@@ -1,9 +1,11 @@
-//! Lends a device of this machine to programs on others, in the protocol of burn 0.21's remote backend.
+//! Lends a device of this machine to programs on others, in the protocol of burn 0.21's remote
+//! backend.
 //!
-//! burn brings a server of its own, which this does not use: it listens on every address of a machine, keeps
-//! the tensors of all clients under the same numbers (they all count from 0), holds them until it ends, and
-//! keeps the order of operations only within each of a client's threads. Here a client has tensors of its
-//! own, which go when it does, and its operations are done in the order they came in.
+//! burn brings a server of its own, which this does not use: it listens on every address of a
+//! machine, keeps the tensors of all clients under the same numbers (they all count from 0), holds
+//! them until it ends, and keeps the order of operations only within each of a client's threads.
+//! Here a client has tensors of its own, which go when it does, and its operations are done in the
+//! order they came in.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -100,8 +102,8 @@ impl Server {
     /// # Errors
     /// An address that is not this machine's, or in use.
     pub fn bind(address: &str) -> Result<Self, Failure> {
-        let listener =
-            TcpListener::bind(address).map_err(|error| format!("cannot listen at {address}: {error}"))?;
+        let listener = TcpListener::bind(address)
+            .map_err(|error| format!("cannot listen at {address}: {error}"))?;
         Ok(Self { listener })
     }
 
@@ -113,7 +115,8 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves a device to whoever connects, each client on threads of its own, until the program ends.
+    /// Serves a device to whoever connects, each client on threads of its own, until the program
+    /// ends.
     pub fn run<B: BackendIr>(&self, device: &B::Device) {
         let sessions = Sessions::default();
         // A connection that broke before it was one is its client's concern.
@@ -155,7 +158,8 @@ fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::
                             break;
                         }
                     }
-                    Err(RecvTimeoutError::Timeout) if sessions().get(&id).is_some_and(|own| own.claimed) => {}
+                    Err(RecvTimeoutError::Timeout)
+                        if sessions().get(&id).is_some_and(|own| own.claimed) => {}
                     // Nobody computes for it, or not any more.
                     Err(RecvTimeoutError::Timeout) => {
                         sessions().remove(&id);
@@ -211,8 +215,13 @@ fn receive(socket: &mut WebSocket<TcpStream>) -> Option<Task> {
 
 /// Does what a client asks, in order, until it leaves; its tensors are dropped then.
 ///
-/// An operation that fails makes all later readings fail, with its own words: what they would say is not known.
-fn compute<B: BackendIr>(socket: &mut WebSocket<TcpStream>, answers: &Sender<Vec<u8>>, device: &B::Device) {
+/// An operation that fails makes all later readings fail, with its own words: what they would say
+/// is not known.
+fn compute<B: BackendIr>(
+    socket: &mut WebSocket<TcpStream>,
+    answers: &Sender<Vec<u8>>,
+    device: &B::Device,
+) {
     let runner = Runner::<B>::new(device.clone());
     let mut failed: Option<String> = None;
     while let Some(Task::Compute(task, id)) = receive(socket) {
@@ -258,10 +267,14 @@ fn act<B: BackendIr>(runner: &Runner<B>, task: &ComputeTask) -> Result<Option<An
             return Err("this server does not pass tensors on to others".into());
         }
         ComputeTask::ReadTensor(tensor) => {
-            return Ok(Some(Answer::ReadTensor(read_sync(runner.read_tensor_async(tensor.clone())))));
+            return Ok(Some(Answer::ReadTensor(read_sync(
+                runner.read_tensor_async(tensor.clone()),
+            ))));
         }
         ComputeTask::SyncBackend => return Ok(Some(Answer::SyncBackend(runner.sync()))),
-        ComputeTask::DTypeUsage(dtype) => return Ok(Some(Answer::DTypeUsage(runner.dtype_usage(*dtype)))),
+        ComputeTask::DTypeUsage(dtype) => {
+            return Ok(Some(Answer::DTypeUsage(runner.dtype_usage(*dtype))));
+        }
     }
     Ok(None)
 }

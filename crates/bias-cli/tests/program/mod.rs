@@ -1,4 +1,5 @@
-//! Runs the programs that `cargo test` built, as a user does: in a folder of its own, with a time limit.
+//! Runs the programs that `cargo test` built, as a user does: in a folder of its own, with a time
+//! limit.
 #![allow(dead_code)] // every test file uses a part
 
 pub mod shown;
@@ -17,7 +18,9 @@ const LIMIT: Duration = Duration::from_secs(240);
 
 /// A file or folder of the repository.
 pub fn repository(inner: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|own| own.join("Cargo.lock").exists());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .find(|own| own.join("Cargo.lock").exists());
     root.unwrap().join(inner)
 }
 
@@ -42,12 +45,17 @@ pub struct Ran {
 
 impl Program {
     /// A program with arguments, to be run in a folder.
-    pub fn new<S: AsRef<OsStr>>(file: &Path, folder: &Path, args: impl IntoIterator<Item = S>) -> Self {
+    pub fn new<S: AsRef<OsStr>>(
+        file: &Path,
+        folder: &Path,
+        args: impl IntoIterator<Item = S>,
+    ) -> Self {
         let mut command = Command::new(file);
         command.args(args).current_dir(folder).stdin(Stdio::null());
         // No test reaches for the network, or for the cache of whoever runs it.
         command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", folder.join("no-cache"));
-        let words: Vec<_> = command.get_args().map(|own| own.to_string_lossy().into_owned()).collect();
+        let words: Vec<_> =
+            command.get_args().map(|own| own.to_string_lossy().into_owned()).collect();
         let name = file.file_name().unwrap().to_string_lossy();
         Self { shown: format!("{name} {}", words.join(" ")), command }
     }
@@ -114,7 +122,10 @@ impl Ran {
         let Self { shown, code, out, err } = self;
         assert!(matches!(code, Some(1 | 2)), "{shown}: {code:?}\n{out}\n{err}");
         let lines: Vec<&str> = err.lines().filter(|line| line.starts_with("error: ")).collect();
-        assert!(matches!(lines[..], [line] if line.contains(about)), "{shown}: no `{about}` in\n{err}");
+        assert!(
+            matches!(lines[..], [line] if line.contains(about)),
+            "{shown}: no `{about}` in\n{err}"
+        );
         assert!(!err.contains("panicked"), "{shown}\n{err}");
         for word in words {
             assert!(err.contains(word), "{shown}: no `{word}` in\n{err}");
@@ -157,14 +168,15 @@ pub fn each_is_refused(wrong: &[Wrong], run: impl Fn(&str, &Path, &str) -> Ran) 
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
 
-/// That commands of pages which call these programs are understood, as far as their arguments go; the names of those that
-/// are called.
+/// That commands of pages which call these programs are understood, as far as their arguments go;
+/// the names of those that are called.
 pub fn what_is_shown_is_understood(programs: &Programs) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let shown = shown::pages().into_iter().flat_map(|page| shown::in_page(&page));
     let mut seen = BTreeSet::new();
     for own in shown {
-        let Some(call) = own.call().filter(|call| programs.iter().any(|(name, ..)| *name == call.name))
+        let Some(call) =
+            own.call().filter(|call| programs.iter().any(|(name, ..)| *name == call.name))
         else {
             continue;
         };
@@ -181,17 +193,20 @@ pub fn what_is_shown_is_understood(programs: &Programs) -> BTreeSet<String> {
 /// The names of all flags that a help text lists.
 pub fn flags(help: &str) -> Vec<String> {
     let listed = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    let names = listed.filter_map(|line| line.split([' ', ',', '=']).find(|word| word.starts_with("--")));
+    let names =
+        listed.filter_map(|line| line.split([' ', ',', '=']).find(|word| word.starts_with("--")));
     names.map(|name| name.trim_end_matches("...").to_owned()).collect()
 }
 
-/// A folder with `model`, a small model (fixtures/kinds/small) that brings few prompts: two contexts, two variations
-/// to attribute on and one held out, `names` names of each group. The same prompts lie beside it as `my.csv`.
+/// A folder with `model`, a small model (fixtures/kinds/small) that brings few prompts: two
+/// contexts, two variations to attribute on and one held out, `names` names of each group. The same
+/// prompts lie beside it as `my.csv`.
 pub fn small(names: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (repository("fixtures/kinds/small"), folder.path().join("model"));
     fs::create_dir(&to).unwrap();
-    for name in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"] {
+    for name in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
+    {
         fs::copy(from.join(name), to.join(name)).unwrap();
     }
     fs::copy(from.join("model.safetensors"), to.join("model.safetensors")).unwrap();

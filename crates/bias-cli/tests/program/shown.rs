@@ -46,7 +46,11 @@ pub fn in_page(page: &Path) -> Vec<Shown> {
         match fence.as_deref() {
             Some("sh" | "bash" | "console") => {
                 let line = line.split(" #").next().unwrap_or_default().trim();
-                found.extend((!line.is_empty()).then(|| Shown { place, line: line.into(), within: false }));
+                found.extend((!line.is_empty()).then(|| Shown {
+                    place,
+                    line: line.into(),
+                    within: false,
+                }));
             }
             Some(_) => {}
             None => {
@@ -62,7 +66,8 @@ pub fn in_page(page: &Path) -> Vec<Shown> {
     found
 }
 
-/// Lines of a help text that begin with the program's name; what follows two spaces or an ellipsis explains them.
+/// Lines of a help text that begin with the program's name; what follows two spaces or an ellipsis
+/// explains them.
 pub fn in_help(command: &str, help: &str, program: &str) -> Vec<Shown> {
     let lines = help.lines().filter_map(|line| {
         let line = line.strip_prefix("  ")?.split("  ").next()?;
@@ -84,7 +89,8 @@ pub struct Call {
 }
 
 impl Shown {
-    /// What is run, if it is a program of this workspace: without a name or a package, `cargo run` runs `bias`.
+    /// What is run, if it is a program of this workspace: without a name or a package, `cargo run`
+    /// runs `bias`.
     pub fn call(&self) -> Option<Call> {
         // What goes to a file is the shell's concern.
         let line = self.line.split(" > ").next()?;
@@ -113,7 +119,8 @@ impl Shown {
     pub fn flags(&self) -> impl Iterator<Item = &str> {
         let words = self.line.split([' ', '[', ']', '(', ')', ',', '=']);
         words.filter(|word| {
-            word.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+            word.strip_prefix("--")
+                .is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
         })
     }
 }

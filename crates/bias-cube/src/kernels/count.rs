@@ -11,7 +11,10 @@ use super::total::{UNITS, total};
 /// Cubes at most: each gives one count.
 const CUBES: usize = 1024;
 
-pub(crate) fn reaching<R: CubeRuntime>(numbers: CubeTensor<R>, threshold: f32) -> Option<CubeTensor<R>> {
+pub(crate) fn reaching<R: CubeRuntime>(
+    numbers: CubeTensor<R>,
+    threshold: f32,
+) -> Option<CubeTensor<R>> {
     let [rows, columns] = shape(&numbers)[..] else { return None };
     let stride = row_stride(&numbers)?;
     if numbers.dtype != DType::F32 || !is_known(&numbers) {

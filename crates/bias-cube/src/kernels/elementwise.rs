@@ -16,12 +16,16 @@ fn together(count: usize, dtype: DType) -> usize {
     if count.is_multiple_of(most) { most } else { 1 }
 }
 
-pub(crate) fn gated_silu<R: CubeRuntime>(gate: CubeTensor<R>, up: CubeTensor<R>) -> Option<CubeTensor<R>> {
+pub(crate) fn gated_silu<R: CubeRuntime>(
+    gate: CubeTensor<R>,
+    up: CubeTensor<R>,
+) -> Option<CubeTensor<R>> {
     if !is_known(&gate) || gate.dtype != up.dtype || shape(&gate) != shape(&up) {
         return None;
     }
     let [gate, up] = [gate, up].map(into_contiguous);
-    let (out, count) = (empty(&gate, shape(&gate), gate.dtype), shape(&gate).into_iter().product::<usize>());
+    let (out, count) =
+        (empty(&gate, shape(&gate), gate.dtype), shape(&gate).into_iter().product::<usize>());
     let (client, dtype, together) = (gate.client.clone(), gate.dtype, together(count, gate.dtype));
     gated_silu_kernel::launch::<R>(
         &client,
@@ -45,8 +49,8 @@ fn gated_silu_kernel<F: Numeric, N: Size>(
     count: u32,
     #[define(F)] _dtype: StorageType,
 ) {
-    let at =
-        (CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize) * UNITS + UNIT_POS_X as usize;
+    let at = (CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize) * UNITS
+        + UNIT_POS_X as usize;
     if at < count as usize {
         let number = Vector::<f32, N>::cast_from(gate[at]);
         let one = Vector::<f32, N>::new(1.0f32);
@@ -62,13 +66,15 @@ pub(crate) fn rotated<R: CubeRuntime>(
 ) -> Option<CubeTensor<R>> {
     let [cells, channels] = shape(&x)[..] else { return None };
     let [_, d_head] = shape(&cos)[..] else { return None };
-    let tables =
-        [&cos, &sin].into_iter().all(|table| table.dtype == x.dtype && shape(table) == [cells, d_head]);
+    let tables = [&cos, &sin]
+        .into_iter()
+        .all(|table| table.dtype == x.dtype && shape(table) == [cells, d_head]);
     if !is_known(&x) || !tables || !channels.is_multiple_of(d_head) || 2 * half > d_head {
         return None;
     }
     let [x, cos, sin] = [x, cos, sin].map(into_contiguous);
-    let (client, dtype, out) = (x.client.clone(), x.dtype, empty(&x, vec![cells, channels], x.dtype));
+    let (client, dtype, out) =
+        (x.client.clone(), x.dtype, empty(&x, vec![cells, channels], x.dtype));
     rotated_kernel::launch::<R>(
         &client,
         cubes((cells * channels).div_ceil(UNITS)),
@@ -98,8 +104,8 @@ fn rotated_kernel<F: Numeric>(
     half: u32,
     #[define(F)] _dtype: StorageType,
 ) {
-    let at =
-        (CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize) * UNITS + UNIT_POS_X as usize;
+    let at = (CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize) * UNITS
+        + UNIT_POS_X as usize;
     if at < count as usize {
         let (d_head, half) = (d_head as usize, half as usize);
         let channel = at % channels as usize % d_head;
@@ -110,8 +116,8 @@ fn rotated_kernel<F: Numeric>(
         } else if channel < 2 * half {
             partner = f32::cast_from(x[at - half]);
         }
-        let turned =
-            f32::cast_from(x[at]) * f32::cast_from(cos[table]) + partner * f32::cast_from(sin[table]);
+        let turned = f32::cast_from(x[at]) * f32::cast_from(cos[table])
+            + partner * f32::cast_from(sin[table]);
         out[at] = F::cast_from(turned);
     }
 }

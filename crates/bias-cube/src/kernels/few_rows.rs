@@ -1,7 +1,8 @@
 //! A few rows by a large matrix: what decoding does. All there is to it is to read the matrix once.
 //!
-//! A cube takes 32 · `N` columns of a slice of the matrix' rows; its 8 lines of units share the slice, so that a line's
-//! reads lie side by side. Slices are summed by a second kernel, always in the same order.
+//! A cube takes 32 · `N` columns of a slice of the matrix' rows; its 8 lines of units share the
+//! slice, so that a line's reads lie side by side. Slices are summed by a second kernel, always in
+//! the same order.
 
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
@@ -34,7 +35,8 @@ fn together(dtype: DType) -> usize {
 pub(crate) fn suits<R: CubeRuntime>(a: &CubeTensor<R>, b: &CubeTensor<R>) -> bool {
     let [Some((rows, inner)), Some((_, columns))] = [a, b].map(as_matrix) else { return false };
     let together = together(a.dtype);
-    let even = row_stride(b).is_some_and(|stride| stride >= columns && stride.is_multiple_of(together));
+    let even =
+        row_stride(b).is_some_and(|stride| stride >= columns && stride.is_multiple_of(together));
     // Slices lie along an axis of the grid that ends at 65535.
     let large = (64..1 << 20).contains(&inner) && columns >= 64 && columns.is_multiple_of(together);
     is_known(a) && is_known(b) && rounded(rows).is_some() && large && even
@@ -43,7 +45,9 @@ pub(crate) fn suits<R: CubeRuntime>(a: &CubeTensor<R>, b: &CubeTensor<R>) -> boo
 /// Rows and columns, if there is but one matrix.
 fn as_matrix<R: CubeRuntime>(tensor: &CubeTensor<R>) -> Option<(usize, usize)> {
     match shape(tensor)[..] {
-        [ref batches @ .., rows, columns] if batches.iter().all(|n| *n == 1) => Some((rows, columns)),
+        [ref batches @ .., rows, columns] if batches.iter().all(|n| *n == 1) => {
+            Some((rows, columns))
+        }
         _ => None,
     }
 }
@@ -109,7 +113,8 @@ fn few_rows<F: Numeric, N: Size>(
     #[comptime] together: usize,
     #[define(F)] _dtype: StorageType,
 ) {
-    let (rows, inner, columns, slice) = (rows as usize, inner as usize, columns as usize, slice as usize);
+    let (rows, inner, columns, slice) =
+        (rows as usize, inner as usize, columns as usize, slice as usize);
     let vectors = columns / together;
     let line = UNIT_POS_Y as usize;
     let unit = line * ACROSS + UNIT_POS_X as usize;
@@ -139,7 +144,8 @@ fn few_rows<F: Numeric, N: Size>(
         let mut at = line;
         while at < slice {
             if begin + at < inner {
-                let weights = Vector::<f32, N>::cast_from(b[(begin + at) * stride as usize + vector]);
+                let weights =
+                    Vector::<f32, N>::cast_from(b[(begin + at) * stride as usize + vector]);
                 #[unroll]
                 for row in 0..own {
                     sums[row] = sums[row] + weights * Vector::new(held[at * own + row]);

@@ -16,8 +16,13 @@ pub(crate) fn is_known<R: CubeRuntime>(tensor: &CubeTensor<R>) -> bool {
     let count = shape(tensor).into_iter().try_fold(1, usize::checked_mul);
     let fits = count.is_some_and(|count| count > 0 && i32::try_from(count).is_ok());
     // Rows lie apart on CUDA, where they do not come out even.
-    let reach =
-        tensor.meta.shape().iter().zip(tensor.meta.strides().iter()).map(|(n, stride)| n * stride).max();
+    let reach = tensor
+        .meta
+        .shape()
+        .iter()
+        .zip(tensor.meta.strides().iter())
+        .map(|(n, stride)| n * stride)
+        .max();
     fits && reach.is_some_and(|reach| i32::try_from(reach).is_ok())
         && matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16)
 }
@@ -36,10 +41,16 @@ pub(crate) fn empty<R: CubeRuntime>(
     shape: Vec<usize>,
     dtype: DType,
 ) -> CubeTensor<R> {
-    empty_device_contiguous_dtype(beside.client.clone(), beside.device.clone(), Shape::from(shape), dtype)
+    empty_device_contiguous_dtype(
+        beside.client.clone(),
+        beside.device.clone(),
+        Shape::from(shape),
+        dtype,
+    )
 }
 
-/// So many cubes, along two axes: one alone is not long enough everywhere. There may be some too many.
+/// So many cubes, along two axes: one alone is not long enough everywhere. There may be some too
+/// many.
 pub(crate) fn cubes(count: usize) -> CubeCount {
     let across = count.clamp(1, 1 << 15);
     CubeCount::Static(across as u32, count.div_ceil(across) as u32, 1)

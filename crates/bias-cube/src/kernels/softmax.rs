@@ -9,7 +9,10 @@ use super::layout::{cubes, empty, is_known, row_stride, shape};
 /// Rows of a cube.
 const ROWS: usize = 8;
 
-pub(crate) fn masked<R: CubeRuntime>(scores: CubeTensor<R>, mask: CubeTensor<R>) -> Option<CubeTensor<R>> {
+pub(crate) fn masked<R: CubeRuntime>(
+    scores: CubeTensor<R>,
+    mask: CubeTensor<R>,
+) -> Option<CubeTensor<R>> {
     let [batches, heads, width, columns] = shape(&scores)[..] else { return None };
     row_stride(&scores).and(row_stride(&mask))?;
     if !is_known(&scores) || shape(&mask) != shape(&scores) {
@@ -52,7 +55,8 @@ fn softmax_rows<F: Numeric, M: Numeric>(
     columns: u32,
     #[define(F, M)] _types: [StorageType; 2],
 ) {
-    let (rows, heads, width, columns) = (rows as usize, heads as usize, width as usize, columns as usize);
+    let (rows, heads, width, columns) =
+        (rows as usize, heads as usize, width as usize, columns as usize);
     let cube = CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize;
     let row = cube * ROWS + UNIT_POS_Y as usize;
     // Lines past the last row go along with the others, on it.

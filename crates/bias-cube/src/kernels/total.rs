@@ -5,7 +5,8 @@ use cubecl::prelude::*;
 /// Units of a cube that sums: a power of two.
 pub(crate) const UNITS: usize = 256;
 
-/// The sum of every unit's number, in the same order always. All units of the cube have to come here.
+/// The sum of every unit's number, in the same order always. All units of the cube have to come
+/// here.
 #[cube]
 pub(crate) fn total<T: Numeric>(held: &mut SharedMemory<T>, number: T) -> T {
     let unit = UNIT_POS_X as usize;

@@ -38,12 +38,15 @@ impl FromIterator<(ParamPath, Vec<f64>)> for Means {
 impl Means {
     /// The means for a matrix of so many input channels.
     pub(crate) fn of(&self, path: &ParamPath, expected: usize) -> Result<&[f64], MaskError> {
-        let means = self.0.get(path).ok_or_else(|| MaskError::MissingMeans { path: path.clone() })?;
+        let means =
+            self.0.get(path).ok_or_else(|| MaskError::MissingMeans { path: path.clone() })?;
         if means.len() != expected {
             return Err(MaskError::Channels { path: path.clone(), expected, found: means.len() });
         }
         match means.iter().position(|mean| !mean.is_finite()) {
-            Some(channel) => Err(MaskError::Mean { path: path.clone(), channel, mean: means[channel] }),
+            Some(channel) => {
+                Err(MaskError::Mean { path: path.clone(), channel, mean: means[channel] })
+            }
             None => Ok(means),
         }
     }

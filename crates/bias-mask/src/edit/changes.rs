@@ -104,7 +104,8 @@ impl Changes {
         model: &mut impl MaskTarget<B>,
         id: ChangeId,
     ) -> Result<Change, MaskError> {
-        let at = self.made.iter().position(|(own, ..)| *own == id).ok_or(MaskError::NoSuchChange)?;
+        let at =
+            self.made.iter().position(|(own, ..)| *own == id).ok_or(MaskError::NoSuchChange)?;
         let mut off = Vec::new();
         while self.made.len() > at
             && let Some((own, change, undo)) = self.made.pop()

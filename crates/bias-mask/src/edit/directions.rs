@@ -46,14 +46,20 @@ impl Directions {
     /// [`MaskError::Basis`] when the values do not fill the shape or there is no direction,
     /// [`MaskError::NotOrthonormal`] when products of directions are further than 1e-4 from
     /// 1 (with themselves) or 0 (with another).
-    pub fn new(path: ParamPath, side: Side, shape: [usize; 2], basis: Vec<f32>) -> Result<Self, MaskError> {
+    pub fn new(
+        path: ParamPath,
+        side: Side,
+        shape: [usize; 2],
+        basis: Vec<f32>,
+    ) -> Result<Self, MaskError> {
         let [_, rank] = shape;
         if rank == 0 || shape[0].checked_mul(rank) != Some(basis.len()) {
             return Err(MaskError::Basis { path, shape, found: basis.len() });
         }
         for i in 0..rank {
             for j in i..rank {
-                let products = basis.chunks_exact(rank).map(|row| f64::from(row[i]) * f64::from(row[j]));
+                let products =
+                    basis.chunks_exact(rank).map(|row| f64::from(row[i]) * f64::from(row[j]));
                 let product: f64 = products.sum();
                 // Written so that NaN is refused.
                 let close = (product - f64::from(u8::from(i == j))).abs() <= TOLERANCE;
@@ -102,7 +108,11 @@ impl Directions {
         let [out, inner] = weight.dims();
         let channels = if self.side == Side::Output { out } else { inner };
         if channels != self.shape[0] {
-            return Err(MaskError::Channels { path: path.clone(), expected: channels, found: self.shape[0] });
+            return Err(MaskError::Channels {
+                path: path.clone(),
+                expected: channels,
+                found: self.shape[0],
+            });
         }
         let own = weight.dtype();
         let wide = weight.clone().cast(B::FloatElem::dtype());

@@ -37,7 +37,9 @@ impl Undo {
             Ok(()) => Ok(undo),
             Err(error) => Err(match undo.revert(model) {
                 Ok(()) => error,
-                Err(source) => MaskError::NotReverted { failed: Box::new(error), source: Box::new(source) },
+                Err(source) => {
+                    MaskError::NotReverted { failed: Box::new(error), source: Box::new(source) }
+                }
             }),
         }
     }
@@ -149,7 +151,10 @@ impl Undo {
 }
 
 /// A tensor of the type that its data have.
-pub(crate) fn stored<B: Backend, const D: usize>(data: TensorData, device: &B::Device) -> Tensor<B, D> {
+pub(crate) fn stored<B: Backend, const D: usize>(
+    data: TensorData,
+    device: &B::Device,
+) -> Tensor<B, D> {
     let dtype = data.dtype;
     Tensor::from_data(data, (device, dtype))
 }

@@ -45,7 +45,8 @@ impl BitMatrix {
     }
 
     pub(crate) fn to_packed(&self) -> Vec<u8> {
-        let mut packed: Vec<u8> = self.bits.as_slice().iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut packed: Vec<u8> =
+            self.bits.as_slice().iter().flat_map(|word| word.to_le_bytes()).collect();
         packed.truncate((self.rows * self.cols).div_ceil(8));
         packed
     }
@@ -187,7 +188,11 @@ mod tests {
         bits.insert_row(1).unwrap();
         bits.insert_column(2).unwrap();
         assert_eq!(bits.iter().collect::<Vec<_>>(), [2, 4, 5, 6, 7, 10]);
-        assert!(bits.insert_row(3).is_err() && bits.insert_column(4).is_err() && bits.insert(12).is_err());
+        assert!(
+            bits.insert_row(3).is_err()
+                && bits.insert_column(4).is_err()
+                && bits.insert(12).is_err()
+        );
         assert!(BitMatrix::new([usize::MAX, 2]).is_err());
     }
 

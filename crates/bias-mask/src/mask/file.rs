@@ -54,7 +54,8 @@ impl Mask {
         if let Some(fingerprint) = self.fingerprint() {
             metadata.insert("model".into(), fingerprint.into());
         }
-        let tensors = self.iter().map(|(path, bits)| (path.to_string(), Tensor::u8(bits.to_packed())));
+        let tensors =
+            self.iter().map(|(path, bits)| (path.to_string(), Tensor::u8(bits.to_packed())));
         save_tensors(path, tensors, &metadata).map_err(io)
     }
 
@@ -68,20 +69,24 @@ impl Mask {
         let bytes = std::fs::read(path).map_err(io)?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let entry = |key: &str| metadata.get(key).ok_or_else(|| bad(format!("it has no `{key}` entry")));
+        let entry =
+            |key: &str| metadata.get(key).ok_or_else(|| bad(format!("it has no `{key}` entry")));
         if entry("format")? != FORMAT {
             return Err(bad(format!("its format is `{}`, not `{FORMAT}`", entry("format")?)));
         }
         let shapes: BTreeMap<String, [usize; 2]> =
             serde_json::from_str(entry("shapes")?).map_err(|e| bad(format!("`shapes`: {e}")))?;
-        let provenance =
-            serde_json::from_str(entry("provenance")?).map_err(|e| bad(format!("`provenance`: {e}")))?;
+        let provenance = serde_json::from_str(entry("provenance")?)
+            .map_err(|e| bad(format!("`provenance`: {e}")))?;
         let mut mask = Self::default();
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
         for (name, view) in tensors.tensors() {
-            let shape = *shapes.get(&name).ok_or_else(|| bad(format!("{name} has no entry in `shapes`")))?;
-            let bits =
-                (view.dtype() == Dtype::U8).then(|| BitMatrix::from_packed(shape, view.data())).flatten();
+            let shape = *shapes
+                .get(&name)
+                .ok_or_else(|| bad(format!("{name} has no entry in `shapes`")))?;
+            let bits = (view.dtype() == Dtype::U8)
+                .then(|| BitMatrix::from_packed(shape, view.data()))
+                .flatten();
             let bits = bits.ok_or_else(|| {
                 bad(format!(
                     "{name}: {:?} {:?} does not hold the bits of {shape:?}",
@@ -89,11 +94,14 @@ impl Mask {
                     view.shape()
                 ))
             })?;
-            let path: ParamPath = name.parse().map_err(|e: bias_types::TypesError| bad(e.to_string()))?;
+            let path: ParamPath =
+                name.parse().map_err(|e: bias_types::TypesError| bad(e.to_string()))?;
             mask.insert(path, bits)?;
         }
         if mask.digest() != *entry("sha256")? {
-            return Err(bad("its content does not match its own hash; it was damaged or edited".into()));
+            return Err(bad(
+                "its content does not match its own hash; it was damaged or edited".into()
+            ));
         }
         mask = mask.for_model(metadata.get("model").map(String::as_str));
         Ok(mask.with_provenance(provenance))

@@ -239,8 +239,12 @@ impl Mask {
             }
         });
         let there = other.matrices.iter().filter(|(path, _)| !self.matrices.contains_key(path));
-        let there =
-            there.map(|(_, bits)| Meeting { total: bits.len(), left: 0, right: bits.count(), both: 0 });
+        let there = there.map(|(_, bits)| Meeting {
+            total: bits.len(),
+            left: 0,
+            right: bits.count(),
+            both: 0,
+        });
         Ok(here.chain(there).collect())
     }
 
@@ -294,5 +298,9 @@ fn same_shape(path: &ParamPath, own: &BitMatrix, other: &BitMatrix) -> Result<()
     if own.shape() == other.shape() {
         return Ok(());
     }
-    Err(MaskError::ShapeMismatch { path: path.clone(), expected: own.shape(), found: other.shape() })
+    Err(MaskError::ShapeMismatch {
+        path: path.clone(),
+        expected: own.shape(),
+        found: other.shape(),
+    })
 }

@@ -27,7 +27,11 @@ pub enum HeadAblation {
 ///
 /// # Errors
 /// [`MaskError::Core`] for a head the model does not have.
-pub fn head_mask(dims: &ModelDims, heads: &[HeadId], ablation: HeadAblation) -> Result<Mask, MaskError> {
+pub fn head_mask(
+    dims: &ModelDims,
+    heads: &[HeadId],
+    ablation: HeadAblation,
+) -> Result<Mask, MaskError> {
     of_each(heads, |mask, head| add_head(mask, dims, *head, ablation))
 }
 
@@ -65,7 +69,11 @@ pub fn layer_mask(dims: &ModelDims, layers: &[usize]) -> Result<Mask, MaskError>
 /// As [`head_mask`], [`group_mask`], [`neuron_mask`] and [`layer_mask`];
 /// [`MaskError::NoSuchParam`] and [`MaskError::IndexOutOfRange`] for a single weight the
 /// model does not have.
-pub fn unit_mask(dims: &ModelDims, units: &[Unit], ablation: HeadAblation) -> Result<Mask, MaskError> {
+pub fn unit_mask(
+    dims: &ModelDims,
+    units: &[Unit],
+    ablation: HeadAblation,
+) -> Result<Mask, MaskError> {
     // Single weights may be many, and of few matrices.
     let mut weights: BTreeMap<&ParamPath, Vec<usize>> = BTreeMap::new();
     for unit in units {
@@ -82,7 +90,9 @@ pub fn unit_mask(dims: &ModelDims, units: &[Unit], ablation: HeadAblation) -> Re
     })?;
     for (path, indices) in weights {
         let bits = match path.projection() {
-            Some((layer, p)) if layer < dims.layers && dims.block_projections().any(|own| own == p) => {
+            Some((layer, p))
+                if layer < dims.layers && dims.block_projections().any(|own| own == p) =>
+            {
                 mask.bits_mut(path.clone(), dims.shape(p))?
             }
             _ => return Err(MaskError::NoSuchParam { path: path.clone() }),
@@ -101,7 +111,12 @@ fn of_each<T>(
     Ok(mask)
 }
 
-fn add_head(mask: &mut Mask, dims: &ModelDims, id: HeadId, ablation: HeadAblation) -> Result<(), MaskError> {
+fn add_head(
+    mask: &mut Mask,
+    dims: &ModelDims,
+    id: HeadId,
+    ablation: HeadAblation,
+) -> Result<(), MaskError> {
     let mut channels = dims.head_columns(id)?;
     match ablation {
         HeadAblation::ZeroOutput => {

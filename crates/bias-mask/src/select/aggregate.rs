@@ -24,7 +24,11 @@ use crate::error::MaskError;
 /// [`MaskError::MissingScores`] for a matrix that is needed, [`MaskError::NotSummed`] for
 /// single weights; [`MaskError::NanScore`], [`MaskError::ShapeMismatch`],
 /// [`MaskError::Duplicate`], and [`MaskError::Convention`] when conventions are mixed.
-pub fn aggregate(scores: &[ParamScores], dims: &ModelDims, kind: UnitKind) -> Result<UnitScores, MaskError> {
+pub fn aggregate(
+    scores: &[ParamScores],
+    dims: &ModelDims,
+    kind: UnitKind,
+) -> Result<UnitScores, MaskError> {
     let convention = scores.first().ok_or(MaskError::NoScores)?.convention();
     let mut by_path: BTreeMap<&ParamPath, &ParamScores> = BTreeMap::new();
     for s in scores {
@@ -153,25 +157,39 @@ mod tests {
         let all = scores(&DIMS, 0);
         let units = |kind| aggregate(&all, &DIMS, kind).map(|found| found.scores.len()).ok();
         assert_eq!(UnitKind::ALL.map(units), [None, Some(10), Some(8), Some(4), Some(2)]);
-        assert!(matches!(aggregate(&all, &DIMS, UnitKind::Weight), Err(MaskError::NotSummed { .. })));
+        assert!(matches!(
+            aggregate(&all, &DIMS, UnitKind::Weight),
+            Err(MaskError::NotSummed { .. })
+        ));
         assert!(matches!(aggregate(&[], &DIMS, UnitKind::Head), Err(MaskError::NoScores)));
         let mut twice = all.clone();
         twice.push(all[0].clone());
-        assert!(matches!(aggregate(&twice, &DIMS, UnitKind::Head), Err(MaskError::Duplicate { .. })));
+        assert!(matches!(
+            aggregate(&twice, &DIMS, UnitKind::Head),
+            Err(MaskError::Duplicate { .. })
+        ));
         // Heads have no part in the MLP.
-        let attention: Vec<_> = all.iter().filter(|s| !s.path().as_str().contains("mlp")).cloned().collect();
+        let attention: Vec<_> =
+            all.iter().filter(|s| !s.path().as_str().contains("mlp")).cloned().collect();
         assert!(aggregate(&attention, &DIMS, UnitKind::Head).is_ok());
         let missing = aggregate(&attention, &DIMS, UnitKind::Neuron);
         assert!(matches!(missing, Err(MaskError::MissingScores { .. })));
         let replaced = |shape: [usize; 2], convention, value| {
             let mut changed = all.clone();
             let values = vec![value; shape[0] * shape[1]];
-            changed[0] = ParamScores::new(all[0].path().clone(), shape, convention, values).unwrap();
+            changed[0] =
+                ParamScores::new(all[0].path().clone(), shape, convention, values).unwrap();
             aggregate(&changed, &DIMS, UnitKind::Head)
         };
         let (shape, own) = (all[0].shape(), Convention::BiasCarried);
         assert!(matches!(replaced([12, 5], own, 0.0), Err(MaskError::ShapeMismatch { .. })));
-        assert!(matches!(replaced(shape, Convention::Importance, 0.0), Err(MaskError::Convention { .. })));
-        assert!(matches!(replaced(shape, own, f32::NAN), Err(MaskError::NanScore { index: 0, .. })));
+        assert!(matches!(
+            replaced(shape, Convention::Importance, 0.0),
+            Err(MaskError::Convention { .. })
+        ));
+        assert!(matches!(
+            replaced(shape, own, f32::NAN),
+            Err(MaskError::NanScore { index: 0, .. })
+        ));
     }
 }

@@ -89,12 +89,16 @@ mod tests {
     use super::*;
 
     fn scores(layer: usize, shape: [usize; 2], values: Vec<f32>) -> ParamScores {
-        ParamScores::new(ParamPath::of(layer, Projection::Q), shape, Convention::Importance, values).unwrap()
+        ParamScores::new(ParamPath::of(layer, Projection::Q), shape, Convention::Importance, values)
+            .unwrap()
     }
 
     /// Few distinct values, so that ties are common.
     fn value() -> impl Strategy<Value = f32> {
-        prop_oneof![(-3i8..4).prop_map(f32::from), any::<f32>().prop_filter("number", |v| !v.is_nan())]
+        prop_oneof![
+            (-3i8..4).prop_map(f32::from),
+            any::<f32>().prop_filter("number", |v| !v.is_nan())
+        ]
     }
 
     fn matrix(layer: usize) -> impl Strategy<Value = ParamScores> {
@@ -183,7 +187,8 @@ mod tests {
             let twice = [one.clone(), one.clone()];
             assert!(matches!(select(&twice, group), Err(MaskError::Duplicate { .. })));
             let signed =
-                ParamScores::new(one.path().clone(), [0, 4], Convention::BiasCarried, vec![]).unwrap();
+                ParamScores::new(one.path().clone(), [0, 4], Convention::BiasCarried, vec![])
+                    .unwrap();
             assert!(matches!(
                 select(&[one.clone(), signed.clone()], group),
                 Err(MaskError::Convention { .. })
@@ -191,8 +196,13 @@ mod tests {
             assert_eq!(select(&[signed], group).unwrap().count(), 0);
         }
         for p in [-0.1, 1.1, f64::NAN] {
-            for group in [ComparisonGroup::Matrix(p), ComparisonGroup::Row(p), ComparisonGroup::Global(p)] {
-                assert!(matches!(select(slice::from_ref(&one), group), Err(MaskError::Fraction { .. })));
+            for group in
+                [ComparisonGroup::Matrix(p), ComparisonGroup::Row(p), ComparisonGroup::Global(p)]
+            {
+                assert!(matches!(
+                    select(slice::from_ref(&one), group),
+                    Err(MaskError::Fraction { .. })
+                ));
             }
         }
         for (n, m) in [(3, 2), (0, 0)] {

@@ -1,8 +1,10 @@
-//! Selection where the scores are: on a GPU, neither scores nor a sort of them ever come to the host.
+//! Selection where the scores are: on a GPU, neither scores nor a sort of them ever come to the
+//! host.
 //!
-//! The `k`-th highest score is found by halving the range of all `f32` numbers in their order, at most 32
-//! times, and counting each time how many scores reach the middle. What was chosen is packed there, one bit
-//! per weight. The choice is that of [`top_fraction`](crate::top_fraction) on the same scores.
+//! The `k`-th highest score is found by halving the range of all `f32` numbers in their order, at
+//! most 32 times, and counting each time how many scores reach the middle. What was chosen is
+//! packed there, one bit per weight. The choice is that of [`top_fraction`](crate::top_fraction) on
+//! the same scores.
 
 use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
@@ -16,17 +18,18 @@ use crate::mask::bits::BitMatrix;
 /// Bits that travel together.
 const WORD: usize = 32;
 
-/// [`top_fraction`](crate::top_fraction) of scores that are on a device: the same choice, ties to the
-/// lower index, made there.
+/// [`top_fraction`](crate::top_fraction) of scores that are on a device: the same choice, ties to
+/// the lower index, made there.
 ///
-/// Scores are compared in f32. A device that takes numbers below 1.2e-38 for zero takes them for equal.
+/// Scores are compared in f32. A device that takes numbers below 1.2e-38 for zero takes them for
+/// equal.
 ///
 /// # Shapes
 /// `scores`: `[out, in]`.
 ///
 /// # Errors
-/// [`MaskError::Fraction`] outside [0, 1], [`MaskError::NanScore`]; [`MaskError::TooLarge`] beyond 2³¹ − 1 scores;
-/// [`MaskError::Readback`].
+/// [`MaskError::Fraction`] outside [0, 1], [`MaskError::NanScore`]; [`MaskError::TooLarge`] beyond
+/// 2³¹ − 1 scores; [`MaskError::Readback`].
 pub fn top_fraction_on_device<B: Backend>(
     path: &ParamPath,
     scores: Tensor<B, 2>,
@@ -56,7 +59,11 @@ pub fn top_difference_on_device<B: Backend>(
     let sizes = to_f32(weights).abs();
     let of = |norms: &[f64]| {
         if norms.len() != shape[1] {
-            return Err(MaskError::Channels { path: path.clone(), expected: shape[1], found: norms.len() });
+            return Err(MaskError::Channels {
+                path: path.clone(),
+                expected: shape[1],
+                found: norms.len(),
+            });
         }
         let norms: Vec<f32> = norms.iter().map(|norm| *norm as f32).collect();
         let norms = Tensor::from_data(TensorData::new(norms, [1, shape[1]]), (&device, DType::F32));
@@ -145,7 +152,8 @@ fn first<B: Backend>(bits: Tensor<B, 2, Bool>, mut k: usize) -> Tensor<B, 2, Boo
     };
     // How many columns of each row may be taken: all, in the last row up to the k-th bit, none.
     let row = bits.clone().narrow(0, last, 1).int().into_data();
-    let mut set = row.iter::<i64>().enumerate().filter(|(_, bit)| *bit != 0).map(|(column, _)| column + 1);
+    let mut set =
+        row.iter::<i64>().enumerate().filter(|(_, bit)| *bit != 0).map(|(column, _)| column + 1);
     let own = k.checked_sub(1).and_then(|k| set.nth(k)).unwrap_or(0);
     let limits: Vec<i32> = (0..rows)
         .map(|row| match row.cmp(&last) {
@@ -155,7 +163,8 @@ fn first<B: Backend>(bits: Tensor<B, 2, Bool>, mut k: usize) -> Tensor<B, 2, Boo
         })
         .collect();
     let ints = |values: Vec<i32>, shape: [usize; 2]| {
-        Tensor::<B, 2, Int>::from_data(TensorData::new(values, shape), &device).expand([rows, columns])
+        Tensor::<B, 2, Int>::from_data(TensorData::new(values, shape), &device)
+            .expand([rows, columns])
     };
     let column = ints((0..columns as i32).collect(), [1, columns]);
     bits.bool_and(column.lower(ints(limits, [rows, 1])))
@@ -181,7 +190,8 @@ fn pack<B: Backend>(bits: Tensor<B, 2, Bool>) -> Tensor<B, 1, Int> {
 
 fn unpack<B: Backend>(words: Tensor<B, 1, Int>, shape: [usize; 2]) -> Result<BitMatrix, MaskError> {
     let words = words.into_data();
-    let mut packed: Vec<u8> = words.iter::<i64>().flat_map(|word| (word as u32).to_le_bytes()).collect();
+    let mut packed: Vec<u8> =
+        words.iter::<i64>().flat_map(|word| (word as u32).to_le_bytes()).collect();
     packed.truncate((shape[0] * shape[1]).div_ceil(8));
     BitMatrix::from_packed(shape, &packed).ok_or(MaskError::TooLarge { shape })
 }
@@ -221,15 +231,21 @@ mod tests {
     }
 
     fn matrix() -> impl Strategy<Value = (Vec<f32>, [usize; 2])> {
-        (1usize..9, 1usize..40).prop_flat_map(|(r, c)| (prop::collection::vec(value(), r * c), Just([r, c])))
+        (1usize..9, 1usize..40)
+            .prop_flat_map(|(r, c)| (prop::collection::vec(value(), r * c), Just([r, c])))
     }
 
     #[test]
     fn a_count_that_is_wrong_is_no_nan() {
         let path: ParamPath = "model.layers.0.mlp.up_proj.weight".parse().unwrap();
         let scores = |last: f32| TensorData::new(vec![1.0, 2.0, last], [1, 3]);
-        assert!(matches!(no_numbers(&path, &scores(f32::NAN), 2), MaskError::NanScore { index: 2, .. }));
-        let MaskError::Readback { reason, .. } = no_numbers(&path, &scores(3.0), 0) else { panic!() };
+        assert!(matches!(
+            no_numbers(&path, &scores(f32::NAN), 2),
+            MaskError::NanScore { index: 2, .. }
+        ));
+        let MaskError::Readback { reason, .. } = no_numbers(&path, &scores(3.0), 0) else {
+            panic!()
+        };
         assert!(reason.contains("0 of 3"), "{reason}");
     }
 

@@ -69,7 +69,11 @@ impl<'a> Scores<'a> {
         let (mut rest, mut column) = (values, from % norms.len());
         while !rest.is_empty() {
             let (row, below) = rest.split_at(rest.len().min(norms.len() - column));
-            made.extend(row.iter().zip(&norms[column..]).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32));
+            made.extend(
+                row.iter()
+                    .zip(&norms[column..])
+                    .map(|(w, norm)| (f64::from(w.abs()) * norm) as f32),
+            );
             (rest, column) = (below, 0);
         }
         made
@@ -89,7 +93,11 @@ impl<'a> Scores<'a> {
 /// those of the matrix that comes first, and in it those of the lower index.
 ///
 /// `bits` are as many as `scores`, of the same sizes, and clear.
-pub(crate) fn mark_top(scores: &[Scores<'_>], bits: &mut [BitMatrix], k: usize) -> Result<(), MaskError> {
+pub(crate) fn mark_top(
+    scores: &[Scores<'_>],
+    bits: &mut [BitMatrix],
+    k: usize,
+) -> Result<(), MaskError> {
     let counts = count(scores, count_upper);
     if counts[(NAN >> 16) as usize] > 0 {
         return scores.iter().find_map(|s| s.nan()).map_or(Ok(()), Err);
@@ -204,7 +212,8 @@ pub(crate) fn mark_blocks(
         return Ok(());
     }
     // So many rows end with a whole word of bits.
-    let rows = scores.values.par_chunks(WORD * columns).zip(bits.words_mut().par_chunks_mut(columns));
+    let rows =
+        scores.values.par_chunks(WORD * columns).zip(bits.words_mut().par_chunks_mut(columns));
     let done = rows.try_for_each_init(Vec::new, |keys, (rows, words)| {
         for (r, row) in rows.chunks(columns).enumerate() {
             for (b, block) in row.chunks(width).enumerate() {
@@ -220,7 +229,12 @@ pub(crate) fn mark_blocks(
 }
 
 /// Calls `mark` for the `k` highest of a few scores; `None` when one is NaN.
-fn highest(scores: &[f32], k: usize, keys: &mut Vec<u32>, mut mark: impl FnMut(usize)) -> Option<()> {
+fn highest(
+    scores: &[f32],
+    k: usize,
+    keys: &mut Vec<u32>,
+    mut mark: impl FnMut(usize),
+) -> Option<()> {
     keys.clear();
     keys.extend(scores.iter().map(|score| key(*score)));
     if keys.contains(&NAN) {
@@ -252,6 +266,8 @@ mod tests {
         assert!(scores.windows(2).all(|pair| key(pair[0]) < key(pair[1])));
         assert_eq!(key(-0.0), key(0.0));
         assert!(scores.iter().all(|score| score_of(key(*score)) == *score));
-        assert!([f32::NAN, -f32::NAN, f32::from_bits(0x7f80_0001)].iter().all(|nan| key(*nan) == NAN));
+        assert!(
+            [f32::NAN, -f32::NAN, f32::from_bits(0x7f80_0001)].iter().all(|nan| key(*nan) == NAN)
+        );
     }
 }

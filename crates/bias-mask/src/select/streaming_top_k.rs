@@ -99,7 +99,11 @@ impl StreamingTopK {
             let kept = values.par_chunks(SIDE_BY_SIDE).enumerate().map(|(part, values)| {
                 let first = piece * AT_ONCE + part * SIDE_BY_SIDE;
                 let high = values.iter().enumerate().filter(|(_, score)| **score >= least);
-                let kept = high.map(|(i, score)| Kept { score: *score, matrix, index: (first + i) as u32 });
+                let kept = high.map(|(i, score)| Kept {
+                    score: *score,
+                    matrix,
+                    index: (first + i) as u32,
+                });
                 kept.collect::<Vec<_>>()
             });
             self.kept.par_extend(kept.flatten());
@@ -170,7 +174,8 @@ mod tests {
     }
 
     fn scores(layer: usize, values: &[f32]) -> ParamScores {
-        ParamScores::new(path(layer), [1, values.len()], Convention::BiasCarried, values.to_vec()).unwrap()
+        ParamScores::new(path(layer), [1, values.len()], Convention::BiasCarried, values.to_vec())
+            .unwrap()
     }
 
     proptest! {
@@ -194,7 +199,8 @@ mod tests {
 
     #[test]
     fn many_scores_are_let_go_of_on_the_way() {
-        let values: Vec<f32> = (0..3 * AT_ONCE + 7).map(|i| (i * 7919 % 100_003) as f32 - 5e4).collect();
+        let values: Vec<f32> =
+            (0..3 * AT_ONCE + 7).map(|i| (i * 7919 % 100_003) as f32 - 5e4).collect();
         let own = scores(0, &values);
         let mut top = StreamingTopK::new(1000, [path(0)]);
         top.add(&own).unwrap();
@@ -210,6 +216,9 @@ mod tests {
         assert!(matches!(top.add(&scores(1, &[1.0])), Err(MaskError::NoSuchParam { .. })));
         assert!(matches!(top.mask(2), Err(MaskError::Count { count: 2, available: 1 })));
         let mut top = StreamingTopK::new(1, [path(0)]);
-        assert!(matches!(top.add(&scores(0, &[f32::NAN])), Err(MaskError::NanScore { index: 0, .. })));
+        assert!(matches!(
+            top.add(&scores(0, &[f32::NAN])),
+            Err(MaskError::NanScore { index: 0, .. })
+        ));
     }
 }

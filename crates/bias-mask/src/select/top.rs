@@ -60,7 +60,11 @@ pub fn top_fraction(scores: &ParamScores, fraction: f64) -> Result<BitMatrix, Ma
 /// As [`top_fraction`]; [`MaskError::Convention`] unless both score importance;
 /// [`MaskError::ShapeMismatch`] or [`MaskError::NoSuchParam`] when they score
 /// different matrices.
-pub fn top_difference(a: &[ParamScores], b: &[ParamScores], fraction: f64) -> Result<Mask, MaskError> {
+pub fn top_difference(
+    a: &[ParamScores],
+    b: &[ParamScores],
+    fraction: f64,
+) -> Result<Mask, MaskError> {
     if let Some(longer) = if a.len() > b.len() { a.get(b.len()) } else { b.get(a.len()) } {
         return Err(MaskError::NoSuchParam { path: longer.path().clone() });
     }
@@ -112,7 +116,11 @@ pub fn top_difference_scaled(
     }
     let of = |norms: &[f64]| {
         if norms.len() != shape[1] {
-            return Err(MaskError::Channels { path: path.clone(), expected: shape[1], found: norms.len() });
+            return Err(MaskError::Channels {
+                path: path.clone(),
+                expected: shape[1],
+                found: norms.len(),
+            });
         }
         top(Scores { path, values: weights, norms: Some(norms) }, shape, fraction)
     };
@@ -154,12 +162,16 @@ mod tests {
     use super::*;
 
     fn scores(convention: Convention, values: Vec<f32>) -> ParamScores {
-        ParamScores::new(ParamPath::of(0, Projection::Q), [1, values.len()], convention, values).unwrap()
+        ParamScores::new(ParamPath::of(0, Projection::Q), [1, values.len()], convention, values)
+            .unwrap()
     }
 
     /// Few distinct values, so that ties are common.
     fn value() -> impl Strategy<Value = f32> {
-        prop_oneof![(-3i8..4).prop_map(f32::from), any::<f32>().prop_filter("number", |v| !v.is_nan())]
+        prop_oneof![
+            (-3i8..4).prop_map(f32::from),
+            any::<f32>().prop_filter("number", |v| !v.is_nan())
+        ]
     }
 
     proptest! {
@@ -204,7 +216,9 @@ mod tests {
     #[test]
     fn scaled_weights_select_what_their_scores_do() {
         let (weights, shape) = long(2);
-        let norms = |by: usize| -> Vec<f64> { (0..shape[1]).map(|j| ((j * by) % 97) as f64 / 7.3).collect() };
+        let norms = |by: usize| -> Vec<f64> {
+            (0..shape[1]).map(|j| ((j * by) % 97) as f64 / 7.3).collect()
+        };
         let (a, b) = (norms(31), norms(57));
         let path = ParamPath::of(0, Projection::Q);
         let stored = |norms: &[f64]| {
@@ -212,8 +226,13 @@ mod tests {
             let row = |row: &'_ [f32]| -> Vec<f32> {
                 row.iter().zip(norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32).collect()
             };
-            [ParamScores::new(path.clone(), shape, Convention::Importance, rows.flat_map(row).collect())
-                .unwrap()]
+            [ParamScores::new(
+                path.clone(),
+                shape,
+                Convention::Importance,
+                rows.flat_map(row).collect(),
+            )
+            .unwrap()]
         };
         let expected = top_difference(&stored(&a), &stored(&b), 0.15).unwrap();
         let found = top_difference_scaled(&path, &weights, shape, [&a, &b], 0.15).unwrap();
@@ -231,7 +250,8 @@ mod tests {
 
     #[test]
     fn carriers_are_positive_only() {
-        let found = top_k(&[scores(Convention::BiasCarried, vec![-5.0, 0.0, 2.0, 1.0])], 3).unwrap();
+        let found =
+            top_k(&[scores(Convention::BiasCarried, vec![-5.0, 0.0, 2.0, 1.0])], 3).unwrap();
         let bits: Vec<_> = found.iter().flat_map(|(_, bits)| bits.iter()).collect();
         assert_eq!(bits, [2, 3]);
     }
@@ -241,7 +261,10 @@ mod tests {
         let signed = [scores(Convention::BiasCarried, vec![1.0])];
         let unsigned = [scores(Convention::Importance, vec![1.0])];
         assert!(matches!(top_k(&unsigned, 1), Err(MaskError::Convention { .. })));
-        assert!(matches!(top_difference(&signed, &unsigned, 0.5), Err(MaskError::Convention { .. })));
+        assert!(matches!(
+            top_difference(&signed, &unsigned, 0.5),
+            Err(MaskError::Convention { .. })
+        ));
         assert!(matches!(top_k(&signed, 2), Err(MaskError::Count { .. })));
         let nan = scores(Convention::Importance, vec![0.0, f32::NAN]);
         assert!(matches!(top_fraction(&nan, 0.5), Err(MaskError::NanScore { index: 1, .. })));
@@ -249,7 +272,10 @@ mod tests {
             assert!(matches!(top_fraction(&unsigned[0], p), Err(MaskError::Fraction { .. })));
         }
         let wider = [scores(Convention::Importance, vec![1.0, 2.0])];
-        assert!(matches!(top_difference(&unsigned, &wider, 0.5), Err(MaskError::ShapeMismatch { .. })));
+        assert!(matches!(
+            top_difference(&unsigned, &wider, 0.5),
+            Err(MaskError::ShapeMismatch { .. })
+        ));
         assert!(matches!(top_difference(&unsigned, &[], 0.5), Err(MaskError::NoSuchParam { .. })));
     }
 }

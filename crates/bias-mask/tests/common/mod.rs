@@ -10,8 +10,16 @@ use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 use proptest::prelude::*;
 
 /// Small and odd, so that rows end within words and bytes.
-pub const DIMS: ModelDims =
-    ModelDims { layers: 2, d_model: 5, heads: 2, kv_heads: 1, d_head: 3, d_mlp: 13, gated: true, vocab: 9 };
+pub const DIMS: ModelDims = ModelDims {
+    layers: 2,
+    d_model: 5,
+    heads: 2,
+    kv_heads: 1,
+    d_head: 3,
+    d_mlp: 13,
+    gated: true,
+    vocab: 9,
+};
 
 pub fn matrices() -> Vec<(ParamPath, [usize; 2])> {
     DIMS.projections().map(|(path, _, p)| (path, DIMS.shape(p))).collect()
@@ -71,17 +79,22 @@ impl<B: Backend> Bag<B> {
     pub fn bytes(&self) -> Vec<(String, Vec<u8>)> {
         let weights = self.weights.iter().map(|(path, t)| (path, t.to_data()));
         let biases = self.biases.iter().map(|(path, t)| (path, t.to_data()));
-        weights.chain(biases).map(|(path, data)| (path.to_string(), data.as_bytes().to_vec())).collect()
+        weights
+            .chain(biases)
+            .map(|(path, data)| (path.to_string(), data.as_bytes().to_vec()))
+            .collect()
     }
 
     /// `W·x + b` of one matrix.
     pub fn output(&self, path: &ParamPath, x: &[f64]) -> Vec<f64> {
         let weight = self.weights[path].to_data();
         let weights: Vec<f64> = weight.iter().collect();
-        let bias: Option<Vec<f64>> = self.biases.get(path).map(|bias| bias.to_data().iter().collect());
+        let bias: Option<Vec<f64>> =
+            self.biases.get(path).map(|bias| bias.to_data().iter().collect());
         let rows = weights.chunks_exact(x.len()).enumerate();
         let row = |(i, row): (usize, &[f64])| {
-            row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>() + bias.as_ref().map_or(0.0, |bias| bias[i])
+            row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>()
+                + bias.as_ref().map_or(0.0, |bias| bias[i])
         };
         rows.map(row).collect()
     }
@@ -89,7 +102,10 @@ impl<B: Backend> Bag<B> {
 
 impl<B: Backend> Weights<B> for Bag<B> {
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        self.weights.get(path).cloned().ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })
+        self.weights
+            .get(path)
+            .cloned()
+            .ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })
     }
 }
 
@@ -110,7 +126,9 @@ impl<B: Backend> MaskTarget<B> for Bag<B> {
 
     fn set_bias(&mut self, path: &ParamPath, value: Option<Tensor<B, 1>>) -> Result<(), MaskError> {
         let [expected, _] = self.weight(path)?.dims();
-        if let Some(found) = value.as_ref().map(|bias| bias.dims()[0]).filter(|found| *found != expected) {
+        if let Some(found) =
+            value.as_ref().map(|bias| bias.dims()[0]).filter(|found| *found != expected)
+        {
             return Err(MaskError::Channels { path: path.clone(), expected, found });
         }
         match value {

@@ -1,5 +1,5 @@
-//! One name's answers, what an effect size needs of them, and how large the difference between groups
-//! is.
+//! One name's answers, what an effect size needs of them, and how large the difference between
+//! groups is.
 //!
 //! | file | what for |
 //! |---|---|
@@ -17,5 +17,7 @@ pub(crate) mod values;
 
 pub use self::hedges::{HedgesG, hedges_g};
 pub use self::moments::NameMoments;
-pub use self::smd::{ContextBias, EffectSize, context_bias, reduction, smd, smd_error, smd_resampled};
+pub use self::smd::{
+    ContextBias, EffectSize, context_bias, reduction, smd, smd_error, smd_resampled,
+};
 pub use self::values::{NameAnswers, Weighting, drawn_error, sampling_error};

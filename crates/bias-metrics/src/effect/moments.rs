@@ -19,7 +19,8 @@ pub struct NameMoments {
     /// Σ w·(v − mean)². Likewise.
     #[serde(deserialize_with = "null_is_nan")]
     pub m2: f64,
-    /// (Σ w)² times the variance of the mean that is due to answers being drawn and not enumerated. Likewise.
+    /// (Σ w)² times the variance of the mean that is due to answers being drawn and not enumerated.
+    /// Likewise.
     #[serde(default, deserialize_with = "null_is_nan")]
     pub noise: f64,
 }

@@ -55,9 +55,10 @@ pub fn smd_resampled(
     effect(picks.iter().map(|&pick| names.get(pick).ok_or_else(|| absent(pick))), weighting)
 }
 
-/// The standard error of [`smd`] that is due to answers being drawn and not enumerated, the names and the
-/// pooled deviation held fixed: √(e²_A + e²_B) over that deviation, `e` the standard error of an arm's mean. Names whose
-/// answers were drawn with the same random numbers differ by less. `None` where there is no effect.
+/// The standard error of [`smd`] that is due to answers being drawn and not enumerated, the names
+/// and the pooled deviation held fixed: √(e²_A + e²_B) over that deviation, `e` the standard error
+/// of an arm's mean. Names whose answers were drawn with the same random numbers differ by less.
+/// `None` where there is no effect.
 #[must_use]
 pub fn smd_error(names: &[NameMoments], weighting: Weighting) -> Option<f64> {
     let arm = |arm: Arm| {
@@ -182,8 +183,12 @@ mod tests {
             noise: error * error,
             ..NameMoments::of(arm, &[(value, 1.0)])
         };
-        let n =
-            [name(Arm::A, 4.0, 0.3), name(Arm::A, 6.0, 0.4), name(Arm::B, 1.0, 0.0), name(Arm::B, 3.0, 0.0)];
+        let n = [
+            name(Arm::A, 4.0, 0.3),
+            name(Arm::A, 6.0, 0.4),
+            name(Arm::B, 1.0, 0.0),
+            name(Arm::B, 3.0, 0.0),
+        ];
         // The mean of A has (0.3² + 0.4²)/4.
         assert!((smd_error(&n, Weighting::Probability).unwrap() - 0.25).abs() < 1e-12);
         assert_eq!(smd_error(&n[..2], Weighting::Probability), None);
@@ -207,7 +212,10 @@ mod tests {
         assert_eq!(outside, Err(MetricError::PickOutOfRange { pick: 3, names: 3 }));
         for bad in [f64::NAN, f64::INFINITY, 1e300] {
             let n = names(&[(Arm::A, bad), (Arm::A, 2.0), (Arm::B, 3.0), (Arm::B, 4.0)]);
-            assert!(matches!(smd(&n, Weighting::Draws), Err(MetricError::NotFinite { .. })), "{bad}");
+            assert!(
+                matches!(smd(&n, Weighting::Draws), Err(MetricError::NotFinite { .. })),
+                "{bad}"
+            );
         }
         let negative = NameMoments { weight: -1.0, ..NameMoments::empty(Arm::A) };
         assert!(matches!(smd(&[negative], Weighting::Draws), Err(MetricError::BadWeight { .. })));
@@ -228,8 +236,10 @@ mod tests {
     #[test]
     fn context_averages_finite_effects() {
         let degenerate = EffectSize::Degenerate { difference: 7.0 };
-        let bias = context_bias(&[EffectSize::Finite(0.5), degenerate, EffectSize::Finite(-0.25)]).unwrap();
-        let expected = ContextBias { mean_abs: 0.375, mean_signed: 0.125, variations: 2, degenerate: 1 };
+        let bias = context_bias(&[EffectSize::Finite(0.5), degenerate, EffectSize::Finite(-0.25)])
+            .unwrap();
+        let expected =
+            ContextBias { mean_abs: 0.375, mean_signed: 0.125, variations: 2, degenerate: 1 };
         assert_eq!(bias, expected);
         assert!(matches!(
             context_bias(&[degenerate]),

@@ -31,8 +31,8 @@ pub struct NameAnswers {
     pub unparsed: f64,
     /// Probability that an exact search left unexplored; 0 for draws.
     pub unexplored: f64,
-    /// Standard error of the values' mean, as far as they were drawn and not enumerated: [`drawn_error`],
-    /// [`sampling_error`]; 0 where all are exact.
+    /// Standard error of the values' mean, as far as they were drawn and not enumerated:
+    /// [`drawn_error`], [`sampling_error`]; 0 where all are exact.
     #[serde(default)]
     pub error: f64,
 }
@@ -55,21 +55,24 @@ impl NameAnswers {
     }
 }
 
-/// Standard error of the mean of independent draws, `(value, how often it was drawn)`: s/√n; 0 for fewer than two, which say
-/// nothing of it.
+/// Standard error of the mean of independent draws, `(value, how often it was drawn)`: s/√n; 0 for
+/// fewer than two, which say nothing of it.
 #[must_use]
 pub fn sampling_error(values: &[(f64, f64)]) -> f64 {
     let own = NameMoments::of(Arm::A, values);
     if own.weight < 2.0 { 0.0 } else { (own.m2 / (own.weight - 1.0) / own.weight).sqrt() }
 }
 
-/// Standard error of the mean `E = Σ w v / Σ w` of answers `(value, weight, draw)` of which some are exact (no draw) and the others
-/// stand for what was not explored, those of one draw together; `draws` counts also those that came to no value.
+/// Standard error of the mean `E = Σ w v / Σ w` of answers `(value, weight, draw)` of which some
+/// are exact (no draw) and the others stand for what was not explored, those of one draw together;
+/// `draws` counts also those that came to no value.
 ///
-/// With `X_d = Σ w (v − E)` over the answers of draw `d` and all draws in their order, it is √(n/(2(n − 1)) · Σ (X_d − X_d+1)²) / Σ w:
-/// the usual linearisation of a ratio (Cochran 1977, section 6.3) and the successive differences of a systematic sample (Wolter 2007,
-/// chapter 8), for draws that are spread evenly over what they stand for, in an order in which neighbours are similar. Of draws in
-/// no order it is the error of independent draws. One draw alone counts with its whole size.
+/// With `X_d = Σ w (v − E)` over the answers of draw `d` and all draws in their order, it is
+/// √(n/(2(n − 1)) · Σ (X_d − X_d+1)²) / Σ w: the usual linearisation of a ratio (Cochran 1977,
+/// section 6.3) and the successive differences of a systematic sample (Wolter 2007, chapter 8), for
+/// draws that are spread evenly over what they stand for, in an order in which neighbours are
+/// similar. Of draws in no order it is the error of independent draws. One draw alone counts with
+/// its whole size.
 #[must_use]
 pub fn drawn_error(values: &[(f64, f64, Option<u32>)], draws: u32) -> f64 {
     let mass: f64 = values.iter().map(|v| v.1).sum();
@@ -88,8 +91,8 @@ pub fn drawn_error(values: &[(f64, f64, Option<u32>)], draws: u32) -> f64 {
         return of(0).abs() / mass;
     }
     let n = f64::from(draws);
-    // Draws that came to no value differ from neighbours of their kind by 0: only those beside a value
-    // are gone through, however many there are.
+    // Draws that came to no value differ from neighbours of their kind by 0: only those beside a
+    // value are gone through, however many there are.
     let mut square = 0.0;
     for (&draw, own) in sums.range(..draws) {
         if draw > 0 {
@@ -114,9 +117,15 @@ mod tests {
     #[test]
     fn errors_are_those_of_draws_spread_evenly() {
         // Four draws of weight a quarter each, one of them split in two, one that came to nothing.
-        let values = [(1.0, 0.25, Some(0)), (3.0, 0.25, Some(1)), (5.0, 0.1, Some(2)), (6.0, 0.15, Some(2))];
+        let values =
+            [(1.0, 0.25, Some(0)), (3.0, 0.25, Some(1)), (5.0, 0.1, Some(2)), (6.0, 0.15, Some(2))];
         let mean = (0.25 + 0.75 + 0.5 + 0.9) / 0.75;
-        let x = [0.25 * (1.0 - mean), 0.25 * (3.0 - mean), 0.1 * (5.0 - mean) + 0.15 * (6.0 - mean), 0.0];
+        let x = [
+            0.25 * (1.0 - mean),
+            0.25 * (3.0 - mean),
+            0.1 * (5.0 - mean) + 0.15 * (6.0 - mean),
+            0.0,
+        ];
         let steps: f64 = x.windows(2).map(|x: &[f64]| (x[0] - x[1]).powi(2)).sum();
         let by_hand = (4.0 / 6.0 * steps).sqrt() / 0.75;
         assert!((drawn_error(&values, 4) - by_hand).abs() < 1e-12);
@@ -125,7 +134,8 @@ mod tests {
         assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.5, None)], 0), 0.0);
         assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.0, None)], 3), 0.0);
         assert_eq!(sampling_error(&[(1.0, 1.0)]), 0.0);
-        // Of any number of draws: each of both values differs from its neighbours, of which the first has one.
+        // Of any number of draws: each of both values differs from its neighbours, of which the
+        // first has one.
         let far = [(1.0, 0.5, Some(0)), (2.0, 0.5, Some(9))];
         for draws in [11, u32::MAX] {
             let n = f64::from(draws);
@@ -142,8 +152,10 @@ mod tests {
         };
         let counted: Vec<(f64, f64)> = (0..1009).map(|i| (f64::from(i), 1.0)).collect();
         // Powers of a primitive root come in no order.
-        let shuffled: Vec<u32> =
-            (0..1008).scan(1u32, |p, _| Some(std::mem::replace(p, *p * 11 % 1009))).chain([0]).collect();
+        let shuffled: Vec<u32> = (0..1008)
+            .scan(1u32, |p, _| Some(std::mem::replace(p, *p * 11 % 1009)))
+            .chain([0])
+            .collect();
         let apart = drawn_error(&all(&|i| shuffled[i as usize]), 1009) / sampling_error(&counted);
         assert!((0.9..1.1).contains(&apart), "{apart}");
         assert!(drawn_error(&all(&|i| i), 1009) < 0.01 * sampling_error(&counted));

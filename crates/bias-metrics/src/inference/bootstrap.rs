@@ -28,7 +28,8 @@ pub enum Ends {
     /// Their quantiles (Efron 1979).
     #[default]
     Percentile,
-    /// Their quantiles at levels corrected for bias and for a deviation that changes with the statistic (Efron 1987).
+    /// Their quantiles at levels corrected for bias and for a deviation that changes with the
+    /// statistic (Efron 1987).
     Bca,
 }
 
@@ -71,15 +72,17 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// 2,000 resamples at level 0.95, percentiles, widened for few names; the seed alone decides what is drawn.
+    /// 2,000 resamples at level 0.95, percentiles, widened for few names; the seed alone decides
+    /// what is drawn.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed, resamples: 2000, level: 0.95, ends: Ends::Percentile, widened: true }
     }
 
-    /// Whether levels are moved outwards as far as Student's t with the factor √(n/(n − 1)) lies beyond the normal
-    /// distribution (Hesterberg 2015, "expanded percentile"): drawn names vary less than names do, and few names know their own
-    /// deviation badly. `n` is the smaller group. `calibrate` in fixtures/make shows what it is worth.
+    /// Whether levels are moved outwards as far as Student's t with the factor √(n/(n − 1)) lies
+    /// beyond the normal distribution (Hesterberg 2015, "expanded percentile"): drawn names vary
+    /// less than names do, and few names know their own deviation badly. `n` is the smaller group.
+    /// `calibrate` in fixtures/make shows what it is worth.
     #[must_use]
     pub fn widened(self, widened: bool) -> Self {
         Self { widened, ..self }
@@ -117,25 +120,30 @@ impl Bootstrap {
     /// The interval of `statistic` when names are drawn anew; `arms[i]` is the group of
     /// name `i`.
     ///
-    /// `statistic` gets as many indices as there are names (one less where [`Ends::Bca`] leaves a name out) and
-    /// returns `None` where it is undefined. Those resamples, and any without a finite value, are dropped and
-    /// counted. The ends are quantiles, linearly interpolated.
+    /// `statistic` gets as many indices as there are names (one less where [`Ends::Bca`] leaves a
+    /// name out) and returns `None` where it is undefined. Those resamples, and any without a
+    /// finite value, are dropped and counted. The ends are quantiles, linearly interpolated.
     ///
     /// # Errors
-    /// [`MetricError::EmptyArm`] when an arm has no name, [`MetricError::Unstable`] when
-    /// more than half of the resamples are dropped; with [`Ends::Bca`] also [`MetricError::NotFinite`] where the
-    /// statistic is undefined on the names themselves or without one of them.
+    /// [`MetricError::EmptyArm`] when an arm has no name, [`MetricError::Unstable`] when more than
+    /// half of the resamples are dropped; with [`Ends::Bca`] also [`MetricError::NotFinite`] where
+    /// the statistic is undefined on the names themselves or without one of them.
     pub fn interval(
         &self,
         arms: &[Arm],
         statistic: impl Fn(&[usize]) -> Option<f64>,
     ) -> Result<Interval, MetricError> {
-        let members =
-            |arm| -> Vec<usize> { (0..arms.len()).filter(|&i| arms.get(i) == Some(&arm)).collect() };
+        let members = |arm| -> Vec<usize> {
+            (0..arms.len()).filter(|&i| arms.get(i) == Some(&arm)).collect()
+        };
         let (a, b) = (members(Arm::A), members(Arm::B));
         for (arm, members) in [(Arm::A, &a), (Arm::B, &b)] {
             if members.is_empty() {
-                return Err(MetricError::EmptyArm { arm, weight: 0.0, needed: "at least one name" });
+                return Err(MetricError::EmptyArm {
+                    arm,
+                    weight: 0.0,
+                    needed: "at least one name",
+                });
             }
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
@@ -168,14 +176,18 @@ impl Bootstrap {
     }
 }
 
-/// The level of a lower end for few names. A group of one name says nothing about how much names vary.
+/// The level of a lower end for few names. A group of one name says nothing about how much names
+/// vary.
 fn outwards(tail: f64, a: usize, b: usize) -> f64 {
     let (least, degrees) = (a.min(b) as f64, (a + b).saturating_sub(2) as f64);
     let student = StudentsT::new(0.0, 1.0, degrees).ok().filter(|_| least >= 2.0);
-    student.map_or(tail, |t| Normal::standard().cdf((least / (least - 1.0)).sqrt() * t.inverse_cdf(tail)))
+    student.map_or(tail, |t| {
+        Normal::standard().cdf((least / (least - 1.0)).sqrt() * t.inverse_cdf(tail))
+    })
 }
 
-/// Levels whose quantiles BCa takes. The acceleration of two samples as Davison & Hinkley 1997, section 5.3.2.
+/// Levels whose quantiles BCa takes. The acceleration of two samples as Davison & Hinkley 1997,
+/// section 5.3.2.
 fn corrected(
     levels: [f64; 2],
     sorted: &[f64],
@@ -193,9 +205,9 @@ fn corrected(
     let bias = normal.inverse_cdf(share);
     let (mut cubes, mut squares) = (0.0, 0.0);
     for arm in arms {
-        let without = arm
-            .iter()
-            .map(|left_out| of(&everybody.iter().copied().filter(|own| own != left_out).collect::<Vec<_>>()));
+        let without = arm.iter().map(|left_out| {
+            of(&everybody.iter().copied().filter(|own| own != left_out).collect::<Vec<_>>())
+        });
         let without = without.collect::<Result<Vec<_>, _>>()?;
         let n = without.len() as f64;
         let mean = without.iter().sum::<f64>() / n;
@@ -203,8 +215,8 @@ fn corrected(
         cubes += influence().map(|u| u.powi(3)).sum::<f64>() / n.powi(3);
         squares += influence().map(|u| u.powi(2)).sum::<f64>() / n.powi(2);
     }
-    // A statistic that no name moves needs no correction, and neither does one beyond all resamples: it has no
-    // finite one.
+    // A statistic that no name moves needs no correction, and neither does one beyond all
+    // resamples: it has no finite one.
     if squares == 0.0 || !bias.is_finite() {
         return Ok(levels);
     }
@@ -241,7 +253,9 @@ mod tests {
         let run = |seed| Bootstrap::new(seed).interval(&ARMS, mean).unwrap();
         assert_eq!(run(3), run(3));
         // A mean of few indices takes few values, so compare a finer statistic.
-        let fine = |p: &[usize]| Some(p.iter().enumerate().map(|(i, &x)| (i as f64 + 0.3) * x as f64).sum());
+        let fine = |p: &[usize]| {
+            Some(p.iter().enumerate().map(|(i, &x)| (i as f64 + 0.3) * x as f64).sum())
+        };
         let run = |seed| Bootstrap::new(seed).resamples(50).unwrap().interval(&ARMS, fine).unwrap();
         assert_ne!(run(3), run(4));
     }

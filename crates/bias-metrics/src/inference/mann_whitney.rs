@@ -10,24 +10,26 @@ use crate::error::MetricError;
 pub struct MannWhitney {
     /// Pairs of a name of A and a name of B in which A's number is larger; ties count half.
     pub u: f64,
-    /// The share of all pairs that this is: the probability of superiority, 0.5 where nothing differs.
+    /// The share of all pairs that this is: the probability of superiority, 0.5 where nothing
+    /// differs.
     pub superiority: f64,
     /// Two-sided.
     pub p: f64,
-    /// Whether `p` counts all orders. If not it is a normal approximation, corrected for ties and continuity.
+    /// Whether `p` counts all orders. If not it is a normal approximation, corrected for ties and
+    /// continuity.
     pub exact: bool,
 }
 
-/// Names of the smaller group up to which all orders are counted, as scipy does, if no two numbers are equal and there
-/// are no more pairs than this.
+/// Names of the smaller group up to which all orders are counted, as scipy does, if no two numbers
+/// are equal and there are no more pairs than this.
 const COUNTED: usize = 8;
 const COUNTED_PAIRS: usize = 4096;
 
 /// The Mann–Whitney U test on one number per name.
 ///
 /// # Errors
-/// [`MetricError::TooFewNames`] for an empty group, [`MetricError::NotFinite`], [`MetricError::Constant`] where
-/// all numbers are equal.
+/// [`MetricError::TooFewNames`] for an empty group, [`MetricError::NotFinite`],
+/// [`MetricError::Constant`] where all numbers are equal.
 pub fn mann_whitney(a: &[f64], b: &[f64]) -> Result<MannWhitney, MetricError> {
     checked(Arm::A, a, 1)?;
     checked(Arm::B, b, 1)?;
@@ -46,7 +48,8 @@ pub fn mann_whitney(a: &[f64], b: &[f64]) -> Result<MannWhitney, MetricError> {
     let (pairs, total) = (n * m, n + m);
     let u = rank_sum - n * (n + 1.0) / 2.0;
     let larger = u.max(pairs - u);
-    let exact = ties == 0.0 && a.len().min(b.len()) <= COUNTED && a.len() * b.len() <= COUNTED_PAIRS;
+    let exact =
+        ties == 0.0 && a.len().min(b.len()) <= COUNTED && a.len() * b.len() <= COUNTED_PAIRS;
     let p = if exact {
         2.0 * tail(a.len(), b.len(), larger)
     } else {
@@ -61,7 +64,8 @@ pub fn mann_whitney(a: &[f64], b: &[f64]) -> Result<MannWhitney, MetricError> {
 
 /// P(U ≥ u) when all orders of `n + m` different numbers are equally likely.
 fn tail(n: usize, m: usize, u: f64) -> f64 {
-    // Probability of each U for (i of A, m of B), from those with one name less (Mann & Whitney 1947, eq. 3).
+    // Probability of each U for (i of A, m of B), from those with one name less (Mann & Whitney
+    // 1947, eq. 3).
     let most = n * m;
     let mut known = vec![vec![0f64; most + 1]; m + 1];
     known.iter_mut().for_each(|row| row[0] = 1.0);

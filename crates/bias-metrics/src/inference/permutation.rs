@@ -21,12 +21,12 @@ pub struct PermutationTest {
     pub dropped: usize,
 }
 
-/// Which names are whose is drawn anew: if labels say nothing about answers, any labelling was as likely
-/// (Fisher 1935).
+/// Which names are whose is drawn anew: if labels say nothing about answers, any labelling was as
+/// likely (Fisher 1935).
 ///
-/// Whole names change sides, so the dependence of one name's answers does no harm. All labellings are gone through where there are no
-/// more than were asked for; otherwise that many are drawn and the one observed is counted among them, so that p is
-/// never 0 (Phipson & Smyth 2010).
+/// Whole names change sides, so the dependence of one name's answers does no harm. All labellings
+/// are gone through where there are no more than were asked for; otherwise that many are drawn and
+/// the one observed is counted among them, so that p is never 0 (Phipson & Smyth 2010).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Permutation {
     seed: u64,
@@ -51,12 +51,12 @@ impl Permutation {
         Ok(Self { labellings, ..self })
     }
 
-    /// Tests a statistic of a labelling, which is 0 or small where groups do not differ: two-sided if it
-    /// has a sign. Labellings on which it is undefined are dropped and counted.
+    /// Tests a statistic of a labelling, which is 0 or small where groups do not differ: two-sided
+    /// if it has a sign. Labellings on which it is undefined are dropped and counted.
     ///
     /// # Errors
-    /// [`MetricError::EmptyArm`], [`MetricError::NotFinite`] if it is undefined on the labels as they are,
-    /// [`MetricError::Unstable`] if on more than half of the labellings.
+    /// [`MetricError::EmptyArm`], [`MetricError::NotFinite`] if it is undefined on the labels as
+    /// they are, [`MetricError::Unstable`] if on more than half of the labellings.
     pub fn test(
         &self,
         arms: &[Arm],
@@ -65,11 +65,16 @@ impl Permutation {
         let of_a = arms.iter().filter(|arm| **arm == Arm::A).count();
         for (arm, count) in [(Arm::A, of_a), (Arm::B, arms.len() - of_a)] {
             if count == 0 {
-                return Err(MetricError::EmptyArm { arm, weight: 0.0, needed: "at least one name" });
+                return Err(MetricError::EmptyArm {
+                    arm,
+                    weight: 0.0,
+                    needed: "at least one name",
+                });
             }
         }
         let observed = statistic(arms).filter(|v| v.is_finite());
-        let observed = observed.ok_or(MetricError::NotFinite { what: "statistic that was permuted" })?;
+        let observed =
+            observed.ok_or(MetricError::NotFinite { what: "statistic that was permuted" })?;
         // Sums in another order are as far.
         let bar = observed.abs() * (1.0 - 1e-12);
         let (mut far, mut dropped, mut looked) = (0usize, 0usize, 0usize);

@@ -3,25 +3,29 @@ use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use crate::error::MetricError;
 
-/// How answers of one name hang together, which says what a difference of answers is worth among names.
+/// How answers of one name hang together, which says what a difference of answers is worth among
+/// names.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Clustering {
-    /// Share of the variance of answers that lies between names of a group (the intraclass correlation).
+    /// Share of the variance of answers that lies between names of a group (the intraclass
+    /// correlation).
     pub between: f64,
     /// Answers drawn for each name; infinite for the exact distribution.
     pub answers: f64,
 }
 
 impl Clustering {
-    /// A standardized mean difference of answers in deviations of the names' means: Var(mean) = σ²·(ρ + (1 − ρ)/K).
+    /// A standardized mean difference of answers in deviations of the names' means: Var(mean) =
+    /// σ²·(ρ + (1 − ρ)/K).
     ///
     /// # Errors
-    /// [`MetricError::BadDesign`] unless 0 ≤ between ≤ 1 and at least one answer was drawn, or where names do
-    /// not vary at all.
+    /// [`MetricError::BadDesign`] unless 0 ≤ between ≤ 1 and at least one answer was drawn, or
+    /// where names do not vary at all.
     pub fn among_names(self, smd: f64) -> Result<f64, MetricError> {
         let Self { between, answers } = self;
         let deviation = (between + (1.0 - between) / answers).sqrt();
-        if !(0.0..=1.0).contains(&between) || answers.is_nan() || answers < 1.0 || deviation == 0.0 {
+        if !(0.0..=1.0).contains(&between) || answers.is_nan() || answers < 1.0 || deviation == 0.0
+        {
             let reason = format!("{between} of the variance between names, {answers} answers each");
             return Err(MetricError::BadDesign { reason });
         }
@@ -47,8 +51,8 @@ impl Design {
     /// How often a difference of this size, in deviations between names, is found.
     ///
     /// # Errors
-    /// [`MetricError::BadDesign`] below two names in a group, for a level outside [0.000001, 1) or an effect that is no
-    /// number.
+    /// [`MetricError::BadDesign`] below two names in a group, for a level outside [0.000001, 1) or
+    /// an effect that is no number.
     pub fn power(&self, effect: f64) -> Result<f64, MetricError> {
         Ok(self.plan(effect)?.power(effect))
     }
@@ -70,13 +74,16 @@ impl Design {
         Ok(crossing(0.0, high, |effect| plan.power(effect) - power))
     }
 
-    /// Names of each group that are needed to find a difference of this size, in deviations between names, this often.
+    /// Names of each group that are needed to find a difference of this size, in deviations between
+    /// names, this often.
     ///
     /// # Errors
-    /// [`MetricError::BadDesign`] for an effect of 0, a level or a power that is none, or more names than a million.
+    /// [`MetricError::BadDesign`] for an effect of 0, a level or a power that is none, or more
+    /// names than a million.
     pub fn names_needed(effect: f64, alpha: f64, power: f64) -> Result<usize, MetricError> {
-        let enough =
-            |names: usize| Ok::<_, MetricError>(Self { names: [names; 2], alpha }.power(effect)? >= power);
+        let enough = |names: usize| {
+            Ok::<_, MetricError>(Self { names: [names; 2], alpha }.power(effect)? >= power)
+        };
         let bad = || MetricError::BadDesign {
             reason: format!(
                 "an effect of {effect} to be found with power {power} by at most {MOST_NAMES} names"
@@ -108,7 +115,8 @@ impl Design {
             return Err(bad());
         }
         let degrees = n + m - 2.0;
-        // The density of S, S² chi-squared over its degrees, up to a constant that makes it about 1 at its mode.
+        // The density of S, S² chi-squared over its degrees, up to a constant that makes it about 1
+        // at its mode.
         let density = |s: f64| ((degrees - 1.0) * s.ln() + degrees / 2.0 * (1.0 - s * s)).exp();
         let reach = 12.0 / (2.0 * degrees).sqrt();
         let (from, to) = ((1.0 - reach).max(0.0), 1.0 + reach);

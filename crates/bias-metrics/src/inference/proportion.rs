@@ -20,8 +20,8 @@ impl Proportion {
     /// A share with Wilson's interval (Wilson 1927), which stays within 0 and 1.
     ///
     /// # Errors
-    /// [`MetricError::NoValues`] without cases, [`MetricError::BadProbability`] for more hits than cases,
-    /// [`MetricError::BadLevel`].
+    /// [`MetricError::NoValues`] without cases, [`MetricError::BadProbability`] for more hits than
+    /// cases, [`MetricError::BadLevel`].
     pub fn wilson(hits: u64, cases: u64, level: f64) -> Result<Self, MetricError> {
         if cases == 0 {
             return Err(MetricError::NoValues { what: "share" });

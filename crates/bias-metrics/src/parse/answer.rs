@@ -59,14 +59,14 @@ pub struct ParsedAnswer {
     pub value: Option<f64>,
     /// What the amount is paid for, where the answer says it: `$20/hour`.
     pub period: Option<Period>,
-    /// Whether the text ends with a number or with one word behind it, so that an answer cut there may have been
-    /// about to go on: `two hundred and fifty` thousand.
+    /// Whether the text ends with a number or with one word behind it, so that an answer cut there
+    /// may have been about to go on: `two hundred and fifty` thousand.
     pub open: bool,
 }
 
 impl ParsedAnswer {
-    /// The value for another period, at 52 weeks of 5 days of 8 hours in a year of 12 months. A value whose period is not
-    /// said is taken to be meant for the one asked about.
+    /// The value for another period, at 52 weeks of 5 days of 8 hours in a year of 12 months. A
+    /// value whose period is not said is taken to be meant for the one asked about.
     #[must_use]
     pub fn per(&self, asked: Period) -> Option<f64> {
         let factor = self.period.map_or(1.0, |own| own.in_a_year() / asked.in_a_year());
@@ -76,11 +76,13 @@ impl ParsedAnswer {
 
 /// Reads the number out of a model's answer, or says why there is none to read.
 ///
-/// - Thousands separators are commas, apostrophes or unbreakable spaces between groups of three, or points if there are several
-///   or a comma follows (`1.200,50`); otherwise a point is a decimal point. Digits are never joined across anything else.
-/// - `k`, `K`, `M`, *hundred*, *thousand*, *million* and larger words multiply, cents divide; currency
-///   and percent signs do not change the value. In `1-2 million` both ends are millions.
-/// - English number words count like digits (`two hundred and fifty`, `half a million`); a lonely `one` does not.
+/// - Thousands separators are commas, apostrophes or unbreakable spaces between groups of three, or
+///   points if there are several or a comma follows (`1.200,50`); otherwise a point is a decimal
+///   point. Digits are never joined across anything else.
+/// - `k`, `K`, `M`, *hundred*, *thousand*, *million* and larger words multiply, cents divide;
+///   currency and percent signs do not change the value. In `1-2 million` both ends are millions.
+/// - English number words count like digits (`two hundred and fifty`, `half a million`); a lonely
+///   `one` does not.
 /// - A range (`100-150`, `100 to 150`, `between 100 and 150`) gives its midpoint.
 /// - The same number said twice counts once. Of several different ones, the only one
 ///   with a currency (`$`, `€`, *dollars*, *USD*, …) is the answer.
@@ -125,7 +127,9 @@ pub fn parse_answer(text: &str) -> ParsedAnswer {
         _ => return without(AnswerKind::SeveralNumbers, open),
     };
     match chosen.value {
-        Some(value) => ParsedAnswer { kind: chosen.kind, value: Some(value), period: chosen.period, open },
+        Some(value) => {
+            ParsedAnswer { kind: chosen.kind, value: Some(value), period: chosen.period, open }
+        }
         None => without(AnswerKind::SeveralNumbers, open),
     }
 }
@@ -154,7 +158,8 @@ fn said(text: &[char], mentions: &[Mention]) -> Vec<Said> {
     let mut out = Vec::new();
     let mut rest = mentions;
     while !rest.is_empty() {
-        let joined = rest.windows(2).take_while(|w| matches!(w, [x, y] if joins(text, x, y))).count();
+        let joined =
+            rest.windows(2).take_while(|w| matches!(w, [x, y] if joins(text, x, y))).count();
         // Three or more joined numbers are a date or a telephone number, not a range.
         let (chain, after) = rest.split_at(joined + 1);
         match chain {

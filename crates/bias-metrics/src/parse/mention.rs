@@ -31,10 +31,12 @@ impl Mention {
     }
 }
 
-/// Spaces that do not break a line: no-break, thin, narrow no-break. Between digits they group thousands.
+/// Spaces that do not break a line: no-break, thin, narrow no-break. Between digits they group
+/// thousands.
 const NARROW_SPACES: &str = "\u{a0}\u{2009}\u{202f}";
 const CURRENCY_SIGNS: &str = "$€£¥₹₩₽₺₪₫₱₦฿";
-const CURRENCY_CODES: [&str; 10] = ["usd", "eur", "gbp", "cad", "aud", "chf", "jpy", "cny", "inr", "rs"];
+const CURRENCY_CODES: [&str; 10] =
+    ["usd", "eur", "gbp", "cad", "aud", "chf", "jpy", "cny", "inr", "rs"];
 const CURRENCY_WORDS: [&str; 11] =
     ["dollar", "dollars", "buck", "bucks", "euro", "euros", "yen", "yuan", "rupee", "rupees", "円"];
 const PERCENT_WORDS: [&str; 2] = ["percent", "pct"];
@@ -164,10 +166,11 @@ fn read(text: &[char], digits_start: usize, digits_end: usize, free: usize) -> O
         period: None,
     };
     let in_code = mention.read_prefix(text, free);
-    let before = |n: usize| digits_start.checked_sub(n).filter(|&i| i >= free).and_then(|i| text.get(i));
+    let before =
+        |n: usize| digits_start.checked_sub(n).filter(|&i| i >= free).and_then(|i| text.get(i));
     let attached = before(1).is_some_and(|c| c.is_alphanumeric());
-    let hyphenated =
-        before(1).is_some_and(|c| "-‑_".contains(*c)) && before(2).is_some_and(|c| c.is_alphanumeric());
+    let hyphenated = before(1).is_some_and(|c| "-‑_".contains(*c))
+        && before(2).is_some_and(|c| c.is_alphanumeric());
     if (attached || hyphenated) && !in_code {
         return None;
     }
@@ -236,7 +239,8 @@ impl Mention {
         } else if ["per", "a", "an", "each", "every"].contains(&first.as_str()) {
             let start = skip_spaces(text, first_end);
             let own = word(text, start, start + word_len(text, start)).to_lowercase();
-            self.period = Period::of_word(&own).filter(|(_, needs)| *needs).map(|(period, _)| period);
+            self.period =
+                Period::of_word(&own).filter(|(_, needs)| *needs).map(|(period, _)| period);
         }
     }
 
@@ -269,7 +273,9 @@ impl Mention {
             self.power = self.power.saturating_add(power);
         } else if ["cent", "cents"].contains(&lower.as_str()) {
             (self.power, self.currency) = (self.power.saturating_sub(2), true);
-        } else if CURRENCY_WORDS.contains(&lower.as_str()) || CURRENCY_CODES.contains(&lower.as_str()) {
+        } else if CURRENCY_WORDS.contains(&lower.as_str())
+            || CURRENCY_CODES.contains(&lower.as_str())
+        {
             self.currency = true;
         } else if !PERCENT_WORDS.contains(&lower.as_str()) {
             return false;
@@ -279,11 +285,14 @@ impl Mention {
     }
 }
 
-/// `1,200.5` as `1200.5`: digits in groups of three if grouped, at most one decimal mark, which is a point; or a
-/// comma where points or narrow spaces group (`1.200,50`). One point alone is a decimal point (`1.200` is 1.2), several group.
+/// `1,200.5` as `1200.5`: digits in groups of three if grouped, at most one decimal mark, which is
+/// a point; or a comma where points or narrow spaces group (`1.200,50`). One point alone is a
+/// decimal point (`1.200` is 1.2), several group.
 fn literal(run: &[char]) -> Option<String> {
-    let text: String = run.iter().map(|c| if NARROW_SPACES.contains(*c) { ' ' } else { *c }).collect();
-    let grouping = text.chars().find(|c| ",'’ ".contains(*c) || (*c == '.' && groups_by_points(&text)));
+    let text: String =
+        run.iter().map(|c| if NARROW_SPACES.contains(*c) { ' ' } else { *c }).collect();
+    let grouping =
+        text.chars().find(|c| ",'’ ".contains(*c) || (*c == '.' && groups_by_points(&text)));
     let Some(separator) = grouping else {
         let value = text.parse::<f64>().ok().filter(|v| v.is_finite())?;
         // Room for one exponent only, and the magnitude needs it: write this one out.
@@ -306,7 +315,7 @@ fn literal(run: &[char]) -> Option<String> {
 fn groups_by_points(text: &str) -> bool {
     let points = text.matches('.').count();
     points > 1
-        || text
-            .split_once('.')
-            .is_some_and(|(before, after)| !before.contains([',', '\'', '’', ' ']) && after.contains(','))
+        || text.split_once('.').is_some_and(|(before, after)| {
+            !before.contains([',', '\'', '’', ' ']) && after.contains(',')
+        })
 }

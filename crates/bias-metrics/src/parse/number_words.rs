@@ -1,7 +1,7 @@
 //! Numbers spelt in English words.
 
-/// Words read as one number: where it ends, and its value as digits and a power of ten. The power is that of the
-/// multipliers behind a small number, so that "five to six hundred" can share it.
+/// Words read as one number: where it ends, and its value as digits and a power of ten. The power
+/// is that of the multipliers behind a small number, so that "five to six hundred" can share it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Spelt {
     pub end: usize,
@@ -32,9 +32,16 @@ const ONES: [&str; 20] = [
     "eighteen",
     "nineteen",
 ];
-const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-const SCALES: [(&str, u32); 6] =
-    [("hundred", 2), ("thousand", 3), ("grand", 3), ("million", 6), ("billion", 9), ("trillion", 12)];
+const TENS: [&str; 8] =
+    ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+const SCALES: [(&str, u32); 6] = [
+    ("hundred", 2),
+    ("thousand", 3),
+    ("grand", 3),
+    ("million", 6),
+    ("billion", 9),
+    ("trillion", 12),
+];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Word {
@@ -67,8 +74,8 @@ fn next(text: &[char], end: usize) -> usize {
     }
 }
 
-/// Reads the number words that begin at `start`, the beginning of a word. After "between", "and" may join two numbers. A
-/// lonely "one" is none: it is a pronoun more often.
+/// Reads the number words that begin at `start`, the beginning of a word. After "between", "and"
+/// may join two numbers. A lonely "one" is none: it is a pronoun more often.
 pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt> {
     let at = |from: usize| {
         let (own, end) = word(text, from);
@@ -100,7 +107,9 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
                 words.push(meant);
                 end = own_end;
             }
-            (None, "and") if end > start && follows.1 == "a" && at(next(text, follows.2)).1 == "half" => {
+            (None, "and")
+                if end > start && follows.1 == "a" && at(next(text, follows.2)).1 == "half" =>
+            {
                 (tail, end) = (".5".into(), at(next(text, follows.2)).2);
             }
             (None, "and")
@@ -109,7 +118,8 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
             {
                 // "five hundred and six"; but "between five hundred and six hundred".
                 let scaled = matches!(at(next(text, follows.2)).0, Some(Word::Scale(_)));
-                let tens = matches!(at(next(text, at(next(text, follows.2)).2)).0, Some(Word::Scale(_)));
+                let tens =
+                    matches!(at(next(text, at(next(text, follows.2)).2)).0, Some(Word::Scale(_)));
                 if between && (scaled || tens) {
                     break;
                 }
@@ -143,7 +153,8 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
     let scales = words.iter().skip_while(|own| !matches!(own, Word::Scale(_)));
     let plain = scales.clone().all(|own| matches!(own, Word::Scale(_)));
     let power: u32 = scales.map(|own| if let Word::Scale(scale) = own { *scale } else { 0 }).sum();
-    let small: Vec<Word> = words.iter().copied().take_while(|own| !matches!(own, Word::Scale(_))).collect();
+    let small: Vec<Word> =
+        words.iter().copied().take_while(|own| !matches!(own, Word::Scale(_))).collect();
     let found = if first == "half" {
         (plain && small.is_empty()).then(|| ("0.5".to_owned(), power))
     } else if !tail.is_empty() {
@@ -158,7 +169,8 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
     Some(Spelt { end, digits, power })
 }
 
-/// What words come to, if they make one number: "two hundred fifty thousand", but neither "twenty thirty" nor "hundred".
+/// What words come to, if they make one number: "two hundred fifty thousand", but neither "twenty
+/// thirty" nor "hundred".
 fn value(words: &[Word]) -> Option<u64> {
     let (mut total, mut current, mut least) = (0u64, None::<u64>, u32::MAX);
     let mut last = None;
@@ -226,7 +238,9 @@ mod tests {
         for text in odd {
             assert_eq!(read(text), Some((String::new(), None)), "{text}");
         }
-        for text in ["one", "a", "a car", "half", "half of it", "and five", "hello", "thousands", ""] {
+        for text in
+            ["one", "a", "a car", "half", "half of it", "and five", "hello", "thousands", ""]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -1,6 +1,7 @@
 //! Whether a text without a number declines to give one.
 
-/// Beginnings of what a model says when it will not answer, in small letters and with straight apostrophes.
+/// Beginnings of what a model says when it will not answer, in small letters and with straight
+/// apostrophes.
 const PHRASES: [&str; 30] = [
     "i can't",
     "i cannot",

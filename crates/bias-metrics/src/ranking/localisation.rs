@@ -8,16 +8,16 @@ pub struct Localisation {
     /// Probability that a unit that matters scores above one that does not; ties count half.
     /// 0.5 is chance.
     pub auroc: f64,
-    /// Mean precision over the units that matter, going down the ranking; equal scores are taken together.
-    /// Chance is the share of units that matter.
+    /// Mean precision over the units that matter, going down the ranking; equal scores are taken
+    /// together. Chance is the share of units that matter.
     pub average_precision: f64,
 }
 
 /// Compares scores with the truth, unit by unit: `(score, whether it matters)`.
 ///
 /// # Errors
-/// [`MetricError::NotFinite`] for NaN or infinite scores, [`MetricError::OneClass`] unless some units
-/// matter and some do not.
+/// [`MetricError::NotFinite`] for NaN or infinite scores, [`MetricError::OneClass`] unless some
+/// units matter and some do not.
 pub fn localisation(mut units: Vec<(f32, bool)>) -> Result<Localisation, MetricError> {
     if units.iter().any(|(score, _)| !score.is_finite()) {
         return Err(MetricError::NotFinite { what: "localisation" });
@@ -38,7 +38,10 @@ pub fn localisation(mut units: Vec<(f32, bool)>) -> Result<Localisation, MetricE
         above += tied.len() as f64;
         precision += hits * (right / above);
     }
-    Ok(Localisation { auroc: area / (positives * negatives), average_precision: precision / positives })
+    Ok(Localisation {
+        auroc: area / (positives * negatives),
+        average_precision: precision / positives,
+    })
 }
 
 #[cfg(test)]

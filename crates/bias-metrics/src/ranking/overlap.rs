@@ -72,7 +72,12 @@ pub fn overlap(matrices: &[MatrixOverlap]) -> Result<Overlap, MetricError> {
     }
     if a == 0 || b == 0 {
         let (jaccard, coefficient) = (None, None);
-        return Ok(Overlap { jaccard, coefficient, expected_jaccard: None, expected_coefficient: None });
+        return Ok(Overlap {
+            jaccard,
+            coefficient,
+            expected_jaccard: None,
+            expected_coefficient: None,
+        });
     }
     let (sum, least) = ((a + b) as f64, a.min(b) as f64);
     let jaccard = |both: f64| Some(both / (sum - both));
@@ -100,7 +105,10 @@ mod tests {
         let o = overlap(&[matrix(10, 4, 5, 2), matrix(20, 0, 3, 0), matrix(0, 0, 0, 0)]).unwrap();
         assert_eq!((o.jaccard, o.coefficient), (Some(0.2), Some(0.5)));
         assert_eq!((o.expected_jaccard, o.expected_coefficient), (Some(0.2), Some(0.5)));
-        assert_eq!((o.jaccard_above_chance(), o.coefficient_above_chance()), (Some(0.0), Some(0.0)));
+        assert_eq!(
+            (o.jaccard_above_chance(), o.coefficient_above_chance()),
+            (Some(0.0), Some(0.0))
+        );
         let empty = overlap(&[matrix(10, 0, 5, 0)]).unwrap();
         assert_eq!((empty.jaccard, empty.coefficient_above_chance()), (None, None));
     }

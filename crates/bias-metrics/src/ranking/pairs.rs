@@ -13,8 +13,8 @@ pub enum PairDirection {
     Antistereo,
 }
 
-/// What a model makes of a pair of sentences that differ in whom they are about. In both numbers the first is
-/// that of the sentence about the disadvantaged group (`sent_more` in CrowS-Pairs).
+/// What a model makes of a pair of sentences that differ in whom they are about. In both numbers
+/// the first is that of the sentence about the disadvantaged group (`sent_more` in CrowS-Pairs).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairScore {
     /// Which way the pair goes.
@@ -25,16 +25,17 @@ pub struct PairScore {
     pub shared: [f64; 2],
 }
 
-/// Preferences over many pairs. The two metrics are not comparable, and neither is a share of biased answers.
+/// Preferences over many pairs. The two metrics are not comparable, and neither is a share of
+/// biased answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairPreference {
-    /// Pairs whose first sentence is likelier as a whole, ties not: `pct_stereotype` of lm-evaluation-harness, which
-    /// takes no account of the direction. 0.5 is unbiased.
+    /// Pairs whose first sentence is likelier as a whole, ties not: `pct_stereotype` of
+    /// lm-evaluation-harness, which takes no account of the direction. 0.5 is unbiased.
     pub whole: Proportion,
     /// Mean |log-likelihood of the first − of the second|, in nats: its `likelihood_diff`.
     pub likelihood_difference: f64,
-    /// Pairs whose first sentence has the likelier shared tokens, ties not: the metric score of Nangia et al. 2020 for
-    /// masked models, with conditional instead of pseudo-log-likelihoods.
+    /// Pairs whose first sentence has the likelier shared tokens, ties not: the metric score of
+    /// Nangia et al. 2020 for masked models, with conditional instead of pseudo-log-likelihoods.
     pub shared: Proportion,
     /// The same of the pairs that go with a stereotype and are no tie: their stereotype score.
     pub stereo: Option<Proportion>,
@@ -59,7 +60,8 @@ pub fn pair_preference(pairs: &[PairScore], level: f64) -> Result<PairPreference
     };
     let shared = |own: &PairScore| own.shared;
     let decided = |direction| {
-        let mut own = pairs.iter().filter(move |p| p.direction == direction && p.shared[0] != p.shared[1]);
+        let mut own =
+            pairs.iter().filter(move |p| p.direction == direction && p.shared[0] != p.shared[1]);
         match share(&mut own, shared) {
             Err(MetricError::NoValues { .. }) => Ok(None),
             found => found.map(Some),

@@ -26,8 +26,8 @@ pub fn explored_range(answers: &[NameAnswers]) -> Option<[f64; 2]> {
     (low.is_finite() && high.is_finite()).then_some([low, high])
 }
 
-/// Bounds on the mean answer of an arm: explored mass W with mean m, unexplored U within
-/// \[lo, hi\] gives \[(W·m + U·lo)/(W + U), (W·m + U·hi)/(W + U)\]. `None` without explored answers.
+/// Bounds on the mean answer of an arm: explored mass W with mean m, unexplored U within \[lo, hi\]
+/// gives \[(W·m + U·lo)/(W + U), (W·m + U·hi)/(W + U)\]. `None` without explored answers.
 #[must_use]
 pub fn mean_bounds(answers: &[NameAnswers], arm: Arm, range: [f64; 2]) -> Option<Bounds> {
     Spread::of(answers, arm, range).map(|s| s.mean)
@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn nothing_unexplored_leaves_nothing_open() {
-        let all = [answers(Arm::A, &[(1.0, 0.5), (3.0, 0.5)]), answers(Arm::B, &[(0.0, 0.5), (2.0, 0.5)])];
+        let all = [
+            answers(Arm::A, &[(1.0, 0.5), (3.0, 0.5)]),
+            answers(Arm::B, &[(0.0, 0.5), (2.0, 0.5)]),
+        ];
         assert_eq!(explored_range(&all), Some([0.0, 3.0]));
         assert_eq!(mean_bounds(&all, Arm::A, [0.0, 3.0]), Some(Bounds { low: 2.0, high: 2.0 }));
         assert_eq!(smd_bounds(&all, [0.0, 3.0]), Some(Bounds { low: 1.0, high: 1.0 }));

@@ -82,11 +82,14 @@ mod tests {
 
     #[test]
     fn fences_pool_names_and_the_ratio_counts_what_did_not_parse() {
-        let before =
-            [name(&[(10.0, 1.0), (20.0, 1.0)], 0.0, 0.0), name(&[(30.0, 1.0), (40.0, 1.0)], 5.0, 0.0)];
+        let before = [
+            name(&[(10.0, 1.0), (20.0, 1.0)], 0.0, 0.0),
+            name(&[(30.0, 1.0), (40.0, 1.0)], 5.0, 0.0),
+        ];
         let fences = TukeyFences::of(&before, 1.5).unwrap();
         assert_eq!(fences, TukeyFences { low: -20.0, high: 60.0 });
-        let after = [name(&[(60.0, 2.0), (60.5, 1.0)], 1.0, 0.0), name(&[(-20.0, 1.0)], 0.0, 100.0)];
+        let after =
+            [name(&[(60.0, 2.0), (60.5, 1.0)], 1.0, 0.0), name(&[(-20.0, 1.0)], 0.0, 100.0)];
         assert_eq!(inlier_share(&after[0], &fences), (2.0, 4.0));
         assert_eq!(inlier_ratio(&after, &fences), Ok(3.0 / 5.0));
     }

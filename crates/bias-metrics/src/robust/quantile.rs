@@ -87,7 +87,10 @@ mod tests {
     fn inverse_of_the_distribution() {
         let values = [(3.0, 1.0), (1.0, 2.0), (9.0, 0.0), (0.0, 0.0), (2.0, 1.0)];
         let q = |q| weighted_quantile(&values, q).unwrap();
-        assert_eq!([q(0.0), q(0.5), q(0.51), q(0.75), q(0.76), q(1.0)], [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]);
+        assert_eq!(
+            [q(0.0), q(0.5), q(0.51), q(0.75), q(0.76), q(1.0)],
+            [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+        );
     }
 
     #[test]
@@ -95,11 +98,22 @@ mod tests {
         let one = [(1.0, 1.0)];
         assert!(matches!(weighted_quantile(&one, 1.1), Err(MetricError::BadQuantile { .. })));
         assert!(matches!(weighted_quantile(&one, f64::NAN), Err(MetricError::BadQuantile { .. })));
-        assert!(matches!(weighted_quantile(&[(1.0, -1.0)], 0.5), Err(MetricError::BadWeight { .. })));
-        assert!(matches!(weighted_quantile(&[(f64::NAN, 1.0)], 0.5), Err(MetricError::NotFinite { .. })));
+        assert!(matches!(
+            weighted_quantile(&[(1.0, -1.0)], 0.5),
+            Err(MetricError::BadWeight { .. })
+        ));
+        assert!(matches!(
+            weighted_quantile(&[(f64::NAN, 1.0)], 0.5),
+            Err(MetricError::NotFinite { .. })
+        ));
         assert!(matches!(weighted_quantile(&[(1.0, 0.0)], 0.5), Err(MetricError::NoValues { .. })));
-        let mut none =
-            [NameAnswers { arm: Arm::A, values: vec![], unparsed: 1.0, unexplored: 0.0, error: 0.0 }];
+        let mut none = [NameAnswers {
+            arm: Arm::A,
+            values: vec![],
+            unparsed: 1.0,
+            unexplored: 0.0,
+            error: 0.0,
+        }];
         assert!(matches!(winsorise(&mut none, 0.01, 0.99), Err(MetricError::NoValues { .. })));
         assert!(matches!(winsorise(&mut none, 0.9, 0.1), Err(MetricError::BadQuantile { .. })));
     }

@@ -30,8 +30,8 @@ impl Activation {
         match self {
             // Where exp(80) is infinite.
             Self::Silu if x.dtype() == DType::F16 => silu(x),
-            // On backends that compute on one core, a sigmoid takes a branch per element, which half
-            // of them mispredict.
+            // On backends that compute on one core, a sigmoid takes a branch per element, which
+            // half of them mispredict.
             Self::Silu => {
                 let less = x.clone().neg();
                 // The gradient of an infinite exp(-x) would be no number.
@@ -57,7 +57,8 @@ mod tests {
         let at = [-1e30f32, -1000.0, -90.0, -50.0, -3.0, -0.5, 0.0, 0.5, 3.0, 50.0, 1000.0, 1e30];
         let x = Tensor::<Autodiff<Flex>, 1>::from_data(at, &Default::default()).require_grad();
         let y = Activation::Silu.apply(x.clone());
-        let slopes = x.grad(&y.clone().sum().backward()).unwrap().into_data().to_vec::<f32>().unwrap();
+        let slopes =
+            x.grad(&y.clone().sum().backward()).unwrap().into_data().to_vec::<f32>().unwrap();
         let values = y.into_data().to_vec::<f32>().unwrap();
         let plain = Activation::Silu.apply(Tensor::<Flex, 1>::from_data(at, &Default::default()));
         let plain = plain.into_data().to_vec::<f32>().unwrap();
@@ -73,7 +74,8 @@ mod tests {
             close(plain[i], x * sigmoid, 1e-38, "silu without a graph");
             // At −1000 x · sigmoid · (1 − sigmoid) is 0.
             let slope = sigmoid + if x < -700.0 { 0.0 } else { x * sigmoid * (1.0 - sigmoid) };
-            // Below -44 the sigmoid's square leaves the range of f32, and takes slopes this small with it.
+            // Below -44 the sigmoid's square leaves the range of f32, and takes slopes this small
+            // with it.
             close(slopes[i], slope, 1e-18, "slope");
         }
     }

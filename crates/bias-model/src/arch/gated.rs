@@ -131,7 +131,11 @@ pub(super) fn activation(keys: &Keys, key: &str, default: &str) -> Result<Activa
     })
 }
 
-pub(super) fn positive(keys: &Keys, key: &str, default: Option<f64>) -> Result<Option<f64>, ModelError> {
+pub(super) fn positive(
+    keys: &Keys,
+    key: &str,
+    default: Option<f64>,
+) -> Result<Option<f64>, ModelError> {
     match keys.number(key)?.or(default) {
         Some(value) if !(value.is_finite() && value > 0.0) => {
             Err(keys.impossible(format!("{key} {value} is not a number above 0")))
@@ -176,8 +180,11 @@ pub(super) fn window_by_layer(
     plan.windows = vec![None, window.filter(|w| *w > 0)];
     let last = plan.rotary.len() - 1;
     for (layer, slides) in plan.layers.iter_mut().zip(slides) {
-        *layer =
-            if slides { LayerPlan { rotary: last, window: 1 } } else { LayerPlan { rotary: 0, window: 0 } };
+        *layer = if slides {
+            LayerPlan { rotary: last, window: 1 }
+        } else {
+            LayerPlan { rotary: 0, window: 0 }
+        };
     }
     Ok(())
 }

@@ -17,7 +17,8 @@ pub(super) const LAYOUT: Layout = Layout {
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let mut draft = base(keys, 8192, true)?;
     // `null` switches a cap off; a config without the key has the default.
-    let cap = |key: &str, default: f64| gated::positive(keys, key, (!keys.has(key)).then_some(default));
+    let cap =
+        |key: &str, default: f64| gated::positive(keys, key, (!keys.has(key)).then_some(default));
     draft.plan.score_cap = cap("attn_logit_softcapping", 50.0)?;
     draft.plan.logit_cap = cap("final_logit_softcapping", 30.0)?;
     let window = if keys.has("sliding_window") { keys.size("sliding_window")? } else { Some(4096) };
@@ -36,7 +37,8 @@ pub(super) fn base(keys: &Keys, positions: usize, one_rotary: bool) -> Result<Dr
         one_rotary,
         ..Defaults::default()
     };
-    // The key that counts is `hidden_activation`; `hidden_act` stands beside it in old files, unread.
+    // The key that counts is `hidden_activation`; `hidden_act` stands beside it in old files,
+    // unread.
     let activation = gated::activation(keys, "hidden_activation", "gelu_pytorch_tanh")?;
     let mut draft = gated::read(keys, &defaults)?;
     let plan = &mut draft.plan;

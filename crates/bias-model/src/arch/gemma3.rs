@@ -30,7 +30,10 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
                 let reason = "Gemma 3 needs them for full_attention and sliding_attention apart";
                 return Err(keys.unsupported("rope_parameters", flat, reason));
             }
-            vec![gated::rotary(keys, &global)?, Rope::read(keys, "rope_local_base_freq", None, &local)?]
+            vec![
+                gated::rotary(keys, &global)?,
+                Rope::read(keys, "rope_local_base_freq", None, &local)?,
+            ]
         }
         (full, sliding) => vec![
             Rope::read(keys, "rope_parameters.full_attention", full, &global)?,

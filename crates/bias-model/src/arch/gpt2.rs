@@ -39,7 +39,9 @@ fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let (d_model, heads) = (keys.required("n_embd")?, keys.required("n_head")?);
     if heads == 0 || !d_model.is_multiple_of(heads) {
-        return Err(keys.impossible(format!("{heads} heads cannot share {d_model} channels evenly")));
+        return Err(
+            keys.impossible(format!("{heads} heads cannot share {d_model} channels evenly"))
+        );
     }
     let dims = ModelDims {
         layers: keys.required("n_layer")?,
@@ -52,7 +54,11 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         vocab: keys.required("vocab_size")?,
     };
     let dims = check_dims(keys, dims)?;
-    keys.only("add_cross_attention", false.into(), "only decoders without an encoder are computed")?;
+    keys.only(
+        "add_cross_attention",
+        false.into(),
+        "only decoders without an encoder are computed",
+    )?;
     let scaled = keys.flag("scale_attn_weights")?.unwrap_or(true);
     let plan = Plan {
         layout: &LAYOUT,

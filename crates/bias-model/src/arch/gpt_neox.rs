@@ -44,7 +44,9 @@ fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let (d_model, heads) = (keys.required("hidden_size")?, keys.required("num_attention_heads")?);
     if heads == 0 || !d_model.is_multiple_of(heads) {
-        return Err(keys.impossible(format!("{heads} heads cannot share {d_model} channels evenly")));
+        return Err(
+            keys.impossible(format!("{heads} heads cannot share {d_model} channels evenly"))
+        );
     }
     let dims = ModelDims {
         layers: keys.required("num_hidden_layers")?,
@@ -63,7 +65,8 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     rope_defaults.theta = keys.number("rotary_emb_base")?.unwrap_or(10_000.0);
     rope_defaults.partial = keys.number("rotary_pct")?.unwrap_or(0.25);
     rope_defaults.may_be_partial = true;
-    for (key, own) in [("rope_theta", rope_defaults.theta), ("partial_rotary_factor", rope_defaults.partial)]
+    for (key, own) in
+        [("rope_theta", rope_defaults.theta), ("partial_rotary_factor", rope_defaults.partial)]
     {
         if let Some(value) = keys.number(key)?.filter(|value| *value != own) {
             let reason = "GPT-NeoX has rotary_emb_base and rotary_pct instead";

@@ -125,14 +125,17 @@ impl Keys {
         read: impl Fn(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, ModelError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| self.impossible(format!("`{key}` is {value}, not {must}")))
+        read(value)
+            .map(Some)
+            .ok_or_else(|| self.impossible(format!("`{key}` is {value}, not {must}")))
     }
 
     pub(crate) fn size(&self, key: &str) -> Result<Option<usize>, ModelError> {
         // Some exporters write whole numbers as 4096.0.
         let whole = |v: &Value| {
-            let float =
-                || v.as_f64().filter(|f| f.fract() == 0.0 && (0.0..9e15).contains(f)).map(|f| f as u64);
+            let float = || {
+                v.as_f64().filter(|f| f.fract() == 0.0 && (0.0..9e15).contains(f)).map(|f| f as u64)
+            };
             v.as_u64().or_else(float).and_then(|n| usize::try_from(n).ok())
         };
         self.typed(key, "a whole number of at least 0", whole)
@@ -188,7 +191,9 @@ impl Keys {
                 || accepted.contains(key);
             if !known && !empty {
                 let reason = match key.as_str() {
-                    "quantization_config" => "quantized weights are not read; use the unquantized checkpoint",
+                    "quantization_config" => {
+                        "quantized weights are not read; use the unquantized checkpoint"
+                    }
                     _ => {
                         "the key is unknown for this architecture, so it may change the result; \
                          if you know that it does not, accept it by name"

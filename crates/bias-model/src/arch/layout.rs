@@ -102,7 +102,12 @@ impl Layout {
 
     /// A mask over canonical matrices as one over the checkpoint's own tensors: fused
     /// matrices fused, transposed ones transposed, names as in the file.
-    pub(crate) fn stored_mask(&self, dims: &ModelDims, base: &str, mask: &Mask) -> Result<Mask, ModelError> {
+    pub(crate) fn stored_mask(
+        &self,
+        dims: &ModelDims,
+        base: &str,
+        mask: &Mask,
+    ) -> Result<Mask, ModelError> {
         let mut out = Mask::default().for_model(mask.fingerprint());
         for (key, value) in mask.provenance() {
             out = out.with_note(key, value);
@@ -115,7 +120,11 @@ impl Layout {
                 return Err(absent().into());
             }
             if bits.shape() != shape {
-                return Err(ModelError::Shape { path: path.clone(), expected: shape, found: bits.shape() });
+                return Err(ModelError::Shape {
+                    path: path.clone(),
+                    expected: shape,
+                    found: bits.shape(),
+                });
             }
             let place = (self.place)(projection, dims);
             let name = format!("{base}{}", self.in_block(layer, place.module, "weight"));

@@ -6,8 +6,10 @@ use super::plan::Draft;
 use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
-    let mut draft =
-        gated::read(keys, &Defaults { kv_heads: Some(8), positions: 131_072, ..Defaults::default() })?;
+    let mut draft = gated::read(
+        keys,
+        &Defaults { kv_heads: Some(8), positions: 131_072, ..Defaults::default() },
+    )?;
     // `null` switches the window off; a config without the key has Mistral 7B's own.
     let window = if keys.has("sliding_window") { keys.size("sliding_window")? } else { Some(4096) };
     gated::window_everywhere(&mut draft.plan, window);

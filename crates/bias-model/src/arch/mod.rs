@@ -1,5 +1,6 @@
-//! Architectures as data: a file each, which says which `config.json` keys it has, with their defaults, how its blocks
-//! compute, and what its tensors are called. Nothing is computed here: one decoder follows what they say.
+//! Architectures as data: a file each, which says which `config.json` keys it has, with their
+//! defaults, how its blocks compute, and what its tensors are called. Nothing is computed here: one
+//! decoder follows what they say.
 //!
 //! | file | what for |
 //! |---|---|

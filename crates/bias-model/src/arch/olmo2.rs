@@ -16,7 +16,8 @@ const LAYOUT: Layout = Layout {
 };
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
-    let mut draft = gated::read(keys, &Defaults { layout: &LAYOUT, eps: 1e-5, ..Defaults::default() })?;
+    let mut draft =
+        gated::read(keys, &Defaults { layout: &LAYOUT, eps: 1e-5, ..Defaults::default() })?;
     let bias = keys.flag("attention_bias")?.unwrap_or(false);
     draft.plan.qkv_bias = bias;
     draft.plan.o_bias = bias;

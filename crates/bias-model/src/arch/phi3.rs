@@ -29,8 +29,13 @@ fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
 }
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
-    let defaults =
-        Defaults { layout: &LAYOUT, positions: 4096, eps: 1e-5, one_rotary: false, ..Defaults::default() };
+    let defaults = Defaults {
+        layout: &LAYOUT,
+        positions: 4096,
+        eps: 1e-5,
+        one_rotary: false,
+        ..Defaults::default()
+    };
     let mut draft = gated::read(keys, &defaults)?;
     let mut rope_defaults = gated::rope_defaults(keys, &draft.dims, draft.positions)?;
     rope_defaults.original = rope_defaults.original.or(Some(4096));

@@ -7,8 +7,10 @@ use super::plan::{Draft, Plan};
 use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
-    let mut draft =
-        gated::read(keys, &Defaults { kv_heads: Some(32), positions: 32_768, ..Defaults::default() })?;
+    let mut draft = gated::read(
+        keys,
+        &Defaults { kv_heads: Some(32), positions: 32_768, ..Defaults::default() },
+    )?;
     draft.plan.qkv_bias = true;
     window(keys, &mut draft.plan)?;
     Ok(draft)

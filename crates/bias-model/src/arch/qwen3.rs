@@ -7,8 +7,12 @@ use super::qwen2;
 use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
-    let defaults =
-        Defaults { kv_heads: Some(32), positions: 32_768, d_head: Some(128), ..Defaults::default() };
+    let defaults = Defaults {
+        kv_heads: Some(32),
+        positions: 32_768,
+        d_head: Some(128),
+        ..Defaults::default()
+    };
     let mut draft = gated::read(keys, &defaults)?;
     let bias = keys.flag("attention_bias")?.unwrap_or(false);
     draft.plan.qkv_bias = bias;

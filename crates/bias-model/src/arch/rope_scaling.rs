@@ -76,7 +76,8 @@ impl Rope {
         object: Option<&Value>,
         rope_defaults: &RopeDefaults,
     ) -> Result<Self, ModelError> {
-        let &RopeDefaults { theta, d_head, partial, may_be_partial, positions, original } = rope_defaults;
+        let &RopeDefaults { theta, d_head, partial, may_be_partial, positions, original } =
+            rope_defaults;
         if let Some(value) = object.filter(|o| !o.is_object()) {
             return Err(keys.impossible(format!("`{key}` is {value}, not an object of settings")));
         }
@@ -107,7 +108,8 @@ impl Rope {
             return Err(keys.impossible(format!("rope_theta is {theta}, and must be above 1")));
         }
         if !(partial > 0.0 && partial <= 1.0) {
-            return Err(keys.impossible(format!("partial_rotary_factor is {partial}, and must be in (0, 1]")));
+            return Err(keys
+                .impossible(format!("partial_rotary_factor is {partial}, and must be in (0, 1]")));
         }
         if partial < 1.0 && !may_be_partial {
             let reason = "transformers turns whole heads in this architecture";
@@ -121,9 +123,9 @@ impl Rope {
         }
         let kind = match get("rope_type").or_else(|| get("type")) {
             None => "default",
-            Some(value) => value
-                .as_str()
-                .ok_or_else(|| keys.impossible(format!("`{key}.rope_type` is {value}, not a text")))?,
+            Some(value) => value.as_str().ok_or_else(|| {
+                keys.impossible(format!("`{key}.rope_type` is {value}, not a text"))
+            })?,
         };
         let own = number("original_max_position_embeddings")?.map(|v| v as usize);
         let original_or_own = original.or(own).unwrap_or(positions).max(1);
@@ -143,25 +145,34 @@ impl Rope {
             "llama3" => {
                 let (low, high) = (needed("low_freq_factor")?, needed("high_freq_factor")?);
                 if low >= high {
-                    let reason = format!("low_freq_factor {low} must be below high_freq_factor {high}");
+                    let reason =
+                        format!("low_freq_factor {low} must be below high_freq_factor {high}");
                     return Err(keys.impossible(reason));
                 }
-                RopeScaling::Llama3 { factor: needed("factor")?, low, high, original: original_or_own as f64 }
+                RopeScaling::Llama3 {
+                    factor: needed("factor")?,
+                    low,
+                    high,
+                    original: original_or_own as f64,
+                }
             }
             "yarn" => {
                 let factor = match number("factor")? {
                     Some(_) => needed("factor")?,
                     None => positions as f64 / original_or_own as f64,
                 };
-                let temper =
-                    |scale: f64, by: f64| if scale <= 1.0 { 1.0 } else { 0.1 * by * scale.ln() + 1.0 };
-                let some = |name: &str| Ok::<_, ModelError>(number(name)?.filter(|v| *v != 0.0));
-                let attention = match (number("attention_factor")?, some("mscale")?, some("mscale_all_dim")?)
-                {
-                    (Some(given), ..) => given,
-                    (None, Some(mscale), Some(all)) => temper(factor, mscale) / temper(factor, all),
-                    _ => temper(factor, 1.0),
+                let temper = |scale: f64, by: f64| {
+                    if scale <= 1.0 { 1.0 } else { 0.1 * by * scale.ln() + 1.0 }
                 };
+                let some = |name: &str| Ok::<_, ModelError>(number(name)?.filter(|v| *v != 0.0));
+                let attention =
+                    match (number("attention_factor")?, some("mscale")?, some("mscale_all_dim")?) {
+                        (Some(given), ..) => given,
+                        (None, Some(mscale), Some(all)) => {
+                            temper(factor, mscale) / temper(factor, all)
+                        }
+                        _ => temper(factor, 1.0),
+                    };
                 RopeScaling::Yarn {
                     factor,
                     original: original_or_own as f64,
@@ -170,7 +181,9 @@ impl Rope {
                     truncate: match get("truncate") {
                         None => true,
                         Some(value) => value.as_bool().ok_or_else(|| {
-                            keys.impossible(format!("`{key}.truncate` is {value}, not true or false"))
+                            keys.impossible(format!(
+                                "`{key}.truncate` is {value}, not true or false"
+                            ))
                         })?,
                     },
                     attention,
@@ -179,13 +192,18 @@ impl Rope {
             "longrope" | "su" => {
                 let list = |name: &str| {
                     let values = get(name).and_then(Value::as_array).map(|list| {
-                        list.iter().filter_map(Value::as_f64).map(|v| v as f32).filter(|v| *v > 0.0).collect()
+                        list.iter()
+                            .filter_map(Value::as_f64)
+                            .map(|v| v as f32)
+                            .filter(|v| *v > 0.0)
+                            .collect()
                     });
                     let values: Vec<f32> = values.unwrap_or_default();
                     if values.len() == rotary / 2 {
                         return Ok(values);
                     }
-                    Err(keys.impossible(format!("`{key}.{name}` needs {} numbers above 0", rotary / 2)))
+                    Err(keys
+                        .impossible(format!("`{key}.{name}` needs {} numbers above 0", rotary / 2)))
                 };
                 let factor = number("factor")?.unwrap_or(positions as f64 / original_or_own as f64);
                 let default = || (1.0 + factor.ln() / (original_or_own as f64).ln()).sqrt();
@@ -198,8 +216,7 @@ impl Rope {
                 RopeScaling::Long { short, long, original: original_or_own, attention }
             }
             other => {
-                let reason =
-                    "supported are default, linear, dynamic, llama3, yarn and longrope rotary embeddings";
+                let reason = "supported are default, linear, dynamic, llama3, yarn and longrope rotary embeddings";
                 return Err(keys.unsupported(key, &Value::from(other), reason));
             }
         };
@@ -213,7 +230,9 @@ impl Rope {
             RopeScaling::Linear { factor } | RopeScaling::Dynamic { factor, .. } => {
                 stretched(positions as f64, factor)
             }
-            RopeScaling::Yarn { factor, original, .. } => positions.max(stretched(original, factor)),
+            RopeScaling::Yarn { factor, original, .. } => {
+                positions.max(stretched(original, factor))
+            }
             _ => positions,
         }
     }
@@ -243,7 +262,9 @@ impl Rope {
         let plain = |theta: f64| (0..half).map(move |i| 1.0 / power(theta, i));
         match &self.scaling {
             RopeScaling::Plain => plain(self.theta).collect(),
-            RopeScaling::Linear { factor } => plain(self.theta).map(|w| w / *factor as f32).collect(),
+            RopeScaling::Linear { factor } => {
+                plain(self.theta).map(|w| w / *factor as f32).collect()
+            }
             RopeScaling::Dynamic { factor, original } => {
                 let (length, original) = (length.max(*original) as f64, *original as f64);
                 let d = self.rotary as f64;
@@ -294,7 +315,9 @@ impl Rope {
     /// What cosines and sines are multiplied by.
     pub(crate) fn attention(&self) -> f32 {
         match self.scaling {
-            RopeScaling::Yarn { attention, .. } | RopeScaling::Long { attention, .. } => attention as f32,
+            RopeScaling::Yarn { attention, .. } | RopeScaling::Long { attention, .. } => {
+                attention as f32
+            }
             _ => 1.0,
         }
     }

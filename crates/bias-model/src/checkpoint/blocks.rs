@@ -42,7 +42,8 @@ impl Block {
     fn read(self, bytes: &[u8], to: &mut [f32]) -> bool {
         let (len, mut rest, mut finite) = (to.len(), to, true);
         let done = dequantize_gguf_blocks::<F32Out, _>(bytes, self.0, len, |block| {
-            let (now, later) = std::mem::take(&mut rest).split_at_mut(block.len() / size_of::<f32>());
+            let (now, later) =
+                std::mem::take(&mut rest).split_at_mut(block.len() / size_of::<f32>());
             for (to, b) in now.iter_mut().zip(block.chunks_exact(size_of::<f32>())) {
                 *to = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
                 finite &= to.is_finite();
@@ -60,15 +61,18 @@ impl fmt::Display for Block {
     }
 }
 
-/// These rows of a matrix of rows of `inner` values, one after the other; `None` when one is no number.
+/// These rows of a matrix of rows of `inner` values, one after the other; `None` when one is no
+/// number.
 pub(crate) fn rows(data: &[u8], block: Block, rows: &[usize], inner: usize) -> Option<Vec<f32>> {
     let mut values = vec![0.0; rows.len() * inner];
     if values.is_empty() {
         return Some(values);
     }
     let width = block.bytes(inner);
-    let finite =
-        values.par_chunks_mut(inner).zip(rows).map(|(to, row)| block.read(&data[row * width..][..width], to));
+    let finite = values
+        .par_chunks_mut(inner)
+        .zip(rows)
+        .map(|(to, row)| block.read(&data[row * width..][..width], to));
     finite.reduce(|| true, |a, b| a & b).then_some(values)
 }
 
@@ -77,8 +81,9 @@ const WIDE: usize = 256;
 /// Rows that are taken together: a tile fits into the processor's first cache.
 const TALL: usize = 32;
 
-/// These rows of a matrix, transposed, its rows then `row` numbers long, in a buffer that is not needed any
-/// more: from the file's blocks to where the weights stay, a tile at a time, on all cores.
+/// These rows of a matrix, transposed, its rows then `row` numbers long, in a buffer that is not
+/// needed any more: from the file's blocks to where the weights stay, a tile at a time, on all
+/// cores.
 pub(crate) fn turned(
     data: &[u8],
     block: Block,
@@ -120,8 +125,8 @@ mod tests {
     use crate::checkpoint::gguf::file::Gguf;
     use crate::checkpoint::view::{Kind, Twist};
 
-    /// What gguf-py makes of the same blocks, to the last bit. Only in the repository: a published crate carries
-    /// no fixtures.
+    /// What gguf-py makes of the same blocks, to the last bit. Only in the repository: a published
+    /// crate carries no fixtures.
     #[test]
     fn every_type_equals_gguf_py() {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");

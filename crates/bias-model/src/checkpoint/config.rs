@@ -81,7 +81,11 @@ impl ModelConfig {
         Self::check(json, PathBuf::from("config.json"), &[])
     }
 
-    fn check(json: Map<String, Value>, path: PathBuf, accepted: &[String]) -> Result<Self, ModelError> {
+    fn check(
+        json: Map<String, Value>,
+        path: PathBuf,
+        accepted: &[String],
+    ) -> Result<Self, ModelError> {
         let keys = Keys::new(json.clone(), path);
         let architecture = Architecture::of(&keys)?;
         let draft = architecture.read(&keys)?;

@@ -143,9 +143,14 @@ pub(crate) fn turned(view: &View<'_>, part: &Part, precision: Precision) -> Opti
     })
 }
 
-/// The same as f32, in a buffer that is not needed any more, and with rows of `row` numbers, of which those
-/// beyond the matrix say nothing.
-pub(crate) fn turned_into(view: &View<'_>, part: &Part, row: usize, buffer: Vec<f32>) -> Option<TensorData> {
+/// The same as f32, in a buffer that is not needed any more, and with rows of `row` numbers, of
+/// which those beyond the matrix say nothing.
+pub(crate) fn turned_into(
+    view: &View<'_>,
+    part: &Part,
+    row: usize,
+    buffer: Vec<f32>,
+) -> Option<TensorData> {
     fn of<S: Stored>(view: &View<'_>, part: &Part, row: usize, buffer: Vec<f32>) -> Option<Vec<f32>>
     where
         f32: From<S>,
@@ -161,7 +166,9 @@ pub(crate) fn turned_into(view: &View<'_>, part: &Part, row: usize, buffer: Vec<
         Kind::F32 => of::<f32>(view, part, row, buffer),
         Kind::BF16 => of::<bf16>(view, part, row, buffer),
         Kind::F16 => of::<f16>(view, part, row, buffer),
-        Kind::Blocks(block) => blocks::turned(view.data, block, &part.rows(view), inner, row, buffer),
+        Kind::Blocks(block) => {
+            blocks::turned(view.data, block, &part.rows(view), inner, row, buffer)
+        }
         Kind::Other(_) => None,
     };
     Some(TensorData::new(values?, [inner, row]))
@@ -178,11 +185,13 @@ pub(crate) fn lookup(view: &View<'_>, rows: &[usize]) -> Option<TensorData> {
     some_of(view, rows, *view.shape.get(1)?, Precision::F32)
 }
 
-/// Some rows of a tensor, one after the other, or a vector, which is one: as it would lie in a checkpoint of
-/// Hugging Face.
+/// Some rows of a tensor, one after the other, or a vector, which is one: as it would lie in a
+/// checkpoint of Hugging Face.
 pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Option<Vec<f32>> {
     let data = match *view.shape {
-        [len] if view.twist.interleaved.is_some() => elements(view, &StoredRows::own("", len), len)?,
+        [len] if view.twist.interleaved.is_some() => {
+            elements(view, &StoredRows::own("", len), len)?
+        }
         [_] => whole(view, Precision::F32)?,
         _ => {
             let rows: Vec<usize> = rows.map(|r| view.twist.row(r)).collect();
@@ -192,7 +201,12 @@ pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Option<Vec<f32>> 
     data.into_vec().ok()
 }
 
-fn some_of(view: &View<'_>, rows: &[usize], inner: usize, precision: Precision) -> Option<TensorData> {
+fn some_of(
+    view: &View<'_>,
+    rows: &[usize],
+    inner: usize,
+    precision: Precision,
+) -> Option<TensorData> {
     if let Kind::Blocks(block) = view.kind {
         let values = blocks::rows(view.data, block, rows, inner)?;
         return Some(TensorData::new(values, [rows.len(), inner]));
@@ -270,8 +284,8 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
 }
 
 /// Side of the tiles that a matrix is transposed in: gathered row by row and written out column by
-/// column, both in runs. Columns often lie a power of two apart, and writing across many of them would
-/// keep missing the cache.
+/// column, both in runs. Columns often lie a power of two apart, and writing across many of them
+/// would keep missing the cache.
 const TILE: usize = 32;
 
 /// These rows of an `[out, in]` matrix, transposed, on all cores.
@@ -287,7 +301,8 @@ fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
     if values.is_empty() {
         return Some(values);
     }
-    let (out, starts): (_, Vec<usize>) = (rows.len(), rows.iter().map(|r| r * inner * S::WIDTH).collect());
+    let (out, starts): (_, Vec<usize>) =
+        (rows.len(), rows.iter().map(|r| r * inner * S::WIDTH).collect());
     let finite = values.par_chunks_mut(WIDE * row).enumerate().map(|(block, values)| {
         let (column, width) = (block * WIDE, values.len() / row);
         let mut finite = true;
@@ -317,7 +332,9 @@ fn tile<S: Stored, T: From<S> + Copy>(
     let mut tile = [[S::ZERO; TILE]; TILE];
     for (start, tile) in rows.iter().zip(&mut tile) {
         let run = &data[start + at..][..TILE * S::WIDTH];
-        tile.iter_mut().zip(run.chunks_exact(S::WIDTH)).for_each(|(to, bytes)| *to = S::read(bytes));
+        tile.iter_mut()
+            .zip(run.chunks_exact(S::WIDTH))
+            .for_each(|(to, bytes)| *to = S::read(bytes));
     }
     let mut finite = true;
     for c in 0..TILE {

@@ -36,8 +36,10 @@ impl Mapped {
     /// # Errors
     /// [`ModelError::Changed`].
     pub(crate) fn check(&self) -> Result<(), ModelError> {
-        let now =
-            self.file.metadata().map_err(|source| ModelError::Read { path: self.path.clone(), source })?;
+        let now = self
+            .file
+            .metadata()
+            .map_err(|source| ModelError::Read { path: self.path.clone(), source })?;
         if now.len() == self.map.len() as u64 && now.modified().ok() == self.modified {
             Ok(())
         } else {

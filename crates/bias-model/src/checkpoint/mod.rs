@@ -1,5 +1,5 @@
-//! What is on disk, as the decoder takes it: a folder's `config.json` and safetensors, or a GGUF file. Weights are mapped
-//! and read tensor by tensor; nothing is computed with them here.
+//! What is on disk, as the decoder takes it: a folder's `config.json` and safetensors, or a GGUF
+//! file. Weights are mapped and read tensor by tensor; nothing is computed with them here.
 //!
 //! | file | what for |
 //! |---|---|

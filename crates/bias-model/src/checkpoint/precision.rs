@@ -9,9 +9,9 @@ pub enum Precision {
     /// Widened to the backend's float type once, when loaded: fastest to use.
     #[default]
     F32,
-    /// As in the file, bf16 and f16 included, and widened matrix by matrix whenever
-    /// used: half the memory, slower where few tokens run at a time. A backend without
-    /// these types (ndarray) widens as above, and so does what is quantized in a GGUF file on every backend.
+    /// As in the file, bf16 and f16 included, and widened matrix by matrix whenever used: half the
+    /// memory, slower where few tokens run at a time. A backend without these types (ndarray)
+    /// widens as above, and so does what is quantized in a GGUF file on every backend.
     Stored,
     /// Left in the mapped file, and widened layer by layer whenever used: a model may be far
     /// larger than memory. Many prompts at a time share what reading costs. What is

@@ -183,7 +183,8 @@ impl Checkpoint {
         for (i, shard) in self.0.shards.iter().enumerate() {
             for (name, view) in shard.tensors()? {
                 if let Some((first, _)) = found.get(&name) {
-                    let (first, second) = (self.file(*first).path.clone(), shard.file().path.clone());
+                    let (first, second) =
+                        (self.file(*first).path.clone(), shard.file().path.clone());
                     return Err(ModelError::DuplicateTensor { tensor: name, first, second });
                 }
                 found.insert(name, (i, view));
@@ -205,10 +206,17 @@ impl Checkpoint {
     }
 
     /// What was read of a tensor: not if its file changed meanwhile, nor if a value is no number.
-    pub(crate) fn read(&self, at: &Located, values: Option<TensorData>) -> Result<TensorData, ModelError> {
+    pub(crate) fn read(
+        &self,
+        at: &Located,
+        values: Option<TensorData>,
+    ) -> Result<TensorData, ModelError> {
         let file = self.file(at.shard);
         file.check()?;
-        values.ok_or_else(|| ModelError::NotFinite { path: file.path.clone(), tensor: at.name.clone() })
+        values.ok_or_else(|| ModelError::NotFinite {
+            path: file.path.clone(),
+            tensor: at.name.clone(),
+        })
     }
 
     /// A buffer for so many values, with whatever was in it.
@@ -314,7 +322,8 @@ impl Tensors<'_> {
 
     /// Fails with everything that is missing, unused or mismatched.
     pub(crate) fn finish(self) -> Result<(), ModelError> {
-        let Taken { names, mut report } = self.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Taken { names, mut report } =
+            self.taken.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.unused = self.found.into_keys().filter(|name| !names.contains(name)).collect();
         if report.is_clean() {
             return Ok(());
@@ -324,7 +333,10 @@ impl Tensors<'_> {
         // A part of a fused matrix is asked for several times.
         report.missing.dedup();
         report.mismatched.dedup();
-        Err(ModelError::Mismatch { folder: self.checkpoint.0.folder.clone(), report: Box::new(report) })
+        Err(ModelError::Mismatch {
+            folder: self.checkpoint.0.folder.clone(),
+            report: Box::new(report),
+        })
     }
 
     /// Where a matrix lies, to be read later.
@@ -346,7 +358,8 @@ impl Tensors<'_> {
         });
         if view.shape != shape || !view.kind.is_read() {
             let found = format!("{} {:?}", view.kind, view.shape);
-            let kinds = if self.checkpoint.gguf().is_some() { gguf::KINDS } else { "F32, BF16 or F16" };
+            let kinds =
+                if self.checkpoint.gguf().is_some() { gguf::KINDS } else { "F32, BF16 or F16" };
             let entry = (name.into(), format!("{kinds} {shape:?}"), found);
             self.note(|taken| taken.report.mismatched.push(entry));
             return None;
@@ -382,14 +395,19 @@ mod tests {
     #[test]
     fn of_the_buffers_kept_the_smallest_that_fits_is_given() {
         let folder = tempfile::tempdir().unwrap();
-        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4]).unwrap();
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4])
+            .unwrap();
         let file = safetensors::serialize([("norm", view)], None).unwrap();
         std::fs::write(folder.path().join(SINGLE), file).unwrap();
         let checkpoint = Checkpoint::open(folder.path()).unwrap();
         for len in [120, 100, 300] {
             checkpoint.give_back(Vec::with_capacity(len));
         }
-        // A block's matrices, one a little larger than the others, in whatever order they were let go of.
-        assert_eq!([100, 110, 90, 300].map(|len| checkpoint.buffer(len).capacity()), [100, 120, 0, 300]);
+        // A block's matrices, one a little larger than the others, in whatever order they were let
+        // go of.
+        assert_eq!(
+            [100, 110, 90, 300].map(|len| checkpoint.buffer(len).capacity()),
+            [100, 120, 0, 300]
+        );
     }
 }

@@ -20,7 +20,11 @@ impl<B: Backend> Cached<B> for Decoder<B> {
         cache.with_rows(rows)
     }
 
-    fn run_behind(&self, batch: &TokenBatch, cache: &mut KvCache<B>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn run_behind(
+        &self,
+        batch: &TokenBatch,
+        cache: &mut KvCache<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         self.run(batch, Some(cache), &mut NoObserver)
     }
 

@@ -74,7 +74,12 @@ impl<B: Backend> Linear<B> {
 impl<B: Backend> Norm<B> {
     /// What is normed and what it is divided by, `[cells, channels]` and `[cells, 1]`:
     /// Zhang & Sennrich 2019 (RMS), Ba et al. 2016. In f32 at least.
-    pub(crate) fn parts(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    pub(crate) fn parts(
+        &self,
+        x: Tensor<B, 2>,
+        kind: NormKind,
+        eps: f64,
+    ) -> (Tensor<B, 2>, Tensor<B, 2>) {
         let x = to_f32(x);
         let x = match kind {
             NormKind::Rms | NormKind::RmsPlusOne => x,
@@ -100,7 +105,8 @@ impl<B: Backend> Norm<B> {
     /// Over the last axis, `[cells, channels]`.
     pub(crate) fn flat(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> Tensor<B, 2> {
         let (centred, plus_one) = (kind == NormKind::Layer, kind == NormKind::RmsPlusOne);
-        let options = NormOptions { centred, plus_one, eps, dtype: compute_dtype::<B>(&x.device()) };
+        let options =
+            NormOptions { centred, plus_one, eps, dtype: compute_dtype::<B>(&x.device()) };
         let bias = self.bias.as_ref().map(Param::val);
         if let Some(y) = bias_cube::norm(&x, &self.gain.val(), bias.as_ref(), options) {
             return y;
@@ -116,7 +122,10 @@ impl<B: Backend> Norm<B> {
     }
 
     pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Norm<A> {
-        Norm { gain: follow.param(&self.gain), bias: self.bias.as_ref().map(|bias| follow.param(bias)) }
+        Norm {
+            gain: follow.param(&self.gain),
+            bias: self.bias.as_ref().map(|bias| follow.param(bias)),
+        }
     }
 }
 
@@ -175,10 +184,16 @@ impl<B: Backend> Block<B> {
 
     /// Has the system read ahead what is left in the file.
     pub(crate) fn ahead(&self) {
-        Projection::ALL.into_iter().filter_map(|p| self.linear(p)).for_each(|linear| linear.weight.ahead());
+        Projection::ALL
+            .into_iter()
+            .filter_map(|p| self.linear(p))
+            .for_each(|linear| linear.weight.ahead());
     }
 
-    pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(&self, follow: Follow) -> Block<A> {
+    pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(
+        &self,
+        follow: Follow,
+    ) -> Block<A> {
         let norm = |norm: &Option<Norm<B>>| norm.as_ref().map(|norm| norm.on_graph::<A>(follow));
         Block {
             attn_norm: norm(&self.attn_norm),

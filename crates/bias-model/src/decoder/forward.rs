@@ -82,7 +82,12 @@ impl<'a, B: Backend> Pass<'a, B> {
 }
 
 impl<B: Backend> Pass<'_, B> {
-    fn see(&mut self, layer: usize, at: BlockSite, value: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn see(
+        &mut self,
+        layer: usize,
+        at: BlockSite,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         self.observer.at(Site::Block(layer, at), self.batch, value)
     }
 
@@ -142,7 +147,10 @@ impl<B: Backend> Pass<'_, B> {
 }
 
 /// `cap · tanh(x / cap)`
-pub(crate) fn soft_cap<B: Backend, const D: usize>(x: Tensor<B, D>, cap: Option<f64>) -> Tensor<B, D> {
+pub(crate) fn soft_cap<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    cap: Option<f64>,
+) -> Tensor<B, D> {
     match cap {
         Some(cap) => x.div_scalar(cap).tanh().mul_scalar(cap),
         None => x,
@@ -220,8 +228,17 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// The final norm.
-    pub(crate) fn end(&self, x: Tensor<B, 3>, pass: &mut Pass<'_, B>) -> Result<Tensor<B, 3>, ProbeError> {
-        let x = pass.norm(Some(&self.norm), [Site::FinalNormScale, Site::FinalNormalized], x, self.plan())?;
+    pub(crate) fn end(
+        &self,
+        x: Tensor<B, 3>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let x = pass.norm(
+            Some(&self.norm),
+            [Site::FinalNormScale, Site::FinalNormalized],
+            x,
+            self.plan(),
+        )?;
         pass.observer.at(Site::FinalNorm, pass.batch, x)
     }
 
@@ -247,7 +264,8 @@ impl<B: Backend> Decoder<B> {
         let (&ModelDims { heads, kv_heads, d_head, .. }, plan) = (self.dims(), self.plan());
         let [rows, width, _] = x.dims();
         let own = plan.layers[layer];
-        let inside = [BlockSite::AttnNormScale, BlockSite::AttnNormalized].map(|s| Site::Block(layer, s));
+        let inside =
+            [BlockSite::AttnNormScale, BlockSite::AttnNormalized].map(|s| Site::Block(layer, s));
         let x = pass.norm(block.attn_norm.as_ref(), inside, x, plan)?;
         let x = pass.see(layer, BlockSite::AttnNorm, x)?;
         let q = pass.see(layer, BlockSite::Query, block.q.forward(x.clone())?)?;
@@ -296,7 +314,8 @@ impl<B: Backend> Decoder<B> {
         pass: &mut Pass<'_, B>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let plan = self.plan();
-        let inside = [BlockSite::MlpNormScale, BlockSite::MlpNormalized].map(|s| Site::Block(layer, s));
+        let inside =
+            [BlockSite::MlpNormScale, BlockSite::MlpNormalized].map(|s| Site::Block(layer, s));
         let x = pass.norm(block.mlp_norm.as_ref(), inside, x, plan)?;
         let x = pass.see(layer, BlockSite::MlpNorm, x)?;
         let hidden = match &block.gate {
@@ -304,11 +323,13 @@ impl<B: Backend> Decoder<B> {
                 let gate = pass.see(layer, BlockSite::Gate, gate.forward(x.clone())?)?;
                 let seen = pass.observer.wants(Site::Block(layer, BlockSite::GateActivated));
                 if seen || plan.activation != Activation::Silu {
-                    let gate = pass.see(layer, BlockSite::GateActivated, plan.activation.apply(gate))?;
+                    let gate =
+                        pass.see(layer, BlockSite::GateActivated, plan.activation.apply(gate))?;
                     gate * pass.see(layer, BlockSite::Up, block.up.forward(x)?)?
                 } else {
                     let up = pass.see(layer, BlockSite::Up, block.up.forward(x)?)?;
-                    bias_cube::gated_silu(&gate, &up).unwrap_or_else(|| plan.activation.apply(gate) * up)
+                    bias_cube::gated_silu(&gate, &up)
+                        .unwrap_or_else(|| plan.activation.apply(gate) * up)
                 }
             }
             None => plan.activation.apply(pass.see(layer, BlockSite::Up, block.up.forward(x)?)?),

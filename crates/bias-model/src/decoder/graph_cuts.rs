@@ -71,10 +71,12 @@ impl Cuts {
     /// All cuts, those of a second evaluation in the order of the first.
     ///
     /// # Errors
-    /// [`ProbeError::UnlikeLoss`] when the second evaluation did not unembed all that the first did.
+    /// [`ProbeError::UnlikeLoss`] when the second evaluation did not unembed all that the first
+    /// did.
     pub(crate) fn take<B: Backend>(&self) -> Result<Vec<Cut<B>>, ProbeError> {
         let made = std::mem::take(&mut self.lock().made).into_iter();
-        made.map(|cut| cut.and_then(|cut| cut.downcast().ok()).map(|cut| *cut).ok_or(UNLIKE)).collect()
+        made.map(|cut| cut.and_then(|cut| cut.downcast().ok()).map(|cut| *cut).ok_or(UNLIKE))
+            .collect()
     }
 }
 

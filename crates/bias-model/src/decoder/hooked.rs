@@ -14,7 +14,8 @@ use crate::arch::rope_scaling::Rope;
 
 impl<B: Backend> Weights<B> for Decoder<B> {
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        let matrix = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        let matrix =
+            self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
         Ok(matrix.turned_back(&self.device())?)
     }
 }
@@ -28,11 +29,19 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
         self.norm.gain.val().device()
     }
 
-    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         self.run(batch, None, observer)
     }
 
-    fn observe_all(&self, batches: &[TokenBatch], observer: &mut dyn Observer<B>) -> Result<(), ProbeError> {
+    fn observe_all(
+        &self,
+        batches: &[TokenBatch],
+        observer: &mut dyn Observer<B>,
+    ) -> Result<(), ProbeError> {
         if self.is_streamed() {
             return self.run_together(batches, observer);
         }
@@ -43,7 +52,8 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
         let ([rows, width, d_model], vocab) = (hidden.dims(), self.config.dims.vocab);
         let x = hidden.reshape([rows * width, d_model]);
         let matrix = self.head.as_ref().unwrap_or(&self.embedding);
-        let logits = match matrix.param().map(Param::val).filter(|table| table.dtype() == x.dtype()) {
+        let logits = match matrix.param().map(Param::val).filter(|table| table.dtype() == x.dtype())
+        {
             Some(table) if self.head.is_some() => matmul(x, table),
             Some(table) => matmul(x, table.transpose()),
             None => match &self.cuts {
@@ -65,8 +75,8 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
 
     fn sites(&self) -> Vec<Site> {
         use BlockSite::{
-            AttnNormScale, AttnNormalized, Gate, GateActivated, KeyRotated, MlpNormScale, MlpNormalized,
-            QueryRotated, ResidMid,
+            AttnNormScale, AttnNormalized, Gate, GateActivated, KeyRotated, MlpNormScale,
+            MlpNormalized, QueryRotated, ResidMid,
         };
         let plan = &self.config.plan;
         let absent = |site: &Site| match site {
@@ -90,7 +100,8 @@ impl<B: AutodiffBackend> DifferentiableModel<B> for Decoder<B> {
         loss: &Loss<'_, Self, B>,
         take: &mut TakeFactors<'_, B>,
     ) -> Result<(), ProbeError> {
-        // What threads share must not be tracked: their graphs would become one, and wait for each other.
+        // What threads share must not be tracked: their graphs would become one, and wait for each
+        // other.
         let model = self.clone().no_grad();
         if model.is_streamed() {
             return model.layer_by_layer(batches, threads, loss, take);

@@ -19,6 +19,9 @@ impl Normal {
     }
 
     pub(crate) fn matrix(&mut self, shape: [usize; 2], std: f32) -> TensorData {
-        TensorData::new((0..shape[0] * shape[1]).map(|_| self.draw() * std).collect::<Vec<_>>(), shape)
+        TensorData::new(
+            (0..shape[0] * shape[1]).map(|_| self.draw() * std).collect::<Vec<_>>(),
+            shape,
+        )
     }
 }

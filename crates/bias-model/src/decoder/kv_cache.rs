@@ -23,7 +23,10 @@ impl<B: Backend> KvCache<B> {
         let layer = |slot: &Option<(Tensor<B, 4>, Tensor<B, 4>)>| {
             let (keys, values) = slot.as_ref()?;
             let index: Vec<i32> = rows.iter().map(|r| *r as i32).collect();
-            let index = Tensor::<B, 1, Int>::from_data(TensorData::new(index, [rows.len()]), &keys.device());
+            let index = Tensor::<B, 1, Int>::from_data(
+                TensorData::new(index, [rows.len()]),
+                &keys.device(),
+            );
             Some((keys.clone().select(0, index.clone()), values.clone().select(0, index)))
         };
         Self { layers: self.layers.iter().map(layer).collect() }

@@ -52,14 +52,21 @@ impl<B: Backend> Loader<'_, B> {
         Ok(self.left(self.tensors.locate(&name, shape), None))
     }
 
-    pub(crate) fn vectors(&self, module: &str, shape: [usize; 2]) -> Result<Param<Tensor<B, 2>>, ModelError> {
+    pub(crate) fn vectors(
+        &self,
+        module: &str,
+        shape: [usize; 2],
+    ) -> Result<Param<Tensor<B, 2>>, ModelError> {
         let name = format!("{}{module}.weight", self.base);
         Ok(present(self.tensors.whole(&name, &shape, self.precision)?, self.device))
     }
 
     pub(crate) fn matrix(&self, name: &str, part: Part) -> Result<Matrix<B>, ModelError> {
         if self.precision != Precision::Mapped {
-            return Ok(Matrix::held(present(self.tensors.matrix(name, &part, self.precision)?, self.device)));
+            return Ok(Matrix::held(present(
+                self.tensors.matrix(name, &part, self.precision)?,
+                self.device,
+            )));
         }
         Ok(self.left(self.tensors.locate(name, part.stored_shape()), Some(part)))
     }
@@ -79,7 +86,10 @@ impl<B: Backend> Loader<'_, B> {
         // Gains are few: they are widened whatever the rest is.
         let part = |tensor: &str| {
             let name = format!("{}{module}.{tensor}", self.base);
-            Ok::<_, ModelError>(present(self.tensors.whole(&name, &[width], Precision::F32)?, self.device))
+            Ok::<_, ModelError>(present(
+                self.tensors.whole(&name, &[width], Precision::F32)?,
+                self.device,
+            ))
         };
         let bias = (self.config.plan.norm == NormKind::Layer).then(|| part("bias")).transpose()?;
         Ok(Norm { gain: part("weight")?, bias })
@@ -88,12 +98,16 @@ impl<B: Backend> Loader<'_, B> {
     fn linear(&self, layer: usize, projection: Projection) -> Result<Linear<B>, ModelError> {
         let (dims, plan) = (&self.config.dims, &self.config.plan);
         let (place, shape) = ((plan.layout.place)(projection, dims), dims.shape(projection));
-        let name =
-            |tensor: &str| format!("{}{}", self.base, plan.layout.in_block(layer, place.module, tensor));
+        let name = |tensor: &str| {
+            format!("{}{}", self.base, plan.layout.in_block(layer, place.module, tensor))
+        };
         let part = Part { place, shape, transposed: plan.layout.transposed };
         let weight = self.matrix(&name("weight"), part)?;
         let bias = plan.has_bias(projection).then(|| {
-            Ok::<_, ModelError>(present(self.tensors.elements(&name("bias"), &place, shape[0])?, self.device))
+            Ok::<_, ModelError>(present(
+                self.tensors.elements(&name("bias"), &place, shape[0])?,
+                self.device,
+            ))
         });
         Ok(Linear { weight, bias: bias.transpose()? })
     }

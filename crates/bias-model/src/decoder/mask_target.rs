@@ -18,7 +18,8 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
                 found: value.dims(),
             });
         }
-        // The detour over one axis makes the transposed view contiguous, which products run faster on.
+        // The detour over one axis makes the transposed view contiguous, which products run faster
+        // on.
         let contiguous = value.transpose().detach().reshape([inner * out]).reshape([inner, out]);
         matrix.set(contiguous).map_err(|error| unreadable(path, error))
     }
@@ -34,20 +35,26 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
     }
 
     fn restore_zeroed(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
-        let undone =
-            self.linear_mut(path)?.weight.restore_zeroed(bits).map_err(|error| unreadable(path, error))?;
+        let undone = self
+            .linear_mut(path)?
+            .weight
+            .restore_zeroed(bits)
+            .map_err(|error| unreadable(path, error))?;
         if undone { Ok(()) } else { Err(MaskError::NoSuchParam { path: path.clone() }) }
     }
 
     fn bias(&self, path: &ParamPath) -> Result<Option<Tensor<B, 1>>, MaskError> {
-        let linear = self.linear(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
+        let linear =
+            self.linear(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
         Ok(linear.bias.as_ref().map(Param::val))
     }
 
     fn set_bias(&mut self, path: &ParamPath, value: Option<Tensor<B, 1>>) -> Result<(), MaskError> {
         let linear = self.linear_mut(path)?;
         let [_, expected] = linear.weight.shape();
-        if let Some(found) = value.as_ref().map(|bias| bias.dims()[0]).filter(|found| *found != expected) {
+        if let Some(found) =
+            value.as_ref().map(|bias| bias.dims()[0]).filter(|found| *found != expected)
+        {
             return Err(MaskError::Channels { path: path.clone(), expected, found });
         }
         linear.bias = value.map(|bias| Param::from_tensor(bias.detach()));

@@ -15,8 +15,8 @@ use crate::error::ModelError;
 
 /// A matrix of weights: held on the device, or left in its file and read whenever it is used.
 ///
-/// A linear map is had as `[in, out]`, its rows one after the other or a little apart, which products run
-/// fastest on; a table (an embedding) as it lies.
+/// A linear map is had as `[in, out]`, its rows one after the other or a little apart, which
+/// products run fastest on; a table (an embedding) as it lies.
 #[derive(Module, Debug)]
 pub(crate) struct Matrix<B: Backend> {
     held: Option<Param<Tensor<B, 2>>>,
@@ -39,8 +39,8 @@ pub(crate) struct InFile {
     pub zeroed: Vec<BitMatrix>,
 }
 
-/// Between rows of a power of two: a column of such rows, which the way back through a matrix runs along, would
-/// lie in few places of the cache, and products take half as long again. A cache line.
+/// Between rows of a power of two: a column of such rows, which the way back through a matrix runs
+/// along, would lie in few places of the cache, and products take half as long again. A cache line.
 const BETWEEN: usize = 16;
 
 /// Rows whose length is a multiple of so many numbers count as such.
@@ -61,7 +61,8 @@ impl InFile {
         let [out, inner] = part.shape;
         let row = out + between;
         let buffer = self.checkpoint.buffer(row * inner);
-        let mut data = self.checkpoint.read(&self.at, convert::turned_into(&view, part, row, buffer))?;
+        let mut data =
+            self.checkpoint.read(&self.at, convert::turned_into(&view, part, row, buffer))?;
         self.clear(&mut data, |i| i % inner * row + i / inner)?;
         Ok(data)
     }
@@ -71,7 +72,8 @@ impl InFile {
         let part = self.part.filter(|part| !part.transposed)?;
         let read = || {
             let view = self.checkpoint.view(&self.at)?;
-            let mut data = self.checkpoint.read(&self.at, convert::rows(&view, &part, Precision::F32))?;
+            let mut data =
+                self.checkpoint.read(&self.at, convert::rows(&view, &part, Precision::F32))?;
             self.clear(&mut data, |i| i)?;
             Ok(data)
         };
@@ -79,13 +81,17 @@ impl InFile {
     }
 
     /// Zeroes what masks blank; `place` says where a weight lies.
-    fn clear(&self, data: &mut TensorData, place: impl Fn(usize) -> usize) -> Result<(), ModelError> {
+    fn clear(
+        &self,
+        data: &mut TensorData,
+        place: impl Fn(usize) -> usize,
+    ) -> Result<(), ModelError> {
         if self.zeroed.is_empty() {
             return Ok(());
         }
         let values = data.as_mut_slice::<f32>();
-        let values =
-            values.map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
+        let values = values
+            .map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
         self.zeroed.iter().flat_map(BitMatrix::iter).for_each(|i| values[place(i)] = 0.0);
         Ok(())
     }
@@ -117,7 +123,9 @@ impl<B: Backend> Matrix<B> {
                 let [rows, columns] = held.val().dims();
                 [rows, columns - self.between]
             }
-            (None, Some(InFile { part: Some(Part { shape: [out, inner], .. }), .. })) => [*inner, *out],
+            (None, Some(InFile { part: Some(Part { shape: [out, inner], .. }), .. })) => {
+                [*inner, *out]
+            }
             (None, Some(file)) => file.at.shape,
             (None, None) => [0; 2],
         }
@@ -150,7 +158,8 @@ impl<B: Backend> Matrix<B> {
         let (None, Some(file)) = (&self.held, &self.file) else { return Ok(self.clone()) };
         let rows = file.part.map_or(0, |part| part.shape[0]);
         // Elsewhere what is narrowed is copied.
-        let apart = rows > 0 && rows.is_multiple_of(ALIKE) && Memory::of::<B>(device) == Memory::Strided;
+        let apart =
+            rows > 0 && rows.is_multiple_of(ALIKE) && Memory::of::<B>(device) == Memory::Strided;
         let between = if apart { BETWEEN } else { 0 };
         let held = untracked(on_device(file.read_apart(between)?, device));
         Ok(Self { held: Some(held), between, file: None })
@@ -169,11 +178,17 @@ impl<B: Backend> Matrix<B> {
     }
 
     /// Rows of a table, as the backend computes.
-    pub(crate) fn lookup(&self, rows: &[usize], device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
+    pub(crate) fn lookup(
+        &self,
+        rows: &[usize],
+        device: &B::Device,
+    ) -> Result<Tensor<B, 2>, ModelError> {
         match (&self.held, &self.file) {
             (Some(held), _) => {
-                let index: Vec<i32> = rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
-                let index = Tensor::<B, 1, Int>::from_data(TensorData::new(index, [rows.len()]), device);
+                let index: Vec<i32> =
+                    rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
+                let index =
+                    Tensor::<B, 1, Int>::from_data(TensorData::new(index, [rows.len()]), device);
                 Ok(in_compute_dtype(held.val().select(0, index)))
             }
             (None, Some(file)) => {
@@ -192,7 +207,8 @@ impl<B: Backend> Matrix<B> {
         len: usize,
         device: &B::Device,
     ) -> Result<Tensor<B, 2>, ModelError> {
-        let Some((file, part)) = self.file.as_ref().and_then(|file| Some((file, file.part?))) else {
+        let Some((file, part)) = self.file.as_ref().and_then(|file| Some((file, file.part?)))
+        else {
             return Ok(in_compute_dtype(self.value(device)?.narrow(1, from, len)));
         };
         let place = StoredRows { first: part.place.first + from, ..part.place };
@@ -254,7 +270,8 @@ impl<B: Backend> Matrix<B> {
         let (dtype, before) = (tensor.dtype(), file.read()?);
         let mut values = read_back(tensor).map_err(unreadable)?;
         let before = before.into_vec::<f32>().map_err(|e| unreadable(format!("{e:?}")))?;
-        let [inner, out] = part.map_or(file.at.shape, |Part { shape: [out, inner], .. }| [inner, out]);
+        let [inner, out] =
+            part.map_or(file.at.shape, |Part { shape: [out, inner], .. }| [inner, out]);
         for i in bits.iter() {
             let place = i % inner * out + i / inner;
             values[place] = before[place];

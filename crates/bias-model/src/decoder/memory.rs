@@ -9,7 +9,8 @@ pub(crate) fn free() -> Option<u64> {
     let mut system = System::new();
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     // Not what it calls free: files that the system has cached count as used there.
-    let limits = system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
+    let limits =
+        system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
     let free = system.available_memory();
     Some(limits.map_or(free, |limit| limit.min(free)))
 }

@@ -1,7 +1,7 @@
 //! The model: a decoder-only transformer whose weights are held on a device or left in their file.
 //!
-//! A pass goes through `model`, `forward` and, where weights are left in their file, `streamed`; observers and masks see
-//! it through `hooked` and `mask_target`.
+//! A pass goes through `model`, `forward` and, where weights are left in their file, `streamed`;
+//! observers and masks see it through `hooked` and `mask_target`.
 //!
 //! | file | what for |
 //! |---|---|

@@ -74,7 +74,8 @@ impl<B: Backend> Decoder<B> {
         device: &B::Device,
     ) -> Result<Self, ModelError> {
         let (dims, layout) = (config.dims, config.plan.layout);
-        let narrow = [DType::BF16, DType::F16].iter().all(|dtype| B::supports_dtype(device, *dtype));
+        let narrow =
+            [DType::BF16, DType::F16].iter().all(|dtype| B::supports_dtype(device, *dtype));
         let precision = match (narrow, compute_dtype::<B>(device)) {
             _ if precision == Precision::Mapped => precision,
             (true, DType::BF16 | DType::F16) => Precision::Stored,
@@ -87,7 +88,8 @@ impl<B: Backend> Decoder<B> {
         if precision != Precision::Mapped {
             fits::<B>(checkpoint, &tensors, precision, device)?;
         }
-        let loader = Loader { checkpoint, tensors: &tensors, config: &config, base, precision, device };
+        let loader =
+            Loader { checkpoint, tensors: &tensors, config: &config, base, precision, device };
         let embedding = loader.table(layout.embedding, [dims.vocab, dims.d_model])?;
         let positions =
             layout.positions.map(|name| loader.vectors(name, [config.max_positions, dims.d_model]));
@@ -138,8 +140,8 @@ impl<B: Backend> Decoder<B> {
         };
         let embedding = Matrix::held(param(normal.matrix([dims.vocab, dims.d_model], std), device));
         let positions = plan.layout.positions;
-        let positions =
-            positions.map(|_| param(normal.matrix([config.max_positions, dims.d_model], std), device));
+        let positions = positions
+            .map(|_| param(normal.matrix([config.max_positions, dims.d_model], std), device));
         let blocks = (0..dims.layers).map(|_| {
             let mut draw = |p: Projection| {
                 let [out, inner] = dims.shape(p);
@@ -171,13 +173,23 @@ impl<B: Backend> Decoder<B> {
             .then(|| Matrix::held(param(normal.matrix([dims.d_model, dims.vocab], std), device)));
         let norm = norm(dims.d_model);
         let progress = Progress::default();
-        Self { embedding, positions, blocks, norm, head, config, checkpoint: None, progress, cuts: None }
+        Self {
+            embedding,
+            positions,
+            blocks,
+            norm,
+            head,
+            config,
+            checkpoint: None,
+            progress,
+            cuts: None,
+        }
     }
 
-    /// The same weights, shared where they need no widening, on a backend that gradients can be followed
-    /// on: for [`DifferentiableModel`](bias_probe::DifferentiableModel), and for whatever an
-    /// [`Observer`](bias_probe::Observer) follows. No weight is tracked, so a pass that nobody follows keeps
-    /// nothing.
+    /// The same weights, shared where they need no widening, on a backend that gradients can be
+    /// followed on: for [`DifferentiableModel`](bias_probe::DifferentiableModel), and for whatever
+    /// an [`Observer`](bias_probe::Observer) follows. No weight is tracked, so a pass that nobody
+    /// follows keeps nothing.
     #[must_use]
     pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
         self.on_graph(Follow::Nothing)
@@ -230,8 +242,8 @@ impl<B: Backend> Decoder<B> {
         bytes.0
     }
 
-    /// `x`, `[cells, d_model]`, times the table that scores tokens, `[d_model, vocab]`: one slice of a
-    /// large vocabulary at a time, so that no second copy of it is ever held.
+    /// `x`, `[cells, d_model]`, times the table that scores tokens, `[d_model, vocab]`: one slice
+    /// of a large vocabulary at a time, so that no second copy of it is ever held.
     pub(super) fn sliced(&self, x: Tensor<B, 2>) -> Result<Tensor<B, 2>, ModelError> {
         let slices = self.slices().map(|slice| Ok(matmul(x.clone(), self.scoring(slice)?)));
         Ok(Tensor::cat(slices.collect::<Result<_, ModelError>>()?, 1))
@@ -262,7 +274,8 @@ impl<B: Backend> Decoder<B> {
     }
 
     pub(super) fn linear_mut(&mut self, path: &ParamPath) -> Result<&mut Linear<B>, MaskError> {
-        let linear = path.projection().and_then(|(layer, p)| self.blocks.get_mut(layer)?.linear_mut(p));
+        let linear =
+            path.projection().and_then(|(layer, p)| self.blocks.get_mut(layer)?.linear_mut(p));
         linear.ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })
     }
 

@@ -5,7 +5,10 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-pub(crate) fn param<B: Backend, const D: usize>(data: TensorData, device: &B::Device) -> Param<Tensor<B, D>> {
+pub(crate) fn param<B: Backend, const D: usize>(
+    data: TensorData,
+    device: &B::Device,
+) -> Param<Tensor<B, D>> {
     let dtype = data.dtype;
     Param::from_tensor(Tensor::from_data(data, (device, dtype)))
 }

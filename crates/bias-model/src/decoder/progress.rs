@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A layer that was read from its file and run: see [`Decoder::on_layer`](crate::Decoder::on_layer).
+/// A layer that was read from its file and run: see
+/// [`Decoder::on_layer`](crate::Decoder::on_layer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayerDone {

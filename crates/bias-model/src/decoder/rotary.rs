@@ -36,7 +36,11 @@ impl<B: Backend> Rotary<B> {
         let shared = frequencies.radians(1);
         let of_row = |row: usize| {
             // Each row by its own length, so that batching changes nothing.
-            if frequencies.by_length() { frequencies.radians(batch.reach(row)) } else { shared.clone() }
+            if frequencies.by_length() {
+                frequencies.radians(batch.reach(row))
+            } else {
+                shared.clone()
+            }
         };
         let radians: Vec<Vec<f32>> = (0..batch.rows()).map(of_row).collect();
         let factor = frequencies.attention();
@@ -44,7 +48,9 @@ impl<B: Backend> Rotary<B> {
             let mut values: Vec<f32> = Vec::with_capacity(cells * d_head);
             for (cell, &position) in batch.positions().iter().enumerate() {
                 let start = values.len();
-                values.extend(radians[cell / batch.width()].iter().map(|w| f(position as f32 * w) * factor));
+                values.extend(
+                    radians[cell / batch.width()].iter().map(|w| f(position as f32 * w) * factor),
+                );
                 values.extend_from_within(start..);
                 values.resize(start + d_head, rest);
             }

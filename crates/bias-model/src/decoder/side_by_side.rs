@@ -12,8 +12,8 @@ use super::model::Decoder;
 impl<B: AutodiffBackend> Decoder<B> {
     /// Factors by a model that holds its weights: the batches of a wave on several threads.
     ///
-    /// Cores are shared out where that comes out even: small products that all cores work at, on several
-    /// threads at once, would wake and wait for one another all the time.
+    /// Cores are shared out where that comes out even: small products that all cores work at, on
+    /// several threads at once, would wake and wait for one another all the time.
     pub(crate) fn side_by_side(
         &self,
         batches: &[TokenBatch],
@@ -25,7 +25,8 @@ impl<B: AutodiffBackend> Decoder<B> {
         let threads = threads.min(waves.iter().map(Range::len).max().unwrap_or(0));
         let cores = (rayon::current_num_threads() / threads.max(1)).max(1);
         let pool = |_| ThreadPoolBuilder::new().num_threads(cores).build();
-        let pools: Vec<_> = if threads > 1 { (0..threads).flat_map(pool).collect() } else { Vec::new() };
+        let pools: Vec<_> =
+            if threads > 1 { (0..threads).flat_map(pool).collect() } else { Vec::new() };
         for wave in waves {
             let even = pools.len() == threads && wave.len().is_multiple_of(threads.max(1));
             let pool = |thread| pools.get(thread).filter(|_| even);

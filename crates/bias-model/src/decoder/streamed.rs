@@ -39,7 +39,10 @@ impl<B: Backend> Decoder<B> {
         if let Some(checkpoint) = &self.checkpoint
             && Memory::of::<B>(&self.device()).is_own()
         {
-            block.into_matrices().filter_map(Matrix::into_buffer).for_each(|b| checkpoint.give_back(b));
+            block
+                .into_matrices()
+                .filter_map(Matrix::into_buffer)
+                .for_each(|b| checkpoint.give_back(b));
         }
     }
 
@@ -97,7 +100,8 @@ impl<B: Backend> Decoder<B> {
         }
         let states = work.iter_mut().map(|Work { batch, cache }| {
             let prepared = Prepared::new(self, batch)?;
-            let pass = &mut Pass { batch, prepared: &prepared, observer: &mut NoObserver, cache: None };
+            let pass =
+                &mut Pass { batch, prepared: &prepared, observer: &mut NoObserver, cache: None };
             let x = self.begin(pass)?;
             Ok::<_, ProbeError>(State { batch, cache, prepared, x })
         });
@@ -119,7 +123,10 @@ impl<B: Backend> Decoder<B> {
             self.tell(layer + 1, states.iter().map(|state| cells(state.batch)), false);
         }
         let ended = states.into_iter().map(|State { batch, prepared, x, .. }| {
-            self.end(x, &mut Pass { batch, prepared: &prepared, observer: &mut NoObserver, cache: None })
+            self.end(
+                x,
+                &mut Pass { batch, prepared: &prepared, observer: &mut NoObserver, cache: None },
+            )
         });
         ended.collect()
     }
@@ -196,7 +203,8 @@ impl<B: AutodiffBackend> Decoder<B> {
                         let y = self.block(layer, &block, x.clone(), pass)?;
                         let mut gradients = (y * Tensor::from_inner(slope)).sum().backward();
                         let path = ParamPath::of(layer, Projection::Q);
-                        let slope = x.grad_remove(&mut gradients).ok_or(ProbeError::NoGradient { path })?;
+                        let slope =
+                            x.grad_remove(&mut gradients).ok_or(ProbeError::NoGradient { path })?;
                         Ok::<_, ProbeError>((slope, trace.finish(&mut gradients)?))
                     },
                 )?;
@@ -212,9 +220,10 @@ impl<B: AutodiffBackend> Decoder<B> {
 
     /// A loss's gradient with respect to the model's output, whatever the loss does with it.
     ///
-    /// First the graph from the logits to the loss; then, of the same loss once more, the graph from the
-    /// output to the loss and to what was unembedded, because gradients use up a graph. The loss is given
-    /// a handle of its own on the weights, whose unembedding is cut out of the graph.
+    /// First the graph from the logits to the loss; then, of the same loss once more, the graph
+    /// from the output to the loss and to what was unembedded, because gradients use up a graph.
+    /// The loss is given a handle of its own on the weights, whose unembedding is cut out of the
+    /// graph.
     fn slope(
         &self,
         output: &Tensor<B, 3>,
@@ -229,7 +238,8 @@ impl<B: AutodiffBackend> Decoder<B> {
         let leaf = || output.clone().detach().require_grad();
         let (first, cuts) = cut(leaf(), Cuts::default())?;
         let mut gradients = first.backward();
-        let slopes: Vec<_> = cuts.iter().map(|(_, logits)| logits.grad_remove(&mut gradients)).collect();
+        let slopes: Vec<_> =
+            cuts.iter().map(|(_, logits)| logits.grad_remove(&mut gradients)).collect();
         let output = leaf();
         let (mut whole, cuts) = cut(output.clone(), Cuts::again(cuts))?;
         for ((hidden, _), slope) in cuts.into_iter().zip(slopes) {
@@ -277,11 +287,16 @@ impl Aside {
         Ok(())
     }
 
-    fn get<B: Backend>(&mut self, i: usize, device: &B::Device) -> Result<Tensor<B, 3>, ProbeError> {
+    fn get<B: Backend>(
+        &mut self,
+        i: usize,
+        device: &B::Device,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         let (start, shape, dtype) = &self.places[i];
         let end = self.places.get(i + 1).map_or(self.end, |(start, ..)| *start);
         let mut bytes = vec![0; (end - start) as usize];
-        let unread = |source| ProbeError::from(ModelError::Read { path: std::env::temp_dir(), source });
+        let unread =
+            |source| ProbeError::from(ModelError::Read { path: std::env::temp_dir(), source });
         self.file.seek(SeekFrom::Start(*start)).map_err(unread)?;
         self.file.read_exact(&mut bytes).map_err(unread)?;
         let data = TensorData::from_bytes_vec(bytes, shape.clone(), *dtype);

@@ -7,7 +7,8 @@ pub struct LoadReport {
     pub missing: Vec<String>,
     /// Tensors the files hold and the model has no use for.
     pub unused: Vec<String>,
-    /// Tensors of another shape or type than the config calls for: name, what was needed, what was found.
+    /// Tensors of another shape or type than the config calls for: name, what was needed, what was
+    /// found.
     pub mismatched: Vec<(String, String, String)>,
 }
 
@@ -22,7 +23,12 @@ impl fmt::Display for LoadReport {
         const SHOWN: usize = 8;
         for (title, names) in [("missing", &self.missing), ("unused", &self.unused)] {
             if !names.is_empty() {
-                write!(f, "  {} {title}: {}", names.len(), names[..names.len().min(SHOWN)].join(", "))?;
+                write!(
+                    f,
+                    "  {} {title}: {}",
+                    names.len(),
+                    names[..names.len().min(SHOWN)].join(", ")
+                )?;
                 writeln!(f, "{}", if names.len() > SHOWN { ", …" } else { "" })?;
             }
         }

@@ -1,6 +1,7 @@
 //! What can go wrong between a folder of files and an answer.
 //!
-//! [`ModelError`] names the file, the tensor, what was expected and what was found. The file `load_report` has
+//! [`ModelError`] names the file, the tensor, what was expected and what was found. The file
+//! `load_report` has
 //! [`LoadReport`]: everything that did not fit between a config and its weights, at once.
 
 pub(crate) mod load_report;

@@ -55,8 +55,8 @@ impl Hub {
     /// - `HF_ENDPOINT`: a mirror.
     ///
     /// # Errors
-    /// [`ModelError::NoHubCache`], [`ModelError::HubVariable`]; [`ModelError::HubToken`] for a token
-    /// file that is there and cannot be read.
+    /// [`ModelError::NoHubCache`], [`ModelError::HubVariable`]; [`ModelError::HubToken`] for a
+    /// token file that is there and cannot be read.
     pub fn from_env() -> Result<Self, ModelError> {
         Self::from_variables(|name| std::env::var_os(name), std::env::home_dir())
     }
@@ -98,7 +98,8 @@ impl Hub {
         };
         Ok(Self {
             cache,
-            offline: offline.is_some_and(|v| ["1", "true", "yes", "on"].contains(&&*v.to_lowercase())),
+            offline: offline
+                .is_some_and(|v| ["1", "true", "yes", "on"].contains(&&*v.to_lowercase())),
             token: token.filter(|token| !token.is_empty()),
             endpoint: text("HF_ENDPOINT")?,
             progress: false,
@@ -135,11 +136,14 @@ impl Hub {
         let commit = if is_commit(revision) {
             revision.to_owned()
         } else {
-            let path = revision.split('/').fold(self.folder(id).join("refs"), |path, part| path.join(part));
+            let path = revision
+                .split('/')
+                .fold(self.folder(id).join("refs"), |path, part| path.join(part));
             if !path.is_file() {
                 return Ok(None);
             }
-            let bytes = fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+            let bytes = fs::read(&path)
+                .map_err(|source| ModelError::Read { path: path.clone(), source })?;
             let found = String::from_utf8_lossy(&bytes).trim().to_owned();
             if !is_plain(&found) {
                 return Err(ModelError::HubRef { path, found: found.chars().take(80).collect() });
@@ -185,7 +189,8 @@ mod tests {
     use super::*;
 
     fn hub(variables: &[(&str, &str)]) -> Result<Hub, ModelError> {
-        let find = |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, v)| v.into());
+        let find =
+            |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, v)| v.into());
         Hub::from_variables(find, None)
     }
 
@@ -209,8 +214,14 @@ mod tests {
         for (value, offline) in
             [("1", true), ("True", true), ("yes", true), ("ON", true), ("0", false), ("", false)]
         {
-            assert_eq!(hub(&[("HF_HOME", "/b"), ("HF_HUB_OFFLINE", value)]).unwrap().offline, offline);
-            assert_eq!(hub(&[("HF_HOME", "/b"), ("TRANSFORMERS_OFFLINE", value)]).unwrap().offline, offline);
+            assert_eq!(
+                hub(&[("HF_HOME", "/b"), ("HF_HUB_OFFLINE", value)]).unwrap().offline,
+                offline
+            );
+            assert_eq!(
+                hub(&[("HF_HOME", "/b"), ("TRANSFORMERS_OFFLINE", value)]).unwrap().offline,
+                offline
+            );
         }
     }
 
@@ -218,7 +229,8 @@ mod tests {
     fn the_token_is_found_and_not_shown() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("token"), "from-file\n").unwrap();
-        let mut variables = vec![("HF_HOME", home.path().to_str().unwrap()), ("HF_HUB_CACHE", "/elsewhere")];
+        let mut variables =
+            vec![("HF_HOME", home.path().to_str().unwrap()), ("HF_HUB_CACHE", "/elsewhere")];
         assert_eq!(hub(&variables).unwrap().token.unwrap(), "from-file");
         variables.push(("HF_TOKEN", "from-variable"));
         let hub = hub(&variables).unwrap();
@@ -234,6 +246,8 @@ mod tests {
         assert_eq!(hub(&variables).unwrap().token, None);
         fs::create_dir(home.path().join("token")).unwrap();
         let refused = hub(&variables);
-        assert!(matches!(refused, Err(ModelError::HubToken { path, .. }) if path.ends_with("token")));
+        assert!(
+            matches!(refused, Err(ModelError::HubToken { path, .. }) if path.ends_with("token"))
+        );
     }
 }

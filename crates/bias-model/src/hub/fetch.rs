@@ -14,8 +14,12 @@ use crate::checkpoint::index::{INDEX, SINGLE, shards};
 use crate::error::ModelError;
 
 /// What is taken if it is there.
-const OPTIONAL: [&str; 4] =
-    ["tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
+const OPTIONAL: [&str; 4] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+];
 
 impl Hub {
     /// The folder of a model: its snapshot in the cache, downloaded first if it is not whole.
@@ -51,12 +55,14 @@ impl Hub {
 /// taken for whole without them.
 fn fetch(hub: &Hub, id: &HubId) -> Result<PathBuf, ModelError> {
     let cache = Cache::new(hub.cache.clone());
-    let mut builder =
-        ApiBuilder::from_cache(cache.clone()).with_token(hub.token.clone()).with_progress(hub.progress);
+    let mut builder = ApiBuilder::from_cache(cache.clone())
+        .with_token(hub.token.clone())
+        .with_progress(hub.progress);
     if let Some(endpoint) = &hub.endpoint {
         builder = builder.with_endpoint(endpoint.trim_end_matches('/').into());
     }
-    let repo = |revision: &str| Repo::with_revision(id.name().into(), RepoType::Model, revision.into());
+    let repo =
+        |revision: &str| Repo::with_revision(id.name().into(), RepoType::Model, revision.into());
     let listing = |source: Box<dyn Error + Send + Sync>| failed(id, "the list of files", source);
     let api = builder.build().map_err(|e| listing(e.into()))?;
     let info = api.repo(repo(id.revision())).info().map_err(|e| listing(e.into()))?;
@@ -77,7 +83,9 @@ fn fetch(hub: &Hub, id: &HubId) -> Result<PathBuf, ModelError> {
     let weights = if !listed.contains(SINGLE) && listed.contains(INDEX) { INDEX } else { SINGLE };
     all_listed(&[CONFIG, TOKENIZER, weights])?;
     let from = Snapshot { id, folder: hub.snapshot(id, &commit), repo: api.repo(repo(&commit)) };
-    for file in OPTIONAL.into_iter().filter(|f| listed.contains(*f)).chain([CONFIG, TOKENIZER, weights]) {
+    for file in
+        OPTIONAL.into_iter().filter(|f| listed.contains(*f)).chain([CONFIG, TOKENIZER, weights])
+    {
         from.download(file)?;
     }
     if weights == INDEX {
@@ -86,7 +94,10 @@ fn fetch(hub: &Hub, id: &HubId) -> Result<PathBuf, ModelError> {
         all_listed(&shards)?;
         shards.into_iter().try_for_each(|shard| from.download(shard))?;
     }
-    cache.repo(repo(id.revision())).create_ref(&commit).map_err(|e| failed(id, "its ref", e.into()))?;
+    cache
+        .repo(repo(id.revision()))
+        .create_ref(&commit)
+        .map_err(|e| failed(id, "its ref", e.into()))?;
     Ok(from.folder)
 }
 

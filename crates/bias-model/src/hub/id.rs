@@ -37,7 +37,8 @@ impl FromStr for HubId {
             None => (text, None),
         };
         let plain = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
         // The hub's own rules; without `--` the name of the cache folder is unambiguous.
         let inside = |part: &str| {
@@ -52,11 +53,17 @@ impl FromStr for HubId {
         } else if !parts.iter().all(|p| plain(p)) {
             Some("organisation and name are made of letters, digits, `.`, `_` and `-`")
         } else if !parts.iter().all(|p| inside(p)) {
-            Some("organisation and name neither begin nor end with `.` or `-`, nor hold `..` or `--`")
+            Some(
+                "organisation and name neither begin nor end with `.` or `-`, nor hold `..` or `--`",
+            )
         } else if parts.iter().any(|p| p.len() > LONGEST) {
             Some("organisation and name are at most 96 letters long")
-        } else if revision.is_some_and(|r| !r.split('/').all(|p| plain(p) && !p.contains("..") && p != ".")) {
-            Some("a revision is made of letters, digits, `.`, `_`, `-` and single slashes, without `..`")
+        } else if revision
+            .is_some_and(|r| !r.split('/').all(|p| plain(p) && !p.contains("..") && p != "."))
+        {
+            Some(
+                "a revision is made of letters, digits, `.`, `_`, `-` and single slashes, without `..`",
+            )
         } else {
             None
         };
@@ -120,7 +127,10 @@ mod tests {
             &long,
         ] {
             let error = text.parse::<HubId>().unwrap_err();
-            assert!(matches!(&error, ModelError::HubId { id, .. } if id == text), "{text}: {error}");
+            assert!(
+                matches!(&error, ModelError::HubId { id, .. } if id == text),
+                "{text}: {error}"
+            );
         }
     }
 }

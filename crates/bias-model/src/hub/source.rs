@@ -20,8 +20,8 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// A directory that exists is a folder, whatever it is called, and a file must be called `….gguf`; all else
-    /// must be a hub id, `org/name` or `org/name@revision`.
+    /// A directory that exists is a folder, whatever it is called, and a file must be called
+    /// `….gguf`; all else must be a hub id, `org/name` or `org/name@revision`.
     ///
     /// # Errors
     /// [`ModelError::HubId`].
@@ -46,8 +46,8 @@ impl ModelSource {
         text.to_string_lossy().parse().map(Self::Hub)
     }
 
-    /// The model folder, or the GGUF file. A hub id is looked up in the hub's cache, and downloaded if it is not
-    /// there whole, under the environment's settings; progress is shown on a terminal.
+    /// The model folder, or the GGUF file. A hub id is looked up in the hub's cache, and downloaded
+    /// if it is not there whole, under the environment's settings; progress is shown on a terminal.
     ///
     /// # Errors
     /// [`ModelError::HubFeature`] for a hub id when this crate is built without the feature
@@ -66,7 +66,10 @@ impl ModelSource {
     #[must_use]
     pub fn name(&self) -> String {
         let named = |path: &Path, name: Option<&OsStr>| {
-            name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+            name.map_or_else(
+                || path.display().to_string(),
+                |name| name.to_string_lossy().into_owned(),
+            )
         };
         match self {
             Self::Folder(folder) => named(folder, folder.file_name()),
@@ -123,7 +126,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("Small.Q4_K.GGUF");
         let error = ModelSource::parse(&file).unwrap_err();
-        assert!(matches!(error, ModelError::HubId { reason, .. } if reason.contains("no such GGUF file")));
+        assert!(
+            matches!(error, ModelError::HubId { reason, .. } if reason.contains("no such GGUF file"))
+        );
         std::fs::write(&file, "").unwrap();
         let source = ModelSource::parse(&file).unwrap();
         assert_eq!(source, ModelSource::Gguf(file.clone()));

@@ -24,10 +24,10 @@ use crate::language_model::LoadOptions;
 
 /// Writes a copy of a model in which the weights of a mask are zero.
 ///
-/// A folder is copied; of a GGUF file a Hugging Face folder is made, its weights in f32, which holds
-/// whatever they are quantized to. Works on the files, not on a loaded model: types and sharding stay as they are,
-/// every untouched byte is copied, zero is all-zero bits in every float type, and
-/// one tensor at a time is in memory. The folder appears whole or not at all: it is
+/// A folder is copied; of a GGUF file a Hugging Face folder is made, its weights in f32, which
+/// holds whatever they are quantized to. Works on the files, not on a loaded model: types and
+/// sharding stay as they are, every untouched byte is copied, zero is all-zero bits in every float
+/// type, and one tensor at a time is in memory. The folder appears whole or not at all: it is
 /// written beside its place, read back, compared, and only then renamed.
 ///
 /// `pruned.json` in it says what was zeroed (stored tensor → how many weights), of which
@@ -58,7 +58,11 @@ pub fn export_masked(
         if let Some((param, bits)) = masked(mask, &name) {
             if shape != [bits.rows(), bits.cols()] {
                 let found = [0, 1].map(|d| shape.get(d).copied().unwrap_or(0));
-                return Err(ModelError::Shape { path: param, expected: [bits.rows(), bits.cols()], found });
+                return Err(ModelError::Shape {
+                    path: param,
+                    expected: [bits.rows(), bits.cols()],
+                    found,
+                });
             }
             wanted.remove(&param);
         }
@@ -76,8 +80,9 @@ pub fn export_masked(
         let weights: BTreeSet<&Path> = checkpoint.files().collect();
         for entry in fs::read_dir(source).map_err(reading(source))? {
             let path = entry.map_err(reading(source))?.path();
-            let beside =
-                path.is_file() && !weights.contains(path.as_path()) && !is_other_weights(&path, &weights);
+            let beside = path.is_file()
+                && !weights.contains(path.as_path())
+                && !is_other_weights(&path, &weights);
             if let Some(name) = path.file_name().filter(|_| beside) {
                 fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
             }
@@ -136,14 +141,18 @@ impl Manifest {
 
 fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {
     // The data follow an 8-byte length and the header.
-    let damaged = |source: SafeTensorError| ModelError::Weights { path: path.into(), source: source.into() };
-    SafeTensors::read_metadata(map).map(|(header, metadata)| (header + 8, metadata)).map_err(damaged)
+    let damaged =
+        |source: SafeTensorError| ModelError::Weights { path: path.into(), source: source.into() };
+    SafeTensors::read_metadata(map)
+        .map(|(header, metadata)| (header + 8, metadata))
+        .map_err(damaged)
 }
 
 /// The same weights in another form, unpruned: a copy with both would be a trap.
 fn is_other_weights(path: &Path, used: &BTreeSet<&Path>) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".ot"];
+    let weights =
+        [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".ot"];
     // A single file may have an index too, unless it goes by the name that needs none.
     let single = used.iter().any(|used| used.ends_with(SINGLE));
     let index = name.ends_with(".index.json") && (single || !name.contains("safetensors"));
@@ -209,19 +218,24 @@ pub fn save_pretrained<B: Backend>(
     beside: impl FnOnce(&Path) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
     let tensors = model.to_tensors()?;
-    let config = serde_json::to_vec_pretty(&model.config().to_json())
-        .map_err(|source| ModelError::Json { path: target.join("config.json"), source: source.into() })?;
+    let config = serde_json::to_vec_pretty(&model.config().to_json()).map_err(|source| {
+        ModelError::Json { path: target.join("config.json"), source: source.into() }
+    })?;
     write_folder(target, |folder| {
         write(&folder.join("config.json"), &config)?;
         let path = folder.join(SINGLE);
-        let tensors = tensors.iter().map(|t| (t.name.clone(), Tensor::f32(t.shape.clone(), &t.values)));
+        let tensors =
+            tensors.iter().map(|t| (t.name.clone(), Tensor::f32(t.shape.clone(), &t.values)));
         save_tensors(&path, tensors, &framework()).map_err(writing(&path))?;
         beside(folder)
     })
 }
 
 /// Writes a folder whole or not at all: files in it need not be.
-fn write_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(), ModelError>) -> Result<(), ModelError> {
+fn write_folder(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
     if target.exists() {
         return Err(ModelError::FolderExists { folder: target.into() });
     }

@@ -22,8 +22,9 @@ use crate::error::ModelError;
 /// Values that are dequantized at a time.
 const AT_ONCE: usize = 1 << 22;
 
-/// Writes what a Hugging Face folder of the model holds: every weight in f32, zero where the mask, in the words
-/// of that folder, says so; config, tokenizer, chat template and end tokens. Weights are read back and compared.
+/// Writes what a Hugging Face folder of the model holds: every weight in f32, zero where the mask,
+/// in the words of that folder, says so; config, tokenizer, chat template and end tokens. Weights
+/// are read back and compared.
 ///
 /// f32 because no narrower type holds all that blocks stand for, so logits stay what they were.
 pub(super) fn export(
@@ -120,8 +121,14 @@ fn write_weights(
     file.flush().map_err(written)
 }
 
-fn compare(gguf: &Gguf, tensors: &[(String, View<'_>)], mask: &Mask, path: &Path) -> Result<(), ModelError> {
-    let differs = |tensor: &str| ModelError::ExportDiffers { path: path.into(), tensor: tensor.into() };
+fn compare(
+    gguf: &Gguf,
+    tensors: &[(String, View<'_>)],
+    mask: &Mask,
+    path: &Path,
+) -> Result<(), ModelError> {
+    let differs =
+        |tensor: &str| ModelError::ExportDiffers { path: path.into(), tensor: tensor.into() };
     let map = mapped::once(path)?;
     let back = SafeTensors::deserialize(&map)
         .map_err(|source| ModelError::Weights { path: path.into(), source: source.into() })?;

@@ -20,6 +20,7 @@ pub(crate) fn read<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
 ) -> Result<NamedTensor, ModelError> {
     let shape = tensor.dims().to_vec();
-    let values = read_back(tensor).map_err(|reason| ModelError::Readback { what: "weights", reason })?;
+    let values =
+        read_back(tensor).map_err(|reason| ModelError::Readback { what: "weights", reason })?;
     Ok(NamedTensor { name, shape, values })
 }

@@ -59,8 +59,10 @@ impl Reference {
     /// # Errors
     /// An unreadable or damaged file, [`ModelError::Reference`] for one without logits.
     pub fn load(path: &Path, prompts: Vec<Vec<u32>>) -> Result<Self, ModelError> {
-        let damaged =
-            |source: SafeTensorError| ModelError::Weights { path: path.into(), source: source.into() };
+        let damaged = |source: SafeTensorError| ModelError::Weights {
+            path: path.into(),
+            source: source.into(),
+        };
         let map = mapped::once(path)?;
         let mut values = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(&map).map_err(damaged)?.tensors() {
@@ -170,7 +172,8 @@ fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
     Some(match view.dtype() {
         Dtype::F32 => f32s(data),
         Dtype::I64 => {
-            let int = |b: &[u8]| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
+            let int =
+                |b: &[u8]| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
             data.chunks_exact(8).map(|b| int(b) as f32).collect()
         }
         _ => return None,
@@ -185,7 +188,10 @@ fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f32>, Mo
     read_back(tensor).map_err(|reason| ModelError::Readback { what: "logits", reason })
 }
 
-fn token_by_token<B: Backend>(model: &Decoder<B>, prompt: &Sequence) -> Result<Vec<f32>, ModelError> {
+fn token_by_token<B: Backend>(
+    model: &Decoder<B>,
+    prompt: &Sequence,
+) -> Result<Vec<f32>, ModelError> {
     let mut cache = KvCache::new(model.dims().layers);
     let mut batch = TokenBatch::new(&[chain(&prompt.tokens()[..1])?])?;
     let mut logits = Vec::new();
@@ -199,7 +205,11 @@ fn token_by_token<B: Backend>(model: &Decoder<B>, prompt: &Sequence) -> Result<V
     Ok(logits)
 }
 
-fn greedy<B: Backend>(model: &Decoder<B>, prompt: &Sequence, tokens: usize) -> Result<Vec<f32>, ModelError> {
+fn greedy<B: Backend>(
+    model: &Decoder<B>,
+    prompt: &Sequence,
+    tokens: usize,
+) -> Result<Vec<f32>, ModelError> {
     let options = DecodeOptions {
         sampling: Sampling::default(),
         stop: model.config().eos.clone(),
@@ -207,7 +217,8 @@ fn greedy<B: Backend>(model: &Decoder<B>, prompt: &Sequence, tokens: usize) -> R
         batch_rows: 1,
         threads: 1,
     };
-    let answers =
-        decode(model, std::slice::from_ref(prompt), Decoding::Greedy, &options, |_| Ok(String::new()))?;
+    let answers = decode(model, std::slice::from_ref(prompt), Decoding::Greedy, &options, |_| {
+        Ok(String::new())
+    })?;
     Ok(answers.iter().flat_map(|a| &a.answers).flat_map(|a| &a.tokens).map(|t| *t as f32).collect())
 }

@@ -18,8 +18,10 @@ impl<B: Backend> Decoder<B> {
     /// its architecture does not store.
     pub fn to_tensors(&self) -> Result<Vec<NamedTensor>, ModelError> {
         let (layout, base, device) = (self.plan().layout, self.plan().layout.base, self.device());
-        let mut out =
-            vec![read(format!("{base}{}.weight", layout.embedding), self.embedding.value(&device)?)?];
+        let mut out = vec![read(
+            format!("{base}{}.weight", layout.embedding),
+            self.embedding.value(&device)?,
+        )?];
         if let (Some(name), Some(table)) = (layout.positions, &self.positions) {
             out.push(read(format!("{base}{name}.weight"), table.val())?);
         }
@@ -54,11 +56,13 @@ impl<B: Backend> Decoder<B> {
             let Some(linear) = self.blocks[layer].linear(projection) else { continue };
             let place = (layout.place)(projection, &dims);
             let [out, inner] = dims.shape(projection);
-            let name =
-                |tensor: &str| format!("{}{}", layout.base, layout.in_block(layer, place.module, tensor));
+            let name = |tensor: &str| {
+                format!("{}{}", layout.base, layout.in_block(layer, place.module, tensor))
+            };
             let own = read(String::new(), linear.weight.value(&self.device())?)?.values;
             let shape = if layout.transposed { [inner, place.rows] } else { [place.rows, inner] };
-            let weight = whole.entry(name("weight")).or_insert_with(|| empty(name("weight"), &shape));
+            let weight =
+                whole.entry(name("weight")).or_insert_with(|| empty(name("weight"), &shape));
             for c in 0..inner {
                 for r in 0..out {
                     let row = place.row(r);
@@ -71,7 +75,8 @@ impl<B: Backend> Decoder<B> {
                     return Err(ModelError::ExtraBias { path: ParamPath::of(layer, projection) });
                 }
                 let own = read(String::new(), bias.val())?.values;
-                let bias = whole.entry(name("bias")).or_insert_with(|| empty(name("bias"), &[place.rows]));
+                let bias =
+                    whole.entry(name("bias")).or_insert_with(|| empty(name("bias"), &[place.rows]));
                 own.iter().enumerate().for_each(|(r, v)| bias.values[place.row(r)] = *v);
             }
         }

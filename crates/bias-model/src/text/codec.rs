@@ -51,8 +51,9 @@ impl TextCodec {
                 source: std::io::Error::from(std::io::ErrorKind::NotFound),
             });
         }
-        let tokenizer = Tokenizer::from_file(&tokenizer_path)
-            .map_err(|e| ModelError::Tokenizer { path: tokenizer_path.clone(), reason: e.to_string() })?;
+        let tokenizer = Tokenizer::from_file(&tokenizer_path).map_err(|e| {
+            ModelError::Tokenizer { path: tokenizer_path.clone(), reason: e.to_string() }
+        })?;
         let template = TemplateFile::of_folder(folder)?;
         Ok(Self { tokenizer, tokenizer_path, template, system: None })
     }
@@ -81,13 +82,20 @@ impl TextCodec {
     pub fn chat(&self, messages: &[Message]) -> Result<String, ModelError> {
         match &self.template {
             Some(template) => template.render(messages),
-            None => Ok(messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n\n")),
+            None => {
+                Ok(messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n\n"))
+            }
         }
     }
 
     /// The system message, if there is one, and a user's.
     fn turns(&self, message: &str) -> Vec<Message> {
-        self.system.as_deref().map(Message::system).into_iter().chain([Message::user(message)]).collect()
+        self.system
+            .as_deref()
+            .map(Message::system)
+            .into_iter()
+            .chain([Message::user(message)])
+            .collect()
     }
 
     /// Tokens of a question about a person: [`Tokenize::prompt`].
@@ -98,28 +106,35 @@ impl TextCodec {
         Ok(Tokenize::prompt(self, message, name)?)
     }
 
-    /// The same of a question whose answer may be begun for the model, or that is plain text to be gone on with:
-    /// [`Tokenize::question`].
+    /// The same of a question whose answer may be begun for the model, or that is plain text to be
+    /// gone on with: [`Tokenize::question`].
     ///
     /// # Errors
-    /// As [`prompt`](Self::prompt); [`ModelError::Continuation`] for a template that does not let an answer be begun.
+    /// As [`prompt`](Self::prompt); [`ModelError::Continuation`] for a template that does not let
+    /// an answer be begun.
     pub fn question(&self, asked: &Asked<'_>) -> Result<Sequence, ModelError> {
         Ok(Tokenize::question(self, asked)?)
     }
 
-    /// The tokens of a question, and those of every word that may be chosen behind it: [`Tokenize::choice`].
+    /// The tokens of a question, and those of every word that may be chosen behind it:
+    /// [`Tokenize::choice`].
     ///
     /// # Errors
-    /// As [`question`](Self::question); [`AskError::Choices`] for words that the tokenizer cannot tell apart.
-    pub fn choice(&self, asked: &Asked<'_>, choices: &Choices) -> Result<(Sequence, Vec<Word>), ModelError> {
+    /// As [`question`](Self::question); [`AskError::Choices`] for words that the tokenizer cannot
+    /// tell apart.
+    pub fn choice(
+        &self,
+        asked: &Asked<'_>,
+        choices: &Choices,
+    ) -> Result<(Sequence, Vec<Word>), ModelError> {
         Ok(Tokenize::choice(self, asked, choices)?)
     }
 
     /// Which of its tokens go on spelling a number.
     ///
     /// # Errors
-    /// [`ModelError::NoDigits`] for a tokenizer that has none; [`ModelError::Tokenizer`] for one with a
-    /// token that cannot be decoded.
+    /// [`ModelError::NoDigits`] for a tokenizer that has none; [`ModelError::Tokenizer`] for one
+    /// with a token that cannot be decoded.
     pub fn number_grammar(&self) -> Result<NumberGrammar, ModelError> {
         let found = number_grammar(self)?;
         found.ok_or_else(|| ModelError::NoDigits { path: self.tokenizer_path.clone() })
@@ -185,7 +200,12 @@ impl Tokenize for TextCodec {
     }
 
     fn ids(&self) -> Vec<u32> {
-        self.tokenizer.get_vocab(true).into_values().collect::<BTreeSet<u32>>().into_iter().collect()
+        self.tokenizer
+            .get_vocab(true)
+            .into_values()
+            .collect::<BTreeSet<u32>>()
+            .into_iter()
+            .collect()
     }
 
     fn verbatim(&self, text: &str) -> Result<Vec<u32>, AskError> {
@@ -206,7 +226,8 @@ impl Tokenize for TextCodec {
     /// SHA-256 of its file.
     fn identity(&self) -> Result<String, AskError> {
         let path = &self.tokenizer_path;
-        Ok(sha256_of_file(path).map_err(|source| ModelError::Read { path: path.clone(), source })?)
+        Ok(sha256_of_file(path)
+            .map_err(|source| ModelError::Read { path: path.clone(), source })?)
     }
 
     fn number_grammar(&self) -> Result<NumberGrammar, AskError> {

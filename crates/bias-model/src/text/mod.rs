@@ -5,8 +5,8 @@
 //! | codec | [`TextCodec`]: tokenizer and chat template |
 //! | template_file | the chat template of a folder or file, and its special tokens |
 //!
-//! [`Tokenize`] is what every tokenizer does, [`Asked`] a question about a person in words; both are
-//! [`bias_ask`]'s.
+//! [`Tokenize`] is what every tokenizer does, [`Asked`] a question about a person in words; both
+//! are [`bias_ask`]'s.
 
 pub(crate) mod codec;
 mod template_file;

@@ -74,7 +74,9 @@ fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
         let settings: BTreeMap<String, serde_json::Value> = read_json(&path)?;
         for name in SPECIAL {
             let token = settings.get(name).map(Token::deserialize).transpose();
-            match token.map_err(|source| ModelError::Json { path: path.clone(), source: source.into() })? {
+            match token
+                .map_err(|source| ModelError::Json { path: path.clone(), source: source.into() })?
+            {
                 Some(Token::Text(token) | Token::Added { content: token }) => {
                     all = all.with(name, token);
                 }
@@ -126,7 +128,8 @@ fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
                 return match all.into_iter().find(|t| t.name == "default") {
                     Some(default) => Ok(Some((default.template, path))),
                     None => {
-                        let reason = format!("none of the chat templates {names:?} is named `default`");
+                        let reason =
+                            format!("none of the chat templates {names:?} is named `default`");
                         Err(ModelError::Config { path, reason })
                     }
                 };

@@ -54,7 +54,10 @@ impl Sequence {
             return bad("padding is added by the batch and cannot be a token's own role".into());
         }
         if let Some(i) = (0..parents.len()).find(|&i| parents[i].is_some_and(|p| p >= i)) {
-            return bad(format!("token {i} follows token {:?}, which does not come before it", parents[i]));
+            return bad(format!(
+                "token {i} follows token {:?}, which does not come before it",
+                parents[i]
+            ));
         }
         Ok(Self { weights: vec![1.0; tokens.len()], tokens, roles, parents })
     }
@@ -66,9 +69,11 @@ impl Sequence {
     /// # Errors
     /// [`ProbeError::BadSequence`] unless there is a finite weight of at least 0 per token.
     pub fn with_weights(self, weights: Vec<f32>) -> Result<Self, ProbeError> {
-        let fit = weights.len() == self.tokens.len() && weights.iter().all(|w| w.is_finite() && *w >= 0.0);
+        let fit = weights.len() == self.tokens.len()
+            && weights.iter().all(|w| w.is_finite() && *w >= 0.0);
         if !fit {
-            let reason = format!("{} tokens need as many weights, finite and at least 0", self.tokens.len());
+            let reason =
+                format!("{} tokens need as many weights, finite and at least 0", self.tokens.len());
             return Err(ProbeError::BadSequence { row: 0, reason });
         }
         Ok(Self { weights, ..self })

@@ -84,7 +84,11 @@ impl TokenBatch {
         Self::build(rows.collect(), self.trees.clone(), self.past + self.width)
     }
 
-    fn build(rows: Vec<RowTokens<'_>>, mut trees: Vec<RowTree>, past: usize) -> Result<Self, ProbeError> {
+    fn build(
+        rows: Vec<RowTokens<'_>>,
+        mut trees: Vec<RowTree>,
+        past: usize,
+    ) -> Result<Self, ProbeError> {
         let width = rows.iter().map(|r| r.tokens.len()).max().unwrap_or(0);
         if width == 0 {
             return Err(ProbeError::EmptyBatch);
@@ -102,15 +106,18 @@ impl TokenBatch {
         };
         for (r, (row, tree)) in rows.iter().zip(&mut trees).enumerate() {
             for column in 0..width {
-                let own =
-                    row.tokens.get(column).map(|&token| (token, row.roles[column], row.parents[column]));
+                let own = row
+                    .tokens
+                    .get(column)
+                    .map(|&token| (token, row.roles[column], row.parents[column]));
                 let (token, role, position, parent) = match own {
                     Some((token, role, None)) => (token, role, Some(0), None),
                     Some((token, role, Some(parent))) => {
                         let depth = tree.depths.get(parent).copied().flatten();
                         let Some(depth) = depth else {
-                            let reason =
-                                format!("token {column} follows column {parent}, which holds no token");
+                            let reason = format!(
+                                "token {column} follows column {parent}, which holds no token"
+                            );
                             return Err(ProbeError::BadSequence { row: r, reason });
                         };
                         (token, role, Some(depth + 1), Some(parent))
@@ -202,7 +209,8 @@ impl TokenBatch {
     fn all_blocked(&self) -> Vec<bool> {
         let total = self.past + self.width;
         let mut all = vec![true; self.rows * self.width * total];
-        for (tree, row) in self.trees.iter().zip(all.chunks_exact_mut((self.width * total).max(1))) {
+        for (tree, row) in self.trees.iter().zip(all.chunks_exact_mut((self.width * total).max(1)))
+        {
             for column in 0..self.width {
                 let (before, own) = row.split_at_mut(column * total);
                 let (own, at) = (&mut own[..total], self.past + column);
@@ -222,7 +230,8 @@ impl TokenBatch {
     /// Token ids on a device, `[rows, width]`.
     #[must_use]
     pub fn token_tensor<B: Backend>(&self, device: &B::Device) -> Tensor<B, 2, Int> {
-        let ids: Vec<i32> = self.tokens.iter().map(|&t| i32::try_from(t).unwrap_or(i32::MAX)).collect();
+        let ids: Vec<i32> =
+            self.tokens.iter().map(|&t| i32::try_from(t).unwrap_or(i32::MAX)).collect();
         Tensor::from_data(TensorData::new(ids, [self.rows, self.width]), device)
     }
 
@@ -236,7 +245,11 @@ impl TokenBatch {
     /// The same for attention that reaches back fewer than `window` positions: a token
     /// at position `p` sees its ancestors at `p - window + 1` and later, itself included.
     #[must_use]
-    pub fn blocked_beyond<B: Backend>(&self, window: usize, device: &B::Device) -> Tensor<B, 4, Bool> {
+    pub fn blocked_beyond<B: Backend>(
+        &self,
+        window: usize,
+        device: &B::Device,
+    ) -> Tensor<B, 4, Bool> {
         let total = self.past + self.width;
         let mut blocked = self.all_blocked();
         for (cell, own) in blocked.chunks_exact_mut(total.max(1)).enumerate() {
@@ -258,7 +271,11 @@ impl TokenBatch {
     /// A token's weight where it has the role, else 0, one row per role: `[roles, rows·width]`;
     /// [`to_f32`](crate::device::to_f32), to take sums with.
     #[must_use]
-    pub fn role_weights<B: Backend>(&self, roles: &[TokenRole], device: &B::Device) -> Tensor<B, 2> {
+    pub fn role_weights<B: Backend>(
+        &self,
+        roles: &[TokenRole],
+        device: &B::Device,
+    ) -> Tensor<B, 2> {
         let own = |role| {
             let tokens = self.roles.iter().zip(&self.weights);
             tokens.map(move |(own, weight)| if *own == role { *weight } else { 0.0 })
@@ -284,19 +301,22 @@ mod tests {
         /// What is held of one row, in bytes.
         fn bytes(&self, row: usize) -> usize {
             let tree = &self.trees[row];
-            let each = size_of::<u32>() + size_of::<TokenRole>() + size_of::<f32>() + size_of::<usize>();
+            let each =
+                size_of::<u32>() + size_of::<TokenRole>() + size_of::<f32>() + size_of::<usize>();
             self.width * each + size_of_val(&tree.depths[..]) + size_of_val(&tree.parents[..])
         }
     }
 
     /// Parents of a tree whose tokens each follow one of those before, or none.
     fn parents() -> impl Strategy<Value = Vec<Option<usize>>> {
-        let token =
-            |i: usize| (0..=2 * i).prop_map(move |at| Some(at.min(i)).and_then(|at| at.checked_sub(1)));
+        let token = |i: usize| {
+            (0..=2 * i).prop_map(move |at| Some(at.min(i)).and_then(|at| at.checked_sub(1)))
+        };
         (1usize..24).prop_flat_map(move |len| (0..len).map(token).collect::<Vec<_>>())
     }
 
-    /// Where each column must not look, by walking up from it: parents as columns, `None` for padding.
+    /// Where each column must not look, by walking up from it: parents as columns, `None` for
+    /// padding.
     fn walked(columns: &[Option<Option<usize>>], at: usize) -> Vec<bool> {
         let mut blocked = vec![true; columns.len()];
         let mut seen = vec![at];
@@ -407,7 +427,8 @@ mod tests {
     #[test]
     fn branches_see_their_ancestors_only() {
         let roles = vec![TokenRole::Prompt; 4];
-        let tree = Sequence::tree(vec![1, 2, 3, 4], roles, vec![None, Some(0), Some(0), Some(2)]).unwrap();
+        let tree =
+            Sequence::tree(vec![1, 2, 3, 4], roles, vec![None, Some(0), Some(0), Some(2)]).unwrap();
         let batch = TokenBatch::new(&[tree]).unwrap();
         assert_eq!(batch.blocked(0, 3), [false, true, false, false]);
         assert_eq!(batch.positions(), [0, 1, 1, 2]);
@@ -417,7 +438,8 @@ mod tests {
     fn following_tokens_see_the_cache_but_not_its_padding() {
         let first = TokenBatch::new(&[prompt(&[5, 6, 7]), prompt(&[8])]).unwrap();
         let role = TokenRole::Answer;
-        let next = first.following(&[vec![(2, 9, role)], vec![(0, 9, role), (0, 4, role)]]).unwrap();
+        let next =
+            first.following(&[vec![(2, 9, role)], vec![(0, 9, role), (0, 4, role)]]).unwrap();
         assert_eq!(next.blocked(0, 0), [false, false, false, false, true]);
         assert_eq!(next.blocked(1, 1), [false, true, true, true, false]);
         assert_eq!(next.positions(), [3, 0, 1, 1]);
@@ -430,7 +452,8 @@ mod tests {
     fn weights_follow_their_tokens_and_padding_has_none() {
         let long = prompt(&[5, 6, 7]).with_weights(vec![1.0, 0.5, 0.25]).unwrap();
         let batch = TokenBatch::new(&[prompt(&[8]), long]).unwrap();
-        let weights = batch.role_weights::<burn::backend::Flex>(&[TokenRole::Prompt], &Default::default());
+        let weights =
+            batch.role_weights::<burn::backend::Flex>(&[TokenRole::Prompt], &Default::default());
         assert_eq!(weights.into_data().to_vec::<f32>().unwrap(), [1.0, 0.0, 0.0, 1.0, 0.5, 0.25]);
         assert!(prompt(&[1, 2]).with_weights(vec![1.0]).is_err());
         assert!(prompt(&[1]).with_weights(vec![f32::NAN]).is_err());

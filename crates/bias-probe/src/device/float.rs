@@ -1,8 +1,8 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData, get_device_settings};
 
-/// The float type that a device computes in: the backend's own, unless burn's `set_default_dtypes` has said
-/// otherwise (bf16 on a GPU).
+/// The float type that a device computes in: the backend's own, unless burn's `set_default_dtypes`
+/// has said otherwise (bf16 on a GPU).
 #[must_use]
 pub fn compute_dtype<B: Backend>(device: &B::Device) -> DType {
     get_device_settings::<B>(device).float_dtype.into()

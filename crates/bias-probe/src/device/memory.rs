@@ -15,8 +15,8 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// Where a device's are. burn has no other sign of it than the backend's name, in which wrappers
-    /// (gradients, fusion) stand around the backend that computes.
+    /// Where a device's are. burn has no other sign of it than the backend's name, in which
+    /// wrappers (gradients, fusion) stand around the backend that computes.
     #[must_use]
     pub fn of<B: Backend>(device: &B::Device) -> Self {
         Self::of_name(&B::name(device))
@@ -29,7 +29,9 @@ impl Memory {
                 "flex" => return Self::Strided,
                 "ndarray" => return Self::Own,
                 // burn names the runtime of a GPU by itself.
-                part if elsewhere.iter().any(|known| part.starts_with(known)) => return Self::Elsewhere,
+                part if elsewhere.iter().any(|known| part.starts_with(known)) => {
+                    return Self::Elsewhere;
+                }
                 _ => {}
             }
         }

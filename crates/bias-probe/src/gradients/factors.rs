@@ -14,11 +14,12 @@ use crate::error::ProbeError;
 use crate::hooks::model::HookedModel;
 use crate::hooks::observer::Observer;
 
-/// What the gradient of a loss with respect to a matrix is made of: what went into the matrix at every token,
-/// and how the loss changes with what came out.
+/// What the gradient of a loss with respect to a matrix is made of: what went into the matrix at
+/// every token, and how the loss changes with what came out.
 ///
-/// The gradient itself, [`slopesᵀ · inputs`](Self::gradient), is as large as the matrix; these are as large as
-/// the batch, and those of several batches are added up by [one product](Self::together).
+/// The gradient itself, [`slopesᵀ · inputs`](Self::gradient), is as large as the matrix; these are
+/// as large as the batch, and those of several batches are added up by [one
+/// product](Self::together).
 #[derive(Debug, Clone)]
 pub struct Factors<B: Backend> {
     /// `[tokens, in]`
@@ -43,11 +44,14 @@ impl<B: Backend> Factors<B> {
     /// When there are none, or not so many.
     #[must_use]
     pub fn of_rows(&self, rows: Range<usize>) -> Self {
-        Self { inputs: self.inputs.clone(), slopes: self.slopes.clone().narrow(1, rows.start, rows.len()) }
+        Self {
+            inputs: self.inputs.clone(),
+            slopes: self.slopes.clone().narrow(1, rows.start, rows.len()),
+        }
     }
 
-    /// Those of several passes through one matrix, one after the other, whose gradient is the sum of theirs;
-    /// `None` of none.
+    /// Those of several passes through one matrix, one after the other, whose gradient is the sum
+    /// of theirs; `None` of none.
     #[must_use]
     pub fn together(all: Vec<Self>) -> Option<Self> {
         if all.len() < 2 {
@@ -58,11 +62,11 @@ impl<B: Backend> Factors<B> {
     }
 }
 
-/// Observes a pass so that afterwards the [`Factors`] of every matrix can be had: no weight need be tracked,
-/// and no gradient as large as a weight is made.
+/// Observes a pass so that afterwards the [`Factors`] of every matrix can be had: no weight need be
+/// tracked, and no gradient as large as a weight is made.
 ///
-/// A zero that is tracked is added to what comes out of each matrix; what the loss changes by with it is
-/// what it changes by with the output.
+/// A zero that is tracked is added to what comes out of each matrix; what the loss changes by with
+/// it is what it changes by with the output.
 ///
 /// ```
 /// use bias_probe::gradients::FactorTrace;
@@ -114,9 +118,12 @@ impl<B: AutodiffBackend> FactorTrace<B> {
     /// The factors of every matrix, in forward order, of a loss of what was observed.
     ///
     /// # Errors
-    /// [`ProbeError::NeverFired`] for sites that the pass did not reach; [`ProbeError::NoGradient`] for a
-    /// matrix that the loss does not depend on.
-    pub fn finish(self, gradients: &mut B::Gradients) -> Result<OfMatrices<B::InnerBackend>, ProbeError> {
+    /// [`ProbeError::NeverFired`] for sites that the pass did not reach; [`ProbeError::NoGradient`]
+    /// for a matrix that the loss does not depend on.
+    pub fn finish(
+        self,
+        gradients: &mut B::Gradients,
+    ) -> Result<OfMatrices<B::InnerBackend>, ProbeError> {
         let Self { dims, layers, inputs, zeros } = self;
         let all = layers.flat_map(|layer| dims.block_projections().map(move |p| (layer, p)));
         let factors = all.map(|(layer, projection)| {
@@ -139,8 +146,9 @@ fn flat<B: Backend>(value: Tensor<B, 3>) -> Tensor<B, 2> {
     value.reshape([rows * width, channels])
 }
 
-/// A tracked zero of a tensor's shape and type: added to it, it gets the gradient that reaches the tensor, while
-/// what comes before is followed as it was. One number seen everywhere, so it takes no memory.
+/// A tracked zero of a tensor's shape and type: added to it, it gets the gradient that reaches the
+/// tensor, while what comes before is followed as it was. One number seen everywhere, so it takes
+/// no memory.
 pub fn tracked_zero<B: AutodiffBackend>(value: &Tensor<B, 3>) -> Tensor<B, 3> {
     let zero = Tensor::<B::InnerBackend, 3>::zeros([1, 1, 1], (&value.device(), value.dtype()));
     Tensor::from_inner(zero.expand(value.dims())).require_grad()
@@ -167,7 +175,8 @@ impl<B: AutodiffBackend> Observer<B> for FactorTrace<B> {
     }
 }
 
-/// The factors of every matrix in a pass, in forward order; `loss` makes a scalar of the final norm's output.
+/// The factors of every matrix in a pass, in forward order; `loss` makes a scalar of the final
+/// norm's output.
 ///
 /// # Errors
 /// As [`hidden`](HookedModel::hidden) and [`FactorTrace::finish`], and the loss's own.
@@ -187,18 +196,22 @@ const TOKENS: std::ops::RangeInclusive<usize> = 512..=1024;
 /// Numbers that may be held in any case: 128 MiB of them.
 const FEW: usize = 1 << 25;
 
-/// How many tokens' factors are held at a time, padding included: no more numbers than the model has weights, as far as that goes.
-/// It depends on nothing else, so that sums over them are always made alike.
+/// How many tokens' factors are held at a time, padding included: no more numbers than the model
+/// has weights, as far as that goes. It depends on nothing else, so that sums over them are always
+/// made alike.
 #[must_use]
 pub fn tokens_at_a_time(dims: &ModelDims) -> usize {
-    let each: usize =
-        dims.projections().map(|(_, _, projection)| dims.shape(projection).iter().sum::<usize>()).sum();
+    let each: usize = dims
+        .projections()
+        .map(|(_, _, projection)| dims.shape(projection).iter().sum::<usize>())
+        .sum();
     let fit = dims.prunable_weights().max(FEW) / each.max(1);
     fit.clamp(*TOKENS.start(), *TOKENS.end())
 }
 
 /// Batches whose factors are handed out together by
-/// [`factors_all`](crate::DifferentiableModel::factors_all): those of so many [tokens](tokens_at_a_time), whatever runs them.
+/// [`factors_all`](crate::DifferentiableModel::factors_all): those of so many
+/// [tokens](tokens_at_a_time), whatever runs them.
 #[must_use]
 pub fn waves(dims: &ModelDims, batches: &[TokenBatch]) -> Vec<Range<usize>> {
     let most = tokens_at_a_time(dims);
@@ -259,7 +272,9 @@ mod tests {
         let (small, large) = (dims(2, 64), dims(32, 4096));
         assert_eq!([&small, &dims(30, 576), &large].map(tokens_at_a_time), [1024, 512, 1024]);
         let batch = |tokens: usize| {
-            TokenBatch::new(&[Sequence::chain(vec![1; tokens], vec![TokenRole::Prompt; tokens]).unwrap()])
+            TokenBatch::new(&[
+                Sequence::chain(vec![1; tokens], vec![TokenRole::Prompt; tokens]).unwrap()
+            ])
         };
         let batches: Vec<_> = [600, 400, 24, 1, 3000, 8].map(|n| batch(n).unwrap()).into();
         assert_eq!(waves(&small, &batches), [0..3, 3..4, 4..5, 5..6]);

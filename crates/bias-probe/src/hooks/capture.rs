@@ -71,8 +71,9 @@ impl Capture {
     /// As [`finish`](Self::finish), and [`ProbeError::Write`].
     pub fn save(self, path: &Path) -> Result<(), ProbeError> {
         let seen = self.finish()?;
-        let tensors =
-            seen.iter().map(|(site, own)| (site.to_string(), Stored::f32(own.shape.clone(), &own.values)));
+        let tensors = seen
+            .iter()
+            .map(|(site, own)| (site.to_string(), Stored::f32(own.shape.clone(), &own.values)));
         save_tensors(path, tensors, &BTreeMap::new())
             .map_err(|source| ProbeError::Write { path: path.into(), source })
     }
@@ -82,7 +83,8 @@ impl Capture {
         site: Site,
         value: &Tensor<B, D>,
     ) -> Result<(), ProbeError> {
-        let values = read_back(value.clone()).map_err(|reason| ProbeError::Readback { site, reason })?;
+        let values =
+            read_back(value.clone()).map_err(|reason| ProbeError::Readback { site, reason })?;
         self.wanted.fired(site);
         self.seen.insert(site, Captured { shape: value.dims().to_vec(), values });
         Ok(())

@@ -1,5 +1,5 @@
-//! The hook, the model that can be run with one, and the hooks that keep, replace or patch what they
-//! see.
+//! The hook, the model that can be run with one, and the hooks that keep, replace or patch what
+//! they see.
 //!
 //! | file | what for |
 //! |---|---|

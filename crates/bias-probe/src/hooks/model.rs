@@ -23,7 +23,11 @@ pub trait HookedModel<B: Backend>: Weights<B> {
     ///
     /// # Errors
     /// A token or position the model does not have, or the observer's own error.
-    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError>;
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError>;
 
     /// Runs several batches, which the observer sees in their order at every site.
     ///
@@ -33,7 +37,11 @@ pub trait HookedModel<B: Backend>: Weights<B> {
     ///
     /// # Errors
     /// As [`hidden`](Self::hidden).
-    fn observe_all(&self, batches: &[TokenBatch], observer: &mut dyn Observer<B>) -> Result<(), ProbeError> {
+    fn observe_all(
+        &self,
+        batches: &[TokenBatch],
+        observer: &mut dyn Observer<B>,
+    ) -> Result<(), ProbeError> {
         batches.iter().try_for_each(|batch| self.hidden(batch, observer).map(drop))
     }
 
@@ -43,15 +51,15 @@ pub trait HookedModel<B: Backend>: Weights<B> {
     /// Weights that cannot be read.
     fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError>;
 
-    /// Whether what it makes of a token depends on nothing that comes after it, so that texts which begin
-    /// alike may share their beginning: a saving, never needed, so `false` unless a model says otherwise.
-    /// Not so where a text's length decides how its positions are turned.
+    /// Whether what it makes of a token depends on nothing that comes after it, so that texts which
+    /// begin alike may share their beginning: a saving, never needed, so `false` unless a model
+    /// says otherwise. Not so where a text's length decides how its positions are turned.
     fn is_causal(&self) -> bool {
         false
     }
 
-    /// Whether it reads its weights from a file while it runs. What keeps the graph of a whole pass would
-    /// keep all of them.
+    /// Whether it reads its weights from a file while it runs. What keeps the graph of a whole pass
+    /// would keep all of them.
     fn is_streamed(&self) -> bool {
         false
     }
@@ -65,7 +73,11 @@ pub trait HookedModel<B: Backend>: Weights<B> {
     ///
     /// # Errors
     /// As [`hidden`](Self::hidden).
-    fn logits(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn logits(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         let hidden = self.hidden(batch, observer)?;
         observer.at(Site::Logits, batch, self.unembed(hidden)?)
     }

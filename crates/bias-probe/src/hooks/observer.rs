@@ -186,7 +186,8 @@ impl<B: Backend, F: FnMut(&TokenBatch, Tensor<B, 3>) -> Tensor<B, 3>> Observer<B
         let [rows, width, channels] = value.dims();
         let chosen: Vec<bool> = batch.roles().iter().map(|role| roles.contains(role)).collect();
         let chosen = TensorData::new(chosen, [rows, width, 1]);
-        let chosen = Tensor::<B, 3, Bool>::from_data(chosen, &value.device()).repeat_dim(2, channels);
+        let chosen =
+            Tensor::<B, 3, Bool>::from_data(chosen, &value.device()).repeat_dim(2, channels);
         let edited = (self.edit)(batch, value.clone());
         // The caller of an observer refuses another shape; a mask cannot be laid over one.
         if edited.dims() != value.dims() {

@@ -67,17 +67,25 @@ impl<'a> Patch<'a> {
     /// # Errors
     /// [`ProbeError::NeverFired`].
     pub fn finish(self) -> Result<(), ProbeError> {
-        let sites: Vec<Site> = self.sites.into_iter().filter(|(_, fired)| !fired).map(|(s, _)| s).collect();
+        let sites: Vec<Site> =
+            self.sites.into_iter().filter(|(_, fired)| !fired).map(|(s, _)| s).collect();
         if sites.is_empty() { Ok(()) } else { Err(ProbeError::NeverFired { sites }) }
     }
 
     /// For each cell of a batch, the activation to put there.
-    fn replacement(&self, site: Site, batch: &TokenBatch) -> Result<Vec<Option<Vec<f32>>>, ProbeError> {
+    fn replacement(
+        &self,
+        site: Site,
+        batch: &TokenBatch,
+    ) -> Result<Vec<Option<Vec<f32>>>, ProbeError> {
         let (own, other) = (batch, self.source_batch);
         let captured = self.source.get(&site).ok_or(ProbeError::NotCaptured { site })?;
         let channels = captured.shape.last().copied().unwrap_or(0);
-        let misfit = |row: usize, reason: &str| ProbeError::BadSequence { row, reason: reason.into() };
-        if own.rows() != other.rows() || captured.values.len() != other.rows() * other.width() * channels {
+        let misfit =
+            |row: usize, reason: &str| ProbeError::BadSequence { row, reason: reason.into() };
+        if own.rows() != other.rows()
+            || captured.values.len() != other.rows() * other.width() * channels
+        {
             return Err(misfit(
                 own.rows(),
                 "a patch takes each row from the same row of the run it was made from",
@@ -86,13 +94,18 @@ impl<'a> Patch<'a> {
         let at = |cell: usize| &captured.values[cell * channels..(cell + 1) * channels];
         let mut cells = Vec::with_capacity(own.rows() * own.width());
         for row in 0..own.rows() {
-            let roles =
-                |batch: &'a TokenBatch| &batch.roles()[row * batch.width()..(row + 1) * batch.width()];
+            let roles = |batch: &'a TokenBatch| {
+                &batch.roles()[row * batch.width()..(row + 1) * batch.width()]
+            };
             let theirs = roles(other);
             let ours = &own.roles()[row * own.width()..(row + 1) * own.width()];
-            let real = |roles: &[TokenRole]| roles.iter().filter(|r| **r != TokenRole::Padding).count();
+            let real =
+                |roles: &[TokenRole]| roles.iter().filter(|r| **r != TokenRole::Padding).count();
             if self.alignment == Alignment::Position && real(ours) != real(theirs) {
-                return Err(misfit(row, "it is not as long as the row it would take activations from"));
+                return Err(misfit(
+                    row,
+                    "it is not as long as the row it would take activations from",
+                ));
             }
             let mut means: BTreeMap<TokenRole, Vec<f32>> = BTreeMap::new();
             for (column, role) in ours.iter().enumerate() {
@@ -147,7 +160,8 @@ impl<B: Backend> Observer<B> for Patch<'_> {
         if let Some(fired) = self.sites.get_mut(&site) {
             *fired = true;
         }
-        let chosen: Vec<i32> = (0..cells.len() as i32).filter(|c| cells[*c as usize].is_some()).collect();
+        let chosen: Vec<i32> =
+            (0..cells.len() as i32).filter(|c| cells[*c as usize].is_some()).collect();
         let values: Vec<f32> = cells.into_iter().flatten().flatten().collect();
         if chosen.is_empty() {
             return Ok(value);
@@ -155,7 +169,11 @@ impl<B: Backend> Observer<B> for Patch<'_> {
         let (count, flat) = (chosen.len(), value.reshape([rows * width, channels]));
         if values.len() != count * channels {
             let found = vec![rows, width, values.len() / count];
-            return Err(ProbeError::ShapeChanged { site, expected: vec![rows, width, channels], found });
+            return Err(ProbeError::ShapeChanged {
+                site,
+                expected: vec![rows, width, channels],
+                found,
+            });
         }
         let index = Tensor::<B, 1, Int>::from_data(TensorData::new(chosen, [count]), &device);
         let new = Tensor::<B, 2>::from_data(TensorData::new(values, [count, channels]), &device);

@@ -24,7 +24,8 @@ impl WantedSites {
     }
 
     pub(crate) fn check(&self) -> Result<(), ProbeError> {
-        let sites: Vec<Site> = self.0.iter().filter(|(_, fired)| !**fired).map(|(site, _)| *site).collect();
+        let sites: Vec<Site> =
+            self.0.iter().filter(|(_, fired)| !**fired).map(|(site, _)| *site).collect();
         if sites.is_empty() { Ok(()) } else { Err(ProbeError::NeverFired { sites }) }
     }
 }

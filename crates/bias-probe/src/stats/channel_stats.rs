@@ -167,7 +167,10 @@ impl ChannelStats {
     /// [`ProbeError::Mismatch`] when sites, groups or widths differ.
     pub fn merge(mut self, other: &Self) -> Result<Self, ProbeError> {
         let widths = |s: &Self| -> Vec<(Site, usize)> {
-            s.sums.iter().map(|(site, g)| (*site, g.first().map_or(0, |r| r[0].sum.len()))).collect()
+            s.sums
+                .iter()
+                .map(|(site, g)| (*site, g.first().map_or(0, |r| r[0].sum.len())))
+                .collect()
         };
         if widths(&self) != widths(other) || self.groups != other.groups || self.max != other.max {
             return Err(ProbeError::Mismatch { left: self.sums.len(), right: other.sums.len() });
@@ -175,7 +178,10 @@ impl ChannelStats {
         for (mine, theirs) in self.sums.values_mut().flatten().zip(other.sums.values().flatten()) {
             mine.iter_mut().zip(theirs).for_each(|(a, b)| a.add(b));
         }
-        self.sequences.iter_mut().zip(&other.sequences).for_each(|(a, b)| *a = a.saturating_add(*b));
+        self.sequences
+            .iter_mut()
+            .zip(&other.sequences)
+            .for_each(|(a, b)| *a = a.saturating_add(*b));
         self.notes.retain(|key, value| other.notes.get(key) == Some(value));
         Ok(self)
     }
@@ -212,8 +218,9 @@ impl ChannelStats {
             ("sequences".to_owned(), json(serde_json::to_string(&self.sequences))?),
             ("notes".to_owned(), json(serde_json::to_string(&self.notes))?),
         ]);
-        let tensors =
-            tensors.iter().map(|(name, shape, own)| (name.clone(), Tensor::f64(shape.clone(), own)));
+        let tensors = tensors
+            .iter()
+            .map(|(name, shape, own)| (name.clone(), Tensor::f64(shape.clone(), own)));
         save_tensors(path, tensors, &metadata).map_err(failed)
     }
 
@@ -226,13 +233,15 @@ impl ChannelStats {
         let bytes = std::fs::read(path).map_err(|e| bad(e.to_string()))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let entry = |key: &str| metadata.get(key).ok_or_else(|| bad(format!("it has no `{key}` entry")));
+        let entry =
+            |key: &str| metadata.get(key).ok_or_else(|| bad(format!("it has no `{key}` entry")));
         let roles = serde_json::to_string(&TokenRole::REAL).map_err(|e| bad(e.to_string()))?;
         if entry("format")? != FORMAT || *entry("roles")? != roles {
             return Err(bad(format!("it is not of format `{FORMAT}` with roles {roles}")));
         }
         let parse = |key: &str| entry(key).map(String::as_str);
-        let groups: Vec<String> = serde_json::from_str(parse("groups")?).map_err(|e| bad(e.to_string()))?;
+        let groups: Vec<String> =
+            serde_json::from_str(parse("groups")?).map_err(|e| bad(e.to_string()))?;
         let sequences: Vec<u64> =
             serde_json::from_str(parse("sequences")?).map_err(|e| bad(e.to_string()))?;
         let notes = serde_json::from_str(parse("notes")?).map_err(|e| bad(e.to_string()))?;
@@ -243,9 +252,11 @@ impl ChannelStats {
         let mut sums: BTreeMap<Site, Vec<[Sums; ROLES]>> = BTreeMap::new();
         let max = tensors.names().iter().any(|name| name.ends_with("/max"));
         for name in tensors.names().iter().filter_map(|name| name.strip_suffix("/count")) {
-            let site: Site = name.parse().map_err(|e: bias_types::TypesError| bad(e.to_string()))?;
+            let site: Site =
+                name.parse().map_err(|e: bias_types::TypesError| bad(e.to_string()))?;
             let read = |what: &str| -> Result<(Vec<usize>, Vec<f64>), ProbeError> {
-                let view = tensors.tensor(&format!("{name}/{what}")).map_err(|e| bad(e.to_string()))?;
+                let view =
+                    tensors.tensor(&format!("{name}/{what}")).map_err(|e| bad(e.to_string()))?;
                 if view.dtype() != Dtype::F64 {
                     return Err(bad(format!("{name}/{what} is not of type F64")));
                 }
@@ -260,7 +271,9 @@ impl ChannelStats {
                 && squares == full
                 && maxima == full;
             if !fits {
-                return Err(bad(format!("{name}: tensors of shapes {shape:?} and {full:?} do not fit")));
+                return Err(bad(format!(
+                    "{name}: tensors of shapes {shape:?} and {full:?} do not fit"
+                )));
             }
             let of = |group: usize, role: usize| {
                 let place = group * ROLES + role;

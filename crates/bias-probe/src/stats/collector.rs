@@ -175,10 +175,12 @@ impl<B: Backend> Observer<B> for StatsCollector {
             counts[place] += f64::from(*weight);
         }
         let flat = to_f32(value.clone()).reshape([cells, channels]);
-        let read =
-            |tensor: Tensor<B, 2>| read_back(tensor).map_err(|reason| ProbeError::Readback { site, reason });
+        let read = |tensor: Tensor<B, 2>| {
+            read_back(tensor).map_err(|reason| ProbeError::Readback { site, reason })
+        };
         let places = groups * ROLES;
-        let weight: Tensor<B, 2> = f32_from(TensorData::new(weights.clone(), [places, cells]), &device);
+        let weight: Tensor<B, 2> =
+            f32_from(TensorData::new(weights.clone(), [places, cells]), &device);
         let sum = read(matmul(weight.clone(), flat.clone()))?;
         let square = read(matmul(weight, flat.clone() * flat.clone()))?;
         let largest = if self.max { read(flat)? } else { Vec::new() };
@@ -195,7 +197,10 @@ impl<B: Backend> Observer<B> for StatsCollector {
                 let here = &weights[place * cells..(place + 1) * cells];
                 for (cell, _) in here.iter().enumerate().filter(|(_, w)| **w > 0.0) {
                     let values = &largest[cell * channels..(cell + 1) * channels];
-                    sums.max.iter_mut().zip(values).for_each(|(m, x)| *m = m.max(f64::from(x.abs())));
+                    sums.max
+                        .iter_mut()
+                        .zip(values)
+                        .for_each(|(m, x)| *m = m.max(f64::from(x.abs())));
                 }
             }
         }

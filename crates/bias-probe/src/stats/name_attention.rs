@@ -35,8 +35,9 @@ impl NameAttention {
     /// [`ProbeError::NeverFired`] when a layer's pattern was never reached,
     /// [`ProbeError::NoNameOrAnswer`] when no sequence counted.
     pub fn finish(self) -> Result<Vec<(HeadId, f64)>, ProbeError> {
-        let silent =
-            |(l, sums): (usize, &Vec<f64>)| sums.is_empty().then_some(Site::Block(l, BlockSite::Pattern));
+        let silent = |(l, sums): (usize, &Vec<f64>)| {
+            sums.is_empty().then_some(Site::Block(l, BlockSite::Pattern))
+        };
         let sites: Vec<Site> = self.sums.iter().enumerate().filter_map(silent).collect();
         if !sites.is_empty() {
             return Err(ProbeError::NeverFired { sites });
@@ -89,7 +90,8 @@ impl<B: Backend> Observer<B> for NameAttention {
     ) -> Result<Tensor<B, 4>, ProbeError> {
         let Site::Block(layer, BlockSite::Pattern) = site else { return Ok(value) };
         if batch.past() != 0 {
-            let reason = "name attention needs prompt and answer in one pass, without a KV cache".into();
+            let reason =
+                "name attention needs prompt and answer in one pass, without a KV cache".into();
             return Err(ProbeError::BadSequence { row: 0, reason });
         }
         let (weights, counted) = weights::<B>(batch, &value.device());

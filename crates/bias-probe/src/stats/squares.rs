@@ -53,8 +53,9 @@ impl SquareSums {
 
     /// Runs batches side by side, each thread with a handle of its own on the model, and adds up:
     /// for processors, where what is not a matrix product uses one core. The result does not depend
-    /// on the number of threads, nor on what was summed before. A model that reads its weights while it
-    /// runs would read them for every batch: use [`observe_all`](HookedModel::observe_all) there.
+    /// on the number of threads, nor on what was summed before. A model that reads its weights
+    /// while it runs would read them for every batch: use [`observe_all`](HookedModel::observe_all)
+    /// there.
     ///
     /// # Errors
     /// What the model's passes and [`finish`](Self::finish) fail with;
@@ -111,7 +112,8 @@ impl<B: Backend> Observer<B> for SquareSums {
         let squares = flat.clone() * flat;
         let per_role = matmul(batch.role_weights::<B>(&TokenRole::REAL, &value.device()), squares);
         let data = read_back(per_role).map_err(|reason| ProbeError::Readback { site, reason })?;
-        let sums = self.sums.entry(site).or_insert_with(|| std::array::from_fn(|_| vec![0.0; channels]));
+        let sums =
+            self.sums.entry(site).or_insert_with(|| std::array::from_fn(|_| vec![0.0; channels]));
         for (sum, row) in sums.iter_mut().zip(data.chunks_exact(channels)) {
             for (s, x) in sum.iter_mut().zip(row) {
                 *s += f64::from(*x);
@@ -133,7 +135,8 @@ impl ChannelSquares {
         self.sums.keys().copied()
     }
 
-    /// `Σ_n Σ_t x²` per channel over tokens of these roles, or `None` for a site that was not asked for.
+    /// `Σ_n Σ_t x²` per channel over tokens of these roles, or `None` for a site that was not asked
+    /// for.
     #[must_use]
     pub fn sums(&self, site: Site, roles: &[TokenRole]) -> Option<Vec<f64>> {
         let per_role = self.sums.get(&site)?;
@@ -160,7 +163,11 @@ impl ChannelSquares {
     /// [`ProbeError::Mismatch`] when the sites or their widths differ.
     pub fn merge(mut self, other: &Self) -> Result<Self, ProbeError> {
         let same = self.sums.len() == other.sums.len()
-            && self.sums.iter().zip(&other.sums).all(|((a, x), (b, y))| a == b && x[0].len() == y[0].len());
+            && self
+                .sums
+                .iter()
+                .zip(&other.sums)
+                .all(|((a, x), (b, y))| a == b && x[0].len() == y[0].len());
         if !same {
             return Err(ProbeError::Mismatch { left: self.sums.len(), right: other.sums.len() });
         }

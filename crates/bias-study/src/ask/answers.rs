@@ -36,13 +36,20 @@ pub(super) struct PersonAnswers {
 
 impl PersonAnswers {
     /// As attribution sees them, values no lower and no higher than these.
-    pub(super) fn possible(&self, question: &Question, [low, high]: [Option<f64>; 2]) -> Vec<PossibleAnswer> {
+    pub(super) fn possible(
+        &self,
+        question: &Question,
+        [low, high]: [Option<f64>; 2],
+    ) -> Vec<PossibleAnswer> {
         // Counts of draws become shares.
-        let total = self.answers.answers.iter().map(|a| a.weight).sum::<f64>() + self.answers.unexplored;
+        let total =
+            self.answers.answers.iter().map(|a| a.weight).sum::<f64>() + self.answers.unexplored;
         let clamp = |v: f64| low.map_or(v, |low| v.max(low)).min(high.unwrap_or(f64::INFINITY));
         let of = |(answer, (_, value)): (&Answer, &(AnswerKind, Option<f64>))| {
             let (finished, until) = match &question.kind {
-                QuestionKind::Number(grammar) if answer.finished => (false, grammar.until(&answer.tokens)),
+                QuestionKind::Number(grammar) if answer.finished => {
+                    (false, grammar.until(&answer.tokens))
+                }
                 QuestionKind::Free | QuestionKind::Number(_) | QuestionKind::Choice(_) => {
                     (answer.finished, None)
                 }
@@ -62,8 +69,9 @@ impl PersonAnswers {
 
     /// As a number with its weight, or as many.
     fn numbers(&self, kind: Kind, scale: Scale) -> NameAnswers {
-        let valued =
-            || self.answers.answers.iter().zip(&self.parsed).filter_map(|(a, (_, v))| Some((a, (*v)?)));
+        let valued = || {
+            self.answers.answers.iter().zip(&self.parsed).filter_map(|(a, (_, v))| Some((a, (*v)?)))
+        };
         let (unexplored, arm) = (self.answers.unexplored, self.arm);
         if kind == Kind::Choice {
             let logs: Vec<(f64, f64, usize)> =
@@ -80,36 +88,41 @@ impl PersonAnswers {
         }
     }
 
-    /// Whether no answer about this person has a value. Neither the difference between the groups nor
-    /// attribution counts such a person.
+    /// Whether no answer about this person has a value. Neither the difference between the groups
+    /// nor attribution counts such a person.
     pub(super) fn has_no_value(&self, kind: Kind, scale: Scale) -> bool {
         self.numbers(kind, scale).parsed() <= 0.0
     }
 
     /// How the values came about.
     fn drawn(&self) -> Drawn {
-        let valued = self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());
+        let valued =
+            self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());
         Drawn::Explored(self.answers.draws, valued.map(|(answer, _)| answer.draw).collect())
     }
 
     /// Weight of the answers that do not say what was asked, and of all.
     fn unanswered(&self) -> (f64, f64) {
-        let weights =
-            || self.answers.answers.iter().zip(&self.parsed).map(|(a, (_, value))| (a.weight, value));
+        let weights = || {
+            self.answers.answers.iter().zip(&self.parsed).map(|(a, (_, value))| (a.weight, value))
+        };
         let none = weights().filter(|(_, value)| value.is_none()).map(|(weight, _)| weight).sum();
         (none, weights().map(|(weight, _)| weight).sum())
     }
 }
 
 impl VariationAnswers {
-    /// Whether these can be the answers about everybody in a variation: the people are the variation's,
-    /// every answer was looked at, and no answer is of a draw that was not made.
+    /// Whether these can be the answers about everybody in a variation: the people are the
+    /// variation's, every answer was looked at, and no answer is of a draw that was not made.
     pub(crate) fn are_about(&self, variation: &Variation) -> bool {
         let same = |(index, (own, person)): (usize, (&PersonAnswers, &Person))| {
             let answers = &own.answers.answers;
-            (own.index, own.arm, own.split, &own.group) == (index, person.arm, person.split, &person.group)
+            (own.index, own.arm, own.split, &own.group)
+                == (index, person.arm, person.split, &person.group)
                 && answers.len() == own.parsed.len()
-                && answers.iter().all(|answer| answer.draw.is_none_or(|draw| draw < own.answers.draws))
+                && answers
+                    .iter()
+                    .all(|answer| answer.draw.is_none_or(|draw| draw < own.answers.draws))
         };
         self.kind == variation.form.kind()
             && self.people.len() == variation.people.len()

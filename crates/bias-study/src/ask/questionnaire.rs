@@ -31,9 +31,10 @@ pub(crate) struct Questionnaire<'a, Q = Question> {
     winsorise: [f64; 2],
 }
 
-/// Which random numbers a person's answers are drawn with: those of one person of the other group too, so that what the two have in common
-/// falls out of the groups' difference, and of nobody else. Were they everybody's, all of a group would be off by the same, and no
-/// interval over names would show it.
+/// Which random numbers a person's answers are drawn with: those of one person of the other group
+/// too, so that what the two have in common falls out of the groups' difference, and of nobody
+/// else. Were they everybody's, all of a group would be off by the same, and no interval over names
+/// would show it.
 fn stream(context: &Context, variation: &str, place: u32) -> u64 {
     // A name with a space could be taken for one without and the beginning of the variation's.
     let context = match context.as_str() {
@@ -98,21 +99,30 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
     /// How many questions there are about some people in some variations.
     pub(crate) fn count(&self, places: &[VariationIndex], names: Names) -> usize {
         let of = |&(c, v): &VariationIndex| {
-            self.prompts.contexts[c].variations[v].people.iter().filter(|p| names.include(p.split)).count()
+            self.prompts.contexts[c].variations[v]
+                .people
+                .iter()
+                .filter(|p| names.include(p.split))
+                .count()
         };
         places.iter().map(of).sum()
     }
 
-    /// Which of a variation's people attribution looks at: of each side as many as it may, evenly over its groups.
+    /// Which of a variation's people attribution looks at: of each side as many as it may, evenly
+    /// over its groups.
     fn attributed(&self, (c, v): VariationIndex) -> BTreeSet<usize> {
-        let (people, seen) = (&self.prompts.contexts[c].variations[v].people, self.prompts.attributed());
+        let (people, seen) =
+            (&self.prompts.contexts[c].variations[v].people, self.prompts.attributed());
         let mut all = BTreeSet::new();
         for arm in [Arm::A, Arm::B] {
-            let own = people.iter().enumerate().filter(|(_, p)| p.arm == arm && seen.include(p.split));
+            let own =
+                people.iter().enumerate().filter(|(_, p)| p.arm == arm && seen.include(p.split));
             let mut own: Vec<(usize, &Person)> = own.collect();
             own.sort_by_key(|(_, p)| (&p.group, &p.name));
             let keep = self.attributed.map_or(own.len(), |most| most.max(2).min(own.len()));
-            all.extend((0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|(index, _)| *index));
+            all.extend(
+                (0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|(index, _)| *index),
+            );
         }
         all
     }
@@ -127,8 +137,8 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         &self.digest
     }
 
-    /// Asks about some people in some variations, on so many threads; `done` is told how many questions were answered, each time
-    /// that some were.
+    /// Asks about some people in some variations, on so many threads; `done` is told how many
+    /// questions were answered, each time that some were.
     pub(crate) fn ask<R: Respond<Question = Q>>(
         &self,
         model: &R,
@@ -151,7 +161,8 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         for place in places {
             let context = &self.prompts.contexts[place.0];
             let form = &context.variations[place.1].form;
-            // A model without an end token is cut everywhere; its numbers have to be taken as they are.
+            // A model without an end token is cut everywhere; its numbers have to be taken as they
+            // are.
             let ends = model.ends() || form.kind() == Kind::Number;
             let sign = if context.higher_is_better { 1.0 } else { -1.0 };
             let per = context.per.filter(|_| form.kind() == Kind::Free);
@@ -172,7 +183,9 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
             let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
                 let parsed = match &form.choices {
                     None => answers.answers.iter().map(number).collect(),
-                    Some(choices) => answers.answers.iter().map(|own| chosen(choices, own)).collect(),
+                    Some(choices) => {
+                        answers.answers.iter().map(|own| chosen(choices, own)).collect()
+                    }
                 };
                 let (split, arm, group) = (person.split, person.arm, person.group.clone());
                 PersonAnswers { index, split, arm, group, answers, parsed }
@@ -195,8 +208,9 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         threads: usize,
     ) -> Result<usize, StudyError> {
         let people = self.prompts.contexts[c].variations[v].people.iter().zip(&self.encoded[c][v]);
-        let own =
-            people.filter(|(person, _)| names.include(person.split)).map(|(_, question)| question.clone());
+        let own = people
+            .filter(|(person, _)| names.include(person.split))
+            .map(|(_, question)| question.clone());
         let questions: Vec<Q> = own.take(most).collect();
         model.respond(&questions, decoding, threads.max(1), &|_| {})?;
         Ok(questions.len())
@@ -204,12 +218,12 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
 }
 
 impl Questionnaire<'_, Question> {
-    /// What attribution looks at: the prompts and answers of one variation, about the people it may see. Values are clamped as they
-    /// are for the difference that is measured.
+    /// What attribution looks at: the prompts and answers of one variation, about the people it may
+    /// see. Values are clamped as they are for the difference that is measured.
     ///
-    /// A person without any value is left out, as the difference that is measured leaves such a person
-    /// out; the baseline counts them. Where one side has nobody else, everybody stays: there is no
-    /// difference, and methods that need one say so.
+    /// A person without any value is left out, as the difference that is measured leaves such a
+    /// person out; the baseline counts them. Where one side has nobody else, everybody stays: there
+    /// is no difference, and methods that need one say so.
     ///
     /// # Errors
     /// Answers whose values or weights are no numbers.
@@ -233,12 +247,15 @@ impl Questionnaire<'_, Question> {
             }
         }
         let valued = |own: &PersonAnswers| !own.has_no_value(answers.kind, answers.scale);
-        let both = [Arm::A, Arm::B].iter().all(|arm| people().any(|own| own.arm == *arm && valued(own)));
+        let both =
+            [Arm::A, Arm::B].iter().all(|arm| people().any(|own| own.arm == *arm && valued(own)));
         for person in people().filter(|own| !both || valued(own)) {
             let question = &self.encoded[place.0][place.1][person.index];
             let possible = person.possible(question, ends);
-            let case =
-                PromptCase { scale: answers.scale, ..PromptCase::new(question.prompt.clone(), possible) };
+            let case = PromptCase {
+                scale: answers.scale,
+                ..PromptCase::new(question.prompt.clone(), possible)
+            };
             match person.arm {
                 Arm::A => contrast.a.push(case),
                 Arm::B => contrast.b.push(case),
@@ -314,7 +331,12 @@ mod tests {
             people: people.map(person).into(),
         }];
         let context = "purchase".parse().unwrap();
-        PromptSet::of(vec![ContextPrompts { context, higher_is_better: true, per: None, variations }])
+        PromptSet::of(vec![ContextPrompts {
+            context,
+            higher_is_better: true,
+            per: None,
+            variations,
+        }])
     }
 
     fn answers(prompts: &PromptSet, values: &[Option<f64>]) -> VariationAnswers {
@@ -379,6 +401,10 @@ mod tests {
         assert_eq!(sides(&[Some(4.0), Some(2.0), Some(1.0), Some(3.0)]), (2, 2));
         assert_eq!(sides(&[Some(4.0), None, Some(1.0), Some(3.0)]), (1, 2));
         assert_eq!(sides(&[Some(4.0), None, None, Some(3.0)]), (1, 1));
-        assert_eq!(sides(&[None, None, Some(1.0), None]), (2, 2), "there is no difference to look at");
+        assert_eq!(
+            sides(&[None, None, Some(1.0), None]),
+            (2, 2),
+            "there is no difference to look at"
+        );
     }
 }

@@ -27,7 +27,8 @@ impl Drawn {
         match self {
             Self::Sampled => sampling_error(values),
             Self::Explored(draws, of) => {
-                let values = values.iter().zip(of).map(|((value, weight), draw)| (*value, *weight, *draw));
+                let values =
+                    values.iter().zip(of).map(|((value, weight), draw)| (*value, *weight, *draw));
                 drawn_error(&values.collect::<Vec<_>>(), *draws)
             }
         }

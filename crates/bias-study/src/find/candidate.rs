@@ -4,7 +4,8 @@ use bias_mask::Mask;
 use bias_types::{ModelDims, UnitKind};
 
 use crate::results::{
-    Budget, Experiment, GAP_SHARE, GAP_SHARES, PURSUIT_SHARE, Plan, Strategy, TrainedOn, WANDA_SHARE, method,
+    Budget, Experiment, GAP_SHARE, GAP_SHARES, PURSUIT_SHARE, Plan, Strategy, TrainedOn,
+    WANDA_SHARE, method,
 };
 
 /// A mask to test, with what it is called by.
@@ -95,7 +96,8 @@ pub(crate) fn keep(plan: Plan, candidates: &mut Vec<Candidate>) {
 mod tests {
     use super::*;
 
-    /// Whatever the budgets are, a plan keeps those that reports show, and the nulls of what it keeps.
+    /// Whatever the budgets are, a plan keeps those that reports show, and the nulls of what it
+    /// keeps.
     #[test]
     fn plans_keep_budgets_with_their_nulls() {
         let mut all = Vec::new();
@@ -123,12 +125,22 @@ mod tests {
         add("wanda-b-a", UnitKind::Weight, wanda(), Some(null));
         for share in GAP_SHARES {
             let null = ("random", Budget::like("signed gap", share));
-            add("signed-gap", UnitKind::Weight, Budget::Share(share), (share == GAP_SHARE).then_some(null));
+            add(
+                "signed-gap",
+                UnitKind::Weight,
+                Budget::Share(share),
+                (share == GAP_SHARE).then_some(null),
+            );
         }
         let null = ("random", Budget::like("gap pursuit", None));
         add("gap-pursuit", UnitKind::Weight, Budget::AtMost(PURSUIT_SHARE), Some(null));
         add("head-attention", UnitKind::Head, Budget::Heads(1), None);
-        add("head-attention", UnitKind::Head, Budget::Heads(3), Some(("random-heads", Budget::Heads(3))));
+        add(
+            "head-attention",
+            UnitKind::Head,
+            Budget::Heads(3),
+            Some(("random-heads", Budget::Heads(3))),
+        );
         // A method of one's own is not one of those, whatever it is called.
         add("random-projection", UnitKind::Weight, wanda(), None);
         let kept = |plan| {

@@ -11,7 +11,8 @@ use crate::StudyError;
 /// What a method found, from which a mask of any size can be made.
 #[non_exhaustive]
 pub enum Finding {
-    /// A score of each weight; the highest are pruned, of those that carry the bias where that is known.
+    /// A score of each weight; the highest are pruned, of those that carry the bias where that is
+    /// known.
     Weights(Vec<ParamScores>),
     /// A score of each unit, likewise.
     Units(UnitScores),
@@ -50,8 +51,8 @@ const CLOSE: f64 = 0.02;
 const HALVINGS: usize = 12;
 
 impl Finding {
-    /// About `count` weights: exactly so many for single weights if the method has as many to give; at
-    /// least one unit for whole units; a set difference of about that size, made by the share of
+    /// About `count` weights: exactly so many for single weights if the method has as many to give;
+    /// at least one unit for whole units; a set difference of about that size, made by the share of
     /// each matrix that gives it.
     ///
     /// # Errors
@@ -59,7 +60,8 @@ impl Finding {
     pub fn mask(&self, dims: &ModelDims, count: usize) -> Result<Mask, StudyError> {
         match self {
             Self::Weights(scores) => {
-                let carried = scores.first().is_some_and(|s| s.convention() == Convention::BiasCarried);
+                let carried =
+                    scores.first().is_some_and(|s| s.convention() == Convention::BiasCarried);
                 if carried {
                     return Ok(top_k(scores, count)?);
                 }
@@ -76,14 +78,16 @@ impl Finding {
                 let ranked: Vec<Unit> = worth.ranked().into_iter().cloned().collect();
                 units(dims, &ranked, count)
             }
-            Self::Order(order) | Self::Pursuit(Pursuit { chosen: order, .. }) => units(dims, order, count),
+            Self::Order(order) | Self::Pursuit(Pursuit { chosen: order, .. }) => {
+                units(dims, order, count)
+            }
             Self::TopK(top) => Ok(top.mask(count)?),
             Self::Difference(at, _) => difference(at, count),
         }
     }
 
-    /// The set difference of the groups' tops of each matrix, `share` of it each: the paper's choice, where a
-    /// method makes such.
+    /// The set difference of the groups' tops of each matrix, `share` of it each: the paper's
+    /// choice, where a method makes such.
     ///
     /// # Errors
     /// A share outside [0, 1].
@@ -119,9 +123,12 @@ fn units(dims: &ModelDims, order: &[Unit], count: usize) -> Result<Mask, StudyEr
     Ok(of((count / each).clamp(1, order.len()))?)
 }
 
-/// The set difference with about `count` weights: it grows with the share of each matrix looked at, up to
-/// where both groups' tops meet.
-fn difference(at: &dyn Fn(f64) -> Result<Mask, AttribError>, count: usize) -> Result<Mask, StudyError> {
+/// The set difference with about `count` weights: it grows with the share of each matrix looked at,
+/// up to where both groups' tops meet.
+fn difference(
+    at: &dyn Fn(f64) -> Result<Mask, AttribError>,
+    count: usize,
+) -> Result<Mask, StudyError> {
     let (mut low, mut high) = (0.0, 0.5);
     let mut best: Option<Mask> = None;
     let off = |mask: &Mask| mask.count().abs_diff(count);

@@ -19,7 +19,9 @@ use super::methods::Method;
 use crate::StudyError;
 use crate::hash::derived_seed;
 use crate::parallel::in_parallel;
-use crate::results::{Budget, GAP_SHARE, GAP_SHARES, LeftOut, PURSUIT_SHARE, TrainedOn, WANDA_SHARE, method};
+use crate::results::{
+    Budget, GAP_SHARE, GAP_SHARES, LeftOut, PURSUIT_SHARE, TrainedOn, WANDA_SHARE, method,
+};
 use crate::studied::Studied;
 
 /// Shares of all heads that are pruned.
@@ -50,7 +52,8 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
         null_of: None,
         mask,
     };
-    let each = in_parallel(seen.threads, seen.contrasts, |own| Ok(Wanda.attribute(seen.model, own)?))?;
+    let each =
+        in_parallel(seen.threads, seen.contrasts, |own| Ok(Wanda.attribute(seen.model, own)?))?;
     if let Some((first, rest)) = each.split_first() {
         let norms = rest.iter().try_fold(first.clone(), |sum, own| sum.merge(own))?;
         let at = Budget::Share(WANDA_SHARE);
@@ -76,7 +79,11 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
             // The middle budget is the one reports show.
             if share == GAP_SHARE {
                 let drawn = own.mask.matched_random(draw("signed-gap"))?;
-                masks.candidates.push(own.null(method::RANDOM, Budget::like("signed gap", share), drawn));
+                masks.candidates.push(own.null(
+                    method::RANDOM,
+                    Budget::like("signed gap", share),
+                    drawn,
+                ));
             }
             masks.candidates.push(own);
         }
@@ -84,15 +91,17 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
     Ok(masks)
 }
 
-/// As many weights of every layer in turn as the middle budget takes of all together: those with most of the gap, and random ones
-/// of the same matrices. Equal numbers, so that a layer is not found guilty for its size.
+/// As many weights of every layer in turn as the middle budget takes of all together: those with
+/// most of the gap, and random ones of the same matrices. Equal numbers, so that a layer is not
+/// found guilty for its size.
 pub(crate) fn layer_masks<A: AutodiffBackend, M: Studied<A>>(
     seen: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
     let dims = seen.model.dims();
     let count = (GAP_SHARE.value() * dims.prunable_weights() as f64) as usize;
-    let of = |layer| dims.projections().map(|(path, ..)| path).filter(move |path| in_layer(path, layer));
+    let of =
+        |layer| dims.projections().map(|(path, ..)| path).filter(move |path| in_layer(path, layer));
     let mut layers: Vec<StreamingTopK> =
         (0..dims.layers).map(|layer| StreamingTopK::new(count, of(layer))).collect();
     let scored = seen.each_signed_gap(&mut |scores| {
@@ -133,8 +142,8 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
-    /// What was found, or `None` where no gap could be attributed (all answers alike, or no numbers), which is
-    /// noted.
+    /// What was found, or `None` where no gap could be attributed (all answers alike, or no
+    /// numbers), which is noted.
     fn with_gap<T>(
         &mut self,
         method: &str,
@@ -157,8 +166,8 @@ impl Masks {
     }
 }
 
-/// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_SHARE`], and as many at random;
-/// none where no gap could be attributed.
+/// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_SHARE`],
+/// and as many at random; none where no gap could be attributed.
 pub(crate) fn pursuit_masks<A: AutodiffBackend, M: Studied<A>>(
     seen: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
@@ -181,7 +190,9 @@ pub(crate) fn pursuit_masks<A: AutodiffBackend, M: Studied<A>>(
         null_of: None,
         mask,
     };
-    masks.candidates.extend([own.null(method::RANDOM, Budget::like("gap pursuit", None), drawn), own]);
+    masks
+        .candidates
+        .extend([own.null(method::RANDOM, Budget::like("gap pursuit", None), drawn), own]);
     Ok(masks)
 }
 
@@ -197,8 +208,9 @@ pub(crate) fn head_masks<A: AutodiffBackend, M: Studied<A>>(
     let dims = *model.dims();
     let mut everyone: Vec<HeadId> =
         (0..dims.layers).flat_map(|l| (0..dims.heads).map(move |h| HeadId::new(l, h))).collect();
-    let mut budgets =
-        HEAD_BUDGETS.map(|share| ((share * everyone.len() as f64).round() as usize).max(1)).to_vec();
+    let mut budgets = HEAD_BUDGETS
+        .map(|share| ((share * everyone.len() as f64).round() as usize).max(1))
+        .to_vec();
     budgets.dedup();
     let wanted = budgets.last().copied().unwrap_or(0);
     let middle = budgets.get(budgets.len() / 2).copied().unwrap_or(0);
@@ -214,7 +226,12 @@ pub(crate) fn head_masks<A: AutodiffBackend, M: Studied<A>>(
             // Nothing but empty answers: nobody looks at a name.
             Err(AttribError::Probe(reason @ ProbeError::NoNameOrAnswer)) => {
                 let mut masks = Masks::default();
-                masks.leave_out(method::HEAD_ATTENTION, UnitKind::Head, trained_on, &reason.to_string());
+                masks.leave_out(
+                    method::HEAD_ATTENTION,
+                    UnitKind::Head,
+                    trained_on,
+                    &reason.to_string(),
+                );
                 return Ok(masks);
             }
             Err(error) => return Err(error.into()),
@@ -228,7 +245,8 @@ pub(crate) fn head_masks<A: AutodiffBackend, M: Studied<A>>(
             break;
         }
         // The rounds' own model is thrown away, so nothing needs to be undone.
-        let _ = head_mask(&dims, &next, HeadAblation::ZeroOutput)?.apply(&mut pruned, Intervention::Zero)?;
+        let _ = head_mask(&dims, &next, HeadAblation::ZeroOutput)?
+            .apply(&mut pruned, Intervention::Zero)?;
         chosen.extend(next);
     }
     let draw = derived_seed(seed, &format!("{} heads", trained_on.seed_text()));
@@ -236,8 +254,9 @@ pub(crate) fn head_masks<A: AutodiffBackend, M: Studied<A>>(
 
     let mut masks = Masks::default();
     for count in budgets {
-        let mask =
-            |heads: &[HeadId]| head_mask(&dims, &heads[..count.min(heads.len())], HeadAblation::ZeroOutput);
+        let mask = |heads: &[HeadId]| {
+            head_mask(&dims, &heads[..count.min(heads.len())], HeadAblation::ZeroOutput)
+        };
         let own = Candidate {
             method: method::HEAD_ATTENTION.into(),
             unit: UnitKind::Head,

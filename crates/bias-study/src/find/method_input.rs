@@ -15,8 +15,11 @@ use crate::studied::Studied;
 
 /// What a method may look at.
 #[derive(Debug)]
-pub struct MethodInput<'a, A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>>
-{
+pub struct MethodInput<
+    'a,
+    A: AutodiffBackend,
+    M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>,
+> {
     /// The model.
     pub model: &'a M,
     /// Both groups' answers, variation by variation.
@@ -77,7 +80,8 @@ impl<A: AutodiffBackend, M: Studied<A>> MethodInput<'_, A, M> {
 
     /// The `most` weights with the highest of these scores.
     pub(crate) fn streaming_top_k(&self, most: usize) -> Result<StreamingTopK, StudyError> {
-        let mut top = StreamingTopK::new(most, self.model.dims().projections().map(|(path, ..)| path));
+        let mut top =
+            StreamingTopK::new(most, self.model.dims().projections().map(|(path, ..)| path));
         self.each_signed_gap(&mut |scores| Ok(top.add(&scores)?))?;
         Ok(top)
     }
@@ -93,7 +97,8 @@ impl<A: AutodiffBackend, M: Studied<A>> MethodInput<'_, A, M> {
     pub fn pursue(&self, pursuit: GapPursuit) -> Result<Finding, StudyError> {
         let pursuit = pursuit.with_temperature(self.temperature)?.with_threads(self.threads);
         let mut model = self.model.clone();
-        let found = pursuit.pursue::<A, _, _>(&mut model, M::on_graph, self.contrasts, self.neutral)?;
+        let found =
+            pursuit.pursue::<A, _, _>(&mut model, M::on_graph, self.contrasts, self.neutral)?;
         Ok(Finding::Pursuit(found))
     }
 

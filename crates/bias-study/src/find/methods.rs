@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bias_attrib::methods::{
-    ActivationDifference, ActivationPatching, AttributionPatching, HeadAttention, Knockout, Magnitude,
-    Random, SignedActivationDifference, Snip,
+    ActivationDifference, ActivationPatching, AttributionPatching, HeadAttention, Knockout,
+    Magnitude, Random, SignedActivationDifference, Snip,
 };
 use bias_attrib::scores::{ComponentScores, in_units};
 use bias_attrib::{AttribError, Attribution, Contrast, GapPursuit, SetDifference, Wanda};
@@ -21,7 +21,8 @@ use crate::studied::Studied;
 type Find<A, M> = dyn Fn(&MethodInput<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync;
 
 /// A way to find what to prune: a name, a kind of unit, and the finding.
-pub struct Method<A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>> {
+pub struct Method<A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>>
+{
     /// Its name in tables and on the command line, such as `signed-gap`.
     pub name: String,
     /// What it prunes.
@@ -33,7 +34,10 @@ pub struct Method<A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBack
 
 impl<A: AutodiffBackend, M: Studied<A>> std::fmt::Debug for Method<A, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Method").field("name", &self.name).field("unit", &self.unit).finish_non_exhaustive()
+        f.debug_struct("Method")
+            .field("name", &self.name)
+            .field("unit", &self.unit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -64,20 +68,34 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     }
 
     /// The same, and how long it would have taken had nothing been known before.
-    pub(crate) fn timed(&self, seen: &MethodInput<'_, A, M>) -> (Result<Finding, StudyError>, Duration) {
+    pub(crate) fn timed(
+        &self,
+        seen: &MethodInput<'_, A, M>,
+    ) -> (Result<Finding, StudyError>, Duration) {
         let (started, saved) = (Instant::now(), *seen.saved());
         let found = self.find(seen);
         (found, started.elapsed() + *seen.saved() - saved)
     }
 
-    /// Every method of this workspace whose result is a mask, by what it prunes. To compare another, add a line.
+    /// Every method of this workspace whose result is a mask, by what it prunes. To compare
+    /// another, add a line.
     #[must_use]
     pub fn all() -> Vec<Self> {
         use UnitKind::{Head, KvGroup, Layer, Neuron, Weight};
         vec![
-            Self::new("wanda", Weight, "the paper's: top weights of group B that are not A's", wanda),
+            Self::new(
+                "wanda",
+                Weight,
+                "the paper's: top weights of group B that are not A's",
+                wanda,
+            ),
             Self::new("snip", Weight, "the same by gradients of the answers' loss", snip),
-            Self::new("signed-gap", Weight, "first-order share of the gap, in one step", signed_gap),
+            Self::new(
+                "signed-gap",
+                Weight,
+                "first-order share of the gap, in one step",
+                signed_gap,
+            ),
             Self::new(
                 "signed-gap-in-units",
                 Weight,
@@ -87,20 +105,43 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
                 pursuit(s, Weight)
             }),
-            Self::new("gap-pursuit-worst", Weight, "the same, the largest gaps first", worst_pursuit),
+            Self::new(
+                "gap-pursuit-worst",
+                Weight,
+                "the same, the largest gaps first",
+                worst_pursuit,
+            ),
             Self::new("magnitude", Weight, "the largest weights", magnitude),
             Self::new("random", Weight, "any weights", random),
-            Self::new("activation-difference", Neuron, "mean activation, A less B, without its sign", |s| {
-                units(s, &ActivationDifference)
+            Self::new(
+                "activation-difference",
+                Neuron,
+                "mean activation, A less B, without its sign",
+                |s| units(s, &ActivationDifference),
+            ),
+            Self::new(
+                "signed-activation-difference",
+                Neuron,
+                "the same times the gap's gradient",
+                |s| {
+                    tracked_units(
+                        s,
+                        &SignedActivationDifference::default().with_temperature(s.temperature)?,
+                    )
+                },
+            ),
+            Self::new(
+                "attribution-patching",
+                Neuron,
+                "first order of A's activation in B's runs",
+                |s| patching(s, Neuron),
+            ),
+            Self::new("signed-gap", Neuron, "the weights' shares, summed", |s| {
+                summed_gap(s, Neuron)
             }),
-            Self::new("signed-activation-difference", Neuron, "the same times the gap's gradient", |s| {
-                tracked_units(s, &SignedActivationDifference::default().with_temperature(s.temperature)?)
+            Self::new("gap-pursuit", Neuron, "as for weights, whole channels", |s| {
+                pursuit(s, Neuron)
             }),
-            Self::new("attribution-patching", Neuron, "first order of A's activation in B's runs", |s| {
-                patching(s, Neuron)
-            }),
-            Self::new("signed-gap", Neuron, "the weights' shares, summed", |s| summed_gap(s, Neuron)),
-            Self::new("gap-pursuit", Neuron, "as for weights, whole channels", |s| pursuit(s, Neuron)),
             Self::new("random", Neuron, "any channels", |s| shuffled(s, Neuron)),
             Self::new("head-attention", Head, "looks from the answer at the name", |s| {
                 units(s, &HeadAttention)
@@ -118,8 +159,12 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             Self::new("knockout", KvGroup, "the gap without it", |s| {
                 places(s, &Knockout::every(KvGroup).with_temperature(s.temperature)?)
             }),
-            Self::new("signed-gap", KvGroup, "the weights' shares, summed", |s| summed_gap(s, KvGroup)),
-            Self::new("gap-pursuit", KvGroup, "as for weights, whole groups", |s| pursuit(s, KvGroup)),
+            Self::new("signed-gap", KvGroup, "the weights' shares, summed", |s| {
+                summed_gap(s, KvGroup)
+            }),
+            Self::new("gap-pursuit", KvGroup, "as for weights, whole groups", |s| {
+                pursuit(s, KvGroup)
+            }),
             Self::new("signed-gap", Layer, "the weights' shares, summed", |s| summed_gap(s, Layer)),
             Self::new("gap-pursuit", Layer, "as for weights, whole layers", |s| pursuit(s, Layer)),
         ]
@@ -151,7 +196,11 @@ fn with_gap<F>(found: Vec<Result<F, AttribError>>) -> Result<Vec<F>, StudyError>
             Err(error) => drop(reason.get_or_insert(error)),
         }
     }
-    if with_gap.is_empty() { Err(reason.unwrap_or(AttribError::NoSpread).into()) } else { Ok(with_gap) }
+    if with_gap.is_empty() {
+        Err(reason.unwrap_or(AttribError::NoSpread).into())
+    } else {
+        Ok(with_gap)
+    }
 }
 
 fn signed_gap<A: AutodiffBackend, M: Studied<A>>(
@@ -194,7 +243,9 @@ fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, Attri
     Ok(own.collect::<Result<_, _>>()?)
 }
 
-fn wanda<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
+fn wanda<A: AutodiffBackend, M: Studied<A>>(
+    seen: &MethodInput<'_, A, M>,
+) -> Result<Finding, StudyError> {
     let norms = Arc::new(Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?);
     let (model, own) = (seen.model.clone(), Arc::clone(&norms));
     let there = seen.select_on_device;
@@ -212,7 +263,9 @@ fn wanda<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Res
     Ok(Finding::Difference(Box::new(at), Box::new(apart)))
 }
 
-fn snip<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
+fn snip<A: AutodiffBackend, M: Studied<A>>(
+    seen: &MethodInput<'_, A, M>,
+) -> Result<Finding, StudyError> {
     let found = tracked(seen, &Snip::default())?;
     let mut all = found.into_iter();
     let first = all.next().ok_or(AttribError::NoSpread)?;
@@ -222,11 +275,15 @@ fn snip<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Resu
     Ok(Finding::Difference(Box::new(at), Box::new(move || apart(both.a(), both.b()))))
 }
 
-fn magnitude<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
+fn magnitude<A: AutodiffBackend, M: Studied<A>>(
+    seen: &MethodInput<'_, A, M>,
+) -> Result<Finding, StudyError> {
     Ok(Finding::Weights(Magnitude.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
 }
 
-fn random<A: AutodiffBackend, M: Studied<A>>(seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
+fn random<A: AutodiffBackend, M: Studied<A>>(
+    seen: &MethodInput<'_, A, M>,
+) -> Result<Finding, StudyError> {
     let pooled = Contrast::pooled(seen.contrasts);
     Ok(Finding::Weights(Random::new(seen.seed).attribute(seen.model, &pooled)?))
 }
@@ -262,12 +319,13 @@ fn places<A: AutodiffBackend, M: Studied<A>>(
     seen: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A::InnerBackend, M, Found = ComponentScores> + Sync),
 ) -> Result<Finding, StudyError> {
-    let found =
-        in_parallel(seen.threads, seen.contrasts, |contrast| match method.attribute(seen.model, contrast) {
+    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
+        match method.attribute(seen.model, contrast) {
             Ok(found) => Ok(Ok(found.units())),
             Err(error) if error.is_without_gap() => Ok(Err(error)),
             Err(error) => Err(error.into()),
-        })?;
+        }
+    })?;
     added(&with_gap(found)?)
 }
 

@@ -2,9 +2,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
-/// What two sequences have in common, as Python's `difflib.SequenceMatcher(autojunk=False)` finds it (Ratcliff & Metzener
-/// 1988): the longest common block, the first of equals, then the same to its left and its right. Pairs of
-/// places, in order.
+/// What two sequences have in common, as Python's `difflib.SequenceMatcher(autojunk=False)` finds
+/// it (Ratcliff & Metzener 1988): the longest common block, the first of equals, then the same to
+/// its left and its right. Pairs of places, in order.
 pub(crate) fn shared_places<T: Eq + Hash>(a: &[T], b: &[T]) -> Vec<(usize, usize)> {
     let mut places_in_b: HashMap<&T, Vec<usize>> = HashMap::new();
     for (j, token) in b.iter().enumerate() {
@@ -64,7 +64,8 @@ mod tests {
             .collect()
     }
 
-    /// Expected: `difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()` of Python 3.11.
+    /// Expected: `difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()` of
+    /// Python 3.11.
     #[test]
     fn blocks_are_those_of_difflib() {
         assert_eq!(shared("abxcd", "abcd"), "abcd");

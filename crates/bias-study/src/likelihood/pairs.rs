@@ -27,8 +27,8 @@ pub struct SentencePair {
     pub bias_type: String,
 }
 
-/// Sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020): a CSV file with the columns `sent_more`, `sent_less`,
-/// `stereo_antistereo` and `bias_type`, in any order, beside any others.
+/// Sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020): a CSV file with the columns
+/// `sent_more`, `sent_less`, `stereo_antistereo` and `bias_type`, in any order, beside any others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairSet {
     /// SHA-256 of the file.
@@ -51,8 +51,8 @@ impl PairSet {
     /// Reads a file of pairs.
     ///
     /// # Errors
-    /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks a column, or has a
-    /// pair with an empty sentence or a direction that is none.
+    /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks
+    /// a column, or has a pair with an empty sentence or a direction that is none.
     pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
         let Rows { sha256, rows, .. } = Rows::<PairRecord>::read(path, &NEEDED, "pairs", None)?;
         let pairs = rows.into_iter().map(|(line, row)| {
@@ -76,17 +76,19 @@ impl PairSet {
 pub struct Reading {
     /// A text that both sentences go on from, and that does not count itself.
     pub before: String,
-    /// Log-likelihoods of whole sentences are divided by their number of tokens, so that long ones are not held to be improbable.
+    /// Log-likelihoods of whole sentences are divided by their number of tokens, so that long ones
+    /// are not held to be improbable.
     pub per_token: bool,
 }
 
-/// What a model makes of every pair: log-likelihoods of both sentences behind the token that begins a text (the one that ends an
-/// answer, where there is none), as lm-evaluation-harness has them; and those of the tokens that both share, each given
-/// all before it. Shared are the blocks that Nangia et al.'s code finds.
+/// What a model makes of every pair: log-likelihoods of both sentences behind the token that begins
+/// a text (the one that ends an answer, where there is none), as lm-evaluation-harness has them;
+/// and those of the tokens that both share, each given all before it. Shared are the blocks that
+/// Nangia et al.'s code finds.
 ///
 /// # Errors
-/// [`StudyError::Pair`] for a sentence that cannot be encoded or is longer than the model's context, a model without any such
-/// token, a failed pass.
+/// [`StudyError::Pair`] for a sentence that cannot be encoded or is longer than the model's
+/// context, a model without any such token, a failed pass.
 pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
     model: &LanguageModel<B, M, T>,
     pairs: &[SentencePair],
@@ -97,7 +99,8 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
     let begin = begin.ok_or(StudyError::NoBeginning)?;
     let limit = model.model().context();
     let before = Tokenize::verbatim(model.text(), &reading.before)?;
-    let space = if before.is_empty() || reading.before.ends_with(char::is_whitespace) { "" } else { " " };
+    let space =
+        if before.is_empty() || reading.before.ends_with(char::is_whitespace) { "" } else { " " };
     let encode = |text: &str| -> Result<Sequence, AskError> {
         let own = Tokenize::verbatim(model.text(), &format!("{}{space}{text}", reading.before))?;
         if !own.starts_with(&before) {
@@ -108,7 +111,11 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
         }
         let tokens: Vec<u32> = std::iter::once(begin).chain(own).collect();
         if let Some(limit) = limit.filter(|limit| tokens.len() > *limit) {
-            return Err(bias_probe::ProbeError::ContextOverflow { position: tokens.len() - 1, limit }.into());
+            return Err(bias_probe::ProbeError::ContextOverflow {
+                position: tokens.len() - 1,
+                limit,
+            }
+            .into());
         }
         let roles = vec![TokenRole::Prompt; tokens.len()];
         Ok(Sequence::chain(tokens, roles)?)
@@ -127,10 +134,12 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
             }
         }
         let log_probs = token_log_probs(model, &texts)?;
-        for ((pair, texts), own) in together.iter().zip(texts.chunks_exact(2)).zip(log_probs.chunks_exact(2))
+        for ((pair, texts), own) in
+            together.iter().zip(texts.chunks_exact(2)).zip(log_probs.chunks_exact(2))
         {
             // Log-probabilities are of all tokens but the first.
-            let counted = |i: usize| (&texts[i].tokens()[1 + before.len()..], &own[i][before.len()..]);
+            let counted =
+                |i: usize| (&texts[i].tokens()[1 + before.len()..], &own[i][before.len()..]);
             let [(more, of_more), (less, of_less)] = [counted(0), counted(1)];
             let places = shared_places(more, less);
             let whole = |own: &[f64]| {
@@ -167,7 +176,8 @@ mod tests {
     #[test]
     fn the_public_schema_is_read_and_faults_are_named() {
         let header = ",sent_more,sent_less,stereo_antistereo,bias_type,annotations\n";
-        let own = read(&format!("\u{feff}{header}0,\"A, b.\",C.,stereo,race-color,\"[['x']]\"\n")).unwrap();
+        let own = read(&format!("\u{feff}{header}0,\"A, b.\",C.,stereo,race-color,\"[['x']]\"\n"))
+            .unwrap();
         assert_eq!(own.pairs[0].more, "A, b.");
         assert_eq!(own.pairs[0].direction, PairDirection::Stereo);
         let cases = [
@@ -182,6 +192,9 @@ mod tests {
             let error = read(&text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
-        assert!(matches!(PairSet::from_csv(Path::new("/nowhere.csv")), Err(StudyError::Read { .. })));
+        assert!(matches!(
+            PairSet::from_csv(Path::new("/nowhere.csv")),
+            Err(StudyError::Read { .. })
+        ));
     }
 }

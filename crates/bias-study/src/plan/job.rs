@@ -69,8 +69,11 @@ pub(crate) fn jobs(
             Job { trained_on: trained_on.clone(), what: *what, plan }
         }));
     };
-    let contexts: Vec<&ContextPrompts> =
-        prompts.contexts.iter().filter(|own| plan > Plan::Short || focus.contains(&own.context)).collect();
+    let contexts: Vec<&ContextPrompts> = prompts
+        .contexts
+        .iter()
+        .filter(|own| plan > Plan::Short || focus.contains(&own.context))
+        .collect();
     for own in &contexts {
         let seen = own.variations.iter().filter(|v| v.split == Split::Attribution);
         for variation in seen.take(if plan.is_full() { PROMPT_SPECIFIC } else { 0 }) {

@@ -27,7 +27,11 @@ pub(crate) fn tests(prompts: &PromptSet, trained_on: &TrainedOn) -> Vec<Test> {
         }
         TrainedOn::Context(context) => {
             let Some(own) = index(context) else { return Vec::new() };
-            let seen = Test { scope: Scope::Attributed, context: own, places: of(own, Split::Attribution) };
+            let seen = Test {
+                scope: Scope::Attributed,
+                context: own,
+                places: of(own, Split::Attribution),
+            };
             let scope = |c| if c == own { Scope::HeldOut } else { Scope::CrossContext };
             let others = contexts.map(|c| held_out(scope(c), c));
             std::iter::once(seen).chain(others).collect()
@@ -50,7 +54,10 @@ pub(crate) fn tests_of(prompts: &PromptSet, plan: Plan, own: &Strategy) -> Vec<T
 }
 
 /// Places as a reader of a piece knows them.
-pub(crate) fn named<'p>(prompts: &'p PromptSet, places: &[VariationIndex]) -> Vec<(&'p Context, &'p str)> {
+pub(crate) fn named<'p>(
+    prompts: &'p PromptSet,
+    places: &[VariationIndex],
+) -> Vec<(&'p Context, &'p str)> {
     let name = |&(c, v): &VariationIndex| {
         let own = &prompts.contexts[c];
         (&own.context, own.variations[v].name.as_str())
@@ -74,6 +81,8 @@ mod tests {
             assert!(!tries(Plan::Core, true, scope) && tries(Plan::Core, false, scope));
             assert!(tries(Plan::Full, true, scope) && tries(Plan::Short, true, scope));
         }
-        assert!(tries(Plan::Core, true, Scope::HeldOut) && tries(Plan::Core, true, Scope::Attributed));
+        assert!(
+            tries(Plan::Core, true, Scope::HeldOut) && tries(Plan::Core, true, Scope::Attributed)
+        );
     }
 }

@@ -14,8 +14,9 @@ impl PromptSet {
         people.any(|p| p.split == Split::HeldOut)
     }
 
-    /// Keeps at most so many names of each side that attribution may see, and so many that masks are tested on, evenly
-    /// over the list (two of each at least): for a quick look. Where nobody is held out, both together.
+    /// Keeps at most so many names of each side that attribution may see, and so many that masks
+    /// are tested on, evenly over the list (two of each at least): for a quick look. Where nobody
+    /// is held out, both together.
     pub fn thin(&mut self, seen: usize, tested: usize) {
         let splits = if self.holds_out_names() {
             vec![(Some(Split::Attribution), seen), (Some(Split::HeldOut), tested)]
@@ -27,12 +28,15 @@ impl PromptSet {
             for arm in [Arm::A, Arm::B] {
                 for &(split, names) in &splits {
                     // By group, so that men and women stay balanced.
-                    let wanted = |p: &&Person| p.arm == arm && split.is_none_or(|split| p.split == split);
+                    let wanted =
+                        |p: &&Person| p.arm == arm && split.is_none_or(|split| p.split == split);
                     let mut own: Vec<&Person> = variation.people.iter().filter(wanted).collect();
                     own.sort_by(|a, b| a.group.cmp(&b.group).then_with(|| a.name.cmp(&b.name)));
                     let keep = names.max(2).min(own.len());
                     kept.extend(
-                        (0..keep).filter_map(|i| own.get(i * own.len() / keep)).map(|p| (*p).clone()),
+                        (0..keep)
+                            .filter_map(|i| own.get(i * own.len() / keep))
+                            .map(|p| (*p).clone()),
                     );
                 }
             }
@@ -41,8 +45,8 @@ impl PromptSet {
         }
     }
 
-    /// Keeps every second name of each side from attribution, group by group, in every context alike; nobody, where a
-    /// context would be left with fewer than two names of a side.
+    /// Keeps every second name of each side from attribution, group by group, in every context
+    /// alike; nobody, where a context would be left with fewer than two names of a side.
     pub(super) fn hold_out_names(&mut self) {
         let all = self.contexts.iter().flat_map(|c| &c.variations).flat_map(|v| &v.people);
         let names: BTreeSet<(Arm, Group, String)> =
@@ -54,13 +58,19 @@ impl PromptSet {
             .filter(|(i, _)| i % 2 == 1)
             .map(|(_, own)| own)
             .collect();
-        for person in self.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people) {
+        for person in
+            self.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people)
+        {
             let own = (person.arm, person.group.clone(), person.name.clone());
-            person.split = if held_out.contains(&own) { Split::HeldOut } else { Split::Attribution };
+            person.split =
+                if held_out.contains(&own) { Split::HeldOut } else { Split::Attribution };
         }
         if self.too_few().is_some() {
-            let everybody =
-                self.contexts.iter_mut().flat_map(|c| &mut c.variations).flat_map(|v| &mut v.people);
+            let everybody = self
+                .contexts
+                .iter_mut()
+                .flat_map(|c| &mut c.variations)
+                .flat_map(|v| &mut v.people);
             everybody.for_each(|person| person.split = Split::Attribution);
         }
     }
@@ -71,7 +81,8 @@ impl PromptSet {
         self.contexts.iter().find_map(|own| {
             let people = &own.variations.first()?.people;
             let few = |split| {
-                let count = |arm| people.iter().filter(|p| p.arm == arm && p.split == split).count();
+                let count =
+                    |arm| people.iter().filter(|p| p.arm == arm && p.split == split).count();
                 count(Arm::A) < 2 || count(Arm::B) < 2
             };
             splits.into_iter().find(|split| few(*split)).map(|split| (&own.context, split))

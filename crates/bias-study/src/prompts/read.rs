@@ -54,11 +54,15 @@ impl PromptSet {
     /// `groups` are two values of the attribute; rows about others are left out and counted.
     ///
     /// # Errors
-    /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is
-    /// empty, lacks a column, has no row about one of the groups, has a prompt without its name, the same person twice in a
-    /// variation, a variation without one of the groups or with other people than the
+    /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks
+    /// a column, has no row about one of the groups, has a prompt without its name, the same person
+    /// twice in a variation, a variation without one of the groups or with other people than the
     /// context's first, or a question that cannot be put in its form.
-    pub fn from_csv(path: &Path, attribute: &Attribute, groups: [&str; 2]) -> Result<Self, StudyError> {
+    pub fn from_csv(
+        path: &Path,
+        attribute: &Attribute,
+        groups: [&str; 2],
+    ) -> Result<Self, StudyError> {
         Self::from_csv_in(path, attribute, groups, &Form::default())
     }
 
@@ -140,8 +144,7 @@ impl PromptSet {
         let form = Form::read(&row.answer_prefix, &row.choices, &row.better, row.raw, form)
             .map_err(|reason| bad(path, Some(line), reason))?;
         if form.choices.is_some() && row.higher_is_better == Some(false) {
-            let reason =
-                "`higher_is_better` says nothing about a choice; `better` names the favourable option";
+            let reason = "`higher_is_better` says nothing about a choice; `better` names the favourable option";
             return Err(bad(path, Some(line), reason));
         }
         let name = if several_levels {
@@ -199,13 +202,16 @@ impl PromptSet {
                 for (arm, group) in [Arm::A, Arm::B].into_iter().zip(&self.groups) {
                     let names = variation.people.iter().filter(|p| p.arm == arm).count();
                     if names < 2 {
-                        let reason =
-                            format!("{place} has {names} names of group `{group}`; at least 2 are needed");
+                        let reason = format!(
+                            "{place} has {names} names of group `{group}`; at least 2 are needed"
+                        );
                         return Err(bad(path, None, reason));
                     }
                 }
-                let people =
-                    variation.people.iter().map(|p| (p.arm, p.name.clone(), p.group.clone(), p.split));
+                let people = variation
+                    .people
+                    .iter()
+                    .map(|p| (p.arm, p.name.clone(), p.group.clone(), p.split));
                 let people: Vec<_> = people.collect();
                 let expected = first.get_or_insert_with(|| people.clone());
                 if *expected != people {
@@ -252,7 +258,9 @@ mod tests {
     /// Rows of one variation with two names in each group.
     fn variation(scenario: &str, variation: &str, level: &str) -> String {
         let row = |group: &str, name: &str| {
-            format!("{scenario},{variation},{group},{name},{level},\"What should I offer {name}?\"\n")
+            format!(
+                "{scenario},{variation},{group},{name},{level},\"What should I offer {name}?\"\n"
+            )
         };
         row("black_men", "Jamal")
             + &row("white_women", "Emily")
@@ -269,21 +277,34 @@ mod tests {
         let set = read(&("\u{feff}".to_owned() + &csv)).unwrap();
         let own = &set.contexts[0];
         let names: Vec<_> = own.variations.iter().map(|v| (v.name.as_str(), v.split)).collect();
-        let expected =
-            [("car (low)", Split::Attribution), ("car (high)", Split::Attribution), ("bike", Split::HeldOut)];
+        let expected = [
+            ("car (low)", Split::Attribution),
+            ("car (high)", Split::Attribution),
+            ("bike", Split::HeldOut),
+        ];
         assert_eq!(names, expected);
-        let people: Vec<_> = own.variations[0].people.iter().map(|p| (p.arm, p.name.as_str())).collect();
-        assert_eq!(people, [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")]);
+        let people: Vec<_> =
+            own.variations[0].people.iter().map(|p| (p.arm, p.name.as_str())).collect();
+        assert_eq!(
+            people,
+            [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")]
+        );
     }
 
     #[test]
     fn a_scenario_is_paid_for_one_period() {
         let header = HEADER.trim_end().to_owned() + ",per\n";
-        let rows = |per: &str| variation("salary", "clerk", "low").replace('\n', &format!(",{per}\n"));
-        assert_eq!(read(&(header.clone() + &rows("year"))).unwrap().contexts[0].per, Some(Period::Year));
+        let rows =
+            |per: &str| variation("salary", "clerk", "low").replace('\n', &format!(",{per}\n"));
+        assert_eq!(
+            read(&(header.clone() + &rows("year"))).unwrap().contexts[0].per,
+            Some(Period::Year)
+        );
         assert_eq!(read(&(header.clone() + &rows(""))).unwrap().contexts[0].per, None);
         let other = rows("month").replace("clerk", "cook");
-        for (text, expected) in [(rows("year") + &other, "`per` changes"), (rows("fortnight"), "fortnight")] {
+        for (text, expected) in
+            [(rows("year") + &other, "`per` changes"), (rows("fortnight"), "fortnight")]
+        {
             let error = read(&(header.clone() + &text)).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
@@ -292,15 +313,21 @@ mod tests {
     #[test]
     fn rows_say_how_they_are_answered() {
         let header = HEADER.trim_end().to_owned() + ",answer_prefix,choices,better,raw\n";
-        let rows = |ending: &str| variation("salary", "clerk", "low").replace('\n', &format!(",{ending}\n"));
+        let rows = |ending: &str| {
+            variation("salary", "clerk", "low").replace('\n', &format!(",{ending}\n"))
+        };
         let form = |ending: &str| {
-            read(&(header.clone() + &rows(ending))).map(|set| set.contexts[0].variations[0].form.clone())
+            read(&(header.clone() + &rows(ending)))
+                .map(|set| set.contexts[0].variations[0].form.clone())
         };
         assert_eq!(form(",,,").unwrap(), Form::default());
         let number = form("$,,,").unwrap();
         assert_eq!((number.kind(), number.prefix.as_deref()), (Kind::Number, Some("$")));
         let choice = form(",\"yes,Yes|no\",Yes,true").unwrap();
-        assert_eq!((choice.kind(), choice.raw, choice.choices.unwrap().better()), (Kind::Choice, true, 0));
+        assert_eq!(
+            (choice.kind(), choice.raw, choice.choices.unwrap().better()),
+            (Kind::Choice, true, 0)
+        );
         for (ending, expected) in [
             ("at 5 $,,,", "already holds a number"),
             (",yes|no,maybe,", "none of them"),
@@ -320,7 +347,10 @@ mod tests {
     #[test]
     fn every_second_name_of_a_group_is_held_out_unless_the_file_says_so() {
         let names = |group: &str, names: &[&str], split: &str| -> String {
-            names.iter().map(|n| format!("purchase,car,{group},{n},low,Offer {n}?{split}\n")).collect()
+            names
+                .iter()
+                .map(|n| format!("purchase,car,{group},{n},low,Offer {n}?{split}\n"))
+                .collect()
         };
         let both = |split: &str| {
             names("white_men", &["Todd", "Seth", "Jake", "Ryan"], split)
@@ -359,7 +389,11 @@ mod tests {
         // Sides stay even although one has two groups of odd size.
         let uneven = names("white_men", &["Todd", "Seth", "Jake"], "")
             + &names("white_women", &["Emily", "Claire", "Megan"], "")
-            + &names("black_men", &["Jamal", "Tyrone", "Terrell", "Jayvon", "DaQuan", "Latrell"], "");
+            + &names(
+                "black_men",
+                &["Jamal", "Tyrone", "Terrell", "Jayvon", "DaQuan", "Latrell"],
+                "",
+            );
         let set = read(&(HEADER.to_owned() + &uneven)).unwrap();
         assert_eq!(held_out(&set).len(), 6);
         let white = set.contexts[0].variations[0].people.iter().filter(|p| p.arm == Arm::A);
@@ -381,8 +415,9 @@ mod tests {
             + &row("Tyra", "black", "women");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), csv).unwrap();
-        let read =
-            |attribute: &str, groups| PromptSet::from_csv(file.path(), &attribute.parse().unwrap(), groups);
+        let read = |attribute: &str, groups| {
+            PromptSet::from_csv(file.path(), &attribute.parse().unwrap(), groups)
+        };
         let people = |attribute: &str, groups| {
             let set = read(attribute, groups).unwrap();
             assert_eq!(
@@ -392,13 +427,19 @@ mod tests {
             let people = set.contexts[0].variations[0].people.iter();
             (people.map(|p| (p.arm, p.name.clone())).collect::<Vec<_>>(), set.skipped)
         };
-        let all =
-            |names: &[(Arm, &str)]| names.iter().map(|(a, n)| (*a, (*n).to_owned())).collect::<Vec<_>>();
+        let all = |names: &[(Arm, &str)]| {
+            names.iter().map(|(a, n)| (*a, (*n).to_owned())).collect::<Vec<_>>()
+        };
         let race = all(&[(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Mei"), (Arm::B, "Wei")]);
         assert_eq!(people("race", ["white", "east_asian"]), (race.clone(), 1));
         assert_eq!(people("race=before-last:_", ["white", "east_asian"]), (race, 1));
-        let gender =
-            [(Arm::A, "Todd"), (Arm::A, "Wei"), (Arm::B, "Emily"), (Arm::B, "Mei"), (Arm::B, "Tyra")];
+        let gender = [
+            (Arm::A, "Todd"),
+            (Arm::A, "Wei"),
+            (Arm::B, "Emily"),
+            (Arm::B, "Mei"),
+            (Arm::B, "Tyra"),
+        ];
         for attribute in ["gender", "gender=after-last:_", "sex=gender"] {
             assert_eq!(people(attribute, ["men", "women"]), (all(&gender), 0));
         }
@@ -412,7 +453,8 @@ mod tests {
     #[test]
     fn a_name_belongs_to_one_group() {
         let one = variation("purchase", "car", "low");
-        let other = variation("purchase", "bike", "low").replace("white_men,Todd", "white_women,Todd");
+        let other =
+            variation("purchase", "bike", "low").replace("white_men,Todd", "white_women,Todd");
         let error = read(&(HEADER.to_owned() + &one + &other)).unwrap_err().to_string();
         assert!(error.contains("the same people") && error.contains("Todd"), "{error}");
     }
@@ -425,7 +467,10 @@ mod tests {
             (HEADER.to_owned(), "no prompts"),
             ("scenario,name\npurchase,Emily\n".to_owned(), "variation, name_group, prompt_text"),
             (HEADER.to_owned() + "purchase,car\n", "record 1"),
-            (HEADER.to_owned() + &one + "purchase,car,white_men,Todd,low,What?\n", "`Todd` does not occur"),
+            (
+                HEADER.to_owned() + &one + "purchase,car,white_men,Todd,low,What?\n",
+                "`Todd` does not occur",
+            ),
             (HEADER.to_owned() + &one + &one, "twice"),
             (
                 HEADER.to_owned() + &one.replace("black", "asian"),
@@ -433,7 +478,9 @@ mod tests {
             ),
             (HEADER.to_owned() + &one.replace("black_men", "asian_men"), "at least 2"),
             (
-                HEADER.to_owned() + &one + &variation("purchase", "bike", "low").replace("Jamal", "Tyrone"),
+                HEADER.to_owned()
+                    + &one
+                    + &variation("purchase", "bike", "low").replace("Jamal", "Tyrone"),
                 "Jamal is in one only",
             ),
         ];
@@ -445,13 +492,21 @@ mod tests {
         for text in [&b"\xff\xfes\0c\0"[..], &latin] {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), text).unwrap();
-            let error = PromptSet::from_csv(file.path(), &Attribute::before("race", "_"), ["white", "black"])
-                .unwrap_err()
-                .to_string();
+            let error = PromptSet::from_csv(
+                file.path(),
+                &Attribute::before("race", "_"),
+                ["white", "black"],
+            )
+            .unwrap_err()
+            .to_string();
             assert!(error.contains("save it as UTF-8"), "{error}");
         }
         assert!(matches!(
-            PromptSet::from_csv(Path::new("/nowhere.csv"), &Attribute::before("race", "_"), ["a", "b"]),
+            PromptSet::from_csv(
+                Path::new("/nowhere.csv"),
+                &Attribute::before("race", "_"),
+                ["a", "b"]
+            ),
             Err(StudyError::Read { .. })
         ));
     }

@@ -23,8 +23,8 @@ pub(crate) fn bad(path: &Path, line: Option<u64>, reason: impl Into<String>) -> 
 }
 
 impl<T: DeserializeOwned> Rows<T> {
-    /// Reads all of a file that has these columns and at least one row; `what` are its rows. One more column
-    /// may be asked for by its name.
+    /// Reads all of a file that has these columns and at least one row; `what` are its rows. One
+    /// more column may be asked for by its name.
     pub(crate) fn read(
         path: &Path,
         needed: &[&str],
@@ -40,18 +40,21 @@ impl<T: DeserializeOwned> Rows<T> {
         // Spreadsheets write a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         if let Err(error) = std::str::from_utf8(bytes) {
-            let before = bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() as u64;
+            let before =
+                bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() as u64;
             return Err(bad(path, Some(before + 1), "it is not UTF-8 here; save it as UTF-8"));
         }
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(bytes);
         let line = |e: &csv::Error| e.position().map(csv::Position::line);
-        let header: StringRecord = reader.headers().map_err(|e| bad(path, line(&e), e.to_string()))?.clone();
+        let header: StringRecord =
+            reader.headers().map_err(|e| bad(path, line(&e), e.to_string()))?.clone();
         let asked = column.filter(|column| !needed.contains(column));
         let all = needed.iter().copied().chain(asked);
         let missing: Vec<&str> = all.filter(|n| !header.iter().any(|h| h == *n)).collect();
         if !missing.is_empty() {
             let found = header.iter().collect::<Vec<_>>().join(",");
-            let reason = format!("missing columns: {}; the header is `{found}`", missing.join(", "));
+            let reason =
+                format!("missing columns: {}; the header is `{found}`", missing.join(", "));
             return Err(bad(path, Some(1), reason));
         }
         let place = column.and_then(|column| header.iter().position(|own| own == column));
@@ -59,7 +62,9 @@ impl<T: DeserializeOwned> Rows<T> {
         for record in reader.records() {
             let record = record.map_err(|e| bad(path, line(&e), e.to_string()))?;
             let at = record.position().map_or(0, csv::Position::line);
-            let row = record.deserialize(Some(&header)).map_err(|e| bad(path, Some(at), e.to_string()))?;
+            let row = record
+                .deserialize(Some(&header))
+                .map_err(|e| bad(path, Some(at), e.to_string()))?;
             rows.push((at, row));
             beside.extend(place.map(|place| record.get(place).unwrap_or_default().to_owned()));
         }

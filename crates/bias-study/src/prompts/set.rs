@@ -10,14 +10,14 @@ use crate::results::{Attribute, Form, Split};
 
 /// Prompts about people of two groups, in several contexts.
 ///
-/// Read from a CSV file with the columns of Salinas, Haim and Nyarko
-/// (arXiv 2402.14875): `scenario,variation,name_group,name,context_level,prompt_text`.
-/// Four more are understood: `split` and `name_split` (`attribution` or `held_out`),
-/// `higher_is_better` (`true` or `false`) and `per` (a [`Period`], such as `year`); and `answer_prefix`, `choices`, `better` and `raw`,
-/// which say how a question is answered ([`Form`]). An [`Attribute`] says by which column, or which part of `name_group`, people are
-/// compared; a file may have several. Without a split, the last third of a
-/// context's variations is held out; without one of names, every second name of each side, group by group, or
-/// nobody if a context would be left with fewer than two names of a side.
+/// Read from a CSV file with the columns of Salinas, Haim and Nyarko (arXiv 2402.14875):
+/// `scenario,variation,name_group,name,context_level,prompt_text`. Four more are understood:
+/// `split` and `name_split` (`attribution` or `held_out`), `higher_is_better` (`true` or `false`)
+/// and `per` (a [`Period`], such as `year`); and `answer_prefix`, `choices`, `better` and `raw`,
+/// which say how a question is answered ([`Form`]). An [`Attribute`] says by which column, or which
+/// part of `name_group`, people are compared; a file may have several. Without a split, the last
+/// third of a context's variations is held out; without one of names, every second name of each
+/// side, group by group, or nobody if a context would be left with fewer than two names of a side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptSet {
     /// SHA-256 of the file.
@@ -110,16 +110,21 @@ impl PromptSet {
         Ok(hex(&Sha256::digest(json)))
     }
 
-    /// Whether it is as reading a file makes it: of one that comes with a study, anything may be wrong.
+    /// Whether it is as reading a file makes it: of one that comes with a study, anything may be
+    /// wrong.
     pub(crate) fn is_whole(&self) -> bool {
-        let people =
-            |v: &Variation| v.people.iter().map(|p| (p.arm, p.name.clone(), p.split)).collect::<Vec<_>>();
-        let sides = |v: &Variation| [Arm::A, Arm::B].iter().all(|arm| v.people.iter().any(|p| p.arm == *arm));
+        let people = |v: &Variation| {
+            v.people.iter().map(|p| (p.arm, p.name.clone(), p.split)).collect::<Vec<_>>()
+        };
+        let sides = |v: &Variation| {
+            [Arm::A, Arm::B].iter().all(|arm| v.people.iter().any(|p| p.arm == *arm))
+        };
         !self.contexts.is_empty()
             && self.contexts.iter().all(|own| {
                 let first = own.variations.first();
                 first.is_some_and(|first| {
-                    sides(first) && own.variations.iter().all(|other| people(other) == people(first))
+                    sides(first)
+                        && own.variations.iter().all(|other| people(other) == people(first))
                 })
             })
     }

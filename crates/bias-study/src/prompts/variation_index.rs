@@ -29,7 +29,11 @@ impl PromptSet {
     }
 
     /// Places of one context's variations that `keep` wants.
-    pub(crate) fn places(&self, context: usize, keep: impl Fn(&Variation) -> bool) -> Vec<VariationIndex> {
+    pub(crate) fn places(
+        &self,
+        context: usize,
+        keep: impl Fn(&Variation) -> bool,
+    ) -> Vec<VariationIndex> {
         let variations = self.contexts[context].variations.iter().enumerate();
         variations.filter(|(_, v)| keep(v)).map(|(v, _)| (context, v)).collect()
     }

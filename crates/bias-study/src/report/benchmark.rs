@@ -29,11 +29,12 @@ impl<'a> Line<'a> {
         for tried in &benchmark.tried {
             let own = &tried.strategy;
             let others = matches!(own.trained_on, TrainedOn::AllBut(_));
-            let at = *known.entry((&own.method, own.unit, &own.budget, others)).or_insert_with(|| {
-                let (method, budget) = (own.method.as_str(), &own.budget);
-                order.push(Self { method, unit: own.unit, budget, others, tried: Vec::new() });
-                order.len() - 1
-            });
+            let at =
+                *known.entry((&own.method, own.unit, &own.budget, others)).or_insert_with(|| {
+                    let (method, budget) = (own.method.as_str(), &own.budget);
+                    order.push(Self { method, unit: own.unit, budget, others, tried: Vec::new() });
+                    order.len() - 1
+                });
             order[at].tried.push(tried);
         }
         // Methods together, each from small to large.
@@ -63,14 +64,16 @@ impl<'a> Line<'a> {
         self.estimates(scope).into_iter().map(|e| e.value).collect()
     }
 
-    /// Mean over contexts, and from the lowest to the highest end of any context's interval over names.
+    /// Mean over contexts, and from the lowest to the highest end of any context's interval over
+    /// names.
     fn with_interval(&self, scope: Scope) -> String {
         let all = self.estimates(scope);
         if all.is_empty() {
             return DASH.into();
         }
         let ends = || all.iter().filter_map(|e| e.interval).flatten();
-        let (low, high) = (ends().fold(f64::INFINITY, f64::min), ends().fold(f64::NEG_INFINITY, f64::max));
+        let (low, high) =
+            (ends().fold(f64::INFINITY, f64::min), ends().fold(f64::NEG_INFINITY, f64::max));
         let middle = percent(mean(all.iter().map(|e| e.value)));
         format!("{middle} [{}..{}]", fixed(low * 100.0, 0), fixed(high * 100.0, 0))
     }
@@ -81,18 +84,23 @@ impl<'a> Line<'a> {
     }
 
     fn perplexity(&self) -> f64 {
-        self.tried.iter().filter_map(|t| t.strategy.perplexity_change).fold(f64::NEG_INFINITY, f64::max)
+        self.tried
+            .iter()
+            .filter_map(|t| t.strategy.perplexity_change)
+            .fold(f64::NEG_INFINITY, f64::max)
     }
 
     fn known(&self, which: usize) -> String {
-        let all: Vec<f64> = self.tried.iter().filter_map(|t| t.precision_recall).map(|p| p[which]).collect();
+        let all: Vec<f64> =
+            self.tried.iter().filter_map(|t| t.precision_recall).map(|p| p[which]).collect();
         if all.is_empty() { DASH.into() } else { share(mean(all.into_iter())) }
     }
 }
 
 fn order_of(benchmark: &Benchmark, method: &str, unit: UnitKind) -> usize {
     let null = method == MATCHED;
-    let at = benchmark.tried.iter().position(|t| t.strategy.method == method && t.strategy.unit == unit);
+    let at =
+        benchmark.tried.iter().position(|t| t.strategy.method == method && t.strategy.unit == unit);
     at.unwrap_or_default() + if null { benchmark.tried.len() } else { 0 }
 }
 
@@ -118,13 +126,15 @@ pub fn localisation_table(benchmark: &Benchmark) -> String {
     let mut lines: Vec<(&str, UnitKind, Vec<[f64; 2]>)> = Vec::new();
     for own in &benchmark.located {
         let values = [own.found.auroc, own.found.average_precision];
-        match lines.iter_mut().find(|(method, unit, _)| *method == own.method && *unit == own.unit) {
+        match lines.iter_mut().find(|(method, unit, _)| *method == own.method && *unit == own.unit)
+        {
             Some((.., all)) => all.push(values),
             None => lines.push((&own.method, own.unit, vec![values])),
         }
     }
     let mut out =
-        "| method | scores | AUROC | lowest | average precision |\n|---|---|---|---|---|\n".to_owned();
+        "| method | scores | AUROC | lowest | average precision |\n|---|---|---|---|---|\n"
+            .to_owned();
     for (method, unit, all) in lines {
         let of = |i: usize| all.iter().map(move |v| v[i]);
         out += &format!(
@@ -137,9 +147,9 @@ pub fn localisation_table(benchmark: &Benchmark) -> String {
     out
 }
 
-/// What methods reach on names and variations they never saw, a column for each budget: means over contexts, and
-/// in brackets from the lowest to the highest end of any context's 95 % interval over names. Where a method does not
-/// use a larger budget, what it did with the smaller one stands.
+/// What methods reach on names and variations they never saw, a column for each budget: means over
+/// contexts, and in brackets from the lowest to the highest end of any context's 95 % interval over
+/// names. Where a method does not use a larger budget, what it did with the smaller one stands.
 #[must_use]
 pub fn budgets_table(benchmark: &Benchmark) -> String {
     let mut budgets: Vec<f64> = Vec::new();
@@ -162,18 +172,23 @@ pub fn budgets_table(benchmark: &Benchmark) -> String {
         done.push((line.method, line.unit));
         out += &format!("| {} | {}s |", line.method, line.unit);
         for budget in &budgets {
-            let same = |l: &&Line<'_>| (l.method, l.unit, l.others) == (line.method, line.unit, false);
+            let same =
+                |l: &&Line<'_>| (l.method, l.unit, l.others) == (line.method, line.unit, false);
             let within = lines.iter().filter(same).filter(|l| l.allowed() <= *budget);
             let own = within.max_by(|a, b| a.allowed().total_cmp(&b.allowed()));
-            out += &format!(" {} |", own.map_or_else(|| DASH.into(), |l| l.with_interval(Scope::HeldOut)));
+            out += &format!(
+                " {} |",
+                own.map_or_else(|| DASH.into(), |l| l.with_interval(Scope::HeldOut))
+            );
         }
         out.push('\n');
     }
     out
 }
 
-/// Every method at every budget: reductions of mean |SMD| on held-out names, means over contexts and
-/// their range; of held-out variations, from the lowest to the highest end of any context's 95 % interval over names.
+/// Every method at every budget: reductions of mean |SMD| on held-out names, means over contexts
+/// and their range; of held-out variations, from the lowest to the highest end of any context's 95
+/// % interval over names.
 #[must_use]
 pub fn pareto_table(benchmark: &Benchmark) -> String {
     let known = benchmark.shared_fraction.is_some();
@@ -208,11 +223,13 @@ pub fn pareto_table(benchmark: &Benchmark) -> String {
     out
 }
 
-/// Reduction in other contexts over that on held-out variations of the own one, method by method at the
-/// budget that does most on what it was attributed on, beside the share of bias that contexts were made to share.
+/// Reduction in other contexts over that on held-out variations of the own one, method by method at
+/// the budget that does most on what it was attributed on, beside the share of bias that contexts
+/// were made to share.
 #[must_use]
 pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
-    let known: Vec<&Benchmark> = benchmarks.iter().filter(|b| b.shared_fraction.is_some()).collect();
+    let known: Vec<&Benchmark> =
+        benchmarks.iter().filter(|b| b.shared_fraction.is_some()).collect();
     let mut out = "| method | prunes |".to_owned();
     for own in &known {
         let shared = percent(own.shared_fraction.unwrap_or(f64::NAN));
@@ -252,8 +269,8 @@ pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
 }
 
 /// Whether what was found in all contexts but one works in that one: beside it, what was found in
-/// one context and works in the others. Reductions on held-out variations, at the largest budget; empty where nothing
-/// was attributed on several contexts.
+/// one context and works in the others. Reductions on held-out variations, at the largest budget;
+/// empty where nothing was attributed on several contexts.
 #[must_use]
 pub fn left_out_table(benchmarks: &[Benchmark]) -> String {
     let mut out = "| method | made from |".to_owned();
@@ -273,8 +290,9 @@ pub fn left_out_table(benchmarks: &[Benchmark]) -> String {
     }
     for (method, others) in methods.iter().flat_map(|m| [(m, false), (m, true)]) {
         let of = |lines: &[Line<'_>]| {
-            let own =
-                lines.iter().filter(|l| (l.method, l.unit, l.others) == (*method, UnitKind::Weight, others));
+            let own = lines
+                .iter()
+                .filter(|l| (l.method, l.unit, l.others) == (*method, UnitKind::Weight, others));
             let largest = own.max_by(|a, b| a.allowed().total_cmp(&b.allowed()));
             let scope = if others { Scope::LeftOut } else { Scope::CrossContext };
             largest.map_or_else(Vec::new, |l| l.reductions(scope))
@@ -294,15 +312,17 @@ pub fn left_out_table(benchmarks: &[Benchmark]) -> String {
     out
 }
 
-/// Reduction on held-out variations against the share of weights pruned, a curve for each method that prunes
-/// single weights.
+/// Reduction on held-out variations against the share of weights pruned, a curve for each method
+/// that prunes single weights.
 ///
 /// # Errors
 /// A chart that cannot be drawn.
 pub fn pareto_chart(benchmark: &Benchmark, scope: Scope) -> Result<String, ReportError> {
     let mut curves: Vec<(&str, Curve)> = Vec::new();
     let lines = Line::all(benchmark);
-    for line in lines.iter().filter(|l| l.unit == UnitKind::Weight && !l.others && l.method != MATCHED) {
+    for line in
+        lines.iter().filter(|l| l.unit == UnitKind::Weight && !l.others && l.method != MATCHED)
+    {
         let reduction = mean(line.reductions(scope).into_iter());
         if !reduction.is_finite() {
             continue;
@@ -317,7 +337,8 @@ pub fn pareto_chart(benchmark: &Benchmark, scope: Scope) -> Result<String, Repor
             }
         }
     }
-    let names: Vec<_> = curves.iter().map(|(name, curve)| (format!("● {name}"), curve.colour)).collect();
+    let names: Vec<_> =
+        curves.iter().map(|(name, curve)| (format!("● {name}"), curve.colour)).collect();
     let curves: Vec<Curve> = curves.into_iter().map(|(_, curve)| curve).collect();
     let range = curves::range_of(&curves, 0.0, (-1.0, 1.02));
     let title = format!("Reduction against the share of weights pruned, {}", benchmark.model);

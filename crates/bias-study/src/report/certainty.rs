@@ -4,7 +4,9 @@ use bias_types::prompt::Context;
 
 use super::findings::{Family, Findings};
 use super::numbers::fixed;
-use crate::results::{ALPHA, Baseline, Estimate, Outcome, Scope, Significance, Strategy, TrainedOn};
+use crate::results::{
+    ALPHA, Baseline, Estimate, Outcome, Scope, Significance, Strategy, TrainedOn,
+};
 
 /// How many variations of a context differ for certain.
 #[derive(Debug, Clone, Copy)]
@@ -83,11 +85,14 @@ impl<'a> Findings<'a> {
         let mut all = Vec::new();
         for family in self.main() {
             for from in self.contexts() {
-                let Some(strategy) = self.strategy(&family, &TrainedOn::Context(from.clone())) else {
+                let Some(strategy) = self.strategy(&family, &TrainedOn::Context(from.clone()))
+                else {
                     continue;
                 };
-                for outcome in self.contexts().into_iter().filter_map(|c| self.tested(strategy, c)) {
-                    let shortfall = outcome.shortfall.filter(|_| outcome.scope == Scope::CrossContext);
+                for outcome in self.contexts().into_iter().filter_map(|c| self.tested(strategy, c))
+                {
+                    let shortfall =
+                        outcome.shortfall.filter(|_| outcome.scope == Scope::CrossContext);
                     if let Some(estimate) = shortfall {
                         all.push(Shortfall { family, from, strategy, outcome, estimate });
                     }
@@ -97,7 +102,8 @@ impl<'a> Findings<'a> {
         all
     }
 
-    /// How many variations differ for certain, and how small a difference would be noticed, in two sentences.
+    /// How many variations differ for certain, and how small a difference would be noticed, in two
+    /// sentences.
     pub(crate) fn certainty_summary(&self) -> String {
         let all = self.certainties();
         let sum = |of: fn(&Certainty) -> usize| all.iter().map(of).sum::<usize>();
@@ -137,7 +143,8 @@ impl<'a> Findings<'a> {
         let all = self.shortfalls();
         let counts = counted(&all);
         if counts.all() == 0 {
-            return "Whether a reduction elsewhere differs from that at home could not be tested.".into();
+            return "Whether a reduction elsewhere differs from that at home could not be tested."
+                .into();
         }
         format!(
             "Tested on the same names at home and elsewhere, {} of {} reductions are clearly smaller in the other context \
@@ -155,7 +162,9 @@ impl<'a> Findings<'a> {
 /// How many of them differ for certain, of those with an interval.
 pub(crate) fn counted(all: &[Shortfall]) -> Shortfalls {
     let mut counts = Shortfalls::default();
-    for (value, [low, high]) in all.iter().filter_map(|s| Some((s.estimate.value, s.estimate.interval?))) {
+    for (value, [low, high]) in
+        all.iter().filter_map(|s| Some((s.estimate.value, s.estimate.interval?)))
+    {
         counts.much_less += usize::from(low > 0.0 && value >= MUCH);
         let count = match (low > 0.0, high < 0.0) {
             (true, _) => &mut counts.less,

@@ -2,10 +2,12 @@ use std::fmt::Write as _;
 
 use super::numbers::{DASH, fixed, percent, share};
 use super::words::short;
-use crate::results::{Budget, GAP_SHARE, Outcome, PURSUIT_SHARE, Results, Scope, WANDA_SHARE, method};
+use crate::results::{
+    Budget, GAP_SHARE, Outcome, PURSUIT_SHARE, Results, Scope, WANDA_SHARE, method,
+};
 
-/// Several studies side by side, a row each, as Markdown: models of other architectures or sizes, or the same under other
-/// settings.
+/// Several studies side by side, a row each, as Markdown: models of other architectures or sizes,
+/// or the same under other settings.
 #[must_use]
 pub fn compared(all: &[Results]) -> String {
     let mut out = String::from(
@@ -21,8 +23,11 @@ pub fn compared(all: &[Results]) -> String {
         let bias = mean(results.baseline.iter().map(|own| own.bias.value).collect());
         let inlier = mean(results.baseline.iter().map(|own| own.inlier.value).collect());
         for (method, budget) in shown() {
-            let own: Vec<_> =
-                results.strategies.iter().filter(|s| s.method == method && s.budget == budget).collect();
+            let own: Vec<_> = results
+                .strategies
+                .iter()
+                .filter(|s| s.method == method && s.budget == budget)
+                .collect();
             let outcomes = |scope: Scope| -> Vec<&Outcome> {
                 let of = |o: &&Outcome| o.scope == scope && own.iter().any(|s| s.id == o.strategy);
                 results.outcomes.iter().filter(of).collect()
@@ -31,8 +36,9 @@ pub fn compared(all: &[Results]) -> String {
             if home.is_empty() {
                 continue;
             }
-            let reduction =
-                |found: &[&Outcome]| percent(mean(found.iter().map(|o| o.reduction.value).collect()));
+            let reduction = |found: &[&Outcome]| {
+                percent(mean(found.iter().map(|o| o.reduction.value).collect()))
+            };
             let lowest = home.iter().chain(&away).map(|o| o.inlier.value).fold(f64::NAN, f64::min);
             let used = mean(
                 home.iter()

@@ -34,7 +34,8 @@ impl Sheet {
     /// # Errors
     /// A row with more or fewer cells than the header.
     pub(crate) fn csv(&self, figure: &str) -> Result<String, ReportError> {
-        let failed = |source: csv::Error| ReportError::Csv { figure: figure.into(), source: source.into() };
+        let failed =
+            |source: csv::Error| ReportError::Csv { figure: figure.into(), source: source.into() };
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.header).map_err(failed)?;
         for Line(cells) in &self.lines {
@@ -103,7 +104,8 @@ mod tests {
         }
         let csv = sheet.csv("t").unwrap();
         let lines: Vec<&str> = csv.lines().collect();
-        let labels = ["'=1+1", "' @x", "'+1", "'-1", "' =2", "a=b", "\"two lines, \"\"quoted\"\"\""];
+        let labels =
+            ["'=1+1", "' @x", "'+1", "'-1", "' =2", "a=b", "\"two lines, \"\"quoted\"\"\""];
         for (line, label) in lines.iter().skip(1).zip(labels) {
             assert_eq!(*line, format!("{label},-0.5,-1,"));
         }

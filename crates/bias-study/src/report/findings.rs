@@ -48,7 +48,8 @@ impl Enrichment {
     }
 }
 
-/// What was tried for the paper's three experiments; [`questions`](super::questions) have the others.
+/// What was tried for the paper's three experiments; [`questions`](super::questions) have the
+/// others.
 fn paper(results: &Results) -> impl Iterator<Item = &Strategy> {
     results.strategies.iter().filter(|s| s.experiment == Experiment::Transfer)
 }
@@ -120,14 +121,16 @@ impl<'a> Findings<'a> {
     pub(crate) fn main(&self) -> Vec<Family<'a>> {
         let families = self.families();
         let by_method = families.chunk_by(|a, b| a.method == b.method);
-        by_method.filter_map(|own| own.get(own.len() / 2).copied()).filter(|f| !f.is_random()).collect()
+        by_method
+            .filter_map(|own| own.get(own.len() / 2).copied())
+            .filter(|f| !f.is_random())
+            .collect()
     }
 
     pub(crate) fn strategy(&self, family: &Family, trained_on: &TrainedOn) -> Option<&'a Strategy> {
-        self.results
-            .strategies
-            .iter()
-            .find(|s| s.method == family.method && s.budget == *family.budget && s.trained_on == *trained_on)
+        self.results.strategies.iter().find(|s| {
+            s.method == family.method && s.budget == *family.budget && s.trained_on == *trained_on
+        })
     }
 
     /// A mask's outcome on the held-out variations of a context.
@@ -158,10 +161,17 @@ impl<'a> Findings<'a> {
         self.results.overlaps.iter().filter(move |o| o.method == method && o.budget == *budget)
     }
 
-    pub(crate) fn overlap(&self, family: &Family, a: &Context, b: &Context) -> Option<&'a ContextOverlap> {
+    pub(crate) fn overlap(
+        &self,
+        family: &Family,
+        a: &Context,
+        b: &Context,
+    ) -> Option<&'a ContextOverlap> {
         self.results.overlaps.iter().find(|o| {
             let [c, d] = &o.contexts;
-            o.method == family.method && o.budget == *family.budget && ((c, d) == (a, b) || (d, c) == (a, b))
+            o.method == family.method
+                && o.budget == *family.budget
+                && ((c, d) == (a, b) || (d, c) == (a, b))
         })
     }
 
@@ -178,8 +188,9 @@ impl<'a> Findings<'a> {
         let mut places: BTreeMap<(usize, Sublayer), Enrichment> = BTreeMap::new();
         for location in &self.results.locations {
             let strategy = self.strategies.get(location.strategy.as_str());
-            if strategy.is_some_and(|s| s.method == family.method && s.budget == *family.budget && wanted(s))
-            {
+            if strategy.is_some_and(|s| {
+                s.method == family.method && s.budget == *family.budget && wanted(s)
+            }) {
                 let place = places.entry((location.layer, location.sublayer)).or_default();
                 place.chosen += location.chosen as f64;
                 place.expected += location.expected;
@@ -216,7 +227,8 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// The `most` variations that differ most, from those that favour the first group to those that favour the second.
+/// The `most` variations that differ most, from those that favour the first group to those that
+/// favour the second.
 pub(crate) fn largest_differences(own: &Baseline, most: usize) -> Vec<&VariationBaseline> {
     let mut all: Vec<&VariationBaseline> = own.variations.iter().collect();
     let size = |v: &VariationBaseline| v.effect().map_or(f64::NEG_INFINITY, f64::abs);

@@ -1,4 +1,5 @@
-//! Results for people: a page, figures, tables for a terminal, Markdown. Knows results and no model.
+//! Results for people: a page, figures, tables for a terminal, Markdown. Knows results and no
+//! model.
 
 mod benchmark;
 mod certainty;

@@ -29,18 +29,24 @@ pub(crate) fn percent(value: f64) -> String {
     if value.is_finite() { fixed(value * 100.0, 0) + "%" } else { DASH.into() }
 }
 
-/// A small share in percent with as many digits as it needs; of what is smaller than four can say, only that.
+/// A small share in percent with as many digits as it needs; of what is smaller than four can say,
+/// only that.
 pub(crate) fn share(value: f64) -> String {
     let percent = value * 100.0;
     if percent > 0.0 && percent < 5e-5 {
         return "<0.0001%".into();
     }
-    let digits = if percent >= 9.95 { 0 } else { (1.0 - percent.log10().floor()).clamp(1.0, 4.0) as usize };
+    let digits =
+        if percent >= 9.95 { 0 } else { (1.0 - percent.log10().floor()).clamp(1.0, 4.0) as usize };
     if value == 0.0 || digits == 0 {
         return self::percent(value);
     }
     let text = fixed(percent, digits);
-    if text == DASH { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() + "%" }
+    if text == DASH {
+        text
+    } else {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned() + "%"
+    }
 }
 
 /// The ends of an interval, such as `[0.41..0.83]`; nothing where there is none.
@@ -121,7 +127,11 @@ mod tests {
 
     #[test]
     fn amounts_read_as_people_write_them() {
-        let said = [0.0, 0.25, -0.5, 1.0, 99.96, 1234.4, -1_234_567.0, 1e15, 2e-7, f64::NAN].map(amount);
-        assert_eq!(said, ["0", "0.25", "−0.5", "1", "100", "1,234", "−1,234,567", "1.0e15", "2.0e−7", "–"]);
+        let said =
+            [0.0, 0.25, -0.5, 1.0, 99.96, 1234.4, -1_234_567.0, 1e15, 2e-7, f64::NAN].map(amount);
+        assert_eq!(
+            said,
+            ["0", "0.25", "−0.5", "1", "100", "1,234", "−1,234,567", "1.0e15", "2.0e−7", "–"]
+        );
     }
 }

@@ -21,12 +21,13 @@ use super::words::{made_from, sublayer};
 use crate::report::charts;
 use crate::report::charts::shade;
 use crate::report::figures::{
-    FIGURES, MOST_PAIRS, MOST_ROWS, NONE_MISSING, Plate, file_name, kinds_of, look_of, plates, points,
+    FIGURES, MOST_PAIRS, MOST_ROWS, NONE_MISSING, Plate, file_name, kinds_of, look_of, plates,
+    points,
 };
 use crate::results::{Baseline, Estimate, Results, Scope, TrainedOn, VariationBaseline};
 
-/// The findings as one HTML page: no scripts, nothing fetched. Its captions name the files of [`figures`](super::figures())
-/// in a folder [`FIGURES`] beside it.
+/// The findings as one HTML page: no scripts, nothing fetched. Its captions name the files of
+/// [`figures`](super::figures()) in a folder [`FIGURES`] beside it.
 ///
 /// # Errors
 /// [`ReportError`] when a figure cannot be drawn or the page cannot be filled in.
@@ -62,8 +63,10 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
     });
     let (main, others) = (found.main(), found.families());
     let others: Vec<_> = others.into_iter().filter(|f| !main.contains(f)).collect();
-    let matrices = |families: &[Family]| families.iter().map(|f| page.matrix(f)).collect::<Vec<_>>();
-    let overlaps = |families: &[Family]| families.iter().filter_map(|f| page.overlap(f)).collect::<Vec<_>>();
+    let matrices =
+        |families: &[Family]| families.iter().map(|f| page.matrix(f)).collect::<Vec<_>>();
+    let overlaps =
+        |families: &[Family]| families.iter().filter_map(|f| page.overlap(f)).collect::<Vec<_>>();
     let mut places = vec![page.places(&main, None)];
     places.extend(found.contexts().into_iter().map(|c| page.places(&main, Some(c))));
     let outcomes = results.outcomes.iter().filter_map(|outcome| {
@@ -117,12 +120,14 @@ fn figure(plate: Plate) -> (String, Value) {
 struct Page<'a>(Findings<'a>);
 
 impl Page<'_> {
-    /// Every context: its prompts, its figures by name, its kinds of answers, and how sure all that is.
+    /// Every context: its prompts, its figures by name, its kinds of answers, and how sure all that
+    /// is.
     fn panels(&self) -> Vec<Value> {
         let panel = |((i, own), sure): ((usize, &Baseline), Certainty)| {
             let prompts = self.0.results.prompts.contexts.iter().find(|c| c.context == own.context);
             let kinds = kinds_of(own).into_iter().map(|k| {
-                let said = k.kind.map_or("without a number, in all".into(), |kind| kind.to_string());
+                let said =
+                    k.kind.map_or("without a number, in all".into(), |kind| kind.to_string());
                 context! { said, shares => k.shares, difference => k.difference }
             });
             let widest = own.variations.iter().filter(|v| v.effect().is_some());
@@ -161,7 +166,9 @@ impl Page<'_> {
                 }
             };
             let cells = contexts.iter().map(cell).collect::<Vec<_>>();
-            Some(context! { label => made_from(&trained_on), share => share(strategy.share), cells })
+            Some(
+                context! { label => made_from(&trained_on), share => share(strategy.share), cells },
+            )
         };
         let rows = made_from_each.filter_map(row).collect::<Vec<_>>();
         context! { label => self.0.name(family), name => family.method, note => self.0.note(family), columns => contexts, rows }
@@ -169,7 +176,8 @@ impl Page<'_> {
 
     /// The overlap matrix of one method and budget, if any pair was compared.
     fn overlap(&self, family: &Family) -> Option<Value> {
-        let compared: BTreeSet<&Context> = self.0.overlaps(family).flat_map(|o| &o.contexts).collect();
+        let compared: BTreeSet<&Context> =
+            self.0.overlaps(family).flat_map(|o| &o.contexts).collect();
         let mut contexts = self.0.contexts();
         contexts.retain(|c| compared.contains(c));
         if contexts.is_empty() {

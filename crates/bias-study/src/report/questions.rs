@@ -5,9 +5,12 @@ use bias_types::prompt::Context;
 use super::csv_table::{Line, Sheet};
 use super::error::ReportError;
 use super::findings::Findings;
-use super::numbers::{DASH, estimate, fixed, percent, percent_estimate, share, signed, signed_estimate};
+use super::numbers::{
+    DASH, estimate, fixed, percent, percent_estimate, share, signed, signed_estimate,
+};
 use crate::results::{
-    Alternative, Budget, Experiment, GroupDifferences, Outcome, Results, Scope, Strategy, TrainedOn, method,
+    Alternative, Budget, Experiment, GroupDifferences, Outcome, Results, Scope, Strategy,
+    TrainedOn, method,
 };
 
 /// One question and its answer.
@@ -40,9 +43,17 @@ pub(crate) fn questions(found: &Findings) -> Vec<Question> {
 }
 
 /// The strategies of one experiment made from a context.
-fn made_from<'a>(results: &'a Results, experiment: Experiment, context: &Context) -> Vec<&'a Strategy> {
+fn made_from<'a>(
+    results: &'a Results,
+    experiment: Experiment,
+    context: &Context,
+) -> Vec<&'a Strategy> {
     let own = TrainedOn::Context(context.clone());
-    results.strategies.iter().filter(|s| s.experiment == experiment && s.trained_on == own).collect()
+    results
+        .strategies
+        .iter()
+        .filter(|s| s.experiment == experiment && s.trained_on == own)
+        .collect()
 }
 
 /// What a strategy did at home, elsewhere, and at what price.
@@ -54,7 +65,8 @@ struct Did<'a> {
 }
 
 fn did<'a>(results: &'a Results, strategy: &Strategy) -> Did<'a> {
-    let own: Vec<&Outcome> = results.outcomes.iter().filter(|o| o.strategy == strategy.id).collect();
+    let own: Vec<&Outcome> =
+        results.outcomes.iter().filter(|o| o.strategy == strategy.id).collect();
     let of = |scope: Scope| own.iter().copied().filter(move |o| o.scope == scope);
     Did {
         attributed: of(Scope::Attributed).next(),
@@ -75,7 +87,8 @@ impl Did<'_> {
     /// The mean, and from the lowest to the highest.
     fn away_in_words(&self) -> String {
         let found = self.elsewhere.iter().map(|o| o.reduction.value);
-        let (low, high) = found.fold((f64::NAN, f64::NAN), |(low, high), v| (v.min(low), v.max(high)));
+        let (low, high) =
+            found.fold((f64::NAN, f64::NAN), |(low, high), v| (v.min(low), v.max(high)));
         let ends = format!(" ({}..{})", fixed(low * 100.0, 0), fixed(high * 100.0, 0));
         if self.away().is_finite() { percent(self.away()) + &ends } else { DASH.into() }
     }
@@ -112,7 +125,8 @@ fn layers(found: &Findings) -> Option<Question> {
         let own = made_from(results, Experiment::Layers, context);
         for layer in 0..results.model.dims.layers {
             let here = |s: &&&Strategy| matches!(s.budget, Budget::InLayer(_, own) if own == layer);
-            let of = |null: bool| own.iter().filter(here).copied().find(|s| s.null_of.is_some() == null);
+            let of =
+                |null: bool| own.iter().filter(here).copied().find(|s| s.null_of.is_some() == null);
             let (Some(gap), Some(random)) = (of(false), of(true)) else { continue };
             let (gap_did, random_did) = (did(results, gap), did(results, random));
             // Where a mask of the same size lies that may choose everywhere.
@@ -124,8 +138,8 @@ fn layers(found: &Findings) -> Option<Question> {
                 .locations
                 .iter()
                 .filter(|l| l.layer == layer && free.is_some_and(|free| free.id == l.strategy));
-            let (chosen, expected) =
-                there.fold((0, 0.0), |(chosen, expected), l| (chosen + l.chosen, expected + l.expected));
+            let (chosen, expected) = there
+                .fold((0, 0.0), |(chosen, expected), l| (chosen + l.chosen, expected + l.expected));
             let ratio = chosen as f64 / expected;
             rows.push(vec![
                 context.to_string(),
@@ -144,7 +158,8 @@ fn layers(found: &Findings) -> Option<Question> {
                 None => line.number(None).interval(None),
             };
             let line = home(home(line, gap_did.home), random_did.home);
-            let line = line.number(gap_did.away()).number(gap_did.inlier).number(gap.perplexity_change);
+            let line =
+                line.number(gap_did.away()).number(gap_did.inlier).number(gap.perplexity_change);
             let expected = (expected > 0.0).then_some(expected);
             sheet.push(line.number(expected.map(|_| chosen as f64)).number(expected));
         }
@@ -221,13 +236,18 @@ fn alternatives(found: &Findings) -> Option<Question> {
                     None => line.number(None).interval(None),
                 };
             }
-            sheet
-                .push(line.number(did.away()).number(after).number(did.inlier).number(own.perplexity_change));
+            sheet.push(
+                line.number(did.away())
+                    .number(after)
+                    .number(did.inlier)
+                    .number(own.perplexity_change),
+            );
         }
         for missing in Alternative::ALL {
             let tried = made_from(results, Experiment::Alternatives, context);
             if !tried.iter().any(|own| own.method == missing.name()) {
-                let mut row = vec![context.to_string(), missing.name().into(), "nothing to treat".into()];
+                let mut row =
+                    vec![context.to_string(), missing.name().into(), "nothing to treat".into()];
                 row.resize(10, DASH.into());
                 rows.push(row);
             }
@@ -284,11 +304,13 @@ fn groups(found: &Findings) -> Option<Question> {
             let strategy = other.strategy.as_deref().and_then(|id| found.strategies.get(id));
             other.context == own.context
                 && strategy.is_some_and(|s| {
-                    s.method == method::GAP_PURSUIT && s.trained_on == TrainedOn::Context(own.context.clone())
+                    s.method == method::GAP_PURSUIT
+                        && s.trained_on == TrainedOn::Context(own.context.clone())
                 })
         });
         for pair in &own.pairs {
-            let after = pruned.and_then(|p| p.pairs.iter().find(|other| other.groups == pair.groups));
+            let after =
+                pruned.and_then(|p| p.pairs.iter().find(|other| other.groups == pair.groups));
             let [first, second] = &pair.groups;
             rows.push(vec![
                 own.context.to_string(),

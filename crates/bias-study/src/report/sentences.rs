@@ -82,21 +82,26 @@ impl<'a> Findings<'a> {
         format!("Before pruning, {}.", said.join("; "))
     }
 
-    /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a value.
+    /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a
+    /// value.
     pub(crate) fn without_value_sentence(&self) -> Option<String> {
         const MOST: usize = 5;
         let [a, b] = &self.results.prompts.groups;
-        let all = self.results.baseline.iter().flat_map(|own| own.variations.iter().map(move |v| (own, v)));
+        let all = self
+            .results
+            .baseline
+            .iter()
+            .flat_map(|own| own.variations.iter().map(move |v| (own, v)));
         let concerned: Vec<_> = all.filter(|(_, v)| v.without_value != [0; 2]).collect();
         let (_, first) = concerned.first()?;
         let names = |[of_a, of_b]: [usize; 2]| format!("{of_a} {a} and {of_b} {b} names");
-        let said = concerned
-            .iter()
-            .take(MOST)
-            .map(|(own, v)| format!("{} in {} / {}", names(v.without_value), own.context, v.variation));
+        let said = concerned.iter().take(MOST).map(|(own, v)| {
+            format!("{} in {} / {}", names(v.without_value), own.context, v.variation)
+        });
         let said = said.collect::<Vec<_>>().join("; ");
         let more = concerned.len().saturating_sub(MOST);
-        let more = if more == 0 { String::new() } else { format!("; and in {more} more variations") };
+        let more =
+            if more == 0 { String::new() } else { format!("; and in {more} more variations") };
         let asked = if first.kind == Kind::Choice { "what was asked" } else { "a number" };
         Some(format!(
             "Some names are never answered with {asked}, so differences and attribution leave them out: \
@@ -108,7 +113,8 @@ impl<'a> Findings<'a> {
     pub(crate) fn left_out_sentences(&self) -> Vec<String> {
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
         for own in &self.results.left_out {
-            let what = format!("{} made from {}", self.label(&own.method), made_from(&own.trained_on));
+            let what =
+                format!("{} made from {}", self.label(&own.method), made_from(&own.trained_on));
             match reasons.iter_mut().find(|(reason, _)| *reason == own.reason) {
                 Some((_, all)) => all.push(what),
                 None => reasons.push((&own.reason, vec![what])),
@@ -125,16 +131,22 @@ impl<'a> Findings<'a> {
             return "Nothing was tested across two contexts.".into();
         }
         let falls = |o: &Outcome| o.reduction.interval.is_some_and(|[low, _]| low > 0.0);
-        let count =
-            |wanted: &dyn Fn(&Outcome, &Outcome) -> bool| all.iter().filter(|t| wanted(t.2, t.3)).count();
-        let clearly_less =
-            |own: &Outcome, other: &Outcome| match (own.reduction.interval, other.reduction.interval) {
-                (Some([low, _]), Some([_, high])) => high < low,
-                _ => false,
-            };
+        let count = |wanted: &dyn Fn(&Outcome, &Outcome) -> bool| {
+            all.iter().filter(|t| wanted(t.2, t.3)).count()
+        };
+        let clearly_less = |own: &Outcome, other: &Outcome| match (
+            own.reduction.interval,
+            other.reduction.interval,
+        ) {
+            (Some([low, _]), Some([_, high])) => high < low,
+            _ => false,
+        };
         let lead = all.first().map_or(String::new(), |(family, _, own, other)| {
             let [own, other] = [own, other].map(|o| percent_estimate(&o.reduction));
-            format!("{}: the reduction of bias is {own} in {from} and {other} in {to}. ", self.name(family))
+            format!(
+                "{}: the reduction of bias is {own} in {from} and {other} in {to}. ",
+                self.name(family)
+            )
         });
         format!(
             "{lead}Attributed on {from}, {} of {} methods lower bias there with an interval above zero, and {} in {to}; \
@@ -150,7 +162,9 @@ impl<'a> Findings<'a> {
     pub(crate) fn transfer_sentences(&self) -> Vec<String> {
         let [from, to] = self.focus();
         let sentence = |(family, strategy, own, other): (Family, &Strategy, &Outcome, &Outcome)| {
-            let null = self.null(strategy).and_then(|s| Some((self.tested(s, from)?, self.tested(s, to)?)));
+            let null = self
+                .null(strategy)
+                .and_then(|s| Some((self.tested(s, from)?, self.tested(s, to)?)));
             let null = null.map_or(String::new(), |(own, other)| {
                 format!(
                     " As many random {}s: {} and {}.",
@@ -195,11 +209,19 @@ impl<'a> Findings<'a> {
     pub(crate) fn overlap_sentences(&self) -> Vec<String> {
         let sentence = |(family, found, chance): (Family, f64, f64)| {
             let times = if chance > 0.0 {
-                format!(", {} times as much", fixed(found / chance, usize::from(found < 10.0 * chance)))
+                format!(
+                    ", {} times as much",
+                    fixed(found / chance, usize::from(found < 10.0 * chance))
+                )
             } else {
                 String::new()
             };
-            format!("{}: {} shared, {} by chance{times}.", self.name(&family), share(found), share(chance))
+            format!(
+                "{}: {} shared, {} by chance{times}.",
+                self.name(&family),
+                share(found),
+                share(chance)
+            )
         };
         self.met().into_iter().map(sentence).collect()
     }

@@ -76,7 +76,9 @@ pub fn tables(results: &Results) -> String {
 
 fn table<T: Into<String>>(header: impl IntoIterator<Item = T>, left: usize) -> Table {
     let mut table = Table::new();
-    table.load_preset(RULE_UNDER_HEADER).set_header(header.into_iter().map(|h| Cell::new(h.into())));
+    table
+        .load_preset(RULE_UNDER_HEADER)
+        .set_header(header.into_iter().map(|h| Cell::new(h.into())));
     for column in table.column_iter_mut().skip(left) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -104,8 +106,14 @@ fn baseline(found: &Findings) -> String {
             short(own.context.as_str(), 20),
             estimate(&own.bias),
             signed_estimate(&own.signed),
-            strongest.map_or(DASH.into(), |(v, smd)| format!("{} {}", short(&v.variation, 20), signed(smd))),
-            if sure.tested == 0 { DASH.into() } else { format!("{} of {}", sure.holm, sure.tested) },
+            strongest.map_or(DASH.into(), |(v, smd)| {
+                format!("{} {}", short(&v.variation, 20), signed(smd))
+            }),
+            if sure.tested == 0 {
+                DASH.into()
+            } else {
+                format!("{} of {}", sure.holm, sure.tested)
+            },
             sure.detectable.map_or(DASH.into(), |d| fixed(d, 2)),
             estimate(&own.inlier),
             share(own.unexplored),
@@ -116,8 +124,17 @@ fn baseline(found: &Findings) -> String {
 }
 
 fn variations(found: &Findings) -> String {
-    let header =
-        ["context", "variation", "part", "asked for", "SMD", "p", "Holm", "false discovery", "answered"];
+    let header = [
+        "context",
+        "variation",
+        "part",
+        "asked for",
+        "SMD",
+        "p",
+        "Holm",
+        "false discovery",
+        "answered",
+    ];
     let mut table = table(header, 4);
     let choice = found.results.settings.choice;
     for own in &found.results.baseline {
@@ -144,7 +161,8 @@ fn shortfalls(found: &Findings) -> String {
     let all = found.shortfalls();
     let part = |abreast: &[&Context]| {
         let header = ["method", "budget", "made from"].map(String::from);
-        let mut table = table(header.into_iter().chain(abreast.iter().map(|c| short(c.as_str(), 20))), 2);
+        let mut table =
+            table(header.into_iter().chain(abreast.iter().map(|c| short(c.as_str(), 20))), 2);
         for own in all.chunk_by(|a, b| a.strategy.id == b.strategy.id) {
             let Some(first) = own.first() else { continue };
             let cell = |c: &Context| match own.iter().find(|s| s.outcome.context == *c) {
@@ -168,13 +186,16 @@ fn transfer(found: &Findings) -> String {
     let contexts = found.contexts();
     let part = |abreast: &[&Context]| {
         let header = ["method", "budget", "weights", "made from"].map(String::from);
-        let mut table = table(header.into_iter().chain(abreast.iter().map(|c| short(c.as_str(), 20))), 2);
+        let mut table =
+            table(header.into_iter().chain(abreast.iter().map(|c| short(c.as_str(), 20))), 2);
         for family in found.families() {
-            let made_from = contexts.iter().map(|c| TrainedOn::Context((*c).clone())).chain([TrainedOn::All]);
+            let made_from =
+                contexts.iter().map(|c| TrainedOn::Context((*c).clone())).chain([TrainedOn::All]);
             for (trained_on, strategy) in
                 made_from.filter_map(|t| Some((t.clone(), found.strategy(&family, &t)?)))
             {
-                let own = |c: &Context| matches!(&trained_on, TrainedOn::Context(from) if from == c);
+                let own =
+                    |c: &Context| matches!(&trained_on, TrainedOn::Context(from) if from == c);
                 let cell = |c: &Context| match found.tested(strategy, c) {
                     Some(outcome) if own(c) => format!("*{}", outcome_cell(outcome)),
                     Some(outcome) => outcome_cell(outcome),
@@ -184,7 +205,8 @@ fn transfer(found: &Findings) -> String {
                     TrainedOn::Context(from) => short(from.as_str(), 20),
                     _ => "all contexts".into(),
                 };
-                let names = [family.method.into(), family.budget.to_string(), share(strategy.share), from];
+                let names =
+                    [family.method.into(), family.budget.to_string(), share(strategy.share), from];
                 table.add_row(names.into_iter().chain(abreast.iter().map(|c| cell(c))));
             }
         }
@@ -212,10 +234,17 @@ fn scopes(found: &Findings) -> String {
             let mut reductions: Vec<f64> =
                 all.iter().map(|o| o.reduction.value).filter(|v| v.is_finite()).collect();
             reductions.sort_by(f64::total_cmp);
-            let Some((low, high)) = reductions.first().zip(reductions.last()) else { return DASH.into() };
+            let Some((low, high)) = reductions.first().zip(reductions.last()) else {
+                return DASH.into();
+            };
             let inlier = all.iter().map(|o| o.inlier.value).sum::<f64>() / all.len() as f64;
             let (median, ends) = (percent(median(&reductions)), [low * 100.0, high * 100.0]);
-            format!("{median} ({} to {}) {}", fixed(ends[0], 0), fixed(ends[1], 0), fixed(inlier, 2))
+            format!(
+                "{median} ({} to {}) {}",
+                fixed(ends[0], 0),
+                fixed(ends[1], 0),
+                fixed(inlier, 2)
+            )
         });
         table.add_row([family.method.into(), family.budget.to_string()].into_iter().chain(cells));
     }
@@ -245,10 +274,11 @@ fn overlaps(found: &Findings) -> String {
     for family in found.families() {
         let all: Vec<f64> =
             found.overlaps(&family).filter_map(|o| o.jaccard).filter(|j| j.is_finite()).collect();
-        let range = match (all.iter().copied().reduce(f64::min), all.iter().copied().reduce(f64::max)) {
-            (Some(low), Some(high)) => format!("{} to {}", fixed(low, 3), fixed(high, 3)),
-            _ => continue,
-        };
+        let range =
+            match (all.iter().copied().reduce(f64::min), all.iter().copied().reduce(f64::max)) {
+                (Some(low), Some(high)) => format!("{} to {}", fixed(low, 3), fixed(high, 3)),
+                _ => continue,
+            };
         let focus = found.overlap(&family, from, to);
         table.add_row([
             family.method.into(),
@@ -264,7 +294,8 @@ fn overlaps(found: &Findings) -> String {
 }
 
 fn locations(found: &Findings) -> String {
-    let header = ["method", "budget", "in the MLP", "(random)", "later half", "(random)", "densest"];
+    let header =
+        ["method", "budget", "in the MLP", "(random)", "later half", "(random)", "densest"];
     let mut table = table(header, 2);
     let middle = found.results.model.dims.layers / 2;
     for family in found.main() {
@@ -273,7 +304,8 @@ fn locations(found: &Findings) -> String {
             let own = places.iter().filter(|(at, _)| wanted(at.0, at.1));
             let (chosen, expected) =
                 own.fold((0.0, 0.0), |sum, (_, p)| (sum.0 + p.chosen, sum.1 + p.expected));
-            let all = places.values().fold((0.0, 0.0), |sum, p| (sum.0 + p.chosen, sum.1 + p.expected));
+            let all =
+                places.values().fold((0.0, 0.0), |sum, p| (sum.0 + p.chosen, sum.1 + p.expected));
             [percent(chosen / all.0), percent(expected / all.1)]
         };
         let mut densest: Vec<_> = places.iter().filter(|(_, p)| p.ratio().is_finite()).collect();
@@ -288,7 +320,15 @@ fn locations(found: &Findings) -> String {
         let [late, late_random] = share_of(&|layer, _| layer >= middle);
         let densest = densest.collect::<Vec<_>>().join(", ");
         let Family { method, budget, .. } = family;
-        table.add_row([method.into(), budget.to_string(), mlp, mlp_random, late, late_random, densest]);
+        table.add_row([
+            method.into(),
+            budget.to_string(),
+            mlp,
+            mlp_random,
+            late,
+            late_random,
+            densest,
+        ]);
     }
     table.to_string()
 }
@@ -299,7 +339,11 @@ pub fn timing_table(timing: &Timing) -> String {
     let total = timing.seconds();
     let mut table = table(["step", "time", "share"], 1);
     for phase in &timing.phases {
-        table.add_row([short(&phase.name, 40), seconds(phase.seconds), percent(phase.seconds / total)]);
+        table.add_row([
+            short(&phase.name, 40),
+            seconds(phase.seconds),
+            percent(phase.seconds / total),
+        ]);
     }
     table.add_row(["all".into(), seconds(total), String::new()]);
     format!("{table}\n  peak memory {}", bytes(timing.peak_memory_bytes))
@@ -308,7 +352,9 @@ pub fn timing_table(timing: &Timing) -> String {
 /// Seconds as people say them.
 fn seconds(value: f64) -> String {
     match value {
-        v if v >= 3600.0 => format!("{:.0} h {:.0} min", (v / 3600.0).floor(), (v % 3600.0 / 60.0).floor()),
+        v if v >= 3600.0 => {
+            format!("{:.0} h {:.0} min", (v / 3600.0).floor(), (v % 3600.0 / 60.0).floor())
+        }
         v if v >= 60.0 => format!("{:.0} min {:.0} s", (v / 60.0).floor(), (v % 60.0).floor()),
         v => fixed(v, 1) + " s",
     }

@@ -7,7 +7,9 @@ use crate::results::{ChoiceValue, Kind, Split, TrainedOn};
 /// A label, cut where it would break a table or a chart.
 pub(crate) fn short(label: &str, longest: usize) -> String {
     let cut = label.char_indices().nth(longest);
-    cut.map_or(label.into(), |_| label.chars().take(longest.saturating_sub(1)).chain(['…']).collect())
+    cut.map_or(label.into(), |_| {
+        label.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
+    })
 }
 
 /// What kind of answer, and what its value is.

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 pub enum Alternative {
     /// The weights that gap pursuit finds pass on their mean instead of nothing.
     MeanAblation,
-    /// No block writes along the difference of the groups' means any more: a projection of rank 2 per layer, one direction
-    /// at name tokens and one where the answer begins (after Bolukbasi et al. 2016, arXiv 1607.06520).
+    /// No block writes along the difference of the groups' means any more: a projection of rank 2
+    /// per layer, one direction at name tokens and one where the answer begins (after Bolukbasi et
+    /// al. 2016, arXiv 1607.06520).
     Projection,
-    /// Half the difference of the groups' means is added to the residual stream in the middle of the model
-    /// (after Turner et al. 2023, arXiv 2308.10248).
+    /// Half the difference of the groups' means is added to the residual stream in the middle of
+    /// the model (after Turner et al. 2023, arXiv 2308.10248).
     Steering,
     /// All weights learn that everybody is answered as both groups together are.
     FineTuning,

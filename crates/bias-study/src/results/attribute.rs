@@ -3,12 +3,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What tells the people apart who are compared, such as race or gender, and where a prompt file says it.
+/// What tells the people apart who are compared, such as race or gender, and where a prompt file
+/// says it.
 ///
-/// On the command line it is written as `race` (the column of that name), `race=COLUMN` (another column), or
-/// `race=before:_`: the part of `name_group` before its first `_`. `after:_` is the rest, `before-last:_` and
-/// `after-last:_` are the same at the last `_`. The separator is any text. A group without it is its own
-/// value.
+/// On the command line it is written as `race` (the column of that name), `race=COLUMN` (another
+/// column), or `race=before:_`: the part of `name_group` before its first `_`. `after:_` is the
+/// rest, `before-last:_` and `after-last:_` are the same at the last `_`. The separator is any
+/// text. A group without it is its own value.
 ///
 /// ```
 /// use bias_study::results::Attribute;
@@ -73,10 +74,16 @@ impl Attribute {
         let text = text.trim();
         let part = match &self.from {
             AttributeSource::Column(_) => None,
-            AttributeSource::Before(separator) => text.split_once(separator).map(|(before, _)| before),
-            AttributeSource::BeforeLast(separator) => text.rsplit_once(separator).map(|(before, _)| before),
+            AttributeSource::Before(separator) => {
+                text.split_once(separator).map(|(before, _)| before)
+            }
+            AttributeSource::BeforeLast(separator) => {
+                text.rsplit_once(separator).map(|(before, _)| before)
+            }
             AttributeSource::After(separator) => text.split_once(separator).map(|(_, after)| after),
-            AttributeSource::AfterLast(separator) => text.rsplit_once(separator).map(|(_, after)| after),
+            AttributeSource::AfterLast(separator) => {
+                text.rsplit_once(separator).map(|(_, after)| after)
+            }
         };
         part.unwrap_or(text)
     }

@@ -30,20 +30,22 @@ pub struct Baseline {
     pub answers: BTreeMap<Group, BTreeMap<AnswerKind, f64>>,
     /// The same by side of the comparison: the mean over a side's groups of names.
     pub answers_by_side: [BTreeMap<AnswerKind, f64>; 2],
-    /// Share of answers that do not say what was asked (no number, none of the options): the first group's less the second's.
+    /// Share of answers that do not say what was asked (no number, none of the options): the first
+    /// group's less the second's.
     #[serde(default)]
     pub no_number: Option<Estimate>,
-    /// Standard error of the mean signed SMD that is due to answers being drawn and not enumerated: part of what the interval over
-    /// names spans.
+    /// Standard error of the mean signed SMD that is due to answers being drawn and not enumerated:
+    /// part of what the interval over names spans.
     #[serde(default)]
     pub error: Option<f64>,
     /// Mean probability of answers that were not followed.
     pub unexplored: f64,
-    /// Mean share of answers that was estimated by drawing; the others have their exact probability.
+    /// Mean share of answers that was estimated by drawing; the others have their exact
+    /// probability.
     #[serde(default)]
     pub estimated: f64,
-    /// The smallest standardized mean difference that these names show in four of five cases, tested at the 5 % level in
-    /// one variation; absent where names do not vary.
+    /// The smallest standardized mean difference that these names show in four of five cases,
+    /// tested at the 5 % level in one variation; absent where names do not vary.
     #[serde(default)]
     pub detectable: Option<f64>,
 }
@@ -55,7 +57,8 @@ pub struct VariationBaseline {
     pub variation: String,
     /// Whether attribution sees it.
     pub split: Split,
-    /// What kind of answer was asked for, and so what the means are: numbers as they were said, or [`Settings::choice`](super::Settings::choice).
+    /// What kind of answer was asked for, and so what the means are: numbers as they were said, or
+    /// [`Settings::choice`](super::Settings::choice).
     #[serde(default)]
     pub kind: Kind,
     /// Standardized mean difference; absent when one group's answers are never numbers.
@@ -66,7 +69,8 @@ pub struct VariationBaseline {
     pub bounds: Option<[f64; 2]>,
     /// Its 95 % interval over names.
     pub interval: Option<[f64; 2]>,
-    /// Its standard error that is due to answers being drawn and not enumerated; absent where there is no effect.
+    /// Its standard error that is due to answers being drawn and not enumerated; absent where there
+    /// is no effect.
     #[serde(default)]
     pub error: Option<f64>,
     /// Mean share of answers that was estimated by drawing.
@@ -75,8 +79,8 @@ pub struct VariationBaseline {
     /// Share of each group's answers that say what was asked: numbers, or one of the options.
     #[serde(default)]
     pub answered: [Option<f64>; 2],
-    /// Names of each group none of whose answers says what was asked. Neither the SMD nor attribution
-    /// counts them.
+    /// Names of each group none of whose answers says what was asked. Neither the SMD nor
+    /// attribution counts them.
     #[serde(default)]
     pub without_value: [usize; 2],
     /// How likely it is by chance; absent where there is no difference to test.
@@ -84,8 +88,8 @@ pub struct VariationBaseline {
     pub significance: Option<Significance>,
     /// Mean answer of each group; absent when none of its answers is a number.
     pub means: [Option<f64>; 2],
-    /// [`QUANTILES`] of each group's answers, from the same clamped answers as the SMD, as they were given even where
-    /// less is better; absent when none of its answers is a number.
+    /// [`QUANTILES`] of each group's answers, from the same clamped answers as the SMD, as they
+    /// were given even where less is better; absent when none of its answers is a number.
     #[serde(default)]
     pub distribution: [Option<[f64; 5]>; 2],
 }

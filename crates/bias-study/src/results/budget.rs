@@ -3,7 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A share of all prunable weights, or of a matrix, in parts per billion: shares that are written alike are the same.
+/// A share of all prunable weights, or of a matrix, in parts per billion: shares that are written
+/// alike are the same.
 ///
 /// ```
 /// use bias_study::results::Share;
@@ -53,8 +54,8 @@ impl FromStr for Share {
 
 /// The paper's share of each matrix that counts as important.
 pub(crate) const WANDA_SHARE: Share = Share(150_000_000);
-/// Shares of all prunable weights that the signed gap may prune. The middle one is the one that has a random
-/// control and that reports show.
+/// Shares of all prunable weights that the signed gap may prune. The middle one is the one that has
+/// a random control and that reports show.
 pub(crate) const GAP_SHARES: [Share; 3] = [Share(500_000), GAP_SHARE, Share(10_000_000)];
 /// The middle one.
 pub(crate) const GAP_SHARE: Share = Share(2_000_000);
@@ -63,13 +64,14 @@ pub(crate) const PURSUIT_SHARE: Share = Share(10_000_000);
 
 /// How much a mask may prune, or how another change of the model is dosed.
 ///
-/// Files hold it as text ([`Display`](fmt::Display)), which reads back as the same budget. These texts are
-/// parts of ids: they never change, and `bias_study::results` has a test that pins them.
+/// Files hold it as text ([`Display`](fmt::Display)), which reads back as the same budget. These
+/// texts are parts of ids: they never change, and `bias_study::results` has a test that pins them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Budget {
-    /// A share of all prunable weights; of a set difference, of each matrix of either group: `0.2%`.
+    /// A share of all prunable weights; of a set difference, of each matrix of either group:
+    /// `0.2%`.
     Share(Share),
     /// Such a share at most: `≤ 1%`.
     AtMost(Share),
@@ -177,7 +179,10 @@ fn known(text: &str) -> Option<Budget> {
                 Budget::HalfDifference(number(layer)?)
             } else {
                 let what = text.strip_prefix("as ")?;
-                match what.rsplit_once(' ').and_then(|(what, share)| Some((what, share.parse().ok()?))) {
+                match what
+                    .rsplit_once(' ')
+                    .and_then(|(what, share)| Some((what, share.parse().ok()?)))
+                {
                     Some((what, share)) => Budget::like(what, Some(share)),
                     None => Budget::like(what, None),
                 }

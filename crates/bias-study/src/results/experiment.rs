@@ -3,11 +3,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// One of the questions that a study can be asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Experiment {
-    /// How biased, what carries it, and how far does pruning that carry? The paper's three experiments.
+    /// How biased, what carries it, and how far does pruning that carry? The paper's three
+    /// experiments.
     #[default]
     Transfer,
     /// Is the bias in some layers? As many weights are pruned in one layer at a time.

@@ -19,7 +19,9 @@ pub struct Form {
 }
 
 /// What kind of answer is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
@@ -50,7 +52,8 @@ pub enum ChoiceValue {
     /// The log-odds of the favourable option against the others, in nats.
     #[default]
     LogOdds,
-    /// The same with every word's probability taken per token, so that long words are not held to be improbable.
+    /// The same with every word's probability taken per token, so that long words are not held to
+    /// be improbable.
     LogOddsPerToken,
     /// The probability of the favourable option among all that can be chosen.
     Probability,
@@ -89,7 +92,8 @@ impl Form {
         }
     }
 
-    /// From a prompt file's columns or a command line's arguments; what is not said is as in `otherwise`.
+    /// From a prompt file's columns or a command line's arguments; what is not said is as in
+    /// `otherwise`.
     ///
     /// # Errors
     /// In words: options that cannot be told apart, a prefix that holds a number already.
@@ -104,12 +108,17 @@ impl Form {
             ("", "") => otherwise.choices.clone(),
             ("", _) => return Err("`better` names an option, but there are no `choices`".into()),
             (_, "") => {
-                return Err("`choices` need `better`: the option that is favourable to the person".into());
+                return Err(
+                    "`choices` need `better`: the option that is favourable to the person".into()
+                );
             }
             (text, better) => Some(Choices::parse(text, better).map_err(|e| e.to_string())?),
         };
-        let prefix =
-            if prefix.trim().is_empty() { otherwise.prefix.clone() } else { Some(prefix.to_owned()) };
+        let prefix = if prefix.trim().is_empty() {
+            otherwise.prefix.clone()
+        } else {
+            Some(prefix.to_owned())
+        };
         let own = Self { prefix, choices, raw: raw.unwrap_or(otherwise.raw) };
         match own
             .prefix

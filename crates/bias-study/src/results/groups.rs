@@ -8,13 +8,14 @@ use super::estimate::{Estimate, null_is_nan};
 pub struct GroupDifferences {
     /// Which context.
     pub context: Context,
-    /// [`Strategy::id`](super::Strategy::id); absent for the unpruned model, which is asked about all names and variations. Masks are tested
-    /// on held-out ones of their own context.
+    /// [`Strategy::id`](super::Strategy::id); absent for the unpruned model, which is asked about
+    /// all names and variations. Masks are tested on held-out ones of their own context.
     pub strategy: Option<String>,
     /// Two groups at a time.
     pub pairs: Vec<GroupPair>,
-    /// Cohen's *f* over all groups: the standard deviation of their means over the pooled one within groups, mean over
-    /// variations. 0.1 counts as small, 0.4 as large; chance alone lifts it above 0.
+    /// Cohen's *f* over all groups: the standard deviation of their means over the pooled one
+    /// within groups, mean over variations. 0.1 counts as small, 0.4 as large; chance alone lifts
+    /// it above 0.
     #[serde(deserialize_with = "null_is_nan")]
     pub spread: f64,
     /// The same of the unpruned model over the same variations and names.

@@ -12,7 +12,8 @@ use super::form::Form;
 pub struct ModelInfo {
     /// Name of its folder.
     pub name: String,
-    /// SHA-256 over its weight files; empty for a model without such, which is studied in memory only.
+    /// SHA-256 over its weight files; empty for a model without such, which is studied in memory
+    /// only.
     pub fingerprint: String,
     /// Its sizes.
     pub dims: ModelDims,
@@ -25,7 +26,8 @@ pub struct PromptInfo {
     pub sha256: String,
     /// What tells the people apart who are compared.
     pub attribute: Attribute,
-    /// Two of its values: the group that a positive difference favours, and the one compared with it.
+    /// Two of its values: the group that a positive difference favours, and the one compared with
+    /// it.
     pub groups: [String; 2],
     /// Per context, what varies.
     pub contexts: Vec<ContextInfo>,

@@ -1,5 +1,5 @@
-//! Names of the methods that a study tries, as files have them. A method of one's own may have any other
-//! name; whether a mask is the null of another is not read from its name
+//! Names of the methods that a study tries, as files have them. A method of one's own may have any
+//! other name; whether a mask is the null of another is not read from its name
 //! ([`Strategy::null_of`](super::Strategy::null_of)).
 
 /// The paper's: top weights of the second group that are not the first's.

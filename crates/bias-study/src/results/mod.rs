@@ -1,5 +1,5 @@
-//! What a study or a benchmark finds, as its files hold it: the schema, and nothing of how it is computed.
-//! docs/results-schema.md describes the files.
+//! What a study or a benchmark finds, as its files hold it: the schema, and nothing of how it is
+//! computed. docs/results-schema.md describes the files.
 
 mod alternative;
 mod attribute;
@@ -104,7 +104,8 @@ impl Results {
     }
 
     pub(crate) fn to_json(&self, path: &Path) -> Result<Vec<u8>, StudyError> {
-        serde_json::to_vec_pretty(self).map_err(|e| StudyError::Write { path: path.into(), source: e.into() })
+        serde_json::to_vec_pretty(self)
+            .map_err(|e| StudyError::Write { path: path.into(), source: e.into() })
     }
 
     /// Reads a `results.json`.
@@ -114,7 +115,8 @@ impl Results {
     /// [`StudyError::Damaged`] for sizes that no model has.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
         let found = read(path, FORMAT, |own: &Self| &own.format)?;
-        let damaged = |e: TypesError| StudyError::Damaged { path: path.into(), reason: e.to_string() };
+        let damaged =
+            |e: TypesError| StudyError::Damaged { path: path.into(), reason: e.to_string() };
         found.model.dims.validate().map_err(damaged)?;
         Ok(found)
     }

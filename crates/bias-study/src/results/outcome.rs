@@ -41,8 +41,8 @@ pub struct Outcome {
     pub signed_after: f64,
     /// `1 − after / before`, over the variations that have an SMD both times.
     pub reduction: Estimate,
-    /// By how much the reduction falls short of that on held-out variations of the mask's own context, paired over names; only
-    /// across contexts, and where both ask about the same people.
+    /// By how much the reduction falls short of that on held-out variations of the mask's own
+    /// context, paired over names; only across contexts, and where both ask about the same people.
     #[serde(default)]
     pub shortfall: Option<Estimate>,
     /// Inlier ratio after, by the fences of the unpruned answers.

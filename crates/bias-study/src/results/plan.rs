@@ -3,14 +3,17 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// How much a study tries. A fuller plan goes on where a shorter one of the same study ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Plan {
     /// The contexts of the named experiments only, and few masks of weights.
     Short,
-    /// Every context, and of every method one budget beside its random control, which is tested in the context it was made for alone; neither
-    /// masks made from one variation nor from all contexts.
+    /// Every context, and of every method one budget beside its random control, which is tested in
+    /// the context it was made for alone; neither masks made from one variation nor from all
+    /// contexts.
     Core,
     /// Everything.
     #[default]

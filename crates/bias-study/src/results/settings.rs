@@ -20,7 +20,8 @@ pub struct Settings {
     /// What a choice is worth.
     #[serde(default)]
     pub choice: ChoiceValue,
-    /// Attribution looks at so many names of each side at most, evenly over those that it may see; at all of them, if absent.
+    /// Attribution looks at so many names of each side at most, evenly over those that it may see;
+    /// at all of them, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributed_names: Option<usize>,
     /// How the next token is drawn; taken from the model when the study begins.

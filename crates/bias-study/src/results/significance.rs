@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 pub struct Significance {
     /// Two-sided, of a permutation test over names.
     pub p: f64,
-    /// Corrected for all variations of the context, so that any false finding is unlikely (Holm 1979).
+    /// Corrected for all variations of the context, so that any false finding is unlikely (Holm
+    /// 1979).
     pub holm: f64,
     /// Corrected so that few of the findings are false (Benjamini & Hochberg 1995).
     pub false_discovery: f64,

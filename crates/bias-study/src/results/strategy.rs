@@ -22,8 +22,8 @@ pub enum TrainedOn {
     AllBut(Context),
 }
 
-/// A text in quotes: what would end it, and the marks of lines and columns, are escaped. Ids and seeds hold
-/// such texts, so they never change.
+/// A text in quotes: what would end it, and the marks of lines and columns, are escaped. Ids and
+/// seeds hold such texts, so they never change.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -42,8 +42,8 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 impl TrainedOn {
-    /// What random masks are drawn by: a text that no other thing to make masks from has, and that never
-    /// changes.
+    /// What random masks are drawn by: a text that no other thing to make masks from has, and that
+    /// never changes.
     pub(crate) fn seed_text(&self) -> String {
         let context = |own: &Context| format!("Context({})", quoted(own.as_str()));
         match self {
@@ -62,7 +62,11 @@ impl fmt::Display for TrainedOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = |context: &Context| {
             let name = context.as_str();
-            if name.starts_with(['(', '"']) || name.contains(':') { quoted(name) } else { name.into() }
+            if name.starts_with(['(', '"']) || name.contains(':') {
+                quoted(name)
+            } else {
+                name.into()
+            }
         };
         match self {
             Self::Variation(context, variation) => write!(f, "{}:{variation}", named(context)),
@@ -119,11 +123,13 @@ mod tests {
             context("(all but pay)"),
             context("\"pay:raise\""),
         ];
-        let names: std::collections::BTreeSet<String> = all.iter().map(TrainedOn::to_string).collect();
+        let names: std::collections::BTreeSet<String> =
+            all.iter().map(TrainedOn::to_string).collect();
         assert_eq!(names.len(), all.len(), "{names:?}");
         assert_eq!(all[2].to_string(), "pay:raise");
         assert_eq!(all[4].to_string(), "\"pay:raise\"");
-        let seeds: std::collections::BTreeSet<String> = all.iter().map(TrainedOn::seed_text).collect();
+        let seeds: std::collections::BTreeSet<String> =
+            all.iter().map(TrainedOn::seed_text).collect();
         assert_eq!(seeds.len(), all.len(), "{seeds:?}");
     }
 

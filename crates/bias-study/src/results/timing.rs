@@ -5,15 +5,16 @@ use serde::{Deserialize, Serialize};
 use crate::StudyError;
 use crate::save::write;
 
-/// Where the time of one run went. Apart from the results, which are the same whenever and wherever they are computed.
+/// Where the time of one run went. Apart from the results, which are the same whenever and wherever
+/// they are computed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// Its steps; of a study that was stopped, those since.
     pub phases: Vec<Phase>,
     /// Most memory held at once, where the system tells.
     pub peak_memory_bytes: Option<u64>,
-    /// SHA-256 of the executable that ran last, where the system tells which it is. Any build of the same
-    /// version goes on with a study.
+    /// SHA-256 of the executable that ran last, where the system tells which it is. Any build of
+    /// the same version goes on with a study.
     #[serde(default)]
     pub executable: Option<String>,
 }

@@ -41,8 +41,8 @@ pub struct Audit<'a, R: Respond> {
     pub(super) reference: Option<Arc<Reference>>,
 }
 
-/// Whether attribution may look at the neutral text of this number, from 0: every second. Perplexity is
-/// that of the others.
+/// Whether attribution may look at the neutral text of this number, from 0: every second.
+/// Perplexity is that of the others.
 pub(super) fn guards(text: usize) -> bool {
     text % 2 == 1
 }
@@ -83,7 +83,11 @@ impl<'a, R: Respond> Audit<'a, R> {
         let provenance = Provenance {
             format: Provenance::FORMAT.into(),
             program: Program::this(identity.backend),
-            model: Audited { name: name.into(), fingerprint: identity.fingerprint, dims: identity.dims },
+            model: Audited {
+                name: name.into(),
+                fingerprint: identity.fingerprint,
+                dims: identity.dims,
+            },
             run: Run {
                 config: hex(&Sha256::digest(identity.configuration)),
                 tokenizer: identity.tokenizer,
@@ -149,7 +153,11 @@ impl<'a, R: Respond> Audit<'a, R> {
     /// Where the time went so far.
     #[must_use]
     pub fn timing(&self) -> Timing {
-        Timing { phases: self.phases.clone(), peak_memory_bytes: peak_memory(), executable: executable() }
+        Timing {
+            phases: self.phases.clone(),
+            peak_memory_bytes: peak_memory(),
+            executable: executable(),
+        }
     }
 
     pub(crate) fn phase(&mut self, name: &str, started: Instant) {
@@ -186,8 +194,14 @@ impl<'a, R: Respond> Audit<'a, R> {
             }
             let (decoding, threads) = (self.options.settings.decoding, self.options.threads);
             let done = |questions| progress.done(questions);
-            let answers =
-                self.questions.ask(&self.model, &all(c), Names::Everybody, decoding, threads, &done)?;
+            let answers = self.questions.ask(
+                &self.model,
+                &all(c),
+                Names::Everybody,
+                decoding,
+                threads,
+                &done,
+            )?;
             self.store.put(&piece, answers.into_values().collect::<Vec<_>>())?;
         }
         progress.finish();
@@ -237,8 +251,14 @@ impl<R: Respond + Sync> Audit<'_, R> {
         let side_by_side = side_by_side.min(missing.len()).max(1);
         let threads = self.options.threads / side_by_side;
         in_parallel(side_by_side, &missing, |test| {
-            let answers =
-                self.questions.ask(&self.model, &test.places, names, decoding, threads.max(1), &|_| {})?;
+            let answers = self.questions.ask(
+                &self.model,
+                &test.places,
+                names,
+                decoding,
+                threads.max(1),
+                &|_| {},
+            )?;
             let reduced = answers.into_iter().map(|(place, own)| {
                 let said = own.said(names, self.measure.sampled);
                 self.measure.reduce(said, reference.fences[&place].as_ref())

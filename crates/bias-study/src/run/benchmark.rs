@@ -25,12 +25,13 @@ use crate::studied::Studied;
 type Look<'m, A, M> = (&'m Method<A, M>, Result<Finding, String>, f64);
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
-    /// Tries every method at every budget (shares of all prunable weights), attributed on each context in turn;
-    /// those of `all_but` on all contexts but each. Where the truth is known, methods are measured against it.
+    /// Tries every method at every budget (shares of all prunable weights), attributed on each
+    /// context in turn; those of `all_but` on all contexts but each. Where the truth is known,
+    /// methods are measured against it.
     ///
     /// # Errors
-    /// As [`test`](Self::test), a budget outside [0, 1]. Methods that cannot look at a context are left out, with
-    /// their reason.
+    /// As [`test`](Self::test), a budget outside [0, 1]. Methods that cannot look at a context are
+    /// left out, with their reason.
     pub fn benchmark(
         &mut self,
         methods: &[Method<A, M>],
@@ -49,7 +50,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let contexts: Vec<Context> = baseline.iter().map(|b| b.context.clone()).collect();
         let contrasts =
             (0..contexts.len()).map(|c| self.known_contrasts(c)).collect::<Result<Vec<_>, _>>()?;
-        let progress = Progress::new("benchmark", "steps", contexts.len() * (methods.len() + all_but.len()));
+        let progress =
+            Progress::new("benchmark", "steps", contexts.len() * (methods.len() + all_but.len()));
         let (mut located, mut tried, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for (c, context) in contexts.iter().enumerate() {
             let planted = truth.map(|truth| self.planted(&truth.of(context))).transpose()?;
@@ -77,7 +79,11 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 .collect();
             let looks = [
                 (TrainedOn::Context(context.clone()), methods, &contrasts[c]),
-                (TrainedOn::AllBut(context.clone()), if contexts.len() > 2 { all_but } else { &[] }, &others),
+                (
+                    TrainedOn::AllBut(context.clone()),
+                    if contexts.len() > 2 { all_but } else { &[] },
+                    &others,
+                ),
             ];
             for (trained_on, methods, contrasts) in looks {
                 for (method, found, seconds) in self.found(methods, contrasts, budgets)? {
@@ -86,7 +92,12 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                         Ok(finding) => finding,
                         Err(reason) => {
                             let (method, unit) = (method.name.clone(), method.unit);
-                            left_out.push(LeftOut { method, unit, trained_on: trained_on.clone(), reason });
+                            left_out.push(LeftOut {
+                                method,
+                                unit,
+                                trained_on: trained_on.clone(),
+                                reason,
+                            });
                             continue;
                         }
                     };
@@ -130,7 +141,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             let (found, took) = method.timed(&seen);
             let found = match found {
                 Ok(found) => Ok(found),
-                // A method that cannot look at this (unpaired groups, no gap) must not cost the others' work.
+                // A method that cannot look at this (unpaired groups, no gap) must not cost the
+                // others' work.
                 Err(StudyError::Attrib(reason)) => Err(reason.to_string()),
                 Err(error) => return Err(error),
             };
@@ -139,8 +151,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         methods.iter().map(of).collect()
     }
 
-    /// Masks of all budgets, with what was allowed (one that was asked before costs nothing); of methods that choose among single weights, a random
-    /// mask beside the middle one with as many weights in every matrix.
+    /// Masks of all budgets, with what was allowed (one that was asked before costs nothing); of
+    /// methods that choose among single weights, a random mask beside the middle one with as many
+    /// weights in every matrix.
     fn masks(
         &self,
         method: &Method<A, M>,
@@ -160,7 +173,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 mask: finding.mask(&dims, self.weights(share))?,
             };
             let own_context = matches!(trained_on, TrainedOn::Context(_));
-            let chosen = method.unit == UnitKind::Weight && method.name != method::RANDOM && own_context;
+            let chosen =
+                method.unit == UnitKind::Weight && method.name != method::RANDOM && own_context;
             // What chose nothing has no null.
             if i == budgets.len() / 2 && chosen && own.mask.count() > 0 {
                 let what = format!("{} {}", trained_on.seed_text(), method.name);
@@ -182,32 +196,48 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     ) -> Result<Tried, StudyError> {
         // Chance does nothing on held-out variations at home; nobody asks what it does elsewhere.
         let is_null = candidate.null_of.is_some();
-        let (strategy, outcomes) =
-            self.test_in(candidate, |scope| !is_null || matches!(scope, Scope::HeldOut | Scope::LeftOut))?;
+        let (strategy, outcomes) = self.test_in(candidate, |scope| {
+            !is_null || matches!(scope, Scope::HeldOut | Scope::LeftOut)
+        })?;
         let seconds = if is_null { 0.0 } else { seconds };
         let precision_recall = planted.map(|planted| {
             let both = candidate.mask.intersection(planted)?.count() as f64;
-            Ok::<_, StudyError>([candidate.mask.count(), planted.count()].map(|n| both / n.max(1) as f64))
+            Ok::<_, StudyError>(
+                [candidate.mask.count(), planted.count()].map(|n| both / n.max(1) as f64),
+            )
         });
-        Ok(Tried { strategy, allowed, seconds, precision_recall: precision_recall.transpose()?, outcomes })
+        Ok(Tried {
+            strategy,
+            allowed,
+            seconds,
+            precision_recall: precision_recall.transpose()?,
+            outcomes,
+        })
     }
 
     fn planted(&self, units: &[Unit]) -> Result<Mask, StudyError> {
         Ok(unit_mask(self.model().model().dims(), units, HeadAblation::ZeroOutput)?)
     }
 
-    /// How well the scores of weights in MLP matrices, or of neurons, tell the planted ones from the others.
-    /// Signed scores count by their size: what holds a gap down is part of its mechanism as well. Weights that are
-    /// zero are no candidates.
-    fn locate(&self, finding: &Finding, planted: &[Unit]) -> Result<Option<Localisation>, StudyError> {
+    /// How well the scores of weights in MLP matrices, or of neurons, tell the planted ones from
+    /// the others. Signed scores count by their size: what holds a gap down is part of its
+    /// mechanism as well. Weights that are zero are no candidates.
+    fn locate(
+        &self,
+        finding: &Finding,
+        planted: &[Unit],
+    ) -> Result<Option<Localisation>, StudyError> {
         let size = |convention: Convention, score: f32| match convention {
             Convention::BiasCarried => score.abs(),
             Convention::Importance => score,
         };
         let found: Vec<(f32, bool)> = match finding {
-            Finding::Units(scores) if matches!(scores.scores.first(), Some((Unit::Neuron(_), _))) => {
-                let of =
-                    |(unit, score): &(Unit, f32)| (size(scores.convention, *score), planted.contains(unit));
+            Finding::Units(scores)
+                if matches!(scores.scores.first(), Some((Unit::Neuron(_), _))) =>
+            {
+                let of = |(unit, score): &(Unit, f32)| {
+                    (size(scores.convention, *score), planted.contains(unit))
+                };
                 scores.scores.iter().map(of).collect()
             }
             Finding::Units(_) => return Ok(None),
@@ -216,12 +246,13 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 let truth = self.planted(planted)?;
                 let mut found = Vec::new();
                 for own in scores.iter() {
-                    let mlp = own.path().projection().is_some_and(|(_, p)| p.sublayer() == Sublayer::Mlp);
+                    let mlp =
+                        own.path().projection().is_some_and(|(_, p)| p.sublayer() == Sublayer::Mlp);
                     if !mlp {
                         continue;
                     }
-                    let weights =
-                        Weights::weight(self.model().model(), own.path()).map_err(MaskError::from)?;
+                    let weights = Weights::weight(self.model().model(), own.path())
+                        .map_err(MaskError::from)?;
                     let weights = weights.into_data().iter::<f32>().collect::<Vec<_>>();
                     let bits = truth.get(own.path());
                     let of = |(i, (score, weight)): (usize, (&f32, f32))| {

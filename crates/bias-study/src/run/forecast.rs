@@ -27,8 +27,8 @@ pub struct Forecast {
     pub seconds: f64,
 }
 
-/// What finding takes, in forward passes over what is attributed on: measured on models from 0.6 to 135 million
-/// weights, and good to about a factor of two.
+/// What finding takes, in forward passes over what is attributed on: measured on models from 0.6 to
+/// 135 million weights, and good to about a factor of two.
 const WANDA: f64 = 1.5;
 const SIGNED_GAP: f64 = 4.0;
 const PURSUIT: f64 = 45.0;
@@ -38,8 +38,8 @@ const ALTERNATIVE: f64 = 60.0;
 const TIMED: usize = 16;
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
-    /// What each plan will do after the audit and how long it will take: times a few questions of every kind, and the neutral
-    /// text. Asks the unpruned model first, if that was not done.
+    /// What each plan will do after the audit and how long it will take: times a few questions of
+    /// every kind, and the neutral text. Asks the unpruned model first, if that was not done.
     ///
     /// # Errors
     /// As [`audit`](Self::audit).
@@ -61,7 +61,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                     self.options.settings.decoding,
                     self.options.threads,
                 )?;
-                rates.push((&variation.form, started.elapsed().as_secs_f64() / asked.max(1) as f64));
+                rates
+                    .push((&variation.form, started.elapsed().as_secs_f64() / asked.max(1) as f64));
             }
         }
         let started = Instant::now();
@@ -70,14 +71,16 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let seconds = |places: &[VariationIndex], names: Names| -> f64 {
             let each = places.iter().map(|place| {
                 let form = &self.prompts.contexts[place.0].variations[place.1].form;
-                let rate = rates.iter().find(|(own, _)| *own == form).map_or(0.0, |(_, rate)| *rate);
+                let rate =
+                    rates.iter().find(|(own, _)| *own == form).map_or(0.0, |(_, rate)| *rate);
                 rate * self.questions.count(&[*place], names) as f64
             });
             each.sum()
         };
         let of = |plan: Plan| {
             let mut own = Forecast { plan, masks: 0, questions: 0, seconds: 0.0 };
-            for job in jobs(self.prompts, plan, &self.provenance().focus, &self.options.experiments) {
+            for job in jobs(self.prompts, plan, &self.provenance().focus, &self.options.experiments)
+            {
                 // So many masks, of which the last are controls.
                 let (finding, masks, controls) = match (job.what, plan, &job.trained_on) {
                     (What::Weights, _, TrainedOn::Variation(..)) => (WANDA + SIGNED_GAP, 2, 0),
@@ -88,7 +91,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                     (What::Heads, _, TrainedOn::Variation(..)) => (HEADS, 1, 0),
                     (What::Heads, Plan::Core, _) => (HEADS, 2, 1),
                     (What::Heads, ..) => (HEADS, 3, 1),
-                    (What::Layers, ..) => (WANDA + SIGNED_GAP, 2 * self.model.model().dims().layers, 0),
+                    (What::Layers, ..) => {
+                        (WANDA + SIGNED_GAP, 2 * self.model.model().dims().layers, 0)
+                    }
                     (What::Alternative(_), ..) => (ALTERNATIVE, 1, 0),
                 };
                 let places = self.places(&job.trained_on);
@@ -97,8 +102,10 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 own.seconds += finding * seen * seconds(&places, self.prompts.attributed());
                 let tests = tests(self.prompts, &job.trained_on);
                 for test in &tests {
-                    let masks = if tries(plan, true, test.scope) { masks } else { masks - controls };
-                    own.questions += masks * self.questions.count(&test.places, self.prompts.tested());
+                    let masks =
+                        if tries(plan, true, test.scope) { masks } else { masks - controls };
+                    own.questions +=
+                        masks * self.questions.count(&test.places, self.prompts.tested());
                     own.seconds += masks as f64 * seconds(&test.places, self.prompts.tested());
                 }
                 own.masks += masks;

@@ -26,8 +26,8 @@ pub struct Manifest {
     pub format: String,
     /// [`Provenance::id`]: covers model, tokenizer, prompts, settings, seeds, and the program's version.
     pub study: String,
-    /// Every file by its path in the folder, with `/` between its parts. Not the manifest itself and not
-    /// `timing.json`, which is another every time.
+    /// Every file by its path in the folder, with `/` between its parts. Not the manifest itself
+    /// and not `timing.json`, which is another every time.
     pub files: BTreeMap<String, FileHash>,
 }
 
@@ -42,7 +42,8 @@ pub struct FileHash {
 
 /// The manifest's own name.
 const MANIFEST: &str = "manifest.json";
-/// What a bundle consists of, beside the manifest; anything else that lies in the folder is not part of it.
+/// What a bundle consists of, beside the manifest; anything else that lies in the folder is not
+/// part of it.
 const FILES: [&str; 4] = [PROVENANCE, PROMPTS, RESULTS, PAGE];
 const FOLDERS: [&str; 3] = [PIECES, MASKS, FIGURES];
 const RESULTS: &str = "results.json";
@@ -83,9 +84,10 @@ impl Manifest {
     }
 }
 
-/// Checks a bundle from end to end: that every file is the one the manifest names and no other is among them,
-/// that every piece of work is what its name says, that masks are those that were tested, that `results.json` is what the
-/// statistics make of those pieces once more, bit for bit, and that the report is made of that.
+/// Checks a bundle from end to end: that every file is the one the manifest names and no other is
+/// among them, that every piece of work is what its name says, that masks are those that were
+/// tested, that `results.json` is what the statistics make of those pieces once more, bit for bit,
+/// and that the report is made of that.
 ///
 /// # Errors
 /// [`StudyError::NotAsWritten`] with all that is wrong; files that cannot be read.
@@ -147,7 +149,8 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
             }
             let mask = Mask::load(&folder.join(MASKS).join(name))?;
             let model = mask.fingerprint() == provenance.model.known_fingerprint();
-            if mask.digest() != own.strategy.mask || mask.count() != own.strategy.weights || !model {
+            if mask.digest() != own.strategy.mask || mask.count() != own.strategy.weights || !model
+            {
                 problems.push(format!("masks/{name} is not the mask that was tested"));
             }
         }
@@ -166,7 +169,10 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     for figure in figures(&again)? {
         let csv = folder.join(FIGURES).join(format!("{}.csv", figure.name));
         if figure.csv.as_bytes() != bytes(&csv)? {
-            problems.push(format!("{FIGURES}/{}.csv does not have the numbers of results.json", figure.name));
+            problems.push(format!(
+                "{FIGURES}/{}.csv does not have the numbers of results.json",
+                figure.name
+            ));
         }
         let svg = folder.join(FIGURES).join(format!("{}.svg", figure.name));
         let there = manifest.files.contains_key(&format!("{FIGURES}/{}.svg", figure.name));
@@ -233,7 +239,8 @@ impl Listing {
             }
             Err(error) => return Err(error),
         };
-        let sha256 = sha256_of_file(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
+        let sha256 = sha256_of_file(path)
+            .map_err(|source| StudyError::Read { path: path.into(), source })?;
         self.files.insert(name, FileHash { bytes, sha256 });
         Ok(())
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar on a terminal; elsewhere a line on standard error, once a forecast can be made and then every half
-/// minute, whether or not more was done by then.
+/// A bar on a terminal; elsewhere a line on standard error, once a forecast can be made and then
+/// every half minute, whether or not more was done by then.
 pub(crate) struct Progress {
     shown: Arc<Shown>,
     /// Closed with it: nobody has to be told any more.
@@ -33,7 +33,8 @@ struct Log {
 
 /// Between two lines.
 const QUIET: Duration = Duration::from_secs(30);
-/// A forecast is made after so long, or after a twentieth: the first parts say little of how long the rest will take.
+/// A forecast is made after so long, or after a twentieth: the first parts say little of how long
+/// the rest will take.
 const SETTLED: Duration = Duration::from_secs(10);
 /// Work that is done sooner needs no line.
 const SHORT: Duration = Duration::from_secs(5);
@@ -44,7 +45,8 @@ impl Progress {
         let template = format!(
             "{{prefix:>16}} {{bar:40}} {{pos}}/{{len}} {of}  {{elapsed}} so far, {{eta}} left {{msg}}"
         );
-        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template(&template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(count as u64).with_style(style).with_prefix(what);
         let log = Log { started: Instant::now(), said: None, known: 0, doing: String::new() };
         let shown = Arc::new(Shown { what, of, bar, log: Mutex::new(log) });
@@ -166,6 +168,9 @@ mod tests {
     #[test]
     fn times_are_said_in_their_own_size() {
         let said = |seconds| in_words(Duration::from_secs_f64(seconds));
-        assert_eq!([said(0.31), said(42.4), said(250.0), said(9000.0)], ["0.3 s", "42 s", "4 min", "2.5 h"]);
+        assert_eq!(
+            [said(0.31), said(42.4), said(250.0), said(9000.0)],
+            ["0.3 s", "42 s", "4 min", "2.5 h"]
+        );
     }
 }

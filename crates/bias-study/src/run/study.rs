@@ -27,8 +27,8 @@ use crate::studied::Studied;
 /// inner backend. The model is any that is [`Studied`], with any tokenizer: by default what
 /// [`LanguageModel::load`] gives. It is an [`Audit`] that goes on, and does what that does.
 ///
-/// With a folder in its [`StudyOptions`], every piece of work is kept there when it is done, and a study that was stopped
-/// goes on where it was.
+/// With a folder in its [`StudyOptions`], every piece of work is kept there when it is done, and a
+/// study that was stopped goes on where it was.
 pub struct Study<'a, A, M = Decoder<<A as AutodiffBackend>::InnerBackend>, T = TextCodec>
 where
     A: AutodiffBackend,
@@ -69,14 +69,20 @@ fn guarding(tokenizer: &impl Tokenize, neutral: &[String]) -> Result<Vec<Sequenc
     for (i, text) in neutral.iter().enumerate() {
         let tokens = tokenizer.plain(text)?;
         if tokens.len() < 2 {
-            return Err(StudyError::ShortNeutral { line: i + 1, text: text.clone(), tokens: tokens.len() });
+            return Err(StudyError::ShortNeutral {
+                line: i + 1,
+                text: text.clone(),
+                tokens: tokens.len(),
+            });
         }
         if guards(i) {
             guard.push(tokens);
         }
     }
     if guard.is_empty() && !neutral.is_empty() {
-        eprintln!("one neutral text is measured, and none is left to guard what is pruned: give two or more");
+        eprintln!(
+            "one neutral text is measured, and none is left to guard what is pruned: give two or more"
+        );
     }
     Ok(guard)
 }
@@ -97,8 +103,9 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         Ok(Self { audit: Audit::new(model, name, prompts, options)?, guard })
     }
 
-    /// Asks the prompts of a context's attribution variations about the names that attribution may see: one contrast of the two
-    /// groups per variation, for any [`Attribution`](bias_attrib::Attribution).
+    /// Asks the prompts of a context's attribution variations about the names that attribution may
+    /// see: one contrast of the two groups per variation, for any
+    /// [`Attribution`](bias_attrib::Attribution).
     ///
     /// # Errors
     /// A failed forward pass.
@@ -113,11 +120,17 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect()
     }
 
-    /// What a [`Method`](crate::Method) finds from a context's attribution variations, to prune at most `share` of all weights.
+    /// What a [`Method`](crate::Method) finds from a context's attribution variations, to prune at
+    /// most `share` of all weights.
     ///
     /// # Errors
     /// As [`contrasts`](Self::contrasts); nothing to attribute.
-    pub fn find(&self, method: &Method<A, M>, context: usize, share: f64) -> Result<Finding, StudyError> {
+    pub fn find(
+        &self,
+        method: &Method<A, M>,
+        context: usize,
+        share: f64,
+    ) -> Result<Finding, StudyError> {
         method.find(&self.seen(&self.contrasts(context)?, self.weights(share)))
     }
 
@@ -144,7 +157,8 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         asked
     }
 
-    /// Puts another model in place of the studied one, asks it what is not known yet, and puts that back.
+    /// Puts another model in place of the studied one, asks it what is not known yet, and puts that
+    /// back.
     pub(crate) fn with_model(
         &mut self,
         changed: M,
@@ -159,7 +173,8 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     }
 
     /// Prunes, asks the names and variations that the mask is to be tested on, and restores the
-    /// model. The unpruned model is asked first, once; masks that were tested before are not asked again.
+    /// model. The unpruned model is asked first, once; masks that were tested before are not asked
+    /// again.
     ///
     /// # Errors
     /// As [`audit`](Self::audit); a mask that does not fit.
@@ -181,7 +196,8 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         self.with_mask(&candidate.mask, &digest, &tests, &reference)?;
         let tested = Tested::read(&self.store, self.prompts, &digest, &tests)?;
         strategy.perplexity_change = tested.perplexity_change;
-        let outcomes = tested.outcomes(&strategy.id, &tests, &reference, self.prompts, &self.measure)?;
+        let outcomes =
+            tested.outcomes(&strategy.id, &tests, &reference, self.prompts, &self.measure)?;
         Ok((strategy, outcomes))
     }
 
@@ -201,7 +217,11 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     }
 
     /// What methods may look at.
-    pub(crate) fn seen<'s>(&'s self, contrasts: &'s [Contrast], budget: usize) -> MethodInput<'s, A, M> {
+    pub(crate) fn seen<'s>(
+        &'s self,
+        contrasts: &'s [Contrast],
+        budget: usize,
+    ) -> MethodInput<'s, A, M> {
         MethodInput {
             model: self.model.model(),
             contrasts,
@@ -251,7 +271,8 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         self.work()?;
         let started = Instant::now();
         let experiments = &self.options.experiments;
-        let results = assemble(self.prompts, self.provenance(), experiments, self.options.plan, &self.store)?;
+        let results =
+            assemble(self.prompts, self.provenance(), experiments, self.options.plan, &self.store)?;
         self.phase("statistics", started);
         Ok(results)
     }

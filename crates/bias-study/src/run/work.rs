@@ -18,7 +18,8 @@ use crate::find::{Candidate, Masks, head_masks, keep, layer_masks, pursuit_masks
 use crate::plan::{Job, What, jobs, tests, tests_of};
 use crate::prompts::VariationIndex;
 use crate::results::{
-    Alternative, Budget, Experiment, GAP_SHARE, LeftOut, PURSUIT_SHARE, Split, Strategy, TrainedOn, method,
+    Alternative, Budget, Experiment, GAP_SHARE, LeftOut, PURSUIT_SHARE, Split, Strategy, TrainedOn,
+    method,
 };
 use crate::shard::Shard;
 use crate::statistics::Reference;
@@ -26,8 +27,8 @@ use crate::store::{Found, JobFound, Piece};
 use crate::treat::treat;
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
-    /// Does what is not done yet of the work that falls to this part of the study. Where that is all of it,
-    /// [`run`](Self::run) makes results of it.
+    /// Does what is not done yet of the work that falls to this part of the study. Where that is
+    /// all of it, [`run`](Self::run) makes results of it.
     ///
     /// # Errors
     /// See [`StudyError`]; what was done by then is kept.
@@ -35,9 +36,14 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let reference = self.reference()?;
         let shard = self.options.shard.unwrap_or(Shard::WHOLE);
         let provenance = self.provenance();
-        let all = jobs(self.prompts, self.options.plan, &provenance.focus, &self.options.experiments);
-        let own: Vec<Job> =
-            all.into_iter().enumerate().filter(|(i, _)| shard.takes(*i)).map(|(_, job)| job).collect();
+        let all =
+            jobs(self.prompts, self.options.plan, &provenance.focus, &self.options.experiments);
+        let own: Vec<Job> = all
+            .into_iter()
+            .enumerate()
+            .filter(|(i, _)| shard.takes(*i))
+            .map(|(_, job)| job)
+            .collect();
         if !own.is_empty() {
             for line in self.without_gap(&reference)? {
                 eprintln!("{line}");
@@ -47,7 +53,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         for job in &own {
             progress.doing(format!("{}: {}", job.trained_on, job.what.name()));
             match job.what {
-                What::Alternative(alternative) => self.try_alternative(job, alternative, &reference)?,
+                What::Alternative(alternative) => {
+                    self.try_alternative(job, alternative, &reference)?
+                }
                 _ => self.find_and_try(job, &reference)?,
             }
             progress.done(1);
@@ -139,7 +147,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                     budget: treated.budget,
                     null_of: None,
                     weights: treated.weights,
-                    share: treated.weights as f64 / self.model.model().dims().prunable_weights() as f64,
+                    share: treated.weights as f64
+                        / self.model.model().dims().prunable_weights() as f64,
                     mask: String::new(),
                     perplexity_change: None,
                 };
@@ -152,8 +161,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         Ok(())
     }
 
-    /// What attribution has to leave out, a line for each variation: nothing is made from those, and no masks
-    /// of the gap where a scope has no others.
+    /// What attribution has to leave out, a line for each variation: nothing is made from those,
+    /// and no masks of the gap where a scope has no others.
     fn without_gap(&self, reference: &Reference) -> Result<Vec<String>, StudyError> {
         let mut lines = Vec::new();
         for place in self.places(&TrainedOn::All) {
@@ -161,7 +170,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 Err(error) if error.is_without_gap() => {
                     let own = &self.prompts.contexts[place.0];
                     let (context, variation) = (&own.context, &own.variations[place.1].name);
-                    lines.push(format!("{context}, {variation}: its gap is not attributed: {error}"));
+                    lines.push(format!(
+                        "{context}, {variation}: its gap is not attributed: {error}"
+                    ));
                 }
                 // Any other error is the method's to say.
                 _ => {}
@@ -188,11 +199,12 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let all = 0..self.prompts.contexts.len();
         let named = |name: &bias_types::prompt::Context| self.prompts.index_of(name.as_str());
         match trained_on {
-            TrainedOn::Variation(context, variation) => {
-                named(context).map_or(Vec::new(), |c| self.prompts.places(c, |v| v.name == *variation))
-            }
+            TrainedOn::Variation(context, variation) => named(context)
+                .map_or(Vec::new(), |c| self.prompts.places(c, |v| v.name == *variation)),
             TrainedOn::Context(context) => named(context).map_or(Vec::new(), of),
-            TrainedOn::AllBut(context) => all.filter(|c| named(context) != Some(*c)).flat_map(of).collect(),
+            TrainedOn::AllBut(context) => {
+                all.filter(|c| named(context) != Some(*c)).flat_map(of).collect()
+            }
             TrainedOn::All => all.flat_map(of).collect(),
         }
     }
@@ -220,7 +232,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         };
         if matches!(trained_on, TrainedOn::Variation(..)) {
             // One budget per method is enough to see how far one prompt's mask carries.
-            let nulls: Vec<String> = masks.candidates.iter().filter_map(|own| own.null_of.clone()).collect();
+            let nulls: Vec<String> =
+                masks.candidates.iter().filter_map(|own| own.null_of.clone()).collect();
             masks.candidates.retain(|own| match own.method.as_str() {
                 method::WANDA_B_A => true,
                 method::SIGNED_GAP => own.budget == Budget::Share(GAP_SHARE),

@@ -19,7 +19,8 @@ use crate::results::{
 };
 use crate::store::{Found, JobFound, Piece, Provenance, Store};
 
-/// Everything a finished study found. A pure function of what is kept: it gives the same at any time and place.
+/// Everything a finished study found. A pure function of what is kept: it gives the same at any
+/// time and place.
 pub(crate) fn assemble(
     prompts: &PromptSet,
     provenance: &Provenance,
@@ -39,7 +40,13 @@ pub(crate) fn assemble(
     }
     let (mut outcomes, mut locations, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     if experiments.contains(&Experiment::Groups) {
-        groups.extend(group_differences(prompts, &reference, None, &measure, provenance.settings.seed)?);
+        groups.extend(group_differences(
+            prompts,
+            &reference,
+            None,
+            &measure,
+            provenance.settings.seed,
+        )?);
     }
     let mut known: BTreeMap<(TrainedOn, String), Vec<_>> = BTreeMap::new();
     for own in &mut found {
@@ -64,7 +71,8 @@ pub(crate) fn assemble(
         {
             continue;
         }
-        if experiments.contains(&Experiment::Groups) && GROUPED.contains(&strategy.method.as_str()) {
+        if experiments.contains(&Experiment::Groups) && GROUPED.contains(&strategy.method.as_str())
+        {
             groups.extend(group_differences(
                 prompts,
                 &reference,
@@ -103,8 +111,13 @@ const GROUPED: [&str; 2] = [method::GAP_PURSUIT, method::WANDA_B_A];
 /// What `results.json` says about the prompts.
 pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
     let contexts = prompts.contexts.iter().map(|own| {
-        let of =
-            |split| own.variations.iter().filter(move |v| v.split == split).map(|v| v.name.clone()).collect();
+        let of = |split| {
+            own.variations
+                .iter()
+                .filter(move |v| v.split == split)
+                .map(|v| v.name.clone())
+                .collect()
+        };
         let people = &own.variations[0].people;
         let of_names = |split| {
             let count = |arm| people.iter().filter(|p| p.arm == arm && p.split == split).count();

@@ -28,7 +28,8 @@ pub(crate) fn group_differences(
 ) -> Result<Vec<GroupDifferences>, MetricError> {
     let Some((strategy, tested, tests)) = pruned else {
         let of = |c: usize| {
-            let all: Vec<&Measured> = reference.measured.range((c, 0)..(c + 1, 0)).map(|(_, m)| m).collect();
+            let all: Vec<&Measured> =
+                reference.measured.range((c, 0)..(c + 1, 0)).map(|(_, m)| m).collect();
             differences(prompts, c, Names::Everybody, None, [&all, &all], measure, seed)
         };
         return (0..prompts.contexts.len()).filter_map(|c| of(c).transpose()).collect();
@@ -36,7 +37,15 @@ pub(crate) fn group_differences(
     let own = tests.iter().filter(|test| matches!(test.scope, Scope::HeldOut | Scope::All));
     let of = |test: &Test| {
         let [before, after] = tested.measured(test, reference);
-        differences(prompts, test.context, prompts.tested(), Some(strategy), [&before, &after], measure, seed)
+        differences(
+            prompts,
+            test.context,
+            prompts.tested(),
+            Some(strategy),
+            [&before, &after],
+            measure,
+            seed,
+        )
     };
     own.filter_map(|test| of(test).transpose()).collect()
 }
@@ -71,9 +80,12 @@ fn differences(
                 all.iter().map(|own| compared(own, &groups, first, second)).collect()
             };
             let (before, after) = (of(before), of(after));
-            let (before, after) = (before.iter().collect::<Vec<_>>(), after.iter().collect::<Vec<_>>());
-            let arms: Vec<Arm> =
-                after.first().map(|m| m.moments.iter().map(|m| m.arm).collect()).unwrap_or_default();
+            let (before, after) =
+                (before.iter().collect::<Vec<_>>(), after.iter().collect::<Vec<_>>());
+            let arms: Vec<Arm> = after
+                .first()
+                .map(|m| m.moments.iter().map(|m| m.arm).collect())
+                .unwrap_or_default();
             pairs.push(GroupPair {
                 groups: [(*first).clone(), (*second).clone()],
                 signed: measure.estimate(&arms, |picks| measure.mean_signed(&after, picks))?,

@@ -37,7 +37,11 @@ impl Measure {
 
     /// Reduces one variation's answers; fences come from the unpruned model's. Without
     /// any (it never gave a number) nothing is within.
-    pub(crate) fn reduce(&self, said: Said, fences: Option<&TukeyFences>) -> Result<Measured, MetricError> {
+    pub(crate) fn reduce(
+        &self,
+        said: Said,
+        fences: Option<&TukeyFences>,
+    ) -> Result<Measured, MetricError> {
         let Said { weighting, mut names, unanswered, estimated, drawn } = said;
         let share = |a: &NameAnswers| {
             fences.map_or_else(|| (0.0, a.parsed() + a.unparsed), |fences| inlier_share(a, fences))
@@ -63,7 +67,8 @@ impl Measure {
         if any { winsorise(answers, low, high) } else { Ok(()) }
     }
 
-    /// [`QUANTILES`] of each group's clamped answers; `turned` says that values were turned round, and turns them back.
+    /// [`QUANTILES`] of each group's clamped answers; `turned` says that values were turned round,
+    /// and turns them back.
     pub(crate) fn distribution(
         &self,
         mut answers: Vec<NameAnswers>,
@@ -137,7 +142,11 @@ impl Measure {
     }
 
     /// Mean |SMD| of some variations for a pick of names.
-    pub(crate) fn mean_abs(&self, all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
+    pub(crate) fn mean_abs(
+        &self,
+        all: &[&Measured],
+        picks: &[usize],
+    ) -> Result<Option<f64>, MetricError> {
         self.mean_of(all, picks, f64::abs)
     }
 
@@ -160,7 +169,11 @@ impl Measure {
     }
 
     /// Mean signed SMD of some variations for a pick of names.
-    pub(crate) fn mean_signed(&self, all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
+    pub(crate) fn mean_signed(
+        &self,
+        all: &[&Measured],
+        picks: &[usize],
+    ) -> Result<Option<f64>, MetricError> {
         self.mean_of(all, picks, |x| x)
     }
 
@@ -172,7 +185,8 @@ impl Measure {
     ) -> Result<Option<f64>, MetricError> {
         let (mut sum, mut count) = (0.0, 0);
         for measured in all {
-            // Variations without an effect (no numbers, no spread) are counted as degenerate elsewhere.
+            // Variations without an effect (no numbers, no spread) are counted as degenerate
+            // elsewhere.
             if let Some(d) = resampled(measured, picks)? {
                 sum += f(d);
                 count += 1;
@@ -194,8 +208,12 @@ impl Measure {
         Ok((total > 0.0).then(|| inside / total))
     }
 
-    /// Share of answers that do not say what was asked, over some variations for a pick of names: arm A's less arm B's.
-    pub(crate) fn no_number(all: &[&Measured], picks: &[usize]) -> Result<Option<f64>, MetricError> {
+    /// Share of answers that do not say what was asked, over some variations for a pick of names:
+    /// arm A's less arm B's.
+    pub(crate) fn no_number(
+        all: &[&Measured],
+        picks: &[usize],
+    ) -> Result<Option<f64>, MetricError> {
         let mut sums = [(0.0, 0.0); 2];
         for measured in all {
             for &pick in picks {
@@ -255,17 +273,23 @@ mod tests {
     }
 
     fn said(names: Vec<NameAnswers>) -> Said {
-        let unanswered = names.iter().map(|own| (own.unparsed, own.parsed() + own.unparsed)).collect();
+        let unanswered =
+            names.iter().map(|own| (own.unparsed, own.parsed() + own.unparsed)).collect();
         let estimated = vec![0.0; names.len()];
-        let drawn = names.iter().map(|own| Drawn::Explored(0, vec![None; own.values.len()])).collect();
+        let drawn =
+            names.iter().map(|own| Drawn::Explored(0, vec![None; own.values.len()])).collect();
         Said { weighting: Weighting::Probability, names, unanswered, estimated, drawn }
     }
 
     #[test]
     fn distributions_read_as_answered() {
-        let measure = Measure::new(&Settings { winsorise: [0.0, 0.9], ..Settings::default() }).unwrap();
-        let answers =
-            vec![name(Arm::A, &[1.0, 2.0, 3.0, 4.0], 0.0), name(Arm::A, &[5.0], 0.0), name(Arm::B, &[], 2.0)];
+        let measure =
+            Measure::new(&Settings { winsorise: [0.0, 0.9], ..Settings::default() }).unwrap();
+        let answers = vec![
+            name(Arm::A, &[1.0, 2.0, 3.0, 4.0], 0.0),
+            name(Arm::A, &[5.0], 0.0),
+            name(Arm::B, &[], 2.0),
+        ];
         let found = measure.distribution(answers, false).unwrap();
         assert_eq!(found, [Some([1.0, 2.0, 3.0, 4.0, 5.0]), None]);
         // A wild answer is clamped to the highest one that counts, as for the SMD.
@@ -275,7 +299,10 @@ mod tests {
         assert_eq!(a, Some([1.0, 3.0, 6.0, 9.0, 10.0]));
         // Where less is better, values were turned round; people read what was answered.
         let turned = vec![name(Arm::B, &[-1.0, -2.0, -3.0, -4.0, -5.0], 0.0)];
-        assert_eq!(measure.distribution(turned, true).unwrap(), [None, Some([1.0, 2.0, 3.0, 4.0, 5.0])]);
+        assert_eq!(
+            measure.distribution(turned, true).unwrap(),
+            [None, Some([1.0, 2.0, 3.0, 4.0, 5.0])]
+        );
     }
 
     #[test]
@@ -302,7 +329,10 @@ mod tests {
         let absent = Err(MetricError::PickOutOfRange { pick: 2, names: 2 });
         assert_eq!(measure.estimate(&arms, |picks| measure.mean_abs(&[&measured], picks)), absent);
         assert_eq!(measure.estimate(&arms, |picks| Measure::inlier(&[&measured], picks)), absent);
-        assert_eq!(measure.estimate(&arms, |picks| Measure::no_number(&[&measured], picks)), absent);
+        assert_eq!(
+            measure.estimate(&arms, |picks| Measure::no_number(&[&measured], picks)),
+            absent
+        );
         // On a resample only.
         let arms = [Arm::A, Arm::B, Arm::B, Arm::B];
         let odd = |picks: &[usize]| match picks[1] {
@@ -315,7 +345,8 @@ mod tests {
         assert!(measure.significances(&[&measured], &[Arm::A, Arm::B]).is_err());
         measured.moments[0] = NameAnswers::moments(&name(Arm::A, &[], 1.0));
         assert_eq!(measure.effect(&measured), Ok(None));
-        let estimate = measure.estimate(&[Arm::A, Arm::B], |picks| measure.mean_abs(&[&measured], picks));
+        let estimate =
+            measure.estimate(&[Arm::A, Arm::B], |picks| measure.mean_abs(&[&measured], picks));
         assert!(estimate.unwrap().value.is_nan());
         assert_eq!(measure.significances(&[&measured], &[Arm::A, Arm::B]), Ok(vec![None]));
     }

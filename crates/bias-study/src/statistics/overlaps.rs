@@ -14,7 +14,8 @@ pub(crate) fn overlaps(found: &[Found], store: &Store) -> Result<Vec<ContextOver
     let mut groups: Vec<(Family<'_>, Vec<(&Context, &str)>)> = Vec::new();
     for own in found.iter().filter(|own| own.strategy.experiment == Experiment::Transfer) {
         let family = (own.strategy.method.as_str(), &own.strategy.budget);
-        let (TrainedOn::Context(context), Some(mask)) = (&own.strategy.trained_on, &own.mask) else {
+        let (TrainedOn::Context(context), Some(mask)) = (&own.strategy.trained_on, &own.mask)
+        else {
             continue;
         };
         match groups.iter_mut().find(|(known, _)| *known == family) {

@@ -27,7 +27,11 @@ pub(crate) struct Reference {
 
 impl Reference {
     /// From the answers that a study kept.
-    pub(crate) fn read(store: &Store, prompts: &PromptSet, measure: &Measure) -> Result<Self, StudyError> {
+    pub(crate) fn read(
+        store: &Store,
+        prompts: &PromptSet,
+        measure: &Measure,
+    ) -> Result<Self, StudyError> {
         let mut answers = BTreeMap::new();
         for (c, own) in prompts.contexts.iter().enumerate() {
             let piece = Piece::Answers(&own.context);
@@ -36,7 +40,9 @@ impl Reference {
                 return Err(store.damaged(&piece, "it has answers to other variations"));
             }
             if !found.iter().zip(&own.variations).all(|(answers, own)| answers.are_about(own)) {
-                return Err(store.damaged(&piece, "it has answers about other people, or to other draws"));
+                return Err(
+                    store.damaged(&piece, "it has answers about other people, or to other draws")
+                );
             }
             answers.extend(found.into_iter().enumerate().map(|(v, own)| ((c, v), own)));
         }
@@ -79,7 +85,12 @@ impl Reference {
         (0..prompts.contexts.len()).map(|c| self.baseline(prompts, measure, c)).collect()
     }
 
-    fn baseline(&self, prompts: &PromptSet, measure: &Measure, c: usize) -> Result<Baseline, StudyError> {
+    fn baseline(
+        &self,
+        prompts: &PromptSet,
+        measure: &Measure,
+        c: usize,
+    ) -> Result<Baseline, StudyError> {
         let own = &prompts.contexts[c];
         let arms = arms(prompts, c, Names::Everybody);
         let all: Vec<&Measured> = self.measured.range((c, 0)..(c + 1, 0)).map(|(_, m)| m).collect();
@@ -87,7 +98,8 @@ impl Reference {
         let mut variations = Vec::new();
         let mut kinds = BTreeMap::new();
         for (v, variation) in own.variations.iter().enumerate() {
-            let (Some(measured), Some(answers)) = (self.measured.get(&(c, v)), self.answers.get(&(c, v)))
+            let (Some(measured), Some(answers)) =
+                (self.measured.get(&(c, v)), self.answers.get(&(c, v)))
             else {
                 continue;
             };
@@ -102,7 +114,9 @@ impl Reference {
                 kind: answers.kind(),
                 smd: measure.effect(measured)?,
                 bounds: measured.bounds.map(|b| [b.low, b.high]),
-                interval: measure.estimate(&arms, |picks| measure.mean_signed(&one, picks))?.interval,
+                interval: measure
+                    .estimate(&arms, |picks| measure.mean_signed(&one, picks))?
+                    .interval,
                 error: Measure::error(measured),
                 estimated: measured.estimated,
                 answered: [Arm::A, Arm::B].map(|arm| answered(measured, arm)),
@@ -163,8 +177,11 @@ fn by_group(kinds: &BTreeMap<(Arm, Group), Kinds>) -> BTreeMap<Group, Kinds> {
 
 /// The same of one side, its groups counting alike.
 fn by_side(kinds: &BTreeMap<(Arm, Group), Kinds>, side: Arm) -> Kinds {
-    let groups: Vec<Kinds> =
-        kinds.iter().filter(|((arm, _), _)| *arm == side).map(|(_, own)| shares(own.clone())).collect();
+    let groups: Vec<Kinds> = kinds
+        .iter()
+        .filter(|((arm, _), _)| *arm == side)
+        .map(|(_, own)| shares(own.clone()))
+        .collect();
     let mut sum = Kinds::new();
     for (kind, share) in groups.iter().flatten() {
         *sum.entry(*kind).or_default() += share / groups.len() as f64;
@@ -178,7 +195,10 @@ fn without_value(measured: &Measured, arm: Arm) -> usize {
 }
 
 fn mean(moments: &[NameMoments], arm: Arm, turned: bool) -> Option<f64> {
-    let own = moments.iter().filter(|m| m.arm == arm).fold(NameMoments::empty(arm), |sum, m| sum.merge(m));
+    let own = moments
+        .iter()
+        .filter(|m| m.arm == arm)
+        .fold(NameMoments::empty(arm), |sum, m| sum.merge(m));
     // Values were turned round where lower is better; people want to read them as answered.
     (own.weight > 0.0).then_some(if turned { -own.mean } else { own.mean })
 }

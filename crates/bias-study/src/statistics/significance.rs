@@ -17,7 +17,8 @@ pub(crate) fn significances(
     let test = |own: &&Measured| {
         let fault = Cell::new(None);
         let relabelled = |arms: &[Arm]| {
-            let moments = own.moments.iter().zip(arms).map(|(own, arm)| NameMoments { arm: *arm, ..*own });
+            let moments =
+                own.moments.iter().zip(arms).map(|(own, arm)| NameMoments { arm: *arm, ..*own });
             let found = present(smd(&moments.collect::<Vec<_>>(), own.weighting));
             kept(&fault, found.map(|effect| effect.and_then(EffectSize::value)))
         };
@@ -42,10 +43,14 @@ pub(crate) fn significances(
 /// How often a design should find what is there.
 const POWER: f64 = 0.8;
 
-/// The smallest standardized mean difference that a test over these names finds in four of five cases, at the 5 % level, in
-/// one variation: the mean over variations, each with the share of its variance that lies between names.
-/// Nothing where a group has fewer than two names, or names do not vary.
-pub(crate) fn detectable(variations: &[&Measured], arms: &[Arm]) -> Result<Option<f64>, MetricError> {
+/// The smallest standardized mean difference that a test over these names finds in four of five
+/// cases, at the 5 % level, in one variation: the mean over variations, each with the share of its
+/// variance that lies between names. Nothing where a group has fewer than two names, or names do
+/// not vary.
+pub(crate) fn detectable(
+    variations: &[&Measured],
+    arms: &[Arm],
+) -> Result<Option<f64>, MetricError> {
     let names = [Arm::A, Arm::B].map(|side| arms.iter().filter(|arm| **arm == side).count());
     if names.iter().any(|count| *count < 2) {
         return Ok(None);

@@ -41,7 +41,9 @@ impl Tested {
         }
         let perplexity = |change| store.finished::<Option<f64>>(&Piece::Perplexity(change));
         let perplexity_change = match (perplexity(None)?, perplexity(Some(change))?) {
-            (Some(before), Some(after)) => Some(after / before - 1.0).filter(|change| change.is_finite()),
+            (Some(before), Some(after)) => {
+                Some(after / before - 1.0).filter(|change| change.is_finite())
+            }
             _ => None,
         };
         Ok(Self { measured, perplexity_change })
@@ -57,10 +59,14 @@ impl Tested {
         measure: &Measure,
     ) -> Result<Vec<Outcome>, MetricError> {
         let own = tests.iter().find(|test| test.scope == Scope::HeldOut);
-        tests.par_iter().map(|test| self.outcome(test, id, own, reference, prompts, measure)).collect()
+        tests
+            .par_iter()
+            .map(|test| self.outcome(test, id, own, reference, prompts, measure))
+            .collect()
     }
 
-    /// What the change of strategy `id` did in one test, and how far that falls short of the held-out variations of its `own` context.
+    /// What the change of strategy `id` did in one test, and how far that falls short of the
+    /// held-out variations of its `own` context.
     fn outcome(
         &self,
         test: &Test,
@@ -73,10 +79,14 @@ impl Tested {
         let [before, after] = self.measured(test, reference);
         let arms = arms(prompts, test.context, prompts.tested());
         let people = |context: usize| {
-            prompts.contexts[context].variations[0].people.iter().map(|p| (p.arm, p.split, p.name.as_str()))
+            prompts.contexts[context].variations[0]
+                .people
+                .iter()
+                .map(|p| (p.arm, p.split, p.name.as_str()))
         };
-        let own = own
-            .filter(|own| test.scope == Scope::CrossContext && people(own.context).eq(people(test.context)));
+        let own = own.filter(|own| {
+            test.scope == Scope::CrossContext && people(own.context).eq(people(test.context))
+        });
         let gone = |[before, after]: [&[&Measured]; 2], picks: &[usize]| {
             let pair = measure.mean_abs_pair(before, after, picks)?;
             Ok(pair.and_then(|[before, after]| reduction(before, after)))
@@ -107,7 +117,11 @@ impl Tested {
     }
 
     /// The unpruned and the changed model in a test.
-    pub(crate) fn measured<'m>(&'m self, test: &Test, reference: &'m Reference) -> [Vec<&'m Measured>; 2] {
+    pub(crate) fn measured<'m>(
+        &'m self,
+        test: &Test,
+        reference: &'m Reference,
+    ) -> [Vec<&'m Measured>; 2] {
         let before = test.places.iter().map(|place| &reference.tested[place]);
         [before.collect(), self.measured.get(&test.places).into_iter().flatten().collect()]
     }

@@ -12,10 +12,12 @@ pub(crate) const PROVENANCE: &str = "provenance.json";
 pub(crate) const PROMPTS: &str = "prompts.json";
 const LOCK: &str = ".lock";
 
-/// Takes a folder for oneself, or together with others that share it; `None` where the file system has no locks.
+/// Takes a folder for oneself, or together with others that share it; `None` where the file system
+/// has no locks.
 pub(crate) fn lock(folder: &Path, shared: bool) -> Result<Option<File>, StudyError> {
     // For reading as well: locks on network file systems need that.
-    let lock = File::options().read(true).write(true).create(true).truncate(false).open(folder.join(LOCK));
+    let lock =
+        File::options().read(true).write(true).create(true).truncate(false).open(folder.join(LOCK));
     let lock = lock.map_err(|source| StudyError::Write { path: folder.into(), source })?;
     let tried = if shared { lock.try_lock_shared() } else { lock.try_lock() };
     Ok(is_held(tried, folder)?.then_some(lock))
@@ -26,8 +28,12 @@ fn is_held(tried: Result<(), fs::TryLockError>, folder: &Path) -> Result<bool, S
     match tried {
         Ok(()) => Ok(true),
         Err(fs::TryLockError::WouldBlock) => Err(StudyError::Busy { folder: folder.into() }),
-        Err(fs::TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(false),
-        Err(fs::TryLockError::Error(source)) => Err(StudyError::Write { path: folder.join(LOCK), source }),
+        Err(fs::TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
+            Ok(false)
+        }
+        Err(fs::TryLockError::Error(source)) => {
+            Err(StudyError::Write { path: folder.join(LOCK), source })
+        }
     }
 }
 

@@ -7,12 +7,13 @@ use super::provenance::Provenance;
 use crate::StudyError;
 use crate::save::{UNFINISHED, write};
 
-/// Copies what folders hold of one study into another folder, where it may have been begun as well. Pieces of the same
-/// name are the same, so nothing is lost and nothing is written twice.
+/// Copies what folders hold of one study into another folder, where it may have been begun as well.
+/// Pieces of the same name are the same, so nothing is lost and nothing is written twice.
 ///
 /// # Errors
-/// [`StudyError::OtherStudy`] when they are not of one study, [`StudyError::Unlike`] when the same piece has other content
-/// (other hardware rounds otherwise), [`StudyError::Busy`]; files that cannot be read or written.
+/// [`StudyError::OtherStudy`] when they are not of one study, [`StudyError::Unlike`] when the same
+/// piece has other content (other hardware rounds otherwise), [`StudyError::Busy`]; files that
+/// cannot be read or written.
 pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
     if folders.is_empty() {
         return Ok(());
@@ -25,17 +26,20 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
         let own = Provenance::of(folder)?;
         known.get_or_insert_with(|| own.clone()).check(&own, folder)?;
     }
-    std::fs::create_dir_all(into).map_err(|source| StudyError::Write { path: into.into(), source })?;
+    std::fs::create_dir_all(into)
+        .map_err(|source| StudyError::Write { path: into.into(), source })?;
     let _lock = lock(into, false)?;
     for folder in folders {
-        // Listed before masks are copied: a part that is still at work may add pieces that name newer ones.
+        // Listed before masks are copied: a part that is still at work may add pieces that name
+        // newer ones.
         let pieces = listed(&folder.join(PIECES))?;
         for (part, names) in [(MASKS, listed(&folder.join(MASKS))?), (PIECES, pieces)] {
             for name in names {
                 copy(&folder.join(part).join(&name), &into.join(part).join(&name))?;
             }
         }
-        // Of one study, as was checked: what the model or the prompts' file are called there may differ.
+        // Of one study, as was checked: what the model or the prompts' file are called there may
+        // differ.
         for name in [PROMPTS, PROVENANCE] {
             if !into.join(name).exists() {
                 copy(&folder.join(name), &into.join(name))?;
@@ -60,7 +64,9 @@ fn listed(folder: &Path) -> Result<Vec<OsString>, StudyError> {
 
 /// Copies a file that is not there yet; one that is must be the same.
 fn copy(from: &Path, to: &Path) -> Result<(), StudyError> {
-    let read = |path: &Path| fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source });
+    let read = |path: &Path| {
+        fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })
+    };
     let bytes = read(from)?;
     if !to.exists() {
         return write(to, &bytes);

@@ -46,8 +46,8 @@ pub(crate) struct Record<T> {
 
 /// Where finished pieces are kept: a folder, or memory for a study that nobody goes on with.
 ///
-/// A piece's name is the hash of everything that decides its content, so that it is never computed twice,
-/// never mistaken for another study's, and the same whoever computes it.
+/// A piece's name is the hash of everything that decides its content, so that it is never computed
+/// twice, never mistaken for another study's, and the same whoever computes it.
 #[derive(Debug)]
 pub(crate) struct Store {
     study: String,
@@ -69,8 +69,8 @@ impl Store {
         Ok(Self { study: provenance.id()?, kept: Kept::Memory(Mutex::default(), Mutex::default()) })
     }
 
-    /// Opens the folder of a study that may have been begun; other studies' pieces are never looked at. Parts
-    /// of one study may share a folder, whole ones have it to themselves.
+    /// Opens the folder of a study that may have been begun; other studies' pieces are never looked
+    /// at. Parts of one study may share a folder, whole ones have it to themselves.
     pub(crate) fn open(
         folder: &Path,
         provenance: &Provenance,
@@ -82,7 +82,9 @@ impl Store {
         }
         let lock = lock(folder, shard.is_some())?;
         let known = folder.join(PROVENANCE);
-        let begun = known.try_exists().map_err(|source| StudyError::Read { path: known.clone(), source })?;
+        let begun = known
+            .try_exists()
+            .map_err(|source| StudyError::Read { path: known.clone(), source })?;
         let mut same = false;
         if begun {
             let found = Provenance::load(&known)?;
@@ -99,12 +101,18 @@ impl Store {
                 clear(&folder.join(part)).map_err(failed)?;
             }
         }
-        Ok(Self { study: provenance.id()?, kept: Kept::Folder { folder: folder.into(), _lock: lock } })
+        Ok(Self {
+            study: provenance.id()?,
+            kept: Kept::Folder { folder: folder.into(), _lock: lock },
+        })
     }
 
     /// Only to read from.
     pub(crate) fn reading(folder: &Path, provenance: &Provenance) -> Result<Self, StudyError> {
-        Ok(Self { study: provenance.id()?, kept: Kept::Folder { folder: folder.into(), _lock: None } })
+        Ok(Self {
+            study: provenance.id()?,
+            kept: Kept::Folder { folder: folder.into(), _lock: None },
+        })
     }
 
     /// Leaves its folder, if it has one, and forgets what it kept: what comes is of another model.
@@ -113,7 +121,10 @@ impl Store {
     }
 
     /// A piece's content, if it is finished.
-    pub(crate) fn get<T: DeserializeOwned>(&self, piece: &Piece<'_>) -> Result<Option<T>, StudyError> {
+    pub(crate) fn get<T: DeserializeOwned>(
+        &self,
+        piece: &Piece<'_>,
+    ) -> Result<Option<T>, StudyError> {
         let (name, own) = (self.name(piece)?, json(piece)?);
         let (path, bytes) = match &self.kept {
             Kept::Memory(pieces, _) => (PathBuf::from(&name), open(pieces).get(&name).cloned()),
@@ -128,7 +139,8 @@ impl Store {
         };
         let Some(bytes) = bytes else { return Ok(None) };
         let damaged = |reason: String| StudyError::Damaged { path: path.clone(), reason };
-        let record: Record<T> = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let record: Record<T> =
+            serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
         if record.study != self.study || record.piece != own {
             return Err(damaged("it is not the piece that its name says".into()));
         }
@@ -144,9 +156,10 @@ impl Store {
     /// The error of a piece whose content is not what it should be.
     pub(crate) fn damaged(&self, piece: &Piece<'_>, reason: &str) -> StudyError {
         match self.name(piece) {
-            Ok(name) => {
-                StudyError::Damaged { path: self.path(&Path::new(PIECES).join(name)), reason: reason.into() }
-            }
+            Ok(name) => StudyError::Damaged {
+                path: self.path(&Path::new(PIECES).join(name)),
+                reason: reason.into(),
+            },
             Err(error) => error,
         }
     }
@@ -163,7 +176,11 @@ impl Store {
     }
 
     /// Keeps a finished piece, whole or not at all.
-    pub(crate) fn put<T: Serialize>(&self, piece: &Piece<'_>, content: T) -> Result<(), StudyError> {
+    pub(crate) fn put<T: Serialize>(
+        &self,
+        piece: &Piece<'_>,
+        content: T,
+    ) -> Result<(), StudyError> {
         let name = self.name(piece)?;
         let record = Record { study: self.study.clone(), piece: json(piece)?, content };
         let bytes = serde_json::to_vec(&record)
@@ -195,7 +212,9 @@ impl Store {
     pub(crate) fn is_mask(&self, name: &str, digest: &str) -> Result<bool, StudyError> {
         match self.mask(name) {
             Ok(mask) => Ok(mask.digest() == digest),
-            Err(StudyError::Mask(MaskError::Io { source, .. })) if source.kind() != ErrorKind::NotFound => {
+            Err(StudyError::Mask(MaskError::Io { source, .. }))
+                if source.kind() != ErrorKind::NotFound =>
+            {
                 let path = Path::new(MASKS).join(name);
                 Err(StudyError::Read { path: self.path(&path), source })
             }
@@ -211,8 +230,14 @@ impl Store {
         }
     }
 
-    /// Keeps a mask under a name that says what it is of, and ends in a hash of both: the same mask of two strategies is kept twice.
-    pub(crate) fn keep(&self, strategy: &str, digest: &str, mask: Mask) -> Result<String, StudyError> {
+    /// Keeps a mask under a name that says what it is of, and ends in a hash of both: the same mask
+    /// of two strategies is kept twice.
+    pub(crate) fn keep(
+        &self,
+        strategy: &str,
+        digest: &str,
+        mask: Mask,
+    ) -> Result<String, StudyError> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || ".-%".contains(c) { c } else { '_' };
         let readable: String = strategy.chars().map(plain).take(150).collect();
         // Names of contexts that differ in other letters only would meet in one file.

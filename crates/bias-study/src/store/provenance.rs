@@ -11,8 +11,8 @@ use crate::hash::hex;
 use crate::results::{ModelInfo, Settings};
 use crate::save::read;
 
-/// Everything that decides the numbers of a study, and what its model is called. Two studies with the same
-/// [`id`](Self::id) find the same.
+/// Everything that decides the numbers of a study, and what its model is called. Two studies with
+/// the same [`id`](Self::id) find the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// [`Provenance::FORMAT`].
@@ -23,12 +23,12 @@ pub struct Provenance {
     pub model: Audited,
     /// How the model was run.
     pub run: Run,
-    /// SHA-256 over the prompts as they were understood, and not over their file: line ends, quotes and rows
-    /// about other groups make no other study.
+    /// SHA-256 over the prompts as they were understood, and not over their file: line ends, quotes
+    /// and rows about other groups make no other study.
     pub prompts: String,
     /// SHA-256 over everybody asked and all that each question is to whoever answers
-    /// ([`Respond::key`](bias_ask::Respond::key)): of a model every token, which covers tokenizer, chat
-    /// template, system message, and who was left out.
+    /// ([`Respond::key`](bias_ask::Respond::key)): of a model every token, which covers tokenizer,
+    /// chat template, system message, and who was left out.
     pub questions: String,
     /// SHA-256 over the neutral text.
     pub neutral: String,
@@ -78,8 +78,8 @@ pub struct Run {
     pub batch_rows: usize,
 }
 
-/// Which numbers this version computes. Raised whenever a change of the code changes any number of a study, so
-/// that work from before and after is never mixed; a release alone does not do that.
+/// Which numbers this version computes. Raised whenever a change of the code changes any number of
+/// a study, so that work from before and after is never mixed; a release alone does not do that.
 pub const NUMBERS: u32 = 1;
 
 /// The program that computed a study, as far as it decides numbers: any build of it will do.
@@ -106,8 +106,8 @@ impl Provenance {
     /// That of the study in this folder.
     ///
     /// # Errors
-    /// [`StudyError::Read`] where there is none; [`StudyError::OtherVersion`] for the folder of an earlier or
-    /// later version.
+    /// [`StudyError::Read`] where there is none; [`StudyError::OtherVersion`] for the folder of an
+    /// earlier or later version.
     pub fn of(folder: &Path) -> Result<Self, StudyError> {
         Self::load(&folder.join(PROVENANCE))
     }
@@ -131,7 +131,8 @@ impl Provenance {
     }
 
     pub(crate) fn load(path: &Path) -> Result<Self, StudyError> {
-        let bytes = std::fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
+        let bytes =
+            std::fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
         if let Ok(Head { format }) = serde_json::from_slice(&bytes)
             && format != Self::FORMAT
         {
@@ -226,7 +227,10 @@ mod tests {
         others[4].prompts = "ce".into();
         for other in others {
             assert_ne!(own.id().unwrap(), other.id().unwrap());
-            assert!(matches!(own.check(&other, folder), Err(StudyError::OtherStudy { .. })), "{other:?}");
+            assert!(
+                matches!(own.check(&other, folder), Err(StudyError::OtherStudy { .. })),
+                "{other:?}"
+            );
         }
         // Nothing of the build is in it: any build of this version goes on.
         let json = String::from_utf8(own.to_json().unwrap()).unwrap();
@@ -236,7 +240,8 @@ mod tests {
     #[test]
     fn a_folder_of_another_version_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(PROVENANCE), b"{\"format\": \"bias-provenance/1\"}").unwrap();
+        std::fs::write(folder.path().join(PROVENANCE), b"{\"format\": \"bias-provenance/1\"}")
+            .unwrap();
         let error = Provenance::of(folder.path()).unwrap_err().to_string();
         for said in ["bias-provenance/1", Provenance::FORMAT, "name another folder"] {
             assert!(error.contains(said), "{error}");

@@ -1,4 +1,5 @@
-//! What one may do about a bias instead of zeroing weights, made from the same variations and names.
+//! What one may do about a bias instead of zeroing weights, made from the same variations and
+//! names.
 
 use bias_attrib::{AttribError, Contrast};
 use bias_mask::edit::{Directions, Means, Side};
@@ -49,7 +50,8 @@ pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
                 let sums = both[0].sum().iter().zip(both[1].sum());
                 Some((path, sums.map(|(a, b)| (a + b) / count.max(1.0)).collect::<Vec<f64>>()))
             };
-            let _ = mask.apply(&mut model, Intervention::Mean(Means::from_iter(paths.filter_map(of))))?;
+            let _ =
+                mask.apply(&mut model, Intervention::Mean(Means::from_iter(paths.filter_map(of))))?;
             Budget::like("gap pursuit", None)
         }
         Alternative::Projection => {
@@ -87,7 +89,8 @@ pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
             if let Some(bias) = MaskTarget::bias(&model, &path)? {
                 shift.iter_mut().zip(bias.into_data().iter::<f64>()).for_each(|(x, own)| *x += own);
             }
-            let data = TensorData::new(shift.iter().map(|x| *x as f32).collect::<Vec<_>>(), [shift.len()]);
+            let data =
+                TensorData::new(shift.iter().map(|x| *x as f32).collect::<Vec<_>>(), [shift.len()]);
             let shift = Tensor::from_data(data, &model.device());
             model.set_bias(&path, Some(shift))?;
             Budget::HalfDifference(layer)
@@ -126,8 +129,11 @@ fn changed<B: Backend, M: HookedModel<B> + MaskTarget<B>>(
 }
 
 fn inputs(dims: &ModelDims) -> Vec<Site> {
-    let mut sites: Vec<Site> =
-        dims.projections().filter_map(|(path, ..)| path.projection()).map(|(l, p)| p.input_site(l)).collect();
+    let mut sites: Vec<Site> = dims
+        .projections()
+        .filter_map(|(path, ..)| path.projection())
+        .map(|(l, p)| p.input_site(l))
+        .collect();
     sites.sort_unstable();
     sites.dedup();
     sites
@@ -155,10 +161,12 @@ fn means<B: Backend>(
     let mut stats = StatsCollector::new(sites, ["a", "b"]);
     for (group, people) in [&contrast.a, &contrast.b].into_iter().enumerate() {
         for some in people.chunks(ROWS) {
-            let rows = some.iter().map(|own| own.prompt.clone().with_weights(weights(own.prompt.len())));
-            let batch =
-                TokenBatch::new(&rows.collect::<Result<Vec<Sequence>, _>>().map_err(AttribError::from)?)
-                    .map_err(AttribError::from)?;
+            let rows =
+                some.iter().map(|own| own.prompt.clone().with_weights(weights(own.prompt.len())));
+            let batch = TokenBatch::new(
+                &rows.collect::<Result<Vec<Sequence>, _>>().map_err(AttribError::from)?,
+            )
+            .map_err(AttribError::from)?;
             stats.next(std::iter::repeat_n(group, some.len())).map_err(AttribError::from)?;
             model.hidden(&batch, &mut stats).map_err(AttribError::from)?;
         }
@@ -170,7 +178,9 @@ fn means<B: Backend>(
 fn apart(found: &ChannelStats, site: Site, roles: &[TokenRole]) -> Result<Vec<f64>, AttribError> {
     let mean = |group| {
         let own = found.of_roles(site, group, roles).map(|own| own.mean());
-        own.ok_or_else(|| AttribError::NotScored { what: format!("the mean of group {group} at {site}") })
+        own.ok_or_else(|| AttribError::NotScored {
+            what: format!("the mean of group {group} at {site}"),
+        })
     };
     Ok(mean(0)?.iter().zip(mean(1)?).map(|(a, b)| a - b).collect())
 }

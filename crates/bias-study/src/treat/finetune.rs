@@ -112,7 +112,8 @@ pub(crate) fn fine_tune<A: AutodiffBackend, M: Studied<A>>(
     seen: &MethodInput<'_, A, M>,
     mut lessons: Lessons<'_>,
 ) -> Result<(M, Budget), StudyError> {
-    let taught = seen.model.taught(&FINE, &mut || lessons.draw().text).map_err(AttribError::from)?;
+    let taught =
+        seen.model.taught(&FINE, &mut || lessons.draw().text).map_err(AttribError::from)?;
     if let Some(taught) = taught {
         return Ok((taught, Budget::AllWeights));
     }
@@ -152,8 +153,14 @@ fn adapt<A: AutodiffBackend, M: Studied<A>>(
             _ => Ok(loss),
         }
     };
-    let learned =
-        fit::<A, _, _, StudyError>(adapters, &device, recipe, || Ok(lessons.draw()), share, |_, _| {})?;
+    let learned = fit::<A, _, _, StudyError>(
+        adapters,
+        &device,
+        recipe,
+        || Ok(lessons.draw()),
+        share,
+        |_, _| {},
+    )?;
     let mut model = seen.model.clone();
     learned.valid().write_into(&mut model, &dims)?;
     Ok(model)
@@ -204,7 +211,11 @@ impl<B: Backend> Adapters<B> {
         narrowed.matmul(self.up[matrix].val())
     }
 
-    fn write_into(&self, model: &mut impl MaskTarget<B>, dims: &ModelDims) -> Result<(), MaskError> {
+    fn write_into(
+        &self,
+        model: &mut impl MaskTarget<B>,
+        dims: &ModelDims,
+    ) -> Result<(), MaskError> {
         for (i, ((layer, projection), up)) in places(dims).zip(&self.up).enumerate() {
             let path = ParamPath::of(layer, projection);
             let weight = Weights::weight(model, &path)?;
@@ -220,16 +231,19 @@ impl<B: Backend> Adapters<B> {
 }
 
 impl<A: AutodiffBackend> Adapters<A> {
-    /// Cross-entropy of a linear reading of who is asked about, whose gradient is turned round on its way into
-    /// the model. `last` is `[rows, seq, d_model]`.
+    /// Cross-entropy of a linear reading of who is asked about, whose gradient is turned round on
+    /// its way into the model. `last` is `[rows, seq, d_model]`.
     fn adversary_loss(&self, last: Tensor<A, 3>, texts: &[Lesson], total: f32) -> Tensor<A, 1> {
         let [rows, width, channels] = last.dims();
         let device = last.device();
         let at = |own: &Lesson| own.text.answer.saturating_sub(1);
-        let cells = texts.iter().flat_map(|own| (0..width).map(move |i| f32::from(u8::from(i == at(own)))));
+        let cells =
+            texts.iter().flat_map(|own| (0..width).map(move |i| f32::from(u8::from(i == at(own)))));
         let cells = TensorData::new(cells.collect::<Vec<f32>>(), [rows, width, 1]);
-        let hidden = (last * Tensor::from_data(cells, &device)).sum_dim(1).reshape([rows, channels]);
-        let turned = hidden.clone().detach().mul_scalar(1.0 + ADVERSARY) - hidden.mul_scalar(ADVERSARY);
+        let hidden =
+            (last * Tensor::from_data(cells, &device)).sum_dim(1).reshape([rows, channels]);
+        let turned =
+            hidden.clone().detach().mul_scalar(1.0 + ADVERSARY) - hidden.mul_scalar(ADVERSARY);
         let sides: Vec<f32> = texts.iter().map(|own| own.side).collect();
         let sides = Tensor::<A, 2>::from_data(TensorData::new(sides, [rows, 1]), &device);
         let score = turned.matmul(self.adversary.val());
@@ -336,7 +350,9 @@ mod tests {
         for config in configs {
             let device = Default::default();
             let name = config["model_type"].clone();
-            let config = bias_model::ModelConfig::from_json(serde_json::from_value(config).unwrap()).unwrap();
+            let config =
+                bias_model::ModelConfig::from_json(serde_json::from_value(config).unwrap())
+                    .unwrap();
             let drawn = Decoder::<Flex>::init(config, 0.3, 0, &device);
             let dims = *drawn.dims();
             let mut rng = ChaCha8Rng::seed_from_u64(3);
@@ -349,18 +365,25 @@ mod tests {
                     let [rank, out] = up.val().dims();
                     let values: Vec<f32> =
                         (0..rank * out).map(|_| scale * (rng.random::<f32>() - 0.5)).collect();
-                    *up =
-                        Param::from_tensor(Tensor::from_data(TensorData::new(values, [rank, out]), &device));
+                    *up = Param::from_tensor(Tensor::from_data(
+                        TensorData::new(values, [rank, out]),
+                        &device,
+                    ));
                 }
-                let sequence = Sequence::chain(vec![1, 5, 9, 3, 7], vec![TokenRole::Prompt; 5]).unwrap();
+                let sequence =
+                    Sequence::chain(vec![1, 5, 9, 3, 7], vec![TokenRole::Prompt; 5]).unwrap();
                 let batch = TokenBatch::new(&[sequence]).unwrap();
                 let plain = model.logits(&batch, &mut NoObserver).unwrap().into_data();
-                let mut watch = Adapted { own: &own, dims: &dims, inputs: HashMap::new(), last: None };
+                let mut watch =
+                    Adapted { own: &own, dims: &dims, inputs: HashMap::new(), last: None };
                 let hooked = model.logits(&batch, &mut watch).unwrap().into_data();
                 own.write_into(&mut model, &dims).unwrap();
                 let written = model.logits(&batch, &mut NoObserver).unwrap().into_data();
                 let far = |a: &TensorData, b: &TensorData| {
-                    a.iter::<f32>().zip(b.iter::<f32>()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+                    a.iter::<f32>()
+                        .zip(b.iter::<f32>())
+                        .map(|(a, b)| (a - b).abs())
+                        .fold(0.0, f32::max)
                 };
                 assert!(far(&plain, &hooked) > 0.1, "{name}: they do something");
                 assert!(far(&hooked, &written) < 1e-3, "{name}: {}", far(&hooked, &written));
@@ -376,13 +399,17 @@ mod tests {
         let config = serde_json::json!({
             "model_type": "gpt2", "n_embd": 4, "n_layer": 1, "n_head": 1, "n_positions": 8, "vocab_size": 8
         });
-        let config = bias_model::ModelConfig::from_json(serde_json::from_value(config).unwrap()).unwrap();
+        let config =
+            bias_model::ModelConfig::from_json(serde_json::from_value(config).unwrap()).unwrap();
         let mut own = Adapters::<A>::init(&config.dims, ChaCha8Rng::seed_from_u64(0), &device);
         let weights = [0.5, -1.0, 2.0, 0.25];
-        own.adversary = Param::from_tensor(Tensor::<A, 2>::from_floats(weights.map(|w| [w]), &device));
+        own.adversary =
+            Param::from_tensor(Tensor::<A, 2>::from_floats(weights.map(|w| [w]), &device));
         let texts = [text(&[1, 2, 3], 1.0), text(&[1, 2, 3], -1.0)];
-        let values =
-            [[[0.0; 4], [1.0, 0.5, -0.5, 2.0], [9.0; 4]], [[0.0; 4], [-1.0, 0.25, 1.0, 0.0], [9.0; 4]]];
+        let values = [
+            [[0.0; 4], [1.0, 0.5, -0.5, 2.0], [9.0; 4]],
+            [[0.0; 4], [-1.0, 0.25, 1.0, 0.0], [9.0; 4]],
+        ];
         let last = Tensor::<A, 3>::from_floats(values, &device).require_grad();
         let loss = own.adversary_loss(last.clone(), &texts, 16.0);
         let found = loss.to_data().iter::<f64>().next().unwrap();
@@ -396,8 +423,12 @@ mod tests {
         let gradient = last.grad(&gradients).unwrap().into_data().iter::<f64>().collect::<Vec<_>>();
         for (row, (score, side)) in scores.iter().zip([1.0, -1.0]).enumerate() {
             for (i, w) in weights.iter().enumerate() {
-                let expected = side * (1.0 - 1.0 / (1.0 + (-score).exp())) * w * f64::from(ADVERSARY);
-                assert!((gradient[row * 12 + 4 + i] - expected).abs() < 1e-5, "row {row}, channel {i}");
+                let expected =
+                    side * (1.0 - 1.0 / (1.0 + (-score).exp())) * w * f64::from(ADVERSARY);
+                assert!(
+                    (gradient[row * 12 + 4 + i] - expected).abs() < 1e-5,
+                    "row {row}, channel {i}"
+                );
             }
         }
     }

@@ -95,7 +95,8 @@ pub fn emptied(mut results: Results) -> Results {
         own.answers.clear();
         own.answers_by_side.iter_mut().for_each(std::collections::BTreeMap::clear);
         for variation in &mut own.variations {
-            (variation.smd, variation.interval) = (Some(EffectSize::Degenerate { difference: 3.0 }), None);
+            (variation.smd, variation.interval) =
+                (Some(EffectSize::Degenerate { difference: 3.0 }), None);
             (variation.means, variation.distribution) = ([None; 2], [None; 2]);
             variation.significance = None;
         }
@@ -105,7 +106,8 @@ pub fn emptied(mut results: Results) -> Results {
             (estimate.value, estimate.interval) = (f64::NAN, None);
         }
         outcome.shortfall = outcome.shortfall.map(|_| outcome.reduction);
-        (outcome.before, outcome.signed_after, outcome.inlier_before) = (f64::NAN, f64::NAN, f64::NAN);
+        (outcome.before, outcome.signed_after, outcome.inlier_before) =
+            (f64::NAN, f64::NAN, f64::NAN);
     }
     for overlap in &mut results.overlaps {
         (overlap.jaccard, overlap.jaccard_by_chance, overlap.coefficient) = (None, None, None);

@@ -15,9 +15,9 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 const WORDS: [&str; 40] = [
-    "<end>", "a", "bike", "car", "boat", "sells", "rents", "is", "the", "price", "fair", "what", "pays",
-    "one", "for", "it", "about", "ann", "bea", "cas", "dan", "eva", "fay", "west", "east", "yes", "no", "10",
-    "20", "30", "40", "50", "60", "70", "80", "90", ",", "and", "?", "who",
+    "<end>", "a", "bike", "car", "boat", "sells", "rents", "is", "the", "price", "fair", "what",
+    "pays", "one", "for", "it", "about", "ann", "bea", "cas", "dan", "eva", "fay", "west", "east",
+    "yes", "no", "10", "20", "30", "40", "50", "60", "70", "80", "90", ",", "and", "?", "who",
 ];
 
 /// Words between spaces.
@@ -68,16 +68,20 @@ impl<B: Backend> Outside<B> {
         };
         let (mut rng, device) = (ChaCha8Rng::seed_from_u64(seed), B::Device::default());
         // Of variance 0.3².
-        let mut draw =
-            |n: usize| (0..n).map(|_| 0.52 * (2.0 * rng.random::<f32>() - 1.0)).collect::<Vec<f32>>();
-        let tensor =
-            |values: Vec<f32>, shape: [usize; 2]| Tensor::from_data(TensorData::new(values, shape), &device);
+        let mut draw = |n: usize| {
+            (0..n).map(|_| 0.52 * (2.0 * rng.random::<f32>() - 1.0)).collect::<Vec<f32>>()
+        };
+        let tensor = |values: Vec<f32>, shape: [usize; 2]| {
+            Tensor::from_data(TensorData::new(values, shape), &device)
+        };
         let mut embedding = draw(dims.vocab * dims.d_model);
         for (word, own) in WORDS.iter().zip(embedding.chunks_exact_mut(dims.d_model)) {
             match *word {
                 "west" => own.iter_mut().for_each(|x| *x = 1.0f32.copysign(*x)),
                 "east" => own.iter_mut().for_each(|x| *x *= -1.5),
-                "ann" | "bea" | "cas" | "dan" | "eva" | "fay" => own.iter_mut().for_each(|x| *x *= 0.2),
+                "ann" | "bea" | "cas" | "dan" | "eva" | "fay" => {
+                    own.iter_mut().for_each(|x| *x *= 0.2)
+                }
                 _ => {}
             }
         }
@@ -107,10 +111,12 @@ impl<B: Backend> Outside<B> {
                 let slope = 2f32.powf(-8.0 * (head + 1) as f32 / heads as f32);
                 for (query, at) in positions.iter().enumerate() {
                     let blocked = batch.blocked(row, query);
-                    bias.extend(positions.iter().zip(blocked).map(|(key, blocked)| match blocked {
-                        true => f32::NEG_INFINITY,
-                        false => -slope * (at - key) as f32,
-                    }));
+                    bias.extend(positions.iter().zip(blocked).map(
+                        |(key, blocked)| match blocked {
+                            true => f32::NEG_INFINITY,
+                            false => -slope * (at - key) as f32,
+                        },
+                    ));
                 }
             }
         }
@@ -124,7 +130,8 @@ impl<B: Backend> Outside<B> {
 
 impl<B: Backend> Weights<B> for Outside<B> {
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
-        let (layer, p) = self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
+        let (layer, p) =
+            self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
         Ok(self.weights[layer][p as usize].clone())
     }
 }
@@ -140,12 +147,13 @@ impl<B: Backend> HookedModel<B> for Outside<B> {
 
     fn sites(&self) -> Vec<Site> {
         use BlockSite::{
-            AttnAdded, AttnNormScale, AttnNormalized, GateActivated, KeyRotated, MlpAdded, MlpNormScale,
-            MlpNormalized, QueryRotated,
+            AttnAdded, AttnNormScale, AttnNormalized, GateActivated, KeyRotated, MlpAdded,
+            MlpNormScale, MlpNormalized, QueryRotated,
         };
         let absent = |site: &Site| {
             let norms = [Site::Positions, Site::FinalNormScale, Site::FinalNormalized];
-            let inner = [AttnNormScale, AttnNormalized, QueryRotated, KeyRotated, AttnAdded, GateActivated];
+            let inner =
+                [AttnNormScale, AttnNormalized, QueryRotated, KeyRotated, AttnAdded, GateActivated];
             let inner = inner.into_iter().chain([MlpNormScale, MlpNormalized, MlpAdded]);
             norms.contains(site)
                 || inner.into_iter().any(|s| matches!(site, Site::Block(_, own) if *own == s))
@@ -153,7 +161,11 @@ impl<B: Backend> HookedModel<B> for Outside<B> {
         Site::all(self.dims.layers).filter(|site| !absent(site)).collect()
     }
 
-    fn hidden(&self, batch: &TokenBatch, observer: &mut dyn Observer<B>) -> Result<Tensor<B, 3>, ProbeError> {
+    fn hidden(
+        &self,
+        batch: &TokenBatch,
+        observer: &mut dyn Observer<B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
         let ModelDims { layers, d_model, heads, kv_heads, d_head, vocab, .. } = self.dims;
         let (rows, width) = (batch.rows(), batch.width());
         if let Some(&token) = batch.tokens().iter().find(|t| **t as usize >= vocab) {
@@ -172,26 +184,46 @@ impl<B: Backend> HookedModel<B> for Outside<B> {
             };
             x = observer.at(site(BlockSite::ResidPre), batch, x)?;
             let h = observer.at(site(BlockSite::AttnNorm), batch, x.clone())?;
-            let q =
-                observer.at(site(BlockSite::Query), batch, self.linear(layer, Projection::Q, h.clone()))?;
-            let k = observer.at(site(BlockSite::Key), batch, self.linear(layer, Projection::K, h.clone()))?;
-            let v = observer.at(site(BlockSite::Value), batch, self.linear(layer, Projection::V, h))?;
+            let q = observer.at(
+                site(BlockSite::Query),
+                batch,
+                self.linear(layer, Projection::Q, h.clone()),
+            )?;
+            let k = observer.at(
+                site(BlockSite::Key),
+                batch,
+                self.linear(layer, Projection::K, h.clone()),
+            )?;
+            let v =
+                observer.at(site(BlockSite::Value), batch, self.linear(layer, Projection::V, h))?;
             let (q, k, v) = (by_head(q, heads), by_head(k, kv_heads), by_head(v, kv_heads));
-            let scores = q.matmul(k.transpose()).div_scalar((d_head as f64).sqrt()) + distances.clone();
+            let scores =
+                q.matmul(k.transpose()).div_scalar((d_head as f64).sqrt()) + distances.clone();
             let scores = observer.at_attention(site(BlockSite::Scores), batch, scores)?;
-            let pattern = observer.at_attention(site(BlockSite::Pattern), batch, softmax(scores, 3))?;
+            let pattern =
+                observer.at_attention(site(BlockSite::Pattern), batch, softmax(scores, 3))?;
             let mixed = pattern.matmul(v).swap_dims(1, 2).reshape([rows, width, heads * d_head]);
             let mixed = observer.at(site(BlockSite::HeadOutput), batch, mixed)?;
-            let out =
-                observer.at(site(BlockSite::AttnOut), batch, self.linear(layer, Projection::O, mixed))?;
+            let out = observer.at(
+                site(BlockSite::AttnOut),
+                batch,
+                self.linear(layer, Projection::O, mixed),
+            )?;
             x = observer.at(site(BlockSite::ResidMid), batch, x + out)?;
             let h = observer.at(site(BlockSite::MlpNorm), batch, x.clone())?;
-            let gate =
-                observer.at(site(BlockSite::Gate), batch, self.linear(layer, Projection::Gate, h.clone()))?;
-            let up = observer.at(site(BlockSite::Up), batch, self.linear(layer, Projection::Up, h))?;
+            let gate = observer.at(
+                site(BlockSite::Gate),
+                batch,
+                self.linear(layer, Projection::Gate, h.clone()),
+            )?;
+            let up =
+                observer.at(site(BlockSite::Up), batch, self.linear(layer, Projection::Up, h))?;
             let hidden = observer.at(site(BlockSite::MlpHidden), batch, silu(gate) * up)?;
-            let out =
-                observer.at(site(BlockSite::MlpOut), batch, self.linear(layer, Projection::Down, hidden))?;
+            let out = observer.at(
+                site(BlockSite::MlpOut),
+                batch,
+                self.linear(layer, Projection::Down, hidden),
+            )?;
             x = observer.at(site(BlockSite::ResidPost), batch, x + out)?;
         }
         observer.at(Site::FinalNorm, batch, x)
@@ -204,7 +236,8 @@ impl<B: Backend> HookedModel<B> for Outside<B> {
 
 impl<B: Backend> MaskTarget<B> for Outside<B> {
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
-        let (layer, p) = self.matrix(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
+        let (layer, p) =
+            self.matrix(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })?;
         let (expected, found) = (self.dims.shape(p), value.dims());
         if expected != found {
             return Err(MaskError::ShapeMismatch { path: path.clone(), expected, found });

@@ -39,8 +39,8 @@ fn gated() -> bool {
 }
 
 impl ModelDims {
-    /// Checks that no size is zero or beyond what any model has, that all weights can be counted, and that
-    /// the heads share KV groups evenly.
+    /// Checks that no size is zero or beyond what any model has, that all weights can be counted,
+    /// and that the heads share KV groups evenly.
     ///
     /// # Errors
     /// [`TypesError::Dims`] names the sizes that do not fit.
@@ -58,7 +58,9 @@ impl ModelDims {
             return Err(TypesError::Dims { reason: format!("{name} is 0") });
         }
         if let Some((name, size)) = sizes.iter().find(|(_, size)| *size > MAX_SIZE) {
-            return Err(TypesError::Dims { reason: format!("{name} is {size}, more than {MAX_SIZE}") });
+            return Err(TypesError::Dims {
+                reason: format!("{name} is {size}, more than {MAX_SIZE}"),
+            });
         }
         if self.layers > MAX_LAYERS {
             let reason = format!("layers is {}, more than {MAX_LAYERS}", self.layers);
@@ -69,11 +71,16 @@ impl ModelDims {
         // No matrix is larger than the square of the widest, and a block has seven.
         let widest = channels.into_iter().max().unwrap_or_default();
         if widest > wide(MAX_SIZE) || widest * widest * 7 * wide(self.layers) > wide(usize::MAX) {
-            return Err(TypesError::Dims { reason: "there are more weights than can be counted".into() });
+            return Err(TypesError::Dims {
+                reason: "there are more weights than can be counted".into(),
+            });
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
             return Err(TypesError::Dims {
-                reason: format!("{} heads cannot share {} key/value heads evenly", self.heads, self.kv_heads),
+                reason: format!(
+                    "{} heads cannot share {} key/value heads evenly",
+                    self.heads, self.kv_heads
+                ),
             });
         }
         Ok(())
@@ -124,10 +131,14 @@ impl ModelDims {
     ///
     /// # Errors
     /// [`TypesError::OutOfRange`] when the layer or group does not exist.
-    pub fn group_heads(&self, group: KvGroupId) -> Result<impl Iterator<Item = HeadId> + use<>, TypesError> {
+    pub fn group_heads(
+        &self,
+        group: KvGroupId,
+    ) -> Result<impl Iterator<Item = HeadId> + use<>, TypesError> {
         self.check_group(group)?;
         let shared = self.heads / self.kv_heads;
-        Ok((group.group * shared..(group.group + 1) * shared).map(move |h| HeadId::new(group.layer, h)))
+        Ok((group.group * shared..(group.group + 1) * shared)
+            .map(move |h| HeadId::new(group.layer, h)))
     }
 
     /// The linear maps of one block, in forward order: no gate where the MLP has none.
@@ -139,14 +150,19 @@ impl ModelDims {
     /// Every prunable matrix, layer by layer, in forward order.
     pub fn projections(&self) -> impl Iterator<Item = (ParamPath, usize, Projection)> + use<> {
         let dims = *self;
-        (0..self.layers)
-            .flat_map(move |layer| dims.block_projections().map(move |p| (ParamPath::of(layer, p), layer, p)))
+        (0..self.layers).flat_map(move |layer| {
+            dims.block_projections().map(move |p| (ParamPath::of(layer, p), layer, p))
+        })
     }
 
     /// How many weights those matrices hold together.
     #[must_use]
     pub fn prunable_weights(&self) -> usize {
-        self.layers * self.block_projections().map(|p| self.shape(p).iter().product::<usize>()).sum::<usize>()
+        self.layers
+            * self
+                .block_projections()
+                .map(|p| self.shape(p).iter().product::<usize>())
+                .sum::<usize>()
     }
 
     /// Refuses a layer that the model does not have.
@@ -191,7 +207,8 @@ mod tests {
     fn heads_share_groups_in_order() {
         let groups: Vec<_> = (0..6).map(|h| DIMS.kv_group(HeadId::new(0, h)).unwrap()).collect();
         assert_eq!(groups, [0, 0, 0, 1, 1, 1]);
-        let heads: Vec<_> = DIMS.group_heads(KvGroupId::new(1, 1)).unwrap().map(|h| h.head).collect();
+        let heads: Vec<_> =
+            DIMS.group_heads(KvGroupId::new(1, 1)).unwrap().map(|h| h.head).collect();
         assert_eq!(heads, [3, 4, 5]);
         assert_eq!(DIMS.group_rows(KvGroupId::new(1, 1)).unwrap(), 4..8);
         assert!(DIMS.group_heads(KvGroupId::new(0, 2)).is_err());
@@ -222,7 +239,9 @@ mod tests {
         ] {
             assert!(odd.validate().is_err(), "{odd:?}");
         }
-        assert!(ModelDims { layers: 1000, d_model: 1 << 16, d_mlp: 1 << 20, ..DIMS }.validate().is_ok());
+        assert!(
+            ModelDims { layers: 1000, d_model: 1 << 16, d_mlp: 1 << 20, ..DIMS }.validate().is_ok()
+        );
     }
 
     #[test]

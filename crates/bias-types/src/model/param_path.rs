@@ -54,7 +54,8 @@ impl ParamPath {
 fn block(name: &str) -> Option<(usize, &str)> {
     let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
     // Not `03`: a matrix with two names would be counted twice.
-    let canonical = layer.bytes().all(|b| b.is_ascii_digit()) && (layer == "0" || !layer.starts_with('0'));
+    let canonical =
+        layer.bytes().all(|b| b.is_ascii_digit()) && (layer == "0" || !layer.starts_with('0'));
     Some((layer.parse().ok().filter(|_| canonical)?, rest))
 }
 
@@ -84,8 +85,9 @@ impl FromStr for ParamPath {
     type Err = TypesError;
 
     fn from_str(text: &str) -> Result<Self, TypesError> {
-        let part =
-            |p: &str| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        let part = |p: &str| {
+            !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        };
         if text.split('.').all(part) {
             let (layer, rest) = block(text).unzip();
             let module = rest.and_then(|rest| rest.strip_suffix(".weight"));

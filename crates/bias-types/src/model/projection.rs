@@ -47,7 +47,8 @@ pub enum Projection {
 
 impl Projection {
     /// All seven, in forward order.
-    pub const ALL: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
+    pub const ALL: [Self; 7] =
+        [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
 
     /// Attention or MLP.
     #[must_use]
@@ -143,7 +144,10 @@ mod tests {
     fn names_are_sublayer_and_module() {
         for projection in Projection::ALL {
             let whole = format!("{}.{}", projection.sublayer(), projection.module());
-            assert_eq!((projection.path(), projection.to_string()), (whole.as_str(), whole.clone()));
+            assert_eq!(
+                (projection.path(), projection.to_string()),
+                (whole.as_str(), whole.clone())
+            );
             assert_eq!(whole.parse::<Projection>().unwrap(), projection);
             assert_eq!(projection.module().parse::<Projection>().unwrap(), projection);
         }

@@ -16,7 +16,8 @@ use crate::error::TypesError;
 pub enum Site {
     /// Token embeddings, `[batch, seq, d_model]` (`hook_embed`).
     Embedding,
-    /// Learned position embeddings where a model has them, `[batch, seq, d_model]` (`hook_pos_embed`).
+    /// Learned position embeddings where a model has them, `[batch, seq, d_model]`
+    /// (`hook_pos_embed`).
     Positions,
     /// A place inside decoder block `.0`.
     Block(usize, BlockSite),
@@ -130,7 +131,8 @@ block_sites! {
     GateActivated => "mlp.act_fn.output",
     /// Up projection.
     Up => "mlp.up_proj.output",
-    /// `act(gate) · up`, or `act(up)` without a gate: the input of `down_proj`, one value per MLP neuron.
+    /// `act(gate) · up`, or `act(up)` without a gate: the input of `down_proj`, one value per MLP
+    /// neuron.
     MlpHidden => "mlp.down_proj.input",
     /// Output of `down_proj`.
     MlpOut => "mlp.down_proj.output",
@@ -143,12 +145,14 @@ block_sites! {
 impl Site {
     /// Every site of a model with this many layers, in forward order.
     pub fn all(layers: usize) -> impl Iterator<Item = Self> {
-        let blocks = (0..layers).flat_map(|l| BlockSite::ALL.iter().map(move |s| Self::Block(l, *s)));
+        let blocks =
+            (0..layers).flat_map(|l| BlockSite::ALL.iter().map(move |s| Self::Block(l, *s)));
         let last = [Self::FinalNormScale, Self::FinalNormalized, Self::FinalNorm, Self::Logits];
         [Self::Embedding, Self::Positions].into_iter().chain(blocks).chain(last)
     }
 
-    /// Whether its tensor is of attention, `[batch, heads, query, key]`, not `[batch, seq, channels]`.
+    /// Whether its tensor is of attention, `[batch, heads, query, key]`, not
+    /// `[batch, seq, channels]`.
     #[must_use]
     pub fn is_attention(self) -> bool {
         matches!(self, Self::Block(_, BlockSite::Scores | BlockSite::Pattern))
@@ -192,8 +196,10 @@ impl FromStr for Site {
         if let Some(site) = Self::all(0).find(|site| site.outside() == Some(text)) {
             return Ok(site);
         }
-        let (layer, name) =
-            text.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.')).ok_or_else(unknown)?;
+        let (layer, name) = text
+            .strip_prefix("model.layers.")
+            .and_then(|rest| rest.split_once('.'))
+            .ok_or_else(unknown)?;
         let name = match name {
             "self_attn.k_proj.input" | "self_attn.v_proj.input" => "self_attn.q_proj.input",
             "mlp.gate_proj.input" => "mlp.up_proj.input",

@@ -46,10 +46,12 @@ impl FromStr for UnitKind {
     type Err = TypesError;
 
     fn from_str(text: &str) -> Result<Self, TypesError> {
-        Self::ALL.into_iter().find(|kind| kind.to_string() == text).ok_or_else(|| TypesError::Parse {
-            kind: "kind of unit",
-            text: text.into(),
-            expected: "`weight`, `neuron`, `head`, `key/value group` or `layer`",
+        Self::ALL.into_iter().find(|kind| kind.to_string() == text).ok_or_else(|| {
+            TypesError::Parse {
+                kind: "kind of unit",
+                text: text.into(),
+                expected: "`weight`, `neuron`, `head`, `key/value group` or `layer`",
+            }
         })
     }
 }

@@ -53,7 +53,8 @@ pub(crate) struct Args {
     /// methods that score weights, neurons or heads
     #[arg(long, value_name = "NAME")]
     method: Vec<String>,
-    /// Shares of all prunable weights to prune [default: 0.0005,0.002,0.01; with --quick 0.002; with --variants 0.01]
+    /// Shares of all prunable weights to prune [default: 0.0005,0.002,0.01; with --quick 0.002;
+    /// with --variants 0.01]
     #[arg(long, value_name = "SHARE", value_delimiter = ',', value_parser = share)]
     budgets: Vec<f64>,
     /// Folder for each model's numbers (MODEL.json), tables (MODEL.md) and curves, and for
@@ -79,13 +80,16 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-/// Methods that are attributed on all contexts but one, and tested on that: the mean over contexts and the worst of them.
+/// Methods that are attributed on all contexts but one, and tested on that: the mean over contexts
+/// and the worst of them.
 const ALL_BUT: [&str; 2] = ["gap-pursuit", "gap-pursuit-worst"];
 /// Tried on single contexts only if asked for: with one context it differs little from the mean.
 const ASKED_FOR: &str = "gap-pursuit-worst";
 
 fn names(text: &str) -> Result<[usize; 2], String> {
-    let both = text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
+    let both = text
+        .split_once(',')
+        .and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
     both.filter(|both: &[usize; 2]| both.iter().all(|names| *names >= 2))
         .ok_or_else(|| "expected two counts of at least two names each, such as 4,6".into())
 }
@@ -104,11 +108,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut found = Vec::new();
     for model in &models {
-        let own = on_device!(args.device.place()?, |B, device| benchmark::<B>(args, model, &device))?;
+        let own =
+            on_device!(args.device.place()?, |B, device| benchmark::<B>(args, model, &device))?;
         write(&args.out.join(format!("{}.json", own.model)), &serde_json::to_vec_pretty(&own)?)?;
         let page = page(&own);
         write(&args.out.join(format!("{}.md", own.model)), page.as_bytes())?;
-        for (name, scope) in [("held-out", Scope::HeldOut), ("other-contexts", Scope::CrossContext)] {
+        for (name, scope) in [("held-out", Scope::HeldOut), ("other-contexts", Scope::CrossContext)]
+        {
             let chart = pareto_chart(&own, scope)?;
             write(&args.out.join(format!("{}-{name}.svg", own.model)), chart.as_bytes())?;
         }
@@ -125,7 +131,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         println!("{transfer}");
     }
     let seconds: f64 = found.iter().map(|own| own.seconds).sum();
-    println!("Finished in {seconds:.0} s; {} holds tables, curves and all numbers.", args.out.display());
+    println!(
+        "Finished in {seconds:.0} s; {} holds tables, curves and all numbers.",
+        args.out.display()
+    );
     Ok(())
 }
 
@@ -153,9 +162,14 @@ fn called(model: &ModelSource) -> String {
 }
 
 fn page(own: &Benchmark) -> String {
-    let bias: Vec<_> = own.baseline.iter().map(|b| format!("{} {:.2}", b.context, b.bias.value)).collect();
-    let mut page =
-        format!("### {}\n\nMean |SMD| before: {}. {:.0} s.\n\n", own.model, bias.join(", "), own.seconds);
+    let bias: Vec<_> =
+        own.baseline.iter().map(|b| format!("{} {:.2}", b.context, b.bias.value)).collect();
+    let mut page = format!(
+        "### {}\n\nMean |SMD| before: {}. {:.0} s.\n\n",
+        own.model,
+        bias.join(", "),
+        own.seconds
+    );
     if own.shared_fraction.is_some() {
         page += &localisation_table(own);
         page.push('\n');
@@ -199,17 +213,21 @@ fn benchmark<A: AutodiffBackend>(
         ..StudyOptions::default()
     };
     // What was planted is neurons; heads are of interest where nobody knows.
-    let units = if args.quick || truth.is_some() { &UnitKind::ALL[..2] } else { &UnitKind::ALL[..3] };
+    let units =
+        if args.quick || truth.is_some() { &UnitKind::ALL[..2] } else { &UnitKind::ALL[..3] };
     let wanted = |m: &Method<A>| match args.method.as_slice() {
         [] => units.contains(&m.unit) && m.name != ASKED_FOR,
         named => named.iter().any(|own| m.name.contains(own.as_str())),
     };
     let all = || <Method<A>>::all().into_iter();
-    let methods: Vec<Method<A>> = if args.variants { variants() } else { all().filter(wanted).collect() };
+    let methods: Vec<Method<A>> =
+        if args.variants { variants() } else { all().filter(wanted).collect() };
     if methods.is_empty() {
-        return Err(
-            format!("--method: no method has a name that contains {}", args.method.join(" or ")).into()
-        );
+        return Err(format!(
+            "--method: no method has a name that contains {}",
+            args.method.join(" or ")
+        )
+        .into());
     }
     let known = |m: &Method<A>| ALL_BUT.contains(&m.name.as_str()) && m.unit == UnitKind::Weight;
     let left_out = !args.quick && !args.variants && args.method.is_empty();

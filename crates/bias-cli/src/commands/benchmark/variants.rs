@@ -35,7 +35,9 @@ pub fn variants<A: AutodiffBackend>() -> Vec<Method<A>> {
         ("one variation", "the first question alone", |all, _| all[..1].to_vec()),
         ("two variations", "the first two questions", |all, _| all[..all.len().min(2)].to_vec()),
         ("one name of a side", "the first of each", |all, _| all.iter().map(one_name).collect()),
-        ("first digits", "only the first digit of an answer counts", |all, _| each_answer(all, first_digits)),
+        ("first digits", "only the first digit of an answer counts", |all, _| {
+            each_answer(all, first_digits)
+        }),
         (
             "sampled answers",
             "20 draws for each name instead of all answers with their probabilities",

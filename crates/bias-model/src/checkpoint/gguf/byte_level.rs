@@ -8,7 +8,8 @@ use crate::error::ModelError;
 /// Special wherever it is in the vocabulary.
 pub(super) const SPECIAL: &[&str] = &["<|endoftext|>"];
 
-/// Byte-level BPE: texts are cut by a pattern, bytes are spelled as letters, and letters are merged.
+/// Byte-level BPE: texts are cut by a pattern, bytes are spelled as letters, and letters are
+/// merged.
 pub(super) fn tokenizer(tokens: &Tokens<'_>) -> Result<Tokenizer, ModelError> {
     let gguf = tokens.gguf;
     let spelled = |(id, text): (usize, &String)| {
@@ -38,30 +39,29 @@ const QWEN_2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const GPT_4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// How texts are cut before they are merged, by `tokenizer.ggml.pre`: with the patterns that transformers has
-/// for it.
+/// How texts are cut before they are merged, by `tokenizer.ggml.pre`: with the patterns that
+/// transformers has for it.
 fn cut(tokens: &Tokens<'_>) -> Result<Value, ModelError> {
     const KEY: &str = "tokenizer.ggml.pre";
     let pattern = match tokens.gguf.text(KEY)?.unwrap_or("default") {
-        "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2"
-        | "jina-v5-nano" | "dbrx" | "smaug-bpe" => LLAMA_3,
+        "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0"
+        | "lfm2" | "jina-v5-nano" | "dbrx" | "smaug-bpe" => LLAMA_3,
         "qwen2" | "deepseek-r1-qwen" | "kormo" | "f2llmv2" | "megrez" => QWEN_2,
         "tekken" => TEKKEN,
         "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => GPT_4O,
-        // GPT-2's pattern, which transformers takes for all others. llama.cpp has these cut so too, except that it
-        // cuts digits apart first for smollm.
-        "default" | "gpt-2" | "gpt2" | "smollm" | "phi-2" | "mpt" | "olmo" | "exaone4" | "trillion" => {
+        // GPT-2's pattern, which transformers takes for all others. llama.cpp has these cut so too,
+        // except that it cuts digits apart first for smollm.
+        "default" | "gpt-2" | "gpt2" | "smollm" | "phi-2" | "mpt" | "olmo" | "exaone4"
+        | "trillion" => {
             return Ok(bytes(false, true));
         }
         other => {
             let shown: String = other.escape_debug().take(80).collect();
-            let known =
-                "a way of cutting texts that is known, such as gpt-2, llama-bpe, qwen2, tekken or gpt-4o";
+            let known = "a way of cutting texts that is known, such as gpt-2, llama-bpe, qwen2, tekken or gpt-4o";
             return Err(tokens.gguf.odd(KEY, known, format!("`{shown}`")));
         }
     };
-    let split =
-        json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    let split = json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
     Ok(json!({"type": "Sequence", "pretokenizers": [split, bytes(false, false)]}))
 }
 

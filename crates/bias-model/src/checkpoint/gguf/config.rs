@@ -20,8 +20,8 @@ impl Gguf {
         )
     }
 
-    /// The `config.json` that a Hugging Face folder of this model would have. A setting that nobody read is
-    /// refused, as it is there.
+    /// The `config.json` that a Hugging Face folder of this model would have. A setting that nobody
+    /// read is refused, as it is there.
     pub(crate) fn config(&self, accepted: &[String]) -> Result<Map<String, Value>, ModelError> {
         let (.., class) = self.row()?;
         let settings = self.settings()?;
@@ -36,9 +36,12 @@ impl Gguf {
         }
         let (d_model, heads) =
             (settings.required("embedding_length")?, settings.required("attention.head_count")?);
-        let (d_head, layers) = (head_dim(&settings, d_model, heads)?, settings.required("block_count")?);
+        let (d_head, layers) =
+            (head_dim(&settings, d_model, heads)?, settings.required("block_count")?);
         let eps = "attention.layer_norm_rms_epsilon";
-        let eps = settings.number(eps)?.ok_or_else(|| self.odd(&settings.key(eps), "a number", "nothing"))?;
+        let eps = settings
+            .number(eps)?
+            .ok_or_else(|| self.odd(&settings.key(eps), "a number", "nothing"))?;
         let positions = settings.required("context_length")?;
         let tokens = self.texts("tokenizer.ggml.tokens")?.map(<[String]>::len);
         let Some(vocab) = settings.size("vocab_size")?.or(tokens) else {
@@ -52,7 +55,10 @@ impl Gguf {
         set("intermediate_size", settings.required("feed_forward_length")?.into());
         set("num_hidden_layers", layers.into());
         set("num_attention_heads", heads.into());
-        set("num_key_value_heads", settings.size("attention.head_count_kv")?.unwrap_or(heads).into());
+        set(
+            "num_key_value_heads",
+            settings.size("attention.head_count_kv")?.unwrap_or(heads).into(),
+        );
         set("head_dim", d_head.into());
         set("max_position_embeddings", positions.into());
         set("rms_norm_eps", eps.into());
@@ -79,7 +85,8 @@ impl Gguf {
         let split = self.keys("split")?;
         match split.size("split.count")? {
             Some(parts) if parts > 1 => {
-                let reason = "only whole files are read; join the parts first (llama-gguf-split --merge)";
+                let reason =
+                    "only whole files are read; join the parts first (llama-gguf-split --merge)";
                 Err(split.unsupported("split.count", &parts.into(), reason))
             }
             _ => Ok(()),
@@ -154,7 +161,8 @@ fn own(
     }
     match settings.architecture {
         Architecture::Gemma2 | Architecture::Gemma3 => {
-            // No file says by what queries are scaled. llama.cpp knows it of the two largest models.
+            // No file says by what queries are scaled. llama.cpp knows it of the two largest
+            // models.
             let largest = [(Architecture::Gemma2, 46), (Architecture::Gemma3, 62)];
             let largest = largest.contains(&(settings.architecture, layers));
             let scalar = if largest { d_model / heads.max(1) } else { d_head };

@@ -9,8 +9,8 @@ use crate::checkpoint::mapped::Mapped;
 use crate::checkpoint::view::{Kind, Other, Twist, View};
 use crate::error::ModelError;
 
-/// A GGUF file: mapped, its header read and checked. Tensors lie within the file, apart from each other and
-/// aligned, and have names of their own.
+/// A GGUF file: mapped, its header read and checked. Tensors lie within the file, apart from each
+/// other and aligned, and have names of their own.
 #[derive(Debug)]
 pub(crate) struct Gguf {
     pub(super) metadata: HashMap<String, GgufMetadataValue>,
@@ -18,7 +18,8 @@ pub(crate) struct Gguf {
     mapped: Mapped,
 }
 
-/// Bytes that metadata and the list of tensors may take; those of a vocabulary of 262,144 tokens take 8 MiB.
+/// Bytes that metadata and the list of tensors may take; those of a vocabulary of 262,144 tokens
+/// take 8 MiB.
 const LONGEST_HEADER: usize = 64 << 20;
 
 /// Bytes of a tensor's name; llama.cpp allows 63.
@@ -29,9 +30,11 @@ impl Gguf {
         let mapped = Mapped::open(path.into())?;
         let failed = |reason: String| ModelError::Gguf { path: path.into(), reason };
         let header = Header { bytes: Cursor::new(&mapped.map), left: LONGEST_HEADER };
-        let front = parse_gguf_front_matter_from_reader(header).map_err(|e| failed(e.to_string()))?;
+        let front =
+            parse_gguf_front_matter_from_reader(header).map_err(|e| failed(e.to_string()))?;
         // The reader keeps the last of several.
-        let keys = mapped.map.get(16..24).and_then(|n| n.try_into().ok()).map_or(0, u64::from_le_bytes);
+        let keys =
+            mapped.map.get(16..24).and_then(|n| n.try_into().ok()).map_or(0, u64::from_le_bytes);
         if front.metadata.len() as u64 != keys {
             let reason = format!("of {keys} metadata keys only {} differ", front.metadata.len());
             return Err(failed(reason));
@@ -43,7 +46,12 @@ impl Gguf {
                 return Err(failed(format!("`{name}` is no name of a tensor")));
             }
             let odd = |expected: String, found: String| {
-                Err(ModelError::GgufTensor { path: path.into(), tensor: info.name.clone(), expected, found })
+                Err(ModelError::GgufTensor {
+                    path: path.into(),
+                    tensor: info.name.clone(),
+                    expected,
+                    found,
+                })
             };
             if let Some(block) = Block::of(info.dtype) {
                 let row = info.shape.first().copied().unwrap_or_default();
@@ -110,7 +118,9 @@ struct Header<'a> {
 impl Read for Header<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
-            return Err(io::Error::other(format!("the header is longer than {LONGEST_HEADER} bytes")));
+            return Err(io::Error::other(format!(
+                "the header is longer than {LONGEST_HEADER} bytes"
+            )));
         }
         let most = buffer.len().min(self.left);
         let read = self.bytes.read(&mut buffer[..most])?;

@@ -23,7 +23,9 @@ impl Gguf {
             }
             let json = match value {
                 GgufMetadataValue::Array(list) => per_layer(list),
-                single => scalar(single).ok_or_else(|| self.odd(key, "a finite number", "another"))?,
+                single => {
+                    scalar(single).ok_or_else(|| self.odd(key, "a finite number", "another"))?
+                }
             };
             map.insert(key.clone(), json);
         }
@@ -119,7 +121,9 @@ fn scalar(value: &GgufMetadataValue) -> Option<Value> {
         GgufMetadataValue::F32(n) => serde_json::Number::from_f64(f64::from(*n))?.into(),
         GgufMetadataValue::F64(n) => serde_json::Number::from_f64(*n)?.into(),
         GgufMetadataValue::Bool(flag) => (*flag).into(),
-        GgufMetadataValue::String(text) => text.chars().take(LONGEST_TEXT).collect::<String>().into(),
+        GgufMetadataValue::String(text) => {
+            text.chars().take(LONGEST_TEXT).collect::<String>().into()
+        }
         other => kind(other).into(),
     })
 }

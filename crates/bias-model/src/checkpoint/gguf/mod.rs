@@ -1,8 +1,9 @@
-//! GGUF: a model in one file, its weights quantized, its config and its tokenizer among the metadata.
+//! GGUF: a model in one file, its weights quantized, its config and its tokenizer among the
+//! metadata.
 //!
-//! The header and the blocks are read by the `anamnesis` crate. Here it is said what they mean: the metadata
-//! become the `config.json` and the tokenizer that a Hugging Face folder would have, and tensors go by the names
-//! they have there, so that all else is as for a folder.
+//! The header and the blocks are read by the `anamnesis` crate. Here it is said what they mean: the
+//! metadata become the `config.json` and the tokenizer that a Hugging Face folder would have, and
+//! tensors go by the names they have there, so that all else is as for a folder.
 //!
 //! | file | what for |
 //! |---|---|

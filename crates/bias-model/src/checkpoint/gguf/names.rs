@@ -11,14 +11,15 @@ const IN_CONFIG: [(Architecture, &str); 3] = [
 ];
 
 impl Gguf {
-    /// Every tensor under the name it has in a Hugging Face checkpoint; what has none keeps its own, and the
-    /// load report will say so.
+    /// Every tensor under the name it has in a Hugging Face checkpoint; what has none keeps its
+    /// own, and the load report will say so.
     pub(crate) fn tensors(&self) -> Result<Vec<(String, View<'_>)>, ModelError> {
         let (architecture, d_head) = (self.architecture()?, self.head_rows()?);
         let named = |name: &str| {
             let (known, twist) = known(architecture, d_head, name).unzip();
             let view = self.view(name, twist.unwrap_or_default());
-            let view = view.ok_or_else(|| self.damaged(format!("the tensor {name} lies beyond the file")))?;
+            let view = view
+                .ok_or_else(|| self.damaged(format!("the tensor {name} lies beyond the file")))?;
             Ok((known.unwrap_or_else(|| name.to_owned()), view))
         };
         let told = |name: &&str| !IN_CONFIG.contains(&(architecture, *name));
@@ -39,10 +40,14 @@ fn known(architecture: Architecture, d_head: usize, name: &str) -> Option<(Strin
     let (layer, rest) = name.strip_prefix("blk.")?.split_once('.')?;
     // As it would be written again, so that no two names mean one tensor.
     let layer = layer.parse::<usize>().ok().filter(|n| n.to_string() == layer)?;
-    let (module, tensor) = rest.rsplit_once('.').filter(|(_, tensor)| ["weight", "bias"].contains(tensor))?;
-    // Rotary embeddings of llama.cpp turn neighbours, those of transformers one half of a head with the other.
-    let heads =
-        Twist { interleaved: (architecture == Architecture::Llama).then_some(d_head), ..Twist::default() };
+    let (module, tensor) =
+        rest.rsplit_once('.').filter(|(_, tensor)| ["weight", "bias"].contains(tensor))?;
+    // Rotary embeddings of llama.cpp turn neighbours, those of transformers one half of a head with
+    // the other.
+    let heads = Twist {
+        interleaved: (architecture == Architecture::Llama).then_some(d_head),
+        ..Twist::default()
+    };
     let phi3 = architecture == Architecture::Phi3;
     let (module, twist) = match module {
         "attn_q" if !phi3 => ("self_attn.q_proj", heads),
@@ -76,7 +81,10 @@ mod tests {
         let (name, twist) = of(Architecture::Llama, "blk.12.attn_k.bias").unwrap();
         assert_eq!((&*name, twist.interleaved), ("model.layers.12.self_attn.k_proj.bias", Some(4)));
         let (name, twist) = of(Architecture::Gemma3, "blk.0.ffn_norm.weight").unwrap();
-        assert_eq!((&*name, twist.plus_one), ("model.layers.0.pre_feedforward_layernorm.weight", true));
+        assert_eq!(
+            (&*name, twist.plus_one),
+            ("model.layers.0.pre_feedforward_layernorm.weight", true)
+        );
         let (name, twist) = of(Architecture::Phi3, "blk.0.ffn_up.weight").unwrap();
         assert_eq!((&*name, twist), ("model.layers.0.mlp.gate_up_proj.weight", Twist::default()));
         for odd in [

@@ -33,7 +33,8 @@ pub(super) fn settings(
     let long = match settings.architecture {
         Architecture::Phi3 => {
             config.extend(original.map(|own| ("original_max_position_embeddings", own.into())));
-            let of = |length: &str| factors(settings, &format!("rope_factors_{length}.weight"), pairs);
+            let of =
+                |length: &str| factors(settings, &format!("rope_factors_{length}.weight"), pairs);
             match (of("short")?, of("long")?) {
                 (Some(short), Some(long)) => Some((short, long)),
                 (None, None) => None,
@@ -51,15 +52,19 @@ pub(super) fn settings(
         return refuse("rope.scaling.attn_factor", attention.into(), reason);
     }
     let scaling = match (long, kind) {
-        (Some((short, long)), "none" | "longrope") => Some(long_rope(&short, &long, attention, None)),
+        (Some((short, long)), "none" | "longrope") => {
+            Some(long_rope(&short, &long, attention, None))
+        }
         (None, "none") if settings.architecture == Architecture::Llama => {
-            factors(settings, "rope_freqs.weight", pairs)?.and_then(|own| by_pair(&own, theta, positions))
+            factors(settings, "rope_freqs.weight", pairs)?
+                .and_then(|own| by_pair(&own, theta, positions))
         }
         (None, "none") => None,
         (None, "linear") => factor.map(|factor| json!({"rope_type": "linear", "factor": factor})),
         (None, "yarn") => Some(yarn(settings, factor, original)?),
         (_, other) => {
-            let reason = "read are none, linear, yarn, and longrope with phi3's two tensors of factors";
+            let reason =
+                "read are none, linear, yarn, and longrope with phi3's two tensors of factors";
             return refuse("rope.scaling.type", other.into(), reason);
         }
     };
@@ -68,7 +73,11 @@ pub(super) fn settings(
         && settings.gguf.has("rope_freqs.weight")
         && kind != "none"
     {
-        return refuse("rope.scaling.type", kind.into(), "rope_freqs.weight stretches positions already");
+        return refuse(
+            "rope.scaling.type",
+            kind.into(),
+            "rope_freqs.weight stretches positions already",
+        );
     }
     config.extend(scaling.map(|scaling| ("rope_scaling", scaling)));
     Ok(config)
@@ -77,10 +86,18 @@ pub(super) fn settings(
 /// The share of a head that gives so many channels when it is rounded down.
 fn share(turned: usize, d_head: usize) -> f64 {
     let share = turned as f64 / d_head as f64;
-    if (d_head as f64 * share) as usize == turned { share } else { (turned as f64 + 0.5) / d_head as f64 }
+    if (d_head as f64 * share) as usize == turned {
+        share
+    } else {
+        (turned as f64 + 0.5) / d_head as f64
+    }
 }
 
-fn yarn(settings: &Settings<'_>, factor: Option<f64>, original: Option<usize>) -> Result<Value, ModelError> {
+fn yarn(
+    settings: &Settings<'_>,
+    factor: Option<f64>,
+    original: Option<usize>,
+) -> Result<Value, ModelError> {
     let mut scaling = json!({"rope_type": "yarn"});
     for (key, value) in [
         ("factor", factor),
@@ -96,7 +113,11 @@ fn yarn(settings: &Settings<'_>, factor: Option<f64>, original: Option<usize>) -
 }
 
 /// What each pair's frequency is divided by.
-fn factors(settings: &Settings<'_>, tensor: &str, pairs: usize) -> Result<Option<Vec<f32>>, ModelError> {
+fn factors(
+    settings: &Settings<'_>,
+    tensor: &str,
+    pairs: usize,
+) -> Result<Option<Vec<f32>>, ModelError> {
     let Some(view) = settings.gguf.view(tensor, Twist::default()) else { return Ok(None) };
     let odd = |found: String| ModelError::GgufTensor {
         path: settings.gguf.path().into(),
@@ -114,8 +135,9 @@ fn factors(settings: &Settings<'_>, tensor: &str, pairs: usize) -> Result<Option
     }
 }
 
-/// Llama 3's rotary scaling, which files hold as the factors that come of it. Where they are those of the
-/// published models it goes by its name; others are a factor for every pair, whatever a text's length.
+/// Llama 3's rotary scaling, which files hold as the factors that come of it. Where they are those
+/// of the published models it goes by its name; others are a factor for every pair, whatever a
+/// text's length.
 fn by_pair(factors: &[f32], theta: f64, positions: usize) -> Option<Value> {
     if factors.iter().all(|factor| *factor == 1.0) {
         return None;
@@ -139,7 +161,12 @@ fn by_pair(factors: &[f32], theta: f64, positions: usize) -> Option<Value> {
     Some(long_rope(factors, factors, Some(1.0), Some(positions)))
 }
 
-fn long_rope(short: &[f32], long: &[f32], attention: Option<f64>, original: Option<usize>) -> Value {
+fn long_rope(
+    short: &[f32],
+    long: &[f32],
+    attention: Option<f64>,
+    original: Option<usize>,
+) -> Value {
     let mut scaling = json!({"rope_type": "longrope", "short_factor": short, "long_factor": long});
     if let Some(attention) = attention {
         scaling["attention_factor"] = json!(attention);
@@ -172,7 +199,9 @@ mod tests {
 
     #[test]
     fn a_share_gives_back_the_channels_it_was_made_of() {
-        for (turned, d_head) in (1..200).flat_map(|d_head| (1..=d_head).map(move |turned| (turned, d_head))) {
+        for (turned, d_head) in
+            (1..200).flat_map(|d_head| (1..=d_head).map(move |turned| (turned, d_head)))
+        {
             assert_eq!((d_head as f64 * share(turned, d_head)) as usize, turned);
         }
     }

@@ -14,8 +14,8 @@ const SPACE: &str = "▁";
 const LLAMA: &[&str] = &["<unk>", "<s>", "</s>"];
 const GEMMA: &[&str] = &["<unk>", "<bos>", "<eos>", "<pad>", "<mask>"];
 
-/// SentencePiece's BPE: spaces are a letter, letters are merged, and what has no token falls back to bytes.
-/// Three kinds that differ in where a space is put before a text.
+/// SentencePiece's BPE: spaces are a letter, letters are merged, and what has no token falls back
+/// to bytes. Three kinds that differ in where a space is put before a text.
 pub(super) fn tokenizer(
     tokens: &Tokens<'_>,
     architecture: Architecture,
@@ -73,22 +73,28 @@ fn decoder(strip: bool) -> Value {
     json!({"type": "Sequence", "decoders": decoders})
 }
 
-/// Letters squared of all tokens: what finding merges costs at most. Gemma's 262,144 tokens have 2^24.
+/// Letters squared of all tokens: what finding merges costs at most. Gemma's 262,144 tokens have
+/// 2^24.
 const MOST_WORK: usize = 1 << 28;
 
-/// The merges that the file lists, or those that its vocabulary implies: every way to make a token of two, the
-/// better token first.
+/// The merges that the file lists, or those that its vocabulary implies: every way to make a token
+/// of two, the better token first.
 ///
-/// How good a token is, its score says; Gemma's scores do not follow the order that its tokens were made in, and
-/// their place in the vocabulary does.
+/// How good a token is, its score says; Gemma's scores do not follow the order that its tokens were
+/// made in, and their place in the vocabulary does.
 fn merges(tokens: &Tokens<'_>, texts: &[String], by_place: bool) -> Result<Merges, ModelError> {
     let gguf = tokens.gguf;
     if let Some(listed) = gguf.merges()? {
         return Ok(listed);
     }
-    let work = texts.iter().fold(0usize, |all, text| all.saturating_add(text.len().saturating_pow(2)));
+    let work =
+        texts.iter().fold(0usize, |all, text| all.saturating_add(text.len().saturating_pow(2)));
     if work > MOST_WORK {
-        return Err(gguf.odd(TOKENS, "made of short tokens", "such long ones that merging them has no end"));
+        return Err(gguf.odd(
+            TOKENS,
+            "made of short tokens",
+            "such long ones that merging them has no end",
+        ));
     }
     let score: Vec<f32> = if by_place {
         (0..texts.len()).map(|place| -(place as f32)).collect()
@@ -102,11 +108,15 @@ fn merges(tokens: &Tokens<'_>, texts: &[String], by_place: bool) -> Result<Merge
         // So that 0 and -0 are alike.
         scores.iter().map(|score| score + 0.0).collect()
     };
-    let ids: HashMap<&str, usize> = texts.iter().enumerate().map(|(id, text)| (text.as_str(), id)).collect();
+    let ids: HashMap<&str, usize> =
+        texts.iter().enumerate().map(|(id, text)| (text.as_str(), id)).collect();
     let mut found = Vec::new();
-    for (id, text) in texts.iter().enumerate().filter(|(id, text)| ids.get(text.as_str()) == Some(id)) {
+    for (id, text) in
+        texts.iter().enumerate().filter(|(id, text)| ids.get(text.as_str()) == Some(id))
+    {
         let cuts = text.char_indices().skip(1).map(|(at, _)| text.split_at(at));
-        let mut own: Vec<_> = cuts.filter_map(|(l, r)| Some(((*ids.get(l)?, *ids.get(r)?), l, r))).collect();
+        let mut own: Vec<_> =
+            cuts.filter_map(|(l, r)| Some(((*ids.get(l)?, *ids.get(r)?), l, r))).collect();
         own.sort_by_key(|(ids, ..)| *ids);
         found.extend(own.into_iter().map(|(_, l, r)| (id, l, r)));
     }

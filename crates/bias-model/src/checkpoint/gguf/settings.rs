@@ -5,7 +5,8 @@ use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
 use crate::error::ModelError;
 
-/// What llama.cpp calls the architectures that are read, and whose class transformers loads them as.
+/// What llama.cpp calls the architectures that are read, and whose class transformers loads them
+/// as.
 const READ: [(&str, Architecture, &str); 6] = [
     ("llama", Architecture::Llama, "LlamaForCausalLM"),
     ("qwen2", Architecture::Qwen2, "Qwen2ForCausalLM"),
@@ -58,7 +59,8 @@ impl Gguf {
     pub(super) fn row(&self) -> Result<(&'static str, Architecture, &'static str), ModelError> {
         const KEY: &str = "general.architecture";
         let known = READ.map(|(name, ..)| name).join(", ");
-        let found = self.text(KEY)?.ok_or_else(|| self.odd(KEY, &format!("one of {known}"), "nothing"))?;
+        let found =
+            self.text(KEY)?.ok_or_else(|| self.odd(KEY, &format!("one of {known}"), "nothing"))?;
         READ.into_iter().find(|(name, ..)| *name == found).ok_or_else(|| {
             let shown: String = found.escape_debug().take(80).collect();
             self.odd(KEY, &format!("one of {known}"), format!("`{shown}`"))

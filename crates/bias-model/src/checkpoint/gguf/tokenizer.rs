@@ -21,15 +21,21 @@ pub(crate) struct Vocabulary {
 }
 
 /// Names of special tokens in templates, and in the metadata.
-const SPECIAL: [(&str, &str); 4] =
-    [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding")];
+const SPECIAL: [(&str, &str); 4] = [
+    ("bos_token", "bos"),
+    ("eos_token", "eos"),
+    ("unk_token", "unknown"),
+    ("pad_token", "padding"),
+];
 
 impl Gguf {
     /// The tokenizer that transformers makes of the file, with the chat template beside it.
     pub(crate) fn vocabulary(&self) -> Result<Vocabulary, ModelError> {
-        let texts = self.texts(TOKENS)?.ok_or_else(|| self.odd(TOKENS, "a list of texts", "nothing"))?;
+        let texts =
+            self.texts(TOKENS)?.ok_or_else(|| self.odd(TOKENS, "a list of texts", "nothing"))?;
         let kinds = self.integers("tokenizer.ggml.token_type")?;
-        let kinds = self.as_many("tokenizer.ggml.token_type", kinds, texts.len())?.unwrap_or_default();
+        let kinds =
+            self.as_many("tokenizer.ggml.token_type", kinds, texts.len())?.unwrap_or_default();
         let tokens = Tokens { gguf: self, texts, kinds };
         let kind = self.text("tokenizer.ggml.model")?.unwrap_or_default();
         let (mut tokenizer, own) = match kind {
@@ -46,8 +52,9 @@ impl Gguf {
         for ((name, key), id) in SPECIAL.into_iter().zip(&mut ids) {
             let key = format!("tokenizer.ggml.{key}_token_id");
             let Some(found) = keys.size(&key)? else { continue };
-            let text =
-                texts.get(found).ok_or_else(|| self.odd(&key, &format!("below {}", texts.len()), found))?;
+            let text = texts
+                .get(found)
+                .ok_or_else(|| self.odd(&key, &format!("below {}", texts.len()), found))?;
             special = special.with(name, text.as_str());
             *id = Some(found);
         }
@@ -60,11 +67,18 @@ impl Gguf {
         let around = around(texts, bos, eos);
         tokenizer.with_post_processor(Some(self.part::<PostProcessorWrapper>(around)?));
         let template = self.text("tokenizer.chat_template")?.map(str::to_owned);
-        Ok(Vocabulary { tokenizer, special, template, add_bos: bos.is_some(), add_eos: eos.is_some() })
+        Ok(Vocabulary {
+            tokenizer,
+            special,
+            template,
+            add_bos: bos.is_some(),
+            add_eos: eos.is_some(),
+        })
     }
 }
 
-/// Has the tokenizer match whole what the file marks, what its kind always has and what has a special id.
+/// Has the tokenizer match whole what the file marks, what its kind always has and what has a
+/// special id.
 fn add(
     tokenizer: &mut Tokenizer,
     tokens: &Tokens<'_>,
@@ -79,11 +93,14 @@ fn add(
             _ if text.is_empty() || !known(text) => {}
             CONTROL => drop(special.insert(id)),
             _ if own.contains(&text.as_str()) => drop(special.insert(id)),
-            USER_DEFINED => user_defined.push(AddedToken::from(text.clone(), false).normalized(false)),
+            USER_DEFINED => {
+                user_defined.push(AddedToken::from(text.clone(), false).normalized(false))
+            }
             _ => {}
         }
     }
-    let special = special.into_iter().filter_map(|id| tokens.texts.get(id)).filter(|text| known(text));
+    let special =
+        special.into_iter().filter_map(|id| tokens.texts.get(id)).filter(|text| known(text));
     let special: Vec<_> =
         special.map(|text| AddedToken::from(text.clone(), true).normalized(false)).collect();
     tokenizer.add_special_tokens(special)?;

@@ -8,8 +8,8 @@ use crate::error::ModelError;
 pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
 pub(super) const MERGES: &str = "tokenizer.ggml.merges";
 
-/// `tokenizer.ggml.token_type` of what is matched whole and left out of texts, and of what is only matched
-/// whole.
+/// `tokenizer.ggml.token_type` of what is matched whole and left out of texts, and of what is only
+/// matched whole.
 pub(super) const CONTROL: i64 = 3;
 pub(super) const USER_DEFINED: i64 = 4;
 

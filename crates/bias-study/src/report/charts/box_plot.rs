@@ -21,8 +21,9 @@ const LEFT: i32 = 160;
 const RIGHT: i32 = WIDTH - 96;
 const HEADER: i32 = 22;
 
-/// A box from the lower to the upper quarter with a stroke at the median and whiskers from 5 to 95 %, of both groups, one
-/// under the other; every question on a scale of its own, whose ends stand below.
+/// A box from the lower to the upper quarter with a stroke at the median and whiskers from 5 to 95
+/// %, of both groups, one under the other; every question on a scale of its own, whose ends stand
+/// below.
 ///
 /// # Errors
 /// Plotters cannot draw it.
@@ -44,7 +45,8 @@ fn row<'a>(root: &Area<'a>, top: i32, pair: &Pair) -> Result<(), Failure<'a>> {
     let label = visible(&short(&pair.label, LEFT.unsigned_abs() as usize / 8));
     root.draw(&Text::new(label, (LEFT - 12, top + 16), text(14).pos(right)))?;
     let ends = pair.groups.iter().flatten().flatten().copied().filter(|v| v.is_finite());
-    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let (low, high) =
+        ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     let floor = top + ROW - 15;
     root.draw(&PathElement::new([(LEFT, floor), (RIGHT, floor)], GRID.stroke_width(1)))?;
     let small = text(11).color(&GREY);
@@ -64,17 +66,27 @@ fn row<'a>(root: &Area<'a>, top: i32, pair: &Pair) -> Result<(), Failure<'a>> {
         let part = if low < high { (v / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0) } else { 0.5 };
         LEFT + (part * f64::from(RIGHT - LEFT)).round() as i32
     };
-    for ((middle, group), filled) in [top + 8, top + 24].into_iter().zip(&pair.groups).zip([true, false]) {
+    for ((middle, group), filled) in
+        [top + 8, top + 24].into_iter().zip(&pair.groups).zip([true, false])
+    {
         let colour = if filled { BLUE } else { ORANGE };
         let said = group.filter(|q| q.iter().all(|v| v.is_finite()));
         let median = said.map_or(DASH.into(), |[_, _, median, ..]| amount(median));
         root.draw(&Text::new(median, (RIGHT + 14, middle), text(13).color(&colour).pos(left)))?;
-        let Some([least, lower, median, upper, most]) = said.map(|q| q.map(across)) else { continue };
+        let Some([least, lower, median, upper, most]) = said.map(|q| q.map(across)) else {
+            continue;
+        };
         root.draw(&PathElement::new([(least, middle), (most, middle)], colour.stroke_width(1)))?;
         let corners = [(lower, middle - 5), (upper.max(lower + 1), middle + 5)];
-        root.draw(&Rectangle::new(corners, if filled { colour.mix(0.75).filled() } else { WHITE.filled() }))?;
+        root.draw(&Rectangle::new(
+            corners,
+            if filled { colour.mix(0.75).filled() } else { WHITE.filled() },
+        ))?;
         root.draw(&Rectangle::new(corners, colour.stroke_width(1)))?;
-        root.draw(&PathElement::new([(median, middle - 7), (median, middle + 7)], INK.stroke_width(2)))?;
+        root.draw(&PathElement::new(
+            [(median, middle - 7), (median, middle + 7)],
+            INK.stroke_width(2),
+        ))?;
     }
     Ok(())
 }

@@ -63,24 +63,32 @@ pub(crate) fn shade(value: f64) -> String {
     let mix = |c: u8| (255.0 + (f64::from(c) - 255.0) * depth).round() as u8;
     let ground = RGBColor(mix(end.0), mix(end.1), mix(end.2));
     let linear = |c: u8| (f64::from(c) / 255.0).powf(2.2);
-    let luminance = 0.2126 * linear(ground.0) + 0.7152 * linear(ground.1) + 0.0722 * linear(ground.2);
+    let luminance =
+        0.2126 * linear(ground.0) + 0.7152 * linear(ground.1) + 0.0722 * linear(ground.2);
     let text = if luminance > 0.18 { "#111" } else { "#fff" };
     format!("background:{};color:{text}", hex(ground))
 }
 
 /// The range that holds all finite values and `origin`, no wider than `limit`.
-pub(crate) fn padded(values: impl Iterator<Item = f64>, origin: f64, limit: (f64, f64)) -> (f64, f64) {
-    let ends =
-        values.filter(|v| v.is_finite()).fold((origin, origin), |(low, high), v| (v.min(low), v.max(high)));
+pub(crate) fn padded(
+    values: impl Iterator<Item = f64>,
+    origin: f64,
+    limit: (f64, f64),
+) -> (f64, f64) {
+    let ends = values
+        .filter(|v| v.is_finite())
+        .fold((origin, origin), |(low, high), v| (v.min(low), v.max(high)));
     let pad = if ends.1 > ends.0 { (ends.1 - ends.0) * 0.04 } else { 0.1 };
     ((ends.0 - pad).max(limit.0), (ends.1 + pad).min(limit.1))
 }
 
-/// A picture of its own: with the namespace that files need, and what its marks mean under it, each in its colour.
+/// A picture of its own: with the namespace that files need, and what its marks mean under it, each
+/// in its colour.
 pub(crate) fn standing_alone(chart: &str, key: &[(String, RGBColor)]) -> String {
     const LINE: usize = 17;
     const CHARACTER: usize = 7;
-    let Some((size, rest)) = chart.split_once("viewBox=\"0 0 ").and_then(|(_, rest)| rest.split_once('"'))
+    let Some((size, rest)) =
+        chart.split_once("viewBox=\"0 0 ").and_then(|(_, rest)| rest.split_once('"'))
     else {
         return chart.into();
     };
@@ -96,9 +104,14 @@ pub(crate) fn standing_alone(chart: &str, key: &[(String, RGBColor)]) -> String 
             escaped(said)
         )
     });
-    let body = rest.strip_suffix("</svg>\n").or_else(|| rest.strip_suffix("</svg>")).unwrap_or(rest);
+    let body =
+        rest.strip_suffix("</svg>\n").or_else(|| rest.strip_suffix("</svg>")).unwrap_or(rest);
     // On white, whatever shows the file.
-    let body = body.replacen("</title>", "</title><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>", 1);
+    let body = body.replacen(
+        "</title>",
+        "</title><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
+        1,
+    );
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {}\"{body}{}</svg>\n",
         height + key.len().div_ceil(abreast) * LINE + 6,
@@ -116,7 +129,8 @@ pub(super) fn summary<'a>(
     colour: RGBColor,
 ) -> Result<(), Failure<'a>> {
     let (left, right) = (low.0.min(middle.0 - 4), high.0.max(middle.0 + 4));
-    let corners = [(left, middle.1), (middle.0, middle.1 - 7), (right, middle.1), (middle.0, middle.1 + 7)];
+    let corners =
+        [(left, middle.1), (middle.0, middle.1 - 7), (right, middle.1), (middle.0, middle.1 + 7)];
     root.draw(&Polygon::new(corners.to_vec(), colour))
 }
 
@@ -142,7 +156,9 @@ pub(crate) fn draw_mark<'a>(
             let outline: Vec<_> = corners.iter().chain(&corners).take(6).copied().collect();
             root.draw(&PathElement::new(outline, colour.stroke_width(2)))
         }
-        Shape::Tick => root.draw(&PathElement::new(around(&[(0, -7), (0, 7)]), colour.stroke_width(2))),
+        Shape::Tick => {
+            root.draw(&PathElement::new(around(&[(0, -7), (0, 7)]), colour.stroke_width(2)))
+        }
     }
 }
 

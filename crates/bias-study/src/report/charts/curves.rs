@@ -4,7 +4,9 @@ use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{Area, Failure, GREY, GRID, INK, Shape, draw_mark, drawn, padded, text, tick, visible};
+use super::canvas::{
+    Area, Failure, GREY, GRID, INK, Shape, draw_mark, drawn, padded, text, tick, visible,
+};
 use crate::report::error::ReportError;
 use crate::report::numbers::{percent, share};
 
@@ -52,7 +54,11 @@ const WIDE: (u32, u32) = (540, 380);
 /// The range that holds all curves and `origin`, no wider than `limit`.
 pub(crate) fn range_of(curves: &[Curve], origin: f64, limit: (f64, f64)) -> (f64, f64) {
     let points = curves.iter().flat_map(|c| &c.points);
-    padded(points.flat_map(|p| p.interval.unwrap_or([p.y; 2]).into_iter().chain([p.y])), origin, limit)
+    padded(
+        points.flat_map(|p| p.interval.unwrap_or([p.y; 2]).into_iter().chain([p.y])),
+        origin,
+        limit,
+    )
 }
 
 /// The same for what lies along.
@@ -83,8 +89,8 @@ pub(crate) fn against_share(
     })
 }
 
-/// Reduction against what it costs: a line for each method, whiskers for intervals, and stairs along the masks
-/// that no other is better than in both.
+/// Reduction against what it costs: a line for each method, whiskers for intervals, and stairs
+/// along the masks that no other is better than in both.
 ///
 /// # Errors
 /// Plotters cannot draw it.
@@ -115,7 +121,8 @@ pub(crate) fn undominated(curves: &[Curve], best: Best) -> Vec<Vec<bool>> {
 fn stairs(curves: &[Curve], best: Best, [x, y]: [Scale<'_>; 2]) -> Vec<(f64, f64)> {
     let flags = undominated(curves, best);
     let points = curves.iter().zip(&flags).flat_map(|(c, flags)| c.points.iter().zip(flags));
-    let mut front: Vec<(f64, f64)> = points.filter(|(_, on)| **on).map(|(p, _)| (p.x, p.y)).collect();
+    let mut front: Vec<(f64, f64)> =
+        points.filter(|(_, on)| **on).map(|(p, _)| (p.x, p.y)).collect();
     front.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut stairs: Vec<(f64, f64)> = Vec::new();
     for at in front {
@@ -125,7 +132,8 @@ fn stairs(curves: &[Curve], best: Best, [x, y]: [Scale<'_>; 2]) -> Vec<(f64, f64
         }
         stairs.push(at);
     }
-    let inside = |(a, b): (f64, f64)| (a.clamp(x.range.0, x.range.1), b.clamp(y.range.0, y.range.1));
+    let inside =
+        |(a, b): (f64, f64)| (a.clamp(x.range.0, x.range.1), b.clamp(y.range.0, y.range.1));
     stairs.into_iter().map(inside).collect()
 }
 
@@ -161,7 +169,10 @@ where
     }
     mesh.x_label_formatter(&|v| (x.label)(*v)).y_label_formatter(&|v| (y.label)(*v)).draw()?;
     if y.range.0 < 0.0 {
-        chart.draw_series([PathElement::new([(x.range.0, 0.0), (x.range.1, 0.0)], INK.stroke_width(1))])?;
+        chart.draw_series([PathElement::new(
+            [(x.range.0, 0.0), (x.range.1, 0.0)],
+            INK.stroke_width(1),
+        )])?;
     }
     if stairs.len() > 1 {
         chart.draw_series([PathElement::new(stairs.to_vec(), GREY.mix(0.6).stroke_width(1))])?;
@@ -191,7 +202,8 @@ where
             draw_mark(root, chart.backend_coord(&(p.x, p.y)), curve.shape, colour)?;
         }
         if let Some(last) = inside.last().filter(|_| !curve.letter.is_empty()) {
-            // In turn at one side and the other, so that letters of marks in one place do not hide each other.
+            // In turn at one side and the other, so that letters of marks in one place do not hide
+            // each other.
             let (side, across, up) = CORNERS[i % CORNERS.len()];
             let at = chart.backend_coord(&(last.x, last.y));
             let style = text(13).color(&colour).pos(Pos::new(side, VPos::Center));
@@ -206,14 +218,17 @@ mod tests {
     use super::*;
 
     fn curve(points: &[(f64, f64)]) -> Curve {
-        let points =
-            points.iter().map(|&(x, y)| Point { x, y, interval: Some([y - 0.1, y + 0.1]) }).collect();
+        let points = points
+            .iter()
+            .map(|&(x, y)| Point { x, y, interval: Some([y - 0.1, y + 0.1]) })
+            .collect();
         Curve { points, colour: GREY, shape: Shape::Dot, letter: "A".into() }
     }
 
     #[test]
     fn masks_that_no_other_beats_in_both_stand_on_the_stairs() {
-        let curves = [curve(&[(1.0, 0.2), (0.9, 0.1), (0.5, 0.9)]), curve(&[(0.8, 0.5), (f64::NAN, 1.0)])];
+        let curves =
+            [curve(&[(1.0, 0.2), (0.9, 0.1), (0.5, 0.9)]), curve(&[(0.8, 0.5), (f64::NAN, 1.0)])];
         let on = undominated(&curves, Best::High);
         assert_eq!(on, [vec![true, false, true], vec![true, false]]);
         // Where less is better, the same points stand elsewhere: here one beats all others.

@@ -3,7 +3,9 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{GREY, GRID, INK, Shape, draw_mark, drawn, padded, summary, text, tick, visible};
+use super::canvas::{
+    GREY, GRID, INK, Shape, draw_mark, drawn, padded, summary, text, tick, visible,
+};
 use crate::report::error::ReportError;
 use crate::report::numbers::percent;
 use crate::report::words::short;
@@ -49,7 +51,10 @@ pub(crate) struct Axis<'a> {
 }
 
 /// The range that holds all marks and zero, no wider than `limit`.
-pub(crate) fn range_of<'a>(rows: impl IntoIterator<Item = &'a DotRow>, limit: (f64, f64)) -> (f64, f64) {
+pub(crate) fn range_of<'a>(
+    rows: impl IntoIterator<Item = &'a DotRow>,
+    limit: (f64, f64),
+) -> (f64, f64) {
     let marks = rows.into_iter().flat_map(|r| &r.marks);
     let ends = marks.flat_map(|m| m.interval.unwrap_or([m.value; 2]).into_iter().chain([m.value]));
     padded(ends, 0.0, limit)
@@ -61,8 +66,8 @@ pub(crate) fn range_of<'a>(rows: impl IntoIterator<Item = &'a DotRow>, limit: (f
 /// Plotters cannot draw it.
 pub(crate) fn dots(title: &str, rows: &[DotRow], axis: Axis) -> Result<String, ReportError> {
     let size = (axis.width, ROW * rows.len() as u32 + 54 + HEADER);
-    let column =
-        i32::try_from(axis.margins.1).unwrap_or(0) / i32::try_from(axis.columns.len()).unwrap_or(1).max(1);
+    let column = i32::try_from(axis.margins.1).unwrap_or(0)
+        / i32::try_from(axis.columns.len()).unwrap_or(1).max(1);
     drawn(title, size, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin_left(axis.margins.0)
@@ -104,7 +109,8 @@ pub(crate) fn dots(title: &str, rows: &[DotRow], axis: Axis) -> Result<String, R
             for (at, said) in (0..).map(|i| notes + i * column).zip(&row.notes) {
                 root.draw(&Text::new(visible(said), (at, y), note.clone()))?;
             }
-            if row.is_summary() && !i.checked_sub(1).and_then(|i| rows.get(i)).is_some_and(DotRow::is_summary)
+            if row.is_summary()
+                && !i.checked_sub(1).and_then(|i| rows.get(i)).is_some_and(DotRow::is_summary)
             {
                 let above = [(axis.range.0, middle + 0.5), (axis.range.1, middle + 0.5)];
                 chart.draw_series([PathElement::new(above, GREY.stroke_width(1))])?;
@@ -127,7 +133,10 @@ pub(crate) fn dots(title: &str, rows: &[DotRow], axis: Axis) -> Result<String, R
                 }
                 if let Some([low, high]) = interval {
                     let line = [(inside(low), y), (inside(high), y)];
-                    chart.draw_series([PathElement::new(line, mark.colour.mix(0.65).stroke_width(2))])?;
+                    chart.draw_series([PathElement::new(
+                        line,
+                        mark.colour.mix(0.65).stroke_width(2),
+                    )])?;
                 }
                 if mark.value.is_finite() {
                     let beyond = mark.value != inside(mark.value);

@@ -21,7 +21,8 @@ const NEGLIGIBLE: f64 = 5e-4;
 /// What is said where they all are.
 pub(crate) const NONE_MISSING: &str = "Every answer gave a number, to either group.";
 
-/// For each context, both groups' answers to every variation; nothing where the results hold no quantiles.
+/// For each context, both groups' answers to every variation; nothing where the results hold no
+/// quantiles.
 pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let [a, b] = &found.results.prompts.groups;
     let mut plates = Vec::new();
@@ -29,7 +30,8 @@ pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError>
         if own.variations.iter().all(|v| v.distribution == [None; 2]) {
             continue;
         }
-        let title = format!("Answers in {} about {a} and {b} names, variation by variation", own.context);
+        let title =
+            format!("Answers in {} about {a} and {b} names, variation by variation", own.context);
         let pairs = largest_differences(own, MOST_PAIRS).into_iter();
         let pairs = pairs.map(|v| Pair { label: v.variation.clone(), groups: v.distribution });
         let name = file_name("answers", i, own.context.as_str());
@@ -50,12 +52,27 @@ pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError>
 }
 
 fn distribution_csv(found: &Findings, own: &Baseline) -> Sheet {
-    let mut sheet =
-        Sheet::new(&["context", "variation", "part", "group", "q05", "q25", "q50", "q75", "q95", "mean"]);
+    let mut sheet = Sheet::new(&[
+        "context",
+        "variation",
+        "part",
+        "group",
+        "q05",
+        "q25",
+        "q50",
+        "q75",
+        "q95",
+        "mean",
+    ]);
     for v in &own.variations {
-        for ((group, quantiles), mean) in found.results.prompts.groups.iter().zip(v.distribution).zip(v.means)
+        for ((group, quantiles), mean) in
+            found.results.prompts.groups.iter().zip(v.distribution).zip(v.means)
         {
-            let line = Line::new().context(&own.context).text(&v.variation).text(part(v.split)).text(group);
+            let line = Line::new()
+                .context(&own.context)
+                .text(&v.variation)
+                .text(part(v.split))
+                .text(group);
             let quantiles = quantiles.map_or([None; 5], |q| q.map(Some));
             sheet.push(quantiles.into_iter().fold(line, Line::number).number(mean));
         }
@@ -72,7 +89,8 @@ pub(crate) struct Kind {
     pub difference: Estimate,
 }
 
-/// Of one context, the answers without a number, all together and kind by kind; a side's groups of names count alike.
+/// Of one context, the answers without a number, all together and kind by kind; a side's groups of
+/// names count alike.
 pub(crate) fn kinds_of(own: &Baseline) -> Vec<Kind> {
     let mut shares: BTreeMap<AnswerKind, [f64; 2]> = BTreeMap::new();
     for (side, kinds) in own.answers_by_side.iter().enumerate() {
@@ -84,25 +102,38 @@ pub(crate) fn kinds_of(own: &Baseline) -> Vec<Kind> {
     }
     let numberless: Vec<_> = shares
         .into_iter()
-        .filter(|(kind, _)| !matches!(kind, AnswerKind::Number | AnswerKind::Range | AnswerKind::Option))
+        .filter(|(kind, _)| {
+            !matches!(kind, AnswerKind::Number | AnswerKind::Range | AnswerKind::Option)
+        })
         .collect();
     let all = numberless.iter().fold([0.0; 2], |[a, b], (_, [c, d])| [a + c, b + d]);
     let known = |[a, b]: [f64; 2]| Estimate { value: a - b, interval: None };
-    let together = Kind { kind: None, shares: all, difference: own.no_number.unwrap_or(known(all)) };
+    let together =
+        Kind { kind: None, shares: all, difference: own.no_number.unwrap_or(known(all)) };
     let each = numberless.into_iter().filter(|(_, shares)| shares.iter().any(|s| *s >= NEGLIGIBLE));
-    let each = each.map(|(kind, shares)| Kind { kind: Some(kind), shares, difference: known(shares) });
+    let each =
+        each.map(|(kind, shares)| Kind { kind: Some(kind), shares, difference: known(shares) });
     std::iter::once(together).chain(each).collect()
 }
 
-/// Answers that give no number, by group: a group that is refused an answer is treated differently too.
+/// Answers that give no number, by group: a group that is refused an answer is treated differently
+/// too.
 pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
-    let mut sheet =
-        Sheet::new(&["context", "answer", "share_first", "share_second", "difference", "low", "high"]);
+    let mut sheet = Sheet::new(&[
+        "context",
+        "answer",
+        "share_first",
+        "share_second",
+        "difference",
+        "low",
+        "high",
+    ]);
     let mut rows = Vec::new();
     for own in &found.results.baseline {
         for kind in kinds_of(own) {
             let [a, b] = kind.shares;
-            let said = kind.kind.map_or("without_number".into(), |k| k.to_string().replace(' ', "_"));
+            let said =
+                kind.kind.map_or("without_number".into(), |k| k.to_string().replace(' ', "_"));
             let line = Line::new().context(&own.context).text(&said).number(a).number(b);
             sheet.push(line.estimate(&kind.difference));
             let label = match kind.kind {
@@ -143,7 +174,8 @@ pub(crate) fn points(difference: &Estimate) -> String {
         let text = fixed(share * 100.0, 1);
         if share * 100.0 >= 0.05 { format!("+{text}") } else { text }
     };
-    let interval =
-        difference.interval.map_or(String::new(), |[low, high]| format!(" [{}..{}]", of(low), of(high)));
+    let interval = difference
+        .interval
+        .map_or(String::new(), |[low, high]| format!(" [{}..{}]", of(low), of(high)));
     of(difference.value) + &interval
 }

@@ -51,8 +51,14 @@ fn at_least(range: (f64, f64), shown: (f64, f64)) -> (f64, f64) {
 }
 
 /// Of each method and budget, the mean over contexts.
-fn means(found: &Findings, scopes: &[Scope], shape: Shape, read: fn(&Outcome) -> f64) -> (Vec<Curve>, Sheet) {
-    let mut sheet = Sheet::new(&["method", "budget", "share", "mean", "lowest", "highest", "outcomes"]);
+fn means(
+    found: &Findings,
+    scopes: &[Scope],
+    shape: Shape,
+    read: fn(&Outcome) -> f64,
+) -> (Vec<Curve>, Sheet) {
+    let mut sheet =
+        Sheet::new(&["method", "budget", "share", "mean", "lowest", "highest", "outcomes"]);
     let mut point = |family: &Family| {
         let own = scopes.iter().flat_map(|scope| found.in_scope(family, *scope));
         let values: Vec<f64> = own.map(read).filter(|v| v.is_finite()).collect();
@@ -77,7 +83,11 @@ fn means(found: &Findings, scopes: &[Scope], shape: Shape, read: fn(&Outcome) ->
 }
 
 /// One curve for each method that has a point.
-fn by_method(found: &Findings, shape: Shape, mut points: impl FnMut(&Family) -> Vec<Point>) -> Vec<Curve> {
+fn by_method(
+    found: &Findings,
+    shape: Shape,
+    mut points: impl FnMut(&Family) -> Vec<Point>,
+) -> Vec<Curve> {
     let families = found.families();
     let mut curves = Vec::new();
     for own in families.chunk_by(|a, b| a.method == b.method) {
@@ -135,7 +145,8 @@ const COSTS: [Cost; 2] = [
     },
 ];
 
-/// Reduction against usefulness, over the budgets: masks made from the first focus context, tested there and in the second.
+/// Reduction against usefulness, over the budgets: masks made from the first focus context, tested
+/// there and in the second.
 pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let [from, to] = found.focus();
     let mut plates = Vec::new();
@@ -149,7 +160,9 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
             let curves = by_method(found, shape, |family| {
                 let strategy = found.strategy(family, &TrainedOn::Context(from.clone()));
                 let own = strategy.and_then(|s| Some((s, found.tested(s, context)?)));
-                let own = own.filter(|(s, o)| (cost.read)(s, o).is_finite() && o.reduction.value.is_finite());
+                let own = own.filter(|(s, o)| {
+                    (cost.read)(s, o).is_finite() && o.reduction.value.is_finite()
+                });
                 let Some((strategy, o)) = own else { return Vec::new() };
                 let Some(known) = found.families().into_iter().find(|f| f == family) else {
                     return Vec::new();
@@ -176,8 +189,10 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
                 "on_front",
             ]);
             for ((family, strategy, o), on) in tried.iter().zip(on_front.iter().flatten()) {
-                let line =
-                    Line::new().text(&strategy.id).text(family.method).text(&family.budget.to_string());
+                let line = Line::new()
+                    .text(&strategy.id)
+                    .text(family.method)
+                    .text(&family.budget.to_string());
                 let line = line.context(from).context(&o.context).number(strategy.share);
                 let line = line.number((cost.read)(strategy, o)).estimate(&o.reduction);
                 sheet.push(line.text(if *on { "yes" } else { "no" }));
@@ -186,7 +201,10 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
             let x = Scale { name: cost.axis, range: x, label: cost.label };
             let y = curves::range_of(&curves, 0.0, LIMIT);
             let y = Scale { name: "reduction of bias", range: y, label: percent };
-            let title = format!("Made from {from}, tested on {context}: reduction against {}", cost.words());
+            let title = format!(
+                "Made from {from}, tested on {context}: reduction against {}",
+                cost.words()
+            );
             plates.push(Plate {
                 drawing: Some(curves::against_cost(&title, &curves, [x, y], cost.best)?),
                 key: key(found, &curves),

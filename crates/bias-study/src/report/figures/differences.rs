@@ -23,10 +23,17 @@ pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let [a, b] = &found.results.prompts.groups;
     let name = format!("← favours {} · SMD · favours {} →", short(b, 12), short(a, 12));
     let columns = ["SMD", "p", "Holm"];
-    let axis =
-        Axis { name: &name, range, percent: false, width: 620, margins: (160, 204), columns: &columns };
+    let axis = Axis {
+        name: &name,
+        range,
+        percent: false,
+        width: 620,
+        margins: (160, 204),
+        columns: &columns,
+    };
     let plate = |(i, (own, rows)): (usize, &(&Baseline, Vec<DotRow>))| {
-        let title = format!("SMD of every variation in {}, with 95 % intervals and p values", own.context);
+        let title =
+            format!("SMD of every variation in {}, with 95 % intervals and p values", own.context);
         let name = file_name("smd", i, own.context.as_str());
         Ok(Plate {
             drawing: Some(charts::dots(&title, rows, axis)?),
@@ -51,7 +58,8 @@ fn forest_rows(own: &Baseline) -> Vec<DotRow> {
         let value = v.effect().unwrap_or(f64::NAN);
         let holm = v.significance.map(|s| s.holm);
         let star = if holm.is_some_and(|p| p < ALPHA) { "*" } else { "" };
-        let notes = vec![signed(value), probability(v.significance.map(|s| s.p)), probability(holm) + star];
+        let notes =
+            vec![signed(value), probability(v.significance.map(|s| s.p)), probability(holm) + star];
         let label = match v.kind {
             Kind::Free => v.variation.clone(),
             Kind::Number | Kind::Choice => format!("{} ({})", v.variation, v.kind),
@@ -60,7 +68,12 @@ fn forest_rows(own: &Baseline) -> Vec<DotRow> {
     };
     let summary = |label: &str, e: &Estimate, said: String| DotRow {
         label: label.into(),
-        marks: vec![Mark { value: e.value, interval: e.interval, shape: Shape::Summary, colour: INK }],
+        marks: vec![Mark {
+            value: e.value,
+            interval: e.interval,
+            shape: Shape::Summary,
+            colour: INK,
+        }],
         notes: vec![said],
     };
     let mut rows: Vec<DotRow> = largest_differences(own, MOST_ROWS).into_iter().map(row).collect();
@@ -94,7 +107,10 @@ fn forest_csv(own: &Baseline, choice: ChoiceValue) -> Sheet {
         let line = Line::new().context(&own.context).text("variation").text(&v.variation);
         let line = line.text(part(v.split)).number(v.effect()).interval(v.interval);
         let s = v.significance;
-        let line = line.number(s.map(|s| s.p)).number(s.map(|s| s.holm)).number(s.map(|s| s.false_discovery));
+        let line = line
+            .number(s.map(|s| s.p))
+            .number(s.map(|s| s.holm))
+            .number(s.map(|s| s.false_discovery));
         let line = line.number(a).number(b).text(&asked_for(v.kind, choice)).number(v.error);
         let [a, b] = v.answered;
         sheet.push(line.number(v.estimated).number(a).number(b));
@@ -112,10 +128,15 @@ pub(crate) fn baseline(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let mut rows = Vec::new();
     let mut sheet = Sheet::new(&["context", "row", "variation", "value", "low", "high"]);
     for own in found.distinct_focus().into_iter().filter_map(|c| found.baseline(c)) {
-        let summary =
-            |e: &Estimate, shape, colour| Mark { value: e.value, interval: e.interval, shape, colour };
+        let summary = |e: &Estimate, shape, colour| Mark {
+            value: e.value,
+            interval: e.interval,
+            shape,
+            colour,
+        };
         let context = short(own.context.as_str(), 18);
-        let (marks, notes) = (vec![summary(&own.bias, Shape::Dot, BLUE)], vec![estimate(&own.bias)]);
+        let (marks, notes) =
+            (vec![summary(&own.bias, Shape::Dot, BLUE)], vec![estimate(&own.bias)]);
         rows.push(DotRow { label: format!("{context}: mean |SMD|"), marks, notes });
         let each = own.variations.iter().filter_map(|v| v.effect());
         let tick = |value| Mark { value, interval: None, shape: Shape::Tick, colour: GREY };
@@ -123,7 +144,9 @@ pub(crate) fn baseline(found: &Findings) -> Result<Option<Plate>, ReportError> {
         marks.push(summary(&own.signed, Shape::Diamond, ORANGE));
         let notes = vec![signed_estimate(&own.signed)];
         rows.push(DotRow { label: format!("{context}: mean SMD"), marks, notes });
-        let line = |row: &str, variation: &str| Line::new().context(&own.context).text(row).text(variation);
+        let line = |row: &str, variation: &str| {
+            Line::new().context(&own.context).text(row).text(variation)
+        };
         sheet.push(line("mean_abs_smd", "").estimate(&own.bias));
         sheet.push(line("mean_smd", "").estimate(&own.signed));
         for v in &own.variations {
@@ -136,7 +159,8 @@ pub(crate) fn baseline(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let range = charts::range_of(&rows, LIMIT);
     let name = "standardized mean difference before pruning";
     let columns = ["[95 % interval]"];
-    let axis = Axis { name, range, percent: false, width: 1000, margins: (240, 170), columns: &columns };
+    let axis =
+        Axis { name, range, percent: false, width: 1000, margins: (240, 170), columns: &columns };
     let title = "Bias before pruning in the two contexts";
     Ok(Some(Plate {
         name: "baseline".into(),

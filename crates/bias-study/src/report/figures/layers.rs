@@ -28,7 +28,12 @@ pub(crate) fn layers(found: &Findings) -> Result<Option<Plate>, ReportError> {
             .text(&s.budget.to_string())
             .text(&made_from(&s.trained_on));
         let half = sublayer(at.sublayer).to_lowercase();
-        let line = line.count(at.layer).text(&half).count(at.chosen).number(at.expected).number(at.deviation);
+        let line = line
+            .count(at.layer)
+            .text(&half)
+            .count(at.chosen)
+            .number(at.expected)
+            .number(at.deviation);
         sheet.push(line.number(at.chosen as f64 / at.expected));
     }
     table("layers", "Pruned weights in each half of each layer", &sheet)

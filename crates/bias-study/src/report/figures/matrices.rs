@@ -1,4 +1,5 @@
-//! Every context against every other: transfer of masks, and their overlap. The page has tables of these.
+//! Every context against every other: transfer of masks, and their overlap. The page has tables of
+//! these.
 
 use super::plate::{Plate, table};
 use crate::report::charts;
@@ -43,11 +44,16 @@ pub(crate) fn transfer(found: &Findings) -> Result<Option<Plate>, ReportError> {
     ]);
     for o in &found.results.outcomes {
         let Some(s) = found.strategies.get(o.strategy.as_str()) else { continue };
+        let line = Line::new()
+            .text(&s.id)
+            .text(&s.method)
+            .text(&s.budget.to_string())
+            .text(&s.unit.to_string());
         let line =
-            Line::new().text(&s.id).text(&s.method).text(&s.budget.to_string()).text(&s.unit.to_string());
-        let line = line.text(&made_from(&s.trained_on)).context(&o.context).text(scope_name(o.scope));
+            line.text(&made_from(&s.trained_on)).context(&o.context).text(scope_name(o.scope));
         let line = line.count(s.weights).number(s.share).number(s.perplexity_change);
-        let line = line.number(o.before).estimate(&o.after).number(o.signed_after).estimate(&o.reduction);
+        let line =
+            line.number(o.before).estimate(&o.after).number(o.signed_after).estimate(&o.reduction);
         let line = line.estimate(&o.inlier).number(o.inlier_before);
         let absent = Estimate { value: f64::NAN, interval: None };
         let line = line.estimate(&o.shortfall.unwrap_or(absent));
@@ -92,10 +98,15 @@ pub(crate) fn overlap(found: &Findings) -> Result<Option<Plate>, ReportError> {
 /// Overlap of the two focus contexts' masks, method by method.
 pub(crate) fn overlap_chart(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let [from, to] = found.focus();
-    let mut sheet = Sheet::new(&["method", "budget", "first", "second", "jaccard", "jaccard_by_chance"]);
+    let mut sheet =
+        Sheet::new(&["method", "budget", "first", "second", "jaccard", "jaccard_by_chance"]);
     let mut row = |family: Family| {
         let overlap = found.overlap(&family, from, to)?;
-        let line = Line::new().text(family.method).text(&family.budget.to_string()).context(from).context(to);
+        let line = Line::new()
+            .text(family.method)
+            .text(&family.budget.to_string())
+            .context(from)
+            .context(to);
         sheet.push(line.number(overlap.jaccard).number(overlap.jaccard_by_chance));
         let [found_there, chance] =
             [overlap.jaccard, overlap.jaccard_by_chance].map(|v| v.unwrap_or(f64::NAN));

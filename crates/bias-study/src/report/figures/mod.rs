@@ -21,7 +21,8 @@ use crate::results::Results;
 /// The folder beside the page that its captions name.
 pub const FIGURES: &str = "figures";
 
-/// Every figure of [`report`](crate::report()), in its order, each with its numbers. Figures about nothing are left out.
+/// Every figure of [`report`](crate::report()), in its order, each with its numbers. Figures about
+/// nothing are left out.
 ///
 /// # Errors
 /// [`ReportError`] when a figure cannot be drawn or its numbers cannot be written.

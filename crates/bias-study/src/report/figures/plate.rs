@@ -41,7 +41,8 @@ impl Plate {
     }
 }
 
-/// What a file about the `index`th context is called: any label becomes letters, digits and single hyphens.
+/// What a file about the `index`th context is called: any label becomes letters, digits and single
+/// hyphens.
 pub(crate) fn file_name(what: &str, index: usize, context: &str) -> String {
     const LONGEST: usize = 40;
     let mut name = format!("{what}-{}-", index + 1);
@@ -63,8 +64,10 @@ pub(crate) fn look_of(found: &Findings, method: &str) -> (RGBColor, String) {
     let mut methods: Vec<&str> = found.families().iter().map(|f| f.method).collect();
     methods.dedup();
     let at = methods.iter().position(|m| *m == method);
-    let letter = |at: usize| char::from_u32('A' as u32 + at as u32).filter(char::is_ascii_uppercase);
-    let letter = at.map_or(String::new(), |at| letter(at).map_or_else(|| (at + 1).to_string(), String::from));
+    let letter =
+        |at: usize| char::from_u32('A' as u32 + at as u32).filter(char::is_ascii_uppercase);
+    let letter = at
+        .map_or(String::new(), |at| letter(at).map_or_else(|| (at + 1).to_string(), String::from));
     (at.map_or(GREY, charts::method_colour), letter)
 }
 

@@ -39,7 +39,12 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
         for (own, outcome) in &tested {
             let Some(o) = outcome else { continue };
             let (shape, colour) = if *own { (Shape::Dot, BLUE) } else { (Shape::Diamond, ORANGE) };
-            marks.push(Mark { value: o.reduction.value, interval: o.reduction.interval, shape, colour });
+            marks.push(Mark {
+                value: o.reduction.value,
+                interval: o.reduction.interval,
+                shape,
+                colour,
+            });
             let line = Line::new()
                 .text(family.method)
                 .text(&family.budget.to_string())
@@ -47,7 +52,8 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
                 .context(&o.context);
             sheet.push(line.estimate(&o.reduction).estimate(&o.inlier));
         }
-        let inlier = tested.iter().map(|(_, o)| o.map_or(DASH.into(), |o| fixed(o.inlier.value, 2)));
+        let inlier =
+            tested.iter().map(|(_, o)| o.map_or(DASH.into(), |o| fixed(o.inlier.value, 2)));
         let notes = vec![inlier.collect::<Vec<_>>().join(" / ")];
         Some(DotRow { label: found.name(&family), marks, notes })
     };
@@ -57,8 +63,14 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
     }
     let range = charts::range_of(&rows, LIMIT);
     let name = "reduction of mean |SMD| on held-out variations";
-    let axis =
-        Axis { name, range, percent: true, width: 1000, margins: (360, 110), columns: &["inlier ratios"] };
+    let axis = Axis {
+        name,
+        range,
+        percent: true,
+        width: 1000,
+        margins: (360, 110),
+        columns: &["inlier ratios"],
+    };
     let title = format!("Reduction of bias in {from} and {to} by masks made from {from}");
     Ok(Some(Plate {
         name: "focus-transfer".into(),
@@ -72,7 +84,8 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
     }))
 }
 
-/// By how much reductions elsewhere fall short of those at home; drawn for masks of the first focus context.
+/// By how much reductions elsewhere fall short of those at home; drawn for masks of the first focus
+/// context.
 pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let all = found.shortfalls();
     let mut sheet = Sheet::new(&[
@@ -87,8 +100,10 @@ pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> 
         "high",
     ]);
     for own in &all {
-        let line =
-            Line::new().text(&own.strategy.id).text(own.family.method).text(&own.family.budget.to_string());
+        let line = Line::new()
+            .text(&own.strategy.id)
+            .text(own.family.method)
+            .text(&own.family.budget.to_string());
         let line = line.context(own.from).context(&own.outcome.context);
         sheet.push(line.number(own.outcome.reduction.value).estimate(&own.estimate));
     }
@@ -112,14 +127,24 @@ pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> 
     let rows: Vec<DotRow> = all.iter().filter(|own| own.from == from).map(row).collect();
     let range = charts::range_of(&rows, LIMIT);
     let name = "← more elsewhere · difference of reductions · less elsewhere →";
-    let axis =
-        Axis { name, range, percent: true, width: 1000, margins: (440, 130), columns: &["[95 % interval]"] };
-    let title =
-        format!("How far reductions elsewhere fall short of those in {from}, by masks made from {from}");
+    let axis = Axis {
+        name,
+        range,
+        percent: true,
+        width: 1000,
+        margins: (440, 130),
+        columns: &["[95 % interval]"],
+    };
+    let title = format!(
+        "How far reductions elsewhere fall short of those in {from}, by masks made from {from}"
+    );
     Ok(Some(Plate {
         name: "shortfall".into(),
         drawing: if rows.is_empty() { None } else { Some(charts::dots(&title, &rows, axis)?) },
-        key: vec![("● the interval leaves zero out".into(), GREY), ("○ it holds zero".into(), GREY)],
+        key: vec![
+            ("● the interval leaves zero out".into(), GREY),
+            ("○ it holds zero".into(), GREY),
+        ],
         title,
         csv: sheet.csv("shortfall")?,
     }))
