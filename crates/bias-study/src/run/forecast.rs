@@ -42,7 +42,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// every kind, and the neutral text. Asks the unpruned model first, if that was not done.
     ///
     /// # Errors
-    /// As [`audit`](Self::audit).
+    /// As [`Audit::audit`](crate::Audit::audit).
     pub fn forecast(&mut self) -> Result<Vec<Forecast>, StudyError> {
         self.reference()?;
         let mut rates = Vec::new();

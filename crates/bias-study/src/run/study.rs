@@ -177,7 +177,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     /// again.
     ///
     /// # Errors
-    /// As [`audit`](Self::audit); a mask that does not fit.
+    /// As [`Audit::audit`](crate::Audit::audit); a mask that does not fit.
     pub fn test(&mut self, candidate: &Candidate) -> Result<(Strategy, Vec<Outcome>), StudyError> {
         self.test_in(candidate, |_| true)
     }
