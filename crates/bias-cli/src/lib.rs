@@ -16,7 +16,7 @@
 //!     model: ModelArgs,
 //! }
 //!
-//! let args = Args::parse_from(["mine", "--model", "no-such-folder", "--samples", "20"]);
+//! let args = Args::parse_from(["mine", "--model", "org/name", "--samples", "20"]);
 //! assert_eq!(args.model.samples, Some(20));
 //! ```
 //!
