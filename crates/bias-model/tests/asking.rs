@@ -28,30 +28,38 @@ fn load(case: &str, precision: Precision) -> Decoder<Flex> {
 /// A model that knows no more than it must.
 struct Plain(Decoder<Flex>);
 
-impl Weights<Flex> for Plain {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
-        Weights::weight(&self.0, path)
-    }
+/// What a model that holds ours hands on to it.
+macro_rules! hands_on {
+    ($model:ty) => {
+        impl Weights<Flex> for $model {
+            fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
+                Weights::weight(&self.0, path)
+            }
+        }
+
+        impl HookedModel<Flex> for $model {
+            fn dims(&self) -> &ModelDims {
+                self.0.dims()
+            }
+            fn device(&self) -> burn::backend::flex::FlexDevice {
+                self.0.device()
+            }
+            fn hidden(
+                &self,
+                batch: &TokenBatch,
+                observer: &mut dyn Observer<Flex>,
+            ) -> Result<Tensor<Flex, 3>, ProbeError> {
+                self.0.hidden(batch, observer)
+            }
+            fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
+                self.0.unembed(hidden)
+            }
+        }
+    };
 }
 
-impl HookedModel<Flex> for Plain {
-    fn dims(&self) -> &ModelDims {
-        self.0.dims()
-    }
-    fn device(&self) -> burn::backend::flex::FlexDevice {
-        self.0.device()
-    }
-    fn hidden(
-        &self,
-        batch: &TokenBatch,
-        observer: &mut dyn Observer<Flex>,
-    ) -> Result<Tensor<Flex, 3>, ProbeError> {
-        self.0.hidden(batch, observer)
-    }
-    fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
-        self.0.unembed(hidden)
-    }
-}
+hands_on!(Plain);
+hands_on!(Broken);
 
 impl Answering<Flex> for Plain {}
 
@@ -141,31 +149,6 @@ fn ours_and_a_plain_model_answer_as_their_logits_say() {
 
 /// Answers with a fault.
 struct Broken(Decoder<Flex>, fn(&mut Vec<Answers>));
-
-impl Weights<Flex> for Broken {
-    fn weight(&self, path: &ParamPath) -> Result<Tensor<Flex, 2>, ProbeError> {
-        Weights::weight(&self.0, path)
-    }
-}
-
-impl HookedModel<Flex> for Broken {
-    fn dims(&self) -> &ModelDims {
-        self.0.dims()
-    }
-    fn device(&self) -> burn::backend::flex::FlexDevice {
-        self.0.device()
-    }
-    fn hidden(
-        &self,
-        batch: &TokenBatch,
-        observer: &mut dyn Observer<Flex>,
-    ) -> Result<Tensor<Flex, 3>, ProbeError> {
-        self.0.hidden(batch, observer)
-    }
-    fn unembed(&self, hidden: Tensor<Flex, 3>) -> Result<Tensor<Flex, 3>, ProbeError> {
-        self.0.unembed(hidden)
-    }
-}
 
 impl Answering<Flex> for Broken {
     fn ask(

@@ -21,13 +21,13 @@ use bias_study::{
 };
 use bias_types::UnitKind;
 use burn::backend::{Autodiff, Flex};
-use outside_model::{Outside, Words};
+use outside_model::{Alibi, Words, drawn};
 
 type A = Autodiff<Flex>;
-type Model = LanguageModel<Flex, Outside<Flex>, Words>;
+type Model = LanguageModel<Flex, Alibi<Flex>, Words>;
 
 fn model() -> Model {
-    let mut model = LanguageModel::new(Outside::new(5), Words).with_begin(Some(1));
+    let mut model = LanguageModel::new(drawn(5), Words).with_begin(Some(1));
     let options = model.options_mut();
     (options.stop, options.max_new_tokens) = (vec![0], 2);
     model
@@ -68,7 +68,7 @@ fn options() -> StudyOptions {
     }
 }
 
-fn weights(model: &Outside<Flex>) -> Vec<Vec<f32>> {
+fn weights(model: &Alibi<Flex>) -> Vec<Vec<f32>> {
     let dims = *model.dims();
     let read = |path| Weights::weight(model, &path).unwrap().into_data().iter::<f32>().collect();
     dims.projections().map(|(path, ..)| read(path)).collect()
@@ -76,7 +76,7 @@ fn weights(model: &Outside<Flex>) -> Vec<Vec<f32>> {
 
 #[test]
 fn an_outside_model_keeps_every_promise() {
-    let mut model = Outside::<Flex>::new(5);
+    let mut model = drawn::<Flex>(5);
     let dims = *model.dims();
     check_model(&model, 1e-4).unwrap();
     check_target(&mut model, &dims).unwrap();

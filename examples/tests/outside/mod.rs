@@ -9,7 +9,7 @@ use burn::tensor::{Distribution, Int, Tensor, TensorData, backend::Backend};
 /// A small decoder with ALiBi (Press et al. 2021): instead of positions, attention
 /// scores fall with distance, by a slope of each head's own. No norms, weights drawn at
 /// random. What matters here is how little it takes to be a [`HookedModel`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Alibi<B: Backend> {
     dims: ModelDims,
     embedding: Tensor<B, 2>,
@@ -19,14 +19,31 @@ pub struct Alibi<B: Backend> {
 
 impl<B: Backend> Alibi<B> {
     /// A model with weights from N(0, 0.3²).
+    #[allow(dead_code, reason = "some tests draw their own")]
     pub fn random(dims: ModelDims, device: &B::Device) -> Self {
         let draw =
             |shape: [usize; 2]| Tensor::random(shape, Distribution::Normal(0.0, 0.3), device);
-        let block = |_| Projection::ALL.map(|p| draw(dims.shape(p))).to_vec();
-        Self {
-            embedding: draw([dims.vocab, dims.d_model]),
-            weights: (0..dims.layers).map(block).collect(),
-            dims,
+        Self::of(dims, draw([dims.vocab, dims.d_model]), draw)
+    }
+
+    /// A model with this embedding, and weights of the shapes `[out, in]` that are asked for.
+    pub fn of(
+        dims: ModelDims,
+        embedding: Tensor<B, 2>,
+        mut weight: impl FnMut([usize; 2]) -> Tensor<B, 2>,
+    ) -> Self {
+        let mut block = |_| Projection::ALL.map(|p| weight(dims.shape(p))).to_vec();
+        Self { embedding, weights: (0..dims.layers).map(&mut block).collect(), dims }
+    }
+
+    /// The same model, each tensor on another backend.
+    #[allow(dead_code, reason = "studies alone need it")]
+    pub fn map<C: Backend>(&self, to: impl Fn(Tensor<B, 2>) -> Tensor<C, 2>) -> Alibi<C> {
+        let block = |own: &Vec<Tensor<B, 2>>| own.iter().cloned().map(&to).collect();
+        Alibi {
+            dims: self.dims,
+            embedding: to(self.embedding.clone()),
+            weights: self.weights.iter().map(block).collect(),
         }
     }
 
