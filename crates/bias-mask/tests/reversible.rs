@@ -264,9 +264,6 @@ fn changes_of_other_models_are_not_stacked() {
         ) -> Result<(), MaskError> {
             self.0.set_weight(path, value)
         }
-        fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-            Ok(None)
-        }
     }
     let mut model = Nameless(Bag::new(DType::F32));
     let before = model.0.bytes();
@@ -313,9 +310,6 @@ fn a_model_that_is_left_changed_is_said_to_be() {
                     reason: format!("call {}", self.1),
                 }),
             }
-        }
-        fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-            Ok(None)
         }
     }
     let refused = Mask::full(&common::DIMS)

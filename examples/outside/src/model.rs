@@ -2,9 +2,7 @@
 use std::collections::BTreeMap;
 
 use bias_attrib::prelude::{BlockSite::*, Projection as P, *};
-use burn::tensor::activation::{relu, softmax};
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Distribution::Normal, Tensor};
+use burn::tensor::{Distribution::Normal, Tensor, activation::*, backend::*};
 
 /// One block: attention with one head and an MLP, without norms and positions.
 pub struct Tiny<B: Backend>(ModelDims, Tensor<B, 2>, BTreeMap<ParamPath, Tensor<B, 2>>);
@@ -36,20 +34,19 @@ impl<B: Backend> HookedModel<B> for Tiny<B> {
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let ids = batch.token_tensor::<B>(&self.device()).reshape([-1]);
         let x =
-            self.1.clone().select(0, ids).reshape([batch.rows() as i32, batch.width() as i32, -1]);
-        let weight = |p| self.2[&ParamPath::of(0, p)].clone().transpose().unsqueeze();
+            self.1.clone().select(0, ids).reshape([batch.rows(), batch.width(), self.0.d_model]);
+        let w = |p| self.2[&ParamPath::of(0, p)].clone().transpose().unsqueeze();
         let mut see = |site, value| observer.at(site, batch, value);
         let h = see(P::Q.input_site(0), x.clone())?;
-        let [q, k, v] =
-            [P::Q, P::K, P::V].map(|p| see(p.output_site(0), h.clone().matmul(weight(p))));
+        let [q, k, v] = [P::Q, P::K, P::V].map(|p| see(p.output_site(0), h.clone().matmul(w(p))));
         let blocked = batch.blocked_tensor::<B>(&self.device()).squeeze_dim(1);
         let pattern = softmax(q?.matmul(k?.transpose()).mask_fill(blocked, f32::NEG_INFINITY), 2);
         let z = see(P::O.input_site(0), pattern.matmul(v?))?;
-        let x = x + see(P::O.output_site(0), z.matmul(weight(P::O)))?;
+        let x = x + see(P::O.output_site(0), z.matmul(w(P::O)))?;
         let h = see(P::Up.input_site(0), x.clone())?;
-        let up = see(P::Up.output_site(0), h.matmul(weight(P::Up)))?;
+        let up = see(P::Up.output_site(0), h.matmul(w(P::Up)))?;
         let h = see(P::Down.input_site(0), relu(up))?;
-        Ok(x + see(P::Down.output_site(0), h.matmul(weight(P::Down)))?)
+        Ok(x + see(P::Down.output_site(0), h.matmul(w(P::Down)))?)
     }
     fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError> {
         Ok(hidden.matmul(self.1.clone().transpose().unsqueeze()))
@@ -66,8 +63,5 @@ impl<B: Backend> MaskTarget<B> for Tiny<B> {
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError> {
         *self.2.get_mut(path).ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })? = value;
         Ok(())
-    }
-    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-        Ok(None)
     }
 }

@@ -196,8 +196,4 @@ impl<B: Backend> MaskTarget<B> for Alibi<B> {
         self.weights[layer][p as usize] = value;
         Ok(())
     }
-
-    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-        Ok(None)
-    }
 }
