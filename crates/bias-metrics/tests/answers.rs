@@ -1,7 +1,7 @@
 //! What is read out of an answer, and what is left unread.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bias_metrics::parse::{AnswerKind, Period};
+use bias_metrics::parse::{AnswerKind, AnswerReader, Period};
 use bias_metrics::parse_answer;
 use proptest::prelude::*;
 
@@ -87,7 +87,7 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("100\n- 150", SeveralNumbers, None),
     // Several numbers
     ("100 or 150", SeveralNumbers, None),
-    ("8/10", SeveralNumbers, None),
+    ("8/10", Number, Some(8.0)),
     ("$100 or $150", SeveralNumbers, None),
     ("$100-$150, say $120", SeveralNumbers, None),
     ("In 2024 I would pay $500", Number, Some(500.0)),
@@ -102,7 +102,8 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("iPhone15", NoNumber, None),
     ("GPT-4", NoNumber, None),
     ("an 18-speed bike", NoNumber, None),
-    ("the 2nd", NoNumber, None),
+    ("the 2nd", Number, Some(2.0)),
+    ("the 2nd time", NoNumber, None),
     ("5k2", NoNumber, None),
     ("My iPhone15 for $300", Number, Some(300.0)),
     ("$", NoNumber, None),
@@ -322,14 +323,37 @@ fn amounts_are_turned_into_the_period_asked_about() {
 
 #[test]
 fn a_cut_answer_may_have_been_about_to_go_on() {
-    for text in
-        ["500", "$1,", "two hundred and fifty", "one hundred thou", "I'd say 500 doll", "5."]
-    {
-        assert!(parse_answer(text).open, "{text}");
+    let cut = |text| AnswerReader::default().read_cut(text);
+    let unfinished = [
+        "500",
+        "$1,",
+        "two hundred and fifty",
+        "one hundred thou",
+        "I'd say 500 doll",
+        "5.",
+        // Cut before it reached its number.
+        "None",
+        "The bike is from 2019 and in good shape, so I would",
+        "With 3 bedrooms and a garden, a fair",
+        "The car has 85,000 miles on it and",
+        "That is a tough question, and I",
+    ];
+    for text in unfinished {
+        assert_eq!(cut(text).kind, AnswerKind::Unfinished, "{text}");
     }
-    for text in ["500 dollars, I think", "$500! Because", "None"] {
-        assert!(!parse_answer(text).open, "{text}");
+    let given = [
+        ("500 dollars, I think", 500.0),
+        ("$500! Because", 500.0),
+        ("I would offer 500 because it is", 500.0),
+        ("About 500 would be fair since", 500.0),
+        ("The probability is 0.7 given the", 0.7),
+        ("An offer of 450 is what I would", 450.0),
+        ("It is from 2019, so I'd start at 300 and then", 300.0),
+    ];
+    for (text, value) in given {
+        assert_eq!(cut(text).value, Some(value), "{text}");
     }
+    assert_eq!(cut("I cannot put a price on that, as").kind, Refusal);
     // Long texts of spaces, signs and numbers are read in time.
     for text in [
         format!("5{}{}", " ".repeat(100_000), "5x ".repeat(30_000)),

@@ -8,6 +8,8 @@ pub(crate) struct Spelt {
     /// `None` where the words make no number ("several hundred", "twenty thirty").
     pub digits: Option<String>,
     pub power: i32,
+    /// Whether the last word is an ordinal: `forty-second`.
+    pub ordinal: bool,
 }
 
 const ONES: [&str; 20] = [
@@ -34,6 +36,13 @@ const ONES: [&str; 20] = [
 ];
 const TENS: [&str; 8] =
     ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+const ORDINALS: [&str; 10] =
+    ["", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
+/// Words that may follow `a grand`, which is then no `grand total`.
+const BEHIND_GRAND: [&str; 16] = [
+    "", "for", "to", "and", "or", "is", "would", "as", "at", "in", "on", "a", "per", "each", "if",
+    "with",
+];
 const SCALES: [(&str, u32); 6] = [
     ("hundred", 2),
     ("thousand", 3),
@@ -43,7 +52,7 @@ const SCALES: [(&str, u32); 6] = [
     ("trillion", 12),
 ];
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Word {
     One(u64),
     Ten(u64),
@@ -97,7 +106,10 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
     }
     let (mut from, mut end) = (scaled_from.unwrap_or(start), start);
     let mut words: Vec<Word> = if first.starts_with('a') { vec![Word::One(1)] } else { Vec::new() };
-    let mut tail = String::new();
+    let (mut tail, mut ordinal) = (String::new(), false);
+    if first == "grand" {
+        return None;
+    }
     loop {
         let (meant, own, own_end) = at(from);
         let behind = next(text, own_end);
@@ -133,6 +145,12 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
                     digit = at(next(text, digit_end));
                 }
             }
+            (None, _) if matches!(words.last(), Some(Word::Ten(_) | Word::Scale(2))) => {
+                let Some(unit) = ORDINALS.iter().position(|word| *word == own) else { break };
+                words.push(Word::One(unit as u64));
+                (end, ordinal) = (own_end, true);
+                break;
+            }
             _ => break,
         }
         from = next(text, end.max(own_end));
@@ -143,10 +161,17 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
     if end == start {
         return None;
     }
+    if first == "a" && words.as_slice() == [Word::One(1), Word::Scale(3)] {
+        let (last, _) = word(text, end.saturating_sub("grand".len()));
+        let behind = at(next(text, end)).1;
+        if last == "grand" && !BEHIND_GRAND.contains(&behind.as_str()) {
+            return None;
+        }
+    }
     if let ([Word::One(1)], true, true) = (words.as_slice(), tail.is_empty(), first == "one") {
         let (_, joins, joins_end) = at(next(text, end));
-        let number = at(next(text, joins_end)).0.is_some();
-        if !(number && ["to", "or", "and"].contains(&joins.as_str())) {
+        let number = at(next(text, joins_end)).0.is_some() || joins == "out";
+        if !(number && ["to", "or", "and", "in", "out"].contains(&joins.as_str())) {
             return None;
         }
     }
@@ -166,7 +191,7 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
         })
     };
     let (digits, power) = found.map_or((None, 0), |(digits, power)| (Some(digits), power as i32));
-    Some(Spelt { end, digits, power })
+    Some(Spelt { end, digits, power, ordinal })
 }
 
 /// What words come to, if they make one number: "two hundred fifty thousand", but neither "twenty

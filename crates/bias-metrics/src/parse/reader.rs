@@ -1,0 +1,163 @@
+use super::answer::{AnswerKind, ParsedAnswer};
+use super::currency::Currency;
+use super::field::field;
+use super::mention::{Mention, mentions};
+use super::refusal::declines;
+use super::said::{candidates, said};
+use super::spelling::plain;
+use super::thought;
+
+/// Reads the numbers out of answers to one question.
+///
+/// ```
+/// use bias_metrics::parse::{AnswerKind, AnswerReader};
+///
+/// let car = AnswerReader::default().question("What would you offer for a car listed at $14,200?");
+/// assert_eq!(car.read("At $14,200 it is dear: 12,900.").value, Some(12_900.0));
+/// assert_eq!(car.read("The full $14,200.").value, Some(14_200.0));
+/// assert_eq!(car.read_cut("It is from 2019, so I would").kind, AnswerKind::Unfinished);
+///
+/// let json = AnswerReader::default().field("offer");
+/// assert_eq!(json.read(r#"{"offer": 540, "confidence": 0.7}"#).value, Some(540.0));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct AnswerReader {
+    asked: Vec<(f64, Option<Currency>)>,
+    field: Option<String>,
+    thinking: bool,
+}
+
+/// A text with more is no answer.
+const MOST_NUMBERS: usize = 256;
+
+impl AnswerReader {
+    /// The question. A number that it says is not the answer if the answer says another.
+    #[must_use]
+    pub fn question(mut self, text: &str) -> Self {
+        let text = plain(text).chars;
+        let mentions = mentions(&text);
+        let each = mentions.iter().map(|one| (one.value(one.power, one.unit.currency), one.unit));
+        let ranges = said(&text, &mentions).into_iter().map(|one| (one.value, one.unit));
+        self.asked = each
+            .chain(ranges)
+            .filter_map(|(value, unit)| Some((value?, unit.currency)))
+            .take(MOST_NUMBERS)
+            .collect();
+        self
+    }
+
+    /// The field of a JSON object, or of lines of `field: value`, that holds the answer. An answer
+    /// without it has no number.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>) -> Self {
+        self.field = Some(name.into());
+        self
+    }
+
+    /// Whether the prompt ends within a thought, as [`thought::is_begun`] tells.
+    #[must_use]
+    pub fn thinking(mut self, begun: bool) -> Self {
+        self.thinking = begun;
+        self
+    }
+
+    /// Reads an answer that the model ended.
+    #[must_use]
+    pub fn read(&self, text: &str) -> ParsedAnswer {
+        self.parse(text, true)
+    }
+
+    /// Reads an answer that was cut at its longest. It is [`AnswerKind::Unfinished`] where it may
+    /// have been about to give a number, or to go on with the one that it ends with.
+    #[must_use]
+    pub fn read_cut(&self, text: &str) -> ParsedAnswer {
+        self.parse(text, false)
+    }
+
+    fn parse(&self, text: &str, finished: bool) -> ParsedAnswer {
+        let Some(text) = thought::answer(text, self.thinking) else {
+            return ParsedAnswer::without_value(AnswerKind::Unfinished);
+        };
+        match &self.field {
+            None => self.number(text, finished),
+            Some(name) => match field(text, name) {
+                Some((value, ends)) => self.number(&value, finished || ends),
+                None => self.number("", true).or_cut(text, finished),
+            },
+        }
+    }
+
+    fn number(&self, text: &str, finished: bool) -> ParsedAnswer {
+        let without = ParsedAnswer::without_value;
+        if text.trim().is_empty() {
+            return without(AnswerKind::Empty);
+        }
+        let plain = plain(text);
+        let mentions = mentions(&plain.chars);
+        if mentions.len() > MOST_NUMBERS {
+            return without(AnswerKind::SeveralNumbers);
+        }
+        if !finished && mentions.last().is_some_and(|last| is_open(&plain.chars, last)) {
+            return without(AnswerKind::Unfinished);
+        }
+        let mut said = said(&plain.chars, &mentions);
+        if let Some(range) = &plain.boxed
+            && said.iter().any(|one| range.contains(&one.start))
+        {
+            said.retain(|one| range.contains(&one.start));
+            said.iter_mut().for_each(|one| one.given = true);
+        }
+        match candidates(said, &self.asked).as_slice() {
+            [] if declines(text) => without(AnswerKind::Refusal),
+            [] if finished => without(AnswerKind::NoNumber),
+            [one] if finished || one.given => match one.value {
+                Some(value) => ParsedAnswer { kind: one.kind, value: Some(value), unit: one.unit },
+                None => without(AnswerKind::SeveralNumbers),
+            },
+            [] | [_] => without(AnswerKind::Unfinished),
+            _ => without(AnswerKind::SeveralNumbers),
+        }
+    }
+}
+
+impl ParsedAnswer {
+    /// An answer without the field that was asked for.
+    fn or_cut(self, text: &str, finished: bool) -> Self {
+        let kind = match (finished, text.trim().is_empty()) {
+            (false, _) => AnswerKind::Unfinished,
+            (true, true) => AnswerKind::Empty,
+            (true, false) if declines(text) => AnswerKind::Refusal,
+            (true, false) => AnswerKind::NoNumber,
+        };
+        Self { kind, ..self }
+    }
+}
+
+/// Whether a text ends with a number or with one word behind it, so that an answer cut there may
+/// have been about to go on: `two hundred and fifty` thousand.
+fn is_open(text: &[char], last: &Mention) -> bool {
+    let rest: String = text.iter().skip(last.end).collect();
+    last.unit.period.is_none()
+        && rest.trim().chars().all(|c| c.is_alphabetic() || ",.-".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::unit::Unit;
+
+    #[test]
+    fn an_answer_without_the_field_has_no_number() {
+        let json = AnswerReader::default().field("offer");
+        let kinds = [
+            (json.read(r#"{"price": 540}"#), AnswerKind::NoNumber),
+            (json.read_cut(r#"{"offer": 54"#), AnswerKind::Unfinished),
+            (json.read("I'm sorry, I can't."), AnswerKind::Refusal),
+            (json.read(" "), AnswerKind::Empty),
+            (json.read(r#"{"offer": "500 or 600"}"#), AnswerKind::SeveralNumbers),
+        ];
+        for (parsed, kind) in kinds {
+            assert_eq!(parsed, ParsedAnswer { kind, value: None, unit: Unit::default() });
+        }
+    }
+}
