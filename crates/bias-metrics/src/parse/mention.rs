@@ -1,8 +1,8 @@
 //! Where a text mentions numbers: digits or words with their sign, currency, magnitude and period.
 
 use super::cues::{
-    connects, counts_digits, is_rank, is_space, is_spaceless, opens_between, period_before,
-    skip_spaces, takes_glued, word_at, year,
+    connects, counts_digits, is_rank, is_space, is_spaceless, opens_between, skip_spaces,
+    takes_glued, word_at, year,
 };
 use super::currency::Currency;
 use super::digits::{Digits, NARROW_SPACES};
@@ -42,6 +42,9 @@ impl Mention {
     }
 }
 
+/// Characters that may lie between the ends of a range.
+const LONGEST_LINK: usize = 40;
+
 /// All numbers of a text, in order. Digits that are part of a word (`B2B`, `GPT-4`, `18-speed`),
 /// years and dates are not numbers.
 pub(super) fn mentions(text: &[char]) -> Vec<Mention> {
@@ -49,7 +52,10 @@ pub(super) fn mentions(text: &[char]) -> Vec<Mention> {
     while at < text.len() {
         let read = if starts_digits(text, at) {
             let digits_end = digits_end(text, at);
-            let joined = |low: &&mut Mention| connects(text.get(low.end..at).unwrap_or(&[]), false);
+            let joined = |low: &&mut Mention| {
+                let between = text.get(low.end..at).unwrap_or_default();
+                between.len() <= LONGEST_LINK && connects(between, false)
+            };
             let low = found.last_mut().filter(joined);
             let read = read(text, at, digits_end, free, low.as_ref().and_then(|m| m.unit.currency));
             if let (Err(_), Some(low)) = (&read, low) {
