@@ -1,16 +1,13 @@
 //! What a pursuit of the gap watches, and by how much each weight moves it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-
 use bias_probe::device::to_f32;
 use bias_probe::gradients::FactorTrace;
-use bias_probe::{HookedModel, NoObserver, Observer, Sequence};
+use bias_probe::{HookedModel, NoObserver, Observer, Sequence, in_threads};
 use bias_types::TokenRole;
 use bias_types::prompt::Scale;
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
-use super::turns::{Pass, Turn, Visit, locked};
+use super::turns::{Pass, Turn, Visit};
 use crate::contrast::expected::expected;
 use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::{Contrast, PossibleAnswer, PromptCase};
@@ -66,47 +63,27 @@ impl<'a> Aim<'a> {
 
     /// Runs the model on everything; the first time is what later ones are compared with.
     /// Differentiates only for a visitor.
-    pub(crate) fn measure<A: AutodiffBackend, D: HookedModel<A>>(
+    pub(crate) fn measure<A: AutodiffBackend, D: HookedModel<A> + Send>(
         &mut self,
-        model: impl Fn() -> D + Sync,
+        model: impl Fn() -> D,
         threads: usize,
         visit: Option<&mut Visit<'_>>,
     ) -> Result<Vec<Watched>, AttribError> {
-        let rows = self.rows();
-        let (next, turn) = (AtomicUsize::new(0), Turn::new(visit));
-        let done = Mutex::new(Vec::with_capacity(rows));
-        let this = &*self;
-        std::thread::scope(|scope| {
-            for _ in 0..threads.clamp(1, rows) {
-                scope.spawn(|| {
-                    let model = model();
-                    loop {
-                        let row = next.fetch_add(1, Ordering::Relaxed);
-                        if row >= rows {
-                            break;
-                        }
-                        // Dropped without having been here, by an error or a panic, it lets nobody
-                        // wait.
-                        let pass = Pass { turn: &turn, came: false };
-                        let own = this.row::<A>(&model, row, turn.wanted());
-                        let own = own.map(|(watched, effect, log_probs)| {
-                            pass.come(row, effect);
-                            (watched, log_probs)
-                        });
-                        locked(&done).push((row, own));
-                    }
-                });
-            }
-        });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|(row, _)| *row);
-        let mut watched = Vec::with_capacity(rows);
-        let mut now = Vec::with_capacity(rows);
-        for (_, own) in done {
-            let (own, log_probs) = own?;
-            watched.push(own);
-            now.push(log_probs);
-        }
+        let (turn, this) = (Turn::new(visit), &*self);
+        let measured = in_threads(
+            threads,
+            |_| model(),
+            0..self.rows(),
+            |model, row| {
+                // Rows wait for their turn to hand over effects. If this one fails or panics, the
+                // pass is dropped, and the rows behind it stop waiting.
+                let pass = Pass { turn: &turn, came: false };
+                let (watched, effect, log_probs) = this.row::<A>(model, row, turn.wanted())?;
+                pass.come(row, effect);
+                Ok::<_, AttribError>((watched, log_probs))
+            },
+        )?;
+        let (watched, now): (Vec<_>, _) = measured.into_iter().unzip();
         if self.first.is_empty() {
             self.first = watched.iter().map(|e| e.value).collect();
             self.base = now;
@@ -312,10 +289,13 @@ fn effects<A: AutodiffBackend>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use bias_mask::{Intervention, MaskTarget, top_k};
     use bias_model::{Decoder, ModelConfig};
-    use bias_probe::{HookedModel, Weights};
-    use bias_types::{Convention, ParamPath};
+    use bias_probe::{HookedModel, ProbeError, TokenBatch, Weights};
+    use bias_types::{Convention, ModelDims, ParamPath};
+    use burn::backend::flex::FlexDevice;
     use burn::backend::{Autodiff, Flex};
 
     use super::*;
@@ -396,6 +376,62 @@ mod tests {
             aim.missing(&found).iter().sum::<f64>().abs() < 1e-9,
             "both groups meet in the middle"
         );
+    }
+
+    /// A model that counts its passes and fails in the pass given.
+    struct Failing<'a>(Decoder<Autodiff<Flex>>, &'a AtomicUsize, usize);
+
+    impl Weights<Autodiff<Flex>> for Failing<'_> {
+        fn weight(&self, path: &ParamPath) -> Result<Tensor<Autodiff<Flex>, 2>, ProbeError> {
+            self.0.weight(path)
+        }
+    }
+
+    impl HookedModel<Autodiff<Flex>> for Failing<'_> {
+        fn dims(&self) -> &ModelDims {
+            self.0.dims()
+        }
+
+        fn device(&self) -> FlexDevice {
+            self.0.device()
+        }
+
+        fn hidden(
+            &self,
+            batch: &TokenBatch,
+            observer: &mut dyn Observer<Autodiff<Flex>>,
+        ) -> Result<Tensor<Autodiff<Flex>, 3>, ProbeError> {
+            if self.1.fetch_add(1, Ordering::Relaxed) == self.2 {
+                return Err(ProbeError::outside("this pass fails"));
+            }
+            self.0.hidden(batch, observer)
+        }
+
+        fn unembed(
+            &self,
+            hidden: Tensor<Autodiff<Flex>, 3>,
+        ) -> Result<Tensor<Autodiff<Flex>, 3>, ProbeError> {
+            self.0.unembed(hidden)
+        }
+    }
+
+    #[test]
+    fn no_row_is_begun_after_an_error() {
+        let (model, contrasts) = (model(), vec![contrast(); 20]);
+        for threads in [1, 2] {
+            let mut aim = Aim::new(&contrasts, &[], 1.0).unwrap();
+            let (passes, mut visited) = (AtomicUsize::new(0), Vec::new());
+            let mut visit = |row, _| visited.push(row);
+            let failing = || Failing(model.differentiable(), &passes, 3);
+            let found = aim.measure::<Autodiff<Flex>, _>(failing, threads, Some(&mut visit));
+            let error = found.map(|_| ()).unwrap_err();
+            assert!(matches!(error, AttribError::Probe(ProbeError::Outside { .. })), "{error}");
+            // The other thread may have a row in hand, and may take one before it sees the error.
+            let begun = passes.into_inner();
+            assert!((4..4 + 2 * threads).contains(&begun), "{begun} passes, {threads} threads");
+            assert!(visited.iter().copied().eq(0..visited.len()), "{visited:?}");
+            assert!(visited.len() <= 4, "{visited:?}");
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Pursuit {
 impl<A, M> Attribution<A, M> for GapPursuit
 where
     A: AutodiffBackend,
-    M: HookedModel<A> + MaskTarget<A> + Clone + Sync,
+    M: HookedModel<A> + MaskTarget<A> + Clone + Send + Sync,
 {
     type Found = Pursuit;
 
@@ -296,7 +296,7 @@ impl GapPursuit {
     where
         A: AutodiffBackend,
         P: MaskTarget<A::InnerBackend> + Sync,
-        D: HookedModel<A>,
+        D: HookedModel<A> + Send,
     {
         let mut undo: Vec<Undo> = Vec::new();
         let found = self.run::<A, A::InnerBackend, P, D>(
@@ -328,7 +328,7 @@ impl GapPursuit {
         A: AutodiffBackend,
         T: Backend,
         P: MaskTarget<T> + Sync,
-        D: HookedModel<A>,
+        D: HookedModel<A> + Send,
     {
         let tracked = differentiable(model);
         if tracked.is_streamed() {
