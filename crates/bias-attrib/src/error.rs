@@ -46,6 +46,17 @@ pub enum AttribError {
         /// Which of its prompts.
         index: usize,
     },
+    /// A prompt's answers that state a number all lost their probability under an intervention.
+    #[error(
+        "under the intervention no answer about person {index} of group {arm} that states a number \
+         has any probability left, so the group has no expected value; intervene on less at a time"
+    )]
+    ValueLost {
+        /// Which group.
+        arm: char,
+        /// Which of its prompts.
+        index: usize,
+    },
     /// All answers are alike, so a difference has no scale.
     #[error("all answers of both groups are alike; there is no gap to attribute")]
     NoSpread,
@@ -99,18 +110,18 @@ pub enum AttribError {
         /// The share asked for.
         share: f64,
     },
-    /// A place without channels of its own in the forward pass.
+    /// A component without channels of its own in the forward pass.
     #[error(
-        "{place} cannot be intervened on: it is no [batch, seq, channels] activation that this model's blocks reach; choose such a site, a head, a key/value group or a neuron"
+        "{component} cannot be intervened on: it is no [batch, seq, channels] activation that this model's blocks reach; choose such a site, a head, a key/value group or a neuron"
     )]
-    NotAPlace {
-        /// The place, or the kind of unit.
-        place: String,
+    NotAComponent {
+        /// The component, or the kind of unit.
+        component: String,
     },
-    /// A place or matrix that was asked for and not scored.
+    /// A component or matrix that was asked for and not scored.
     #[error("{what} was not scored")]
     NotScored {
-        /// The place or matrix.
+        /// The component or matrix.
         what: String,
     },
     /// Scores that cannot be added.

@@ -41,7 +41,7 @@
 //! | [`contrast`] | what methods look at: prompts about two groups, possible answers, what these come to on a scale |
 //! | [`methods`] | the trait, and a file for each method |
 //! | [`pursuit`] | the signed gap iterated |
-//! | [`scores`] | places, groups' scores, directions; sums, and weights counted by unit |
+//! | [`scores`] | components, groups' scores, directions; sums, and weights counted by unit |
 //! | [`io`] | scores as safetensors, with where they come from |
 //! | [`error`] | [`AttribError`] |
 //! | [`prelude`] | the imports of a program with its own model |

@@ -43,13 +43,6 @@ pub enum MaskError {
         /// SHA-256 of the model's weights.
         model: String,
     },
-    /// A model whose fingerprint cannot be told, for example because its files changed.
-    #[error("the model's weights cannot be identified")]
-    Fingerprint {
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
     /// A position beyond the matrix.
     #[error("index {index} is outside a matrix of shape {shape:?}")]
     IndexOutOfRange {
@@ -243,7 +236,7 @@ pub enum MaskError {
         /// What burn said.
         reason: String,
     },
-    /// Weights that the model could not give.
+    /// Weights that the model cannot read or identify.
     #[error(transparent)]
     Probe(ProbeError),
     /// An error of a model that is implemented outside these crates.

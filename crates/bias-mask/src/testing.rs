@@ -120,7 +120,8 @@ impl State {
             };
             matrices.insert(path, Matrix { weight: weight.into_data(), bias });
         }
-        Ok(Self { dims: *dims, fingerprint: model.fingerprint()?.map(Into::into), matrices })
+        let fingerprint = model.fingerprint().map_err(MaskError::from)?.map(Into::into);
+        Ok(Self { dims: *dims, fingerprint, matrices })
     }
 
     /// The model as it is now, by the same name.

@@ -70,6 +70,10 @@ impl Weights<Flex> for Broken {
             _ => self.bag.weight(path),
         }
     }
+
+    fn fingerprint(&self) -> Result<Option<&str>, ProbeError> {
+        Ok(Some(if self.fault == Fault::Renamed && self.sets > 0 { "abd" } else { "abc" }))
+    }
 }
 
 impl MaskTarget<Flex> for Broken {
@@ -117,10 +121,6 @@ impl MaskTarget<Flex> for Broken {
             }
             (_, value) => self.bag.set_bias(path, value),
         }
-    }
-
-    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-        Ok(Some(if self.fault == Fault::Renamed && self.sets > 0 { "abd" } else { "abc" }))
     }
 }
 

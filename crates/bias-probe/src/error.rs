@@ -119,6 +119,13 @@ pub enum ProbeError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A model whose fingerprint cannot be computed, for example because its files changed.
+    #[error("the model's weights cannot be identified")]
+    Fingerprint {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// An activation that is not a number, so that no statistic of it means anything.
     #[error("{site}: an activation is NaN or infinite; check the checkpoint's weights")]
     NotFinite {

@@ -21,6 +21,7 @@ pub(crate) struct Gap<'a> {
 /// One group's expected answers, each person weighing the same.
 #[derive(Debug)]
 pub(crate) struct GroupMean<'a> {
+    arm: char,
     pub cases: &'a [PromptCase],
     pub mean: f64,
     variance: f64,
@@ -100,7 +101,7 @@ impl<'a> GroupMean<'a> {
         let mean: f64 = people.iter().map(|own| own.value / n).sum();
         let between = people.iter().map(|own| (own.value - mean).powi(2) / n).sum::<f64>();
         let within = people.iter().map(|own| own.variance / n).sum::<f64>();
-        Ok(Self { cases, mean, variance: between + within, people })
+        Ok(Self { arm, cases, mean, variance: between + within, people })
     }
 
     fn varies(&self) -> bool {
@@ -119,18 +120,24 @@ impl<'a> GroupMean<'a> {
 
     /// What these people contribute to the group's mean when their answers'
     /// log-probabilities go from `base` to `now`.
+    ///
+    /// # Errors
+    /// [`AttribError::ValueLost`] for a person whose answers have no probability left.
     pub(crate) fn mean_under(
         &self,
         trees: &[AnswerTree<'_>],
         base: &[Vec<f64>],
         now: &[Vec<f64>],
-    ) -> f64 {
-        let own = |((tree, base), now): ((&AnswerTree<'_>, &Vec<f64>), &Vec<f64>)| {
+    ) -> Result<f64, AttribError> {
+        let mut sum = 0.0;
+        for ((tree, base), now) in trees.iter().zip(base).zip(now) {
             let moved = tree.answers.iter().zip(now.iter().zip(base));
             let logs: Vec<f64> = moved.map(|(a, (now, base))| a.weight.ln() + now - base).collect();
-            expected(tree.scale, tree.answers, &logs).map_or(f64::NAN, |own| own.value)
-        };
-        trees.iter().zip(base).zip(now).map(own).sum::<f64>() / self.people.len() as f64
+            let person = expected(tree.scale, tree.answers, &logs)
+                .ok_or(AttribError::ValueLost { arm: self.arm, index: tree.index })?;
+            sum += person.value;
+        }
+        Ok(sum / self.people.len() as f64)
     }
 }
 
@@ -172,13 +179,17 @@ mod tests {
         assert!((gap.spread - 18.75f64.sqrt()).abs() < 1e-12);
         let trees = crate::engine::answer_tree::batches(gap.a.cases).unwrap();
         let base = vec![vec![-1.0, -2.0, -3.0]];
-        assert!((gap.a.mean_under(&trees[0], &base, &base) - 17.5).abs() < 1e-12);
+        assert!((gap.a.mean_under(&trees[0], &base, &base).unwrap() - 17.5).abs() < 1e-12);
         // The first answer becomes three times as probable: 0.6 against 0.6.
         let now = vec![vec![3f64.ln() - 1.0, -2.0, -3.0]];
-        let moved = gap.a.mean_under(&trees[0], &base, &now);
+        let moved = gap.a.mean_under(&trees[0], &base, &now).unwrap();
         assert!((moved - 15.0).abs() < 1e-12);
         assert!((gap.fall(moved, gap.b.mean) - 2.5 / gap.spread).abs() < 1e-12);
         // A very different model leaves a number all the same.
-        assert_eq!(gap.a.mean_under(&trees[0], &base, &[vec![-1e9, -2e9, 0.0]]), 10.0);
+        let moved = gap.a.mean_under(&trees[0], &base, &[vec![-1e9, -2e9, 0.0]]).unwrap();
+        assert_eq!(moved, 10.0);
+        // One that leaves no answer with a value does not.
+        let lost = gap.a.mean_under(&trees[0], &base, &[vec![f64::NEG_INFINITY; 3]]);
+        assert!(matches!(lost, Err(AttribError::ValueLost { arm: 'A', index: 0 })), "{lost:?}");
     }
 }

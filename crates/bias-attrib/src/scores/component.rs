@@ -39,28 +39,28 @@ impl From<Unit> for Component {
     }
 }
 
-/// How much of the gap goes by way of each place.
+/// How much of the gap goes by way of each component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComponentScores {
     /// What a large value means.
     pub convention: Convention,
-    /// Each place with its score, as asked for.
+    /// Each component with its score, as asked for.
     pub scores: Vec<(Component, f32)>,
 }
 
 impl ComponentScores {
-    /// The score of a place.
+    /// The score of a component.
     ///
     /// # Errors
     /// [`AttribError::NotScored`].
-    pub fn get(&self, place: &Component) -> Result<f32, AttribError> {
-        let found = self.scores.iter().find(|(own, _)| own == place);
+    pub fn get(&self, component: &Component) -> Result<f32, AttribError> {
+        let found = self.scores.iter().find(|(scored, _)| scored == component);
         found
             .map(|(_, score)| *score)
-            .ok_or_else(|| AttribError::NotScored { what: place.to_string() })
+            .ok_or_else(|| AttribError::NotScored { what: component.to_string() })
     }
 
-    /// A copy of the scores without their places, in the order of [`scores`](Self::scores).
+    /// A copy of the scores without their components, in the order of [`scores`](Self::scores).
     #[cfg(feature = "ndarray-views")]
     #[must_use]
     pub fn to_array(&self) -> ndarray::Array1<f32> {
@@ -70,7 +70,7 @@ impl ComponentScores {
     /// Those of units alone, to rank, add up or prune.
     #[must_use]
     pub fn units(&self) -> UnitScores {
-        let units = self.scores.iter().filter_map(|(place, score)| match place {
+        let units = self.scores.iter().filter_map(|(component, score)| match component {
             Component::Unit(unit) => Some((unit.clone(), *score)),
             Component::Site(_) => None,
         });

@@ -55,12 +55,4 @@ pub trait MaskTarget<B: Backend>: Weights<B> {
         drop(value);
         Err(MaskError::BiasOutOfReach { path: path.clone() })
     }
-
-    /// SHA-256 of the weights as they were loaded, if they came from files; by default they did not.
-    ///
-    /// # Errors
-    /// [`MaskError::Fingerprint`] when it cannot be told, for example because the files changed.
-    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-        Ok(None)
-    }
 }

@@ -25,14 +25,14 @@ pub(crate) fn donors<'a>(
 /// Both fall into the same parts: prompt, name, prompt, answer, …. In parts of equal
 /// length tokens are compared one by one; where a name is longer than the other, means
 /// over the part are, and the whole part is shifted by their difference.
-pub(crate) struct Alignment<B: Backend> {
+pub(crate) struct TokenPairing<B: Backend> {
     /// `[rows, width of the receivers, width of the donors]`
     donors: Tensor<B, 3>,
     /// `[rows, width of the receivers, width of the receivers]`
     receivers: Tensor<B, 3>,
 }
 
-impl<B: Backend> Alignment<B> {
+impl<B: Backend> TokenPairing<B> {
     pub(crate) fn new(
         donors: &[AnswerTree<'_>],
         receivers: &[AnswerTree<'_>],
