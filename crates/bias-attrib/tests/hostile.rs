@@ -1,4 +1,4 @@
-//! What cannot be scored, stored or read is refused by name.
+//! Invalid input, scores and files are refused with the matching error.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};

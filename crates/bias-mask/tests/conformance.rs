@@ -40,7 +40,7 @@ enum Fault {
     Transposed,
     /// Keeps weights as they are.
     Frozen,
-    /// What is set for keys is set for values too.
+    /// Sets values together with keys.
     Shared,
     /// Stores everything in f32.
     Widening,

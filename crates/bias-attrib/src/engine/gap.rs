@@ -4,13 +4,13 @@ use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::{Contrast, PromptCase};
 use crate::error::AttribError;
 
-/// `G = (E[v|A] − E[v|B]) / s`, the standardized difference of the groups' expected
-/// answers, over the answers that state a number; `s` is the pooled standard deviation. On a
-/// scale of choices everybody has one value, and `s` is that among people.
+/// `G = (E[v|A] − E[v|B]) / s`, the standardized difference of the groups' expected answers, over
+/// the answers that state a number; `s` is the pooled standard deviation. On a scale of choices
+/// each person has one value, and `s` is the deviation among people.
 ///
-/// Under another model the answers are the same and their weights `w` become
-/// `w · p'/p`, normalised for each prompt: exact on the answers explored, without
-/// decoding anew, and `w` itself for the model that gave them.
+/// Under another model the answers stay the same and their weights `w` become `w · p'/p`,
+/// normalised for each prompt. This is exact on the answers explored and needs no new decoding. For
+/// the model that gave the answers it is `w` itself.
 #[derive(Debug)]
 pub(crate) struct Gap<'a> {
     pub a: GroupMean<'a>,
@@ -18,7 +18,7 @@ pub(crate) struct Gap<'a> {
     pub spread: f64,
 }
 
-/// One group's expected answers, each person weighing the same.
+/// One group's expected answers, with the same weight for each person.
 #[derive(Debug)]
 pub(crate) struct GroupMean<'a> {
     arm: char,
@@ -33,7 +33,7 @@ impl<'a> Gap<'a> {
         contrast.check()?;
         let (a, b) = (GroupMean::new('A', &contrast.a)?, GroupMean::new('B', &contrast.b)?);
         let spread = ((a.variance + b.variance) / 2.0).sqrt();
-        // Below this it is what rounding leaves of equal answers.
+        // A smaller spread is a rounding error of equal answers.
         if spread <= 1e-7 * a.mean.abs().max(b.mean.abs()) {
             return Err(AttribError::NoSpread);
         }
@@ -60,16 +60,16 @@ impl<'a> Gap<'a> {
         (self.a.mean - self.b.mean).signum()
     }
 
-    /// The fall of `|G|` when the groups' means become these. `s` stays what it was.
+    /// The fall of `|G|` if the groups' means become `mean_a` and `mean_b`. `s` stays fixed.
     pub(crate) fn fall(&self, mean_a: f64, mean_b: f64) -> f64 {
         ((self.a.mean - self.b.mean).abs() - (mean_a - mean_b).abs()) / self.spread
     }
 }
 
-/// The gaps of those contrasts that have one, and which have none.
+/// The gaps of the contrasts that have one, and a list of the others.
 ///
 /// # Errors
-/// The first contrast's reason where none has a gap, and any other error.
+/// The first contrast's reason if none has a gap, and any other error.
 pub(crate) fn gaps(contrasts: &[Contrast]) -> Result<(Vec<Gap<'_>>, Vec<Gapless>), AttribError> {
     let (mut gaps, mut left_out, mut first) =
         (Vec::with_capacity(contrasts.len()), Vec::new(), None);
@@ -118,8 +118,8 @@ impl<'a> GroupMean<'a> {
         trees.iter().flat_map(own).collect()
     }
 
-    /// What these people contribute to the group's mean when their answers'
-    /// log-probabilities go from `base` to `now`.
+    /// The contribution of these people to the group's mean if their answers' log-probabilities go
+    /// from `base` to `now`.
     ///
     /// # Errors
     /// [`AttribError::ValueLost`] for a person whose answers have no probability left.

@@ -1,4 +1,4 @@
-//! How probable the branches of answer trees are to a model, possibly an observed one.
+//! Log-probabilities of the branches of answer trees under a model, possibly an observed one.
 
 use std::collections::HashMap;
 
@@ -14,21 +14,21 @@ use super::answer_tree::{AnswerTree, Branch, Next};
 use super::readback::read;
 use crate::error::{AttribError, ValuesOf};
 
-/// What a model predicts at some branches of what it ran.
+/// A model's predictions at the branches of a pass.
 pub(crate) struct Predicted<'m, B: Backend, M> {
     model: &'m M,
     /// `[cells, d_model]`
     hidden: Tensor<B, 2>,
     asked: Asked,
-    /// `[vocab, sets]`: 1 for what is outside each set.
+    /// `[vocab, sets]`: 1 for tokens outside each set.
     outside: Option<Tensor<B, 2>>,
     temperature: f64,
-    /// Those of all branches, where all logits are made together.
+    /// Log-probabilities of all branches, if all logits are made together.
     known: Option<Tensor<B, 1>>,
 }
 
 impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
-    /// Of the final norm's output, `[rows, width, d_model]`, and each row's branches.
+    /// Takes the final norm's output, `[rows, width, d_model]`, and each row's branches.
     pub(crate) fn new<'b>(
         model: &'m M,
         hidden: Tensor<B, 3>,
@@ -44,7 +44,7 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         )
     }
 
-    /// The same, so many positions at a time.
+    /// The same, with the logits of at most `at_once` positions at a time.
     fn in_parts<'b>(
         model: &'m M,
         hidden: Tensor<B, 3>,
@@ -67,8 +67,8 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         Ok(Self { model, hidden, asked, outside, temperature, known: None })
     }
 
-    /// Log-probability of each branch: `[branches]`. Where all logits fit together they are on the
-    /// graph, and [`worth`](Self::worth) needs no others; where not, they are not.
+    /// Log-probability of each branch: `[branches]`. If all logits fit together, these are on the
+    /// graph and [`worth`](Self::worth) uses them; otherwise they are not on the graph.
     pub(crate) fn log_probs(&mut self) -> Result<Tensor<B, 1>, ProbeError> {
         if let Some(known) = &self.known {
             return Ok(known.clone());
@@ -82,13 +82,13 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         Ok(found)
     }
 
-    /// Whether all logits are kept on one graph. A model that cuts its unembedding out of the graph
-    /// must see all of it.
+    /// Whether all logits are kept on one graph. They must be if the model cuts its unembedding out
+    /// of the graph.
     fn is_whole(&self) -> bool {
         self.asked.parts.len() < 2 || self.model.is_streamed()
     }
 
-    /// From the final norm's output, `[cells, d_model]`.
+    /// Log-probabilities from the final norm's output, `[cells, d_model]`.
     fn on(&self, hidden: Tensor<B, 2>) -> Result<Tensor<B, 1>, ProbeError> {
         let of = |part: &Part| {
             let positions =
@@ -106,11 +106,12 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         }
     }
 
-    /// Of a part's branches, first those that are tokens: `positions` is `[positions, d_model]`.
+    /// Log-probabilities of a part's branches, first those that are tokens. `positions` is
+    /// `[positions, d_model]`.
     fn of_part(&self, part: &Part, positions: Tensor<B, 2>) -> Result<Tensor<B, 1>, ProbeError> {
         let (device, vocab, n) =
             (positions.device(), self.model.dims().vocab, part.positions.len());
-        // Only where something is predicted: a vocabulary is large.
+        // Only at positions that something is predicted from, because a vocabulary is large.
         let logits = to_f32(self.model.unembed(positions.unsqueeze_dim(0))?).reshape([n, vocab]);
         let logits = if part.untempered.iter().any(|own| *own) {
             let own =
@@ -126,7 +127,7 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         let Some(outside) = self.outside.clone().filter(|_| !part.outside.is_empty()) else {
             return Ok(of_tokens);
         };
-        // A product with ones for what is outside each set: a sum without cancellation.
+        // A product with ones for the tokens outside each set: a sum without cancellation.
         let sums = matmul(log_probs.exp(), outside).reshape([n * self.asked.sets.len()]);
         let sums = sums.select(0, ints(part.outside.clone(), &device));
         Ok(Tensor::cat(vec![of_tokens, sums.clamp_min(f32::MIN_POSITIVE).log()], 0))
@@ -134,11 +135,12 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
 }
 
 impl<B: AutodiffBackend, M: HookedModel<B>> Predicted<'_, B, M> {
-    /// A number whose gradient by all that came before is that of `Σ worth · log p` over branches.
+    /// A scalar with the gradient of `Σ worth · log p` over branches with respect to everything
+    /// before the logits.
     ///
-    /// It is that sum where all logits fit together. Where not, every part's logits are
-    /// differentiated by themselves and let go of, and it is `Σ h · ∂/∂h` over the final norm's
-    /// output `h`, each `∂/∂h` held fixed: the same gradient, and no graph holds more than one
+    /// If all logits fit together, it is that sum. Otherwise each part's logits are differentiated
+    /// separately and dropped. The scalar is then `Σ h · ∂/∂h` over the final norm's output `h`,
+    /// with each `∂/∂h` held fixed. Its gradient is the same, and no graph holds more than one
     /// part's logits.
     pub(crate) fn worth(mut self, worths: &[f64]) -> Result<Tensor<B, 1>, ProbeError> {
         if self.is_whole() {
@@ -151,7 +153,8 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Predicted<'_, B, M> {
             let leaf = positions.clone().detach().require_grad();
             let loss = weighted(self.of_part(part, leaf.clone())?, &worths);
             let slope = leaf.grad_remove(&mut loss.backward());
-            // Of a model that detaches what it unembeds, nothing must seem to be differentiated.
+            // If a model detaches the input of its unembedding, nothing must seem to be
+            // differentiated.
             let Some(slope) = slope else { continue };
             let own = to_f32(positions * Tensor::from_inner(slope)).sum();
             sum = Some(match sum {
@@ -171,33 +174,34 @@ fn ints<B: Backend>(values: Vec<i32>, device: &B::Device) -> Tensor<B, 1, Int> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// What of which logits is wanted.
+/// The predictions that are asked for, in parts.
 #[derive(Debug, Default)]
 struct Asked {
     parts: Vec<Part>,
     sets: Vec<TokenSet>,
-    /// Where each branch is among those of all parts, one after the other; `None` where that is
-    /// their order.
+    /// The index of each branch in the concatenation of all parts; `None` if the parts keep the
+    /// branches' order.
     order: Option<Vec<i32>>,
-    /// Each branch's part, and where it is in that.
+    /// Each branch's part, and its index within the part.
     branches: Vec<(usize, usize)>,
 }
 
-/// Positions whose logits are made together. Indices are within the part, which has at most as many
-/// logits as [`LOGITS_AT_ONCE`], or as one position has, so that they fit.
+/// Positions whose logits are made together. Indices are within the part. It has at most
+/// [`LOGITS_AT_ONCE`] logits, or those of one position, so that indices fit their type.
 #[derive(Debug, Default)]
 struct Part {
-    /// Cells that something is predicted from, and whether at temperature 1.
+    /// Cells that something is predicted from, and whether they are predicted from at temperature
+    /// 1.
     positions: Vec<i32>,
     untempered: Vec<bool>,
-    /// Of `[positions, vocab]`.
+    /// Flat indices into `[positions, vocab]`.
     tokens: Vec<i32>,
-    /// Of `[positions, sets]`.
+    /// Flat indices into `[positions, sets]`.
     outside: Vec<i32>,
 }
 
 impl Asked {
-    /// With at most `at_once` positions in a part, but one at least.
+    /// Makes parts of at most `at_once` positions, but of at least one.
     fn new<'b>(
         of_rows: impl Iterator<Item = &'b [Branch]>,
         width: usize,
@@ -248,7 +252,7 @@ impl Asked {
         if own.parts.is_empty() {
             own.parts.push(Part::default());
         }
-        // In a part sets come after tokens, and it is known now how many there are of either.
+        // In a part, sets come after tokens. The numbers of both are known only now.
         for (branch, p, within, set) in outside {
             let part = &mut own.parts[p];
             own.branches[branch].1 = part.tokens.len() + part.outside.len();
@@ -270,7 +274,7 @@ impl Asked {
         Ok(own)
     }
 
-    /// Numbers of branches, part by part.
+    /// The branches' numbers, part by part.
     fn by_part(&self, numbers: &[f64]) -> Vec<Vec<f64>> {
         let mut parts: Vec<Vec<f64>> = self
             .parts
@@ -284,8 +288,8 @@ impl Asked {
     }
 }
 
-/// `Σ c · log p` over branches: with a worth `c` of each, its gradient is that of what
-/// the answers are worth together.
+/// `Σ c · log p` over branches with a worth `c` each. Its gradient is that of the total worth of
+/// the answers.
 fn weighted<B: Backend>(log_probs: Tensor<B, 1>, worths: &[f64]) -> Tensor<B, 1> {
     let worths: Vec<f32> = worths.iter().map(|w| *w as f32).collect();
     let shape = [worths.len()];

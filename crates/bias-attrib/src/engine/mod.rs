@@ -1,4 +1,4 @@
-//! What methods share, and nobody else sees.
+//! Code that methods share. It is private to the crate.
 //!
 //! | file | what for |
 //! |---|---|

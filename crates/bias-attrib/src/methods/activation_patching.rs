@@ -15,13 +15,14 @@ use crate::engine::watch::{Watch, activations};
 use crate::error::AttribError;
 use crate::scores::component::ComponentScores;
 
-/// How far the gap falls if B's runs have A's activations at a component: `|G| − |G patched|`,
-/// exact, one forward pass per component (activation patching; Vig et al. 2020, arXiv
-/// 2004.12265, causal mediation of gender bias; Meng et al. 2022, arXiv 2202.05262).
+/// The fall of the gap if B's runs have A's activations at a component: `|G| − |G patched|`, exact,
+/// one forward pass per component (activation patching; Vig et al. 2020, arXiv 2004.12265, causal
+/// mediation of gender bias; Meng et al. 2022, arXiv 2202.05262).
 ///
-/// Runs and tokens are paired as [`AttributionPatching`](crate::methods::AttributionPatching), its
-/// first order, says; in a name of another length each token is moved by the difference of the
-/// names' means. Patched answers are weighted anew as [`Knockout`](crate::methods::Knockout)'s.
+/// Runs and tokens are paired as in [`AttributionPatching`](crate::methods::AttributionPatching),
+/// its first-order version. If the names differ in length, each token of the name is moved by the
+/// difference of the names' means. Patched answers are reweighted as in
+/// [`Knockout`](crate::methods::Knockout).
 #[derive(Debug, Clone)]
 pub struct ActivationPatching {
     targets: Components,

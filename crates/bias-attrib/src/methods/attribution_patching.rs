@@ -16,17 +16,16 @@ use crate::engine::watch::{activations, slopes};
 use crate::error::{AttribError, ValuesOf};
 use crate::scores::component::ComponentScores;
 
-/// How far the gap would fall, to first order, if B's runs had A's activations at a
-/// component: `sign(G) · Σ_t (a_A − a_B) · ∂(E[v|B]/s)/∂a_B`, which is
-/// `−sign(G) · (a_A − a_B) · ∂G/∂a_B` (attribution patching; Nanda 2023, Syed et al.
-/// 2023, arXiv 2310.10348).
+/// The fall of the gap, to first order, if B's runs had A's activations at a component:
+/// `sign(G) · Σ_t (a_A − a_B) · ∂(E[v|B]/s)/∂a_B`, which is `−sign(G) · (a_A − a_B) · ∂G/∂a_B`
+/// (attribution patching; Nanda 2023, Syed et al. 2023, arXiv 2310.10348).
 ///
-/// A's `k`-th prompt is run with the answers of B's `k`-th, so that both share all
-/// tokens but the name's. Tokens are compared one by one; where one name has more
-/// tokens than the other, means over the name are. One backward pass scores all
-/// components; [`ActivationPatching`](crate::methods::ActivationPatching) is exact and needs a
-/// forward pass for each. For patches the other way round, give it
-/// [`Contrast::swapped`]. Needs no gradients of weights.
+/// A's `k`-th prompt is run with the answers of B's `k`-th, so that both share all tokens but the
+/// name's. Tokens are compared one by one; if one name has more tokens than the other, the means
+/// over the names are compared. One backward pass scores all components, while
+/// [`ActivationPatching`](crate::methods::ActivationPatching) is exact and needs a forward pass for
+/// each. To patch the other way round, pass [`Contrast::swapped`]. No gradients of weights are
+/// needed.
 #[derive(Debug, Clone)]
 pub struct AttributionPatching {
     targets: Components,

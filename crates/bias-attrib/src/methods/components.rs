@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use crate::error::AttribError;
 use crate::scores::component::Component;
 
-/// The components a method is to look at.
+/// The components that a method scores.
 #[derive(Debug, Clone)]
 pub(super) enum Components {
     Every(UnitKind),

@@ -12,13 +12,13 @@ use crate::engine::watch::Watch;
 use crate::error::AttribError;
 use crate::scores::component::ComponentScores;
 
-/// How far the gap falls without a head, key/value group, neuron or whole activation:
-/// `|G| − |G without it|`, exact, one forward pass per component (head ablation; Michel et
-/// al. 2019, arXiv 1905.10650).
+/// The fall of the gap without a head, key/value group, neuron or whole activation:
+/// `|G| − |G without it|`, exact, one forward pass per component (head ablation; Michel et al.
+/// 2019, arXiv 1905.10650).
 ///
-/// Its channels are zero at every token of prompt and answers. `G` is that of
-/// [`SignedGap`](crate::SignedGap) and its `s` stays fixed; without the component the answers given are
-/// weighted anew by how much more or less probable they become: exact on the answers
+/// The component's channels are set to zero at every token of prompt and answers. `G` is that of
+/// [`SignedGap`](crate::SignedGap), with `s` held fixed. The answers given are reweighted by how
+/// much more or less probable they become without the component, which is exact on the answers
 /// explored. The first-order version is `SignedGap` summed over the unit's weights.
 #[derive(Debug, Clone)]
 pub struct Knockout {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AttribError;
 
-/// Where a forward pass is intervened on: a whole activation, or a unit's part of one.
+/// A component that a method intervenes on: a whole activation, or a unit's part of one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -39,12 +39,12 @@ impl From<Unit> for Component {
     }
 }
 
-/// How much of the gap goes by way of each component.
+/// The share of the gap that goes through each component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComponentScores {
-    /// What a large value means.
+    /// The meaning of a large value.
     pub convention: Convention,
-    /// Each component with its score, as asked for.
+    /// Each component with its score, in the order asked for.
     pub scores: Vec<(Component, f32)>,
 }
 
@@ -67,7 +67,7 @@ impl ComponentScores {
         self.scores.iter().map(|(_, score)| *score).collect()
     }
 
-    /// Those of units alone, to rank, add up or prune.
+    /// The scores of units alone, to rank, add up or prune.
     #[must_use]
     pub fn units(&self) -> UnitScores {
         let units = self.scores.iter().filter_map(|(component, score)| match component {

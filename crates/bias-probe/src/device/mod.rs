@@ -1,5 +1,5 @@
-//! What a device computes in, how sums are taken in f32 on it, where its tensors are, and how many
-//! logits are made at a time.
+//! Properties of a device: the type it computes in, sums in f32 on it, where its tensors are, and
+//! how many logits are made at a time.
 //!
 //! | file | what for |
 //! |---|---|
