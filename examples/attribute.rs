@@ -6,8 +6,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use bias_attrib::{Attribution as _, Contrast, SignedGap};
-use bias_mask::{MaskTarget as _, top_k};
-use bias_model::LanguageModel;
+use bias_mask::top_k;
+use bias_model::{LanguageModel, Weights as _};
 use bias_study::results::Attribute;
 use bias_study::{PromptSet, Study, StudyOptions};
 use burn::backend::{Autodiff, Flex};

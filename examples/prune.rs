@@ -6,9 +6,9 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use bias_mask::{HeadAblation, Intervention, MaskTarget as _, unit_mask};
+use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::interop::export_masked;
-use bias_model::{Decoding, HookedModel as _, LanguageModel, LoadOptions};
+use bias_model::{Decoding, HookedModel as _, LanguageModel, LoadOptions, Weights as _};
 use bias_types::Unit;
 use burn::backend::Flex;
 

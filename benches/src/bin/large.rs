@@ -15,8 +15,8 @@ use bias_mask::Intervention;
 use bias_mask::select::StreamingTopK;
 use bias_metrics::{Arm, parse_answer};
 use bias_model::{
-    Answers, Checkpoint, Decoding, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _,
-    Precision,
+    Answers, Checkpoint, Decoding, HookedModel as _, LanguageModel, LoadOptions, Precision,
+    Weights as _,
 };
 use bias_probe::Sequence;
 use bias_study::PromptSet;

@@ -1,6 +1,6 @@
 //! How likely a model finds the tokens of a text.
 
-use bias_probe::device::{read_back, to_f32};
+use bias_probe::device::{LOGITS_AT_ONCE, read_back, to_f32};
 use bias_probe::{HookedModel, NoObserver, Sequence, TokenBatch};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::Backend;
@@ -10,9 +10,6 @@ use crate::error::AskError;
 
 /// Texts run together.
 const ROWS: usize = 8;
-
-/// Logits held at a time.
-const LOGITS: usize = 1 << 24;
 
 /// Log-probability in nats of every token but the first, given those before it, text by text.
 ///
@@ -37,7 +34,7 @@ pub fn token_log_probs<B: Backend, M: HookedModel<B> + ?Sized>(
         let d_model = hidden.dims()[2];
         let hidden = hidden.reshape([rows * width, d_model]);
         // Of a large vocabulary, all places' logits together would be gigabytes.
-        let at_once = (LOGITS / vocab.max(1)).max(1);
+        let at_once = (LOGITS_AT_ONCE / vocab.max(1)).max(1);
         let mut log_p: Vec<f32> = Vec::with_capacity(rows * width);
         for (first, targets) in (0..).step_by(at_once).zip(targets.chunks(at_once)) {
             let places = hidden.clone().narrow(0, first, targets.len()).unsqueeze_dim(0);

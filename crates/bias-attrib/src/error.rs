@@ -1,4 +1,4 @@
-//! What keeps a method from scoring, and what its values are of.
+//! Errors of methods and their files, and names of values for messages.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,32 +8,32 @@ use bias_probe::ProbeError;
 use bias_types::{Convention, ParamPath, Site, TypesError};
 use thiserror::Error;
 
-/// What keeps a method from scoring.
+/// An error of a method.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AttribError {
     /// A group without prompts.
     #[error("group {arm} has no prompts; two groups are needed to compare")]
     EmptyArm {
-        /// Which group.
+        /// The group.
         arm: char,
     },
-    /// An answer that cannot be counted.
+    /// An answer that no method can work with.
     #[error(
         "person {index} of group {arm} has an answer without tokens, or whose weight or value is not a number of its kind (weights are finite and at least 0)"
     )]
     BadAnswer {
-        /// Which group.
+        /// The group.
         arm: char,
-        /// Which of its prompts.
+        /// The number of the prompt in the group.
         index: usize,
     },
     /// A prompt without answers, for a method that looks at them.
     #[error("person {index} of group {arm} has no answer of any weight")]
     NoAnswer {
-        /// Which group.
+        /// The group.
         arm: char,
-        /// Which of its prompts.
+        /// The number of the prompt in the group.
         index: usize,
     },
     /// No answer of some prompt states a number.
@@ -41,15 +41,26 @@ pub enum AttribError {
         "no answer about person {index} of group {arm} states a number, so it has no expected value"
     )]
     NoValue {
-        /// Which group.
+        /// The group.
         arm: char,
-        /// Which of its prompts.
+        /// The number of the prompt in the group.
+        index: usize,
+    },
+    /// A prompt's answers that state a number all lost their probability under an intervention.
+    #[error(
+        "under the intervention no answer about person {index} of group {arm} that states a number \
+         has any probability left, so the group has no expected value; intervene on less at a time"
+    )]
+    ValueLost {
+        /// The group.
+        arm: char,
+        /// The number of the prompt in the group.
         index: usize,
     },
     /// All answers are alike, so a difference has no scale.
     #[error("all answers of both groups are alike; there is no gap to attribute")]
     NoSpread,
-    /// Nobody's answer varies: everybody has one possible value, which no probability moves.
+    /// No answer varies: each person has one possible value, which no probability moves.
     #[error(
         "each person of {} has one possible answer, so no score can say what moves the gap; decode exactly, \
          draw more samples, or ask what is answered in more than one way",
@@ -59,17 +70,18 @@ pub enum AttribError {
         /// Whose answers; `None` for both groups'.
         arm: Option<char>,
     },
-    /// A neutral text in which nothing is predicted, so that it could hold nothing back.
+    /// A neutral text of fewer than two tokens. Nothing is predicted in it, so it could hold
+    /// nothing back.
     #[error(
         "neutral text {index} has {tokens} token(s), and nothing in it is predicted; give texts of two or more"
     )]
     ShortNeutral {
-        /// Which of the texts given.
+        /// The number of the text among those given.
         index: usize,
-        /// How many tokens it has.
+        /// Tokens it has.
         tokens: usize,
     },
-    /// Groups of different size, for a method that compares person with person.
+    /// Groups of different sizes, for a method that compares person with person.
     #[error(
         "{a} people of group A cannot be paired with {b} of group B; give both as many, in the same order"
     )]
@@ -79,15 +91,15 @@ pub enum AttribError {
         /// People of group B.
         b: usize,
     },
-    /// Two prompts whose tokens have no counterparts in each other.
+    /// Two prompts whose tokens cannot be paired.
     #[error(
         "the prompts of person {index} of both groups differ in their parts (prompt and name tokens in turn); use the same template for both"
     )]
     Unaligned {
-        /// Which pair.
+        /// The number of the pair.
         index: usize,
     },
-    /// A temperature at which nothing is sampled.
+    /// A temperature at which nothing can be sampled.
     #[error("temperature {temperature} is impossible; it must be positive and finite")]
     Temperature {
         /// The temperature given.
@@ -99,34 +111,34 @@ pub enum AttribError {
         /// The share asked for.
         share: f64,
     },
-    /// A place without channels of its own in the forward pass.
+    /// A component without channels of its own in the forward pass.
     #[error(
-        "{place} cannot be intervened on: it is no [batch, seq, channels] activation that this model's blocks reach; choose such a site, a head, a key/value group or a neuron"
+        "{component} cannot be intervened on: it is no [batch, seq, channels] activation that this model's blocks reach; choose such a site, a head, a key/value group or a neuron"
     )]
-    NotAPlace {
-        /// The place, or the kind of unit.
-        place: String,
+    NotAComponent {
+        /// The component, or the kind of unit.
+        component: String,
     },
-    /// A place or matrix that was asked for and not scored.
+    /// A component or matrix that was asked for and not scored.
     #[error("{what} was not scored")]
     NotScored {
-        /// The place or matrix.
+        /// The component or matrix.
         what: String,
     },
     /// Scores that cannot be added.
     #[error("scores of different matrices, shapes or conventions cannot be added")]
     Unlike,
-    /// Scores that say something else than is needed.
+    /// Scores with another convention than is needed.
     #[error("{path}: scores of convention {expected:?} are needed, found {found:?}")]
     Convention {
         /// The matrix.
         path: ParamPath,
-        /// What is needed.
+        /// The convention needed.
         expected: Convention,
-        /// What was given.
+        /// The convention given.
         found: Convention,
     },
-    /// A value that is NaN or infinite, and would make every score mean nothing.
+    /// A value that is NaN or infinite, which would make every score meaningless.
     #[error(
         "{what}: a value is NaN or infinite; check the checkpoint's weights and the prompts' answers"
     )]
@@ -134,7 +146,7 @@ pub enum AttribError {
         /// Where.
         what: ValuesOf,
     },
-    /// A method that keeps the graph of a whole pass, on a model that leaves its weights in their
+    /// A method that keeps the graph of a whole pass, on a model that reads its weights from a
     /// file.
     #[error(
         "{method} needs the model in memory, and this one reads its weights from their file as it runs: load it without streaming"
@@ -149,7 +161,7 @@ pub enum AttribError {
         /// Where.
         site: Site,
     },
-    /// A decomposition that did not come to an end.
+    /// A decomposition that did not converge.
     #[error(
         "{what}: its singular directions could not be computed, the decomposition did not converge"
     )]
@@ -157,12 +169,12 @@ pub enum AttribError {
         /// The matrix, or the site of the activations.
         what: ValuesOf,
     },
-    /// Something could not be read back from the device.
+    /// Values that could not be read back from the device.
     #[error("{what}: reading it back from the device failed: {reason}")]
     Readback {
-        /// What was read.
+        /// The values.
         what: ValuesOf,
-        /// What burn said.
+        /// burn's message.
         reason: String,
     },
     /// A file that could not be read or written.
@@ -174,12 +186,12 @@ pub enum AttribError {
         #[source]
         source: std::io::Error,
     },
-    /// A file that does not hold what it should.
+    /// A file that does not hold scores or statistics.
     #[error("{} is not a file of this model's scores: {reason}", path.display())]
     NotScores {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why not.
         reason: String,
     },
     /// Scores of other weights.
@@ -190,7 +202,7 @@ pub enum AttribError {
         /// SHA-256 of the others.
         found: String,
     },
-    /// A file that does not say of which weights it is, where a model was named.
+    /// A file that does not say which weights it is for, although a model was named.
     #[error(
         "{} does not say of which weights it is; name no fingerprint to take it all the same, or \
          save it again with `ScoreProvenance::for_model`",
@@ -205,9 +217,9 @@ pub enum AttribError {
     Shape {
         /// The matrix or site.
         what: String,
-        /// What the model has.
+        /// The model's shape.
         expected: Vec<usize>,
-        /// What was found.
+        /// The shape found.
         found: Vec<usize>,
     },
     /// An error of a method that is implemented outside these crates.
@@ -242,9 +254,9 @@ impl AttribError {
         Self::Outside { source: source.into() }
     }
 
-    /// Whether a contrast has no gap that a method could attribute: all answers alike, none that
-    /// states a number, or one possible answer for everybody. Of several contrasts such a one can
-    /// be left out.
+    /// Whether the error says that a contrast has no gap to attribute: all answers are alike, none
+    /// states a number, or each person has one possible answer. Of several contrasts, such a
+    /// contrast can be left out.
     #[must_use]
     pub fn is_without_gap(&self) -> bool {
         matches!(self, Self::NoSpread | Self::NoValue { .. } | Self::Unvarying { .. })
@@ -255,13 +267,13 @@ fn groups(arm: Option<char>) -> String {
     arm.map_or_else(|| "both groups".into(), |arm| format!("group {arm}"))
 }
 
-/// What values are of, for messages.
+/// The origin of values, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValuesOf {
     /// A matrix's weights or scores.
     Param(ParamPath),
-    /// Activations of a site, or what was made of them.
+    /// Activations of a site, or values computed from them.
     Site(Site),
     /// Probabilities of answers.
     Answers,

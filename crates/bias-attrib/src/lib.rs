@@ -1,9 +1,11 @@
 //! Which weights, neurons or heads of a language model answer two groups differently.
 //!
 //! Use it to score the parts of any decoder that implements
-//! [`HookedModel`](bias_probe::HookedModel) by how much they matter to one group of
-//! prompts and not to another, and to write your own method against the same trait.
-//! Not for explaining single predictions, nor for models without a notion of groups.
+//! [`HookedModel`](bias_probe::HookedModel) by how much they matter to one group of prompts and not
+//! to another, and to write your own method against the same trait.
+//!
+//! This crate is not for explaining single predictions, nor for prompts that do not come in two
+//! groups.
 //!
 //! ```no_run
 //! use bias_attrib::{Attribution, Contrast, SetDifference, SignedGap, Wanda};
@@ -41,7 +43,7 @@
 //! | [`contrast`] | what methods look at: prompts about two groups, possible answers, what these come to on a scale |
 //! | [`methods`] | the trait, and a file for each method |
 //! | [`pursuit`] | the signed gap iterated |
-//! | [`scores`] | places, groups' scores, directions; sums, and weights counted by unit |
+//! | [`scores`] | components, groups' scores, directions; sums, and weights counted by unit |
 //! | [`io`] | scores as safetensors, with where they come from |
 //! | [`error`] | [`AttribError`] |
 //! | [`prelude`] | the imports of a program with its own model |
@@ -54,8 +56,8 @@
 //! - `ndarray-views`, off by default: scores, statistics and captures as arrays of the crate
 //!   ndarray.
 //!
-//! Importance cannot say for or against: compare the groups' tops. Scores of
-//! [`Convention::BiasCarried`] can: positive ones carry the gap.
+//! Importance has no sign, so compare the groups' most important weights. Scores of
+//! [`Convention::BiasCarried`] have one: positive scores carry the gap.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

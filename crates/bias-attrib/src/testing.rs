@@ -1,5 +1,4 @@
-//! What any [`Attribution`] must do, as a body that outside implementors can run (feature
-//! `testing`).
+//! Checks of the promises of [`Attribution`], which any implementor can run (feature `testing`).
 
 use bias_probe::{HookedModel, NoObserver, ProbeError, Sequence, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
@@ -8,25 +7,25 @@ use crate::contrast::prompt_case::{Contrast, PossibleAnswer, PromptCase};
 use crate::error::AttribError;
 use crate::methods::attribution::Attribution;
 
-/// The first thing about a method that does not hold.
+/// The first promise that a method breaks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MethodViolation {
     /// A claim that the method breaks.
     #[error("{claim}: {found}")]
     Claim {
-        /// What must hold.
+        /// The promise.
         claim: &'static str,
-        /// What was found instead.
+        /// What the method does instead.
         found: String,
     },
-    /// A contrast that shows nothing of a method.
+    /// A contrast on which a method cannot be checked.
     #[error("the contrast cannot show what must hold: {reason}")]
     Contrast {
-        /// What it lacks.
+        /// What the contrast lacks.
         reason: &'static str,
     },
-    /// Something sound that the method refused.
+    /// The error with which the method refused a valid contrast.
     #[error(transparent)]
     Attrib(#[from] AttribError),
 }
@@ -35,7 +34,7 @@ fn broken(claim: &'static str, found: impl std::fmt::Display) -> MethodViolation
     MethodViolation::Claim { claim, found: found.to_string() }
 }
 
-/// What a method says of itself.
+/// Claims of a method about itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Claims {
     tolerance: f64,
@@ -43,38 +42,40 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Order changes its numbers by at most this share of the largest: rounding.
+    /// Largest change of its numbers with the order of people and answers, as a share of the
+    /// largest number: rounding.
     #[must_use]
     pub fn within(tolerance: f64) -> Self {
         Self { tolerance, ignores_contrast: false }
     }
 
-    /// It looks at the model alone, and is held to that: any contrast gives the same
-    /// numbers, an empty one too, so there is none to refuse.
+    /// It looks at the model alone, and is checked for that: every contrast gives the same numbers.
+    /// So does an empty one, which is not refused.
     #[must_use]
     pub fn ignoring_contrast(self) -> Self {
         Self { ignores_contrast: true, ..self }
     }
 }
 
-/// Checks that a method keeps what [`Attribution`] promises, on any model and a contrast of at
-/// least two people with answers in each group, as many in both for methods that pair them:
+/// Checks that a method keeps the promises of [`Attribution`]. The model may be any; the contrast
+/// must have at least two people with answers in each group, and equally many in both groups for
+/// methods that pair them:
 ///
 /// - its name serves as a file name;
 /// - the same input gives the same numbers, bit for bit;
 /// - the numbers are finite and differ from each other;
-/// - weights and logits of the model stay what they were;
+/// - the model's weights and logits do not change;
 /// - the order of the people, and of each person's answers, changes nothing but rounding;
-/// - the contrast matters: with A's people in both groups the numbers are others;
-/// - an empty group, an answer without tokens or with an impossible weight or value, and a
-///   token that the model does not have are refused as such ([`Contrast::check`] does the
+/// - the contrast matters: with A's people in both groups the numbers differ;
+/// - an empty group, an answer without tokens or with an impossible weight or value, and a token
+///   that the model does not have are refused with the matching error ([`Contrast::check`] does the
 ///   first two).
 ///
-/// [`Claims`] says how far rounding goes, and puts another check in place of the last three for
-/// methods without a use for the contrast.
+/// [`Claims`] sets the tolerance for rounding. For methods that do not use the contrast, it
+/// replaces the last three checks by another.
 ///
-/// `numbers` makes numbers of what is found, all that means something and nothing that may
-/// turn by chance: of singular vectors, for example, their projection and not their signs.
+/// `numbers` turns the method's result into numbers. Include everything meaningful and nothing
+/// arbitrary: of singular vectors, for example, their projection and not their signs.
 ///
 /// # Errors
 /// The first [`MethodViolation`].
@@ -131,7 +132,7 @@ pub fn check_attribution<B: Backend, M: HookedModel<B>, A: Attribution<B, M>>(
     refusals(contrast, model.dims().vocab, run)
 }
 
-/// A change that makes an answer of it that nothing can be made of.
+/// A change that makes an answer invalid.
 type Spoil = fn(&mut PossibleAnswer);
 
 fn refusals(
@@ -186,7 +187,7 @@ fn sound(contrast: &Contrast) -> Result<(), MethodViolation> {
     Ok(())
 }
 
-/// The contrast with a change made to the people of these groups.
+/// The contrast with the people of these groups changed.
 fn changed(
     contrast: &Contrast,
     groups: &[char],
@@ -201,7 +202,7 @@ fn changed(
     contrast
 }
 
-/// The people, the last one's prompt ending in a token beyond the vocabulary.
+/// The people, with a token beyond the vocabulary at the end of the last prompt.
 fn beyond(people: &[PromptCase], vocab: usize) -> Result<Vec<PromptCase>, AttribError> {
     let mut people = people.to_vec();
     if let Some(PromptCase { prompt, .. }) = people.last_mut() {
@@ -245,7 +246,7 @@ fn close(
     }
     let largest = own.iter().fold(0.0f64, |max, number| max.max(number.abs()));
     let off = own.iter().zip(other).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f64::max);
-    // `max` passes over NaN.
+    // `max` ignores NaN.
     if off <= tolerance && other.iter().all(|number| number.is_finite()) {
         return Ok(());
     }

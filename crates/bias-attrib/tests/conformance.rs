@@ -89,7 +89,8 @@ fn of_norms<B: Backend>(model: &impl HookedModel<B>, found: GroupNorms) -> Vec<f
     of_params(both.collect())
 }
 
-/// What is left of each matrix: singular vectors may turn their signs.
+/// The output that remains of each matrix. Signs of singular vectors are arbitrary, so the vectors
+/// themselves are not compared.
 fn of_directions(model: &Decoder<Flex>, found: RankDirections) -> Vec<f64> {
     let left = model.dims().projections().flat_map(|(path, ..)| {
         let weight = Weights::weight(model, &path).unwrap();

@@ -20,7 +20,7 @@ use bias_attrib::{
     UnitScores, Wanda,
 };
 use bias_mask::{BitMatrix, Mask};
-use bias_model::{Checkpoint, Decoder, HookedModel, MaskTarget, ModelConfig, Precision};
+use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, Precision};
 use bias_probe::stats::ChannelStats;
 use bias_probe::{Sequence, StatsCollector, TokenBatch, Weights};
 use bias_types::model::{HeadId, NeuronId};
@@ -49,12 +49,12 @@ struct Written {
 
 #[derive(Deserialize)]
 struct WrittenContrast {
-    a: Vec<WrittenRespondent>,
-    b: Vec<WrittenRespondent>,
+    a: Vec<WrittenCase>,
+    b: Vec<WrittenCase>,
 }
 
 #[derive(Deserialize)]
-struct WrittenRespondent {
+struct WrittenCase {
     prompt: WrittenPrompt,
     answers: Vec<WrittenAnswer>,
 }
@@ -73,7 +73,7 @@ struct WrittenAnswer {
     weight: f64,
 }
 
-fn cases(written: Vec<WrittenRespondent>) -> Vec<PromptCase> {
+fn cases(written: Vec<WrittenCase>) -> Vec<PromptCase> {
     let own = written.into_iter().map(|own| {
         let roles = own
             .prompt
@@ -390,7 +390,7 @@ fn files_hold_what_was_found() {
         std::fs::create_dir_all(&folder).unwrap();
         let file = |method: &str| folder.join(format!("{method}.safetensors"));
         let (dims, contrast) = (*case.model.dims(), &case.contrasts[0]);
-        let own = MaskTarget::fingerprint(&case.model).unwrap();
+        let own = Weights::fingerprint(&case.model).unwrap();
         let of = |method: &str| {
             ScoreProvenance::new(method, contrast).for_model(own).with_note("case", case.name)
         };

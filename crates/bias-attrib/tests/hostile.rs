@@ -1,4 +1,4 @@
-//! What cannot be scored, stored or read is refused by name.
+//! Invalid input, scores and files are refused with the matching error.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -169,8 +169,9 @@ fn answers_that_cannot_vary_have_no_scores() {
 #[test]
 fn places_that_do_not_exist() {
     let model = model("gqa_sharded");
-    let refusal =
-        |place: Component| Knockout::of([place]).attribute(&model, &contrast()).unwrap_err();
+    let refusal = |component: Component| {
+        Knockout::of([component]).attribute(&model, &contrast()).unwrap_err()
+    };
     let unit = |text: &str| Component::from(text.parse::<Unit>().unwrap());
     for (text, what, index, count) in [
         ("L1H4", "head", 4, 4),
@@ -183,19 +184,20 @@ fn places_that_do_not_exist() {
     }
     // No [batch, seq, channels] activation within a block, or none at all.
     let pattern = Site::Block(0, BlockSite::Pattern);
-    for place in [pattern.into(), Site::Logits.into(), Site::Block(2, BlockSite::MlpOut).into()] {
-        assert!(matches!(refusal(place), AttribError::NotAPlace { .. }));
+    for component in [pattern.into(), Site::Logits.into(), Site::Block(2, BlockSite::MlpOut).into()]
+    {
+        assert!(matches!(refusal(component), AttribError::NotAComponent { .. }));
     }
     for text in ["model.layers.0.mlp.up_proj.weight[3]", "L1"] {
-        assert!(matches!(refusal(unit(text)), AttribError::NotAPlace { .. }), "{text}");
+        assert!(matches!(refusal(unit(text)), AttribError::NotAComponent { .. }), "{text}");
     }
     let weights = ActivationPatching::every(UnitKind::Weight).attribute(&model, &contrast());
-    assert!(matches!(weights, Err(AttribError::NotAPlace { .. })));
+    assert!(matches!(weights, Err(AttribError::NotAComponent { .. })));
     // GPT-2 has no gate.
     let gate = ActivationPatching::of([Site::Block(0, BlockSite::Gate)]);
     assert!(matches!(
         gate.attribute(&self::model("gpt2_hub"), &contrast()),
-        Err(AttribError::NotAPlace { .. })
+        Err(AttribError::NotAComponent { .. })
     ));
 
     let found = Knockout::of([unit("L1H3"), Site::Block(0, BlockSite::MlpOut).into()]);
@@ -327,7 +329,7 @@ fn norms_come_back_for_their_model_only() {
     let (model, folder) = (model("gpt2_hub"), tempfile::tempdir().unwrap());
     let (file, dims) = (folder.path().join("norms.safetensors"), *model.dims());
     let norms = Wanda.attribute(&model, &contrast()).unwrap();
-    let fingerprint = MaskTarget::fingerprint(&model).unwrap();
+    let fingerprint = Weights::fingerprint(&model).unwrap();
     let provenance = ScoreProvenance::new("wanda", &contrast()).for_model(fingerprint);
     norms.save(&file, &provenance).unwrap();
     let (back, from) = GroupNorms::load(&file, &dims, fingerprint).unwrap();
@@ -380,7 +382,7 @@ fn saved(
 #[test]
 fn scores_are_read_back_as_they_were() {
     let (model, folder) = (model("gqa_sharded"), tempfile::tempdir().unwrap());
-    let (dims, fingerprint) = (*model.dims(), MaskTarget::fingerprint(&model).unwrap());
+    let (dims, fingerprint) = (*model.dims(), Weights::fingerprint(&model).unwrap());
     let (path, scores, provenance) = saved(folder.path(), &dims, fingerprint);
     assert_eq!(provenance.prompts, [2, 2]);
     assert_eq!(

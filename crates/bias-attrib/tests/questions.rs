@@ -27,7 +27,7 @@ fn load(folder: &str) -> Model {
 /// Everything that may be answered, nothing left out.
 const ALL: Decoding = Decoding::Exact { unexplored: 0.0, tokens: usize::MAX, seed: 0 };
 
-/// What an answer is worth, by its place among the answers and its text.
+/// An answer's value, from its index among the answers and its text.
 type Worth = Box<dyn Fn(usize, &str) -> Option<f64>>;
 
 /// A kind of question with both groups' own, and what its answers are worth.

@@ -108,7 +108,7 @@ pub fn rotated<B: Backend>(
 
 /// How many numbers are at least `threshold`, waited for.
 ///
-/// What is no number reaches nothing, not even -∞.
+/// NaN is never counted, whatever the threshold.
 ///
 /// # Shapes
 /// Any `[rows, columns]`.

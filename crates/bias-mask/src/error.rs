@@ -1,4 +1,4 @@
-//! What can go wrong between scores, masks and a model.
+//! Errors of selecting from scores, and of applying and keeping masks.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use bias_probe::ProbeError;
 use bias_types::{ParamPath, TypesError, UnitKind};
 use thiserror::Error;
 
-/// What can be wrong with a mask or its use.
+/// An error of a mask or of its use.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MaskError {
@@ -43,13 +43,6 @@ pub enum MaskError {
         /// SHA-256 of the model's weights.
         model: String,
     },
-    /// A model whose fingerprint cannot be told, for example because its files changed.
-    #[error("the model's weights cannot be identified")]
-    Fingerprint {
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
     /// A position beyond the matrix.
     #[error("index {index} is outside a matrix of shape {shape:?}")]
     IndexOutOfRange {
@@ -70,19 +63,19 @@ pub enum MaskError {
         /// The share asked for.
         fraction: f64,
     },
-    /// A scale that is not a number.
+    /// A scale that is NaN or infinite.
     #[error("weights cannot be scaled by {factor}")]
     Factor {
         /// The factor asked for.
         factor: f32,
     },
-    /// A matrix that no means were given for.
+    /// A matrix without means.
     #[error("{path}: no means of its inputs were given")]
     MissingMeans {
         /// The parameter.
         path: ParamPath,
     },
-    /// A mean that is not a number.
+    /// A mean that is NaN or infinite.
     #[error("{path}: the mean of input {channel} is {mean}")]
     Mean {
         /// The parameter.
@@ -92,7 +85,7 @@ pub enum MaskError {
         /// Its mean.
         mean: f64,
     },
-    /// A bias that the model gives no way to.
+    /// A bias that the model gives no access to.
     #[error(
         "{path}: this model's biases cannot be reached; implement MaskTarget::bias and set_bias, or zero the weights"
     )]
@@ -100,14 +93,14 @@ pub enum MaskError {
         /// The parameter.
         path: ParamPath,
     },
-    /// Directions that do not fill their shape, or none.
+    /// No directions, or directions that do not fill their shape.
     #[error("{path}: {found} values are not {rank} directions of {channels} channels", channels = shape[0], rank = shape[1])]
     Basis {
         /// The parameter.
         path: ParamPath,
         /// `[channels, rank]`
         shape: [usize; 2],
-        /// How many values came.
+        /// Number of values given.
         found: usize,
     },
     /// Directions that are not at right angles, or not of length 1.
@@ -123,17 +116,17 @@ pub enum MaskError {
         /// Their product.
         product: f64,
     },
-    /// A change that is not in place.
+    /// A change that is not among those made to the model.
     #[error(
         "there is no such change in place; was it removed before, or made by another `Changes`?"
     )]
     NoSuchChange,
-    /// More weights asked for than there are.
+    /// More weights than there are.
     #[error("asked to select {count} of {available} weights")]
     Count {
-        /// How many were asked for.
+        /// Number of weights asked for.
         count: usize,
-        /// How many there are.
+        /// Number of weights that exist.
         available: usize,
     },
     /// A score that cannot be ranked.
@@ -151,7 +144,7 @@ pub enum MaskError {
         path: ParamPath,
         /// What the selection needs.
         needs: &'static str,
-        /// What it got.
+        /// The scores' convention.
         found: &'static str,
     },
     /// No scores to select from.
@@ -173,18 +166,18 @@ pub enum MaskError {
         /// The kind of unit.
         kind: UnitKind,
     },
-    /// A kind of unit that scores are not summed to.
+    /// A kind of unit that scores cannot be summed to.
     #[error("scores are already those of each {kind}; select from them as they are")]
     NotSummed {
         /// The kind of unit.
         kind: UnitKind,
     },
-    /// More chosen of a block than it holds, or a block of none.
+    /// More weights to choose from a block than it holds, or an empty block.
     #[error("{n} of every {m} weights cannot be chosen")]
     Block {
-        /// How many of each block.
+        /// Weights to choose from each block.
         n: usize,
-        /// How long a block is.
+        /// Length of a block.
         m: usize,
     },
     /// Values that should be one per channel of a matrix.
@@ -192,9 +185,9 @@ pub enum MaskError {
     Channels {
         /// The parameter.
         path: ParamPath,
-        /// How many channels there are.
+        /// Number of channels.
         expected: usize,
-        /// How many values came.
+        /// Number of values given.
         found: usize,
     },
     /// No mask to combine.
@@ -214,10 +207,10 @@ pub enum MaskError {
     NotAMask {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is none.
         reason: String,
     },
-    /// Weights that still lie in a file, and could not be read.
+    /// Weights that are read from a file on demand, and that could not be read.
     #[error("{path} could not be read")]
     Weights {
         /// The parameter.
@@ -226,7 +219,7 @@ pub enum MaskError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A change that failed half way, and what it had done by then could not be taken back.
+    /// A change that failed half way and could not be taken back.
     #[error("the model is left changed: {failed}; taking back what was done until then failed too")]
     NotReverted {
         /// Why the change failed.
@@ -240,10 +233,10 @@ pub enum MaskError {
     Readback {
         /// The parameter.
         path: ParamPath,
-        /// What burn said.
+        /// burn's message.
         reason: String,
     },
-    /// Weights that the model could not give.
+    /// Weights that the model cannot read or identify.
     #[error(transparent)]
     Probe(ProbeError),
     /// An error of a model that is implemented outside these crates.
@@ -259,7 +252,8 @@ pub enum MaskError {
 }
 
 impl From<ProbeError> for MaskError {
-    /// A matrix that the model lacks is [`MaskError::NoSuchParam`], whoever says so.
+    /// A matrix that the model lacks becomes [`MaskError::NoSuchParam`], so that there is one error
+    /// for it.
     fn from(error: ProbeError) -> Self {
         match error {
             ProbeError::NoSuchParam { path } => Self::NoSuchParam { path },

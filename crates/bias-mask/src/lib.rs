@@ -1,10 +1,10 @@
 //! Pruning masks: which weights of a model are chosen, as bitsets.
 //!
-//! Use it to choose weights from scores exactly, to combine choices by set
-//! algebra, to apply them to any burn model and take them back bit for bit, and
-//! to keep them in files that NumPy can read. One bit per weight: a mask of an
-//! 8-billion-weight model is 1 GB. Not for training sparse models, nor for
-//! kernels that run faster on zeros.
+//! Use it to choose weights from scores exactly, to combine choices by set algebra, to apply them
+//! to any burn model and take them back bit for bit, and to keep them in files that NumPy can read.
+//! A mask takes one bit per weight: 1 GB for a model of 8 billion weights.
+//!
+//! This crate is not for training sparse models, nor for kernels that run faster on zeros.
 //!
 //! ```
 //! use bias_types::{Convention, ParamPath, ParamScores, Projection};

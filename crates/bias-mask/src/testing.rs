@@ -1,5 +1,4 @@
-//! What any [`MaskTarget`] must do, as a body that outside implementors can run (feature
-//! `testing`).
+//! Checks of the promises of [`MaskTarget`], which any implementor can run (feature `testing`).
 
 use std::collections::BTreeMap;
 
@@ -14,19 +13,19 @@ use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
 use crate::mask::set::Mask;
 
-/// The first thing about a model that does not hold.
+/// The first promise that a model breaks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetViolation {
     /// A claim of the trait that the model breaks.
     #[error("{claim}: {found}")]
     Claim {
-        /// What must hold.
+        /// The promise.
         claim: &'static str,
-        /// What was found instead.
+        /// What the model does instead.
         found: String,
     },
-    /// Something sound that the model refused.
+    /// The error with which the model refused a valid request.
     #[error(transparent)]
     Mask(#[from] MaskError),
 }
@@ -45,13 +44,14 @@ const UNTOUCHED: &str = "what is refused must change nothing";
 /// - an [`Intervention`] changes the chosen weights of one matrix (and its bias, for the mean)
 ///   and nothing else, in the types they are stored in, and is taken back bit for bit;
 /// - the fingerprint stays that of the weights as they were loaded;
-/// - masks of other weights, of matrices that it lacks and of other shapes are refused as such
-///   and change nothing, and so are such matrices and biases themselves;
-/// - stacked [`Changes`] come off in any order, bit for bit.
+/// - masks of other weights, of matrices that it lacks and of other shapes are refused with the
+///   matching error and change nothing; so are such matrices and biases themselves;
+/// - stacked [`Changes`] can be taken off in any order, bit for bit.
 ///
-/// A model whose biases are out of reach must refuse the mean alone.
+/// A model that gives no access to its biases must refuse the mean and nothing else.
 ///
-/// All of the model is read for every matrix: use a small one. It is then what it was.
+/// The whole model is read for every matrix, so use a small one. Afterwards it is what it was
+/// before.
 ///
 /// # Errors
 /// The first [`TargetViolation`]; the model may be left changed.
@@ -85,11 +85,11 @@ pub fn check_target<B: Backend>(
     stacked(model, &whole)
 }
 
-/// A matrix and what is added to its output, as they are stored.
+/// A matrix and its bias, as they are stored.
 #[derive(Debug, PartialEq)]
 struct Matrix {
     weight: TensorData,
-    /// `None` when out of reach.
+    /// `None` if the model gives no access to it.
     bias: Option<Option<TensorData>>,
 }
 
@@ -120,10 +120,11 @@ impl State {
             };
             matrices.insert(path, Matrix { weight: weight.into_data(), bias });
         }
-        Ok(Self { dims: *dims, fingerprint: model.fingerprint()?.map(Into::into), matrices })
+        let fingerprint = model.fingerprint().map_err(MaskError::from)?.map(Into::into);
+        Ok(Self { dims: *dims, fingerprint, matrices })
     }
 
-    /// The model as it is now, by the same name.
+    /// The model as it is now, which must have the same fingerprint.
     fn now<B: Backend>(&self, model: &impl MaskTarget<B>) -> Result<Self, TargetViolation> {
         let now = Self::of(model, &self.dims)?;
         if now.fingerprint == self.fingerprint {
@@ -151,7 +152,7 @@ impl State {
         }
     }
 
-    /// That the model is now what an intervention makes of this one.
+    /// Checks that the model is now what an intervention makes of this one.
     fn changed<B: Backend>(
         &self,
         model: &impl MaskTarget<B>,
@@ -169,7 +170,7 @@ impl State {
         Ok(())
     }
 
-    /// Every so many weights of these matrices.
+    /// A mask of every `step`-th weight of these matrices.
     fn every<'a>(
         &self,
         step: usize,
@@ -185,7 +186,7 @@ impl State {
         Ok(mask.for_model(self.fingerprint.as_deref()))
     }
 
-    /// A mean for each matrix's inputs.
+    /// Means of the inputs of every matrix.
     fn means(&self) -> Means {
         let of = |own: &Matrix| (0..own.weight.shape[1]).map(|j| (j as f64).cos()).collect();
         self.matrices.iter().map(|(path, own)| (path.clone(), of(own))).collect()
@@ -193,7 +194,7 @@ impl State {
 }
 
 impl Matrix {
-    /// Says what keeps another from being the outcome of an intervention on this one.
+    /// Fails with the reason why `other` is not the outcome of an intervention on this one.
     fn becomes(
         &self,
         other: &Self,
@@ -210,7 +211,7 @@ impl Matrix {
         let kept =
             |i: usize| old.as_bytes()[i * width..][..width] == new.as_bytes()[i * width..][..width];
         for (i, (old, new)) in old.iter::<f64>().zip(new.iter::<f64>()).enumerate() {
-            // Devices may take numbers smaller than this for 0.
+            // A device may treat smaller numbers as 0.
             let scaled = || (new - factor * old).abs() <= f64::from(f32::MIN_POSITIVE);
             if !(if bits.contains(i) { scaled() } else { kept(i) }) {
                 return Err(format!("weight {i} was {old} and became {new}"));
@@ -248,7 +249,7 @@ fn refused<T>(
     }
 }
 
-/// What belongs to another model.
+/// Checks that masks, matrices and biases of another model are refused.
 fn misfits<B: Backend>(
     model: &mut impl MaskTarget<B>,
     whole: &State,
@@ -303,7 +304,7 @@ fn misfits<B: Backend>(
     Ok(())
 }
 
-/// Changes that overlap, taken off neither first to last nor last to first.
+/// Checks overlapping changes that are taken off neither first to last nor last to first.
 fn stacked<B: Backend>(
     model: &mut impl MaskTarget<B>,
     whole: &State,

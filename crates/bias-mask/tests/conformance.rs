@@ -40,7 +40,7 @@ enum Fault {
     Transposed,
     /// Keeps weights as they are.
     Frozen,
-    /// What is set for keys is set for values too.
+    /// Sets values together with keys.
     Shared,
     /// Stores everything in f32.
     Widening,
@@ -69,6 +69,10 @@ impl Weights<Flex> for Broken {
             }
             _ => self.bag.weight(path),
         }
+    }
+
+    fn fingerprint(&self) -> Result<Option<&str>, ProbeError> {
+        Ok(Some(if self.fault == Fault::Renamed && self.sets > 0 { "abd" } else { "abc" }))
     }
 }
 
@@ -117,10 +121,6 @@ impl MaskTarget<Flex> for Broken {
             }
             (_, value) => self.bag.set_bias(path, value),
         }
-    }
-
-    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-        Ok(Some(if self.fault == Fault::Renamed && self.sets > 0 { "abd" } else { "abc" }))
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is done to a model can be taken back bit for bit, in any order, in every type
-//! that a backend stores: f32, bf16 and f16 on flex, f32 and f64 on ndarray.
+//! Changes of a model can be taken back bit for bit, in any order, in every type that a backend
+//! stores: f32, bf16 and f16 on flex, f32 and f64 on ndarray.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;

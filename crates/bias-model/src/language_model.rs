@@ -241,7 +241,7 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
         let first = self.model.dims().projections().next();
         let first = first.map(|(path, ..)| Weights::weight(&self.model, &path)).transpose()?;
         Ok(Identity {
-            fingerprint: self.model.weights_fingerprint()?.unwrap_or_default().into(),
+            fingerprint: self.model.fingerprint()?.unwrap_or_default().into(),
             dims: Some(*self.model.dims()),
             backend,
             configuration: self.model.configuration(),

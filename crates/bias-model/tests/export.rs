@@ -8,8 +8,8 @@ use bias_mask::mask::head_mask;
 use bias_mask::{HeadAblation, Intervention, Mask, MaskError, unit_mask};
 use bias_model::interop::export_masked;
 use bias_model::{
-    Checkpoint, Decoder, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _,
-    ModelConfig, ModelError, Precision,
+    Checkpoint, Decoder, HookedModel as _, LanguageModel, LoadOptions, ModelConfig, ModelError,
+    Precision, Weights as _,
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
 use bias_types::model::HeadId;

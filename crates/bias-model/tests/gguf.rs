@@ -16,8 +16,8 @@ use bias_model::generate::Sampling;
 use bias_model::hub::ModelSource;
 use bias_model::interop::{Reference, export_masked};
 use bias_model::{
-    Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, LoadOptions, MaskTarget as _,
-    ModelConfig, Precision, TextCodec,
+    Checkpoint, Decoder, Decoding, HookedModel as _, LanguageModel, LoadOptions, ModelConfig,
+    Precision, TextCodec, Weights as _,
 };
 use bias_probe::testing::check_model;
 use bias_probe::{DifferentiableModel, NoObserver, Sequence, TokenBatch};

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use bias_mask::Mask;
 use bias_model::hub::{Hub, HubId};
 use bias_model::interop::{Reference, export_masked};
-use bias_model::{Checkpoint, LanguageModel, MaskTarget, ModelError};
+use bias_model::{Checkpoint, LanguageModel, ModelError, Weights as _};
 use burn::backend::Flex;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

@@ -9,6 +9,7 @@ use bias_mask::testing::check_target;
 use bias_mask::{HeadAblation, Intervention};
 use bias_model::{
     Checkpoint, Decoder, HookedModel as _, MaskTarget as _, ModelConfig, ModelError, Precision,
+    Weights as _,
 };
 use bias_probe::hooks::Edit;
 use bias_probe::{NoObserver, Observer, Sequence, TokenBatch};

@@ -13,8 +13,7 @@ use bias_mask::{BitMatrix, Intervention, Mask, MaskError};
 use bias_model::decoder::LayerDone;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{
-    Checkpoint, Decoder, Decoding, HookedModel as _, MaskTarget as _, ModelConfig, ModelError,
-    Precision,
+    Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, ModelError, Precision,
 };
 use bias_probe::stats::SquareSums;
 use bias_probe::testing::check_model;
@@ -440,10 +439,10 @@ fn files_that_changed_have_no_fingerprint() {
         assert!(changed(&checkpoint.fingerprint().unwrap_err()), "{case}");
         // That of what was opened stays known.
         assert_eq!(known.fingerprint().unwrap(), before);
-        let Err(MaskError::Fingerprint { source }) = model.fingerprint() else { panic!("{case}") };
+        let Err(ProbeError::Fingerprint { source }) = model.fingerprint() else { panic!("{case}") };
         assert!(changed(source.downcast_ref().unwrap()), "{case}");
         let refused = Mask::default().apply(&mut model, Intervention::Zero);
-        assert!(matches!(refused, Err(MaskError::Fingerprint { .. })), "{case}");
+        assert!(matches!(refused, Err(MaskError::Probe(ProbeError::Fingerprint { .. }))), "{case}");
 
         // Changed between the opening and the end of loading.
         let config = ModelConfig::from_folder(folder.path()).unwrap();

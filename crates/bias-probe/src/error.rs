@@ -1,11 +1,11 @@
-//! What can go wrong while a model runs with an observer, or with what one keeps.
+//! Errors of a model that runs with an observer, and of the files that observers keep.
 
 use std::path::PathBuf;
 
 use bias_types::{ParamPath, Site, TypesError};
 use thiserror::Error;
 
-/// What can go wrong while a model runs under observation.
+/// An error of a model that runs with an observer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProbeError {
@@ -17,7 +17,7 @@ pub enum ProbeError {
     BadSequence {
         /// Which sequence of the batch.
         row: usize,
-        /// What does not fit.
+        /// Why they do not fit.
         reason: String,
     },
     /// A token id beyond the embedding.
@@ -46,7 +46,7 @@ pub enum ProbeError {
          run fewer rows at a time"
     )]
     BatchTooLarge {
-        /// How many sequences.
+        /// Sequences in the batch.
         rows: usize,
         /// Tokens per row.
         width: usize,
@@ -59,8 +59,8 @@ pub enum ProbeError {
         /// The sites.
         sites: Vec<Site>,
     },
-    /// A site that a capture does not hold as `[batch, seq, channels]`, so nothing can be patched
-    /// from it.
+    /// A site that cannot be patched from: the capture does not hold it as
+    /// `[batch, seq, channels]`.
     #[error("{site} was not captured, or is of attention: capture it in the run to patch from")]
     NotCaptured {
         /// The site.
@@ -71,7 +71,7 @@ pub enum ProbeError {
     NoSuchGroup {
         /// The number.
         group: usize,
-        /// How many there are.
+        /// Groups that exist.
         groups: usize,
     },
     /// A file that does not hold statistics.
@@ -79,7 +79,7 @@ pub enum ProbeError {
     NotStatistics {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is none.
         reason: String,
     },
     /// An observer gave back a tensor of another shape.
@@ -106,20 +106,27 @@ pub enum ProbeError {
         /// The parameter.
         path: ParamPath,
     },
-    /// A loss that was another when it was asked for again.
+    /// A loss that differed when it was evaluated again.
     #[error(
         "the loss did not unembed the same activations when it was evaluated a second time; \
          it must compute the same each time"
     )]
     UnlikeLoss,
-    /// Weights that the model reads while it runs, and could not.
+    /// Weights that the model reads while it runs, and that could not be read.
     #[error("the model's weights could not be read")]
     Weights {
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// An activation that is not a number, so that no statistic of it means anything.
+    /// A model whose fingerprint cannot be computed, for example because its files changed.
+    #[error("the model's weights cannot be identified")]
+    Fingerprint {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An activation that is NaN or infinite, so that no statistic of it means anything.
     #[error("{site}: an activation is NaN or infinite; check the checkpoint's weights")]
     NotFinite {
         /// Where it was seen.
@@ -143,7 +150,7 @@ pub enum ProbeError {
     Readback {
         /// Where.
         site: Site,
-        /// What burn said.
+        /// burn's message.
         reason: String,
     },
     /// A file could not be written.

@@ -1,10 +1,11 @@
 //! See, and replace, what happens inside a language model while it runs.
 //!
-//! Use it to collect statistics of activations over any number of prompts in
-//! bounded memory, to capture them to disk, or to write your own hook: an
-//! [`Observer`] is passed through the forward pass of any [`HookedModel`] and
-//! is called at the [`Site`]s it wants. A site nobody wants costs one branch.
-//! Not for training loops or for models that are not decoder-only transformers.
+//! Use it to collect statistics of activations over any number of prompts in bounded memory, to
+//! capture activations to disk, or to write your own hook. A hook is an [`Observer`]. It goes
+//! through the forward pass of any [`HookedModel`], which calls it at the [`Site`]s it wants. A
+//! site that nobody wants costs one branch.
+//!
+//! This crate is not for training loops, nor for models that are not decoder-only transformers.
 //!
 //! ```
 //! use bias_probe::{Observer, ProbeError, Site, TokenBatch};

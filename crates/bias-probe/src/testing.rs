@@ -1,5 +1,4 @@
-//! What any [`HookedModel`] must do, as a body that outside implementors can run (feature
-//! `testing`).
+//! Checks of the promises of [`HookedModel`], which any implementor can run (feature `testing`).
 
 use std::collections::BTreeMap;
 
@@ -14,16 +13,16 @@ use crate::hooks::capture::{Capture, Captured};
 use crate::hooks::model::HookedModel;
 use crate::hooks::observer::{Both, NoObserver, Observer};
 
-/// The first thing about a model that does not hold.
+/// The first promise that a model breaks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelViolation {
     /// A claim of the trait that the model breaks.
     #[error("{claim}: {found}")]
     Claim {
-        /// What must hold.
+        /// The promise.
         claim: &'static str,
-        /// What was found instead.
+        /// What the model does instead.
         found: String,
     },
     /// A pass that failed.
@@ -64,7 +63,7 @@ impl<B: Backend> Observer<B> for Calls {
     }
 }
 
-/// What each site gives of every batch, in the order it comes.
+/// Each site's activations of every batch, in the order they come.
 #[derive(Default)]
 struct Order(BTreeMap<Site, Vec<Vec<f32>>>);
 
@@ -106,11 +105,11 @@ impl<B: Backend> Observer<B> for Zero {
 /// Checks that a model keeps every promise of [`HookedModel`], up to rounding of `tolerance`
 /// (absolute, on logits):
 ///
-/// - each of its [`sites`](HookedModel::sites) is reached once a pass, none but those, with
-///   the shape that [`BlockSite`] documents;
-/// - looking changes nothing, replacing does;
-/// - padding, and the company of other rows, change nothing;
-/// - a tree of answers gives each branch what it would get alone;
+/// - a pass reaches each of its [`sites`](HookedModel::sites) once, with the shape that
+///   [`BlockSite`] documents, and no other site;
+/// - an observer that only looks changes nothing, one that replaces a value does;
+/// - padding and other rows of the batch change nothing;
+/// - each branch of a tree of answers gets the logits that it gets alone;
 /// - a token is not influenced by later ones;
 /// - weights have the shapes of its [`ModelDims`](bias_types::ModelDims);
 /// - tokens beyond the vocabulary are refused.

@@ -2,18 +2,19 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Works through items on some threads, this one among them, and gives the results in the items'
-/// order.
+/// Works through items on several threads, the calling one among them, and returns the results in
+/// the items' order.
 ///
-/// Each thread has a state of its own, made here before any starts: a handle on a model, a pool, or
-/// nothing. An item is taken when a thread is free. After one has failed none is taken any more,
-/// and the error of the first that failed is given.
+/// Each thread has its own state, such as a handle on a model. All states are made on the calling
+/// thread before any other thread starts. A thread that is free takes the next item. Once an item
+/// has failed, no further item is taken. Of several failed items, the error of the first by order
+/// is returned.
 ///
-/// Threads, not rayon tasks: those would take each other's work up while they hold a lock of burn's
-/// autodiff.
+/// These are threads and not rayon tasks, because a rayon task that waits takes up other tasks'
+/// work, here while it holds a lock of burn's autodiff.
 ///
 /// # Errors
-/// Those of `each`. A panic in it goes on here.
+/// Those of `each`. A panic of `each` continues on the calling thread.
 pub fn in_threads<S: Send, I: Send, T: Send, E: Send>(
     threads: usize,
     state: impl FnMut(usize) -> S,

@@ -5,6 +5,7 @@ use bias_attrib::AttribError;
 use bias_mask::MaskError;
 use bias_metrics::MetricError;
 use bias_model::ModelError;
+use bias_probe::ProbeError;
 use thiserror::Error;
 
 use crate::shard::Shard;
@@ -202,6 +203,9 @@ pub enum StudyError {
     /// A mask failed.
     #[error(transparent)]
     Mask(#[from] MaskError),
+    /// The model's weights could not be read or identified.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// A statistic failed.
     #[error(transparent)]
     Metric(#[from] MetricError),

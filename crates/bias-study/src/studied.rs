@@ -16,7 +16,7 @@ pub trait Studied<A: AutodiffBackend>:
     Answering<A::InnerBackend> + MaskTarget<A::InnerBackend> + Clone + Send + Sync + 'static
 {
     /// The model on a backend that gradients can be followed on.
-    type OnGraph: DifferentiableModel<A>;
+    type OnGraph: DifferentiableModel<A> + Send;
 
     /// A handle on its present weights with a graph of its own. No weight is tracked.
     fn on_graph(&self) -> Self::OnGraph;

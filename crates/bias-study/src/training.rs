@@ -1,7 +1,7 @@
 //! Training on texts that are drawn as they are needed: small models from nothing, or a little of a
 //! large one.
 
-use bias_probe::device::{f32_from, to_f32};
+use bias_probe::device::{LOGITS_AT_ONCE, f32_from, to_f32};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
 use bias_types::{Site, TokenRole};
 use burn::grad_clipping::GradientClippingConfig;
@@ -136,17 +136,14 @@ pub fn text_loss<A: AutodiffBackend, T: AsRef<Text>>(
         }
     }
     let vocab = model.dims().vocab;
-    if rows * width * vocab <= LOGITS || observer.wants(Site::Logits) {
+    if rows * width * vocab <= LOGITS_AT_ONCE || observer.wants(Site::Logits) {
         let logits = model.logits(&batch, observer)?.reshape([rows * width, vocab]);
         return Ok(cells_loss(logits, targets, weights));
     }
     let hidden = model.hidden(&batch, observer)?;
-    let at_once = (LOGITS / vocab.max(1)).max(1);
+    let at_once = (LOGITS_AT_ONCE / vocab.max(1)).max(1);
     weighted_loss(hidden, &targets, &weights, at_once, |cells| model.unembed(cells))
 }
-
-/// Logits made at a time, where those of a step would take much more than 64 MiB.
-const LOGITS: usize = 1 << 24;
 
 /// The loss of the cells that count alone, so many at a time: what does not count, such as most of
 /// a text whose answer is learned, has no logits. The graph keeps those of the others, about two

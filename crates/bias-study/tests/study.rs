@@ -5,7 +5,7 @@ mod small;
 
 use std::path::{Path, PathBuf};
 
-use bias_model::{Decoding, HookedModel as _, LanguageModel, MaskTarget as _};
+use bias_model::{Decoding, HookedModel as _, LanguageModel, Weights as _};
 use bias_study::likelihood::perplexity;
 use bias_study::results::{Attribute, Budget};
 use bias_study::{

@@ -39,14 +39,6 @@ pub trait Answering<B: Backend>: HookedModel<B> {
         None
     }
 
-    /// SHA-256 of the weights as they were loaded, if they came from files.
-    ///
-    /// # Errors
-    /// Files that cannot be read, or that changed.
-    fn weights_fingerprint(&self) -> Result<Option<&str>, AskError> {
-        Ok(None)
-    }
-
     /// What decides its numbers beside its weights and its code, such as its `config.json`: part of
     /// what a kept study is recognised by.
     fn configuration(&self) -> String {

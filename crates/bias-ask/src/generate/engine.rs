@@ -1,5 +1,6 @@
 //! Questions in batches, whoever runs the tokens.
 
+use bias_probe::device::LOGITS_AT_ONCE;
 use bias_probe::{HookedModel, Sequence, in_threads};
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -133,13 +134,11 @@ const CACHED: usize = 3 << 29;
 /// Tokens that an answer's tree is taken to need beside its prompt's.
 const TREE: usize = 32;
 
-/// Numbers of logits that are held together.
-const LOGITS: usize = 1 << 24;
-/// The same where a slice of the vocabulary has to be read from a file each time.
+/// Logits made at a time where a slice of the vocabulary has to be read from a file each time.
 const LOGITS_STREAMED: usize = 1 << 26;
 
 fn most_logits<B: Backend>(model: &(impl HookedModel<B> + ?Sized)) -> usize {
-    if model.is_streamed() { LOGITS_STREAMED } else { LOGITS }
+    if model.is_streamed() { LOGITS_STREAMED } else { LOGITS_AT_ONCE }
 }
 
 /// Grows by what a pass gave, and keeps of the cache what is needed.
@@ -264,7 +263,7 @@ fn weigh_alone<B: Backend, R: Runner<B>>(
     let prefix = begun(runner, &prompts, known)?;
     let (batch, mut cache) = behind(runner, &prompts, prefix)?;
     let hidden = runner.run(&batch, &mut cache)?;
-    logits::of(runner.model(), hidden, LOGITS, |logits| {
+    logits::of(runner.model(), hidden, LOGITS_AT_ONCE, |logits| {
         asked.answers(logits, batch.width(), batch.past())
     })
 }
@@ -286,7 +285,7 @@ fn weigh_together<B: Backend, R: Runner<B>>(
     let hidden = runner.run_all(&mut work, options.threads)?;
     let mut answers = Vec::with_capacity(questions.len());
     for ((own, (batch, _)), hidden) in asked.iter().zip(&runs).zip(hidden) {
-        answers.extend(logits::of(runner.model(), hidden, LOGITS, |logits| {
+        answers.extend(logits::of(runner.model(), hidden, LOGITS_AT_ONCE, |logits| {
             own.answers(logits, batch.width(), 0)
         })?);
     }

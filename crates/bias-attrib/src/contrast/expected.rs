@@ -1,11 +1,12 @@
-//! What a person's answers come to, and how that moves with their log-probabilities.
+//! A person's value on a scale, and its derivatives with respect to the log-probabilities of the
+//! answers.
 
 use bias_types::prompt::Scale;
 
 use super::prompt_case::PossibleAnswer;
 
-/// What answers given as `(value, ln weight, tokens)` come to on a scale: none where nothing that
-/// counts weighs anything.
+/// The value on a scale of answers given as `(value, ln weight, tokens)`. `None` if no answer that
+/// counts has any weight.
 ///
 /// ```
 /// use bias_attrib::contrast::{Scale, summed_up};
@@ -24,7 +25,7 @@ pub fn summed_up(scale: Scale, answers: &[(f64, f64, usize)]) -> Option<f64> {
     of(scale, &answers, &logs).map(|own| own.value)
 }
 
-/// What matters of an answer, beside what it weighs.
+/// An answer without its weight.
 struct Weighed {
     value: Option<f64>,
     tokens: usize,
@@ -34,24 +35,24 @@ struct Weighed {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Expected {
     pub value: f64,
-    /// Of the answers around it; 0 on a scale where a person has one value.
+    /// Variance of the answers around the value; 0 on a scale where a person has one value.
     pub variance: f64,
     /// `∂value/∂(log p)` of each answer.
     pub slopes: Vec<f64>,
 }
 
 impl Expected {
-    /// Less than this share of the value is what rounding makes of a slope of 0.
+    /// A slope below this share of the value is a rounding error of a slope of 0.
     const ROUNDING: f64 = 1e-12;
 
-    /// Whether other probabilities of the answers would make it another value.
+    /// Whether other probabilities of the answers would change the value.
     pub(crate) fn varies(&self) -> bool {
         self.slopes.iter().any(|slope| slope.abs() > Self::ROUNDING * self.value.abs())
     }
 }
 
-/// Of answers that weigh these numbers' exponentials; none where nothing that counts weighs
-/// anything.
+/// The value of answers whose weights are the exponentials of `log_weights`. `None` if no answer
+/// that counts has any weight.
 pub(crate) fn expected(
     scale: Scale,
     answers: &[PossibleAnswer],
@@ -64,7 +65,7 @@ pub(crate) fn expected(
 fn of(scale: Scale, answers: &[Weighed], log_weights: &[f64]) -> Option<Expected> {
     match scale {
         Scale::Mean => mean(answers, log_weights),
-        // Everybody has one value.
+        // Each person has one value.
         Scale::Share => mean(answers, log_weights).map(|own| Expected { variance: 0.0, ..own }),
         Scale::LogOdds { per_token } => log_odds(answers, log_weights, per_token),
     }
@@ -73,7 +74,7 @@ fn of(scale: Scale, answers: &[Weighed], log_weights: &[f64]) -> Option<Expected
 /// `Σ w v / Σ w`, and `w (v − E) / Σ w`.
 fn mean(answers: &[Weighed], log_weights: &[f64]) -> Option<Expected> {
     let valued = || answers.iter().zip(log_weights).filter_map(|(a, log)| Some((a.value?, *log)));
-    // The largest becomes 1, so that not all of them can vanish.
+    // Scaled so that the largest weight is 1: they cannot all underflow.
     let largest = valued().map(|(_, log)| log).fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::NEG_INFINITY {
         return None;
@@ -94,7 +95,7 @@ fn mean(answers: &[Weighed], log_weights: &[f64]) -> Option<Expected> {
 /// `e` is 1, or one over an answer's number of tokens.
 fn log_odds(answers: &[Weighed], log_weights: &[f64], per_token: bool) -> Option<Expected> {
     let exponent = |a: &Weighed| if per_token { 1.0 / a.tokens.max(1) as f64 } else { 1.0 };
-    // On each side the largest becomes 1.
+    // On each side, weights are scaled so that the largest is 1.
     let side = |own: fn(f64) -> f64| {
         let logs = || {
             let each = answers.iter().zip(log_weights);

@@ -1,9 +1,9 @@
-/// One of several contrasts that a method left out, because it has no gap to attribute
+/// A contrast that a method of several contrasts left out, because it has no gap to attribute
 /// ([`AttribError::is_without_gap`](crate::AttribError::is_without_gap)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gapless {
-    /// Which of the contrasts given.
+    /// The number of the contrast among those given.
     pub contrast: usize,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }

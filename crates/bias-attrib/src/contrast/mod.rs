@@ -1,5 +1,5 @@
-//! What a method looks at: prompts about people of two groups, their possible answers, and what
-//! these come to on a scale.
+//! The input of a method: prompts about people of two groups, their possible answers, and the value
+//! of answers on a scale.
 //!
 //! | file | what for |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | gapless | [`Gapless`]: a contrast without a gap, and why |
 //! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
 //!
-//! Scales and sets of tokens are bias-types's.
+//! Scales and sets of tokens are re-exported from bias-types.
 
 mod builder;
 pub(crate) mod expected;

@@ -3,21 +3,21 @@ use bias_types::prompt::{Scale, TokenSet};
 
 use crate::error::AttribError;
 
-/// One answer a model may give, and how probable it is.
+/// A possible answer of a model, with its probability.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PossibleAnswer {
     /// Its tokens, the ending one included.
     pub tokens: Vec<u32>,
     /// Whether the last of these tokens ends the answer, so that it is never run itself.
     pub finished: bool,
-    /// Tokens that would have gone on: where there are such, whatever other token comes next ends
-    /// the answer, as any that is no digit ends a number, and the answer's probability is that of
-    /// its tokens times that of all those.
+    /// Tokens that would continue the answer. If there are any, every other token ends it, as any
+    /// token but a digit ends a number. The answer's probability is then that of its tokens times
+    /// the total probability of the tokens that end it.
     pub until: Option<TokenSet>,
-    /// The number it states, or `None` when it states none. Of a choice 1 for what is
-    /// favourable to the person and 0 for what is not.
+    /// The number it states, or `None` if it states none. For a choice it is 1 if the answer is
+    /// favourable to the person and 0 if not.
     pub value: Option<f64>,
-    /// Probability, or the share of samples that gave it.
+    /// The probability, or the share of samples with this answer.
     pub weight: f64,
 }
 
@@ -47,14 +47,14 @@ impl PossibleAnswer {
 pub struct PromptCase {
     /// The prompt's tokens, with those of the name marked.
     pub prompt: Sequence,
-    /// Different answers.
+    /// Distinct answers.
     pub answers: Vec<PossibleAnswer>,
-    /// What these answers are summed up by.
+    /// The scale on which these answers are summed up.
     pub scale: Scale,
 }
 
 impl PromptCase {
-    /// Answers that are summed up by their mean.
+    /// A case whose answers are summed up by their mean.
     #[must_use]
     pub fn new(prompt: Sequence, answers: Vec<PossibleAnswer>) -> Self {
         Self { prompt, answers, scale: Scale::Mean }
@@ -89,8 +89,8 @@ impl Contrast {
         Self { a: all(|c| &c.a), b: all(|c| &c.b) }
     }
 
-    /// Only the `count` most probable answers to each prompt: for methods that look at
-    /// how an answer comes about and not at its number.
+    /// The contrast with only the `count` most probable answers to each prompt, for methods that
+    /// look at how an answer comes about and not at its number.
     #[must_use]
     pub fn most_probable(&self, count: usize) -> Self {
         let keep = |cases: &[PromptCase]| {
@@ -107,18 +107,18 @@ impl Contrast {
         Self { a: keep(&self.a), b: keep(&self.b) }
     }
 
-    /// The same with the groups' parts exchanged, for methods that treat them differently.
+    /// The contrast with A and B exchanged, for methods that treat the groups differently.
     #[must_use]
     pub fn swapped(&self) -> Self {
         Self { a: self.b.clone(), b: self.a.clone() }
     }
 
-    /// Refuses what no method can work with: what an [`Attribution`](crate::Attribution) begins
-    /// with.
+    /// Refuses contrasts that no method can work with. Every [`Attribution`](crate::Attribution)
+    /// begins with this check.
     ///
     /// # Errors
-    /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer without tokens or an
-    /// end, or whose weight or value is not a number of its kind.
+    /// [`AttribError::EmptyArm`]; [`AttribError::BadAnswer`] for an answer that has neither tokens
+    /// nor an end, or whose weight or value is impossible.
     pub fn check(&self) -> Result<(), AttribError> {
         for (arm, cases) in [('A', &self.a), ('B', &self.b)] {
             if cases.is_empty() {
@@ -137,10 +137,10 @@ impl Contrast {
         Ok(())
     }
 
-    /// The same, for methods that compare A's `k`-th person with B's.
+    /// Does the same, for methods that compare A's `k`-th person with B's.
     ///
     /// # Errors
-    /// As [`check`](Self::check); [`AttribError::Unpaired`] for groups of different size.
+    /// As [`check`](Self::check); [`AttribError::Unpaired`] for groups of different sizes.
     pub fn check_pairs(&self) -> Result<(), AttribError> {
         self.check()?;
         if self.a.len() == self.b.len() {

@@ -6,38 +6,39 @@ use bias_types::prompt::{Scale, TokenSet};
 
 use crate::contrast::prompt_case::{PossibleAnswer, PromptCase};
 
-/// Tokens run together, so that memory does not grow with the number of prompts.
+/// Tokens of a batch: limited, so that memory does not grow with the number of prompts.
 const BATCH_TOKENS: usize = 512;
 
-/// What may come next in a tree of answers.
+/// A prediction in a tree of answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Branch {
-    /// Where in the tree it is predicted from.
+    /// The token of the tree that it is predicted from.
     pub from: usize,
     pub next: Next,
-    /// Whether its probability is the model's own, at temperature 1, whatever answers are sampled
+    /// Whether its probability is taken at temperature 1, whatever temperature answers are sampled
     /// at.
     pub untempered: bool,
 }
 
-/// A token, or any of many.
+/// The token predicted, or a set of tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Next {
     Token(u32),
-    /// Whatever is not one of these.
+    /// Any token but these.
     Outside(TokenSet),
 }
 
-/// All answers to a prompt as one branching sequence behind it, so that a token which
-/// several answers share is run once.
+/// All answers to a prompt as one branching sequence behind it, so that a token shared by several
+/// answers is run once.
 #[derive(Debug)]
 pub(crate) struct AnswerTree<'a> {
-    /// Which of its group's people was asked.
+    /// The number of the person in the group.
     pub index: usize,
     pub answers: &'a [PossibleAnswer],
     pub scale: Scale,
-    /// Answer tokens weigh what the answers through them weigh. The token that ends an
-    /// answer is not part of it: generation never feeds it back.
+    /// The prompt's and the answers' tokens. An answer token's weight is the total weight of the
+    /// answers through it. The token that ends an answer is not part of the sequence, because
+    /// generation never feeds it back.
     pub sequence: Sequence,
     pub branches: Vec<Branch>,
     /// The branches that each answer takes.
@@ -56,7 +57,8 @@ impl<'a> AnswerTree<'a> {
         let mut weights = vec![1f64; tokens.len()];
         let untempered = scale != Scale::Mean;
         let mut branches: Vec<Branch> = Vec::new();
-        // (place, next) → branch, and where that branch leads once its token is run.
+        // (position, next) → branch, and the position that the branch leads to once its token is
+        // run.
         let mut known: HashMap<(usize, Next), (usize, Option<usize>)> = HashMap::new();
         let paths = answers.iter().map(|answer| {
             let mut at = prompt.len() - 1;
@@ -98,7 +100,7 @@ impl<'a> AnswerTree<'a> {
         Ok(Self { index, answers, scale, sequence, branches, paths })
     }
 
-    /// What the answers through each branch are worth together, of what each answer is worth.
+    /// For each branch, the sum of the worths of the answers through it.
     pub(crate) fn sums(&self, worths: impl IntoIterator<Item = f64>) -> Vec<f64> {
         let mut sums = vec![0.0; self.branches.len()];
         for (path, worth) in self.paths.iter().zip(worths) {
@@ -127,8 +129,8 @@ fn grouped(
     Ok(packed(trees.collect::<Result<_, _>>()?, |tree| tree.sequence.len(), BATCH_TOKENS, 1))
 }
 
-/// As few batches of about so many tokens, padding included, as the order allows, but not fewer
-/// than `fewest`; and those as even as can be.
+/// Packs items into batches of about `tokens` tokens, padding included. It makes as few batches as
+/// the order allows, but at least `fewest`, and makes them as even as possible.
 pub(crate) fn packed<T>(
     items: Vec<T>,
     length: impl Fn(&T) -> usize,
@@ -141,8 +143,7 @@ pub(crate) fn packed<T>(
     lengths.into_iter().map(|n| items.by_ref().take(n).collect()).collect()
 }
 
-/// What `pack` makes of the least room that gives no more than the whole of it does, or than
-/// `fewest`.
+/// Packs with the least room that gives no more parts than the full `room` gives, or than `fewest`.
 pub(crate) fn evenly<T>(room: usize, fewest: usize, pack: impl Fn(usize) -> Vec<T>) -> Vec<T> {
     let most = pack(room).len().max(fewest);
     let (mut low, mut high) = (0, room);
@@ -156,7 +157,7 @@ pub(crate) fn evenly<T>(room: usize, fewest: usize, pack: impl Fn(usize) -> Vec<
     pack(high)
 }
 
-/// How many items there are in each batch that holds so many tokens; one item may be longer.
+/// Numbers of items in batches of at most `tokens` tokens. A single item may be longer.
 fn lengths(widths: &[usize], tokens: usize) -> Vec<usize> {
     let (mut lengths, mut widest) = (Vec::new(), 0);
     for width in widths {
@@ -172,7 +173,7 @@ fn lengths(widths: &[usize], tokens: usize) -> Vec<usize> {
     lengths
 }
 
-/// What a model runs.
+/// The batch that a model runs.
 pub(crate) fn token_batch(trees: &[AnswerTree<'_>]) -> Result<TokenBatch, ProbeError> {
     TokenBatch::new(&trees.iter().map(|t| t.sequence.clone()).collect::<Vec<_>>())
 }
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(sizes(&[]), [0usize; 0]);
         assert_eq!(sizes(&[2000]), [1]);
         assert_eq!(sizes(&[50; 16]), [8, 8]);
-        // What is long takes a batch of its own anyway.
+        // A long item takes a batch of its own anyway.
         assert_eq!(sizes(&[[5; 102].as_slice(), &[300; 2]].concat()), [102, 1, 1]);
         assert_eq!(sizes(&[[5; 100].as_slice(), &[100; 5]].concat()), [100, 5]);
     }

@@ -4,13 +4,13 @@ use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::{Contrast, PromptCase};
 use crate::error::AttribError;
 
-/// `G = (E[v|A] − E[v|B]) / s`, the standardized difference of the groups' expected
-/// answers, over the answers that state a number; `s` is the pooled standard deviation. On a
-/// scale of choices everybody has one value, and `s` is that among people.
+/// `G = (E[v|A] − E[v|B]) / s`, the standardized difference of the groups' expected answers, over
+/// the answers that state a number; `s` is the pooled standard deviation. On a scale of choices
+/// each person has one value, and `s` is the deviation among people.
 ///
-/// Under another model the answers are the same and their weights `w` become
-/// `w · p'/p`, normalised for each prompt: exact on the answers explored, without
-/// decoding anew, and `w` itself for the model that gave them.
+/// Under another model the answers stay the same and their weights `w` become `w · p'/p`,
+/// normalised for each prompt. This is exact on the answers explored and needs no new decoding. For
+/// the model that gave the answers it is `w` itself.
 #[derive(Debug)]
 pub(crate) struct Gap<'a> {
     pub a: GroupMean<'a>,
@@ -18,9 +18,10 @@ pub(crate) struct Gap<'a> {
     pub spread: f64,
 }
 
-/// One group's expected answers, each person weighing the same.
+/// One group's expected answers, with the same weight for each person.
 #[derive(Debug)]
 pub(crate) struct GroupMean<'a> {
+    arm: char,
     pub cases: &'a [PromptCase],
     pub mean: f64,
     variance: f64,
@@ -32,7 +33,7 @@ impl<'a> Gap<'a> {
         contrast.check()?;
         let (a, b) = (GroupMean::new('A', &contrast.a)?, GroupMean::new('B', &contrast.b)?);
         let spread = ((a.variance + b.variance) / 2.0).sqrt();
-        // Below this it is what rounding leaves of equal answers.
+        // A smaller spread is a rounding error of equal answers.
         if spread <= 1e-7 * a.mean.abs().max(b.mean.abs()) {
             return Err(AttribError::NoSpread);
         }
@@ -59,16 +60,16 @@ impl<'a> Gap<'a> {
         (self.a.mean - self.b.mean).signum()
     }
 
-    /// The fall of `|G|` when the groups' means become these. `s` stays what it was.
+    /// The fall of `|G|` if the groups' means become `mean_a` and `mean_b`. `s` stays fixed.
     pub(crate) fn fall(&self, mean_a: f64, mean_b: f64) -> f64 {
         ((self.a.mean - self.b.mean).abs() - (mean_a - mean_b).abs()) / self.spread
     }
 }
 
-/// The gaps of those contrasts that have one, and which have none.
+/// The gaps of the contrasts that have one, and a list of the others.
 ///
 /// # Errors
-/// The first contrast's reason where none has a gap, and any other error.
+/// The first contrast's reason if none has a gap, and any other error.
 pub(crate) fn gaps(contrasts: &[Contrast]) -> Result<(Vec<Gap<'_>>, Vec<Gapless>), AttribError> {
     let (mut gaps, mut left_out, mut first) =
         (Vec::with_capacity(contrasts.len()), Vec::new(), None);
@@ -100,7 +101,7 @@ impl<'a> GroupMean<'a> {
         let mean: f64 = people.iter().map(|own| own.value / n).sum();
         let between = people.iter().map(|own| (own.value - mean).powi(2) / n).sum::<f64>();
         let within = people.iter().map(|own| own.variance / n).sum::<f64>();
-        Ok(Self { cases, mean, variance: between + within, people })
+        Ok(Self { arm, cases, mean, variance: between + within, people })
     }
 
     fn varies(&self) -> bool {
@@ -117,20 +118,26 @@ impl<'a> GroupMean<'a> {
         trees.iter().flat_map(own).collect()
     }
 
-    /// What these people contribute to the group's mean when their answers'
-    /// log-probabilities go from `base` to `now`.
+    /// The contribution of these people to the group's mean if their answers' log-probabilities go
+    /// from `base` to `now`.
+    ///
+    /// # Errors
+    /// [`AttribError::ValueLost`] for a person whose answers have no probability left.
     pub(crate) fn mean_under(
         &self,
         trees: &[AnswerTree<'_>],
         base: &[Vec<f64>],
         now: &[Vec<f64>],
-    ) -> f64 {
-        let own = |((tree, base), now): ((&AnswerTree<'_>, &Vec<f64>), &Vec<f64>)| {
+    ) -> Result<f64, AttribError> {
+        let mut sum = 0.0;
+        for ((tree, base), now) in trees.iter().zip(base).zip(now) {
             let moved = tree.answers.iter().zip(now.iter().zip(base));
             let logs: Vec<f64> = moved.map(|(a, (now, base))| a.weight.ln() + now - base).collect();
-            expected(tree.scale, tree.answers, &logs).map_or(f64::NAN, |own| own.value)
-        };
-        trees.iter().zip(base).zip(now).map(own).sum::<f64>() / self.people.len() as f64
+            let person = expected(tree.scale, tree.answers, &logs)
+                .ok_or(AttribError::ValueLost { arm: self.arm, index: tree.index })?;
+            sum += person.value;
+        }
+        Ok(sum / self.people.len() as f64)
     }
 }
 
@@ -172,13 +179,17 @@ mod tests {
         assert!((gap.spread - 18.75f64.sqrt()).abs() < 1e-12);
         let trees = crate::engine::answer_tree::batches(gap.a.cases).unwrap();
         let base = vec![vec![-1.0, -2.0, -3.0]];
-        assert!((gap.a.mean_under(&trees[0], &base, &base) - 17.5).abs() < 1e-12);
+        assert!((gap.a.mean_under(&trees[0], &base, &base).unwrap() - 17.5).abs() < 1e-12);
         // The first answer becomes three times as probable: 0.6 against 0.6.
         let now = vec![vec![3f64.ln() - 1.0, -2.0, -3.0]];
-        let moved = gap.a.mean_under(&trees[0], &base, &now);
+        let moved = gap.a.mean_under(&trees[0], &base, &now).unwrap();
         assert!((moved - 15.0).abs() < 1e-12);
         assert!((gap.fall(moved, gap.b.mean) - 2.5 / gap.spread).abs() < 1e-12);
         // A very different model leaves a number all the same.
-        assert_eq!(gap.a.mean_under(&trees[0], &base, &[vec![-1e9, -2e9, 0.0]]), 10.0);
+        let moved = gap.a.mean_under(&trees[0], &base, &[vec![-1e9, -2e9, 0.0]]).unwrap();
+        assert_eq!(moved, 10.0);
+        // One that leaves no answer with a value does not.
+        let lost = gap.a.mean_under(&trees[0], &base, &[vec![f64::NEG_INFINITY; 3]]);
+        assert!(matches!(lost, Err(AttribError::ValueLost { arm: 'A', index: 0 })), "{lost:?}");
     }
 }

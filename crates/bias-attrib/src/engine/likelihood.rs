@@ -1,9 +1,9 @@
-//! How probable the branches of answer trees are to a model, possibly an observed one.
+//! Log-probabilities of the branches of answer trees under a model, possibly an observed one.
 
 use std::collections::HashMap;
 
 use bias_cube::matmul;
-use bias_probe::device::to_f32;
+use bias_probe::device::{LOGITS_AT_ONCE, to_f32};
 use bias_probe::{HookedModel, Observer, ProbeError, TokenBatch};
 use bias_types::prompt::TokenSet;
 use burn::tensor::activation::log_softmax;
@@ -14,35 +14,37 @@ use super::answer_tree::{AnswerTree, Branch, Next};
 use super::readback::read;
 use crate::error::{AttribError, ValuesOf};
 
-/// Logits made at a time: 64 MiB of them, so that a few times as much is held whatever the
-/// vocabulary and however many places are predicted from. A single place's are made in any case.
-const LOGITS: usize = 1 << 24;
-
-/// What a model predicts at some branches of what it ran.
+/// A model's predictions at the branches of a pass.
 pub(crate) struct Predicted<'m, B: Backend, M> {
     model: &'m M,
     /// `[cells, d_model]`
     hidden: Tensor<B, 2>,
     asked: Asked,
-    /// `[vocab, sets]`: 1 for what is outside each set.
+    /// `[vocab, sets]`: 1 for tokens outside each set.
     outside: Option<Tensor<B, 2>>,
     temperature: f64,
-    /// Those of all branches, where all logits are made together.
+    /// Log-probabilities of all branches, if all logits are made together.
     known: Option<Tensor<B, 1>>,
 }
 
 impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
-    /// Of the final norm's output, `[rows, width, d_model]`, and each row's branches.
+    /// Takes the final norm's output, `[rows, width, d_model]`, and each row's branches.
     pub(crate) fn new<'b>(
         model: &'m M,
         hidden: Tensor<B, 3>,
         of_rows: impl Iterator<Item = &'b [Branch]>,
         temperature: f64,
     ) -> Result<Self, ProbeError> {
-        Self::in_parts(model, hidden, of_rows, temperature, LOGITS / model.dims().vocab.max(1))
+        Self::in_parts(
+            model,
+            hidden,
+            of_rows,
+            temperature,
+            LOGITS_AT_ONCE / model.dims().vocab.max(1),
+        )
     }
 
-    /// The same, so many places at a time.
+    /// The same, with the logits of at most `at_once` positions at a time.
     fn in_parts<'b>(
         model: &'m M,
         hidden: Tensor<B, 3>,
@@ -65,8 +67,8 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         Ok(Self { model, hidden, asked, outside, temperature, known: None })
     }
 
-    /// Log-probability of each branch: `[branches]`. Where all logits fit together they are on the
-    /// graph, and [`worth`](Self::worth) needs no others; where not, they are not.
+    /// Log-probability of each branch: `[branches]`. If all logits fit together, these are on the
+    /// graph and [`worth`](Self::worth) uses them; otherwise they are not on the graph.
     pub(crate) fn log_probs(&mut self) -> Result<Tensor<B, 1>, ProbeError> {
         if let Some(known) = &self.known {
             return Ok(known.clone());
@@ -80,17 +82,18 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         Ok(found)
     }
 
-    /// Whether all logits are kept on one graph. A model that cuts its unembedding out of the graph
-    /// must see all of it.
+    /// Whether all logits are kept on one graph. They must be if the model cuts its unembedding out
+    /// of the graph.
     fn is_whole(&self) -> bool {
         self.asked.parts.len() < 2 || self.model.is_streamed()
     }
 
-    /// From the final norm's output, `[cells, d_model]`.
+    /// Log-probabilities from the final norm's output, `[cells, d_model]`.
     fn on(&self, hidden: Tensor<B, 2>) -> Result<Tensor<B, 1>, ProbeError> {
         let of = |part: &Part| {
-            let places = hidden.clone().select(0, ints(part.places.clone(), &hidden.device()));
-            self.of_part(part, places)
+            let positions =
+                hidden.clone().select(0, ints(part.positions.clone(), &hidden.device()));
+            self.of_part(part, positions)
         };
         let mut parts = self.asked.parts.iter().map(of).collect::<Result<Vec<_>, _>>()?;
         let found = match parts.len() {
@@ -103,11 +106,13 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         }
     }
 
-    /// Of a part's branches, first those that are tokens: `places` is `[places, d_model]`.
-    fn of_part(&self, part: &Part, places: Tensor<B, 2>) -> Result<Tensor<B, 1>, ProbeError> {
-        let (device, vocab, n) = (places.device(), self.model.dims().vocab, part.places.len());
-        // Only where something is predicted: a vocabulary is large.
-        let logits = to_f32(self.model.unembed(places.unsqueeze_dim(0))?).reshape([n, vocab]);
+    /// Log-probabilities of a part's branches, first those that are tokens. `positions` is
+    /// `[positions, d_model]`.
+    fn of_part(&self, part: &Part, positions: Tensor<B, 2>) -> Result<Tensor<B, 1>, ProbeError> {
+        let (device, vocab, n) =
+            (positions.device(), self.model.dims().vocab, part.positions.len());
+        // Only at positions that something is predicted from, because a vocabulary is large.
+        let logits = to_f32(self.model.unembed(positions.unsqueeze_dim(0))?).reshape([n, vocab]);
         let logits = if part.untempered.iter().any(|own| *own) {
             let own =
                 part.untempered.iter().map(|own| if *own { 1.0 } else { self.temperature as f32 });
@@ -122,7 +127,7 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         let Some(outside) = self.outside.clone().filter(|_| !part.outside.is_empty()) else {
             return Ok(of_tokens);
         };
-        // A product with ones for what is outside each set: a sum without cancellation.
+        // A product with ones for the tokens outside each set: a sum without cancellation.
         let sums = matmul(log_probs.exp(), outside).reshape([n * self.asked.sets.len()]);
         let sums = sums.select(0, ints(part.outside.clone(), &device));
         Ok(Tensor::cat(vec![of_tokens, sums.clamp_min(f32::MIN_POSITIVE).log()], 0))
@@ -130,11 +135,12 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
 }
 
 impl<B: AutodiffBackend, M: HookedModel<B>> Predicted<'_, B, M> {
-    /// A number whose gradient by all that came before is that of `Σ worth · log p` over branches.
+    /// A scalar with the gradient of `Σ worth · log p` over branches with respect to everything
+    /// before the logits.
     ///
-    /// It is that sum where all logits fit together. Where not, every part's logits are
-    /// differentiated by themselves and let go of, and it is `Σ h · ∂/∂h` over the final norm's
-    /// output `h`, each `∂/∂h` held fixed: the same gradient, and no graph holds more than one
+    /// If all logits fit together, it is that sum. Otherwise each part's logits are differentiated
+    /// separately and dropped. The scalar is then `Σ h · ∂/∂h` over the final norm's output `h`,
+    /// with each `∂/∂h` held fixed. Its gradient is the same, and no graph holds more than one
     /// part's logits.
     pub(crate) fn worth(mut self, worths: &[f64]) -> Result<Tensor<B, 1>, ProbeError> {
         if self.is_whole() {
@@ -142,14 +148,15 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Predicted<'_, B, M> {
         }
         let mut sum: Option<Tensor<B, 1>> = None;
         for (part, worths) in self.asked.parts.iter().zip(self.asked.by_part(worths)) {
-            let places = ints(part.places.clone(), &self.hidden.device());
-            let places: Tensor<B, 2> = self.hidden.clone().select(0, places);
-            let leaf = places.clone().detach().require_grad();
+            let positions = ints(part.positions.clone(), &self.hidden.device());
+            let positions: Tensor<B, 2> = self.hidden.clone().select(0, positions);
+            let leaf = positions.clone().detach().require_grad();
             let loss = weighted(self.of_part(part, leaf.clone())?, &worths);
             let slope = leaf.grad_remove(&mut loss.backward());
-            // Of a model that detaches what it unembeds, nothing must seem to be differentiated.
+            // If a model detaches the input of its unembedding, nothing must seem to be
+            // differentiated.
             let Some(slope) = slope else { continue };
-            let own = to_f32(places * Tensor::from_inner(slope)).sum();
+            let own = to_f32(positions * Tensor::from_inner(slope)).sum();
             sum = Some(match sum {
                 Some(sum) => sum + own,
                 None => own,
@@ -167,33 +174,34 @@ fn ints<B: Backend>(values: Vec<i32>, device: &B::Device) -> Tensor<B, 1, Int> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// What of which logits is wanted.
+/// The predictions that are asked for, in parts.
 #[derive(Debug, Default)]
 struct Asked {
     parts: Vec<Part>,
     sets: Vec<TokenSet>,
-    /// Where each branch is among those of all parts, one after the other; `None` where that is
-    /// their order.
+    /// The index of each branch in the concatenation of all parts; `None` if the parts keep the
+    /// branches' order.
     order: Option<Vec<i32>>,
-    /// Each branch's part, and where it is in that.
-    places: Vec<(usize, usize)>,
+    /// Each branch's part, and its index within the part.
+    branches: Vec<(usize, usize)>,
 }
 
-/// Places whose logits are made together. Indices are within the part, which has at most as many
-/// logits as [`LOGITS`], or as one place has, so that they fit.
+/// Positions whose logits are made together. Indices are within the part. It has at most
+/// [`LOGITS_AT_ONCE`] logits, or those of one position, so that indices fit their type.
 #[derive(Debug, Default)]
 struct Part {
-    /// Cells that something is predicted from, and whether at temperature 1.
-    places: Vec<i32>,
+    /// Cells that something is predicted from, and whether they are predicted from at temperature
+    /// 1.
+    positions: Vec<i32>,
     untempered: Vec<bool>,
-    /// Of `[places, vocab]`.
+    /// Flat indices into `[positions, vocab]`.
     tokens: Vec<i32>,
-    /// Of `[places, sets]`.
+    /// Flat indices into `[positions, sets]`.
     outside: Vec<i32>,
 }
 
 impl Asked {
-    /// With at most `at_once` places in a part, but one at least.
+    /// Makes parts of at most `at_once` positions, but of at least one.
     fn new<'b>(
         of_rows: impl Iterator<Item = &'b [Branch]>,
         width: usize,
@@ -202,9 +210,9 @@ impl Asked {
     ) -> Result<Self, ProbeError> {
         let at_once = at_once.max(1);
         let mut own = Self::default();
-        let mut places: HashMap<(usize, bool), usize> = HashMap::new();
+        let mut positions: HashMap<(usize, bool), usize> = HashMap::new();
         let mut sets: HashMap<&TokenSet, usize> = HashMap::new();
-        // Branches that are sets: their part, the place in it, and the set.
+        // Branches that are sets: their part, the position in it, and the set.
         let mut outside = Vec::new();
         let known = |token: u32| match (token as usize) < vocab {
             true => Ok(token as usize),
@@ -213,20 +221,20 @@ impl Asked {
         let each =
             of_rows.enumerate().flat_map(|(row, branches)| branches.iter().map(move |b| (row, b)));
         for (row, branch) in each {
-            let (at, next) = (row * width + branch.from, places.len());
-            let place = *places.entry((at, branch.untempered)).or_insert(next);
-            let (p, within) = (place / at_once, place % at_once);
+            let (at, next) = (row * width + branch.from, positions.len());
+            let position = *positions.entry((at, branch.untempered)).or_insert(next);
+            let (p, within) = (position / at_once, position % at_once);
             if p == own.parts.len() {
                 own.parts.push(Part::default());
             }
             let part = &mut own.parts[p];
-            if within == part.places.len() {
-                part.places.push(at as i32);
+            if within == part.positions.len() {
+                part.positions.push(at as i32);
                 part.untempered.push(branch.untempered);
             }
             match &branch.next {
                 Next::Token(token) => {
-                    own.places.push((p, part.tokens.len()));
+                    own.branches.push((p, part.tokens.len()));
                     part.tokens.push((within * vocab + known(*token)?) as i32);
                 }
                 Next::Outside(set) => {
@@ -236,18 +244,18 @@ impl Asked {
                         own.sets.push(set.clone());
                         next
                     });
-                    outside.push((own.places.len(), p, within, set));
-                    own.places.push((p, 0));
+                    outside.push((own.branches.len(), p, within, set));
+                    own.branches.push((p, 0));
                 }
             }
         }
         if own.parts.is_empty() {
             own.parts.push(Part::default());
         }
-        // In a part sets come after tokens, and it is known now how many there are of either.
+        // In a part, sets come after tokens. The numbers of both are known only now.
         for (branch, p, within, set) in outside {
             let part = &mut own.parts[p];
-            own.places[branch].1 = part.tokens.len() + part.outside.len();
+            own.branches[branch].1 = part.tokens.len() + part.outside.len();
             part.outside.push((within * own.sets.len() + set) as i32);
         }
         let starts: Vec<usize> = own
@@ -260,28 +268,28 @@ impl Asked {
             })
             .collect();
         let order: Vec<i32> =
-            own.places.iter().map(|(p, within)| (starts[*p] + within) as i32).collect();
+            own.branches.iter().map(|(p, within)| (starts[*p] + within) as i32).collect();
         let as_they_are = order.iter().enumerate().all(|(i, at)| *at as usize == i);
         own.order = (!as_they_are).then_some(order);
         Ok(own)
     }
 
-    /// Numbers of branches, part by part.
+    /// The branches' numbers, part by part.
     fn by_part(&self, numbers: &[f64]) -> Vec<Vec<f64>> {
         let mut parts: Vec<Vec<f64>> = self
             .parts
             .iter()
             .map(|part| vec![0.0; part.tokens.len() + part.outside.len()])
             .collect();
-        for ((p, within), number) in self.places.iter().zip(numbers) {
+        for ((p, within), number) in self.branches.iter().zip(numbers) {
             parts[*p][*within] = *number;
         }
         parts
     }
 }
 
-/// `Σ c · log p` over branches: with a worth `c` of each, its gradient is that of what
-/// the answers are worth together.
+/// `Σ c · log p` over branches with a worth `c` each. Its gradient is that of the total worth of
+/// the answers.
 fn weighted<B: Backend>(log_probs: Tensor<B, 1>, worths: &[f64]) -> Tensor<B, 1> {
     let worths: Vec<f32> = worths.iter().map(|w| *w as f32).collect();
     let shape = [worths.len()];
@@ -323,7 +331,7 @@ pub(crate) fn checked_temperature(temperature: f64) -> Result<f64, AttribError> 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
     use bias_probe::gradients::Factors;
@@ -331,6 +339,10 @@ mod tests {
     use bias_types::prompt::Scale;
     use bias_types::{ParamPath, TokenRole};
     use burn::backend::{Autodiff, Flex};
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
 
     use super::*;
     use crate::contrast::prompt_case::PossibleAnswer;
@@ -338,28 +350,65 @@ mod tests {
 
     type A = Autodiff<Flex>;
 
-    /// 8,193 places with a vocabulary of 262,144 have more than 2³¹ logits.
+    /// 8,193 positions with a vocabulary of 262,144 have more than 2³¹ logits.
     #[test]
     fn indices_stay_within_what_is_made_at_a_time() {
-        let (places, vocab) = (8193, 1 << 18);
+        let (positions, vocab) = (8193, 1 << 18);
         let branch = |from| Branch { from, next: Next::Token(vocab as u32 - 1), untempered: false };
-        let row: Vec<Branch> = (0..places).map(branch).collect();
+        let row: Vec<Branch> = (0..positions).map(branch).collect();
         let asked =
-            Asked::new([row.as_slice()].into_iter(), places, vocab, LOGITS / vocab).unwrap();
-        assert_eq!(asked.parts.iter().map(|part| part.places.len()).sum::<usize>(), places);
+            Asked::new([row.as_slice()].into_iter(), positions, vocab, LOGITS_AT_ONCE / vocab)
+                .unwrap();
+        assert_eq!(asked.parts.iter().map(|part| part.positions.len()).sum::<usize>(), positions);
         for part in &asked.parts {
-            assert!(part.places.len() * vocab <= LOGITS);
-            let expected = (0..part.places.len()).map(|place| ((place + 1) * vocab - 1) as i32);
+            assert!(part.positions.len() * vocab <= LOGITS_AT_ONCE);
+            let expected =
+                (0..part.positions.len()).map(|position| ((position + 1) * vocab - 1) as i32);
             assert!(part.tokens.iter().copied().eq(expected));
         }
         assert!(asked.order.is_none());
     }
 
-    fn model(precision: Precision) -> Decoder<A> {
-        let folder =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
-        let config = ModelConfig::from_folder(&folder).unwrap();
-        let checkpoint = Checkpoint::open(&folder).unwrap();
+    /// A checkpoint with random weights, so that they can be left in their file.
+    fn checkpoint() -> tempfile::TempDir {
+        let config = serde_json::json!({
+            "model_type": "llama", "hidden_size": 32, "intermediate_size": 56, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 64,
+            "max_position_embeddings": 64
+        });
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+        let dims = ModelConfig::from_folder(folder.path()).unwrap().dims;
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut matrix = |shape: [usize; 2]| {
+            let values = (0..shape[0] * shape[1]).map(|_| rng.random::<f32>() - 0.5);
+            (values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>(), shape.to_vec())
+        };
+        let vocabulary = [dims.vocab, dims.d_model];
+        let mut tensors: BTreeMap<String, (Vec<u8>, Vec<usize>)> = BTreeMap::from(
+            ["model.embed_tokens.weight", "lm_head.weight"]
+                .map(|name| (name.to_owned(), matrix(vocabulary))),
+        );
+        tensors.extend(
+            dims.projections().map(|(path, _, p)| (path.to_string(), matrix(dims.shape(p)))),
+        );
+        let norms = (0..dims.layers).flat_map(|layer| {
+            ["input_layernorm", "post_attention_layernorm"]
+                .map(|norm| format!("model.layers.{layer}.{norm}.weight"))
+        });
+        let ones = (1f32.to_le_bytes().repeat(dims.d_model), vec![dims.d_model]);
+        tensors.extend(norms.chain(["model.norm.weight".into()]).map(|name| (name, ones.clone())));
+        let views = tensors.iter().map(|(name, (bytes, shape))| {
+            (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+        });
+        let file = safetensors::serialize(views, None).unwrap();
+        std::fs::write(folder.path().join("model.safetensors"), file).unwrap();
+        folder
+    }
+
+    fn model(folder: &Path, precision: Precision) -> Decoder<A> {
+        let config = ModelConfig::from_folder(folder).unwrap();
+        let checkpoint = Checkpoint::open(folder).unwrap();
         Decoder::<Flex>::load(&checkpoint, config, precision, &Default::default())
             .unwrap()
             .differentiable()
@@ -406,8 +455,8 @@ mod tests {
         let run = |model: &Decoder<A>, at_once: usize| {
             let hidden = model.hidden(&batch, &mut bias_probe::NoObserver).unwrap();
             let mut own = Predicted::in_parts(model, hidden, of_rows(), 0.7, at_once).unwrap();
-            let largest = own.asked.parts.iter().map(|part| part.places.len()).max().unwrap();
-            assert!(largest <= at_once, "{largest} places at a time");
+            let largest = own.asked.parts.iter().map(|part| part.positions.len()).max().unwrap();
+            assert!(largest <= at_once, "{largest} positions at a time");
             let log_probs = own.log_probs().unwrap().into_data().into_vec::<f32>().unwrap();
             let mut found = BTreeMap::from([(None, log_probs)]);
             let loss = |model: &Decoder<A>, _: usize, hidden: Tensor<A, 3>| {
@@ -421,10 +470,11 @@ mod tests {
             model.factors_all(std::slice::from_ref(&batch), 1, &loss, &mut take).unwrap();
             found
         };
-        let whole = run(&model(Precision::F32), 1000);
+        let folder = checkpoint();
+        let whole = run(&model(folder.path(), Precision::F32), 1000);
         assert!(whole.len() > 7 && whole[&None].len() == branches);
         for precision in [Precision::F32, Precision::Mapped] {
-            let model = model(precision);
+            let model = model(folder.path(), precision);
             for at_once in [1, 3, 1000] {
                 for ((what, found), whole) in run(&model, at_once).iter().zip(whole.values()) {
                     let largest = whole.iter().fold(0f32, |max, v| max.max(v.abs()));

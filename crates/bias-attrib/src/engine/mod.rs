@@ -1,4 +1,4 @@
-//! What methods share, and nobody else sees.
+//! Code that methods share. It is private to the crate.
 //!
 //! | file | what for |
 //! |---|---|
@@ -7,13 +7,13 @@
 //! | likelihood | how probable the branches of answer trees are, possibly to an observed model |
 //! | gap | both groups' mean answers, and what a change of them does to the gap |
 //! | watch | activations at chosen sites, replaced or with their slopes |
-//! | align | tokens of one person's prompt and their counterparts in another's |
+//! | token_pairing | tokens of one person's prompt and their counterparts in another's |
 //! | readback | values from a device, refused where they are not numbers |
 
-pub(crate) mod align;
 pub(crate) mod answer_tree;
 pub(crate) mod gap;
 pub(crate) mod likelihood;
 pub(crate) mod readback;
 pub(crate) mod shared_prefix;
+pub(crate) mod token_pairing;
 pub(crate) mod watch;

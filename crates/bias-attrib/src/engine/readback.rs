@@ -7,7 +7,7 @@ use rayon::slice::ParallelSlice as _;
 
 use crate::error::{AttribError, ValuesOf};
 
-/// A tensor's values, row-major; refuses any that is not a number.
+/// A tensor's values, row-major. Refuses NaN and infinite values.
 pub(crate) fn read<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
     what: ValuesOf,
@@ -16,7 +16,7 @@ pub(crate) fn read<B: Backend, const D: usize>(
     if finite(&values) { Ok(values) } else { Err(AttribError::NotFinite { what }) }
 }
 
-/// A tensor's values, whatever they are.
+/// A tensor's values, row-major, NaN and infinite ones included.
 pub(crate) fn read_any<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
     what: &ValuesOf,
@@ -24,7 +24,7 @@ pub(crate) fn read_any<B: Backend, const D: usize>(
     read_back(tensor).map_err(|reason| AttribError::Readback { what: what.clone(), reason })
 }
 
-/// A site's values, as a forward pass's observer reads them; refuses any that is not a number.
+/// A site's values, for observers. Refuses NaN and infinite values.
 pub(crate) fn read_site<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
     site: Site,
@@ -32,14 +32,14 @@ pub(crate) fn read_site<B: Backend, const D: usize>(
     of_site(tensor.into_data().convert::<f32>(), site)
 }
 
-/// What could not be read is not said to be no number.
+/// Values that cannot be read are an error of their own, not `NotFinite`.
 fn of_site(data: TensorData, site: Site) -> Result<Vec<f32>, ProbeError> {
     let values = data.into_vec::<f32>();
     let values = values.map_err(|e| ProbeError::Readback { site, reason: format!("{e:?}") })?;
     if finite(&values) { Ok(values) } else { Err(ProbeError::NotFinite { site }) }
 }
 
-/// Whether all are numbers.
+/// Whether all are finite.
 pub(crate) fn finite(values: &[f32]) -> bool {
     const SIDE_BY_SIDE: usize = 1 << 16;
     let finite = |some: &[f32]| some.iter().all(|v| v.is_finite());

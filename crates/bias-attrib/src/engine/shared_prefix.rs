@@ -1,4 +1,4 @@
-//! Several people's trees of answers as one, so that what they begin with alike is run once.
+//! Several people's answer trees merged into one prefix tree, so that a common prefix is run once.
 
 use std::collections::HashMap;
 
@@ -8,16 +8,16 @@ use bias_types::{ModelDims, TokenRole};
 
 use super::answer_tree::{AnswerTree, Branch, evenly, packed};
 
-/// Tokens of a row that several people share.
+/// Most tokens of a row that several people share.
 const ROW_TOKENS: usize = 256;
 
-/// What is this much is not left in one batch, so that two can run side by side.
+/// At least this many tokens are split into two batches, so that both can run side by side.
 const WORTH_HALVING: usize = 256;
 
-/// What a pair of tokens costs a head, in weights that a token meets.
+/// The cost of a pair of tokens in a head, in weights that a token is multiplied with.
 const WEIGHTS_PER_PAIR: usize = 1500;
 
-/// What a token follows, the token, and its role.
+/// A token's parent, the token, and its role.
 type Key = (Option<usize>, u32, TokenRole);
 
 /// People in one row of a batch: one tree of all their tokens.
@@ -26,15 +26,15 @@ pub(crate) struct PrefixTree {
     tokens: Vec<u32>,
     roles: Vec<TokenRole>,
     parents: Vec<Option<usize>>,
-    /// Where a token is that follows another, in its role.
+    /// The index of each token, by its parent and role.
     places: HashMap<Key, usize>,
     pub branches: Vec<Branch>,
-    /// Whose trees these are, in the order of their branches.
+    /// The trees' numbers, in the order of their branches.
     pub members: Vec<usize>,
 }
 
 impl PrefixTree {
-    /// How many tokens a tree would add.
+    /// Number of tokens that a tree would add.
     fn lacks(&self, tree: &AnswerTree<'_>) -> usize {
         let mut places: Vec<Option<usize>> = Vec::with_capacity(tree.sequence.len());
         for (token, role, parent) in each(&tree.sequence) {
@@ -72,41 +72,40 @@ impl PrefixTree {
     }
 }
 
-/// Each token, its role, and what it follows.
+/// Each token, its role, and its parent.
 fn each(sequence: &Sequence) -> impl Iterator<Item = (u32, TokenRole, Option<usize>)> {
     let with_roles = sequence.tokens().iter().zip(sequence.roles());
     with_roles.zip(sequence.parents()).map(|((token, role), parent)| (*token, *role, *parent))
 }
 
-/// What a model runs for some rows.
+/// The batch that a model runs for some rows.
 pub(crate) fn token_batch(rows: &[PrefixTree]) -> Result<TokenBatch, ProbeError> {
     TokenBatch::new(&rows.iter().map(PrefixTree::sequence).collect::<Result<Vec<_>, _>>()?)
 }
 
-/// How many tokens people have room for together.
+/// Room for the tokens of several people.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Capacity {
-    /// In a row; with 0 everybody has one.
+    /// Tokens of a row; with 0 each person has a row.
     pub row: usize,
-    /// In a pass, unless one row has more.
+    /// Tokens of a pass, unless one row has more.
     pub batch: usize,
 }
 
 impl Capacity {
-    /// In a long row, attention looks at many pairs of tokens that have nothing to do with each
-    /// other. Nobody shares one where a text's beginning depends on its end.
+    /// Rows are limited, because in a long row attention computes many pairs of tokens that belong
+    /// to different people. Rows are not shared if an activation may depend on later tokens.
     pub(crate) fn of(dims: &ModelDims, causal: bool) -> Self {
         let each = dims.prunable_weights() / (dims.layers * dims.heads).max(1);
         let row = if causal { (each / WEIGHTS_PER_PAIR).min(ROW_TOKENS) } else { 0 };
-        // Two passes side by side.
+        // Two passes can run side by side.
         Self { row, batch: tokens_at_a_time(dims) / 2 }
     }
 }
 
-/// People's trees in batches: side by side in rows that have room for so many tokens, or one to a
-/// row.
+/// People's trees in batches: several to a row as far as `capacity` allows, or one to a row.
 pub(crate) fn batches(people: &[&AnswerTree<'_>], capacity: Capacity) -> Vec<Vec<PrefixTree>> {
-    // Those that begin alike come together.
+    // Sorted, so that trees with a common prefix are neighbours.
     let mut order: Vec<usize> = (0..people.len()).collect();
     order.sort_by(|a, b| people[*a].sequence.tokens().cmp(people[*b].sequence.tokens()));
     let mut rows = evenly(capacity.row, 1, |capacity| {
@@ -126,7 +125,7 @@ pub(crate) fn batches(people: &[&AnswerTree<'_>], capacity: Capacity) -> Vec<Vec
         }
         rows
     });
-    // By length, so that little is padded.
+    // Sorted by length, so that little is padded.
     rows.sort_by_key(|row| row.tokens.len());
     let tokens: usize = rows.iter().map(|row| row.tokens.len()).sum();
     let fewest = if tokens >= WORTH_HALVING { 2 } else { 1 };

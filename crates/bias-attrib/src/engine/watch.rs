@@ -12,7 +12,7 @@ use super::answer_tree::AnswerTree;
 use super::likelihood::Predicted;
 use crate::error::AttribError;
 
-/// Calls a function at some sites; what it gives back is what the model goes on with.
+/// Calls a function at some sites. The model continues with the tensor that it returns.
 pub(crate) struct Watch<F> {
     /// Sites, and whether they were reached.
     sites: BTreeMap<Site, bool>,
@@ -24,7 +24,7 @@ impl<F> Watch<F> {
         Self { sites: sites.into_iter().map(|site| (site, false)).collect(), each }
     }
 
-    /// Says so if a site was never reached, so that nothing can silently do nothing.
+    /// Fails if a site was never reached, so that a watch cannot silently do nothing.
     pub(crate) fn finish(self) -> Result<(), ProbeError> {
         let silent = self.sites.into_iter().filter(|(_, fired)| !fired);
         let sites: Vec<Site> = silent.map(|(site, _)| site).collect();

@@ -1,4 +1,4 @@
-//! Scores as safetensors, with where they come from. What is not scores saves itself.
+//! Scores as safetensors, with their provenance. Other results have methods to save themselves.
 //!
 //! | file | what for |
 //! |---|---|

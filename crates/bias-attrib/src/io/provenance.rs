@@ -6,29 +6,29 @@ use serde::{Deserialize, Serialize};
 use crate::contrast::prompt_case::Contrast;
 use crate::error::AttribError;
 
-/// Where scores or statistics come from. Kept in their files.
+/// The provenance of scores or statistics. It is kept in their files.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ScoreProvenance {
     /// The method's [name](crate::Attribution::name).
     pub method: String,
     /// SHA-256 of the model's weights, if known.
     pub model: Option<String>,
-    /// How many prompts about A and about B.
+    /// Numbers of prompts about A and about B.
     pub prompts: [u64; 2],
-    /// Whatever else should be known (context, prompt set, …).
+    /// Further notes (context, prompt set, …).
     #[serde(default)]
     pub notes: BTreeMap<String, String>,
 }
 
 impl ScoreProvenance {
-    /// Of what a method gave for these prompts.
+    /// The provenance of a method's result for these prompts.
     #[must_use]
     pub fn new(method: &str, contrast: &Contrast) -> Self {
         let prompts = [contrast.a.len() as u64, contrast.b.len() as u64];
         Self { method: method.into(), prompts, ..Self::default() }
     }
 
-    /// Ties it to a model's weights.
+    /// Ties the provenance to a model's weights.
     #[must_use]
     pub fn for_model(self, fingerprint: Option<&str>) -> Self {
         Self { model: fingerprint.map(Into::into), ..self }
@@ -41,8 +41,8 @@ impl ScoreProvenance {
         self
     }
 
-    /// Refuses what a file at `path` holds if it is not of the weights asked for, or does not say
-    /// of which. `None` asks for any.
+    /// Refuses the content of the file at `path` if it is for other weights than those asked for,
+    /// or does not say for which. `None` accepts any.
     pub(crate) fn check(&self, path: &Path, fingerprint: Option<&str>) -> Result<(), AttribError> {
         match (&self.model, fingerprint) {
             (_, None) => Ok(()),

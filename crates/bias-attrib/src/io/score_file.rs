@@ -1,5 +1,5 @@
-//! Score files: one tensor `[out, in]` per matrix under its Hugging Face name, groups as
-//! `a/…` and `b/…`; the metadata hold the `convention` besides.
+//! Score files: one tensor `[out, in]` per matrix under its Hugging Face name, with the prefixes
+//! `a/` and `b/` for groups. The metadata also hold the `convention`.
 
 use std::path::Path;
 
@@ -24,14 +24,13 @@ pub fn save_scores(
     save(path, &[("", scores)], provenance)
 }
 
-/// Reads scores back, layer by layer, if they are a model's with these sizes and this
-/// fingerprint. `None` takes scores of any weights, also those of a file that names none.
+/// Reads scores back, layer by layer. They must be those of a model with these sizes and this
+/// fingerprint. `None` accepts scores of any weights, also from a file that names none.
 ///
 /// # Errors
-/// [`AttribError::Io`]; [`AttribError::NotScores`] for anything but an undamaged score
-/// file of the model's matrices; [`AttribError::OtherModel`]; [`AttribError::NoModel`] for a file
-/// that does not say of which weights its scores are; [`AttribError::Shape`];
-/// [`AttribError::NotFinite`].
+/// [`AttribError::Io`]; [`AttribError::NotScores`] for anything but an undamaged score file of the
+/// model's matrices; [`AttribError::OtherModel`]; [`AttribError::NoModel`] for a file that does not
+/// say which weights its scores are for; [`AttribError::Shape`]; [`AttribError::NotFinite`].
 pub fn load_scores(
     path: &Path,
     dims: &ModelDims,

@@ -19,7 +19,7 @@ pub(crate) struct Stored<'a> {
     pub values: &'a [f32],
 }
 
-/// What a file held.
+/// The content of a file.
 pub(crate) struct Contents {
     pub tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
     pub provenance: ScoreProvenance,
@@ -36,7 +36,7 @@ impl Contents {
         self.metadata.get(key).map(String::as_str).ok_or_else(missing)
     }
 
-    /// Refuses what was not asked for.
+    /// Refuses tensors that were not asked for.
     pub(crate) fn finish(self, path: &Path) -> Result<ScoreProvenance, AttribError> {
         match self.tensors.into_keys().next() {
             Some(name) => Err(AttribError::NotScores {

@@ -13,28 +13,29 @@ use crate::engine::watch::Watch;
 use crate::error::{AttribError, ValuesOf};
 use crate::scores::rank_directions::{RankDirections, leading, matrix};
 
-/// The directions that each matrix writes most strongly in for A and for B: the leading
-/// left singular vectors of `W X_A` and of `W X_B`, `X` the matrix's own inputs, one
-/// column per token (ActSVD, arXiv 2402.05162).
+/// The directions of each matrix's strongest output for A and for B: the leading left singular
+/// vectors of `W X_A` and of `W X_B`, where `X` holds the matrix's inputs, one column per token
+/// (ActSVD, arXiv 2402.05162).
 ///
-/// Tokens of prompt and answers count as in [`Wanda`](crate::Wanda). What matters for A
+/// Tokens of prompt and answers count as in [`Wanda`](crate::Wanda). The part that matters for A
 /// and not for B is then `(I − Π_B) Π_A W`: see [`RankDirections::removed`] and
-/// [`RankDirections::outside`]. A share is
-/// of a matrix's rank, `min(out, in)`, rounded down; the paper takes most of it for both
-/// groups (ranks near 3,900 to 4,090 of 4,096). Few tokens span fewer directions: those whose
-/// singular value is below `max(out, in) · ε` of the largest, `ε` that of f32 (NumPy's
-/// `matrix_rank`), are what rounding makes of nothing and are not taken.
+/// [`RankDirections::outside`].
 ///
-/// `X Xᵀ`, `[in, in]`, is made in f64 on the host for one layer at a time, and the prompts are run
-/// once per layer; it costs `O(tokens · in²)`, and decompositions `O(out · in²)` per matrix and
-/// group: minutes for models of a few hundred million weights, hours for billions.
+/// Shares are of a matrix's rank, `min(out, in)`, rounded down. The paper takes most of the rank
+/// for both groups (ranks near 3,900 to 4,090 of 4,096). Few tokens span fewer directions. A
+/// direction with a singular value below `max(out, in) · ε` of the largest, with the `ε` of f32 (as
+/// NumPy's `matrix_rank`), is a rounding error and is not taken.
+///
+/// `X Xᵀ`, `[in, in]`, is computed in f64 on the host for one layer at a time, and the prompts are
+/// run once per layer. This costs `O(tokens · in²)`, and the decompositions cost `O(out · in²)` per
+/// matrix and group: minutes for models of a few hundred million weights, hours for billions.
 #[derive(Debug, Clone, Copy)]
 pub struct ActSvd {
     shares: [f64; 2],
 }
 
 impl ActSvd {
-    /// This share of each matrix's rank for group A, that for B.
+    /// Takes a share of each matrix's rank for group A and one for group B.
     ///
     /// # Errors
     /// [`AttribError::Share`] outside [0, 1].

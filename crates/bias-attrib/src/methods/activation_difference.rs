@@ -17,17 +17,17 @@ use crate::engine::readback::{read, read_site};
 use crate::engine::watch::{Watch, slopes};
 use crate::error::{AttribError, ValuesOf};
 
-/// What tokens of a prompt are.
+/// Roles of a prompt's tokens.
 const ROLES: [TokenRole; 3] = [TokenRole::System, TokenRole::Prompt, TokenRole::Name];
 
-/// How differently each MLP neuron fires for the two groups, whatever it does with it:
-/// `B_i = mean over pairs of |mean_t a_i(p_A) − mean_t a_i(p_B)|`, `a` the input of
+/// How differently each MLP neuron fires for the two groups, regardless of the effect:
+/// `B_i = mean over pairs of |mean_t a_i(p_A) − mean_t a_i(p_B)|`, with `a` the input of
 /// `down_proj` over a prompt's tokens (OptiPFair; arXiv 2607.28319).
 ///
-/// A pair is A's and B's `k`-th prompt. Where their names differ in length, means are
-/// taken by [role](TokenRole) and weighted by the role's share of both prompts' tokens
-/// together: a longer name alone makes no difference, and with equal lengths it is the
-/// plain mean over tokens. Prompts without answers are run, so none are needed.
+/// A pair is A's and B's `k`-th prompt. If their names differ in length, means are taken by
+/// [role](TokenRole) and weighted by the role's share of both prompts' tokens together, so that a
+/// longer name alone makes no difference. With equal lengths this is the plain mean over tokens.
+/// Prompts are run without answers, so none are needed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ActivationDifference;
 
@@ -44,15 +44,15 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActivationDifference {
     }
 }
 
-/// The same with its sign, and weighted by what the neuron does:
-/// `sign(G) · mean over pairs of (mean_t a_i(p_A) − mean_t a_i(p_B)) · ∂G/∂a_i`.
+/// The difference of [`ActivationDifference`] with its sign, weighted by the neuron's effect on the
+/// gap: `sign(G) · mean over pairs of (mean_t a_i(p_A) − mean_t a_i(p_B)) · ∂G/∂a_i`.
 ///
-/// Positive neurons carry the gap, negative ones hold it down. `∂G/∂a_i` is the slope
-/// of the gap of [`SignedGap`](crate::SignedGap) as the groups' activations move apart:
-/// `a_i` up by ½ at every token of A's prompts and down by ½ at B's. Without the sign of
-/// the difference a neuron that fires more for B would count as if it did for A. To first
-/// order as [`AttributionPatching`](crate::methods::AttributionPatching), but with means over
-/// tokens and groups in place of single tokens.
+/// Positive neurons carry the gap, negative ones hold it down. `∂G/∂a_i` is the slope of the gap of
+/// [`SignedGap`](crate::SignedGap) as the groups' activations move apart: `a_i` up by ½ at every
+/// token of A's prompts and down by ½ at B's. Without the sign of the difference, a neuron that
+/// fires more for B would count as one that fires more for A. This is first-order like
+/// [`AttributionPatching`](crate::methods::AttributionPatching), but with means over tokens and
+/// groups instead of single tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedActivationDifference {
     temperature: f64,
@@ -117,7 +117,7 @@ fn sites<B: Backend>(model: &impl HookedModel<B>) -> BTreeSet<Site> {
     (0..model.dims().layers).map(|layer| Site::Block(layer, BlockSite::MlpHidden)).collect()
 }
 
-/// How many tokens of a prompt have each role.
+/// Number of tokens of a prompt with each role.
 fn counts(case: &PromptCase) -> [f64; ROLES.len()] {
     ROLES.map(|role| case.prompt.roles().iter().filter(|own| **own == role).count() as f64)
 }
@@ -150,7 +150,7 @@ fn differences<B: Backend>(
     Ok(a.iter_mut().map(|(site, a)| (*site, mean((a, &b[site])))).collect())
 }
 
-/// Each person's mean activations, roles weighing their shares.
+/// Each person's mean activations, with each role weighted by its share.
 fn means<B: Backend>(
     model: &impl HookedModel<B>,
     cases: &[PromptCase],

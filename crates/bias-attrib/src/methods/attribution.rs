@@ -4,22 +4,21 @@ use burn::tensor::backend::Backend;
 use crate::contrast::prompt_case::Contrast;
 use crate::error::AttribError;
 
-/// A method that says what in a model answers two groups differently.
+/// A method that finds the parts of a model that answer two groups differently.
 ///
 /// Implement it for your own method: read the model through
-/// [`HookedModel`](bias_probe::HookedModel) (its weights, and an observer in its
-/// forward pass), and give back scores. Methods that score weights give
-/// `Vec<ParamScores>`, those that score heads or neurons
-/// [`UnitScores`](bias_types::UnitScores). Begin with [`Contrast::check`], and run
-/// `testing::check_attribution` on it (feature `testing`).
+/// [`HookedModel`](bias_probe::HookedModel) (its weights, and an observer in its forward pass), and
+/// return scores. Methods that score weights return `Vec<ParamScores>`, those that score heads or
+/// neurons [`UnitScores`](bias_types::UnitScores). Begin with [`Contrast::check`], and test your
+/// method with `testing::check_attribution` (feature `testing`).
 pub trait Attribution<B: Backend, M: HookedModel<B>> {
-    /// What it finds out.
+    /// The method's result.
     type Found;
 
     /// A short name for tables and file names, such as `wanda`.
     fn name(&self) -> &'static str;
 
-    /// Looks at how the model answers about both groups.
+    /// Examines how the model answers about both groups.
     ///
     /// # Errors
     /// Nothing to compare, or a forward pass that fails.

@@ -8,25 +8,24 @@ use burn::tensor::backend::AutodiffBackend;
 use super::attribution::Attribution;
 use super::components::{Components, at_components};
 use crate::contrast::prompt_case::Contrast;
-use crate::engine::align::{Alignment, donors};
 use crate::engine::answer_tree::{batches, token_batch};
 use crate::engine::gap::Gap;
 use crate::engine::readback::read;
+use crate::engine::token_pairing::{TokenPairing, donors};
 use crate::engine::watch::{activations, slopes};
 use crate::error::{AttribError, ValuesOf};
 use crate::scores::component::ComponentScores;
 
-/// How far the gap would fall, to first order, if B's runs had A's activations at a
-/// place: `sign(G) · Σ_t (a_A − a_B) · ∂(E[v|B]/s)/∂a_B`, which is
-/// `−sign(G) · (a_A − a_B) · ∂G/∂a_B` (attribution patching; Nanda 2023, Syed et al.
-/// 2023, arXiv 2310.10348).
+/// The fall of the gap, to first order, if B's runs had A's activations at a component:
+/// `sign(G) · Σ_t (a_A − a_B) · ∂(E[v|B]/s)/∂a_B`, which is `−sign(G) · (a_A − a_B) · ∂G/∂a_B`
+/// (attribution patching; Nanda 2023, Syed et al. 2023, arXiv 2310.10348).
 ///
-/// A's `k`-th prompt is run with the answers of B's `k`-th, so that both share all
-/// tokens but the name's. Tokens are compared one by one; where one name has more
-/// tokens than the other, means over the name are. One backward pass scores all
-/// places; [`ActivationPatching`](crate::methods::ActivationPatching) is exact and needs a
-/// forward pass for each. For patches the other way round, give it
-/// [`Contrast::swapped`]. Needs no gradients of weights.
+/// A's `k`-th prompt is run with the answers of B's `k`-th, so that both share all tokens but the
+/// name's. Tokens are compared one by one; if one name has more tokens than the other, the means
+/// over the names are compared. One backward pass scores all components, while
+/// [`ActivationPatching`](crate::methods::ActivationPatching) is exact and needs a forward pass for
+/// each. To patch the other way round, pass [`Contrast::swapped`]. No gradients of weights are
+/// needed.
 #[derive(Debug, Clone)]
 pub struct AttributionPatching {
     targets: Components,
@@ -51,7 +50,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
         let mut channels: BTreeMap<Site, Vec<f64>> = BTreeMap::new();
         for trees in batches(gap.b.cases)? {
             let donors = donors(contrast, &trees)?;
-            let alignment = Alignment::<B::InnerBackend>::new(&donors, &trees, &model.device())?;
+            let pairing = TokenPairing::<B::InnerBackend>::new(&donors, &trees, &model.device())?;
             let mut theirs = activations(model, &token_batch(&donors)?, &sites)?;
             let worths = gap.b.worths(&trees, gap.sign() / gap.spread);
             let ours =
@@ -59,8 +58,8 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
             for (site, (own, slope)) in ours {
                 let Some(other) = theirs.remove(&site) else { continue };
                 let [rows, width, count] = own.dims();
-                let effect = (alignment.difference(other.inner(), own) * slope)
-                    .reshape([rows * width, count]);
+                let effect =
+                    (pairing.difference(other.inner(), own) * slope).reshape([rows * width, count]);
                 let sums = channels.entry(site).or_insert_with(|| vec![0.0; count]);
                 let effect = read(to_f32(effect).sum_dim(0), ValuesOf::Site(site))?;
                 sums.iter_mut().zip(effect).for_each(|(sum, e)| *sum += f64::from(e));
@@ -68,7 +67,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for AttributionPat
         }
         let scores = targets.into_iter().map(|target| {
             let score = channels.get(&target.site).map_or(0.0, |own| target.sum(own));
-            (target.place, score as f32)
+            (target.component, score as f32)
         });
         Ok(ComponentScores { convention: Convention::BiasCarried, scores: scores.collect() })
     }

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use crate::error::AttribError;
 use crate::scores::component::Component;
 
-/// The places a method is to look at.
+/// The components that a method scores.
 #[derive(Debug, Clone)]
 pub(super) enum Components {
     Every(UnitKind),
@@ -15,7 +15,7 @@ pub(super) enum Components {
 }
 
 impl Components {
-    /// Finds them in a model that reaches these sites.
+    /// Locates them in a model that reaches these sites.
     pub(super) fn find(
         &self,
         dims: &ModelDims,
@@ -24,7 +24,7 @@ impl Components {
         let each = |count: usize, unit: fn(usize, usize) -> Unit| -> Vec<Component> {
             (0..dims.layers).flat_map(|l| (0..count).map(move |i| unit(l, i).into())).collect()
         };
-        let places = match self {
+        let components = match self {
             Self::Every(UnitKind::Head) => each(dims.heads, |l, i| Unit::Head(HeadId::new(l, i))),
             Self::Every(UnitKind::KvGroup) => {
                 each(dims.kv_heads, |l, i| Unit::KvGroup(KvGroupId::new(l, i)))
@@ -32,25 +32,30 @@ impl Components {
             Self::Every(UnitKind::Neuron) => {
                 each(dims.d_mlp, |l, i| Unit::Neuron(NeuronId::new(l, i)))
             }
-            Self::Every(kind) => return Err(AttribError::NotAPlace { place: format!("a {kind}") }),
-            Self::These(places) => places.clone(),
+            Self::Every(kind) => {
+                return Err(AttribError::NotAComponent { component: format!("a {kind}") });
+            }
+            Self::These(components) => components.clone(),
         };
-        places.into_iter().map(|place| LocatedComponent::new(place, dims, reached)).collect()
+        components
+            .into_iter()
+            .map(|component| LocatedComponent::new(component, dims, reached))
+            .collect()
     }
 }
 
-/// A place, and the channels it takes of its site; all where `None`.
+/// A component, and the channels that it takes of its site; `None` for all of them.
 #[derive(Debug)]
 pub(super) struct LocatedComponent {
-    pub place: Component,
+    pub component: Component,
     pub site: Site,
     channels: Option<Range<usize>>,
 }
 
 impl LocatedComponent {
-    fn new(place: Component, dims: &ModelDims, reached: &[Site]) -> Result<Self, AttribError> {
-        let refused = || AttribError::NotAPlace { place: place.to_string() };
-        let (site, channels) = match &place {
+    fn new(component: Component, dims: &ModelDims, reached: &[Site]) -> Result<Self, AttribError> {
+        let refused = || AttribError::NotAComponent { component: component.to_string() };
+        let (site, channels) = match &component {
             Component::Site(site) => (*site, None),
             Component::Unit(Unit::Head(id)) => {
                 (Site::Block(id.layer, BlockSite::HeadOutput), Some(dims.head_columns(*id)?))
@@ -76,10 +81,10 @@ impl LocatedComponent {
         if site.is_attention() || site == Site::Logits || !reached.contains(&site) {
             return Err(refused());
         }
-        Ok(Self { place, site, channels })
+        Ok(Self { component, site, channels })
     }
 
-    /// `value`, with its own channels taken from `other`.
+    /// `value`, with this component's channels taken from `other`.
     pub(super) fn replaced<B: Backend>(
         &self,
         value: Tensor<B, 3>,
@@ -91,15 +96,15 @@ impl LocatedComponent {
         value.slice_assign([0..rows, 0..width, channels], part)
     }
 
-    /// The sum over its own channels.
+    /// The sum over this component's channels.
     pub(super) fn sum(&self, channels: &[f64]) -> f64 {
-        let own = self.channels.clone().unwrap_or(0..channels.len());
-        channels.get(own).unwrap_or_default().iter().sum()
+        let range = self.channels.clone().unwrap_or(0..channels.len());
+        channels.get(range).unwrap_or_default().iter().sum()
     }
 }
 
-/// The constructors of methods that look at places under an intervention: fields
-/// `targets` and `temperature`.
+/// The constructors of methods that look at components under an intervention. Such a method has the
+/// fields `targets` and `temperature`.
 macro_rules! at_components {
     ($method:ident) => {
         impl $method {
@@ -115,11 +120,11 @@ macro_rules! at_components {
             /// At each of these, at temperature 1.
             #[must_use]
             pub fn of<P: Into<$crate::scores::component::Component>>(
-                places: impl IntoIterator<Item = P>,
+                components: impl IntoIterator<Item = P>,
             ) -> Self {
-                let places = places.into_iter().map(Into::into).collect();
+                let components = components.into_iter().map(Into::into).collect();
                 Self {
-                    targets: $crate::methods::components::Components::These(places),
+                    targets: $crate::methods::components::Components::These(components),
                     temperature: 1.0,
                 }
             }

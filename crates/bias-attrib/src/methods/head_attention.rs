@@ -8,9 +8,9 @@ use crate::contrast::prompt_case::Contrast;
 use crate::engine::answer_tree::{batches, token_batch};
 use crate::error::AttribError;
 
-/// How much each head looks from the answer at the name (arXiv 2502.07771): attention
-/// from each answer token to the name's tokens, averaged over those tokens, over the
-/// answer's steps by their probability, and over people; both groups' maps are added.
+/// Each head's attention from the answer to the name (arXiv 2502.07771): attention from each answer
+/// token to the name's tokens, averaged over those tokens, over the answer's steps by their
+/// probability, and over people. Both groups' maps are added.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HeadAttention;
 

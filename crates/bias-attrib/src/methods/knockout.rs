@@ -12,13 +12,13 @@ use crate::engine::watch::Watch;
 use crate::error::AttribError;
 use crate::scores::component::ComponentScores;
 
-/// How far the gap falls without a head, key/value group, neuron or whole activation:
-/// `|G| − |G without it|`, exact, one forward pass per place (head ablation; Michel et
-/// al. 2019, arXiv 1905.10650).
+/// The fall of the gap without a head, key/value group, neuron or whole activation:
+/// `|G| − |G without it|`, exact, one forward pass per component (head ablation; Michel et al.
+/// 2019, arXiv 1905.10650).
 ///
-/// Its channels are zero at every token of prompt and answers. `G` is that of
-/// [`SignedGap`](crate::SignedGap) and its `s` stays fixed; without the place the answers given are
-/// weighted anew by how much more or less probable they become: exact on the answers
+/// The component's channels are set to zero at every token of prompt and answers. `G` is that of
+/// [`SignedGap`](crate::SignedGap), with `s` held fixed. The answers given are reweighted by how
+/// much more or less probable they become without the component, which is exact on the answers
 /// explored. The first-order version is `SignedGap` summed over the unit's weights.
 #[derive(Debug, Clone)]
 pub struct Knockout {
@@ -52,13 +52,14 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Knockout {
                     let now =
                         answer_log_probs(model, &batch, &trees, &mut silence, self.temperature)?;
                     silence.finish()?;
-                    *mean += arm.mean_under(&trees, &base, &now);
+                    *mean += arm.mean_under(&trees, &base, &now)?;
                 }
             }
         }
         let [a, b] = means;
         let scores = targets.into_iter().zip(a.into_iter().zip(b));
-        let scores = scores.map(|(target, (a, b))| (target.place, gap.fall(a, b) as f32)).collect();
+        let scores =
+            scores.map(|(target, (a, b))| (target.component, gap.fall(a, b) as f32)).collect();
         Ok(ComponentScores { convention: Convention::BiasCarried, scores })
     }
 }

@@ -7,8 +7,8 @@ use crate::contrast::prompt_case::Contrast;
 use crate::engine::readback::read;
 use crate::error::{AttribError, ValuesOf};
 
-/// `|W_ij|`: what a weight weighs, whoever is asked about (Han et al. 2015,
-/// arXiv 1506.02626). The null of methods that multiply by it.
+/// `|W_ij|`: a weight's magnitude, regardless of the prompts (Han et al. 2015, arXiv 1506.02626).
+/// It is the null model for methods that multiply by the weight.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Magnitude;
 

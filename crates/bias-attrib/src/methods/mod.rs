@@ -1,5 +1,5 @@
-//! The trait of attribution methods, and a file for each method. The gap's pursuit has a room of
-//! its own.
+//! The trait of attribution methods, and a file for each method. The pursuit of the gap has its own
+//! module.
 //!
 //! | file | what for |
 //! |---|---|

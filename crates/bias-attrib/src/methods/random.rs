@@ -8,7 +8,7 @@ use super::attribution::Attribution;
 use crate::contrast::prompt_case::Contrast;
 use crate::error::AttribError;
 
-/// Uniform scores that know nothing: the null every method must beat.
+/// Uniform random scores: the null model that every method must beat.
 ///
 /// To match another mask's count in every matrix, use
 /// [`Mask::matched_random`](bias_mask::Mask::matched_random).
@@ -18,7 +18,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// One seed gives one set of scores.
+    /// The same seed gives the same scores.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed }
@@ -37,7 +37,7 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Random {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let scores = dims.projections().map(|(path, _, projection)| {
             let shape = dims.shape(projection);
-            // Above zero, so that any number of them may be selected.
+            // Above zero, so that any number of weights can be selected.
             let values = (0..shape[0] * shape[1]).map(|_| 1.0 - rng.random::<f32>()).collect();
             Ok(ParamScores::new(path, shape, Convention::BiasCarried, values)?)
         });

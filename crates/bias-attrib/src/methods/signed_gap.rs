@@ -22,8 +22,8 @@ use crate::engine::readback::{finite, read_any};
 use crate::engine::shared_prefix::{Capacity, PrefixTree, batches, token_batch};
 use crate::error::{AttribError, ValuesOf};
 
-/// How much of the gap between two groups' mean answers each weight carries, to first
-/// order: `sign(G) · W_ij · ∂G/∂W_ij`, the fall of `|G|` when the weight becomes 0.
+/// Each weight's share of the gap between two groups' mean answers, to first order:
+/// `sign(G) · W_ij · ∂G/∂W_ij`, the fall of `|G|` if the weight becomes 0.
 ///
 /// `G = (E[v|A] − E[v|B]) / s` is the standardized difference of the *whole* number's
 /// expectation over the answers given, with the pooled standard deviation `s` held
@@ -31,12 +31,11 @@ use crate::error::{AttribError, ValuesOf};
 /// `∂E/∂W = Σ p (v − E) ∂log p/∂W` is summed over all answers, so the gradient has no
 /// sampling noise; answers that were not explored count as the mean.
 ///
-/// Where sampling cuts the distribution off (top-k, top-p), the set of tokens kept is
-/// taken as given and their probabilities' common factor is not differentiated: an
-/// approximation.
+/// If sampling truncates the distribution (top-k, top-p), the set of tokens kept is taken as given
+/// and the common factor of their probabilities is not differentiated. This is an approximation.
 ///
-/// Positive weights carry the gap, negative ones hold it down. Answers must come from
-/// the model as it is now, at the [temperature](Self::with_temperature) given.
+/// Positive weights carry the gap, negative ones hold it down. The answers must come from the model
+/// in its present state, at the given [temperature](Self::with_temperature).
 #[derive(Debug, Clone, Copy)]
 pub struct SignedGap {
     temperature: f64,
@@ -60,16 +59,17 @@ impl SignedGap {
         Ok(Self { temperature: checked_temperature(temperature)?, ..self })
     }
 
-    /// Discounts weights that move both groups' answers alike: `guard` times
-    /// `|W · ∂L/∂W|` is taken off the score, `L` the mean of both groups' standardized
-    /// expectations. Pruning such weights would spoil all answers.
+    /// Discounts weights that move both groups' answers in the same direction, because pruning them
+    /// would spoil all answers. `guard` times `|W · ∂L/∂W|` is subtracted from the score, where `L`
+    /// is the mean of both groups' standardized expectations.
     #[must_use]
     pub fn with_guard(self, guard: f64) -> Self {
         Self { guard: guard.max(0.0), ..self }
     }
 
-    /// So many batches side by side ([`factors_all`](DifferentiableModel::factors_all)), and so
-    /// many matrices scored. The scores do not depend on it.
+    /// The number of batches that run side by side
+    /// ([`factors_all`](DifferentiableModel::factors_all)), and of matrices scored side by side.
+    /// The scores do not depend on it.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }
@@ -88,14 +88,14 @@ impl<B: AutodiffBackend, M: DifferentiableModel<B>> Attribution<B, M> for Signed
     }
 }
 
-/// A person's answers, and what their branches are worth.
+/// A person's answers, and the worths of their branches.
 type Person<'a> = (AnswerTree<'a>, Vec<f64>);
 
-/// People who are asked together.
+/// People who are run in one batch.
 struct Part {
     rows: Vec<PrefixTree>,
     worths: Vec<f64>,
-    /// 1 for group B, which counts against the level; with a guard only.
+    /// 1 for group B, which the level subtracts; always 0 without a guard.
     arm: usize,
 }
 
@@ -111,9 +111,9 @@ impl Part {
 }
 
 impl SignedGap {
-    /// Every matrix's scores, summed over all contrasts that have a gap ([`score`](Self::score)
-    /// says which have none), in the order of the model's own matrices. With a
-    /// [guard](Self::with_guard), what moves the answers of all contrasts together is discounted.
+    /// Every matrix's scores, summed over all contrasts that have a gap, in the order of the
+    /// model's matrices. [`score`](Self::score) also returns the contrasts without a gap. A
+    /// [guard](Self::with_guard) discounts weights that move the answers of all contrasts together.
     ///
     /// # Errors
     /// As [`score`](Self::score).
@@ -130,14 +130,14 @@ impl SignedGap {
         Ok(model.dims().projections().filter_map(|(path, ..)| found.remove(&path)).collect())
     }
 
-    /// Scores of all contrasts together, each matrix's handed out as soon as it is complete, in
-    /// the order that the model's [gradients](DifferentiableModel::factors_all) come in: with a
-    /// model that is left in its file, no more than a layer's are ever held. Contrasts
-    /// without a gap to differentiate are left out, and given back with the reason.
+    /// Scores all contrasts together and hands out each matrix's scores as soon as they are
+    /// complete, in the order of the model's [gradients](DifferentiableModel::factors_all). With a
+    /// model that is left in its file, no more than one layer's scores are ever held. Contrasts
+    /// without a gap to differentiate are left out and returned with the reason.
     ///
     /// # Errors
-    /// [`AttribError::NoSpread`], [`AttribError::NoValue`] or [`AttribError::Unvarying`] when that
-    /// leaves none, a failed pass, and `take`'s own.
+    /// [`AttribError::NoSpread`], [`AttribError::NoValue`] or [`AttribError::Unvarying`] if no
+    /// contrast is left; a failed pass; the errors of `take`.
     pub fn score<B: AutodiffBackend, M: DifferentiableModel<B>>(
         &self,
         model: &M,
@@ -156,7 +156,7 @@ impl SignedGap {
             false => Part::all(&a.into_iter().chain(b).collect::<Vec<_>>(), capacity, 0).collect(),
         };
         if parts.is_empty() {
-            // Answers of the same tokens and different values: what each is worth cancels out.
+            // The worths of answers with the same tokens and different values can cancel out.
             return Err(AttribError::Unvarying { arm: None });
         }
         let together =
@@ -175,7 +175,7 @@ impl SignedGap {
                 if end == parts.len() { Some(to_f32(model.weight(path)?.inner())) } else { None };
             let arms = parts[first..end].iter().map(|part| part.arm).collect();
             work.waiting.push(Wave { path: path.clone(), factors, arms, weight });
-            // Never beyond a block: of a streamed model the next is then read.
+            // Never beyond a block, because a streamed model then reads the next one.
             let ends =
                 path.projection().is_none_or(|(_, projection)| projection == Projection::Down);
             let full = work.waiting.len() >= at_once || work.weights() >= WEIGHTS_AT_ONCE || ends;
@@ -198,37 +198,37 @@ impl SignedGap {
     }
 }
 
-/// No more matrices are scored side by side than have so many weights together.
+/// Most weights of matrices that are scored side by side.
 const WEIGHTS_AT_ONCE: usize = 100_000_000;
 
-/// What some parts say of a matrix.
+/// The contributions of some parts to a matrix's gradient.
 struct Wave<B: Backend> {
     path: ParamPath,
-    /// Of each part, and the arm that it counts with.
+    /// The factors of each part, and the arm that each part counts for.
     factors: Vec<Factors<B>>,
     arms: Vec<usize>,
-    /// With the last parts.
+    /// Present with the last parts.
     weight: Option<Tensor<B, 2>>,
 }
 
-/// A matrix's gradient, `[out, in]`, as far as it is known: of both arms, or with no guard all in
-/// the first.
+/// The partial sum of a matrix's gradient, `[out, in]`, for each arm. Without a guard, the first
+/// holds all of it.
 type Sums<B> = [Option<Tensor<B, 2>>; 2];
 
-/// What became of a wave.
+/// The result of adding a wave.
 enum Added<B: Backend> {
     Open(ParamPath, Sums<B>),
     Complete(ParamScores),
 }
 
-/// Matrices on their way to scores, several side by side.
+/// Matrices that are being scored, several side by side.
 struct Work<B: Backend> {
     open: HashMap<ParamPath, Sums<B>>,
     waiting: Vec<Wave<B>>,
 }
 
 impl<B: Backend> Work<B> {
-    /// Of the matrices that wait.
+    /// Weights of the matrices that wait.
     fn weights(&self) -> usize {
         let weights = |wave: &Wave<B>| {
             let first = wave.factors.first();
@@ -237,7 +237,7 @@ impl<B: Backend> Work<B> {
         self.waiting.iter().map(weights).sum()
     }
 
-    /// Does what waits.
+    /// Adds all waves that wait.
     fn done(
         &mut self,
         guard: f64,
@@ -257,11 +257,11 @@ impl<B: Backend> Work<B> {
 }
 
 impl<B: Backend> Wave<B> {
-    /// Adds it to what is known; and with the last parts, scores the matrix.
+    /// Adds the wave to the partial sums. With the last parts, scores the matrix.
     fn added(self, sums: Sums<B>, guard: f64) -> Result<Added<B>, AttribError> {
         let mut own = [Vec::new(), Vec::new()];
         self.factors.into_iter().zip(self.arms).for_each(|(factors, arm)| own[arm].push(factors));
-        // One product for all.
+        // One product for all parts of an arm.
         let arms = sums
             .into_iter()
             .zip(own)
@@ -279,7 +279,7 @@ impl<B: Backend> Wave<B> {
         } else {
             read_any(scores_on_device(weight, arms, guard), &what)?
         };
-        // What is not a number, of weights or gradients, has made its score none.
+        // A NaN or infinite weight or gradient makes its score NaN or infinite.
         if !finite(&scores) {
             return Err(AttribError::NotFinite { what });
         }
@@ -287,7 +287,7 @@ impl<B: Backend> Wave<B> {
     }
 }
 
-/// A gradient: what is known of it, and what is to be added.
+/// A gradient: the partial sum, and the factors to add.
 struct GroupGradient<B: Backend> {
     sum: Option<Tensor<B, 2>>,
     factors: Option<Factors<B>>,
@@ -304,7 +304,7 @@ impl<B: Backend> GroupGradient<B> {
     }
 }
 
-/// A matrix's scores, made where it is: only they are read back.
+/// A matrix's scores, computed on its device, so that nothing but the scores is read back.
 fn scores_on_device<B: Backend>(
     weight: Tensor<B, 2>,
     arms: Vec<GroupGradient<B>>,
@@ -323,7 +323,7 @@ fn scores_on_device<B: Backend>(
     }
 }
 
-/// How both groups' answers move together, with a guard.
+/// The gradient of the level of both groups' answers; `None` without a guard.
 fn level<B: Backend>(
     a: &Option<Tensor<B, 2>>,
     b: &Option<Tensor<B, 2>>,
@@ -332,14 +332,14 @@ fn level<B: Backend>(
     if guard > 0.0 { plus(a.clone(), b.clone().map(Tensor::neg)) } else { None }
 }
 
-/// Weights whose gradients are made at a time: few enough to be used before they have left the
-/// cache, and enough for a product.
+/// Weights whose gradients are computed at a time: few enough to stay in the cache until they are
+/// used, and enough for an efficient product.
 const PIECE: usize = 1 << 22;
 
-/// Of these, weights that one thread looks at.
+/// Weights that one thread works on.
 const SIDE_BY_SIDE: usize = 1 << 16;
 
-/// The same of weights in this process's memory, where they lie: no second matrix is held.
+/// Scores weights in this process's memory in place, so that no second matrix is held.
 fn score_in_place<B: Backend>(
     weights: &mut [f32],
     [rows, columns]: [usize; 2],

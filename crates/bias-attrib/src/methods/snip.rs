@@ -14,28 +14,28 @@ use crate::error::{AttribError, ValuesOf};
 use crate::scores::group_scores::GroupScores;
 
 /// Importance of each weight to each group by gradients: `Σ |W_ij · ∂L/∂W_ij|` over samples (Lee et
-/// al. 2019, arXiv 1810.02340; "wandg" in arXiv 2402.05162), `L` the mean cross-entropy of a
-/// sample's answer tokens, the ending one included.
+/// al. 2019, arXiv 1810.02340; "wandg" in arXiv 2402.05162), where `L` is the mean cross-entropy of
+/// a sample's answer tokens, the ending one included.
 ///
-/// The absolute value is taken sample by sample, so a sample is one answer and costs
-/// one backward pass. Each prompt's [most probable](Contrast::most_probable) answers
-/// are its samples; each counts by its weight, and the weights of a prompt's samples
-/// are scaled to 1, so that all prompts count the same: with all answers it is the
-/// expectation over sampled ones. Needs twice the memory of the model's matrices, in f32.
+/// The absolute value is taken for each sample, so a sample is one answer and costs one backward
+/// pass. Each prompt's [most probable](Contrast::most_probable) answers are its samples. Each
+/// sample counts by its weight, and the weights of a prompt's samples are scaled to a sum of 1, so
+/// that all prompts count the same. With all answers, the result is the expectation over sampled
+/// ones. The method needs twice the memory of the model's matrices, in f32.
 #[derive(Debug, Clone, Copy)]
 pub struct Snip {
     answers: usize,
 }
 
 impl Default for Snip {
-    /// The 3 most probable answers to each prompt.
+    /// Uses the 3 most probable answers to each prompt.
     fn default() -> Self {
         Self { answers: 3 }
     }
 }
 
 impl Snip {
-    /// Looks at the `answers` most probable answers to each prompt, at least one.
+    /// Uses the `answers` most probable answers to each prompt, at least one.
     #[must_use]
     pub fn with_answers(self, answers: usize) -> Self {
         Self { answers: answers.max(1) }

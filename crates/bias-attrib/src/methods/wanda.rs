@@ -15,18 +15,17 @@ use crate::error::{AttribError, ValuesOf};
 use crate::io::provenance::ScoreProvenance;
 use crate::scores::set_difference::SetDifference;
 
-/// Importance of each weight to each group: `|W_ij| · sqrt((1/N) Σ_n Σ_t x_j²)`
-/// (Sun et al. 2023, arXiv 2306.11695), `x` the dense model's own input to that matrix
-/// over the tokens of prompt and answer, `N` sequences.
+/// Importance of each weight to each group: `|W_ij| · sqrt((1/N) Σ_n Σ_t x_j²)` (Sun et al. 2023,
+/// arXiv 2306.11695), where `x` is the dense model's input to that matrix over the tokens of prompt
+/// and answer, and `N` the number of sequences.
 ///
-/// With several answers to a prompt, each token counts by the probability of the
-/// answers through it: the expectation of the sum over sampled answers, without
-/// sampling.
+/// If a prompt has several answers, each token counts by the probability of the answers through it.
+/// The result is the expectation of the sum over sampled answers, without sampling.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanda;
 
-/// What Wanda measured: channel norms for both groups. Scores are weights times
-/// these and are made matrix by matrix when asked for, never stored as a whole.
+/// The result of [`Wanda`]: channel norms for both groups. Scores are weights times these norms.
+/// They are computed matrix by matrix on request and never stored as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupNorms {
     stats: ChannelStats,
@@ -55,13 +54,13 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
 }
 
 impl GroupNorms {
-    /// The sums over tokens that the norms are made of, group 0 being A and 1 being B.
+    /// The sums over tokens that the norms are computed from. Group 0 is A, group 1 is B.
     #[must_use]
     pub fn stats(&self) -> &ChannelStats {
         &self.stats
     }
 
-    /// A's norm and B's of each of a matrix's inputs.
+    /// The norms of a matrix's inputs for A and for B.
     fn norms(&self, path: &ParamPath) -> Result<[Vec<f64>; 2], AttribError> {
         let missing = || ProbeError::NoSuchParam { path: path.clone() };
         let (layer, projection) = path.projection().ok_or_else(missing)?;
@@ -96,8 +95,8 @@ impl GroupNorms {
         Ok([score(a)?, score(b)?])
     }
 
-    /// The paper's mask: per matrix, the top `fraction` of one group less the other's
-    /// (arXiv 2502.07771; 0.15 there). One matrix is in memory at a time, and no scores.
+    /// The paper's mask: per matrix, the top `fraction` of one group without the other's (arXiv
+    /// 2502.07771, which uses 0.15). One matrix is in memory at a time, and no scores are.
     ///
     /// # Errors
     /// As [`top_difference_scaled`].
@@ -120,8 +119,9 @@ impl GroupNorms {
         Ok(mask)
     }
 
-    /// The same, made where the weights are, without bringing them to the host: for a GPU.
-    /// Scores are made in f32, so those that are nearly equal may be chosen otherwise.
+    /// The same mask, computed on the device that holds the weights, without bringing them to the
+    /// host. Use it on a GPU. Scores are computed in f32, so the selection may differ among nearly
+    /// equal scores.
     ///
     /// # Errors
     /// As [`top_difference_on_device`].
@@ -142,7 +142,7 @@ impl GroupNorms {
         Ok(mask)
     }
 
-    /// Adds what was measured on other prompts.
+    /// Adds norms measured on other prompts.
     ///
     /// # Errors
     /// Statistics of another model.
@@ -161,8 +161,8 @@ impl GroupNorms {
         Ok(self.stats.clone().with_note("provenance", json).save(path)?)
     }
 
-    /// Reads them back, if they are a model's with these sizes and this fingerprint; `None` takes
-    /// those of any weights.
+    /// Reads the statistics back. They must be those of a model with these sizes and this
+    /// fingerprint; `None` accepts those of any weights.
     ///
     /// # Errors
     /// [`ProbeError::NotStatistics`]; [`AttribError::NotScores`] for statistics that are not those

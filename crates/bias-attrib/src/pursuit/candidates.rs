@@ -1,5 +1,5 @@
-//! What can be pruned, by how much each piece moves what is watched, and which of them close what
-//! is missing together.
+//! The candidates for pruning, their effects on the numbers watched, and the choice of those that
+//! together close the residual.
 
 use std::borrow::Cow;
 
@@ -22,28 +22,28 @@ pub(crate) struct Candidates {
     costs: Costs,
 }
 
-/// Calls for every number watched, in order, with by how much each piece moves it.
+/// Calls a function for every number watched, in order, with each candidate's effect on it.
 pub(crate) type EachRow<'a> =
     dyn FnMut(&mut (dyn FnMut(usize, &[f32]) + Send)) -> Result<(), AttribError> + 'a;
 
-/// By how much each piece moves every number watched, row by row.
+/// Each candidate's effect on every number watched, row by row.
 pub(crate) enum Rows<'r, 'a> {
     /// In memory.
     Held(&'r [Vec<f32>]),
-    /// Made again whenever they are looked at.
+    /// Computed again whenever they are read.
     Anew(&'r mut EachRow<'a>),
 }
 
-/// Candidates looked at by one thread.
+/// Candidates that one thread works on.
 const SIDE_BY_SIDE: usize = 1 << 16;
 
-/// Candidates per piece that may be chosen, and how many there are at least and at most.
+/// Candidates for each unit that may be chosen, and their least and largest number.
 const PER_CHOICE: usize = 8;
 const LEAST_CANDIDATES: usize = 1 << 12;
 const MOST_CANDIDATES: usize = 1 << 17;
 
 impl Candidates {
-    /// From which number watched on only what is below 0 is missing: `one_sided`.
+    /// The numbers watched from `one_sided` on count only where the residual is below 0.
     pub(crate) fn new(dims: &ModelDims, kind: UnitKind, one_sided: usize) -> Self {
         let starts = dims.projections().scan(0, |at, (path, _, projection)| {
             let [out, inner] = dims.shape(projection);
@@ -54,7 +54,7 @@ impl Candidates {
         Self { dims: *dims, kind, starts: starts.collect(), costs: Costs { one_sided } }
     }
 
-    /// How many there are.
+    /// Number of candidates.
     pub(crate) fn count(&self) -> usize {
         let dims = &self.dims;
         match self.kind {
@@ -66,10 +66,10 @@ impl Candidates {
         }
     }
 
-    /// Those that a [matching pursuit](Matching) of what is `missing` chooses, in their order:
-    /// until the norm of what is missing is down to `goal` times what it was, nothing helps any
-    /// more, or `limit` are chosen. Looked at are those that help most by themselves, so that rows
-    /// are gone through twice and need not be held.
+    /// The units that a [matching pursuit](Matching) of the residual `missing` chooses, in order.
+    /// It stops when the residual's norm has fallen to `goal` times its first value, when nothing
+    /// helps any more, or when `limit` are chosen. Only the units that help most by themselves are
+    /// considered, so that rows are read twice and need not be held.
     pub(crate) fn pursue(
         &self,
         missing: Vec<f32>,
@@ -97,8 +97,8 @@ impl Candidates {
         Ok(chosen.into_iter().map(|at| self.unit(candidates[at])).collect())
     }
 
-    /// Those that help most by themselves, in order of their index. Rows that are held take no
-    /// memory beside that; of others a number for each piece is.
+    /// The candidates that help most by themselves, in order of their index. Rows in memory need no
+    /// further memory; other rows need one number per candidate.
     fn candidates(
         &self,
         missing: &[f32],
@@ -133,7 +133,7 @@ impl Candidates {
         }
     }
 
-    /// The weights that one of them is.
+    /// Number of weights of one candidate.
     pub(crate) fn weights_each(&self) -> Result<usize, AttribError> {
         Ok(unit_mask(&self.dims, &[self.unit(0)], HeadAblation::ZeroOutput)?.count().max(1))
     }
@@ -162,8 +162,8 @@ impl Candidates {
         }
     }
 
-    /// What whole units do to first order: the sum over the weights that read what they write, so
-    /// that nothing counts twice.
+    /// The effects of whole units to first order: sums over the weights that read the units'
+    /// outputs, so that nothing counts twice.
     pub(crate) fn unit_effects(&self, effect: Vec<f32>) -> Vec<f32> {
         let dims = &self.dims;
         let heads = dims.heads * dims.d_head;

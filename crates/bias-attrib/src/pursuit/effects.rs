@@ -1,16 +1,13 @@
-//! What a pursuit of the gap watches, and by how much each weight moves it.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+//! The numbers that a pursuit of the gap watches, and each weight's effect on them.
 
 use bias_probe::device::to_f32;
 use bias_probe::gradients::FactorTrace;
-use bias_probe::{HookedModel, NoObserver, Observer, Sequence};
+use bias_probe::{HookedModel, NoObserver, Observer, Sequence, in_threads};
 use bias_types::TokenRole;
 use bias_types::prompt::Scale;
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
-use super::turns::{Pass, Turn, Visit, locked};
+use super::turns::{Pass, Turn, Visit};
 use crate::contrast::expected::expected;
 use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::{Contrast, PossibleAnswer, PromptCase};
@@ -24,14 +21,15 @@ use crate::error::{AttribError, ValuesOf};
 /// One number watched.
 pub(crate) struct Watched {
     pub value: f64,
-    /// Share of the first distribution that its answers are now.
+    /// Probability of its answers now, as a share of what it was at first.
     pub explored: f64,
 }
 
-/// A number watched, its effects if they were wanted, and log-probabilities batch by batch.
+/// A number watched, the effects on it if they were asked for, and log-probabilities batch by
+/// batch.
 type Measurement = (Watched, Option<Vec<f32>>, Vec<Vec<f32>>);
 
-/// Neutral texts watched together.
+/// Largest number of rows of neutral texts.
 const NEUTRAL_ROWS: usize = 4;
 
 /// Everything watched: both groups of each contrast, then neutral texts.
@@ -64,49 +62,29 @@ impl<'a> Aim<'a> {
         Ok(Self { gaps, left_out, neutral, temperature, base: Vec::new(), first: Vec::new() })
     }
 
-    /// Runs the model on everything; the first time is what later ones are compared with.
-    /// Differentiates only for a visitor.
-    pub(crate) fn measure<A: AutodiffBackend, D: HookedModel<A>>(
+    /// Runs the model on everything. The first call sets the values that later ones are compared
+    /// with. Gradients are computed only if there is a visitor.
+    pub(crate) fn measure<A: AutodiffBackend, D: HookedModel<A> + Send>(
         &mut self,
-        model: impl Fn() -> D + Sync,
+        model: impl Fn() -> D,
         threads: usize,
         visit: Option<&mut Visit<'_>>,
     ) -> Result<Vec<Watched>, AttribError> {
-        let rows = self.rows();
-        let (next, turn) = (AtomicUsize::new(0), Turn::new(visit));
-        let done = Mutex::new(Vec::with_capacity(rows));
-        let this = &*self;
-        std::thread::scope(|scope| {
-            for _ in 0..threads.clamp(1, rows) {
-                scope.spawn(|| {
-                    let model = model();
-                    loop {
-                        let row = next.fetch_add(1, Ordering::Relaxed);
-                        if row >= rows {
-                            break;
-                        }
-                        // Dropped without having been here, by an error or a panic, it lets nobody
-                        // wait.
-                        let pass = Pass { turn: &turn, came: false };
-                        let own = this.row::<A>(&model, row, turn.wanted());
-                        let own = own.map(|(watched, effect, log_probs)| {
-                            pass.come(row, effect);
-                            (watched, log_probs)
-                        });
-                        locked(&done).push((row, own));
-                    }
-                });
-            }
-        });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|(row, _)| *row);
-        let mut watched = Vec::with_capacity(rows);
-        let mut now = Vec::with_capacity(rows);
-        for (_, own) in done {
-            let (own, log_probs) = own?;
-            watched.push(own);
-            now.push(log_probs);
-        }
+        let (turn, this) = (Turn::new(visit), &*self);
+        let measured = in_threads(
+            threads,
+            |_| model(),
+            0..self.rows(),
+            |model, row| {
+                // Rows wait for their turn to hand over effects. If this one fails or panics, the
+                // pass is dropped, and the rows behind it stop waiting.
+                let pass = Pass { turn: &turn, came: false };
+                let (watched, effect, log_probs) = this.row::<A>(model, row, turn.wanted())?;
+                pass.come(row, effect);
+                Ok::<_, AttribError>((watched, log_probs))
+            },
+        )?;
+        let (watched, now): (Vec<_>, _) = measured.into_iter().unzip();
         if self.first.is_empty() {
             self.first = watched.iter().map(|e| e.value).collect();
             self.base = now;
@@ -123,26 +101,28 @@ impl<'a> Aim<'a> {
         let base = self.base.get(row).map(Vec::as_slice);
         let Some(gap) = self.gaps.get(row / 2) else {
             let texts = &self.neutral[row - self.arms()];
-            return effects(model, texts, 1.0, base, differentiate, log_loss);
+            return effects(model, texts, 1.0, base, differentiate, |_, now, _| Ok(log_loss(now)));
         };
-        let people = if row.is_multiple_of(2) { gap.a.cases } else { gap.b.cases };
-        let (mut own, mut effect, log_probs) =
-            effects(model, people, self.temperature, base, differentiate, expectation)?;
-        // In pooled deviations.
-        own.value /= gap.spread;
+        let (arm, group) = if row.is_multiple_of(2) { ('A', &gap.a) } else { ('B', &gap.b) };
+        let of = |tree: &AnswerTree<'_>, now: &[f32], first: &[f32]| {
+            expectation(tree, now, first).ok_or(AttribError::ValueLost { arm, index: tree.index })
+        };
+        let (mut watched, mut effect, log_probs) =
+            effects(model, group.cases, self.temperature, base, differentiate, of)?;
+        // In units of the pooled deviation.
+        watched.value /= gap.spread;
         let scale = (1.0 / gap.spread) as f32;
         effect.iter_mut().flatten().for_each(|v| *v *= scale);
-        Ok((own, effect, log_probs))
+        Ok((watched, effect, log_probs))
     }
 
-    /// How many numbers are watched.
+    /// Number of numbers watched.
     pub(crate) fn rows(&self) -> usize {
         self.arms() + self.neutral.len()
     }
 
-    /// What each row still misses: both groups of a contrast should meet in the middle of where
-    /// they began. Of neutral text, by how much it is better than it was; only what is below 0 is
-    /// missing.
+    /// Each row's residual. Both groups of a contrast should meet in the middle of their first
+    /// values. The residual of neutral text is its improvement, and counts only if it is below 0.
     pub(crate) fn missing(&self, effects: &[Watched]) -> Vec<f64> {
         let arms = self.arms();
         let of = |(r, own): (usize, &Watched)| {
@@ -203,18 +183,18 @@ fn as_answer(index: usize, text: &Sequence) -> Result<PromptCase, AttribError> {
     Ok(PromptCase::new(prompt, vec![answer]))
 }
 
-/// A number that a tree of answers gives.
+/// The value of a tree of answers.
 struct OfTree {
     value: f64,
     /// Its derivative by the log-probability of each branch.
     worths: Vec<f64>,
-    /// What its answers weigh now, and weighed at first.
+    /// The total weight of its answers now, and at first.
     mass: [f64; 2],
 }
 
-/// What a person is expected to get, each answer weighing what it did times how much more probable
-/// it has become.
-fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
+/// A person's expected answer. Each answer's first weight is multiplied by how much more probable
+/// it has become. `None` if no answer has any weight left.
+fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> Option<OfTree> {
     let moved = |path: &Vec<usize>| path.iter().map(|&i| f64::from(now[i] - first[i])).sum::<f64>();
     let logs: Vec<f64> =
         tree.paths.iter().zip(tree.answers).map(|(path, a)| a.weight.ln() + moved(path)).collect();
@@ -223,36 +203,30 @@ fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> OfTree {
             let first = tree.answers.iter().map(|a| a.weight).sum();
             [logs.iter().map(|log| log.exp()).sum(), first]
         }
-        // All that is asked about is known, however improbable it becomes.
+        // All answers asked about are known, however improbable they become.
         Scale::Share | Scale::LogOdds { .. } => [1.0; 2],
     };
-    let Some(own) = expected(tree.scale, tree.answers, &logs) else {
-        return OfTree {
-            value: f64::NAN,
-            worths: vec![0.0; tree.branches.len()],
-            mass: [0.0, mass[1]],
-        };
-    };
-    OfTree { value: own.value, worths: tree.sums(own.slopes), mass }
+    let answer = expected(tree.scale, tree.answers, &logs)?;
+    Some(OfTree { value: answer.value, worths: tree.sums(answer.slopes), mass })
 }
 
 /// The mean log-loss of a text's tokens.
-fn log_loss(_: &AnswerTree<'_>, now: &[f32], _: &[f32]) -> OfTree {
+fn log_loss(now: &[f32]) -> OfTree {
     let each = -1.0 / now.len() as f64;
     let value = now.iter().map(|p| each * f64::from(*p)).sum();
     OfTree { value, worths: vec![each; now.len()], mass: [1.0; 2] }
 }
 
-/// The mean over people of what `of` makes of each one's answers, from their branches'
-/// log-probabilities now and at first (`base`); its effects, if wanted; and the log-probabilities
-/// now, batch by batch.
+/// Measures the mean over people of the value that `of` computes for each, from the
+/// log-probabilities of the branches now and at first (`base`). Also gives the effects on it, if
+/// asked for, and the present log-probabilities, batch by batch.
 fn effects<A: AutodiffBackend>(
     model: &impl HookedModel<A>,
     people: &[PromptCase],
     temperature: f64,
     base: Option<&[Vec<f32>]>,
     differentiate: bool,
-    of: impl Fn(&AnswerTree<'_>, &[f32], &[f32]) -> OfTree,
+    of: impl Fn(&AnswerTree<'_>, &[f32], &[f32]) -> Result<OfTree, AttribError>,
 ) -> Result<Measurement, AttribError> {
     let dims = *model.dims();
     let share = 1.0 / people.len() as f64;
@@ -275,8 +249,8 @@ fn effects<A: AutodiffBackend>(
         let first = base.and_then(|all| all.get(b)).unwrap_or(&now);
         let mut worths = Vec::with_capacity(now.len());
         for tree in rows.iter().flat_map(|row| &row.members).map(|i| &trees[*i]) {
-            let own = worths.len()..worths.len() + tree.branches.len();
-            let of_tree = of(tree, &now[own.clone()], &first[own]);
+            let branches = worths.len()..worths.len() + tree.branches.len();
+            let of_tree = of(tree, &now[branches.clone()], &first[branches])?;
             value += share * of_tree.value;
             worths.extend(of_tree.worths.iter().map(|worth| share * worth));
             mass.iter_mut().zip(of_tree.mass).for_each(|(sum, own)| *sum += own);
@@ -312,10 +286,13 @@ fn effects<A: AutodiffBackend>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use bias_mask::{Intervention, MaskTarget, top_k};
     use bias_model::{Decoder, ModelConfig};
-    use bias_probe::{HookedModel, Weights};
-    use bias_types::{Convention, ParamPath};
+    use bias_probe::{HookedModel, ProbeError, TokenBatch, Weights};
+    use bias_types::{Convention, ModelDims, ParamPath};
+    use burn::backend::flex::FlexDevice;
     use burn::backend::{Autodiff, Flex};
 
     use super::*;
@@ -396,6 +373,62 @@ mod tests {
             aim.missing(&found).iter().sum::<f64>().abs() < 1e-9,
             "both groups meet in the middle"
         );
+    }
+
+    /// A model that counts its passes and fails in the pass given.
+    struct Failing<'a>(Decoder<Autodiff<Flex>>, &'a AtomicUsize, usize);
+
+    impl Weights<Autodiff<Flex>> for Failing<'_> {
+        fn weight(&self, path: &ParamPath) -> Result<Tensor<Autodiff<Flex>, 2>, ProbeError> {
+            self.0.weight(path)
+        }
+    }
+
+    impl HookedModel<Autodiff<Flex>> for Failing<'_> {
+        fn dims(&self) -> &ModelDims {
+            self.0.dims()
+        }
+
+        fn device(&self) -> FlexDevice {
+            self.0.device()
+        }
+
+        fn hidden(
+            &self,
+            batch: &TokenBatch,
+            observer: &mut dyn Observer<Autodiff<Flex>>,
+        ) -> Result<Tensor<Autodiff<Flex>, 3>, ProbeError> {
+            if self.1.fetch_add(1, Ordering::Relaxed) == self.2 {
+                return Err(ProbeError::outside("this pass fails"));
+            }
+            self.0.hidden(batch, observer)
+        }
+
+        fn unembed(
+            &self,
+            hidden: Tensor<Autodiff<Flex>, 3>,
+        ) -> Result<Tensor<Autodiff<Flex>, 3>, ProbeError> {
+            self.0.unembed(hidden)
+        }
+    }
+
+    #[test]
+    fn no_row_is_begun_after_an_error() {
+        let (model, contrasts) = (model(), vec![contrast(); 20]);
+        for threads in [1, 2] {
+            let mut aim = Aim::new(&contrasts, &[], 1.0).unwrap();
+            let (passes, mut visited) = (AtomicUsize::new(0), Vec::new());
+            let mut visit = |row, _| visited.push(row);
+            let failing = || Failing(model.differentiable(), &passes, 3);
+            let found = aim.measure::<Autodiff<Flex>, _>(failing, threads, Some(&mut visit));
+            let error = found.map(|_| ()).unwrap_err();
+            assert!(matches!(error, AttribError::Probe(ProbeError::Outside { .. })), "{error}");
+            // The other thread may have a row in hand, and may take one before it sees the error.
+            let begun = passes.into_inner();
+            assert!((4..4 + 2 * threads).contains(&begun), "{begun} passes, {threads} threads");
+            assert!(visited.iter().copied().eq(0..visited.len()), "{visited:?}");
+            assert!(visited.len() <= 4, "{visited:?}");
+        }
     }
 
     #[test]

@@ -13,40 +13,40 @@ use crate::engine::likelihood::checked_temperature;
 use crate::error::AttribError;
 use crate::methods::attribution::Attribution;
 
-/// Finds weights or units that close the gap together, a few at a time, and looks at the
+/// Finds weights or units that together close the gap. It chooses a few at a time and measures the
 /// model again after each few.
 ///
-/// The signed gap in full: what [`SignedGap`](crate::SignedGap) does once, for one contrast,
-/// without asking what else a weight does. Every group of every contrast has its
-/// standardized expected answer `E/s`, and should end at the middle `m` of where both groups began;
-/// neutral text has its mean log-loss, which should not rise. To first order a weight moves each
-/// of these by `v = −W · ∂/∂W`, so closing all gaps without moving the level of answers or spoiling
-/// anything else is one least-squares problem,
+/// It iterates the signed gap. [`SignedGap`](crate::SignedGap) scores once, for one contrast, and
+/// ignores what else a weight does. Here every group of every contrast has its standardized
+/// expected answer `E/s`, which should end at the middle `m` of both groups' first values. Neutral
+/// text has its mean log-loss, which should not rise. To first order, pruning a weight moves each
+/// of these numbers by `v = −W · ∂/∂W`. Closing all gaps without moving the level of answers or
+/// spoiling anything else is then one least-squares problem,
 ///
 /// `J(S) = Σ_r λ_r (t_r − Σ_{j∈S} v_rj)²`,
 ///
-/// over the set `S` pruned, `t` what is still missing. It is solved by matching pursuit (Mallat &
-/// Zhang 1993): one weight after another, each the one that lowers `J` most given those before it.
-/// When `√J` should have fallen by the share [`with_step`](Self::with_step), the weights are pruned
-/// and everything is measured and differentiated anew. What overshoots makes `J` rise, so it is
-/// never chosen on purpose; and if the measured `J` is not lower after a round, its second half is
-/// taken back, a few times.
+/// over the pruned set `S`, where `t` is the residual. It is solved by matching pursuit (Mallat &
+/// Zhang 1993), which chooses one weight after another, each time the one that lowers `J` most
+/// given those before it. Once `√J` should have fallen by the share [`with_step`](Self::with_step),
+/// the weights are pruned and everything is measured and differentiated again. Overshooting raises
+/// `J`, so it is never chosen on purpose. If the measured `J` is not lower after a round, the
+/// second half of the round is taken back, a few times.
 ///
-/// Measured anew means: each answer given is weighted by how much more or less probable it has
-/// become, exact on the answers explored, without decoding again ([`Round::explored`] says how much
-/// of the distribution they still are).
+/// To measure again, each answer given is reweighted by how much more or less probable it has
+/// become. This is exact on the answers explored and needs no decoding. [`Round::explored`] says
+/// how much of the distribution these answers still cover.
 ///
 /// Contrasts without a gap to close (all answers alike, no numbers, one possible answer each) are
-/// passed over, and [said](Pursuit::left_out). Where sampling cuts the distribution off (top-k,
-/// top-p), the tokens kept are taken as given, as in `SignedGap`.
+/// left out and [listed](Pursuit::left_out). If sampling truncates the distribution (top-k, top-p),
+/// the tokens kept are taken as given, as in `SignedGap`.
 ///
-/// Looked at in each round are the weights that help most by themselves: eight for each that may be
+/// Each round considers the weights that help most by themselves: eight for each that may be
 /// chosen, at least 4,096 and at most 131,072.
 ///
-/// Memory: two f32 per contrast and weight, and four per weight for neutral text, as long as that
-/// is within [`with_memory`](Self::with_memory). Beyond it every round differentiates twice, and
-/// every weight takes four bytes, and twelve more for each thread. No more threads run than fit.
-/// The number of contrasts, names and answers makes no difference.
+/// It needs two f32 per contrast and weight, and four per weight for neutral text, as long as
+/// [`with_memory`](Self::with_memory) allows it. Beyond that limit every round differentiates
+/// twice, and every weight takes four bytes, and twelve more for each thread, whatever the number
+/// of contrasts, names and answers. No more threads run than fit.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,
@@ -62,15 +62,15 @@ pub struct GapPursuit {
     threads: usize,
 }
 
-/// What a pursuit did.
+/// The result of a pursuit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pursuit {
-    /// What to prune, in the order in which it was chosen.
+    /// The units to prune, in the order in which they were chosen.
     pub chosen: Vec<Unit>,
-    /// The model before and after every round, the first unpruned. What was chosen is what the last
-    /// one kept had pruned.
+    /// The state before the first round, which is unpruned, and after every round. The chosen units
+    /// are those pruned in the last state that was kept.
     pub rounds: Vec<Round>,
-    /// Contrasts that had no gap to close, and why.
+    /// Contrasts without a gap to close, with the reason.
     pub left_out: Vec<Gapless>,
 }
 
@@ -78,13 +78,13 @@ impl Pursuit {
     /// The weights to prune.
     ///
     /// # Errors
-    /// Another model's sizes.
+    /// If the sizes are those of another model.
     pub fn mask(&self, dims: &ModelDims) -> Result<Mask, AttribError> {
         Ok(unit_mask(dims, &self.chosen, HeadAblation::ZeroOutput)?)
     }
 
-    /// Scores that rank what was chosen as it was chosen: the first has the highest, the last 1,
-    /// and what was not chosen none.
+    /// Scores that rank the chosen units in the order of their choice. The first has the highest
+    /// score and the last 1; other units have none.
     #[must_use]
     pub fn scores(&self) -> UnitScores {
         let ranks = (1..=self.chosen.len()).rev().map(|rank| rank as f32);
@@ -93,12 +93,12 @@ impl Pursuit {
     }
 }
 
-/// With one contrast and no neutral text, on a copy of the model and one thread: for several
-/// contrasts, and to hold neutral text, call [`pursue`](GapPursuit::pursue).
+/// Runs with one contrast and without neutral text, on a copy of the model and on one thread. For
+/// several contrasts, or with neutral text, call [`pursue`](GapPursuit::pursue).
 impl<A, M> Attribution<A, M> for GapPursuit
 where
     A: AutodiffBackend,
-    M: HookedModel<A> + MaskTarget<A> + Clone + Sync,
+    M: HookedModel<A> + MaskTarget<A> + Clone + Send + Sync,
 {
     type Found = Pursuit;
 
@@ -107,10 +107,10 @@ where
     }
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<Pursuit, AttribError> {
-        // A weight that was set may be tracked, and threads that share one would wait for one
-        // another's graphs.
+        // A weight that was set may be tracked, and threads that share it would wait for each
+        // other's graphs.
         let alone = Self { threads: 1, ..*self };
-        // Nothing needs to be undone.
+        // The copy is dropped, so nothing needs to be undone.
         let (mut copy, mut undo) = (model.clone(), Vec::new());
         alone.run::<A, A, M, M>(
             &mut copy,
@@ -122,7 +122,7 @@ where
     }
 }
 
-/// Prunes units besides what is pruned; says whether that was anything.
+/// Prunes further units. Returns whether anything was pruned.
 fn prune<B: Backend>(
     model: &mut impl MaskTarget<B>,
     dims: &ModelDims,
@@ -139,35 +139,36 @@ fn prune<B: Backend>(
     Ok(true)
 }
 
-/// A round that leaves more than this of the objective is the last: the rest cannot be closed at a
-/// price worth paying.
+/// A round that leaves more than this share of the objective is the last: closing the rest is not
+/// worth the price.
 const HARDLY_LOWER: f64 = 0.9;
 
-/// What a thread holds while it differentiates, in copies of the weights: a gradient, a row that
+/// Memory of a thread while it differentiates, in copies of the weights: a gradient, a row that
 /// waits for its turn, a pass.
 const COPIES: usize = 3;
 
-/// How often half of what was chosen is tried instead.
+/// How often half of the chosen units are tried instead.
 const HALVINGS: usize = 4;
 
-/// Where a pursuit stood.
+/// The state of a pursuit after a round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Round {
     /// Weights pruned so far.
     pub weights: usize,
     /// The standardized gap of each contrast; its sign is that of `A − B`.
     pub gaps: Vec<f64>,
-    /// How far both groups' middle has moved, contrast by contrast, in pooled deviations.
+    /// Shift of the middle of both groups, contrast by contrast, in pooled deviations.
     pub levels: Vec<f64>,
-    /// By how much the mean log-loss of neutral text rose, in nats a token; 0 without any.
+    /// Rise of the mean log-loss of neutral text, in nats per token; 0 without neutral text.
     pub neutral: f64,
-    /// What the answers explored weigh now over what they weighed at first, least of all groups
-    /// (mean over its people): far from 1, the model should be asked again.
+    /// Present total weight of the answers explored over the first one: the mean over a group's
+    /// people, and the least over all groups. If it is far from 1, ask the model again.
     pub explored: f64,
-    /// `J`; with [`with_worst_case`](GapPursuit::with_worst_case), `|t|` to that power more.
+    /// `J`. With [`with_worst_case`](GapPursuit::with_worst_case), `|t|` is raised to a power that
+    /// is larger by that much.
     pub objective: f64,
-    /// Whether this was built upon. If not, what was pruned last came back, and half of it was
-    /// tried.
+    /// Whether the pursuit continued from this state. If not, the units pruned last were restored,
+    /// and half of them were tried.
     pub kept: bool,
 }
 
@@ -180,8 +181,8 @@ impl Round {
 }
 
 impl GapPursuit {
-    /// Prunes at most `budget` weights, single ones, at temperature 1. Of larger units as many as
-    /// fit, and one at least unless the budget is 0.
+    /// Prunes at most `budget` single weights, at temperature 1. Of larger units it prunes as many
+    /// as fit, and at least one unless the budget is 0.
     #[must_use]
     pub fn new(budget: usize) -> Self {
         Self {
@@ -207,13 +208,13 @@ impl GapPursuit {
         Ok(Self { temperature: checked_temperature(temperature)?, ..self })
     }
 
-    /// Prunes units of this kind whole.
+    /// Prunes whole units of this kind.
     #[must_use]
     pub fn with_unit(self, unit: UnitKind) -> Self {
         Self { unit, ..self }
     }
 
-    /// How much of what is missing one round may close, to first order: larger is faster
+    /// The share of the residual that one round may close, to first order. A larger share is faster
     /// and less exact.
     ///
     /// # Errors
@@ -226,34 +227,35 @@ impl GapPursuit {
         }
     }
 
-    /// Stops when no contrast's gap is larger, in pooled deviations.
+    /// Stops once no contrast's gap is larger than this, in pooled deviations.
     #[must_use]
     pub fn with_tolerance(self, tolerance: f64) -> Self {
         Self { tolerance: tolerance.max(0.0), ..self }
     }
 
-    /// How often the model is looked at again, at most. It is not once a round lowered the
-    /// objective by less than a tenth.
+    /// The largest number of rounds. The pursuit also stops once a round lowers the objective by
+    /// less than a tenth.
     #[must_use]
     pub fn with_rounds(self, rounds: usize) -> Self {
         Self { rounds, ..self }
     }
 
-    /// What one nat of neutral log-loss counts, squared, against one pooled deviation of a gap.
+    /// The weight of one nat of neutral log-loss, squared, relative to one pooled deviation of a
+    /// gap, squared.
     #[must_use]
     pub fn with_neutral_weight(self, weight: f64) -> Self {
         Self { neutral: weight.max(0.0), ..self }
     }
 
-    /// Weighs every contrast by its gap to this power: 0 for the mean over contrasts,
-    /// larger ones for the worst of them.
+    /// Weights every contrast by its gap to this power: 0 for the mean over contrasts, larger
+    /// powers for the worst contrast.
     #[must_use]
     pub fn with_worst_case(self, power: f64) -> Self {
         Self { worst: power.max(0.0), ..self }
     }
 
-    /// Takes back what leaves the answers explored with less than this share of what they weighed
-    /// at first: what the model says then is not known. 0 allows anything.
+    /// Takes back a round that leaves the answers explored with less than this share of their first
+    /// weight, because the model's answers are then not known. 0 allows anything.
     ///
     /// # Errors
     /// [`AttribError::Share`] outside [0, 1].
@@ -265,22 +267,22 @@ impl GapPursuit {
         }
     }
 
-    /// Bytes that what weights move may take (2 GiB unless said). Where it does not fit, nothing
-    /// else comes out, but it takes more than twice the time.
+    /// Memory in bytes for the effects of weights, 2 GiB by default. If they do not fit, the result
+    /// is the same, but it takes more than twice the time.
     #[must_use]
     pub fn with_memory(self, bytes: usize) -> Self {
         Self { memory: bytes, ..self }
     }
 
-    /// How many groups are run side by side, as far as [memory](Self::with_memory) allows.
+    /// Number of groups that run side by side, as far as [memory](Self::with_memory) allows.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }
     }
 
-    /// Runs on a model, which is as it was afterwards. `differentiable` gives a handle on its
-    /// present weights with a graph of its own (each thread takes one); answers must be the model's
-    /// own.
+    /// Runs on a model, which is afterwards what it was before. `differentiable` makes a handle on
+    /// its present weights with its own graph; each thread takes one. The answers must be the
+    /// model's own.
     ///
     /// # Errors
     /// Nothing to compare ([`AttribError::EmptyArm`], [`AttribError::NoValue`],
@@ -296,7 +298,7 @@ impl GapPursuit {
     where
         A: AutodiffBackend,
         P: MaskTarget<A::InnerBackend> + Sync,
-        D: HookedModel<A>,
+        D: HookedModel<A> + Send,
     {
         let mut undo: Vec<Undo> = Vec::new();
         let found = self.run::<A, A::InnerBackend, P, D>(
@@ -328,7 +330,7 @@ impl GapPursuit {
         A: AutodiffBackend,
         T: Backend,
         P: MaskTarget<T> + Sync,
-        D: HookedModel<A>,
+        D: HookedModel<A> + Send,
     {
         let tracked = differentiable(model);
         if tracked.is_streamed() {
@@ -346,7 +348,7 @@ impl GapPursuit {
             .max(1);
         let mut mask = Mask::default();
         let mut order: Vec<Unit> = Vec::new();
-        // What was pruned last, and not measured yet.
+        // Units that were pruned last and are not measured yet.
         let mut last: Vec<Unit> = Vec::new();
         let mut lowest = f64::INFINITY;
         let mut rounds: Vec<Round> = Vec::new();
@@ -356,7 +358,7 @@ impl GapPursuit {
             let visit: Option<&mut Visit<'_>> = if fits { Some(&mut hold) } else { None };
             let watched = aim.measure::<A, D>(|| differentiable(model), threads, visit)?;
             let mut round = self.round(&aim, &watched, mask.count());
-            // The unpruned model's answers are all there, whatever rounding makes of their sum.
+            // The unpruned model's answers are all known, even if rounding changes their sum.
             let known = mask.count() == 0 || round.explored >= self.explored;
             round.kept = round.objective < lowest && known;
             let (kept, objective) = (round.kept, round.objective);
@@ -364,7 +366,7 @@ impl GapPursuit {
             rounds.push(round);
             let spent = rounds.len() > self.rounds;
             if !kept {
-                // Half of it is what a smaller step would have chosen.
+                // A smaller step would have chosen half of them.
                 if let Some(undo) = undo.pop() {
                     undo.revert(model)?;
                 }
@@ -407,7 +409,7 @@ impl GapPursuit {
         Ok(Pursuit { chosen: order, rounds, left_out: aim.left_out })
     }
 
-    /// `√λ` of every row, contrasts weighing their gap to some power.
+    /// `√λ` of every row. Contrasts are weighted by a power of their gap.
     fn scales(&self, aim: &Aim<'_>, watched: &[Watched]) -> Vec<f64> {
         let own: Vec<f64> = aim.gaps(watched).iter().map(|g| g.abs().powf(self.worst)).collect();
         let sum: f64 = own.iter().sum::<f64>().max(f64::MIN_POSITIVE);
@@ -421,7 +423,7 @@ impl GapPursuit {
         let (missing, arms) = (aim.missing(watched), aim.arms());
         let (gaps, texts) = missing.split_at(arms);
         // The worst case's weights change from round to round, so it is judged by a higher power of
-        // what is missing.
+        // the residual.
         let gaps: f64 = gaps.iter().map(|t| t.abs().powf(2.0 + self.worst)).sum();
         let texts_each = self.neutral / texts.len().max(1) as f64;
         let texts: f64 = texts.iter().map(|t| texts_each * t.min(0.0).powi(2)).sum();

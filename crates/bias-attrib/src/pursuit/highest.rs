@@ -1,4 +1,4 @@
-//! The highest of many numbers that are made piece by piece and not kept.
+//! The highest of many numbers that are computed piece by piece and not kept.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,15 +8,15 @@ use rayon::iter::{
     ParallelIterator as _,
 };
 
-/// Numbers made before those that are too low are let go of.
+/// Numbers to compute before those that are too low are dropped.
 const AT_ONCE: usize = 1 << 20;
 
-/// Of these, made by one thread.
+/// Numbers that one thread computes at a time.
 const PIECE: usize = 1 << 16;
 
-/// Of `count` numbers above zero the `most` highest, as their indices in order; of equal ones the
-/// earlier. `of` makes those of a range. What is held are twice as many as are wanted, and those
-/// made at once.
+/// The indices, in order, of the `most` highest of `count` numbers, of those above zero. Of equal
+/// numbers the earlier ones are taken. `of` computes the numbers of a range. Memory holds twice as
+/// many as are asked for, and those computed at once.
 pub(super) fn highest<'n>(
     count: usize,
     most: usize,
@@ -31,7 +31,7 @@ pub(super) fn highest<'n>(
         let candidates = (first..count.min(first + AT_ONCE)).into_par_iter().step_by(PIECE);
         kept.par_extend(candidates.flat_map_iter(|from| {
             let numbers = of(from..count.min(from + PIECE));
-            // What is as high as the lowest kept comes after it.
+            // A number equal to the floor comes after the lowest one kept, so it is too low.
             let high = numbers.iter().enumerate().filter(|(_, number)| **number > floor);
             high.map(|(i, number)| (*number, from + i)).collect::<Vec<_>>()
         }));
@@ -45,7 +45,7 @@ pub(super) fn highest<'n>(
     indices
 }
 
-/// Keeps the highest alone; the lowest of them.
+/// Drops all but the `most` highest and returns the lowest of them.
 fn let_go(kept: &mut Vec<(f32, usize)>, most: usize) -> f32 {
     if kept.len() <= most {
         return 0.0;

@@ -1,25 +1,25 @@
-//! Matching pursuit over candidates: which comes next, without a look at all of them each time.
+//! Matching pursuit that finds the next candidate without looking at all of them each time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rayon::iter::{IntoParallelRefMutIterator as _, ParallelIterator as _};
 
-/// What is missing, row by row, and what it counts.
+/// The cost of a residual, row by row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Costs {
-    /// From which row on only what is below 0 is missing.
+    /// From this row on, only a residual below 0 counts.
     pub one_sided: usize,
 }
 
 impl Costs {
-    /// What a row that misses this much counts.
+    /// The cost of a row with this residual.
     pub(super) fn of(self, row: usize, missing: f32) -> f32 {
         let missing = if row < self.one_sided { missing } else { missing.min(0.0) };
         missing * missing
     }
 
-    /// By how much a move lowers what is missing.
+    /// The amount by which a move lowers the cost.
     fn gain(self, moves: &[f32], missing: &[f32]) -> f32 {
         let of = |(r, (moved, missing)): (usize, (&f32, &f32))| {
             self.of(r, *missing) - self.of(r, missing - moved)
@@ -32,36 +32,36 @@ impl Costs {
     }
 }
 
-/// Candidates looked at together.
+/// Candidates in a block.
 const BLOCK: usize = 64;
 
-/// So many blocks are worth several threads.
+/// Number of blocks from which on several threads are worth their cost.
 const SIDE_BY_SIDE: usize = 8;
 
 /// A rounding error of f32 is at most this share of a number.
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
 
-/// A candidate, and what it brought when it was last looked at.
+/// A candidate, with a bound of its gain from the last look at it.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     candidate: usize,
     /// The Euclidean norm of its moves, rounded up.
     norm: f64,
-    /// What it brought less what the way until then may have added: what it brings after any way is
-    /// at most this and `2 · way · norm`.
+    /// The last gain less `2 · travelled · norm` at that time. After any distance travelled, the
+    /// gain is at most `start + 2 · travelled · norm`.
     start: f64,
 }
 
 impl Known {
-    /// Remembers a gain seen after this much was travelled. What overflowed is looked at every
-    /// time.
+    /// Remembers a gain that was computed after this distance. A bound that overflows becomes
+    /// infinite, so that the candidate is looked at every time.
     fn saw(&mut self, gain: f32, travelled: f64) {
         let start = f64::from(gain) - 2.0 * travelled * self.norm;
         self.start = if start.is_finite() { start } else { f64::INFINITY };
     }
 }
 
-/// Candidates whose moves are about equally large.
+/// Candidates with moves of about equal norm.
 #[derive(Debug, Default)]
 struct Block {
     all: Vec<Known>,
@@ -70,14 +70,14 @@ struct Block {
     /// The largest of its candidates' norms and starts.
     norm: f64,
     start: f64,
-    /// The best of those that were last looked at.
+    /// The best of the candidates that were looked at last.
     best: Option<Best>,
-    /// How many of them were last looked at.
+    /// Number of candidates that were looked at last.
     looked_at: usize,
 }
 
 impl Block {
-    /// Takes a candidate out; its moves.
+    /// Removes a candidate and returns its moves.
     fn take(&mut self, place: usize) -> Vec<f32> {
         let rows = self.moves.len() / self.all.len();
         self.all.remove(place);
@@ -85,7 +85,7 @@ impl Block {
     }
 }
 
-/// A gain, whose it is, and where in its block that is.
+/// A gain, its candidate, and the candidate's index in its block.
 #[derive(Debug, Clone, Copy)]
 struct Best {
     gain: f32,
@@ -94,7 +94,7 @@ struct Best {
 }
 
 impl Best {
-    /// The higher gain; of equal ones the earlier candidate's.
+    /// The higher gain; of equal gains, that of the earlier candidate.
     fn or(self, other: Option<Self>) -> Self {
         other.filter(|other| other.above(self)).unwrap_or(self)
     }
@@ -104,31 +104,33 @@ impl Best {
     }
 }
 
-/// Matching pursuit (Mallat & Zhang 1993): one candidate after another, each the one that lowers
-/// the cost of what is missing most, given those before it.
+/// Matching pursuit (Mallat & Zhang 1993): it chooses one candidate after another, each time the
+/// one that lowers the residual's cost most, given those before it.
 ///
-/// It chooses what a look at every candidate for every choice would, to the last bit, and looks at
-/// few. A choice may make another candidate *more* useful, so an old gain is no bound, as it is
-/// where returns diminish. But the gain of moves `v` changes by no more than `2 ‖v‖` times the way
-/// that what is missing has come (the derivative of a cost is at most twice what is missing, or 0),
-/// so an old gain and the way since then are one. Blocks of candidates of about equal `‖v‖` share a
-/// bound; those that cannot hold the best are passed over.
+/// The choice equals, to the last bit, that of a search over all candidates, but only a few are
+/// looked at. A choice may make another candidate *more* useful, so an old gain alone is no bound,
+/// as it would be with diminishing returns. But the derivative of a cost is at most twice the
+/// residual, or 0, so the gain of moves `v` changes by at most `2 ‖v‖` times the distance that the
+/// residual has travelled. An old gain and the distance since then therefore give a bound. Blocks
+/// of candidates with about equal `‖v‖` share a bound, and blocks that cannot hold the best
+/// candidate are skipped.
 #[derive(Debug)]
 pub(super) struct Matching {
     costs: Costs,
     rows: usize,
     missing: Vec<f32>,
     blocks: Vec<Block>,
-    /// The way that `missing` has come since every candidate was looked at.
+    /// The distance that `missing` has travelled since every candidate was looked at.
     travelled: f64,
-    /// What was missing then, in all.
+    /// The residual's norm at that time.
     norm: f64,
-    /// How many gains were computed.
+    /// Number of gains computed.
     looked_at: usize,
 }
 
 impl Matching {
-    /// Of candidates' `moves`, one after the other, in as many rows as something is `missing` from.
+    /// Takes the candidates' `moves`, one candidate after the other, each with a number for every
+    /// row of `missing`.
     pub(super) fn new(costs: Costs, moves: &[f32], missing: Vec<f32>) -> Self {
         let rows = missing.len();
         let known = moves.chunks_exact(rows.max(1)).enumerate().map(|(candidate, own)| {
@@ -155,14 +157,14 @@ impl Matching {
         own
     }
 
-    /// The candidates chosen, in their order: until the norm of what is missing is down to `goal`
-    /// times what it was, nothing helps any more, or `limit` are chosen.
+    /// Chooses candidates, in order, until the residual's norm has fallen to `goal` times its first
+    /// value, nothing helps any more, or `limit` are chosen.
     pub(super) fn choose(&mut self, goal: f64, limit: usize) -> Vec<usize> {
         let goal = goal * self.costs.norm(&self.missing);
         let mut chosen = Vec::new();
         while chosen.len() < limit {
             let norm = self.costs.norm(&self.missing);
-            // Bounds are as fine as what was missing when they were made.
+            // The precision of bounds depends on the residual's norm when they were made.
             if norm > goal && norm < self.norm / 2.0 {
                 self.look_at_all();
             }
@@ -181,7 +183,7 @@ impl Matching {
         chosen
     }
 
-    /// Makes all bounds anew.
+    /// Computes all bounds again.
     fn look_at_all(&mut self) {
         (self.travelled, self.norm) = (0.0, self.costs.norm(&self.missing));
         let mut blocks = std::mem::take(&mut self.blocks);
@@ -190,12 +192,12 @@ impl Matching {
         self.blocks = blocks;
     }
 
-    /// The candidate that helps most, and its block; what is missing has this norm. Where nothing
-    /// helps it may be any that does not.
+    /// The candidate that helps most, and its block. `norm` is that of the residual. If nothing
+    /// helps, it may be any candidate.
     fn best(&mut self, norm: f64) -> Option<(Best, usize)> {
         let bounds = self.blocks.iter().enumerate().filter(|(_, block)| !block.all.is_empty());
         let bounds = bounds.map(|(i, block)| (self.bound(block, norm), i));
-        // Bits of numbers above 0 are in the numbers' order.
+        // The bits of positive numbers sort as the numbers do.
         let bounds = bounds
             .filter(|(bound, _)| *bound > 0.0)
             .map(|(bound, i)| (bound.to_bits(), Reverse(i)));
@@ -233,7 +235,7 @@ impl Matching {
         }
     }
 
-    /// Looks at those of a block that may bring `enough`; what is missing has this norm.
+    /// Looks at the candidates of a block that may gain `enough`. `norm` is that of the residual.
     fn look(&self, block: &mut Block, enough: f64, norm: f64) {
         (block.best, block.looked_at) = (None, 0);
         let (travelled, rounding) = (2.0 * self.travelled, self.rounding(block.norm, norm));
@@ -241,7 +243,7 @@ impl Matching {
         for (place, (own, moves)) in
             block.all.iter_mut().zip(block.moves.chunks_exact(self.rows)).enumerate()
         {
-            // Where that is no number, nothing is known.
+            // If this is NaN, nothing is known, so the candidate is looked at.
             let too_low = own.start + travelled * own.norm < least;
             if !too_low {
                 let gain = self.costs.gain(moves, &self.missing);
@@ -255,16 +257,16 @@ impl Matching {
         block.start = start;
     }
 
-    /// What a block's candidates bring at most, as computed in f32.
+    /// An upper bound of the gains of a block's candidates, as computed in f32.
     fn bound(&self, block: &Block, norm: f64) -> f64 {
         let bound =
             block.start + 2.0 * self.travelled * block.norm + self.rounding(block.norm, norm);
         if bound.is_nan() { f64::INFINITY } else { bound }
     }
 
-    /// With `u` the unit of rounding of f32, `M` the norm of what is missing, `N` that of moves and
-    /// `R` rows, a computed gain is off by less than `u (M² + 3 (M + N)² + R N (2 M + N))`, and the
-    /// one remembered as well.
+    /// With the unit roundoff `u` of f32, the residual's norm `M`, the norm `N` of moves and `R`
+    /// rows, the error of a computed gain is below `u (M² + 3 (M + N)² + R N (2 M + N))`. The same
+    /// holds for the remembered gain.
     fn rounding(&self, moves: f64, missing: f64) -> f64 {
         let most = self.norm.max(missing);
         let off = most * most

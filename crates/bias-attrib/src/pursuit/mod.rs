@@ -1,5 +1,5 @@
-//! The signed gap iterated: what is watched, what can be pruned, and which of it closes the gap
-//! together.
+//! The signed gap iterated: the numbers watched, the candidates for pruning, and the choice of
+//! those that together close the gap.
 //!
 //! | file | what for |
 //! |---|---|

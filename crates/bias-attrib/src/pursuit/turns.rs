@@ -1,13 +1,13 @@
-//! Rows are handed over in their order, whoever is first.
+//! Hands over rows in their order, whichever thread finishes first.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What is done with `−W · ∂/∂W` of a number watched, for every prunable weight, matrix after
-/// matrix: row by row, in their order, one at a time.
+/// Takes `−W · ∂/∂W` of each number watched, for every prunable weight, matrix after matrix. It is
+/// called row by row, in order, one row at a time.
 pub(super) type Visit<'a> = dyn FnMut(usize, Vec<f32>) + Send + 'a;
 
-/// Lets threads hand over their rows in the rows' order, so that sums do not depend on who is
-/// first.
+/// Lets threads hand over their rows in the rows' order, so that sums do not depend on which thread
+/// is first.
 pub(super) struct Turn<'a, 'v> {
     wanted: bool,
     state: Mutex<(usize, Option<&'a mut Visit<'v>>)>,
@@ -30,11 +30,11 @@ pub(super) struct Pass<'t, 'a, 'v> {
     pub(super) came: bool,
 }
 
-/// Some row will never come.
+/// Says that some row will never come.
 const BROKEN_OFF: usize = usize::MAX;
 
 impl Pass<'_, '_, '_> {
-    /// Waits until all rows before have been here.
+    /// Waits until all earlier rows have been handed over, then hands over this one.
     pub(super) fn come(mut self, row: usize, effect: Option<Vec<f32>>) {
         if self.turn.wanted {
             let early = |(next, _): &mut (usize, _)| *next != row && *next != BROKEN_OFF;
@@ -61,6 +61,6 @@ impl Drop for Pass<'_, '_, '_> {
     }
 }
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AttribError;
 
-/// Where a forward pass is intervened on: a whole activation, or a unit's part of one.
+/// A component that a method intervenes on: a whole activation, or a unit's part of one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -39,38 +39,38 @@ impl From<Unit> for Component {
     }
 }
 
-/// How much of the gap goes by way of each place.
+/// The share of the gap that goes through each component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComponentScores {
-    /// What a large value means.
+    /// The meaning of a large value.
     pub convention: Convention,
-    /// Each place with its score, as asked for.
+    /// Each component with its score, in the order asked for.
     pub scores: Vec<(Component, f32)>,
 }
 
 impl ComponentScores {
-    /// The score of a place.
+    /// The score of a component.
     ///
     /// # Errors
     /// [`AttribError::NotScored`].
-    pub fn get(&self, place: &Component) -> Result<f32, AttribError> {
-        let found = self.scores.iter().find(|(own, _)| own == place);
+    pub fn get(&self, component: &Component) -> Result<f32, AttribError> {
+        let found = self.scores.iter().find(|(scored, _)| scored == component);
         found
             .map(|(_, score)| *score)
-            .ok_or_else(|| AttribError::NotScored { what: place.to_string() })
+            .ok_or_else(|| AttribError::NotScored { what: component.to_string() })
     }
 
-    /// A copy of the scores without their places, in the order of [`scores`](Self::scores).
+    /// A copy of the scores without their components, in the order of [`scores`](Self::scores).
     #[cfg(feature = "ndarray-views")]
     #[must_use]
     pub fn to_array(&self) -> ndarray::Array1<f32> {
         self.scores.iter().map(|(_, score)| *score).collect()
     }
 
-    /// Those of units alone, to rank, add up or prune.
+    /// The scores of units alone, to rank, add up or prune.
     #[must_use]
     pub fn units(&self) -> UnitScores {
-        let units = self.scores.iter().filter_map(|(place, score)| match place {
+        let units = self.scores.iter().filter_map(|(component, score)| match component {
             Component::Unit(unit) => Some((unit.clone(), *score)),
             Component::Site(_) => None,
         });

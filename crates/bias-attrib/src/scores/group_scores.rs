@@ -8,8 +8,8 @@ use super::sum::sum_scores;
 use crate::error::AttribError;
 use crate::io::provenance::ScoreProvenance;
 
-/// The importance of each weight to both groups, where nothing smaller than a score
-/// per weight says it: see [`Snip`](crate::methods::Snip).
+/// The importance of each weight to both groups, for methods that need a score per weight: see
+/// [`Snip`](crate::methods::Snip).
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupScores {
     a: Vec<ParamScores>,
@@ -17,11 +17,11 @@ pub struct GroupScores {
 }
 
 impl GroupScores {
-    /// Scores of the same matrices for both groups.
+    /// Takes scores of the same matrices for both groups.
     ///
     /// # Errors
-    /// [`AttribError::Unlike`] when they are of different matrices or shapes,
-    /// [`AttribError::Convention`] unless all say importance.
+    /// [`AttribError::Unlike`] if they are of different matrices or shapes,
+    /// [`AttribError::Convention`] unless all are importance.
     pub fn new(a: Vec<ParamScores>, b: Vec<ParamScores>) -> Result<Self, AttribError> {
         if let Some(other) = a.iter().chain(&b).find(|s| s.convention() != Convention::Importance) {
             return Err(AttribError::Convention {
@@ -50,7 +50,7 @@ impl GroupScores {
         &self.b
     }
 
-    /// Per matrix, the top `fraction` of one group less the other's, as
+    /// Per matrix, the top `fraction` of one group without the other's, as
     /// [`GroupNorms::difference`](crate::methods::GroupNorms::difference).
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl GroupScores {
         Ok(top_difference(taken, spared, fraction)?)
     }
 
-    /// Adds what was measured on other prompts.
+    /// Adds scores measured on other prompts.
     ///
     /// # Errors
     /// [`AttribError::Unlike`] for scores of another model.
@@ -78,8 +78,8 @@ impl GroupScores {
         crate::io::score_file::save(path, &[("a/", &self.a), ("b/", &self.b)], provenance)
     }
 
-    /// Reads them back, if they are a model's with these sizes and this fingerprint; `None` takes
-    /// those of any weights.
+    /// Reads both groups' scores back. They must be those of a model with these sizes and this
+    /// fingerprint; `None` accepts those of any weights.
     ///
     /// # Errors
     /// As [`load_scores`](crate::io::load_scores), and as [`new`](Self::new).

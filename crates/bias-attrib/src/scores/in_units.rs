@@ -6,17 +6,17 @@ use bias_types::{Convention, ModelDims, ParamScores, Projection, Unit, UnitKind}
 
 use crate::error::AttribError;
 
-/// Each weight's score times the size of the mean score in the neuron, head or key/value group it
-/// is part of: where a gap is carried by whole units, a weight that only happens to move it falls
-/// behind the weights of those.
+/// Multiplies each weight's score by the absolute mean score of the neuron, head or key/value group
+/// that the weight is part of. If whole units carry a gap, a weight that only happens to move the
+/// gap ranks below the weights of those units.
 ///
-/// Means are of the weights that [`aggregate`] sums, so that weights for and against cancel in
-/// units that do nothing, and large units do not outweigh small ones. Larger values mean what they
-/// meant; they have no unit any more.
+/// The means are over the weights that [`aggregate`] sums. Positive and negative weights cancel in
+/// units that do nothing, and large units do not outweigh small ones. A larger value means the same
+/// as before, but values no longer have a unit.
 ///
 /// # Errors
 /// [`AttribError::Convention`] unless scores say how much bias a weight carries; as [`aggregate`]
-/// for matrices that are missing, of another model, or hold NaN.
+/// for matrices that are missing, of another model, or contain NaN.
 pub fn in_units(scores: &[ParamScores], dims: &ModelDims) -> Result<Vec<ParamScores>, AttribError> {
     if let Some(other) = scores.iter().find(|s| s.convention() != Convention::BiasCarried) {
         return Err(AttribError::Convention {
@@ -49,7 +49,7 @@ pub fn in_units(scores: &[ParamScores], dims: &ModelDims) -> Result<Vec<ParamSco
     Ok(scaled.collect::<Result<_, _>>()?)
 }
 
-/// What the weight in this row and column is part of.
+/// The unit that the weight in this row and column is part of.
 fn unit(dims: &ModelDims, layer: usize, projection: Projection, row: usize, column: usize) -> Unit {
     match projection {
         Projection::Gate | Projection::Up => Unit::Neuron(NeuronId::new(layer, row)),

@@ -1,5 +1,5 @@
-//! What methods give besides scores of weights and units, and what is done with scores: adding
-//! prompts up, counting by unit.
+//! Results of methods besides scores of weights and units, and operations on scores: sums over
+//! prompts, and weighting by unit.
 //!
 //! | file | what for |
 //! |---|---|

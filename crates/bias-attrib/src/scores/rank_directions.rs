@@ -21,7 +21,7 @@ pub struct LeadingDirections {
     pub shape: [usize; 2],
     /// The vectors as columns, row-major.
     pub vectors: Vec<f32>,
-    /// Singular values: the length of what is written in each direction.
+    /// Singular values: the length of the output in each direction.
     pub strengths: Vec<f32>,
 }
 
@@ -56,8 +56,8 @@ pub(crate) fn matrix(values: &[f32], [rows, columns]: [usize; 2]) -> Mat<f64> {
     Mat::from_fn(rows, columns, |i, j| f64::from(values[i * columns + j]))
 }
 
-/// The first left singular vectors of a matrix with their singular values; `None` where
-/// the decomposition does not converge.
+/// The first left singular vectors of a matrix with their singular values; `None` if the
+/// decomposition does not converge.
 pub(crate) fn leading(
     of: &Mat<f64>,
     keep: impl FnOnce(&[f64]) -> usize,
@@ -73,7 +73,8 @@ pub(crate) fn leading(
     })
 }
 
-/// The directions of every matrix for both groups: what [`ActSvd`](crate::methods::ActSvd) finds.
+/// The directions of every matrix for both groups: the result of
+/// [`ActSvd`](crate::methods::ActSvd).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RankDirections {
     matrices: BTreeMap<ParamPath, [LeadingDirections; 2]>,
@@ -97,12 +98,12 @@ impl RankDirections {
         found.map(|[a, b]| [a, b])
     }
 
-    /// A matrix without what it writes for one group and not for the other, as the paper
-    /// has it: `W − (I − Π_B) Π_A W` for [`SetDifference::AWithoutB`], `[out, in]`.
+    /// A matrix without the output that it writes for one group and not for the other, by the
+    /// paper's formula: `W − (I − Π_B) Π_A W` for [`SetDifference::AWithoutB`], `[out, in]`.
     ///
-    /// `Π` projects on a group's directions. The change lies outside B's directions, but what the
-    /// matrix writes within them may cause it: see [`outside`](Self::outside). Put the result into
-    /// a model by [`MaskTarget::set_weight`](bias_mask::MaskTarget::set_weight).
+    /// `Π` projects on a group's directions. The change lies outside B's directions, but it may
+    /// depend on the matrix's output within them: see [`outside`](Self::outside). Put the result
+    /// into a model with [`MaskTarget::set_weight`](bias_mask::MaskTarget::set_weight).
     ///
     /// # Errors
     /// [`AttribError::NotScored`]; [`AttribError::Shape`] unless it is the matrix at `path`.
@@ -124,14 +125,15 @@ impl RankDirections {
         Ok(weight - (written - shared))
     }
 
-    /// Orthonormal directions `Q` of what one group's lack of the other's, to be removed
-    /// as `W − Q Qᵀ W` and put back by [`Directions::remove`]: *ours*, beside the paper's
-    /// oblique [`removed`](Self::removed).
+    /// Orthonormal directions `Q` of the part of one group's directions that lies outside the
+    /// other's. [`Directions::remove`] removes them as `W − Q Qᵀ W`, and its
+    /// [`Undo`](bias_mask::edit::Undo) puts them back. This is *ours*; the paper's oblique version
+    /// is [`removed`](Self::removed).
     ///
-    /// `Q` are the left singular vectors of `(I − Π_B) U_A` whose singular value, the sine
-    /// of the angle that A's principal direction makes with B's, is at least `sine`. They
-    /// are orthogonal to B's directions, so whatever the matrix writes within those stays
-    /// as it is. `None` when none is as far from them.
+    /// `Q` are the left singular vectors of `(I − Π_B) U_A` whose singular value, the sine of the
+    /// angle between A's principal direction and B's, is at least `sine`. They are orthogonal to
+    /// B's directions, so the matrix's output within those does not change. `None` if no direction
+    /// is that far from them.
     ///
     /// # Errors
     /// [`AttribError::NotScored`], [`AttribError::NoConvergence`], [`AttribError::Share`] for a
@@ -176,8 +178,8 @@ impl RankDirections {
         write(path, FORMAT, tensors, provenance, &[])
     }
 
-    /// Reads them back, if they are a model's with these sizes and this fingerprint; `None` takes
-    /// those of any weights.
+    /// Reads both groups' directions back. They must be those of a model with these sizes and this
+    /// fingerprint; `None` accepts those of any weights.
     ///
     /// # Errors
     /// As [`load_scores`](crate::io::load_scores).

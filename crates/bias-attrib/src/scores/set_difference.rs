@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// Which group's important weights are taken, less the other's.
+/// The group whose important weights are taken, without the other's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SetDifference {
@@ -11,7 +11,7 @@ pub enum SetDifference {
 }
 
 impl SetDifference {
-    /// What is taken, then what is spared.
+    /// The group to take, then the group to spare.
     pub(crate) fn order<T>(self, a: T, b: T) -> (T, T) {
         match self {
             Self::AWithoutB => (a, b),

@@ -5,7 +5,7 @@ use crate::error::AttribError;
 /// Adds scores of the same matrices, such as those of several variations.
 ///
 /// # Errors
-/// [`AttribError::Unlike`] when matrices, shapes or conventions differ, or nothing is given.
+/// [`AttribError::Unlike`] if matrices, shapes or conventions differ, or nothing is given.
 pub fn sum_scores<'a>(
     all: impl IntoIterator<Item = &'a [ParamScores]>,
 ) -> Result<Vec<ParamScores>, AttribError> {

@@ -10,7 +10,7 @@ use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
 use crate::mask::set::Mask;
 
-/// What happens to the chosen weights.
+/// A change of the chosen weights.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Intervention {
@@ -18,9 +18,9 @@ pub enum Intervention {
     Zero,
     /// They are multiplied by a factor.
     Scale(f32),
-    /// What each passes on becomes its mean over a data set: `W_ij · x_j` becomes
-    /// `W_ij · mean_j`. That is, the weight becomes 0 and the output's bias grows by
-    /// `Σ_j W_ij · mean_j` over the chosen `j`. Where there was no bias, there is one then.
+    /// Their contributions become means over a data set (mean ablation): `W_ij · x_j` becomes
+    /// `W_ij · mean_j`. The weights become 0 and the output's bias grows by `Σ_j W_ij · mean_j`
+    /// over the chosen `j`. An output without a bias gets one.
     Mean(Means),
 }
 
@@ -29,7 +29,7 @@ pub enum Intervention {
 pub struct Means(Arc<BTreeMap<ParamPath, Vec<f64>>>);
 
 impl FromIterator<(ParamPath, Vec<f64>)> for Means {
-    /// Each matrix with its means, `[in]`.
+    /// Takes each matrix with its means, `[in]`.
     fn from_iter<I: IntoIterator<Item = (ParamPath, Vec<f64>)>>(means: I) -> Self {
         Self(Arc::new(means.into_iter().collect()))
     }
@@ -53,7 +53,7 @@ impl Means {
 }
 
 impl Mask {
-    /// Changes the chosen weights of a model. Applied as a whole or not at all.
+    /// Changes the chosen weights of a model. The change is made as a whole or not at all.
     ///
     /// # Errors
     /// [`MaskError::OtherModel`] when the mask belongs to other weights;
@@ -119,7 +119,8 @@ pub(crate) fn passed_on(bits: &BitMatrix, weight: &TensorData, means: &[f64]) ->
     sums
 }
 
-/// A bias with something added, in its own type; a new one in the type the device computes in.
+/// The bias with a sum added, in the bias's type. A new bias has the type that the device computes
+/// in.
 fn raised<B: Backend>(
     path: &ParamPath,
     bias: Option<Tensor<B, 1>>,

@@ -7,28 +7,28 @@ use super::undo::Undo;
 use crate::error::MaskError;
 use crate::mask::set::{Mask, same_model};
 
-/// One thing that is done to a model's weights.
+/// One change of a model's weights.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// Chosen weights are zeroed, scaled or replaced by what they pass on on average.
+    /// Chosen weights are zeroed, scaled or replaced by their mean contribution.
     Weights(Mask, Intervention),
     /// Directions are removed.
     Directions(Directions),
 }
 
-/// The name of a change while it is in place. Never given twice by the same [`Changes`].
+/// Identifies a change until it is taken off. The same [`Changes`] never uses an identifier twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChangeId(u64);
 
-/// Changes made to one model, which can be taken off in any order.
+/// Changes of one model that can be taken off in any order.
 ///
-/// The model is at all times what the changes in place, applied in their order to the
-/// original, make of it, bit for bit; with none left it is the original. To take one off,
-/// those after it are taken off too, and made again. Every call must be given the same
-/// model, and nothing else may change the weights meanwhile.
+/// At any time the model equals, bit for bit, the original with the present changes applied in
+/// their order; without changes it is the original. To take a change off, those after it are taken
+/// off too and made again. Give every call the same model, and let nothing else change its weights
+/// meanwhile.
 ///
-/// It holds what each change overwrote (see [`Undo`]) beside the change itself.
+/// It holds each change and the values that it overwrote (see [`Undo`]).
 ///
 /// ```
 /// # use bias_mask::edit::{Change, Changes};
@@ -51,7 +51,7 @@ pub struct Changes {
 }
 
 impl Change {
-    /// SHA-256 of the weights the change was made for, if it knows.
+    /// SHA-256 of the weights the change was made for, if known.
     #[must_use]
     pub fn fingerprint(&self) -> Option<&str> {
         match self {
@@ -60,7 +60,7 @@ impl Change {
         }
     }
 
-    /// Makes the change. As a whole or not at all.
+    /// Makes the change, as a whole or not at all.
     ///
     /// # Errors
     /// As [`Mask::apply`] and [`Directions::remove`].
@@ -73,11 +73,11 @@ impl Change {
 }
 
 impl Changes {
-    /// Makes a change on top of those in place.
+    /// Makes a change on top of the present ones.
     ///
     /// # Errors
-    /// As [`Change::apply`]; [`MaskError::OtherModel`] also when it was made for other
-    /// weights than a change in place. The model is then as it was.
+    /// As [`Change::apply`]; [`MaskError::OtherModel`] also if it was made for other weights than a
+    /// present change. The model is then unchanged.
     pub fn push<B: Backend>(
         &mut self,
         model: &mut impl MaskTarget<B>,
@@ -93,12 +93,12 @@ impl Changes {
         Ok(id)
     }
 
-    /// Takes a change off, wherever it stands, and gives it back.
+    /// Takes any of the changes off and returns it.
     ///
     /// # Errors
-    /// [`MaskError::NoSuchChange`]. As [`push`](Self::push) when a later change cannot be
-    /// made again, which happens to another model or when a device fails: then that one
-    /// and those after it are off too.
+    /// [`MaskError::NoSuchChange`]. As [`push`](Self::push) if a later change cannot be made again,
+    /// which happens with another model or when a device fails; then that change and those after it
+    /// are off too.
     pub fn remove<B: Backend>(
         &mut self,
         model: &mut impl MaskTarget<B>,
@@ -121,7 +121,7 @@ impl Changes {
         Ok(removed)
     }
 
-    /// Takes all changes off: every weight and bias is what it was before the first.
+    /// Takes all changes off. Every weight and bias is then what it was before the first change.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
@@ -132,12 +132,12 @@ impl Changes {
         Ok(())
     }
 
-    /// The changes in place, first one first.
+    /// The present changes, in the order they were made.
     pub fn iter(&self) -> impl Iterator<Item = (ChangeId, &Change)> {
         self.made.iter().map(|(id, change, _)| (*id, change))
     }
 
-    /// Bytes held to take them off again.
+    /// Bytes held to take the changes off.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.made.iter().map(|(.., undo)| undo.bytes()).sum()

@@ -8,24 +8,24 @@ use super::undo::Undo;
 use crate::error::MaskError;
 use crate::mask::set::same_model;
 
-/// How far from 0 or 1 the products of directions may be.
+/// Largest distance of the products of directions from 0 or 1.
 const TOLERANCE: f64 = 1e-4;
 
-/// Which space of a matrix directions lie in.
+/// The space of a matrix that directions lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// What the matrix puts out: `W' = W − U·Uᵀ·W`.
+    /// Its outputs: `W' = W − U·Uᵀ·W`.
     Output,
-    /// What it reads: `W' = W − W·V·Vᵀ`.
+    /// Its inputs: `W' = W − W·V·Vᵀ`.
     Input,
 }
 
-/// Directions of one matrix's outputs or inputs that can be removed from it: the *rank*
-/// unit (Wei et al. 2024, arXiv 2402.05162).
+/// Directions of a matrix's outputs or inputs that can be removed from the matrix: the *rank* unit
+/// (Wei et al. 2024, arXiv 2402.05162).
 ///
-/// Afterwards the matrix writes nothing along them, or reads nothing of them. A bias is
-/// not changed.
+/// Afterwards the matrix writes nothing along these directions, or reads nothing along them. A bias
+/// is not changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Directions {
     path: ParamPath,
@@ -43,9 +43,9 @@ impl Directions {
     /// per column.
     ///
     /// # Errors
-    /// [`MaskError::Basis`] when the values do not fill the shape or there is no direction,
-    /// [`MaskError::NotOrthonormal`] when products of directions are further than 1e-4 from
-    /// 1 (with themselves) or 0 (with another).
+    /// [`MaskError::Basis`] if the values do not fill the shape or there is no direction;
+    /// [`MaskError::NotOrthonormal`] if a direction's product with itself is further than 1e-4 from
+    /// 1, or its product with another direction further than that from 0.
     pub fn new(
         path: ParamPath,
         side: Side,
@@ -78,7 +78,7 @@ impl Directions {
         self
     }
 
-    /// SHA-256 of the weights the directions were found for, if they know.
+    /// SHA-256 of the weights the directions were found for, if known.
     #[must_use]
     pub fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
@@ -90,7 +90,7 @@ impl Directions {
         &self.path
     }
 
-    /// How many there are.
+    /// Number of directions.
     #[must_use]
     pub fn rank(&self) -> usize {
         self.shape[1]

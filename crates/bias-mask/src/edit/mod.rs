@@ -1,4 +1,4 @@
-//! What is done to a model's weights, and taken back bit for bit.
+//! Changes of a model's weights that can be taken back bit for bit.
 //!
 //! | file | what for |
 //! |---|---|

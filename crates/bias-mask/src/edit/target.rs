@@ -5,11 +5,11 @@ use burn::tensor::{Tensor, backend::Backend};
 use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
 
-/// A model whose weight matrices can be read and set: what a mask is applied to.
+/// A model whose weight matrices can be read and set, so that masks can be applied to it.
 ///
-/// Biases are optional. A model that does not say how to reach them can be zeroed and
-/// scaled, and refuses what would change a bias. Run `testing::check_target` on your own
-/// (feature `testing`).
+/// Biases are optional. In a model that gives no access to them, weights can be zeroed and scaled,
+/// and changes of a bias are refused. Run `testing::check_target` on your own model (feature
+/// `testing`).
 pub trait MaskTarget<B: Backend>: Weights<B> {
     /// Replaces a weight matrix, `[out, in]`.
     ///
@@ -17,10 +17,9 @@ pub trait MaskTarget<B: Backend>: Weights<B> {
     /// [`MaskError::NoSuchParam`], [`MaskError::ShapeMismatch`].
     fn set_weight(&mut self, path: &ParamPath, value: Tensor<B, 2>) -> Result<(), MaskError>;
 
-    /// Zeroes the chosen weights of a matrix without reading or keeping any: for a target
-    /// that can get them back by itself, because they still lie in a file. Where it cannot,
-    /// as by default, it does nothing and gives `false`; the matrix is then read and set as a
-    /// whole.
+    /// Zeroes the chosen weights of a matrix without reading or keeping them, for a target that can
+    /// restore them by itself because they are still in a file. A target that cannot does nothing
+    /// and returns `false`, as the default does. The matrix is then read and set as a whole.
     ///
     /// # Errors
     /// [`MaskError::NoSuchParam`], [`MaskError::ShapeMismatch`].
@@ -29,16 +28,16 @@ pub trait MaskTarget<B: Backend>: Weights<B> {
         Ok(false)
     }
 
-    /// Takes back what [`zero_in_place`](Self::zero_in_place) did with the same bits.
+    /// Restores the weights that [`zero_in_place`](Self::zero_in_place) zeroed with the same bits.
     ///
     /// # Errors
-    /// [`MaskError::NoSuchParam`] when it did nothing with them.
+    /// [`MaskError::NoSuchParam`] if it did nothing with these bits.
     fn restore_zeroed(&mut self, path: &ParamPath, bits: &BitMatrix) -> Result<(), MaskError> {
         let _ = bits;
         Err(MaskError::NoSuchParam { path: path.clone() })
     }
 
-    /// What is added to the output of the matrix at `path`, `[out]`; `None` where nothing is.
+    /// The bias of the matrix at `path`, `[out]`; `None` if it has none.
     ///
     /// # Errors
     /// [`MaskError::NoSuchParam`]; [`MaskError::BiasOutOfReach`] unless implemented.
@@ -46,7 +45,7 @@ pub trait MaskTarget<B: Backend>: Weights<B> {
         Err(MaskError::BiasOutOfReach { path: path.clone() })
     }
 
-    /// Replaces, adds or takes away what is added to the output of the matrix at `path`, `[out]`.
+    /// Replaces, adds or removes the bias of the matrix at `path`, `[out]`.
     ///
     /// # Errors
     /// [`MaskError::NoSuchParam`], [`MaskError::Channels`]; [`MaskError::BiasOutOfReach`]
@@ -54,13 +53,5 @@ pub trait MaskTarget<B: Backend>: Weights<B> {
     fn set_bias(&mut self, path: &ParamPath, value: Option<Tensor<B, 1>>) -> Result<(), MaskError> {
         drop(value);
         Err(MaskError::BiasOutOfReach { path: path.clone() })
-    }
-
-    /// SHA-256 of the weights as they were loaded, if they came from files; by default they did not.
-    ///
-    /// # Errors
-    /// [`MaskError::Fingerprint`] when it cannot be told, for example because the files changed.
-    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-        Ok(None)
     }
 }

@@ -5,11 +5,11 @@ use super::target::MaskTarget;
 use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
 
-/// What a change overwrote. Give it back with [`revert`](Self::revert).
+/// The values that a change overwrote. [`revert`](Self::revert) puts them back.
 ///
-/// Of a masked matrix it holds the overwritten values and one bit per weight, of a matrix
-/// that lost directions all values, and the biases that changed: all in the type they are
-/// stored in, on the host.
+/// For a masked matrix it holds the overwritten values and one bit per weight, for a matrix that
+/// lost directions all values. It also holds the biases that changed. All are on the host, in the
+/// type they are stored in.
 #[derive(Debug, Default)]
 #[must_use = "without it the model cannot be restored"]
 pub struct Undo {
@@ -20,14 +20,14 @@ pub struct Undo {
 enum Old {
     /// Some values of a matrix, in the order of their bits.
     Values(BitMatrix, Vec<u8>),
-    /// Weights that the model itself gets back.
+    /// Weights that the model restores by itself.
     ZeroedInPlace(BitMatrix),
     Matrix(TensorData),
     Bias(Option<TensorData>),
 }
 
 impl Undo {
-    /// Runs a change that notes what it overwrites; takes it back when it fails half way.
+    /// Runs a change that records the values it overwrites, and takes it back if it fails half way.
     pub(crate) fn of<B: Backend, M: MaskTarget<B>>(
         model: &mut M,
         change: impl FnOnce(&mut M, &mut Self) -> Result<(), MaskError>,
@@ -60,7 +60,7 @@ impl Undo {
         Ok(())
     }
 
-    /// Zeroes weights that the model can get back by itself; `false` where it cannot.
+    /// Zeroes weights that the model can restore by itself; `false` if it cannot.
     pub(crate) fn zero_in_place<B: Backend>(
         &mut self,
         model: &mut impl MaskTarget<B>,
@@ -112,12 +112,12 @@ impl Undo {
         self.overwritten.iter().map(|(_, old)| of(old)).sum()
     }
 
-    /// Puts what was overwritten back, bit for bit. Weights changed meanwhile elsewhere
-    /// stay as they are. Changes that overlap are reverted last one first;
+    /// Puts the overwritten values back, bit for bit. Other weights stay as they are, even if they
+    /// changed meanwhile. Revert overlapping changes last one first;
     /// [`Changes`](crate::edit::Changes) takes them off in any order.
     ///
     /// # Errors
-    /// [`MaskError::NoSuchParam`] when the model is not the one it came from.
+    /// [`MaskError::NoSuchParam`] if the model is not the one that was changed.
     pub fn revert<B: Backend>(self, model: &mut impl MaskTarget<B>) -> Result<(), MaskError> {
         for (path, old) in self.overwritten.into_iter().rev() {
             match old {

@@ -14,7 +14,7 @@ pub struct BitMatrix {
 }
 
 impl BitMatrix {
-    /// No bit set.
+    /// A matrix with no bit set.
     ///
     /// # Errors
     /// [`MaskError::TooLarge`] when `rows · cols` cannot be counted.
@@ -23,8 +23,8 @@ impl BitMatrix {
         Ok(Self { rows, cols, bits: FixedBitSet::with_capacity(len).into() })
     }
 
-    /// From packed bytes, least significant bit first (`numpy.packbits(…, bitorder="little")`).
-    /// `None` when the bytes do not fill the shape exactly or set bits beyond it.
+    /// Reads packed bytes, least significant bit first (`numpy.packbits(…, bitorder="little")`).
+    /// `None` if the bytes do not fill the shape exactly or set bits beyond it.
     pub(crate) fn from_packed(shape: [usize; 2], packed: &[u8]) -> Option<Self> {
         let len = shape[0].checked_mul(shape[1])?;
         if packed.len() != len.div_ceil(8) {
@@ -69,7 +69,7 @@ impl BitMatrix {
         [self.rows, self.cols]
     }
 
-    /// How many weights there are, set or not.
+    /// Number of weights, set or not.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bits.len()
@@ -81,7 +81,7 @@ impl BitMatrix {
         self.bits.is_clear()
     }
 
-    /// How many bits are set.
+    /// Number of bits set.
     #[must_use]
     pub fn count(&self) -> usize {
         self.bits.count_ones(..)
@@ -131,7 +131,7 @@ impl BitMatrix {
         Ok(())
     }
 
-    /// The other weights of the matrix.
+    /// The matrix with all other bits set.
     #[must_use]
     pub fn complement(mut self) -> Self {
         self.bits_mut().toggle_range(..);
@@ -143,7 +143,7 @@ impl BitMatrix {
         self.bits.ones()
     }
 
-    /// How many bits both have set; the shapes must agree.
+    /// Number of bits set in both. The shapes must agree.
     pub(crate) fn intersection_count(&self, other: &Self) -> usize {
         self.bits.intersection_count(&other.bits)
     }

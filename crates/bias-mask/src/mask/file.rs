@@ -36,7 +36,7 @@ impl Mask {
         hex(&hash.finalize())
     }
 
-    /// Writes the mask to a file, by way of a temporary one beside it.
+    /// Writes the mask to a file, by way of a temporary file beside it.
     ///
     /// # Errors
     /// [`MaskError::Io`].

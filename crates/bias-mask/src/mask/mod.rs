@@ -1,5 +1,4 @@
-//! Which weights are chosen: one bit per weight, combined by set algebra, made of whole units, and
-//! kept in files.
+//! Masks: one bit per weight, combined by set algebra, made from whole units, and kept in files.
 //!
 //! | file | what for |
 //! |---|---|

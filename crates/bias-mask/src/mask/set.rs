@@ -8,10 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use super::bits::BitMatrix;
 use crate::error::MaskError;
 
-/// Which weights of a model are chosen: a bitset per matrix, under Hugging Face names.
+/// The chosen weights of a model: a bitset per matrix, under Hugging Face names.
 ///
-/// A matrix without an entry has no weight chosen. A mask that knows which weights
-/// it was made for (their [fingerprint](Self::fingerprint)) refuses others.
+/// A matrix without an entry has no weight chosen. A mask that holds the
+/// [fingerprint](Self::fingerprint) of the weights it was made for refuses other weights.
 ///
 /// ```
 /// use bias_mask::{BitMatrix, Mask};
@@ -30,7 +30,7 @@ pub struct Mask {
     provenance: BTreeMap<String, String>,
 }
 
-/// How two masks meet in one matrix.
+/// The overlap of two masks in one matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meeting {
     /// Weights of the matrix.
@@ -57,7 +57,7 @@ impl Mask {
     /// Sets the bits of a matrix, replacing earlier ones.
     ///
     /// # Errors
-    /// [`MaskError::ShapeMismatch`] when the matrix was there with another shape.
+    /// [`MaskError::ShapeMismatch`] if the mask has the matrix with another shape.
     pub fn insert(&mut self, path: ParamPath, bits: BitMatrix) -> Result<(), MaskError> {
         if let Some(own) = self.matrices.get(&path) {
             same_shape(&path, own, &bits)?;
@@ -66,7 +66,7 @@ impl Mask {
         Ok(())
     }
 
-    /// The bits of a matrix, none of them set if there were none.
+    /// The bits of a matrix, which is added with no bit set if the mask does not have it.
     pub(crate) fn bits_mut(
         &mut self,
         path: ParamPath,
@@ -78,7 +78,7 @@ impl Mask {
         })
     }
 
-    /// The bits of a matrix, or `None` when nothing of it is chosen.
+    /// The bits of a matrix; `None` if no weight of it is chosen.
     #[must_use]
     pub fn get(&self, path: &ParamPath) -> Option<&BitMatrix> {
         self.matrices.get(path)
@@ -89,13 +89,13 @@ impl Mask {
         self.matrices.iter()
     }
 
-    /// How many weights are chosen.
+    /// Number of chosen weights.
     #[must_use]
     pub fn count(&self) -> usize {
         self.matrices.values().map(BitMatrix::count).sum()
     }
 
-    /// SHA-256 of the weights the mask was made for, if it knows.
+    /// SHA-256 of the weights the mask was made for, if known.
     #[must_use]
     pub fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
@@ -108,13 +108,13 @@ impl Mask {
         self
     }
 
-    /// Notes of how the mask came about (method, context, budget, …), kept in its file.
+    /// Notes on how the mask was made (method, context, budget, …), kept in its file.
     #[must_use]
     pub fn provenance(&self) -> &BTreeMap<String, String> {
         &self.provenance
     }
 
-    /// Adds such a note.
+    /// Adds a note.
     #[must_use]
     pub fn with_note(mut self, key: &str, value: impl ToString) -> Self {
         self.provenance.insert(key.into(), value.to_string());
@@ -129,13 +129,13 @@ impl Mask {
     /// Refuses weights that the mask was not made for.
     ///
     /// # Errors
-    /// [`MaskError::OtherModel`] when both sides are known and differ.
+    /// [`MaskError::OtherModel`] if both fingerprints are known and differ.
     pub fn check_fingerprint(&self, other: Option<&str>) -> Result<(), MaskError> {
         same_model(self.fingerprint(), other)
     }
 
-    /// Refuses a mask that was not made for these weights, or does not say for which: what a
-    /// mask from a file is held to before it changes a model's files.
+    /// Refuses a mask that was not made for these weights, or that does not say for which. A mask
+    /// from a file must pass this check before it changes a model's files.
     ///
     /// # Errors
     /// [`MaskError::OtherModel`], [`MaskError::NoModel`].
@@ -146,7 +146,7 @@ impl Mask {
         self.check_fingerprint(Some(fingerprint))
     }
 
-    /// Weights chosen by either.
+    /// Weights chosen by either mask.
     ///
     /// # Errors
     /// [`MaskError::OtherModel`], [`MaskError::ShapeMismatch`].
@@ -158,7 +158,7 @@ impl Mask {
         Ok(out)
     }
 
-    /// Weights chosen by both.
+    /// Weights chosen by both masks.
     ///
     /// # Errors
     /// [`MaskError::OtherModel`], [`MaskError::ShapeMismatch`].
@@ -203,8 +203,8 @@ impl Mask {
     /// Weights of the model's blocks that are not chosen.
     ///
     /// # Errors
-    /// [`MaskError::NoSuchParam`] and [`MaskError::ShapeMismatch`] when the mask has a
-    /// matrix that is not one of the blocks'.
+    /// [`MaskError::NoSuchParam`] and [`MaskError::ShapeMismatch`] if the mask has a matrix that is
+    /// not in the model's blocks.
     pub fn complement(&self, dims: &ModelDims) -> Result<Self, MaskError> {
         let all = Self::full(dims)?;
         if let Some(path) = self.matrices.keys().find(|path| all.get(path).is_none()) {
@@ -223,7 +223,7 @@ impl Mask {
         masks.try_fold(first, |common, mask| common.intersection(mask))
     }
 
-    /// How the masks meet, matrix by matrix.
+    /// The overlap of the masks, matrix by matrix.
     ///
     /// # Errors
     /// [`MaskError::OtherModel`], [`MaskError::ShapeMismatch`].
@@ -248,8 +248,8 @@ impl Mask {
         Ok(here.chain(there).collect())
     }
 
-    /// Random weights, as many in each matrix as here: the null that a claim about
-    /// this mask is held against.
+    /// Random weights, as many in each matrix as in this mask: the null model that claims about
+    /// this mask are compared with.
     ///
     /// # Errors
     /// None for masks that were built by this crate.
@@ -276,7 +276,7 @@ impl Mask {
         Ok(())
     }
 
-    /// A copy to combine with `other`. What it is made of no longer describes the result.
+    /// A copy to combine with `other`, without notes, which would not describe the result.
     fn clone_for(&self, other: &Self) -> Result<Self, MaskError> {
         self.check_with(other)?;
         let fingerprint = self.fingerprint.clone().or_else(|| other.fingerprint.clone());

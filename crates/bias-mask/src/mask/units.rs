@@ -8,16 +8,16 @@ use super::bits::BitMatrix;
 use super::set::Mask;
 use crate::error::MaskError;
 
-/// How a query head is silenced.
+/// The weights to zero in order to silence a query head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HeadAblation {
-    /// Zero the head's columns of `o_proj`: nothing it computes is read any more.
+    /// The head's columns of `o_proj`. Nothing reads the head's output any more.
     #[default]
     ZeroOutput,
-    /// Zero the head's rows of `q_proj`, as the paper's code does. Its attention becomes
-    /// uniform, which does not silence it.
+    /// The head's rows of `q_proj`, as in the paper's code. The head's attention becomes uniform,
+    /// which does not silence it.
     ZeroQuery,
 }
 
@@ -74,7 +74,7 @@ pub fn unit_mask(
     units: &[Unit],
     ablation: HeadAblation,
 ) -> Result<Mask, MaskError> {
-    // Single weights may be many, and of few matrices.
+    // There may be many single weights, in few matrices.
     let mut weights: BTreeMap<&ParamPath, Vec<usize>> = BTreeMap::new();
     for unit in units {
         if let Unit::Weight(path, index) = unit {

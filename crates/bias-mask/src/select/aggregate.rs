@@ -7,7 +7,7 @@ use super::rank::Scores;
 use super::top::require;
 use crate::error::MaskError;
 
-/// The score of each unit: the sum of its weights' scores, in f64, of the same convention.
+/// The score of each unit: the sum of its weights' scores, in f64, with the same convention.
 ///
 /// | kind | what is summed |
 /// |---|---|
@@ -16,9 +16,9 @@ use crate::error::MaskError;
 /// | [`UnitKind::KvGroup`] | its rows of `k_proj` and `v_proj`; not its query heads' weights |
 /// | [`UnitKind::Layer`] | all matrices of the block |
 ///
-/// For signed scores the sum is the first-order effect of zeroing the weights summed.
-/// Scores of matrices that the kind does not sum may be missing, and are not looked at.
-/// Sums grow with a unit's size: compare units of one kind only.
+/// For signed scores the sum is the first-order effect of zeroing these weights. Scores of other
+/// matrices are ignored and may be missing. Sums grow with a unit's size, so compare only units of
+/// one kind.
 ///
 /// # Errors
 /// [`MaskError::MissingScores`] for a matrix that is needed, [`MaskError::NotSummed`] for
@@ -72,8 +72,8 @@ pub fn aggregate(
     Ok(UnitScores { convention, scores: found })
 }
 
-/// How a matrix is shared out among the units of its layer: so many consecutive rows, or
-/// columns, to each.
+/// The division of a matrix among the units of its layer: a number of consecutive rows or columns
+/// for each unit.
 #[derive(Clone, Copy)]
 enum Shares {
     Rows(usize),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is summed is what the unit's mask holds, of the matrices that count.
+        /// The weights that are summed are those of the unit's mask, in the matrices that count.
         #[test]
         fn sums_are_those_of_the_masks(seed in 0i32..1000, gated in any::<bool>()) {
             let dims = ModelDims { gated, ..DIMS };

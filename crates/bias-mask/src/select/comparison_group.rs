@@ -10,11 +10,11 @@ use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
 use crate::mask::set::Mask;
 
-/// Which scores are held against each other, and how many of them are chosen.
+/// The scores that are compared with each other, and how many of them are chosen.
 ///
-/// A group is chosen from on its own: its `⌊fraction · size⌋` *highest* scores. What is
-/// high is what scores say of themselves: to prune what matters least, as wanda does,
-/// choose what matters most and take the [complement](Mask::complement).
+/// Of each group the `⌊fraction · size⌋` *highest* scores are chosen. To prune the least important
+/// weights, as wanda does, choose the most important ones and take the
+/// [complement](Mask::complement).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -23,20 +23,21 @@ pub enum ComparisonGroup {
     Matrix(f64),
     /// Each output row, by a fraction: wanda's (arXiv 2306.11695).
     Row(f64),
-    /// All matrices together, by a fraction. Among equal scores the matrix that comes
-    /// first has precedence.
+    /// All matrices together, by a fraction. Of equal scores, those of the matrix that comes first
+    /// are chosen first.
     Global(f64),
-    /// Every `m` consecutive inputs of a row, from its start: the `n` highest are chosen
-    /// (n:m). Of a shorter last block, `l` long, `⌊n · l / m⌋`.
+    /// Every `m` consecutive inputs of a row, from its start: the `n` highest are chosen (n:m). Of
+    /// a shorter last block of length `l`, `⌊n · l / m⌋` are chosen.
     Block {
-        /// How many are chosen of each block.
+        /// Number of weights chosen from each block.
         n: usize,
-        /// How long a block is.
+        /// Length of a block.
         m: usize,
     },
 }
 
-/// The highest scores of each comparison group; of equal ones, those of lower flat index.
+/// The highest scores of each comparison group. Of equal scores, those with a lower flat index are
+/// chosen first.
 ///
 /// # Errors
 /// [`MaskError::NoScores`] for nothing to choose from, [`MaskError::Fraction`] outside

@@ -1,5 +1,5 @@
-//! From scores to masks: the `k` highest, exactly, of a matrix, a row, a block or of all; streamed,
-//! or on a GPU.
+//! From scores to masks: the exact `k` highest of a matrix, a row, a block or of all matrices,
+//! streamed or on a GPU.
 //!
 //! | file | what for |
 //! |---|---|

@@ -1,10 +1,10 @@
-//! Selection where the scores are: on a GPU, neither scores nor a sort of them ever come to the
-//! host.
+//! Selection on the device that holds the scores. Neither the scores nor a sorted copy of them come
+//! to the host.
 //!
-//! The `k`-th highest score is found by halving the range of all `f32` numbers in their order, at
-//! most 32 times, and counting each time how many scores reach the middle. What was chosen is
-//! packed there, one bit per weight. The choice is that of [`top_fraction`](crate::top_fraction) on
-//! the same scores.
+//! The `k`-th highest score is found by bisection over all `f32` numbers in their order: at most 32
+//! times, the device counts the scores that reach the middle of the range. It packs the result into
+//! one bit per weight. The selection equals that of [`top_fraction`](crate::top_fraction) on the
+//! same scores.
 
 use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
@@ -15,14 +15,14 @@ use super::top::share;
 use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
 
-/// Bits that travel together.
+/// Bits of one packed integer.
 const WORD: usize = 32;
 
-/// [`top_fraction`](crate::top_fraction) of scores that are on a device: the same choice, ties to
-/// the lower index, made there.
+/// [`top_fraction`](crate::top_fraction) of scores that are on a device. The device makes the same
+/// selection, ties to the lower index.
 ///
-/// Scores are compared in f32. A device that takes numbers below 1.2e-38 for zero takes them for
-/// equal.
+/// Scores are compared in f32. A device that treats numbers below 1.2e-38 as zero treats such
+/// scores as equal.
 ///
 /// # Shapes
 /// `scores`: `[out, in]`.
@@ -41,14 +41,15 @@ pub fn top_fraction_on_device<B: Backend>(
 
 /// [`top_difference_scaled`](crate::select::top_difference_scaled) of weights that are on a device.
 ///
-/// A score is made in f32, of a norm rounded to f32: the choice is the same where the norms are f32
-/// numbers, and can otherwise differ between scores that are nearly equal.
+/// Scores are computed in f32, from norms rounded to f32. The selection is the same if the norms
+/// are f32 numbers; otherwise it can differ between scores that are nearly equal.
 ///
 /// # Shapes
 /// `weights`: `[out, in]`; `norms`: `[in]` each.
 ///
 /// # Errors
-/// As [`top_fraction_on_device`]; [`MaskError::Channels`] when norms are not one per input channel.
+/// As [`top_fraction_on_device`]; [`MaskError::Channels`] unless there is one norm per input
+/// channel.
 pub fn top_difference_on_device<B: Backend>(
     path: &ParamPath,
     weights: Tensor<B, 2>,
@@ -93,7 +94,7 @@ fn top<B: Backend>(
         Some(found) => Ok(found),
         None => count(path, scores.clone().greater_equal_elem(threshold)),
     };
-    // NaN does not even reach this.
+    // NaN is not counted even here.
     let numbers = reaching(f32::NEG_INFINITY)?;
     if numbers < available {
         return Err(no_numbers(path, &scores.into_data(), numbers));
@@ -117,7 +118,7 @@ fn top<B: Backend>(
 }
 
 fn count<B: Backend>(path: &ParamPath, bits: Tensor<B, 2, Bool>) -> Result<usize, MaskError> {
-    // By rows first: a GPU's sum of everything is slow.
+    // By rows first, because a sum over the whole tensor is slow on a GPU.
     let sum = bits.int().sum_dim(1).sum().into_data();
     let found = sum.iter::<i64>().next();
     found.and_then(|sum| usize::try_from(sum).ok()).ok_or_else(|| {
@@ -126,7 +127,7 @@ fn count<B: Backend>(path: &ParamPath, bits: Tensor<B, 2, Bool>) -> Result<usize
     })
 }
 
-/// Why fewer scores than there are could be compared.
+/// The error for scores that could not all be compared.
 fn no_numbers(path: &ParamPath, scores: &TensorData, counted: usize) -> MaskError {
     match scores.iter::<f32>().position(|score| score.is_nan()) {
         Some(index) => MaskError::NanScore { path: path.clone(), index },
@@ -138,7 +139,7 @@ fn no_numbers(path: &ParamPath, scores: &TensorData, counted: usize) -> MaskErro
     }
 }
 
-/// The `k` first of the bits that are set, of at least `k`.
+/// The first `k` of the bits that are set, which are at least `k`.
 fn first<B: Backend>(bits: Tensor<B, 2, Bool>, mut k: usize) -> Tensor<B, 2, Bool> {
     let ([rows, columns], device) = (bits.dims(), bits.device());
     let of_rows: Vec<usize> =
@@ -150,7 +151,7 @@ fn first<B: Backend>(bits: Tensor<B, 2, Bool>, mut k: usize) -> Tensor<B, 2, Boo
     }) else {
         return bits;
     };
-    // How many columns of each row may be taken: all, in the last row up to the k-th bit, none.
+    // Columns to take from each row: all, then in the last row those up to the k-th bit, then none.
     let row = bits.clone().narrow(0, last, 1).int().into_data();
     let mut set =
         row.iter::<i64>().enumerate().filter(|(_, bit)| *bit != 0).map(|(column, _)| column + 1);
@@ -170,7 +171,8 @@ fn first<B: Backend>(bits: Tensor<B, 2, Bool>, mut k: usize) -> Tensor<B, 2, Boo
     bits.bool_and(column.lower(ints(limits, [rows, 1])))
 }
 
-/// 32 bits an integer, the first the least significant; the last one filled up with clear bits.
+/// Packs 32 bits into an integer, least significant first. The last integer is filled up with clear
+/// bits.
 fn pack<B: Backend>(bits: Tensor<B, 2, Bool>) -> Tensor<B, 1, Int> {
     let ([rows, columns], device) = (bits.dims(), bits.device());
     let bits = bits.int().reshape([rows * columns]);

@@ -1,9 +1,9 @@
-//! The `k` highest of many scores, exactly, ties to the lower index.
+//! The exact `k` highest of many scores, ties to the lower index.
 //!
-//! A score becomes a `u32` that sorts the same way; the `k`-th largest is found by
-//! counting, first the upper and then the lower 16 bits, and a last pass writes the bits a
-//! word at a time. Three passes, each on all cores, with 512 KiB of counters per thread:
-//! no copy of the scores and no sort.
+//! Each score is mapped to a `u32` that sorts the same way. Counting finds the `k`-th largest,
+//! first by the upper and then by the lower 16 bits. A last pass writes the bits a word at a time.
+//! These are three passes on all cores with 512 KiB of counters per thread, without a copy of the
+//! scores and without a sort.
 
 use bias_types::{ParamPath, ParamScores};
 use rayon::prelude::*;
@@ -13,13 +13,13 @@ use crate::mask::bits::BitMatrix;
 
 /// Bits that are written together.
 const WORD: usize = usize::BITS as usize;
-/// Scores that are read together: 16 KiB, which the fastest cache holds, and whole words of bits.
+/// Scores that are read together: 16 KiB, which fit the fastest cache and fill whole words of bits.
 const PIECE: usize = 1 << 12;
-/// Pieces that are worth a thread of their own.
+/// Number of pieces from which on a further thread is worth its cost.
 const JOB: usize = 32;
 const BUCKETS: usize = 1 << 16;
 
-/// What NaN is counted as: above every number's key.
+/// The key of NaN, above every number's key.
 const NAN: u32 = u32::MAX;
 
 /// `f32` to `u32` so that order is kept; `-0.0` equals `0.0`.
@@ -31,12 +31,12 @@ pub(crate) fn key(score: f32) -> u32 {
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
-/// What [`key`] made the number of.
+/// The score with this [`key`].
 pub(crate) fn score_of(key: u32) -> f32 {
     f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key })
 }
 
-/// The scores of one matrix: stored, or made from its weights each time they are read.
+/// The scores of one matrix: stored, or computed from its weights each time they are read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scores<'a> {
     pub path: &'a ParamPath,
@@ -57,7 +57,7 @@ impl<'a> Scores<'a> {
         self.values.len().div_ceil(PIECE)
     }
 
-    /// The scores from `PIECE · at` on; `made` is room for those that have to be made.
+    /// The scores from `PIECE · at` on. `made` is a buffer for scores that have to be computed.
     fn piece<'b>(self, at: usize, made: &'b mut Vec<f32>) -> &'b [f32]
     where
         'a: 'b,
@@ -89,10 +89,10 @@ impl<'a> Scores<'a> {
     }
 }
 
-/// Sets the bits of the `k` highest scores over all matrices together. Of equal scores,
-/// those of the matrix that comes first, and in it those of the lower index.
+/// Sets the bits of the `k` highest scores over all matrices together. Of equal scores, those of
+/// the matrix that comes first are chosen first, and within a matrix those with the lower index.
 ///
-/// `bits` are as many as `scores`, of the same sizes, and clear.
+/// `bits` must be clear, and match `scores` in number and sizes.
 pub(crate) fn mark_top(
     scores: &[Scores<'_>],
     bits: &mut [BitMatrix],
@@ -111,7 +111,7 @@ pub(crate) fn mark_top(
     Ok(())
 }
 
-/// Counts all scores, a piece at a time, on all cores.
+/// Counts all scores, piece by piece, on all cores.
 fn count(scores: &[Scores<'_>], add: impl Fn(&mut [usize], &[f32]) + Sync) -> Vec<usize> {
     let none = || vec![0; BUCKETS];
     let pieces = scores.par_iter().flat_map(|s| {
@@ -131,7 +131,7 @@ fn count(scores: &[Scores<'_>], add: impl Fn(&mut [usize], &[f32]) + Sync) -> Ve
     })
 }
 
-// The loops below are written so that the compiler does many scores in one instruction.
+// The loops below are written so that the compiler vectorises them.
 
 /// Counts scores by the upper half of their keys.
 fn count_upper(counts: &mut [usize], piece: &[f32]) {
@@ -142,7 +142,7 @@ fn count_upper(counts: &mut [usize], piece: &[f32]) {
     }
 }
 
-/// Counts the scores with one upper half, which are few, by the lower half.
+/// Counts the scores with a given upper half, which are few, by the lower half.
 fn count_lower(counts: &mut [usize], piece: &[f32], upper: u32) {
     let within = |score: &f32| key(*score) >> 16 == upper;
     for scores in piece.chunks(32) {
@@ -153,7 +153,7 @@ fn count_lower(counts: &mut [usize], piece: &[f32], upper: u32) {
     }
 }
 
-/// The bucket that holds the `k`-th largest, and which of the bucket's own it is, from 1.
+/// The bucket that holds the `k`-th largest score, and the score's rank within the bucket, from 1.
 fn reach(counts: &[usize], mut k: usize) -> Option<(u32, usize)> {
     for (bucket, &count) in counts.iter().enumerate().rev() {
         if k <= count {
@@ -197,10 +197,10 @@ fn unmark_last(scores: &[Scores<'_>], bits: &mut [BitMatrix], threshold: f32, mu
     }
 }
 
-/// Sets the bits of the highest scores of every `width` consecutive ones of a row, and of
-/// the shorter rest of the row, as many as `chosen` says of a block of that length.
+/// Sets the bits of the highest scores of every block of `width` consecutive scores of a row, and
+/// of the shorter last block. `chosen` gives the number for a block of that length.
 ///
-/// `bits` are of the scores' shape, and clear.
+/// `bits` must be clear and have the scores' shape.
 pub(crate) fn mark_blocks(
     scores: Scores<'_>,
     bits: &mut BitMatrix,
@@ -211,7 +211,7 @@ pub(crate) fn mark_blocks(
     if scores.values.is_empty() {
         return Ok(());
     }
-    // So many rows end with a whole word of bits.
+    // This many rows fill whole words of bits.
     let rows =
         scores.values.par_chunks(WORD * columns).zip(bits.words_mut().par_chunks_mut(columns));
     let done = rows.try_for_each_init(Vec::new, |keys, (rows, words)| {
@@ -228,7 +228,7 @@ pub(crate) fn mark_blocks(
     if done.is_some() { Ok(()) } else { scores.nan().map_or(Ok(()), Err) }
 }
 
-/// Calls `mark` for the `k` highest of a few scores; `None` when one is NaN.
+/// Calls `mark` for the `k` highest of a few scores; `None` if one is NaN.
 fn highest(
     scores: &[f32],
     k: usize,

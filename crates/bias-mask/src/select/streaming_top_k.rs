@@ -9,11 +9,11 @@ use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
 use crate::mask::set::Mask;
 
-/// The weights that carry most of the bias, of scores that come matrix by matrix and are not
-/// kept: what [`top_k`](crate::top_k) selects from all of them together.
+/// Selects what [`top_k`](crate::top_k) selects from all scores together, for scores that come
+/// matrix by matrix and are not kept.
 ///
-/// It holds 12 bytes for each of at most twice as many weights as may be asked for, and one or two
-/// million more.
+/// It holds at most twice as many weights as may be asked for, and one or two million more, at 12
+/// bytes each.
 ///
 /// ```
 /// use bias_types::{Convention, ParamPath, ParamScores, Projection};
@@ -39,7 +39,7 @@ pub struct StreamingTopK {
     matrices: Vec<(ParamPath, Option<[usize; 2]>)>,
     order: HashMap<ParamPath, u32>,
     kept: Vec<Kept>,
-    /// Less than this cannot be among the highest any more.
+    /// Scores below this can no longer be among the highest.
     floor: f32,
 }
 
@@ -58,27 +58,27 @@ impl Kept {
     }
 }
 
-/// Scores looked at before those that are too low are let go of.
+/// Scores to look at before those that are too low are dropped.
 const AT_ONCE: usize = 1 << 20;
 
-/// Of these, looked at by one thread.
+/// Scores that one thread looks at.
 const SIDE_BY_SIDE: usize = 1 << 16;
 
 impl StreamingTopK {
-    /// For masks of up to `most` weights of these matrices, whose order decides between
-    /// equal scores.
+    /// Prepares masks of up to `most` weights of these matrices. The order of the matrices decides
+    /// between equal scores.
     pub fn new(most: usize, matrices: impl IntoIterator<Item = ParamPath>) -> Self {
         let matrices: Vec<_> = matrices.into_iter().map(|path| (path, None)).collect();
         let order = matrices.iter().zip(0..).map(|((path, _), i)| (path.clone(), i)).collect();
         Self { most, matrices, order, kept: Vec::new(), floor: 0.0 }
     }
 
-    /// Looks at one matrix's scores, each once.
+    /// Adds one matrix's scores. Add every matrix once.
     ///
     /// # Errors
-    /// [`MaskError::Convention`] unless they say how much bias a weight carries,
-    /// [`MaskError::NanScore`], [`MaskError::NoSuchParam`] for a matrix that is not among those
-    /// given or came before, [`MaskError::TooLarge`] beyond 2³² weights.
+    /// [`MaskError::Convention`] unless the scores say how much bias a weight carries;
+    /// [`MaskError::NanScore`]; [`MaskError::NoSuchParam`] for a matrix that is not among those
+    /// given or was added before; [`MaskError::TooLarge`] beyond 2³² weights.
     pub fn add(&mut self, scores: &ParamScores) -> Result<(), MaskError> {
         require(scores, Convention::BiasCarried, "carriers of bias are selected by signed scores")?;
         let absent = || MaskError::NoSuchParam { path: scores.path().clone() };
@@ -94,7 +94,7 @@ impl StreamingTopK {
             return Err(MaskError::NanScore { path: scores.path().clone(), index });
         }
         for (piece, values) in scores.values().chunks(AT_ONCE).enumerate() {
-            // One comparison, because the sign alone is anybody's guess.
+            // A single comparison, because the branch predictor cannot guess the sign.
             let least = self.floor.max(f32::from_bits(1));
             let kept = values.par_chunks(SIDE_BY_SIDE).enumerate().map(|(part, values)| {
                 let first = piece * AT_ONCE + part * SIDE_BY_SIDE;
@@ -114,7 +114,7 @@ impl StreamingTopK {
         Ok(())
     }
 
-    /// Keeps the highest alone.
+    /// Drops all but the highest.
     fn let_go(&mut self) {
         if self.kept.len() <= self.most {
             return;
@@ -129,10 +129,10 @@ impl StreamingTopK {
         self.kept.truncate(self.most);
     }
 
-    /// The `count` highest; fewer when fewer score above zero.
+    /// The `count` highest weights, or fewer if fewer score above zero.
     ///
     /// # Errors
-    /// [`MaskError::Count`] for more than may be asked for.
+    /// [`MaskError::Count`] for more than `most` weights.
     pub fn mask(&self, count: usize) -> Result<Mask, MaskError> {
         if count > self.most {
             return Err(MaskError::Count { count, available: self.most });

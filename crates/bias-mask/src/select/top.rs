@@ -1,5 +1,5 @@
-//! The selections that methods name: shares of a matrix, the paper's set difference,
-//! carriers of bias.
+//! The selections of published methods: a fraction of a matrix, the paper's set difference, and the
+//! weights that carry most of the bias.
 
 use std::slice;
 
@@ -50,16 +50,15 @@ pub fn top_fraction(scores: &ParamScores, fraction: f64) -> Result<BitMatrix, Ma
     top(scores.into(), scores.shape(), fraction)
 }
 
-/// Weights in the top `fraction` of group `a`'s importance and not of group `b`'s,
-/// matrix by matrix: the paper's selection (arXiv 2502.07771), with its 0.15 there.
+/// Weights in the top `fraction` of group `a`'s importance and not of group `b`'s, matrix by
+/// matrix: the paper's selection (arXiv 2502.07771), which uses 0.15.
 ///
-/// Beside the scores it takes one bit per weight for the mask, and one more while a
-/// matrix is being worked on.
+/// Besides the scores it needs one bit per weight for the mask, and one more per weight of the
+/// matrix at hand.
 ///
 /// # Errors
 /// As [`top_fraction`]; [`MaskError::Convention`] unless both score importance;
-/// [`MaskError::ShapeMismatch`] or [`MaskError::NoSuchParam`] when they score
-/// different matrices.
+/// [`MaskError::ShapeMismatch`] or [`MaskError::NoSuchParam`] if they score different matrices.
 pub fn top_difference(
     a: &[ParamScores],
     b: &[ParamScores],
@@ -92,8 +91,8 @@ pub fn top_difference(
     Ok(mask)
 }
 
-/// [`top_difference`] of one matrix by Wanda's scores, `|W_ij| · norm_j` (Sun et al. 2023),
-/// which are made while they are counted and never stored.
+/// [`top_difference`] of one matrix by Wanda's scores, `|W_ij| · norm_j` (Sun et al. 2023), which
+/// are computed while they are counted and never stored.
 ///
 /// A score is the product in f64, rounded to f32. `norms` are group A's and B's.
 ///
@@ -101,8 +100,8 @@ pub fn top_difference(
 /// `weights`: `[out, in]`, row-major; `norms`: `[in]` each.
 ///
 /// # Errors
-/// As [`top_fraction`]; [`MaskError::Core`] when the weights do not fill the shape,
-/// [`MaskError::Channels`] when norms are not one per input channel.
+/// As [`top_fraction`]; [`MaskError::Core`] if the weights do not fill the shape,
+/// [`MaskError::Channels`] unless there is one norm per input channel.
 pub fn top_difference_scaled(
     path: &ParamPath,
     weights: &[f32],
@@ -129,8 +128,8 @@ pub fn top_difference_scaled(
     Ok(bits)
 }
 
-/// The `count` weights that carry most of the bias, over all matrices together; fewer
-/// when fewer score above zero.
+/// The `count` weights that carry most of the bias, over all matrices together, or fewer if fewer
+/// score above zero.
 ///
 /// # Errors
 /// [`MaskError::Convention`] unless the scores say how much bias a weight carries,

@@ -58,35 +58,29 @@ pub fn smd_resampled(
 /// The standard error of [`smd`] that is due to answers being drawn and not enumerated, the names
 /// and the pooled deviation held fixed: √(e²_A + e²_B) over that deviation, `e` the standard error
 /// of an arm's mean. Names whose answers were drawn with the same random numbers differ by less.
-/// `None` where there is no effect.
-#[must_use]
-pub fn smd_error(names: &[NameMoments], weighting: Weighting) -> Option<f64> {
-    let arm = |arm: Arm| {
-        let own = names.iter().filter(|name| name.arm == arm);
-        own.fold(NameMoments::empty(arm), |sum, name| sum.merge(name))
-    };
-    let (a, b) = (arm(Arm::A), arm(Arm::B));
-    let spread = f64::midpoint(variance(&a, weighting).ok()?, variance(&b, weighting).ok()?).sqrt();
-    let square = |own: NameMoments| own.noise / (own.weight * own.weight);
-    Some((square(a) + square(b)).sqrt() / spread).filter(|error| error.is_finite())
+/// `None` where the pooled deviation is 0, so that there is no effect.
+///
+/// # Errors
+/// As [`smd`], and [`MetricError::NotFinite`] if the error is not finite.
+pub fn smd_error(names: &[NameMoments], weighting: Weighting) -> Result<Option<f64>, MetricError> {
+    let [a, b] = sums(names.iter().map(Ok))?;
+    let spread = f64::midpoint(variance(&a, weighting)?, variance(&b, weighting)?).sqrt();
+    if spread == 0.0 {
+        return Ok(None);
+    }
+    let square = |arm: NameMoments| arm.noise / (arm.weight * arm.weight);
+    let error = (square(a) + square(b)).sqrt() / spread;
+    if !spread.is_finite() || !error.is_finite() {
+        return Err(MetricError::NotFinite { what: "error of a standardized mean difference" });
+    }
+    Ok(Some(error))
 }
 
 fn effect<'a>(
     names: impl Iterator<Item = Result<&'a NameMoments, MetricError>>,
     weighting: Weighting,
 ) -> Result<EffectSize, MetricError> {
-    let (mut a, mut b) = (NameMoments::empty(Arm::A), NameMoments::empty(Arm::B));
-    for name in names {
-        let name = name?;
-        if !name.weight.is_finite() || name.weight < 0.0 {
-            return Err(MetricError::BadWeight { weight: name.weight });
-        }
-        let arm = match name.arm {
-            Arm::A => &mut a,
-            Arm::B => &mut b,
-        };
-        *arm = arm.merge(name);
-    }
+    let [a, b] = sums(names)?;
     let difference = a.mean - b.mean;
     let spread = f64::midpoint(variance(&a, weighting)?, variance(&b, weighting)?).sqrt();
     if !difference.is_finite() || !spread.is_finite() {
@@ -101,6 +95,25 @@ fn effect<'a>(
     } else {
         Err(MetricError::NotFinite { what: "standardized mean difference" })
     }
+}
+
+/// Each arm's moments.
+fn sums<'a>(
+    names: impl Iterator<Item = Result<&'a NameMoments, MetricError>>,
+) -> Result<[NameMoments; 2], MetricError> {
+    let (mut a, mut b) = (NameMoments::empty(Arm::A), NameMoments::empty(Arm::B));
+    for name in names {
+        let name = name?;
+        if !name.weight.is_finite() || name.weight < 0.0 {
+            return Err(MetricError::BadWeight { weight: name.weight });
+        }
+        let arm = match name.arm {
+            Arm::A => &mut a,
+            Arm::B => &mut b,
+        };
+        *arm = arm.merge(name);
+    }
+    Ok([a, b])
 }
 
 fn variance(sum: &NameMoments, weighting: Weighting) -> Result<f64, MetricError> {
@@ -190,8 +203,15 @@ mod tests {
             name(Arm::B, 3.0, 0.0),
         ];
         // The mean of A has (0.3² + 0.4²)/4.
-        assert!((smd_error(&n, Weighting::Probability).unwrap() - 0.25).abs() < 1e-12);
-        assert_eq!(smd_error(&n[..2], Weighting::Probability), None);
+        let error = |n: &[NameMoments]| smd_error(n, Weighting::Probability);
+        assert!((error(&n).unwrap().unwrap() - 0.25).abs() < 1e-12);
+        // Without spread there is no effect, and so no error of one.
+        assert_eq!(error(&[n[0], n[2]]), Ok(None));
+        // A failure is not taken for that.
+        assert!(matches!(error(&n[..2]), Err(MetricError::EmptyArm { arm: Arm::B, .. })));
+        let mut bad = n;
+        bad[0].noise = f64::INFINITY;
+        assert!(matches!(error(&bad), Err(MetricError::NotFinite { .. })));
     }
 
     #[test]

@@ -1,13 +1,11 @@
 use bias_ask::generate::{Cached, DecodeOptions, Done, ToText, Work, ask_cached};
 use bias_ask::{Answering, Answers, AskError, Decoding, Question};
-use bias_mask::MaskTarget;
 use bias_probe::{HookedModel as _, NoObserver, ProbeError, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::kv_cache::KvCache;
 use super::model::Decoder;
 use crate::arch::rope_scaling::Rope;
-use crate::error::ModelError;
 
 impl<B: Backend> Cached<B> for Decoder<B> {
     type Cache = KvCache<B>;
@@ -59,10 +57,6 @@ impl<B: Backend> Answering<B> for Decoder<B> {
 
     fn context(&self) -> Option<usize> {
         Some(self.config().max_positions)
-    }
-
-    fn weights_fingerprint(&self) -> Result<Option<&str>, AskError> {
-        Ok(MaskTarget::fingerprint(self).map_err(ModelError::from)?)
     }
 
     /// Its `config.json`.

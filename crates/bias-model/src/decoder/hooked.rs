@@ -11,12 +11,18 @@ use burn::tensor::{
 use super::forward::soft_cap;
 use super::model::Decoder;
 use crate::arch::rope_scaling::Rope;
+use crate::checkpoint::weights::Checkpoint;
 
 impl<B: Backend> Weights<B> for Decoder<B> {
     fn weight(&self, path: &ParamPath) -> Result<Tensor<B, 2>, ProbeError> {
         let matrix =
             self.matrix(path).ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
         Ok(matrix.turned_back(&self.device())?)
+    }
+
+    fn fingerprint(&self) -> Result<Option<&str>, ProbeError> {
+        let fingerprint = self.checkpoint.as_ref().map(Checkpoint::fingerprint).transpose();
+        fingerprint.map_err(|error| ProbeError::Fingerprint { source: Box::new(error) })
     }
 }
 

@@ -4,7 +4,6 @@ use burn::module::Param;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::model::Decoder;
-use crate::checkpoint::weights::Checkpoint;
 use crate::error::ModelError;
 
 impl<B: Backend> MaskTarget<B> for Decoder<B> {
@@ -59,11 +58,6 @@ impl<B: Backend> MaskTarget<B> for Decoder<B> {
         }
         linear.bias = value.map(|bias| Param::from_tensor(bias.detach()));
         Ok(())
-    }
-
-    fn fingerprint(&self) -> Result<Option<&str>, MaskError> {
-        let fingerprint = self.checkpoint.as_ref().map(Checkpoint::fingerprint).transpose();
-        fingerprint.map_err(|error| MaskError::Fingerprint { source: Box::new(error) })
     }
 }
 

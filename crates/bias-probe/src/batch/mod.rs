@@ -1,4 +1,4 @@
-//! Tokens with roles, possibly branching, and padded to a batch: what a model is run on.
+//! The input of a model: tokens with roles, as a chain or a tree, padded to a batch.
 //!
 //! | file | what for |
 //! |---|---|

@@ -12,7 +12,7 @@ use crate::error::ProbeError;
 pub struct Sequence {
     tokens: Vec<u32>,
     roles: Vec<TokenRole>,
-    /// How much each token counts in statistics: 1, or the probability of getting there.
+    /// Each token's weight in statistics: 1, or the probability of reaching it.
     weights: Vec<f32>,
     /// `parents[i]` is the token that token `i` follows; `None` for a first token.
     parents: Vec<Option<usize>>,
@@ -22,8 +22,8 @@ impl Sequence {
     /// A chain of tokens.
     ///
     /// # Errors
-    /// [`ProbeError::BadSequence`] when there are not as many roles as tokens, none
-    /// at all, or a role is [`TokenRole::Padding`].
+    /// [`ProbeError::BadSequence`] if there is no token, if there are not as many roles as tokens,
+    /// or if a role is [`TokenRole::Padding`].
     pub fn chain(tokens: Vec<u32>, roles: Vec<TokenRole>) -> Result<Self, ProbeError> {
         let parents = (0..tokens.len()).map(|i| i.checked_sub(1)).collect();
         Self::tree(tokens, roles, parents)
@@ -62,9 +62,9 @@ impl Sequence {
         Ok(Self { weights: vec![1.0; tokens.len()], tokens, roles, parents })
     }
 
-    /// Lets each token count by a weight in statistics instead of by 1. With the
-    /// probability of reaching a token in a tree of answers, a sum over the tree's
-    /// tokens is the expected sum over one answer's.
+    /// Sets each token's weight in statistics, which is 1 otherwise. If the weights are the
+    /// probabilities of reaching each token in a tree of answers, a sum over the tree's tokens is
+    /// the expected sum over the tokens of one answer.
     ///
     /// # Errors
     /// [`ProbeError::BadSequence`] unless there is a finite weight of at least 0 per token.
@@ -79,7 +79,7 @@ impl Sequence {
         Ok(Self { weights, ..self })
     }
 
-    /// How much each token counts in statistics.
+    /// Each token's weight in statistics.
     #[must_use]
     pub fn weights(&self) -> &[f32] {
         &self.weights
@@ -91,19 +91,19 @@ impl Sequence {
         &self.tokens
     }
 
-    /// What each token is.
+    /// Each token's role.
     #[must_use]
     pub fn roles(&self) -> &[TokenRole] {
         &self.roles
     }
 
-    /// The token that each follows, `None` for a first one.
+    /// The token that each token follows; `None` for a first token.
     #[must_use]
     pub fn parents(&self) -> &[Option<usize>] {
         &self.parents
     }
 
-    /// How many tokens it has, branches included.
+    /// Number of tokens, branches included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tokens.len()

@@ -9,18 +9,18 @@ use crate::error::ProbeError;
 
 /// The tree of a row's tokens: those kept in a KV cache, then those of the batch.
 ///
-/// A token sees the columns on its way to the root, itself included. Two numbers a column say
-/// that for all of them: where columns are seen is made from them when it is asked for.
+/// A token sees itself and its ancestors. Two numbers per column hold that for all tokens; the
+/// attention mask is made from them when it is asked for.
 #[derive(Debug, Clone, Default)]
 struct RowTree {
     /// Depth of each column (its position), `None` for padding.
     depths: Vec<Option<usize>>,
-    /// The column that each follows, `None` for a first token and for padding.
+    /// The column that each column follows; `None` for a first token and for padding.
     parents: Vec<Option<usize>>,
 }
 
 impl RowTree {
-    /// Clears the flags of the columns that a column sees.
+    /// Clears the flags of the columns that `column` sees.
     fn unblock(&self, column: usize, blocked: &mut [bool]) {
         let mut next = Some(column);
         while let Some(at) = next {
@@ -64,9 +64,9 @@ impl TokenBatch {
         Ok(batch)
     }
 
-    /// New tokens that follow this batch in a KV cache: for each row, `(parent
-    /// column, token, role)`. Columns count from the first cached one; those of this
-    /// batch start at [`past`](Self::past). Rows may get different numbers of tokens.
+    /// A batch of new tokens that follow this batch in a KV cache. Each is given, row by row, as
+    /// `(parent column, token, role)`. Columns count from the first cached one; those of this batch
+    /// start at [`past`](Self::past). Rows may get different numbers of tokens.
     ///
     /// # Errors
     /// [`ProbeError::EmptyBatch`] when no row gets a token, [`ProbeError::BadSequence`]
@@ -135,8 +135,8 @@ impl TokenBatch {
         Ok(batch)
     }
 
-    /// Some of the rows, in this order; a row may be taken several times. Goes with the
-    /// same choice of a KV cache's rows.
+    /// Some of the rows, in the order given. A row may be taken several times. Take the same rows
+    /// of the KV cache.
     #[must_use]
     pub fn with_rows(&self, rows: &[usize]) -> Self {
         fn pick<T: Clone>(all: &[T], rows: &[usize], each: usize) -> Vec<T> {
@@ -154,7 +154,7 @@ impl TokenBatch {
         }
     }
 
-    /// How many sequences.
+    /// Number of sequences.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
@@ -184,7 +184,7 @@ impl TokenBatch {
         &self.roles
     }
 
-    /// How much each token counts in statistics, row by row; meaningless where padding.
+    /// Each token's weight in statistics, row by row. The weight of padding means nothing.
     #[must_use]
     pub fn weights(&self) -> &[f32] {
         &self.weights
@@ -196,8 +196,8 @@ impl TokenBatch {
         &self.positions
     }
 
-    /// Where token `column` of `row` must not look, as `past + width` flags. Every token sees
-    /// itself, padding too: a row with nothing visible has no softmax.
+    /// The columns that token `column` of `row` must not attend to, as `past + width` flags. Every
+    /// token sees itself, padding too, because a softmax needs at least one visible column.
     #[must_use]
     pub fn blocked(&self, row: usize, column: usize) -> Vec<bool> {
         let mut blocked = vec![true; self.past + self.width];
@@ -205,7 +205,7 @@ impl TokenBatch {
         blocked
     }
 
-    /// The same of every token, `[rows, width, past + width]`.
+    /// The flags of every token, `[rows, width, past + width]`.
     fn all_blocked(&self) -> Vec<bool> {
         let total = self.past + self.width;
         let mut all = vec![true; self.rows * self.width * total];
@@ -214,7 +214,7 @@ impl TokenBatch {
             for column in 0..self.width {
                 let (before, own) = row.split_at_mut(column * total);
                 let (own, at) = (&mut own[..total], self.past + column);
-                // A parent of the same batch has been gone through: its flags are copied at once.
+                // A parent in the same batch came earlier: its flags are copied as a whole.
                 match tree.parents[at].and_then(|parent| parent.checked_sub(self.past)) {
                     Some(parent) => {
                         own.copy_from_slice(&before[parent * total..][..total]);
@@ -235,7 +235,7 @@ impl TokenBatch {
         Tensor::from_data(TensorData::new(ids, [self.rows, self.width]), device)
     }
 
-    /// True where a query must not look at a key, `[rows, 1, width, past + width]`.
+    /// True where a query must not attend to a key, `[rows, 1, width, past + width]`.
     #[must_use]
     pub fn blocked_tensor<B: Backend>(&self, device: &B::Device) -> Tensor<B, 4, Bool> {
         let shape = [self.rows, 1, self.width, self.past + self.width];
@@ -268,8 +268,9 @@ impl TokenBatch {
         self.positions[row * self.width..][..self.width].iter().max().map_or(0, |p| p + 1)
     }
 
-    /// A token's weight where it has the role, else 0, one row per role: `[roles, rows·width]`;
-    /// [`to_f32`](crate::device::to_f32), to take sums with.
+    /// One row per role with the weights of the tokens that have the role, and 0 for other tokens:
+    /// `[roles, rows·width]`. The tensor is one of [`to_f32`](crate::device::to_f32), so that sums
+    /// can be taken with it.
     #[must_use]
     pub fn role_weights<B: Backend>(
         &self,
@@ -298,7 +299,7 @@ mod tests {
     use super::*;
 
     impl TokenBatch {
-        /// What is held of one row, in bytes.
+        /// Bytes held for one row.
         fn bytes(&self, row: usize) -> usize {
             let tree = &self.trees[row];
             let each =

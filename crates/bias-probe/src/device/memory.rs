@@ -1,22 +1,25 @@
 use burn::tensor::backend::Backend;
 
-/// Where a device's tensors are, and what becomes of a view of them.
+/// Where a device's tensors are, and whether a view of them is computed with as it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Memory {
-    /// This process's own, where tensors of any layout are computed with as they lie: burn's `flex`
+    /// In this process's memory, and tensors of any layout are computed with as they lie: burn's
+    /// `flex`.
     Strided,
-    /// This process's own: burn's `ndarray`
+    /// In this process's memory: burn's `ndarray`.
     Own,
-    /// Another device's
+    /// On another device.
     Elsewhere,
-    /// A backend that this crate does not know: nothing may be assumed of it
+    /// On a backend that this crate does not know. Nothing may be assumed of it.
     Unknown,
 }
 
 impl Memory {
-    /// Where a device's are. burn has no other sign of it than the backend's name, in which
-    /// wrappers (gradients, fusion) stand around the backend that computes.
+    /// Where this device's tensors are.
+    ///
+    /// burn tells this by nothing but the backend's name, in which wrappers (gradients, fusion)
+    /// stand around the name of the backend that computes.
     #[must_use]
     pub fn of<B: Backend>(device: &B::Device) -> Self {
         Self::of_name(&B::name(device))
@@ -38,7 +41,7 @@ impl Memory {
         Self::Unknown
     }
 
-    /// Whether reading a tensor costs nothing, for certain.
+    /// Whether it is certain that reading a tensor costs nothing.
     #[must_use]
     pub fn is_own(self) -> bool {
         matches!(self, Self::Strided | Self::Own)

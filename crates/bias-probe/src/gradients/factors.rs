@@ -14,12 +14,12 @@ use crate::error::ProbeError;
 use crate::hooks::model::HookedModel;
 use crate::hooks::observer::Observer;
 
-/// What the gradient of a loss with respect to a matrix is made of: what went into the matrix at
-/// every token, and how the loss changes with what came out.
+/// The two factors of the gradient of a loss with respect to a matrix: the matrix's input at every
+/// token, and the gradient of the loss with respect to its output.
 ///
-/// The gradient itself, [`slopesᵀ · inputs`](Self::gradient), is as large as the matrix; these are
-/// as large as the batch, and those of several batches are added up by [one
-/// product](Self::together).
+/// The gradient itself, [`slopesᵀ · inputs`](Self::gradient), is as large as the matrix. The
+/// factors are as large as the batch. [One product](Self::together) adds up the gradients of
+/// several batches.
 #[derive(Debug, Clone)]
 pub struct Factors<B: Backend> {
     /// `[tokens, in]`
@@ -28,7 +28,7 @@ pub struct Factors<B: Backend> {
     pub slopes: Tensor<B, 2>,
 }
 
-/// The factors of several matrices, each with its own.
+/// Several matrices, each with its factors.
 pub type OfMatrices<B> = Vec<(ParamPath, Factors<B>)>;
 
 impl<B: Backend> Factors<B> {
@@ -38,10 +38,10 @@ impl<B: Backend> Factors<B> {
         to_f32(matmul(self.slopes.transpose(), self.inputs))
     }
 
-    /// Of some rows of the gradient.
+    /// Some rows of the gradient.
     ///
     /// # Panics
-    /// When there are none, or not so many.
+    /// If the range is empty or the matrix has fewer rows.
     #[must_use]
     pub fn of_rows(&self, rows: Range<usize>) -> Self {
         Self {
@@ -50,8 +50,8 @@ impl<B: Backend> Factors<B> {
         }
     }
 
-    /// Those of several passes through one matrix, one after the other, whose gradient is the sum
-    /// of theirs; `None` of none.
+    /// The factors of several passes through one matrix, concatenated. Their gradient is the sum of
+    /// the passes' gradients. `None` if there is no pass.
     #[must_use]
     pub fn together(all: Vec<Self>) -> Option<Self> {
         if all.len() < 2 {
@@ -62,11 +62,11 @@ impl<B: Backend> Factors<B> {
     }
 }
 
-/// Observes a pass so that afterwards the [`Factors`] of every matrix can be had: no weight need be
+/// Observes a pass, after which it returns the [`Factors`] of every matrix. No weight needs to be
 /// tracked, and no gradient as large as a weight is made.
 ///
-/// A zero that is tracked is added to what comes out of each matrix; what the loss changes by with
-/// it is what it changes by with the output.
+/// A tracked zero is added to each matrix's output. The gradient of the loss with respect to that
+/// zero is the gradient with respect to the output.
 ///
 /// ```
 /// use bias_probe::gradients::FactorTrace;
@@ -87,20 +87,20 @@ impl<B: Backend> Factors<B> {
 pub struct FactorTrace<B: AutodiffBackend> {
     dims: ModelDims,
     layers: Range<usize>,
-    /// Sites before a matrix, and what was there.
+    /// Sites before a matrix, and their activations.
     inputs: BTreeMap<Site, Option<Tensor<B::InnerBackend, 3>>>,
-    /// Sites behind one, and the zero that was added.
+    /// Sites behind a matrix, and the zero that was added.
     zeros: BTreeMap<Site, Option<Tensor<B, 3>>>,
 }
 
 impl<B: AutodiffBackend> FactorTrace<B> {
-    /// Of every matrix of a model.
+    /// Traces every matrix of a model.
     #[must_use]
     pub fn new(dims: &ModelDims) -> Self {
         Self::of_layers(dims, 0..dims.layers)
     }
 
-    /// Of the matrices of some blocks, where only those run.
+    /// Traces the matrices of some blocks, for a pass that runs only those.
     #[must_use]
     pub fn of_layers(dims: &ModelDims, layers: Range<usize>) -> Self {
         let sites = |of: fn(Projection, usize) -> Site| {
@@ -115,7 +115,8 @@ impl<B: AutodiffBackend> FactorTrace<B> {
         }
     }
 
-    /// The factors of every matrix, in forward order, of a loss of what was observed.
+    /// Every matrix's factors, in forward order. `gradients` are those of a loss that is computed
+    /// from the observed pass.
     ///
     /// # Errors
     /// [`ProbeError::NeverFired`] for sites that the pass did not reach; [`ProbeError::NoGradient`]
@@ -146,9 +147,9 @@ fn flat<B: Backend>(value: Tensor<B, 3>) -> Tensor<B, 2> {
     value.reshape([rows * width, channels])
 }
 
-/// A tracked zero of a tensor's shape and type: added to it, it gets the gradient that reaches the
-/// tensor, while what comes before is followed as it was. One number seen everywhere, so it takes
-/// no memory.
+/// A tracked zero of a tensor's shape and type. Added to the tensor, it receives the gradient that
+/// reaches the tensor, and the graph before the tensor stays as it was. It takes no memory, because
+/// it is a view of one number.
 pub fn tracked_zero<B: AutodiffBackend>(value: &Tensor<B, 3>) -> Tensor<B, 3> {
     let zero = Tensor::<B::InnerBackend, 3>::zeros([1, 1, 1], (&value.device(), value.dtype()));
     Tensor::from_inner(zero.expand(value.dims())).require_grad()
@@ -175,8 +176,8 @@ impl<B: AutodiffBackend> Observer<B> for FactorTrace<B> {
     }
 }
 
-/// The factors of every matrix in a pass, in forward order; `loss` makes a scalar of the final
-/// norm's output.
+/// Every matrix's factors in a pass, in forward order. `loss` makes a scalar of the final norm's
+/// output.
 ///
 /// # Errors
 /// As [`hidden`](HookedModel::hidden) and [`FactorTrace::finish`], and the loss's own.
@@ -190,15 +191,15 @@ pub fn factors<B: AutodiffBackend, M: HookedModel<B>>(
     trace.finish(&mut loss(model, hidden)?.backward())
 }
 
-/// Fewest and most tokens whose factors are held at a time.
+/// Least and largest number of tokens whose factors are held at a time.
 const TOKENS: std::ops::RangeInclusive<usize> = 512..=1024;
 
 /// Numbers that may be held in any case: 128 MiB of them.
 const FEW: usize = 1 << 25;
 
-/// How many tokens' factors are held at a time, padding included: no more numbers than the model
-/// has weights, as far as that goes. It depends on nothing else, so that sums over them are always
-/// made alike.
+/// Number of tokens whose factors are held at a time, padding included. As far as the limits allow,
+/// their factors hold no more numbers than the model has weights. It depends on nothing else, so
+/// that sums over the factors are always taken in the same order.
 #[must_use]
 pub fn tokens_at_a_time(dims: &ModelDims) -> usize {
     let each: usize = dims
@@ -209,9 +210,8 @@ pub fn tokens_at_a_time(dims: &ModelDims) -> usize {
     fit.clamp(*TOKENS.start(), *TOKENS.end())
 }
 
-/// Batches whose factors are handed out together by
-/// [`factors_all`](crate::DifferentiableModel::factors_all): those of so many
-/// [tokens](tokens_at_a_time), whatever runs them.
+/// Ranges of batches whose factors [`factors_all`](crate::DifferentiableModel::factors_all) hands
+/// out together. Each holds about [this many tokens](tokens_at_a_time), whichever model runs them.
 #[must_use]
 pub fn waves(dims: &ModelDims, batches: &[TokenBatch]) -> Vec<Range<usize>> {
     let most = tokens_at_a_time(dims);
@@ -233,7 +233,8 @@ pub fn waves(dims: &ModelDims, batches: &[TokenBatch]) -> Vec<Range<usize>> {
     waves
 }
 
-/// What several passes found, each in the same order, matrix by matrix.
+/// Hands out the factors of several passes matrix by matrix. Every pass lists its matrices in the
+/// same order.
 ///
 /// # Errors
 /// Those of `take`.

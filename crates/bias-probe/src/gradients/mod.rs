@@ -1,5 +1,5 @@
-//! Gradients of matrices as what went in times what came back, for any model that runs with an
-//! observer.
+//! Gradients of matrices as products of two factors, the matrix's input and the gradient of its
+//! output, for any model that runs with an observer.
 //!
 //! | file | what for |
 //! |---|---|

@@ -6,14 +6,14 @@ use crate::batch::token_batch::TokenBatch;
 use crate::error::ProbeError;
 use crate::hooks::model::HookedModel;
 
-/// What is differentiated of a batch, by its number: a scalar of the final norm's output, by the
-/// model given, which may be another handle on the same weights. It may be asked for more than
-/// once, and must then be the same.
+/// Computes the loss of a batch, which is given by its number: a scalar of the final norm's output.
+/// The model it gets may be another handle on the same weights. It may be called more than once for
+/// a batch and must then return the same loss.
 pub type Loss<'a, M, B> =
     dyn Fn(&M, usize, Tensor<B, 3>) -> Result<Tensor<B, 1>, ProbeError> + Sync + 'a;
 
-/// Takes one matrix's factors in some batches: the number of the first, the matrix, and those of
-/// the first and of each that follows.
+/// Takes one matrix's factors in consecutive batches: the number of the first batch, the matrix,
+/// and the factors of each batch in order.
 pub type TakeFactors<'a, B> = dyn FnMut(
         usize,
         &ParamPath,
@@ -21,19 +21,19 @@ pub type TakeFactors<'a, B> = dyn FnMut(
     ) -> Result<(), ProbeError>
     + 'a;
 
-/// A model whose weights' gradients can be had for any number of batches.
+/// A model whose gradients can be computed for any number of batches.
 ///
-/// Implement it with no method at all where nothing better can be done than one batch after the
-/// other: whatever runs on an autodiff backend with an observer is differentiable.
+/// An empty `impl` is enough: any model that runs on an autodiff backend with an observer is
+/// differentiable, one batch after the other. Implement the method if your model can do better.
 pub trait DifferentiableModel<B: AutodiffBackend>: HookedModel<B> {
-    /// Differentiates every batch's loss and hands out what the gradients of each matrix are made
-    /// of: those of [some batches](crate::gradients::waves) at a time, all matrices of one wave
-    /// before the next wave's, or all waves of a matrix before those of another block. A matrix
-    /// that a loss does not depend on is an error.
+    /// Differentiates every batch's loss and hands out the factors of each matrix's gradient, for
+    /// [a wave of batches](crate::gradients::waves) at a time. They come wave by wave, or block by
+    /// block: all matrices of one wave before those of the next wave, or all waves of a matrix
+    /// before those of another block. A matrix that a loss does not depend on is an error.
     ///
     /// A model may run up to `threads` batches side by side; the numbers are the same. A model that
-    /// reads its weights from a file goes through its layers backwards instead, all batches at one
-    /// layer: then nothing of the size of the model is ever held.
+    /// reads its weights from a file goes through its layers backwards instead, with all batches at
+    /// each layer, so that nothing of the size of the model is ever held.
     ///
     /// # Errors
     /// As [`factors`], and the closures' own.

@@ -13,8 +13,8 @@ use crate::error::ProbeError;
 
 /// Keeps whole activations of chosen sites, as f32 on the host.
 ///
-/// For a look inside, not for corpora: memory grows with tokens. One forward pass
-/// per capture; the last one wins.
+/// Use it for a few prompts, not for a corpus: memory grows with the number of tokens. A capture
+/// holds one forward pass; a later pass replaces it.
 #[derive(Debug, Clone)]
 pub struct Capture {
     wanted: WantedSites,
@@ -55,7 +55,7 @@ impl Capture {
         Self { wanted: WantedSites::new(sites), seen: BTreeMap::new() }
     }
 
-    /// What was captured, by site.
+    /// The captured activations by site.
     ///
     /// # Errors
     /// [`ProbeError::NeverFired`] names wanted sites that were not reached.
@@ -64,8 +64,8 @@ impl Capture {
         Ok(self.seen)
     }
 
-    /// Writes what was captured as safetensors, one tensor per site, by way of a
-    /// temporary file.
+    /// Writes the captured activations as safetensors, one tensor per site, by way of a temporary
+    /// file.
     ///
     /// # Errors
     /// As [`finish`](Self::finish), and [`ProbeError::Write`].

@@ -1,5 +1,5 @@
-//! The hook, the model that can be run with one, and the hooks that keep, replace or patch what
-//! they see.
+//! The observer, the model that runs with one, and observers that keep, replace or patch
+//! activations.
 //!
 //! | file | what for |
 //! |---|---|

@@ -14,12 +14,12 @@ pub trait HookedModel<B: Backend>: Weights<B> {
     /// Its sizes.
     fn dims(&self) -> &ModelDims;
 
-    /// Where its weights are.
+    /// The device that holds its weights.
     fn device(&self) -> B::Device;
 
     /// Runs the batch and gives the final norm's output, `[rows, width, d_model]`.
     ///
-    /// Must call the observer at every one of its [`sites`](Self::sites) but the logits.
+    /// It must call the observer at all of its [`sites`](Self::sites) but the logits.
     ///
     /// # Errors
     /// A token or position the model does not have, or the observer's own error.
@@ -31,9 +31,9 @@ pub trait HookedModel<B: Backend>: Weights<B> {
 
     /// Runs several batches, which the observer sees in their order at every site.
     ///
-    /// By default one after the other. A model that reads its weights from a file while it
-    /// runs takes all batches through a layer before it goes on to the next, so that a layer is
-    /// read once.
+    /// By default they run one after the other. A model that reads its weights from a file while it
+    /// runs takes all batches through a layer before it goes on to the next layer, so that each
+    /// layer is read once.
     ///
     /// # Errors
     /// As [`hidden`](Self::hidden).
@@ -51,15 +51,15 @@ pub trait HookedModel<B: Backend>: Weights<B> {
     /// Weights that cannot be read.
     fn unembed(&self, hidden: Tensor<B, 3>) -> Result<Tensor<B, 3>, ProbeError>;
 
-    /// Whether what it makes of a token depends on nothing that comes after it, so that texts which
-    /// begin alike may share their beginning: a saving, never needed, so `false` unless a model
-    /// says otherwise. Not so where a text's length decides how its positions are turned.
+    /// Whether a token's activations depend on no later token, so that texts with a common prefix
+    /// can share it. Sharing only saves time, so the default is `false`. A model whose rotary
+    /// embedding depends on a text's length must return `false`.
     fn is_causal(&self) -> bool {
         false
     }
 
-    /// Whether it reads its weights from a file while it runs. What keeps the graph of a whole pass
-    /// would keep all of them.
+    /// Whether it reads its weights from a file while it runs. Whoever keeps the graph of a whole
+    /// pass would keep all weights in memory.
     fn is_streamed(&self) -> bool {
         false
     }

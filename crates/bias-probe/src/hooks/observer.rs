@@ -8,12 +8,12 @@ use crate::error::ProbeError;
 
 /// Something that watches a forward pass and may change it.
 ///
-/// The model calls it at every site it [`wants`](Self::wants), with the tensor by
-/// value; what it gives back is what the model goes on with. Give back the tensor
-/// itself to watch, another of the same shape to replace. Tensors are reference
-/// counted, so keeping a clone costs no copy.
+/// The model calls it at every site it [`wants`](Self::wants) with the tensor by value, and
+/// continues with the tensor that it returns. To watch, return the same tensor. To replace it,
+/// return another of the same shape. Tensors are reference counted, so keeping a clone costs no
+/// copy.
 pub trait Observer<B: Backend> {
-    /// Whether to be called at this site.
+    /// Whether the model should call it at this site.
     fn wants(&self, site: Site) -> bool;
 
     /// Sees a `[batch, seq, channels]` activation.
@@ -47,8 +47,8 @@ pub trait Observer<B: Backend> {
 }
 
 impl<B: Backend> dyn Observer<B> + '_ {
-    /// What a model calls at each site: asks whether the observer wants it, and
-    /// refuses a replacement of another shape.
+    /// For models to call at each site. It asks whether the observer wants the site, and refuses a
+    /// replacement of another shape.
     ///
     /// # Errors
     /// The observer's own, or [`ProbeError::ShapeChanged`].
@@ -105,7 +105,7 @@ impl<B: Backend> Observer<B> for NoObserver {
     }
 }
 
-/// Two observers in one run: the second sees what the first leaves.
+/// Two observers in one run. The second sees the first one's replacements.
 #[derive(Debug)]
 pub struct Both<'a, F: ?Sized, S: ?Sized>(pub &'a mut F, pub &'a mut S);
 
@@ -161,7 +161,7 @@ impl<F> Edit<F> {
         Self { roles: Some(roles.to_vec()), ..self }
     }
 
-    /// Says so if the site was never reached, so that an edit cannot silently do nothing.
+    /// Fails if the site was never reached, so that an edit cannot silently do nothing.
     ///
     /// # Errors
     /// [`ProbeError::NeverFired`].
@@ -189,7 +189,7 @@ impl<B: Backend, F: FnMut(&TokenBatch, Tensor<B, 3>) -> Tensor<B, 3>> Observer<B
         let chosen =
             Tensor::<B, 3, Bool>::from_data(chosen, &value.device()).repeat_dim(2, channels);
         let edited = (self.edit)(batch, value.clone());
-        // The caller of an observer refuses another shape; a mask cannot be laid over one.
+        // The caller of an observer refuses another shape, which the mask of roles would not fit.
         if edited.dims() != value.dims() {
             return Ok(edited);
         }

@@ -8,23 +8,23 @@ use super::observer::Observer;
 use crate::batch::token_batch::TokenBatch;
 use crate::error::ProbeError;
 
-/// Which token of another run an activation is taken from.
+/// The token of another run that an activation is taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Alignment {
-    /// The token in the same place. Rows must be equally long.
+    /// The token at the same position. Rows must be equally long.
     Position,
-    /// The mean over the other row's tokens of the same role, so that names of unequal
-    /// numbers of tokens can be exchanged.
+    /// The mean over the other row's tokens of the same role, so that names with different numbers
+    /// of tokens can be exchanged.
     RoleMean,
 }
 
 /// Activation patching: puts the activations of another run into this one, row by row,
 /// at some sites and for tokens of some roles (Meng et al. 2022; Wang et al. 2023).
 ///
-/// Made from a [`Capture`](crate::Capture) of the other run and the batch it ran. Exact:
-/// the forward pass goes on with what was put in. A row takes from the row of the same
-/// number.
+/// It is made from a [`Capture`](crate::Capture) of the other run and the batch of that run. The
+/// result is exact, because the forward pass continues with the patched activations. Each row takes
+/// activations from the row with the same number.
 #[derive(Debug, Clone)]
 pub struct Patch<'a> {
     source: &'a BTreeMap<Site, Captured>,
@@ -62,7 +62,7 @@ impl<'a> Patch<'a> {
         Self { roles: roles.to_vec(), ..self }
     }
 
-    /// Says so if a site was never reached.
+    /// Fails if a site was never reached.
     ///
     /// # Errors
     /// [`ProbeError::NeverFired`].

@@ -4,7 +4,7 @@ use bias_types::Site;
 
 use crate::error::ProbeError;
 
-/// The sites somebody asked for, and which of them were reached.
+/// Sites that were asked for, and which of them were reached.
 #[derive(Debug, Clone)]
 pub(crate) struct WantedSites(BTreeMap<Site, bool>);
 

@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, ArrayView1, Axis, aview1};
 use super::channel_stats::{ChannelStats, GroupStats, ROLES};
 
 impl ChannelStats {
-    /// Number of tokens at a site, by their weights: `[groups, roles]`, with roles in the order of
+    /// Sum of the weights of the tokens at a site: `[groups, roles]`, with roles in the order of
     /// [`TokenRole::REAL`]. `None` if the site was not observed.
     #[must_use]
     pub fn counts(&self, site: Site) -> Option<Array2<f64>> {
@@ -46,7 +46,7 @@ impl ChannelStats {
         Array2::from_shape_vec((groups, channels), rows.concat()).ok()
     }
 
-    /// Of every group and role.
+    /// Gathers an array from the sums of every group and role.
     fn gather(&self, site: Site, of: impl Fn(&GroupStats) -> Vec<f64>) -> Option<Array3<f64>> {
         let groups = self.groups().len();
         let each = (0..groups).flat_map(|group| TokenRole::REAL.map(|role| (group, role)));

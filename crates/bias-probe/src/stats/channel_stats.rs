@@ -18,7 +18,7 @@ pub(crate) struct Sums {
     pub count: f64,
     pub sum: Vec<f64>,
     pub square: Vec<f64>,
-    /// Empty unless asked for.
+    /// Empty unless it was asked for.
     pub max: Vec<f64>,
 }
 
@@ -60,7 +60,7 @@ pub struct GroupStats {
 }
 
 impl GroupStats {
-    /// Tokens counted, by their weights.
+    /// Sum of the weights of the tokens.
     #[must_use]
     pub fn count(&self) -> f64 {
         self.sums.count
@@ -85,8 +85,8 @@ impl GroupStats {
         self.sums.sum.iter().map(|s| s / n).collect()
     }
 
-    /// `Σ w·x² / Σ w − mean²`, not below 0; where the mean is large against the deviation,
-    /// no more exact than f32 sums are.
+    /// `Σ w·x² / Σ w − mean²`, not below 0. Where the mean is large compared with the deviation, it
+    /// is only as exact as sums in f32.
     #[must_use]
     pub fn variance(&self) -> Vec<f64> {
         let n = if self.sums.count > 0.0 { self.sums.count } else { 1.0 };
@@ -128,26 +128,26 @@ impl ChannelStats {
         self.sums.keys().copied()
     }
 
-    /// Notes of where it comes from (model, prompts, …), kept in its file.
+    /// Notes on where the statistics come from (model, prompts, …), kept in their file.
     #[must_use]
     pub fn notes(&self) -> &BTreeMap<String, String> {
         &self.notes
     }
 
-    /// Adds such a note.
+    /// Adds a note.
     #[must_use]
     pub fn with_note(mut self, key: &str, value: impl ToString) -> Self {
         self.notes.insert(key.into(), value.to_string());
         self
     }
 
-    /// A group's tokens of every role at a site; `None` for a site or group that is not there.
+    /// A group's tokens of every role at a site; `None` if there is no such site or group.
     #[must_use]
     pub fn of(&self, site: Site, group: usize) -> Option<GroupStats> {
         self.of_roles(site, group, &TokenRole::REAL)
     }
 
-    /// The same for tokens of some roles.
+    /// A group's tokens of some roles at a site; `None` if there is no such site or group.
     #[must_use]
     pub fn of_roles(&self, site: Site, group: usize, roles: &[TokenRole]) -> Option<GroupStats> {
         let by_role = self.sums.get(&site)?.get(group)?;
@@ -160,8 +160,8 @@ impl ChannelStats {
         Some(GroupStats { sums: total })
     }
 
-    /// Adds what another shard of the prompts gave: in any order, to the same result but
-    /// for f64 rounding. Notes that differ are dropped.
+    /// Adds the statistics of another shard of the prompts. The order of shards changes the result
+    /// only by f64 rounding. Notes that differ are dropped.
     ///
     /// # Errors
     /// [`ProbeError::Mismatch`] when sites, groups or widths differ.
@@ -186,8 +186,8 @@ impl ChannelStats {
         Ok(self)
     }
 
-    /// Writes it as safetensors that NumPy reads, by way of a temporary file: f64 tensors
-    /// `{site}/{sum|square|max}` of shape `[groups, roles, channels]` and `count` of
+    /// Writes the statistics as safetensors that NumPy reads, by way of a temporary file: f64
+    /// tensors `{site}/{sum|square|max}` of shape `[groups, roles, channels]` and `count` of
     /// `[groups, roles]`; metadata `groups`, `roles`, `sequences` and `notes` as JSON.
     ///
     /// # Errors

@@ -15,10 +15,10 @@ use crate::hooks::wanted_sites::WantedSites;
 /// Streaming statistics of every channel at chosen sites, for any number of groups of
 /// prompts in one pass, per token role.
 ///
-/// Memory does not grow with prompts; padding never counts; tokens count by their
-/// [weights](crate::Sequence::weights); how prompts are batched changes nothing but f32
-/// rounding within a batch (batches are added in f64). Before each pass
-/// [`next`](Self::next) says which group each row belongs to.
+/// Memory does not grow with the number of prompts. Padding never counts, and tokens count by their
+/// [weights](crate::Sequence::weights). The batching of prompts changes nothing but f32 rounding
+/// within a batch; batches are added in f64. Call [`next`](Self::next) before each pass to say
+/// which group each row belongs to.
 ///
 /// ```
 /// use bias_types::{ModelDims, Site};
@@ -44,21 +44,21 @@ pub struct StatsCollector {
     max: bool,
     sums: BTreeMap<Site, Vec<[Sums; ROLES]>>,
     sequences: Vec<u64>,
-    /// A pass is counted once, at the first site it reaches.
+    /// The first site of a pass, at which the pass is counted once.
     first: Option<Site>,
 }
 
-/// Which groups the rows of the batches to come belong to.
+/// The groups of the rows of the next batches.
 #[derive(Debug, Clone)]
 enum Next {
-    /// Each row's, of one pass; and whether that has not begun yet.
+    /// The group of each row of one pass, and whether that pass is still to begin.
     Rows(Vec<usize>, bool),
-    /// All rows', until something else is said.
+    /// One group for all rows, until it is set again.
     All(usize),
 }
 
 impl Next {
-    /// Of this row. Rows were counted before.
+    /// The group of this row. The number of rows was checked before.
     fn of(&self, row: usize) -> usize {
         match self {
             Self::Rows(groups, _) => groups[row],
@@ -103,8 +103,8 @@ impl StatsCollector {
         Ok(())
     }
 
-    /// The group, by number, of all rows of all batches that run until something else is said:
-    /// for passes that run [together](crate::HookedModel::observe_all).
+    /// The group, by number, of all rows of all batches until the next call. Use it for passes that
+    /// run [together](crate::HookedModel::observe_all).
     ///
     /// # Errors
     /// [`ProbeError::NoSuchGroup`].
@@ -119,11 +119,11 @@ impl StatsCollector {
         if group < groups { Ok(()) } else { Err(ProbeError::NoSuchGroup { group, groups }) }
     }
 
-    /// What was collected, once every batch has run.
+    /// The collected statistics, once every batch has run.
     ///
     /// # Errors
     /// [`ProbeError::NeverFired`] names wanted sites that no pass reached;
-    /// [`ProbeError::NotFinite`] one whose activations were not numbers.
+    /// [`ProbeError::NotFinite`] names a site with activations that are NaN or infinite.
     pub fn finish(self) -> Result<ChannelStats, ProbeError> {
         self.wanted.check()?;
         for (site, groups) in &self.sums {
@@ -165,7 +165,7 @@ impl<B: Backend> Observer<B> for StatsCollector {
         let [rows, width, channels] = value.dims();
         let (device, cells) = (value.device(), rows * width);
         let groups = self.groups.len();
-        // One row per group and role: a token's weight where it belongs there, else 0.
+        // One row per group and role: the weights of the tokens that belong to both, else 0.
         let mut weights = vec![0f32; groups * ROLES * cells];
         let mut counts = vec![0f64; groups * ROLES];
         for (cell, (role, weight)) in batch.roles().iter().zip(batch.weights()).enumerate() {

@@ -1,5 +1,5 @@
-//! Observers that sum while a model runs: over any number of prompts, in memory that does not grow
-//! with them.
+//! Observers that take sums while a model runs, over any number of prompts, in memory that does not
+//! grow with that number.
 //!
 //! | file | what for |
 //! |---|---|

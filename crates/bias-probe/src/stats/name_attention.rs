@@ -11,11 +11,10 @@ use crate::hooks::observer::Observer;
 
 /// Mean attention that each head pays from the answer's tokens to the name's tokens.
 ///
-/// For each answer token fed back to the model (every answer step after the first),
-/// its attention to the name's tokens is averaged over those tokens, then over
-/// steps (by the tokens' [weights](crate::Sequence::weights)), then over sequences
-/// (arXiv 2502.07771, head pruning). Sequences without a name or an answer count
-/// for nothing.
+/// For each answer token fed back to the model (every answer step after the first), its attention
+/// to the name's tokens is averaged over those tokens, then over steps (by the tokens'
+/// [weights](crate::Sequence::weights)), then over sequences (arXiv 2502.07771, head pruning).
+/// Sequences without a name or an answer do not count.
 #[derive(Debug, Clone)]
 pub struct NameAttention {
     sums: Vec<Vec<f64>>,
@@ -32,8 +31,8 @@ impl NameAttention {
     /// Mean attention to the name per head, over the sequences seen.
     ///
     /// # Errors
-    /// [`ProbeError::NeverFired`] when a layer's pattern was never reached,
-    /// [`ProbeError::NoNameOrAnswer`] when no sequence counted.
+    /// [`ProbeError::NeverFired`] if a layer's pattern was never reached,
+    /// [`ProbeError::NoNameOrAnswer`] if no sequence counted.
     pub fn finish(self) -> Result<Vec<(HeadId, f64)>, ProbeError> {
         let silent = |(l, sums): (usize, &Vec<f64>)| {
             sums.is_empty().then_some(Site::Block(l, BlockSite::Pattern))

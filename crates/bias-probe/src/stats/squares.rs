@@ -16,11 +16,10 @@ use crate::threads::in_threads;
 
 /// Streaming sums of squares of every channel at chosen sites, per token role.
 ///
-/// What Wanda needs (Sun et al. 2023): for each input channel `j` of a linear map,
-/// `Σ_n Σ_t x²` over sequences `n` and their tokens `t`. Padding never counts, and
-/// the result does not depend on how prompts were batched (up to f32 rounding
-/// within a batch; batches are added in f64). Tokens count by their
-/// [weights](crate::Sequence::weights).
+/// Wanda (Sun et al. 2023) needs these sums: for each input channel `j` of a linear map,
+/// `Σ_n Σ_t x²` over sequences `n` and their tokens `t`. Padding never counts, and tokens count by
+/// their [weights](crate::Sequence::weights). The batching of prompts changes nothing but f32
+/// rounding within a batch; batches are added in f64.
 ///
 /// Run any number of batches with it, then [`finish`](Self::finish).
 #[derive(Debug, Clone)]
@@ -28,7 +27,7 @@ pub struct SquareSums {
     wanted: WantedSites,
     sums: BTreeMap<Site, [Vec<f64>; ROLES]>,
     sequences: u64,
-    /// A forward pass is counted once, at the first site it reaches.
+    /// The first site of a forward pass, at which the pass is counted once.
     first: Option<Site>,
 }
 
@@ -40,26 +39,26 @@ pub struct ChannelSquares {
 }
 
 impl SquareSums {
-    /// Sums at these sites.
+    /// Sums squares at these sites.
     pub fn new(sites: impl IntoIterator<Item = Site>) -> Self {
         Self { wanted: WantedSites::new(sites), sums: BTreeMap::new(), sequences: 0, first: None }
     }
 
-    /// Sums at the input of every prunable matrix.
+    /// Sums squares at the input of every prunable matrix.
     #[must_use]
     pub fn linear_inputs(dims: &ModelDims) -> Self {
         Self::new(dims.projections().map(|(_, layer, p)| p.input_site(layer)))
     }
 
-    /// Runs batches side by side, each thread with a handle of its own on the model, and adds up:
-    /// for processors, where what is not a matrix product uses one core. The result does not depend
-    /// on the number of threads, nor on what was summed before. A model that reads its weights
-    /// while it runs would read them for every batch: use [`observe_all`](HookedModel::observe_all)
-    /// there.
+    /// Runs batches side by side, each thread with its own handle on the model, and adds up the
+    /// sums. It helps on CPUs, where everything but matrix products uses one core. The result
+    /// depends neither on the number of threads nor on earlier sums. A model that reads its weights
+    /// while it runs would read them for every batch; for such a model use
+    /// [`observe_all`](HookedModel::observe_all).
     ///
     /// # Errors
-    /// What the model's passes and [`finish`](Self::finish) fail with;
-    /// [`ProbeError::EmptyBatch`] without batches.
+    /// As the model's passes and [`finish`](Self::finish); [`ProbeError::EmptyBatch`] without
+    /// batches.
     pub fn side_by_side<B: Backend, M: HookedModel<B> + Clone + Send>(
         &self,
         model: &M,
@@ -80,7 +79,7 @@ impl SquareSums {
     ///
     /// # Errors
     /// [`ProbeError::NeverFired`] names wanted sites that no forward pass reached;
-    /// [`ProbeError::NotFinite`] one whose activations were not numbers.
+    /// [`ProbeError::NotFinite`] names a site with activations that are NaN or infinite.
     pub fn finish(self) -> Result<ChannelSquares, ProbeError> {
         self.wanted.check()?;
         for (site, roles) in &self.sums {
@@ -124,7 +123,7 @@ impl<B: Backend> Observer<B> for SquareSums {
 }
 
 impl ChannelSquares {
-    /// How many sequences were seen (`N` of the Wanda score).
+    /// Number of sequences seen (`N` of the Wanda score).
     #[must_use]
     pub fn sequences(&self) -> u64 {
         self.sequences

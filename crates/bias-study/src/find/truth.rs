@@ -17,7 +17,7 @@ use crate::save::read;
 pub struct Truth {
     /// [`Truth::FORMAT`].
     pub format: String,
-    /// Fingerprint of the model that this is true of ([`MaskTarget::fingerprint`]).
+    /// Fingerprint of the model that this is true of ([`Weights::fingerprint`](bias_probe::Weights::fingerprint)).
     pub model: String,
     /// Share of each context's bias that the shared set was taught.
     pub shared_fraction: f64,

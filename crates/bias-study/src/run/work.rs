@@ -186,7 +186,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         strategy.experiment = experiment;
         let mask: Mask = candidate
             .mask
-            .for_model(bias_model::MaskTarget::fingerprint(self.model.model())?)
+            .for_model(bias_probe::Weights::fingerprint(self.model.model())?)
             .with_note("strategy", &strategy.id)
             .with_note("prompts", &self.provenance().prompts);
         let name = self.store.keep(&strategy.id, &strategy.mask, mask)?;

@@ -99,16 +99,26 @@ impl Measure {
         present(smd(&measured.moments, measured.weighting))
     }
 
-    /// What of that is due to answers being drawn and not enumerated: its standard error.
-    pub(crate) fn error(measured: &Measured) -> Option<f64> {
-        smd_error(&measured.moments, measured.weighting)
+    /// The standard error of that effect that is due to answers being drawn and not enumerated,
+    /// unless there is no effect.
+    ///
+    /// # Errors
+    /// Moments that no answers have.
+    pub(crate) fn error(measured: &Measured) -> Result<Option<f64>, MetricError> {
+        Ok(present(smd_error(&measured.moments, measured.weighting))?.flatten())
     }
 
-    /// The same of a mean over variations.
-    pub(crate) fn mean_error(all: &[&Measured]) -> Option<f64> {
-        let errors: Vec<f64> = all.iter().filter_map(|own| Self::error(own)).collect();
+    /// The same of a mean over those variations that have an effect.
+    ///
+    /// # Errors
+    /// As [`error`](Self::error).
+    pub(crate) fn mean_error(all: &[&Measured]) -> Result<Option<f64>, MetricError> {
+        let errors: Vec<f64> = all
+            .iter()
+            .filter_map(|measured| Self::error(measured).transpose())
+            .collect::<Result<_, _>>()?;
         let sum: f64 = errors.iter().map(|e| e * e).sum();
-        (!errors.is_empty()).then(|| sum.sqrt() / errors.len() as f64)
+        Ok((!errors.is_empty()).then(|| sum.sqrt() / errors.len() as f64))
     }
 
     /// A statistic of some variations with its interval over names.

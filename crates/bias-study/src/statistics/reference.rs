@@ -117,7 +117,7 @@ impl Reference {
                 interval: measure
                     .estimate(&arms, |picks| measure.mean_signed(&one, picks))?
                     .interval,
-                error: Measure::error(measured),
+                error: Measure::error(measured)?,
                 estimated: measured.estimated,
                 answered: [Arm::A, Arm::B].map(|arm| answered(measured, arm)),
                 without_value: [Arm::A, Arm::B].map(|arm| without_value(measured, arm)),
@@ -136,7 +136,7 @@ impl Reference {
             answers: by_group(&kinds),
             answers_by_side,
             no_number: Some(measure.estimate(&arms, |picks| Measure::no_number(&all, picks))?),
-            error: Measure::mean_error(&all),
+            error: Measure::mean_error(&all)?,
             unexplored: all.iter().map(|m| m.unexplored).sum::<f64>() / all.len().max(1) as f64,
             estimated: all.iter().map(|m| m.estimated).sum::<f64>() / all.len().max(1) as f64,
             detectable: detectable(&all, &arms)?,

@@ -8,8 +8,8 @@ use super::answer_tree::AnswerTree;
 use crate::contrast::prompt_case::Contrast;
 use crate::error::AttribError;
 
-/// A's prompts with B's answers: what B's runs are patched from. Both then have the
-/// same answer tokens, each with its counterpart.
+/// A's prompts with B's answers, from which B's runs are patched. Both then have the same answer
+/// tokens, which pair one to one.
 pub(crate) fn donors<'a>(
     contrast: &Contrast,
     receivers: &[AnswerTree<'a>],
@@ -20,19 +20,19 @@ pub(crate) fn donors<'a>(
     receivers.iter().map(donor).collect()
 }
 
-/// Which token of a donor each token of a receiver is compared with.
+/// The pairing of each receiver's tokens with its donor's tokens.
 ///
-/// Both fall into the same parts: prompt, name, prompt, answer, …. In parts of equal
-/// length tokens are compared one by one; where a name is longer than the other, means
-/// over the part are, and the whole part is shifted by their difference.
-pub(crate) struct Alignment<B: Backend> {
+/// Both consist of the same parts: prompt, name, prompt, answer, …. In parts of equal length,
+/// tokens are paired one to one. If one name is longer than the other, the means over both parts
+/// are compared, and the whole part is shifted by their difference.
+pub(crate) struct TokenPairing<B: Backend> {
     /// `[rows, width of the receivers, width of the donors]`
     donors: Tensor<B, 3>,
     /// `[rows, width of the receivers, width of the receivers]`
     receivers: Tensor<B, 3>,
 }
 
-impl<B: Backend> Alignment<B> {
+impl<B: Backend> TokenPairing<B> {
     pub(crate) fn new(
         donors: &[AnswerTree<'_>],
         receivers: &[AnswerTree<'_>],
@@ -67,7 +67,7 @@ impl<B: Backend> Alignment<B> {
         Ok(Self { donors: tensor(left, from), receivers: tensor(right, to) })
     }
 
-    /// What each of a receiver's tokens lacks of its donor's,
+    /// The donors' activations less the receivers' at each of the receivers' tokens,
     /// `[rows, width of the receivers, channels]`; zero at padding.
     pub(crate) fn difference(&self, donors: Tensor<B, 3>, receivers: Tensor<B, 3>) -> Tensor<B, 3> {
         matmul(self.donors.clone(), donors) - matmul(self.receivers.clone(), receivers)
