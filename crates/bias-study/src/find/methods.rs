@@ -29,6 +29,15 @@ pub struct Method<A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBack
     pub unit: UnitKind,
     /// In a sentence.
     pub about: String,
+    /// It takes neutral text into account, which pruning should not spoil.
+    pub looks_at_neutral: bool,
+    /// It prunes the top weights of one group that are not the other's: [`Finding::tops`] gives a
+    /// mask.
+    pub is_set_difference: bool,
+    /// A benchmark also attributes it on all contexts but one, and tests it on that one.
+    pub tried_across_contexts: bool,
+    /// A benchmark leaves it out unless it is named.
+    pub only_if_named: bool,
     find: Box<Find<A, M>>,
 }
 
@@ -50,7 +59,24 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
         about: impl Into<String>,
         find: impl Fn(&MethodInput<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), unit, about: about.into(), find: Box::new(find) }
+        Self {
+            name: name.into(),
+            unit,
+            about: about.into(),
+            looks_at_neutral: false,
+            is_set_difference: false,
+            tried_across_contexts: false,
+            only_if_named: false,
+            find: Box::new(find),
+        }
+    }
+
+    fn looking_at_neutral(self) -> Self {
+        Self { looks_at_neutral: true, ..self }
+    }
+
+    fn set_difference(self) -> Self {
+        Self { is_set_difference: true, ..self }
     }
 
     /// The method of this name for this kind of unit.
@@ -88,8 +114,10 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                 Weight,
                 "the paper's: top weights of group B that are not A's",
                 wanda,
-            ),
-            Self::new("snip", Weight, "the same by gradients of the answers' loss", snip),
+            )
+            .set_difference(),
+            Self::new("snip", Weight, "the same by gradients of the answers' loss", snip)
+                .set_difference(),
             Self::new(
                 "signed-gap",
                 Weight,
@@ -102,15 +130,25 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                 "the same times the mean share in its neuron or head",
                 |s| Ok(Finding::Weights(in_units(s.signed_gap()?, s.model.dims())?)),
             ),
-            Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
-                pursuit(s, Weight)
-            }),
-            Self::new(
-                "gap-pursuit-worst",
-                Weight,
-                "the same, the largest gaps first",
-                worst_pursuit,
-            ),
+            Self {
+                looks_at_neutral: true,
+                tried_across_contexts: true,
+                ..Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
+                    pursuit(s, Weight)
+                })
+            },
+            Self {
+                looks_at_neutral: true,
+                tried_across_contexts: true,
+                // On a single context it differs little from the mean.
+                only_if_named: true,
+                ..Self::new(
+                    "gap-pursuit-worst",
+                    Weight,
+                    "the same, the largest gaps first",
+                    worst_pursuit,
+                )
+            },
             Self::new("magnitude", Weight, "the largest weights", magnitude),
             Self::new("random", Weight, "any weights", random),
             Self::new(
@@ -141,7 +179,8 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             }),
             Self::new("gap-pursuit", Neuron, "as for weights, whole channels", |s| {
                 pursuit(s, Neuron)
-            }),
+            })
+            .looking_at_neutral(),
             Self::new("random", Neuron, "any channels", |s| shuffled(s, Neuron)),
             Self::new("head-attention", Head, "looks from the answer at the name", |s| {
                 units(s, &HeadAttention)
@@ -154,7 +193,8 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             }),
             Self::new("attribution-patching", Head, "its first order", |s| patching(s, Head)),
             Self::new("signed-gap", Head, "the weights' shares, summed", |s| summed_gap(s, Head)),
-            Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head)),
+            Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head))
+                .looking_at_neutral(),
             Self::new("random", Head, "any heads", |s| shuffled(s, Head)),
             Self::new("knockout", KvGroup, "the gap without it", |s| {
                 places(s, &Knockout::every(KvGroup).with_temperature(s.temperature)?)
@@ -164,9 +204,11 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             }),
             Self::new("gap-pursuit", KvGroup, "as for weights, whole groups", |s| {
                 pursuit(s, KvGroup)
-            }),
+            })
+            .looking_at_neutral(),
             Self::new("signed-gap", Layer, "the weights' shares, summed", |s| summed_gap(s, Layer)),
-            Self::new("gap-pursuit", Layer, "as for weights, whole layers", |s| pursuit(s, Layer)),
+            Self::new("gap-pursuit", Layer, "as for weights, whole layers", |s| pursuit(s, Layer))
+                .looking_at_neutral(),
         ]
     }
 }
