@@ -56,6 +56,7 @@ pub mod hub;
 pub mod interop;
 mod json;
 mod language_model;
+mod on_disk;
 pub mod text;
 
 pub use bias_ask::{

@@ -9,13 +9,13 @@ use bias_attrib::scores::{ComponentScores, in_units};
 use bias_attrib::{AttribError, Attribution, Contrast, GapPursuit, SetDifference, Wanda};
 use bias_mask::select::aggregate;
 use bias_model::Decoder;
+use bias_probe::in_threads;
 use bias_types::{Convention, ParamScores, UnitKind, UnitScores};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::finding::Finding;
 use super::method_input::MethodInput;
 use crate::StudyError;
-use crate::parallel::in_parallel;
 use crate::studied::Studied;
 
 type Find<A, M> = dyn Fn(&MethodInput<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync;
@@ -89,18 +89,18 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     ///
     /// # Errors
     /// Nothing to compare, or a failed pass.
-    pub fn find(&self, seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
-        (self.find)(seen)
+    pub fn find(&self, input: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
+        (self.find)(input)
     }
 
     /// The same, and how long it would have taken had nothing been known before.
     pub(crate) fn timed(
         &self,
-        seen: &MethodInput<'_, A, M>,
+        input: &MethodInput<'_, A, M>,
     ) -> (Result<Finding, StudyError>, Duration) {
-        let (started, saved) = (Instant::now(), *seen.saved());
-        let found = self.find(seen);
-        (found, started.elapsed() + *seen.saved() - saved)
+        let (started, saved) = (Instant::now(), *input.saved());
+        let found = self.find(input);
+        (found, started.elapsed() + *input.saved() - saved)
     }
 
     /// Every method of this workspace whose result is a mask, by what it prunes. To compare
@@ -215,17 +215,16 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
 
 /// Each contrast's scores by a method that differentiates, on a graph for every thread.
 fn tracked<A: AutodiffBackend, M: Studied<A>, F: Send>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A, M::OnGraph, Found = F> + Sync),
 ) -> Result<Vec<F>, StudyError> {
-    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
-        match method.attribute(&seen.model.on_graph(), contrast) {
-            Ok(found) => Ok(Ok(found)),
-            // Nothing to attribute there, which `Study::work` says.
-            Err(error) if error.is_without_gap() => Ok(Err(error)),
-            Err(error) => Err(error.into()),
-        }
-    })?;
+    let attribute = |contrast| match method.attribute(&input.model.on_graph(), contrast) {
+        Ok(found) => Ok(Ok(found)),
+        // Nothing to attribute there, which `Study::work` says.
+        Err(error) if error.is_without_gap() => Ok(Err(error)),
+        Err(error) => Err(error),
+    };
+    let found = in_threads(input.threads, |_| (), input.contrasts, |(), own| attribute(own))?;
     with_gap(found)
 }
 
@@ -246,34 +245,34 @@ fn with_gap<F>(found: Vec<Result<F, AttribError>>) -> Result<Vec<F>, StudyError>
 }
 
 fn signed_gap<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    if seen.model.is_streamed() {
+    if input.model.is_streamed() {
         // A score per weight would take more memory than the weights that are left in their file.
-        return Ok(Finding::TopK(seen.streaming_top_k(seen.budget)?));
+        return Ok(Finding::TopK(input.streaming_top_k(input.budget)?));
     }
-    Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
+    Ok(Finding::Weights(input.signed_gap()?.to_vec()))
 }
 
 fn summed_gap<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
-    Ok(Finding::Units(aggregate(seen.signed_gap()?, seen.model.dims(), kind)?))
+    Ok(Finding::Units(aggregate(input.signed_gap()?, input.model.dims(), kind)?))
 }
 
 fn pursuit<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
-    seen.pursue(GapPursuit::new(seen.budget).with_unit(kind))
+    input.pursue(GapPursuit::new(input.budget).with_unit(kind))
 }
 
 /// Contrasts weigh the square of their gap.
 fn worst_pursuit<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    seen.pursue(GapPursuit::new(seen.budget).with_worst_case(2.0))
+    input.pursue(GapPursuit::new(input.budget).with_worst_case(2.0))
 }
 
 /// How far B's scores and A's lie apart, weight by weight.
@@ -286,16 +285,16 @@ fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, Attri
 }
 
 fn wanda<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    let norms = Arc::new(Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?);
-    let (model, own) = (seen.model.clone(), Arc::clone(&norms));
-    let there = seen.select_on_device;
+    let norms = Arc::new(Wanda.attribute(input.model, &Contrast::pooled(input.contrasts))?);
+    let (model, own) = (input.model.clone(), Arc::clone(&norms));
+    let there = input.select_on_device;
     let at = move |share| match there {
         true => own.difference_on_device(&model, share, SetDifference::BWithoutA),
         false => own.difference(&model, share, SetDifference::BWithoutA),
     };
-    let model = seen.model.clone();
+    let model = input.model.clone();
     let apart = move || {
         let scores = model.dims().projections().map(|(path, ..)| norms.scores(&model, &path));
         let (a, b): (Vec<_>, Vec<_>) =
@@ -306,9 +305,9 @@ fn wanda<A: AutodiffBackend, M: Studied<A>>(
 }
 
 fn snip<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    let found = tracked(seen, &Snip::default())?;
+    let found = tracked(input, &Snip::default())?;
     let mut all = found.into_iter();
     let first = all.next().ok_or(AttribError::NoSpread)?;
     let scores = Arc::new(all.try_fold(first, |sum, own| sum.merge(&own))?);
@@ -318,65 +317,64 @@ fn snip<A: AutodiffBackend, M: Studied<A>>(
 }
 
 fn magnitude<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    Ok(Finding::Weights(Magnitude.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
+    Ok(Finding::Weights(Magnitude.attribute(input.model, &Contrast::pooled(input.contrasts))?))
 }
 
 fn random<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    let pooled = Contrast::pooled(seen.contrasts);
-    Ok(Finding::Weights(Random::new(seen.seed).attribute(seen.model, &pooled)?))
+    let pooled = Contrast::pooled(input.contrasts);
+    Ok(Finding::Weights(Random::new(input.seed).attribute(input.model, &pooled)?))
 }
 
 /// Units in an order of chance: those whose weights draw the highest random scores.
 fn shuffled<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
-    let pooled = Contrast::pooled(seen.contrasts);
-    let drawn = Random::new(seen.seed).attribute(seen.model, &pooled)?;
-    let mut units = aggregate(&drawn, seen.model.dims(), kind)?;
+    let pooled = Contrast::pooled(input.contrasts);
+    let drawn = Random::new(input.seed).attribute(input.model, &pooled)?;
+    let mut units = aggregate(&drawn, input.model.dims(), kind)?;
     // Chance says nothing for or against.
     units.convention = Convention::Importance;
     Ok(Finding::Units(units))
 }
 
 fn units<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     method: &impl Attribution<A::InnerBackend, M, Found = UnitScores>,
 ) -> Result<Finding, StudyError> {
-    Ok(Finding::Units(method.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
+    Ok(Finding::Units(method.attribute(input.model, &Contrast::pooled(input.contrasts))?))
 }
 
 fn tracked_units<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A, M::OnGraph, Found = UnitScores> + Sync),
 ) -> Result<Finding, StudyError> {
-    added(&tracked(seen, method)?)
+    added(&tracked(input, method)?)
 }
 
 fn places<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A::InnerBackend, M, Found = ComponentScores> + Sync),
 ) -> Result<Finding, StudyError> {
-    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
-        match method.attribute(seen.model, contrast) {
-            Ok(found) => Ok(Ok(found.units())),
-            Err(error) if error.is_without_gap() => Ok(Err(error)),
-            Err(error) => Err(error.into()),
-        }
-    })?;
+    let attribute = |contrast| match method.attribute(input.model, contrast) {
+        Ok(found) => Ok(Ok(found.units())),
+        Err(error) if error.is_without_gap() => Ok(Err(error)),
+        Err(error) => Err(error),
+    };
+    let found = in_threads(input.threads, |_| (), input.contrasts, |(), own| attribute(own))?;
     added(&with_gap(found)?)
 }
 
 fn patching<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
-    let method = AttributionPatching::every(kind).with_temperature(seen.temperature)?;
-    let found = tracked(seen, &method)?;
+    let method = AttributionPatching::every(kind).with_temperature(input.temperature)?;
+    let found = tracked(input, &method)?;
     added(&found.iter().map(ComponentScores::units).collect::<Vec<_>>())
 }
 

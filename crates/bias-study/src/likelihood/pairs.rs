@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use bias_ask::likelihood::token_log_probs;
 use bias_ask::{Answering, AskError, Tokenize};
 use bias_metrics::ranking::{PairDirection, PairScore};
 use bias_model::LanguageModel;
@@ -8,7 +9,6 @@ use bias_types::TokenRole;
 use burn::tensor::backend::Backend;
 use serde::Deserialize;
 
-use super::log_probs::token_log_probs;
 use super::matching::shared_places;
 use crate::StudyError;
 use crate::prompts::{Rows, bad};
@@ -132,7 +132,7 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
                 texts.push(encode(text).map_err(named)?);
             }
         }
-        let log_probs = token_log_probs(model, &texts)?;
+        let log_probs = token_log_probs(model.model(), &texts)?;
         for ((pair, texts), own) in
             together.iter().zip(texts.chunks_exact(2)).zip(log_probs.chunks_exact(2))
         {

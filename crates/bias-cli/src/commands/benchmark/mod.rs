@@ -183,7 +183,10 @@ fn benchmark<A: AutodiffBackend>(
     let mut prompts = args.prompts.load_for(model)?;
     let (name, folder) = (called(model), model.resolve()?);
     let truth = folder.join("truth.json");
-    let truth = if truth.exists() { Some(Truth::load(&truth)?) } else { None };
+    let known = truth
+        .try_exists()
+        .map_err(|error| format!("cannot look for {}: {error}", truth.display()))?;
+    let truth = if known { Some(Truth::load(&truth)?) } else { None };
     let [seen, tested] = args.names.unwrap_or(match (args.quick, args.variants) {
         (true, _) => [3, 3],
         (_, true) => [3, 5],
