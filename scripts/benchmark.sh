@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the benchmark of all methods, and of gap pursuit with one part changed at a time, and writes
-# tables and curves into docs/, so that no number there is typed by hand. `--quick` runs the short form.
+# tables and curves into docs/, so that no number there is typed by hand. `--quick` runs the short
+# form.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)

@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
-# Measures on a machine with an NVIDIA GPU and prints Markdown: whether our kernels are right, logits against
-# transformers' on all golden models, then speed and memory on a random model of Llama-3-8B's shape, beside PyTorch.
+# Measures on a machine with an NVIDIA GPU and prints Markdown: whether our kernels are right,
+# logits against transformers' on all golden models, then speed and memory on a random model of
+# Llama-3-8B's shape, beside PyTorch.
 #
-# That machine needs no Rust and no network: build elsewhere, and carry the repository (scripts, benches/peers,
-# fixtures/golden) and four programs in one folder:
+# That machine needs no Rust and no network: build elsewhere, and carry the repository (scripts,
+# benches/peers, fixtures/golden) and four programs in one folder:
 #
 #     cargo build --release --locked -p bias-parity --features cuda
-#     cargo build --release --locked -p bias-benches --features cuda --bin accelerator --bin random_model
-#     cargo test --release --locked -p bias-cube --features cuda --test kernels --no-run    # says where it is
+#     cargo build --release --locked -p bias-benches --features cuda \
+#         --bin accelerator --bin random_model
+#     # says where it is:
+#     cargo test --release --locked -p bias-cube --features cuda --test kernels --no-run
 #     mkdir bin && cp target/release/{parity,accelerator,random_model} bin
 #     cp target/release/deps/kernels-… bin/kernels && strip bin/*
 #
-# It needs the driver, NVRTC, and CUDA's headers, with CUDA_PATH set to where include/cuda_runtime.h is; Python
-# with torch, transformers and accelerate; and for 8B 20 GB of disk.
+# It needs the driver, NVRTC, and CUDA's headers, with CUDA_PATH set to where include/cuda_runtime.h
+# is; Python with torch, transformers and accelerate; and for 8B 20 GB of disk.
 #
-#     scripts/gpu.sh bin              # DEVICE=cuda:0 PRESET=large WORK=a new folder PYTHON=python3 by default
-#     DEVICE=cpu PRESET=small ROWS=2 WIDTH=64 ANSWER=8 scripts/gpu.sh bin    # tries the script itself
+#     # DEVICE=cuda:0 PRESET=large WORK=a new folder PYTHON=python3 by default:
+#     scripts/gpu.sh bin
+#     # tries the script itself:
+#     DEVICE=cpu PRESET=small ROWS=2 WIDTH=64 ANSWER=8 scripts/gpu.sh bin
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [[ $# == 1 ]] || { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 2; }
@@ -33,7 +38,10 @@ fi
 programs="parity accelerator random_model"
 [[ $device != cuda* ]] || programs+=" kernels"
 for program in $programs; do
-    [[ -x $bin/$program ]] || { echo "error: $bin/$program is missing; the head of $0 says how to build it" >&2; exit 1; }
+    [[ -x $bin/$program ]] || {
+        echo "error: $bin/$program is missing; the head of $0 says how to build it" >&2
+        exit 1
+    }
 done
 if [[ $device == cuda* && -z ${CUDA_PATH:-} ]]; then
     echo "note: CUDA_PATH is not set; kernels may not compile without CUDA's headers" >&2

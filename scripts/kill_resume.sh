@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Shows that a study which is killed loses nothing: runs the short study once undisturbed and once killed
-# (SIGKILL) at random moments, started again every time, and compares all that both wrote, byte for byte.
-# Also does it in two parts that are merged. `scripts/kill_resume.sh [KILLS] [SEED] [STUDY OPTIONS…]`; 20 kills by default,
-# those that came too late not counted.
+# Shows that a study which is killed loses nothing: runs the short study once undisturbed and once
+# killed (SIGKILL) at random moments, started again every time, and compares all that both wrote,
+# byte for byte. Also does it in two parts that are merged. `scripts/kill_resume.sh [KILLS] [SEED]
+# [STUDY OPTIONS…]`; 20 kills by default, those that came too late not counted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kills=${1:-20}
@@ -13,7 +13,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cargo build --release --locked --bin bias
 bias=${CARGO_TARGET_DIR:-target}/release/bias
-same() { diff -rq --exclude=timing.json --exclude=.lock "$work/whole" "$1" && echo "$2: the same, byte for byte"; }
+same() {
+    diff -rq --exclude=timing.json --exclude=.lock "$work/whole" "$1" &&
+        echo "$2: the same, byte for byte"
+}
 
 began=$(date +%s)
 "$bias" study "${options[@]}" --out "$work/whole" > /dev/null
@@ -30,7 +33,8 @@ while ((kill <= kills)); do
     if kill -KILL $pid 2> /dev/null; then
         wait $pid 2> /dev/null || true
         printf 'kill %2d after %5.2f s: %3d pieces, %2d half-written files\n' "$kill" "$wait" \
-            "$(ls "$work/killed/pieces" 2> /dev/null | wc -l)" "$(find "$work/killed" -name '.unfinished-*' | wc -l)"
+            "$(ls "$work/killed/pieces" 2> /dev/null | wc -l)" \
+            "$(find "$work/killed" -name '.unfinished-*' | wc -l)"
         kill=$((kill + 1))
     else
         wait $pid

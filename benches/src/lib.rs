@@ -5,16 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub use bias_cli::failure::{Failure, finish};
+use bias_study::run::process_memory;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Anonymous memory this process holds now, in bytes, as Linux counts it (`RssAnon`).
 #[must_use]
 pub fn anonymous_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
+    process_memory("RssAnon")
 }
 
 /// What some work took.

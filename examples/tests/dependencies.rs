@@ -1,8 +1,10 @@
 //! What the workspace depends on: licences and sources that `deny.toml` allows, compilers no newer
-//! than ours; and what the published crates ask for can be had by others.
+//! than ours; and what the published crates ask for can be had by others. The drawing of our own
+//! crates in `docs/architecture.md` is what the manifests say.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -137,4 +139,54 @@ fn published_crates_leave_others_a_choice() {
         published += 1;
     }
     assert!(published >= 8, "{published} crates");
+}
+
+/// The crates that each of ours depends on, by the manifests.
+fn own_dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let ours = |name: &str| name.starts_with("bias-");
+    let packages = packages();
+    let published =
+        packages.iter().filter(|own| own["source"].is_null() && own["publish"].is_null());
+    let of = |package: &Value| {
+        let all = package["dependencies"].as_array().unwrap().iter();
+        let kept = all.filter(|own| own["kind"].is_null() && ours(field(own, "name")));
+        kept.map(|own| field(own, "name").to_owned()).collect()
+    };
+    published.map(|package| (field(package, "name").to_owned(), of(package))).collect()
+}
+
+#[test]
+fn the_drawing_of_crates_is_what_the_manifests_say() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/architecture.md");
+    let page = std::fs::read_to_string(file).unwrap();
+    let drawing =
+        page.split("```mermaid").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let mut drawn = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for (from, to) in drawing.lines().filter_map(|line| line.trim().split_once(" --> ")) {
+        drawn.entry(from).or_default().insert(to);
+    }
+    let dependencies = own_dependencies();
+    // What a crate reaches by arrows.
+    let reached = |from: &str| {
+        let (mut found, mut left) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(next) = left.pop() {
+            for to in drawn.get(next.as_str()).into_iter().flatten() {
+                if found.insert((*to).to_owned()) {
+                    left.push((*to).to_owned());
+                }
+            }
+        }
+        found
+    };
+    for (name, needed) in &dependencies {
+        let found = reached(name);
+        for to in needed {
+            assert!(found.contains(to), "no arrows lead from {name} to {to}");
+        }
+    }
+    for (from, tos) in &drawn {
+        for to in tos {
+            assert!(dependencies[*from].contains(*to), "{from} does not depend on {to}");
+        }
+    }
 }

@@ -94,3 +94,13 @@ fn examples_are_listed_and_fit_a_screen() {
         assert!(text.lines().count() <= limit && !text.contains("bias_cli"), "{name}");
     }
 }
+
+/// What the traits ask of a model of one's own is little, and stays little.
+#[test]
+fn a_model_from_outside_takes_sixty_lines() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("outside/src/model.rs");
+    let text = std::fs::read_to_string(file).unwrap();
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with("//");
+    let lines = text.lines().map(str::trim).filter(is_code).count();
+    assert!((1..=60).contains(&lines), "{lines} lines of code");
+}

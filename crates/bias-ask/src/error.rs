@@ -70,13 +70,16 @@ pub enum AskError {
     Probe(#[from] ProbeError),
     /// An error of the model's, tokenizer's or service's own.
     #[error(transparent)]
-    Outside(Box<dyn std::error::Error + Send + Sync>),
+    Outside {
+        /// The error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl AskError {
     /// Wraps an error of another crate, such as a tokenizer's.
     #[must_use]
     pub fn outside(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Outside(error.into())
+        Self::Outside { source: error.into() }
     }
 }

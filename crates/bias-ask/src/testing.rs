@@ -12,6 +12,7 @@ use burn::tensor::backend::Backend;
 use crate::error::AskError;
 use crate::generate::answering::Answering;
 use crate::generate::answers::Answers;
+use crate::generate::calls::Asking;
 use crate::generate::decoding::{DecodeOptions, Decoding};
 use crate::generate::sampling::Sampling;
 use crate::question::number::{NumberGrammar, State};
@@ -21,7 +22,7 @@ use crate::question::{Question, QuestionKind};
 /// The first thing about a model that does not hold.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Violation {
+pub enum AnsweringViolation {
     /// A claim of the trait that the model breaks.
     #[error("{claim}: {found}")]
     Claim {
@@ -38,8 +39,8 @@ pub enum Violation {
     Probe(#[from] ProbeError),
 }
 
-fn broken(claim: &'static str, found: impl std::fmt::Display) -> Violation {
-    Violation::Claim { claim, found: found.to_string() }
+fn broken(claim: &'static str, found: impl std::fmt::Display) -> AnsweringViolation {
+    AnsweringViolation::Claim { claim, found: found.to_string() }
 }
 
 /// Fewest tokens of a vocabulary that the questions are made of.
@@ -61,11 +62,11 @@ const VOCABULARY: usize = 24;
 /// tokens, and answers of 3.
 ///
 /// # Errors
-/// The first [`Violation`].
+/// The first [`AnsweringViolation`].
 pub fn check_answering<B: Backend>(
     model: &impl Answering<B>,
     tolerance: f64,
-) -> Result<(), Violation> {
+) -> Result<(), AnsweringViolation> {
     let vocab = model.dims().vocab;
     if vocab < VOCABULARY {
         return Err(broken("the vocabulary must be large enough to make questions of", vocab));
@@ -95,7 +96,7 @@ struct Asker<'m, M> {
 }
 
 impl<M> Asker<'_, M> {
-    fn check<B: Backend>(mut self) -> Result<(), Violation>
+    fn check<B: Backend>(mut self) -> Result<(), AnsweringViolation>
     where
         M: Answering<B>,
     {
@@ -165,7 +166,7 @@ impl<M> Asker<'_, M> {
             .collect::<Result<_, _>>()?;
         let alone =
             mixed.iter().map(|own| Ok(self.ask(std::slice::from_ref(own), everything)?.remove(0)));
-        let alone = alone.collect::<Result<Vec<_>, Violation>>()?;
+        let alone = alone.collect::<Result<Vec<_>, AnsweringViolation>>()?;
         for (alone, together) in alone.iter().zip(self.ask(&mixed, everything)?) {
             let claim = "answers must be those to their question, whatever is asked beside it";
             self.equal(claim, &together, &distribution(alone))?;
@@ -177,7 +178,7 @@ impl<M> Asker<'_, M> {
         &self,
         questions: &[Question],
         decoding: Decoding,
-    ) -> Result<Vec<Answers>, Violation>
+    ) -> Result<Vec<Answers>, AnsweringViolation>
     where
         M: Answering<B>,
     {
@@ -186,7 +187,9 @@ impl<M> Asker<'_, M> {
         let count = |questions| {
             done.fetch_add(questions, Ordering::Relaxed);
         };
-        let answers = self.model.ask(questions, decoding, &self.options, &text, &count)?;
+        let answers = self
+            .model
+            .ask(questions, &Asking::new(decoding, &self.options, &text).telling(&count))?;
         let done = done.into_inner();
         if [answers.len(), done] != [questions.len(); 2] {
             let found =
@@ -196,7 +199,7 @@ impl<M> Asker<'_, M> {
         Ok(answers)
     }
 
-    fn sampled<B: Backend>(&mut self, prompts: &[Vec<u32>]) -> Result<(), Violation>
+    fn sampled<B: Backend>(&mut self, prompts: &[Vec<u32>]) -> Result<(), AnsweringViolation>
     where
         M: Answering<B>,
     {
@@ -204,7 +207,7 @@ impl<M> Asker<'_, M> {
         let mut draw = |seed, batch_rows, threads| {
             (self.options.batch_rows, self.options.threads) = (batch_rows, threads);
             let found = self.ask(&questions, Decoding::Sampled { samples: 30, seed })?;
-            Ok::<_, Violation>(found.iter().map(distribution).collect::<Vec<_>>())
+            Ok::<_, AnsweringViolation>(found.iter().map(distribution).collect::<Vec<_>>())
         };
         let first = draw(1, 1, 1)?;
         if let Some(own) = first.iter().find(|own| (own.values().sum::<f64>() - 30.0).abs() > 1e-9)
@@ -230,7 +233,7 @@ impl<M> Asker<'_, M> {
         claim: &'static str,
         found: &Answers,
         expected: &Distribution,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), AnsweringViolation> {
         let own = distribution(found);
         let off = |tokens: &Vec<u32>, a: f64, b: f64| {
             // Not `>`: NaN is off too.
@@ -255,7 +258,7 @@ impl<M> Asker<'_, M> {
     }
 
     /// Scores behind some tokens, which run alone.
-    fn logits<B: Backend>(&mut self, tokens: &[u32]) -> Result<Vec<f32>, Violation>
+    fn logits<B: Backend>(&mut self, tokens: &[u32]) -> Result<Vec<f32>, AnsweringViolation>
     where
         M: Answering<B>,
     {
@@ -270,7 +273,7 @@ impl<M> Asker<'_, M> {
         Ok(last)
     }
 
-    fn softmax<B: Backend>(&mut self, tokens: &[u32]) -> Result<Vec<f64>, Violation>
+    fn softmax<B: Backend>(&mut self, tokens: &[u32]) -> Result<Vec<f64>, AnsweringViolation>
     where
         M: Answering<B>,
     {
@@ -282,7 +285,7 @@ impl<M> Asker<'_, M> {
     }
 
     /// Every free answer, by running each beginning alone.
-    fn free<B: Backend>(&mut self, prompt: &[u32]) -> Result<Distribution, Violation>
+    fn free<B: Backend>(&mut self, prompt: &[u32]) -> Result<Distribution, AnsweringViolation>
     where
         M: Answering<B>,
     {
@@ -309,7 +312,7 @@ impl<M> Asker<'_, M> {
         &mut self,
         prompt: &[u32],
         grammar: &NumberGrammar,
-    ) -> Result<Distribution, Violation>
+    ) -> Result<Distribution, AnsweringViolation>
     where
         M: Answering<B>,
     {
@@ -340,7 +343,7 @@ impl<M> Asker<'_, M> {
         &mut self,
         prompt: &[u32],
         words: &[Word],
-    ) -> Result<Distribution, Violation>
+    ) -> Result<Distribution, AnsweringViolation>
     where
         M: Answering<B>,
     {
@@ -358,7 +361,7 @@ impl<M> Asker<'_, M> {
         Ok(all)
     }
 
-    fn greedy<B: Backend>(&mut self, prompt: &[u32]) -> Result<Vec<u32>, Violation>
+    fn greedy<B: Backend>(&mut self, prompt: &[u32]) -> Result<Vec<u32>, AnsweringViolation>
     where
         M: Answering<B>,
     {

@@ -33,8 +33,8 @@ pub enum ChatError {
     Continuation,
 }
 
-impl From<minijinja::Error> for ChatError {
-    fn from(error: minijinja::Error) -> Self {
+impl ChatError {
+    pub(crate) fn of_template(error: minijinja::Error) -> Self {
         Self::Template { reason: error.to_string(), detail: error.detail().map(str::to_owned) }
     }
 }

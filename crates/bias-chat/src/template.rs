@@ -47,7 +47,8 @@ impl ChatTemplate {
         if source.len() > Self::MAX_SOURCE {
             return Err(ChatError::TooLarge { found: source.len() as u64 });
         }
-        Ok(Self { environment: compile(source)?, tokens, now: None })
+        let environment = compile(source).map_err(ChatError::of_template)?;
+        Ok(Self { environment, tokens, now: None })
     }
 
     /// The same template, told that today is this day of the Gregorian calendar; otherwise it is
@@ -69,10 +70,14 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, ChatError> {
+        self.run(messages, add_generation_prompt).map_err(ChatError::of_template)
+    }
+
+    fn run(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, Error> {
         let variables = self.variables(messages, add_generation_prompt)?;
         let template = self.environment.get_template(NAME)?;
         let program = program::Program::new(get_compiled_template(&template))?;
-        Ok(program.run(&self.environment, variables)?)
+        program.run(&self.environment, variables)
     }
 
     /// The text of a conversation up to the end of its last message, for the model to go on with

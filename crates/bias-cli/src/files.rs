@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bias_files::folder_of;
+
 use crate::failure::Failure;
 
 /// Neutral texts, one a line, of the file that was named; else of `neutral.txt` in the model's
@@ -31,7 +33,7 @@ pub fn writable(file: &Path) -> Result<(), Failure> {
     if file.is_dir() {
         return Err(format!("cannot write {}: it is a folder; name a file", file.display()).into());
     }
-    let folder = file.parent().filter(|own| !own.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     let tried = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
     tried.map(drop).map_err(|error| format!("cannot write {}: {error}", file.display()).into())
 }

@@ -6,14 +6,18 @@
 mod bias;
 mod program;
 
-use std::io::{BufRead as _, BufReader};
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use bias::run;
 use bias_cli::device::name::{Compute, Device};
 use bias_cli::device::place::{DeviceArgs, OpenDevice};
 use burn::backend::RemoteBackend;
+use burn::backend::remote::RemoteDevice;
 use burn::tensor::Tensor;
+use tungstenite::Message;
 
 /// Ends with the test.
 struct Running(Child);
@@ -35,8 +39,8 @@ fn serve_says_what_it_does() {
     );
 }
 
-#[test]
-fn serve_serves() {
+/// A server of the processor, its address, and the device it is for others.
+fn serve() -> (Running, String, RemoteDevice) {
     let serve = Command::new(bias::file())
         .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
         .stdout(Stdio::piped())
@@ -44,12 +48,18 @@ fn serve_serves() {
     let mut serve = Running(serve.unwrap());
     let mut said = String::new();
     BufReader::new(serve.0.stdout.take().unwrap()).read_line(&mut said).unwrap();
-    let address = said.trim().strip_prefix("serving cpu at ").unwrap();
-    let name = Device::Remote(address.into());
+    let address = said.trim().strip_prefix("serving cpu at ").unwrap().to_owned();
+    let name = Device::Remote(address.clone());
     let OpenDevice::Remote(device) = (DeviceArgs { name, compute: Compute::F32 }).place().unwrap()
     else {
         panic!("{said}")
     };
+    (serve, address, device)
+}
+
+#[test]
+fn serve_serves() {
+    let (_serve, address, device) = serve();
     let sum =
         Tensor::<RemoteBackend, 1>::from_data([1.0, 2.0], &device).add_scalar(1.0).into_data();
     assert_eq!(sum.to_vec::<f32>().unwrap(), [2.0, 3.0]);
@@ -57,6 +67,34 @@ fn serve_serves() {
     let folder = tempfile::tempdir().unwrap();
     let taken = address.trim_start_matches("ws://");
     run("serve", folder.path(), &format!("--listen {taken}")).refused(taken, &["cannot listen"]);
+}
+
+/// Clients that leave in the middle of something, each in another way.
+fn leave(address: &str) {
+    let host = address.strip_prefix("ws://").unwrap();
+    drop(TcpStream::connect(host).unwrap());
+    for said in ["no HTTP\r\n\r\n", "GET /request HTTP/1.1\r\nHost: here\r\n"] {
+        TcpStream::connect(host).unwrap().write_all(said.as_bytes()).unwrap();
+    }
+    for path in ["request", "response", "elsewhere"] {
+        let connect = || tungstenite::connect(format!("{address}/{path}")).unwrap().0;
+        drop(connect());
+        connect().send(Message::binary(vec![0xc1; 9])).unwrap();
+        // A session is begun, and left.
+        let init = BTreeMap::from([("Init", (7u64,))]);
+        connect().send(Message::binary(rmp_serde::to_vec(&init).unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn clients_that_leave_do_not_end_the_server() {
+    let (_serve, address, device) = serve();
+    for _ in 0..3 {
+        leave(&address);
+    }
+    let sum =
+        Tensor::<RemoteBackend, 1>::from_data([1.0, 2.0], &device).add_scalar(1.0).into_data();
+    assert_eq!(sum.to_vec::<f32>().unwrap(), [2.0, 3.0]);
 }
 
 #[test]

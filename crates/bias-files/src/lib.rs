@@ -20,7 +20,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: whole or not at all; [`UNFINISHED`] |
+//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: whole or not at all; [`folder_of`], [`UNFINISHED`] |
 //! | hash | [`hex`], [`sha256_of_file`] |
 //! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
 //! | tensors | [`Tensor`], [`save_tensors`], [`header`]: safetensors, the same bytes each time |
@@ -37,4 +37,4 @@ mod whole;
 pub use self::hash::{hex, sha256_of_file};
 pub use self::numbers::{f32_bytes, f32s, f64_bytes, f64s};
 pub use self::tensors::{Tensor, header, save_tensors};
-pub use self::whole::{UNFINISHED, write_folder, write_whole, write_with};
+pub use self::whole::{UNFINISHED, folder_of, write_folder, write_whole, write_with};

@@ -54,7 +54,16 @@ pub fn write_folder<E>(
     sync_folder(parent).map_err(in_parent)
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file is in: `.` for a name alone.
+///
+/// ```
+/// use std::path::Path;
+///
+/// assert_eq!(bias_files::folder_of(Path::new("masks/a.json")), Path::new("masks"));
+/// assert_eq!(bias_files::folder_of(Path::new("a.json")), Path::new("."));
+/// ```
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use bias_ask::generate::{DecodeOptions, Done, decode};
+use bias_ask::generate::{Asking, DecodeOptions, Done, decode};
 use bias_ask::likelihood::token_log_probs;
 use bias_ask::question::{NumberGrammar, QuestionKind, Word};
 use bias_ask::respond::Identity;
@@ -224,7 +224,8 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
     ) -> Result<Vec<Answers>, AskError> {
         let (options, text) =
             (DecodeOptions { threads: threads.max(1), ..self.options.clone() }, &self.text);
-        self.model.ask(questions, decoding, &options, &|tokens| text.decode(tokens), done)
+        let text = |tokens: &[u32]| text.decode(tokens);
+        self.model.ask(questions, &Asking { decoding, options: &options, text: &text, done })
     }
 
     fn options(&self) -> &DecodeOptions {

@@ -40,9 +40,16 @@
 //!
 //! # Features
 //!
-//! - `hub`, off by default: [`ModelSource`](hub::ModelSource) finds `org/name` in the cache of the
-//!   Hugging Face hub and downloads what is not there, with the hf-hub crate. Without it hub ids
-//!   are refused, and folders work as ever.
+//! All are off by default.
+//!
+//! - `hub`: [`ModelSource`](hub::ModelSource) finds `org/name` in the cache of the Hugging Face hub
+//!   and downloads missing files, with the hf-hub crate. Without it hub ids are refused; folders and
+//!   GGUF files load all the same.
+//! - `cuda`: the kernels of bias-cube for NVIDIA GPUs, in place of burn's where those are slow.
+//! - `wgpu`: the same kernels for any GPU with Vulkan.
+//!
+//! A model loads on any burn backend without `cuda` and `wgpu` too: the program chooses the backend
+//! through burn.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -56,6 +63,7 @@ pub mod hub;
 pub mod interop;
 mod json;
 mod language_model;
+mod on_disk;
 pub mod text;
 
 pub use bias_ask::{

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bias_ask::generate::{DecodeOptions, Sampling, ask_uncached};
+use bias_ask::generate::{Asking, DecodeOptions, Sampling, ask_uncached};
 use bias_ask::question::{NumberGrammar, QuestionKind, Word};
-use bias_ask::testing::{Violation, check_answering};
+use bias_ask::testing::{AnsweringViolation, check_answering};
 use bias_ask::{Answering, Answers, AskError, Decoding, Question};
 use bias_model::{Checkpoint, Decoder, HookedModel, ModelConfig, ModelError, Precision, TextCodec};
 use bias_probe::{Observer, ProbeError, Sequence, TokenBatch, Weights};
@@ -115,9 +115,9 @@ fn the_cache_changes_nothing() {
                 threads: 2,
             };
             let (questions, text) = (questions(), |tokens: &[u32]| Ok(format!("{tokens:?}")));
-            let cached = model.ask(&questions, decoding, &options, &text, &|_| {}).unwrap();
-            let anew =
-                ask_uncached(&model, &questions, decoding, &options, &text, &|_| {}).unwrap();
+            let asking = Asking::new(decoding, &options, &text);
+            let cached = model.ask(&questions, &asking).unwrap();
+            let anew = ask_uncached(&model, &questions, &asking).unwrap();
             for (i, (cached, anew)) in cached.iter().zip(&anew).enumerate() {
                 let (own, other) = (weights(cached), weights(anew));
                 assert!(own.keys().eq(other.keys()), "{case} {decoding:?}, question {i}");
@@ -151,15 +151,8 @@ fn ours_and_a_plain_model_answer_as_their_logits_say() {
 struct Broken(Decoder<Flex>, fn(&mut Vec<Answers>));
 
 impl Answering<Flex> for Broken {
-    fn ask(
-        &self,
-        questions: &[Question],
-        decoding: Decoding,
-        options: &DecodeOptions,
-        text: &bias_ask::generate::ToText<'_>,
-        done: &bias_ask::generate::Done<'_>,
-    ) -> Result<Vec<Answers>, AskError> {
-        let mut answers = self.0.ask(questions, decoding, options, text, done)?;
+    fn ask(&self, questions: &[Question], asking: &Asking<'_>) -> Result<Vec<Answers>, AskError> {
+        let mut answers = self.0.ask(questions, asking)?;
         (self.1)(&mut answers);
         Ok(answers)
     }
@@ -175,7 +168,7 @@ fn a_model_that_answers_otherwise_is_caught() {
     ];
     for (i, fault) in faults.into_iter().enumerate() {
         let broken = check_answering(&Broken(load("gpt2_hub", Precision::F32), fault), 1e-6);
-        assert!(matches!(broken, Err(Violation::Claim { .. })), "fault {i}");
+        assert!(matches!(broken, Err(AnsweringViolation::Claim { .. })), "fault {i}");
     }
 }
 

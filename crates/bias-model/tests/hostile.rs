@@ -371,3 +371,29 @@ fn an_empty_object_says_nothing() {
     assert_eq!(read(Some(serde_json::json!({}))), read(None));
     assert_ne!(read(Some(serde_json::json!({"rope_type": "default"}))), read(None));
 }
+
+/// Absent files mean something: no chat template, no sampling settings, weights in shards. So a file
+/// that cannot be looked at must not pass for an absent one. A link to itself is such a file,
+/// whatever the user's rights.
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_looked_at_is_not_absent() {
+    for name in [
+        "generation_config.json",
+        "chat_template.jinja",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "model.safetensors",
+    ] {
+        let folder = copy("tied_bf16");
+        let path = folder.path().join(name);
+        let _ = fs::remove_file(&path);
+        if name == "tokenizer_config.json" {
+            let _ = fs::remove_file(folder.path().join("chat_template.jinja"));
+        }
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = load(folder.path()).unwrap_err();
+        assert!(matches!(&error, ModelError::Read { path: own, .. } if *own == path), "{error}");
+    }
+}

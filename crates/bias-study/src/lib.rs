@@ -41,15 +41,14 @@ mod readme {}
 mod ask;
 mod error;
 pub mod find;
-mod hash;
 pub mod likelihood;
-mod parallel;
 mod plan;
 pub mod prompts;
 pub mod report;
 pub mod results;
 pub mod run;
 mod save;
+mod seed;
 mod shard;
 mod statistics;
 pub mod store;

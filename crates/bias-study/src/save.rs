@@ -25,9 +25,10 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(
     if own(&content) == format { Ok(content) } else { Err(other(own(&content))) }
 }
 
+/// How every file of a study begins, whatever its format.
 #[derive(serde::Deserialize)]
-struct Head {
-    format: String,
+pub(crate) struct Head {
+    pub(crate) format: String,
 }
 
 /// Writes a file whole or not at all, and folders above it where they are missing.
@@ -36,7 +37,6 @@ struct Head {
 /// [`StudyError::Write`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StudyError> {
     let failed = |source| StudyError::Write { path: path.into(), source };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    std::fs::create_dir_all(bias_files::folder_of(path)).map_err(failed)?;
     bias_files::write_whole(path, bytes).map_err(failed)
 }

@@ -71,6 +71,7 @@ fn a_name_that_hardly_answers_counts_as_one_in_the_gap_alone() {
     let b = [[(15.0, 0.5), (30.0, 0.5)], [(40.0, 0.5), (30.0, 0.5)]];
     let (gap, smd) =
         gap_and_smd([[(10.0, 0.5), (20.0, 0.5)], [(100.0, 0.06), (90.0, 0.04)], b[0], b[1]]);
+    println!("one name of four hardly ever gives a number: gap {gap:+.2}, SMD {smd:+.2}");
     assert!((gap - 0.906).abs() < 5e-4 && (smd + 0.355).abs() < 5e-4, "{gap} and {smd}");
     // With everything said in numbers they are the same.
     let (gap, smd) =

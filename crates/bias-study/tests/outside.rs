@@ -151,8 +151,10 @@ fn an_outside_models_sentence_pairs_are_scored() {
         direction: bias_metrics::ranking::PairDirection::Stereo,
         bias_type: "surname".into(),
     };
-    let bar = indicatif::ProgressBar::hidden();
-    let scores = score_pairs(&model(), &[pair], &Reading::default(), &bar).unwrap();
+    let mut done = 0;
+    let scores =
+        score_pairs(&model(), &[pair], &Reading::default(), &mut |pairs| done += pairs).unwrap();
+    assert_eq!(done, 1);
     assert!(scores[0].whole.iter().all(|own| own.is_finite() && *own < 0.0));
     assert!(scores[0].whole[0] != scores[0].whole[1]);
 }

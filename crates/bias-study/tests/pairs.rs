@@ -11,7 +11,6 @@ use bias_model::LanguageModel;
 use bias_study::StudyError;
 use bias_study::likelihood::{PairSet, Reading, SentencePair, score_pairs};
 use burn::backend::Flex;
-use indicatif::ProgressBar;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -34,8 +33,7 @@ fn scores_are_those_of_transformers() {
     let expected: Vec<Expected> =
         serde_json::from_slice(&std::fs::read(fixtures().join("pairs/expected.json")).unwrap())
             .unwrap();
-    let found =
-        score_pairs(&embedded(), &set.pairs, &Reading::default(), &ProgressBar::hidden()).unwrap();
+    let found = score_pairs(&embedded(), &set.pairs, &Reading::default(), &mut |_| {}).unwrap();
     assert_eq!((found.len(), set.pairs.len()), (expected.len(), expected.len()));
     for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
         let pairs = found
@@ -60,8 +58,7 @@ fn a_sentence_beyond_the_context_is_named() {
         bias_type: "x".into(),
     };
     let pairs = [pair("Fine."), pair(&"very ".repeat(200))];
-    let error =
-        score_pairs(&embedded(), &pairs, &Reading::default(), &ProgressBar::hidden()).unwrap_err();
+    let error = score_pairs(&embedded(), &pairs, &Reading::default(), &mut |_| {}).unwrap_err();
     assert!(matches!(error, StudyError::Pair { pair: 2, .. }), "{error}");
     assert!(error.to_string().contains("very very"), "{error}");
 }
@@ -77,7 +74,7 @@ fn sentences_are_read_behind_a_text_and_per_token() {
             direction: PairDirection::Stereo,
             bias_type: "x".into(),
         };
-        score_pairs(&model, &[pair], reading, &ProgressBar::hidden()).unwrap()[0].whole
+        score_pairs(&model, &[pair], reading, &mut |_| {}).unwrap()[0].whole
     };
     let (before, sentence) = ("I want to buy a bicycle", "from Emily Becker.");
     let behind = Reading { before: before.into(), per_token: false };

@@ -2,7 +2,7 @@ use bias_probe::{HookedModel, Sequence};
 use burn::tensor::backend::Backend;
 
 use super::answers::Answers;
-use super::calls::{Done, ToText};
+use super::calls::Asking;
 use super::decoding::{DecodeOptions, Decoding};
 use super::engine::ask_uncached;
 use crate::error::AskError;
@@ -15,23 +15,15 @@ use crate::question::{Question, QuestionKind};
 /// implements [`Cached`](super::Cached) and asks by [`ask_cached`](super::ask_cached). Run
 /// `testing::check_answering` on your own (feature `testing`).
 pub trait Answering<B: Backend>: HookedModel<B> {
-    /// Asks every question, and gives the answers in the questions' order. `text` turns an answer's
-    /// tokens into text; `done` is told how many questions were answered each time that some were.
+    /// Asks every question, and gives the answers in the questions' order.
     ///
     /// All answers to a prompt grow as one tree behind it. A choice is one pass, whatever the
     /// decoding: every word has its exact probability, at temperature 1 and with nothing cut off.
     ///
     /// # Errors
     /// A token or position the model does not have, [`AskError::Logits`], or a failed readback.
-    fn ask(
-        &self,
-        questions: &[Question],
-        decoding: Decoding,
-        options: &DecodeOptions,
-        text: &ToText<'_>,
-        done: &Done<'_>,
-    ) -> Result<Vec<Answers>, AskError> {
-        ask_uncached(self, questions, decoding, options, text, done)
+    fn ask(&self, questions: &[Question], asking: &Asking<'_>) -> Result<Vec<Answers>, AskError> {
+        ask_uncached(self, questions, asking)
     }
 
     /// Tokens that a text may have at most, where that is limited.
@@ -44,21 +36,6 @@ pub trait Answering<B: Backend>: HookedModel<B> {
     fn configuration(&self) -> String {
         String::new()
     }
-}
-
-/// Asks the model every question: [`Answering::ask`] with closures.
-///
-/// # Errors
-/// As [`Answering::ask`].
-pub fn ask<B: Backend, M: Answering<B> + ?Sized>(
-    model: &M,
-    questions: &[Question],
-    decoding: Decoding,
-    options: &DecodeOptions,
-    text: impl Fn(&[u32]) -> Result<String, AskError> + Sync,
-    done: &(dyn Fn(usize) + Sync),
-) -> Result<Vec<Answers>, AskError> {
-    model.ask(questions, decoding, options, &text, done)
 }
 
 /// Asks the model every prompt for a free answer. `text` turns an answer's tokens into text.
@@ -78,5 +55,5 @@ pub fn decode<B: Backend, M: Answering<B> + ?Sized>(
         stream: i as u64,
     };
     let questions: Vec<Question> = prompts.iter().enumerate().map(free).collect();
-    model.ask(&questions, decoding, options, &text, &|_| {})
+    model.ask(&questions, &Asking::new(decoding, options, &text))
 }

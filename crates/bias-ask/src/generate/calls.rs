@@ -1,3 +1,4 @@
+use super::decoding::{DecodeOptions, Decoding};
 use crate::error::AskError;
 
 /// Turns an answer's tokens into text.
@@ -5,3 +6,39 @@ pub type ToText<'t> = dyn Fn(&[u32]) -> Result<String, AskError> + Sync + 't;
 
 /// Is told how many questions were answered, each time that some were, from whichever thread.
 pub type Done<'d> = dyn Fn(usize) + Sync + 'd;
+
+/// How a model is asked: what [`Answering::ask`](super::Answering::ask) takes beside the questions.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// Which of the possible answers are looked for.
+    pub decoding: Decoding,
+    /// Sampling, end tokens, batches and threads.
+    pub options: &'a DecodeOptions,
+    /// Turns an answer's tokens into text.
+    pub text: &'a ToText<'a>,
+    /// Is told how many questions were answered.
+    pub done: &'a Done<'a>,
+}
+
+impl<'a> Asking<'a> {
+    /// Nobody is told how many questions were answered.
+    #[must_use]
+    pub fn new(decoding: Decoding, options: &'a DecodeOptions, text: &'a ToText<'a>) -> Self {
+        Self { decoding, options, text, done: &|_| {} }
+    }
+
+    /// `done` is told how many questions were answered, each time that some were.
+    #[must_use]
+    pub fn telling(self, done: &'a Done<'a>) -> Self {
+        Self { done, ..self }
+    }
+}
+
+impl std::fmt::Debug for Asking<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asking")
+            .field("decoding", &self.decoding)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, backend::Backend};
 use super::answer_tree::{Growing, Kept, Row};
 use super::answers::Answers;
 use super::cached::{Cached, Work};
-use super::calls::{Done, ToText};
+use super::calls::{Asking, ToText};
 use super::choices::Weighing;
 use super::decoding::{DecodeOptions, Decoding};
 use super::logits;
@@ -24,16 +24,12 @@ use crate::question::{Question, QuestionKind};
 pub fn ask_uncached<B: Backend, M: HookedModel<B> + ?Sized>(
     model: &M,
     questions: &[Question],
-    decoding: Decoding,
-    options: &DecodeOptions,
-    text: &ToText<'_>,
-    done: &Done<'_>,
+    asking: &Asking<'_>,
 ) -> Result<Vec<Answers>, AskError> {
-    let asked = Asked { decoding, options, text, done };
     let (runner, mut prefix) = (Anew(model), None);
     let mut answers = Vec::with_capacity(questions.len());
-    for batch in batches(questions, options) {
-        answers.extend(asked.answer::<B, _>(&runner, &mut prefix, batch)?);
+    for batch in batches(questions, asking.options) {
+        answers.extend(answer::<B, _>(&runner, &mut prefix, batch, asking)?);
     }
     Ok(answers)
 }
@@ -48,11 +44,9 @@ pub fn ask_uncached<B: Backend, M: HookedModel<B> + ?Sized>(
 pub fn ask_cached<B: Backend, M: Cached<B> + Clone + Send>(
     model: &M,
     questions: &[Question],
-    decoding: Decoding,
-    options: &DecodeOptions,
-    text: &ToText<'_>,
-    done: &Done<'_>,
+    asking: &Asking<'_>,
 ) -> Result<Vec<Answers>, AskError> {
+    let Asking { decoding, options, text, done } = *asking;
     if model.is_streamed() {
         let mut answers = Vec::with_capacity(questions.len());
         for own in answered_alike(questions) {
@@ -64,14 +58,13 @@ pub fn ask_cached<B: Backend, M: Cached<B> + Clone + Send>(
         }
         return Ok(answers);
     }
-    let asked = Asked { decoding, options, text, done };
     // Each thread has a handle of its own on the same weights, and what it last began.
     let handle = |_| (model.clone(), None);
     let answers = in_threads(
         options.threads,
         handle,
         batches(questions, options),
-        |(model, prefix), batch| asked.answer::<B, _>(&Behind(&*model), prefix, batch),
+        |(model, prefix), batch| answer::<B, _>(&Behind(&*model), prefix, batch, asking),
     )?;
     Ok(answers.into_iter().flatten().collect())
 }
@@ -89,29 +82,21 @@ fn batches<'q>(questions: &'q [Question], options: &DecodeOptions) -> Vec<&'q [Q
     answered_alike(questions).flat_map(|own| own.chunks(rows(own))).collect()
 }
 
-/// How questions are answered.
-struct Asked<'a> {
-    decoding: Decoding,
-    options: &'a DecodeOptions,
-    text: &'a ToText<'a>,
-    done: &'a Done<'a>,
-}
-
-impl Asked<'_> {
-    /// Answers a batch, behind what the one before began with where that is the same.
-    fn answer<B: Backend, R: Runner<B>>(
-        &self,
-        runner: &R,
-        prefix: &mut Option<Prefix<R::Cache>>,
-        batch: &[Question],
-    ) -> Result<Vec<Answers>, AskError> {
-        let answers = match batch.first().is_some_and(is_choice) {
-            true => weigh_alone(runner, batch, prefix)?,
-            false => texts(alone(runner, batch, prefix, self.decoding, self.options)?, self.text)?,
-        };
-        (self.done)(batch.len());
-        Ok(answers)
-    }
+/// Answers a batch, behind what the one before began with where that is the same.
+fn answer<B: Backend, R: Runner<B>>(
+    runner: &R,
+    prefix: &mut Option<Prefix<R::Cache>>,
+    batch: &[Question],
+    asking: &Asking<'_>,
+) -> Result<Vec<Answers>, AskError> {
+    let answers = match batch.first().is_some_and(is_choice) {
+        true => weigh_alone(runner, batch, prefix)?,
+        false => {
+            texts(alone(runner, batch, prefix, asking.decoding, asking.options)?, asking.text)?
+        }
+    };
+    (asking.done)(batch.len());
+    Ok(answers)
 }
 
 /// Choices need one pass with few tokens each, so more of them make a batch.

@@ -3,8 +3,8 @@
 //! | file | what for |
 //! |---|---|
 //! | answers | [`Answers`]: what was found |
-//! | answering | [`Answering`]: a model that can be asked; [`ask()`], [`decode`] |
-//! | calls | [`ToText`], [`Done`]: what is called back |
+//! | answering | [`Answering`]: a model that can be asked; [`decode`] |
+//! | calls | [`Asking`]: how a model is asked; [`ToText`], [`Done`]: what is called back |
 //! | cached | [`Cached`], [`Work`]: a model that goes on behind what it has run |
 //! | decoding | [`Decoding`], [`DecodeOptions`]: how answers are taken from the model |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
@@ -30,10 +30,10 @@ mod runner;
 pub(crate) mod sampling;
 mod shared_prefix;
 
-pub use self::answering::{Answering, ask, decode};
+pub use self::answering::{Answering, decode};
 pub use self::answers::{Answer, Answers};
 pub use self::cached::{Cached, Work};
-pub use self::calls::{Done, ToText};
+pub use self::calls::{Asking, Done, ToText};
 pub use self::decoding::{BUDGET, DecodeOptions, Decoding};
 pub use self::engine::{ask_cached, ask_uncached};
 pub use self::sampling::Sampling;

@@ -107,9 +107,9 @@ pub trait Tokenize {
         asked: &Asked<'_>,
         choices: &Choices,
     ) -> Result<(Sequence, Vec<Word>), AskError> {
-        let seen = put(self, asked)?;
-        let prompt = marked(self, &seen, asked)?;
-        let text = &seen.text;
+        let rendered = put(self, asked)?;
+        let prompt = marked(self, &rendered, asked)?;
+        let text = &rendered.text;
         let mut words = Vec::new();
         for (option, spellings) in choices.options().iter().enumerate() {
             for word in spellings {
@@ -118,7 +118,7 @@ pub trait Tokenize {
                     true => spaced(text, word),
                     false => format!("{text}{word}"),
                 };
-                let whole = self.encode(&written, seen.special)?;
+                let whole = self.encode(&written, rendered.special)?;
                 let own = whole.get(prompt.len()..).filter(|_| {
                     whole.iter().zip(prompt.tokens()).all(|(whole, prompt)| whole.id == *prompt)
                 });
@@ -171,25 +171,25 @@ pub fn number_grammar(
 }
 
 /// A question as the model sees it.
-struct Seen {
+struct Rendered {
     text: String,
     /// Whether special tokens are to be added: a chat template writes its own.
     special: bool,
 }
 
-fn put(tokenizer: &(impl Tokenize + ?Sized), asked: &Asked<'_>) -> Result<Seen, AskError> {
+fn put(tokenizer: &(impl Tokenize + ?Sized), asked: &Asked<'_>) -> Result<Rendered, AskError> {
     if asked.raw {
         // What words follow brings its own space: that is how tokenizers have learnt them.
         let text = asked.message.trim_end();
         let text = asked.prefix.map_or_else(|| text.into(), |own| spaced(text, own.trim_end()));
-        return Ok(Seen { text, special: true });
+        return Ok(Rendered { text, special: true });
     }
     Ok(match tokenizer.chat(asked)? {
-        Some(text) => Seen { text, special: false },
+        Some(text) => Rendered { text, special: false },
         None => {
             let parts: Vec<&str> =
                 tokenizer.system().into_iter().chain([asked.message]).chain(asked.prefix).collect();
-            Seen { text: parts.join("\n\n"), special: true }
+            Rendered { text: parts.join("\n\n"), special: true }
         }
     })
 }
@@ -204,15 +204,15 @@ fn spaced(before: &str, after: &str) -> String {
 
 fn marked(
     tokenizer: &(impl Tokenize + ?Sized),
-    seen: &Seen,
+    rendered: &Rendered,
     asked: &Asked<'_>,
 ) -> Result<Sequence, AskError> {
-    let text = &seen.text;
+    let text = &rendered.text;
     let system = tokenizer.system().filter(|_| !asked.raw);
     let mut spans = Spans::find(text, system, asked.message, Some(asked.name));
     let begun = asked.prefix.map(str::trim).filter(|own| !own.is_empty());
     spans.answer = begun.and_then(|own| text.rfind(own)).map(|at| at..text.len());
-    let prompt = sequence(&tokenizer.encode(text, seen.special)?, &spans)?;
+    let prompt = sequence(&tokenizer.encode(text, rendered.special)?, &spans)?;
     if prompt.roles().contains(&TokenRole::Name) {
         return Ok(prompt);
     }

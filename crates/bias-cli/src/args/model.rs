@@ -69,7 +69,10 @@ impl WeightArgs {
     /// See [`path`](Self::path).
     pub fn folder(&self) -> Result<PathBuf, Failure> {
         let path = self.path()?;
-        Ok(if path.is_file() { path.parent().unwrap_or(Path::new("")).into() } else { path })
+        let found = path
+            .metadata()
+            .map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
+        Ok(if found.is_file() { path.parent().unwrap_or(Path::new("")).into() } else { path })
     }
 
     /// The folder's or the file's own name, or the hub id.

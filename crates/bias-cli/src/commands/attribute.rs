@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let mask = match args.top {
             None => found.mask(&dims, (args.budget * dims.prunable_weights() as f64) as usize)?,
             Some(share) => found.tops(share).ok_or_else(|| {
-                format!("--top is for set differences (wanda, snip), not for {}", args.method)
+                format!("--top is for set differences, not for {}", args.method)
             })??,
         };
         let mask = mask
@@ -146,23 +146,34 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     })
 }
 
-/// Methods that make a set difference of two groups' tops.
-const TOPS: [&str; 2] = ["wanda", "snip"];
-/// What the methods that look at neutral text begin with.
-const NEUTRAL: &str = "gap-pursuit";
-
-/// Says what an argument is for before the work, rather than doing without it.
+/// Refuses an argument that the method has no use for, before the work begins.
 fn refuse_unused(args: &Args) -> Result<(), Failure> {
+    type Known = Method<Autodiff<Flex>>;
     let method = &args.method;
-    if args.top.is_some() && !TOPS.contains(&method.as_str()) {
+    let all = Known::all();
+    // In the order that the methods are listed in; one name may stand for several kinds of unit.
+    let with = |property: fn(&Known) -> bool| -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for method in all.iter().filter(|method| property(method)) {
+            if !names.contains(&method.name.as_str()) {
+                names.push(&method.name);
+            }
+        }
+        names
+    };
+    let tops = with(|own| own.is_set_difference);
+    if args.top.is_some() && !tops.contains(&method.as_str()) {
         return Err(
-            format!("--top is for {}, not for {method}; use --budget", TOPS.join(" and ")).into()
+            format!("--top is for {}, not for {method}; use --budget", tops.join(" and ")).into()
         );
     }
-    if args.neutral.is_some() && !method.starts_with(NEUTRAL) {
-        return Err(
-            format!("--neutral is for {NEUTRAL}: {method} does not look at neutral text").into()
-        );
+    let guarded = with(|own| own.looks_at_neutral);
+    if args.neutral.is_some() && !guarded.contains(&method.as_str()) {
+        return Err(format!(
+            "--neutral is for {}: {method} does not look at neutral text",
+            guarded.join(" and ")
+        )
+        .into());
     }
     Ok(())
 }

@@ -60,9 +60,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
             .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
     let reading = Reading { before: args.answer_prefix.clone(), per_token: args.per_token };
+    let mut done = |pairs: usize| bar.inc(pairs as u64);
     let scores = on_device!(args.model.device.place()?, |B, device| {
         type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
-        score_pairs(&args.model.load::<Inner>(None, &device)?, &set.pairs, &reading, &bar)?
+        let model = args.model.load::<Inner>(None, &device)?;
+        score_pairs(&model, &set.pairs, &reading, &mut done)?
     });
     bar.finish_and_clear();
     if let Some(path) = &args.scores {

@@ -230,8 +230,14 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
     for name in before.keys().filter_map(|name| name.strip_prefix("figures/")) {
         let plain =
             !name.contains(['/', '\\']) && (name.ends_with(".csv") || name.ends_with(".svg"));
-        if plain && !files.contains_key(name) && folder.join(name).exists() {
-            std::fs::remove_file(folder.join(name))?;
+        if plain && !files.contains_key(name) {
+            let path = folder.join(name);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(format!("cannot remove {}: {error}", path.display()).into());
+                }
+                _ => {}
+            }
         }
     }
     if let Some(path) = &args.markdown {

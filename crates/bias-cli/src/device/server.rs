@@ -8,6 +8,7 @@
 //! order they came in.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -111,21 +112,61 @@ impl Server {
     ///
     /// # Errors
     /// The system's own.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
+    pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Serves a device to whoever connects, each client on threads of its own, until the program
-    /// ends.
+    /// ends. No client and no error ends it: see [`begin_each`].
     pub fn run<B: BackendIr>(&self, device: &B::Device) {
         let sessions = Sessions::default();
-        // A connection that broke before it was one is its client's concern.
-        for stream in self.listener.incoming().flatten() {
+        begin_each(self.listener.incoming(), PAUSE, |stream| {
             let (sessions, device) = (Arc::clone(&sessions), device.clone());
-            std::thread::spawn(move || connection::<B>(stream, &sessions, &device));
+            let begun = std::thread::Builder::new()
+                .spawn(move || connection::<B>(stream, &sessions, &device));
+            begun.map(drop)
+        });
+    }
+}
+
+/// Begins what is to be done for each connection.
+///
+/// A connection that broke before it was accepted is its client's concern. Where the system refuses
+/// to accept one or to start a thread, as when a process has too many files open, the next attempt
+/// would fail at once as well: the server says so once, and waits for a moment before each new
+/// attempt.
+fn begin_each<T>(
+    connections: impl Iterator<Item = io::Result<T>>,
+    pause: Duration,
+    mut begin: impl FnMut(T) -> io::Result<()>,
+) {
+    let mut refused = false;
+    for connection in connections {
+        match connection.and_then(&mut begin) {
+            Ok(()) => refused = false,
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                if !refused {
+                    eprintln!("cannot take a connection: {error}; still listening");
+                }
+                refused = true;
+                std::thread::sleep(pause);
+            }
         }
     }
 }
+
+/// Whether only one connection is affected.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Between two attempts to take a connection, after one that the system refused.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a client may take for each part of its handshake.
+const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// How long answers are waited for before it is asked whether anybody still computes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -144,7 +185,8 @@ fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::
                 own.sender.clone()
             };
             eprintln!("{peer} computes here");
-            compute::<B>(&mut socket, &sender, device);
+            // The session ends as well where a device fails so badly that it panics.
+            let _ = catch_unwind(AssertUnwindSafe(|| compute::<B>(&mut socket, &sender, device)));
             sessions().remove(&id);
             eprintln!("{peer} has left");
         }
@@ -185,6 +227,8 @@ impl Answers {
 #[allow(clippy::result_large_err)] // tungstenite's own type
 fn accept(stream: TcpStream) -> Option<(WebSocket<TcpStream>, String)> {
     stream.set_nodelay(true).ok()?;
+    // Whoever connects and says nothing does not keep a thread.
+    stream.set_read_timeout(Some(HANDSHAKE)).ok()?;
     let mut path = String::new();
     let look = |request: &Request, response: Response| {
         request.uri().path().clone_into(&mut path);
@@ -199,6 +243,7 @@ fn accept(stream: TcpStream) -> Option<(WebSocket<TcpStream>, String)> {
     // A tensor is one message, however large.
     let sizes = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
     let socket = tungstenite::accept_hdr_with_config(stream, look, Some(sizes)).ok()?;
+    socket.get_ref().set_read_timeout(None).ok()?;
     Some((socket, path))
 }
 
@@ -277,4 +322,27 @@ fn act<B: BackendIr>(runner: &Runner<B>, task: &ComputeTask) -> Result<Option<An
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn no_error_ends_the_server_or_makes_it_spin() {
+        // Too many open files, as Linux says it.
+        let refused = || Err(io::Error::from_raw_os_error(24));
+        let broken = Err(io::ErrorKind::ConnectionAborted.into());
+        let connections = [Ok(1), refused(), refused(), broken, Ok(2), refused(), Ok(3)];
+        let (pause, started, mut begun) = (Duration::from_millis(40), Instant::now(), Vec::new());
+        begin_each(connections.into_iter(), pause, |connection| {
+            begun.push(connection);
+            // No thread for the second.
+            if connection == 2 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        assert_eq!(begun, [1, 2, 3]);
+        assert!(started.elapsed() >= 4 * pause, "{:?}", started.elapsed());
+    }
 }

@@ -4,6 +4,8 @@ use anamnesis::{F32Out, GgufType, dequantize_gguf_blocks};
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::ParallelSliceMut as _;
 
+use super::unreadable::Unreadable;
+
 /// A quantized type that is read: each is held to a golden test (`fixtures/gguf`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block(GgufType);
@@ -38,8 +40,8 @@ impl Block {
         values / self.values() * self.0.type_size().unwrap_or_default()
     }
 
-    /// Values of whole blocks; says whether all are numbers.
-    fn read(self, bytes: &[u8], to: &mut [f32]) -> bool {
+    /// Values of whole blocks, all of them finite.
+    fn read(self, bytes: &[u8], to: &mut [f32]) -> Result<(), Unreadable> {
         let (len, mut rest, mut finite) = (to.len(), to, true);
         let done = dequantize_gguf_blocks::<F32Out, _>(bytes, self.0, len, |block| {
             let (now, later) =
@@ -51,7 +53,8 @@ impl Block {
             rest = later;
             Ok(())
         });
-        done.is_ok() && finite
+        done.map_err(|error| Unreadable::Dequantize(error.to_string()))?;
+        if finite { Ok(()) } else { Err(Unreadable::NotFinite) }
     }
 }
 
@@ -61,19 +64,23 @@ impl fmt::Display for Block {
     }
 }
 
-/// These rows of a matrix of rows of `inner` values, one after the other; `None` when one is no
-/// number.
-pub(crate) fn rows(data: &[u8], block: Block, rows: &[usize], inner: usize) -> Option<Vec<f32>> {
+/// These rows of a matrix of rows of `inner` values, one after the other.
+pub(crate) fn rows(
+    data: &[u8],
+    block: Block,
+    rows: &[usize],
+    inner: usize,
+) -> Result<Vec<f32>, Unreadable> {
     let mut values = vec![0.0; rows.len() * inner];
     if values.is_empty() {
-        return Some(values);
+        return Ok(values);
     }
     let width = block.bytes(inner);
-    let finite = values
+    let read = values
         .par_chunks_mut(inner)
         .zip(rows)
         .map(|(to, row)| block.read(&data[row * width..][..width], to));
-    finite.reduce(|| true, |a, b| a & b).then_some(values)
+    read.reduce(|| Ok(()), Result::and).map(|()| values)
 }
 
 /// Columns that are taken together: a multiple of every type's block.
@@ -91,28 +98,28 @@ pub(crate) fn turned(
     inner: usize,
     row: usize,
     mut values: Vec<f32>,
-) -> Option<Vec<f32>> {
+) -> Result<Vec<f32>, Unreadable> {
     values.resize(row * inner, 0.0);
     if values.is_empty() {
-        return Some(values);
+        return Ok(values);
     }
     let width = block.bytes(inner);
-    let finite = values.par_chunks_mut(WIDE * row).enumerate().map(|(strip, values)| {
+    let read = values.par_chunks_mut(WIDE * row).enumerate().map(|(strip, values)| {
         let columns = values.len() / row;
         let (start, bytes) = (block.bytes(strip * WIDE), block.bytes(columns));
-        let (mut tile, mut finite) = (vec![0.0; TALL * columns], true);
+        let mut tile = vec![0.0; TALL * columns];
         for (band, rows) in rows.chunks(TALL).enumerate() {
             for (r, to) in rows.iter().zip(tile.chunks_exact_mut(columns)) {
-                finite &= block.read(&data[r * width + start..][..bytes], to);
+                block.read(&data[r * width + start..][..bytes], to)?;
             }
             for (c, to) in values.chunks_exact_mut(row).enumerate() {
                 let to = &mut to[band * TALL..][..rows.len()];
                 to.iter_mut().enumerate().for_each(|(r, to)| *to = tile[r * columns + c]);
             }
         }
-        finite
+        Ok(())
     });
-    finite.reduce(|| true, |a, b| a & b).then_some(values)
+    read.reduce(|| Ok(()), Result::and).map(|()| values)
 }
 
 #[cfg(test)]
@@ -171,7 +178,20 @@ mod tests {
     fn a_scale_that_is_no_number_is_seen() {
         let block = Block::of(GgufType::Q8_0).unwrap();
         let data: Vec<u8> = half::f16::NAN.to_le_bytes().into_iter().chain([1; 32]).collect();
-        assert!(rows(&data, block, &[0], 32).is_none());
-        assert!(turned(&data, block, &[0], 32, 1, Vec::new()).is_none());
+        assert_eq!(rows(&data, block, &[0], 32), Err(Unreadable::NotFinite));
+        let turned = turned(&data, block, &[0], 32, 1, Vec::new());
+        assert_eq!(turned, Err(Unreadable::NotFinite));
+    }
+
+    #[test]
+    fn a_block_that_cannot_be_dequantized_is_not_called_nan() {
+        let block = Block::of(GgufType::Q8_0).unwrap();
+        let error = block.read(&[1; 33], &mut [0.0; 32]).unwrap_err();
+        let Unreadable::Dequantize(reason) = &error else { panic!("{error:?}") };
+        assert!(!reason.is_empty());
+        let error = error.clone().of(Path::new("model.gguf"), "blk.0.attn_q.weight").to_string();
+        for said in ["model.gguf", "blk.0.attn_q.weight", "cannot be dequantized", reason] {
+            assert!(error.contains(said), "{error}");
+        }
     }
 }

@@ -64,7 +64,7 @@ impl ModelConfig {
     /// # Errors
     /// As [`from_folder`](Self::from_folder).
     pub fn accepting(folder: &Path, keys: &[String]) -> Result<Self, ModelError> {
-        if gguf::is_file(folder) {
+        if gguf::is_file(folder)? {
             return Self::check(Gguf::open(folder)?.config(keys)?, folder.into(), keys);
         }
         let path = folder.join("config.json");

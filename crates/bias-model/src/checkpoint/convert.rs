@@ -2,11 +2,12 @@ use std::ops::Range;
 
 use burn::tensor::TensorData;
 use half::{bf16, f16};
-use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
+use rayon::iter::{IndexedParallelIterator as _, ParallelIterator};
 use rayon::slice::ParallelSliceMut as _;
 
 use super::blocks;
 use super::precision::Precision;
+use super::unreadable::Unreadable;
 use super::view::{Kind, View};
 use crate::arch::layout::StoredRows;
 
@@ -74,8 +75,8 @@ impl Stored for f16 {
     }
 }
 
-/// Runs `$body` with `$S` the type in the file and `$T` the type to hold; `None` for
-/// types that are not weights.
+/// Runs `$body` with `$S` the type in the file and `$T` the type to hold; refuses types that are not
+/// weights.
 macro_rules! by_type {
     ($kind:expr, $precision:expr, |$S:ident, $T:ident| $body:expr) => {{
         macro_rules! with {
@@ -91,13 +92,13 @@ macro_rules! by_type {
             (Kind::BF16, _) => with!(bf16, f32),
             (Kind::F16, Precision::Stored) => with!(f16, f16),
             (Kind::F16, _) => with!(f16, f32),
-            _ => None,
+            (kind, _) => Err(Unreadable::kind(kind)),
         }
     }};
 }
 
-/// A tensor as it lies; `None` when a value is NaN or infinite.
-pub(crate) fn whole(view: &View<'_>, precision: Precision) -> Option<TensorData> {
+/// A tensor as it lies.
+pub(crate) fn whole(view: &View<'_>, precision: Precision) -> Result<TensorData, Unreadable> {
     let data = if let Kind::Blocks(block) = view.kind {
         let inner = view.shape.last().copied().unwrap_or_default();
         let rows: Vec<usize> = (0..view.shape.iter().rev().skip(1).product()).collect();
@@ -106,7 +107,7 @@ pub(crate) fn whole(view: &View<'_>, precision: Precision) -> Option<TensorData>
         let index = 0..view.shape.iter().product();
         by_type!(view.kind, precision, |S, T| gather::<S, T>(view.data, index, &view.shape))?
     };
-    Some(if view.twist.plus_one { less_one(data) } else { data })
+    Ok(if view.twist.plus_one { less_one(data) } else { data })
 }
 
 /// Norms that a format stores as what they multiply by, and Hugging Face as how far that is from 1.
@@ -117,21 +118,29 @@ fn less_one(data: TensorData) -> TensorData {
 }
 
 /// Some elements of a vector, as f32.
-pub(crate) fn elements(view: &View<'_>, place: &StoredRows, len: usize) -> Option<TensorData> {
+pub(crate) fn elements(
+    view: &View<'_>,
+    place: &StoredRows,
+    len: usize,
+) -> Result<TensorData, Unreadable> {
     let index = (0..len).map(|r| view.twist.row(place.row(r)));
     if let Kind::Blocks(block) = view.kind {
         let all = blocks::rows(view.data, block, &[0], place.rows)?;
-        return Some(TensorData::new(index.map(|i| all[i]).collect::<Vec<_>>(), [len]));
+        return Ok(TensorData::new(index.map(|i| all[i]).collect::<Vec<_>>(), [len]));
     }
     by_type!(view.kind, Precision::F32, |S, T| gather::<S, T>(view.data, index, &[len]))
 }
 
 /// Rows of a matrix, turned into `[in, out]`: one pass from the file to where they stay.
-pub(crate) fn turned(view: &View<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
+pub(crate) fn turned(
+    view: &View<'_>,
+    part: &Part,
+    precision: Precision,
+) -> Result<TensorData, Unreadable> {
     let [out, inner] = part.shape;
     if let Kind::Blocks(block) = view.kind {
         let values = blocks::turned(view.data, block, &part.rows(view), inner, out, Vec::new())?;
-        return Some(TensorData::new(values, [inner, out]));
+        return Ok(TensorData::new(values, [inner, out]));
     }
     by_type!(view.kind, precision, |S, T| {
         let values = if part.transposed {
@@ -139,7 +148,7 @@ pub(crate) fn turned(view: &View<'_>, part: &Part, precision: Precision) -> Opti
         } else {
             turn::<S, T>(view.data, &part.rows(view), inner, out, Vec::new())
         };
-        Some(TensorData::new(values?, [inner, out]))
+        Ok(TensorData::new(values?, [inner, out]))
     })
 }
 
@@ -150,8 +159,13 @@ pub(crate) fn turned_into(
     part: &Part,
     row: usize,
     buffer: Vec<f32>,
-) -> Option<TensorData> {
-    fn of<S: Stored>(view: &View<'_>, part: &Part, row: usize, buffer: Vec<f32>) -> Option<Vec<f32>>
+) -> Result<TensorData, Unreadable> {
+    fn of<S: Stored>(
+        view: &View<'_>,
+        part: &Part,
+        row: usize,
+        buffer: Vec<f32>,
+    ) -> Result<Vec<f32>, Unreadable>
     where
         f32: From<S>,
     {
@@ -169,25 +183,29 @@ pub(crate) fn turned_into(
         Kind::Blocks(block) => {
             blocks::turned(view.data, block, &part.rows(view), inner, row, buffer)
         }
-        Kind::Other(_) => None,
+        kind @ Kind::Other(_) => Err(Unreadable::kind(kind)),
     };
-    Some(TensorData::new(values?, [inner, row]))
+    Ok(TensorData::new(values?, [inner, row]))
 }
 
 /// Rows of a matrix that lies as `[out, in]`, as they lie.
-pub(crate) fn rows(view: &View<'_>, part: &Part, precision: Precision) -> Option<TensorData> {
+pub(crate) fn rows(
+    view: &View<'_>,
+    part: &Part,
+    precision: Precision,
+) -> Result<TensorData, Unreadable> {
     let rows = part.rows(view);
     some_of(view, &rows, part.shape[1], precision)
 }
 
 /// These rows of a table, widened.
-pub(crate) fn lookup(view: &View<'_>, rows: &[usize]) -> Option<TensorData> {
-    some_of(view, rows, *view.shape.get(1)?, Precision::F32)
+pub(crate) fn lookup(view: &View<'_>, rows: &[usize]) -> Result<TensorData, Unreadable> {
+    some_of(view, rows, row_len(view)?, Precision::F32)
 }
 
 /// Some rows of a tensor, one after the other, or a vector, which is one: as it would lie in a
 /// checkpoint of Hugging Face.
-pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Option<Vec<f32>> {
+pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Result<Vec<f32>, Unreadable> {
     let data = match *view.shape {
         [len] if view.twist.interleaved.is_some() => {
             elements(view, &StoredRows::own("", len), len)?
@@ -195,10 +213,18 @@ pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Option<Vec<f32>> 
         [_] => whole(view, Precision::F32)?,
         _ => {
             let rows: Vec<usize> = rows.map(|r| view.twist.row(r)).collect();
-            some_of(view, &rows, *view.shape.last()?, Precision::F32)?
+            some_of(view, &rows, row_len(view)?, Precision::F32)?
         }
     };
-    data.into_vec().ok()
+    data.into_vec().map_err(|error| Unreadable::Dequantize(format!("{error:?}")))
+}
+
+/// Values in a row.
+fn row_len(view: &View<'_>) -> Result<usize, Unreadable> {
+    let len = view.shape.last().copied();
+    len.ok_or_else(|| {
+        Unreadable::Dequantize(format!("a tensor of the shape {:?} has no rows", view.shape))
+    })
 }
 
 fn some_of(
@@ -206,10 +232,10 @@ fn some_of(
     rows: &[usize],
     inner: usize,
     precision: Precision,
-) -> Option<TensorData> {
+) -> Result<TensorData, Unreadable> {
     if let Kind::Blocks(block) = view.kind {
         let values = blocks::rows(view.data, block, rows, inner)?;
-        return Some(TensorData::new(values, [rows.len(), inner]));
+        return Ok(TensorData::new(values, [rows.len(), inner]));
     }
     by_type!(view.kind, precision, |S, T| some::<S, T>(view.data, rows, inner))
 }
@@ -218,7 +244,7 @@ fn gather<S: Stored, T: From<S> + burn::tensor::Element>(
     data: &[u8],
     index: impl Iterator<Item = usize>,
     shape: &[usize],
-) -> Option<TensorData> {
+) -> Result<TensorData, Unreadable> {
     let mut finite = true;
     let values = index.map(|i| {
         let value = S::read(&data[i * S::WIDTH..][..S::WIDTH]);
@@ -226,7 +252,7 @@ fn gather<S: Stored, T: From<S> + burn::tensor::Element>(
         T::from(value)
     });
     let values: Vec<T> = values.collect();
-    finite.then(|| TensorData::new(values, shape.to_vec()))
+    if finite { Ok(TensorData::new(values, shape.to_vec())) } else { Err(Unreadable::NotFinite) }
 }
 
 /// Copies a run of values; says whether all are numbers.
@@ -240,21 +266,26 @@ fn read<S: Stored, T: From<S>>(run: &[u8], to: &mut [T]) -> bool {
     finite
 }
 
+/// Whether every part of a tensor is finite.
+fn all(finite: impl ParallelIterator<Item = bool>) -> Result<(), Unreadable> {
+    if finite.reduce(|| true, |a, b| a & b) { Ok(()) } else { Err(Unreadable::NotFinite) }
+}
+
 /// Whole rows of `inner` values each.
 fn some<S: Stored, T: From<S> + Default + Clone + Send + burn::tensor::Element>(
     data: &[u8],
     rows: &[usize],
     inner: usize,
-) -> Option<TensorData> {
+) -> Result<TensorData, Unreadable> {
     let mut values = vec![T::default(); rows.len() * inner];
     if inner == 0 {
-        return Some(TensorData::new(values, [rows.len(), 0]));
+        return Ok(TensorData::new(values, [rows.len(), 0]));
     }
     let finite = values.par_chunks_mut(inner).zip(rows).map(|(to, row)| {
         let width = inner * S::WIDTH;
         read::<S, T>(&data[row * width..][..width], to)
     });
-    finite.reduce(|| true, |a, b| a & b).then(|| TensorData::new(values, [rows.len(), inner]))
+    all(finite).map(|()| TensorData::new(values, [rows.len(), inner]))
 }
 
 /// Rows of an `[in, out]` matrix: already the right way round, so what lies together is
@@ -265,10 +296,10 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
     [out, inner]: [usize; 2],
     row: usize,
     mut values: Vec<T>,
-) -> Option<Vec<T>> {
+) -> Result<Vec<T>, Unreadable> {
     values.resize(row * inner, T::default());
     if values.is_empty() {
-        return Some(values);
+        return Ok(values);
     }
     let finite = values.par_chunks_mut(row).enumerate().map(|(c, to)| {
         let (mut finite, mut r) = (true, 0);
@@ -280,7 +311,7 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
         }
         finite
     });
-    finite.reduce(|| true, |a, b| a & b).then_some(values)
+    all(finite).map(|()| values)
 }
 
 /// Side of the tiles that a matrix is transposed in: gathered row by row and written out column by
@@ -295,11 +326,11 @@ fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
     inner: usize,
     row: usize,
     mut values: Vec<T>,
-) -> Option<Vec<T>> {
+) -> Result<Vec<T>, Unreadable> {
     const WIDE: usize = 2 * TILE;
     values.resize(row * inner, T::default());
     if values.is_empty() {
-        return Some(values);
+        return Ok(values);
     }
     let (out, starts): (_, Vec<usize>) =
         (rows.len(), rows.iter().map(|r| r * inner * S::WIDTH).collect());
@@ -318,7 +349,7 @@ fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
         }
         finite
     });
-    finite.reduce(|| true, |a, b| a & b).then_some(values)
+    all(finite).map(|()| values)
 }
 
 /// A whole tile: its sizes are known, so that its loops are unrolled.

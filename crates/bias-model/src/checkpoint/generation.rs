@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::config::TokenIds;
 use crate::error::ModelError;
 use crate::json::read_json;
+use crate::on_disk;
 
 /// `generation_config.json`: the sampling its author recommends and the tokens that end an answer.
 #[derive(Debug, Default, Deserialize)]
@@ -21,7 +22,7 @@ struct Wire {
 /// says nothing of how its author samples.
 pub(crate) fn generation(folder: &Path) -> Result<(Sampling, Vec<u32>), ModelError> {
     let path = folder.join("generation_config.json");
-    let wire: Wire = if path.exists() { read_json(&path)? } else { Wire::default() };
+    let wire: Wire = if on_disk::exists(&path)? { read_json(&path)? } else { Wire::default() };
     let sampling = Sampling::default()
         .with_temperature(wire.temperature.unwrap_or(1.0))?
         .with_top_k(wire.top_k.filter(|k| *k > 0))

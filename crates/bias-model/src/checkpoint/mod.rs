@@ -12,6 +12,7 @@
 //! | view | a tensor as it lies in a file |
 //! | convert | tensors on their way to where they stay |
 //! | blocks | quantized values to f32 |
+//! | unreadable | why the values of a tensor cannot be used |
 //! | gguf | a GGUF file's metadata as config, tokenizer and chat template, and its tensors by their names |
 
 mod blocks;
@@ -22,6 +23,7 @@ pub(crate) mod gguf;
 pub(crate) mod index;
 pub(crate) mod mapped;
 pub(crate) mod precision;
+mod unreadable;
 pub(crate) mod view;
 pub(crate) mod weights;
 

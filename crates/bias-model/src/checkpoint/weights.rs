@@ -18,10 +18,12 @@ use super::gguf::file::Gguf;
 use super::index::{INDEX, SINGLE, shards};
 use super::mapped::Mapped;
 use super::precision::Precision;
+use super::unreadable::Unreadable;
 use super::view::{Kind, Twist, View};
 use crate::arch::layout::StoredRows;
 use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
+use crate::on_disk;
 
 /// The weights of a model, mapped: a folder's `model.safetensors`, the shards that its
 /// `model.safetensors.index.json` names, or a GGUF file. Cheap to clone.
@@ -75,11 +77,12 @@ impl Checkpoint {
     /// # Errors
     /// Missing, truncated or damaged files, and an index that names a file outside the folder.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        if gguf::is_file(path) {
+        if gguf::is_file(path)? {
             return Ok(Self::of(path, vec![Shard::Gguf(Box::new(Gguf::open(path)?))]));
         }
         let index = path.join(INDEX);
-        let files: BTreeSet<PathBuf> = if !path.join(SINGLE).exists() && index.exists() {
+        let single = on_disk::exists(&path.join(SINGLE))?;
+        let files: BTreeSet<PathBuf> = if !single && on_disk::exists(&index)? {
             shards(&index)?.into_iter().map(|file| path.join(file)).collect()
         } else {
             [path.join(SINGLE)].into()
@@ -205,18 +208,16 @@ impl Checkpoint {
         Ok(View { data, shape: at.shape.to_vec(), kind: at.kind, twist: at.twist })
     }
 
-    /// What was read of a tensor: not if its file changed meanwhile, nor if a value is no number.
+    /// The values that were read of a tensor, unless its file changed meanwhile or they cannot be
+    /// used.
     pub(crate) fn read(
         &self,
         at: &Located,
-        values: Option<TensorData>,
+        values: Result<TensorData, Unreadable>,
     ) -> Result<TensorData, ModelError> {
         let file = self.file(at.shard);
         file.check()?;
-        values.ok_or_else(|| ModelError::NotFinite {
-            path: file.path.clone(),
-            tensor: at.name.clone(),
-        })
+        values.map_err(|error| error.of(&file.path, &at.name))
     }
 
     /// A buffer for so many values, with whatever was in it.
@@ -371,16 +372,11 @@ impl Tensors<'_> {
         &self,
         name: &str,
         shape: &[usize],
-        read: impl FnOnce(&View<'_>) -> Option<TensorData>,
+        read: impl FnOnce(&View<'_>) -> Result<TensorData, Unreadable>,
     ) -> Result<Option<TensorData>, ModelError> {
         let Some((shard, view)) = self.fitting(name, shape) else { return Ok(None) };
-        match read(view) {
-            None => {
-                let path = self.checkpoint.file(shard).path.clone();
-                Err(ModelError::NotFinite { path, tensor: name.into() })
-            }
-            values => Ok(values),
-        }
+        let path = &self.checkpoint.file(shard).path;
+        read(view).map(Some).map_err(|error| error.of(path, name))
     }
 
     fn note(&self, what: impl FnOnce(&mut Taken)) {

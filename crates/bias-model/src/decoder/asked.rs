@@ -1,5 +1,5 @@
-use bias_ask::generate::{Cached, DecodeOptions, Done, ToText, Work, ask_cached};
-use bias_ask::{Answering, Answers, AskError, Decoding, Question};
+use bias_ask::generate::{Asking, Cached, Work, ask_cached};
+use bias_ask::{Answering, Answers, AskError, Question};
 use bias_probe::{HookedModel as _, NoObserver, ProbeError, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -44,15 +44,8 @@ impl<B: Backend> Cached<B> for Decoder<B> {
 }
 
 impl<B: Backend> Answering<B> for Decoder<B> {
-    fn ask(
-        &self,
-        questions: &[Question],
-        decoding: Decoding,
-        options: &DecodeOptions,
-        text: &ToText<'_>,
-        done: &Done<'_>,
-    ) -> Result<Vec<Answers>, AskError> {
-        ask_cached(self, questions, decoding, options, text, done)
+    fn ask(&self, questions: &[Question], asking: &Asking<'_>) -> Result<Vec<Answers>, AskError> {
+        ask_cached(self, questions, asking)
     }
 
     fn context(&self) -> Option<usize> {

@@ -276,6 +276,16 @@ pub enum ModelError {
         /// The tensor.
         tensor: String,
     },
+    /// A tensor whose bytes do not become values.
+    #[error("{}: {tensor} cannot be dequantized: {reason}; download the file again", path.display())]
+    Dequantize {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What the format's reader said.
+        reason: String,
+    },
     /// The tokenizer's file or a text it cannot encode.
     #[error("{}: {reason}", path.display())]
     Tokenizer {
@@ -395,9 +405,9 @@ impl From<AskError> for ModelError {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Probe(error) => Self::Probe(error),
-            AskError::Outside(source) => match source.downcast::<Self>() {
+            AskError::Outside { source } => match source.downcast::<Self>() {
                 Ok(own) => *own,
-                Err(source) => Self::Ask(AskError::Outside(source)),
+                Err(source) => Self::Ask(AskError::Outside { source }),
             },
             error => Self::Ask(error),
         }

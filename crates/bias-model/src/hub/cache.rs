@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::id::HubId;
 use crate::checkpoint::index::{INDEX, SINGLE, shards};
 use crate::error::ModelError;
+use crate::on_disk;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
@@ -139,7 +140,7 @@ impl Hub {
             let path = revision
                 .split('/')
                 .fold(self.folder(id).join("refs"), |path, part| path.join(part));
-            if !path.is_file() {
+            if !on_disk::is_file(&path)? {
                 return Ok(None);
             }
             let bytes = fs::read(&path)
@@ -150,7 +151,8 @@ impl Hub {
             }
             found
         };
-        Ok(Some(self.snapshot(id, &commit)).filter(|folder| folder.is_dir()))
+        let snapshot = self.snapshot(id, &commit);
+        Ok(if on_disk::is_folder(&snapshot)? { Some(snapshot) } else { None })
     }
 
     pub(super) fn folder(&self, id: &HubId) -> PathBuf {
@@ -173,15 +175,20 @@ pub(super) fn is_plain(commit: &str) -> bool {
 
 /// What a snapshot lacks to be loaded. Links whose file is gone count as missing.
 pub(super) fn missing_files(folder: &Path) -> Result<Vec<String>, ModelError> {
-    let absent = |name: &String| !folder.join(name).is_file();
     let mut needed = vec![CONFIG.to_owned(), TOKENIZER.to_owned()];
     let index = folder.join(INDEX);
-    if folder.join(SINGLE).is_file() || !index.is_file() {
+    if on_disk::is_file(&folder.join(SINGLE))? || !on_disk::is_file(&index)? {
         needed.push(SINGLE.into());
     } else {
         needed.extend(shards(&index)?);
     }
-    Ok(needed.into_iter().filter(absent).collect())
+    let mut missing = Vec::new();
+    for name in needed {
+        if !on_disk::is_file(&folder.join(&name))? {
+            missing.push(name);
+        }
+    }
+    Ok(missing)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::cache::{CONFIG, Hub, TOKENIZER, is_plain, missing_files};
 use super::id::HubId;
 use crate::checkpoint::index::{INDEX, SINGLE, shards};
 use crate::error::ModelError;
+use crate::on_disk;
 
 /// What is taken if it is there.
 const OPTIONAL: [&str; 4] = [
@@ -111,7 +112,7 @@ struct Snapshot<'a> {
 impl Snapshot<'_> {
     fn download(&self, file: &str) -> Result<(), ModelError> {
         let path = self.folder.join(file);
-        if path.is_file() {
+        if on_disk::is_file(&path)? {
             return Ok(());
         }
         let written = self.repo.download(file).map_err(|e| failed(self.id, file, e.into()))?;

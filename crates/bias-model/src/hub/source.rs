@@ -7,6 +7,7 @@ use std::str::FromStr;
 use super::cache::Hub;
 use super::id::HubId;
 use crate::error::ModelError;
+use crate::on_disk;
 
 /// Where a model comes from: a folder, a GGUF file, or the Hugging Face hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,18 +25,18 @@ impl ModelSource {
     /// `….gguf`; all else must be a hub id, `org/name` or `org/name@revision`.
     ///
     /// # Errors
-    /// [`ModelError::HubId`].
+    /// [`ModelError::HubId`]; [`ModelError::Read`] for a path that cannot be looked at.
     pub fn parse(text: impl AsRef<OsStr>) -> Result<Self, ModelError> {
         let text = text.as_ref();
         let path = Path::new(text);
-        if path.is_dir() {
+        if on_disk::is_folder(path)? {
             return Ok(Self::Folder(path.into()));
         }
         let gguf = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"));
-        if gguf && path.is_file() {
+        if gguf && on_disk::is_file(path)? {
             return Ok(Self::Gguf(path.into()));
         }
-        let refused = if path.exists() {
+        let refused = if on_disk::exists(path)? {
             Some("it is a file; name the folder that holds it, or a file that ends with .gguf")
         } else {
             gguf.then_some("there is no such GGUF file")

@@ -21,6 +21,7 @@ use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
 use crate::language_model::LoadOptions;
+use crate::on_disk;
 
 /// Writes a copy of a model in which the weights of a mask are zero.
 ///
@@ -80,7 +81,7 @@ pub fn export_masked(
         let weights: BTreeSet<&Path> = checkpoint.files().collect();
         for entry in fs::read_dir(source).map_err(reading(source))? {
             let path = entry.map_err(reading(source))?.path();
-            let beside = path.is_file()
+            let beside = on_disk::is_file(&path)?
                 && !weights.contains(path.as_path())
                 && !is_other_weights(&path, &weights);
             if let Some(name) = path.file_name().filter(|_| beside) {
@@ -236,7 +237,7 @@ fn write_folder(
     target: &Path,
     fill: impl FnOnce(&Path) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
-    if target.exists() {
+    if on_disk::exists(target)? {
         return Err(ModelError::FolderExists { folder: target.into() });
     }
     bias_files::write_folder(target, |path, source| ModelError::Write { path, source }, fill)

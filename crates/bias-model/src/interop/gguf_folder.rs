@@ -71,10 +71,9 @@ fn bytes(
     bits: Option<&BitMatrix>,
     rows: Range<usize>,
 ) -> Result<Vec<u8>, ModelError> {
-    let not_finite = || ModelError::NotFinite { path: gguf.path().into(), tensor: name.into() };
     let inner = row(view);
     let first = rows.start * inner;
-    let values = convert::as_named(view, rows).ok_or_else(not_finite)?;
+    let values = convert::as_named(view, rows).map_err(|error| error.of(gguf.path(), name))?;
     let mut bytes = f32_bytes(&values).into_owned();
     if let Some(bits) = bits {
         let own = (0..values.len()).filter(|at| bits.contains(first + at));

@@ -13,6 +13,7 @@ use super::template_file::TemplateFile;
 use crate::checkpoint::gguf;
 use crate::checkpoint::gguf::file::Gguf;
 use crate::error::ModelError;
+use crate::on_disk;
 
 /// A model's tokenizer and chat template: text to tokens with roles, and back.
 #[derive(Debug)]
@@ -24,19 +25,13 @@ pub struct TextCodec {
 }
 
 impl TextCodec {
-    /// The file that the tokenizer was read from.
-    #[must_use]
-    pub fn tokenizer_file(&self) -> &Path {
-        &self.tokenizer_path
-    }
-
     /// Reads `tokenizer.json`, and the folder's chat template if it
     /// has one; or both from a GGUF file.
     ///
     /// # Errors
     /// Missing or malformed files, a chat template that does not parse.
     pub fn from_folder(folder: &Path) -> Result<Self, ModelError> {
-        if gguf::is_file(folder) {
+        if gguf::is_file(folder)? {
             let gguf = Gguf::open(folder)?;
             let vocabulary = gguf.vocabulary()?;
             let of = |source: &str| TemplateFile::new(folder, source, vocabulary.special.clone());
@@ -45,7 +40,7 @@ impl TextCodec {
             return Ok(Self { tokenizer, tokenizer_path: folder.into(), template, system: None });
         }
         let tokenizer_path = folder.join("tokenizer.json");
-        if !tokenizer_path.exists() {
+        if !on_disk::exists(&tokenizer_path)? {
             return Err(ModelError::Read {
                 path: tokenizer_path,
                 source: std::io::Error::from(std::io::ErrorKind::NotFound),

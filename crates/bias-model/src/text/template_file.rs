@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::error::ModelError;
 use crate::json::read_json;
+use crate::on_disk;
 
 /// A chat template, and the file that it is from: errors name it.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
     let mut all = SpecialTokens::default();
     for file in ["special_tokens_map.json", "tokenizer_config.json"] {
         let path = folder.join(file);
-        if !path.exists() {
+        if !on_disk::exists(&path)? {
             continue;
         }
         let settings: BTreeMap<String, serde_json::Value> = read_json(&path)?;
@@ -109,7 +110,7 @@ struct Named {
 /// The source of a folder's template, and the file it is from.
 fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
     let beside = folder.join("chat_template.jinja");
-    if beside.exists() {
+    if on_disk::exists(&beside)? {
         let read = |source| ModelError::Read { path: beside.clone(), source };
         let found = fs::metadata(&beside).map_err(read)?.len();
         if found > ChatTemplate::MAX_SOURCE as u64 {
@@ -120,7 +121,7 @@ fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
     }
     for file in ["tokenizer_config.json", "chat_template.json"] {
         let path = folder.join(file);
-        let wire: Wire = if path.exists() { read_json(&path)? } else { continue };
+        let wire: Wire = if on_disk::exists(&path)? { read_json(&path)? } else { continue };
         match wire.chat_template {
             Some(Templates::One(template)) => return Ok(Some((template, path))),
             Some(Templates::Named(all)) => {

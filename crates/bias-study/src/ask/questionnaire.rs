@@ -6,6 +6,7 @@ use bias_ask::text::{Asked, Wanted};
 use bias_ask::{Decoding, Question, Respond};
 use bias_attrib::contrast::Scale;
 use bias_attrib::{Contrast, PromptCase};
+use bias_files::hex;
 use bias_metrics::parse::AnswerKind;
 use bias_metrics::robust::weighted_quantile;
 use bias_metrics::{Arm, parse_answer};
@@ -15,9 +16,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::answers::{PersonAnswers, VariationAnswers};
 use crate::StudyError;
-use crate::hash::{derived_seed, hex};
 use crate::prompts::{Names, Person, PromptSet, VariationIndex};
 use crate::results::{ChoiceValue, Kind, Settings, Split, quoted};
+use crate::seed::derived_seed;
 
 /// Every prompt made ready to be asked, once for a whole study.
 pub(crate) struct Questionnaire<'a, Q = Question> {

@@ -6,6 +6,7 @@ use bias_mask::mask::head_mask;
 use bias_mask::select::StreamingTopK;
 use bias_mask::{HeadAblation, Intervention, Mask};
 use bias_probe::ProbeError;
+use bias_probe::in_threads;
 use bias_types::model::HeadId;
 use bias_types::{ParamPath, Unit, UnitKind};
 use burn::tensor::backend::AutodiffBackend;
@@ -17,11 +18,10 @@ use super::candidate::Candidate;
 use super::method_input::MethodInput;
 use super::methods::Method;
 use crate::StudyError;
-use crate::hash::derived_seed;
-use crate::parallel::in_parallel;
 use crate::results::{
     Budget, GAP_SHARE, GAP_SHARES, LeftOut, PURSUIT_SHARE, TrainedOn, WANDA_SHARE, method,
 };
+use crate::seed::derived_seed;
 use crate::studied::Studied;
 
 /// Shares of all heads that are pruned.
@@ -35,15 +35,15 @@ const HEAD_ANSWERS: usize = 3;
 
 /// Masks of weights made from some variations together.
 pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
     let mut masks = Masks::default();
-    let difference = |norms: &GroupNorms, direction| match seen.select_on_device {
-        true => norms.difference_on_device(seen.model, WANDA_SHARE.value(), direction),
-        false => norms.difference(seen.model, WANDA_SHARE.value(), direction),
+    let difference = |norms: &GroupNorms, direction| match input.select_on_device {
+        true => norms.difference_on_device(input.model, WANDA_SHARE.value(), direction),
+        false => norms.difference(input.model, WANDA_SHARE.value(), direction),
     };
-    let draw = |of: &str| derived_seed(seen.seed, &format!("{} {of}", trained_on.seed_text()));
+    let draw = |of: &str| derived_seed(input.seed, &format!("{} {of}", trained_on.seed_text()));
     let of = |method: &str, budget: Budget, mask: Mask| Candidate {
         method: method.into(),
         unit: UnitKind::Weight,
@@ -52,8 +52,12 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
         null_of: None,
         mask,
     };
-    let each =
-        in_parallel(seen.threads, seen.contrasts, |own| Ok(Wanda.attribute(seen.model, own)?))?;
+    let each = in_threads(
+        input.threads,
+        |_| (),
+        input.contrasts,
+        |(), own| Wanda.attribute(input.model, own),
+    )?;
     if let Some((first, rest)) = each.split_first() {
         let norms = rest.iter().try_fold(first.clone(), |sum, own| sum.merge(own))?;
         let at = Budget::Share(WANDA_SHARE);
@@ -70,10 +74,12 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
         masks.candidates.push(own.null(method::RANDOM, Budget::like("wanda", WANDA_SHARE), drawn));
         masks.candidates.push(own);
     }
-    let total = seen.model.dims().prunable_weights() as f64;
+    let total = input.model.dims().prunable_weights() as f64;
     let budgets = GAP_SHARES.map(|share| (share, (share.value() * total) as usize));
     let most = budgets.iter().map(|(_, count)| *count).max().unwrap_or(0);
-    if let Some(top) = masks.with_gap(method::SIGNED_GAP, trained_on, seen.streaming_top_k(most))? {
+    if let Some(top) =
+        masks.with_gap(method::SIGNED_GAP, trained_on, input.streaming_top_k(most))?
+    {
         for (share, count) in budgets {
             let own = of(method::SIGNED_GAP, Budget::Share(share), top.mask(count)?);
             // The middle budget is the one reports show.
@@ -95,16 +101,16 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
 /// most of the gap, and random ones of the same matrices. Equal numbers, so that a layer is not
 /// found guilty for its size.
 pub(crate) fn layer_masks<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
-    let dims = seen.model.dims();
+    let dims = input.model.dims();
     let count = (GAP_SHARE.value() * dims.prunable_weights() as f64) as usize;
     let of =
         |layer| dims.projections().map(|(path, ..)| path).filter(move |path| in_layer(path, layer));
     let mut layers: Vec<StreamingTopK> =
         (0..dims.layers).map(|layer| StreamingTopK::new(count, of(layer))).collect();
-    let scored = seen.each_signed_gap(&mut |scores| {
+    let scored = input.each_signed_gap(&mut |scores| {
         let layer = scores.path().projection().map(|(layer, _)| layer);
         Ok(layer.and_then(|layer| layers.get_mut(layer)).map_or(Ok(()), |own| own.add(&scores))?)
     });
@@ -114,7 +120,7 @@ pub(crate) fn layer_masks<A: AutodiffBackend, M: Studied<A>>(
     }
     for (layer, top) in layers.iter().enumerate() {
         let mask = top.mask(count)?;
-        let draw = derived_seed(seen.seed, &format!("{} layer {layer}", trained_on.seed_text()));
+        let draw = derived_seed(input.seed, &format!("{} layer {layer}", trained_on.seed_text()));
         let drawn = mask.matched_random(draw)?;
         let own = Candidate {
             method: method::SIGNED_GAP.into(),
@@ -169,18 +175,18 @@ impl Masks {
 /// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_SHARE`],
 /// and as many at random; none where no gap could be attributed.
 pub(crate) fn pursuit_masks<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
 ) -> Result<Masks, StudyError> {
     let Some(pursuit) = Method::<A, M>::named(method::GAP_PURSUIT, UnitKind::Weight) else {
         return Ok(Masks::default());
     };
     let mut masks = Masks::default();
-    let Some(found) = masks.with_gap(method::GAP_PURSUIT, trained_on, pursuit.find(seen))? else {
+    let Some(found) = masks.with_gap(method::GAP_PURSUIT, trained_on, pursuit.find(input))? else {
         return Ok(masks);
     };
-    let mask = found.mask(seen.model.dims(), seen.budget)?;
-    let draw = derived_seed(seen.seed, &format!("{} gap-pursuit", trained_on.seed_text()));
+    let mask = found.mask(input.model.dims(), input.budget)?;
+    let draw = derived_seed(input.seed, &format!("{} gap-pursuit", trained_on.seed_text()));
     let drawn = mask.matched_random(draw)?;
     let own = Candidate {
         method: pursuit.name,

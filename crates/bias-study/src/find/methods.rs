@@ -9,13 +9,13 @@ use bias_attrib::scores::{ComponentScores, in_units};
 use bias_attrib::{AttribError, Attribution, Contrast, GapPursuit, SetDifference, Wanda};
 use bias_mask::select::aggregate;
 use bias_model::Decoder;
+use bias_probe::in_threads;
 use bias_types::{Convention, ParamScores, UnitKind, UnitScores};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::finding::Finding;
 use super::method_input::MethodInput;
 use crate::StudyError;
-use crate::parallel::in_parallel;
 use crate::studied::Studied;
 
 type Find<A, M> = dyn Fn(&MethodInput<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync;
@@ -29,6 +29,15 @@ pub struct Method<A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBack
     pub unit: UnitKind,
     /// In a sentence.
     pub about: String,
+    /// It takes neutral text into account, which pruning should not spoil.
+    pub looks_at_neutral: bool,
+    /// It prunes the top weights of one group that are not the other's: [`Finding::tops`] gives a
+    /// mask.
+    pub is_set_difference: bool,
+    /// A benchmark also attributes it on all contexts but one, and tests it on that one.
+    pub tried_across_contexts: bool,
+    /// A benchmark leaves it out unless it is named.
+    pub only_if_named: bool,
     find: Box<Find<A, M>>,
 }
 
@@ -50,7 +59,24 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
         about: impl Into<String>,
         find: impl Fn(&MethodInput<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.into(), unit, about: about.into(), find: Box::new(find) }
+        Self {
+            name: name.into(),
+            unit,
+            about: about.into(),
+            looks_at_neutral: false,
+            is_set_difference: false,
+            tried_across_contexts: false,
+            only_if_named: false,
+            find: Box::new(find),
+        }
+    }
+
+    fn looking_at_neutral(self) -> Self {
+        Self { looks_at_neutral: true, ..self }
+    }
+
+    fn set_difference(self) -> Self {
+        Self { is_set_difference: true, ..self }
     }
 
     /// The method of this name for this kind of unit.
@@ -63,18 +89,18 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     ///
     /// # Errors
     /// Nothing to compare, or a failed pass.
-    pub fn find(&self, seen: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
-        (self.find)(seen)
+    pub fn find(&self, input: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
+        (self.find)(input)
     }
 
     /// The same, and how long it would have taken had nothing been known before.
     pub(crate) fn timed(
         &self,
-        seen: &MethodInput<'_, A, M>,
+        input: &MethodInput<'_, A, M>,
     ) -> (Result<Finding, StudyError>, Duration) {
-        let (started, saved) = (Instant::now(), *seen.saved());
-        let found = self.find(seen);
-        (found, started.elapsed() + *seen.saved() - saved)
+        let (started, saved) = (Instant::now(), *input.saved());
+        let found = self.find(input);
+        (found, started.elapsed() + *input.saved() - saved)
     }
 
     /// Every method of this workspace whose result is a mask, by what it prunes. To compare
@@ -88,8 +114,10 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                 Weight,
                 "the paper's: top weights of group B that are not A's",
                 wanda,
-            ),
-            Self::new("snip", Weight, "the same by gradients of the answers' loss", snip),
+            )
+            .set_difference(),
+            Self::new("snip", Weight, "the same by gradients of the answers' loss", snip)
+                .set_difference(),
             Self::new(
                 "signed-gap",
                 Weight,
@@ -102,15 +130,25 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                 "the same times the mean share in its neuron or head",
                 |s| Ok(Finding::Weights(in_units(s.signed_gap()?, s.model.dims())?)),
             ),
-            Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
-                pursuit(s, Weight)
-            }),
-            Self::new(
-                "gap-pursuit-worst",
-                Weight,
-                "the same, the largest gaps first",
-                worst_pursuit,
-            ),
+            Self {
+                looks_at_neutral: true,
+                tried_across_contexts: true,
+                ..Self::new("gap-pursuit", Weight, "closes all gaps together, looking again", |s| {
+                    pursuit(s, Weight)
+                })
+            },
+            Self {
+                looks_at_neutral: true,
+                tried_across_contexts: true,
+                // On a single context it differs little from the mean.
+                only_if_named: true,
+                ..Self::new(
+                    "gap-pursuit-worst",
+                    Weight,
+                    "the same, the largest gaps first",
+                    worst_pursuit,
+                )
+            },
             Self::new("magnitude", Weight, "the largest weights", magnitude),
             Self::new("random", Weight, "any weights", random),
             Self::new(
@@ -141,7 +179,8 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             }),
             Self::new("gap-pursuit", Neuron, "as for weights, whole channels", |s| {
                 pursuit(s, Neuron)
-            }),
+            })
+            .looking_at_neutral(),
             Self::new("random", Neuron, "any channels", |s| shuffled(s, Neuron)),
             Self::new("head-attention", Head, "looks from the answer at the name", |s| {
                 units(s, &HeadAttention)
@@ -154,7 +193,8 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             }),
             Self::new("attribution-patching", Head, "its first order", |s| patching(s, Head)),
             Self::new("signed-gap", Head, "the weights' shares, summed", |s| summed_gap(s, Head)),
-            Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head)),
+            Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head))
+                .looking_at_neutral(),
             Self::new("random", Head, "any heads", |s| shuffled(s, Head)),
             Self::new("knockout", KvGroup, "the gap without it", |s| {
                 places(s, &Knockout::every(KvGroup).with_temperature(s.temperature)?)
@@ -164,26 +204,27 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             }),
             Self::new("gap-pursuit", KvGroup, "as for weights, whole groups", |s| {
                 pursuit(s, KvGroup)
-            }),
+            })
+            .looking_at_neutral(),
             Self::new("signed-gap", Layer, "the weights' shares, summed", |s| summed_gap(s, Layer)),
-            Self::new("gap-pursuit", Layer, "as for weights, whole layers", |s| pursuit(s, Layer)),
+            Self::new("gap-pursuit", Layer, "as for weights, whole layers", |s| pursuit(s, Layer))
+                .looking_at_neutral(),
         ]
     }
 }
 
 /// Each contrast's scores by a method that differentiates, on a graph for every thread.
 fn tracked<A: AutodiffBackend, M: Studied<A>, F: Send>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A, M::OnGraph, Found = F> + Sync),
 ) -> Result<Vec<F>, StudyError> {
-    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
-        match method.attribute(&seen.model.on_graph(), contrast) {
-            Ok(found) => Ok(Ok(found)),
-            // Nothing to attribute there, which `Study::work` says.
-            Err(error) if error.is_without_gap() => Ok(Err(error)),
-            Err(error) => Err(error.into()),
-        }
-    })?;
+    let attribute = |contrast| match method.attribute(&input.model.on_graph(), contrast) {
+        Ok(found) => Ok(Ok(found)),
+        // Nothing to attribute there, which `Study::work` says.
+        Err(error) if error.is_without_gap() => Ok(Err(error)),
+        Err(error) => Err(error),
+    };
+    let found = in_threads(input.threads, |_| (), input.contrasts, |(), own| attribute(own))?;
     with_gap(found)
 }
 
@@ -204,34 +245,34 @@ fn with_gap<F>(found: Vec<Result<F, AttribError>>) -> Result<Vec<F>, StudyError>
 }
 
 fn signed_gap<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    if seen.model.is_streamed() {
+    if input.model.is_streamed() {
         // A score per weight would take more memory than the weights that are left in their file.
-        return Ok(Finding::TopK(seen.streaming_top_k(seen.budget)?));
+        return Ok(Finding::TopK(input.streaming_top_k(input.budget)?));
     }
-    Ok(Finding::Weights(seen.signed_gap()?.to_vec()))
+    Ok(Finding::Weights(input.signed_gap()?.to_vec()))
 }
 
 fn summed_gap<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
-    Ok(Finding::Units(aggregate(seen.signed_gap()?, seen.model.dims(), kind)?))
+    Ok(Finding::Units(aggregate(input.signed_gap()?, input.model.dims(), kind)?))
 }
 
 fn pursuit<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
-    seen.pursue(GapPursuit::new(seen.budget).with_unit(kind))
+    input.pursue(GapPursuit::new(input.budget).with_unit(kind))
 }
 
 /// Contrasts weigh the square of their gap.
 fn worst_pursuit<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    seen.pursue(GapPursuit::new(seen.budget).with_worst_case(2.0))
+    input.pursue(GapPursuit::new(input.budget).with_worst_case(2.0))
 }
 
 /// How far B's scores and A's lie apart, weight by weight.
@@ -244,16 +285,16 @@ fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, Attri
 }
 
 fn wanda<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    let norms = Arc::new(Wanda.attribute(seen.model, &Contrast::pooled(seen.contrasts))?);
-    let (model, own) = (seen.model.clone(), Arc::clone(&norms));
-    let there = seen.select_on_device;
+    let norms = Arc::new(Wanda.attribute(input.model, &Contrast::pooled(input.contrasts))?);
+    let (model, own) = (input.model.clone(), Arc::clone(&norms));
+    let there = input.select_on_device;
     let at = move |share| match there {
         true => own.difference_on_device(&model, share, SetDifference::BWithoutA),
         false => own.difference(&model, share, SetDifference::BWithoutA),
     };
-    let model = seen.model.clone();
+    let model = input.model.clone();
     let apart = move || {
         let scores = model.dims().projections().map(|(path, ..)| norms.scores(&model, &path));
         let (a, b): (Vec<_>, Vec<_>) =
@@ -264,9 +305,9 @@ fn wanda<A: AutodiffBackend, M: Studied<A>>(
 }
 
 fn snip<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    let found = tracked(seen, &Snip::default())?;
+    let found = tracked(input, &Snip::default())?;
     let mut all = found.into_iter();
     let first = all.next().ok_or(AttribError::NoSpread)?;
     let scores = Arc::new(all.try_fold(first, |sum, own| sum.merge(&own))?);
@@ -276,65 +317,64 @@ fn snip<A: AutodiffBackend, M: Studied<A>>(
 }
 
 fn magnitude<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    Ok(Finding::Weights(Magnitude.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
+    Ok(Finding::Weights(Magnitude.attribute(input.model, &Contrast::pooled(input.contrasts))?))
 }
 
 fn random<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    let pooled = Contrast::pooled(seen.contrasts);
-    Ok(Finding::Weights(Random::new(seen.seed).attribute(seen.model, &pooled)?))
+    let pooled = Contrast::pooled(input.contrasts);
+    Ok(Finding::Weights(Random::new(input.seed).attribute(input.model, &pooled)?))
 }
 
 /// Units in an order of chance: those whose weights draw the highest random scores.
 fn shuffled<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
-    let pooled = Contrast::pooled(seen.contrasts);
-    let drawn = Random::new(seen.seed).attribute(seen.model, &pooled)?;
-    let mut units = aggregate(&drawn, seen.model.dims(), kind)?;
+    let pooled = Contrast::pooled(input.contrasts);
+    let drawn = Random::new(input.seed).attribute(input.model, &pooled)?;
+    let mut units = aggregate(&drawn, input.model.dims(), kind)?;
     // Chance says nothing for or against.
     units.convention = Convention::Importance;
     Ok(Finding::Units(units))
 }
 
 fn units<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     method: &impl Attribution<A::InnerBackend, M, Found = UnitScores>,
 ) -> Result<Finding, StudyError> {
-    Ok(Finding::Units(method.attribute(seen.model, &Contrast::pooled(seen.contrasts))?))
+    Ok(Finding::Units(method.attribute(input.model, &Contrast::pooled(input.contrasts))?))
 }
 
 fn tracked_units<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A, M::OnGraph, Found = UnitScores> + Sync),
 ) -> Result<Finding, StudyError> {
-    added(&tracked(seen, method)?)
+    added(&tracked(input, method)?)
 }
 
 fn places<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A::InnerBackend, M, Found = ComponentScores> + Sync),
 ) -> Result<Finding, StudyError> {
-    let found = in_parallel(seen.threads, seen.contrasts, |contrast| {
-        match method.attribute(seen.model, contrast) {
-            Ok(found) => Ok(Ok(found.units())),
-            Err(error) if error.is_without_gap() => Ok(Err(error)),
-            Err(error) => Err(error.into()),
-        }
-    })?;
+    let attribute = |contrast| match method.attribute(input.model, contrast) {
+        Ok(found) => Ok(Ok(found.units())),
+        Err(error) if error.is_without_gap() => Ok(Err(error)),
+        Err(error) => Err(error),
+    };
+    let found = in_threads(input.threads, |_| (), input.contrasts, |(), own| attribute(own))?;
     added(&with_gap(found)?)
 }
 
 fn patching<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
-    let method = AttributionPatching::every(kind).with_temperature(seen.temperature)?;
-    let found = tracked(seen, &method)?;
+    let method = AttributionPatching::every(kind).with_temperature(input.temperature)?;
+    let found = tracked(input, &method)?;
     added(&found.iter().map(ComponentScores::units).collect::<Vec<_>>())
 }
 

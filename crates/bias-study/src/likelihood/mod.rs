@@ -1,10 +1,8 @@
 //! How likely a model finds a text: tokens, neutral text, sentence pairs.
 
-mod log_probs;
 mod matching;
 mod pairs;
 mod perplexity;
 
-pub use self::log_probs::token_log_probs;
 pub use self::pairs::{PairSet, Reading, SentencePair, score_pairs};
 pub use self::perplexity::perplexity;

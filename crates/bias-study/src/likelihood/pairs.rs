@@ -1,15 +1,14 @@
 use std::path::Path;
 
+use bias_ask::likelihood::token_log_probs;
 use bias_ask::{Answering, AskError, Tokenize};
 use bias_metrics::ranking::{PairDirection, PairScore};
 use bias_model::LanguageModel;
 use bias_probe::Sequence;
 use bias_types::TokenRole;
 use burn::tensor::backend::Backend;
-use indicatif::ProgressBar;
 use serde::Deserialize;
 
-use super::log_probs::token_log_probs;
 use super::matching::shared_places;
 use crate::StudyError;
 use crate::prompts::{Rows, bad};
@@ -84,7 +83,7 @@ pub struct Reading {
 /// What a model makes of every pair: log-likelihoods of both sentences behind the token that begins
 /// a text (the one that ends an answer, where there is none), as lm-evaluation-harness has them;
 /// and those of the tokens that both share, each given all before it. Shared are the blocks that
-/// Nangia et al.'s code finds.
+/// Nangia et al.'s code finds. `done` is called after every batch, with the number of pairs in it.
 ///
 /// # Errors
 /// [`StudyError::Pair`] for a sentence that cannot be encoded or is longer than the model's
@@ -93,7 +92,7 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
     model: &LanguageModel<B, M, T>,
     pairs: &[SentencePair],
     reading: &Reading,
-    bar: &ProgressBar,
+    done: &mut dyn FnMut(usize),
 ) -> Result<Vec<PairScore>, StudyError> {
     let begin = model.begin().or_else(|| model.options().stop.first().copied());
     let begin = begin.ok_or(StudyError::NoBeginning)?;
@@ -133,7 +132,7 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
                 texts.push(encode(text).map_err(named)?);
             }
         }
-        let log_probs = token_log_probs(model, &texts)?;
+        let log_probs = token_log_probs(model.model(), &texts)?;
         for ((pair, texts), own) in
             together.iter().zip(texts.chunks_exact(2)).zip(log_probs.chunks_exact(2))
         {
@@ -155,7 +154,7 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
                 ],
             });
         }
-        bar.inc(together.len() as u64);
+        done(together.len());
     }
     Ok(scores)
 }

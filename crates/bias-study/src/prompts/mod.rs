@@ -1,8 +1,12 @@
 //! Whom a model is asked about and how: prompt files, checked, and who of them attribution may see.
 
+mod comparable;
 mod held_out;
 mod read;
 mod records;
+mod row;
+#[cfg(test)]
+mod sample;
 mod set;
 mod variation_index;
 

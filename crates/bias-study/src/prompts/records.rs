@@ -1,11 +1,11 @@
 use std::path::Path;
 
+use bias_files::hex;
 use csv::StringRecord;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::StudyError;
-use crate::hash::hex;
 
 /// A CSV file as people make them, with the line that each row began on.
 pub(crate) struct Rows<T> {

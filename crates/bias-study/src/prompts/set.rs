@@ -1,3 +1,4 @@
+use bias_files::hex;
 use bias_metrics::Arm;
 use bias_metrics::parse::Period;
 use bias_types::prompt::{Context, Group};
@@ -5,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::StudyError;
-use crate::hash::hex;
 use crate::results::{Attribute, Form, Split};
 
 /// Prompts about people of two groups, in several contexts.

@@ -7,7 +7,7 @@ use crate::results::Estimate;
 
 /// A table of one figure's numbers.
 #[derive(Debug)]
-pub(crate) struct Sheet {
+pub(crate) struct CsvTable {
     header: Vec<&'static str>,
     lines: Vec<Line>,
 }
@@ -16,7 +16,7 @@ pub(crate) struct Sheet {
 #[derive(Debug, Default)]
 pub(crate) struct Line(Vec<String>);
 
-impl Sheet {
+impl CsvTable {
     pub(crate) fn new(header: &[&'static str]) -> Self {
         Self { header: header.to_vec(), lines: Vec::new() }
     }
@@ -33,7 +33,7 @@ impl Sheet {
     ///
     /// # Errors
     /// A row with more or fewer cells than the header.
-    pub(crate) fn csv(&self, figure: &str) -> Result<String, ReportError> {
+    pub(crate) fn to_csv(&self, figure: &str) -> Result<String, ReportError> {
         let failed =
             |source: csv::Error| ReportError::Csv { figure: figure.into(), source: source.into() };
         let mut writer = csv::Writer::from_writer(Vec::new());
@@ -98,11 +98,11 @@ mod tests {
 
     #[test]
     fn labels_are_no_formulas_and_numbers_stay_numbers() {
-        let mut sheet = Sheet::new(&["label", "value", "low", "high"]);
+        let mut csv = CsvTable::new(&["label", "value", "low", "high"]);
         for label in ["=1+1", " @x", "+1", "-1", "\t=2", "a=b", "two\nlines, \"quoted\""] {
-            sheet.push(Line::new().text(label).number(-0.5).interval(Some([-1.0, f64::NAN])));
+            csv.push(Line::new().text(label).number(-0.5).interval(Some([-1.0, f64::NAN])));
         }
-        let csv = sheet.csv("t").unwrap();
+        let csv = csv.to_csv("t").unwrap();
         let lines: Vec<&str> = csv.lines().collect();
         let labels =
             ["'=1+1", "' @x", "'+1", "'-1", "' =2", "a=b", "\"two lines, \"\"quoted\"\"\""];
@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn a_row_that_does_not_fit_is_refused() {
-        let mut sheet = Sheet::new(&["a", "b"]);
-        sheet.push(Line::new().count(1));
-        assert!(matches!(sheet.csv("t"), Err(ReportError::Csv { .. })));
+        let mut csv = CsvTable::new(&["a", "b"]);
+        csv.push(Line::new().count(1));
+        assert!(matches!(csv.to_csv("t"), Err(ReportError::Csv { .. })));
     }
 }

@@ -2,7 +2,7 @@
 
 use bias_types::prompt::Context;
 
-use super::csv_table::{Line, Sheet};
+use super::csv_table::{CsvTable, Line};
 use super::error::ReportError;
 use super::findings::Findings;
 use super::numbers::{
@@ -26,13 +26,13 @@ pub(crate) struct Question {
     pub rows: Vec<Vec<String>>,
     pub labels: usize,
     #[serde(skip)]
-    sheet: Sheet,
+    csv: CsvTable,
 }
 
 impl Question {
     /// Its numbers as CSV.
     pub(crate) fn csv(&self) -> Result<String, ReportError> {
-        self.sheet.csv(self.name)
+        self.csv.to_csv(self.name)
     }
 }
 
@@ -104,7 +104,7 @@ fn dearer(strategy: &Strategy) -> String {
 
 fn layers(found: &Findings) -> Option<Question> {
     let results = found.results;
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "context",
         "layer",
         "weights",
@@ -161,7 +161,7 @@ fn layers(found: &Findings) -> Option<Question> {
             let line =
                 line.number(gap_did.away()).number(gap_did.inlier).number(gap.perplexity_change);
             let expected = (expected > 0.0).then_some(expected);
-            sheet.push(line.number(expected.map(|_| chosen as f64)).number(expected));
+            csv.push(line.number(expected.map(|_| chosen as f64)).number(expected));
         }
     }
     Some(Question {
@@ -179,7 +179,7 @@ fn layers(found: &Findings) -> Option<Question> {
         ],
         rows,
         labels: 2,
-        sheet,
+        csv,
     })
 }
 
@@ -188,7 +188,7 @@ fn alternatives(found: &Findings) -> Option<Question> {
     if !results.experiments.contains(&Experiment::Alternatives) {
         return None;
     }
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "context",
         "method",
         "budget",
@@ -236,7 +236,7 @@ fn alternatives(found: &Findings) -> Option<Question> {
                     None => line.number(None).interval(None),
                 };
             }
-            sheet.push(
+            csv.push(
                 line.number(did.away())
                     .number(after)
                     .number(did.inlier)
@@ -265,13 +265,13 @@ fn alternatives(found: &Findings) -> Option<Question> {
         ],
         rows,
         labels: 3,
-        sheet,
+        csv,
     })
 }
 
 fn groups(found: &Findings) -> Option<Question> {
     let results = found.results;
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "context",
         "mask",
         "first",
@@ -295,7 +295,7 @@ fn groups(found: &Findings) -> Option<Question> {
             let line = Line::new().context(&own.context).text(mask.unwrap_or_default());
             let line = line.text(first.as_str()).text(second.as_str());
             let line = line.estimate(&pair.signed).estimate(&pair.bias).number(pair.before);
-            sheet.push(line.number(own.spread).number(own.spread_p).number(own.spread_before));
+            csv.push(line.number(own.spread).number(own.spread_p).number(own.spread_before));
         }
     }
     for own in results.groups.iter().filter(|own| own.strategy.is_none()) {
@@ -342,6 +342,6 @@ fn groups(found: &Findings) -> Option<Question> {
         header: vec!["context", "groups", "signed SMD before", "held out: |SMD| before", "and after"],
         rows,
         labels: 2,
-        sheet,
+        csv,
     })
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bias_ask::Respond;
+use bias_files::hex;
+use bias_probe::in_threads;
 use sha2::{Digest as _, Sha256};
 
 use super::executable::executable;
@@ -12,9 +14,7 @@ use super::options::StudyOptions;
 use super::progress::Progress;
 use crate::StudyError;
 use crate::ask::Questionnaire;
-use crate::hash::hex;
 use crate::likelihood::perplexity;
-use crate::parallel::in_parallel;
 use crate::plan::{Test, focus, named};
 use crate::prompts::{Names, PromptSet};
 use crate::results::{Baseline, Phase, Timing};
@@ -250,21 +250,26 @@ impl<R: Respond + Sync> Audit<'_, R> {
         // Tests are too small to keep several threads busy to their end, but there are several.
         let side_by_side = side_by_side.min(missing.len()).max(1);
         let threads = self.options.threads / side_by_side;
-        in_parallel(side_by_side, &missing, |test| {
-            let answers = self.questions.ask(
-                &self.model,
-                &test.places,
-                names,
-                decoding,
-                threads.max(1),
-                &|_| {},
-            )?;
-            let reduced = answers.into_iter().map(|(place, own)| {
-                let said = own.said(names, self.measure.sampled);
-                self.measure.reduce(said, reference.fences[&place].as_ref())
-            });
-            self.store.put(&piece(test), reduced.collect::<Result<Vec<_>, _>>()?)
-        })?;
+        in_threads(
+            side_by_side,
+            |_| (),
+            &missing,
+            |(), test| {
+                let answers = self.questions.ask(
+                    &self.model,
+                    &test.places,
+                    names,
+                    decoding,
+                    threads.max(1),
+                    &|_| {},
+                )?;
+                let reduced = answers.into_iter().map(|(place, own)| {
+                    let said = own.said(names, self.measure.sampled);
+                    self.measure.reduce(said, reference.fences[&place].as_ref())
+                });
+                self.store.put(&piece(test), reduced.collect::<Result<Vec<_>, _>>()?)
+            },
+        )?;
         self.keep_perplexity(Some(change))
     }
 }

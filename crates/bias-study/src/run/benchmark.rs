@@ -15,10 +15,10 @@ use super::progress::Progress;
 use super::study::Study;
 use crate::StudyError;
 use crate::find::{Candidate, Finding, Method, Truth};
-use crate::hash::derived_seed;
 use crate::results::{
     Benchmark, Budget, LeftOut, Located, MATCHED, ORACLE, Scope, Share, TrainedOn, Tried, method,
 };
+use crate::seed::derived_seed;
 use crate::studied::Studied;
 
 /// A method, what it found or why nothing, and the seconds it took.
@@ -136,9 +136,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         budgets: &[f64],
     ) -> Result<Vec<Look<'m, A, M>>, StudyError> {
         let most = budgets.iter().copied().fold(0.0, f64::max);
-        let seen = self.seen(contrasts, self.weights(most));
+        let input = self.method_input(contrasts, self.weights(most));
         let of = |method: &'m Method<A, M>| {
-            let (found, took) = method.timed(&seen);
+            let (found, took) = method.timed(&input);
             let found = match found {
                 Ok(found) => Ok(found),
                 // A method that cannot look at this (unpaired groups, no gap) must not cost the

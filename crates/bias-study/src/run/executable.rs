@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::hash::sha256_of_file;
+use bias_files::sha256_of_file;
 
 /// SHA-256 of the running executable; `None` where the system does not tell which it is.
 pub(crate) fn executable() -> Option<String> {

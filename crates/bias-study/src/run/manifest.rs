@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use bias_files::sha256_of_file;
 use bias_mask::Mask;
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
-use crate::hash::sha256_of_file;
 use crate::plan::{What, jobs};
 use crate::prompts::PromptSet;
 use crate::report::{FIGURES, figures, report};

@@ -15,6 +15,7 @@ mod work;
 pub use self::audit::Audit;
 pub use self::forecast::Forecast;
 pub use self::manifest::{FileHash, Manifest, verify};
+pub use self::memory::process_memory;
 pub use self::options::StudyOptions;
 pub use self::progress::in_words;
 pub use self::study::Study;

@@ -75,6 +75,15 @@ impl Progress {
         self.shown.log().doing = what;
     }
 
+    /// Says something for people to know, once.
+    pub(crate) fn note(&self, line: &str) {
+        if self.shown.bar.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            self.shown.bar.println(line);
+        }
+    }
+
     /// So many more are done.
     pub(crate) fn done(&self, parts: usize) {
         self.shown.bar.inc(parts as u64);

@@ -79,11 +79,6 @@ fn guarding(tokenizer: &impl Tokenize, neutral: &[String]) -> Result<Vec<Sequenc
             guard.push(tokens);
         }
     }
-    if guard.is_empty() && !neutral.is_empty() {
-        eprintln!(
-            "one neutral text is measured, and none is left to guard what is pruned: give two or more"
-        );
-    }
     Ok(guard)
 }
 
@@ -103,6 +98,13 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         Ok(Self { audit: Audit::new(model, name, prompts, options)?, guard })
     }
 
+    /// What to say where neutral text was given, but too little to guard what is pruned.
+    pub(super) fn unguarded(&self) -> Option<&'static str> {
+        (self.guard.is_empty() && !self.options.neutral.is_empty()).then_some(
+            "one neutral text is measured, and none is left to guard what is pruned: give two or more",
+        )
+    }
+
     /// Asks the prompts of a context's attribution variations about the names that attribution may
     /// see: one contrast of the two groups per variation, for any
     /// [`Attribution`](bias_attrib::Attribution).
@@ -111,11 +113,11 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     /// A failed forward pass.
     pub fn contrasts(&self, context: usize) -> Result<Vec<Contrast>, StudyError> {
         let places = self.prompts.places(context, |v| v.split == Split::Attribution);
-        let seen = self.prompts.attributed();
-        let progress = Progress::new("ask", "questions", self.questions.count(&places, seen));
+        let names = self.prompts.attributed();
+        let progress = Progress::new("ask", "questions", self.questions.count(&places, names));
         let (decoding, threads) = (self.options.settings.decoding, self.options.threads);
         let done = |questions| progress.done(questions);
-        let answers = self.questions.ask(&self.model, &places, seen, decoding, threads, &done)?;
+        let answers = self.questions.ask(&self.model, &places, names, decoding, threads, &done)?;
         progress.finish();
         answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect()
     }
@@ -131,7 +133,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         context: usize,
         share: f64,
     ) -> Result<Finding, StudyError> {
-        method.find(&self.seen(&self.contrasts(context)?, self.weights(share)))
+        method.find(&self.method_input(&self.contrasts(context)?, self.weights(share)))
     }
 
     /// Passes worth running at the same time: a model that is read from its file layer by layer
@@ -217,7 +219,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     }
 
     /// What methods may look at.
-    pub(crate) fn seen<'s>(
+    pub(crate) fn method_input<'s>(
         &'s self,
         contrasts: &'s [Contrast],
         budget: usize,

@@ -44,12 +44,11 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             .filter(|(i, _)| shard.takes(*i))
             .map(|(_, job)| job)
             .collect();
-        if !own.is_empty() {
-            for line in self.without_gap(&reference)? {
-                eprintln!("{line}");
-            }
-        }
         let progress = Progress::new("find and try", "steps", own.len());
+        if !own.is_empty() {
+            self.unguarded().into_iter().for_each(|line| progress.note(line));
+            self.without_gap(&reference)?.iter().for_each(|line| progress.note(line));
+        }
         for job in &own {
             progress.doing(format!("{}: {}", job.trained_on, job.what.name()));
             match job.what {
@@ -124,8 +123,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             .iter()
             .map(|place| self.contrast(*place, reference))
             .collect::<Result<_, _>>()?;
-        let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
-        let found = match treat(alternative, &seen) {
+        let input = self.method_input(&contrasts, self.weights(PURSUIT_SHARE.value()));
+        let found = match treat(alternative, &input) {
             // Everybody is answered alike: nothing to treat.
             Err(StudyError::Attrib(reason)) if reason.is_without_gap() => {
                 let left_out = vec![LeftOut {
@@ -217,11 +216,11 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             .iter()
             .map(|place| self.contrast(*place, reference))
             .collect::<Result<_, _>>()?;
-        let seen = self.seen(&contrasts, self.weights(PURSUIT_SHARE.value()));
+        let input = self.method_input(&contrasts, self.weights(PURSUIT_SHARE.value()));
         let mut masks = match job.what {
-            What::Weights => weight_masks(&seen, trained_on)?,
-            What::Layers => return layer_masks(&seen, trained_on),
-            What::Pursuit => pursuit_masks(&seen, trained_on)?,
+            What::Weights => weight_masks(&input, trained_on)?,
+            What::Layers => return layer_masks(&input, trained_on),
+            What::Pursuit => pursuit_masks(&input, trained_on)?,
             What::Heads => head_masks::<A, M>(
                 self.model.model(),
                 &Contrast::pooled(&contrasts),

@@ -10,10 +10,10 @@ use super::measure::Measure;
 use super::measured::Measured;
 use super::reference::Reference;
 use super::tested::Tested;
-use crate::hash::derived_seed;
 use crate::plan::Test;
 use crate::prompts::{Names, PromptSet};
 use crate::results::{GroupDifferences, GroupPair, Scope, Strategy, quoted};
+use crate::seed::derived_seed;
 
 /// Random assignments of names to groups.
 const DRAWS: usize = 1000;

@@ -18,10 +18,8 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
     if folders.is_empty() {
         return Ok(());
     }
-    let mut known = match into.join(PROVENANCE) {
-        path if path.exists() => Some(Provenance::load(&path)?),
-        _ => None,
-    };
+    let path = into.join(PROVENANCE);
+    let mut known = if exists(&path)? { Some(Provenance::load(&path)?) } else { None };
     for folder in folders {
         let own = Provenance::of(folder)?;
         known.get_or_insert_with(|| own.clone()).check(&own, folder)?;
@@ -41,12 +39,17 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
         // Of one study, as was checked: what the model or the prompts' file are called there may
         // differ.
         for name in [PROMPTS, PROVENANCE] {
-            if !into.join(name).exists() {
+            if !exists(&into.join(name))? {
                 copy(&folder.join(name), &into.join(name))?;
             }
         }
     }
     Ok(())
+}
+
+/// Whether there is such a file. One that cannot be looked at may well be there.
+fn exists(path: &Path) -> Result<bool, StudyError> {
+    path.try_exists().map_err(|source| StudyError::Read { path: path.into(), source })
 }
 
 /// The finished files of a folder.
@@ -68,7 +71,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), StudyError> {
         fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })
     };
     let bytes = read(from)?;
-    if !to.exists() {
+    if !exists(to)? {
         return write(to, &bytes);
     }
     if read(to)? == bytes {

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bias_files::hex;
 use bias_mask::{Mask, MaskError};
 use bias_types::prompt::Context;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,6 @@ use sha2::{Digest as _, Sha256};
 use super::folder::{MASKS, PIECES, PROVENANCE, clear, lock};
 use super::provenance::Provenance;
 use crate::StudyError;
-use crate::hash::hex;
 use crate::plan::Job;
 use crate::save::write;
 use crate::shard::Shard;

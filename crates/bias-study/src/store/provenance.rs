@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use bias_files::hex;
 use bias_types::ModelDims;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
@@ -7,9 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::folder::PROVENANCE;
 use crate::StudyError;
-use crate::hash::hex;
 use crate::results::{ModelInfo, Settings};
-use crate::save::read;
+use crate::save::{Head, read};
 
 /// Everything that decides the numbers of a study, and what its model is called. Two studies with
 /// the same [`id`](Self::id) find the same.
@@ -167,12 +167,6 @@ impl Provenance {
         }
         Err(StudyError::OtherStudy { folder: folder.into(), differ: differ.join(", ") })
     }
-}
-
-/// What a provenance of any version begins with.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
 }
 
 #[cfg(test)]

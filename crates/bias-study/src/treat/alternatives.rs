@@ -28,17 +28,17 @@ pub(crate) struct Treated<M> {
 /// Makes the model over.
 pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
     alternative: Alternative,
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
 ) -> Result<Treated<M>, StudyError> {
-    let mut model = seen.model.clone();
-    let pooled = Contrast::pooled(seen.contrasts);
+    let mut model = input.model.clone();
+    let pooled = Contrast::pooled(input.contrasts);
     let dims = *model.dims();
     let budget = match alternative {
         Alternative::MeanAblation => {
             let Some(pursuit) = Method::<A, M>::named(method::GAP_PURSUIT, UnitKind::Weight) else {
                 return Err(AttribError::NoSpread.into());
             };
-            let mask = pursuit.find(seen)?.mask(&dims, seen.budget)?;
+            let mask = pursuit.find(input)?.mask(&dims, input.budget)?;
             let found = means(&model, &pooled, inputs(&dims), |tokens| vec![1.0; tokens])?;
             let paths = dims.projections().map(|(path, ..)| path);
             let of = |path: ParamPath| {
@@ -96,18 +96,18 @@ pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
             Budget::HalfDifference(layer)
         }
         Alternative::FineTuning => {
-            let lessons = Lessons::new(seen)?;
-            let (taught, budget) = fine_tune(seen, lessons)?;
+            let lessons = Lessons::new(input)?;
+            let (taught, budget) = fine_tune(input, lessons)?;
             model = taught;
             budget
         }
         Alternative::LowRank | Alternative::Adversarial => {
             let adversary = alternative == Alternative::Adversarial;
-            model = low_rank(seen, Lessons::new(seen)?, adversary)?;
+            model = low_rank(input, Lessons::new(input)?, adversary)?;
             Budget::Rank(RANK)
         }
     };
-    let weights = changed(seen.model, &model)?;
+    let weights = changed(input.model, &model)?;
     Ok(Treated { model, weights, budget })
 }
 

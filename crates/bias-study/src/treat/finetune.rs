@@ -15,8 +15,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::StudyError;
 use crate::find::MethodInput;
-use crate::hash::derived_seed;
 use crate::results::Budget;
+use crate::seed::derived_seed;
 use crate::studied::Studied;
 use crate::training::{Recipe, Text, fit, text_loss};
 
@@ -53,19 +53,19 @@ pub(crate) struct Lessons<'a> {
 
 impl<'a> Lessons<'a> {
     pub(crate) fn new<A: AutodiffBackend, M: Studied<A>>(
-        seen: &'a MethodInput<'_, A, M>,
+        input: &'a MethodInput<'_, A, M>,
     ) -> Result<Self, StudyError> {
         let answered = |people: &[PromptCase]| people.iter().any(|own| total(own) > 0.0);
         let contrasts: Vec<&Contrast> =
-            seen.contrasts.iter().filter(|own| answered(&own.a) && answered(&own.b)).collect();
+            input.contrasts.iter().filter(|own| answered(&own.a) && answered(&own.b)).collect();
         if contrasts.is_empty() {
             return Err(AttribError::NoSpread.into());
         }
-        let neutral = seen.neutral.iter().map(|own| {
+        let neutral = input.neutral.iter().map(|own| {
             let tokens = own.tokens().to_vec();
             Text { answer: tokens.len(), tokens, whole: true }
         });
-        let rng = ChaCha8Rng::seed_from_u64(derived_seed(seen.seed, "lessons"));
+        let rng = ChaCha8Rng::seed_from_u64(derived_seed(input.seed, "lessons"));
         Ok(Self { contrasts, neutral: neutral.filter(|text| text.tokens.len() > 1).collect(), rng })
     }
 
@@ -109,43 +109,43 @@ fn total(person: &PromptCase) -> f64 {
 
 /// Every weight learns; of a model whose matrices alone can be reached, those. Says which.
 pub(crate) fn fine_tune<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     mut lessons: Lessons<'_>,
 ) -> Result<(M, Budget), StudyError> {
     let taught =
-        seen.model.taught(&FINE, &mut || lessons.draw().text).map_err(AttribError::from)?;
+        input.model.taught(&FINE, &mut || lessons.draw().text).map_err(AttribError::from)?;
     if let Some(taught) = taught {
         return Ok((taught, Budget::AllWeights));
     }
-    let whole = Adapters::<A>::whole(seen.model.dims(), &seen.model.device());
-    Ok((adapt(seen, lessons, whole, &FINE, false)?, Budget::AllMatrices))
+    let whole = Adapters::<A>::whole(input.model.dims(), &input.model.device());
+    Ok((adapt(input, lessons, whole, &FINE, false)?, Budget::AllMatrices))
 }
 
 /// A change of rank [`RANK`] to every matrix learns; with an adversary that is kept from telling
 /// the groups apart where answers begin.
 pub(crate) fn low_rank<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     lessons: Lessons<'_>,
     adversary: bool,
 ) -> Result<M, StudyError> {
-    let rng = ChaCha8Rng::seed_from_u64(derived_seed(seen.seed, "adapters"));
-    let adapters = Adapters::<A>::init(seen.model.dims(), rng, &seen.model.device());
-    adapt(seen, lessons, adapters, &LOW_RANK, adversary)
+    let rng = ChaCha8Rng::seed_from_u64(derived_seed(input.seed, "adapters"));
+    let adapters = Adapters::<A>::init(input.model.dims(), rng, &input.model.device());
+    adapt(input, lessons, adapters, &LOW_RANK, adversary)
 }
 
 /// Changes to the matrices learn while the model stays as it is; a copy then has them.
 fn adapt<A: AutodiffBackend, M: Studied<A>>(
-    seen: &MethodInput<'_, A, M>,
+    input: &MethodInput<'_, A, M>,
     mut lessons: Lessons<'_>,
     adapters: Adapters<A>,
     recipe: &Recipe,
     adversary: bool,
 ) -> Result<M, StudyError> {
-    let dims = *seen.model.dims();
-    let device = seen.model.device();
+    let dims = *input.model.dims();
+    let device = input.model.device();
     let share = |own: &Adapters<A>, texts: &[Lesson], total: f32| {
         // Frozen.
-        let frozen = seen.model.on_graph();
+        let frozen = input.model.on_graph();
         let mut watch = Adapted { own, dims: &dims, inputs: HashMap::new(), last: None };
         let loss = text_loss(&frozen, texts, total, &mut watch).map_err(AttribError::from)?;
         match watch.last {
@@ -161,7 +161,7 @@ fn adapt<A: AutodiffBackend, M: Studied<A>>(
         share,
         |_, _| {},
     )?;
-    let mut model = seen.model.clone();
+    let mut model = input.model.clone();
     learned.valid().write_into(&mut model, &dims)?;
     Ok(model)
 }

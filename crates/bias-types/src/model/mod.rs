@@ -5,11 +5,13 @@
 //! |---|---|
 //! | dims | [`ModelDims`]: the sizes of a decoder |
 //! | param_path | [`ParamPath`]: a Hugging Face parameter name |
+//! | number | the one spelling of an index in a name |
 //! | projection | [`Projection`], [`Sublayer`]: the seven linear maps of a block |
 //! | site | [`Site`], [`BlockSite`]: where an activation can be seen or replaced |
 //! | unit | [`Unit`], [`UnitKind`], [`HeadId`], [`KvGroupId`], [`NeuronId`]: what can be pruned |
 
 mod dims;
+mod number;
 pub(crate) mod param_path;
 mod projection;
 mod site;

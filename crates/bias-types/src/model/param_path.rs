@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::number::canonical;
 use super::projection::Projection;
 use crate::error::TypesError;
 
@@ -53,10 +54,7 @@ impl ParamPath {
 /// The layer, and what follows it, of a name in a decoder block.
 fn block(name: &str) -> Option<(usize, &str)> {
     let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
-    // Not `03`: a matrix with two names would be counted twice.
-    let canonical =
-        layer.bytes().all(|b| b.is_ascii_digit()) && (layer == "0" || !layer.starts_with('0'));
-    Some((layer.parse().ok().filter(|_| canonical)?, rest))
+    Some((canonical(layer)?, rest))
 }
 
 impl PartialOrd for ParamPath {

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::number::canonical;
 use crate::error::TypesError;
 
 /// A place in the forward pass where an activation can be seen or replaced.
@@ -206,7 +207,7 @@ impl FromStr for Site {
             own => own,
         };
         let at = *BlockSite::ALL.iter().find(|s| s.name() == name).ok_or_else(unknown)?;
-        Ok(Self::Block(layer.parse().map_err(|_| unknown())?, at))
+        Ok(Self::Block(canonical(layer).ok_or_else(unknown)?, at))
     }
 }
 
@@ -241,6 +242,9 @@ mod tests {
         assert_eq!("model.layers.1.self_attn.v_proj.input".parse(), Ok(q));
         assert_eq!("lm_head.input".parse(), Ok(Site::FinalNorm));
         assert!("model.layers.1.self_attn.z_proj.input".parse::<Site>().is_err());
-        assert!("model.layers.x.input".parse::<Site>().is_err());
+        for layer in ["x", "03", "+3", "00", ""] {
+            let name = format!("model.layers.{layer}.input");
+            assert!(name.parse::<Site>().is_err(), "{name}");
+        }
     }
 }

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::number::canonical;
 use super::param_path::ParamPath;
 use crate::error::TypesError;
 
@@ -169,7 +170,7 @@ impl fmt::Display for Unit {
 
 fn layered(text: &str, letter: char) -> Option<(usize, usize)> {
     let (layer, index) = text.strip_prefix('L')?.split_once(letter)?;
-    Some((layer.parse().ok()?, index.parse().ok()?))
+    Some((canonical(layer)?, canonical(index)?))
 }
 
 impl FromStr for HeadId {
@@ -221,12 +222,12 @@ impl FromStr for Unit {
         if let Ok(group) = text.parse() {
             return Ok(Self::KvGroup(group));
         }
-        if let Some(layer) = text.strip_prefix('L').and_then(|layer| layer.parse().ok()) {
+        if let Some(layer) = text.strip_prefix('L').and_then(canonical) {
             return Ok(Self::Layer(layer));
         }
         let weight = || {
             let (path, index) = text.strip_suffix(']')?.rsplit_once('[')?;
-            Some(Self::Weight(path.parse().ok()?, index.parse().ok()?))
+            Some(Self::Weight(path.parse().ok()?, canonical(index)?))
         };
         weight().ok_or_else(|| TypesError::Parse {
             kind: "unit",
@@ -257,6 +258,28 @@ mod tests {
     use super::*;
     use crate::model::projection::Projection;
 
+    #[test]
+    fn a_unit_has_one_name() {
+        for other in [
+            "L+3",
+            "L03",
+            "L03H1",
+            "L3H01",
+            "L3H+1",
+            "L+3G0",
+            "L3G00",
+            "L3N017",
+            "L3N+17",
+            "model.layers.3.mlp.up_proj.weight[+4]",
+            "model.layers.3.mlp.up_proj.weight[04]",
+        ] {
+            assert!(other.parse::<Unit>().is_err(), "{other}");
+        }
+        assert!("L03H1".parse::<HeadId>().is_err());
+        assert!("L3G+0".parse::<KvGroupId>().is_err());
+        assert!("L3N00".parse::<NeuronId>().is_err());
+    }
+
     proptest! {
         #[test]
         fn units_read_back_as_themselves(layer in 0usize..200, index in 0usize..1_000_000) {
@@ -272,6 +295,13 @@ mod tests {
                 let json = serde_json::to_string(&unit).unwrap();
                 prop_assert_eq!(serde_json::from_str::<Unit>(&json).unwrap(), unit.clone());
                 prop_assert_eq!(unit.kind().to_string().parse::<UnitKind>(), Ok(unit.kind()));
+            }
+        }
+
+        #[test]
+        fn only_a_units_own_name_is_read(text in "L[0-9+]{1,3}([HGN][0-9+]{1,3})?") {
+            if let Ok(unit) = text.parse::<Unit>() {
+                prop_assert_eq!(unit.to_string(), text);
             }
         }
 

@@ -80,12 +80,6 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-/// Methods that are attributed on all contexts but one, and tested on that: the mean over contexts
-/// and the worst of them.
-const ALL_BUT: [&str; 2] = ["gap-pursuit", "gap-pursuit-worst"];
-/// Tried on single contexts only if asked for: with one context it differs little from the mean.
-const ASKED_FOR: &str = "gap-pursuit-worst";
-
 fn names(text: &str) -> Result<[usize; 2], String> {
     let both = text
         .split_once(',')
@@ -189,7 +183,10 @@ fn benchmark<A: AutodiffBackend>(
     let mut prompts = args.prompts.load_for(model)?;
     let (name, folder) = (called(model), model.resolve()?);
     let truth = folder.join("truth.json");
-    let truth = if truth.exists() { Some(Truth::load(&truth)?) } else { None };
+    let known = truth
+        .try_exists()
+        .map_err(|error| format!("cannot look for {}: {error}", truth.display()))?;
+    let truth = if known { Some(Truth::load(&truth)?) } else { None };
     let [seen, tested] = args.names.unwrap_or(match (args.quick, args.variants) {
         (true, _) => [3, 3],
         (_, true) => [3, 5],
@@ -216,7 +213,7 @@ fn benchmark<A: AutodiffBackend>(
     let units =
         if args.quick || truth.is_some() { &UnitKind::ALL[..2] } else { &UnitKind::ALL[..3] };
     let wanted = |m: &Method<A>| match args.method.as_slice() {
-        [] => units.contains(&m.unit) && m.name != ASKED_FOR,
+        [] => units.contains(&m.unit) && !m.only_if_named,
         named => named.iter().any(|own| m.name.contains(own.as_str())),
     };
     let all = || <Method<A>>::all().into_iter();
@@ -229,9 +226,9 @@ fn benchmark<A: AutodiffBackend>(
         )
         .into());
     }
-    let known = |m: &Method<A>| ALL_BUT.contains(&m.name.as_str()) && m.unit == UnitKind::Weight;
     let left_out = !args.quick && !args.variants && args.method.is_empty();
-    let all_but: Vec<Method<A>> = all().filter(|m| left_out && known(m)).collect();
+    let all_but: Vec<Method<A>> =
+        all().filter(|method| left_out && method.tried_across_contexts).collect();
     let budgets = match (args.budgets.as_slice(), args.quick) {
         ([], _) if args.variants => &[0.01][..],
         ([], true) => &[0.002],

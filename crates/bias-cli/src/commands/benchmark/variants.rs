@@ -22,8 +22,8 @@ pub fn variants<A: AutodiffBackend>() -> Vec<Method<A>> {
         ("no regard for neutral text", "it does not count", |p| p.with_neutral_weight(0.0)),
     ];
     let settings = settings.map(|(name, about, change)| {
-        Method::new(name, UnitKind::Weight, about, move |seen: &MethodInput<'_, A>| {
-            seen.pursue(change(GapPursuit::new(seen.budget)))
+        Method::new(name, UnitKind::Weight, about, move |input: &MethodInput<'_, A>| {
+            input.pursue(change(GapPursuit::new(input.budget)))
         })
     });
     let contrasts = [
@@ -45,9 +45,9 @@ pub fn variants<A: AutodiffBackend>() -> Vec<Method<A>> {
         ),
     ];
     let contrasts = contrasts.map(|(name, about, change)| {
-        Method::new(name, UnitKind::Weight, about, move |seen: &MethodInput<'_, A>| {
-            let changed = change(seen.contrasts, seen.seed);
-            seen.with_contrasts(&changed).pursue(GapPursuit::new(seen.budget))
+        Method::new(name, UnitKind::Weight, about, move |input: &MethodInput<'_, A>| {
+            let changed = change(input.contrasts, input.seed);
+            input.with_contrasts(&changed).pursue(GapPursuit::new(input.budget))
         })
     });
     settings.into_iter().chain(contrasts).collect()

@@ -29,11 +29,14 @@ mod tokens;
 
 use std::path::Path;
 
+use crate::error::ModelError;
+use crate::on_disk;
+
 /// Types of weights that are read, for messages.
 pub(crate) const KINDS: &str =
     "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL or IQ4_XS";
 
 /// Whether a model's path is that of a file: folders hold safetensors.
-pub(crate) fn is_file(path: &Path) -> bool {
-    path.is_file()
+pub(crate) fn is_file(path: &Path) -> Result<bool, ModelError> {
+    on_disk::is_file(path)
 }

@@ -128,9 +128,10 @@ fn factors(
     if view.shape != [pairs] {
         return Err(odd(format!("{} {:?}", view.kind, view.shape)));
     }
-    let values = convert::whole(&view, Precision::F32).and_then(|data| data.into_vec::<f32>().ok());
-    match values {
-        Some(values) if values.iter().all(|value| *value > 0.0) => Ok(Some(values)),
+    let values = convert::whole(&view, Precision::F32)
+        .map_err(|error| error.of(settings.gguf.path(), tensor))?;
+    match values.into_vec::<f32>() {
+        Ok(values) if values.iter().all(|value| *value > 0.0) => Ok(Some(values)),
         _ => Err(odd("others".into())),
     }
 }

@@ -27,7 +27,7 @@ const HEADER: i32 = 22;
 ///
 /// # Errors
 /// Plotters cannot draw it.
-pub(crate) fn boxes(title: &str, pairs: &[Pair]) -> Result<String, ReportError> {
+pub(crate) fn box_plot(title: &str, pairs: &[Pair]) -> Result<String, ReportError> {
     let height = HEADER + ROW * i32::try_from(pairs.len()).unwrap_or(0) + 4;
     drawn(title, (WIDTH.unsigned_abs(), height.unsigned_abs()), |root| {
         let grey = text(13).color(&GREY);
@@ -100,7 +100,7 @@ mod tests {
         let pair = |groups| Pair { label: "a".into(), groups };
         let alike = pair([Some([3.0; 5]), None]);
         let wide = pair([Some([f64::MIN, -1.0, 0.0, 1.0, f64::MAX]), Some([0.0; 5])]);
-        let svg = boxes("t", &[alike, wide, pair([None, None])]).unwrap();
+        let svg = box_plot("t", &[alike, wide, pair([None, None])]).unwrap();
         assert!(svg.contains("always 3") && !svg.contains("NaN"));
     }
 }

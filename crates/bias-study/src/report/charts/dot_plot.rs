@@ -64,7 +64,7 @@ pub(crate) fn range_of<'a>(
 ///
 /// # Errors
 /// Plotters cannot draw it.
-pub(crate) fn dots(title: &str, rows: &[DotRow], axis: Axis) -> Result<String, ReportError> {
+pub(crate) fn dot_plot(title: &str, rows: &[DotRow], axis: Axis) -> Result<String, ReportError> {
     let size = (axis.width, ROW * rows.len() as u32 + 54 + HEADER);
     let column = i32::try_from(axis.margins.1).unwrap_or(0)
         / i32::try_from(axis.columns.len()).unwrap_or(1).max(1);

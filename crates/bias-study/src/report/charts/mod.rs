@@ -5,8 +5,8 @@ mod canvas;
 pub(super) mod curves;
 mod dot_plot;
 
-pub(crate) use self::box_plot::{Pair, boxes};
+pub(crate) use self::box_plot::{Pair, box_plot};
 pub(crate) use self::canvas::{BLUE, GREY, INK, ORANGE, Shape, method_colour, shade};
 pub(crate) use self::canvas::{hex, standing_alone};
 pub(crate) use self::dot_plot::{Axis, DotRow, Mark};
-pub(crate) use self::dot_plot::{dots, range_of};
+pub(crate) use self::dot_plot::{dot_plot, range_of};

@@ -6,8 +6,8 @@ use bias_metrics::parse::AnswerKind;
 
 use super::plate::{Plate, file_name};
 use crate::report::charts;
-use crate::report::charts::{Axis, BLUE, DotRow, INK, Mark, ORANGE, Pair, Shape, boxes};
-use crate::report::csv_table::{Line, Sheet};
+use crate::report::charts::{Axis, BLUE, DotRow, INK, Mark, ORANGE, Pair, Shape, box_plot};
+use crate::report::csv_table::{CsvTable, Line};
 use crate::report::error::ReportError;
 use crate::report::findings::{Findings, largest_differences};
 use crate::report::numbers::fixed;
@@ -37,13 +37,13 @@ pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError>
         let name = file_name("answers", i, own.context.as_str());
         let [a, b] = [a, b].map(|group| short(group, 24));
         plates.push(Plate {
-            drawing: Some(boxes(&title, &pairs.collect::<Vec<_>>())?),
+            drawing: Some(box_plot(&title, &pairs.collect::<Vec<_>>())?),
             key: vec![
                 (format!("■ {a}"), BLUE),
                 (format!("□ {b}"), ORANGE),
                 ("box: 25 to 75 %, line: 5 to 95 %".into(), INK),
             ],
-            csv: distribution_csv(found, own).csv(&name)?,
+            csv: distribution_csv(found, own).to_csv(&name)?,
             name,
             title,
         });
@@ -51,8 +51,8 @@ pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError>
     Ok(plates)
 }
 
-fn distribution_csv(found: &Findings, own: &Baseline) -> Sheet {
-    let mut sheet = Sheet::new(&[
+fn distribution_csv(found: &Findings, own: &Baseline) -> CsvTable {
+    let mut csv = CsvTable::new(&[
         "context",
         "variation",
         "part",
@@ -74,10 +74,10 @@ fn distribution_csv(found: &Findings, own: &Baseline) -> Sheet {
                 .text(part(v.split))
                 .text(group);
             let quantiles = quantiles.map_or([None; 5], |q| q.map(Some));
-            sheet.push(quantiles.into_iter().fold(line, Line::number).number(mean));
+            csv.push(quantiles.into_iter().fold(line, Line::number).number(mean));
         }
     }
-    sheet
+    csv
 }
 
 /// Of one kind of answer, each group's share.
@@ -119,7 +119,7 @@ pub(crate) fn kinds_of(own: &Baseline) -> Vec<Kind> {
 /// Answers that give no number, by group: a group that is refused an answer is treated differently
 /// too.
 pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "context",
         "answer",
         "share_first",
@@ -135,7 +135,7 @@ pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
             let said =
                 kind.kind.map_or("without_number".into(), |k| k.to_string().replace(' ', "_"));
             let line = Line::new().context(&own.context).text(&said).number(a).number(b);
-            sheet.push(line.estimate(&kind.difference));
+            csv.push(line.estimate(&kind.difference));
             let label = match kind.kind {
                 None => format!("{}: not what was asked for", short(own.context.as_str(), 20)),
                 Some(kind) => format!("of these: {kind}"),
@@ -145,7 +145,7 @@ pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
             rows.push(DotRow { label, marks, notes: vec![points(&kind.difference)] });
         }
     }
-    if sheet.is_empty() {
+    if csv.is_empty() {
         return Ok(None);
     }
     let title = "Share of answers that give no number, by group";
@@ -162,9 +162,9 @@ pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
     Ok(Some(Plate {
         name: "kinds".into(),
         title: title.into(),
-        drawing: if any { Some(charts::dots(title, &rows, axis)?) } else { None },
+        drawing: if any { Some(charts::dot_plot(title, &rows, axis)?) } else { None },
         key: vec![(format!("● {}", short(a, 24)), BLUE), (format!("○ {}", short(b, 24)), ORANGE)],
-        csv: sheet.csv("kinds")?,
+        csv: csv.to_csv("kinds")?,
     }))
 }
 

@@ -4,7 +4,7 @@ use super::plate::{Plate, look_of};
 use crate::report::charts::Shape;
 use crate::report::charts::curves;
 use crate::report::charts::curves::{Best, Curve, Point, Scale};
-use crate::report::csv_table::{Line, Sheet};
+use crate::report::csv_table::{CsvTable, Line};
 use crate::report::error::ReportError;
 use crate::report::findings::{Family, Findings};
 use crate::report::numbers::{fixed, percent};
@@ -26,8 +26,8 @@ pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
         ("by-share-inlier", "Inlier ratio, all contexts", inlier, inlier_sheet, inliers, false),
     ];
     let mut plates = Vec::new();
-    for (name, title, curves, sheet, range, percent) in all {
-        if sheet.is_empty() {
+    for (name, title, curves, csv, range, percent) in all {
+        if csv.is_empty() {
             continue;
         }
         plates.push(Plate {
@@ -35,7 +35,7 @@ pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
             title: title.into(),
             drawing: Some(curves::against_share(title, &curves, range, percent)?),
             key: key(found, &curves),
-            csv: sheet.csv(name)?,
+            csv: csv.to_csv(name)?,
         });
     }
     Ok(plates)
@@ -56,9 +56,9 @@ fn means(
     scopes: &[Scope],
     shape: Shape,
     read: fn(&Outcome) -> f64,
-) -> (Vec<Curve>, Sheet) {
-    let mut sheet =
-        Sheet::new(&["method", "budget", "share", "mean", "lowest", "highest", "outcomes"]);
+) -> (Vec<Curve>, CsvTable) {
+    let mut csv =
+        CsvTable::new(&["method", "budget", "share", "mean", "lowest", "highest", "outcomes"]);
     let mut point = |family: &Family| {
         let own = scopes.iter().flat_map(|scope| found.in_scope(family, *scope));
         let values: Vec<f64> = own.map(read).filter(|v| v.is_finite()).collect();
@@ -75,11 +75,11 @@ fn means(
             .text(&family.budget.to_string())
             .number(family.share)
             .number(mean);
-        sheet.push(line.interval(Some(ends)).count(values.len()));
+        csv.push(line.interval(Some(ends)).count(values.len()));
         Some(Point { x: family.share, y: mean, interval: None })
     };
     let curves = by_method(found, shape, |family| point(family).into_iter().collect());
-    (curves, sheet)
+    (curves, csv)
 }
 
 /// One curve for each method that has a point.
@@ -175,7 +175,7 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
                 continue;
             }
             let on_front = curves::undominated(&curves, cost.best);
-            let mut sheet = Sheet::new(&[
+            let mut csv = CsvTable::new(&[
                 "strategy",
                 "method",
                 "budget",
@@ -195,7 +195,7 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
                     .text(&family.budget.to_string());
                 let line = line.context(from).context(&o.context).number(strategy.share);
                 let line = line.number((cost.read)(strategy, o)).estimate(&o.reduction);
-                sheet.push(line.text(if *on { "yes" } else { "no" }));
+                csv.push(line.text(if *on { "yes" } else { "no" }));
             }
             let x = at_least(curves::range_along(&curves, cost.origin, cost.limit), cost.shown);
             let x = Scale { name: cost.axis, range: x, label: cost.label };
@@ -208,7 +208,7 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
             plates.push(Plate {
                 drawing: Some(curves::against_cost(&title, &curves, [x, y], cost.best)?),
                 key: key(found, &curves),
-                csv: sheet.csv(&name)?,
+                csv: csv.to_csv(&name)?,
                 name,
                 title,
             });

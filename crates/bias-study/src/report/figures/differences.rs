@@ -3,7 +3,7 @@
 use super::plate::{Plate, file_name};
 use crate::report::charts;
 use crate::report::charts::{Axis, BLUE, DotRow, GREY, INK, Mark, ORANGE, Shape};
-use crate::report::csv_table::{Line, Sheet};
+use crate::report::csv_table::{CsvTable, Line};
 use crate::report::error::ReportError;
 use crate::report::findings::{Findings, largest_differences};
 use crate::report::numbers::{estimate, fixed, probability, signed, signed_estimate};
@@ -36,8 +36,8 @@ pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
             format!("SMD of every variation in {}, with 95 % intervals and p values", own.context);
         let name = file_name("smd", i, own.context.as_str());
         Ok(Plate {
-            drawing: Some(charts::dots(&title, rows, axis)?),
-            csv: forest_csv(own, found.results.settings.choice).csv(&name)?,
+            drawing: Some(charts::dot_plot(&title, rows, axis)?),
+            csv: forest_csv(own, found.results.settings.choice).to_csv(&name)?,
             key: vec![
                 ("● attribution sees it".into(), BLUE),
                 ("○ held out".into(), ORANGE),
@@ -82,8 +82,8 @@ fn forest_rows(own: &Baseline) -> Vec<DotRow> {
     rows
 }
 
-fn forest_csv(own: &Baseline, choice: ChoiceValue) -> Sheet {
-    let mut sheet = Sheet::new(&[
+fn forest_csv(own: &Baseline, choice: ChoiceValue) -> CsvTable {
+    let mut csv = CsvTable::new(&[
         "context",
         "row",
         "variation",
@@ -113,20 +113,20 @@ fn forest_csv(own: &Baseline, choice: ChoiceValue) -> Sheet {
             .number(s.map(|s| s.false_discovery));
         let line = line.number(a).number(b).text(&asked_for(v.kind, choice)).number(v.error);
         let [a, b] = v.answered;
-        sheet.push(line.number(v.estimated).number(a).number(b));
+        csv.push(line.number(v.estimated).number(a).number(b));
     }
     for (row, e) in [("mean_smd", &own.signed), ("mean_abs_smd", &own.bias)] {
         let line = Line::new().context(&own.context).text(row).text("").text("").estimate(e);
         let line = line.number(None).number(None).number(None).number(None).number(None).text("");
-        sheet.push(line.number(None).number(None).number(None).number(None));
+        csv.push(line.number(None).number(None).number(None).number(None));
     }
-    sheet
+    csv
 }
 
 /// The two contexts of the named experiments, beside each other.
 pub(crate) fn baseline(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let mut rows = Vec::new();
-    let mut sheet = Sheet::new(&["context", "row", "variation", "value", "low", "high"]);
+    let mut csv = CsvTable::new(&["context", "row", "variation", "value", "low", "high"]);
     for own in found.distinct_focus().into_iter().filter_map(|c| found.baseline(c)) {
         let summary = |e: &Estimate, shape, colour| Mark {
             value: e.value,
@@ -147,10 +147,10 @@ pub(crate) fn baseline(found: &Findings) -> Result<Option<Plate>, ReportError> {
         let line = |row: &str, variation: &str| {
             Line::new().context(&own.context).text(row).text(variation)
         };
-        sheet.push(line("mean_abs_smd", "").estimate(&own.bias));
-        sheet.push(line("mean_smd", "").estimate(&own.signed));
+        csv.push(line("mean_abs_smd", "").estimate(&own.bias));
+        csv.push(line("mean_smd", "").estimate(&own.signed));
         for v in &own.variations {
-            sheet.push(line("variation", &v.variation).number(v.effect()).interval(v.interval));
+            csv.push(line("variation", &v.variation).number(v.effect()).interval(v.interval));
         }
     }
     if rows.is_empty() {
@@ -165,12 +165,12 @@ pub(crate) fn baseline(found: &Findings) -> Result<Option<Plate>, ReportError> {
     Ok(Some(Plate {
         name: "baseline".into(),
         title: title.into(),
-        drawing: Some(charts::dots(title, &rows, axis)?),
+        drawing: Some(charts::dot_plot(title, &rows, axis)?),
         key: vec![
             ("● mean |SMD|".into(), BLUE),
             ("◇ mean SMD".into(), ORANGE),
             ("| one variation".into(), GREY),
         ],
-        csv: sheet.csv("baseline")?,
+        csv: csv.to_csv("baseline")?,
     }))
 }

@@ -1,14 +1,14 @@
 //! Where pruned weights lie. The page has tables of these.
 
 use super::plate::{Plate, table};
-use crate::report::csv_table::{Line, Sheet};
+use crate::report::csv_table::{CsvTable, Line};
 use crate::report::error::ReportError;
 use crate::report::findings::Findings;
 use crate::report::words::{made_from, sublayer};
 
 /// Every mask's weights in each half of each layer, beside those of a random mask of the same size.
 pub(crate) fn layers(found: &Findings) -> Result<Option<Plate>, ReportError> {
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "strategy",
         "method",
         "budget",
@@ -34,7 +34,7 @@ pub(crate) fn layers(found: &Findings) -> Result<Option<Plate>, ReportError> {
             .count(at.chosen)
             .number(at.expected)
             .number(at.deviation);
-        sheet.push(line.number(at.chosen as f64 / at.expected));
+        csv.push(line.number(at.chosen as f64 / at.expected));
     }
-    table("layers", "Pruned weights in each half of each layer", &sheet)
+    table("layers", "Pruned weights in each half of each layer", &csv)
 }

@@ -4,7 +4,7 @@
 use super::plate::{Plate, table};
 use crate::report::charts;
 use crate::report::charts::{Axis, BLUE, DotRow, Mark, ORANGE, Shape};
-use crate::report::csv_table::{Line, Sheet};
+use crate::report::csv_table::{CsvTable, Line};
 use crate::report::error::ReportError;
 use crate::report::findings::{Family, Findings};
 use crate::report::numbers::share;
@@ -13,7 +13,7 @@ use crate::results::{Estimate, Scope};
 
 /// Every mask and what it did, in every scope.
 pub(crate) fn transfer(found: &Findings) -> Result<Option<Plate>, ReportError> {
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "strategy",
         "method",
         "budget",
@@ -57,9 +57,9 @@ pub(crate) fn transfer(found: &Findings) -> Result<Option<Plate>, ReportError> {
         let line = line.estimate(&o.inlier).number(o.inlier_before);
         let absent = Estimate { value: f64::NAN, interval: None };
         let line = line.estimate(&o.shortfall.unwrap_or(absent));
-        sheet.push(line.number(o.unexplored).count(o.degenerate));
+        csv.push(line.number(o.unexplored).count(o.degenerate));
     }
-    table("transfer", "What each mask did in each context", &sheet)
+    table("transfer", "What each mask did in each context", &csv)
 }
 
 /// As `results.json` calls it.
@@ -76,7 +76,7 @@ fn scope_name(scope: Scope) -> &'static str {
 
 /// Every two masks of one method and budget.
 pub(crate) fn overlap(found: &Findings) -> Result<Option<Plate>, ReportError> {
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "method",
         "budget",
         "first",
@@ -90,16 +90,16 @@ pub(crate) fn overlap(found: &Findings) -> Result<Option<Plate>, ReportError> {
         let [a, b] = &o.contexts;
         let line = Line::new().text(&o.method).text(&o.budget.to_string()).context(a).context(b);
         let line = line.number(o.jaccard).number(o.jaccard_by_chance);
-        sheet.push(line.number(o.coefficient).number(o.coefficient_by_chance));
+        csv.push(line.number(o.coefficient).number(o.coefficient_by_chance));
     }
-    table("overlap", "Overlap of masks made from different contexts", &sheet)
+    table("overlap", "Overlap of masks made from different contexts", &csv)
 }
 
 /// Overlap of the two focus contexts' masks, method by method.
 pub(crate) fn overlap_chart(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let [from, to] = found.focus();
-    let mut sheet =
-        Sheet::new(&["method", "budget", "first", "second", "jaccard", "jaccard_by_chance"]);
+    let mut csv =
+        CsvTable::new(&["method", "budget", "first", "second", "jaccard", "jaccard_by_chance"]);
     let mut row = |family: Family| {
         let overlap = found.overlap(&family, from, to)?;
         let line = Line::new()
@@ -107,7 +107,7 @@ pub(crate) fn overlap_chart(found: &Findings) -> Result<Option<Plate>, ReportErr
             .text(&family.budget.to_string())
             .context(from)
             .context(to);
-        sheet.push(line.number(overlap.jaccard).number(overlap.jaccard_by_chance));
+        csv.push(line.number(overlap.jaccard).number(overlap.jaccard_by_chance));
         let [found_there, chance] =
             [overlap.jaccard, overlap.jaccard_by_chance].map(|v| v.unwrap_or(f64::NAN));
         let mark = |value, shape, colour| Mark { value, interval: None, shape, colour };
@@ -116,7 +116,7 @@ pub(crate) fn overlap_chart(found: &Findings) -> Result<Option<Plate>, ReportErr
         Some(DotRow { label: found.name(&family), marks, notes })
     };
     let rows: Vec<DotRow> = found.families().into_iter().filter_map(&mut row).collect();
-    if sheet.is_empty() {
+    if csv.is_empty() {
         return Ok(None);
     }
     let range = charts::range_of(&rows, (0.0, 1.0));
@@ -132,9 +132,9 @@ pub(crate) fn overlap_chart(found: &Findings) -> Result<Option<Plate>, ReportErr
     let title = format!("Overlap of masks made from {from} and from {to}");
     Ok(Some(Plate {
         name: "focus-overlap".into(),
-        drawing: Some(charts::dots(&title, &rows, axis)?),
+        drawing: Some(charts::dot_plot(&title, &rows, axis)?),
         key: vec![("● found".into(), BLUE), ("| by chance".into(), ORANGE)],
         title,
-        csv: sheet.csv("focus-overlap")?,
+        csv: csv.to_csv("focus-overlap")?,
     }))
 }

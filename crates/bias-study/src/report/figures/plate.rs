@@ -4,7 +4,7 @@ use plotters::style::RGBColor;
 
 use crate::report::charts;
 use crate::report::charts::GREY;
-use crate::report::csv_table::Sheet;
+use crate::report::csv_table::CsvTable;
 use crate::report::error::ReportError;
 use crate::report::findings::Findings;
 
@@ -72,10 +72,10 @@ pub(crate) fn look_of(found: &Findings, method: &str) -> (RGBColor, String) {
 }
 
 /// A figure that the page has as a table.
-pub(crate) fn table(name: &str, title: &str, sheet: &Sheet) -> Result<Option<Plate>, ReportError> {
-    if sheet.is_empty() {
+pub(crate) fn table(name: &str, title: &str, csv: &CsvTable) -> Result<Option<Plate>, ReportError> {
+    if csv.is_empty() {
         return Ok(None);
     }
-    let csv = sheet.csv(name)?;
+    let csv = csv.to_csv(name)?;
     Ok(Some(Plate { name: name.into(), title: title.into(), drawing: None, key: Vec::new(), csv }))
 }

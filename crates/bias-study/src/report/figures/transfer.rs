@@ -4,7 +4,7 @@ use super::plate::{Plate, look_of};
 use crate::report::certainty::Shortfall;
 use crate::report::charts;
 use crate::report::charts::{Axis, BLUE, DotRow, GREY, Mark, ORANGE, Shape};
-use crate::report::csv_table::{Line, Sheet};
+use crate::report::csv_table::{CsvTable, Line};
 use crate::report::error::ReportError;
 use crate::report::findings::{Family, Findings};
 use crate::report::numbers::{DASH, fixed, percent_estimate};
@@ -17,7 +17,7 @@ const LIMIT: (f64, f64) = (-1.0, 1.0);
 /// Masks made from the first focus context, tested there and in the second.
 pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let [from, to] = found.focus();
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "method",
         "budget",
         "made_from",
@@ -50,7 +50,7 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
                 .text(&family.budget.to_string())
                 .context(from)
                 .context(&o.context);
-            sheet.push(line.estimate(&o.reduction).estimate(&o.inlier));
+            csv.push(line.estimate(&o.reduction).estimate(&o.inlier));
         }
         let inlier =
             tested.iter().map(|(_, o)| o.map_or(DASH.into(), |o| fixed(o.inlier.value, 2)));
@@ -58,7 +58,7 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
         Some(DotRow { label: found.name(&family), marks, notes })
     };
     let rows: Vec<DotRow> = found.families().into_iter().filter_map(&mut row).collect();
-    if sheet.is_empty() {
+    if csv.is_empty() {
         return Ok(None);
     }
     let range = charts::range_of(&rows, LIMIT);
@@ -74,13 +74,13 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let title = format!("Reduction of bias in {from} and {to} by masks made from {from}");
     Ok(Some(Plate {
         name: "focus-transfer".into(),
-        drawing: Some(charts::dots(&title, &rows, axis)?),
+        drawing: Some(charts::dot_plot(&title, &rows, axis)?),
         key: vec![
             (format!("● in {}", short(from.as_str(), 24)), BLUE),
             (format!("◇ in {}", short(to.as_str(), 24)), ORANGE),
         ],
         title,
-        csv: sheet.csv("focus-transfer")?,
+        csv: csv.to_csv("focus-transfer")?,
     }))
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
 /// context.
 pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let all = found.shortfalls();
-    let mut sheet = Sheet::new(&[
+    let mut csv = CsvTable::new(&[
         "strategy",
         "method",
         "budget",
@@ -105,9 +105,9 @@ pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> 
             .text(own.family.method)
             .text(&own.family.budget.to_string());
         let line = line.context(own.from).context(&own.outcome.context);
-        sheet.push(line.number(own.outcome.reduction.value).estimate(&own.estimate));
+        csv.push(line.number(own.outcome.reduction.value).estimate(&own.estimate));
     }
-    if sheet.is_empty() {
+    if csv.is_empty() {
         return Ok(None);
     }
     let [from, _] = found.focus();
@@ -140,12 +140,12 @@ pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> 
     );
     Ok(Some(Plate {
         name: "shortfall".into(),
-        drawing: if rows.is_empty() { None } else { Some(charts::dots(&title, &rows, axis)?) },
+        drawing: if rows.is_empty() { None } else { Some(charts::dot_plot(&title, &rows, axis)?) },
         key: vec![
             ("● the interval leaves zero out".into(), GREY),
             ("○ it holds zero".into(), GREY),
         ],
         title,
-        csv: sheet.csv("shortfall")?,
+        csv: csv.to_csv("shortfall")?,
     }))
 }

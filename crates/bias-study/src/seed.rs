@@ -1,6 +1,3 @@
-//! SHA-256: of files, as text, and as seeds.
-
-pub(crate) use bias_files::{hex, sha256_of_file};
 use sha2::{Digest as _, Sha256};
 
 /// A seed of its own for each thing drawn, from the study's.

@@ -1,0 +1,188 @@
+use std::path::Path;
+
+use bias_metrics::Arm;
+use bias_metrics::parse::Period;
+use bias_types::prompt::{Context, Group};
+use serde::Deserialize;
+
+use super::records::bad;
+use super::set::{ContextPrompts, Person, PromptSet, Variation};
+use crate::StudyError;
+use crate::results::{Form, NAME_GROUP, Split};
+
+/// One row of a prompt file.
+#[derive(Debug, Deserialize)]
+pub(super) struct PromptRecord {
+    pub(super) scenario: String,
+    pub(super) variation: String,
+    name_group: String,
+    name: String,
+    #[serde(default)]
+    pub(super) context_level: String,
+    prompt_text: String,
+    split: Option<Split>,
+    name_split: Option<Split>,
+    #[serde(default, deserialize_with = "truth")]
+    higher_is_better: Option<bool>,
+    per: Option<Period>,
+    #[serde(default)]
+    answer_prefix: String,
+    #[serde(default)]
+    choices: String,
+    #[serde(default)]
+    better: String,
+    #[serde(default, deserialize_with = "truth")]
+    raw: Option<bool>,
+}
+
+/// `true`, `True`, `TRUE`, `1` and their opposites; empty is unset.
+fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+    match text.to_ascii_lowercase().as_str() {
+        "" => Ok(None),
+        "true" | "1" => Ok(Some(true)),
+        "false" | "0" => Ok(Some(false)),
+        other => Err(serde::de::Error::custom(format!("`{other}` is neither true nor false"))),
+    }
+}
+
+/// Columns that every prompt file has.
+pub(super) const NEEDED: [&str; 5] = ["scenario", "variation", NAME_GROUP, "name", "prompt_text"];
+
+impl PromptSet {
+    /// Adds one row: a person in a variation of a context, which are made where they are new. `value`
+    /// is the row's value of the attribute.
+    ///
+    /// # Errors
+    /// [`StudyError::Prompts`] for a row that contradicts itself or those before it.
+    pub(super) fn add(
+        &mut self,
+        path: &Path,
+        line: u64,
+        (row, value): (PromptRecord, &str),
+        several_levels: bool,
+        form: &Form,
+    ) -> Result<(), StudyError> {
+        let word = |e: bias_types::TypesError| bad(path, Some(line), e.to_string());
+        let (context, group): (Context, Group) =
+            (row.scenario.parse().map_err(word)?, row.name_group.parse().map_err(word)?);
+        let arm = match self.groups.iter().position(|group| group == value) {
+            Some(0) => Arm::A,
+            Some(_) => Arm::B,
+            None => {
+                self.skipped += 1;
+                return Ok(());
+            }
+        };
+        if row.name.trim().is_empty() || !row.prompt_text.contains(&row.name) {
+            let reason = format!("the name `{}` does not occur in its prompt", row.name);
+            return Err(bad(path, Some(line), reason));
+        }
+        let form = Form::read(&row.answer_prefix, &row.choices, &row.better, row.raw, form)
+            .map_err(|reason| bad(path, Some(line), reason))?;
+        if form.choices.is_some() && row.higher_is_better == Some(false) {
+            let reason = "`higher_is_better` says nothing about a choice; `better` names the favourable option";
+            return Err(bad(path, Some(line), reason));
+        }
+        let name = if several_levels {
+            format!("{} ({})", row.variation, row.context_level)
+        } else {
+            row.variation.clone()
+        };
+        let at = self.index_of(context.as_str()).unwrap_or_else(|| {
+            let higher_is_better = row.higher_is_better.unwrap_or(true);
+            let (per, variations) = (row.per, Vec::new());
+            self.contexts.push(ContextPrompts { context, higher_is_better, per, variations });
+            self.contexts.len() - 1
+        });
+        let own = &mut self.contexts[at];
+        if row.higher_is_better.is_some_and(|better| better != own.higher_is_better) {
+            return Err(bad(path, Some(line), "`higher_is_better` changes within the scenario"));
+        }
+        if row.per != own.per {
+            return Err(bad(path, Some(line), "`per` changes within the scenario"));
+        }
+        self.marked |= row.split.is_some();
+        let split = row.split.unwrap_or(Split::Attribution);
+        let at = own.variations.iter().position(|v| v.name == name).unwrap_or_else(|| {
+            own.variations.push(Variation { name, form: form.clone(), split, people: Vec::new() });
+            own.variations.len() - 1
+        });
+        let variation = &mut own.variations[at];
+        if variation.form != form {
+            let reason = "`answer_prefix`, `choices`, `better` or `raw` changes within the variation: everybody must be asked alike";
+            return Err(bad(path, Some(line), reason));
+        }
+        if variation.split != split {
+            return Err(bad(path, Some(line), "`split` changes within the variation"));
+        }
+        if variation.people.iter().any(|p| p.name == row.name && p.arm == arm) {
+            let reason = format!("{} is asked about twice in {}", row.name, variation.name);
+            return Err(bad(path, Some(line), reason));
+        }
+        self.names_marked |= row.name_split.is_some();
+        let split = row.name_split.unwrap_or(Split::Attribution);
+        variation.people.push(Person { arm, name: row.name, group, text: row.prompt_text, split });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prompts::sample::{HEADER, read, variation};
+    use crate::results::Kind;
+
+    #[test]
+    fn a_scenario_is_paid_for_one_period() {
+        let header = HEADER.trim_end().to_owned() + ",per\n";
+        let rows =
+            |per: &str| variation("salary", "clerk", "low").replace('\n', &format!(",{per}\n"));
+        assert_eq!(
+            read(&(header.clone() + &rows("year"))).unwrap().contexts[0].per,
+            Some(Period::Year)
+        );
+        assert_eq!(read(&(header.clone() + &rows(""))).unwrap().contexts[0].per, None);
+        let other = rows("month").replace("clerk", "cook");
+        for (text, expected) in
+            [(rows("year") + &other, "`per` changes"), (rows("fortnight"), "fortnight")]
+        {
+            let error = read(&(header.clone() + &text)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn rows_say_how_they_are_answered() {
+        let header = HEADER.trim_end().to_owned() + ",answer_prefix,choices,better,raw\n";
+        let rows = |ending: &str| {
+            variation("salary", "clerk", "low").replace('\n', &format!(",{ending}\n"))
+        };
+        let form = |ending: &str| {
+            read(&(header.clone() + &rows(ending)))
+                .map(|set| set.contexts[0].variations[0].form.clone())
+        };
+        assert_eq!(form(",,,").unwrap(), Form::default());
+        let number = form("$,,,").unwrap();
+        assert_eq!((number.kind(), number.prefix.as_deref()), (Kind::Number, Some("$")));
+        let choice = form(",\"yes,Yes|no\",Yes,true").unwrap();
+        assert_eq!(
+            (choice.kind(), choice.raw, choice.choices.unwrap().better()),
+            (Kind::Choice, true, 0)
+        );
+        for (ending, expected) in [
+            ("at 5 $,,,", "already holds a number"),
+            (",yes|no,maybe,", "none of them"),
+            (",yes|no,,", "`better`"),
+            (",,yes,", "`choices`"),
+            (",yes,yes,", "1 options"),
+            (",,,perhaps", "neither true nor false"),
+        ] {
+            let error = form(ending).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let mixed = rows("$,,,").replacen("$", "£", 1);
+        let error = read(&(header + &mixed)).unwrap_err().to_string();
+        assert!(error.contains("asked alike"), "{error}");
+    }
+}
