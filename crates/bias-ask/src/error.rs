@@ -37,6 +37,17 @@ pub enum AskError {
         /// The prompt's beginning.
         prompt: String,
     },
+    /// A number or a choice asked for where the model would still be thinking.
+    #[error(
+        "the prompt ends within a thought (`…{end}`), so that no {wanted} follows; switch thinking off, as most \
+         templates do with the argument enable_thinking=false (--template-arg), or begin the answer (--answer-prefix)"
+    )]
+    Thinking {
+        /// The prompt's end.
+        end: String,
+        /// What was asked for.
+        wanted: &'static str,
+    },
     /// A sampling setting outside what is possible.
     #[error("sampling: {name} = {value} is impossible; it must be {must}")]
     Sampling {

@@ -29,6 +29,16 @@ pub trait Respond {
     /// by it.
     fn key(&self, question: &Self::Question) -> String;
 
+    /// The text of a question as whoever answers sees it, special tokens written out; `None` where
+    /// that is not known, as by default. It tells whether an answer begins within a thought.
+    ///
+    /// # Errors
+    /// Tokens that cannot be decoded.
+    fn written(&self, question: &Self::Question) -> Result<Option<String>, AskError> {
+        let _ = question;
+        Ok(None)
+    }
+
     /// Answers every question, in order, on so many threads; `done` is told how many questions were
     /// answered each time that some were.
     ///

@@ -215,6 +215,10 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
         Value::from(vec![Value::from(tokens), Value::from(roles), Value::from(words)]).to_string()
     }
 
+    fn written(&self, question: &Question) -> Result<Option<String>, AskError> {
+        Ok(Some(self.text.written(question.prompt.tokens())?))
+    }
+
     fn respond(
         &self,
         questions: &[Question],

@@ -35,6 +35,15 @@ pub trait Tokenize {
     /// Ids that it does not know: [`AskError::Outside`].
     fn decode(&self, tokens: &[u32]) -> Result<String, AskError>;
 
+    /// The text of some tokens, special tokens written out; by default as
+    /// [`decode`](Self::decode) gives it.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    fn written(&self, tokens: &[u32]) -> Result<String, AskError> {
+        self.decode(tokens)
+    }
+
     /// Every id that it may give, in rising order.
     fn ids(&self) -> Vec<u32>;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bias_model::hub::ModelSource;
-use bias_study::results::{Attribute, ChoiceValue, Form};
+use bias_study::results::{Attribute, ChoiceValue, Form, FormText};
 use bias_study::{PromptSet, StudyError};
 use clap::Args;
 
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 pub struct PromptArgs {
     /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text.
     /// Optional columns are split, name_split, higher_is_better, per, answer_prefix, choices,
-    /// better and raw. The default file is `prompts.csv` in the model's folder
+    /// better, answer_field and raw. The default file is `prompts.csv` in the model's folder
     #[arg(long, value_name = "CSV")]
     pub prompts: Option<PathBuf>,
     /// The attribute that tells the two groups apart: `race` (the column of that name),
@@ -42,6 +42,11 @@ pub struct PromptArgs {
     /// The option of --choices that is favourable to the person, named by any of its words
     #[arg(long, value_name = "WORD")]
     pub better: Option<String>,
+    /// Read the number from this field of an answer in JSON, such as `offer` in
+    /// `{"offer": 540, "confidence": 0.7}`, or in lines of `offer: 540`. Applies to rows that do not
+    /// say how they are answered
+    #[arg(long, value_name = "FIELD")]
+    pub answer_field: Option<String>,
     /// Treat every prompt as plain text that the model continues: no chat template, no system
     /// message
     #[arg(long)]
@@ -104,15 +109,16 @@ impl PromptArgs {
             (None, ModelSource::Gguf(file)) => file.with_file_name("prompts.csv"),
         };
         let [a, b] = &self.groups;
-        let given = |text: &Option<String>| text.clone().unwrap_or_default();
-        let form = Form::read(
-            &given(&self.answer_prefix),
-            &given(&self.choices),
-            &given(&self.better),
-            Some(self.raw),
-            &Form::default(),
-        );
-        let form = form.map_err(|reason| format!("--answer-prefix, --choices: {reason}"))?;
+        let text = FormText {
+            prefix: self.answer_prefix.as_deref().unwrap_or_default(),
+            choices: self.choices.as_deref().unwrap_or_default(),
+            better: self.better.as_deref().unwrap_or_default(),
+            field: self.answer_field.as_deref().unwrap_or_default(),
+            raw: Some(self.raw),
+        };
+        let form = Form::read(&text, &Form::default());
+        let form =
+            form.map_err(|reason| format!("--answer-prefix, --choices, --answer-field: {reason}"))?;
         let prompts = PromptSet::from_csv_in(&path, &self.attribute, [a, b], &form);
         let mut prompts = prompts.map_err(|e: StudyError| match &e {
             StudyError::Read { .. } if self.prompts.is_none() => {

@@ -120,6 +120,14 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
             v.variation
         );
     }
+    for v in &own.variations {
+        if let Some(units) = &v.units {
+            println!(
+                "  {}: answers are in several units ({units}). Ask for one; a column `per` converts pay periods",
+                v.variation
+            );
+        }
+    }
     if own.variations.iter().any(|v| v.kind == Kind::Choice) {
         println!(
             "  for a choice, the groups' columns hold the {choice} of the favourable option, and `answered` is the probability of all options together"

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | answer | [`parse_answer`], [`ParsedAnswer`], [`AnswerKind`]: the number in a text |
 //! | reader | [`AnswerReader`]: the same, told the question, a field, or that the answer was cut |
-//! | [`thought`] | what a model thinks before it answers |
 //! | field | one field of an answer in JSON |
 //! | unit, currency, period | [`Unit`], [`Measure`], [`Currency`], [`Period`]: what a number counts |
 //! | units | [`Units`]: which units the answers to one question are in |
@@ -29,7 +28,6 @@ mod reader;
 mod refusal;
 mod said;
 mod spelling;
-pub mod thought;
 mod unit;
 mod units;
 

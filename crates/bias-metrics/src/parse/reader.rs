@@ -1,3 +1,5 @@
+use bias_types::prompt::thought;
+
 use super::answer::{AnswerKind, ParsedAnswer};
 use super::currency::Currency;
 use super::field::field;
@@ -5,7 +7,6 @@ use super::mention::{Mention, mentions};
 use super::refusal::declines;
 use super::said::{candidates, said};
 use super::spelling::plain;
-use super::thought;
 
 /// Reads the numbers out of answers to one question.
 ///

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bias_ask::AskError;
@@ -7,6 +7,7 @@ use bias_ask::text::{Asked, Token, Tokenize, number_grammar};
 use bias_chat::Message;
 use bias_files::sha256_of_file;
 use bias_probe::Sequence;
+use bias_types::prompt::thought;
 use tokenizers::Tokenizer;
 
 use super::template_file::TemplateFile;
@@ -22,6 +23,8 @@ pub struct TextCodec {
     tokenizer_path: PathBuf,
     template: Option<TemplateFile>,
     system: Option<String>,
+    /// Special tokens that mark a thought.
+    thoughts: BTreeMap<u32, String>,
 }
 
 impl TextCodec {
@@ -36,8 +39,7 @@ impl TextCodec {
             let vocabulary = gguf.vocabulary()?;
             let of = |source: &str| TemplateFile::new(folder, source, vocabulary.special.clone());
             let template = vocabulary.template.as_deref().map(of).transpose()?;
-            let tokenizer = vocabulary.tokenizer;
-            return Ok(Self { tokenizer, tokenizer_path: folder.into(), template, system: None });
+            return Ok(Self::new(vocabulary.tokenizer, folder.into(), template));
         }
         let tokenizer_path = folder.join("tokenizer.json");
         if !on_disk::exists(&tokenizer_path)? {
@@ -50,7 +52,26 @@ impl TextCodec {
             ModelError::Tokenizer { path: tokenizer_path.clone(), reason: e.to_string() }
         })?;
         let template = TemplateFile::of_folder(folder)?;
-        Ok(Self { tokenizer, tokenizer_path, template, system: None })
+        Ok(Self::new(tokenizer, tokenizer_path, template))
+    }
+
+    fn new(
+        mut tokenizer: Tokenizer,
+        tokenizer_path: PathBuf,
+        template: Option<TemplateFile>,
+    ) -> Self {
+        // A padded or truncated call before the file was saved leaves its settings in it.
+        // Transformers switches both off for a call without them.
+        tokenizer.with_padding(None);
+        let unlimited = tokenizer.with_truncation(None).map(|_| ());
+        debug_assert!(unlimited.is_ok(), "only a limit can be impossible");
+        let special = tokenizer.get_added_vocabulary();
+        let mark = |text: &str| {
+            let id = tokenizer.token_to_id(text)?;
+            special.is_special_token(text).then(|| (id, text.to_owned()))
+        };
+        let thoughts = thought::marks().filter_map(mark).collect();
+        Self { tokenizer, tokenizer_path, template, system: None, thoughts }
     }
 
     /// The same, with a system message before every question: in the template's words, or
@@ -164,12 +185,22 @@ impl TextCodec {
         Err(ModelError::Vocabulary { path: self.tokenizer_path.clone(), tokens, vocab })
     }
 
-    /// The text of some tokens, special tokens left out.
+    /// The text of some tokens, special tokens left out; but for those that mark a
+    /// [thought](bias_types::prompt::thought), which tell what is not the answer.
     ///
     /// # Errors
     /// Token ids the tokenizer does not know.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, ModelError> {
-        self.tokenizer.decode(tokens, true).map_err(|e| self.error(&e))
+        let decode =
+            |tokens: &[u32]| self.tokenizer.decode(tokens, true).map_err(|e| self.error(&e));
+        let mut text = String::new();
+        let mut rest = tokens;
+        while let Some(at) = rest.iter().position(|token| self.thoughts.contains_key(token)) {
+            text += &decode(&rest[..at])?;
+            text += rest.get(at).and_then(|token| self.thoughts.get(token)).map_or("", |t| t);
+            rest = &rest[at + 1..];
+        }
+        Ok(text + &decode(rest)?)
     }
 
     /// The id of a token by its exact text.
@@ -192,6 +223,10 @@ impl Tokenize for TextCodec {
 
     fn decode(&self, tokens: &[u32]) -> Result<String, AskError> {
         Ok(self.decode(tokens)?)
+    }
+
+    fn written(&self, tokens: &[u32]) -> Result<String, AskError> {
+        Ok(self.tokenizer.decode(tokens, false).map_err(|e| self.error(&e))?)
     }
 
     fn ids(&self) -> Vec<u32> {

@@ -2,7 +2,7 @@
 
 use bias_mask::edit::{Directions, Side};
 use bias_mask::{BitMatrix, Intervention, Mask};
-use bias_model::{Decoder, HookedModel as _, MaskTarget as _};
+use bias_model::{Decoder, HookedModel as _};
 use bias_probe::Weights;
 use bias_types::{ParamPath, Projection};
 use burn::backend::Flex;

@@ -5,10 +5,8 @@ use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 use bias_mask::{Intervention, Mask, MaskError};
-use bias_model::{
-    Checkpoint, Decoder, HookedModel as _, MaskTarget as _, ModelConfig, ModelError, Precision,
-};
-use bias_probe::{NoObserver, ProbeError};
+use bias_model::{Checkpoint, Decoder, HookedModel as _, ModelConfig, ModelError, Precision};
+use bias_probe::{NoObserver, ProbeError, Weights as _};
 use burn::backend::Flex;
 
 use crate::models::{batches, copy, logits, open};

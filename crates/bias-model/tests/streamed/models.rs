@@ -4,10 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bias_mask::{BitMatrix, Mask};
-use bias_model::{
-    Checkpoint, Decoder, HookedModel as _, MaskTarget as _, ModelConfig, ModelError, Precision,
-};
-use bias_probe::{NoObserver, Sequence, TokenBatch};
+use bias_model::{Checkpoint, Decoder, HookedModel as _, ModelConfig, ModelError, Precision};
+use bias_probe::{NoObserver, Sequence, TokenBatch, Weights as _};
 use bias_types::{ParamPath, Projection, TokenRole};
 use burn::backend::Flex;
 use burn::tensor::Tensor;

@@ -20,6 +20,9 @@ pub(crate) struct VariationAnswers {
     pub(super) kind: Kind,
     pub(super) scale: Scale,
     pub(super) people: Vec<PersonAnswers>,
+    /// The units that numbers are in, with their weights, where they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) units: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -127,6 +130,11 @@ impl VariationAnswers {
         self.kind == variation.form.kind()
             && self.people.len() == variation.people.len()
             && self.people.iter().zip(&variation.people).enumerate().all(same)
+    }
+
+    /// The units that numbers are in, with their weights, where they differ.
+    pub(crate) fn units(&self) -> Option<&str> {
+        self.units.as_deref()
     }
 
     pub(crate) fn kind(&self) -> Kind {

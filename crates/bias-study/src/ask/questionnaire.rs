@@ -3,14 +3,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bias_ask::generate::Answer;
 use bias_ask::question::{Choices, NumberGrammar};
 use bias_ask::text::{Asked, Wanted};
-use bias_ask::{Decoding, Question, Respond};
+use bias_ask::{AskError, Decoding, Question, Respond};
 use bias_attrib::contrast::Scale;
 use bias_attrib::{Contrast, PromptCase};
 use bias_files::hex;
-use bias_metrics::parse::AnswerKind;
+use bias_metrics::Arm;
+use bias_metrics::parse::{AnswerKind, AnswerReader, ParsedAnswer, Units};
 use bias_metrics::robust::weighted_quantile;
-use bias_metrics::{Arm, parse_answer};
-use bias_types::prompt::Context;
+use bias_types::prompt::{Context, thought};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -24,6 +24,8 @@ use crate::seed::derived_seed;
 pub(crate) struct Questionnaire<'a, Q = Question> {
     pub prompts: &'a PromptSet,
     encoded: Vec<Vec<Vec<Q>>>,
+    /// Variations whose answers begin within a thought, which the chat template opens.
+    thinking: BTreeSet<VariationIndex>,
     /// SHA-256 over everybody asked and all that each question is.
     digest: String,
     choice: ChoiceValue,
@@ -52,10 +54,10 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         prompts: &'a PromptSet,
         settings: &Settings,
     ) -> Result<Self, StudyError> {
-        let mut encoded = Vec::new();
-        for own in &prompts.contexts {
+        let (mut encoded, mut thinking) = (Vec::new(), BTreeSet::new());
+        for (c, own) in prompts.contexts.iter().enumerate() {
             let mut variations = Vec::new();
-            for variation in &own.variations {
+            for (v, variation) in own.variations.iter().enumerate() {
                 let form = &variation.form;
                 let wanted = match (&form.choices, form.kind()) {
                     (Some(choices), _) => Wanted::Choice(choices),
@@ -73,7 +75,11 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
                         prefix: form.prefix.as_deref(),
                         raw: form.raw,
                     };
-                    model.prepare(&asked, wanted, stream)
+                    let question = model.prepare(&asked, wanted, stream)?;
+                    if begins_in_thought(model, &question, form.kind())? {
+                        thinking.insert((c, v));
+                    }
+                    Ok::<_, AskError>(question)
                 };
                 let people = variation.people.iter().map(|person| {
                     question(person).map_err(|source| StudyError::Prompt {
@@ -91,6 +97,7 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
             prompts,
             digest: digest(model, prompts, &encoded)?,
             encoded,
+            thinking,
             choice: settings.choice,
             attributed: settings.attributed_names,
             winsorise: settings.winsorise,
@@ -170,30 +177,52 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
             // The sign that the answer was begun with belongs to the number.
             let begun = form.prefix.as_deref().filter(|_| form.kind() == Kind::Number);
             let currency = begun.and_then(NumberGrammar::currency);
-            let number = |a: &Answer| {
-                let parsed = match currency.filter(|_| NumberGrammar::is_begun_by(&a.text)) {
-                    Some(sign) => parse_answer(&format!("{sign}{}", a.text.trim_start())),
-                    None => parse_answer(&a.text),
-                };
-                if ends && !a.finished && parsed.open {
-                    return (AnswerKind::Unfinished, None);
+            let read = |reader: &AnswerReader, answer: &Answer| {
+                let signed = currency
+                    .filter(|_| NumberGrammar::is_begun_by(&answer.text))
+                    .map(|sign| format!("{sign}{}", answer.text.trim_start()));
+                let text = signed.as_deref().unwrap_or(&answer.text);
+                let cut = ends && !answer.finished;
+                let mut parsed = if cut { reader.read_cut(text) } else { reader.read(text) };
+                if let Some(asked) = per {
+                    parsed.value = parsed.per(asked);
+                    parsed.unit.period = None;
                 }
-                let value = per.map_or(parsed.value, |asked| parsed.per(asked));
-                (parsed.kind, value.map(|v| sign * v))
+                parsed
             };
-            let people = own(place).zip(answers.by_ref()).map(|((index, person), answers)| {
-                let parsed = match &form.choices {
-                    None => answers.answers.iter().map(number).collect(),
-                    Some(choices) => {
-                        answers.answers.iter().map(|own| chosen(choices, own)).collect()
-                    }
-                };
-                let (split, arm, group) = (person.split, person.arm, person.group.clone());
-                PersonAnswers { index, split, arm, group, answers, parsed }
-            });
+            let asked_about: Vec<_> = own(place).zip(answers.by_ref()).collect();
+            let everything: f64 =
+                asked_about.iter().flat_map(|(_, own)| &own.answers).map(|own| own.weight).sum();
+            let mut units = Units::default();
+            let mut parsed: Vec<Vec<ParsedAnswer>> = Vec::new();
+            for ((_, person), answers) in &asked_about {
+                let reader = form.reader(&person.text).thinking(self.thinking.contains(place));
+                let answers = answers.answers.iter().filter(|_| form.choices.is_none());
+                parsed.push(answers.clone().map(|answer| read(&reader, answer)).collect());
+                for (own, answer) in parsed.iter().rev().take(1).flatten().zip(answers) {
+                    units.add(own, answer.weight / everything.max(f64::MIN_POSITIVE));
+                }
+            }
+            let people =
+                asked_about.into_iter().zip(parsed).map(|(((index, person), answers), own)| {
+                    let number = |own| {
+                        let own = units.resolve(own);
+                        (own.kind, own.value.map(|value| sign * value))
+                    };
+                    let parsed = match &form.choices {
+                        None => own.into_iter().map(number).collect(),
+                        Some(choices) => {
+                            answers.answers.iter().map(|own| chosen(choices, own)).collect()
+                        }
+                    };
+                    let (split, arm, group) = (person.split, person.arm, person.group.clone());
+                    PersonAnswers { index, split, arm, group, answers, parsed }
+                });
             let people = people.collect();
             let scale = if form.kind() == Kind::Choice { self.choice.scale() } else { Scale::Mean };
-            asked.insert(*place, VariationAnswers { kind: form.kind(), scale, people });
+            let told = units.are_mixed() || units.some_without_period();
+            let units = told.then(|| units.to_string());
+            asked.insert(*place, VariationAnswers { kind: form.kind(), scale, people, units });
         }
         Ok(asked)
     }
@@ -264,6 +293,26 @@ impl Questionnaire<'_, Question> {
         }
         Ok(contrast)
     }
+}
+
+/// Whether the answer to a question begins within a thought. A number or a choice cannot.
+fn begins_in_thought<R: Respond>(
+    model: &R,
+    question: &R::Question,
+    kind: Kind,
+) -> Result<bool, AskError> {
+    let text = model.written(question)?.unwrap_or_default();
+    let begun = thought::is_begun(&text);
+    let wanted = match kind {
+        Kind::Free => return Ok(begun),
+        Kind::Number => "number",
+        Kind::Choice => "choice",
+    };
+    if begun {
+        let end = text.char_indices().rev().nth(40).map_or(0, |(at, _)| at);
+        return Err(AskError::Thinking { end: text[end..].to_owned(), wanted });
+    }
+    Ok(false)
 }
 
 /// What an answer to a choice is, and what it is worth.
@@ -359,7 +408,12 @@ mod tests {
             },
             parsed: vec![(value.map_or(AnswerKind::Refusal, |_| AnswerKind::Number), *value)],
         };
-        VariationAnswers { kind: Kind::Free, scale: Scale::Mean, people: people.map(own).collect() }
+        VariationAnswers {
+            kind: Kind::Free,
+            scale: Scale::Mean,
+            people: people.map(own).collect(),
+            units: None,
+        }
     }
 
     fn questionnaire(prompts: &PromptSet) -> Questionnaire<'_> {
@@ -372,6 +426,7 @@ mod tests {
         Questionnaire {
             prompts,
             encoded: vec![vec![encoded]],
+            thinking: BTreeSet::new(),
             digest: String::new(),
             choice: ChoiceValue::default(),
             attributed: None,

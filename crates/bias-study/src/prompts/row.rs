@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::records::bad;
 use super::set::{ContextPrompts, Person, PromptSet, Variation};
 use crate::StudyError;
-use crate::results::{Form, NAME_GROUP, Split};
+use crate::results::{Form, FormText, NAME_GROUP, Split};
 
 /// One row of a prompt file.
 #[derive(Debug, Deserialize)]
@@ -31,6 +31,8 @@ pub(super) struct PromptRecord {
     choices: String,
     #[serde(default)]
     better: String,
+    #[serde(default)]
+    answer_field: String,
     #[serde(default, deserialize_with = "truth")]
     raw: Option<bool>,
 }
@@ -78,8 +80,14 @@ impl PromptSet {
             let reason = format!("the name `{}` does not occur in its prompt", row.name);
             return Err(bad(path, Some(line), reason));
         }
-        let form = Form::read(&row.answer_prefix, &row.choices, &row.better, row.raw, form)
-            .map_err(|reason| bad(path, Some(line), reason))?;
+        let text = FormText {
+            prefix: &row.answer_prefix,
+            choices: &row.choices,
+            better: &row.better,
+            field: &row.answer_field,
+            raw: row.raw,
+        };
+        let form = Form::read(&text, form).map_err(|reason| bad(path, Some(line), reason))?;
         if form.choices.is_some() && row.higher_is_better == Some(false) {
             let reason = "`higher_is_better` says nothing about a choice; `better` names the favourable option";
             return Err(bad(path, Some(line), reason));
@@ -110,7 +118,7 @@ impl PromptSet {
         });
         let variation = &mut own.variations[at];
         if variation.form != form {
-            let reason = "`answer_prefix`, `choices`, `better` or `raw` changes within the variation: everybody must be asked alike";
+            let reason = "`answer_prefix`, `choices`, `better`, `answer_field` or `raw` changes within the variation: everybody must be asked alike";
             return Err(bad(path, Some(line), reason));
         }
         if variation.split != split {

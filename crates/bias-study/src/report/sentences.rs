@@ -82,6 +82,23 @@ impl<'a> Findings<'a> {
         format!("Before pruning, {}.", said.join("; "))
     }
 
+    /// Where answers are in several units, in a sentence; nothing where they are not.
+    pub(crate) fn units_sentence(&self) -> Option<String> {
+        let said = self.results.baseline.iter().flat_map(|own| {
+            own.variations.iter().filter_map(move |v| {
+                Some(format!("{} / {} ({})", own.context, v.variation, v.units.as_ref()?))
+            })
+        });
+        let said: Vec<String> = said.collect();
+        (!said.is_empty()).then(|| {
+            format!(
+                "Some questions are answered in several units, with these shares of all answers: {}. Numbers \
+                 in another unit than most have no value.",
+                said.join("; ")
+            )
+        })
+    }
+
     /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a
     /// value.
     pub(crate) fn without_value_sentence(&self) -> Option<String> {

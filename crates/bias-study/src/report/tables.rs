@@ -40,6 +40,7 @@ pub fn tables(results: &Results) -> String {
     let one = format!("Experiment 1: baseline across {from} and {to}");
     let mut sentences = vec![found.baseline_sentence()];
     sentences.extend(found.without_value_sentence());
+    sentences.extend(found.units_sentence());
     part(&one, &sentences, baseline(&found));
     let mut sentences = vec![found.transfer_summary()];
     sentences.extend(found.transfer_sentences());

@@ -83,6 +83,11 @@ pub struct VariationBaseline {
     /// attribution counts them.
     #[serde(default)]
     pub without_value: [usize; 2],
+    /// The units that answers are in, with how much of everybody's answers is in each, where they
+    /// differ. Those in another unit than most are
+    /// [`AnswerKind::AnotherUnit`](bias_metrics::parse::AnswerKind::AnotherUnit).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<String>,
     /// How likely it is by chance; absent where there is no difference to test.
     #[serde(default)]
     pub significance: Option<Significance>,

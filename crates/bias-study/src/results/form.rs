@@ -1,5 +1,6 @@
 use std::fmt;
 
+use bias_metrics::parse::AnswerReader;
 use bias_model::question::{Choices, NumberGrammar};
 use bias_types::prompt::Scale;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,25 @@ pub struct Form {
     /// Whether the text is gone on with as it stands, without chat template and system message.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub raw: bool,
+    /// The field of an answer in JSON, or in lines of `field: value`, that holds the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// How a question is put, in the words of a prompt file's columns or a command line's arguments;
+/// what is empty is not said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FormText<'t> {
+    /// How the answer begins.
+    pub prefix: &'t str,
+    /// What can be chosen, such as `Yes,yes|No,no`.
+    pub choices: &'t str,
+    /// The option that is favourable to the person.
+    pub better: &'t str,
+    /// The field that holds the answer.
+    pub field: &'t str,
+    /// Whether the text is gone on with as it stands.
+    pub raw: Option<bool>,
 }
 
 /// What kind of answer is asked for.
@@ -82,6 +102,13 @@ impl fmt::Display for ChoiceValue {
 }
 
 impl Form {
+    /// Reads the numbers in answers to a question that is put so.
+    #[must_use]
+    pub fn reader(&self, question: &str) -> AnswerReader {
+        let reader = AnswerReader::default().question(question);
+        self.field.iter().fold(reader, |reader, field| reader.field(field))
+    }
+
     /// What kind of answer it asks for.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -96,15 +123,10 @@ impl Form {
     /// `otherwise`.
     ///
     /// # Errors
-    /// In words: options that cannot be told apart, a prefix that holds a number already.
-    pub fn read(
-        prefix: &str,
-        choices: &str,
-        better: &str,
-        raw: Option<bool>,
-        otherwise: &Self,
-    ) -> Result<Self, String> {
-        let choices = match (choices.trim(), better.trim()) {
+    /// In words: options that cannot be told apart, a prefix that holds a number already, a field
+    /// of an answer that is no free one.
+    pub fn read(text: &FormText<'_>, otherwise: &Self) -> Result<Self, String> {
+        let choices = match (text.choices.trim(), text.better.trim()) {
             ("", "") => otherwise.choices.clone(),
             ("", _) => return Err("`better` names an option, but there are no `choices`".into()),
             (_, "") => {
@@ -112,14 +134,21 @@ impl Form {
                     "`choices` need `better`: the option that is favourable to the person".into()
                 );
             }
-            (text, better) => Some(Choices::parse(text, better).map_err(|e| e.to_string())?),
+            (choices, better) => Some(Choices::parse(choices, better).map_err(|e| e.to_string())?),
         };
-        let prefix = if prefix.trim().is_empty() {
-            otherwise.prefix.clone()
-        } else {
-            Some(prefix.to_owned())
+        let said = |text: &str| (!text.trim().is_empty()).then(|| text.to_owned());
+        let own = Self {
+            prefix: said(text.prefix).or_else(|| otherwise.prefix.clone()),
+            choices,
+            raw: text.raw.unwrap_or(otherwise.raw),
+            field: said(text.field.trim()).or_else(|| otherwise.field.clone()),
         };
-        let own = Self { prefix, choices, raw: raw.unwrap_or(otherwise.raw) };
+        if let Some(field) = own.field.as_ref().filter(|_| own.kind() != Kind::Free) {
+            return Err(format!(
+                "`answer_field` is `{field}`, but the answer is a {}: only a free answer has fields",
+                own.kind()
+            ));
+        }
         match own
             .prefix
             .as_deref()

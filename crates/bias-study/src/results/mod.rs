@@ -30,7 +30,7 @@ pub use self::budget::{Budget, Share};
 pub(crate) use self::budget::{GAP_SHARE, GAP_SHARES, PURSUIT_SHARE, WANDA_SHARE};
 pub use self::estimate::Estimate;
 pub use self::experiment::Experiment;
-pub use self::form::{ChoiceValue, Form, Kind};
+pub use self::form::{ChoiceValue, Form, FormText, Kind};
 pub use self::groups::{GroupDifferences, GroupPair};
 pub use self::info::{ContextInfo, ModelInfo, PromptInfo};
 pub use self::masks::{ContextOverlap, Location};

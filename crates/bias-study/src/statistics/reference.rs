@@ -121,6 +121,7 @@ impl Reference {
                 estimated: measured.estimated,
                 answered: [Arm::A, Arm::B].map(|arm| answered(measured, arm)),
                 without_value: [Arm::A, Arm::B].map(|arm| without_value(measured, arm)),
+                units: answers.units().map(str::to_owned),
                 significance: significances.next().flatten(),
                 means: [Arm::A, Arm::B].map(|arm| mean(&measured.moments, arm, turned)),
                 distribution,

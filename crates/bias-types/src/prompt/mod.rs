@@ -4,12 +4,14 @@
 //! | file | words |
 //! |---|---|
 //! | group | [`Group`], [`Context`]: who and where |
+//! | [`thought`] | what a model thinks before it answers |
 //! | scale | [`Scale`]: what a distribution over answers is summed up by |
 //! | token_role | [`TokenRole`]: what a token is in the prompt |
 //! | token_set | [`TokenSet`]: a set of tokens |
 
 mod group;
 mod scale;
+pub mod thought;
 mod token_role;
 mod token_set;
 

@@ -21,7 +21,7 @@ const MARKS: [(&str, &str); 10] = [
 /// [`is_begun`] tells.
 ///
 /// ```
-/// use bias_metrics::parse::thought;
+/// use bias_types::prompt::thought;
 ///
 /// assert_eq!(thought::answer("<think>620?</think>540", false), Some("540"));
 /// assert_eq!(thought::answer("620? No.</think>540", true), Some("540"));
