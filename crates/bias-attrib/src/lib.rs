@@ -40,19 +40,19 @@
 //!
 //! | room | what for |
 //! |---|---|
-//! | [`contrast`] | what methods look at: prompts about two groups, possible answers, what these come to on a scale |
+//! | [`contrast`] | the input of methods: prompts about two groups, possible answers, their value on a scale |
 //! | [`methods`] | the trait, and a file for each method |
 //! | [`pursuit`] | the signed gap iterated |
 //! | [`scores`] | components, groups' scores, directions; sums, and weights counted by unit |
-//! | [`io`] | scores as safetensors, with where they come from |
+//! | [`io`] | scores as safetensors, with their provenance |
 //! | [`error`] | [`AttribError`] |
 //! | [`prelude`] | the imports of a program with its own model |
 //! | [`probe`], [`mask`], [`types`] | the crates whose types appear in signatures; a program depends on bias-attrib and burn alone |
-//! | testing | `check_attribution`: what any method must do, for implementors (feature `testing`) |
+//! | testing | `check_attribution`: checks of any method, for implementors (feature `testing`) |
 //!
 //! # Features
 //!
-//! - `testing`, off by default: the room of that name, here and in [`probe`] and [`mask`].
+//! - `testing`, off by default: the module of that name, here and in [`probe`] and [`mask`].
 //! - `ndarray-views`, off by default: scores, statistics and captures as arrays of the crate
 //!   ndarray.
 //!

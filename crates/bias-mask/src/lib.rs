@@ -23,11 +23,11 @@
 //!
 //! | room | what for |
 //! |---|---|
-//! | [`mask`] | which weights are chosen: bits, set algebra, the weights of whole units, files |
+//! | [`mask`] | the chosen weights: bits, set algebra, the weights of whole units, files |
 //! | [`select`] | from scores to masks: the highest of a matrix, a row, a block or of all; streamed, or on a GPU |
-//! | [`edit`] | what is done to a model's weights and taken back, bit for bit |
+//! | [`edit`] | changes of a model's weights that can be taken back bit for bit |
 //! | [`error`] | [`MaskError`] |
-//! | testing | `check_target`: what any model must do, for implementors (feature `testing`) |
+//! | testing | `check_target`: checks of any model, for implementors (feature `testing`) |
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

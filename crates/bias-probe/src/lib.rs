@@ -29,17 +29,17 @@
 //! | room | what for |
 //! |---|---|
 //! | [`batch`] | tokens with roles, padded, possibly branching |
-//! | [`hooks`] | the observer, what a model must offer, and observers that keep, replace or patch activations |
+//! | [`hooks`] | the observer, the model it runs in, and observers that keep, replace or patch activations |
 //! | [`stats`] | sums, means, variances, maxima, squares and attention, while a model runs |
-//! | [`gradients`] | gradients of matrices from what went in and what came back |
-//! | [`device`] | sums and norms in f32 where a device computes in bf16; where its tensors are |
+//! | [`gradients`] | gradients of matrices from their inputs and the gradients of their outputs |
+//! | [`device`] | sums and norms in f32 where a device computes in bf16; where its tensors are; logits at a time |
 //! | [`error`] | [`ProbeError`] |
 //! | threads | [`in_threads`]: work through items side by side, until one fails |
-//! | testing | `check_model`: what any model must do, for implementors (feature `testing`) |
+//! | testing | `check_model`: checks of any model, for implementors (feature `testing`) |
 //!
 //! # Features
 //!
-//! - `testing`, off by default: the room of that name.
+//! - `testing`, off by default: the module of that name.
 //! - `ndarray-views`, off by default: statistics, captures and scores as arrays of the crate
 //!   ndarray.
 

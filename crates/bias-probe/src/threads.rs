@@ -37,12 +37,12 @@ pub fn in_threads<S: Send, I: Send, T: Send, E: Send>(
         }
         done
     };
-    let own = states.pop();
+    let callers = states.pop();
     let mut done = std::thread::scope(|scope| {
         let work = &work;
         let others: Vec<_> =
             states.into_iter().map(|state| scope.spawn(move || work(state))).collect();
-        let mut done: Vec<_> = own.into_iter().flat_map(work).collect();
+        let mut done: Vec<_> = callers.into_iter().flat_map(work).collect();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }

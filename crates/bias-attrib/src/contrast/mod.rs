@@ -3,10 +3,10 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | prompt_case | [`Contrast`], [`PromptCase`], [`PossibleAnswer`]: what methods look at |
+//! | prompt_case | [`Contrast`], [`PromptCase`], [`PossibleAnswer`]: the input of methods |
 //! | builder | [`ContrastBuilder`]: builds a contrast and checks it |
 //! | gapless | [`Gapless`]: a contrast without a gap, and why |
-//! | expected | [`summed_up`]: what answers come to on a [`Scale`] |
+//! | expected | [`summed_up`]: the value of answers on a [`Scale`] |
 //!
 //! Scales and sets of tokens are re-exported from bias-types.
 

@@ -73,11 +73,11 @@ impl<'a> Gap<'a> {
 pub(crate) fn gaps(contrasts: &[Contrast]) -> Result<(Vec<Gap<'_>>, Vec<Gapless>), AttribError> {
     let (mut gaps, mut left_out, mut first) =
         (Vec::with_capacity(contrasts.len()), Vec::new(), None);
-    for (contrast, own) in contrasts.iter().enumerate() {
-        match Gap::new(own) {
+    for (index, contrast) in contrasts.iter().enumerate() {
+        match Gap::new(contrast) {
             Ok(gap) => gaps.push(gap),
             Err(error) if error.is_without_gap() => {
-                left_out.push(Gapless { contrast, reason: error.to_string() });
+                left_out.push(Gapless { contrast: index, reason: error.to_string() });
                 first.get_or_insert(error);
             }
             Err(error) => return Err(error),
@@ -93,14 +93,14 @@ impl<'a> GroupMean<'a> {
     fn new(arm: char, cases: &'a [PromptCase]) -> Result<Self, AttribError> {
         let n = cases.len() as f64;
         let mut people = Vec::with_capacity(cases.len());
-        for (index, own) in cases.iter().enumerate() {
-            let logs: Vec<f64> = own.answers.iter().map(|a| a.weight.ln()).collect();
-            let found = expected(own.scale, &own.answers, &logs);
-            people.push(found.ok_or(AttribError::NoValue { arm, index })?);
+        for (index, case) in cases.iter().enumerate() {
+            let logs: Vec<f64> = case.answers.iter().map(|a| a.weight.ln()).collect();
+            let person = expected(case.scale, &case.answers, &logs);
+            people.push(person.ok_or(AttribError::NoValue { arm, index })?);
         }
-        let mean: f64 = people.iter().map(|own| own.value / n).sum();
-        let between = people.iter().map(|own| (own.value - mean).powi(2) / n).sum::<f64>();
-        let within = people.iter().map(|own| own.variance / n).sum::<f64>();
+        let mean: f64 = people.iter().map(|person| person.value / n).sum();
+        let between = people.iter().map(|person| (person.value - mean).powi(2) / n).sum::<f64>();
+        let within = people.iter().map(|person| person.variance / n).sum::<f64>();
         Ok(Self { arm, cases, mean, variance: between + within, people })
     }
 
@@ -112,10 +112,10 @@ impl<'a> GroupMean<'a> {
     /// `∂E = Σ p (v − E) ∂log p` over all answers, so it has no sampling noise.
     pub(crate) fn worths(&self, trees: &[AnswerTree<'_>], scale: f64) -> Vec<f64> {
         let share = scale / self.people.len() as f64;
-        let own = |tree: &AnswerTree<'_>| {
+        let of_tree = |tree: &AnswerTree<'_>| {
             tree.sums(self.people[tree.index].slopes.iter().map(|s| share * s))
         };
-        trees.iter().flat_map(own).collect()
+        trees.iter().flat_map(of_tree).collect()
     }
 
     /// The contribution of these people to the group's mean if their answers' log-probabilities go

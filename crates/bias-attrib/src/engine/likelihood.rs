@@ -96,13 +96,13 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
             self.of_part(part, positions)
         };
         let mut parts = self.asked.parts.iter().map(of).collect::<Result<Vec<_>, _>>()?;
-        let found = match parts.len() {
+        let log_probs = match parts.len() {
             1 => parts.remove(0),
             _ => Tensor::cat(parts, 0),
         };
         match &self.asked.order {
-            Some(order) => Ok(found.select(0, ints(order.clone(), &hidden.device()))),
-            None => Ok(found),
+            Some(order) => Ok(log_probs.select(0, ints(order.clone(), &hidden.device()))),
+            None => Ok(log_probs),
         }
     }
 
@@ -113,11 +113,13 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
             (positions.device(), self.model.dims().vocab, part.positions.len());
         // Only at positions that something is predicted from, because a vocabulary is large.
         let logits = to_f32(self.model.unembed(positions.unsqueeze_dim(0))?).reshape([n, vocab]);
-        let logits = if part.untempered.iter().any(|own| *own) {
-            let own =
-                part.untempered.iter().map(|own| if *own { 1.0 } else { self.temperature as f32 });
-            let own = TensorData::new(own.collect(), [n, 1]);
-            logits / Tensor::from_data(own, (&device, DType::F32))
+        let logits = if part.untempered.iter().any(|untempered| *untempered) {
+            let tempered = self.temperature as f32;
+            let temperatures = part.untempered.iter();
+            let temperatures =
+                temperatures.map(|&untempered| if untempered { 1.0 } else { tempered });
+            let temperatures = TensorData::new(temperatures.collect(), [n, 1]);
+            logits / Tensor::from_data(temperatures, (&device, DType::F32))
         } else {
             logits.div_scalar(self.temperature)
         };
@@ -156,10 +158,10 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Predicted<'_, B, M> {
             // If a model detaches the input of its unembedding, nothing must seem to be
             // differentiated.
             let Some(slope) = slope else { continue };
-            let own = to_f32(positions * Tensor::from_inner(slope)).sum();
+            let of_part = to_f32(positions * Tensor::from_inner(slope)).sum();
             sum = Some(match sum {
-                Some(sum) => sum + own,
-                None => own,
+                Some(sum) => sum + of_part,
+                None => of_part,
             });
         }
         match sum {
@@ -312,9 +314,9 @@ pub(crate) fn answer_log_probs<B: Backend>(
     let of_branches = read(predicted.log_probs()?, ValuesOf::Answers)?;
     let mut of_branches = of_branches.as_slice();
     let of_answers = trees.iter().map(|tree| {
-        let (own, rest) = of_branches.split_at(tree.branches.len());
+        let (of_tree, rest) = of_branches.split_at(tree.branches.len());
         of_branches = rest;
-        tree.paths.iter().map(|path| path.iter().map(|&b| f64::from(own[b])).sum()).collect()
+        tree.paths.iter().map(|path| path.iter().map(|&b| f64::from(of_tree[b])).sum()).collect()
     });
     Ok(of_answers.collect())
 }

@@ -14,8 +14,9 @@ pub(crate) fn donors<'a>(
     contrast: &Contrast,
     receivers: &[AnswerTree<'a>],
 ) -> Result<Vec<AnswerTree<'a>>, AttribError> {
-    let donor = |own: &AnswerTree<'a>| {
-        Ok(AnswerTree::new(own.index, &contrast.a[own.index].prompt, own.answers, own.scale)?)
+    let donor = |receiver: &AnswerTree<'a>| {
+        let AnswerTree { index, answers, scale, .. } = *receiver;
+        Ok(AnswerTree::new(index, &contrast.a[index].prompt, answers, scale)?)
     };
     receivers.iter().map(donor).collect()
 }

@@ -233,7 +233,7 @@ fn effects<A: AutodiffBackend>(
     let trees = people
         .iter()
         .enumerate()
-        .map(|(i, own)| AnswerTree::new(i, &own.prompt, &own.answers, own.scale));
+        .map(|(i, case)| AnswerTree::new(i, &case.prompt, &case.answers, case.scale));
     let trees = trees.collect::<Result<Vec<_>, _>>()?;
     let capacity = Capacity::of(&dims, model.is_causal());
     let (mut value, mut mass, mut log_probs) = (0.0, [0.0; 2], Vec::new());
@@ -262,10 +262,10 @@ fn effects<A: AutodiffBackend>(
         }
         let found = trace.finish(&mut predicted.worth(&worths)?.backward())?;
         for ((_, factors), sum) in found.into_iter().zip(&mut sums) {
-            let own = factors.gradient();
+            let gradient = factors.gradient();
             *sum = Some(match sum.take() {
-                Some(sum) => sum + own,
-                None => own,
+                Some(sum) => sum + gradient,
+                None => gradient,
             });
         }
     }

@@ -3,12 +3,12 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | gap_pursuit | [`GapPursuit`], [`Pursuit`], [`Round`]: the search, what it did, and each of its rounds |
-//! | effects | what is watched, and by how much each weight moves it |
-//! | turns | rows handed over in their order, whoever is first |
-//! | candidates | what can be pruned, and which of it closes what is missing together |
+//! | gap_pursuit | [`GapPursuit`], [`Pursuit`], [`Round`]: the search, its result, and each of its rounds |
+//! | effects | the numbers watched, and each weight's effect on them |
+//! | turns | rows handed over in their order, whichever thread is first |
+//! | candidates | candidates for pruning, and the choice of those that together close the residual |
 //! | highest | the highest of many numbers that are not kept |
-//! | matching | which candidate comes next, without a look at all of them |
+//! | matching | the next candidate, without a look at all of them |
 
 mod candidates;
 mod effects;

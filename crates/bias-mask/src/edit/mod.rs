@@ -2,8 +2,8 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | target | [`MaskTarget`]: what a model must offer |
-//! | apply | [`Intervention`], [`Means`]: weights to zero, to a share, to what they pass on on average |
+//! | target | [`MaskTarget`]: a model that can be changed |
+//! | apply | [`Intervention`], [`Means`]: weights zeroed, scaled or replaced by their mean contribution |
 //! | directions | [`Directions`], [`Side`]: removed from a matrix's outputs or inputs |
 //! | undo | [`Undo`]: back, bit for bit |
 //! | changes | [`Changes`], [`Change`], [`ChangeId`]: several on one model, taken off in any order |

@@ -9,7 +9,7 @@ use crate::error::MaskError;
 
 /// The score of each unit: the sum of its weights' scores, in f64, with the same convention.
 ///
-/// | kind | what is summed |
+/// | kind | weights summed |
 /// |---|---|
 /// | [`UnitKind::Neuron`] | its row of `gate_proj` (where there is one) and of `up_proj`, its column of `down_proj` |
 /// | [`UnitKind::Head`] | its columns of `o_proj` and its rows of `q_proj` |

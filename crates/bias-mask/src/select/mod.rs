@@ -3,7 +3,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | top | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_k`]: what methods choose |
+//! | top | [`top_fraction`], [`top_difference`], [`top_difference_scaled`], [`top_k`]: the selections of published methods |
 //! | comparison_group | [`select()`], [`ComparisonGroup`]: the highest scores per matrix, per row, of all, or n of every m |
 //! | streaming_top_k | [`StreamingTopK`]: [`top_k`] of scores that come matrix by matrix and are not kept |
 //! | on_device | [`top_fraction_on_device`], [`top_difference_on_device`]: the same, of scores that stay on a GPU |

@@ -3,7 +3,7 @@
 //! | file | what for |
 //! |---|---|
 //! | sequence | [`Sequence`]: the tokens of one prompt and its answers, a chain or a tree |
-//! | token_batch | [`TokenBatch`]: sequences of one width, and what follows them in a KV cache |
+//! | token_batch | [`TokenBatch`]: sequences of one width, and tokens that follow them in a KV cache |
 
 pub(crate) mod sequence;
 pub(crate) mod token_batch;

@@ -218,15 +218,15 @@ pub fn waves(dims: &ModelDims, batches: &[TokenBatch]) -> Vec<Range<usize>> {
     let mut waves: Vec<Range<usize>> = Vec::new();
     let mut tokens = 0;
     for (i, batch) in batches.iter().enumerate() {
-        let own = batch.rows() * batch.width();
+        let more = batch.rows() * batch.width();
         match waves.last_mut() {
-            Some(last) if tokens + own <= most => {
+            Some(last) if tokens + more <= most => {
                 last.end = i + 1;
-                tokens += own;
+                tokens += more;
             }
             _ => {
                 waves.push(i..i + 1);
-                tokens = own;
+                tokens = more;
             }
         }
     }

@@ -3,8 +3,8 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | model | [`DifferentiableModel`], [`Loss`], [`TakeFactors`]: what such a model may do better than one batch after the other |
-//! | factors | [`FactorTrace`], [`Factors`], [`factors()`]: gradients of matrices from what went in and what came back; [`waves`], [`tokens_at_a_time`]: how much of it is held |
+//! | model | [`DifferentiableModel`], [`Loss`], [`TakeFactors`]: a model whose gradients can be computed, possibly better than one batch after the other |
+//! | factors | [`FactorTrace`], [`Factors`], [`factors()`]: gradients of matrices from their inputs and the gradients of their outputs; [`waves`], [`tokens_at_a_time`]: how many tokens' factors are held |
 
 mod factors;
 mod model;

@@ -4,11 +4,11 @@
 //! | file | what for |
 //! |---|---|
 //! | observer | [`Observer`], [`NoObserver`], [`Both`], [`Edit`]: the hook |
-//! | model | [`HookedModel`]: what a model must offer |
+//! | model | [`HookedModel`]: a model that runs with an observer |
 //! | weights | [`Weights`]: a model whose matrices can be read |
 //! | capture | [`Capture`], [`Captured`]: whole activations, to memory or safetensors |
 //! | patch | [`Patch`], [`Alignment`]: activations of another run put into this one |
-//! | wanted_sites | the sites somebody asked for, and which of them were reached |
+//! | wanted_sites | sites that were asked for, and which of them were reached |
 
 pub(crate) mod capture;
 pub(crate) mod model;
