@@ -1,4 +1,4 @@
-//! What the results say, in sentences.
+//! The results in sentences.
 
 use super::findings::{Family, Findings};
 use super::numbers::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
@@ -27,7 +27,7 @@ impl<'a> Findings<'a> {
         format!("{}, {}", self.label(family.method), family.budget)
     }
 
-    /// How a method chooses.
+    /// How a method chooses weights.
     pub(crate) fn note(&self, family: &Family) -> String {
         let [a, b] = &self.results.prompts.groups;
         match family.method {
@@ -82,8 +82,8 @@ impl<'a> Findings<'a> {
         format!("Before pruning, {}.", said.join("; "))
     }
 
-    /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a
-    /// value.
+    /// The people whom neither differences nor attribution count, in a sentence. Empty if everybody
+    /// has a value.
     pub(crate) fn without_value_sentence(&self) -> Option<String> {
         const MOST: usize = 5;
         let [a, b] = &self.results.prompts.groups;
@@ -109,7 +109,7 @@ impl<'a> Findings<'a> {
         ))
     }
 
-    /// What could not be tried, in sentences: one for each reason.
+    /// The methods that could not be tried, in sentences: one for each reason.
     pub(crate) fn left_out_sentences(&self) -> Vec<String> {
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
         for own in &self.results.left_out {

@@ -1,11 +1,11 @@
-//! What is asked about whom: what a prompt's tokens are, whom it is about and in which context,
-//! and the scale its answers are summed up on.
+//! The roles of a prompt's tokens, the group and context of the person it is about, and the scale
+//! on which answers are summarised.
 //!
 //! | file | words |
 //! |---|---|
-//! | group | [`Group`], [`Context`]: who and where |
-//! | scale | [`Scale`]: what a distribution over answers is summed up by |
-//! | token_role | [`TokenRole`]: what a token is in the prompt |
+//! | group | [`Group`], [`Context`]: the person's group, and the situation |
+//! | scale | [`Scale`]: how a distribution over answers becomes one number |
+//! | token_role | [`TokenRole`]: the part of the prompt that a token belongs to |
 //! | token_set | [`TokenSet`]: a set of tokens |
 
 mod group;
