@@ -112,7 +112,7 @@ impl Server {
     ///
     /// # Errors
     /// Errors of the system.
-    pub fn address(&self) -> io::Result<SocketAddr> {
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
