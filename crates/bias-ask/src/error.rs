@@ -1,40 +1,40 @@
-//! What can go wrong while a model is asked.
+//! Errors of asking a model.
 
 use bias_probe::ProbeError;
 use thiserror::Error;
 
-/// What can go wrong between a question in words and its answers.
+/// An error between a question in words and its answers.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AskError {
-    /// Options that cannot be chosen among.
+    /// Options that cannot be told apart or chosen among.
     #[error("choices `{choices}`: {reason}")]
     Choices {
-        /// As they were given.
+        /// The options as they were given.
         choices: String,
-        /// What is wrong with them.
+        /// The reason.
         reason: String,
     },
-    /// A number asked of a tokenizer that has none.
+    /// A number was asked of a tokenizer that has no digits.
     #[error(
         "no token of the tokenizer is a digit, so no number can be asked for; ask a choice instead"
     )]
     NoDigits,
-    /// Logits that are not numbers.
+    /// Logits that are NaN or infinite.
     #[error(
         "the model's logits are not numbers (NaN or infinite) behind token {at} of a prompt: its weights are damaged, or \
          too large for what they are computed in"
     )]
     Logits {
-        /// Which token of the prompt and the answer, from 0.
+        /// The position in the prompt and the answer, from 0.
         at: usize,
     },
-    /// A prompt in which the name does not occur.
+    /// The name does not occur in the prompt.
     #[error("the name `{name}` does not occur in the prompt `{prompt}` as the model sees it")]
     NameNotInPrompt {
         /// The name.
         name: String,
-        /// The prompt's beginning.
+        /// The beginning of the prompt.
         prompt: String,
     },
     /// A number or a choice asked for where the model would still be thinking.
@@ -48,30 +48,30 @@ pub enum AskError {
         /// What was asked for.
         wanted: &'static str,
     },
-    /// A sampling setting outside what is possible.
+    /// A sampling setting outside its range.
     #[error("sampling: {name} = {value} is impossible; it must be {must}")]
     Sampling {
         /// Which setting.
         name: &'static str,
         /// Its value.
         value: String,
-        /// What it must be.
+        /// The range.
         must: &'static str,
     },
-    /// Numbers could not be read back from the device.
+    /// Values could not be read back from the device.
     #[error("reading {what} back from the device failed: {reason}")]
     Readback {
-        /// What was read.
+        /// Which values.
         what: &'static str,
-        /// What burn said.
+        /// The message of burn.
         reason: String,
     },
-    /// A pass that gave another shape than its batch calls for.
+    /// A pass whose output has another shape than its batch requires.
     #[error("the model gave {what} of shape {found:?}; this batch needs {expected:?}")]
     Shape {
-        /// What it gave.
+        /// Which output.
         what: &'static str,
-        /// The shape needed.
+        /// The expected shape.
         expected: Vec<usize>,
         /// The shape found.
         found: Vec<usize>,
@@ -79,7 +79,7 @@ pub enum AskError {
     /// The forward pass failed, or a sequence cannot be run.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    /// An error of the model's, tokenizer's or service's own.
+    /// An error of the model, the tokenizer or the service itself.
     #[error(transparent)]
     Outside {
         /// The error.

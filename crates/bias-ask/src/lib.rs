@@ -1,9 +1,9 @@
-//! Asks a language model, and gives the distribution of its answers.
+//! Asks a language model, and returns the distribution of its answers.
 //!
-//! Use it to ask any [`HookedModel`] free questions, for numbers, and for choices: greedily, by
+//! Use it to ask any [`HookedModel`] free questions, for numbers and for choices: greedily, by
 //! sampling, or for the exact distribution of its short answers. One empty `impl` makes a model
 //! [`Answering`]; a model that keeps keys and values implements [`Cached`](generate::Cached) to be
-//! faster. A tokenizer of your own needs three methods ([`Tokenize`]). Not for serving chat
+//! faster. A tokenizer of your own needs three methods ([`Tokenize`]). It is not for serving chat
 //! traffic.
 //!
 //! ```
@@ -25,18 +25,19 @@
 //! }
 //! ```
 //!
-//! Two traits say who answers. [`Respond`] knows no tensors: questions in words go in, answers come
-//! out, from a model here, one elsewhere, or a record. [`Answering`] is a model with logits.
+//! Two traits describe who answers. [`Respond`] knows no tensors: questions in words go in and
+//! answers come out, from a loaded model, a remote one, or a record. [`Answering`] is a model with
+//! logits.
 //!
 //! | room | what for |
 //! |---|---|
-//! | [`question`] | [`Question`]: in free words, by a number, by a choice |
+//! | [`question`] | [`Question`]: answered in free words, by a number or by a choice |
 //! | [`generate`] | [`Answering`], [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees |
 //! | [`text`] | [`Tokenize`]: text to tokens with roles, and back |
-//! | [`respond`] | [`Respond`]: whoever answers questions in words |
-//! | [`likelihood`] | how likely a model finds the tokens of a text |
+//! | [`respond`] | [`Respond`]: anything that answers questions in words |
+//! | [`likelihood`] | the log-probability of a text's tokens |
 //! | [`error`] | [`AskError`] |
-//! | testing | `check_answering`: what any answering model must do, for implementors (feature `testing`) |
+//! | testing | `check_answering`: checks of any answering model, for implementors (feature `testing`) |
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

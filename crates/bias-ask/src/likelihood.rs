@@ -1,4 +1,4 @@
-//! How likely a model finds the tokens of a text.
+//! The log-probability of a text's tokens.
 
 use bias_probe::device::{LOGITS_AT_ONCE, read_back, to_f32};
 use bias_probe::{HookedModel, NoObserver, Sequence, TokenBatch};
@@ -8,10 +8,11 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::error::AskError;
 
-/// Texts run together.
+/// The number of texts that run together.
 const ROWS: usize = 8;
 
-/// Log-probability in nats of every token but the first, given those before it, text by text.
+/// The log-probability in nats of every token but the first, given the tokens before it, for each
+/// text.
 ///
 /// # Errors
 /// A text longer than the model's context, or a failed pass.

@@ -1,4 +1,4 @@
-//! Whoever answers questions in words.
+//! Anything that answers questions in words.
 
 use bias_types::ModelDims;
 
@@ -8,16 +8,17 @@ use crate::generate::calls::Done;
 use crate::generate::decoding::{DecodeOptions, Decoding};
 use crate::text::asked::{Asked, Wanted};
 
-/// Whoever answers questions in words: a model that is loaded here, one that is hosted elsewhere,
-/// answers that were recorded. Auditing needs nothing more, and no tensor.
+/// Anything that answers questions in words: a loaded model, a hosted one, recorded answers. An
+/// audit needs nothing more, and no tensors.
 pub trait Respond {
-    /// A question made ready to be asked any number of times: its tokens, or a copy of its words.
+    /// A question that is ready to be asked any number of times: its tokens, or a copy of its
+    /// words.
     type Question: Clone + Send + Sync;
 
-    /// Makes a question ready. Questions of one `stream` draw with the same random numbers.
+    /// Prepares a question. Questions of one `stream` draw with the same random numbers.
     ///
     /// # Errors
-    /// A question that cannot be asked, such as one without the name in it.
+    /// A question that cannot be asked, such as one that does not contain the name.
     fn prepare(
         &self,
         asked: &Asked<'_>,
@@ -25,12 +26,11 @@ pub trait Respond {
         stream: u64,
     ) -> Result<Self::Question, AskError>;
 
-    /// All that makes a question what it is to whoever answers, as text: a kept study is recognised
-    /// by it.
+    /// A text that identifies the question for this responder. A kept study is recognised by it.
     fn key(&self, question: &Self::Question) -> String;
 
-    /// The text of a question as whoever answers sees it, special tokens written out; `None` where
-    /// that is not known, as by default. It tells whether an answer begins within a thought.
+    /// The text of a question as the model sees it, with special tokens; `None` where it is not
+    /// known, as by default. It tells whether an answer begins within a thought.
     ///
     /// # Errors
     /// Tokens that cannot be decoded.
@@ -39,14 +39,14 @@ pub trait Respond {
         Ok(None)
     }
 
-    /// Answers every question, in order, on so many threads; `done` is told how many questions were
-    /// answered each time that some were.
+    /// Answers every question, in order, on this many threads. `done` receives the number of
+    /// questions that were just answered.
     ///
-    /// An answer to a choice has the text of the word chosen; one that is none of them has neither
-    /// text nor tokens.
+    /// An answer to a choice has the text of the chosen word. An answer that matches no option has
+    /// neither text nor tokens.
     ///
     /// # Errors
-    /// Whatever keeps it from answering.
+    /// Any error that keeps it from answering.
     fn respond(
         &self,
         questions: &[Self::Question],
@@ -55,22 +55,22 @@ pub trait Respond {
         done: &Done<'_>,
     ) -> Result<Vec<Answers>, AskError>;
 
-    /// Sampling, end tokens and limits that answers are taken with.
+    /// The settings of its answers: sampling, end tokens and limits.
     fn options(&self) -> &DecodeOptions;
 
-    /// What decides its answers beside the questions and the [options](Self::options).
+    /// Everything that decides its answers besides the questions and the [options](Self::options).
     ///
     /// # Errors
     /// Files that cannot be read.
     fn identity(&self) -> Result<Identity, AskError>;
 
-    /// Whether answers can end before they are cut.
+    /// Whether answers can end before they are cut off.
     fn ends(&self) -> bool {
         !self.options().stop.is_empty()
     }
 
-    /// Log-probability in nats of every token but the first of some texts, text by text, a text of
-    /// one token having none; `None` where that is not known, as by default.
+    /// The log-probability in nats of every token but the first, for each text. A text of one token
+    /// has none. `None`, the default, means that log-probabilities are unknown.
     ///
     /// # Errors
     /// A text that cannot be encoded or is too long.
@@ -80,19 +80,19 @@ pub trait Respond {
     }
 }
 
-/// What decides somebody's answers, beside the questions. What is not known is empty.
+/// Everything that decides a responder's answers besides the questions. Unknown parts are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Identity {
-    /// SHA-256 of the weights, where they came from files.
+    /// SHA-256 of the weights, if they came from files.
     pub fingerprint: String,
-    /// Sizes of the model, where they are known.
+    /// The sizes of the model, if known.
     pub dims: Option<ModelDims>,
-    /// What tensors are computed with.
+    /// The backend that computes.
     pub backend: String,
     /// The model's settings.
     pub configuration: String,
-    /// What the tokenizer is recognised by.
+    /// The identity of the tokenizer, such as the hash of its file.
     pub tokenizer: String,
-    /// The type that weights are held in.
+    /// The type of the weights in memory.
     pub weights: String,
 }

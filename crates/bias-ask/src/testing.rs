@@ -1,5 +1,4 @@
-//! What any [`Answering`] model must do, as a body that outside implementors can run (feature
-//! `testing`).
+//! Checks of any [`Answering`] model, which outside implementors can run (feature `testing`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,16 +18,16 @@ use crate::question::number::{NumberGrammar, State};
 use crate::question::options::Word;
 use crate::question::{Question, QuestionKind};
 
-/// The first thing about a model that does not hold.
+/// The first promise that a model breaks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnsweringViolation {
-    /// A claim of the trait that the model breaks.
+    /// A claim of the trait that does not hold.
     #[error("{claim}: {found}")]
     Claim {
-        /// What must hold.
+        /// The claim.
         claim: &'static str,
-        /// What was found instead.
+        /// The finding that contradicts it.
         found: String,
     },
     /// A question that failed.
@@ -43,23 +42,25 @@ fn broken(claim: &'static str, found: impl std::fmt::Display) -> AnsweringViolat
     AnsweringViolation::Claim { claim, found: found.to_string() }
 }
 
-/// Fewest tokens of a vocabulary that the questions are made of.
+/// The fewest tokens in the vocabulary: the questions consist of them.
 const VOCABULARY: usize = 24;
 
-/// Checks that a model keeps what [`Answering`] promises, by its own logits and up to rounding of
+/// Checks that a model keeps the promises of [`Answering`], by its own logits and up to rounding of
 /// `tolerance` (absolute, on probabilities):
 ///
 /// - exact answers have the probability that the softmax of its logits gives them, step by step,
 ///   and all together sum to 1;
-/// - so have numbers, whatever comes behind one, and choices, of which the last answer is the rest;
+/// - numbers and choices have them too: a number whatever follows it, a choice with the rest as its
+///   last answer;
 /// - a greedy answer takes the most probable token at each step and ends with an end token;
-/// - samples are as many as asked for, and depend on the seed, not on how many prompts run together
-///   or on how many threads;
-/// - answers come in the order of the questions, of mixed kinds too, and all are reported as done.
+/// - there are as many samples as asked for, and they depend on the seed, not on the number of
+///   prompts that run together or on the number of threads;
+/// - answers come in the order of the questions, mixed kinds included, and all are reported as
+///   done.
 ///
-/// Not for a model whose numbers depend on how long a text is: the words of a choice run in one
-/// tree, as long as the longest. The model must know at least 24 tokens. Prompts are of up to 9
-/// tokens, and answers of 3.
+/// It is not for a model whose numbers depend on the length of a text: the words of a choice run in
+/// one tree, which is as long as the longest. The model must know at least 24 tokens. Prompts have
+/// up to 9 tokens, and answers 3.
 ///
 /// # Errors
 /// The first [`AnsweringViolation`].
@@ -91,7 +92,7 @@ struct Asker<'m, M> {
     model: &'m M,
     options: DecodeOptions,
     tolerance: f64,
-    /// Next-token scores behind some tokens.
+    /// The scores of the next token behind some tokens.
     known: HashMap<Vec<u32>, Vec<f32>>,
 }
 
@@ -257,7 +258,7 @@ impl<M> Asker<'_, M> {
         Err(broken("probabilities must sum to 1 with what is unexplored", total))
     }
 
-    /// Scores behind some tokens, which run alone.
+    /// The scores behind some tokens that run alone.
     fn logits<B: Backend>(&mut self, tokens: &[u32]) -> Result<Vec<f32>, AnsweringViolation>
     where
         M: Answering<B>,
@@ -284,7 +285,7 @@ impl<M> Asker<'_, M> {
         Ok(weights.into_iter().map(|w| w / total).collect())
     }
 
-    /// Every free answer, by running each beginning alone.
+    /// Every free answer, from running each beginning alone.
     fn free<B: Backend>(&mut self, prompt: &[u32]) -> Result<Distribution, AnsweringViolation>
     where
         M: Answering<B>,
@@ -307,7 +308,7 @@ impl<M> Asker<'_, M> {
         Ok(all)
     }
 
-    /// Every number: what has been said when something else comes, or when it is cut.
+    /// Every number: its text so far when another token ends it, or when it is cut off.
     fn number<B: Backend>(
         &mut self,
         prompt: &[u32],
@@ -405,7 +406,7 @@ fn grammar() -> Option<Arc<NumberGrammar>> {
     NumberGrammar::of_tokens(digits.chain(marks).collect()).map(Arc::new)
 }
 
-/// Of one token and of several, two of which begin alike.
+/// Words of one token and of several, two of which begin alike.
 fn words() -> Arc<[Word]> {
     let word = |(option, tokens): (usize, &[u32])| Word {
         option,

@@ -1,24 +1,24 @@
 use thiserror::Error;
 
-/// Why a template gave no text.
+/// The reason why a template gave no text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChatError {
-    /// It does not compile, refuses the conversation, or takes more than it may.
+    /// The template does not compile, refuses the conversation, or exceeds a limit.
     #[error("{reason}")]
     Template {
-        /// What is wrong, and in which line.
+        /// The reason, with the line.
         reason: String,
-        /// What the template itself said with `raise_exception`, or the reason without its line.
+        /// The text that the template passed to `raise_exception`, or the reason without its line.
         detail: Option<String>,
     },
-    /// Its source is too long to be read.
+    /// The source is too long to be read.
     #[error("the template has {found} bytes; {} are read", crate::limits::MAX_SOURCE)]
     TooLarge {
-        /// Bytes of the source.
+        /// The length of the source in bytes.
         found: u64,
     },
-    /// A day that no calendar has.
+    /// A date that does not exist.
     #[error("there is no day {year}-{month:02}-{day:02}")]
     Date {
         /// The year.
@@ -28,7 +28,7 @@ pub enum ChatError {
         /// The day of the month, from 1.
         day: i8,
     },
-    /// It does not show how an answer begins, so none can be begun for the model.
+    /// The template does not show how an answer begins, so no answer can be begun for the model.
     #[error("the chat template does not show the last message, so it cannot be continued")]
     Continuation,
 }

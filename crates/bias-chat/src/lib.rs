@@ -1,11 +1,12 @@
 //! Chat templates, rendered as transformers renders them.
 //!
-//! A chat template is a program in Jinja that comes with a model. It writes a conversation as the
-//! model was taught to read it. Python's `apply_chat_template` runs it with Jinja2, in Python; this
-//! crate runs it in Rust and writes the same bytes. Use it when the text has to be exactly what
-//! transformers gives, or when templates come from strangers: whatever a template does, it ends
-//! with a text of at most 4 MiB, or with an error. Not for templates in general: of Jinja it has
-//! what chat templates use.
+//! A chat template is a program in Jinja that comes with a model. It writes a conversation in the
+//! form that the model was trained to read. Python's `apply_chat_template` runs it with Jinja2.
+//! This crate runs it in Rust and writes the same bytes.
+//!
+//! Use it when the text must equal that of transformers exactly, or when templates come from
+//! strangers: every template ends with a text of at most 4 MiB, or with an error. It is no general
+//! template engine: it supports the part of Jinja that chat templates use.
 //!
 //! ```
 //! use bias_chat::{ChatTemplate, Message, SpecialTokens};
@@ -20,20 +21,21 @@
 //!
 //! # The boundary
 //!
-//! Conversations go in, text comes out: no files, no tokenizer, no model. minijinja parses and runs
-//! the templates. Its own operators differ from Python's here and there, have no limit on what they
-//! allocate, and cannot be replaced from outside; so each compiled template is rewritten to call
-//! ours (`engine`). That takes minijinja's `unstable_machinery`, which may change with any minor
-//! version: its version is bounded here, and here only. No type of minijinja is in the interface.
+//! Conversations go in and text comes out. The crate knows no files, no tokenizer and no model.
+//! minijinja parses and runs the templates. Its operators differ from Python's in places, allocate
+//! without a limit and cannot be replaced from outside. So each compiled template is rewritten to
+//! call our operators (`engine`). That takes minijinja's `unstable_machinery`, which may change
+//! with any minor version. This crate alone bounds minijinja's version, and no type of minijinja is
+//! in its interface.
 //!
 //! | file or room | what for |
 //! |---|---|
 //! | template | [`ChatTemplate`]: compiled, rendered, continued |
-//! | message, special_tokens | [`Message`], [`SpecialTokens`]: what a template is told |
+//! | message, special_tokens | [`Message`], [`SpecialTokens`]: the input of a template |
 //! | error | [`ChatError`] |
 //! | engine | minijinja with our operators |
 //! | python | Python's operators, filters, methods and functions |
-//! | limits | what a template may take |
+//! | limits | limits on size, depth and work |
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,32 +4,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use minijinja::value::Object;
 use minijinja::{Error, ErrorKind, State};
 
-/// Longest template.
+/// The longest template source, in bytes.
 pub(crate) const MAX_SOURCE: usize = 1 << 20;
-/// Most words and signs between `{{` and `}}`: expressions are compiled recursively.
+/// The most words and signs between `{{` and `}}`. Expressions are compiled recursively.
 pub(crate) const MAX_TAG: usize = 1000;
-/// Most `elif` in a template, which are parsed recursively as well.
+/// The most `elif` in a template. They are parsed recursively as well.
 pub(crate) const MAX_ELIF: usize = 200;
-/// Longest text, and heaviest list or dict, that a template may make.
+/// The longest text, and the largest list or dict, that a template may make.
 pub(crate) const MAX_SIZE: u64 = 4 << 20;
-/// Deepest nesting of lists and dicts.
+/// The deepest nesting of lists and dicts.
 pub(crate) const MAX_DEPTH: u32 = 64;
-/// Most items of `range`, as in Jinja's sandbox.
+/// The most items of `range`, as in Jinja's sandbox.
 pub(crate) const MAX_RANGE: u64 = 100_000;
-/// Instructions that one rendering may take.
+/// The most instructions of one rendering.
 pub(crate) const FUEL: u64 = 4_000_000;
-/// Nesting of loops, and four times that of macros.
+/// The deepest nesting of loops. Macros may nest four times as deep.
 pub(crate) const RECURSION: usize = 300;
-/// Bytes that all values looked up or made in one rendering may have together.
+/// The most bytes of all values that one rendering looks up or makes.
 const WORK: u64 = 128 << 20;
 
-/// What a rendering has used up.
+/// The resources that a rendering has used so far.
 #[derive(Debug, Default)]
 struct Spent(AtomicU64);
 
 impl Object for Spent {}
 
-/// Counts some bytes of work; no template that does something useful comes near the limit.
+/// Counts bytes of work. No useful template comes near the limit.
 pub(crate) fn spend(state: &State, bytes: u64) -> Result<(), Error> {
     let spent = state.get_or_set_temp_object("spent", Spent::default);
     if spent.0.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > WORK {
@@ -38,13 +38,13 @@ pub(crate) fn spend(state: &State, bytes: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses what would be longer than any text may be, before it is made.
+/// Refuses a text that would be longer than the limit, before it is made.
 pub(crate) fn fits(bytes: u64) -> Result<(), Error> {
     // A little above, for the weight of an empty value.
     if bytes > MAX_SIZE + 64 { Err(fail("the template makes too long a text")) } else { Ok(()) }
 }
 
-/// The product of two sizes, or so much that it fits nowhere.
+/// The product of two sizes, or on overflow a size beyond every limit.
 pub(crate) fn times(a: usize, b: usize) -> u64 {
     (a as u64).saturating_mul(b as u64)
 }

@@ -3,29 +3,29 @@ use std::borrow::Cow;
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Who speaks: mostly `system`, `user` or `assistant`; templates may know others.
+    /// The role of the speaker: mostly `system`, `user` or `assistant`. A template may know others.
     pub role: Cow<'static, str>,
-    /// What is said.
+    /// The text.
     pub content: String,
 }
 
 impl Message {
-    /// What a user says.
+    /// A message from the user.
     pub fn user(content: impl Into<String>) -> Self {
         Self::new("user", content)
     }
 
-    /// What the model is told before the conversation.
+    /// A system message, which precedes the conversation.
     pub fn system(content: impl Into<String>) -> Self {
         Self::new("system", content)
     }
 
-    /// What the model says.
+    /// A message from the model.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self::new("assistant", content)
     }
 
-    /// What someone in another role says.
+    /// A message in another role.
     pub fn new(role: impl Into<Cow<'static, str>>, content: impl Into<String>) -> Self {
         Self { role: role.into(), content: content.into() }
     }

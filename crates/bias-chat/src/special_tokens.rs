@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-/// The special tokens that a tokenizer has, which templates know by these names; others
-/// are undefined in a template.
+/// The special tokens of a tokenizer. Templates know them by these names; all others are undefined
+/// in a template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpecialTokens(BTreeMap<&'static str, String>);
 
@@ -18,14 +18,14 @@ impl SpecialTokens {
         self.with("eos_token", token)
     }
 
-    /// Any other, by its name in tokenizer files, such as `pad_token`.
+    /// Any other special token, by its name in tokenizer files, such as `pad_token`.
     #[must_use]
     pub fn with(mut self, name: &'static str, token: impl Into<String>) -> Self {
         self.0.insert(name, token.into());
         self
     }
 
-    /// Names and tokens.
+    /// The names and their tokens.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, token)| (*name, token.as_str()))
     }

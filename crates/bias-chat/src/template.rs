@@ -9,14 +9,14 @@ use crate::message::Message;
 use crate::python::{dates, filters, functions, kinds, methods, operators, values};
 use crate::special_tokens::SpecialTokens;
 
-/// Not a name that could stand in a template.
+/// A name that no template can contain.
 const NAME: &str = "chat template";
 
-/// A chat template: the program, in Jinja, that writes a conversation as a model reads it.
+/// A chat template: a program in Jinja that writes a conversation in the form that a model reads.
 ///
-/// Renders what transformers' `apply_chat_template` renders, byte for byte (`fixtures/chat`);
-/// docs/method.md lists what little differs. Whatever a template does ends: with a text of
-/// at most 4 MiB, or with an error.
+/// The output equals that of transformers' `apply_chat_template` byte for byte (`fixtures/chat`);
+/// docs/method.md lists the few differences. Every template ends with a text of at most 4 MiB, or
+/// with an error.
 ///
 /// ```
 /// use bias_chat::{ChatTemplate, Message, SpecialTokens};
@@ -35,14 +35,14 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Bytes that a template's source may have.
+    /// The most bytes in a template's source.
     pub const MAX_SOURCE: usize = limits::MAX_SOURCE;
 
-    /// A template from its source.
+    /// Compiles a template from its source.
     ///
     /// # Errors
-    /// [`ChatError::Template`] when it does not parse or uses what chat templates cannot,
-    /// [`ChatError::TooLarge`].
+    /// [`ChatError::Template`] when it does not parse or uses features that chat templates do not
+    /// have, [`ChatError::TooLarge`].
     pub fn new(source: &str, tokens: SpecialTokens) -> Result<Self, ChatError> {
         if source.len() > Self::MAX_SOURCE {
             return Err(ChatError::TooLarge { found: source.len() as u64 });
@@ -51,8 +51,8 @@ impl ChatTemplate {
         Ok(Self { environment, tokens, now: None })
     }
 
-    /// The same template, told that today is this day of the Gregorian calendar; otherwise it is
-    /// told what the system's clock says, in UTC.
+    /// The same template with a fixed date of the Gregorian calendar. Without one, a template gets
+    /// the system clock's date, in UTC.
     ///
     /// # Errors
     /// [`ChatError::Date`] for a day that does not exist.
@@ -61,10 +61,10 @@ impl ChatTemplate {
         Ok(Self { now: Some(date.to_datetime(Time::midnight())), ..self })
     }
 
-    /// The text of a conversation, with what begins the model's answer, if wanted, at the end.
+    /// Renders a conversation, and where asked for, the text that begins the model's answer.
     ///
     /// # Errors
-    /// [`ChatError::Template`]: the template refuses the conversation, or takes more than it may.
+    /// [`ChatError::Template`]: the template refuses the conversation, or exceeds a limit.
     pub fn render(
         &self,
         messages: &[Message],
@@ -80,11 +80,11 @@ impl ChatTemplate {
         program.run(&self.environment, variables)
     }
 
-    /// The text of a conversation up to the end of its last message, for the model to go on with
-    /// that: what transformers' `continue_final_message` gives.
+    /// Renders a conversation up to the end of its last message, which the model then continues. It
+    /// equals transformers' `continue_final_message`.
     ///
     /// # Errors
-    /// As [`render`](Self::render); [`ChatError::Continuation`] where the template does not show
+    /// As [`render`](Self::render); [`ChatError::Continuation`] when the output does not contain
     /// the last message.
     pub fn continued(&self, messages: &[Message]) -> Result<String, ChatError> {
         // Transformers' own, space included: templates that trim messages are told by it.
@@ -126,7 +126,7 @@ impl ChatTemplate {
     }
 }
 
-/// The source compiled, in an environment set up as transformers sets up its own.
+/// Compiles the source, in an environment that is set up as transformers sets up its own.
 fn compile(source: &str) -> Result<Environment<'static>, Error> {
     let source = source::prepare(source)?;
     let mut environment = Environment::empty();

@@ -68,7 +68,7 @@ enum Task {
     Man(man::Args),
 }
 
-/// Reads the arguments of this process and does what they say.
+/// Parses the arguments of this process and runs the command.
 pub(crate) fn main() -> ExitCode {
     finish(match &Cli::parse().task {
         Task::Audit(args) => audit::run(args),

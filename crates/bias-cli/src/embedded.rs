@@ -1,14 +1,14 @@
-//! The models and texts that the repository ships, for commands that are given none.
+//! The models and texts in the repository, for commands without a named model.
 
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// The folder of the embedded model, where it is at hand: below the working folder or one above it,
-/// the package that cargo runs, or the program.
+/// The folder of the embedded model, if it can be found: below the working folder or one of its
+/// parents, the package that cargo runs, or the program.
 ///
 /// # Errors
-/// None is at hand, as where the program was installed: what to pass instead.
+/// No such folder, as for an installed program. The message says what to pass instead.
 pub fn embedded() -> Result<PathBuf, Failure> {
     shipped("fixtures/emergent").ok_or_else(|| {
         "no model was named, and the embedded model is only in the project's repository: name a model with --model \
@@ -25,7 +25,7 @@ pub fn shipped(inner: &str) -> Option<PathBuf> {
     starts.iter().flatten().find_map(|start| above(start, inner))
 }
 
-/// The nearest of a path and those above it in which the repository's file is.
+/// The path of a repository file, in the nearest ancestor that contains the repository.
 fn above(start: &Path, inner: &str) -> Option<PathBuf> {
     // Not any folder of that name.
     let repository =

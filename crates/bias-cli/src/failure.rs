@@ -1,12 +1,12 @@
-//! How a program ends.
+//! The end of a program.
 
 use std::process::ExitCode;
 
-/// What a program ends with when something goes wrong.
+/// The error that a program ends with.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Prints an error with its causes, one a line, and gives the exit code: what a program's `main`
-/// does with its result.
+/// Prints an error with its causes, one per line, and returns the exit code. `main` passes its
+/// result to it.
 #[must_use]
 pub fn finish(result: Result<(), Failure>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };

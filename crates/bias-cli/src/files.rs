@@ -6,8 +6,8 @@ use bias_files::folder_of;
 
 use crate::failure::Failure;
 
-/// Neutral texts, one a line, of the file that was named; else of `neutral.txt` in the model's
-/// folder, or none where there is no such file.
+/// The neutral texts of the named file, one per line, or of `neutral.txt` in the model's folder.
+/// None if that file does not exist.
 ///
 /// # Errors
 /// A file that cannot be read.
@@ -24,11 +24,11 @@ pub fn neutral(named: Option<&Path>, folder: &Path) -> Result<Vec<String>, Failu
     }
 }
 
-/// Makes the folder that a file is to be written to, and tries whether it can be: what is wrong
-/// with it is said before the work, not after.
+/// Creates the folder of an output file and checks that it is writable, so that a fault is reported
+/// before the work and not after it.
 ///
 /// # Errors
-/// A folder that cannot be made or written to, or a file that is one.
+/// A folder that cannot be created or written to, or a path that is itself a folder.
 pub fn writable(file: &Path) -> Result<(), Failure> {
     if file.is_dir() {
         return Err(format!("cannot write {}: it is a folder; name a file", file.display()).into());

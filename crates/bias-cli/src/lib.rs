@@ -1,8 +1,8 @@
-//! What the subcommands of `bias` share: arguments, devices, and how a program ends.
+//! The common parts of the subcommands of `bias`: arguments, devices, and the end of a program.
 //!
-//! `bias` audits a language model for bias, finds what carries it, prunes that, and audits again.
-//! Use the command, not this library, unless you write a program that takes models and devices as
-//! it does. To measure or prune a model from your own code, use the crate that owns the step:
+//! `bias` audits a language model for bias, finds the parts that carry it, prunes them, and audits
+//! again. Use the command, not this library, unless you write a program with the same arguments for
+//! models and devices. To measure or prune a model from your own code, use the crate of that step:
 //! [`bias_study`], [`bias_model`], [`bias_attrib`], [`bias_mask`].
 //!
 //! ```
@@ -22,11 +22,11 @@
 //!
 //! | room | what for |
 //! |---|---|
-//! | [`args`] | groups of arguments that several share |
-//! | [`device`] | `--device`: what it names, and whether that is there |
-//! | [`embedded`](mod@embedded) | the models and texts of the repository, for commands that are given none |
+//! | [`args`] | groups of arguments that several commands share |
+//! | [`device`] | `--device`: names of devices, and whether they are present |
+//! | [`embedded`](mod@embedded) | the models and texts of the repository, for commands without a named model |
 //! | [`files`] | files that commands read and write |
-//! | [`failure`] | how a program ends |
+//! | [`failure`] | the end of a program |
 //!
 //! | feature | |
 //! |---|---|

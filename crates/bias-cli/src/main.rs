@@ -1,13 +1,12 @@
-//! The command `bias`: a file for each subcommand, on the arguments and devices of the library
-//! beside it.
+//! The command `bias`: one file for each subcommand, with the arguments and devices of the library.
 
 mod app;
 mod commands;
 
 use std::process::ExitCode;
 
-/// Tensors come and go by the megabyte; the system's allocator gives such memory back and
-/// has it cleared again each time, which costs more than the arithmetic.
+/// Tensors of megabytes are allocated and freed all the time. The system's allocator returns such
+/// memory and clears it again each time, which costs more than the arithmetic.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

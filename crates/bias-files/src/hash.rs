@@ -5,7 +5,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes as text, two small hexadecimal digits each: how hashes are written.
+/// Bytes as text, with two lower-case hexadecimal digits each. Hashes are written this way.
 ///
 /// ```
 /// assert_eq!(bias_files::hex(&[0, 10, 255]), "000aff");
@@ -15,7 +15,7 @@ pub fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
 }
 
-/// SHA-256 of a file as text, read piece by piece.
+/// SHA-256 of a file as text. The file is read in pieces.
 ///
 /// # Errors
 /// A file that cannot be read.

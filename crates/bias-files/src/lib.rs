@@ -1,8 +1,8 @@
-//! How the bias crates write files, and how numbers become bytes.
+//! Files that are written whole or not at all, and numbers as bytes.
 //!
-//! Use it to write a file or a folder that others may read while it is written, or that is compared
-//! byte by byte: it appears under its name when all of it is on the disk, with the mode that the
-//! umask gives any new file. Not for logs, or for files that grow.
+//! Use it to write a file or a folder that others may read meanwhile, or that is compared byte by
+//! byte. A file appears under its name once all of it is on the disk, with the mode that the umask
+//! gives any new file. Do not use it for logs, or for files that grow.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -20,10 +20,10 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: whole or not at all; [`folder_of`], [`UNFINISHED`] |
+//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: files and folders, whole or not at all; [`folder_of`], [`UNFINISHED`] |
 //! | hash | [`hex`], [`sha256_of_file`] |
 //! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
-//! | tensors | [`Tensor`], [`save_tensors`], [`header`]: safetensors, the same bytes each time |
+//! | tensors | [`Tensor`], [`save_tensors`], [`header`]: safetensors with the same bytes each time |
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

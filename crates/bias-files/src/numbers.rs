@@ -2,27 +2,26 @@ use std::borrow::Cow;
 
 use bytemuck::Pod;
 
-/// Values as little-endian bytes, as NumPy and safetensors have them: not copied where the machine
-/// has them so.
+/// Values as little-endian bytes, as NumPy and safetensors store them. On a little-endian machine
+/// nothing is copied.
 #[must_use]
 pub fn f32_bytes(values: &[f32]) -> Cow<'_, [u8]> {
     bytes(values, |value| value.to_le_bytes())
 }
 
-/// The same of f64.
+/// f64 values as little-endian bytes.
 #[must_use]
 pub fn f64_bytes(values: &[f64]) -> Cow<'_, [u8]> {
     bytes(values, |value| value.to_le_bytes())
 }
 
-/// Values from little-endian bytes, which may lie anywhere. Bytes left over at the end are no
-/// value.
+/// Values from little-endian bytes of any alignment. Bytes left over at the end are ignored.
 #[must_use]
 pub fn f32s(bytes: &[u8]) -> Vec<f32> {
     values(bytes, f32::from_le_bytes)
 }
 
-/// The same of f64.
+/// f64 values from little-endian bytes.
 #[must_use]
 pub fn f64s(bytes: &[u8]) -> Vec<f64> {
     values(bytes, f64::from_le_bytes)

@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use crate::numbers::{f32_bytes, f64_bytes};
 use crate::whole::write_with;
 
-/// A tensor on its way into a file.
+/// A tensor to be written to a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor<'a> {
     dtype: Dtype,
@@ -17,13 +17,13 @@ pub struct Tensor<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    /// Of f32, row-major.
+    /// A tensor of f32 values, row-major.
     #[must_use]
     pub fn f32(shape: Vec<usize>, values: &'a [f32]) -> Self {
         Self { dtype: Dtype::F32, shape, data: f32_bytes(values) }
     }
 
-    /// Of f64, row-major.
+    /// A tensor of f64 values, row-major.
     #[must_use]
     pub fn f64(shape: Vec<usize>, values: &'a [f64]) -> Self {
         Self { dtype: Dtype::F64, shape, data: f64_bytes(values) }
@@ -42,18 +42,18 @@ impl<'a> Tensor<'a> {
         &self.shape
     }
 
-    /// Its values as they lie in the file.
+    /// Its values as the bytes in the file.
     #[must_use]
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 }
 
-/// Writes tensors as safetensors, whole or not at all. The same tensors and metadata are the same
-/// bytes each time: the order of both is that of their names, that of the type's size before it.
+/// Writes tensors as safetensors, whole or not at all. The same tensors and metadata give the same
+/// bytes each time: tensors are sorted by the size of their type and then by name, metadata by key.
 ///
 /// # Errors
-/// As [`write_with`](crate::write_with) and [`header`]; values that do not fill a shape.
+/// As [`write_with`](crate::write_with) and [`header`]; values that do not fill their shape.
 pub fn save_tensors<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, Tensor<'a>)>,
@@ -76,17 +76,18 @@ pub fn save_tensors<'a>(
     })
 }
 
-/// How a safetensors file begins, up to its data: the length, then tensors in the order of their
-/// data and metadata in that of their keys (the format's own crate writes them in any).
+/// The beginning of a safetensors file, up to its data: the length, then the tensors in the order
+/// of their data, and the metadata in the order of their keys. (The safetensors crate writes
+/// metadata in any order.)
 ///
 /// # Errors
-/// Tensors that do not lie one after the other or do not fill their shapes; a header that the
-/// format does not allow to be so long.
+/// Tensors that do not follow each other or do not fill their shapes; a header longer than the
+/// format allows.
 pub fn header(
     tensors: Vec<(String, TensorInfo)>,
     metadata: &BTreeMap<String, String>,
 ) -> io::Result<Vec<u8>> {
-    /// What the format's own crate reads.
+    /// The longest header that the safetensors crate reads.
     const LONGEST: usize = 100_000_000;
     let none = tensors.is_empty();
     let tensors = serde_json::to_string(&Metadata::new(None, tensors).map_err(io::Error::other)?)?;

@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// How the names of files and folders begin that are being written.
+/// The first characters of the name of a file or folder that is still being written.
 pub const UNFINISHED: &str = ".unfinished-";
 
 /// Writes a file whole or not at all.
@@ -14,12 +14,12 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Fills a temporary file in the same folder, then renames it to `path`. File and folder are
-/// synced, so that after a crash the file is what it was before or what it is now. Its mode is that
-/// of any new file: for whom the umask says.
+/// synced, so that after a crash the file has either its old or its new content. Its mode is the
+/// one that the umask gives any new file.
 ///
 /// # Errors
-/// A folder that is not there or cannot be written to, a full disk, or what `fill` gives. Then the
-/// file is as it was.
+/// A folder that is missing or cannot be written to, a full disk, or an error of `fill`. The file
+/// then keeps its content.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
     let mut file = temporary(0o666).tempfile_in(folder)?;
@@ -30,13 +30,13 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
 }
 
 /// Fills a temporary folder beside `target`, then renames it. All files in it are synced first.
-/// Folders above it are made where they are missing.
+/// Missing parent folders are created.
 ///
-/// `failed` makes the caller's error of a path and what went wrong there. Whether `target` exists
-/// is for the caller to check.
+/// `failed` makes the caller's error from a path and an I/O error. The caller checks whether
+/// `target` exists.
 ///
 /// # Errors
-/// Those of `fill`, or a folder that cannot be written to. Then nothing is left.
+/// Errors of `fill`, or a folder that cannot be written to. Then nothing is left behind.
 pub fn write_folder<E>(
     target: &Path,
     failed: impl Fn(PathBuf, io::Error) -> E,
@@ -54,7 +54,7 @@ pub fn write_folder<E>(
     sync_folder(parent).map_err(in_parent)
 }
 
-/// The folder that a file is in: `.` for a name alone.
+/// The folder that contains a file. For a bare name it is `.`.
 ///
 /// ```
 /// use std::path::Path;
@@ -67,8 +67,8 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Temporary files are for their owner alone, unless another mode is asked for; the umask is taken
-/// off it.
+/// By default only their owner may read temporary files, unless another mode is asked for; the
+/// umask is taken off that mode.
 fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
@@ -82,7 +82,7 @@ fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Makes the names in a folder outlive a crash, where the system can.
+/// Syncs a folder, so that new names in it survive a crash, where the system supports this.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
@@ -98,7 +98,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Syncs all that lies in a folder, and the folder.
+/// Syncs every file in a folder, and the folder.
 fn sync_files(folder: &Path) -> io::Result<()> {
     // Elsewhere a file must be open for writing to be synced.
     if !cfg!(unix) {

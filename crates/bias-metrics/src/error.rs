@@ -1,12 +1,11 @@
-//! What keeps a number from being computed.
+//! Errors of statistics.
 
 use thiserror::Error;
 
 use crate::arm::Arm;
 
-/// `None` where an error says that there is no such number (too few names, no values, nothing that
-/// varies, sums that overflow); other errors stay errors, because they say that something is wrong
-/// with what was handed over.
+/// `None` if the error says that the number does not exist (too few names, no values, nothing that
+/// varies, sums that overflow). Other errors stay errors, because they say that the input is wrong.
 ///
 /// ```
 /// use bias_metrics::error::present;
@@ -19,7 +18,7 @@ use crate::arm::Arm;
 /// ```
 ///
 /// # Errors
-/// The error, if it is no [absence](MetricError::is_absence).
+/// The error, unless it is an [absence](MetricError::is_absence).
 pub fn present<T>(found: Result<T, MetricError>) -> Result<Option<T>, MetricError> {
     match found {
         Ok(value) => Ok(Some(value)),
@@ -29,8 +28,7 @@ pub fn present<T>(found: Result<T, MetricError>) -> Result<Option<T>, MetricErro
 }
 
 impl MetricError {
-    /// Whether it says that there is no such number, and not that something is wrong with what was
-    /// handed over.
+    /// Whether it says that the number does not exist, and not that the input is wrong.
     #[must_use]
     pub fn is_absence(&self) -> bool {
         match self {
@@ -55,7 +53,7 @@ impl MetricError {
     }
 }
 
-/// What keeps a number from being computed.
+/// The reason why a number cannot be computed.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum MetricError {
@@ -66,61 +64,61 @@ pub enum MetricError {
     EmptyArm {
         /// The group.
         arm: Arm,
-        /// The weight of its answers, or how many names it has.
+        /// The weight of its answers, or the number of its names.
         weight: f64,
-        /// What was needed, such as "at least 2 draws".
+        /// The requirement, such as "at least 2 draws".
         needed: &'static str,
     },
-    /// Not a single value to work on.
+    /// There is not a single value.
     #[error("there are no answers to take the {what} of; did all of them fail to parse?")]
     NoValues {
-        /// What was to be computed.
+        /// The statistic.
         what: &'static str,
     },
-    /// A value that is infinite or not a number, or sums that overflow.
+    /// A value that is infinite or NaN, or sums that overflow.
     #[error("the {what} is not finite; look for NaN or huge answers")]
     NotFinite {
-        /// What was being computed.
+        /// The statistic.
         what: &'static str,
     },
-    /// Nothing to tell apart.
+    /// All units are of one class.
     #[error("some units must matter and some must not, to say how well scores tell them apart")]
     OneClass,
-    /// A weight that cannot count anything.
+    /// A weight that is not a finite number from 0 on.
     #[error("an answer has weight {weight}; weights are finite and not negative")]
     BadWeight {
         /// The weight found.
         weight: f64,
     },
-    /// A group of too few names for a test.
+    /// A group with too few names for a test.
     #[error("arm {arm} has {names} names, needed {least}")]
     TooFewNames {
         /// The group.
         arm: Arm,
-        /// How many it has.
+        /// The number of its names.
         names: usize,
-        /// How many are needed.
+        /// The number needed.
         least: usize,
     },
-    /// Numbers that are all the same, so that no difference can be held against their spread.
+    /// All numbers are the same, so there is no spread to compare a difference with.
     #[error("nothing varies, so {what} says nothing; are all answers the same?")]
     Constant {
-        /// What was to be computed.
+        /// The statistic.
         what: &'static str,
     },
-    /// A p-value that is none.
+    /// A p-value outside its range.
     #[error("a probability lies between 0 and 1, found {value}")]
     BadProbability {
         /// The value found.
         value: f64,
     },
-    /// A design that cannot be planned with.
+    /// A design that cannot be planned.
     #[error("no such design: {reason}")]
     BadDesign {
-        /// What is impossible.
+        /// The reason.
         reason: String,
     },
-    /// Quantiles that are no quantiles.
+    /// Quantiles outside their range, or in the wrong order.
     #[error("quantiles {low} and {high} must satisfy 0 ≤ low ≤ high ≤ 1")]
     BadQuantile {
         /// The lower (or only) one.
@@ -128,18 +126,18 @@ pub enum MetricError {
         /// The upper (or only) one.
         high: f64,
     },
-    /// A multiplier of the interquartile range that gives no fences.
+    /// A multiplier of the interquartile range that does not define fences.
     #[error("fences need a finite multiplier k of at least 0, found {k}")]
     BadFences {
         /// The multiplier found.
         k: f64,
     },
-    /// A resample that names an absent name.
+    /// A resample that picks a name that does not exist.
     #[error("pick {pick} does not exist: there are {names} names, counted from 0")]
     PickOutOfRange {
         /// The index picked.
         pick: usize,
-        /// How many names there are.
+        /// The number of names.
         names: usize,
     },
     /// A confidence level outside (0, 1).
@@ -159,29 +157,29 @@ pub enum MetricError {
         "the statistic was undefined on {dropped} of {resamples} resamples, so an interval of the rest would mislead; use more names"
     )]
     Unstable {
-        /// Resamples without a finite value.
+        /// The number of resamples without a finite value.
         dropped: usize,
-        /// Resamples drawn.
+        /// The number of resamples drawn.
         resamples: usize,
     },
-    /// A context none of whose variations has a finite effect.
+    /// A context in which no variation has a finite effect.
     #[error(
         "none of the {variations} variations has a finite effect size; {degenerate} have no spread at all"
     )]
     NoFiniteEffect {
-        /// Variations given.
+        /// The number of variations.
         variations: usize,
-        /// Those without spread.
+        /// The number of variations without spread.
         degenerate: usize,
     },
-    /// Counts that no two masks can have.
+    /// Counts that are impossible for two masks.
     #[error(
         "matrix {matrix}: masks of {a} and {b} with {both} in common do not exist among {total} units; were they counted over the same matrix?"
     )]
     ImpossibleCounts {
-        /// Which matrix, counted from 0.
+        /// The index of the matrix, from 0.
         matrix: usize,
-        /// Units it has.
+        /// The number of its units.
         total: u64,
         /// Units in the first mask.
         a: u64,

@@ -1,9 +1,9 @@
 //! Bias of numeric answers: numbers in, numbers out.
 //!
-//! Use it when a model was asked for a number (a price, a salary, a rank) about people
-//! who differ only in their name, and you want to know how far the answers differ, how
-//! sure that is, and whether the answers still make sense. It knows no model and reads
-//! no files. Not for toxicity, embeddings or classification metrics.
+//! Use it when a model was asked for a number (a price, a salary, a rank) about people who differ
+//! only in their name, and you want to know how far the answers differ, how certain that is, and
+//! whether the answers still make sense. It knows no model and reads no files. It is not for
+//! toxicity, embeddings or classification metrics.
 //!
 //! ```
 //! use bias_metrics::effect::smd_resampled;
@@ -45,13 +45,13 @@
 //! | room | what for |
 //! |---|---|
 //! | [`parse`] | the number in an answer, or why there is none |
-//! | [`effect`] | one name's answers, their moments, and how large the bias is |
-//! | [`robust`] | what outliers and unexplored answers do to it: quantiles, fences, bounds |
-//! | [`inference`] | how sure it is: bootstrap, tests, many tests at once, power, shares with intervals |
-//! | [`ranking`] | whether scores find what is known to matter, two masks agree, or a model prefers one of two sentences |
+//! | [`effect`] | one name's answers, their moments, and the size of the bias |
+//! | [`robust`] | the influence of outliers and unexplored answers: quantiles, fences, bounds |
+//! | [`inference`] | the certainty of a number: bootstrap, tests, many tests at once, power, shares with intervals |
+//! | [`ranking`] | whether scores rank the units known to matter first, two masks agree, or a model prefers one of two sentences |
 //! | [`error`] | [`MetricError`] |
 //!
-//! [`Arm`] says which of two groups a name stands for.
+//! [`Arm`] says which of the two groups a name stands for.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

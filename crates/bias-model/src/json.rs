@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ModelError;
 
-/// What a JSON file holds.
+/// Reads and parses a JSON file.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
     let bytes =
         std::fs::read(path).map_err(|source| ModelError::Read { path: path.into(), source })?;

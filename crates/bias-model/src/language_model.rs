@@ -23,34 +23,33 @@ use crate::decoder::model::Decoder;
 use crate::error::ModelError;
 use crate::text::codec::TextCodec;
 
-/// Longest answer, unless set otherwise: a number and a few words around it.
+/// The longest answer by default: a number and a few words around it.
 const MAX_NEW_TOKENS: usize = 16;
-/// Few enough for a processor's caches, and to waste little where one row's tree of answers is
-/// wide.
+/// Few enough for a processor's caches, and for wasting little when one row's answer tree is wide.
 const BATCH_ROWS: usize = 8;
 
 /// How a model is loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// The type that weights are held in.
+    /// The type of the weights in memory.
     pub precision: Precision,
-    /// Keys of `config.json` to pass over although nothing is known of them.
+    /// Keys of `config.json` to ignore although their effect is unknown.
     pub accepted_keys: Vec<String>,
     /// A system message before every question.
     pub system: Option<String>,
 }
 
-/// A model with what it needs to be asked in words: a tokenizer, sampling, limits.
+/// A model with everything that is needed to ask it in words: tokenizer, sampling, limits.
 ///
-/// [`load`](Self::load) makes one of a folder. Any other model that is [`Answering`], with any
-/// tokenizer that can [`Tokenize`], is put together by [`new`](Self::new).
+/// [`load`](Self::load) makes one from a folder. [`new`](Self::new) makes one from any other
+/// [`Answering`] model, with any tokenizer that implements [`Tokenize`].
 #[derive(Debug)]
 pub struct LanguageModel<B: Backend, M = Decoder<B>, T = TextCodec> {
     model: M,
     text: T,
     options: DecodeOptions,
     begin: Option<u32>,
-    /// Which tokens spell numbers: looked at once.
+    /// The tokens that spell numbers, found once.
     numbers: OnceLock<Arc<NumberGrammar>>,
     backend: PhantomData<B>,
 }
@@ -59,12 +58,12 @@ impl<B: Backend> LanguageModel<B> {
     /// Loads a Hugging Face model folder, or a GGUF file.
     ///
     /// # Errors
-    /// Whatever is wrong with its files: see [`ModelError`].
+    /// Any fault in its files: see [`ModelError`].
     pub fn load(folder: &Path, device: &B::Device) -> Result<Self, ModelError> {
         Self::load_with(folder, &LoadOptions::default(), device)
     }
 
-    /// The same, otherwise than by default.
+    /// The same with options.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -89,8 +88,9 @@ impl<B: Backend> LanguageModel<B> {
 }
 
 impl<B: Backend, M, T> LanguageModel<B, M, T> {
-    /// A model and its tokenizer: answers are drawn from the model's own distribution and cut after
-    /// 16 tokens. The [options](Self::options_mut) should name the tokens that end an answer.
+    /// Combines a model and its tokenizer. Answers are drawn from the model's own distribution and
+    /// cut off after 16 tokens. The [options](Self::options_mut) should name the tokens that end an
+    /// answer.
     pub fn new(model: M, text: T) -> Self {
         let options = DecodeOptions {
             sampling: bias_ask::Sampling::default(),
@@ -102,13 +102,13 @@ impl<B: Backend, M, T> LanguageModel<B, M, T> {
         Self { model, text, options, begin: None, numbers: OnceLock::new(), backend: PhantomData }
     }
 
-    /// Names the token that begins a text.
+    /// Sets the token that begins a text.
     #[must_use]
     pub fn with_begin(self, begin: Option<u32>) -> Self {
         Self { begin, ..self }
     }
 
-    /// The token that begins a text, where there is one.
+    /// The token that begins a text, if any.
     #[must_use]
     pub fn begin(&self) -> Option<u32> {
         self.begin
@@ -125,20 +125,20 @@ impl<B: Backend, M, T> LanguageModel<B, M, T> {
         &mut self.model
     }
 
-    /// Tokenizer and chat template.
+    /// The tokenizer and the chat template.
     #[must_use]
     pub fn text(&self) -> &T {
         &self.text
     }
 
-    /// Sampling, end tokens and limits: of a loaded model, from the folder's
+    /// Sampling, end tokens and limits. Those of a loaded model come from the folder's
     /// `generation_config.json`.
     #[must_use]
     pub fn options(&self) -> &DecodeOptions {
         &self.options
     }
 
-    /// The same, to change.
+    /// The same, to change them.
     pub fn options_mut(&mut self) -> &mut DecodeOptions {
         &mut self.options
     }

@@ -1,11 +1,10 @@
-//! Hugging Face language models on any burn backend, exact to transformers, and
-//! the distribution of their answers.
+//! Hugging Face language models on any burn backend, exact to transformers, with the distribution
+//! of their answers.
 //!
-//! Use it to load a checkpoint folder (Llama, Mistral, Qwen, Gemma, Phi, GPT-2,
-//! GPT-NeoX, OLMo: see [`Architecture`](arch::Architecture)) or a GGUF file, look inside it with
-//! [`bias_probe`] observers, prune it with [`bias_mask`] masks, and ask it
-//! questions: greedily, by sampling, or for the exact distribution of its short
-//! answers. Not for serving chat traffic.
+//! Use it to load a checkpoint folder (Llama, Mistral, Qwen, Gemma, Phi, GPT-2, GPT-NeoX, OLMo: see
+//! [`Architecture`](arch::Architecture)) or a GGUF file, look inside it with [`bias_probe`]
+//! observers, prune it with [`bias_mask`] masks, and ask it questions: greedily, by sampling, or
+//! for the exact distribution of its short answers. It is not for serving chat traffic.
 //!
 //! ```no_run
 //! use bias_model::{Decoding, LanguageModel};
@@ -20,23 +19,23 @@
 //! # Ok::<(), bias_model::ModelError>(())
 //! ```
 //!
-//! The names at the root are those that most programs need; the rest is in rooms, each with a page.
+//! Most programs need only the names at the root. The rest is in rooms, each with a page.
 //!
 //! | room | what for |
 //! |---|---|
 //! | [`hub`] | a folder, a GGUF file, or a model's name on the Hugging Face hub |
-//! | [`checkpoint`] | what is on disk: [`ModelConfig`], [`Checkpoint`], [`Precision`]; wherever a folder is taken, a GGUF file goes too |
-//! | [`arch`] | which models are loaded, a file each |
-//! | [`decoder`] | [`Decoder`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all, its cache |
-//! | [`chat`] | the crate bias-chat: conversations as transformers renders them |
+//! | [`checkpoint`] | the files: [`ModelConfig`], [`Checkpoint`], [`Precision`]; a GGUF file can stand for a folder everywhere |
+//! | [`arch`] | the supported architectures, a file each |
+//! | [`decoder`] | [`Decoder`]: a [`HookedModel`] and a [`MaskTarget`] with one layout for all architectures, and its cache |
+//! | [`chat`] | the crate bias-chat: conversations rendered as transformers renders them |
 //! | [`text`] | [`TextCodec`]: tokenizer, chat template, token roles |
-//! | [`question`] | [`Question`]: in free words, by a number, by a choice ([`bias_ask`]'s) |
+//! | [`question`] | [`Question`]: answered in free words, by a number, by a choice ([`bias_ask`]'s) |
 //! | [`generate`] | [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees ([`bias_ask`]'s) |
-//! | [`interop`] | folders transformers can load, and how far a loaded model is from it |
-//! | [`error`] | [`ModelError`], and the report of what did not fit |
+//! | [`interop`] | folders that transformers can load, and the difference of a loaded model from transformers |
+//! | [`error`] | [`ModelError`], and the report of mismatches |
 //!
-//! [`LanguageModel`] is all of it from one folder, with [`LoadOptions`]; or any model that answers,
-//! with any tokenizer.
+//! [`LanguageModel`] combines all of it, from one folder with [`LoadOptions`], or from any model
+//! that answers and any tokenizer.
 //!
 //! # Features
 //!

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use crate::error::ModelError;
 
-/// The metadata of a file or folder, links followed; `None` where there is none.
+/// The metadata of a file or folder, with links followed; `None` if it does not exist.
 ///
-/// `Path::exists` and `Path::is_file` say no as well where the system does not let us look: a
-/// folder that cannot be read would pass for one that lacks its files. Here that is
-/// [`ModelError::Read`].
+/// `Path::exists` and `Path::is_file` also return false if the system does not allow access: an
+/// unreadable folder would look like one without files. Here such a path is [`ModelError::Read`].
 pub(crate) fn metadata(path: &Path) -> Result<Option<Metadata>, ModelError> {
     match path.metadata() {
         Ok(found) => Ok(Some(found)),
@@ -21,17 +20,17 @@ pub(crate) fn metadata(path: &Path) -> Result<Option<Metadata>, ModelError> {
     }
 }
 
-/// Whether there is anything of this path.
+/// Whether a file or folder with this path exists.
 pub(crate) fn exists(path: &Path) -> Result<bool, ModelError> {
     Ok(metadata(path)?.is_some())
 }
 
-/// Whether there is a file of this path.
+/// Whether a file with this path exists.
 pub(crate) fn is_file(path: &Path) -> Result<bool, ModelError> {
     Ok(metadata(path)?.is_some_and(|found| found.is_file()))
 }
 
-/// Whether there is a folder of this path.
+/// Whether a folder with this path exists.
 pub(crate) fn is_folder(path: &Path) -> Result<bool, ModelError> {
     Ok(metadata(path)?.is_some_and(|found| found.is_dir()))
 }
@@ -50,7 +49,7 @@ mod tests {
         }
     }
 
-    /// A link to itself: nobody can say what it is, whatever the user's rights.
+    /// A link to itself cannot be resolved, whatever the user's rights.
     #[cfg(unix)]
     #[test]
     fn what_cannot_be_looked_at_is_named() {

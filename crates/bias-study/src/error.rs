@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::shard::Shard;
 
-/// What ends a study.
+/// An error that ends a study.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StudyError {
@@ -37,12 +37,12 @@ pub enum StudyError {
     Prompts {
         /// The file.
         path: PathBuf,
-        /// Where in it, counted from 1.
+        /// The line in it, from 1.
         line: Option<u64>,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// A prompt that the model's template or tokenizer cannot take.
+    /// A prompt that the model's template or tokenizer refuses.
     #[error("{context} / {variation}: the prompt about {name} cannot be asked")]
     Prompt {
         /// The context.
@@ -55,19 +55,19 @@ pub enum StudyError {
         #[source]
         source: Box<AskError>,
     },
-    /// A neutral text in which nothing is predicted.
+    /// A neutral text that is too short to predict anything.
     #[error(
         "neutral text {line}, {text:?}, is {tokens} token(s) long, and nothing in it is predicted; take it out or make it longer"
     )]
     ShortNeutral {
-        /// Which, from 1.
+        /// Its number, from 1.
         line: usize,
         /// The text.
         text: String,
-        /// How long it is.
+        /// Its length in tokens.
         tokens: usize,
     },
-    /// Answers too few or too odd to measure.
+    /// Answers that cannot be measured.
     #[error("{context} / {variation}: the answers cannot be measured")]
     Measure {
         /// The context.
@@ -78,23 +78,23 @@ pub enum StudyError {
         #[source]
         source: MetricError,
     },
-    /// A sentence that the model cannot be asked for.
+    /// A sentence that the model cannot be asked about.
     #[error("pair {pair}, \"{text}…\": it cannot be scored")]
     Pair {
-        /// Which, from 1.
+        /// The number of its pair, from 1.
         pair: usize,
-        /// How the sentence begins.
+        /// The beginning of the sentence.
         text: String,
         /// Why.
         #[source]
         source: Box<AskError>,
     },
-    /// A model without a token that sentences could begin after.
+    /// The model has no token that sentences could follow.
     #[error(
         "the model has neither a token that begins a text nor one that ends an answer, so that first tokens have no probability"
     )]
     NoBeginning,
-    /// A model of which nothing says which weights it has, where that must be known.
+    /// A model without a fingerprint of its weights, where one is needed.
     #[error(
         "{what} needs a model that was loaded from files: nothing else says which weights it is about"
     )]
@@ -102,12 +102,12 @@ pub enum StudyError {
         /// What needs it.
         what: &'static str,
     },
-    /// A truth file beside another model.
+    /// A truth file that belongs to another model.
     #[error("the truth is said of the model with fingerprint {said_of}, not of this one, {model}")]
     Truth {
-        /// What the file says.
+        /// The fingerprint in the file.
         said_of: String,
-        /// The model's own.
+        /// The fingerprint of the model.
         model: String,
     },
     /// A folder that holds another study.
@@ -117,7 +117,7 @@ pub enum StudyError {
     OtherStudy {
         /// The folder.
         folder: PathBuf,
-        /// What is different, in words.
+        /// The differences, in words.
         differ: String,
     },
     /// A folder of a study that another version of this program began.
@@ -132,44 +132,44 @@ pub enum StudyError {
         /// The format of this version.
         reads: &'static str,
     },
-    /// A folder that another process is writing a study to.
+    /// A folder to which another process is writing a study.
     #[error("{} is being written by another study; wait for it, or name another folder", folder.display())]
     Busy {
         /// The folder.
         folder: PathBuf,
     },
-    /// Results asked for of a part of a study.
+    /// Results were requested from a part of a study.
     #[error(
         "part {shard} of a study has no results of its own; do its `work`, and make results when all parts are done"
     )]
     OnlyAPart {
-        /// Which part.
+        /// The part.
         shard: Shard,
     },
-    /// Folders that hold the same piece of a study with other content.
+    /// Folders that contain the same piece of a study with different content.
     #[error(
         "{} and {} differ: parts of one study must be computed on machines that round alike", first.display(), second.display()
     )]
     Unlike {
-        /// One folder's file.
+        /// The file in one folder.
         first: PathBuf,
-        /// The other's.
+        /// The file in the other folder.
         second: PathBuf,
     },
-    /// A file of a study's folder whose content is not what it was.
+    /// A file of a study's folder whose content has changed.
     #[error("{} is damaged ({reason}); delete it, and run the study again to go on", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// A folder that is not what its manifest says.
+    /// A folder that differs from its manifest.
     #[error("{} is not what it was: {}", folder.display(), problems.join("; "))]
     NotAsWritten {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong, file by file.
+        /// The differences, file by file.
         problems: Vec<String>,
     },
     /// A study that lacks a piece.
@@ -177,16 +177,16 @@ pub enum StudyError {
         "the study is not finished, it lacks {piece}; run it again on the same folder to go on"
     )]
     Unfinished {
-        /// What is missing.
+        /// The missing piece.
         piece: String,
     },
-    /// A page that cannot be made.
+    /// A page that cannot be created.
     #[error("the report cannot be made: {reason}")]
     Report {
-        /// What failed.
+        /// The cause.
         reason: String,
     },
-    /// Results of whoever answered without saying how large it is.
+    /// Results of a responder that did not report its sizes.
     #[error(
         "whoever answered has no sizes: it can be audited, and results are of a model that can be looked into"
     )]

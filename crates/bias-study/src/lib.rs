@@ -1,10 +1,9 @@
 //! The study of bias between two groups of people in one language model: audit it, find what
 //! carries the bias, prune that, and audit again, in every context.
 //!
-//! Use it to run the experiment of "Breaking Down Bias: On the Limits of Generalizable
-//! Pruning Strategies" (arXiv 2502.07771) on your own checkpoint and prompts. For one of
-//! its steps alone, use the crate that owns it: [`bias_model`], [`bias_attrib`],
-//! [`bias_mask`], [`bias_metrics`].
+//! Use it to run the experiment of "Breaking Down Bias: On the Limits of Generalizable Pruning
+//! Strategies" (arXiv 2502.07771) on your own checkpoint and prompts. For a single step, use the
+//! crate of that step: [`bias_model`], [`bias_attrib`], [`bias_mask`], [`bias_metrics`].
 //!
 //! ```no_run
 //! use bias_model::LanguageModel;
@@ -24,15 +23,15 @@
 //!
 //! | room | what for |
 //! |---|---|
-//! | [`run`] | The study of one model: audit, attribute, prune, audit again; how long it takes; its folder sealed and verified. |
-//! | [`treat`] | What one may do about a bias instead of zeroing weights. |
+//! | [`run`] | The study of one model: audit, attribute, prune, audit again; forecasts; its folder sealed and verified. |
+//! | [`treat`] | Alternatives to zeroing weights. |
 //! | [`training`] | Training on texts that are drawn as they are needed. |
-//! | [`find`] | What to prune: every method, the masks made of what it finds, and the truth where it is known. |
-//! | [`store`] | Finished work, kept once: a study's folder, its pieces, and what they are of. |
-//! | [`likelihood`] | How likely a model finds a text: tokens, neutral text, sentence pairs. |
-//! | [`prompts`] | Whom a model is asked about and how: prompt files, checked, and who of them attribution may see. |
-//! | [`report`](mod@report) | Results for people: a page, figures, tables for a terminal, Markdown. Knows results and no model. |
-//! | [`results`] | What a study or a benchmark finds: the schema of its files, and nothing of how it is computed. |
+//! | [`find`] | Finding what to prune: every method, the masks made from their results, and the truth where it is known. |
+//! | [`store`] | Finished work, kept once: a study's folder, its pieces, and their provenance. |
+//! | [`likelihood`] | The likelihood of texts: tokens, neutral text, sentence pairs. |
+//! | [`prompts`] | The people and questions: prompt files, checked, and the names that attribution may see. |
+//! | [`report`](mod@report) | Results for people: a page, figures, tables for a terminal, Markdown. It knows results and no model. |
+//! | [`results`] | The results of a study or a benchmark: the schema of its files, without their computation. |
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

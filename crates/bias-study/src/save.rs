@@ -4,7 +4,7 @@ pub(crate) use bias_files::UNFINISHED;
 
 use crate::StudyError;
 
-/// Reads a JSON file of one format.
+/// Reads a JSON file of a given format.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(
     path: &Path,
     format: &str,
@@ -25,13 +25,13 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(
     if own(&content) == format { Ok(content) } else { Err(other(own(&content))) }
 }
 
-/// How every file of a study begins, whatever its format.
+/// The beginning of every file of a study, in any format.
 #[derive(serde::Deserialize)]
 pub(crate) struct Head {
     pub(crate) format: String,
 }
 
-/// Writes a file whole or not at all, and folders above it where they are missing.
+/// Writes a file whole or not at all, and creates missing parent folders.
 ///
 /// # Errors
 /// [`StudyError::Write`].

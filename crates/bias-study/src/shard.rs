@@ -1,11 +1,11 @@
-//! Which part of a study is done here.
+//! The part of a study that is done here.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Which part of a study is done here: the `index`-th of `count`, from 0.
+/// The part of a study that is done here: the `index`-th of `count`, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     index: usize,
@@ -13,7 +13,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Everything.
+    /// The whole study.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
     /// The `index`-th of `count` parts, from 0; `None` if there is no such part.
@@ -22,7 +22,7 @@ impl Shard {
         (index < count).then_some(Self { index, count })
     }
 
-    /// Whether this part does the `job`-th job.
+    /// Whether this part includes the `job`-th job.
     #[must_use]
     pub fn takes(self, job: usize) -> bool {
         job % self.count == self.index

@@ -7,22 +7,23 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use crate::training::{Recipe, Text, fit, text_loss};
 
-/// A model that a study can ask, look into, prune and teach.
+/// A model that a study can ask, observe, prune and train.
 ///
-/// Of a model that is generic over its backend, with [`Answering`], [`MaskTarget`] and
-/// [`DifferentiableModel`], it takes one method: the same weights on the backend that follows
-/// gradients, each tensor by `Tensor::from_inner`.
+/// For a model that is generic over its backend and implements [`Answering`], [`MaskTarget`] and
+/// [`DifferentiableModel`], it takes one method: the same weights on the backend that tracks
+/// gradients, each tensor through `Tensor::from_inner`.
 pub trait Studied<A: AutodiffBackend>:
     Answering<A::InnerBackend> + MaskTarget<A::InnerBackend> + Clone + Send + Sync + 'static
 {
-    /// The model on a backend that gradients can be followed on.
+    /// The model on a backend that can track gradients.
     type OnGraph: DifferentiableModel<A> + Send;
 
     /// A handle on its present weights with a graph of its own. No weight is tracked.
     fn on_graph(&self) -> Self::OnGraph;
 
-    /// The model with every parameter taught by texts that are drawn as they are needed; `None`, as
-    /// by default, where only its matrices can be reached. Those are then taught from outside.
+    /// The model with every parameter trained on texts that are drawn as they are needed. `None`,
+    /// the default, means that only its matrices can be reached; those are then trained from
+    /// outside.
     ///
     /// # Errors
     /// A failed pass.

@@ -1,5 +1,5 @@
-//! Training on texts that are drawn as they are needed: small models from nothing, or a little of a
-//! large one.
+//! Training on texts that are drawn as they are needed: small models from scratch, or a large one a
+//! little.
 
 use bias_probe::device::{LOGITS_AT_ONCE, f32_from, to_f32};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
@@ -16,17 +16,17 @@ use burn::tensor::{Int, Tensor, TensorData};
 pub struct Text {
     /// Its tokens.
     pub tokens: Vec<u32>,
-    /// From where on they are the answer.
+    /// The index of the first token of the answer.
     pub answer: usize,
-    /// Whether what comes before the answer is learned as well.
+    /// Whether the tokens before the answer are learned as well.
     pub whole: bool,
 }
 
-/// Answers are the point of the task and a small part of the text: they weigh more in the loss.
+/// Answers are the point of the task and a small part of the text, so they weigh more in the loss.
 const ANSWER_WEIGHT: f32 = 4.0;
 
 impl Text {
-    /// What its token `i` counts in the loss.
+    /// The weight of token `i` in the loss.
     fn weight_of(&self, i: usize) -> f32 {
         match i {
             0 => 0.0,
@@ -40,25 +40,25 @@ impl Text {
     }
 }
 
-/// How long and how fast.
+/// The length and the speed of training.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {
     /// Optimiser steps.
     pub steps: usize,
     /// Texts per step.
     pub batch: usize,
-    /// Peak learning rate; a linear rise, then half a cosine down.
+    /// Peak learning rate, after a linear rise and before half a cosine down.
     pub learning_rate: f64,
     /// Weight decay.
     pub decay: f32,
 }
 
-/// Trains `module` by AdamW on what `draw` gives. `share` computes some texts' share of the loss
-/// ([`text_loss`], whose total weight is given) and its gradients, on a graph of its own. `told`
-/// hears every step's loss.
+/// Trains `module` by AdamW on the texts of `draw`. `share` computes the part of some texts in the
+/// loss ([`text_loss`], whose total weight is given) and its gradients, on a graph of its own.
+/// `told` receives every step's loss.
 ///
 /// # Errors
-/// Those of `draw` and `share`.
+/// Errors of `draw` and `share`.
 pub fn fit<A, M, T, E>(
     mut module: M,
     device: &<A as BackendTypes>::Device,
@@ -108,8 +108,8 @@ where
     Ok(module)
 }
 
-/// These texts' share of the mean cross-entropy over all tokens of a step, which weigh `total`
-/// together. Of a large vocabulary no logits are made where nothing counts.
+/// The part of these texts in the mean cross-entropy over all tokens of a step, whose weights add
+/// up to `total`. With a large vocabulary, no logits are computed for tokens without weight.
 ///
 /// # Errors
 /// A failed forward pass.
@@ -145,9 +145,9 @@ pub fn text_loss<A: AutodiffBackend, T: AsRef<Text>>(
     weighted_loss(hidden, &targets, &weights, at_once, |cells| model.unembed(cells))
 }
 
-/// The loss of the cells that count alone, so many at a time: what does not count, such as most of
-/// a text whose answer is learned, has no logits. The graph keeps those of the others, about two
-/// numbers a cell and token of the vocabulary, until the step is done.
+/// The loss of only those cells that have weight, some at a time. Cells without weight, such as
+/// most of a text whose answer is learned, get no logits. Until the step is done, the graph keeps
+/// the logits of the others, about two numbers per cell and token of the vocabulary.
 fn weighted_loss<A: AutodiffBackend>(
     hidden: Tensor<A, 3>,
     targets: &[i32],
@@ -171,7 +171,7 @@ fn weighted_loss<A: AutodiffBackend>(
     Ok(losses.into_iter().reduce(|sum, loss| sum + loss).unwrap_or_else(none))
 }
 
-/// `−Σ w · log p(target)`, of logits `[cells, vocab]`.
+/// `−Σ w · log p(target)`, from logits `[cells, vocab]`.
 fn cells_loss<A: AutodiffBackend>(
     logits: Tensor<A, 2>,
     targets: Vec<i32>,

@@ -1,35 +1,35 @@
-//! What can be wrong with a name or an index.
+//! Errors about names, indices and sizes.
 
 use thiserror::Error;
 
-/// What can be wrong with a word of the vocabulary.
+/// A name, an index or a size that the vocabulary refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TypesError {
     /// A text is not the name of any known thing of its kind.
     #[error("`{text}` is not a {kind}; expected {expected}")]
     Parse {
-        /// What was being read ("site", "parameter path", …).
+        /// The kind of thing that was read ("site", "parameter path", …).
         kind: &'static str,
         /// The text found.
         text: String,
-        /// What it should look like.
+        /// The expected form.
         expected: &'static str,
     },
     /// An index lies beyond the model's size.
     #[error("{what} {index} does not exist: the model has {count}, counted from 0")]
     OutOfRange {
-        /// What the index counts ("layer", "head", …).
+        /// The things that the index counts ("layer", "head", …).
         what: &'static str,
         /// The index asked for.
         index: usize,
-        /// How many there are.
+        /// The number of these things in the model.
         count: usize,
     },
     /// Model sizes that do not fit together.
     #[error("impossible model sizes: {reason}")]
     Dims {
-        /// Which sizes, and why they do not fit.
+        /// Which sizes they are, and why they do not fit.
         reason: String,
     },
     /// A score matrix whose values do not fill its shape.
@@ -39,7 +39,7 @@ pub enum TypesError {
         path: String,
         /// Its `[out, in]` shape.
         shape: [usize; 2],
-        /// How many values came.
+        /// The number of values given.
         found: usize,
     },
 }

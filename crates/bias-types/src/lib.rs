@@ -1,8 +1,8 @@
-//! The words the bias crates share, and nothing else: no tensors, no I/O.
+//! The vocabulary that the bias crates share. It has no tensors and no I/O.
 //!
-//! Use it when you write a model, a probe or an attribution method that should
-//! talk to the others. You will rarely depend on it directly: every bias crate
-//! re-exports what its own signatures need.
+//! Use it when you write a model, a probe or an attribution method that should talk to the others.
+//! You will rarely depend on it directly: every bias crate re-exports the types in its own
+//! signatures.
 //!
 //! ```
 //! use bias_types::model::HeadId;
@@ -27,8 +27,8 @@
 //! | room | words |
 //! |---|---|
 //! | [`model`] | the parts of a decoder: sizes, matrices, parameter names, sites, units that can be pruned |
-//! | [`prompt`] | what is asked about whom: roles and sets of tokens, groups and contexts, the scale of answers |
-//! | [`scores`] | what attribution produces: scores of weights and of units |
+//! | [`prompt`] | roles and sets of tokens, groups and contexts, the scale of answers |
+//! | [`scores`] | the results of attribution: scores of weights and of units |
 //! | [`error`] | [`TypesError`] |
 //!
 //! # Features

@@ -1,4 +1,4 @@
-//! What attribution gives: scores of weights and of units, and what a large one means.
+//! The results of attribution: scores of weights and of units, and the meaning of a large score.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,16 +6,16 @@ use crate::error::TypesError;
 use crate::model::param_path::ParamPath;
 use crate::model::unit::Unit;
 
-/// What a large score means. Scores of different conventions are never mixed:
-/// selection refuses them.
+/// The meaning of a large score. Scores of different conventions are never mixed: selection refuses
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Convention {
-    /// Larger means more important to the inputs scored. Never negative;
-    /// two groups' tops are compared (set difference).
+    /// Larger means more important to the inputs that were scored. Such scores are never negative.
+    /// The top scores of two groups are compared (set difference).
     Importance,
-    /// First-order fall of the absolute gap between groups if the unit is set to zero:
-    /// positive units carry the bias, negative ones oppose it.
+    /// The first-order fall of the absolute gap between groups when the unit is set to zero.
+    /// Positive units carry the bias, negative ones oppose it.
     BiasCarried,
 }
 
@@ -61,7 +61,7 @@ impl ParamScores {
         self.shape
     }
 
-    /// What a large value means.
+    /// The meaning of a large value.
     #[must_use]
     pub fn convention(&self) -> Convention {
         self.convention
@@ -77,14 +77,15 @@ impl ParamScores {
 /// Scores of whole units (heads, neurons), in no particular order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnitScores {
-    /// What a large value means.
+    /// The meaning of a large value.
     pub convention: Convention,
     /// Each unit with its score.
     pub scores: Vec<(Unit, f32)>,
 }
 
 impl UnitScores {
-    /// Units from the highest score down; equal scores by unit order. NaN last.
+    /// Units in descending order of score. Equal scores keep the order of their units, and NaN
+    /// comes last.
     #[must_use]
     pub fn ranked(&self) -> Vec<&Unit> {
         let mut order: Vec<_> = self.scores.iter().collect();

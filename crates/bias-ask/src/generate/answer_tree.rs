@@ -14,7 +14,7 @@ use crate::error::AskError;
 use crate::question::number::State;
 use crate::question::{Question, QuestionKind};
 
-/// An answer that has ended, or was cut.
+/// An answer that has ended or was cut off.
 struct Done {
     tokens: Vec<u32>,
     mass: f64,
@@ -22,21 +22,21 @@ struct Done {
     draw: Option<u32>,
 }
 
-/// What one prompt still has to do.
+/// The remaining work of one prompt.
 pub(crate) struct Row<'p> {
-    /// Which prompt of the chunk it is.
+    /// Its index in the chunk.
     prompt: usize,
     question: &'p Question,
     alive: Vec<Path>,
     done: Vec<Done>,
     unexplored: f64,
-    /// What was drawn from what is not explored.
+    /// The draws from the unexplored answers.
     draws: Draws,
-    /// Whether paths are drawn, and not all gone on with.
+    /// Whether paths are drawn, instead of all being followed.
     drawn: bool,
-    /// What it may still cost.
+    /// The rest of its budget.
     purse: Purse,
-    /// Tokens of its answers that were run.
+    /// The number of tokens of its answers that were run.
     run: usize,
 }
 
@@ -56,7 +56,7 @@ impl Row<'_> {
         })
     }
 
-    /// Answers that have ended are done with.
+    /// Takes out the answers that have ended.
     fn settle(&mut self) {
         for Path { tokens, mass, draw, end, .. } in
             self.alive.extract_if(.., |path| path.end.is_some())
@@ -66,23 +66,23 @@ impl Row<'_> {
     }
 }
 
-/// Answers to a chunk of prompts, step by step. Knows no model: it is given logits, and says what
-/// to run.
+/// The answers to a chunk of prompts, step by step. It knows no model: it receives logits and says
+/// which tokens to run next.
 pub(crate) struct Growing<'p> {
     rows: Vec<Row<'p>>,
     finished: Vec<Row<'p>>,
-    /// What has to be run next.
+    /// The tokens to run next.
     pub batch: TokenBatch,
     steps: usize,
 }
 
-/// What is needed of what was kept of the tokens run so far.
+/// The part of the cache that is still needed.
 pub(crate) enum Kept {
-    /// As it is.
+    /// All of it, as it is.
     All,
-    /// Some rows, in this order.
+    /// These rows, in this order.
     Rows(Vec<usize>),
-    /// Nothing: the batch is whole.
+    /// Nothing: the batch contains all tokens again.
     Nothing,
 }
 
@@ -120,13 +120,14 @@ impl<'p> Growing<'p> {
         Self { rows: rows.collect(), finished: Vec::new(), batch, steps: 0 }
     }
 
-    /// Whether an answer goes on.
+    /// Whether any answer goes on.
     pub(crate) fn lives(&self) -> bool {
         self.rows.iter().any(|row| !row.alive.is_empty())
     }
 
-    /// Takes what the batch gave, says in `batch` what comes next, and what is to be kept for it. A
-    /// row that grows from so many tokens to so many is run as a whole where it `reruns`.
+    /// Takes the logits of the batch, writes the next tokens into `batch`, and returns the part of
+    /// the cache that they need. A row that grows from one length to another is run as a whole if
+    /// `reruns` says so.
     pub(crate) fn grow(
         &mut self,
         logits: &mut Logits<'_>,
@@ -188,7 +189,7 @@ impl<'p> Growing<'p> {
     }
 }
 
-/// Every prompt with its living paths behind it as one tree, to be run without a cache.
+/// Every prompt with its living paths behind it, as one tree, to be run without a cache.
 fn replant(rows: &mut [Row<'_>]) -> Result<TokenBatch, AskError> {
     let trees = rows.iter_mut().map(|row| {
         let prompt = &row.question.prompt;
@@ -217,20 +218,21 @@ fn replant(rows: &mut [Row<'_>]) -> Result<TokenBatch, AskError> {
 struct Step<'o> {
     decoding: Decoding,
     options: &'o DecodeOptions,
-    /// Tokens that every path has said before it.
+    /// The number of tokens that every path has so far.
     said: usize,
-    /// Steps that may still come.
+    /// The number of steps still to come.
     left: usize,
 }
 
-/// Tokens that hold less are drawn from, and not listed one by one: there may be hundreds of
-/// thousands a step.
+/// Tokens below this probability are drawn from and not listed one by one: a step may have hundreds
+/// of thousands of them.
 const LISTED: f64 = 1e-5;
-/// Where a step has no more tokens than this, all are.
+/// A step with no more tokens than this lists them all.
 const MANY: usize = 1 << 16;
 
 impl Step<'_> {
-    /// Reads the next token's distribution at the end of every living path and lets it branch.
+    /// Reads the distribution of the next token at the end of every living path, and branches the
+    /// path.
     fn grow(
         &self,
         logits: &mut Logits<'_>,
@@ -268,7 +270,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// What tokens must hold to be listed, where there are so many of them.
+    /// The probability that a token needs to be listed, when there are many.
     fn floor(&self, row: &Row<'_>, tokens: usize) -> f64 {
         match self.decoding {
             Decoding::Exact { unexplored, .. } if tokens > MANY => {
@@ -278,7 +280,7 @@ impl Step<'_> {
         }
     }
 
-    /// What may come behind a path.
+    /// The possible continuations of a path.
     fn branch(&self, row: &mut Row<'_>, path: &Path, logits: &[f32], floor: f64) {
         if matches!(self.decoding, Decoding::Greedy) {
             // The first of equals, as torch.argmax.
@@ -352,7 +354,8 @@ impl Step<'_> {
         }
     }
 
-    /// How far a number is spelt with a token, unless it ends it; other answers go on with any.
+    /// The state of a number after one more token, unless the token ends it. Other answers go on
+    /// with any token.
     fn next(&self, row: &Row<'_>, path: &Path, token: u32) -> Option<State> {
         match &row.question.kind {
             QuestionKind::Number(grammar) => grammar.step(path.state, token),
@@ -360,7 +363,7 @@ impl Step<'_> {
         }
     }
 
-    /// A path with one token more, or its end.
+    /// A path with one more token, or its end.
     fn follow(&self, row: &mut Row<'_>, path: &Path, token: u32, mass: f64, draw: Option<u32>) {
         let Some(state) = self.next(row, path, token) else {
             return row.alive.push(Path { mass, draw, end: Some(End::Finished), ..path.clone() });
@@ -376,9 +379,9 @@ impl Step<'_> {
         row.alive.push(Path { column: path.column, mass, tokens, state, draw, end });
     }
 
-    /// Which of the paths are gone on with. Half of what may still be left is, so that later steps
-    /// have something to leave too; of the rest all that are worth it, if so many can be afforded,
-    /// and otherwise as many as can.
+    /// Chooses the paths to follow. At most half of the probability that may still be left out is
+    /// left out now, so that later steps can leave some out too. Of the rest, all paths that are
+    /// worth it are followed if the budget allows, otherwise as many as it allows.
     fn choose(&self, row: &mut Row<'_>) {
         let Decoding::Exact { unexplored, seed, .. } = self.decoding else { return };
         row.unexplored += leave(&mut row.alive, (unexplored - row.unexplored).max(0.0) / 2.0);
@@ -400,13 +403,14 @@ impl Step<'_> {
     }
 }
 
-/// As many times more paths are told apart when the last step is done.
+/// How many times more paths are told apart when the last step is done.
 const AT_LAST: f64 = 16.0;
 
-/// A path is worth going on with by itself if it holds this share of what may be left unexplored.
+/// A path is worth following by itself if it has this share of the probability that may be left
+/// unexplored.
 const WORTH: f64 = 0.02;
 
-/// Draws `count` tokens: each drawn token with how often it came.
+/// Draws `count` tokens. Returns each drawn token with the number of its draws.
 fn split(probabilities: &[f64], count: u64, rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {
     let mut cumulative = 0.0;
     let bounds: Vec<f64> = probabilities
@@ -428,8 +432,8 @@ fn split(probabilities: &[f64], count: u64, rng: &mut ChaCha8Rng) -> Vec<(u32, f
     drawn
 }
 
-/// `count` tokens evenly over some that hold `mass` together, each as often as its probability says
-/// on average.
+/// Spreads `count` draws evenly over tokens that hold `mass` together. On average, each token is
+/// drawn as often as its probability says.
 fn spread(
     probabilities: &[f64],
     of: impl Fn(f64) -> bool,

@@ -10,29 +10,30 @@ use crate::question::{Question, QuestionKind};
 
 /// A model that can be asked.
 ///
-/// Implement it with no method at all: the default needs nothing but the forward pass, and runs
-/// each prompt with its living answers anew for every token. A model that keeps what it has run
-/// implements [`Cached`](super::Cached) and asks by [`ask_cached`](super::ask_cached). Run
-/// `testing::check_answering` on your own (feature `testing`).
+/// Implement it with no method at all: the default needs only the forward pass, and for every token
+/// runs each prompt again with its living answers. A model that caches its work implements
+/// [`Cached`](super::Cached) and asks through [`ask_cached`](super::ask_cached). Run
+/// `testing::check_answering` on a model of your own (feature `testing`).
 pub trait Answering<B: Backend>: HookedModel<B> {
-    /// Asks every question, and gives the answers in the questions' order.
+    /// Asks every question, and returns the answers in the questions' order.
     ///
-    /// All answers to a prompt grow as one tree behind it. A choice is one pass, whatever the
-    /// decoding: every word has its exact probability, at temperature 1 and with nothing cut off.
+    /// All answers to a prompt grow as one tree behind it. A choice takes one pass, whatever the
+    /// decoding: every word gets its exact probability, at temperature 1 and without a cut-off.
     ///
     /// # Errors
-    /// A token or position the model does not have, [`AskError::Logits`], or a failed readback.
+    /// A token or position that the model does not have, [`AskError::Logits`], or a failed
+    /// readback.
     fn ask(&self, questions: &[Question], asking: &Asking<'_>) -> Result<Vec<Answers>, AskError> {
         ask_uncached(self, questions, asking)
     }
 
-    /// Tokens that a text may have at most, where that is limited.
+    /// The most tokens that a text may have, if there is a limit.
     fn context(&self) -> Option<usize> {
         None
     }
 
-    /// What decides its numbers beside its weights and its code, such as its `config.json`: part of
-    /// what a kept study is recognised by.
+    /// Everything besides weights and code that decides the model's numbers, such as its
+    /// `config.json`. A kept study is recognised by it, among others.
     fn configuration(&self) -> String {
         String::new()
     }

@@ -1,19 +1,19 @@
 use serde::{Deserialize, Serialize};
 
-/// One answer, or the share of the probability that gives it.
+/// One answer and its share of the probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Its tokens, the ending one included if it came.
+    /// Its tokens, including the end token if there was one.
     pub tokens: Vec<u32>,
     /// Its text.
     pub text: String,
-    /// Probability (exact) or how often it was drawn (sampled, greedy).
+    /// Its probability (exact), or the number of times it was drawn (sampled, greedy).
     pub weight: f64,
     /// Whether it ended by itself.
     pub finished: bool,
-    /// Which draw from the unexplored it stems from (exact decoding beyond its budget only): those
-    /// of one draw stand and fall together, and numbers follow the order of token ids, so that
-    /// neighbours begin alike.
+    /// The draw from the unexplored answers that it stems from (only in exact decoding beyond its
+    /// budget). Answers of one draw belong together. Draws are numbered in the order of token ids,
+    /// so that neighbours begin alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<u32>,
 }
@@ -21,22 +21,23 @@ pub struct Answer {
 /// The answers to one prompt.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Answers {
-    /// Different answers, heaviest first within their length.
+    /// The distinct answers, heaviest first within each length.
     pub answers: Vec<Answer>,
-    /// Probability of paths that were not followed (exact decoding only).
+    /// The probability of the paths that were not followed (exact decoding only).
     pub unexplored: f64,
-    /// How often the rest was drawn from, draws that came to nothing included (exact decoding
-    /// beyond its budget only).
+    /// The number of draws from the rest, including draws that led to nothing (only in exact
+    /// decoding beyond its budget).
     #[serde(default)]
     pub draws: u32,
-    /// Tokens of these answers that were run: one that several share counts once, and the ending
-    /// ones are none.
+    /// The number of tokens of these answers that were run. A token that several answers share
+    /// counts once; end tokens do not count.
     #[serde(default)]
     pub tokens: usize,
 }
 
 impl Answers {
-    /// Share of all answers that was estimated by drawing; the others have their exact probability.
+    /// The share of all answers that was estimated by drawing. The other answers have their exact
+    /// probability.
     #[must_use]
     pub fn estimated(&self) -> f64 {
         self.answers.iter().filter(|own| own.draw.is_some()).map(|own| own.weight).sum()

@@ -1,33 +1,33 @@
 use bias_probe::{HookedModel, ProbeError, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
 
-/// A batch, and what it is run behind.
+/// A batch, and the cache that it continues.
 #[derive(Debug)]
 pub struct Work<'a, C> {
     /// The tokens to run.
     pub batch: &'a TokenBatch,
-    /// What was run before them; they are added to it.
+    /// The tokens that were run before; the new ones are added.
     pub cache: &'a mut C,
 }
 
-/// A model that keeps what it has run, such as keys and values, and goes on behind it.
+/// A model that keeps its past work, such as keys and values, and continues from it.
 ///
-/// A saving, never needed: with [`ask_cached`](super::ask_cached) as its
-/// [`Answering::ask`](super::Answering::ask), a prompt and every token that answers share are run
-/// once.
+/// It saves time and changes nothing else. With [`ask_cached`](super::ask_cached) as the model's
+/// [`Answering::ask`](super::Answering::ask), a prompt and every token that several answers share
+/// are run once.
 pub trait Cached<B: Backend>: HookedModel<B> {
-    /// What is kept of some rows.
+    /// The cache of some rows.
     type Cache: Send;
 
-    /// Of nothing yet.
+    /// An empty cache.
     fn cache(&self) -> Self::Cache;
 
-    /// Some of the rows, in this order; a row may be taken several times. Goes with
+    /// Some of the rows, in this order. A row may be taken several times. It goes with
     /// [`TokenBatch::with_rows`].
     fn cache_rows(&self, cache: &Self::Cache, rows: &[usize]) -> Self::Cache;
 
-    /// Runs a batch behind what the cache holds ([`TokenBatch::following`]) and adds it there.
-    /// Gives the final norm's output, `[rows, width, d_model]`.
+    /// Runs a batch behind the tokens in the cache ([`TokenBatch::following`]) and adds the batch
+    /// to it. Returns the output of the final norm, `[rows, width, d_model]`.
     ///
     /// # Errors
     /// As [`HookedModel::hidden`].
@@ -38,7 +38,7 @@ pub trait Cached<B: Backend>: HookedModel<B> {
     ) -> Result<Tensor<B, 3>, ProbeError>;
 
     /// Runs several batches, each behind its own cache. A model that reads its weights from a file
-    /// takes all of them through a layer before the next is read.
+    /// takes all batches through a layer before it reads the next one.
     ///
     /// # Errors
     /// As [`run_behind`](Self::run_behind).
@@ -51,8 +51,8 @@ pub trait Cached<B: Backend>: HookedModel<B> {
         work.iter_mut().map(|Work { batch, cache }| self.run_behind(batch, cache)).collect()
     }
 
-    /// Whether a row that grows from so many tokens to so many must be run anew, because what was
-    /// kept of shorter texts does not hold for longer ones.
+    /// Whether a row that grows from one length to another must be run again from its start,
+    /// because the cache of a shorter text is not valid for a longer one.
     fn outgrown(&self, before: usize, after: usize) -> bool {
         let _ = (before, after);
         false

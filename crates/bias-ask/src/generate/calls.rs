@@ -4,30 +4,31 @@ use crate::error::AskError;
 /// Turns an answer's tokens into text.
 pub type ToText<'t> = dyn Fn(&[u32]) -> Result<String, AskError> + Sync + 't;
 
-/// Is told how many questions were answered, each time that some were, from whichever thread.
+/// Receives the number of questions that were just answered, from any thread.
 pub type Done<'d> = dyn Fn(usize) + Sync + 'd;
 
-/// How a model is asked: what [`Answering::ask`](super::Answering::ask) takes beside the questions.
+/// How a model is asked: the arguments of [`Answering::ask`](super::Answering::ask) besides the
+/// questions.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
-    /// Which of the possible answers are looked for.
+    /// How answers are taken from the model.
     pub decoding: Decoding,
     /// Sampling, end tokens, batches and threads.
     pub options: &'a DecodeOptions,
     /// Turns an answer's tokens into text.
     pub text: &'a ToText<'a>,
-    /// Is told how many questions were answered.
+    /// Receives the number of questions that were just answered.
     pub done: &'a Done<'a>,
 }
 
 impl<'a> Asking<'a> {
-    /// Nobody is told how many questions were answered.
+    /// Asks without reporting progress.
     #[must_use]
     pub fn new(decoding: Decoding, options: &'a DecodeOptions, text: &'a ToText<'a>) -> Self {
         Self { decoding, options, text, done: &|_| {} }
     }
 
-    /// `done` is told how many questions were answered, each time that some were.
+    /// Reports progress: `done` receives the number of questions that were just answered.
     #[must_use]
     pub fn telling(self, done: &'a Done<'a>) -> Self {
         Self { done, ..self }

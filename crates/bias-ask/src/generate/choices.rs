@@ -1,4 +1,4 @@
-//! How probable every word of a choice is, in one pass.
+//! The probability of every word of a choice, in one pass.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,11 @@ use crate::error::AskError;
 use crate::question::options::Word;
 use crate::question::{Question, QuestionKind};
 
-/// Choices that are asked together: each prompt with what its words begin with behind it, as one
-/// tree.
+/// Choices that are asked together. Each prompt and the words behind it form one tree.
 pub(crate) struct Weighing<'q> {
     questions: &'q [Question],
     pub trees: Vec<Sequence>,
-    /// Of each tree, each word's tokens by where they are predicted from.
+    /// For each tree, the tokens of each word and the positions that predict them.
     steps: Vec<Vec<Vec<(usize, u32)>>>,
 }
 
@@ -60,7 +59,8 @@ impl<'q> Weighing<'q> {
         Ok(Self { questions, trees, steps })
     }
 
-    /// Reads what a pass gave, `width` columns of which the first was column `past` of the trees.
+    /// Reads the output of a pass: `width` columns, of which the first is column `past` of the
+    /// trees.
     pub(crate) fn answers(
         &self,
         logits: &mut Logits<'_>,

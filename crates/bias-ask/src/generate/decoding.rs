@@ -6,49 +6,50 @@ use super::sampling::Sampling;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decoding {
-    /// The one answer that takes the most probable token at each step.
+    /// One answer, which takes the most probable token at each step.
     Greedy,
-    /// Independent draws. Draws that begin alike share their computation.
+    /// Independent draws. Draws with a common beginning share its computation.
     Sampled {
-        /// How many answers per prompt.
+        /// The number of answers per prompt.
         samples: u32,
-        /// Two runs with one seed agree, whatever the batch size and number of threads
-        /// (unless f32 rounding, of the order of 1e-7, decides a draw).
+        /// Runs with the same seed agree, whatever the batch size and the number of threads (unless
+        /// f32 rounding, of the order of 1e-7, decides a draw).
         seed: u64,
     },
     /// Every answer with its probability, breadth first, until no more than `unexplored` is left.
-    /// Where that would cost more than `tokens`, what is improbable is drawn from instead: the
-    /// answers explored keep their exact probability, and those drawn stand for the rest, without
-    /// bias ([`draw`](super::Answer::draw)).
+    /// If that would cost more than `tokens`, improbable paths are sampled instead: the explored
+    /// answers keep their exact probability, and the drawn ones stand for the rest, without bias
+    /// ([`draw`](super::Answer::draw)).
     Exact {
-        /// How much probability may be left unexplored per prompt.
+        /// The probability per prompt that may be left unexplored.
         unexplored: f64,
-        /// How many tokens of a prompt's answers may be run.
+        /// The most tokens of a prompt's answers that may be run.
         tokens: usize,
-        /// Of what is drawn where the budget does not reach.
+        /// The seed of the draws beyond the budget.
         seed: u64,
     },
 }
 
-/// What exact decoding may spend on a prompt, unless set otherwise: about what 100 samples of 16
-/// tokens run, which begin alike.
+/// The default budget of exact decoding per prompt: about the cost of 100 samples of 16 tokens with
+/// common beginnings.
 pub const BUDGET: usize = 1200;
 
 impl Decoding {
-    /// All but a thousandth of the probability: [`exact_within`](Self::exact_within) 0.001.
+    /// Explores all but a thousandth of the probability: [`exact_within`](Self::exact_within)
+    /// 0.001.
     #[must_use]
     pub fn exact() -> Self {
         Self::exact_within(1e-3)
     }
 
-    /// All but this much of the probability, within a [`BUDGET`].
+    /// Explores all but this much of the probability, within a [`BUDGET`].
     #[must_use]
     pub fn exact_within(unexplored: f64) -> Self {
         Self::Exact { unexplored, tokens: BUDGET, seed: 0 }
     }
 }
 
-/// What holds for all prompts of a run.
+/// Settings for all prompts of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DecodeOptions {
     /// How the next token is drawn.
@@ -57,8 +58,9 @@ pub struct DecodeOptions {
     pub stop: Vec<u32>,
     /// Answers are cut after this many tokens.
     pub max_new_tokens: usize,
-    /// Prompts run together.
+    /// The number of prompts that run together.
     pub batch_rows: usize,
-    /// Batches run side by side: 1 on an accelerator, the number of cores on a CPU.
+    /// The number of batches that run side by side: 1 on an accelerator, the number of cores on a
+    /// CPU.
     pub threads: usize,
 }

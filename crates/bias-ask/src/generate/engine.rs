@@ -1,4 +1,4 @@
-//! Questions in batches, whoever runs the tokens.
+//! Questions in batches, for any runner.
 
 use bias_probe::device::LOGITS_AT_ONCE;
 use bias_probe::{HookedModel, Sequence, in_threads};
@@ -16,8 +16,8 @@ use super::shared_prefix::{Prefix, alike, behind};
 use crate::error::AskError;
 use crate::question::{Question, QuestionKind};
 
-/// [`Answering::ask`](super::Answering::ask) of a model that keeps nothing: each prompt runs with
-/// its living answers as one tree, anew for every token, on one thread.
+/// [`Answering::ask`](super::Answering::ask) for a model without a cache. For every token, each
+/// prompt runs again with its living answers as one tree, on one thread.
 ///
 /// # Errors
 /// As [`Answering::ask`](super::Answering::ask).
@@ -34,10 +34,9 @@ pub fn ask_uncached<B: Backend, M: HookedModel<B> + ?Sized>(
     Ok(answers)
 }
 
-/// [`Answering::ask`](super::Answering::ask) of a model that goes on behind what it has run: a
-/// prompt, what several prompts begin with, and every token that answers share are run once.
-/// Batches run side by side on as many threads as `options` say, each with a handle on the model of
-/// its own.
+/// [`Answering::ask`](super::Answering::ask) for a model with a cache. A prompt, the common
+/// beginning of several prompts, and every token that answers share are run once. Batches run side
+/// by side on as many threads as the options say, each with its own handle on the model.
 ///
 /// # Errors
 /// As [`Answering::ask`](super::Answering::ask).
@@ -69,7 +68,7 @@ pub fn ask_cached<B: Backend, M: Cached<B> + Clone + Send>(
     Ok(answers.into_iter().flatten().collect())
 }
 
-/// Those that are answered alike run together.
+/// Groups consecutive questions that are answered in the same way.
 fn answered_alike(questions: &[Question]) -> impl Iterator<Item = &[Question]> {
     questions.chunk_by(|a, b| is_choice(a) == is_choice(b))
 }
@@ -82,7 +81,7 @@ fn batches<'q>(questions: &'q [Question], options: &DecodeOptions) -> Vec<&'q [Q
     answered_alike(questions).flat_map(|own| own.chunks(rows(own))).collect()
 }
 
-/// Answers a batch, behind what the one before began with where that is the same.
+/// Answers a batch. Reuses the beginning of the previous batch where it is the same.
 fn answer<B: Backend, R: Runner<B>>(
     runner: &R,
     prefix: &mut Option<Prefix<R::Cache>>,
@@ -99,7 +98,7 @@ fn answer<B: Backend, R: Runner<B>>(
     Ok(answers)
 }
 
-/// Choices need one pass with few tokens each, so more of them make a batch.
+/// A choice takes one pass with few tokens, so more choices fit into a batch.
 const CHOICE_ROWS: usize = 4;
 
 fn is_choice(question: &Question) -> bool {
@@ -114,19 +113,20 @@ fn prompts(questions: &[Question]) -> Vec<&Sequence> {
     questions.iter().map(|own| &own.prompt).collect()
 }
 
-/// Bytes of keys and values that prompts of a streamed model may take together.
+/// The most bytes of keys and values that the prompts of a streamed model may take together.
 const CACHED: usize = 3 << 29;
-/// Tokens that an answer's tree is taken to need beside its prompt's.
+/// The number of tokens that an answer tree is assumed to need beyond its prompt.
 const TREE: usize = 32;
 
-/// Logits made at a time where a slice of the vocabulary has to be read from a file each time.
+/// The number of logits in memory at a time, for a model that has to read each slice of the
+/// vocabulary from a file.
 const LOGITS_STREAMED: usize = 1 << 26;
 
 fn most_logits<B: Backend>(model: &(impl HookedModel<B> + ?Sized)) -> usize {
     if model.is_streamed() { LOGITS_STREAMED } else { LOGITS_AT_ONCE }
 }
 
-/// Grows by what a pass gave, and keeps of the cache what is needed.
+/// Grows the answers by the output of a pass, and keeps the part of the cache that is still needed.
 fn grow<B: Backend, R: Runner<B>>(
     runner: &R,
     growing: &mut Growing<'_>,
@@ -146,8 +146,8 @@ fn grow<B: Backend, R: Runner<B>>(
     Ok(())
 }
 
-/// Prompts of a model that is left in its file: as many at a time as their caches allow,
-/// all of them through each layer before the next is read.
+/// Answers prompts of a streamed model: as many at a time as their caches allow. All of them pass
+/// each layer before the next is read.
 fn together<'q, B: Backend, R: Runner<B>>(
     runner: &R,
     questions: &'q [Question],
@@ -199,7 +199,8 @@ fn together<'q, B: Backend, R: Runner<B>>(
     Ok(all)
 }
 
-/// What a chunk of prompts begins with, run once: not at all when the chunk before began alike.
+/// Runs the common beginning of a chunk of prompts once, or not at all if the previous chunk had
+/// the same.
 fn begun<'k, B: Backend, R: Runner<B>>(
     runner: &R,
     prompts: &[&Sequence],
@@ -217,7 +218,7 @@ fn begun<'k, B: Backend, R: Runner<B>>(
     Ok(known.as_ref())
 }
 
-/// A chunk of prompts on its own.
+/// Answers a chunk of prompts on its own.
 fn alone<'q, B: Backend, R: Runner<B>>(
     runner: &R,
     questions: &'q [Question],
@@ -236,7 +237,7 @@ fn alone<'q, B: Backend, R: Runner<B>>(
     Ok(growing.finish())
 }
 
-/// A chunk of choices on its own.
+/// Answers a chunk of choices on its own.
 fn weigh_alone<B: Backend, R: Runner<B>>(
     runner: &R,
     questions: &[Question],
@@ -253,8 +254,7 @@ fn weigh_alone<B: Backend, R: Runner<B>>(
     })
 }
 
-/// Choices asked of a model that is left in its file: all of them through each layer before the
-/// next is read.
+/// Answers choices with a streamed model: all of them pass each layer before the next is read.
 fn weigh_together<B: Backend, R: Runner<B>>(
     runner: &R,
     questions: &[Question],

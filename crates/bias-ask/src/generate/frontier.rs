@@ -1,48 +1,48 @@
-//! Which paths of a tree of answers are gone on with: all that are worth it, or as many as may be,
-//! drawn so that nothing is lost on average.
+//! The paths of an answer tree to follow: all that are worth it, or as many as the budget allows,
+//! drawn without bias.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::question::number::State;
 
-/// A path that has not ended: a node of the prompt's tree of answers.
+/// A path that has not ended: a node of the prompt's answer tree.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Path {
-    /// The column of its last token; until that has run, of the one before.
+    /// The column of its last token; until that token has run, of the one before.
     pub column: usize,
-    /// Its probability, how often it was drawn, or what it stands for.
+    /// Its probability, the number of its draws, or the weight that it stands for.
     pub mass: f64,
     pub tokens: Vec<u32>,
-    /// How far a number is spelt.
+    /// The state of the number that it spells.
     pub state: State,
-    /// Which draw from what was not explored it stems from; of what was explored none.
+    /// The draw from the unexplored answers that it stems from; none for an explored path.
     pub draw: Option<u32>,
-    /// Whether it goes on.
+    /// Whether it is followed.
     pub end: Option<End>,
 }
 
-/// Why a path does not go on.
+/// Why a path is not followed further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The answer is over: what counts is said.
+    /// The answer is complete.
     Finished,
     /// No step is left.
     Cut,
 }
 
-/// What a prompt's answers may still cost, in tokens.
+/// The rest of the budget for a prompt's answers, in tokens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Purse {
-    /// What is kept for answers that never end.
+    /// The part kept for answers that never end.
     steady: f64,
-    /// What goes while they may still be of the usual length.
+    /// The part to spend while answers may still have the usual length.
     early: f64,
-    /// As many paths as a step was given so far at least.
+    /// The smallest number of paths that any step has got so far.
     samples: f64,
 }
 
-/// A usual length of answers, in tokens.
+/// The usual length of an answer, in tokens.
 const USUAL: usize = 16;
 
 impl Purse {
@@ -51,8 +51,8 @@ impl Purse {
         Self { steady: half, early: half, samples: f64::INFINITY }
     }
 
-    /// With so many steps to come: of how many samples the paths that are gone on with are worth,
-    /// at most.
+    /// With this many steps to come: the number of samples that the followed paths are worth, at
+    /// most.
     pub(crate) fn samples(self, steps: usize) -> f64 {
         self.samples.min(self.parts(steps).iter().sum()).max(1.0)
     }
@@ -61,13 +61,13 @@ impl Purse {
         [self.steady / steps.max(1) as f64, self.early / steps.clamp(1, USUAL) as f64]
     }
 
-    /// How many paths may be gone on with if those are all.
+    /// The number of paths that may be followed if these are all.
     pub(crate) fn all(self, steps: usize) -> usize {
         let now = self.parts(steps).iter().sum::<f64>() * AT_ONCE;
         (now.min(self.steady + self.early) as usize).max(1)
     }
 
-    /// So many paths are gone on with.
+    /// This many paths are followed.
     pub(crate) fn spend(&mut self, paths: usize, steps: usize) {
         self.samples = self.samples(steps);
         let steady = self.parts(steps)[0].min(paths as f64);
@@ -79,12 +79,12 @@ impl Purse {
     }
 }
 
-/// If they are all there is, as many times more paths may be gone on with for a step: numbers
-/// branch, and then end soon.
+/// If these are all paths, a step may follow this many times more: numbers branch, and then end
+/// soon.
 const AT_ONCE: f64 = 2.0;
 
-/// Random numbers that depend on a question's stream and on what was said so far alone: not on
-/// other paths, so that questions of one stream draw alike wherever they go alike.
+/// Random numbers that depend only on a question's stream and on the tokens so far, not on other
+/// paths. So questions of one stream draw alike as long as their answers are alike.
 pub(crate) fn rng(seed: u64, stream: u64, said: &[u32]) -> ChaCha8Rng {
     // Steele, Lea and Flood 2014 (splitmix64).
     let mix = |state: u64, value: u64| {
@@ -100,8 +100,8 @@ pub(crate) fn rng(seed: u64, stream: u64, said: &[u32]) -> ChaCha8Rng {
     rng
 }
 
-/// Leaves the least probable of the paths that go on unexplored, up to a probability; says how much
-/// that was. The others come heaviest first.
+/// Leaves the least probable paths unexplored, up to a probability, and returns their total. The
+/// other paths come heaviest first.
 pub(crate) fn leave(paths: &mut Vec<Path>, may_lose: f64) -> f64 {
     let order = |a: &Path, b: &Path| {
         let over = a.end.is_none().cmp(&b.end.is_none());
@@ -118,12 +118,12 @@ pub(crate) fn leave(paths: &mut Vec<Path>, may_lose: f64) -> f64 {
     lost
 }
 
-/// Paths that stand for all of these, each worth at least as much as one of `samples` that are
-/// drawn for a mass of 1, and no less than `least`: those that are heavy enough as they are, the
-/// others drawn in proportion to their probability, all with the same. On average nothing changes,
-/// whatever is made of the paths (Fearnhead and Clifford 2003, section 3: optimal resampling).
-/// Paths that have ended are drawn with those that go on, as samples end. All paths have grown from
-/// ones of `said` tokens.
+/// Draws paths that stand for all of these. Each is worth at least as much as one of `samples`
+/// draws for a mass of 1, and no less than `least`. Heavy paths keep their weight; the others are
+/// drawn in proportion to their probability, and all get the same weight. The expectation of any
+/// function of the paths stays the same (Fearnhead and Clifford 2003, section 3: optimal
+/// resampling). Paths that have ended are drawn together with those that go on, as samples end. All
+/// paths have grown from ones of `said` tokens.
 pub(crate) fn thin(
     paths: Vec<Path>,
     said: usize,
@@ -168,18 +168,18 @@ pub(crate) fn thin(
     kept
 }
 
-/// What was said where something was drawn from what was not explored.
+/// The tokens of the paths at which something was drawn.
 #[derive(Debug, Default)]
 pub(crate) struct Draws(Vec<Vec<u32>>);
 
 impl Draws {
-    /// One more: its number until all are known.
+    /// Adds one. It gets its number when all are known.
     pub(crate) fn add(&mut self, said: &[u32], token: Option<u32>) -> u32 {
         self.0.push(said.iter().copied().chain(token).collect());
         self.0.len() as u32 - 1
     }
 
-    /// The place of each in the order of what was said: neighbours say similar things.
+    /// The rank of each in the order of its tokens: neighbours spell similar texts.
     pub(crate) fn order(&self) -> Vec<u32> {
         let mut sorted: Vec<usize> = (0..self.0.len()).collect();
         sorted.sort_by(|a, b| self.0[*a].cmp(&self.0[*b]).then(a.cmp(b)));
@@ -248,8 +248,7 @@ mod tests {
         }
     }
 
-    /// As with samples that are gone on with: none dies, none becomes two, and each goes on in its
-    /// own way.
+    /// The paths go on as samples do: none dies, none splits in two, and each goes on by itself.
     #[test]
     fn a_path_that_is_worth_one_sample_has_one_continuation() {
         let mut apart = 0;
@@ -264,7 +263,7 @@ mod tests {
         assert!(apart > 160, "{apart}");
     }
 
-    /// What is lighter than is worth a path is drawn from, although there is room.
+    /// Paths that are too light to be worth following are drawn from, even if the budget has room.
     #[test]
     fn nothing_stands_for_less_than_is_worth_it() {
         let (mut sum, runs) = (0.0, 20_000);

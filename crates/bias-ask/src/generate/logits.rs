@@ -4,26 +4,26 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
 use crate::error::AskError;
 
-/// Scores of the next token at each place, `[places, vocab]`.
+/// Scores of the next token at each position, `[places, vocab]`.
 type Read<'r> = dyn FnMut(&[usize]) -> Result<Vec<f32>, AskError> + 'r;
 
-/// Reads next-token scores of some places, `row · width + column`, one after another:
-/// `[places, vocab]`.
+/// Reads the next-token scores of some positions, `row · width + column`, in order: `[places,
+/// vocab]`.
 pub(crate) struct Logits<'r> {
     pub vocab: usize,
-    /// Numbers that are held together.
+    /// The most values in memory at a time.
     pub most: usize,
     pub read: &'r mut Read<'r>,
 }
 
 impl Logits<'_> {
-    /// Places that are read together.
+    /// The number of positions that are read together.
     pub(crate) fn at_once(&self) -> usize {
         (self.most / self.vocab).max(1)
     }
 }
 
-/// Calls with the logits of a pass that gave `hidden`, `[rows, width, d_model]`.
+/// Calls the closure with the logits of a pass whose output is `hidden`, `[rows, width, d_model]`.
 pub(crate) fn of<B: Backend, M: HookedModel<B> + ?Sized, T>(
     model: &M,
     hidden: Tensor<B, 3>,
@@ -48,7 +48,7 @@ pub(crate) fn of<B: Backend, M: HookedModel<B> + ?Sized, T>(
     call(&mut Logits { vocab, most, read: &mut read })
 }
 
-/// Whether logits make a distribution: weights so large that sums overflow do not.
+/// Whether logits define a distribution. Weights so large that sums overflow do not.
 pub(crate) fn are_numbers(logits: &[f32]) -> bool {
     let odd = |l: &f32| l.is_nan() || *l == f32::INFINITY;
     !logits.iter().any(odd) && logits.iter().any(|l| l.is_finite())

@@ -1,20 +1,20 @@
-//! What a model answers: samples, the whole distribution, or as much of it as a budget allows.
+//! A model's answers: samples, the whole distribution, or as much of it as a budget allows.
 //!
 //! | file | what for |
 //! |---|---|
-//! | answers | [`Answers`]: what was found |
+//! | answers | [`Answers`]: the answers to one prompt |
 //! | answering | [`Answering`]: a model that can be asked; [`decode`] |
-//! | calls | [`Asking`]: how a model is asked; [`ToText`], [`Done`]: what is called back |
-//! | cached | [`Cached`], [`Work`]: a model that goes on behind what it has run |
+//! | calls | [`Asking`]: how a model is asked; [`ToText`], [`Done`]: callbacks |
+//! | cached | [`Cached`], [`Work`]: a model that continues from a cache |
 //! | decoding | [`Decoding`], [`DecodeOptions`]: how answers are taken from the model |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p |
-//! | engine | [`ask_cached`], [`ask_uncached`]: questions in batches, their beginnings shared |
-//! | runner | tokens run behind others, from a cache or all of them again |
+//! | engine | [`ask_cached`], [`ask_uncached`]: questions in batches, with shared beginnings |
+//! | runner | runs tokens behind others, from a cache or all of them again |
 //! | answer_tree | answers to a batch of prompts, step by step |
-//! | frontier | which paths of a tree are gone on with |
+//! | frontier | the paths of a tree to follow |
 //! | choices | choices, in one pass |
-//! | shared_prefix | what prompts begin with alike, run once |
-//! | logits | read back, and whether they are numbers |
+//! | shared_prefix | the common beginning of several prompts, run once |
+//! | logits | logits read back and checked |
 
 mod answer_tree;
 pub(crate) mod answering;

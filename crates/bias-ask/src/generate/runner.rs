@@ -1,4 +1,4 @@
-//! Tokens run behind others: from a cache, or all of them again.
+//! Runs tokens behind others: from a cache, or all of them again.
 
 use bias_probe::{HookedModel, NoObserver, ProbeError, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
@@ -12,7 +12,7 @@ pub(crate) trait Runner<B: Backend> {
 
     fn model(&self) -> &Self::Model;
 
-    /// Whether prompts that begin alike may share their beginning.
+    /// Whether prompts may share a common beginning.
     fn shares(&self) -> bool;
 
     fn empty(&self) -> Self::Cache;
@@ -27,11 +27,11 @@ pub(crate) trait Runner<B: Backend> {
         threads: usize,
     ) -> Result<Vec<Tensor<B, 3>>, ProbeError>;
 
-    /// Whether a row that grows from so many tokens to so many is run as a whole.
+    /// Whether a row that grows from one length to another is run as a whole.
     fn reruns(&self, before: usize, after: usize) -> bool;
 }
 
-/// Goes on behind what the model keeps.
+/// Continues from the model's cache.
 pub(crate) struct Behind<'m, M>(pub &'m M);
 
 impl<B: Backend, M: Cached<B>> Runner<B> for Behind<'_, M> {
@@ -71,7 +71,7 @@ impl<B: Backend, M: Cached<B>> Runner<B> for Behind<'_, M> {
     }
 }
 
-/// Keeps nothing: every step runs each prompt with its living answers as one tree.
+/// Uses no cache: every step runs each prompt with its living answers as one tree.
 pub(crate) struct Anew<'m, M: ?Sized>(pub &'m M);
 
 impl<B: Backend, M: HookedModel<B> + ?Sized> Runner<B> for Anew<'_, M> {

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AskError;
 
-/// How the next token is drawn: temperature, then top-k, then top-p, as transformers does.
+/// How the next token is drawn: temperature, then top-k, then top-p, as in transformers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     temperature: f64,
@@ -11,7 +11,7 @@ pub struct Sampling {
 }
 
 impl Default for Sampling {
-    /// The model's own distribution: temperature 1, nothing cut off.
+    /// The model's own distribution: temperature 1, no cut-off.
     fn default() -> Self {
         Self { temperature: 1.0, top_k: None, top_p: 1.0 }
     }
@@ -21,8 +21,8 @@ impl Sampling {
     /// Divides logits by this before the softmax.
     ///
     /// # Errors
-    /// [`AskError::Sampling`] unless positive and finite; for the most probable
-    /// answer use [`Decoding::Greedy`](super::Decoding::Greedy).
+    /// [`AskError::Sampling`] unless it is positive and finite. For the most probable answer, use
+    /// [`Decoding::Greedy`](super::Decoding::Greedy).
     pub fn with_temperature(self, temperature: f64) -> Result<Self, AskError> {
         if temperature.is_finite() && temperature > 0.0 {
             return Ok(Self { temperature, ..self });
@@ -41,7 +41,7 @@ impl Sampling {
         Self { top_k, ..self }
     }
 
-    /// Keeps the fewest most probable tokens that together reach this mass.
+    /// Keeps the smallest set of most probable tokens that reaches this mass.
     ///
     /// # Errors
     /// [`AskError::Sampling`] outside (0, 1].
@@ -62,7 +62,7 @@ impl Sampling {
         self.temperature
     }
 
-    /// Every token's probability to come next, by its id.
+    /// The probability of every token to come next, by its id.
     pub(crate) fn probabilities(&self, logits: &[f32]) -> Vec<f64> {
         if self.top_k.is_some() || self.top_p < 1.0 {
             let mut all = vec![0.0; logits.len()];
@@ -77,8 +77,8 @@ impl Sampling {
         all
     }
 
-    /// The next token's probabilities, largest first (ties by lower id). Tokens below
-    /// `floor` may be left out; what they hold is one minus the sum.
+    /// The probabilities of the next token, largest first (ties by lower id). Tokens below `floor`
+    /// may be left out; their total is one minus the sum.
     #[must_use]
     pub fn distribution(&self, logits: &[f32], floor: f64) -> Vec<(u32, f64)> {
         let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);

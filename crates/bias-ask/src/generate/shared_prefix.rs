@@ -1,4 +1,4 @@
-//! What several prompts begin with alike, run once for all of them.
+//! The common beginning of several prompts, run once for all of them.
 
 use bias_probe::{Sequence, TokenBatch};
 use bias_types::TokenRole;
@@ -7,15 +7,15 @@ use burn::tensor::backend::Backend;
 use super::runner::Runner;
 use crate::error::AskError;
 
-/// What several prompts begin with, already run.
+/// The common beginning of several prompts, already run.
 pub(crate) struct Prefix<C> {
     pub tokens: Vec<u32>,
-    /// One row.
+    /// The batch, of one row.
     pub batch: TokenBatch,
     pub cache: C,
 }
 
-/// A prefix shorter than this is not worth a pass of its own.
+/// A shorter prefix is not worth a pass of its own.
 const SHORTEST_PREFIX: usize = 4;
 
 impl<C> Prefix<C> {
@@ -25,7 +25,7 @@ impl<C> Prefix<C> {
     }
 }
 
-/// What all prompts begin with, if it is worth a pass of its own and may be `shared`.
+/// The common beginning of all prompts, if it is worth a pass of its own and may be `shared`.
 pub(crate) fn alike<'p>(shared: bool, prompts: &[&'p Sequence]) -> Option<&'p [u32]> {
     // Every prompt keeps a token of its own: its end has to be run.
     let shortest = prompts.iter().map(|p| p.len()).min()?.saturating_sub(1);
@@ -35,7 +35,7 @@ pub(crate) fn alike<'p>(shared: bool, prompts: &[&'p Sequence]) -> Option<&'p [u
     (prompts.len() > 1 && length >= SHORTEST_PREFIX && shared).then(|| &first[..length])
 }
 
-/// Prompts to be run, behind what they all begin with; they may branch behind that.
+/// Prompts to be run behind their common beginning; they may branch after it.
 pub(crate) fn behind<B: Backend, R: Runner<B>>(
     runner: &R,
     prompts: &[&Sequence],

@@ -1,10 +1,10 @@
-//! What a model is asked, and in which form it answers: in any words, by a number, by a choice.
-//! Nothing here knows a tokenizer; [`Tokenize`](crate::Tokenize) makes the tokens.
+//! Questions, and the forms of their answers: in any words, by a number, by a choice. Nothing here
+//! knows a tokenizer; [`Tokenize`](crate::Tokenize) makes the tokens.
 //!
 //! | file | what for |
 //! |---|---|
 //! | number | [`NumberGrammar`]: which tokens go on spelling a number |
-//! | options | [`Choices`], [`Word`]: what can be chosen |
+//! | options | [`Choices`], [`Word`]: the options of a choice |
 
 pub(crate) mod number;
 pub(crate) mod options;
@@ -16,26 +16,27 @@ use bias_probe::Sequence;
 pub use self::number::NumberGrammar;
 pub use self::options::{Choices, Word};
 
-/// A prompt, and how it is answered.
+/// A prompt, and the form of its answer.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// All up to where the model goes on, with the name's tokens marked.
+    /// The tokens up to where the model continues, with those of the name marked.
     pub prompt: Sequence,
-    /// How it is answered.
+    /// The form of the answer.
     pub kind: QuestionKind,
-    /// Questions of one stream draw with the same random numbers: what they share lowers the
-    /// variance of the differences between their answers.
+    /// Questions of one stream draw with the same random numbers. This lowers the variance of the
+    /// differences between their answers.
     pub stream: u64,
 }
 
-/// How a question is answered.
+/// The form of an answer.
 #[derive(Debug, Clone)]
 pub enum QuestionKind {
-    /// In any words, up to a token that ends the answer.
+    /// Any words, up to a token that ends the answer.
     Free,
-    /// By a number: only tokens that go on with one are followed, and whatever else comes ends it.
-    /// An answer without tokens is that none was begun.
+    /// A number. Only tokens that continue a number are followed; any other token ends it. An
+    /// answer without tokens means that no number was begun.
     Number(Arc<NumberGrammar>),
-    /// By one of these words. An answer without tokens is whatever else might be said.
+    /// One of these words. An answer without tokens stands for everything else that the model might
+    /// say.
     Choice(Arc<[Word]>),
 }

@@ -2,15 +2,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use bias_types::prompt::TokenSet;
 
-/// Which tokens go on spelling a number, for a tokenizer of any kind: one digit a token, up to
-/// three, digits behind a space, or single bytes.
+/// The tokens that continue a number, for any tokenizer: one digit per token, up to three digits,
+/// digits behind a space, or single bytes.
 ///
-/// A number is digits, in groups of three behind commas or not, with a decimal part and a magnitude
-/// (`k`, `K`, `M`, `bn`, *hundred*, *thousand*, *million*, *billion*, *trillion*) if it likes, and
-/// a currency sign before it: `50,000`, ` $1.5 million`, `85k`. What has been said so far is
-/// *begun* with the first digit. A token goes on if it can lead to such a text; whatever other
-/// token comes ends it, and what was said by then counts: `85.` is 85, and so is `85 m` before
-/// *onths*.
+/// A number consists of digits, with or without commas between groups of three. It may have a
+/// decimal part, a magnitude (`k`, `K`, `M`, `bn`, *hundred*, *thousand*, *million*, *billion*,
+/// *trillion*) and a currency sign in front: `50,000`, ` $1.5 million`, `85k`. A number is *begun*
+/// with its first digit. A token continues it if it can lead to such a text. Any other token ends
+/// it, and the text so far counts: `85.` is 85, and so is `85 m` before *onths*.
 #[derive(Debug)]
 pub struct NumberGrammar {
     texts: HashMap<u32, Box<str>>,
@@ -21,12 +20,12 @@ pub struct NumberGrammar {
 const CURRENCIES: [char; 3] = ['$', '€', '£'];
 const MAGNITUDES: [&str; 9] =
     ["k", "K", "M", "bn", "hundred", "thousand", "million", "billion", "trillion"];
-/// Digits before the decimal point; more are no amount of anything.
+/// The most digits before the decimal point. No amount of anything needs more.
 const DIGITS: u8 = 15;
-/// Groups of three behind a comma: as many as those digits have room for.
+/// The most groups of three behind commas: as many as those digits have room for.
 const GROUPS: u8 = 4;
 
-/// How far a number is spelt.
+/// The state of a number that is being spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum State {
     /// Nothing yet.
@@ -35,22 +34,23 @@ pub(crate) enum State {
     Space,
     /// A currency sign.
     Currency,
-    /// A space that only a digit goes on from.
+    /// A space that must be followed by a digit.
     LastSpace,
-    /// So many digits without a comma.
+    /// Digits without a comma, and how many.
     Digits(u8),
-    /// A comma for the so-manieth time, and so many digits behind it.
+    /// A comma: its ordinal number, and the digits behind it.
     Group(u8, u8),
     /// A decimal point, and perhaps digits behind it.
     Point(bool),
     /// A space behind the digits.
     Gap,
-    /// The beginning of magnitude `.0` up to byte `.1`; of several that begin alike the first.
+    /// The beginning of magnitude `.0` up to byte `.1`; of several with the same beginning, the
+    /// first.
     Magnitude(u8, u8),
 }
 
 impl State {
-    /// Whether a digit was said.
+    /// Whether it contains a digit.
     pub(crate) fn begun(self) -> bool {
         !matches!(self, Self::Start | Self::Space | Self::Currency | Self::LastSpace)
     }
@@ -83,7 +83,7 @@ impl State {
     }
 }
 
-/// A magnitude's beginning with one more letter.
+/// The beginning of a magnitude with one more letter.
 fn magnitude(before: Option<(u8, u8)>, c: char) -> Option<State> {
     let (word, at) = before.unwrap_or((0, 0));
     let known = MAGNITUDES.get(usize::from(word))?.get(..usize::from(at))?;
@@ -93,8 +93,8 @@ fn magnitude(before: Option<(u8, u8)>, c: char) -> Option<State> {
 }
 
 impl NumberGrammar {
-    /// For a tokenizer of these tokens, each with the text that it adds behind others; `None` where
-    /// none of them begins a number.
+    /// The grammar of a tokenizer with these tokens, each with the text that it adds behind others.
+    /// `None` if no token begins a number.
     #[must_use]
     pub fn of_tokens(tokens: Vec<(u32, String)>) -> Option<Self> {
         let spells = |own: &str| {
@@ -123,7 +123,7 @@ impl NumberGrammar {
         begins.then(|| Self { texts: texts.into_iter().collect(), sets })
     }
 
-    /// Where a token leads, if it goes on.
+    /// The state after a token, if the token continues the number.
     pub(crate) fn step(&self, state: State, token: u32) -> Option<State> {
         state.follow(self.texts.get(&token)?)
     }
@@ -133,8 +133,8 @@ impl NumberGrammar {
         &self.sets[&state]
     }
 
-    /// The tokens that go on behind these, which must spell the beginning of a number themselves:
-    /// none where they do not.
+    /// The tokens that continue the given ones, which must spell the beginning of a number
+    /// themselves. None if they do not.
     #[must_use]
     pub fn until(&self, tokens: &[u32]) -> Option<TokenSet> {
         let state =
@@ -142,14 +142,14 @@ impl NumberGrammar {
         self.sets.get(&state).cloned()
     }
 
-    /// The currency sign that a text ends with: a number behind it is an amount (`$` before `2m`:
-    /// two millions, no metres).
+    /// The currency sign at the end of a text. A number behind it is an amount: `2m` behind `$` is
+    /// two million, and not two metres.
     #[must_use]
     pub fn currency(text: &str) -> Option<char> {
         text.trim_end().chars().next_back().filter(|last| CURRENCIES.contains(last))
     }
 
-    /// Whether a text holds a digit, and so a number already.
+    /// Whether a text contains a digit, and so already a number.
     #[must_use]
     pub fn is_begun_by(text: &str) -> bool {
         text.chars().any(char::is_numeric)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AskError;
 
-/// Options to choose among, each a set of words that mean the same.
+/// Options to choose from, each a set of words with the same meaning.
 ///
 /// Written as `yes|no`, or with several spellings of an option as `Yes,yes|No,no`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,15 +13,15 @@ pub struct Choices {
     better: usize,
 }
 
-/// Fewest and most options: from a pair to a letter each.
+/// The fewest and the most options: from a pair to one per letter.
 const OPTIONS: std::ops::RangeInclusive<usize> = 2..=26;
 
 impl Choices {
-    /// Reads `yes|no`; `better` is any word of the option that is favourable to the person.
+    /// Reads `yes|no`. `better` is any word of the option that favours the person.
     ///
     /// # Errors
-    /// [`AskError::Choices`] unless there are 2 to 26 options with a word each, all words
-    /// different, and `better` is one.
+    /// [`AskError::Choices`] unless there are 2 to 26 options with at least one word each, all
+    /// words differ, and `better` is one of them.
     pub fn parse(text: &str, better: &str) -> Result<Self, AskError> {
         let bad = |reason: String| AskError::Choices { choices: text.into(), reason };
         let words = |option: &str| option.split(',').map(|word| word.trim().to_owned()).collect();
@@ -62,7 +62,7 @@ impl Choices {
         &self.options
     }
 
-    /// Which option is favourable to the person.
+    /// The option that favours the person.
     #[must_use]
     pub fn better(&self) -> usize {
         self.better
@@ -72,15 +72,16 @@ impl Choices {
 /// A word of an option as tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// Which option it stands for.
+    /// The index of its option.
     pub option: usize,
-    /// As it was given.
+    /// The word as it was given.
     pub text: String,
-    /// What the model would have to say, one after another.
+    /// The tokens that the model would have to say, in order.
     pub tokens: Vec<u32>,
 }
 
-/// The words of all options, as tokens behind one prompt: none begins with another's tokens.
+/// The words of all options as tokens behind one prompt. No word's tokens begin with those of
+/// another.
 pub(crate) fn told_apart(choices: &Choices, mut words: Vec<Word>) -> Result<Vec<Word>, AskError> {
     let bad = |reason| {
         let choices =

@@ -3,23 +3,23 @@ use crate::question::options::Choices;
 /// A question about a person, in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked<'t> {
-    /// What the user asks; of a [raw](Self::raw) question, the text to go on with.
+    /// The user's question; for a [raw](Self::raw) question, the text to continue.
     pub message: &'t str,
-    /// The person's name as it stands there.
+    /// The person's name as written in the message.
     pub name: &'t str,
-    /// How the answer begins: the model goes on from there.
+    /// The beginning of the answer, which the model continues.
     pub prefix: Option<&'t str>,
-    /// Whether the text is given as it stands, without chat template and system message.
+    /// Whether the text is used as it is, without chat template and system message.
     pub raw: bool,
 }
 
-/// What kind of answer is wanted.
+/// The form of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted<'t> {
     /// Any words.
     Words,
     /// A number, and nothing else.
     Number,
-    /// One of these.
+    /// One of these options.
     Choice(&'t Choices),
 }

@@ -1,10 +1,10 @@
-//! Text to tokens with roles, and back, whatever the tokenizer.
+//! Text to tokens with roles, and back, for any tokenizer.
 //!
 //! | file | what for |
 //! |---|---|
 //! | asked | [`Asked`], [`Wanted`]: a question about a person, in words |
-//! | tokenize | [`Tokenize`]: what a tokenizer must do, and what follows from it |
-//! | spans | where the name, the system message and the answer's beginning stand in a prompt |
+//! | tokenize | [`Tokenize`]: the three methods of a tokenizer, and those that follow from them |
+//! | spans | the places of the name, the system message and the answer's beginning in a prompt |
 
 pub(crate) mod asked;
 mod spans;

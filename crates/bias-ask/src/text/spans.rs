@@ -2,8 +2,8 @@ use std::ops::Range;
 
 use bias_types::TokenRole;
 
-/// Where the system message, the person's name and what the answer begins with stand in a prompt,
-/// in bytes.
+/// The places of the system message, the person's name and the answer's beginning in a prompt, in
+/// bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Spans {
     pub system: Option<Range<usize>>,
@@ -12,11 +12,11 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// Finds them in the text that the model sees.
+    /// Finds these places in the text that the model gets.
     ///
-    /// A name is looked for in the user's message only, not in the template's own words or
-    /// the system message, and as whole words: `Al` is not found in `Albert`, unless
-    /// it stands nowhere else.
+    /// The name is searched for in the user's message only, not in the template's words or the
+    /// system message. It must stand as whole words: `Al` is not found in `Albert`, unless it
+    /// occurs nowhere else.
     pub fn find(text: &str, system: Option<&str>, message: &str, name: Option<&str>) -> Self {
         let user = last(text, message);
         let system = system.and_then(|system| match &user {
@@ -35,7 +35,7 @@ impl Spans {
         Self { system, names, answer: None }
     }
 
-    /// What a token is that reaches over these bytes.
+    /// The role of a token that covers these bytes.
     pub fn role(&self, token: Range<usize>) -> TokenRole {
         let meets = |span: &Range<usize>| token.start < span.end && span.start < token.end;
         if self.names.iter().any(meets) {
@@ -50,7 +50,7 @@ impl Spans {
     }
 }
 
-/// A message as it was given, or as templates trim it.
+/// Finds a message as it was given, or as templates trim it.
 fn forms(message: &str) -> impl Iterator<Item = &str> {
     [message, message.trim()].into_iter().filter(|form| !form.trim().is_empty())
 }

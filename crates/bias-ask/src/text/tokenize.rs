@@ -9,34 +9,34 @@ use crate::error::AskError;
 use crate::question::number::NumberGrammar;
 use crate::question::options::{Choices, Word, told_apart};
 
-/// A token, and where it comes from.
+/// A token, and its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Its id.
     pub id: u32,
-    /// The bytes of the text that it stands for; empty for one that was added.
+    /// Its bytes in the text; empty for a token that was added.
     pub bytes: Range<usize>,
 }
 
-/// A tokenizer, and the words that a chat puts around a question.
+/// A tokenizer, and the text that a chat template puts around a question.
 ///
-/// Three methods are needed. The others follow from them; those that a tokenizer can do better, or
-/// that depend on its chat template, may be replaced.
+/// Three methods are required, and the others follow from them. Override those that your tokenizer
+/// can do better, or that depend on its chat template.
 pub trait Tokenize {
-    /// The tokens of a text; with those that begin or end every text where `special`.
+    /// The tokens of a text. With `special`, the tokens that begin or end every text are included.
     ///
     /// # Errors
     /// A text that cannot be encoded: [`AskError::Outside`].
     fn encode(&self, text: &str, special: bool) -> Result<Vec<Token>, AskError>;
 
-    /// The text of some tokens, special tokens left out.
+    /// The text of some tokens, without special tokens.
     ///
     /// # Errors
-    /// Ids that it does not know: [`AskError::Outside`].
+    /// Unknown ids: [`AskError::Outside`].
     fn decode(&self, tokens: &[u32]) -> Result<String, AskError>;
 
-    /// The text of some tokens, special tokens written out; by default as
-    /// [`decode`](Self::decode) gives it.
+    /// The text of some tokens, with special tokens; by default the same as
+    /// [`decode`](Self::decode).
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -44,10 +44,10 @@ pub trait Tokenize {
         self.decode(tokens)
     }
 
-    /// Every id that it may give, in rising order.
+    /// Every id of the vocabulary, in ascending order.
     fn ids(&self) -> Vec<u32>;
 
-    /// The tokens of a text, nothing added: what an answer is made of.
+    /// The tokens of a text without additions, as the model would answer it.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
@@ -55,23 +55,23 @@ pub trait Tokenize {
         Ok(self.encode(text, false)?.into_iter().map(|token| token.id).collect())
     }
 
-    /// The system message that is put before every question but a raw one.
+    /// The system message before every question that is not raw.
     fn system(&self) -> Option<&str> {
         None
     }
 
-    /// The text the model sees for a question that is not raw, up to where it goes on, as the chat
-    /// template has it, special tokens written out. `None` where there is no template: the system
-    /// message, the question and how its answer begins are then paragraphs.
+    /// The text of a question that is not raw, up to where the model continues, as the chat
+    /// template renders it with special tokens written out. `None` if there is no template: then
+    /// the system message, the question and the beginning of its answer become paragraphs.
     ///
     /// # Errors
-    /// A template that fails, or does not let an answer be begun: [`AskError::Outside`].
+    /// A template that fails, or that does not let an answer be begun: [`AskError::Outside`].
     fn chat(&self, asked: &Asked<'_>) -> Result<Option<String>, AskError> {
         let _ = asked;
         Ok(None)
     }
 
-    /// What it is recognised by in a kept study, such as the hash of its file.
+    /// The identity of the tokenizer in a kept study, such as the hash of its file.
     ///
     /// # Errors
     /// A file that cannot be read: [`AskError::Outside`].
@@ -79,17 +79,16 @@ pub trait Tokenize {
         Ok(String::new())
     }
 
-    /// Which of its tokens go on spelling a number.
+    /// The tokens that continue a number.
     ///
     /// # Errors
-    /// [`AskError::NoDigits`] where none is a digit, or one of its tokens that cannot be decoded.
+    /// [`AskError::NoDigits`] if no token is a digit; a token that cannot be decoded.
     fn number_grammar(&self) -> Result<NumberGrammar, AskError> {
         number_grammar(self)?.ok_or(AskError::NoDigits)
     }
 
-    /// Tokens of a question about a person, after the system message if there is one, with the
-    /// name's tokens marked wherever the name stands in the question; names of any number of
-    /// tokens.
+    /// The tokens of a question about a person, after the system message if there is one. Every
+    /// occurrence of the name in the question is marked. A name may have any number of tokens.
     ///
     /// # Errors
     /// [`AskError::NameNotInPrompt`], or a text that cannot be rendered or encoded.
@@ -97,8 +96,8 @@ pub trait Tokenize {
         self.question(&Asked { message, name, prefix: None, raw: false })
     }
 
-    /// The same of a question whose answer may be begun for the model, or that is plain text to be
-    /// gone on with.
+    /// The tokens of a question whose answer may be begun for the model, or of a plain text to be
+    /// continued.
     ///
     /// # Errors
     /// As [`prompt`](Self::prompt).
@@ -109,8 +108,8 @@ pub trait Tokenize {
     /// The tokens of a question, and those of every word that may be chosen behind it.
     ///
     /// # Errors
-    /// As [`question`](Self::question); [`AskError::Choices`] for words that the tokenizer cannot
-    /// tell apart.
+    /// As [`question`](Self::question); [`AskError::Choices`] for words whose tokens cannot be told
+    /// apart.
     fn choice(
         &self,
         asked: &Asked<'_>,
@@ -148,7 +147,7 @@ pub trait Tokenize {
         Ok((Sequence::chain(prompt.tokens().to_vec(), roles)?, told_apart(choices, words)?))
     }
 
-    /// Tokens of a text as it stands, special tokens added: no chat template, no name.
+    /// The tokens of a text as it is, with special tokens: no chat template, no name.
     ///
     /// # Errors
     /// A text that cannot be encoded, such as an empty one.
@@ -157,10 +156,10 @@ pub trait Tokenize {
     }
 }
 
-/// Which tokens of a tokenizer go on spelling a number; `None` where none is a digit.
+/// The tokens of a tokenizer that continue a number; `None` if no token is a digit.
 ///
 /// # Errors
-/// One of its tokens that cannot be decoded.
+/// A token that cannot be decoded.
 pub fn number_grammar(
     tokenizer: &(impl Tokenize + ?Sized),
 ) -> Result<Option<NumberGrammar>, AskError> {
@@ -179,10 +178,10 @@ pub fn number_grammar(
     Ok(NumberGrammar::of_tokens(texts))
 }
 
-/// A question as the model sees it.
+/// A question as the model gets it.
 struct Rendered {
     text: String,
-    /// Whether special tokens are to be added: a chat template writes its own.
+    /// Whether special tokens are to be added. A chat template writes its own.
     special: bool,
 }
 
@@ -203,8 +202,8 @@ fn put(tokenizer: &(impl Tokenize + ?Sized), asked: &Asked<'_>) -> Result<Render
     })
 }
 
-/// Two texts with a space between them where words need one: behind a letter, a digit or a mark
-/// that ends something.
+/// Joins two texts, with a space between them where words need one: behind a letter, a digit or a
+/// closing mark.
 fn spaced(before: &str, after: &str) -> String {
     let ends = |c: char| c.is_alphanumeric() || ".,;:!?)]}'\"’”".contains(c);
     let gap = before.ends_with(ends) && !after.starts_with(char::is_whitespace);

@@ -1,9 +1,9 @@
-//! The template engine: minijinja, with our operators in what it compiles.
+//! The template engine: minijinja, with operators of our own in the compiled code.
 //!
 //! | file | what for |
 //! |---|---|
-//! | source | what is rewritten in a template before it is compiled |
-//! | program | a compiled template, its operators replaced by calls |
+//! | source | the changes to a template's source before it is compiled |
+//! | program | a compiled template whose operators are replaced by calls |
 
 pub(crate) mod program;
 pub(crate) mod source;

@@ -13,11 +13,11 @@ use crate::python::operators::{
 use crate::python::show::text;
 use crate::python::values::own;
 
-/// A compiled template whose operators are ours.
+/// A compiled template that uses our operators.
 ///
-/// minijinja's own differ from Python's here and there, have no limit on what they
-/// allocate, and cannot be replaced from outside. So a call takes the place of each
-/// operator's instruction, and another follows each instruction that makes a value
+/// minijinja's operators differ from Python's in places, allocate without a limit and cannot be
+/// replaced from outside. So the compiled program is changed: a call takes the place of each
+/// operator's instruction, and another call follows each instruction that makes a value
 /// ([`admit`](crate::python::values::admit)).
 pub(crate) struct Program<'a> {
     main: Instructions<'a>,
@@ -48,7 +48,7 @@ impl<'a> Program<'a> {
     }
 }
 
-/// Writes a value out, counted: raw text passes here as well.
+/// Writes a value to the output and counts it. Raw text passes here as well.
 pub(crate) fn emit(
     output: &mut minijinja::Output,
     state: &minijinja::State,

@@ -3,13 +3,14 @@ use minijinja::machinery::{Token, WhitespaceConfig, tokenize};
 
 use crate::limits::{MAX_ELIF, MAX_TAG, fail};
 
-/// A variable that is 1.
+/// The name of a variable whose value is 1.
 pub(crate) const ONE: &str = "__one__";
 
-/// A template as minijinja can take it; refused when it is too large to be compiled safely.
+/// Rewrites a template's source for minijinja. Refuses a template that is too large to be compiled
+/// safely.
 ///
-/// Line ends become `\n`, as in Jinja, and transformers' `generation` blocks, which mark
-/// what is trained on, become `with` blocks, which have the same scope and print the same.
+/// Line ends become `\n`, as in Jinja. The `generation` blocks of transformers mark the text to
+/// train on. They become `with` blocks, which have the same scope and print the same.
 pub(crate) fn prepare(source: &str) -> Result<String, Error> {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     guard_products(&generation_blocks(&source))
@@ -35,8 +36,8 @@ fn generation_blocks(source: &str) -> String {
     out + rest
 }
 
-/// `{% generation %}` or `{% endgeneration %}` at the start of a text, with its signs for
-/// white space, and what follows it.
+/// Reads `{% generation %}` or `{% endgeneration %}` at the start of a text, with its white-space
+/// marks. Returns the tag and the rest.
 fn generation_tag(tag: &str) -> Option<(String, &str)> {
     let sign = |text| {
         <str>::strip_prefix(text, ['-', '+'])
@@ -49,9 +50,9 @@ fn generation_tag(tag: &str) -> Option<(String, &str)> {
     Some((format!("{{%{open} {end}with {close}%}}"), rest.strip_prefix("%}")?))
 }
 
-/// Refuses expressions so long that compiling them, which is recursive, could overflow the
-/// stack. Writes products and quotients of constants so that they are not made while
-/// compiling, without our limits and not as in Python.
+/// Refuses very long expressions: the compiler is recursive and could overflow the stack. Rewrites
+/// products and quotients of constants, which minijinja would otherwise compute while compiling,
+/// without our limits and not as Python does.
 fn guard_products(source: &str) -> Result<String, Error> {
     let mut out = String::with_capacity(source.len());
     let (mut copied, mut words, mut elifs) = (0, 0, 0);

@@ -1,7 +1,7 @@
 use minijinja::value::{Kwargs, from_args};
 use minijinja::{Error, ErrorKind, Value};
 
-/// Arguments of a Python method, by position or by name.
+/// The arguments of a Python method, by position or by name.
 pub(crate) struct Arguments<'a> {
     given: &'a [Value],
     named: Kwargs,
@@ -13,7 +13,7 @@ impl<'a> Arguments<'a> {
         Ok(Self { given, named })
     }
 
-    /// One that may be left out.
+    /// An optional argument.
     pub fn option(&self, at: usize, name: &str) -> Result<Option<Value>, Error> {
         match self.given.get(at) {
             Some(value) => Ok(Some(value.clone())),
@@ -31,7 +31,7 @@ impl<'a> Arguments<'a> {
         self.option(at, name)?.filter(|v| !v.is_none()).map(i64::try_from).transpose()
     }
 
-    /// Refuses more than these.
+    /// Refuses further arguments.
     pub fn end(&self, most: usize) -> Result<(), Error> {
         if self.given.len() > most {
             return Err(Error::from(ErrorKind::TooManyArguments));

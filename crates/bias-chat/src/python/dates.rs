@@ -11,15 +11,15 @@ pub(crate) fn now() -> DateTime {
     TimeZone::UTC.to_datetime(Timestamp::now())
 }
 
-/// A moment without a time zone as C's `strftime` writes it in English; what is not known stays as
-/// it is.
+/// Formats a moment without a time zone in English, as C's `strftime` does. Unknown directives stay
+/// as they are.
 pub(crate) fn strftime(at: DateTime, format: &str) -> Result<String, Error> {
     let config = Config::new().lenient(true).custom(PosixCustom::new());
     let written = BrokenDownTime::from(at).to_string_with_config(&config, without_zone(format));
     written.map_err(|error| fail(error.to_string()))
 }
 
-/// A format without the directives for a time zone, of which there is nothing to write.
+/// Removes the directives for a time zone from a format: this moment has none.
 fn without_zone(format: &str) -> String {
     let mut kept = String::with_capacity(format.len());
     let mut rest = format.chars();

@@ -11,10 +11,10 @@ use super::values::{self, Dict, admit, is, items};
 use super::{formats, json, rounding};
 use crate::limits::{MAX_RANGE, fail, fits, times, undefined};
 
-/// The filters of Jinja: `value | ..`.
+/// The filters of Jinja, written `value | ..`.
 ///
-/// Not among them, since no chat template needs them: `filesizeformat`, `forceescape`, `groupby`,
-/// `random`, `striptags`, `truncate`, `urlencode`, `urlize`, `wordwrap`, `xmlattr`.
+/// Chat templates need none of these, so they are missing: `filesizeformat`, `forceescape`,
+/// `groupby`, `random`, `striptags`, `truncate`, `urlencode`, `urlize`, `wordwrap`, `xmlattr`.
 pub(crate) fn install(environment: &mut Environment<'_>) {
     let e = environment;
     e.add_filter("abs", filters::abs);
@@ -83,7 +83,7 @@ fn default(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     Ok(if value.is_undefined() || lax && !value.is_true() { instead } else { value.clone() })
 }
 
-/// Keys of a dict are no attributes of it.
+/// The keys of a dict are not its attributes.
 fn attr(value: &Value, name: &str) -> Result<Value, Error> {
     if is::<Dict>(value) { Ok(Value::UNDEFINED) } else { value.get_attr(name) }
 }
@@ -124,7 +124,8 @@ fn trim(value: &Value, args: Rest<Value>) -> Result<String, Error> {
     Ok(stripped(&text(value), chars.as_deref(), true, true).to_owned())
 }
 
-/// Capitals at the start and after white space, hyphens and opening brackets; the rest small.
+/// A capital at the start and after white space, hyphens and opening brackets; all other letters in
+/// lower case.
 fn title(value: &Value) -> String {
     let mut out = String::new();
     let mut inside = false;
@@ -190,7 +191,7 @@ fn indent(value: &Value, args: Rest<Value>) -> Result<String, Error> {
     Ok(out)
 }
 
-/// What a dotted path leads to from a value; numbers in it are positions.
+/// Follows a dotted path from a value. Numbers in the path are positions.
 fn attribute(value: &Value, path: &Value) -> Result<Value, Error> {
     let Some(path) = path.as_str() else { return value.get_item(path) };
     let mut at = value.clone();
@@ -226,7 +227,7 @@ fn sum(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     attributes(items(value)?, path.as_ref())?.iter().try_fold(start, |sum, item| add(&sum, item))
 }
 
-/// The first item that is less, or greater, than all others; capitals count as small letters.
+/// The smallest or the largest item, the first of several. Letters compare without regard to case.
 fn extreme(value: &Value, args: &[Value], wanted: Ordering) -> Result<Value, Error> {
     let args = Arguments::new(args)?;
     let exact = args.option(0, "case_sensitive")?.is_some_and(|v| v.is_true());
@@ -264,7 +265,7 @@ fn map(state: &State, value: &Value, args: Rest<Value>) -> Result<Value, Error> 
     values::list(all.into_iter().map(filter).collect::<Result<Vec<_>, Error>>()?)
 }
 
-/// `batch` and `slice`, not more of them than a range may have.
+/// `batch` and `slice`, with no more parts than a range may have items.
 fn in_columns(
     state: &State,
     value: &Value,

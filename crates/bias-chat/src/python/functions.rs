@@ -5,7 +5,7 @@ use super::show::text;
 use super::values::{self, Dict, inner, items};
 use crate::limits::{MAX_RANGE, fail};
 
-/// The functions that templates may call; `strftime_now` comes with each rendering.
+/// The functions that templates may call. `strftime_now` is added for each rendering.
 pub(crate) fn install(environment: &mut Environment<'_>) {
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("range", range);
@@ -30,7 +30,7 @@ fn range(first: i64, second: Option<i64>, step: Option<i64>) -> Result<Value, Er
     values::list((0..length).map(|at| super::operators::from_int(start + at * step)))
 }
 
-/// The pairs of `dict(..)`: of another dict, of a list of pairs, of keywords.
+/// The pairs of `dict(..)`, from another dict, a list of pairs or keywords.
 fn pairs(first: Option<Value>, named: &Kwargs) -> Result<Vec<(Value, Value)>, Error> {
     let mut all = Vec::new();
     if let Some(dict) = first.as_ref().and_then(|v| v.downcast_object_ref::<Dict>()) {
@@ -58,7 +58,7 @@ fn namespace(first: Option<Value>, named: Kwargs) -> Result<Value, Error> {
     functions::namespace(Some(values::dict(kept.collect::<Result<Vec<_>, Error>>()?)?))
 }
 
-/// What Python calls callable: functions, and macros.
+/// Whether Python calls a value callable: functions and macros are.
 pub(crate) fn is_callable(value: &Value) -> bool {
     value.kind() == ValueKind::Plain
         || value.kind() == ValueKind::Map

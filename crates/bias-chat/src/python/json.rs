@@ -5,18 +5,18 @@ use super::show::{float, text, type_name};
 use super::values::{Dict, items};
 use crate::limits::{fail, fits};
 
-/// How Python's `json.dumps` is asked to write.
+/// The arguments of Python's `json.dumps`.
 struct Style {
     ascii: bool,
     sort: bool,
-    /// One level of indentation, when on lines of their own.
+    /// One level of indentation, or none for output on one line.
     indent: Option<String>,
     between: String,
     colon: String,
 }
 
-/// `value | tojson(ensure_ascii, indent, separators, sort_keys)`, as transformers defines it: no
-/// HTML escapes, letters as they are.
+/// `value | tojson(ensure_ascii, indent, separators, sort_keys)`, as transformers defines it:
+/// without HTML escapes, and with non-ASCII letters as they are.
 pub(crate) fn tojson(arguments: &[Value]) -> Result<Value, Error> {
     let (value, rest): (&Value, &[Value]) = from_args(arguments)?;
     let (given, named): (&[Value], Kwargs) = from_args(rest)?;

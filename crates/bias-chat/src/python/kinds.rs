@@ -7,7 +7,7 @@ use super::strings::{is_lower, is_upper};
 use super::values::{Dict, is, is_list};
 use crate::limits::{fail, undefined};
 
-/// The tests of Jinja: `value is ..`.
+/// The tests of Jinja, written `value is ..`.
 pub(crate) fn install(environment: &mut Environment<'_>) {
     let e = environment;
     for name in ["eq", "equalto", "=="] {

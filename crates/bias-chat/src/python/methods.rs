@@ -6,7 +6,7 @@ use super::values::{self, Dict, items};
 use super::{formats, strings};
 use crate::limits::fail;
 
-/// The methods that Python's texts, lists and dicts have and that change nothing.
+/// The methods of Python's strings, lists and dicts that change nothing.
 pub(crate) fn call(
     state: &State,
     value: &Value,

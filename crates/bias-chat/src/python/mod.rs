@@ -1,11 +1,11 @@
-//! What templates may use of Python, as Python does it.
+//! The parts of Python that templates use, with Python's behaviour.
 //!
 //! | file | what for |
 //! |---|---|
 //! | operators, values, show | operators, lists and dicts, `str` and `repr` |
-//! | filters, rounding, json, formats | what stands after `|` |
-//! | kinds | what stands after `is` |
-//! | methods, arguments, strings | methods of texts, lists and dicts |
+//! | filters, rounding, json, formats | filters, after `|` |
+//! | kinds | tests, after `is` |
+//! | methods, arguments, strings | methods of strings, lists and dicts |
 //! | functions, dates | `raise_exception`, `strftime_now` and the like |
 
 mod arguments;

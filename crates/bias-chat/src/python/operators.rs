@@ -22,10 +22,10 @@ pub(crate) const SLICE: &str = "[:]";
 pub(crate) const PASS: &str = "()";
 /// Checks a value that is about to be set on a namespace.
 pub(crate) const KEEP: &str = ".=";
-/// Makes a value that a loop can go over.
+/// Turns a value into one that a loop can iterate over.
 pub(crate) const ITERATE: &str = "for";
 
-/// The operators of Python, as functions of their operands.
+/// Python's operators, as functions of their operands.
 pub(crate) fn install(environment: &mut Environment<'_>) {
     let all: [(&str, Call); 12] = [
         (ADD, |_, v| binary(v, add)),
@@ -74,7 +74,7 @@ fn binary(
     }
 }
 
-/// A number, or a bool taken as one.
+/// A number. A bool counts as one.
 enum Number {
     Int(i128),
     Float(f64),

@@ -6,7 +6,7 @@ use super::operators::from_int;
 use super::show::type_name;
 use crate::limits::{fail, undefined};
 
-/// `value | round(precision, method)`: halves to even, as Python rounds.
+/// `value | round(precision, method)`. Halves are rounded to even, as in Python.
 pub(crate) fn round(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let args = Arguments::new(&args)?;
     let precision = args.int(0, "precision")?.unwrap_or(0).clamp(-400, 400) as i32;
@@ -81,7 +81,8 @@ fn as_float(value: &Value) -> Option<f64> {
     }
 }
 
-/// A number's text as Rust reads it: Python allows white space around and underscores within.
+/// The text of a number in the form that Rust parses. Python allows white space around it and
+/// underscores within.
 fn number_text(text: &str) -> String {
     let trimmed = text.trim();
     let grouped = !trimmed.starts_with('_') && !trimmed.ends_with('_') && !trimmed.contains("__");

@@ -6,7 +6,7 @@ use minijinja::value::ValueKind;
 /// A value as Python's `repr` writes it.
 pub(crate) struct Repr<'a>(pub &'a Value);
 
-/// A value as Python's `str` writes it; an undefined one is empty.
+/// A value as Python's `str` writes it. An undefined value is empty.
 pub(crate) fn text(value: &Value) -> String {
     match (value.as_str(), value.kind()) {
         (Some(text), _) => text.to_owned(),
@@ -46,7 +46,7 @@ impl Display for Repr<'_> {
     }
 }
 
-/// A float as Python writes it: the shortest digits that read back as the same number.
+/// A float as Python writes it: with the fewest digits that parse back to the same number.
 pub(crate) fn float(x: f64) -> String {
     if !x.is_finite() {
         return if x.is_nan() { "nan".into() } else { if x > 0.0 { "inf" } else { "-inf" }.into() };
@@ -62,7 +62,8 @@ pub(crate) fn float(x: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-/// Python's rule: single quotes, unless the text holds only single ones.
+/// Quotes as Python does: with single quotes, unless the text contains single quotes and no double
+/// ones.
 fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     f.write_char(quote)?;
@@ -82,7 +83,7 @@ fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_char(quote)
 }
 
-/// Close to Python's `isprintable`; unassigned characters count as printable here.
+/// Close to Python's `isprintable`. Unassigned characters count as printable here.
 fn is_printable(c: char) -> bool {
     let format = matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

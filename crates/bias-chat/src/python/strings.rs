@@ -5,7 +5,7 @@ use super::show::{text, type_name};
 use super::values::{self, is_list, items};
 use crate::limits::{fail, fits, times};
 
-/// Calls one of the methods of Python's `str` that pycompat lacks or answers differently.
+/// Calls a method of Python's `str` that pycompat lacks or implements differently.
 pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Option<Value>, Error> {
     let most = match name {
         "find" | "rfind" | "index" | "rindex" | "count" | "startswith" | "endswith" | "replace" => {
@@ -67,7 +67,7 @@ pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Opt
     Ok(Some(result))
 }
 
-/// What Python strips: Rust's white space, and four separators of ASCII.
+/// The characters that Python strips: Rust's white space, and four ASCII separators.
 pub(crate) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -93,7 +93,7 @@ fn one(arguments: &Arguments<'_>, name: &str) -> Result<String, Error> {
     str_of(&arguments.required(0, name)?)
 }
 
-/// A position counted from the end when negative, within the length.
+/// A position within the length. A negative one counts from the end.
 pub(crate) fn bound(at: Option<i64>, length: usize) -> Option<usize> {
     at.map(|at| match usize::try_from(at) {
         Ok(at) => at,
@@ -101,8 +101,8 @@ pub(crate) fn bound(at: Option<i64>, length: usize) -> Option<usize> {
     })
 }
 
-/// The part of a text that the second and third arguments delimit, and where it starts,
-/// in characters; a text beyond itself when it starts after the end.
+/// The part of a text between the second and third arguments, and its start in characters. When the
+/// start lies beyond the end of the text, the part is empty and starts beyond it.
 fn between<'a>(s: &'a str, arguments: &Arguments<'_>) -> Result<(&'a str, usize), Error> {
     let length = s.chars().count();
     let start = bound(arguments.int(1, "start")?, length).unwrap_or(0);
@@ -166,7 +166,7 @@ fn split(s: &str, arguments: &Arguments<'_>, from_right: bool) -> Result<Value, 
     values::list(found.into_iter().map(Value::from))
 }
 
-/// At most this many parts between white space; the last keeps what follows in it.
+/// Splits at white space into at most this many parts. The last part keeps the rest.
 fn words(s: &str, parts: usize, from_right: bool) -> Vec<&str> {
     let mut found = Vec::new();
     let trim = |s: &'_ str| -> (usize, usize) {
@@ -203,7 +203,7 @@ fn strip(s: &str, arguments: &Arguments<'_>, left: bool, right: bool) -> Result<
     Ok(Value::from(stripped(s, chars.as_deref(), left, right)))
 }
 
-/// The text without these characters, or white space, at its ends.
+/// The text without these characters at its ends, or without white space.
 pub(crate) fn stripped<'a>(
     mut s: &'a str,
     chars: Option<&str>,
@@ -233,7 +233,7 @@ fn partition(s: &str, separator: &str, from_right: bool) -> Result<Value, Error>
     values::list(parts.map(Value::from))
 }
 
-/// The lines of a text, at every sign that Python takes for the end of one.
+/// The lines of a text. Every character that ends a line in Python ends one here.
 pub(crate) fn lines(s: &str, keep_ends: bool) -> Vec<&str> {
     const ENDS: [char; 10] = [
         '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}',
@@ -257,7 +257,7 @@ pub(crate) fn lines(s: &str, keep_ends: bool) -> Vec<&str> {
     found
 }
 
-/// The texts of some values, with a text between them.
+/// Joins texts with a separator.
 pub(crate) fn joined(separator: &str, all: &[Value]) -> Result<Value, Error> {
     let mut out = String::new();
     for (at, item) in all.iter().enumerate() {
@@ -303,7 +303,7 @@ fn justify(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Value, Erro
     Ok(Value::from(format!("{}{s}{}", fill.repeat(left), fill.repeat(missing - left))))
 }
 
-/// `str.title`: a capital after everything that is not a letter.
+/// `str.title`: a capital after every character that is not a letter.
 fn title(s: &str) -> String {
     let mut out = String::new();
     let mut inside = false;

@@ -8,21 +8,22 @@ use minijinja::{Error, State, Value};
 use super::show::{Repr, type_name};
 use crate::limits::{MAX_DEPTH, MAX_SIZE, fail, fits, spend};
 
-/// What a value takes, counted as if nothing in it were shared: walking it costs no more.
+/// The size of a value, counted as if its parts were not shared. Walking the value costs no more
+/// than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
     pub weight: u64,
     depth: u32,
 }
 
-/// A list, as Python's: every list that a template holds is one.
+/// A list with Python's behaviour. Every list in a template is one.
 #[derive(Debug)]
 pub(crate) struct List {
     items: Vec<Value>,
     size: Size,
 }
 
-/// A dict, as Python's: in order of insertion.
+/// A dict with Python's behaviour. It keeps the order of insertion.
 #[derive(Debug)]
 pub(crate) struct Dict {
     entries: IndexMap<Value, Value>,
@@ -44,7 +45,7 @@ impl Size {
             .map_or(Self { weight: Self::WORD, depth: 0 }, |d| d.size)
     }
 
-    /// The size of a container of these; refused when it is too large.
+    /// The size of a container of these items. Refused when it is too large.
     fn around<'a>(values: impl Iterator<Item = &'a Value>) -> Result<Self, Error> {
         let mut whole = Self { weight: Self::WORD, depth: 1 };
         for value in values {
@@ -59,11 +60,10 @@ impl Size {
     }
 }
 
-/// The value with every list and dict in it as one of ours, and nothing in them that could refer
-/// back to them.
+/// The value with every list and dict replaced by ours, so that nothing in it can refer back to it.
 ///
-/// Filters of minijinja return lists that are made on the fly from what they were given;
-/// many of those inside one another would overflow the stack.
+/// minijinja's filters return lazy lists over their input. Many of those inside one another would
+/// overflow the stack.
 pub(crate) fn own(value: Value) -> Result<Value, Error> {
     if let Some(map) = value.downcast_object_ref::<IndexMap<Value, Value>>() {
         return dict(map.iter().map(|(key, value)| (key.clone(), value.clone())));
@@ -75,7 +75,7 @@ pub(crate) fn own(value: Value) -> Result<Value, Error> {
     }
 }
 
-/// Takes in a value that an instruction made: counted, and refused when too large.
+/// Takes in a value that an instruction made: counts it, and refuses one that is too large.
 pub(crate) fn admit(state: &State, value: Value) -> Result<Value, Error> {
     let value = own(value)?;
     let weight = Size::of(&value).weight;
@@ -84,7 +84,7 @@ pub(crate) fn admit(state: &State, value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
-/// A list of these.
+/// A list of these items.
 pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Result<Value, Error> {
     let mut items = Vec::new();
     for value in values {
@@ -97,7 +97,7 @@ pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Result<Value, Err
     Ok(Value::from_object(List { items, size }))
 }
 
-/// A dict of these; later entries replace earlier ones.
+/// A dict of these items. Later entries replace earlier ones.
 pub(crate) fn dict(pairs: impl IntoIterator<Item = (Value, Value)>) -> Result<Value, Error> {
     let mut entries = IndexMap::new();
     for (key, value) in pairs {
@@ -110,7 +110,7 @@ pub(crate) fn dict(pairs: impl IntoIterator<Item = (Value, Value)>) -> Result<Va
     Ok(Value::from_object(Dict { entries, size }))
 }
 
-/// A value that may be put into a container.
+/// A value that may be stored in a container.
 pub(crate) fn inner(value: Value) -> Result<Value, Error> {
     let value = own(value)?;
     // A namespace could be put into itself; loops and macros hold others.
@@ -120,8 +120,8 @@ pub(crate) fn inner(value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
-/// The items of a list, the characters of a text, the keys of a dict; nothing of an undefined
-/// value.
+/// The items of a list, the characters of a text or the keys of a dict. An undefined value has
+/// none.
 pub(crate) fn items(value: &Value) -> Result<Vec<Value>, Error> {
     if let Some(text) = value.as_str() {
         return Ok(text.chars().map(Value::from).collect());
@@ -136,7 +136,7 @@ pub(crate) fn is<T: 'static>(value: &Value) -> bool {
     value.downcast_object_ref::<T>().is_some()
 }
 
-/// Whether this is a list or something to be iterated over like one.
+/// Whether this is a list or another value that is iterated over like one.
 pub(crate) fn is_list(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
 }

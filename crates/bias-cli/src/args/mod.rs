@@ -1,9 +1,9 @@
-//! What commands are told: groups of arguments that several share, and parsers of their values.
+//! Arguments: groups that several commands share, and parsers of values.
 //!
 //! | file | what for |
 //! |---|---|
-//! | [`model`] | `--model` and how its weights are held; how it is asked |
-//! | [`prompts`] | `--prompts`, the groups compared, how answers are taken |
+//! | [`model`] | `--model`, how its weights are held, and how it is asked |
+//! | [`prompts`] | `--prompts`, the groups compared, the form of answers |
 //! | [`values`] | shares, counts, budgets |
 
 pub mod model;

@@ -1,4 +1,4 @@
-//! Which model, how its weights are held, and how it is asked.
+//! The model, how its weights are held, and how it is asked.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,13 @@ use crate::embedded::embedded;
 use crate::failure::Failure;
 use crate::files::neutral;
 
-/// What `--model` takes: a folder of any name, a GGUF file, or a hub id.
+/// The value of `--model`: a folder of any name, a GGUF file, or a hub id.
 #[must_use]
 pub fn source() -> impl TypedValueParser<Value = ModelSource> {
     OsStringValueParser::new().try_map(ModelSource::parse)
 }
 
-/// A model as it was named; the embedded one where none was.
+/// The named model, or the embedded one if none was named.
 ///
 /// # Errors
 /// As [`embedded`].
@@ -54,7 +54,7 @@ pub struct WeightArgs {
 }
 
 impl WeightArgs {
-    /// The model folder, or the GGUF file; a model of the hub is fetched if need be.
+    /// The model folder, or the GGUF file. A model of the hub is fetched if necessary.
     ///
     /// # Errors
     /// As [`source`](Self::source) and [`ModelSource::resolve`].
@@ -62,8 +62,8 @@ impl WeightArgs {
         Ok(self.source()?.resolve()?)
     }
 
-    /// The folder that prompts and texts of the model's own are looked for in: its own, or the one
-    /// that its GGUF file lies in.
+    /// The folder of the model's own prompts and texts: the model folder, or the folder of its GGUF
+    /// file.
     ///
     /// # Errors
     /// See [`path`](Self::path).
@@ -75,7 +75,7 @@ impl WeightArgs {
         Ok(if found.is_file() { path.parent().unwrap_or(Path::new("")).into() } else { path })
     }
 
-    /// The folder's or the file's own name, or the hub id.
+    /// The name of the folder or file, or the hub id.
     ///
     /// # Errors
     /// As [`source`](Self::source).
@@ -83,7 +83,7 @@ impl WeightArgs {
         Ok(self.source()?.name())
     }
 
-    /// The folder or hub id, as it was named; the embedded model's where none was.
+    /// The folder or hub id as named, or the embedded model's.
     ///
     /// # Errors
     /// As [`embedded`].
@@ -153,7 +153,7 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// The folder that prompts and texts of the model's own are looked for in.
+    /// The folder of the model's own prompts and texts.
     ///
     /// # Errors
     /// See [`WeightArgs::path`].
@@ -161,7 +161,7 @@ impl ModelArgs {
         self.weights.folder()
     }
 
-    /// The folder's own name, or the hub id.
+    /// The name of the folder, or the hub id.
     ///
     /// # Errors
     /// See [`WeightArgs::source`].
@@ -183,8 +183,8 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// Neutral texts of this file, or of `neutral.txt` in the model's [folder](Self::folder) if
-    /// there is one.
+    /// The neutral texts of this file, or of `neutral.txt` in the model's [folder](Self::folder) if
+    /// it exists.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -192,7 +192,7 @@ impl ModelArgs {
         neutral(path, &self.folder()?)
     }
 
-    /// How answers are taken, unless asked otherwise.
+    /// How answers are taken, with this default.
     #[must_use]
     pub fn decoding(&self, default: Decoding) -> Decoding {
         match (self.samples, default) {
@@ -207,10 +207,10 @@ impl ModelArgs {
     }
 }
 
-/// Prompts that pass a layer as one batch, where reading it is what costs.
+/// The number of prompts that pass a layer as one batch when reading the layer dominates the time.
 const STREAMED_ROWS: usize = 40;
 
-/// A bar that shows how far a pass through a streamed model is.
+/// A bar with the progress of a pass through a streamed model.
 fn show_layers<B: Backend>(model: &mut Decoder<B>) {
     let template = "{prefix:>16} {bar:40} layer {pos}/{len}, {msg}  {elapsed} so far, {eta} left";
     let style =

@@ -1,4 +1,4 @@
-//! Which prompts a model is asked, and how.
+//! The prompts that a model is asked, and their form.
 
 use std::path::PathBuf;
 
@@ -57,7 +57,7 @@ pub struct PromptArgs {
     pub choice_value: ChoiceValue,
 }
 
-/// What a choice is worth, as it is written on the command line.
+/// The value of a choice, as written on the command line.
 fn choice_value(text: &str) -> Result<ChoiceValue, String> {
     match text {
         "log-odds" => Ok(ChoiceValue::LogOdds),
@@ -67,12 +67,12 @@ fn choice_value(text: &str) -> Result<ChoiceValue, String> {
     }
 }
 
-/// An attribute, as it is written on the command line.
+/// An attribute, as written on the command line.
 fn attribute(text: &str) -> Result<Attribute, String> {
     text.parse()
 }
 
-/// Two groups as `white,black`.
+/// Parses two groups written as `white,black`.
 fn groups(text: &str) -> Result<[String; 2], String> {
     match text.split_once(',') {
         Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b && !b.contains(',') => {
@@ -87,12 +87,12 @@ impl PromptArgs {
     ///
     /// # Errors
     /// See [`PromptSet::from_csv`]; no file named for a model of the hub; a scenario of
-    /// `--lower-is-better` that is not in it.
+    /// `--lower-is-better` that the file lacks.
     pub fn load(&self, model: &ModelArgs) -> Result<PromptSet, Failure> {
         self.load_for(&model.weights.source()?)
     }
 
-    /// The same for a model that is named otherwise.
+    /// The same for a model that was named in another way.
     ///
     /// # Errors
     /// As [`load`](Self::load).

@@ -3,10 +3,10 @@
 use bias_model::generate::BUDGET;
 use clap::builder::RangedU64ValueParser;
 
-/// A share between 0 and 1, both included.
+/// A share from 0 to 1.
 ///
 /// # Errors
-/// Anything else, in words for a command line.
+/// Any other text; the message is for a command line.
 pub fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("it must lie between 0 and 1".into()) }
@@ -15,19 +15,19 @@ pub fn share(text: &str) -> Result<f64, String> {
 /// A number above 0.
 ///
 /// # Errors
-/// Anything else, in words for a command line.
+/// Any other text; the message is for a command line.
 pub fn positive(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|e| format!("{e}"))?;
     if value.is_finite() && value > 0.0 { Ok(value) } else { Err("it must be above 0".into()) }
 }
 
-/// A number of things, `least` or more.
+/// A count of at least `least`.
 #[must_use]
 pub fn at_least(least: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..)
 }
 
-/// A budget of tokens, up to forty times the usual one: all of it is in memory at once.
+/// A budget of tokens, up to forty times the default: all of it is in memory at once.
 pub(crate) fn budget() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=(40 * BUDGET) as u64)
 }

@@ -1,4 +1,4 @@
-//! Find what carries a context's bias, and keep it as a mask.
+//! Finds the parts that carry a context's bias, and writes them as a mask.
 
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ fn methods() -> String {
     format!("Methods:\n{}", lines.collect::<String>())
 }
 
-/// A kind of unit as it is written on the command line.
+/// A kind of unit, as written on the command line.
 fn word(unit: UnitKind) -> &'static str {
     match unit {
         UnitKind::Weight => "weight",
@@ -146,7 +146,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     })
 }
 
-/// Refuses an argument that the method has no use for, before the work begins.
+/// Refuses an argument that the method does not use, before the work begins.
 fn refuse_unused(args: &Args) -> Result<(), Failure> {
     type Known = Method<Autodiff<Flex>>;
     let method = &args.method;
@@ -178,7 +178,7 @@ fn refuse_unused(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a pursuit measured before and after each round.
+/// The measurements of a pursuit before and after each round.
 fn rounds(found: &Pursuit) {
     println!("round  pruned  largest gap  level moved  neutral loss  answers known");
     for (round, own) in found.rounds.iter().enumerate() {

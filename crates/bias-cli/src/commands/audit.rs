@@ -1,4 +1,4 @@
-//! How biased is a model? Asks it every prompt and compares the groups of names.
+//! Measures how biased a model is: asks it every prompt and compares the groups of names.
 
 use std::time::Instant;
 
@@ -153,7 +153,7 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
     println!();
 }
 
-/// How far decoding got, where it did not get to the end.
+/// How much of the probability decoding left unexplored, if any.
 fn reach(unexplored: f64, estimated: f64, error: Option<f64>) -> String {
     let mut text = String::new();
     if unexplored > 0.0 {
@@ -168,7 +168,7 @@ fn reach(unexplored: f64, estimated: f64, error: Option<f64>) -> String {
     text
 }
 
-/// What to try where a model gave no numbers.
+/// Advice for a model that gave no numbers.
 fn advice(own: &Baseline) -> String {
     let answered = own.variations.iter().flat_map(|v| v.answered).flatten();
     let (sum, count) = answered.fold((0.0, 0.0), |(sum, count), share| (sum + share, count + 1.0));

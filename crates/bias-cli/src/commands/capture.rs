@@ -1,4 +1,4 @@
-//! Look inside a model: keep activations of chosen sites for one prompt.
+//! Keeps activations of chosen sites for one prompt.
 
 use std::path::PathBuf;
 

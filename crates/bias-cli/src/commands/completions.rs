@@ -1,4 +1,4 @@
-//! What a shell completes.
+//! Prints completions for a shell.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! The manual.
+//! Prints or writes the manual.
 
 use std::io::Write as _;
 use std::path::PathBuf;

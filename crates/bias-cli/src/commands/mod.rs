@@ -1,4 +1,5 @@
-//! The subcommands, a file each: `Args`, whose doc comments are the help text, and `run`.
+//! The subcommands, one file each. Each has `Args`, whose doc comments are the help text, and
+//! `run`.
 
 pub(crate) mod attribute;
 pub(crate) mod audit;

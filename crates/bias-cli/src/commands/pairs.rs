@@ -1,4 +1,4 @@
-//! Which of two sentences a model finds likelier: CrowS-Pairs, or pairs of your own in its schema.
+//! Compares the likelihood of two sentences: CrowS-Pairs, or pairs of your own in its schema.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Write a pruned copy of a model folder.
+//! Writes a pruned copy of a model folder.
 
 use std::path::PathBuf;
 

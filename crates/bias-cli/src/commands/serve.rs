@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says what is missing.
+/// Says which feature is missing.
 #[cfg(not(feature = "remote"))]
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let Args { listen, device } = args;

@@ -1,4 +1,4 @@
-//! The main job: from a model folder to a transfer matrix and a report.
+//! The complete study: from a model folder to a transfer matrix and a report.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -92,7 +92,7 @@ pub(crate) struct Args {
     neutral: Option<PathBuf>,
 }
 
-/// What says how a model is asked: nothing of it counts where results are only shown.
+/// The arguments that say how a model is asked. They are not allowed when results are only shown.
 const UNASKED: [&str; 31] = [
     "model",
     "device",
@@ -247,11 +247,11 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Names per group in the short form.
+/// The number of names per group in the short form.
 const QUICK_NAMES: usize = 10;
 
-/// Says what is going to be done and how long it will take, and chooses a plan where that was left
-/// to the time.
+/// Prints the amount of work and the time it will take. Chooses a plan if that was left to the time
+/// limit.
 fn foresee<A: AutodiffBackend>(
     args: &Args,
     prompts: &PromptSet,
@@ -291,7 +291,7 @@ fn foresee<A: AutodiffBackend>(
     Ok(())
 }
 
-/// Results, unless only a part was to be done.
+/// Runs the study. Returns results, unless only a part was to be done.
 fn study<A: AutodiffBackend>(
     args: &Args,
     started: Instant,

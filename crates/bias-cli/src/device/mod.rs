@@ -1,10 +1,10 @@
-//! Where models run.
+//! The devices that models run on.
 //!
 //! | file | what for |
 //! |---|---|
-//! | [`name`] | devices by name, and the type that is computed in |
-//! | [`place`] | `--device` and `--compute`, and [`on_device!`](crate::on_device), which runs code on what they name |
-//! | reach | whether a GPU or a server is there and works |
+//! | [`name`] | names of devices, and the computing type |
+//! | [`place`] | `--device` and `--compute`, and [`on_device!`](crate::on_device), which runs code on the named device |
+//! | reach | whether a GPU or a server is present and works |
 //! | server | lends a device of this machine to others (feature `remote`) |
 
 pub mod name;

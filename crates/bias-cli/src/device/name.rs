@@ -1,11 +1,11 @@
-//! Devices by name: what `--device` and `--compute` take.
+//! Names of devices: the values of `--device` and `--compute`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clap::ValueEnum;
 
-/// What `--device` names.
+/// A value of `--device`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Device {
     /// This machine's processor, through burn's flex backend
@@ -19,7 +19,7 @@ pub enum Device {
     Remote(String),
 }
 
-/// Devices by name, and whether this build knows them.
+/// The names of devices, and whether this build supports them.
 const KNOWN: [(&str, bool); 4] = [
     ("cpu", true),
     ("ndarray", cfg!(feature = "ndarray")),
@@ -77,7 +77,7 @@ impl fmt::Display for Device {
     }
 }
 
-/// The type that a device computes in.
+/// The computing type of a device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Compute {
     /// 32 bits: every claim about exactness is for this type

@@ -1,4 +1,4 @@
-//! Where a model runs, as it was asked for, and code that runs there.
+//! The device that was asked for, and code that runs on it.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use crate::device::name::{Compute, Device};
 use crate::device::reach;
 use crate::failure::Failure;
 
-/// Where a model runs.
+/// The device that a model runs on.
 #[derive(Debug, Clone, Args)]
 pub struct DeviceArgs {
     /// Where the model runs: cpu, or with the feature of the same name ndarray, cuda (cuda:N for a
@@ -19,7 +19,7 @@ pub struct DeviceArgs {
     pub compute: Compute,
 }
 
-/// A device that was found to be there, for [`on_device!`](crate::on_device).
+/// A device that is present, for [`on_device!`](crate::on_device).
 #[derive(Debug, Clone)]
 pub enum OpenDevice {
     /// [`Device::Cpu`]
@@ -35,10 +35,10 @@ pub enum OpenDevice {
     Remote(burn::backend::remote::RemoteDevice),
 }
 
-/// Runs `$body` with `$B` the autodiff backend of a
-/// [`OpenDevice`](crate::device::place::OpenDevice) and `$device` its device, in a function whose
-/// errors a [`Failure`](crate::failure::Failure) can be turned into. Which places are known is
-/// decided where it is called, by the calling package's features `ndarray`, `cuda` and `remote`.
+/// Runs `$body` with `$B` as the autodiff backend of a
+/// [`OpenDevice`](crate::device::place::OpenDevice) and `$device` as its device, in a function
+/// whose errors a [`Failure`](crate::failure::Failure) can be made from. The features `ndarray`,
+/// `cuda` and `remote` of the calling package decide which devices are supported.
 #[macro_export]
 macro_rules! on_device {
     ($place:expr, |$B:ident, $device:ident| $body:expr) => {{
@@ -73,11 +73,11 @@ macro_rules! on_device {
 }
 
 impl DeviceArgs {
-    /// The device, if it is there and works. Costs nothing on the processor.
+    /// The device, if it is present and works. This costs nothing on the processor.
     ///
     /// # Errors
-    /// A GPU or server that is not there, or a type that the device is not asked to compute in; in
-    /// words for a command line.
+    /// A GPU or server that is missing, or a type that the device does not compute in. The message
+    /// is for a command line.
     pub fn place(&self) -> Result<OpenDevice, Failure> {
         if self.compute == Compute::Bf16 && matches!(self.name, Device::Cpu | Device::Ndarray) {
             return Err(format!(
@@ -101,19 +101,20 @@ impl DeviceArgs {
         }
     }
 
-    /// Prompts per batch: few enough for a processor's caches, many on an accelerator.
+    /// The number of prompts per batch: few enough for a processor's caches, many on an
+    /// accelerator.
     #[must_use]
     pub fn batch_rows(&self) -> usize {
         if matches!(self.name, Device::Cuda(_)) { 128 } else { 8 }
     }
 
-    /// Whether what is computed on is another memory than the program's.
+    /// Whether computations use another memory than the program's.
     #[must_use]
     pub fn accelerated(&self) -> bool {
         matches!(self.name, Device::Cuda(_) | Device::Remote(_))
     }
 
-    /// How many batches are worth running side by side.
+    /// The number of batches that are worth running side by side.
     #[must_use]
     pub fn threads(&self) -> usize {
         match self.name {

@@ -1,5 +1,5 @@
-//! Whether an accelerator is there and works, found out without a panic on the screen: drivers and
-//! servers that are missing make burn panic when first used.
+//! Checks whether an accelerator is present and works, without a panic on the screen: burn panics
+//! on first use if a driver or server is missing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,8 @@ use burn::tensor::{DType, Tensor, get_device_settings, set_default_dtypes};
 
 use crate::device::name::Compute;
 
-/// Does some work; what its panics said, on any thread and the first one first, if it panicked.
+/// Does some work. If it panics, returns the messages of its panics, on any thread, the first one
+/// first.
 fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // The hook is the process's: one at a time.
     static TURN: Mutex<()> = Mutex::new(());
@@ -26,7 +27,7 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|_| said.first().cloned().unwrap_or_else(|| "a panic".into()))
 }
 
-/// One small sum, there and back: the device answers and can be computed on.
+/// Computes one small sum and reads it back, to check that the device answers.
 fn answers<B: Backend>(device: &B::Device, compute: Compute) -> Result<(), String> {
     if compute == Compute::Bf16 {
         // Once a process, before anything else is done there.
@@ -44,7 +45,7 @@ fn answers<B: Backend>(device: &B::Device, compute: Compute) -> Result<(), Strin
     }
 }
 
-/// A GPU that is there.
+/// A GPU that is present.
 #[cfg(feature = "cuda")]
 pub(crate) fn cuda(
     index: usize,

@@ -1,11 +1,11 @@
 //! Lends a device of this machine to programs on others, in the protocol of burn 0.21's remote
 //! backend.
 //!
-//! burn brings a server of its own, which this does not use: it listens on every address of a
-//! machine, keeps the tensors of all clients under the same numbers (they all count from 0), holds
-//! them until it ends, and keeps the order of operations only within each of a client's threads.
-//! Here a client has tensors of its own, which go when it does, and its operations are done in the
-//! order they came in.
+//! burn has a server of its own, which this code does not use. That server listens on every address
+//! of a machine and keeps the tensors of all clients under the same numbers (they all count from
+//! 0), until it ends. It keeps the order of operations only within each of a client's threads. Here
+//! every client has its own tensors, which are dropped when it leaves, and its operations run in
+//! the order in which they arrive.
 
 use std::collections::HashMap;
 use std::io;
@@ -53,7 +53,7 @@ enum ComputeTask {
     Seed(u64),
     RegisterOperation(Box<OperationIr>),
     RegisterTensor(TensorId, TensorData),
-    /// Between servers: never sent by a client that knows only one.
+    /// For messages between servers. A client that knows only one server never sends it.
     #[allow(dead_code)]
     RegisterTensorRemote(IgnoredAny, IgnoredAny),
     #[allow(dead_code)]
@@ -81,11 +81,11 @@ enum Answer {
     DTypeUsage(DTypeUsageSet),
 }
 
-/// Answers on their way from the connection that computes to the one that waits for them.
+/// Answers from the connection that computes to the one that waits for them.
 struct Answers {
     sender: Sender<Vec<u8>>,
     receiver: Option<Receiver<Vec<u8>>>,
-    /// A client computes for it.
+    /// Whether a client computes for this session.
     claimed: bool,
 }
 
@@ -98,26 +98,26 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `HOST:PORT`; port 0 is any free one.
+    /// Listens at `HOST:PORT`. Port 0 means any free port.
     ///
     /// # Errors
-    /// An address that is not this machine's, or in use.
+    /// An address of another machine, or one that is in use.
     pub fn bind(address: &str) -> Result<Self, Failure> {
         let listener = TcpListener::bind(address)
             .map_err(|error| format!("cannot listen at {address}: {error}"))?;
         Ok(Self { listener })
     }
 
-    /// Where it listens.
+    /// The address that it listens at.
     ///
     /// # Errors
-    /// The system's own.
-    pub fn address(&self) -> io::Result<SocketAddr> {
+    /// Errors of the system.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serves a device to whoever connects, each client on threads of its own, until the program
-    /// ends. No client and no error ends it: see [`begin_each`].
+    /// Serves a device to every client, each on threads of its own, until the program ends. No
+    /// client and no error ends it: see [`begin_each`].
     pub fn run<B: BackendIr>(&self, device: &B::Device) {
         let sessions = Sessions::default();
         begin_each(self.listener.incoming(), PAUSE, |stream| {
@@ -129,12 +129,12 @@ impl Server {
     }
 }
 
-/// Begins what is to be done for each connection.
+/// Begins the work for each connection.
 ///
-/// A connection that broke before it was accepted is its client's concern. Where the system refuses
-/// to accept one or to start a thread, as when a process has too many files open, the next attempt
-/// would fail at once as well: the server says so once, and waits for a moment before each new
-/// attempt.
+/// A connection that broke before it was accepted concerns only its client. If the system refuses
+/// to accept one or to start a thread, as when a process has too many open files, the next attempt
+/// would fail at once as well. So the server reports it once, and waits for a moment before each
+/// new attempt.
 fn begin_each<T>(
     connections: impl Iterator<Item = io::Result<T>>,
     pause: Duration,
@@ -156,19 +156,19 @@ fn begin_each<T>(
     }
 }
 
-/// Whether only one connection is affected.
+/// Whether the error concerns only one connection.
 fn is_the_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// Between two attempts to take a connection, after one that the system refused.
+/// The time between two attempts to take a connection, after the system refused one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a client may take for each part of its handshake.
+/// The time that a client may take for each part of its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
-/// How long answers are waited for before it is asked whether anybody still computes.
+/// The time to wait for answers before checking whether any client still computes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::Device) {
@@ -223,7 +223,7 @@ impl Answers {
     }
 }
 
-/// Shakes hands; gives the path that was asked for.
+/// Does the handshake, and returns the path of the request.
 #[allow(clippy::result_large_err)] // tungstenite's own type
 fn accept(stream: TcpStream) -> Option<(WebSocket<TcpStream>, String)> {
     stream.set_nodelay(true).ok()?;
@@ -247,7 +247,7 @@ fn accept(stream: TcpStream) -> Option<(WebSocket<TcpStream>, String)> {
     Some((socket, path))
 }
 
-/// The next task; `None` when the client has left or does not speak the protocol.
+/// The next task. `None` if the client has left or does not speak the protocol.
 fn receive(socket: &mut WebSocket<TcpStream>) -> Option<Task> {
     loop {
         match socket.read().ok()? {
@@ -258,10 +258,10 @@ fn receive(socket: &mut WebSocket<TcpStream>) -> Option<Task> {
     }
 }
 
-/// Does what a client asks, in order, until it leaves; its tensors are dropped then.
+/// Runs a client's tasks in order, until it leaves. Its tensors are dropped then.
 ///
-/// An operation that fails makes all later readings fail, with its own words: what they would say
-/// is not known.
+/// After an operation that failed, all later readings return its error, because their values are
+/// unknown.
 fn compute<B: BackendIr>(
     socket: &mut WebSocket<TcpStream>,
     answers: &Sender<Vec<u8>>,

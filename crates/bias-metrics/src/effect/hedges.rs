@@ -7,9 +7,9 @@ use crate::error::MetricError;
 
 /// A standardized difference between names, corrected for small samples (Hedges 1981).
 ///
-/// Its unit is the deviation *between names*: one number per name goes in. The [standardized mean
-/// difference](crate::smd()) of pooled answers has the deviation of answers in it as well and is
-/// smaller.
+/// Its unit is the deviation *between names*: each name contributes one number. The [standardized
+/// mean difference](crate::smd()) of pooled answers also includes the deviation within a name's
+/// answers, so it is smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HedgesG {
     /// (mean_A − mean_B) over the pooled deviation, times the correction.

@@ -1,11 +1,10 @@
-//! One name's answers, what an effect size needs of them, and how large the difference between
-//! groups is.
+//! One name's answers, their moments, and the size of the difference between groups.
 //!
 //! | file | what for |
 //! |---|---|
 //! | values | [`NameAnswers`], [`Weighting`], [`drawn_error`], [`sampling_error`]: one name's answers |
-//! | moments | [`NameMoments`]: what an effect size needs of a name |
-//! | smd | [`smd()`], [`EffectSize`], [`smd_resampled`], [`smd_error`], [`reduction`], [`context_bias`], [`ContextBias`]: how large the bias is |
+//! | moments | [`NameMoments`]: the moments of one name's answers |
+//! | smd | [`smd()`], [`EffectSize`], [`smd_resampled`], [`smd_error`], [`reduction`], [`context_bias`], [`ContextBias`]: the size of the bias |
 //! | hedges | [`hedges_g`], [`HedgesG`]: the difference in deviations between names |
 //! | sample | one number per name, checked |
 

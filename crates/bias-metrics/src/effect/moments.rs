@@ -2,25 +2,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::arm::Arm;
 
-/// Weight, mean and sum of squared deviations of one name's values.
+/// The weight, mean and sum of squared deviations of one name's values.
 ///
-/// All that an effect size needs, so a bootstrap adds up names instead of answers.
-/// Deviations are taken from the mean (West 1979) and merged pairwise (Chan, Golub and
-/// LeVeque 1983): a sum of squares would lose the variance of prices in the thousands.
+/// An effect size needs nothing else, so a bootstrap adds up names instead of answers. Deviations
+/// are taken from the mean (West 1979) and merged pairwise (Chan, Golub and LeVeque 1983): a sum of
+/// squares would lose the variance of prices in the thousands.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct NameMoments {
     /// The group of the name.
     pub arm: Arm,
     /// Σ w.
     pub weight: f64,
-    /// Σ w·v / Σ w; 0 without weight. JSON has no infinity: what was too large reads back as NaN.
+    /// Σ w·v / Σ w; 0 without weight. JSON has no infinity: a value that was too large reads back
+    /// as NaN.
     #[serde(deserialize_with = "null_is_nan")]
     pub mean: f64,
-    /// Σ w·(v − mean)². Likewise.
+    /// Σ w·(v − mean)². Too large a value reads back as NaN.
     #[serde(deserialize_with = "null_is_nan")]
     pub m2: f64,
-    /// (Σ w)² times the variance of the mean that is due to answers being drawn and not enumerated.
-    /// Likewise.
+    /// (Σ w)² times the part of the mean's variance that comes from drawing answers instead of
+    /// enumerating them. Too large a value reads back as NaN.
     #[serde(default, deserialize_with = "null_is_nan")]
     pub noise: f64,
 }
@@ -36,15 +37,15 @@ impl NameMoments {
         Self { arm, weight: 0.0, mean: 0.0, m2: 0.0, noise: 0.0 }
     }
 
-    /// Of `(value, weight)` pairs; pairs of weight 0 do not count.
+    /// The moments of `(value, weight)` pairs; pairs of weight 0 do not count.
     #[must_use]
     pub fn of(arm: Arm, values: &[(f64, f64)]) -> Self {
         let single = |&(mean, weight): &(f64, f64)| Self { arm, weight, mean, m2: 0.0, noise: 0.0 };
         values.iter().map(single).fold(Self::empty(arm), |sum, one| sum.merge(&one))
     }
 
-    /// Both together, in the arm of `self`: with d the difference of the means,
-    /// m2 = m2₁ + m2₂ + d²·w₁·w₂/(w₁ + w₂).
+    /// The moments of both, in the arm of `self`: with d the difference of the means, m2 = m2₁ +
+    /// m2₂ + d²·w₁·w₂/(w₁ + w₂).
     #[must_use]
     pub fn merge(&self, other: &Self) -> Self {
         if other.weight == 0.0 {

@@ -10,7 +10,7 @@ pub(crate) struct Sample {
     pub variance: f64,
 }
 
-/// Both groups' samples of at least so many finite numbers.
+/// Both groups' samples of finite numbers, with at least this many each.
 pub(crate) fn both(a: &[f64], b: &[f64], least: usize) -> Result<[Sample; 2], MetricError> {
     checked(Arm::A, a, least)?;
     checked(Arm::B, b, least)?;

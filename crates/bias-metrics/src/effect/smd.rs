@@ -11,7 +11,8 @@ use crate::error::MetricError;
 pub enum EffectSize {
     /// In pooled standard deviations; positive favours arm A.
     Finite(f64),
-    /// Neither arm varies, so the difference has no scale; not the same as no bias.
+    /// Neither arm varies, so the difference has no scale. This does not mean that there is no
+    /// bias.
     Degenerate {
         /// mean_A − mean_B, in the unit of the answers.
         difference: f64,
@@ -31,8 +32,8 @@ impl EffectSize {
 
 /// Standardized mean difference (mean_A − mean_B) / √((s²_A + s²_B)/2).
 ///
-/// Cohen's d with equally weighted variances, as in arXiv 2502.07771. All answers of an
-/// arm are pooled, so a name counts by the weight of its parsed answers.
+/// Cohen's d with equally weighted variances, as in arXiv 2502.07771. All answers of an arm are
+/// pooled, so the weight of a name is that of its parsed answers.
 ///
 /// # Errors
 /// [`MetricError::EmptyArm`] when an arm has no weight (with [`Weighting::Draws`]: fewer
@@ -42,7 +43,7 @@ pub fn smd(names: &[NameMoments], weighting: Weighting) -> Result<EffectSize, Me
     effect(names.iter().map(Ok), weighting)
 }
 
-/// [`smd`] of the names at `picks`, each as often as it is picked; allocates nothing.
+/// [`smd`] of the names at `picks`, each as often as it is picked. Allocates nothing.
 ///
 /// # Errors
 /// As [`smd`], and [`MetricError::PickOutOfRange`].
@@ -127,33 +128,33 @@ fn variance(sum: &NameMoments, weighting: Weighting) -> Result<f64, MetricError>
     Ok(sum.m2 / divisor)
 }
 
-/// Share of an effect that is gone: 1 − |after| / |before|.
+/// The share of an effect that is gone: 1 − |after| / |before|.
 ///
-/// 1 when nothing is left, negative when the effect grew; a change of sign counts by
-/// size alone. `None` when `before` is 0 or either is not finite.
+/// 1 means that nothing is left, and a negative share that the effect grew. The sign of the effects
+/// does not matter. `None` if `before` is 0 or either value is not finite.
 #[must_use]
 pub fn reduction(before: f64, after: f64) -> Option<f64> {
     let share = 1.0 - after.abs() / before.abs();
     (before != 0.0 && before.is_finite() && share.is_finite()).then_some(share)
 }
 
-/// The bias of a context: its variations' effects, averaged.
+/// The bias of a context: the mean of its variations' effects.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ContextBias {
-    /// Mean |SMD| over the variations with a finite effect; pure noise is above 0 too.
+    /// Mean |SMD| over the variations with a finite effect. Pure noise is above 0 too.
     pub mean_abs: f64,
-    /// Mean SMD over the same variations; opposite effects cancel.
+    /// Mean SMD over the same variations. Opposite effects cancel.
     pub mean_signed: f64,
-    /// How many variations were averaged.
+    /// The number of variations averaged.
     pub variations: usize,
-    /// How many were left out because neither arm varies.
+    /// The number of variations left out because neither arm varies.
     pub degenerate: usize,
 }
 
 /// Averages the effects of a context's variations.
 ///
 /// # Errors
-/// [`MetricError::NoFiniteEffect`] when nothing is left to average, and
+/// [`MetricError::NoFiniteEffect`] if no variation is left to average, and
 /// [`MetricError::NotFinite`].
 pub fn context_bias(effects: &[EffectSize]) -> Result<ContextBias, MetricError> {
     let (mut variations, mut sum_abs, mut sum) = (0usize, 0.0, 0.0);

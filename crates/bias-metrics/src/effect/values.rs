@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::moments::NameMoments;
 use crate::arm::Arm;
 
-/// What the weights of answers mean, hence what a variance divides by.
+/// The meaning of the weights of answers, which decides the divisor of a variance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -19,8 +19,8 @@ pub enum Weighting {
 
 /// One name's answers to one variation of a prompt.
 ///
-/// Weights are counts or probabilities, as [`Weighting`] says; what did not parse and
-/// what was not looked at is kept beside them in the same unit.
+/// Weights are counts or probabilities, as [`Weighting`] says. The weights of unparsed and of
+/// unexplored answers are kept in the same unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NameAnswers {
     /// The group of the name.
@@ -31,8 +31,8 @@ pub struct NameAnswers {
     pub unparsed: f64,
     /// Probability that an exact search left unexplored; 0 for draws.
     pub unexplored: f64,
-    /// Standard error of the values' mean, as far as they were drawn and not enumerated:
-    /// [`drawn_error`], [`sampling_error`]; 0 where all are exact.
+    /// The standard error of the values' mean, as far as they were drawn instead of enumerated:
+    /// [`drawn_error`], [`sampling_error`]; 0 if all are exact.
     #[serde(default)]
     pub error: f64,
 }
@@ -40,8 +40,8 @@ pub struct NameAnswers {
 impl NameAnswers {
     /// Weight, mean and squared deviations of the parsed values.
     ///
-    /// Never fails: a NaN among the values makes the moments NaN, which
-    /// [`smd`](crate::smd()) reports.
+    /// It never fails: a NaN among the values makes the moments NaN, which [`smd`](crate::smd())
+    /// reports.
     #[must_use]
     pub fn moments(&self) -> NameMoments {
         let own = NameMoments::of(self.arm, &self.values);
@@ -55,24 +55,24 @@ impl NameAnswers {
     }
 }
 
-/// Standard error of the mean of independent draws, `(value, how often it was drawn)`: s/√n; 0 for
-/// fewer than two, which say nothing of it.
+/// The standard error of the mean of independent draws, `(value, number of draws)`: s/√n; 0 for
+/// fewer than two draws, from which it cannot be estimated.
 #[must_use]
 pub fn sampling_error(values: &[(f64, f64)]) -> f64 {
     let own = NameMoments::of(Arm::A, values);
     if own.weight < 2.0 { 0.0 } else { (own.m2 / (own.weight - 1.0) / own.weight).sqrt() }
 }
 
-/// Standard error of the mean `E = Σ w v / Σ w` of answers `(value, weight, draw)` of which some
-/// are exact (no draw) and the others stand for what was not explored, those of one draw together;
-/// `draws` counts also those that came to no value.
+/// The standard error of the mean `E = Σ w v / Σ w` of answers `(value, weight, draw)`. Answers
+/// without a draw are exact. The others stand for the unexplored answers, and those of one draw
+/// belong together. `draws` also counts draws that gave no value.
 ///
-/// With `X_d = Σ w (v − E)` over the answers of draw `d` and all draws in their order, it is
-/// √(n/(2(n − 1)) · Σ (X_d − X_d+1)²) / Σ w: the usual linearisation of a ratio (Cochran 1977,
-/// section 6.3) and the successive differences of a systematic sample (Wolter 2007, chapter 8), for
-/// draws that are spread evenly over what they stand for, in an order in which neighbours are
-/// similar. Of draws in no order it is the error of independent draws. One draw alone counts with
-/// its whole size.
+/// With `X_d = Σ w (v − E)` over the answers of draw `d`, and with all draws in their order, it is
+/// √(n/(2(n − 1)) · Σ (X_d − X_d+1)²) / Σ w. This is the usual linearisation of a ratio (Cochran
+/// 1977, section 6.3) with the successive differences of a systematic sample (Wolter 2007, chapter
+/// 8), for draws that are spread evenly over the answers they stand for, in an order in which
+/// neighbours are similar. For draws in random order it is the error of independent draws. A single
+/// draw counts with its full size.
 #[must_use]
 pub fn drawn_error(values: &[(f64, f64, Option<u32>)], draws: u32) -> f64 {
     let mass: f64 = values.iter().map(|v| v.1).sum();
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Shuffled, equal draws have the error of a mean, s/√n; in order a far smaller one.
+    /// Shuffled, equal draws have the error of a mean, s/√n. In order they have a far smaller one.
     #[test]
     fn the_order_of_draws_says_how_alike_they_are() {
         let all = |place: &dyn Fn(u32) -> u32| -> Vec<(f64, f64, Option<u32>)> {

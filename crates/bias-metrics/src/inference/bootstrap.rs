@@ -16,32 +16,32 @@ pub struct Interval {
     pub high: f64,
     /// Its nominal coverage, such as 0.95.
     pub level: f64,
-    /// Resamples left out because the statistic was undefined on them.
+    /// The number of resamples left out because the statistic was undefined on them.
     pub dropped: usize,
 }
 
-/// How the ends of an interval are found from what resamples gave.
+/// How the ends of an interval follow from the resamples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Ends {
-    /// Their quantiles (Efron 1979).
+    /// The quantiles of the resamples (Efron 1979).
     #[default]
     Percentile,
-    /// Their quantiles at levels corrected for bias and for a deviation that changes with the
-    /// statistic (Efron 1987).
+    /// The quantiles at levels that are corrected for bias and for a deviation that changes with
+    /// the statistic (Efron 1987).
     Bca,
 }
 
 /// Bootstrap over names, within each arm (Efron 1979).
 ///
-/// Names are the unit of randomisation: answers of one name are not independent, so
-/// whole names are drawn, with replacement, as many per arm as there were. An arm of
-/// one name never varies, and few names make intervals too narrow.
+/// Names are the unit of randomisation. The answers of one name are not independent, so whole names
+/// are drawn with replacement, as many per arm as it has. An arm of one name never varies, and few
+/// names make intervals too narrow.
 ///
-/// A statistic receives the picked *indices*. One that looks up the same picks in
-/// several tables (before and after pruning, several variations asked of the same
-/// names) is thereby paired, and so is the interval of a reduction or a difference:
+/// A statistic receives the picked *indices*. If it uses the same picks in several tables (before
+/// and after pruning, several variations asked of the same names), it is paired, and so is the
+/// interval of a reduction or a difference:
 ///
 /// ```
 /// use bias_metrics::effect::{reduction, smd_resampled};
@@ -72,29 +72,29 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// 2,000 resamples at level 0.95, percentiles, widened for few names; the seed alone decides
-    /// what is drawn.
+    /// 2,000 resamples at level 0.95, percentiles, widened for few names. The draws depend on the
+    /// seed alone.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed, resamples: 2000, level: 0.95, ends: Ends::Percentile, widened: true }
     }
 
     /// Whether levels are moved outwards as far as Student's t with the factor √(n/(n − 1)) lies
-    /// beyond the normal distribution (Hesterberg 2015, "expanded percentile"): drawn names vary
-    /// less than names do, and few names know their own deviation badly. `n` is the smaller group.
-    /// `calibrate` in fixtures/make shows what it is worth.
+    /// beyond the normal distribution (Hesterberg 2015, "expanded percentile"): resampled names
+    /// vary less than names do, and few names estimate their own deviation badly. `n` is the
+    /// smaller group. `calibrate` in fixtures/make measures the benefit.
     #[must_use]
     pub fn widened(self, widened: bool) -> Self {
         Self { widened, ..self }
     }
 
-    /// How ends are found.
+    /// How the ends are found.
     #[must_use]
     pub fn ends(self, ends: Ends) -> Self {
         Self { ends, ..self }
     }
 
-    /// How many resamples to draw.
+    /// The number of resamples.
     ///
     /// # Errors
     /// [`MetricError::BadResamples`] below 2.
@@ -117,17 +117,16 @@ impl Bootstrap {
         }
     }
 
-    /// The interval of `statistic` when names are drawn anew; `arms[i]` is the group of
-    /// name `i`.
+    /// The interval of `statistic` when names are resampled. `arms[i]` is the group of name `i`.
     ///
-    /// `statistic` gets as many indices as there are names (one less where [`Ends::Bca`] leaves a
-    /// name out) and returns `None` where it is undefined. Those resamples, and any without a
-    /// finite value, are dropped and counted. The ends are quantiles, linearly interpolated.
+    /// `statistic` gets as many indices as there are names (one fewer when [`Ends::Bca`] leaves a
+    /// name out) and returns `None` if it is undefined. Those resamples, and any without a finite
+    /// value, are dropped and counted. The ends are quantiles, linearly interpolated.
     ///
     /// # Errors
     /// [`MetricError::EmptyArm`] when an arm has no name, [`MetricError::Unstable`] when more than
-    /// half of the resamples are dropped; with [`Ends::Bca`] also [`MetricError::NotFinite`] where
-    /// the statistic is undefined on the names themselves or without one of them.
+    /// half of the resamples are dropped; with [`Ends::Bca`] also [`MetricError::NotFinite`] if the
+    /// statistic is undefined on the names themselves or without one of them.
     pub fn interval(
         &self,
         arms: &[Arm],
@@ -176,8 +175,8 @@ impl Bootstrap {
     }
 }
 
-/// The level of a lower end for few names. A group of one name says nothing about how much names
-/// vary.
+/// The level of a lower end for few names. A group of one name says nothing about the variation
+/// between names.
 fn outwards(tail: f64, a: usize, b: usize) -> f64 {
     let (least, degrees) = (a.min(b) as f64, (a + b).saturating_sub(2) as f64);
     let student = StudentsT::new(0.0, 1.0, degrees).ok().filter(|_| least >= 2.0);
@@ -186,8 +185,8 @@ fn outwards(tail: f64, a: usize, b: usize) -> f64 {
     })
 }
 
-/// Levels whose quantiles BCa takes. The acceleration of two samples as Davison & Hinkley 1997,
-/// section 5.3.2.
+/// The levels of the quantiles for BCa. The acceleration of two samples follows Davison & Hinkley
+/// 1997, section 5.3.2.
 fn corrected(
     levels: [f64; 2],
     sorted: &[f64],

@@ -8,28 +8,29 @@ use crate::error::MetricError;
 /// A comparison of two groups by ranks (Mann & Whitney 1947).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MannWhitney {
-    /// Pairs of a name of A and a name of B in which A's number is larger; ties count half.
+    /// The number of pairs of a name of A and a name of B in which A's number is larger. Ties count
+    /// half.
     pub u: f64,
-    /// The share of all pairs that this is: the probability of superiority, 0.5 where nothing
-    /// differs.
+    /// The share of these pairs among all: the probability of superiority. It is 0.5 if the groups
+    /// do not differ.
     pub superiority: f64,
     /// Two-sided.
     pub p: f64,
-    /// Whether `p` counts all orders. If not it is a normal approximation, corrected for ties and
-    /// continuity.
+    /// Whether `p` counts all orders. Otherwise it is a normal approximation, corrected for ties
+    /// and continuity.
     pub exact: bool,
 }
 
-/// Names of the smaller group up to which all orders are counted, as scipy does, if no two numbers
+/// The size of the smaller group up to which all orders are counted, as in scipy, if no two numbers
 /// are equal and there are no more pairs than this.
 const COUNTED: usize = 8;
 const COUNTED_PAIRS: usize = 4096;
 
-/// The Mann–Whitney U test on one number per name.
+/// The Mann–Whitney U test with one number per name.
 ///
 /// # Errors
 /// [`MetricError::TooFewNames`] for an empty group, [`MetricError::NotFinite`],
-/// [`MetricError::Constant`] where all numbers are equal.
+/// [`MetricError::Constant`] if all numbers are equal.
 pub fn mann_whitney(a: &[f64], b: &[f64]) -> Result<MannWhitney, MetricError> {
     checked(Arm::A, a, 1)?;
     checked(Arm::B, b, 1)?;
@@ -62,7 +63,7 @@ pub fn mann_whitney(a: &[f64], b: &[f64]) -> Result<MannWhitney, MetricError> {
     Ok(MannWhitney { u, superiority: u / pairs, p: p.min(1.0), exact })
 }
 
-/// P(U ≥ u) when all orders of `n + m` different numbers are equally likely.
+/// P(U ≥ u) if all orders of `n + m` different numbers are equally likely.
 fn tail(n: usize, m: usize, u: f64) -> f64 {
     // Probability of each U for (i of A, m of B), from those with one name less (Mann & Whitney
     // 1947, eq. 3).

@@ -1,13 +1,13 @@
-//! How sure a number is: intervals over names, tests, many tests at once, and how many names are
-//! needed.
+//! The certainty of a number: intervals over names, tests, corrections for many tests, and the
+//! number of names needed.
 //!
 //! | file | what for |
 //! |---|---|
-//! | bootstrap | [`Bootstrap`], [`Interval`], [`Ends`]: how sure a number is |
-//! | permutation | [`Permutation`], [`PermutationTest`]: whether it could be chance, names relabelled |
-//! | welch, mann_whitney | [`welch()`], [`Welch`], [`mann_whitney()`], [`MannWhitney`]: the usual tests, on one number per name |
+//! | bootstrap | [`Bootstrap`], [`Interval`], [`Ends`]: intervals by resampling names |
+//! | permutation | [`Permutation`], [`PermutationTest`]: a test by relabelling names |
+//! | welch, mann_whitney | [`welch()`], [`Welch`], [`mann_whitney()`], [`MannWhitney`]: the usual tests, with one number per name |
 //! | multiplicity | [`holm`], [`benjamini_hochberg`]: many tests at once |
-//! | power | [`Design`], [`Clustering`]: how many names are needed, and what can be found with those at hand |
+//! | power | [`Design`], [`Clustering`]: the number of names needed, and the difference that given names can show |
 //! | proportion | [`Proportion`]: a share with Wilson's interval |
 
 mod bootstrap;

@@ -1,7 +1,7 @@
 use crate::error::MetricError;
 
-/// p-values corrected for testing many at once, so that the chance of any false rejection stays
-/// below the level (Holm 1979). In the order given.
+/// Corrects p-values for many tests, so that the chance of any false rejection stays below the
+/// level (Holm 1979). Returned in the order given.
 ///
 /// # Errors
 /// [`MetricError::BadProbability`] for a value outside [0, 1].
@@ -16,9 +16,9 @@ pub fn holm(p: &[f64]) -> Result<Vec<f64>, MetricError> {
     Ok(adjusted)
 }
 
-/// p-values corrected so that the expected share of false ones among those rejected stays below the
-/// level (Benjamini & Hochberg 1995), for tests that are independent or positively dependent, as
-/// variations of one question are. In the order given.
+/// Corrects p-values so that the expected share of false ones among those rejected stays below the
+/// level (Benjamini & Hochberg 1995), for tests that are independent or positively dependent, like
+/// variations of one question. Returned in the order given.
 ///
 /// # Errors
 /// [`MetricError::BadProbability`] for a value outside [0, 1].

@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 use crate::arm::Arm;
 use crate::error::MetricError;
 
-/// What relabelling names says of a statistic.
+/// The result of relabelling names.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PermutationTest {
-    /// The statistic with the labels as they are.
+    /// The statistic with the observed labels.
     pub observed: f64,
-    /// How often it is as far from 0, or farther, when labels say nothing.
+    /// The probability that it is as far from 0, or farther, if labels are random.
     pub p: f64,
-    /// Labellings looked at.
+    /// The number of labellings tried.
     pub labellings: usize,
-    /// Whether these were all there are.
+    /// Whether these are all labellings.
     pub exact: bool,
-    /// Labellings left out because the statistic was undefined.
+    /// The number of labellings left out because the statistic was undefined.
     pub dropped: usize,
 }
 
-/// Which names are whose is drawn anew: if labels say nothing about answers, any labelling was as
-/// likely (Fisher 1935).
+/// Assigns names to groups anew: if labels do not affect answers, any labelling was as likely
+/// (Fisher 1935).
 ///
-/// Whole names change sides, so the dependence of one name's answers does no harm. All labellings
-/// are gone through where there are no more than were asked for; otherwise that many are drawn and
-/// the one observed is counted among them, so that p is never 0 (Phipson & Smyth 2010).
+/// Whole names change sides, so the dependence between the answers of one name does no harm. If
+/// there are no more labellings than were asked for, all are tried. Otherwise that many are drawn,
+/// and the observed one counts among them, so that p is never 0 (Phipson & Smyth 2010).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Permutation {
     seed: u64,
@@ -34,13 +34,13 @@ pub struct Permutation {
 }
 
 impl Permutation {
-    /// 9,999 labellings; the seed alone decides which.
+    /// 9,999 labellings, which depend on the seed alone.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed, labellings: 9999 }
     }
 
-    /// How many to draw.
+    /// The number of labellings to draw.
     ///
     /// # Errors
     /// [`MetricError::BadResamples`] below 2.
@@ -51,12 +51,13 @@ impl Permutation {
         Ok(Self { labellings, ..self })
     }
 
-    /// Tests a statistic of a labelling, which is 0 or small where groups do not differ: two-sided
-    /// if it has a sign. Labellings on which it is undefined are dropped and counted.
+    /// Tests a statistic of a labelling, which is 0 or small if the groups do not differ. The test
+    /// is two-sided if the statistic has a sign. Labellings for which it is undefined are dropped
+    /// and counted.
     ///
     /// # Errors
-    /// [`MetricError::EmptyArm`], [`MetricError::NotFinite`] if it is undefined on the labels as
-    /// they are, [`MetricError::Unstable`] if on more than half of the labellings.
+    /// [`MetricError::EmptyArm`], [`MetricError::NotFinite`] if it is undefined for the observed
+    /// labels, [`MetricError::Unstable`] if it is undefined for more than half of the labellings.
     pub fn test(
         &self,
         arms: &[Arm],
@@ -106,7 +107,7 @@ impl Permutation {
     }
 }
 
-/// n over k, unless it is more than `most`.
+/// n over k, or `None` if that is more than `most`.
 fn choices(n: usize, k: usize, most: usize) -> Option<usize> {
     (0..k.min(n - k)).try_fold(1usize, |ways, i| {
         let next = ways.checked_mul(n - i)? / (i + 1);

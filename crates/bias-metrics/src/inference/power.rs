@@ -3,24 +3,24 @@ use statrs::distribution::{ContinuousCDF as _, Normal};
 
 use crate::error::MetricError;
 
-/// How answers of one name hang together, which says what a difference of answers is worth among
-/// names.
+/// The dependence between the answers of one name, which converts a difference between answers into
+/// one between names.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Clustering {
-    /// Share of the variance of answers that lies between names of a group (the intraclass
+    /// The share of the variance of answers that lies between names of a group (the intraclass
     /// correlation).
     pub between: f64,
-    /// Answers drawn for each name; infinite for the exact distribution.
+    /// The number of answers drawn for each name; infinite for the exact distribution.
     pub answers: f64,
 }
 
 impl Clustering {
-    /// A standardized mean difference of answers in deviations of the names' means: Var(mean) =
-    /// σ²·(ρ + (1 − ρ)/K).
+    /// Converts a standardized mean difference of answers into deviations of the names' means:
+    /// Var(mean) = σ²·(ρ + (1 − ρ)/K).
     ///
     /// # Errors
-    /// [`MetricError::BadDesign`] unless 0 ≤ between ≤ 1 and at least one answer was drawn, or
-    /// where names do not vary at all.
+    /// [`MetricError::BadDesign`] unless 0 ≤ between ≤ 1 and at least one answer was drawn, or if
+    /// names do not vary at all.
     pub fn among_names(self, smd: f64) -> Result<f64, MetricError> {
         let Self { between, answers } = self;
         let deviation = (between + (1.0 - between) / answers).sqrt();
@@ -33,31 +33,31 @@ impl Clustering {
     }
 }
 
-/// A comparison of two groups of names by a two-sided t test, planned.
+/// A planned comparison of two groups of names by a two-sided t test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Design {
     /// Names of each group.
     pub names: [usize; 2],
-    /// How often nothing may be taken for something, such as 0.05.
+    /// The accepted probability of a false positive, such as 0.05.
     pub alpha: f64,
 }
 
-/// Beyond this, and below the same share as a level, the integral is not exact enough to tell.
+/// Beyond this power, and below the corresponding level, the integral is not exact enough.
 const MOST_POWER: f64 = 1.0 - 1e-6;
-/// Names beyond which nobody will ask.
+/// A limit on the number of names that is never reached in practice.
 const MOST_NAMES: usize = 1_000_000;
 
 impl Design {
-    /// How often a difference of this size, in deviations between names, is found.
+    /// The probability of finding a difference of this size, in deviations between names.
     ///
     /// # Errors
     /// [`MetricError::BadDesign`] below two names in a group, for a level outside [0.000001, 1) or
-    /// an effect that is no number.
+    /// an effect that is NaN.
     pub fn power(&self, effect: f64) -> Result<f64, MetricError> {
         Ok(self.plan(effect)?.power(effect))
     }
 
-    /// The smallest difference, in deviations between names, that is found this often.
+    /// The smallest difference, in deviations between names, that is found with this probability.
     ///
     /// # Errors
     /// As [`power`](Self::power); a power that is not between the level and 0.999999.
@@ -74,11 +74,11 @@ impl Design {
         Ok(crossing(0.0, high, |effect| plan.power(effect) - power))
     }
 
-    /// Names of each group that are needed to find a difference of this size, in deviations between
-    /// names, this often.
+    /// The number of names per group needed to find a difference of this size, in deviations
+    /// between names, with this probability.
     ///
     /// # Errors
-    /// [`MetricError::BadDesign`] for an effect of 0, a level or a power that is none, or more
+    /// [`MetricError::BadDesign`] for an effect of 0, a level or a power outside its range, or more
     /// names than a million.
     pub fn names_needed(effect: f64, alpha: f64, power: f64) -> Result<usize, MetricError> {
         let enough = |names: usize| {
@@ -143,16 +143,16 @@ impl Design {
     }
 }
 
-/// Steps of Simpson's rule.
+/// The number of steps of Simpson's rule.
 const STEPS: usize = 2000;
 
 /// A t statistic is (Z + shift)/S with Z normal: an integral over S.
 struct Plan {
     /// Values of S with their probabilities.
     nodes: Vec<(f64, f64)>,
-    /// The shift that an effect of 1 makes.
+    /// The shift of an effect of 1.
     per_effect: f64,
-    /// What |t| must exceed.
+    /// The critical value of |t|.
     critical: f64,
 }
 
@@ -169,7 +169,7 @@ impl Plan {
     }
 }
 
-/// Where a rising function becomes 0, by halving.
+/// The zero of a rising function, by bisection.
 fn crossing(mut low: f64, mut high: f64, rising: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);

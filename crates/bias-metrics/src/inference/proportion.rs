@@ -6,9 +6,9 @@ use crate::error::MetricError;
 /// A share of some cases, with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Proportion {
-    /// How many of them.
+    /// The number of hits.
     pub hits: u64,
-    /// How many there are.
+    /// The number of cases.
     pub cases: u64,
     /// Lower end of its interval.
     pub low: f64,

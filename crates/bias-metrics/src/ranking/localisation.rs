@@ -2,14 +2,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::MetricError;
 
-/// How well scores tell the units that are known to matter from the others.
+/// How well scores separate the units known to matter from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Localisation {
-    /// Probability that a unit that matters scores above one that does not; ties count half.
+    /// The probability that a unit that matters scores above one that does not. Ties count half;
     /// 0.5 is chance.
     pub auroc: f64,
-    /// Mean precision over the units that matter, going down the ranking; equal scores are taken
-    /// together. Chance is the share of units that matter.
+    /// The mean precision over the units that matter, going down the ranking. Equal scores are
+    /// taken together. Chance is the share of units that matter.
     pub average_precision: f64,
 }
 

@@ -1,11 +1,11 @@
-//! Whether what should come first does: units known to matter, the weights of another mask, the
-//! likelier of two sentences.
+//! Comparisons of rankings: units known to matter, the weights of another mask, the likelier of two
+//! sentences.
 //!
 //! | file | what for |
 //! |---|---|
-//! | localisation | [`localisation()`], [`Localisation`]: whether scores find what is known to matter |
+//! | localisation | [`localisation()`], [`Localisation`]: whether scores rank the units known to matter first |
 //! | overlap | [`overlap()`], [`Overlap`], [`MatrixOverlap`]: whether two masks agree beyond chance |
-//! | pairs | [`pair_preference`], [`PairScore`], [`PairPreference`], [`PairDirection`]: which of two sentences a model prefers (CrowS-Pairs) |
+//! | pairs | [`pair_preference`], [`PairScore`], [`PairPreference`], [`PairDirection`]: the preferred one of two sentences (CrowS-Pairs) |
 
 mod localisation;
 mod overlap;

@@ -2,47 +2,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::MetricError;
 
-/// How two masks meet in one matrix.
+/// The counts of two masks in one matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatrixOverlap {
-    /// Units the matrix has.
+    /// The number of units in the matrix.
     pub total: u64,
-    /// Units in the first mask.
+    /// The number of units in the first mask.
     pub a: u64,
-    /// Units in the second mask.
+    /// The number of units in the second mask.
     pub b: u64,
-    /// Units in both.
+    /// The number of units in both.
     pub both: u64,
 }
 
-/// How far two masks agree, and how far random ones would.
+/// The agreement of two masks, and the agreement of random ones.
 ///
-/// "Random" draws both masks independently and uniformly with the same counts per
-/// matrix, so that preferring the same layers is not taken for agreement. Everything is
-/// `None` when a mask is empty.
+/// "Random" draws both masks independently and uniformly with the same counts per matrix. So a
+/// common preference for certain layers does not count as agreement. Everything is `None` if a mask
+/// is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Overlap {
     /// |A∩B| / |A∪B|.
     pub jaccard: Option<f64>,
     /// |A∩B| / min(|A|, |B|).
     pub coefficient: Option<f64>,
-    /// The Jaccard index at the expected intersection of random masks, E / (|A| + |B| − E).
-    /// Not quite its expectation, which is at least as large; over many units the
-    /// difference vanishes.
+    /// The Jaccard index at the expected intersection of random masks, E / (|A| + |B| − E). It is
+    /// slightly below the expected index; over many units the difference vanishes.
     pub expected_jaccard: Option<f64>,
-    /// The expectation of the coefficient under random masks, exact:
-    /// E = Σ a·b/total over matrices, divided by min(|A|, |B|).
+    /// The expected coefficient of random masks, exact: E = Σ a·b/total over matrices, divided by
+    /// min(|A|, |B|).
     pub expected_coefficient: Option<f64>,
 }
 
 impl Overlap {
-    /// Jaccard index less what chance gives.
+    /// The Jaccard index minus its value by chance.
     #[must_use]
     pub fn jaccard_above_chance(&self) -> Option<f64> {
         Some(self.jaccard? - self.expected_jaccard?)
     }
 
-    /// Overlap coefficient less what chance gives.
+    /// The overlap coefficient minus its value by chance.
     #[must_use]
     pub fn coefficient_above_chance(&self) -> Option<f64> {
         Some(self.coefficient? - self.expected_coefficient?)

@@ -3,43 +3,46 @@ use serde::{Deserialize, Serialize};
 use crate::error::MetricError;
 use crate::inference::proportion::Proportion;
 
-/// Which group a pair's first sentence is about.
+/// The direction of a pair: what its first sentence says about its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PairDirection {
-    /// It says of a disadvantaged group what a stereotype says.
+    /// The first sentence says of a disadvantaged group what a stereotype says.
     Stereo,
-    /// It says of a disadvantaged group what contradicts a stereotype.
+    /// The first sentence says of a disadvantaged group what contradicts a stereotype.
     Antistereo,
 }
 
-/// What a model makes of a pair of sentences that differ in whom they are about. In both numbers
-/// the first is that of the sentence about the disadvantaged group (`sent_more` in CrowS-Pairs).
+/// A model's log-likelihoods of two sentences that differ in the people they are about. The first
+/// of each two numbers belongs to the sentence about the disadvantaged group (`sent_more` in
+/// CrowS-Pairs).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairScore {
-    /// Which way the pair goes.
+    /// The direction of the pair.
     pub direction: PairDirection,
     /// Log-likelihood of all tokens, in nats.
     pub whole: [f64; 2],
-    /// That of the tokens both sentences share, in nats.
+    /// Log-likelihood of the tokens that both sentences share, in nats.
     pub shared: [f64; 2],
 }
 
-/// Preferences over many pairs. The two metrics are not comparable, and neither is a share of
-/// biased answers.
+/// Preferences over many pairs. The two metrics are not comparable with each other, nor with a
+/// share of biased answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairPreference {
-    /// Pairs whose first sentence is likelier as a whole, ties not: `pct_stereotype` of
-    /// lm-evaluation-harness, which takes no account of the direction. 0.5 is unbiased.
+    /// The share of pairs whose first sentence is likelier as a whole, ties excluded:
+    /// `pct_stereotype` of lm-evaluation-harness, which ignores the direction. 0.5 is unbiased.
     pub whole: Proportion,
     /// Mean |log-likelihood of the first − of the second|, in nats: its `likelihood_diff`.
     pub likelihood_difference: f64,
-    /// Pairs whose first sentence has the likelier shared tokens, ties not: the metric score of
-    /// Nangia et al. 2020 for masked models, with conditional instead of pseudo-log-likelihoods.
+    /// The share of pairs whose first sentence has the likelier shared tokens, ties excluded: the
+    /// metric score of Nangia et al. 2020 for masked models, with conditional instead of
+    /// pseudo-log-likelihoods.
     pub shared: Proportion,
-    /// The same of the pairs that go with a stereotype and are no tie: their stereotype score.
+    /// The same share among the pairs that express a stereotype and are not tied: their stereotype
+    /// score.
     pub stereo: Option<Proportion>,
-    /// The same of those that go against one: their anti-stereotype score.
+    /// The same share among those that contradict one: their anti-stereotype score.
     pub antistereo: Option<Proportion>,
 }
 

@@ -4,11 +4,11 @@ use crate::arm::Arm;
 use crate::effect::moments::NameMoments;
 use crate::effect::values::NameAnswers;
 
-/// Between what values a statistic must lie, whatever the answers that an exact search
-/// left unexplored say.
+/// The range of a statistic over all possible contents of the answers that an exact search left
+/// unexplored.
 ///
-/// Not an interval of confidence: nothing here is random. The one assumption is the
-/// range that unexplored answers lie in, if they state a number at all.
+/// It is not a confidence interval: nothing here is random. The one assumption is the range of the
+/// unexplored answers, if they state a number at all.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bounds {
     /// The lowest possible value.
@@ -17,8 +17,8 @@ pub struct Bounds {
     pub high: f64,
 }
 
-/// The lowest and highest explored answer of anybody: the usual assumption about the
-/// answers that were not explored. `None` without any.
+/// The lowest and the highest explored answer of any name: the usual assumption about the
+/// unexplored answers. `None` if there are none.
 #[must_use]
 pub fn explored_range(answers: &[NameAnswers]) -> Option<[f64; 2]> {
     let values = || answers.iter().flat_map(|a| &a.values).filter(|v| v.1 > 0.0).map(|v| v.0);
@@ -35,10 +35,10 @@ pub fn mean_bounds(answers: &[NameAnswers], arm: Arm, range: [f64; 2]) -> Option
 
 /// Bounds on the standardized mean difference of exact answer distributions.
 ///
-/// An arm's variance is at least W·s²/(W + U), where all of U sits on the mean, and at
-/// most (W·s² + U·R²)/(W + U), where it sits R away, at the farther end of the range.
-/// The bounds hold, and are wider than need be: means and variances cannot all be at
-/// their ends at once. `None` when an arm has no explored answers or neither varies.
+/// An arm's variance is at least W·s²/(W + U), where all of U sits on the mean, and at most (W·s² +
+/// U·R²)/(W + U), where it sits R away, at the farther end of the range. The bounds hold, but are
+/// wider than necessary, because means and variances cannot all be at their ends at once. `None` if
+/// an arm has no explored answers or neither varies.
 #[must_use]
 pub fn smd_bounds(answers: &[NameAnswers], range: [f64; 2]) -> Option<Bounds> {
     let (a, b) = (Spread::of(answers, Arm::A, range)?, Spread::of(answers, Arm::B, range)?);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever part of a distribution is hidden, the truth lies within the bounds.
+        /// Whichever part of a distribution is hidden, the truth lies within the bounds.
         #[test]
         fn the_truth_lies_within(
             a in prop::collection::vec((0.0..100.0, 0.01..1.0, any::<bool>(), any::<bool>()), 2..12),

@@ -14,11 +14,11 @@ pub struct TukeyFences {
 }
 
 impl TukeyFences {
-    /// Fences around the parsed answers of all names to one variation, those of the
-    /// *unpruned* model; k = 1.5 is usual. Quartiles as in
+    /// Fences around the parsed answers of all names to one variation, given by the *unpruned*
+    /// model. k = 1.5 is usual. Quartiles as in
     /// [`weighted_quantile`](crate::robust::weighted_quantile).
     ///
-    /// Where half of the answers agree the fences shrink to that one value.
+    /// If half of the answers agree, the fences shrink to that one value.
     ///
     /// # Errors
     /// [`MetricError::BadFences`] for a negative or infinite `k`,
@@ -46,8 +46,8 @@ impl TukeyFences {
 
 /// One name's `(weight inside the fences, weight that counts)`.
 ///
-/// What counts is parsed and unparsed answers; unexplored probability is left out.
-/// Sum both over names (or over resampled names) before dividing.
+/// Parsed and unparsed answers count; unexplored probability does not. Sum both over names (or over
+/// resampled names) before dividing.
 #[must_use]
 pub fn inlier_share(answers: &NameAnswers, fences: &TukeyFences) -> (f64, f64) {
     let inside = answers.values.iter().filter(|v| fences.contains(v.0)).map(|v| v.1).sum();
@@ -57,7 +57,7 @@ pub fn inlier_share(answers: &NameAnswers, fences: &TukeyFences) -> (f64, f64) {
 /// Inlier ratio: the weight of answers that parse to a number within the fences, over
 /// the weight of all answers.
 ///
-/// Compare it with the unpruned model's own ratio, which is below 1 too.
+/// Compare it with the unpruned model's own ratio, which is also below 1.
 ///
 /// # Errors
 /// [`MetricError::NoValues`] without any answer, [`MetricError::NotFinite`].

@@ -1,10 +1,10 @@
-//! What outliers and unexplored answers do to a number: order statistics, fences, bounds.
+//! The influence of outliers and unexplored answers on a number: order statistics, fences, bounds.
 //!
 //! | file | what for |
 //! |---|---|
 //! | quantile | [`weighted_quantile`], [`winsorise`]: order statistics and outliers |
 //! | inlier | [`TukeyFences`], [`inlier_ratio`], [`inlier_share`]: whether answers still make sense |
-//! | bounds | [`Bounds`], [`smd_bounds`], [`mean_bounds`], [`explored_range`]: what unexplored answers leave open |
+//! | bounds | [`Bounds`], [`smd_bounds`], [`mean_bounds`], [`explored_range`]: the range that unexplored answers leave open |
 
 mod bounds;
 mod inlier;

@@ -4,8 +4,8 @@ use crate::error::MetricError;
 /// The `q` quantile of `(value, weight)` pairs, as the inverse of their distribution
 /// function: the smallest value whose cumulative weight reaches `q` times the total.
 ///
-/// numpy's `quantile(…, weights=…, method="inverted_cdf")`; always one of the values.
-/// Pairs of weight 0 do not count.
+/// It equals numpy's `quantile(…, weights=…, method="inverted_cdf")` and is always one of the
+/// values. Pairs of weight 0 do not count.
 ///
 /// # Errors
 /// [`MetricError::BadQuantile`] outside \[0, 1\], [`MetricError::NotFinite`],
@@ -50,8 +50,8 @@ pub(crate) fn weighted_quantiles<const N: usize>(
 /// Clamps every value to the `low` and `high` quantiles of the variation, pooled over
 /// all its names and both arms.
 ///
-/// The paper winsorises at 0.01 and 0.99 per variation (its public code computes this
-/// and then returns the raw data). Quantiles as in [`weighted_quantile`].
+/// The paper winsorises at 0.01 and 0.99 per variation (its public code computes this and then
+/// returns the raw data). Quantiles as in [`weighted_quantile`].
 ///
 /// # Errors
 /// As [`weighted_quantile`], and [`MetricError::BadQuantile`] when `low > high`; the
@@ -67,8 +67,8 @@ pub fn winsorise(answers: &mut [NameAnswers], low: f64, high: f64) -> Result<(),
     Ok(())
 }
 
-/// The `q` quantile of sorted values, interpolated linearly between neighbours
-/// (numpy's default); `None` without values.
+/// The `q` quantile of sorted values, interpolated linearly between neighbours (numpy's default);
+/// `None` if there are none.
 pub(crate) fn interpolated_quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let place = q * (sorted.len().checked_sub(1)? as f64);
     let below = *sorted.get(place.floor() as usize)?;

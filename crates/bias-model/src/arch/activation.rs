@@ -15,7 +15,7 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
-    /// By its name in `config.json`.
+    /// The activation with this name in `config.json`.
     pub(crate) fn by_name(name: &str) -> Option<Self> {
         Some(match name {
             "silu" | "swish" => Self::Silu,
@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    /// Against f64, with its gradient, also where exp(-x) leaves the range of f32.
+    /// Compared with f64, with its gradient, including where exp(-x) leaves the range of f32.
     #[test]
     fn silu_is_exact_and_its_gradient_is_a_number() {
         let at = [-1e30f32, -1000.0, -90.0, -50.0, -3.0, -0.5, 0.0, 0.5, 3.0, 50.0, 1000.0, 1e30];

@@ -11,7 +11,7 @@ use crate::error::ModelError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Architecture {
-    /// Llama 1, 2, 3, 3.1, 3.2 and what shares its blocks (Touvron et al. 2023).
+    /// Llama 1, 2, 3, 3.1, 3.2 and models with the same blocks (Touvron et al. 2023).
     Llama,
     /// Mistral 7B: Llama with a sliding window (Jiang et al. 2023).
     Mistral,
@@ -19,7 +19,7 @@ pub enum Architecture {
     Qwen2,
     /// Qwen3: Llama with normed queries and keys.
     Qwen3,
-    /// Gemma 2: soft caps, norms before and after, every other layer windowed.
+    /// Gemma 2: soft caps, norms before and after, every other layer with a window.
     Gemma2,
     /// Gemma 3, text only: normed queries and keys, local and global layers.
     Gemma3,

@@ -3,13 +3,14 @@ use bias_types::ModelDims;
 use super::keys::Keys;
 use crate::error::ModelError;
 
-/// No published model has wider heads; rotary tables grow with their square.
+/// No published model has wider heads. Rotary tables grow with their square.
 const MAX_HEAD: usize = 4096;
-/// Nor more blocks. Kept small because plans are made before any weight is seen.
+/// No published model has more blocks. The limit is low because plans are made before any weight is
+/// read.
 const MAX_LAYERS: usize = 4096;
 const MAX_SIZE: usize = 1 << 31;
 
-/// Sizes as a config states them, refused if a forward pass could not be made of them.
+/// The sizes that a config states. Refused if no forward pass could run with them.
 pub(crate) fn check_dims(keys: &Keys, dims: ModelDims) -> Result<ModelDims, ModelError> {
     if let Err(e) = dims.validate() {
         return Err(keys.impossible(e.to_string()));

@@ -1,4 +1,4 @@
-//! What the architectures descended from Llama have in common.
+//! The common parts of the architectures that descend from Llama.
 
 use bias_types::ModelDims;
 use serde_json::Value;
@@ -11,17 +11,18 @@ use super::plan::{Draft, LayerPlan, NormKind, Plan};
 use super::rope_scaling::{Rope, RopeDefaults};
 use crate::error::ModelError;
 
-/// Values of keys that a config leaves out, where architectures differ.
+/// The defaults of keys that a config leaves out, where architectures differ.
 pub(super) struct Defaults {
     pub layout: &'static Layout,
     /// `None`: `hidden_size / num_attention_heads`
     pub d_head: Option<usize>,
-    /// `None`: as many as heads, as also for `null`.
+    /// `None`, as for `null`: as many as heads.
     pub kv_heads: Option<usize>,
     pub positions: usize,
     pub eps: f64,
     pub tied: bool,
-    /// Whether all layers turn alike, as `rope_parameters` or `rope_scaling` says.
+    /// Whether all layers use the same rotary embedding, set by `rope_parameters` or
+    /// `rope_scaling`.
     pub one_rotary: bool,
 }
 
@@ -88,7 +89,7 @@ pub(super) fn read(keys: &Keys, defaults: &Defaults) -> Result<Draft, ModelError
     Ok(Draft { dims, positions, tied, plan })
 }
 
-/// What a rotary embedding takes from the rest of a config.
+/// The settings outside the rotary ones that a rotary embedding needs.
 pub(super) fn rope_defaults(
     keys: &Keys,
     dims: &ModelDims,
@@ -144,13 +145,13 @@ pub(super) fn positive(
     }
 }
 
-/// A window for every layer; 0 and absent are none.
+/// One window for every layer; 0 or no value means none.
 pub(super) fn window_everywhere(plan: &mut Plan, window: Option<usize>) {
     plan.windows = vec![window.filter(|w| *w > 0)];
 }
 
-/// A window for the layers that `layer_types` calls `sliding_attention`, or else for
-/// those that `slides` says. Layers with a window may turn by another rotary embedding.
+/// A window for the layers that `layer_types` calls `sliding_attention`, or without `layer_types`
+/// for those that `slides` selects. Layers with a window may have another rotary embedding.
 pub(super) fn window_by_layer(
     keys: &Keys,
     plan: &mut Plan,

@@ -1,5 +1,5 @@
-//! Gemma 2 (Gemma Team 2024): scaled embeddings, norms with gain `1 + w` before and after
-//! attention and MLP, soft caps on scores and logits, every other layer windowed.
+//! Gemma 2 (Gemma Team 2024): scaled embeddings, norms with gain `1 + w` before and after attention
+//! and MLP, soft caps on scores and logits, a window in every other layer.
 
 use super::gated::{self, Defaults};
 use super::keys::Keys;
@@ -26,7 +26,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     Ok(draft)
 }
 
-/// What Gemma 2 and 3 share.
+/// The common parts of Gemma 2 and 3.
 pub(super) fn base(keys: &Keys, positions: usize, one_rotary: bool) -> Result<Draft, ModelError> {
     let defaults = Defaults {
         layout: &LAYOUT,

@@ -1,6 +1,6 @@
-//! Gemma 3 text models (Gemma Team 2025): Gemma 2 without soft caps, with normed queries
-//! and keys, and five windowed layers to each global one; the two kinds turn by rotary
-//! embeddings of their own.
+//! Gemma 3 text models (Gemma Team 2025): Gemma 2 without soft caps, with normed queries and keys,
+//! and with five windowed layers for each global one. The two kinds of layer have different rotary
+//! embeddings.
 
 use super::keys::Keys;
 use super::plan::{Draft, QkNorm};

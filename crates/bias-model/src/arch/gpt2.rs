@@ -1,5 +1,5 @@
-//! GPT-2 (Radford et al. 2019): layer norms with biases, learned positions, an MLP without
-//! a gate, matrices stored `[in, out]`, q, k and v in one.
+//! GPT-2 (Radford et al. 2019): layer norms with biases, learned positions, an MLP without a gate,
+//! matrices stored `[in, out]`, and q, k and v in one matrix.
 
 use bias_types::{ModelDims, Projection};
 

@@ -1,6 +1,6 @@
-//! GPT-NeoX (Black et al. 2022) and Pythia: layer norms, attention and MLP side by side on
-//! the same residual stream, q, k and v interleaved head by head in one matrix, and only
-//! the first part of each head turned.
+//! GPT-NeoX (Black et al. 2022) and Pythia: layer norms, attention and MLP in parallel on the same
+//! residual stream, q, k and v interleaved head by head in one matrix. Only the first part of each
+//! head is rotated.
 
 use bias_types::{ModelDims, Projection};
 

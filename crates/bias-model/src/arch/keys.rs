@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::error::ModelError;
 
-/// Keys of a `config.json` that do not change what a forward pass computes: training,
-/// bookkeeping, and generation settings that old checkpoints keep there.
+/// Keys of a `config.json` that do not affect the forward pass: training, bookkeeping, and
+/// generation settings in old checkpoints.
 const HARMLESS: &[&str] = &[
     "_name_or_path",
     "architectures",
@@ -93,8 +93,8 @@ const HARMLESS: &[&str] = &[
     "use_cache",
 ];
 
-/// A `config.json`, read key by key. What nobody read and is not known to be harmless
-/// is refused by [`finish`](Self::finish): a setting is never silently ignored.
+/// A `config.json`, read key by key. [`finish`](Self::finish) refuses keys that were neither read
+/// nor are known to be harmless, so no setting is silently ignored.
 #[derive(Debug)]
 pub(crate) struct Keys {
     map: Map<String, Value>,
@@ -107,13 +107,13 @@ impl Keys {
         Self { map, path, read: RefCell::default() }
     }
 
-    /// A key's value; absent and `null` are the same.
+    /// The value of a key. A missing key and `null` are the same.
     pub(crate) fn value(&self, key: &str) -> Option<&Value> {
         self.read.borrow_mut().insert(key.to_owned());
         self.map.get(key).filter(|v| !v.is_null())
     }
 
-    /// Whether a key is there at all, be it as `null`.
+    /// Whether a key is present, even with `null`.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
@@ -157,7 +157,7 @@ impl Keys {
         self.typed(key, "a text", Value::as_str)
     }
 
-    /// Refuses any value of `key` but `supported`; absent is fine.
+    /// Refuses any value of `key` except `supported`. The key may be missing.
     pub(crate) fn only(&self, key: &str, supported: Value, reason: &str) -> Result<(), ModelError> {
         match self.value(key) {
             Some(value) if *value != supported => Err(self.unsupported(key, value, reason)),
@@ -174,8 +174,8 @@ impl Keys {
         ModelError::Config { path: self.path.clone(), reason }
     }
 
-    /// Refuses keys that nobody read, unless they are harmless, empty, `accepted`, or switch
-    /// something off: what is unknown here is off anyway.
+    /// Refuses unread keys, unless they are harmless, empty, `accepted`, or switch something off:
+    /// an unknown feature is off in any case.
     pub(crate) fn finish(&self, accepted: &[String]) -> Result<(), ModelError> {
         let read = self.read.borrow();
         for (key, value) in &self.map {

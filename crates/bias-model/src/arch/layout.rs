@@ -3,22 +3,22 @@ use bias_types::{ModelDims, ParamPath, Projection};
 
 use crate::error::ModelError;
 
-/// What an architecture calls its tensors, and how it packs its linear maps.
+/// An architecture's names for its tensors, and how it packs its linear maps.
 ///
-/// Callers everywhere see one layout, that of Llama: seven matrices per block, `[out,
-/// in]`, named `model.layers.L.self_attn.q_proj.weight` and so on. Here it is said
-/// where in the checkpoint each of them lies.
+/// All callers see one layout, that of Llama: seven matrices per block, `[out, in]`, named
+/// `model.layers.L.self_attn.q_proj.weight` and so on. This type says where each of them lies in
+/// the checkpoint.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// The module that holds everything but the head. Some files leave it out.
+    /// The module that contains everything but the head. Some files leave it out.
     pub base: &'static str,
     pub embedding: &'static str,
-    /// Learned positions, where there are any.
+    /// Learned positions, if any.
     pub positions: Option<&'static str>,
     /// The list of blocks.
     pub blocks: &'static str,
     pub norm: &'static str,
-    /// Stands beside `base`, not in it.
+    /// This module is beside `base`, not in it.
     pub head: &'static str,
     pub attn_norm: Option<&'static str>,
     pub q_norm: &'static str,
@@ -29,15 +29,15 @@ pub(crate) struct Layout {
     pub place: fn(Projection, &ModelDims) -> StoredRows,
     /// Matrices are stored `[in, out]` (GPT-2's `Conv1D`).
     pub transposed: bool,
-    /// Endings of tensors that carry no information: masks and tables that can be computed.
+    /// Suffixes of redundant tensors: masks and tables that can be computed.
     pub redundant: &'static [&'static str],
 }
 
-/// Where a linear map lies: some rows of a module's matrix, and of its bias.
+/// The place of a linear map: some rows of a module's matrix, and of its bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredRows {
     pub module: &'static str,
-    /// Rows of the whole matrix, `[out, in]`.
+    /// The number of rows of the whole matrix, `[out, in]`.
     pub rows: usize,
     /// Row `r` of the map is row `first + (r / run) · stride + r % run` of the matrix.
     pub first: usize,
@@ -46,12 +46,12 @@ pub(crate) struct StoredRows {
 }
 
 impl StoredRows {
-    /// A matrix of its own.
+    /// The whole matrix.
     pub(crate) fn own(module: &'static str, rows: usize) -> Self {
         Self { module, rows, first: 0, run: rows, stride: rows }
     }
 
-    /// `len` rows in one piece from `first` on.
+    /// `len` consecutive rows from `first` on.
     pub(crate) fn slice(module: &'static str, rows: usize, first: usize, len: usize) -> Self {
         Self { module, rows, first, run: len, stride: len }
     }
@@ -80,7 +80,7 @@ pub(crate) const LLAMA: Layout = Layout {
     redundant: &[".rotary_emb.inv_freq"],
 };
 
-/// Each map has a matrix of its own, under Llama's names.
+/// Every map has its own matrix, under Llama's name.
 pub(crate) fn separate(projection: Projection, dims: &ModelDims) -> StoredRows {
     let module = match projection {
         Projection::Q => "self_attn.q_proj",
@@ -100,8 +100,8 @@ impl Layout {
         format!("{}.{layer}.{module}.{tensor}", self.blocks)
     }
 
-    /// A mask over canonical matrices as one over the checkpoint's own tensors: fused
-    /// matrices fused, transposed ones transposed, names as in the file.
+    /// Converts a mask over canonical matrices into one over the checkpoint's own tensors: fused
+    /// and transposed as in the file, with the names in the file.
     pub(crate) fn stored_mask(
         &self,
         dims: &ModelDims,

@@ -1,4 +1,5 @@
-//! Mistral (Jiang et al. 2023): Llama's blocks; each token sees the last `sliding_window`.
+//! Mistral (Jiang et al. 2023): Llama's blocks. Each token attends to the last `sliding_window`
+//! tokens.
 
 use super::gated::{self, Defaults};
 use super::keys::Keys;

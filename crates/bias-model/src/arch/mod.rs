@@ -1,17 +1,17 @@
-//! Architectures as data: a file each, which says which `config.json` keys it has, with their
-//! defaults, how its blocks compute, and what its tensors are called. Nothing is computed here: one
-//! decoder follows what they say.
+//! Architectures as data, one file each. A file lists the keys of `config.json` with their
+//! defaults, how the blocks compute, and the names of the tensors. Nothing is computed here: one
+//! decoder follows these descriptions.
 //!
 //! | file | what for |
 //! |---|---|
-//! | architecture | [`Architecture`]: which there are, by their `model_type` |
-//! | llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, gpt2, gpt_neox | an architecture each |
-//! | gated | what those descended from Llama have in common |
-//! | keys | `config.json`, read key by key; what nobody read is refused |
-//! | dims | sizes, refused if a forward pass could not be made of them |
+//! | architecture | [`Architecture`]: the supported ones, by their `model_type` |
+//! | llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, gpt2, gpt_neox | one architecture each |
+//! | gated | the common parts of Llama's descendants |
+//! | keys | `config.json`, read key by key; unread keys are refused |
+//! | dims | sizes, refused if no forward pass could run with them |
 //! | plan | how the blocks compute |
-//! | layout | what tensors are called, and how linear maps are packed |
-//! | rope_scaling | rotary embeddings, and how they are stretched to longer texts |
+//! | layout | the names of tensors, and how linear maps are packed |
+//! | rope_scaling | rotary embeddings, and how they are extended to longer texts |
 //! | activation | the nonlinearity of an MLP |
 
 pub(crate) mod activation;

@@ -1,5 +1,5 @@
-//! OLMo 2 (OLMo Team 2024): Llama's blocks with the norms after attention and MLP instead
-//! of before, and an RMS norm over all heads' queries and over all keys.
+//! OLMo 2 (OLMo Team 2024): Llama's blocks with norms after attention and MLP instead of before,
+//! and with one RMS norm over the queries of all heads and one over all keys.
 
 use super::gated::{self, Defaults};
 use super::keys::Keys;

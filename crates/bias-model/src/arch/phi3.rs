@@ -1,5 +1,5 @@
-//! Phi-3 (Abdin et al. 2024) and Phi-4-mini: Llama's blocks with q, k and v in one matrix,
-//! gate and up in another; part of each head may pass the rotary embedding unturned.
+//! Phi-3 (Abdin et al. 2024) and Phi-4-mini: Llama's blocks with q, k and v in one matrix, and gate
+//! and up in another. The rotary embedding may leave part of each head as it is.
 
 use bias_types::{ModelDims, Projection};
 
@@ -12,7 +12,7 @@ use crate::error::ModelError;
 
 const LAYOUT: Layout = Layout { place, ..LLAMA };
 
-/// `qkv_proj` stacks q, k and v; `gate_up_proj` gate and up.
+/// `qkv_proj` stacks q, k and v; `gate_up_proj` stacks gate and up.
 fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
     let rows = dims.shape(projection)[0];
     let (q, kv) = (dims.heads * dims.d_head, dims.kv_heads * dims.d_head);

@@ -4,7 +4,7 @@ use super::activation::Activation;
 use super::layout::Layout;
 use super::rope_scaling::Rope;
 
-/// What an architecture makes of a config.
+/// The result of reading a config for an architecture.
 pub(crate) struct Draft {
     pub dims: ModelDims,
     /// `max_position_embeddings`
@@ -13,14 +13,14 @@ pub(crate) struct Draft {
     pub plan: Plan,
 }
 
-/// How the blocks compute: what differs between architectures.
+/// How the blocks compute: everything that differs between architectures.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub layout: &'static Layout,
     pub norm: NormKind,
     pub eps: f64,
     pub activation: Activation,
-    /// Norm of queries and keys before they are turned.
+    /// The norm of queries and keys before rotation.
     pub qk_norm: Option<QkNorm>,
     /// Biases of q, k and v; of o; of the MLP.
     pub qkv_bias: bool,
@@ -28,20 +28,20 @@ pub(crate) struct Plan {
     pub mlp_bias: bool,
     /// Attention and MLP read the same residual stream, and both are added to it.
     pub parallel: bool,
-    /// Embeddings are multiplied by this.
+    /// Embeddings are multiplied by this factor.
     pub embedding_scale: Option<f64>,
-    /// Queries are multiplied by this before they meet the keys.
+    /// Queries are multiplied by this factor before the product with the keys.
     pub query_scale: f64,
-    /// They are also divided by the layer's number, counted from 1.
+    /// Queries are also divided by the layer's number, counted from 1.
     pub scale_by_layer: bool,
     /// `cap · tanh(x / cap)` on attention scores, and on logits.
     pub score_cap: Option<f64>,
     pub logit_cap: Option<f64>,
-    /// Rotary embeddings; none where positions are learned.
+    /// Rotary embeddings; none if positions are learned.
     pub rotary: Vec<Rope>,
-    /// Attention windows in use; `None` sees everything.
+    /// The attention windows in use; `None` means no limit.
     pub windows: Vec<Option<usize>>,
-    /// For each layer, which of `rotary` and of `windows` it uses.
+    /// For each layer, the indices of its embedding in `rotary` and its window in `windows`.
     pub layers: Vec<LayerPlan>,
 }
 

@@ -1,5 +1,5 @@
-//! Qwen2 and Qwen2.5 (Yang et al. 2024): Llama's blocks with biases on q, k and v; the
-//! upper layers may have a window.
+//! Qwen2 and Qwen2.5 (Yang et al. 2024): Llama's blocks with biases on q, k and v. The upper layers
+//! may have a window.
 
 use super::gated::{self, Defaults};
 use super::keys::Keys;

@@ -3,30 +3,30 @@ use serde_json::Value;
 use super::keys::Keys;
 use crate::error::ModelError;
 
-/// How fast each pair of channels turns with position: a rotary embedding and the way
-/// it was stretched to longer texts. Formulas as in transformers 5.23's
-/// `modeling_rope_utils.py`, with the papers they come from.
+/// The rotation speed of each pair of channels: a rotary embedding and its extension to longer
+/// texts. Formulas as in transformers 5.23's `modeling_rope_utils.py`, with the papers they come
+/// from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rope {
     /// Base of the geometric series, `rope_theta`.
     pub theta: f64,
-    /// Channels of a head that are turned; the rest pass through.
+    /// The channels of a head that are rotated; the rest stay as they are.
     pub rotary: usize,
     pub scaling: RopeScaling,
 }
 
-/// What rotary settings take from elsewhere in a config when they do not say it themselves.
+/// The settings that rotary settings take from elsewhere in a config when they lack them.
 #[derive(Debug, Clone)]
 pub(crate) struct RopeDefaults {
     pub theta: f64,
     pub d_head: usize,
-    /// Share of a head's channels that are turned.
+    /// The share of a head's channels that are rotated.
     pub partial: f64,
-    /// Whether the architecture can turn less than all of them.
+    /// Whether the architecture can rotate only part of the channels.
     pub may_be_partial: bool,
     /// `max_position_embeddings`
     pub positions: usize,
-    /// A top-level `original_max_position_embeddings`, which wins over the object's.
+    /// A top-level `original_max_position_embeddings`, which takes precedence over the object's.
     pub original: Option<usize>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum RopeScaling {
     Long { short: Vec<f32>, long: Vec<f32>, original: usize, attention: f64 },
 }
 
-/// Everything that may stand in an object of rotary settings.
+/// All keys of an object of rotary settings.
 const SETTINGS: &[&str] = &[
     "attention_factor",
     "beta_fast",
@@ -68,8 +68,8 @@ const SETTINGS: &[&str] = &[
 ];
 
 impl Rope {
-    /// Reads one set of rotary settings: an object in the newer style, or `rope_scaling`
-    /// beside `rope_theta` in the older.
+    /// Reads one set of rotary settings: an object in the newer style, or `rope_scaling` next to
+    /// `rope_theta` in the older style.
     pub(crate) fn read(
         keys: &Keys,
         key: &str,
@@ -223,7 +223,7 @@ impl Rope {
         Ok(Self { theta, rotary, scaling })
     }
 
-    /// Positions that make sense, given `max_position_embeddings`.
+    /// Checks that positions are possible, given `max_position_embeddings`.
     pub(crate) fn reach(&self, positions: usize) -> usize {
         let stretched = |from: f64, by: f64| (from * by.max(1.0)).min(1e12) as usize;
         match self.scaling {
@@ -237,7 +237,7 @@ impl Rope {
         }
     }
 
-    /// Whether a text's own length changes how its first tokens are turned.
+    /// Whether the length of a text changes the rotation of its first tokens.
     pub(crate) fn by_length(&self) -> bool {
         match &self.scaling {
             RopeScaling::Dynamic { .. } => true,
@@ -246,8 +246,8 @@ impl Rope {
         }
     }
 
-    /// Whether a text that grows from one length to another has to be turned anew from
-    /// its beginning, as transformers does by dropping its cache.
+    /// Whether a text that grows from one length to another must be rotated again from its
+    /// beginning. transformers drops its cache in this case.
     pub(crate) fn switches(&self, before: usize, after: usize) -> bool {
         let by_length = self.by_length();
         matches!(self.scaling, RopeScaling::Long { original, .. } if by_length && before <= original && after > original)
@@ -312,7 +312,7 @@ impl Rope {
         }
     }
 
-    /// What cosines and sines are multiplied by.
+    /// The factor on cosines and sines.
     pub(crate) fn attention(&self) -> f32 {
         match self.scaling {
             RopeScaling::Yarn { attention, .. } | RopeScaling::Long { attention, .. } => {

@@ -6,7 +6,7 @@ use rayon::slice::ParallelSliceMut as _;
 
 use super::unreadable::Unreadable;
 
-/// A quantized type that is read: each is held to a golden test (`fixtures/gguf`).
+/// A quantized type that can be read. A golden test covers each (`fixtures/gguf`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block(GgufType);
 
@@ -30,17 +30,17 @@ impl Block {
         Self::ALL.contains(&dtype).then_some(Self(dtype))
     }
 
-    /// Values in a block.
+    /// The number of values in a block.
     pub(crate) fn values(self) -> usize {
         self.0.block_size()
     }
 
-    /// Bytes that so many values take, a whole number of blocks.
+    /// The number of bytes for a number of values, a whole number of blocks.
     fn bytes(self, values: usize) -> usize {
         values / self.values() * self.0.type_size().unwrap_or_default()
     }
 
-    /// Values of whole blocks, all of them finite.
+    /// Reads the values of whole blocks. All must be finite.
     fn read(self, bytes: &[u8], to: &mut [f32]) -> Result<(), Unreadable> {
         let (len, mut rest, mut finite) = (to.len(), to, true);
         let done = dequantize_gguf_blocks::<F32Out, _>(bytes, self.0, len, |block| {
@@ -64,7 +64,7 @@ impl fmt::Display for Block {
     }
 }
 
-/// These rows of a matrix of rows of `inner` values, one after the other.
+/// Some rows of a matrix, in order. Each row has `inner` values.
 pub(crate) fn rows(
     data: &[u8],
     block: Block,
@@ -85,12 +85,11 @@ pub(crate) fn rows(
 
 /// Columns that are taken together: a multiple of every type's block.
 const WIDE: usize = 256;
-/// Rows that are taken together: a tile fits into the processor's first cache.
+/// Rows that are taken together: a tile fits into the processor's first-level cache.
 const TALL: usize = 32;
 
-/// These rows of a matrix, transposed, its rows then `row` numbers long, in a buffer that is not
-/// needed any more: from the file's blocks to where the weights stay, a tile at a time, on all
-/// cores.
+/// Some rows of a matrix, transposed. The rows of the result are `row` values long, in a reused
+/// buffer. A tile at a time goes from the file's blocks to its final place, on all cores.
 pub(crate) fn turned(
     data: &[u8],
     block: Block,
@@ -132,8 +131,8 @@ mod tests {
     use crate::checkpoint::gguf::file::Gguf;
     use crate::checkpoint::view::{Kind, Twist};
 
-    /// What gguf-py makes of the same blocks, to the last bit. Only in the repository: a published
-    /// crate carries no fixtures.
+    /// Equal to gguf-py's values of the same blocks, to the last bit. Runs only in the repository:
+    /// a published crate has no fixtures.
     #[test]
     fn every_type_equals_gguf_py() {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");

@@ -12,25 +12,25 @@ use crate::arch::plan::Plan;
 use crate::error::ModelError;
 use crate::json::read_json;
 
-/// A model's settings, checked: what is in `config.json`, less what does not matter here.
+/// A model's checked settings: the parts of `config.json` that matter here.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
     /// Sizes.
     pub dims: ModelDims,
-    /// Positions the model can be asked about.
+    /// The number of positions that the model supports.
     pub max_positions: usize,
     /// Whether the embedding also serves as the output head.
     pub tied: bool,
     /// Tokens that end an answer, from `config.json`.
     pub eos: Vec<u32>,
-    /// Token that begins a text, if any.
+    /// The token that begins a text, if any.
     pub bos: Option<u32>,
     pub(crate) architecture: Architecture,
     pub(crate) plan: Plan,
     json: Map<String, Value>,
 }
 
-/// A token id, several, or none: all three are found in the wild.
+/// A token id, several, or none: published configs have all three.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum TokenIds {
@@ -59,7 +59,7 @@ impl ModelConfig {
         Self::accepting(folder, &[])
     }
 
-    /// The same, passing over these keys although nothing is known of them.
+    /// Reads and checks the folder, and ignores these keys although their effect is unknown.
     ///
     /// # Errors
     /// As [`from_folder`](Self::from_folder).
@@ -74,9 +74,9 @@ impl ModelConfig {
     /// Checks the contents of a `config.json`.
     ///
     /// # Errors
-    /// [`ModelError::Unsupported`] for an architecture or setting that is not computed
-    /// here, and for any key that might change the result and is not known;
-    /// [`ModelError::Config`] for impossible sizes.
+    /// [`ModelError::Unsupported`] for an architecture or setting that this crate does not compute,
+    /// and for any unknown key that might change the result; [`ModelError::Config`] for impossible
+    /// sizes.
     pub fn from_json(json: Map<String, Value>) -> Result<Self, ModelError> {
         Self::check(json, PathBuf::from("config.json"), &[])
     }
@@ -120,7 +120,7 @@ impl ModelConfig {
         self.architecture
     }
 
-    /// The prefix of a checkpoint's names: some leave the base module out.
+    /// The prefix of a checkpoint's names. Some checkpoints leave out the base module.
     pub(crate) fn base(&self, has: impl Fn(&str) -> bool) -> &'static str {
         let layout = self.plan.layout;
         if has(&format!("{}.weight", layout.embedding)) { "" } else { layout.base }

@@ -11,24 +11,24 @@ use super::unreadable::Unreadable;
 use super::view::{Kind, View};
 use crate::arch::layout::StoredRows;
 
-/// Which part of a stored matrix to take, and how it lies in the file.
+/// The part of a stored matrix to take, and its layout in the file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part {
     pub place: StoredRows,
-    /// Rows taken, and columns: `[out, in]`.
+    /// The number of rows to take, and of columns: `[out, in]`.
     pub shape: [usize; 2],
-    /// The file has it as `[in, out]`.
+    /// The file stores it as `[in, out]`.
     pub transposed: bool,
 }
 
 impl Part {
-    /// Of the whole matrix, as it lies.
+    /// The shape of the whole matrix in the file.
     pub fn stored_shape(&self) -> [usize; 2] {
         let (rows, columns) = (self.place.rows, self.shape[1]);
         if self.transposed { [columns, rows] } else { [rows, columns] }
     }
 
-    /// Where its rows lie, one after the other, in a matrix that lies as `[out, in]`.
+    /// The indices of its rows, in order, in a matrix that is stored as `[out, in]`.
     fn rows(&self, view: &View<'_>) -> Vec<usize> {
         (0..self.shape[0]).map(|r| view.twist.row(self.place.row(r))).collect()
     }
@@ -75,8 +75,8 @@ impl Stored for f16 {
     }
 }
 
-/// Runs `$body` with `$S` the type in the file and `$T` the type to hold; refuses types that are not
-/// weights.
+/// Runs `$body` with `$S` as the type in the file and `$T` as the type in memory. Refuses types
+/// that are not weights.
 macro_rules! by_type {
     ($kind:expr, $precision:expr, |$S:ident, $T:ident| $body:expr) => {{
         macro_rules! with {
@@ -97,7 +97,7 @@ macro_rules! by_type {
     }};
 }
 
-/// A tensor as it lies.
+/// A whole tensor in the layout of the file.
 pub(crate) fn whole(view: &View<'_>, precision: Precision) -> Result<TensorData, Unreadable> {
     let data = if let Kind::Blocks(block) = view.kind {
         let inner = view.shape.last().copied().unwrap_or_default();
@@ -110,7 +110,7 @@ pub(crate) fn whole(view: &View<'_>, precision: Precision) -> Result<TensorData,
     Ok(if view.twist.plus_one { less_one(data) } else { data })
 }
 
-/// Norms that a format stores as what they multiply by, and Hugging Face as how far that is from 1.
+/// Converts norms: some formats store the factor itself, Hugging Face its difference from 1.
 fn less_one(data: TensorData) -> TensorData {
     let shape = data.shape.clone();
     let values: Vec<f32> = data.iter::<f32>().map(|value| value - 1.0).collect();
@@ -131,7 +131,8 @@ pub(crate) fn elements(
     by_type!(view.kind, Precision::F32, |S, T| gather::<S, T>(view.data, index, &[len]))
 }
 
-/// Rows of a matrix, turned into `[in, out]`: one pass from the file to where they stay.
+/// Some rows of a matrix, transposed to `[in, out]`, in one pass from the file to their final
+/// place.
 pub(crate) fn turned(
     view: &View<'_>,
     part: &Part,
@@ -152,8 +153,8 @@ pub(crate) fn turned(
     })
 }
 
-/// The same as f32, in a buffer that is not needed any more, and with rows of `row` numbers, of
-/// which those beyond the matrix say nothing.
+/// The same as f32, in a reused buffer, with rows of `row` values. Values beyond the matrix are
+/// undefined.
 pub(crate) fn turned_into(
     view: &View<'_>,
     part: &Part,
@@ -188,7 +189,7 @@ pub(crate) fn turned_into(
     Ok(TensorData::new(values?, [inner, row]))
 }
 
-/// Rows of a matrix that lies as `[out, in]`, as they lie.
+/// Some rows of a matrix that is stored as `[out, in]`, without transposing them.
 pub(crate) fn rows(
     view: &View<'_>,
     part: &Part,
@@ -198,13 +199,13 @@ pub(crate) fn rows(
     some_of(view, &rows, part.shape[1], precision)
 }
 
-/// These rows of a table, widened.
+/// Some rows of a table, widened to f32.
 pub(crate) fn lookup(view: &View<'_>, rows: &[usize]) -> Result<TensorData, Unreadable> {
     some_of(view, rows, row_len(view)?, Precision::F32)
 }
 
-/// Some rows of a tensor, one after the other, or a vector, which is one: as it would lie in a
-/// checkpoint of Hugging Face.
+/// Some rows of a tensor in order, or a vector, which counts as one row, in the layout of a Hugging
+/// Face checkpoint.
 pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Result<Vec<f32>, Unreadable> {
     let data = match *view.shape {
         [len] if view.twist.interleaved.is_some() => {
@@ -219,7 +220,7 @@ pub(crate) fn as_named(view: &View<'_>, rows: Range<usize>) -> Result<Vec<f32>, 
     data.into_vec().map_err(|error| Unreadable::Dequantize(format!("{error:?}")))
 }
 
-/// Values in a row.
+/// The number of values in a row.
 fn row_len(view: &View<'_>) -> Result<usize, Unreadable> {
     let len = view.shape.last().copied();
     len.ok_or_else(|| {
@@ -255,7 +256,7 @@ fn gather<S: Stored, T: From<S> + burn::tensor::Element>(
     if finite { Ok(TensorData::new(values, shape.to_vec())) } else { Err(Unreadable::NotFinite) }
 }
 
-/// Copies a run of values; says whether all are numbers.
+/// Copies a run of values. Returns whether all are finite.
 fn read<S: Stored, T: From<S>>(run: &[u8], to: &mut [T]) -> bool {
     let mut finite = true;
     for (to, bytes) in to.iter_mut().zip(run.chunks_exact(S::WIDTH)) {
@@ -288,8 +289,7 @@ fn some<S: Stored, T: From<S> + Default + Clone + Send + burn::tensor::Element>(
     all(finite).map(|()| TensorData::new(values, [rows.len(), inner]))
 }
 
-/// Rows of an `[in, out]` matrix: already the right way round, so what lies together is
-/// copied together.
+/// The rows of an `[in, out]` matrix, which need no transposition: runs are copied whole.
 fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
     data: &[u8],
     place: &StoredRows,
@@ -314,12 +314,12 @@ fn runs<S: Stored, T: From<S> + Default + Clone + Send>(
     all(finite).map(|()| values)
 }
 
-/// Side of the tiles that a matrix is transposed in: gathered row by row and written out column by
-/// column, both in runs. Columns often lie a power of two apart, and writing across many of them
-/// would keep missing the cache.
+/// The side of the tiles in which a matrix is transposed. A tile is gathered row by row and written
+/// column by column, both in runs. Columns often lie a power of two apart, and writing across many
+/// of them would miss the cache each time.
 const TILE: usize = 32;
 
-/// These rows of an `[out, in]` matrix, transposed, on all cores.
+/// Some rows of an `[out, in]` matrix, transposed, on all cores.
 fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
     data: &[u8],
     rows: &[usize],
@@ -352,7 +352,7 @@ fn turn<S: Stored, T: From<S> + Default + Copy + Send>(
     all(finite).map(|()| values)
 }
 
-/// A whole tile: its sizes are known, so that its loops are unrolled.
+/// A whole tile. Its size is a constant, so the compiler unrolls its loops.
 fn tile<S: Stored, T: From<S> + Copy>(
     data: &[u8],
     rows: &[usize; TILE],
@@ -378,7 +378,7 @@ fn tile<S: Stored, T: From<S> + Copy>(
     finite
 }
 
-/// What is left of a matrix at its ends.
+/// The incomplete tiles at the ends of a matrix.
 fn edge<S: Stored, T: From<S>>(
     data: &[u8],
     rows: &[usize],

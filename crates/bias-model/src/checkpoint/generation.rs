@@ -8,7 +8,7 @@ use crate::error::ModelError;
 use crate::json::read_json;
 use crate::on_disk;
 
-/// `generation_config.json`: the sampling its author recommends and the tokens that end an answer.
+/// `generation_config.json`: the author's recommended sampling and the tokens that end an answer.
 #[derive(Debug, Default, Deserialize)]
 struct Wire {
     temperature: Option<f64>,
@@ -18,8 +18,8 @@ struct Wire {
     eos_token_id: TokenIds,
 }
 
-/// Reads a folder's `generation_config.json`, if it has one: sampling and end tokens. A GGUF file
-/// says nothing of how its author samples.
+/// Reads sampling and end tokens from a folder's `generation_config.json`, if it has one. A GGUF
+/// file does not record its author's sampling.
 pub(crate) fn generation(folder: &Path) -> Result<(Sampling, Vec<u32>), ModelError> {
     let path = folder.join("generation_config.json");
     let wire: Wire = if on_disk::exists(&path)? { read_json(&path)? } else { Wire::default() };

@@ -9,7 +9,7 @@ use crate::json::read_json;
 pub(crate) const SINGLE: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
-/// The files that an index names: all in its own folder, all safetensors.
+/// The files that an index names. All must be safetensors in the folder of the index.
 pub(crate) fn shards(index: &Path) -> Result<BTreeSet<String>, ModelError> {
     #[derive(Deserialize)]
     struct Index {

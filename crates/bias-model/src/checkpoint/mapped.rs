@@ -1,4 +1,4 @@
-//! The one place with `unsafe`: mapping a file into memory.
+//! Maps files into memory: the one place with `unsafe`.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -11,7 +11,7 @@ use memmap2::Mmap;
 
 use crate::error::ModelError;
 
-/// A mapped weights file, which must stay as it is while it is used.
+/// A mapped weights file, which must not change while it is used.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     pub path: PathBuf,
@@ -29,9 +29,9 @@ impl Mapped {
         Ok(Self { path, map, file, modified })
     }
 
-    /// Refuses a file that was written to or cut since it was mapped. A file that was
-    /// replaced by another of its name is still the one that was mapped. Where the file system
-    /// tells no time of modification, only the length is looked at.
+    /// Refuses a file that was written to or truncated since it was mapped. A file that another one
+    /// of its name has replaced is still the mapped one. If the file system records no time of
+    /// modification, only the length is compared.
     ///
     /// # Errors
     /// [`ModelError::Changed`].
@@ -47,15 +47,15 @@ impl Mapped {
         }
     }
 
-    /// Asks the system to read some bytes ahead. That is a hint: it may do nothing.
+    /// Asks the system to read some bytes ahead. This is a hint without any guarantee.
     pub(crate) fn ahead(&self, start: usize, len: usize) {
         #[cfg(unix)]
         drop(self.map.advise_range(Advice::WillNeed, start, len));
     }
 }
 
-/// Maps a weights file for reading, so that pages are read only when used and
-/// can be dropped again by the system.
+/// Maps a weights file for reading. Pages are read when they are used, and the system can drop them
+/// again.
 pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the map is only ever read, as bytes without validity requirements, and
     // every length and offset taken from it is checked against its size first. Rust
@@ -65,7 +65,7 @@ pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     unsafe { Mmap::map(file) }
 }
 
-/// Maps a file that is looked at once.
+/// Maps a file that is read once.
 pub(crate) fn once(path: &Path) -> Result<Mmap, ModelError> {
     File::open(path)
         .and_then(|file| map(&file))

@@ -1,16 +1,16 @@
-//! What is on disk, as the decoder takes it: a folder's `config.json` and safetensors, or a GGUF
-//! file. Weights are mapped and read tensor by tensor; nothing is computed with them here.
+//! The files of a model: a folder's `config.json` and safetensors, or a GGUF file. Weights are
+//! mapped and read tensor by tensor. Nothing is computed with them here.
 //!
 //! | file | what for |
 //! |---|---|
-//! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
+//! | config | [`ModelConfig`]: the checked `config.json`; unsupported settings are refused |
 //! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
-//! | precision | [`Precision`]: how weights are held, or left in their file |
+//! | precision | [`Precision`]: the type of weights in memory, or weights left in their file |
 //! | generation | `generation_config.json`: sampling and end tokens |
 //! | index | names of weight files, and the index of shards |
-//! | mapped | a file in memory, and whether it is still what it was: the one place with `unsafe` |
-//! | view | a tensor as it lies in a file |
-//! | convert | tensors on their way to where they stay |
+//! | mapped | a mapped file, and whether it has changed: the one place with `unsafe` |
+//! | view | a tensor as stored in a file |
+//! | convert | tensors from the file to their final place |
 //! | blocks | quantized values to f32 |
 //! | unreadable | why the values of a tensor cannot be used |
 //! | gguf | a GGUF file's metadata as config, tokenizer and chat template, and its tensors by their names |

@@ -8,12 +8,12 @@ use crate::error::ModelError;
 pub(crate) enum Unreadable {
     /// A value is NaN or infinite.
     NotFinite,
-    /// Its bytes do not become values, in the words of whoever read them.
+    /// The bytes do not become values; the reason in the words of their reader.
     Dequantize(String),
 }
 
 impl Unreadable {
-    /// The tensor is of a type that is not read.
+    /// The type of the tensor cannot be read.
     pub(crate) fn kind(kind: impl Display) -> Self {
         Self::Dequantize(format!("values of the type {kind} are not read"))
     }

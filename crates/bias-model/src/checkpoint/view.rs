@@ -4,7 +4,7 @@ use safetensors::tensor::Dtype;
 
 use super::blocks::Block;
 
-/// A tensor as it lies in a file: bytes, and how to read them.
+/// A tensor as stored in a file: its bytes, and how to read them.
 #[derive(Debug, Clone)]
 pub(crate) struct View<'a> {
     pub data: &'a [u8],
@@ -13,36 +13,37 @@ pub(crate) struct View<'a> {
     pub twist: Twist,
 }
 
-/// How the values of a tensor are written.
+/// The type of a tensor's values in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     F32,
     F16,
     BF16,
-    /// Quantized, some values to a block.
+    /// Quantized, in blocks of several values.
     Blocks(Block),
-    /// Not weights, or weights that are not read.
+    /// Other data, or weights of a type that cannot be read.
     Other(Other),
 }
 
-/// Types that are not read, by the name their format gives them.
+/// The types that cannot be read, by their names in the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Other {
     Safetensors(Dtype),
     Gguf(anamnesis::GgufType),
 }
 
-/// What a format does to a tensor, and what is undone when it is read.
+/// The changes that a format makes to a tensor. Reading undoes them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Twist {
-    /// Heads of so many rows have their first half's and their second half's rows in turns.
+    /// The rows of the first and the second half of each head alternate, for heads of this many
+    /// rows.
     pub interleaved: Option<usize>,
-    /// Every value is stored larger by 1.
+    /// Every value is stored 1 larger.
     pub plus_one: bool,
 }
 
 impl Twist {
-    /// Where row `r` lies.
+    /// The stored position of row `r`.
     pub(crate) fn row(self, r: usize) -> usize {
         match self.interleaved {
             Some(head) if head > 1 => {
@@ -55,7 +56,7 @@ impl Twist {
 }
 
 impl View<'_> {
-    /// Bytes that its values take when held with so many bytes each at least.
+    /// The bytes of its values in memory with at least this many bytes each.
     pub(crate) fn held(&self, least: usize) -> u64 {
         let values = self.shape.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
         let least = if matches!(self.kind, Kind::Blocks(_)) { size_of::<f32>() } else { least };

@@ -25,8 +25,8 @@ use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
 use crate::on_disk;
 
-/// The weights of a model, mapped: a folder's `model.safetensors`, the shards that its
-/// `model.safetensors.index.json` names, or a GGUF file. Cheap to clone.
+/// The mapped weights of a model: a folder's `model.safetensors`, the shards in its
+/// `model.safetensors.index.json`, or a GGUF file. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Checkpoint(Arc<Files>);
 
@@ -35,8 +35,7 @@ struct Files {
     folder: PathBuf,
     shards: Vec<Shard>,
     fingerprint: OnceLock<String>,
-    /// Where matrices were read to that are done with. Memory that was never used before is
-    /// much slower to write to.
+    /// Buffers of matrices that are no longer in use. Writing to fresh memory is much slower.
     spare: Mutex<Vec<Vec<f32>>>,
 }
 
@@ -54,7 +53,7 @@ impl Shard {
         }
     }
 
-    /// Every tensor by the name it has in a Hugging Face checkpoint.
+    /// Every tensor by its name in a Hugging Face checkpoint.
     fn tensors(&self) -> Result<Vec<(String, View<'_>)>, ModelError> {
         match self {
             Self::Safetensors(file) => Ok(parse(file)?.tensors().into_iter().map(plain).collect()),
@@ -68,7 +67,7 @@ fn plain<'a>((name, tensor): (String, TensorView<'a>)) -> (String, View<'a>) {
     (name, View { data, shape, kind, twist: Twist::default() })
 }
 
-/// Matrices' buffers kept for those to come: as many as a block has.
+/// The number of spare buffers to keep: one for each matrix of a block.
 const SPARE: usize = 7;
 
 impl Checkpoint {
@@ -120,7 +119,7 @@ impl Checkpoint {
         self.mapped().map(|file| (file.path.as_path(), &file.map[..]))
     }
 
-    /// The file, where it is GGUF.
+    /// The GGUF file, if it is one.
     pub(crate) fn gguf(&self) -> Option<&Gguf> {
         self.0.shards.iter().find_map(|shard| match shard {
             Shard::Gguf(gguf) => Some(&**gguf),
@@ -128,9 +127,9 @@ impl Checkpoint {
         })
     }
 
-    /// What masks and results name the model by: SHA-256 over each file's length and the
-    /// SHA-256 of each 16 MiB of it, files in name order. In pieces, so that all cores hash;
-    /// all of the files is read, when it is first asked for.
+    /// The identity of the model in masks and results: SHA-256 over each file's length and the
+    /// SHA-256 of each 16 MiB of it, files in name order. Hashing in pieces uses all cores. The
+    /// first call reads all files whole.
     ///
     /// # Errors
     /// [`ModelError::Changed`] when a file changed between its opening and the end of the first
@@ -156,9 +155,8 @@ impl Checkpoint {
         Ok(hex(&hash.finalize()))
     }
 
-    /// A mask in the words of these files: fused matrices fused, transposed ones
-    /// transposed, names and shapes as they are stored. For tools that know the files
-    /// and not this crate's one layout for all architectures.
+    /// Converts a mask to the layout of these files: fused and transposed as stored, with stored
+    /// names and shapes. For tools that know the files and not this crate's layout.
     ///
     /// # Errors
     /// [`ModelError::Shape`], [`MaskError::NoSuchParam`](bias_mask::MaskError::NoSuchParam).
@@ -168,7 +166,7 @@ impl Checkpoint {
         config.plan.layout.stored_mask(&config.dims, base, mask)
     }
 
-    /// Every tensor's name and shape.
+    /// The name and shape of every tensor.
     pub(crate) fn shapes(&self) -> Result<Vec<(String, Vec<usize>)>, ModelError> {
         let mut all = Vec::new();
         for shard in &self.0.shards {
@@ -177,7 +175,7 @@ impl Checkpoint {
         Ok(all)
     }
 
-    /// Starts taking tensors out of it by name.
+    /// Begins to take tensors out of it by name.
     ///
     /// # Errors
     /// A damaged file.
@@ -200,7 +198,7 @@ impl Checkpoint {
         self.0.shards[shard].file()
     }
 
-    /// A tensor that was [located](Tensors::locate), if its file is still what it was.
+    /// A tensor that was [located](Tensors::locate), if its file has not changed.
     pub(crate) fn view(&self, at: &Located) -> Result<View<'_>, ModelError> {
         let file = self.file(at.shard);
         file.check()?;
@@ -208,8 +206,8 @@ impl Checkpoint {
         Ok(View { data, shape: at.shape.to_vec(), kind: at.kind, twist: at.twist })
     }
 
-    /// The values that were read of a tensor, unless its file changed meanwhile or they cannot be
-    /// used.
+    /// Passes on the values that were read of a tensor, unless the file changed meanwhile or the
+    /// values cannot be used.
     pub(crate) fn read(
         &self,
         at: &Located,
@@ -220,7 +218,7 @@ impl Checkpoint {
         values.map_err(|error| error.of(&file.path, &at.name))
     }
 
-    /// A buffer for so many values, with whatever was in it.
+    /// A buffer for this number of values, with undefined content.
     pub(crate) fn buffer(&self, len: usize) -> Vec<f32> {
         let mut spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |own: &Vec<f32>| (len..=2 * len).contains(&own.capacity());
@@ -230,7 +228,7 @@ impl Checkpoint {
         smallest.map_or_else(Vec::new, |at| spare.swap_remove(at))
     }
 
-    /// Takes a buffer back.
+    /// Returns a buffer for reuse.
     pub(crate) fn give_back(&self, buffer: Vec<f32>) {
         let mut spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE {
@@ -238,13 +236,13 @@ impl Checkpoint {
         }
     }
 
-    /// Has the system read a tensor ahead.
+    /// Asks the system to read a tensor ahead.
     pub(crate) fn ahead(&self, at: &Located) {
         self.file(at.shard).ahead(at.start, at.len);
     }
 }
 
-/// Where a tensor lies in a checkpoint.
+/// The place of a tensor in a checkpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Located {
     shard: usize,
@@ -261,8 +259,7 @@ fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {
         .map_err(|source| ModelError::Weights { path: shard.path.clone(), source: source.into() })
 }
 
-/// Tensors taken out by name, from any number of threads; what does not fit is
-/// collected for one report.
+/// Takes tensors out by name, from any number of threads. Mismatches are collected for one report.
 pub(crate) struct Tensors<'a> {
     checkpoint: &'a Checkpoint,
     found: BTreeMap<String, (usize, View<'a>)>,
@@ -276,7 +273,7 @@ struct Taken {
 }
 
 impl Tensors<'_> {
-    /// Bytes that all tensors take with so many bytes a value at least.
+    /// The bytes of all tensors with at least this many bytes per value.
     pub(crate) fn bytes(&self, least: usize) -> u64 {
         self.found.values().map(|(_, view)| view.held(least)).fold(0, u64::saturating_add)
     }
@@ -285,8 +282,8 @@ impl Tensors<'_> {
         self.found.contains_key(name)
     }
 
-    /// A whole tensor, row-major; `None` if it is not there or does not fit, which
-    /// [`finish`](Self::finish) will report.
+    /// A whole tensor, row-major. `None` if it is missing or does not fit; [`finish`](Self::finish)
+    /// reports that.
     pub(crate) fn whole(
         &self,
         name: &str,
@@ -306,7 +303,7 @@ impl Tensors<'_> {
         self.take(name, &[place.rows], |view| convert::elements(view, place, len))
     }
 
-    /// Rows of a matrix as `[in, out]`, the layout that products run fastest in.
+    /// Some rows of a matrix as `[in, out]`, the fastest layout for products.
     pub(crate) fn matrix(
         &self,
         name: &str,
@@ -316,7 +313,7 @@ impl Tensors<'_> {
         self.take(name, &part.stored_shape(), |view| convert::turned(view, part, precision))
     }
 
-    /// Drops tensors that some exporters write and that carry no information.
+    /// Drops redundant tensors that some exporters write.
     pub(crate) fn ignore(&mut self, redundant: impl Fn(&str) -> bool) {
         self.found.retain(|name, _| !redundant(name));
     }
@@ -340,7 +337,7 @@ impl Tensors<'_> {
         })
     }
 
-    /// Where a matrix lies, to be read later.
+    /// The place of a matrix, to be read later.
     pub(crate) fn locate(&self, name: &str, shape: [usize; 2]) -> Option<Located> {
         let (shard, view) = self.fitting(name, &shape)?;
         let start = view.data.as_ptr() as usize - self.checkpoint.file(shard).map.as_ptr() as usize;
@@ -348,7 +345,7 @@ impl Tensors<'_> {
         Some(Located { shard, name: name.into(), start, len, kind, twist, shape })
     }
 
-    /// A tensor of this shape and of a float type; what does not fit is noted.
+    /// A tensor of this shape and of a float type. Mismatches are recorded.
     fn fitting(&self, name: &str, shape: &[usize]) -> Option<(usize, &View<'_>)> {
         let Some((shard, view)) = self.found.get(name) else {
             self.note(|taken| taken.report.missing.push(name.into()));

@@ -26,7 +26,7 @@ impl<B: Backend> Cached<B> for Decoder<B> {
         self.run(batch, Some(cache), &mut NoObserver)
     }
 
-    /// With weights left in their file, all batches pass a layer before the next is read.
+    /// If weights are left in their file, all batches pass a layer before the next is read.
     fn run_all_behind(
         &self,
         work: &mut [Work<'_, KvCache<B>>],

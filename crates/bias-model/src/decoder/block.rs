@@ -19,14 +19,14 @@ pub(crate) struct Linear<B: Backend> {
     pub bias: Option<Param<Tensor<B, 1>>>,
 }
 
-/// The gain of a norm, and its bias where it is a layer norm.
+/// The gain of a norm, and the bias of a layer norm.
 #[derive(Module, Debug)]
 pub(crate) struct Norm<B: Backend> {
     pub gain: Param<Tensor<B, 1>>,
     pub bias: Option<Param<Tensor<B, 1>>>,
 }
 
-/// One decoder block. What an architecture does not have is absent.
+/// One decoder block. Parts that the architecture lacks are `None`.
 #[derive(Module, Debug)]
 pub(crate) struct Block<B: Backend> {
     pub attn_norm: Option<Norm<B>>,
@@ -65,15 +65,15 @@ impl<B: Backend> Linear<B> {
         }
     }
 
-    /// With what is left in the file read.
+    /// Reads the weights that were left in the file.
     fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
         Ok(Self { weight: self.weight.read(device)?, bias: self.bias.clone() })
     }
 }
 
 impl<B: Backend> Norm<B> {
-    /// What is normed and what it is divided by, `[cells, channels]` and `[cells, 1]`:
-    /// Zhang & Sennrich 2019 (RMS), Ba et al. 2016. In f32 at least.
+    /// The normed values and the divisor, `[cells, channels]` and `[cells, 1]`: Zhang & Sennrich
+    /// 2019 (RMS), Ba et al. 2016. In f32 at least.
     pub(crate) fn parts(
         &self,
         x: Tensor<B, 2>,
@@ -89,7 +89,7 @@ impl<B: Backend> Norm<B> {
         (x, scale)
     }
 
-    /// Gain and bias.
+    /// Applies gain and bias.
     pub(crate) fn finish(&self, normalized: Tensor<B, 2>, kind: NormKind) -> Tensor<B, 2> {
         let gain = match kind {
             NormKind::RmsPlusOne => to_f32(self.gain.val()).add_scalar(1.0),
@@ -102,7 +102,7 @@ impl<B: Backend> Norm<B> {
         })
     }
 
-    /// Over the last axis, `[cells, channels]`.
+    /// Norms over the last axis, `[cells, channels]`.
     pub(crate) fn flat(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> Tensor<B, 2> {
         let (centred, plus_one) = (kind == NormKind::Layer, kind == NormKind::RmsPlusOne);
         let options =
@@ -115,7 +115,8 @@ impl<B: Backend> Norm<B> {
         self.finish(x * scale.recip(), kind)
     }
 
-    /// `[rows, width, channels]`, as a matrix: broadcasting over more axes is slow on CPU backends.
+    /// Norms `[rows, width, channels]` as a matrix: broadcasting over more axes is slow on CPU
+    /// backends.
     pub(crate) fn forward(&self, x: Tensor<B, 3>, kind: NormKind, eps: f64) -> Tensor<B, 3> {
         let [rows, width, channels] = x.dims();
         self.flat(x.reshape([rows * width, channels]), kind, eps).reshape([rows, width, channels])
@@ -154,7 +155,7 @@ impl<B: Backend> Block<B> {
         })
     }
 
-    /// With what is left in the file read.
+    /// Reads the weights that were left in the file.
     pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
         Ok(Self {
             attn_norm: self.attn_norm.clone(),
@@ -182,7 +183,7 @@ impl<B: Backend> Block<B> {
             .map(|linear| linear.weight)
     }
 
-    /// Has the system read ahead what is left in the file.
+    /// Asks the system to read ahead the weights that were left in the file.
     pub(crate) fn ahead(&self) {
         Projection::ALL
             .into_iter()

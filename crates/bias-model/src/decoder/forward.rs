@@ -14,14 +14,14 @@ use super::rotary::Rotary;
 use crate::arch::activation::Activation;
 use crate::arch::plan::{Plan, QkNorm};
 
-/// What every block of a forward pass shares.
+/// Data that all blocks of a forward pass share.
 pub(crate) struct Prepared<B: Backend> {
-    /// For queries and for keys, by the plan's rotary embeddings.
+    /// The tables of queries and of keys, for each of the plan's rotary embeddings.
     rotary: Vec<(Rotary<B>, Rotary<B>)>,
     queries: Regroup<B>,
     keys: Regroup<B>,
-    /// `[rows, heads, width, columns]` for each of the plan's windows: repeated once
-    /// here, not broadcast in every layer.
+    /// `[rows, heads, width, columns]` for each of the plan's windows. Repeated once here instead
+    /// of broadcast in every layer.
     blocked: Vec<Tensor<B, 4, Bool>>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Pass<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> Pass<'a, B> {
-    /// One that nobody sees and nothing is kept of.
+    /// A batch without observer and cache.
     pub(crate) fn unwatched(
         (batch, prepared): (&'a TokenBatch, &'a Prepared<B>),
         observer: &'a mut NoObserver,
@@ -91,7 +91,7 @@ impl<B: Backend> Pass<'_, B> {
         self.observer.at(Site::Block(layer, at), self.batch, value)
     }
 
-    /// The same for `[rows·width, channels]`; an observer sees all sites in the type computed in.
+    /// The same for `[rows·width, channels]`. An observer gets all sites in the computing type.
     fn see_flat(&mut self, site: Site, value: Tensor<B, 2>) -> Result<Tensor<B, 2>, ProbeError> {
         if !self.observer.wants(site) {
             return Ok(value);
@@ -102,7 +102,7 @@ impl<B: Backend> Pass<'_, B> {
         Ok(if seen.dtype() == dtype { seen } else { seen.cast(dtype) })
     }
 
-    /// A norm where there is one, its inside in sight.
+    /// Applies a norm, if there is one, and shows its inner values to the observer.
     fn norm(
         &mut self,
         norm: Option<&Norm<B>>,
@@ -121,7 +121,7 @@ impl<B: Backend> Pass<'_, B> {
         Ok(norm.finish(normalized, plan.norm).reshape([rows, width, channels]))
     }
 
-    /// Where each head looks, from its scores: `[rows, heads, width, columns]`.
+    /// The attention weights of each head from its scores: `[rows, heads, width, columns]`.
     fn pattern(
         &mut self,
         layer: usize,
@@ -172,13 +172,13 @@ fn normed<B: Backend>(norm: &Option<Norm<B>>, x: Tensor<B, 3>, plan: &Plan) -> T
 }
 
 impl<B: Backend> Decoder<B> {
-    /// Runs a batch, appending its keys and values to `cache`; `batch` must follow
-    /// what the cache holds ([`TokenBatch::following`]).
+    /// Runs a batch, and appends its keys and values to `cache`. `batch` must follow the tokens in
+    /// the cache ([`TokenBatch::following`]).
     ///
-    /// Gives the final norm's output, `[rows, width, d_model]`.
+    /// Returns the output of the final norm, `[rows, width, d_model]`.
     ///
     /// # Errors
-    /// A token or position the model does not have, or the observer's own error.
+    /// A token or position that the model does not have, or the observer's own error.
     pub fn run(
         &self,
         batch: &TokenBatch,
@@ -194,7 +194,7 @@ impl<B: Backend> Decoder<B> {
         self.end(x, &mut pass)
     }
 
-    /// What the first block is given.
+    /// The input of the first block.
     pub(crate) fn begin(&self, pass: &mut Pass<'_, B>) -> Result<Tensor<B, 3>, ProbeError> {
         let batch = pass.batch;
         let embedded = pass.observer.at(Site::Embedding, batch, self.embed(batch)?)?;
@@ -207,7 +207,7 @@ impl<B: Backend> Decoder<B> {
         })
     }
 
-    /// One block.
+    /// Runs one block.
     pub(crate) fn block(
         &self,
         layer: usize,
@@ -227,7 +227,7 @@ impl<B: Backend> Decoder<B> {
         pass.see(layer, BlockSite::ResidPost, x)
     }
 
-    /// The final norm.
+    /// Applies the final norm.
     pub(crate) fn end(
         &self,
         x: Tensor<B, 3>,
@@ -340,7 +340,7 @@ impl<B: Backend> Decoder<B> {
     }
 }
 
-/// Rows of a table that is held, `[rows, width, d_model]`.
+/// Rows of a table in memory, `[rows, width, d_model]`.
 fn rows_of<B: Backend>(table: Tensor<B, 2>, batch: &TokenBatch, rows: &[usize]) -> Tensor<B, 3> {
     let rows: Vec<i32> = rows.iter().map(|r| i32::try_from(*r).unwrap_or(i32::MAX)).collect();
     let count = rows.len();
@@ -349,7 +349,7 @@ fn rows_of<B: Backend>(table: Tensor<B, 2>, batch: &TokenBatch, rows: &[usize]) 
     in_compute_dtype(table.select(0, index)).reshape([batch.rows(), batch.width(), d_model])
 }
 
-/// Queries or keys, `[cells, heads·d_head]`, normed as the architecture asks.
+/// Queries or keys, `[cells, heads·d_head]`, normed as the architecture requires.
 fn qk_normed<B: Backend>(
     norm: &Option<Norm<B>>,
     x: Tensor<B, 2>,

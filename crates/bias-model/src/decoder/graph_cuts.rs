@@ -5,30 +5,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bias_probe::ProbeError;
 use burn::tensor::{Tensor, backend::Backend};
 
-/// Where a graph is cut at the unembedding of a model that is left in its file: the large table
-/// would have to stay in memory until gradients are taken. Instead its logits become the leaf of
-/// one graph and its input the end of another, and the gradient is carried across by hand.
+/// The cuts of a graph at the unembedding of a model that is left in its file. Without them, the
+/// large table would have to stay in memory until gradients are taken. Instead, the logits become
+/// the leaf of one graph and the unembedding's input the end of another, and the gradient is
+/// carried across by hand.
 ///
-/// Belongs to one evaluation of one loss: only the handle on the model that the loss is given has
-/// it. Holds tensors of any backend, because a module's fields cannot depend on it.
+/// It belongs to one evaluation of one loss: only the loss's own handle on the model has it. It
+/// contains tensors of any backend, because a module's fields cannot depend on the backend.
 #[derive(Clone, Default)]
 pub(crate) struct Cuts(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// Cuts of the evaluation before, whose logits are not made again.
+    /// The cuts of the previous evaluation. Their logits are not computed again.
     known: Option<Vec<Box<dyn Any + Send>>>,
-    /// Those of this one, in the order of `known` where that is given.
+    /// The cuts of this evaluation, in the order of `known` if that is given.
     made: Vec<Option<Box<dyn Any + Send>>>,
 }
 
-/// What was unembedded, `[cells, d_model]`, and its logits, `[cells, vocab]`.
+/// An input of the unembedding, `[cells, d_model]`, and its logits, `[cells, vocab]`.
 pub(crate) type Cut<B> = (Tensor<B, 2>, Tensor<B, 2>);
 
 const UNLIKE: ProbeError = ProbeError::UnlikeLoss;
 
 impl Cuts {
-    /// For a loss that is evaluated again: logits of the same input are taken from `known`.
+    /// For the second evaluation of a loss: logits of the same input are taken from `known`.
     pub(crate) fn again<B: Backend>(known: Vec<Cut<B>>) -> Self {
         let made = known.iter().map(|_| None).collect();
         let known = known.into_iter().map(|cut| Box::new(cut) as Box<dyn Any + Send>).collect();
@@ -39,11 +40,12 @@ impl Cuts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logits of `x` that the graph does not go through: made as a leaf the first time, known the
-    /// second.
+    /// The logits of `x`, outside the graph: the first evaluation makes them as a leaf, the second
+    /// takes the known ones.
     ///
     /// # Errors
-    /// [`ProbeError::UnlikeLoss`] when the second evaluation unembeds what the first did not.
+    /// [`ProbeError::UnlikeLoss`] if the second evaluation unembeds an input that the first did
+    /// not.
     pub(crate) fn logits<B: Backend>(
         &self,
         x: Tensor<B, 2>,
@@ -68,11 +70,11 @@ impl Cuts {
         Err(UNLIKE)
     }
 
-    /// All cuts, those of a second evaluation in the order of the first.
+    /// All cuts. Those of a second evaluation have the order of the first.
     ///
     /// # Errors
-    /// [`ProbeError::UnlikeLoss`] when the second evaluation did not unembed all that the first
-    /// did.
+    /// [`ProbeError::UnlikeLoss`] if the second evaluation did not unembed every input of the
+    /// first.
     pub(crate) fn take<B: Backend>(&self) -> Result<Vec<Cut<B>>, ProbeError> {
         let made = std::mem::take(&mut self.lock().made).into_iter();
         made.map(|cut| cut.and_then(|cut| cut.downcast().ok()).map(|cut| *cut).ok_or(UNLIKE))

@@ -70,7 +70,7 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
         Ok(soft_cap(logits, self.config.plan.logit_cap).reshape([rows, width, vocab]))
     }
 
-    /// With [`Precision::Mapped`](crate::Precision::Mapped).
+    /// True with [`Precision::Mapped`](crate::Precision::Mapped).
     fn is_streamed(&self) -> bool {
         self.embedding.is_left()
     }

@@ -2,8 +2,8 @@ use burn::tensor::TensorData;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Normal draws by Box–Muller from a seeded generator: fresh weights that are the
-/// same on every backend and machine.
+/// Normal draws by Box–Muller from a seeded generator. Fresh weights are the same on every backend
+/// and machine.
 pub(crate) struct Normal {
     rng: ChaCha8Rng,
 }

@@ -1,7 +1,7 @@
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
-/// Keys and values of every layer for the columns already run, each
-/// `[rows, kv_heads, columns, d_head]`.
+/// The keys and values of every layer for the columns that were run, each `[rows, kv_heads,
+/// columns, d_head]`.
 #[derive(Debug, Clone)]
 pub struct KvCache<B: Backend> {
     layers: Vec<Option<(Tensor<B, 4>, Tensor<B, 4>)>>,
@@ -14,10 +14,10 @@ impl<B: Backend> KvCache<B> {
         Self { layers: (0..layers).map(|_| None).collect() }
     }
 
-    /// Some of the rows, in this order; a row may be taken several times.
+    /// Some of the rows, in this order. A row may be taken several times.
     ///
-    /// With [`TokenBatch::with_rows`](bias_probe::TokenBatch::with_rows), a prefix is run once for
-    /// many prompts, and rows that are finished leave.
+    /// Together with [`TokenBatch::with_rows`](bias_probe::TokenBatch::with_rows), it runs a common
+    /// prefix once for many prompts and drops finished rows.
     #[must_use]
     pub fn with_rows(&self, rows: &[usize]) -> Self {
         let layer = |slot: &Option<(Tensor<B, 4>, Tensor<B, 4>)>| {
@@ -32,7 +32,7 @@ impl<B: Backend> KvCache<B> {
         Self { layers: self.layers.iter().map(layer).collect() }
     }
 
-    /// Appends new columns and gives all keys and values back.
+    /// Appends new columns, and returns all keys and values.
     pub(crate) fn append(
         &mut self,
         layer: usize,

@@ -13,7 +13,8 @@ use crate::checkpoint::precision::Precision;
 use crate::checkpoint::weights::{Checkpoint, Located, Tensors};
 use crate::error::ModelError;
 
-/// Refuses what this machine's memory cannot hold, unless the device is known to have its own.
+/// Refuses a model that does not fit into this machine's memory, unless the device is known to have
+/// its own memory.
 pub(crate) fn fits<B: Backend>(
     checkpoint: &Checkpoint,
     tensors: &Tensors<'_>,
@@ -33,7 +34,7 @@ pub(crate) fn fits<B: Backend>(
     }
 }
 
-/// Reads the parts of a model by the names its architecture gives them.
+/// Reads the parts of a model by the names in its architecture.
 pub(crate) struct Loader<'a, B: Backend> {
     pub checkpoint: &'a Checkpoint,
     pub tensors: &'a Tensors<'a>,
@@ -71,7 +72,7 @@ impl<B: Backend> Loader<'_, B> {
         Ok(self.left(self.tensors.locate(name, part.stored_shape()), Some(part)))
     }
 
-    /// What was not found is left empty: the load report ends the load.
+    /// Missing tensors are left empty: the load report ends the load.
     fn left(&self, at: Option<Located>, part: Option<Part>) -> Matrix<B> {
         match at {
             Some(at) => {

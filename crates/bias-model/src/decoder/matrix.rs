@@ -13,17 +13,17 @@ use crate::checkpoint::precision::Precision;
 use crate::checkpoint::weights::{Checkpoint, Located};
 use crate::error::ModelError;
 
-/// A matrix of weights: held on the device, or left in its file and read whenever it is used.
+/// A matrix of weights: on the device, or in its file and read whenever it is used.
 ///
-/// A linear map is had as `[in, out]`, its rows one after the other or a little apart, which
-/// products run fastest on; a table (an embedding) as it lies.
+/// A linear map has the shape `[in, out]`. Its rows are contiguous or a little apart, which is
+/// fastest for products. A table (an embedding) has the layout of the file.
 #[derive(Module, Debug)]
 pub(crate) struct Matrix<B: Backend> {
     held: Option<Param<Tensor<B, 2>>>,
-    /// So many columns of what is held are not the matrix's.
+    /// The number of columns in memory that are not part of the matrix.
     #[module(skip)]
     between: usize,
-    /// Where it came from, if it can be read again.
+    /// Its place in the file, if it can be read again.
     #[module(skip)]
     file: Option<InFile>,
 }
@@ -33,26 +33,27 @@ pub(crate) struct Matrix<B: Backend> {
 pub(crate) struct InFile {
     pub checkpoint: Checkpoint,
     pub at: Located,
-    /// Which rows of it; `None` for a table.
+    /// The rows of it; `None` for a table.
     pub part: Option<Part>,
-    /// Weights that count as 0, by the masks that say so, in `[out, in]` order.
+    /// The weights that masks set to 0, in `[out, in]` order.
     pub zeroed: Vec<BitMatrix>,
 }
 
-/// Between rows of a power of two: a column of such rows, which the way back through a matrix runs
-/// along, would lie in few places of the cache, and products take half as long again. A cache line.
+/// The gap between rows of a power of two: one cache line. Without it, a column of such rows, which
+/// the backward pass through a matrix follows, maps to few places of the cache, and products take
+/// half as long again.
 const BETWEEN: usize = 16;
 
-/// Rows whose length is a multiple of so many numbers count as such.
+/// Rows whose length is a multiple of this number count as such.
 const ALIKE: usize = 512;
 
 impl InFile {
-    /// As it is used.
+    /// Reads it for use.
     fn read(&self) -> Result<TensorData, ModelError> {
         self.read_apart(0)
     }
 
-    /// The same, with so many numbers more behind each row of a linear map.
+    /// The same, with this number of extra values after each row of a linear map.
     fn read_apart(&self, between: usize) -> Result<TensorData, ModelError> {
         let view = self.checkpoint.view(&self.at)?;
         let Some(part) = &self.part else {
@@ -80,7 +81,7 @@ impl InFile {
         Some(read())
     }
 
-    /// Zeroes what masks blank; `place` says where a weight lies.
+    /// Zeroes the weights of the masks. `place` gives the position of a weight.
     fn clear(
         &self,
         data: &mut TensorData,
@@ -111,12 +112,12 @@ impl<B: Backend> Matrix<B> {
         self.held.is_none()
     }
 
-    /// Its parameter, if it is held.
+    /// Its parameter, if it is in memory.
     pub(crate) fn param(&self) -> Option<&Param<Tensor<B, 2>>> {
         self.held.as_ref()
     }
 
-    /// `[in, out]` of a linear map; of a table as it lies.
+    /// `[in, out]` for a linear map; the stored shape for a table.
     pub(crate) fn shape(&self) -> [usize; 2] {
         match (&self.held, &self.file) {
             (Some(held), _) => {
@@ -131,7 +132,7 @@ impl<B: Backend> Matrix<B> {
         }
     }
 
-    /// As it is held; as the backend computes, where it has to be read.
+    /// The value in memory, or read in the computing type of the backend.
     pub(crate) fn value(&self, device: &B::Device) -> Result<Tensor<B, 2>, ModelError> {
         match (&self.held, &self.file) {
             (Some(held), _) if self.between > 0 => Ok(held.val().narrow(1, 0, self.shape()[1])),
@@ -153,7 +154,7 @@ impl<B: Backend> Matrix<B> {
         }
     }
 
-    /// Held from here on, with what it is now.
+    /// Keeps it in memory from here on, with its present value.
     pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
         let (None, Some(file)) = (&self.held, &self.file) else { return Ok(self.clone()) };
         let rows = file.part.map_or(0, |part| part.shape[0]);
@@ -165,19 +166,19 @@ impl<B: Backend> Matrix<B> {
         Ok(Self { held: Some(held), between, file: None })
     }
 
-    /// What it was read to, if nobody else holds it.
+    /// The buffer that it was read to, if nothing else uses it.
     pub(crate) fn into_buffer(self) -> Option<Vec<f32>> {
         self.held?.into_value().into_data().into_vec::<f32>().ok()
     }
 
-    /// Has the system read it ahead.
+    /// Asks the system to read it ahead.
     pub(crate) fn ahead(&self) {
         if let (None, Some(file)) = (&self.held, &self.file) {
             file.checkpoint.ahead(&file.at);
         }
     }
 
-    /// Rows of a table, as the backend computes.
+    /// Some rows of a table, in the computing type of the backend.
     pub(crate) fn lookup(
         &self,
         rows: &[usize],
@@ -200,7 +201,7 @@ impl<B: Backend> Matrix<B> {
         }
     }
 
-    /// Some columns of a linear map, `[in, len]`, as the backend computes.
+    /// Some columns of a linear map, `[in, len]`, in the computing type of the backend.
     pub(crate) fn columns(
         &self,
         from: usize,
@@ -218,7 +219,7 @@ impl<B: Backend> Matrix<B> {
         Ok(on_device(data, device))
     }
 
-    /// Some columns of a table turned round, `[channels, len]`.
+    /// Some columns of a transposed table, `[channels, len]`.
     pub(crate) fn turned_columns(
         &self,
         from: usize,
@@ -232,7 +233,7 @@ impl<B: Backend> Matrix<B> {
         Ok(in_compute_dtype(self.value(device)?.transpose().narrow(1, from, len)))
     }
 
-    /// Sets a linear map, `[in, out]`. What is in the file stays there.
+    /// Sets a linear map, `[in, out]`. The file stays as it is.
     pub(crate) fn set(&mut self, value: Tensor<B, 2>) -> Result<(), ModelError> {
         if let Some(file) = &self.file {
             let as_before = file.read()?;
@@ -246,7 +247,7 @@ impl<B: Backend> Matrix<B> {
         Ok(())
     }
 
-    /// Counts some weights of a linear map as 0, `[out, in]`, while it is left in its file.
+    /// Sets some weights of a linear map to 0, `[out, in]`, while it is left in its file.
     pub(crate) fn zero_in_place(&mut self, bits: &BitMatrix) -> bool {
         match (&self.held, &mut self.file) {
             (None, Some(file)) => {
@@ -257,8 +258,8 @@ impl<B: Backend> Matrix<B> {
         }
     }
 
-    /// Takes that back; `false` when it was never done. Where other changes had the matrix held
-    /// meanwhile, these weights alone become what they are in the file.
+    /// Undoes such a change; `false` if it was never made. If other changes have put the matrix
+    /// into memory meanwhile, only these weights get their value from the file back.
     pub(crate) fn restore_zeroed(&mut self, bits: &BitMatrix) -> Result<bool, ModelError> {
         let Some(file) = &mut self.file else { return Ok(false) };
         let Some(at) = file.zeroed.iter().rposition(|own| own == bits) else { return Ok(false) };
@@ -281,7 +282,7 @@ impl<B: Backend> Matrix<B> {
         Ok(true)
     }
 
-    /// On a backend that tracks gradients; what is left in a file is not tracked.
+    /// Moves it to a backend that tracks gradients. A matrix in a file is not tracked.
     pub(crate) fn on_graph<A: AutodiffBackend<InnerBackend = B>>(
         &self,
         how: impl FnOnce(&Param<Tensor<B, 2>>) -> Param<Tensor<A, 2>>,
@@ -290,14 +291,13 @@ impl<B: Backend> Matrix<B> {
     }
 }
 
-/// In the type the device computes in.
+/// Converts it to the computing type of the device.
 fn on_device<B: Backend>(data: TensorData, device: &B::Device) -> Tensor<B, 2> {
     let own = compute_dtype::<B>(device);
     Tensor::from_data(data.convert_dtype(own), (device, own))
 }
 
-/// A matrix that a load could not find: what did not fit the config is left empty, and the
-/// load report ends the load.
+/// A matrix that was not found during loading. It is left empty, and the load report ends the load.
 pub(crate) fn present<B: Backend, const D: usize>(
     data: Option<TensorData>,
     device: &B::Device,

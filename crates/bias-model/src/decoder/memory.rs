@@ -1,7 +1,7 @@
 use sysinfo::{MemoryRefreshKind, System};
 
-/// Bytes of memory that can still be had, within the limit of a container; `None` where the
-/// system does not say.
+/// The bytes of memory that are still free, within the limit of a container; `None` if the system
+/// does not say.
 pub(crate) fn free() -> Option<u64> {
     if !sysinfo::IS_SUPPORTED_SYSTEM {
         return None;

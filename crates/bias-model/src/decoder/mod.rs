@@ -1,18 +1,18 @@
-//! The model: a decoder-only transformer whose weights are held on a device or left in their file.
+//! The model: a decoder-only transformer whose weights are on a device or left in their file.
 //!
-//! A pass goes through `model`, `forward` and, where weights are left in their file, `streamed`;
-//! observers and masks see it through `hooked` and `mask_target`.
+//! A pass goes through `model` and `forward`, and through `streamed` if weights are left in their
+//! file. Observers use `hooked`, and masks `mask_target`.
 //!
 //! | file | what for |
 //! |---|---|
-//! | model | [`Decoder`]: its parts, and how they are loaded and drawn |
-//! | loader | reads the parts by the names that an architecture gives them |
-//! | memory, init | whether a model fits; fresh weights |
-//! | params, matrix, block | parameters, matrices held or in the file, linear maps, norms and blocks |
+//! | model | [`Decoder`]: its parts, loading and fresh weights |
+//! | loader | reads the parts by the names in the architecture |
+//! | memory, init | free memory; fresh weights |
+//! | params, matrix, block | parameters, matrices in memory or in the file, linear maps, norms and blocks |
 //! | forward | the forward pass |
 //! | rotary, regroup | rotary tables; tokens and heads regrouped |
-//! | kv_cache | [`KvCache`]: keys and values of what was already run |
-//! | streamed, progress | layer by layer through a model that is left in its file; [`LayerDone`] |
+//! | kv_cache | [`KvCache`]: keys and values of tokens that were run |
+//! | streamed, progress | layer by layer through a model in its file; [`LayerDone`] |
 //! | side_by_side, graph_cuts | gradients of several batches at a time, and of the unembedding in pieces |
 //! | asked | [`Answering`](bias_ask::Answering), [`Cached`](bias_ask::generate::Cached) |
 //! | hooked, mask_target | [`HookedModel`](bias_probe::HookedModel), [`DifferentiableModel`](bias_probe::DifferentiableModel) and [`MaskTarget`](bias_mask::MaskTarget) |

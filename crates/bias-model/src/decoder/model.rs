@@ -29,44 +29,45 @@ use crate::error::ModelError;
 /// A decoder-only transformer of any supported [`Architecture`](crate::arch::Architecture), on
 /// any burn backend.
 ///
-/// Whatever the checkpoint's own layout, callers see one: seven matrices per block (six
-/// where the MLP has no gate), `[out, in]`, under Llama's names
-/// ([`Weights::weight`](bias_probe::Weights::weight),
-/// [`MaskTarget`](bias_mask::MaskTarget)). Fused, interleaved and transposed weights are taken
-/// apart when loaded and put together again when saved. Inside, linear maps are contiguous
-/// `[in, out]`, the layout matrix products run fastest in.
+/// Callers see one layout, whatever that of the checkpoint: seven matrices per block (six if the
+/// MLP has no gate), `[out, in]`, under Llama's names
+/// ([`Weights::weight`](bias_probe::Weights::weight), [`MaskTarget`](bias_mask::MaskTarget)).
+/// Loading takes fused, interleaved and transposed weights apart, and saving puts them together
+/// again. In memory, linear maps are contiguous `[in, out]`, the fastest layout for matrix
+/// products.
 #[derive(Module, Debug)]
 pub struct Decoder<B: Backend> {
     /// A table, `[vocab, d_model]`.
     pub(crate) embedding: Matrix<B>,
-    /// `[positions, d_model]`, where they are learned.
+    /// `[positions, d_model]`, if positions are learned.
     pub(crate) positions: Option<Param<Tensor<B, 2>>>,
     pub(crate) blocks: Vec<Block<B>>,
     pub(crate) norm: Norm<B>,
-    /// `[d_model, vocab]`; absent when the embedding serves as head.
+    /// `[d_model, vocab]`; absent if the embedding serves as the head.
     pub(crate) head: Option<Matrix<B>>,
     #[module(skip)]
     pub(super) config: ModelConfig,
-    /// Where it came from.
+    /// The checkpoint that it was loaded from.
     #[module(skip)]
     pub(super) checkpoint: Option<Checkpoint>,
     #[module(skip)]
     pub(super) progress: Progress,
-    /// Only in the handle that a loss of a model left in its file is given.
+    /// Only in the handle that the loss of a model left in its file gets.
     #[module(skip)]
     pub(super) cuts: Option<Cuts>,
 }
 
-/// Vocabulary rows that are widened at a time, where weights are narrower than what is computed in.
+/// The number of vocabulary rows that are widened at a time, if weights are narrower than the
+/// computing type.
 const VOCAB_AT_ONCE: usize = 16_384;
 
 impl<B: Backend> Decoder<B> {
-    /// Reads a model folder's weights onto a device, blocks side by side on all cores; with
-    /// [`Precision::Mapped`] it only looks where they are.
+    /// Reads a model folder's weights onto a device, blocks side by side on all cores. With
+    /// [`Precision::Mapped`] it only looks up their places.
     ///
     /// # Errors
-    /// Whatever is wrong with the files: see [`ModelError`]. [`ModelError::Memory`] when the
-    /// weights would not fit.
+    /// Any fault in the files: see [`ModelError`]. [`ModelError::Memory`] if the weights would not
+    /// fit.
     pub fn load(
         checkpoint: &Checkpoint,
         config: ModelConfig,
@@ -127,7 +128,7 @@ impl<B: Backend> Decoder<B> {
     /// A model with fresh weights drawn from N(0, `std`²), residual outputs scaled by
     /// `1/sqrt(2·layers)` (Radford et al. 2019); gains are 1 and biases 0.
     ///
-    /// The draws come from `seed` alone, so they are the same on every backend.
+    /// The draws depend on `seed` alone, so they are the same on every backend.
     pub fn init(config: ModelConfig, std: f32, seed: u64, device: &B::Device) -> Self {
         let (dims, plan) = (config.dims, &config.plan);
         let mut normal = Normal::new(seed);
@@ -186,16 +187,16 @@ impl<B: Backend> Decoder<B> {
         }
     }
 
-    /// The same weights, shared where they need no widening, on a backend that gradients can be
-    /// followed on: for [`DifferentiableModel`](bias_probe::DifferentiableModel), and for whatever
-    /// an [`Observer`](bias_probe::Observer) follows. No weight is tracked, so a pass that nobody
-    /// follows keeps nothing.
+    /// The same weights on a backend that can track gradients, shared if they need no widening: for
+    /// [`DifferentiableModel`](bias_probe::DifferentiableModel), and for an
+    /// [`Observer`](bias_probe::Observer) that tracks. No weight is tracked, so a pass without
+    /// tracking keeps nothing.
     #[must_use]
     pub fn differentiable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
         self.on_graph(Follow::Nothing)
     }
 
-    /// The same with every parameter that is held tracked: for training.
+    /// The same with every parameter in memory tracked, for training.
     #[must_use]
     pub fn trainable<A: AutodiffBackend<InnerBackend = B>>(&self) -> Decoder<A> {
         self.on_graph(Follow::All)
@@ -215,7 +216,7 @@ impl<B: Backend> Decoder<B> {
         }
     }
 
-    /// Calls a function after every layer that is read from the file, to show how far a pass is.
+    /// Calls a function after every layer that is read from the file, to show progress.
     pub fn on_layer(&mut self, call: impl Fn(&LayerDone) + Send + Sync + 'static) {
         self.progress = Progress::new(call);
     }
@@ -226,7 +227,7 @@ impl<B: Backend> Decoder<B> {
         &self.config
     }
 
-    /// Bytes that the weights take, as they are held.
+    /// The bytes of the weights in memory.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
         /// Adds up the parameters it visits.
@@ -242,8 +243,8 @@ impl<B: Backend> Decoder<B> {
         bytes.0
     }
 
-    /// `x`, `[cells, d_model]`, times the table that scores tokens, `[d_model, vocab]`: one slice
-    /// of a large vocabulary at a time, so that no second copy of it is ever held.
+    /// `x`, `[cells, d_model]`, times the unembedding table, `[d_model, vocab]`. A large vocabulary
+    /// is processed in slices, so that no second copy of the table is ever in memory.
     pub(super) fn sliced(&self, x: Tensor<B, 2>) -> Result<Tensor<B, 2>, ModelError> {
         let slices = self.slices().map(|slice| Ok(matmul(x.clone(), self.scoring(slice)?)));
         Ok(Tensor::cat(slices.collect::<Result<_, ModelError>>()?, 1))
@@ -255,7 +256,7 @@ impl<B: Backend> Decoder<B> {
         (0..vocab).step_by(VOCAB_AT_ONCE).map(move |from| from..vocab.min(from + VOCAB_AT_ONCE))
     }
 
-    /// What scores a slice of the vocabulary, `[d_model, tokens]`.
+    /// The unembedding of a slice of the vocabulary, `[d_model, tokens]`.
     pub(crate) fn scoring(&self, slice: Range<usize>) -> Result<Tensor<B, 2>, ModelError> {
         let device = self.norm.gain.val().device();
         match &self.head {

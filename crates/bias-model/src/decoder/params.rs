@@ -13,18 +13,18 @@ pub(crate) fn param<B: Backend, const D: usize>(
     Param::from_tensor(Tensor::from_data(data, (device, dtype)))
 }
 
-/// A tensor in the type the device computes in.
+/// Converts a tensor to the computing type of the device.
 pub(crate) fn in_compute_dtype<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, D> {
     let own = compute_dtype::<B>(&tensor.device());
     if tensor.dtype() == own { tensor } else { tensor.cast(own) }
 }
 
-/// A parameter that no gradients are followed to; burn's own constructor has them followed.
+/// A parameter without gradients; burn's own constructor would track them.
 pub(crate) fn untracked<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Param<Tensor<B, D>> {
     Param::initialized(ParamId::new(), tensor)
 }
 
-/// Which parameters gradients are followed to.
+/// Sets which parameters get gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follow {
     All,

@@ -6,19 +6,19 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayerDone {
-    /// Layers of this pass that are done, this one included.
+    /// The number of layers of this pass that are done, including this one.
     pub done: usize,
-    /// Layers of a pass.
+    /// The number of layers in a pass.
     pub of: usize,
-    /// Tokens that run together.
+    /// The number of tokens that run together.
     pub tokens: usize,
-    /// Whether the pass goes backwards, for gradients.
+    /// Whether this is the backward pass, for gradients.
     pub backward: bool,
 }
 
 type Call = dyn Fn(&LayerDone) + Send + Sync;
 
-/// Whom to tell.
+/// The callback.
 #[derive(Clone, Default)]
 pub(crate) struct Progress(Option<Arc<Call>>);
 

@@ -1,8 +1,7 @@
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 
-/// Regroups a batch's rows of `d_head` channels between the order of tokens
-/// (`[rows, width, heads]`) and that of heads (`[rows, heads, width]`), as one gather
-/// of whole rows.
+/// Regroups a batch's rows of `d_head` channels between token order (`[rows, width, heads]`) and
+/// head order (`[rows, heads, width]`), as one gather of whole rows.
 pub(crate) struct Regroup<B: Backend> {
     heads: usize,
     by_head: Tensor<B, 1, Int>,

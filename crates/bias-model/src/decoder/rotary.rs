@@ -7,20 +7,19 @@ use crate::arch::rope_scaling::Rope;
 /// Cosines and sines of rotary position embeddings for one batch and number of heads,
 /// each `[rows·width, heads·d_head]`.
 ///
-/// Su et al. 2021, in the half-split layout of Hugging Face: channel `i` pairs with
-/// channel `i + rotary/2`, both turned by `position · radians[i]`; channels beyond the
-/// `rotary` first of a head pass through.
-/// Tables are written out for every head, and the pairs are swapped by a product with
-/// a signed permutation: plain matrices are much faster than views and broadcasts.
+/// Su et al. 2021, in the half-split layout of Hugging Face: channel `i` pairs with channel `i +
+/// rotary/2`, and both are rotated by `position · radians[i]`. Channels beyond the first `rotary`
+/// of a head stay as they are. Tables are written out for every head, and a product with a signed
+/// permutation swaps the pairs: plain matrices are much faster than views and broadcasts.
 #[derive(Debug, Clone)]
 pub(crate) struct Rotary<B: Backend> {
     cos: Tensor<B, 2>,
     sin: Tensor<B, 2>,
-    /// The same of one head, `[rows·width, d_head]`.
+    /// The table of one head, `[rows·width, d_head]`.
     of_head: [Tensor<B, 2>; 2],
     /// `[d_head, d_head]`: `(low, high)` to `(-high, low)`.
     swap: Tensor<B, 2>,
-    /// How far a channel is from the other of its pair.
+    /// The distance between the two channels of a pair.
     half: usize,
 }
 
@@ -69,7 +68,7 @@ impl<B: Backend> Rotary<B> {
         Self { cos, sin, of_head, swap, half }
     }
 
-    /// Turns queries or keys, `[rows·width, heads·d_head]`.
+    /// Rotates queries or keys, `[rows·width, heads·d_head]`.
     pub(crate) fn turn(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let ([cells, channels], [d_head, _]) = (x.dims(), self.swap.dims());
         if let Some(turned) = bias_cube::rotated(&x, self.of_head.each_ref(), self.half) {

@@ -1,4 +1,4 @@
-//! Several batches at a time, each on a thread.
+//! Runs several batches at a time, each on a thread.
 
 use std::ops::Range;
 
@@ -10,10 +10,12 @@ use rayon::ThreadPoolBuilder;
 use super::model::Decoder;
 
 impl<B: AutodiffBackend> Decoder<B> {
-    /// Factors by a model that holds its weights: the batches of a wave on several threads.
+    /// The factors of a model with its weights in memory: the batches of a wave run on several
+    /// threads.
     ///
-    /// Cores are shared out where that comes out even: small products that all cores work at, on
-    /// several threads at once, would wake and wait for one another all the time.
+    /// The cores are divided among the threads if the batches of a wave divide evenly among them.
+    /// Small products that use all cores, on several threads at once, would keep waking and waiting
+    /// for each other.
     pub(crate) fn side_by_side(
         &self,
         batches: &[TokenBatch],

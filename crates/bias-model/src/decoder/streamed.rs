@@ -1,5 +1,5 @@
-//! Layer by layer through a model whose weights are left in their file: all batches pass a
-//! layer before the next is read, so that its weights are read and widened once for all.
+//! Runs a model whose weights are left in their file layer by layer. All batches pass a layer
+//! before the next is read, so its weights are read and widened once for all of them.
 
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
@@ -24,7 +24,7 @@ use super::progress::LayerDone;
 use crate::error::ModelError;
 
 impl<B: Backend> Decoder<B> {
-    /// The next block, read; and the one after that asked for.
+    /// Reads the next block, and asks the system for the one after it.
     fn next_block(&self, layer: usize, after: Option<usize>) -> Result<Block<B>, ProbeError> {
         let block = self.blocks[layer].read(&self.device())?;
         if let Some(after) = after.and_then(|after| self.blocks.get(after)) {
@@ -33,7 +33,7 @@ impl<B: Backend> Decoder<B> {
         Ok(block)
     }
 
-    /// Lets go of a block that was read, and keeps its memory for the next.
+    /// Drops a block that was read, and keeps its memory for the next.
     fn done_with(&self, block: Block<B>) {
         // Elsewhere it would have to be brought here first.
         if let Some(checkpoint) = &self.checkpoint
@@ -83,7 +83,7 @@ impl<B: Backend> Decoder<B> {
         Ok(())
     }
 
-    /// Several batches with their caches, spread over some threads in every layer.
+    /// Several batches with their caches, divided among some threads in every layer.
     pub(crate) fn run_cached(
         &self,
         work: &mut [Work<'_, KvCache<B>>],
@@ -137,8 +137,8 @@ fn cells(batch: &TokenBatch) -> usize {
 }
 
 impl<B: AutodiffBackend> Decoder<B> {
-    /// Factors by recomputation: forward without a graph, each block's inputs put aside, then
-    /// backwards, each block run again with one.
+    /// Factors by recomputation. The forward pass runs without a graph and stores the inputs of
+    /// each block. The backward pass runs each block again with a graph.
     pub(crate) fn layer_by_layer(
         &self,
         batches: &[TokenBatch],
@@ -218,12 +218,12 @@ impl<B: AutodiffBackend> Decoder<B> {
         Ok(())
     }
 
-    /// A loss's gradient with respect to the model's output, whatever the loss does with it.
+    /// The gradient of a loss with respect to the model's output, for any loss.
     ///
-    /// First the graph from the logits to the loss; then, of the same loss once more, the graph
-    /// from the output to the loss and to what was unembedded, because gradients use up a graph.
-    /// The loss is given a handle of its own on the weights, whose unembedding is cut out of the
-    /// graph.
+    /// The first evaluation builds the graph from the logits to the loss. The second evaluation of
+    /// the same loss builds the graph from the output to the loss and to the inputs of the
+    /// unembedding, because taking gradients uses up a graph. The loss gets its own handle on the
+    /// weights, whose unembedding is cut out of the graph.
     fn slope(
         &self,
         output: &Tensor<B, 3>,
@@ -261,10 +261,10 @@ impl<B: AutodiffBackend> Decoder<B> {
     }
 }
 
-/// Bytes of tensors put aside that stay in memory; beyond it they go to a temporary file.
+/// The bytes of stored tensors that stay in memory. The rest goes to a temporary file.
 const IN_MEMORY: usize = 256 << 20;
 
-/// Tensors put aside in order, got back in any.
+/// Tensors that are stored in order and read in any order.
 struct Aside {
     file: SpooledTempFile,
     end: u64,

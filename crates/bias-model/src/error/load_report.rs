@@ -1,14 +1,13 @@
 use std::fmt;
 
-/// All that did not fit between a config and its weights.
+/// All mismatches between a config and its weights.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadReport {
-    /// Tensors the model needs and the files do not hold.
+    /// Tensors that the model needs and the files lack.
     pub missing: Vec<String>,
-    /// Tensors the files hold and the model has no use for.
+    /// Tensors in the files that the model does not use.
     pub unused: Vec<String>,
-    /// Tensors of another shape or type than the config calls for: name, what was needed, what was
-    /// found.
+    /// Tensors whose shape or type differs from the config's: name, expected, found.
     pub mismatched: Vec<(String, String, String)>,
 }
 

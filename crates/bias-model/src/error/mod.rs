@@ -1,8 +1,7 @@
-//! What can go wrong between a folder of files and an answer.
+//! Errors between a folder of files and an answer.
 //!
-//! [`ModelError`] names the file, the tensor, what was expected and what was found. The file
-//! `load_report` has
-//! [`LoadReport`]: everything that did not fit between a config and its weights, at once.
+//! [`ModelError`] names the file and the tensor, and says what was expected and what was found. The
+//! file `load_report` has [`LoadReport`]: all mismatches between a config and its weights at once.
 
 pub(crate) mod load_report;
 
@@ -17,7 +16,7 @@ use thiserror::Error;
 
 pub use self::load_report::LoadReport;
 
-/// What can go wrong between a folder of files and an answer.
+/// An error between a folder of files and an answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -39,7 +38,7 @@ pub enum ModelError {
         #[source]
         source: std::io::Error,
     },
-    /// A JSON file that is not what it should be.
+    /// A JSON file with invalid content.
     #[error("{} is not valid", path.display())]
     Json {
         /// The file.
@@ -55,17 +54,17 @@ pub enum ModelError {
         path: PathBuf,
         /// The key.
         key: String,
-        /// What it says.
+        /// Its value.
         value: String,
-        /// What would be supported.
+        /// The supported values.
         reason: String,
     },
-    /// A setting outside what is possible.
+    /// A setting outside its range.
     #[error("{}: {reason}", path.display())]
     Config {
         /// The config file.
         path: PathBuf,
-        /// What is impossible about it.
+        /// The reason.
         reason: String,
     },
     /// A weights file that is truncated or damaged.
@@ -73,40 +72,40 @@ pub enum ModelError {
     Weights {
         /// The file.
         path: PathBuf,
-        /// What the format's reader said.
+        /// The message of the format's reader.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A GGUF file that is truncated, damaged, or of a version or type that is not read.
+    /// A GGUF file that is truncated, damaged, or of a version or type that cannot be read.
     #[error("{}: {reason}", path.display())]
     Gguf {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// A tensor of a GGUF file that is not what it should be.
+    /// A tensor of a GGUF file that differs from the expected one.
     #[error("{}: the tensor {tensor} should have {expected}, found {found}", path.display())]
     GgufTensor {
         /// The file.
         path: PathBuf,
-        /// The tensor, by the file's own name for it.
+        /// The tensor, by its name in the file.
         tensor: String,
-        /// What it should have.
+        /// The expected property.
         expected: String,
-        /// What was found.
+        /// The property found.
         found: String,
     },
-    /// Metadata of a GGUF file that are missing or not what they should be.
+    /// Metadata of a GGUF file that are missing or differ from the expected ones.
     #[error("{}: the metadata key `{key}` should be {expected}, found {found}", path.display())]
     GgufKey {
         /// The file.
         path: PathBuf,
         /// The key.
         key: String,
-        /// What it should be.
+        /// The expected value.
         expected: String,
-        /// What was found.
+        /// The value found.
         found: String,
     },
     /// A weights file that changed while it was in use.
@@ -126,12 +125,12 @@ pub enum ModelError {
     Memory {
         /// The model folder.
         folder: PathBuf,
-        /// Bytes that its weights would take.
+        /// The bytes that its weights would take.
         needed: u64,
-        /// Bytes that are there.
+        /// The bytes that are free.
         free: u64,
     },
-    /// A shard index that names a file it must not.
+    /// A shard index that names a file outside its folder or of another kind.
     #[error("{}: the index maps {tensor} to `{file}`, which is not the plain name of a safetensors file", path.display())]
     EscapingShard {
         /// The index.
@@ -144,12 +143,12 @@ pub enum ModelError {
     /// A name that is neither a folder nor a model of the hub.
     #[error("`{id}` is not a folder, and not a hub id either: {reason}")]
     HubId {
-        /// What was given.
+        /// The text given.
         id: String,
-        /// What is wrong with it.
+        /// The reason why it is no hub id.
         reason: &'static str,
     },
-    /// A model of the hub, and no way to it in this build.
+    /// A model of the hub, in a build that cannot reach the hub.
     #[error(
         "there is no folder `{id}`; to take it as a model of the Hugging Face hub, build with the feature `hub` \
          (cargo … --features hub), or name the folder of a copy"
@@ -158,10 +157,10 @@ pub enum ModelError {
         /// The hub id.
         id: String,
     },
-    /// Nothing says where the hub's cache folder is.
+    /// No environment variable names the hub's cache folder, and there is no home folder.
     #[error("no home folder to keep the hub's cache in; set HF_HOME")]
     NoHubCache,
-    /// A token for the hub that cannot be read.
+    /// The hub's token cannot be read.
     #[error("cannot read the hub's token, {}; make the file readable, or set HF_TOKEN", path.display())]
     HubToken {
         /// The file.
@@ -170,13 +169,13 @@ pub enum ModelError {
         #[source]
         source: std::io::Error,
     },
-    /// A setting for the hub that is not text.
+    /// A setting for the hub that is not valid text.
     #[error("the environment variable {name} is not valid UTF-8")]
     HubVariable {
         /// The variable.
         name: &'static str,
     },
-    /// A model that is not in the hub's cache, and no network.
+    /// A model that is not in the hub's cache, while offline.
     #[error(
         "{id} is not in the hub's cache, {} was looked in; allow the network (unset HF_HUB_OFFLINE), \
          name a revision that is there, or copy the cache of a machine that has it",
@@ -185,10 +184,10 @@ pub enum ModelError {
     NotCached {
         /// The hub id.
         id: String,
-        /// Where its snapshots would be.
+        /// The folder of its snapshots.
         folder: PathBuf,
     },
-    /// A model that is only partly in the hub's cache, and no network.
+    /// A model that is only partly in the hub's cache, while offline.
     #[error(
         "{id} is only partly in the hub's cache: {} lacks {}; allow the network (unset HF_HUB_OFFLINE), \
          or fetch all of it on a machine that has one. Weights are read from safetensors only",
@@ -203,7 +202,7 @@ pub enum ModelError {
         /// The files it lacks.
         missing: Vec<String>,
     },
-    /// A repository of the hub that is no model this crate could load.
+    /// A repository of the hub without a model that this crate can load.
     #[error(
         "{id} has no {} on the hub; weights are read from safetensors only, tokenizers from tokenizer.json. \
          Choose another revision or repository, or convert it with transformers",
@@ -220,10 +219,10 @@ pub enum ModelError {
     HubRef {
         /// The file of the ref.
         path: PathBuf,
-        /// How it begins.
+        /// The beginning of its content.
         found: String,
     },
-    /// The hub was asked for a file, and it could not be had.
+    /// A download from the hub that failed.
     #[error(
         "cannot download {file} of {id}; check the name and the connection, and for a model that asks for \
          access set HF_TOKEN"
@@ -231,21 +230,21 @@ pub enum ModelError {
     Download {
         /// The hub id.
         id: String,
-        /// Which file.
+        /// The file.
         file: String,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Tensors that are missing, unused or of the wrong shape or type.
+    /// Tensors that are missing, unused, or of the wrong shape or type.
     #[error("{} does not hold the model its config describes:\n{report}", folder.display())]
     Mismatch {
         /// The model folder.
         folder: PathBuf,
-        /// All that does not fit.
+        /// All mismatches.
         report: Box<LoadReport>,
     },
-    /// One tensor in two files.
+    /// A tensor that is in two files.
     #[error("{tensor} stands in both {} and {}; keep one", first.display(), second.display())]
     DuplicateTensor {
         /// The tensor.
@@ -255,7 +254,7 @@ pub enum ModelError {
         /// The other.
         second: PathBuf,
     },
-    /// A tokenizer that knows more tokens than the model has embeddings for.
+    /// A tokenizer with more tokens than the model has embeddings.
     #[error(
         "{}: the tokenizer gives ids below {tokens} and the model {vocab} embeddings; they do not belong together",
         path.display()
@@ -263,12 +262,12 @@ pub enum ModelError {
     Vocabulary {
         /// The tokenizer file.
         path: PathBuf,
-        /// Ids it gives out lie below this, added tokens not counted.
+        /// All ids of the tokenizer are below this, added tokens not counted.
         tokens: usize,
-        /// Rows of the embedding.
+        /// The number of rows of the embedding.
         vocab: usize,
     },
-    /// Weights that are not numbers.
+    /// Weights that are NaN or infinite.
     #[error("{}: {tensor} holds NaN or infinite values", path.display())]
     NotFinite {
         /// The file.
@@ -276,30 +275,30 @@ pub enum ModelError {
         /// The tensor.
         tensor: String,
     },
-    /// A tensor whose bytes do not become values.
+    /// A tensor whose bytes cannot be turned into values.
     #[error("{}: {tensor} cannot be dequantized: {reason}; download the file again", path.display())]
     Dequantize {
         /// The file.
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// What the format's reader said.
+        /// The message of the format's reader.
         reason: String,
     },
-    /// The tokenizer's file or a text it cannot encode.
+    /// An error of the tokenizer's file, or a text that it cannot encode.
     #[error("{}: {reason}", path.display())]
     Tokenizer {
         /// The tokenizer file.
         path: PathBuf,
-        /// What the tokenizer said.
+        /// The message of the tokenizer.
         reason: String,
     },
-    /// A chat template that does not render.
+    /// A chat template that fails.
     #[error("the chat template of {} failed", path.display())]
     Template {
         /// The file that holds the template.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         #[source]
         source: ChatError,
     },
@@ -313,13 +312,13 @@ pub enum ModelError {
         /// The file that holds the template.
         path: PathBuf,
     },
-    /// A number asked of a tokenizer that has none.
+    /// A number was asked of a tokenizer that has no digits.
     #[error("{}: no token is a digit, so no number can be asked for; ask a choice instead", path.display())]
     NoDigits {
         /// The tokenizer file.
         path: PathBuf,
     },
-    /// A matrix that was set with another shape.
+    /// A matrix was set to one of another shape.
     #[error("{path} has shape {expected:?} and cannot be set to one of {found:?}")]
     Shape {
         /// The parameter.
@@ -329,7 +328,7 @@ pub enum ModelError {
         /// The shape given.
         found: [usize; 2],
     },
-    /// An exported model whose reloaded weights are not what was meant to be written.
+    /// An exported model whose weights differ from the intended ones when read back.
     #[error("{}: {tensor} read back differs from what was written; nothing was kept", path.display())]
     ExportDiffers {
         /// The file.
@@ -343,23 +342,23 @@ pub enum ModelError {
         /// The folder.
         folder: PathBuf,
     },
-    /// A record of what transformers computes that lacks something.
+    /// A record of transformers' results that is incomplete.
     #[error("{} has no tensor {name}; write it with fixtures/golden/make.py", path.display())]
     Reference {
         /// The file.
         path: PathBuf,
-        /// What is missing.
+        /// The missing tensor.
         name: String,
     },
-    /// Numbers could not be read back from the device.
+    /// Values could not be read back from the device.
     #[error("reading {what} back from the device failed: {reason}")]
     Readback {
-        /// What was read.
+        /// Which values.
         what: &'static str,
-        /// What burn said.
+        /// The message of burn.
         reason: String,
     },
-    /// A bias that a mean intervention gave to a matrix whose architecture stores none.
+    /// A mean intervention gave a bias to a matrix whose architecture stores none.
     #[error(
         "{path} was given a bias that its checkpoint has no place for; take the intervention off before saving"
     )]
@@ -401,7 +400,7 @@ impl From<ModelError> for AskError {
 }
 
 impl From<AskError> for ModelError {
-    /// What was this crate's error before comes back as what it was.
+    /// An error of this crate that passed through bias-ask gets its own type back.
     fn from(error: AskError) -> Self {
         match error {
             AskError::Probe(error) => Self::Probe(error),

@@ -12,12 +12,12 @@ use crate::on_disk;
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 
-/// The Hugging Face hub, seen through the cache folder that all its tools share.
+/// The Hugging Face hub, through the cache folder that all its tools share.
 ///
-/// A model that is whole in the cache is taken from there, without asking the hub whether it
-/// has a newer one: name a revision, or fetch it with the hub's own tools, to move on. Whole
-/// means config.json, tokenizer.json and all weights in safetensors; chat template and
-/// generation settings are as the snapshot has them.
+/// A model that is complete in the cache is taken from there, without asking the hub for a newer
+/// version. To move on, name a revision, or fetch the model with the hub's own tools. Complete
+/// means config.json, tokenizer.json and all weights in safetensors; chat template and generation
+/// settings are used if the snapshot has them.
 #[derive(Clone)]
 pub struct Hub {
     pub(super) cache: PathBuf,
@@ -41,13 +41,13 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// The hub with its cache in this folder; online, without a token.
+    /// The hub with its cache in this folder, online and without a token.
     #[must_use]
     pub fn at(cache: impl Into<PathBuf>) -> Self {
         Self { cache: cache.into(), offline: false, token: None, endpoint: None, progress: false }
     }
 
-    /// The hub as the environment sets it up for all its tools.
+    /// The hub with the settings of the environment, as its own tools read them.
     ///
     /// - cache: `HF_HUB_CACHE`, `HF_HOME/hub`, `XDG_CACHE_HOME/huggingface/hub` or
     ///   `~/.cache/huggingface/hub`, the first that is set;
@@ -57,7 +57,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`ModelError::NoHubCache`], [`ModelError::HubVariable`]; [`ModelError::HubToken`] for a
-    /// token file that is there and cannot be read.
+    /// token file that exists but cannot be read.
     pub fn from_env() -> Result<Self, ModelError> {
         Self::from_variables(|name| std::env::var_os(name), std::env::home_dir())
     }
@@ -107,7 +107,7 @@ impl Hub {
         })
     }
 
-    /// Whether to keep off the network.
+    /// Whether to use only the cache.
     #[must_use]
     pub fn offline(self, offline: bool) -> Self {
         Self { offline, ..self }
@@ -119,7 +119,7 @@ impl Hub {
         Self { token: Some(token.into()), ..self }
     }
 
-    /// Another address than `https://huggingface.co`.
+    /// An address other than `https://huggingface.co`.
     #[must_use]
     pub fn endpoint(self, endpoint: impl Into<String>) -> Self {
         Self { endpoint: Some(endpoint.into()), ..self }
@@ -131,7 +131,7 @@ impl Hub {
         Self { progress, ..self }
     }
 
-    /// The snapshot that a revision stands for, whole or not.
+    /// The snapshot of a revision, complete or not.
     pub(super) fn cached(&self, id: &HubId) -> Result<Option<PathBuf>, ModelError> {
         let revision = id.revision();
         let commit = if is_commit(revision) {
@@ -168,12 +168,12 @@ fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Whether a commit's name is one and not a path.
+/// Whether a commit is a plain name and not a path.
 pub(super) fn is_plain(commit: &str) -> bool {
     !commit.is_empty() && commit.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// What a snapshot lacks to be loaded. Links whose file is gone count as missing.
+/// The files that a snapshot lacks. A link whose target is gone counts as missing.
 pub(super) fn missing_files(folder: &Path) -> Result<Vec<String>, ModelError> {
     let mut needed = vec![CONFIG.to_owned(), TOKENIZER.to_owned()];
     let index = folder.join(INDEX);
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(hub.token.unwrap(), "from-variable");
     }
 
-    /// A token that cannot be read is not the same as none: the hub would answer 401.
+    /// An unreadable token is not the same as no token: the hub would answer 401.
     #[test]
     fn a_token_that_cannot_be_read_is_an_error() {
         let home = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ use crate::checkpoint::index::{INDEX, SINGLE, shards};
 use crate::error::ModelError;
 use crate::on_disk;
 
-/// What is taken if it is there.
+/// The files that a model may lack.
 const OPTIONAL: [&str; 4] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -23,12 +23,13 @@ const OPTIONAL: [&str; 4] = [
 ];
 
 impl Hub {
-    /// The folder of a model: its snapshot in the cache, downloaded first if it is not whole.
+    /// The folder of a model: its snapshot in the cache, which is downloaded first if it is
+    /// incomplete.
     ///
     /// # Errors
     /// Offline [`ModelError::NotCached`] and [`ModelError::IncompleteSnapshot`], online
-    /// [`ModelError::Download`] and [`ModelError::IncompleteModel`]; a cache that leads
-    /// elsewhere: [`ModelError::HubRef`], [`ModelError::EscapingShard`].
+    /// [`ModelError::Download`] and [`ModelError::IncompleteModel`]; a cache that points elsewhere:
+    /// [`ModelError::HubRef`], [`ModelError::EscapingShard`].
     pub fn resolve(&self, id: &HubId) -> Result<PathBuf, ModelError> {
         let cached = self.cached(id)?;
         let mut missing = Vec::new();
@@ -49,11 +50,11 @@ impl Hub {
     }
 }
 
-/// Downloads what a model is loaded from, and nothing else of its repository.
+/// Downloads the files that loading a model needs, and nothing else of its repository.
 ///
-/// All files are of the commit that the revision stands for now, and the revision's ref is
-/// written when all are there. Optional files come first, so that a snapshot made here is not
-/// taken for whole without them.
+/// All files belong to the commit that the revision points to now. The revision's ref is written
+/// when all files are there. Optional files come first, so that a snapshot without them does not
+/// count as complete.
 fn fetch(hub: &Hub, id: &HubId) -> Result<PathBuf, ModelError> {
     let cache = Cache::new(hub.cache.clone());
     let mut builder = ApiBuilder::from_cache(cache.clone())
@@ -128,7 +129,7 @@ fn failed(id: &HubId, file: &str, source: Box<dyn Error + Send + Sync>) -> Model
     ModelError::Download { id: id.to_string(), file: file.into(), source }
 }
 
-/// Large files are stored under their SHA-256. What differs from it, such as a download that
+/// The cache names large files by their SHA-256. A file with another hash, such as a download that
 /// was resumed wrongly, is removed.
 fn check(path: &Path) -> io::Result<()> {
     let blob = fs::canonicalize(path)?;

@@ -3,15 +3,15 @@ use std::str::FromStr;
 
 use crate::error::ModelError;
 
-/// A model of the hub: `org/name`, or `org/name@revision` with a branch, a tag, a commit or
-/// a ref such as `refs/pr/1`. Neither part can lead out of a folder.
+/// A model of the hub: `org/name`, or `org/name@revision` with a branch, a tag, a commit or a ref
+/// such as `refs/pr/1`. Neither part can point out of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubId {
     name: String,
     revision: Option<String>,
 }
 
-/// Longest organisation or name that the hub gives out.
+/// The longest name of an organisation or model on the hub.
 const LONGEST: usize = 96;
 
 impl HubId {
@@ -21,7 +21,7 @@ impl HubId {
         &self.name
     }
 
-    /// The revision; `main` unless another was named.
+    /// The revision, `main` by default.
     #[must_use]
     pub fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or("main")

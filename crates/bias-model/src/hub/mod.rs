@@ -1,8 +1,8 @@
-//! Where a model comes from: a folder, a GGUF file, or its name on the Hugging Face hub.
+//! The source of a model: a folder, a GGUF file, or its name on the Hugging Face hub.
 //!
 //! | file | what for |
 //! |---|---|
-//! | source | [`ModelSource`]: which of the three |
+//! | source | [`ModelSource`]: one of the three |
 //! | id | [`HubId`]: `org/name@revision` |
 //! | cache | `Hub` (feature `hub`): the hub's cache folder |
 //! | fetch | downloads into it (feature `hub`) |

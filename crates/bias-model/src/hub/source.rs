@@ -9,7 +9,7 @@ use super::id::HubId;
 use crate::error::ModelError;
 use crate::on_disk;
 
-/// Where a model comes from: a folder, a GGUF file, or the Hugging Face hub.
+/// The source of a model: a folder, a GGUF file, or the Hugging Face hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
     /// A model folder.
@@ -21,8 +21,8 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// A directory that exists is a folder, whatever it is called, and a file must be called
-    /// `….gguf`; all else must be a hub id, `org/name` or `org/name@revision`.
+    /// An existing directory is a folder, whatever its name. A file must be named `….gguf`. Any
+    /// other text must be a hub id, `org/name` or `org/name@revision`.
     ///
     /// # Errors
     /// [`ModelError::HubId`]; [`ModelError::Read`] for a path that cannot be looked at.
@@ -48,7 +48,8 @@ impl ModelSource {
     }
 
     /// The model folder, or the GGUF file. A hub id is looked up in the hub's cache, and downloaded
-    /// if it is not there whole, under the environment's settings; progress is shown on a terminal.
+    /// if it is incomplete there, with the settings of the environment. A terminal shows the
+    /// progress.
     ///
     /// # Errors
     /// [`ModelError::HubFeature`] for a hub id when this crate is built without the feature
@@ -63,7 +64,8 @@ impl ModelSource {
         }
     }
 
-    /// What to call the model: the folder's own name, the file's without its ending, or the hub id.
+    /// The name of the model: the folder's name, the file's name without its extension, or the hub
+    /// id.
     #[must_use]
     pub fn name(&self) -> String {
         let named = |path: &Path, name: Option<&OsStr>| {

@@ -25,21 +25,23 @@ use crate::on_disk;
 
 /// Writes a copy of a model in which the weights of a mask are zero.
 ///
-/// A folder is copied; of a GGUF file a Hugging Face folder is made, its weights in f32, which
-/// holds whatever they are quantized to. Works on the files, not on a loaded model: types and
-/// sharding stay as they are, every untouched byte is copied, zero is all-zero bits in every float
-/// type, and one tensor at a time is in memory. The folder appears whole or not at all: it is
-/// written beside its place, read back, compared, and only then renamed.
+/// A folder is copied. A GGUF file becomes a Hugging Face folder with its weights in f32, which
+/// holds every quantized value exactly.
 ///
-/// `pruned.json` in it says what was zeroed (stored tensor → how many weights), of which
-/// weights (SHA-256) and by which mask (its digest and provenance).
+/// The function works on the files, not on a loaded model: types and sharding stay as they are,
+/// every untouched byte is copied, zero is all-zero bits in every float type, and one tensor at a
+/// time is in memory. The folder appears whole or not at all: it is written beside its final place,
+/// read back, compared, and only then renamed.
 ///
-/// The mask must say which weights it was made for. One that does not is refused
-/// ([`MaskError::NoModel`]); tie it to the model first, with [`Mask::for_model`] and
-/// [`Checkpoint::fingerprint`], if you know that it is this model's.
+/// `pruned.json` in it records the zeroed tensors (stored name → number of weights), the model
+/// (SHA-256 of its weights) and the mask (digest and provenance).
+///
+/// The mask must name the weights that it was made for; otherwise it is refused
+/// ([`MaskError::NoModel`]). If you know that it is this model's, tie it to the model first, with
+/// [`Mask::for_model`] and [`Checkpoint::fingerprint`].
 ///
 /// # Errors
-/// [`ModelError::FolderExists`]; a mask for another model, for none or of other shapes;
+/// [`ModelError::FolderExists`]; a mask for another model, for no model or of other shapes;
 /// unreadable or unwritable files; [`ModelError::ExportDiffers`].
 pub fn export_masked(
     source: &Path,
@@ -106,7 +108,7 @@ pub fn export_masked(
 
 const MANIFEST: &str = "pruned.json";
 
-/// What was zeroed, and by which mask.
+/// The zeroed weights, and the mask.
 #[derive(Serialize)]
 struct Manifest {
     format: &'static str,
@@ -115,7 +117,7 @@ struct Manifest {
     /// SHA-256 of the mask's bits.
     mask: String,
     provenance: BTreeMap<String, String>,
-    /// Weights set to zero, by the name of the tensor in the files.
+    /// The number of weights set to zero, by the name of the tensor in the files.
     zeroed: BTreeMap<String, usize>,
     total: usize,
 }
@@ -149,7 +151,7 @@ fn layout(path: &Path, map: &[u8]) -> Result<(usize, Metadata), ModelError> {
         .map_err(damaged)
 }
 
-/// The same weights in another form, unpruned: a copy with both would be a trap.
+/// Other files with the same weights, unpruned: a copy with both would be a trap.
 fn is_other_weights(path: &Path, used: &BTreeSet<&Path>) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let weights =
@@ -160,7 +162,7 @@ fn is_other_weights(path: &Path, used: &BTreeSet<&Path>) -> bool {
     index || weights.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Each tensor of a shard in file order, as it should be after zeroing.
+/// Each tensor of a shard in file order, with its value after zeroing.
 fn zeroed<'a>(
     path: &Path,
     map: &'a [u8],
@@ -208,8 +210,8 @@ fn compare_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<
     Ok(())
 }
 
-/// Writes a model as a Hugging Face folder: `config.json` and `model.safetensors` in f32,
-/// and whatever `beside` adds (tokenizer, chat template, README).
+/// Writes a model as a Hugging Face folder: `config.json` and `model.safetensors` in f32, and the
+/// files that `beside` adds (tokenizer, chat template, README).
 ///
 /// # Errors
 /// [`ModelError::FolderExists`], or files that cannot be written.
@@ -232,7 +234,7 @@ pub fn save_pretrained<B: Backend>(
     })
 }
 
-/// Writes a folder whole or not at all: files in it need not be.
+/// Writes a folder whole or not at all. The files in it need not be written that way.
 fn write_folder(
     target: &Path,
     fill: impl FnOnce(&Path) -> Result<(), ModelError>,

@@ -19,14 +19,15 @@ use crate::checkpoint::view::View;
 use crate::checkpoint::{convert, mapped};
 use crate::error::ModelError;
 
-/// Values that are dequantized at a time.
+/// The number of values that are dequantized at a time.
 const AT_ONCE: usize = 1 << 22;
 
-/// Writes what a Hugging Face folder of the model holds: every weight in f32, zero where the mask,
-/// in the words of that folder, says so; config, tokenizer, chat template and end tokens. Weights
-/// are read back and compared.
+/// Writes a Hugging Face folder of the model: every weight in f32, with zeros where the mask, in
+/// the layout of that folder, says so; config, tokenizer, chat template and end tokens. Weights are
+/// read back and compared.
 ///
-/// f32 because no narrower type holds all that blocks stand for, so logits stay what they were.
+/// Weights are in f32 because no narrower type holds every quantized value. So logits stay the
+/// same.
 pub(super) fn export(
     gguf: &Gguf,
     config: &ModelConfig,
@@ -63,7 +64,7 @@ fn write_tokenizer(gguf: &Gguf, folder: &Path) -> Result<(), ModelError> {
     write_json(&folder.join("tokenizer_config.json"), &config)
 }
 
-/// Some rows of a tensor as the folder has them: as many as are dequantized at a time.
+/// Some rows of a tensor in the layout of the folder: as many as are dequantized at a time.
 fn bytes(
     gguf: &Gguf,
     name: &str,
@@ -82,12 +83,12 @@ fn bytes(
     Ok(bytes)
 }
 
-/// Values of a row; a vector is one.
+/// The number of values in a row. A vector counts as one row.
 fn row(view: &View<'_>) -> usize {
     view.shape.last().copied().unwrap_or(1).max(1)
 }
 
-/// Every piece of a tensor, in order.
+/// The pieces of a tensor, in order.
 fn pieces(view: &View<'_>) -> impl Iterator<Item = Range<usize>> + use<> {
     let rows: usize = view.shape.iter().rev().skip(1).product();
     let step = (AT_ONCE / row(view)).max(1);

@@ -1,13 +1,13 @@
-//! To and from transformers: folders that it can load, and how far its numbers are from ours.
+//! To and from transformers: folders that it can load, and comparisons of its numbers with ours.
 //!
 //! | file | what for |
 //! |---|---|
 //! | export | [`export_masked`], [`save_pretrained`]: Hugging Face folders, whole or not at all |
-//! | gguf_folder | a Hugging Face folder of a GGUF file, weights dequantized |
-//! | weights_file | which framework weights name, and a mask's bits of a stored tensor |
+//! | gguf_folder | a Hugging Face folder from a GGUF file, with dequantized weights |
+//! | weights_file | the framework that weights name, and a mask's bits for a stored tensor |
 //! | to_tensors | [`Decoder::to_tensors`](crate::Decoder::to_tensors): a model in its checkpoint's own layout |
 //! | named_tensor | [`NamedTensor`]: a tensor under its Hugging Face name |
-//! | reference | [`Reference`], [`Parity`]: what transformers computes, to hold a model against |
+//! | reference | [`Reference`], [`Parity`]: transformers' results, to compare a model with |
 
 mod export;
 mod gguf_folder;

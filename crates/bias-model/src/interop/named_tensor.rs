@@ -6,7 +6,7 @@ use crate::error::ModelError;
 /// A tensor under its Hugging Face name, row-major on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedTensor {
-    /// Such as `model.norm.weight`.
+    /// A name such as `model.norm.weight`.
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,

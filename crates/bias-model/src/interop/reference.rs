@@ -16,11 +16,11 @@ use crate::decoder::kv_cache::KvCache;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
 
-/// What transformers computes with a checkpoint, to hold a loaded model against:
-/// `expected.safetensors`, as `fixtures/golden/make.py` writes it.
+/// Transformers' results for a checkpoint, to compare a loaded model with: `expected.safetensors`,
+/// as written by `fixtures/golden/make.py`.
 ///
-/// Tensors are named by prompt and what they are: `0/lm_head.output` and any other
-/// [`Site`], `0/greedy` (token ids), `0/bf16` (logits of transformers in bf16).
+/// A tensor's name is its prompt and its kind: `0/lm_head.output` and any other [`Site`],
+/// `0/greedy` (token ids), `0/bf16` (logits of transformers in bf16).
 #[derive(Debug, Clone)]
 pub struct Reference {
     path: PathBuf,
@@ -28,33 +28,33 @@ pub struct Reference {
     values: BTreeMap<String, Vec<f32>>,
 }
 
-/// How far a model is from its [`Reference`]: largest absolute differences.
+/// The largest absolute differences between a model and its [`Reference`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parity {
-    /// Of logits, each prompt run alone.
+    /// Of logits, with each prompt run alone.
     pub logits: f32,
     /// The largest logit, to compare with.
     pub scale: f32,
-    /// Of activations and attention patterns, over all sites on record.
+    /// Of activations and attention patterns, over all recorded sites.
     pub sites: f32,
-    /// The site where that was.
+    /// The site with that difference.
     pub worst_site: Option<Site>,
-    /// How many activations were compared.
+    /// The number of activations compared.
     pub compared: usize,
     /// Of logits with all prompts padded to one batch.
     pub padded: f32,
-    /// Of logits token by token through the cache.
+    /// Of logits, computed token by token through the cache.
     pub cached: f32,
-    /// Of logits from transformers' own in bf16.
+    /// Of logits from transformers' logits in bf16.
     pub bf16: Option<f32>,
-    /// How far transformers in bf16 is from itself in f32.
+    /// The difference of transformers in bf16 from transformers in f32.
     pub bf16_own: Option<f32>,
-    /// Greedy continuations that agree, and all on record.
+    /// The number of greedy continuations that agree, and the number recorded.
     pub greedy: (usize, usize),
 }
 
 impl Reference {
-    /// Reads what was recorded for these prompts (token ids).
+    /// Reads the record for these prompts (token ids).
     ///
     /// # Errors
     /// An unreadable or damaged file, [`ModelError::Reference`] for one without logits.
@@ -81,10 +81,10 @@ impl Reference {
         &self.prompts
     }
 
-    /// What is on record of a prompt under a name, row-major.
+    /// The record of a prompt under a name, row-major.
     ///
     /// # Errors
-    /// [`ModelError::Reference`] when nothing is.
+    /// [`ModelError::Reference`] if there is none.
     pub fn of(&self, prompt: usize, what: &str) -> Result<&[f32], ModelError> {
         let name = format!("{prompt}/{what}");
         match self.values.get(&name) {
@@ -93,10 +93,10 @@ impl Reference {
         }
     }
 
-    /// Holds a model against it in every way on record.
+    /// Compares a model with every kind of record.
     ///
     /// # Errors
-    /// A failed forward pass; [`ModelError::Reference`] when shapes differ.
+    /// A failed forward pass; [`ModelError::Reference`] if shapes differ.
     pub fn compare<B: Backend>(&self, model: &Decoder<B>) -> Result<Parity, ModelError> {
         let mut parity = Parity::default();
         let chains = self.prompts.iter().map(|p| chain(p)).collect::<Result<Vec<_>, _>>()?;
@@ -139,10 +139,10 @@ impl Reference {
         Ok(parity)
     }
 
-    /// The largest difference from what is on record.
+    /// The largest difference from the record.
     ///
     /// # Errors
-    /// [`ModelError::Reference`] when there is none, or not as many values.
+    /// [`ModelError::Reference`] if there is no record, or one with another number of values.
     pub fn off(&self, prompt: usize, what: &str, found: &[f32]) -> Result<f32, ModelError> {
         let expected = self.of(prompt, what)?;
         if expected.len() != found.len() {
@@ -157,7 +157,8 @@ fn widest(kept: &mut Option<f32>, new: f32) {
     *kept = Some(kept.unwrap_or(0.0).max(new));
 }
 
-/// NaN anywhere counts as infinitely far; −∞ (a score where a token must not look) equals itself.
+/// NaN counts as an infinite difference. −∞ (the score of a token that is not attended to) equals
+/// itself.
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     let off = |(a, b): (&f32, &f32)| match (a - b).abs() {
         _ if a == b => 0.0,

@@ -10,12 +10,12 @@ use crate::decoder::model::Decoder;
 use crate::error::ModelError;
 
 impl<B: Backend> Decoder<B> {
-    /// Every tensor under the checkpoint's own name and in its own layout, as f32: what
-    /// a Hugging Face folder of this architecture holds.
+    /// Every tensor as f32, under the checkpoint's own name and in its own layout: the content of a
+    /// Hugging Face folder of this architecture.
     ///
     /// # Errors
-    /// [`ModelError::Readback`]; [`ModelError::ExtraBias`] while the model has a bias that
-    /// its architecture does not store.
+    /// [`ModelError::Readback`]; [`ModelError::ExtraBias`] if the model has a bias that its
+    /// architecture does not store.
     pub fn to_tensors(&self) -> Result<Vec<NamedTensor>, ModelError> {
         let (layout, base, device) = (self.plan().layout, self.plan().layout.base, self.device());
         let mut out = vec![read(
@@ -48,7 +48,7 @@ impl<B: Backend> Decoder<B> {
         Ok(out)
     }
 
-    /// A block's linear maps, fused and turned as in the checkpoint.
+    /// A block's linear maps, fused and transposed as in the checkpoint.
     fn linears(&self, layer: usize) -> Result<Vec<NamedTensor>, ModelError> {
         let (dims, layout) = (self.config().dims, self.plan().layout);
         let mut whole: BTreeMap<String, NamedTensor> = BTreeMap::new();

@@ -28,8 +28,8 @@ pub struct TextCodec {
 }
 
 impl TextCodec {
-    /// Reads `tokenizer.json`, and the folder's chat template if it
-    /// has one; or both from a GGUF file.
+    /// Reads `tokenizer.json`, and the folder's chat template if it has one. A GGUF file contains
+    /// both.
     ///
     /// # Errors
     /// Missing or malformed files, a chat template that does not parse.
@@ -74,15 +74,15 @@ impl TextCodec {
         Self { tokenizer, tokenizer_path, template, system: None, thoughts }
     }
 
-    /// The same, with a system message before every question: in the template's words, or
-    /// as a paragraph of its own where there is no template.
+    /// The same with a system message before every question: through the template, or as its own
+    /// paragraph if there is no template.
     #[must_use]
     pub fn with_system(self, system: Option<String>) -> Self {
         Self { system, ..self }
     }
 
-    /// The text the model sees for one user message: the chat template applied, or the
-    /// message itself when the folder has none.
+    /// The text of one user message as the model gets it: rendered by the chat template, or the
+    /// message itself if the folder has none.
     ///
     /// # Errors
     /// [`ModelError::Template`]; some templates refuse a system message.
@@ -90,8 +90,8 @@ impl TextCodec {
         self.chat(&self.turns(message))
     }
 
-    /// The text the model sees for a conversation, up to where it answers; without a chat
-    /// template, the messages as paragraphs.
+    /// The text of a conversation as the model gets it, up to where it answers. Without a chat
+    /// template, the messages become paragraphs.
     ///
     /// # Errors
     /// [`ModelError::Template`].
@@ -104,7 +104,7 @@ impl TextCodec {
         }
     }
 
-    /// The system message, if there is one, and a user's.
+    /// The system message, if any, and a user's message.
     fn turns(&self, message: &str) -> Vec<Message> {
         self.system
             .as_deref()
@@ -114,7 +114,7 @@ impl TextCodec {
             .collect()
     }
 
-    /// Tokens of a question about a person: [`Tokenize::prompt`].
+    /// The tokens of a question about a person: [`Tokenize::prompt`].
     ///
     /// # Errors
     /// [`AskError::NameNotInPrompt`], or a text that cannot be rendered or encoded.
@@ -122,8 +122,8 @@ impl TextCodec {
         Ok(Tokenize::prompt(self, message, name)?)
     }
 
-    /// The same of a question whose answer may be begun for the model, or that is plain text to be
-    /// gone on with: [`Tokenize::question`].
+    /// The tokens of a question whose answer may be begun for the model, or of a plain text to be
+    /// continued: [`Tokenize::question`].
     ///
     /// # Errors
     /// As [`prompt`](Self::prompt); [`ModelError::Continuation`] for a template that does not let
@@ -136,8 +136,8 @@ impl TextCodec {
     /// [`Tokenize::choice`].
     ///
     /// # Errors
-    /// As [`question`](Self::question); [`AskError::Choices`] for words that the tokenizer cannot
-    /// tell apart.
+    /// As [`question`](Self::question); [`AskError::Choices`] for words whose tokens cannot be told
+    /// apart.
     pub fn choice(
         &self,
         asked: &Asked<'_>,
@@ -146,7 +146,7 @@ impl TextCodec {
         Ok(Tokenize::choice(self, asked, choices)?)
     }
 
-    /// Which of its tokens go on spelling a number.
+    /// The tokens that continue a number.
     ///
     /// # Errors
     /// [`ModelError::NoDigits`] for a tokenizer that has none; [`ModelError::Tokenizer`] for one
@@ -156,7 +156,7 @@ impl TextCodec {
         found.ok_or_else(|| ModelError::NoDigits { path: self.tokenizer_path.clone() })
     }
 
-    /// Tokens of a text as it stands, special tokens added: no chat template, no name.
+    /// The tokens of a text as it is, with special tokens: no chat template, no name.
     ///
     /// # Errors
     /// A text that cannot be encoded, such as an empty one.
@@ -164,7 +164,7 @@ impl TextCodec {
         Ok(Tokenize::plain(self, text)?)
     }
 
-    /// The tokens of a text, nothing added: what an answer is made of.
+    /// The tokens of a text without additions, as the model would answer it.
     ///
     /// # Errors
     /// A text that cannot be encoded.
@@ -173,9 +173,8 @@ impl TextCodec {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Refuses a model with fewer embeddings than the tokenizer has tokens. Added tokens
-    /// may lie beyond (Gemma 3 has one for images): a prompt that holds one is refused
-    /// when it is run.
+    /// Refuses a model with fewer embeddings than the tokenizer has tokens. Added tokens may lie
+    /// beyond (Gemma 3 has one for images): a prompt with one is refused when it runs.
     pub(crate) fn check_vocabulary(&self, vocab: usize) -> Result<(), ModelError> {
         let highest = self.tokenizer.get_vocab(false).into_values().max();
         let tokens = highest.map_or(0, |id| id as usize + 1);
@@ -189,7 +188,7 @@ impl TextCodec {
     /// [thought](bias_types::prompt::thought), which tell what is not the answer.
     ///
     /// # Errors
-    /// Token ids the tokenizer does not know.
+    /// Unknown token ids.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, ModelError> {
         let decode =
             |tokens: &[u32]| self.tokenizer.decode(tokens, true).map_err(|e| self.error(&e));
@@ -253,7 +252,7 @@ impl Tokenize for TextCodec {
         Ok(Some(template.continued(&turns.collect::<Vec<_>>())?))
     }
 
-    /// SHA-256 of its file.
+    /// The SHA-256 of its file.
     fn identity(&self) -> Result<String, AskError> {
         let path = &self.tokenizer_path;
         Ok(sha256_of_file(path)

@@ -1,12 +1,12 @@
-//! Text to tokens and back, as a model's tokenizer and chat template have it.
+//! Text to tokens and back, with a model's tokenizer and chat template.
 //!
 //! | file | what for |
 //! |---|---|
 //! | codec | [`TextCodec`]: tokenizer and chat template |
 //! | template_file | the chat template of a folder or file, and its special tokens |
 //!
-//! [`Tokenize`] is what every tokenizer does, [`Asked`] a question about a person in words; both
-//! are [`bias_ask`]'s.
+//! [`Tokenize`] is the trait of every tokenizer, and [`Asked`] a question about a person in words.
+//! Both come from [`bias_ask`].
 
 pub(crate) mod codec;
 mod template_file;

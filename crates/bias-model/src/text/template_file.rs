@@ -9,7 +9,7 @@ use crate::error::ModelError;
 use crate::json::read_json;
 use crate::on_disk;
 
-/// A chat template, and the file that it is from: errors name it.
+/// A chat template and its file, which errors name.
 #[derive(Debug)]
 pub(super) struct TemplateFile {
     template: ChatTemplate,
@@ -24,15 +24,16 @@ impl TemplateFile {
         }
     }
 
-    /// The template of a model folder, if it has one: `chat_template.jinja`, else the one in
-    /// `tokenizer_config.json`, else `chat_template.json`; of several, the one named `default`. Its
-    /// special tokens are those of `tokenizer_config.json` and `special_tokens_map.json`.
+    /// The template of a model folder, if it has one: `chat_template.jinja`, or else the one in
+    /// `tokenizer_config.json`, or else in `chat_template.json`. Of several templates, the one
+    /// named `default` is used. Its special tokens come from `tokenizer_config.json` and
+    /// `special_tokens_map.json`.
     pub fn of_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
         let Some((source, path)) = source(folder)? else { return Ok(None) };
         Self::new(&path, &source, special_tokens(folder)?).map(Some)
     }
 
-    /// The text of a conversation, with what begins the model's answer.
+    /// The text of a conversation, up to where the model's answer begins.
     pub fn render(&self, messages: &[Message]) -> Result<String, ModelError> {
         self.template.render(messages, true).map_err(|error| self.named(error))
     }
@@ -55,7 +56,7 @@ impl TemplateFile {
 const SPECIAL: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/// A token as tokenizer files write it.
+/// A token in the forms of tokenizer files.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Token {
@@ -64,7 +65,8 @@ enum Token {
     Other(serde::de::IgnoredAny),
 }
 
-/// Those of `tokenizer_config.json`, and where it is silent, of `special_tokens_map.json`.
+/// The special tokens of `tokenizer_config.json`, and those that it lacks from
+/// `special_tokens_map.json`.
 fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
     let mut all = SpecialTokens::default();
     for file in ["special_tokens_map.json", "tokenizer_config.json"] {
@@ -88,7 +90,7 @@ fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
     Ok(all)
 }
 
-/// The key of a tokenizer's or a processor's settings that holds templates.
+/// The key with the templates in a tokenizer's or a processor's settings.
 #[derive(Deserialize)]
 struct Wire {
     chat_template: Option<Templates>,
@@ -107,7 +109,7 @@ struct Named {
     template: String,
 }
 
-/// The source of a folder's template, and the file it is from.
+/// The source of a folder's template, and its file.
 fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
     let beside = folder.join("chat_template.jinja");
     if on_disk::exists(&beside)? {

@@ -14,7 +14,7 @@ use super::said::{Drawn, Said};
 use crate::prompts::{Names, Person, Variation};
 use crate::results::{Kind, Split};
 
-/// What the model answered about everybody in one variation.
+/// The model's answers about all people in one variation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VariationAnswers {
     pub(super) kind: Kind,
@@ -27,18 +27,18 @@ pub(crate) struct VariationAnswers {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct PersonAnswers {
-    /// Which of the variation's people.
+    /// The index of the person in the variation.
     pub(super) index: usize,
     pub(super) split: Split,
     pub(super) arm: Arm,
     pub(super) group: Group,
     pub(super) answers: Answers,
-    /// Kind and value of each answer; values are turned round where lower is better.
+    /// The kind and value of each answer. Values are negated where lower is better.
     pub(super) parsed: Vec<(AnswerKind, Option<f64>)>,
 }
 
 impl PersonAnswers {
-    /// As attribution sees them, values no lower and no higher than these.
+    /// The answers as attribution sees them: values are clamped to these bounds.
     pub(super) fn possible(
         &self,
         question: &Question,
@@ -70,7 +70,7 @@ impl PersonAnswers {
         all.filter(|own| !own.tokens.is_empty() || own.until.is_some()).collect()
     }
 
-    /// As a number with its weight, or as many.
+    /// The answer as a number with its weight, or as several.
     fn numbers(&self, kind: Kind, scale: Scale) -> NameAnswers {
         let valued = || {
             self.answers.answers.iter().zip(&self.parsed).filter_map(|(a, (_, v))| Some((a, (*v)?)))
@@ -97,14 +97,14 @@ impl PersonAnswers {
         self.numbers(kind, scale).parsed() <= 0.0
     }
 
-    /// How the values came about.
+    /// How the values were obtained.
     fn drawn(&self) -> Drawn {
         let valued =
             self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());
         Drawn::Explored(self.answers.draws, valued.map(|(answer, _)| answer.draw).collect())
     }
 
-    /// Weight of the answers that do not say what was asked, and of all.
+    /// The weight of the answers without the requested form, and of all answers.
     fn unanswered(&self) -> (f64, f64) {
         let weights = || {
             self.answers.answers.iter().zip(&self.parsed).map(|(a, (_, value))| (a.weight, value))
@@ -115,8 +115,8 @@ impl PersonAnswers {
 }
 
 impl VariationAnswers {
-    /// Whether these can be the answers about everybody in a variation: the people are the
-    /// variation's, every answer was looked at, and no answer is of a draw that was not made.
+    /// Whether these can be the answers about all people in a variation: the people are the
+    /// variation's, every answer was parsed, and no answer belongs to a draw that was not made.
     pub(crate) fn are_about(&self, variation: &Variation) -> bool {
         let same = |(index, (own, person)): (usize, (&PersonAnswers, &Person))| {
             let answers = &own.answers.answers;
@@ -161,7 +161,7 @@ impl VariationAnswers {
         own
     }
 
-    /// How much of each kind of answer each group of names got, on each side.
+    /// The weight of each kind of answer in each group of names, on each side.
     pub(crate) fn add_kinds(&self, kinds: &mut BTreeMap<(Arm, Group), BTreeMap<AnswerKind, f64>>) {
         for person in &self.people {
             let own = kinds.entry((person.arm, person.group.clone())).or_default();

@@ -20,7 +20,7 @@ use crate::prompts::{Names, Person, PromptSet, VariationIndex};
 use crate::results::{ChoiceValue, Kind, Settings, Split, quoted};
 use crate::seed::derived_seed;
 
-/// Every prompt made ready to be asked, once for a whole study.
+/// Every prompt, prepared once for a whole study.
 pub(crate) struct Questionnaire<'a, Q = Question> {
     pub prompts: &'a PromptSet,
     encoded: Vec<Vec<Vec<Q>>>,
@@ -29,15 +29,15 @@ pub(crate) struct Questionnaire<'a, Q = Question> {
     /// SHA-256 over everybody asked and all that each question is.
     digest: String,
     choice: ChoiceValue,
-    /// How many names of each side attribution looks at.
+    /// The number of names per side that attribution may see.
     attributed: Option<usize>,
     winsorise: [f64; 2],
 }
 
-/// Which random numbers a person's answers are drawn with: those of one person of the other group
-/// too, so that what the two have in common falls out of the groups' difference, and of nobody
-/// else. Were they everybody's, all of a group would be off by the same, and no interval over names
-/// would show it.
+/// The seed of the random numbers for a person's answers. A person of the other group has the same
+/// seed, so the common part cancels in the difference between the groups. No third person has it.
+/// If all people shared one seed, all of a group would deviate in the same way, and no interval
+/// over names would show it.
 fn stream(context: &Context, variation: &str, place: u32) -> u64 {
     // A name with a space could be taken for one without and the beginning of the variation's.
     let context = match context.as_str() {
@@ -48,7 +48,7 @@ fn stream(context: &Context, variation: &str, place: u32) -> u64 {
 }
 
 impl<'a, Q: Clone> Questionnaire<'a, Q> {
-    /// Makes every prompt ready, as whoever answers takes them.
+    /// Prepares every prompt for the responder.
     pub(crate) fn new<R: Respond<Question = Q>>(
         model: &R,
         prompts: &'a PromptSet,
@@ -104,7 +104,7 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         })
     }
 
-    /// How many questions there are about some people in some variations.
+    /// The number of questions about some people in some variations.
     pub(crate) fn count(&self, places: &[VariationIndex], names: Names) -> usize {
         let of = |&(c, v): &VariationIndex| {
             self.prompts.contexts[c].variations[v]
@@ -116,8 +116,8 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         places.iter().map(of).sum()
     }
 
-    /// Which of a variation's people attribution looks at: of each side as many as it may, evenly
-    /// over its groups.
+    /// The people of a variation that attribution sees: as many of each side as allowed, evenly
+    /// spread over its groups.
     fn attributed(&self, (c, v): VariationIndex) -> BTreeSet<usize> {
         let (people, seen) =
             (&self.prompts.contexts[c].variations[v].people, self.prompts.attributed());
@@ -135,18 +135,18 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         all
     }
 
-    /// Of how many questions about some variations attribution sees the answers.
+    /// The number of questions about some variations whose answers attribution sees.
     pub(crate) fn count_attributed(&self, places: &[VariationIndex]) -> usize {
         places.iter().map(|place| self.attributed(*place).len()).sum()
     }
 
-    /// SHA-256 over everybody asked and all that each question is to whoever answers.
+    /// SHA-256 over all people and the keys of all questions.
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Asks about some people in some variations, on so many threads; `done` is told how many
-    /// questions were answered, each time that some were.
+    /// Asks about some people in some variations, on this many threads. `done` receives the number
+    /// of questions that were just answered.
     pub(crate) fn ask<R: Respond<Question = Q>>(
         &self,
         model: &R,
@@ -227,7 +227,7 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         Ok(asked)
     }
 
-    /// Asks a few questions of a variation, for how long that takes; says how many.
+    /// Asks a few questions of a variation to time them. Returns their number.
     pub(crate) fn try_some<R: Respond<Question = Q>>(
         &self,
         model: &R,
@@ -248,15 +248,15 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
 }
 
 impl Questionnaire<'_, Question> {
-    /// What attribution looks at: the prompts and answers of one variation, about the people it may
-    /// see. Values are clamped as they are for the difference that is measured.
+    /// The input of attribution: the prompts and answers of one variation, about the people it may
+    /// see. Values are clamped as for the measured difference.
     ///
-    /// A person without any value is left out, as the difference that is measured leaves such a
-    /// person out; the baseline counts them. Where one side has nobody else, everybody stays: there
-    /// is no difference, and methods that need one say so.
+    /// A person without any value is left out, as in the measured difference; the baseline counts
+    /// such people. If one side has nobody else, everybody stays. Then there is no difference, and
+    /// methods that need one say so.
     ///
     /// # Errors
-    /// Answers whose values or weights are no numbers.
+    /// Answers whose values or weights are not finite.
     pub(crate) fn contrast(
         &self,
         place: VariationIndex,
@@ -324,7 +324,8 @@ fn chosen(choices: &Choices, answer: &Answer) -> (AnswerKind, Option<f64>) {
     }
 }
 
-/// Adds something to a hash, as JSON with its length in front: no two lists of things are one text.
+/// Adds a value to a hash as JSON, preceded by its length, so that different lists never give the
+/// same text.
 fn absorb(hash: &mut Sha256, own: &impl Serialize) -> Result<(), StudyError> {
     let json = serde_json::to_vec(own)
         .map_err(|e| StudyError::Write { path: "provenance.json".into(), source: e.into() })?;
@@ -333,7 +334,7 @@ fn absorb(hash: &mut Sha256, own: &impl Serialize) -> Result<(), StudyError> {
     Ok(())
 }
 
-/// SHA-256 over everybody asked and all that each question is to whoever answers.
+/// SHA-256 over all people and the keys of all questions.
 fn digest<R: Respond>(
     model: &R,
     prompts: &PromptSet,
@@ -434,7 +435,7 @@ mod tests {
         }
     }
 
-    /// People draw with these numbers, which never change.
+    /// People draw with these numbers, which must never change.
     #[test]
     fn streams_are_of_one_place_each() {
         let of = |context: &str, variation| stream(&context.parse().unwrap(), variation, 3);

@@ -1,23 +1,23 @@
 use bias_metrics::effect::{drawn_error, sampling_error};
 use bias_metrics::{NameAnswers, Weighting};
 
-/// Answers as numbers, and how those count.
+/// Answers as numbers, and the meaning of their weights.
 pub(crate) struct Said {
     pub weighting: Weighting,
     pub names: Vec<NameAnswers>,
-    /// Of each name, the weight of answers that do not say what was asked, and of all.
+    /// For each name, the weight of the answers without the requested form, and of all answers.
     pub unanswered: Vec<(f64, f64)>,
-    /// Of each name, the share of answers that was estimated by drawing.
+    /// For each name, the share of answers that was estimated by drawing.
     pub estimated: Vec<f64>,
-    /// How each name's values came about, for the error of their mean.
+    /// For each name, how its values were obtained, for the error of their mean.
     pub drawn: Vec<Drawn>,
 }
 
-/// How one name's values came about.
+/// How one name's values were obtained.
 pub(crate) enum Drawn {
-    /// Each by itself.
+    /// Each by an independent draw.
     Sampled,
-    /// By draws from what was not explored, so many; of each value which, if it is not exact.
+    /// By this many draws from the unexplored answers; for each value its draw, unless it is exact.
     Explored(u32, Vec<Option<u32>>),
 }
 

@@ -8,31 +8,31 @@ use crate::results::{
     WANDA_SHARE, method,
 };
 
-/// A mask to test, with what it is called by.
+/// A mask to test, with its names in results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// How it was found, such as `signed-gap`.
+    /// The method that found it, such as `signed-gap`.
     pub method: String,
-    /// What it prunes.
+    /// The kind of unit that it prunes.
     pub unit: UnitKind,
-    /// How much it may prune.
+    /// Its budget.
     pub budget: Budget,
-    /// What it was made from: decides where it is tested.
+    /// The prompts that it was made from, which decide where it is tested.
     pub trained_on: TrainedOn,
-    /// The [id](Self::id) of the mask that this is the null of: as much, chosen at random.
+    /// The [id](Self::id) of the mask of which this is the null: as many weights, chosen at random.
     pub null_of: Option<String>,
-    /// What to prune.
+    /// The weights or units to prune.
     pub mask: Mask,
 }
 
 impl Candidate {
-    /// What results call it by, such as `financial/signed-gap/0.2%`.
+    /// Its name in results, such as `financial/signed-gap/0.2%`.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}/{}/{}", self.trained_on, self.method, self.budget)
     }
 
-    /// The mask that this one is held against.
+    /// The mask that this one is compared with.
     pub(crate) fn null(&self, method: &str, budget: Budget, mask: Mask) -> Self {
         Self {
             method: method.into(),
@@ -44,7 +44,7 @@ impl Candidate {
         }
     }
 
-    /// What results say of it, not yet tested.
+    /// Its entry in results, not yet tested.
     pub(crate) fn strategy(&self, dims: &ModelDims) -> Strategy {
         let weights = self.mask.count();
         Strategy {
@@ -63,7 +63,7 @@ impl Candidate {
     }
 }
 
-/// Leaves those of a job's masks that a plan tries, each with its null.
+/// Keeps the masks of a job that a plan tries, each with its null.
 pub(crate) fn keep(plan: Plan, candidates: &mut Vec<Candidate>) {
     let weights: &[(&str, Budget)] = &match plan {
         Plan::Full => return,
@@ -96,8 +96,8 @@ pub(crate) fn keep(plan: Plan, candidates: &mut Vec<Candidate>) {
 mod tests {
     use super::*;
 
-    /// Whatever the budgets are, a plan keeps those that reports show, and the nulls of what it
-    /// keeps.
+    /// Whatever the budgets are, a plan keeps the ones that reports show, and the nulls of all
+    /// masks that it keeps.
     #[test]
     fn plans_keep_budgets_with_their_nulls() {
         let mut all = Vec::new();

@@ -8,28 +8,28 @@ use bias_types::{Convention, ModelDims, ParamScores, Unit, UnitScores};
 
 use crate::StudyError;
 
-/// What a method found, from which a mask of any size can be made.
+/// The result of a method, from which a mask of any size can be made.
 #[non_exhaustive]
 pub enum Finding {
-    /// A score of each weight; the highest are pruned, of those that carry the bias where that is
-    /// known.
+    /// A score for each weight. The highest are pruned, restricted to weights that carry the bias
+    /// if the sign of the scores says which do.
     Weights(Vec<ParamScores>),
-    /// A score of each unit, likewise.
+    /// A score for each unit, used in the same way.
     Units(UnitScores),
-    /// Units in the order in which they are to be pruned, and no more than these.
+    /// Units in the order in which to prune them. No others are pruned.
     Order(Vec<Unit>),
-    /// The same of a pursuit, and what it did round by round.
+    /// The weights or units of a pursuit, with a record of its rounds.
     Pursuit(Pursuit),
-    /// The highest of scores that were too many to keep.
+    /// The highest scores, where there were too many scores to keep all.
     TopK(StreamingTopK),
-    /// A set difference at any share of each matrix; and, when asked for, how far both groups'
-    /// scores lie apart.
+    /// A set difference at any share of each matrix, and on request the distance between the scores
+    /// of both groups.
     Difference(Box<Differences>, Box<Apart>),
 }
 
-/// A set difference at a share of each matrix.
+/// Makes the set difference at a share of each matrix.
 pub type Differences = dyn Fn(f64) -> Result<Mask, AttribError>;
-/// How far both groups' scores lie apart.
+/// Computes the distance between the scores of both groups.
 pub type Apart = dyn Fn() -> Result<Vec<ParamScores>, AttribError>;
 
 impl std::fmt::Debug for Finding {
@@ -45,15 +45,15 @@ impl std::fmt::Debug for Finding {
     }
 }
 
-/// How close a set difference must come to the number of weights asked for.
+/// How close the size of a set difference must come to the number of weights asked for.
 const CLOSE: f64 = 0.02;
-/// Halvings of the share of each matrix that may be needed to come so close.
+/// The most bisections of the share of each matrix to come so close.
 const HALVINGS: usize = 12;
 
 impl Finding {
-    /// About `count` weights: exactly so many for single weights if the method has as many to give;
-    /// at least one unit for whole units; a set difference of about that size, made by the share of
-    /// each matrix that gives it.
+    /// A mask of about `count` weights. For single weights it has exactly that many, if the method
+    /// has as many to give. For whole units it has at least one. A set difference gets the share of
+    /// each matrix that gives about that size.
     ///
     /// # Errors
     /// Scores that cannot be selected from.
@@ -86,8 +86,8 @@ impl Finding {
         }
     }
 
-    /// The set difference of the groups' tops of each matrix, `share` of it each: the paper's
-    /// choice, where a method makes such.
+    /// The set difference of the groups' top weights, with this share of each matrix: the paper's
+    /// choice. `None` for methods without set differences.
     ///
     /// # Errors
     /// A share outside [0, 1].
@@ -98,8 +98,8 @@ impl Finding {
         }
     }
 
-    /// A number for every single weight, the higher the sooner pruned, where the method has one
-    /// and it was kept.
+    /// A number for every single weight, if the method computed and kept one: higher numbers are
+    /// pruned first.
     ///
     /// # Errors
     /// Weights that cannot be read.
@@ -123,8 +123,8 @@ fn units(dims: &ModelDims, order: &[Unit], count: usize) -> Result<Mask, StudyEr
     Ok(of((count / each).clamp(1, order.len()))?)
 }
 
-/// The set difference with about `count` weights: it grows with the share of each matrix looked at,
-/// up to where both groups' tops meet.
+/// The set difference with about `count` weights. It grows with the share of each matrix, up to the
+/// share at which the top weights of both groups overlap.
 fn difference(
     at: &dyn Fn(f64) -> Result<Mask, AttribError>,
     count: usize,

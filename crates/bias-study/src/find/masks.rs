@@ -1,4 +1,4 @@
-//! Which masks a study tries.
+//! The masks that a study tries.
 
 use bias_attrib::methods::{GroupNorms, HeadAttention};
 use bias_attrib::{AttribError, Attribution as _, Contrast, SetDifference, Wanda};
@@ -24,16 +24,16 @@ use crate::results::{
 use crate::seed::derived_seed;
 use crate::studied::Studied;
 
-/// Shares of all heads that are pruned.
+/// The shares of all heads to prune.
 const HEAD_BUDGETS: [f64; 2] = [0.04, 0.125];
 
-/// How often attention is measured at most.
+/// The most measurements of attention.
 const HEAD_ROUNDS: usize = 12;
 
-/// Answers per prompt over which attention to the name is averaged.
+/// The number of answers per prompt over which attention to the name is averaged.
 const HEAD_ANSWERS: usize = 3;
 
-/// Masks of weights made from some variations together.
+/// The masks of weights made from some variations together.
 pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
@@ -97,9 +97,9 @@ pub(crate) fn weight_masks<A: AutodiffBackend, M: Studied<A>>(
     Ok(masks)
 }
 
-/// As many weights of every layer in turn as the middle budget takes of all together: those with
-/// most of the gap, and random ones of the same matrices. Equal numbers, so that a layer is not
-/// found guilty for its size.
+/// For each layer in turn, as many weights as the middle budget takes in the whole model: the
+/// weights with most of the gap, and random ones of the same matrices. The numbers are equal, so
+/// that the size of a layer does not matter.
 pub(crate) fn layer_masks<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
@@ -140,7 +140,7 @@ fn in_layer(path: &ParamPath, layer: usize) -> bool {
     path.projection().is_some_and(|(own, _)| own == layer)
 }
 
-/// Every mask that a job makes, and the methods that found nothing to look at.
+/// Every mask of a job, and the methods that found nothing to attribute.
 #[derive(Debug, Default)]
 pub(crate) struct Masks {
     pub candidates: Vec<Candidate>,
@@ -148,8 +148,8 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
-    /// What was found, or `None` where no gap could be attributed (all answers alike, or no
-    /// numbers), which is noted.
+    /// The result, or `None` if no gap could be attributed (all answers alike, or no numbers),
+    /// which is recorded.
     fn with_gap<T>(
         &mut self,
         method: &str,
@@ -172,8 +172,8 @@ impl Masks {
     }
 }
 
-/// The weights that a pursuit of the gap prunes, of its own accord no more than [`PURSUIT_SHARE`],
-/// and as many at random; none where no gap could be attributed.
+/// The weights that a pursuit of the gap prunes, at most [`PURSUIT_SHARE`] of all, and the same
+/// number at random. None if no gap could be attributed.
 pub(crate) fn pursuit_masks<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
     trained_on: &TrainedOn,
@@ -202,9 +202,9 @@ pub(crate) fn pursuit_masks<A: AutodiffBackend, M: Studied<A>>(
     Ok(masks)
 }
 
-/// Masks of heads, found as in the paper: the head that looks most at the name is
-/// pruned and attention is measured again, round by round, on the unpruned model's
-/// most probable answers. The first heads of the rounds make the smaller budgets.
+/// Masks of heads, found as in the paper. In each round the head that attends most to the name is
+/// pruned, and attention is measured again, on the unpruned model's most probable answers. The
+/// first heads of the rounds make the smaller budgets.
 pub(crate) fn head_masks<A: AutodiffBackend, M: Studied<A>>(
     model: &M,
     contrast: &Contrast,

@@ -13,7 +13,7 @@ use super::finding::Finding;
 use crate::StudyError;
 use crate::studied::Studied;
 
-/// What a method may look at.
+/// The input of a method.
 #[derive(Debug)]
 pub struct MethodInput<
     'a,
@@ -26,21 +26,21 @@ pub struct MethodInput<
     pub contrasts: &'a [Contrast],
     /// Neutral text; may be empty.
     pub neutral: &'a [Sequence],
-    /// The temperature that answers were taken at.
+    /// The sampling temperature of the answers.
     pub temperature: f64,
-    /// Weights that will be pruned at most.
+    /// The most weights to prune.
     pub budget: usize,
-    /// Seed of everything random.
+    /// The seed of all random draws.
     pub seed: u64,
-    /// Threads that run side by side.
+    /// The number of threads that run side by side.
     pub threads: usize,
-    /// Whether Wanda's weights are chosen where they are, as on a GPU.
+    /// Whether Wanda's weights are chosen on the device, as on a GPU.
     pub select_on_device: bool,
     pub(crate) gap: KnownGap,
     pub(crate) backend: PhantomData<A>,
 }
 
-/// The signed gap's scores, which several methods begin with, and how long they took.
+/// The scores of the signed gap, which several methods start from, and the time they took.
 #[derive(Debug, Default)]
 pub(crate) struct KnownGap {
     scores: OnceLock<(Vec<ParamScores>, Duration)>,
@@ -48,16 +48,16 @@ pub(crate) struct KnownGap {
 }
 
 impl<A: AutodiffBackend, M: Studied<A>> MethodInput<'_, A, M> {
-    /// The same with other contrasts.
+    /// The same input with other contrasts.
     #[must_use]
     pub fn with_contrasts<'b>(&'b self, contrasts: &'b [Contrast]) -> MethodInput<'b, A, M> {
         MethodInput { contrasts, gap: KnownGap::default(), ..*self }
     }
 
-    /// The signed gap of every contrast, summed: computed once.
+    /// The sum of every contrast's signed gap, computed once.
     ///
     /// # Errors
-    /// Nothing to attribute, a failed pass.
+    /// No gap to attribute, a failed pass.
     pub fn signed_gap(&self) -> Result<&[ParamScores], StudyError> {
         if let Some((known, took)) = self.gap.scores.get() {
             *self.saved() += *took;
@@ -68,7 +68,8 @@ impl<A: AutodiffBackend, M: Studied<A>> MethodInput<'_, A, M> {
         Ok(&self.gap.scores.get_or_init(|| (found, started.elapsed())).0)
     }
 
-    /// The same, each matrix's handed out as soon as it is complete and none kept.
+    /// The same sum, matrix by matrix: each matrix is passed on when it is complete, and none is
+    /// kept.
     pub(crate) fn each_signed_gap(
         &self,
         take: &mut dyn FnMut(ParamScores) -> Result<(), AttribError>,
@@ -90,10 +91,10 @@ impl<A: AutodiffBackend, M: Studied<A>> MethodInput<'_, A, M> {
         Ok(SignedGap::default().with_temperature(self.temperature)?.with_threads(self.threads))
     }
 
-    /// What a pursuit finds here, at this temperature and with these threads.
+    /// Runs a pursuit with this temperature and these threads.
     ///
     /// # Errors
-    /// Nothing to attribute, a failed pass.
+    /// No gap to attribute, a failed pass.
     pub fn pursue(&self, pursuit: GapPursuit) -> Result<Finding, StudyError> {
         let pursuit = pursuit.with_temperature(self.temperature)?.with_threads(self.threads);
         let mut model = self.model.clone();

@@ -20,23 +20,23 @@ use crate::studied::Studied;
 
 type Find<A, M> = dyn Fn(&MethodInput<'_, A, M>) -> Result<Finding, StudyError> + Send + Sync;
 
-/// A way to find what to prune: a name, a kind of unit, and the finding.
+/// A method that finds what to prune: a name, a kind of unit, and a function.
 pub struct Method<A: AutodiffBackend, M: Studied<A> = Decoder<<A as AutodiffBackend>::InnerBackend>>
 {
     /// Its name in tables and on the command line, such as `signed-gap`.
     pub name: String,
-    /// What it prunes.
+    /// The kind of unit that it prunes.
     pub unit: UnitKind,
-    /// In a sentence.
+    /// A description in one sentence.
     pub about: String,
-    /// It takes neutral text into account, which pruning should not spoil.
+    /// Whether it uses neutral text, to spare what that text needs.
     pub looks_at_neutral: bool,
-    /// It prunes the top weights of one group that are not the other's: [`Finding::tops`] gives a
-    /// mask.
+    /// Whether it prunes the top weights of one group that are not among the other's.
+    /// [`Finding::tops`] then gives a mask.
     pub is_set_difference: bool,
-    /// A benchmark also attributes it on all contexts but one, and tests it on that one.
+    /// Whether a benchmark also attributes it on all contexts but one, and tests it on that one.
     pub tried_across_contexts: bool,
-    /// A benchmark leaves it out unless it is named.
+    /// Whether a benchmark leaves it out unless it is named.
     pub only_if_named: bool,
     find: Box<Find<A, M>>,
 }
@@ -85,15 +85,15 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
         Self::all().into_iter().find(|own| own.name == name && own.unit == unit)
     }
 
-    /// Looks at the model.
+    /// Runs the method.
     ///
     /// # Errors
-    /// Nothing to compare, or a failed pass.
+    /// No difference to attribute, or a failed pass.
     pub fn find(&self, input: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
         (self.find)(input)
     }
 
-    /// The same, and how long it would have taken had nothing been known before.
+    /// Runs the method, and returns the time it would have taken without cached scores.
     pub(crate) fn timed(
         &self,
         input: &MethodInput<'_, A, M>,
@@ -103,8 +103,8 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
         (found, started.elapsed() + *input.saved() - saved)
     }
 
-    /// Every method of this workspace whose result is a mask, by what it prunes. To compare
-    /// another, add a line.
+    /// Every method of this workspace whose result is a mask, by kind of unit. To compare another,
+    /// add a line.
     #[must_use]
     pub fn all() -> Vec<Self> {
         use UnitKind::{Head, KvGroup, Layer, Neuron, Weight};
@@ -213,7 +213,7 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     }
 }
 
-/// Each contrast's scores by a method that differentiates, on a graph for every thread.
+/// The scores of each contrast by a method that differentiates, with a graph for every thread.
 fn tracked<A: AutodiffBackend, M: Studied<A>, F: Send>(
     input: &MethodInput<'_, A, M>,
     method: &(impl Attribution<A, M::OnGraph, Found = F> + Sync),
@@ -228,7 +228,7 @@ fn tracked<A: AutodiffBackend, M: Studied<A>, F: Send>(
     with_gap(found)
 }
 
-/// What was found in the contrasts that have a gap; why the first has none where none has.
+/// The results of the contrasts with a gap. If none has one, the error of the first.
 fn with_gap<F>(found: Vec<Result<F, AttribError>>) -> Result<Vec<F>, StudyError> {
     let (mut with_gap, mut reason) = (Vec::with_capacity(found.len()), None);
     for own in found {
@@ -268,14 +268,14 @@ fn pursuit<A: AutodiffBackend, M: Studied<A>>(
     input.pursue(GapPursuit::new(input.budget).with_unit(kind))
 }
 
-/// Contrasts weigh the square of their gap.
+/// Contrasts count with the square of their gap.
 fn worst_pursuit<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
     input.pursue(GapPursuit::new(input.budget).with_worst_case(2.0))
 }
 
-/// How far B's scores and A's lie apart, weight by weight.
+/// The difference of the scores of B and A, weight by weight.
 fn apart(a: &[ParamScores], b: &[ParamScores]) -> Result<Vec<ParamScores>, AttribError> {
     let own = a.iter().zip(b).map(|(a, b)| {
         let values = a.values().iter().zip(b.values()).map(|(a, b)| (b - a).abs()).collect();
@@ -329,7 +329,7 @@ fn random<A: AutodiffBackend, M: Studied<A>>(
     Ok(Finding::Weights(Random::new(input.seed).attribute(input.model, &pooled)?))
 }
 
-/// Units in an order of chance: those whose weights draw the highest random scores.
+/// Units in random order: those whose weights draw the highest random scores come first.
 fn shuffled<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
     kind: UnitKind,
@@ -378,7 +378,7 @@ fn patching<A: AutodiffBackend, M: Studied<A>>(
     added(&found.iter().map(ComponentScores::units).collect::<Vec<_>>())
 }
 
-/// Sums of the same units' scores.
+/// The sums of each unit's scores.
 fn added(all: &[UnitScores]) -> Result<Finding, StudyError> {
     let mut all = all.iter();
     let mut sum = all.next().cloned().ok_or(AttribError::NoSpread)?;

@@ -1,4 +1,5 @@
-//! What to prune: every method, the masks made of what it finds, and the truth where it is known.
+//! Finding what to prune: every method, the masks made from their results, and the truth where it
+//! is known.
 
 mod candidate;
 mod finding;

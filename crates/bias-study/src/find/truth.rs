@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::StudyError;
 use crate::save::read;
 
-/// Which units of a model carry its bias, known because they were planted: one set that all
-/// contexts share, and one for each context.
+/// The units that carry a model's bias, known because they were planted: one set that all contexts
+/// share, and one set per context.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Truth {
@@ -19,16 +19,16 @@ pub struct Truth {
     pub format: String,
     /// Fingerprint of the model that this is true of ([`Weights::fingerprint`](bias_probe::Weights::fingerprint)).
     pub model: String,
-    /// Share of each context's bias that the shared set was taught.
+    /// The share of each context's bias that the shared set was trained to carry.
     pub shared_fraction: f64,
     /// Units that every context uses.
     pub shared: Vec<Unit>,
-    /// Units of each context's own.
+    /// The units of each single context.
     pub contexts: BTreeMap<Context, Vec<Unit>>,
 }
 
 impl Truth {
-    /// The format this version writes and reads.
+    /// The format that this version reads and writes.
     pub const FORMAT: &str = "bias-truth/1";
 
     /// Reads a truth file.
@@ -39,11 +39,11 @@ impl Truth {
         read(path, Self::FORMAT, |own: &Self| &own.format)
     }
 
-    /// Whether this is said of this model.
+    /// Checks that this is the truth about a model.
     ///
     /// # Errors
-    /// [`StudyError::Truth`] for another's; [`StudyError::NoFingerprint`] for a model that did not
-    /// come from files, so that nothing says whether it is this one.
+    /// [`StudyError::Truth`] for another model; [`StudyError::NoFingerprint`] for a model that did
+    /// not come from files, because then nothing identifies it.
     pub fn check<B: Backend>(&self, model: &impl MaskTarget<B>) -> Result<(), StudyError> {
         let own = model.fingerprint()?.ok_or(StudyError::NoFingerprint { what: "a truth" })?;
         if own != self.model {
@@ -52,7 +52,7 @@ impl Truth {
         Ok(())
     }
 
-    /// What carries one context's bias: the shared set and its own.
+    /// The units that carry one context's bias: the shared set and its own.
     #[must_use]
     pub fn of(&self, context: &Context) -> Vec<Unit> {
         let own = self.contexts.get(context).map(Vec::as_slice).unwrap_or_default();

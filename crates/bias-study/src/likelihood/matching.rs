@@ -2,9 +2,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::Range;
 
-/// What two sequences have in common, as Python's `difflib.SequenceMatcher(autojunk=False)` finds
-/// it (Ratcliff & Metzener 1988): the longest common block, the first of equals, then the same to
-/// its left and its right. Pairs of places, in order.
+/// The common parts of two sequences, as Python's `difflib.SequenceMatcher(autojunk=False)` finds
+/// them (Ratcliff & Metzener 1988): the longest common block, the first of equals, then the same to
+/// its left and its right. Returns pairs of positions, in order.
 pub(crate) fn shared_places<T: Eq + Hash>(a: &[T], b: &[T]) -> Vec<(usize, usize)> {
     let mut places_in_b: HashMap<&T, Vec<usize>> = HashMap::new();
     for (j, token) in b.iter().enumerate() {
@@ -24,7 +24,7 @@ pub(crate) fn shared_places<T: Eq + Hash>(a: &[T], b: &[T]) -> Vec<(usize, usize
     found
 }
 
-/// The longest block within both ranges: where it begins in each, and its length.
+/// The longest block within both ranges: its start in each, and its length.
 fn longest<T: Eq + Hash>(
     a: &[T],
     places_in_b: &HashMap<&T, Vec<usize>>,

@@ -1,4 +1,4 @@
-//! How likely a model finds a text: tokens, neutral text, sentence pairs.
+//! The likelihood of texts: tokens, neutral text, sentence pairs.
 
 mod matching;
 mod pairs;

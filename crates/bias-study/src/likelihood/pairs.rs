@@ -13,26 +13,26 @@ use super::matching::shared_places;
 use crate::StudyError;
 use crate::prompts::{Rows, bad};
 
-/// Two sentences that differ in whom they are about.
+/// Two sentences that differ in the people they are about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentencePair {
-    /// About the disadvantaged group.
+    /// The sentence about the disadvantaged group.
     pub more: String,
-    /// About the other.
+    /// The sentence about the other group.
     pub less: String,
-    /// Whether the first goes with a stereotype or against one.
+    /// Whether the first sentence expresses a stereotype or contradicts one.
     pub direction: PairDirection,
-    /// What sort of bias it is about.
+    /// The kind of bias.
     pub bias_type: String,
 }
 
 /// Sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020): a CSV file with the columns
-/// `sent_more`, `sent_less`, `stereo_antistereo` and `bias_type`, in any order, beside any others.
+/// `sent_more`, `sent_less`, `stereo_antistereo` and `bias_type`, in any order, among others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairSet {
     /// SHA-256 of the file.
     pub sha256: String,
-    /// In the file's order.
+    /// The pairs in the order of the file.
     pub pairs: Vec<SentencePair>,
 }
 
@@ -51,7 +51,7 @@ impl PairSet {
     ///
     /// # Errors
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks
-    /// a column, or has a pair with an empty sentence or a direction that is none.
+    /// a column, or has a pair with an empty sentence or an unknown direction.
     pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
         let Rows { sha256, rows, .. } = Rows::<PairRecord>::read(path, &NEEDED, "pairs", None)?;
         let pairs = rows.into_iter().map(|(line, row)| {
@@ -70,24 +70,25 @@ impl PairSet {
     }
 }
 
-/// How the sentences of all pairs are read.
+/// How the sentences of all pairs are scored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
-    /// A text that both sentences go on from, and that does not count itself.
+    /// A text before both sentences. It does not count itself.
     pub before: String,
-    /// Log-likelihoods of whole sentences are divided by their number of tokens, so that long ones
-    /// are not held to be improbable.
+    /// Whether the log-likelihoods of whole sentences are divided by their number of tokens, so
+    /// that long sentences do not count as improbable.
     pub per_token: bool,
 }
 
-/// What a model makes of every pair: log-likelihoods of both sentences behind the token that begins
-/// a text (the one that ends an answer, where there is none), as lm-evaluation-harness has them;
-/// and those of the tokens that both share, each given all before it. Shared are the blocks that
-/// Nangia et al.'s code finds. `done` is called after every batch, with the number of pairs in it.
+/// Scores every pair. The first score is the log-likelihood of both sentences behind the token that
+/// begins a text (or, if there is none, the token that ends an answer), as in
+/// lm-evaluation-harness. The second is that of the tokens that both share, each given all tokens
+/// before it. Shared tokens are the blocks that Nangia et al.'s code finds. `done` is called after
+/// every batch, with the number of pairs in it.
 ///
 /// # Errors
 /// [`StudyError::Pair`] for a sentence that cannot be encoded or is longer than the model's
-/// context, a model without any such token, a failed pass.
+/// context, a model without either token, a failed pass.
 pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
     model: &LanguageModel<B, M, T>,
     pairs: &[SentencePair],
@@ -159,7 +160,7 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
     Ok(scores)
 }
 
-/// Pairs whose sentences are encoded and run together.
+/// The number of pairs whose sentences are encoded and run together.
 const PAIRS_AT_ONCE: usize = 32;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 use bias_ask::{AskError, Respond};
 
-/// `exp` of the mean negative log-probability of every token but the first, over all
-/// texts together: what is left of the model's usefulness when it is not asked about
-/// anybody. `None` without texts of at least two tokens, or of whoever does not tell.
+/// `exp` of the mean negative log-probability of every token but the first, over all texts
+/// together. It measures the model's remaining usefulness on texts that are not about people.
+/// `None` without texts of at least two tokens, or for a responder that does not report
+/// log-probabilities.
 ///
 /// # Errors
 /// A text that cannot be encoded, is longer than the model's context, or a failed pass.

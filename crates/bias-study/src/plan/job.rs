@@ -4,34 +4,35 @@ use serde::{Deserialize, Serialize};
 use crate::prompts::{ContextPrompts, PromptSet};
 use crate::results::{Alternative, Experiment, Plan, Split, TrainedOn};
 
-/// What one process does at a time: find what carries the bias of something in one way, and try it.
+/// A unit of work for one process: find the parts that carry a bias in one way, and test them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub trained_on: TrainedOn,
     pub what: What,
-    /// How many of the masks it finds are tried; of what finds no more than a few always all.
+    /// The number of its masks that are tested. A method that finds only a few has all of them
+    /// tested.
     #[serde(default, skip_serializing_if = "Plan::is_full")]
     pub plan: Plan,
 }
 
-/// What a job finds.
+/// The kind of masks that a job makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum What {
     /// Masks of weights that are scored once.
     Weights,
-    /// Those of a pursuit.
+    /// Masks of a pursuit.
     Pursuit,
     /// Masks of heads.
     Heads,
-    /// Masks of weights of one layer each.
+    /// Masks of the weights of one layer each.
     Layers,
     /// Another model.
     Alternative(Alternative),
 }
 
 impl What {
-    /// As progress says it.
+    /// Its name in progress messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Weights => "weights, scored once",
@@ -51,10 +52,10 @@ impl What {
     }
 }
 
-/// Variations of each context that get masks of their own.
+/// The number of variations of each context that get masks of their own.
 const PROMPT_SPECIFIC: usize = 2;
 
-/// Everything that a study does after the audit, in order.
+/// All jobs of a study after the audit, in order.
 pub(crate) fn jobs(
     prompts: &PromptSet,
     plan: Plan,
@@ -95,7 +96,7 @@ pub(crate) fn jobs(
     jobs
 }
 
-/// The contexts of the named experiments: the paper's, if there are such.
+/// The contexts of the named experiments: the paper's, if they exist.
 pub(crate) fn focus(prompts: &PromptSet, wanted: Option<[Context; 2]>) -> [Context; 2] {
     wanted.unwrap_or_else(|| {
         let named = |name: &str| prompts.index_of(name);

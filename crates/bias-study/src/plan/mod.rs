@@ -1,4 +1,4 @@
-//! What a study does after the audit: its jobs, and where each mask is tested.
+//! The plan of a study after the audit: its jobs, and where each mask is tested.
 
 mod job;
 mod test;

@@ -5,7 +5,7 @@ use bias_types::prompt::Context;
 use crate::prompts::{PromptSet, VariationIndex};
 use crate::results::{Plan, Scope, Split, Strategy, TrainedOn};
 
-/// One context's variations that a mask is tested on.
+/// The variations of one context that a mask is tested on.
 #[derive(Debug, Clone)]
 pub(crate) struct Test {
     pub scope: Scope,
@@ -13,7 +13,7 @@ pub(crate) struct Test {
     pub places: Vec<VariationIndex>,
 }
 
-/// What a mask is called by after what it was made from, and where it is tested.
+/// The names of a mask's tests: the prompts it was made from, and where it is tested.
 pub(crate) fn tests(prompts: &PromptSet, trained_on: &TrainedOn) -> Vec<Test> {
     let of = |c, split| prompts.places(c, move |v| v.split == split);
     let contexts = 0..prompts.contexts.len();
@@ -46,14 +46,14 @@ pub(crate) fn tests(prompts: &PromptSet, trained_on: &TrainedOn) -> Vec<Test> {
     tests
 }
 
-/// Those of a mask, or another change, that a plan makes.
+/// The tests of a mask, or of another change, in a plan.
 pub(crate) fn tests_of(prompts: &PromptSet, plan: Plan, own: &Strategy) -> Vec<Test> {
     let mut tests = tests(prompts, &own.trained_on);
     tests.retain(|test| tries(plan, own.null_of.is_some(), test.scope));
     tests
 }
 
-/// Places as a reader of a piece knows them.
+/// Variations by their names, for readers of a piece.
 pub(crate) fn named<'p>(
     prompts: &'p PromptSet,
     places: &[VariationIndex],
@@ -65,7 +65,7 @@ pub(crate) fn named<'p>(
     places.iter().map(name).collect()
 }
 
-/// Whether a plan tests a mask, or the null of one, in such a scope.
+/// Whether a plan tests a mask, or its null, in a scope.
 pub(crate) fn tries(plan: Plan, is_null: bool, scope: Scope) -> bool {
     let at_home = matches!(scope, Scope::Attributed | Scope::HeldOut);
     plan != Plan::Core || at_home || !is_null

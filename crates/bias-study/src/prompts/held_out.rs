@@ -7,16 +7,17 @@ use super::set::{Person, PromptSet};
 use crate::results::Split;
 
 impl PromptSet {
-    /// Whether some names are kept from attribution. If not, it and the tests see everybody.
+    /// Whether some names are held out from attribution. If not, attribution and tests use all
+    /// names.
     #[must_use]
     pub fn holds_out_names(&self) -> bool {
         let mut people = self.contexts.iter().flat_map(|c| &c.variations).flat_map(|v| &v.people);
         people.any(|p| p.split == Split::HeldOut)
     }
 
-    /// Keeps at most so many names of each side that attribution may see, and so many that masks
-    /// are tested on, evenly over the list (two of each at least): for a quick look. Where nobody
-    /// is held out, both together.
+    /// For a quick run, keeps at most `seen` names per side for attribution and `tested` for tests,
+    /// evenly spread over the list (at least two of each). If no names are held out, keeps the sum
+    /// of both.
     pub fn thin(&mut self, seen: usize, tested: usize) {
         let splits = if self.holds_out_names() {
             vec![(Some(Split::Attribution), seen), (Some(Split::HeldOut), tested)]
@@ -45,8 +46,8 @@ impl PromptSet {
         }
     }
 
-    /// Keeps every second name of each side from attribution, group by group, in every context
-    /// alike; nobody, where a context would be left with fewer than two names of a side.
+    /// Holds out every second name of each side, group by group, in the same way for every context.
+    /// Holds out nobody if a context would be left with fewer than two names of a side.
     pub(super) fn hold_out_names(&mut self) {
         let all = self.contexts.iter().flat_map(|c| &c.variations).flat_map(|v| &v.people);
         let names: BTreeSet<(Arm, Group, String)> =
@@ -75,7 +76,7 @@ impl PromptSet {
         }
     }
 
-    /// A context, and a split in which a side has fewer than two names there.
+    /// A context and a split in which a side has fewer than two names.
     pub(super) fn too_few(&self) -> Option<(&Context, Split)> {
         let splits = [Split::Attribution, Split::HeldOut];
         self.contexts.iter().find_map(|own| {

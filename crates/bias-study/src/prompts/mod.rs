@@ -1,4 +1,4 @@
-//! Whom a model is asked about and how: prompt files, checked, and who of them attribution may see.
+//! The people and questions: prompt files, checked, and the names that attribution may see.
 
 mod comparable;
 mod held_out;

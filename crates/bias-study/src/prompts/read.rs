@@ -10,13 +10,13 @@ use crate::results::{Attribute, Form};
 impl PromptSet {
     /// Reads a prompt file and checks that its groups can be compared.
     ///
-    /// `groups` are two values of the attribute; rows about others are left out and counted.
+    /// `groups` are two values of the attribute. Rows about other groups are left out and counted.
     ///
     /// # Errors
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks
     /// a column, has no row about one of the groups, has a prompt without its name, the same person
     /// twice in a variation, a variation without one of the groups or with other people than the
-    /// context's first, or a question that cannot be put in its form.
+    /// context's first, or a question that does not fit its form.
     pub fn from_csv(
         path: &Path,
         attribute: &Attribute,
@@ -25,7 +25,7 @@ impl PromptSet {
         Self::from_csv_in(path, attribute, groups, &Form::default())
     }
 
-    /// The same, where rows that do not say how they are answered are answered in this form.
+    /// The same with a default form, for rows that do not say how they are answered.
     ///
     /// # Errors
     /// As [`from_csv`](Self::from_csv).

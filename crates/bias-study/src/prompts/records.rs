@@ -7,12 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::StudyError;
 
-/// A CSV file as people make them, with the line that each row began on.
+/// A CSV file, with the line on which each row began.
 pub(crate) struct Rows<T> {
     /// SHA-256 of the file.
     pub sha256: String,
     pub rows: Vec<(u64, T)>,
-    /// What every row says in one more column, where one was asked for.
+    /// The values of one more column, if one was asked for.
     pub beside: Vec<String>,
 }
 
@@ -23,8 +23,8 @@ pub(crate) fn bad(path: &Path, line: Option<u64>, reason: impl Into<String>) -> 
 }
 
 impl<T: DeserializeOwned> Rows<T> {
-    /// Reads all of a file that has these columns and at least one row; `what` are its rows. One
-    /// more column may be asked for by its name.
+    /// Reads a whole file with these columns and at least one row. `what` names its rows in
+    /// messages. One more column may be asked for by its name.
     pub(crate) fn read(
         path: &Path,
         needed: &[&str],

@@ -37,7 +37,7 @@ pub(super) struct PromptRecord {
     raw: Option<bool>,
 }
 
-/// `true`, `True`, `TRUE`, `1` and their opposites; empty is unset.
+/// `true`, `True`, `TRUE`, `1` and their opposites. Empty means unset.
 fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
     match text.to_ascii_lowercase().as_str() {
@@ -52,11 +52,11 @@ fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<boo
 pub(super) const NEEDED: [&str; 5] = ["scenario", "variation", NAME_GROUP, "name", "prompt_text"];
 
 impl PromptSet {
-    /// Adds one row: a person in a variation of a context, which are made where they are new. `value`
-    /// is the row's value of the attribute.
+    /// Adds one row: a person in a variation of a context. New contexts and variations are created.
+    /// `value` is the row's value of the attribute.
     ///
     /// # Errors
-    /// [`StudyError::Prompts`] for a row that contradicts itself or those before it.
+    /// [`StudyError::Prompts`] for a row that contradicts itself or earlier rows.
     pub(super) fn add(
         &mut self,
         path: &Path,

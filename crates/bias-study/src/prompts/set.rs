@@ -10,29 +10,33 @@ use crate::results::{Attribute, Form, Split};
 
 /// Prompts about people of two groups, in several contexts.
 ///
-/// Read from a CSV file with the columns of Salinas, Haim and Nyarko (arXiv 2402.14875):
-/// `scenario,variation,name_group,name,context_level,prompt_text`. Four more are understood:
-/// `split` and `name_split` (`attribution` or `held_out`), `higher_is_better` (`true` or `false`)
-/// and `per` (a [`Period`], such as `year`); and `answer_prefix`, `choices`, `better` and `raw`,
-/// which say how a question is answered ([`Form`]). An [`Attribute`] says by which column, or which
-/// part of `name_group`, people are compared; a file may have several. Without a split, the last
-/// third of a context's variations is held out; without one of names, every second name of each
-/// side, group by group, or nobody if a context would be left with fewer than two names of a side.
+/// It is read from a CSV file with the columns of Salinas, Haim and Nyarko (arXiv 2402.14875):
+/// `scenario,variation,name_group,name,context_level,prompt_text`.
+///
+/// Optional columns are `split` and `name_split` (`attribution` or `held_out`), `higher_is_better`
+/// (`true` or `false`), `per` (a [`Period`], such as `year`), and `answer_prefix`, `choices`,
+/// `better` and `raw`, which say how a question is answered ([`Form`]). An [`Attribute`] names the
+/// column, or the part of `name_group`, by which people are compared. A file may have several
+/// attributes.
+///
+/// Without `split`, the last third of a context's variations is held out. Without `name_split`,
+/// every second name of each side is held out, group by group, or nobody if a context would be left
+/// with fewer than two names of a side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptSet {
     /// SHA-256 of the file.
     pub sha256: String,
-    /// What tells the people apart who are compared.
+    /// The attribute by which people are compared.
     pub attribute: Attribute,
-    /// Two of its values: a positive difference favours the first.
+    /// Two of its values. A positive difference favours the first.
     pub groups: [String; 2],
-    /// Every context, in the file's order.
+    /// All contexts, in the order of the file.
     pub contexts: Vec<ContextPrompts>,
-    /// Rows about other groups, which were left out.
+    /// The number of rows about other groups, which were left out.
     pub skipped: usize,
-    /// Whether the file says itself which variations are held out.
+    /// Whether the file marks held-out variations itself.
     pub(super) marked: bool,
-    /// Whether it says which names are.
+    /// Whether the file marks held-out names itself.
     pub(super) names_marked: bool,
 }
 
@@ -43,43 +47,43 @@ pub struct ContextPrompts {
     pub context: Context,
     /// Whether a larger answer is better for the person.
     pub higher_is_better: bool,
-    /// What the amount asked about is paid for: answers that state another period are converted.
+    /// The period that the amount is paid for. Answers that state another period are converted.
     pub per: Option<Period>,
-    /// Its variations, in the file's order; the same people in each.
+    /// Its variations, in the order of the file, all with the same people.
     pub variations: Vec<Variation>,
 }
 
-/// One variation of a context: the same question about everybody.
+/// One variation of a context: the same question about all people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Variation {
-    /// Its name; the context level is added when there are several.
+    /// Its name. The context level is added if there are several.
     pub name: String,
-    /// How everybody's question is put and answered.
+    /// The form of the question and of its answers, the same for all people.
     #[serde(default)]
     pub form: Form,
     /// Whether attribution may see it.
     pub split: Split,
-    /// Everybody asked about, group A first, by name within a group.
+    /// All people, group A first, by name within a group.
     pub people: Vec<Person>,
 }
 
 /// One prompt.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Person {
-    /// Which side of the comparison.
+    /// The side of the comparison.
     pub arm: Arm,
-    /// The name as it stands in the prompt.
+    /// The name as written in the prompt.
     pub name: String,
     /// The group of names it belongs to.
     pub group: Group,
-    /// What the user asks.
+    /// The user's question.
     pub text: String,
-    /// Whether attribution may see answers about this person; tests then see the others.
+    /// Whether attribution may see answers about this person; tests use the other people.
     pub split: Split,
 }
 
 impl PromptSet {
-    /// What a file with these contexts would say.
+    /// The set that a file with these contexts would give.
     #[cfg(test)]
     pub(crate) fn of(contexts: Vec<ContextPrompts>) -> Self {
         Self {
@@ -99,10 +103,10 @@ impl PromptSet {
         self.contexts.iter().position(|c| c.context.as_str() == context)
     }
 
-    /// SHA-256 over what it says, and not over the file that says it.
+    /// SHA-256 over its content, independent of the file's form.
     ///
     /// # Errors
-    /// [`StudyError::Write`] where it cannot be written as JSON.
+    /// [`StudyError::Write`] if it cannot be written as JSON.
     pub(crate) fn digest(&self) -> Result<String, StudyError> {
         let own = Self { sha256: String::new(), skipped: 0, ..self.clone() };
         let json = serde_json::to_vec(&own)
@@ -110,8 +114,8 @@ impl PromptSet {
         Ok(hex(&Sha256::digest(json)))
     }
 
-    /// Whether it is as reading a file makes it: of one that comes with a study, anything may be
-    /// wrong.
+    /// Checks that it is a set that reading a file could give. A set that comes with a study may
+    /// contain anything.
     pub(crate) fn is_whole(&self) -> bool {
         let people = |v: &Variation| {
             v.people.iter().map(|p| (p.arm, p.name.clone(), p.split)).collect::<Vec<_>>()

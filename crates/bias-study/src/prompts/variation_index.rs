@@ -3,10 +3,10 @@ use bias_metrics::Arm;
 use super::set::{PromptSet, Variation};
 use crate::results::Split;
 
-/// A variation by its place: context, then variation within it.
+/// A variation by its indices: the context, then the variation within it.
 pub(crate) type VariationIndex = (usize, usize);
 
-/// Which people: everybody, or those of one split of names.
+/// A selection of people: all, or those of one split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Names {
     Everybody,
@@ -23,12 +23,12 @@ impl Names {
 }
 
 impl PromptSet {
-    /// Whom masks are tested on.
+    /// The people that masks are tested on.
     pub(crate) fn tested(&self) -> Names {
         if self.holds_out_names() { Names::Of(Split::HeldOut) } else { Names::Everybody }
     }
 
-    /// Places of one context's variations that `keep` wants.
+    /// The variations of one context for which `keep` returns true.
     pub(crate) fn places(
         &self,
         context: usize,
@@ -38,7 +38,7 @@ impl PromptSet {
         variations.filter(|(_, v)| keep(v)).map(|(v, _)| (context, v)).collect()
     }
 
-    /// Whom attribution sees.
+    /// The people that attribution sees.
     pub(crate) fn attributed(&self) -> Names {
         if self.holds_out_names() { Names::Of(Split::Attribution) } else { Names::Everybody }
     }

@@ -1,4 +1,4 @@
-//! What a benchmark found, as Markdown tables and curves.
+//! The results of a benchmark, as Markdown tables and curves.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::report::charts::curves::{Curve, Point};
 use crate::report::charts::{Shape, method_colour};
 use crate::results::{Benchmark, Budget, Estimate, MATCHED, ORACLE, Scope, TrainedOn, Tried};
 
-/// The masks that one method made at one budget, from each context, or from all but each.
+/// The masks of one method at one budget, from each context, or from all contexts but each.
 struct Line<'a> {
     method: &'a str,
     unit: UnitKind,
@@ -22,7 +22,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// In the order in which they were tried.
+    /// All of them, in the order in which they were tried.
     fn all(benchmark: &'a Benchmark) -> Vec<Self> {
         let mut order: Vec<Self> = Vec::new();
         let mut known: BTreeMap<(&str, UnitKind, &Budget, bool), usize> = BTreeMap::new();
@@ -46,7 +46,7 @@ impl<'a> Line<'a> {
         order
     }
 
-    /// The largest share of all weights that any of them was allowed.
+    /// The largest allowed share of all weights among them.
     fn allowed(&self) -> f64 {
         self.tried.iter().map(|t| t.allowed).fold(0.0, f64::max)
     }
@@ -64,8 +64,8 @@ impl<'a> Line<'a> {
         self.estimates(scope).into_iter().map(|e| e.value).collect()
     }
 
-    /// Mean over contexts, and from the lowest to the highest end of any context's interval over
-    /// names.
+    /// The mean over contexts, and the range from the lowest to the highest end of any context's
+    /// interval over names.
     fn with_interval(&self, scope: Scope) -> String {
         let all = self.estimates(scope);
         if all.is_empty() {
@@ -109,7 +109,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / count
 }
 
-/// Mean, and between which it lies over contexts.
+/// The mean and the range over contexts.
 fn spread(values: &[f64]) -> String {
     let (low, high) =
         values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
@@ -120,7 +120,7 @@ fn spread(values: &[f64]) -> String {
     format!("{middle} ({}..{})", fixed(low * 100.0, 0), fixed(high * 100.0, 0))
 }
 
-/// How well methods find what was planted: means over contexts.
+/// How well methods find the planted units: means over contexts.
 #[must_use]
 pub fn localisation_table(benchmark: &Benchmark) -> String {
     let mut lines: Vec<(&str, UnitKind, Vec<[f64; 2]>)> = Vec::new();
@@ -147,9 +147,10 @@ pub fn localisation_table(benchmark: &Benchmark) -> String {
     out
 }
 
-/// What methods reach on names and variations they never saw, a column for each budget: means over
-/// contexts, and in brackets from the lowest to the highest end of any context's 95 % interval over
-/// names. Where a method does not use a larger budget, what it did with the smaller one stands.
+/// The reduction by each method on names and variations that it never saw, one column per budget:
+/// means over contexts, and in brackets the range from the lowest to the highest end of any
+/// context's 95 % interval over names. If a method does not use a larger budget, its result with
+/// the smaller one is repeated.
 #[must_use]
 pub fn budgets_table(benchmark: &Benchmark) -> String {
     let mut budgets: Vec<f64> = Vec::new();
@@ -186,9 +187,9 @@ pub fn budgets_table(benchmark: &Benchmark) -> String {
     out
 }
 
-/// Every method at every budget: reductions of mean |SMD| on held-out names, means over contexts
-/// and their range; of held-out variations, from the lowest to the highest end of any context's 95
-/// % interval over names.
+/// Every method at every budget: reductions of mean |SMD| on held-out names, as means and ranges
+/// over contexts; on held-out variations, the range from the lowest to the highest end of any
+/// context's 95 % interval over names.
 #[must_use]
 pub fn pareto_table(benchmark: &Benchmark) -> String {
     let known = benchmark.shared_fraction.is_some();
@@ -223,9 +224,9 @@ pub fn pareto_table(benchmark: &Benchmark) -> String {
     out
 }
 
-/// Reduction in other contexts over that on held-out variations of the own one, method by method at
-/// the budget that does most on what it was attributed on, beside the share of bias that contexts
-/// were made to share.
+/// The reduction in other contexts divided by that on held-out variations of the mask's own
+/// context, beside the share of bias that contexts were trained to share. Each method has the
+/// budget with the largest reduction on the prompts that it was attributed on.
 #[must_use]
 pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
     let known: Vec<&Benchmark> =
@@ -268,9 +269,9 @@ pub fn transfer_table(benchmarks: &[Benchmark]) -> String {
     out
 }
 
-/// Whether what was found in all contexts but one works in that one: beside it, what was found in
-/// one context and works in the others. Reductions on held-out variations, at the largest budget;
-/// empty where nothing was attributed on several contexts.
+/// Whether masks made from all contexts but one work in that one, beside masks made from one
+/// context and tested in the others. Reductions on held-out variations, at the largest budget.
+/// Empty if nothing was attributed on several contexts.
 #[must_use]
 pub fn left_out_table(benchmarks: &[Benchmark]) -> String {
     let mut out = "| method | made from |".to_owned();
@@ -312,8 +313,8 @@ pub fn left_out_table(benchmarks: &[Benchmark]) -> String {
     out
 }
 
-/// Reduction on held-out variations against the share of weights pruned, a curve for each method
-/// that prunes single weights.
+/// Reduction on held-out variations against the share of weights pruned, one curve per method that
+/// prunes single weights.
 ///
 /// # Errors
 /// A chart that cannot be drawn.

@@ -1,4 +1,4 @@
-//! How sure the findings are: what the statistics of the results say in numbers and in sentences.
+//! The certainty of the findings, in numbers and in sentences.
 
 use bias_types::prompt::Context;
 
@@ -8,38 +8,38 @@ use crate::results::{
     ALPHA, Baseline, Estimate, Outcome, Scope, Significance, Strategy, TrainedOn,
 };
 
-/// How many variations of a context differ for certain.
+/// The number of a context's variations with a significant difference.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Certainty<'a> {
     pub context: &'a Context,
-    /// In each group.
+    /// The number of names in each group.
     pub names: Option<[usize; 2]>,
-    /// Of them, those that only tests see.
+    /// The number of these names that only tests see.
     pub held_out: [usize; 2],
-    /// Variations that could be tested.
+    /// The number of variations that could be tested.
     pub tested: usize,
-    /// Significant at the 5 % level, as they stand.
+    /// The number significant at the 5 % level, uncorrected.
     pub uncorrected: usize,
-    /// The same after Holm's correction.
+    /// The number after Holm's correction.
     pub holm: usize,
-    /// The same after Benjamini and Hochberg's.
+    /// The number after Benjamini and Hochberg's correction.
     pub false_discovery: usize,
     pub detectable: Option<f64>,
 }
 
-/// A difference of reductions that is worth a word.
+/// A difference of reductions that is worth mentioning.
 const MUCH: f64 = 0.1;
 
 /// Pairs of own and other context, by whether the reduction differs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Shortfalls {
-    /// Clearly less elsewhere.
+    /// Pairs with clearly less reduction elsewhere.
     pub less: usize,
-    /// Of these, those with a difference of [`MUCH`] or more.
+    /// The number of these with a difference of [`MUCH`] or more.
     pub much_less: usize,
-    /// Clearly more elsewhere.
+    /// Pairs with clearly more reduction elsewhere.
     pub more: usize,
-    /// The interval holds zero.
+    /// Pairs whose interval contains zero.
     pub undecided: usize,
 }
 
@@ -49,7 +49,7 @@ impl Shortfalls {
     }
 }
 
-/// By how much one mask's reduction in another context falls short of that at home.
+/// The shortfall of one mask's reduction in another context from that in its own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shortfall<'a> {
     pub family: Family<'a>,
@@ -80,7 +80,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Of each method at its middle budget, made from one context and tested in another.
+    /// For each method at its middle budget: masks made from one context and tested in another.
     pub(crate) fn shortfalls(&self) -> Vec<Shortfall<'a>> {
         let mut all = Vec::new();
         for family in self.main() {
@@ -102,8 +102,8 @@ impl<'a> Findings<'a> {
         all
     }
 
-    /// How many variations differ for certain, and how small a difference would be noticed, in two
-    /// sentences.
+    /// The number of variations with a significant difference, and the smallest difference that
+    /// would be noticed, in two sentences.
     pub(crate) fn certainty_summary(&self) -> String {
         let all = self.certainties();
         let sum = |of: fn(&Certainty) -> usize| all.iter().map(of).sum::<usize>();
@@ -138,7 +138,7 @@ impl<'a> Findings<'a> {
         )
     }
 
-    /// Whether reductions elsewhere differ from those at home, in a sentence.
+    /// Whether reductions in other contexts differ from those in the own one, in a sentence.
     pub(crate) fn shortfall_summary(&self) -> String {
         let all = self.shortfalls();
         let counts = counted(&all);
@@ -159,7 +159,7 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// How many of them differ for certain, of those with an interval.
+/// The number of significant differences, of those with an interval.
 pub(crate) fn counted(all: &[Shortfall]) -> Shortfalls {
     let mut counts = Shortfalls::default();
     for (value, [low, high]) in

@@ -6,8 +6,8 @@ use crate::results::{
     Budget, GAP_SHARE, Outcome, PURSUIT_SHARE, Results, Scope, WANDA_SHARE, method,
 };
 
-/// Several studies side by side, a row each, as Markdown: models of other architectures or sizes,
-/// or the same under other settings.
+/// Several studies side by side, one row each, as Markdown: models of other architectures or sizes,
+/// or one model under other settings.
 #[must_use]
 pub fn compared(all: &[Results]) -> String {
     let mut out = String::from(
@@ -70,7 +70,7 @@ pub fn compared(all: &[Results]) -> String {
     out
 }
 
-/// The methods shown: the paper's, the one step, the pursuit, and chance.
+/// The methods shown: the paper's, the one-step method, the pursuit, and chance.
 fn shown() -> [(&'static str, Budget); 4] {
     [
         (method::WANDA_B_A, Budget::Share(WANDA_SHARE)),

@@ -1,18 +1,18 @@
-//! Numbers as CSV that a spreadsheet reads as numbers, and labels that it reads as text.
+//! CSV in which a spreadsheet reads numbers as numbers and labels as text.
 
 use bias_types::prompt::Context;
 
 use super::error::ReportError;
 use crate::results::Estimate;
 
-/// A table of one figure's numbers.
+/// The numbers of one figure as a table.
 #[derive(Debug)]
 pub(crate) struct CsvTable {
     header: Vec<&'static str>,
     lines: Vec<Line>,
 }
 
-/// One row of it, cell after cell.
+/// One row of it, cell by cell.
 #[derive(Debug, Default)]
 pub(crate) struct Line(Vec<String>);
 
@@ -29,7 +29,7 @@ impl CsvTable {
         self.lines.is_empty()
     }
 
-    /// The file's content.
+    /// The content of the file.
     ///
     /// # Errors
     /// A row with more or fewer cells than the header.
@@ -52,7 +52,7 @@ impl Line {
         Self::default()
     }
 
-    /// A label. One that a spreadsheet would run as a formula gets an apostrophe in front.
+    /// Adds a label. If a spreadsheet would run it as a formula, an apostrophe is put in front.
     pub(crate) fn text(mut self, label: &str) -> Self {
         self.0.push(harmless(label));
         self
@@ -62,7 +62,7 @@ impl Line {
         self.text(context.as_str())
     }
 
-    /// A number; nothing where it could not be computed.
+    /// Adds a number, or an empty cell if it could not be computed.
     pub(crate) fn number(mut self, value: impl Into<Option<f64>>) -> Self {
         let value = value.into().filter(|v| v.is_finite());
         self.0.push(value.map_or(String::new(), |v| v.to_string()));
@@ -74,13 +74,13 @@ impl Line {
         self
     }
 
-    /// Lower and upper end.
+    /// Adds the lower and the upper end.
     pub(crate) fn interval(self, ends: Option<[f64; 2]>) -> Self {
         let [low, high] = ends.map_or([None; 2], |ends| ends.map(Some));
         self.number(low).number(high)
     }
 
-    /// A number and its ends: three cells.
+    /// Adds a number and its ends: three cells.
     pub(crate) fn estimate(self, estimate: &Estimate) -> Self {
         self.number(estimate.value).interval(estimate.interval)
     }

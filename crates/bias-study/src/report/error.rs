@@ -2,7 +2,7 @@ use thiserror::Error;
 
 use crate::StudyError;
 
-/// Why there is no page.
+/// The reason why there is no page.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReportError {
@@ -11,22 +11,22 @@ pub enum ReportError {
     Chart {
         /// Its title.
         chart: String,
-        /// What plotters says.
+        /// The error of plotters.
         reason: String,
     },
     /// Numbers that cannot be written as CSV.
     #[error("the numbers of the figure `{figure}` cannot be written")]
     Csv {
-        /// Its name.
+        /// The name of the figure.
         figure: String,
-        /// What csv says.
+        /// The error of csv.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A page that cannot be filled in.
     #[error("the page cannot be filled in: {source}")]
     Page {
-        /// What minijinja says.
+        /// The error of minijinja.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

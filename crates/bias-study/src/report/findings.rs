@@ -1,4 +1,4 @@
-//! What the results say, looked up by what was pruned and where it was tested.
+//! The results, looked up by pruned mask and tested context.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::results::{
     VariationBaseline, method,
 };
 
-/// A method at one budget, whatever it was made from.
+/// A method at one budget, whatever its masks were made from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Family<'a> {
     pub method: &'a str,
@@ -29,7 +29,7 @@ impl Family<'_> {
     }
 }
 
-/// Weights of some masks in half a layer, against random masks of the same size.
+/// The weights of some masks in half a layer, compared with random masks of the same size.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Enrichment {
     pub chosen: f64,
@@ -38,7 +38,7 @@ pub(crate) struct Enrichment {
 }
 
 impl Enrichment {
-    /// Chosen over expected.
+    /// The chosen number divided by the expected one.
     pub(crate) fn ratio(&self) -> f64 {
         self.chosen / self.expected
     }
@@ -48,13 +48,13 @@ impl Enrichment {
     }
 }
 
-/// What was tried for the paper's three experiments; [`questions`](super::questions) have the
-/// others.
+/// The masks of the paper's three experiments. The other experiments are in
+/// [`questions`](super::questions).
 fn paper(results: &Results) -> impl Iterator<Item = &Strategy> {
     results.strategies.iter().filter(|s| s.experiment == Experiment::Transfer)
 }
 
-/// Results, looked up by what was pruned and where it was tested, and what they say.
+/// Results, looked up by pruned mask and tested context.
 pub(crate) struct Findings<'a> {
     pub results: &'a Results,
     pub(crate) strategies: BTreeMap<&'a str, &'a Strategy>,
@@ -86,7 +86,7 @@ impl<'a> Findings<'a> {
         self.results.baseline.iter().find(|b| b.context == *context)
     }
 
-    /// Methods and budgets that were used on whole contexts, the paper's first, random last.
+    /// The methods and budgets that were used on whole contexts, the paper's first, random last.
     pub(crate) fn families(&self) -> Vec<Family<'a>> {
         // By what is written, so that budgets of equal size stand in one order.
         let mut found: BTreeMap<(&str, String), (&Strategy, f64, f64)> = BTreeMap::new();
@@ -117,7 +117,7 @@ impl<'a> Findings<'a> {
         found
     }
 
-    /// Each method at the middle one of its budgets, so that no result decides what is shown.
+    /// Each method at its middle budget, so that no result decides which one is shown.
     pub(crate) fn main(&self) -> Vec<Family<'a>> {
         let families = self.families();
         let by_method = families.chunk_by(|a, b| a.method == b.method);
@@ -138,7 +138,7 @@ impl<'a> Findings<'a> {
         self.outcomes.get(&(strategy.id.as_str(), context)).copied()
     }
 
-    /// Random weights as many as the mask's, made for the same contexts.
+    /// The random mask with as many weights, made for the same contexts.
     pub(crate) fn null(&self, strategy: &Strategy) -> Option<&'a Strategy> {
         let off = |s: &Strategy| s.weights.abs_diff(strategy.weights);
         let random = paper(self.results).filter(|s| {
@@ -175,7 +175,7 @@ impl<'a> Findings<'a> {
         })
     }
 
-    /// Where a family's masks lie: of one context's, or of all contexts' together.
+    /// The places of a family's masks: of one context's, or of all contexts' together.
     pub(crate) fn places(
         &self,
         family: &Family,
@@ -206,7 +206,8 @@ impl<'a> Findings<'a> {
         focus
     }
 
-    /// Main masks made from the first focus context, with their outcomes there and on the second.
+    /// The main masks made from the first focus context, with their outcomes there and on the
+    /// second.
     pub(crate) fn transfers(&self) -> Vec<(Family<'a>, &'a Strategy, &'a Outcome, &'a Outcome)> {
         let [from, to] = self.focus();
         let own = |family: Family<'a>| {
@@ -216,7 +217,7 @@ impl<'a> Findings<'a> {
         if from == to { Vec::new() } else { self.main().into_iter().filter_map(own).collect() }
     }
 
-    /// Main masks' overlap between the focus contexts: found and by chance.
+    /// The overlap of the main masks between the focus contexts, measured and by chance.
     pub(crate) fn met(&self) -> Vec<(Family<'a>, f64, f64)> {
         let [from, to] = self.focus();
         let own = |family: Family<'a>| {
@@ -227,8 +228,8 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// The `most` variations that differ most, from those that favour the first group to those that
-/// favour the second.
+/// The `most` variations with the largest differences, from those that favour the first group to
+/// those that favour the second.
 pub(crate) fn largest_differences(own: &Baseline, most: usize) -> Vec<&VariationBaseline> {
     let mut all: Vec<&VariationBaseline> = own.variations.iter().collect();
     let size = |v: &VariationBaseline| v.effect().map_or(f64::NEG_INFINITY, f64::abs);

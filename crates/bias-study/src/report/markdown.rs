@@ -5,15 +5,14 @@ use super::numbers::{DASH, percent_estimate, share, signed};
 use super::tables::tables;
 use crate::results::{Results, TrainedOn};
 
-/// Results for a documentation page: [`headline`] and, as they stand in the terminal, all
-/// [`tables`].
+/// Results for a documentation page: [`headline`], and all [`tables`] as in the terminal.
 #[must_use]
 pub fn markdown(results: &Results) -> String {
     format!("{}\n```text\n{}```\n", headline(results), tables(results))
 }
 
-/// One Markdown table: every mask made from the first context of the named experiments,
-/// on held-out variations of its own context and of the others.
+/// One Markdown table: every mask made from the first context of the named experiments, on held-out
+/// variations of its own context and of the others.
 #[must_use]
 pub fn headline(results: &Results) -> String {
     let found = Findings::new(results);

@@ -1,4 +1,4 @@
-//! Results for people: a page, figures, tables for a terminal, Markdown. Knows results and no
+//! Results for people: a page, figures, tables for a terminal, Markdown. It knows results and no
 //! model.
 
 mod benchmark;

@@ -1,8 +1,8 @@
-//! Numbers as people read them.
+//! Numbers for readers.
 
 use crate::results::Estimate;
 
-/// Stands where there is no number.
+/// The sign for a missing number.
 pub(crate) const DASH: &str = "–";
 
 /// A number with a true minus sign, or a dash.
@@ -18,7 +18,7 @@ pub(crate) fn fixed(value: f64, digits: usize) -> String {
     }
 }
 
-/// As [`fixed`], with its sign even where positive.
+/// As [`fixed`], with a sign even if it is positive.
 pub(crate) fn signed(value: f64) -> String {
     let text = fixed(value, 2);
     if value.is_finite() && !text.starts_with('−') { format!("+{text}") } else { text }
@@ -29,8 +29,8 @@ pub(crate) fn percent(value: f64) -> String {
     if value.is_finite() { fixed(value * 100.0, 0) + "%" } else { DASH.into() }
 }
 
-/// A small share in percent with as many digits as it needs; of what is smaller than four can say,
-/// only that.
+/// A small share in percent with as many digits as it needs. If four digits are not enough, only an
+/// upper bound is given.
 pub(crate) fn share(value: f64) -> String {
     let percent = value * 100.0;
     if percent > 0.0 && percent < 5e-5 {
@@ -49,7 +49,7 @@ pub(crate) fn share(value: f64) -> String {
     }
 }
 
-/// The ends of an interval, such as `[0.41..0.83]`; nothing where there is none.
+/// The ends of an interval, such as `[0.41..0.83]`; empty if there is none.
 pub(crate) fn interval(ends: Option<[f64; 2]>, end: impl Fn(f64) -> String) -> String {
     ends.map_or(String::new(), |[low, high]| format!("[{}..{}]", end(low), end(high)))
 }
@@ -73,7 +73,7 @@ fn joined(value: String, interval: String) -> String {
     if interval.is_empty() || value == DASH { value } else { format!("{value} {interval}") }
 }
 
-/// A probability as papers give it, or a dash.
+/// A probability as in papers, or a dash.
 pub(crate) fn probability(p: Option<f64>) -> String {
     match p.filter(|p| p.is_finite()) {
         None => DASH.into(),
@@ -82,7 +82,7 @@ pub(crate) fn probability(p: Option<f64>) -> String {
     }
 }
 
-/// An answer as people write it: thousands apart, and no more digits than it needs.
+/// An answer with thousands separated, and with no more digits than it needs.
 pub(crate) fn amount(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() {

@@ -1,4 +1,4 @@
-//! What a study found, as one page that needs nothing else.
+//! The results of a study as one self-contained page.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ use crate::report::figures::{
 };
 use crate::results::{Baseline, Estimate, Results, Scope, TrainedOn, VariationBaseline};
 
-/// The findings as one HTML page: no scripts, nothing fetched. Its captions name the files of
+/// The findings as one HTML page: no scripts, nothing fetched. Its captions refer to the files of
 /// [`figures`](super::figures()) in a folder [`FIGURES`] beside it.
 ///
 /// # Errors
@@ -121,8 +121,7 @@ fn figure(plate: Plate) -> (String, Value) {
 struct Page<'a>(Findings<'a>);
 
 impl Page<'_> {
-    /// Every context: its prompts, its figures by name, its kinds of answers, and how sure all that
-    /// is.
+    /// Every context: its prompts, its figures by name, its kinds of answers, and their certainty.
     fn panels(&self) -> Vec<Value> {
         let panel = |((i, own), sure): ((usize, &Baseline), Certainty)| {
             let prompts = self.0.results.prompts.contexts.iter().find(|c| c.context == own.context);
@@ -198,7 +197,8 @@ impl Page<'_> {
         Some(context! { label => self.0.name(family), columns => contexts, rows })
     }
 
-    /// Chosen over expected by layer, sublayer and method; of one context or all together.
+    /// Chosen over expected weights by layer, sublayer and method, for one context or for all
+    /// together.
     fn places(&self, families: &[Family], context: Option<&Context>) -> Value {
         let found: Vec<_> = families.iter().map(|f| (f, self.0.places(f, context))).collect();
         let found: Vec<_> = found.into_iter().filter(|(_, places)| !places.is_empty()).collect();

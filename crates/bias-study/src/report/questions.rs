@@ -1,4 +1,4 @@
-//! The experiments beside the paper's, each as a table with what to make of it.
+//! The experiments besides the paper's, each as a table with an explanation.
 
 use bias_types::prompt::Context;
 
@@ -16,13 +16,13 @@ use crate::results::{
 /// One question and its answer.
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct Question {
-    /// Of its file.
+    /// The name of its file.
     pub name: &'static str,
     pub title: String,
     /// How to read the table.
     pub note: String,
     pub header: Vec<&'static str>,
-    /// Cells as people read them; the first ones are labels.
+    /// The cells as text. The first ones are labels.
     pub rows: Vec<Vec<String>>,
     pub labels: usize,
     #[serde(skip)]
@@ -36,7 +36,7 @@ impl Question {
     }
 }
 
-/// Those that were asked and have an answer.
+/// The questions that were asked and have an answer.
 pub(crate) fn questions(found: &Findings) -> Vec<Question> {
     let all = [layers(found), alternatives(found), groups(found)];
     all.into_iter().flatten().filter(|own| !own.rows.is_empty()).collect()
@@ -56,7 +56,7 @@ fn made_from<'a>(
         .collect()
 }
 
-/// What a strategy did at home, elsewhere, and at what price.
+/// The effect of a strategy in its own context and elsewhere, and its cost.
 struct Did<'a> {
     attributed: Option<&'a Outcome>,
     home: Option<&'a Outcome>,
@@ -84,7 +84,7 @@ impl Did<'_> {
         found.iter().sum::<f64>() / found.len() as f64
     }
 
-    /// The mean, and from the lowest to the highest.
+    /// The mean, and the range from the lowest to the highest.
     fn away_in_words(&self) -> String {
         let found = self.elsewhere.iter().map(|o| o.reduction.value);
         let (low, high) =

@@ -1,4 +1,4 @@
-//! What the results say, in sentences.
+//! The results in sentences.
 
 use super::findings::{Family, Findings};
 use super::numbers::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
@@ -27,7 +27,7 @@ impl<'a> Findings<'a> {
         format!("{}, {}", self.label(family.method), family.budget)
     }
 
-    /// How a method chooses.
+    /// How a method chooses weights.
     pub(crate) fn note(&self, family: &Family) -> String {
         let [a, b] = &self.results.prompts.groups;
         match family.method {
@@ -126,7 +126,7 @@ impl<'a> Findings<'a> {
         ))
     }
 
-    /// What could not be tried, in sentences: one for each reason.
+    /// The methods that could not be tried, in sentences: one for each reason.
     pub(crate) fn left_out_sentences(&self) -> Vec<String> {
         let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
         for own in &self.results.left_out {

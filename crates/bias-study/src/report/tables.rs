@@ -1,4 +1,4 @@
-//! What a study found, as tables for a terminal.
+//! The results of a study as tables for a terminal.
 
 use bias_types::model::Sublayer;
 use bias_types::prompt::Context;
@@ -12,15 +12,15 @@ use super::questions::questions;
 use super::words::{asked_for, short, sublayer};
 use crate::results::{Estimate, Outcome, Results, Scope, Significance, Split, Timing, TrainedOn};
 
-/// In comfy-table's order of lines; all others are left out.
+/// The lines of a table in comfy-table's order; all others are left out.
 const RULE_UNDER_HEADER: &str = "     ──            ";
-/// Contexts beside each other in one table; more go into a table below.
+/// The most contexts side by side in one table. Further ones go into a table below.
 const CONTEXTS_ABREAST: usize = 3;
 
-/// Variations of one context in the table of differences.
+/// The most variations of one context in the table of differences.
 const MOST_VARIATIONS: usize = 12;
 
-/// All of a study's findings for a terminal, the three named experiments first in their tables.
+/// All findings of a study for a terminal, those of the three named experiments first.
 #[must_use]
 pub fn tables(results: &Results) -> String {
     let found = Findings::new(results);
@@ -252,7 +252,7 @@ fn scopes(found: &Findings) -> String {
     table.to_string()
 }
 
-/// The middle of sorted values.
+/// The median of sorted values.
 fn median(sorted: &[f64]) -> f64 {
     let at = |i: usize| sorted.get(i).copied().unwrap_or(f64::NAN);
     f64::midpoint(at(sorted.len() / 2), at(sorted.len().saturating_sub(1) / 2))
@@ -334,7 +334,7 @@ fn locations(found: &Findings) -> String {
     table.to_string()
 }
 
-/// Where the time of a run went, for a terminal.
+/// The time that each step of a run took, for a terminal.
 #[must_use]
 pub fn timing_table(timing: &Timing) -> String {
     let total = timing.seconds();
@@ -350,7 +350,7 @@ pub fn timing_table(timing: &Timing) -> String {
     format!("{table}\n  peak memory {}", bytes(timing.peak_memory_bytes))
 }
 
-/// Seconds as people say them.
+/// Seconds in words.
 fn seconds(value: f64) -> String {
     match value {
         v if v >= 3600.0 => {
@@ -361,7 +361,7 @@ fn seconds(value: f64) -> String {
     }
 }
 
-/// Bytes as people say them.
+/// Bytes in words.
 fn bytes(value: Option<u64>) -> String {
     value.map_or(DASH.into(), |b| match b as f64 / f64::from(1 << 20) {
         mib if mib >= 1024.0 => format!("{:.1} GiB", mib / 1024.0),

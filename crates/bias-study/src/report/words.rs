@@ -1,10 +1,10 @@
-//! Labels: what is tested where, cut to size.
+//! Labels of tests, cut to size.
 
 use bias_types::model::Sublayer;
 
 use crate::results::{ChoiceValue, Kind, Split, TrainedOn};
 
-/// A label, cut where it would break a table or a chart.
+/// A label, cut if it would break a table or a chart.
 pub(crate) fn short(label: &str, longest: usize) -> String {
     let cut = label.char_indices().nth(longest);
     cut.map_or(label.into(), |_| {
@@ -12,7 +12,7 @@ pub(crate) fn short(label: &str, longest: usize) -> String {
     })
 }
 
-/// What kind of answer, and what its value is.
+/// The kind of answer, and the meaning of its value.
 pub(crate) fn asked_for(kind: Kind, choice: ChoiceValue) -> String {
     match kind {
         Kind::Free | Kind::Number => kind.to_string(),

@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What tells the people apart who are compared, such as race or gender, and where a prompt file
-/// says it.
+/// The attribute by which people are compared, such as race or gender, and its place in a prompt
+/// file.
 ///
 /// On the command line it is written as `race` (the column of that name), `race=COLUMN` (another
 /// column), or `race=before:_`: the part of `name_group` before its first `_`. `after:_` is the
@@ -20,13 +20,13 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attribute {
-    /// What it is called in results.
+    /// Its name in results.
     pub name: String,
-    /// Where a prompt file says it.
+    /// Its place in a prompt file.
     pub from: AttributeSource,
 }
 
-/// Where a prompt file says an attribute.
+/// The place of an attribute in a prompt file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -37,17 +37,17 @@ pub enum AttributeSource {
     Before(String),
     /// The part before the last one.
     BeforeLast(String),
-    /// The part behind the first one.
+    /// The part after the first one.
     After(String),
-    /// The part behind the last one.
+    /// The part after the last one.
     AfterLast(String),
 }
 
-/// The column of a prompt file that says which group of names a person belongs to.
+/// The column of a prompt file with a person's group of names.
 pub(crate) const NAME_GROUP: &str = "name_group";
 
 impl Attribute {
-    /// An attribute that has a column.
+    /// An attribute with a column of its own.
     #[must_use]
     pub fn column(name: &str, column: &str) -> Self {
         Self { name: name.into(), from: AttributeSource::Column(column.into()) }
@@ -68,7 +68,7 @@ impl Attribute {
         }
     }
 
-    /// Its value where that column says `text`.
+    /// Its value if that column contains `text`.
     #[must_use]
     pub fn value<'t>(&self, text: &'t str) -> &'t str {
         let text = text.trim();
@@ -90,7 +90,7 @@ impl Attribute {
 }
 
 impl fmt::Display for Attribute {
-    /// As it is written on the command line.
+    /// The attribute as written on the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, from } = self;
         match from {

@@ -16,7 +16,7 @@ pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 /// One context of the unpruned model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// Which.
+    /// The context.
     pub context: Context,
     /// Mean |SMD| over all variations.
     pub bias: Estimate,
@@ -28,24 +28,24 @@ pub struct Baseline {
     pub variations: Vec<VariationBaseline>,
     /// Share of each kind of answer, by group of names.
     pub answers: BTreeMap<Group, BTreeMap<AnswerKind, f64>>,
-    /// The same by side of the comparison: the mean over a side's groups of names.
+    /// The same by side of the comparison: the mean over the groups of names of a side.
     pub answers_by_side: [BTreeMap<AnswerKind, f64>; 2],
-    /// Share of answers that do not say what was asked (no number, none of the options): the first
-    /// group's less the second's.
+    /// The share of answers without the requested form (no number, none of the options): the first
+    /// group's minus the second's.
     #[serde(default)]
     pub no_number: Option<Estimate>,
-    /// Standard error of the mean signed SMD that is due to answers being drawn and not enumerated:
-    /// part of what the interval over names spans.
+    /// The part of the mean signed SMD's standard error that comes from drawing answers instead of
+    /// enumerating them. The interval over names includes it.
     #[serde(default)]
     pub error: Option<f64>,
-    /// Mean probability of answers that were not followed.
+    /// Mean probability of answers that were not explored.
     pub unexplored: f64,
-    /// Mean share of answers that was estimated by drawing; the others have their exact
+    /// Mean share of answers that was estimated by drawing. The other answers have their exact
     /// probability.
     #[serde(default)]
     pub estimated: f64,
     /// The smallest standardized mean difference that these names show in four of five cases,
-    /// tested at the 5 % level in one variation; absent where names do not vary.
+    /// tested at the 5 % level in one variation; absent if names do not vary.
     #[serde(default)]
     pub detectable: Option<f64>,
 }
@@ -53,34 +53,34 @@ pub struct Baseline {
 /// One variation of the unpruned model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VariationBaseline {
-    /// Which.
+    /// The variation.
     pub variation: String,
     /// Whether attribution sees it.
     pub split: Split,
-    /// What kind of answer was asked for, and so what the means are: numbers as they were said, or
+    /// The kind of answer, which decides the unit of the means: numbers as stated, or
     /// [`Settings::choice`](super::Settings::choice).
     #[serde(default)]
     pub kind: Kind,
-    /// Standardized mean difference; absent when one group's answers are never numbers.
+    /// Standardized mean difference; absent if one group's answers are never numbers.
     pub smd: Option<EffectSize>,
-    /// Between what it must lie, whatever the answers that exact decoding left unexplored
-    /// say, if they are no higher and no lower than those it explored.
+    /// The bounds of the difference over all possible contents of the unexplored answers, if those
+    /// are no higher and no lower than the explored ones.
     #[serde(default)]
     pub bounds: Option<[f64; 2]>,
     /// Its 95 % interval over names.
     pub interval: Option<[f64; 2]>,
-    /// Its standard error that is due to answers being drawn and not enumerated; absent where there
-    /// is no effect.
+    /// The part of its standard error that comes from drawing answers instead of enumerating them;
+    /// absent if there is no effect.
     #[serde(default)]
     pub error: Option<f64>,
     /// Mean share of answers that was estimated by drawing.
     #[serde(default)]
     pub estimated: f64,
-    /// Share of each group's answers that say what was asked: numbers, or one of the options.
+    /// The share of each group's answers with the requested form: numbers, or one of the options.
     #[serde(default)]
     pub answered: [Option<f64>; 2],
-    /// Names of each group none of whose answers says what was asked. Neither the SMD nor
-    /// attribution counts them.
+    /// The number of names in each group without a single answer of the requested form. Neither the
+    /// SMD nor attribution counts them.
     #[serde(default)]
     pub without_value: [usize; 2],
     /// The units that answers are in, with how much of everybody's answers is in each, where they
@@ -91,16 +91,16 @@ pub struct VariationBaseline {
     /// How likely it is by chance; absent where there is no difference to test.
     #[serde(default)]
     pub significance: Option<Significance>,
-    /// Mean answer of each group; absent when none of its answers is a number.
+    /// Mean answer of each group; absent if none of its answers is a number.
     pub means: [Option<f64>; 2],
-    /// [`QUANTILES`] of each group's answers, from the same clamped answers as the SMD, as they
-    /// were given even where less is better; absent when none of its answers is a number.
+    /// [`QUANTILES`] of each group's answers, from the same clamped answers as the SMD. They are
+    /// not negated where less is better. Absent if none of the group's answers is a number.
     #[serde(default)]
     pub distribution: [Option<[f64; 5]>; 2],
 }
 
 impl VariationBaseline {
-    /// The standardized mean difference, where it is a number.
+    /// The standardized mean difference, if it is finite.
     #[must_use]
     pub fn effect(&self) -> Option<f64> {
         self.smd.and_then(EffectSize::value)

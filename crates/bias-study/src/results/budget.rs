@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A share of all prunable weights, or of a matrix, in parts per billion: shares that are written
-/// alike are the same.
+/// A share of all prunable weights, or of a matrix, in parts per billion. Shares with the same text
+/// are equal.
 ///
 /// ```
 /// use bias_study::results::Share;
@@ -26,7 +26,7 @@ impl Share {
         Self((share * BILLION).round() as u32)
     }
 
-    /// As a number between 0 and 1.
+    /// The share as a number between 0 and 1.
     #[must_use]
     pub const fn value(self) -> f64 {
         self.0 as f64 / BILLION
@@ -52,38 +52,38 @@ impl FromStr for Share {
     }
 }
 
-/// The paper's share of each matrix that counts as important.
+/// The share of each matrix that counts as important in the paper.
 pub(crate) const WANDA_SHARE: Share = Share(150_000_000);
-/// Shares of all prunable weights that the signed gap may prune. The middle one is the one that has
-/// a random control and that reports show.
+/// The shares of all prunable weights that the signed gap may prune. The middle one has a random
+/// control, and reports show it.
 pub(crate) const GAP_SHARES: [Share; 3] = [Share(500_000), GAP_SHARE, Share(10_000_000)];
-/// The middle one.
+/// The middle share.
 pub(crate) const GAP_SHARE: Share = Share(2_000_000);
-/// Share of all prunable weights that a pursuit may prune at most.
+/// The largest share of all prunable weights that a pursuit may prune.
 pub(crate) const PURSUIT_SHARE: Share = Share(10_000_000);
 
-/// How much a mask may prune, or how another change of the model is dosed.
+/// The size of a mask, or the strength of another change of the model.
 ///
-/// Files hold it as text ([`Display`](fmt::Display)), which reads back as the same budget. These
-/// texts are parts of ids: they never change, and `bias_study::results` has a test that pins them.
+/// Files contain it as text ([`Display`](fmt::Display)), which parses back to the same budget.
+/// These texts are parts of ids and never change; a test in `bias_study::results` pins them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Budget {
-    /// A share of all prunable weights; of a set difference, of each matrix of either group:
+    /// A share of all prunable weights; for a set difference, of each matrix of either group:
     /// `0.2%`.
     Share(Share),
-    /// Such a share at most: `≤ 1%`.
+    /// At most such a share: `≤ 1%`.
     AtMost(Share),
-    /// So many heads: `4 heads`.
+    /// This many heads: `4 heads`.
     Heads(usize),
-    /// As many weights as that share of the whole model, all in one layer: `0.2% in layer 3`.
+    /// As many weights as this share of the whole model, all in one layer: `0.2% in layer 3`.
     InLayer(Share, usize),
-    /// As much as a method takes, at a share where it has several: `as wanda 15%`.
+    /// As many weights as another method takes, with its share if it has several: `as wanda 15%`.
     Like(String, Option<Share>),
-    /// What was planted for a context: `planted`.
+    /// The units planted for a context: `planted`.
     Planted,
-    /// What was planted for any context: `of all contexts`.
+    /// The units planted for any context: `of all contexts`.
     OfAllContexts,
     /// A projection of this rank in each layer: `rank 2 per layer`.
     RankPerLayer(usize),
@@ -95,7 +95,7 @@ pub enum Budget {
     AllMatrices,
     /// Half the difference of the groups' means, added in a layer: `half the difference, layer 2`.
     HalfDifference(usize),
-    /// In words of one's own.
+    /// Any other description.
     Words(String),
 }
 
@@ -106,7 +106,7 @@ impl Budget {
         Self::Share(Share::of(share))
     }
 
-    /// As much as a method takes, at a share where it has several.
+    /// As many weights as another method takes, with its share if it has several.
     pub(crate) fn like(what: &str, share: impl Into<Option<Share>>) -> Self {
         Self::Like(what.into(), share.into())
     }
@@ -152,7 +152,7 @@ impl From<Budget> for String {
     }
 }
 
-/// The budget that is written like this, if it is none in words.
+/// The budget with this text, unless it is a free description.
 fn known(text: &str) -> Option<Budget> {
     let number = |text: &str| text.parse::<usize>().ok();
     let found = match text {
@@ -197,7 +197,7 @@ fn known(text: &str) -> Option<Budget> {
 mod tests {
     use super::*;
 
-    /// These texts are in files, ids and seeds: none of them may change.
+    /// These texts are in files, ids and seeds. None of them may change.
     #[test]
     fn budgets_are_written_as_ever_and_read_back() {
         let pinned = [

@@ -2,20 +2,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One of the questions that a study can be asked.
+/// A question that a study can answer.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Experiment {
-    /// How biased, what carries it, and how far does pruning that carry? The paper's three
-    /// experiments.
+    /// How biased is the model, what carries the bias, and how far does pruning it carry over? The
+    /// paper's three experiments.
     #[default]
     Transfer,
     /// Is the bias in some layers? As many weights are pruned in one layer at a time.
     Layers,
-    /// Does anything else than zeroing weights remove it, and carry farther?
+    /// Does anything other than zeroing weights remove the bias, and carry over better?
     Alternatives,
     /// Which groups of names differ, within and across the two that are compared?
     Groups,

@@ -5,16 +5,18 @@ use bias_model::question::{Choices, NumberGrammar};
 use bias_types::prompt::Scale;
 use serde::{Deserialize, Serialize};
 
-/// How a question is put, and what counts as an answer.
+/// The form of a question, and of its answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Form {
-    /// How the answer begins: the model goes on from there. Without choices, by a number.
+    /// The beginning of the answer, which the model continues. Without choices, it continues with a
+    /// number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// What can be chosen; without, the answer is a number in any words, or in the next ones.
+    /// The options. Without them, the answer is a number: in any words, or in the next tokens if
+    /// there is a prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choices: Option<Choices>,
-    /// Whether the text is gone on with as it stands, without chat template and system message.
+    /// Whether the model continues the text as it is, without chat template and system message.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub raw: bool,
     /// The field of an answer in JSON, or in lines of `field: value`, that holds the number.
@@ -38,19 +40,19 @@ pub struct FormText<'t> {
     pub raw: Option<bool>,
 }
 
-/// What kind of answer is asked for.
+/// The kind of answer.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
-    /// Any words, in which a number is looked for.
+    /// Free words that contain a number.
     #[default]
     Free,
-    /// A number, begun for the model.
+    /// A number that is begun for the model.
     Number,
-    /// One of several words.
+    /// One of several options.
     Choice,
 }
 
@@ -64,7 +66,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What a choice is worth.
+/// The value of a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -72,15 +74,15 @@ pub enum ChoiceValue {
     /// The log-odds of the favourable option against the others, in nats.
     #[default]
     LogOdds,
-    /// The same with every word's probability taken per token, so that long words are not held to
-    /// be improbable.
+    /// The same with every word's probability taken per token, so that long words do not count as
+    /// improbable.
     LogOddsPerToken,
-    /// The probability of the favourable option among all that can be chosen.
+    /// The probability of the favourable option among all options.
     Probability,
 }
 
 impl ChoiceValue {
-    /// What a distribution over options is summed up by.
+    /// The scale that summarises a distribution over options.
     #[must_use]
     pub fn scale(self) -> Scale {
         match self {
@@ -109,7 +111,7 @@ impl Form {
         self.field.iter().fold(reader, |reader, field| reader.field(field))
     }
 
-    /// What kind of answer it asks for.
+    /// The kind of answer that it asks for.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match (&self.choices, &self.prefix) {
@@ -119,7 +121,7 @@ impl Form {
         }
     }
 
-    /// From a prompt file's columns or a command line's arguments; what is not said is as in
+    /// Reads a prompt file's columns or a command line's arguments. Missing parts are taken from
     /// `otherwise`.
     ///
     /// # Errors

@@ -10,10 +10,10 @@ use super::form::Form;
 /// The model studied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// Name of its folder.
+    /// The name of its folder.
     pub name: String,
-    /// SHA-256 over its weight files; empty for a model without such, which is studied in memory
-    /// only.
+    /// SHA-256 over its weight files; empty for a model without files, whose study is kept in
+    /// memory only.
     pub fingerprint: String,
     /// Its sizes.
     pub dims: ModelDims,
@@ -24,12 +24,12 @@ pub struct ModelInfo {
 pub struct PromptInfo {
     /// SHA-256 of the prompt file.
     pub sha256: String,
-    /// What tells the people apart who are compared.
+    /// The attribute by which people are compared.
     pub attribute: Attribute,
     /// Two of its values: the group that a positive difference favours, and the one compared with
     /// it.
     pub groups: [String; 2],
-    /// Per context, what varies.
+    /// The prompts of each context.
     pub contexts: Vec<ContextInfo>,
 }
 
@@ -38,20 +38,20 @@ pub struct PromptInfo {
 pub struct ContextInfo {
     /// Its name.
     pub context: Context,
-    /// Whether a larger answer is better for the person; if not, differences are turned round.
+    /// Whether a larger answer is better for the person. If not, differences are negated.
     pub higher_is_better: bool,
-    /// Variations that attribution sees.
+    /// The variations that attribution sees.
     pub attribution: Vec<String>,
-    /// Variations it does not see.
+    /// The variations that are held out.
     pub held_out: Vec<String>,
-    /// Names in each group compared.
+    /// The number of names in each group.
     pub names: [usize; 2],
-    /// How many of them only tests see; 0 where everybody is attributed and tested on.
+    /// The number of these names that only tests see; 0 if all names are used for both.
     #[serde(default)]
     pub held_out_names: [usize; 2],
     /// A prompt as the model's user would write it.
     pub example: String,
-    /// How each variation is put and answered.
+    /// The form of each variation and its answers.
     #[serde(default)]
     pub forms: BTreeMap<String, Form>,
 }

@@ -4,26 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
 
-/// How far two masks of one method and budget agree.
+/// The agreement of two masks of one method and budget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContextOverlap {
-    /// How both were found.
+    /// The method of both.
     pub method: String,
     /// Their budget.
     pub budget: Budget,
-    /// What they were made from.
+    /// The prompts that they were made from.
     pub contexts: [Context; 2],
-    /// Weights in both over weights in either; absent when a mask is empty.
+    /// The number of weights in both masks divided by that in either; absent if a mask is empty.
     pub jaccard: Option<f64>,
-    /// The same expected of random masks with as many weights in every matrix.
+    /// Its expectation for random masks with as many weights in every matrix.
     pub jaccard_by_chance: Option<f64>,
-    /// Weights in both over weights in the smaller.
+    /// The number of weights in both masks divided by that in the smaller one.
     pub coefficient: Option<f64>,
-    /// The same expected of such random masks.
+    /// Its expectation for such random masks.
     pub coefficient_by_chance: Option<f64>,
 }
 
-/// How much of a mask lies in one half of one layer.
+/// The part of a mask in one half of one layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Location {
     /// [`Strategy::id`](super::Strategy::id).
@@ -32,9 +32,9 @@ pub struct Location {
     pub layer: usize,
     /// Attention or MLP.
     pub sublayer: Sublayer,
-    /// Weights chosen there.
+    /// The number of weights chosen there.
     pub chosen: usize,
-    /// Weights that a random mask of the same size would choose there, on average.
+    /// The mean number of weights that a random mask of the same size would choose there.
     pub expected: f64,
     /// Standard deviation of that number.
     pub deviation: f64,

@@ -1,29 +1,29 @@
-//! Names of the methods that a study tries, as files have them. A method of one's own may have any
-//! other name; whether a mask is the null of another is not read from its name
+//! The names of the methods that a study tries, as written in files. A method of your own may have
+//! any other name. Whether a mask is the null of another does not follow from its name
 //! ([`Strategy::null_of`](super::Strategy::null_of)).
 
-/// The paper's: top weights of the second group that are not the first's.
+/// The paper's: top weights of the second group that are not among the first's.
 pub(crate) const WANDA_B_A: &str = "wanda-b-a";
-/// The same turned round.
+/// The same with the groups swapped.
 pub(crate) const WANDA_A_B: &str = "wanda-a-b";
-/// In the set difference of every variation.
+/// The weights in the set difference of every variation.
 pub(crate) const WANDA_COMMON: &str = "wanda-common";
 /// First-order share of the gap, in one step.
 pub(crate) const SIGNED_GAP: &str = "signed-gap";
-/// Closes all gaps together, looking again.
+/// Closes all gaps together, round by round.
 pub(crate) const GAP_PURSUIT: &str = "gap-pursuit";
-/// Heads that look from the answer at the name.
+/// Heads that attend from the answer to the name.
 pub(crate) const HEAD_ATTENTION: &str = "head-attention";
-/// Any weights, as many in every matrix as another mask has.
+/// Random weights, as many in every matrix as another mask has.
 pub(crate) const RANDOM: &str = "random";
-/// Any heads.
+/// Random heads.
 pub(crate) const RANDOM_HEADS: &str = "random-heads";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// These names are in files, ids and seeds: none of them may change.
+    /// These names are in files, ids and seeds. None of them may change.
     #[test]
     fn methods_are_called_as_ever() {
         let names = [

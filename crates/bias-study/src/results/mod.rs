@@ -1,5 +1,5 @@
-//! What a study or a benchmark finds, as its files hold it: the schema, and nothing of how it is
-//! computed. docs/results-schema.md describes the files.
+//! The results of a study or a benchmark, as in its files: the schema, without their computation.
+//! docs/results-schema.md describes the files.
 
 mod alternative;
 mod attribute;
@@ -56,46 +56,47 @@ use crate::save::{read, write};
 /// The value of `format` in files of this version.
 pub const FORMAT: &str = "bias-study/4";
 
-/// Everything a study found.
+/// All results of a study.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// [`FORMAT`].
     pub format: String,
-    /// What was studied.
+    /// The model.
     pub model: ModelInfo,
-    /// What it was asked.
+    /// The prompts.
     pub prompts: PromptInfo,
-    /// How.
+    /// The settings.
     pub settings: Settings,
     /// The two contexts of the named experiments: attributed on, tested on.
     pub focus: [Context; 2],
-    /// What was asked of it.
+    /// The experiments.
     pub experiments: Vec<Experiment>,
-    /// How much was tried.
+    /// The plan.
     #[serde(default)]
     pub plan: Plan,
     /// The unpruned model, context by context.
     pub baseline: Vec<Baseline>,
-    /// Perplexity of the unpruned model on neutral text, when there is such text.
+    /// The perplexity of the unpruned model on neutral text, if there is such text.
     pub neutral_perplexity: Option<f64>,
     /// Every mask that was tried.
     pub strategies: Vec<Strategy>,
-    /// What each mask did where.
+    /// The effect of each mask in each context.
     pub outcomes: Vec<Outcome>,
-    /// How far the masks of two contexts agree.
+    /// The agreement of the masks of two contexts.
     pub overlaps: Vec<ContextOverlap>,
-    /// Where masks lie in the model.
+    /// The places of masks in the model.
     pub locations: Vec<Location>,
-    /// What groups of names within and across the two compared get, where that was asked.
+    /// The differences between the groups of names within and across the two groups compared, if
+    /// requested.
     #[serde(default)]
     pub groups: Vec<GroupDifferences>,
-    /// Methods that found nothing to look at, and why.
+    /// Methods that found nothing to attribute, and why.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
 }
 
 impl Results {
-    /// Writes `results.json`, by way of a temporary file beside it.
+    /// Writes `results.json`, whole or not at all.
     ///
     /// # Errors
     /// [`StudyError::Write`].
@@ -112,7 +113,7 @@ impl Results {
     ///
     /// # Errors
     /// [`StudyError::Read`] for a file that is missing, damaged or of another version;
-    /// [`StudyError::Damaged`] for sizes that no model has.
+    /// [`StudyError::Damaged`] for impossible sizes of a model.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
         let found = read(path, FORMAT, |own: &Self| &own.format)?;
         let damaged =

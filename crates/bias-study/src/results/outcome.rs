@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::estimate::{Estimate, null_is_nan};
 
-/// How far from what it was made from a mask was tested.
+/// The distance between the prompts that a mask was made from and those it was tested on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -22,27 +22,27 @@ pub enum Scope {
     LeftOut,
 }
 
-/// What one mask did to one context's variations.
+/// The effect of one mask on one context's variations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// [`Strategy::id`](super::Strategy::id).
     pub strategy: String,
-    /// Where it was tested.
+    /// The context it was tested in.
     pub context: Context,
-    /// How far from what it was made from.
+    /// The distance from the prompts it was made from.
     pub scope: Scope,
     /// Mean |SMD| before, over the same variations.
     #[serde(deserialize_with = "null_is_nan")]
     pub before: f64,
     /// Mean |SMD| after.
     pub after: Estimate,
-    /// Mean signed SMD after: its sign turns when a mask overshoots.
+    /// Mean signed SMD after. Its sign changes if a mask overshoots.
     #[serde(deserialize_with = "null_is_nan")]
     pub signed_after: f64,
     /// `1 − after / before`, over the variations that have an SMD both times.
     pub reduction: Estimate,
-    /// By how much the reduction falls short of that on held-out variations of the mask's own
-    /// context, paired over names; only across contexts, and where both ask about the same people.
+    /// The shortfall of the reduction from that on held-out variations of the mask's own context,
+    /// paired over names. Only across contexts, and if both ask about the same people.
     #[serde(default)]
     pub shortfall: Option<Estimate>,
     /// Inlier ratio after, by the fences of the unpruned answers.
@@ -50,12 +50,13 @@ pub struct Outcome {
     /// Inlier ratio before.
     #[serde(deserialize_with = "null_is_nan")]
     pub inlier_before: f64,
-    /// Mean probability of answers that were not followed; a damaged model scatters them.
+    /// Mean probability of answers that were not explored. The answers of a damaged model are
+    /// scattered.
     #[serde(default)]
     pub unexplored: f64,
     /// Mean share of answers that was estimated by drawing.
     #[serde(default)]
     pub estimated: f64,
-    /// Variations whose SMD could not be computed any more.
+    /// The number of variations whose SMD can no longer be computed.
     pub degenerate: usize,
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How much a study tries. A fuller plan goes on where a shorter one of the same study ended.
+/// The extent of a study. A fuller plan continues where a shorter one of the same study ended.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Plan {
     /// The contexts of the named experiments only, and few masks of weights.
     Short,
-    /// Every context, and of every method one budget beside its random control, which is tested in
-    /// the context it was made for alone; neither masks made from one variation nor from all
-    /// contexts.
+    /// Every context, and every method at one budget with its random control, which is tested only
+    /// in the context it was made for. No masks made from one variation or from all contexts.
     Core,
     /// Everything.
     #[default]
@@ -21,7 +20,7 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// All of them, the fullest first.
+    /// All plans, the fullest first.
     pub const ALL: [Self; 3] = [Self::Full, Self::Core, Self::Short];
 
     /// Its name.

@@ -9,25 +9,25 @@ use super::form::ChoiceValue;
 pub struct Settings {
     /// Seed of everything random.
     pub seed: u64,
-    /// How answers are taken.
+    /// How answers are taken from the model.
     pub decoding: Decoding,
     /// Bootstrap resamples of names per interval.
     pub resamples: usize,
-    /// Answers are clamped to these quantiles of their variation first.
+    /// Answers are first clamped to these quantiles of their variation.
     pub winsorise: [f64; 2],
-    /// Tukey's multiplier in the inlier ratio.
+    /// The multiplier of Tukey's fences in the inlier ratio.
     pub tukey_k: f64,
-    /// What a choice is worth.
+    /// The value of a choice.
     #[serde(default)]
     pub choice: ChoiceValue,
-    /// Attribution looks at so many names of each side at most, evenly over those that it may see;
-    /// at all of them, if absent.
+    /// The most names per side that attribution sees, evenly spread over those that it may see; all
+    /// of them if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributed_names: Option<usize>,
-    /// How the next token is drawn; taken from the model when the study begins.
+    /// How the next token is drawn. Taken from the model when the study begins.
     #[serde(default)]
     pub sampling: Sampling,
-    /// Answers are cut after this many tokens; likewise.
+    /// Answers are cut off after this many tokens. Taken from the model when the study begins.
     #[serde(default)]
     pub max_new_tokens: usize,
 }

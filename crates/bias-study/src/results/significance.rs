@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-/// How likely a variation's difference is by chance, names relabelled.
+/// The probability of a variation's difference by chance, with names relabelled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Significance {
-    /// Two-sided, of a permutation test over names.
+    /// The two-sided p-value of a permutation test over names.
     pub p: f64,
     /// Corrected for all variations of the context, so that any false finding is unlikely (Holm
     /// 1979).
@@ -12,5 +12,5 @@ pub struct Significance {
     pub false_discovery: f64,
 }
 
-/// How often it may find what is not.
+/// The accepted probability of a false finding.
 pub(crate) const ALPHA: f64 = 0.05;

@@ -1,11 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-/// The variations a number is about.
+/// The variations that a number is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// Those that attribution may look at.
+    /// The variations that attribution may see.
     Attribution,
-    /// Those it never sees.
+    /// The held-out variations.
     HeldOut,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::Budget;
 use super::experiment::Experiment;
 
-/// What a mask was made from.
+/// The prompts that a mask was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -18,12 +18,12 @@ pub enum TrainedOn {
     Context(Context),
     /// The attribution variations of every context.
     All,
-    /// Those of every context but one, which the mask is tested on.
+    /// The attribution variations of every context but one, which the mask is tested on.
     AllBut(Context),
 }
 
-/// A text in quotes: what would end it, and the marks of lines and columns, are escaped. Ids and
-/// seeds hold such texts, so they never change.
+/// A text in quotes. Characters that would end it, and those of lines and columns, are escaped. Ids
+/// and seeds contain such texts, so they never change.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -42,8 +42,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 impl TrainedOn {
-    /// What random masks are drawn by: a text that no other thing to make masks from has, and that
-    /// never changes.
+    /// The seed text of random masks: unique to each source of masks, and never changed.
     pub(crate) fn seed_text(&self) -> String {
         let context = |own: &Context| format!("Context({})", quoted(own.as_str()));
         match self {
@@ -58,7 +57,7 @@ impl TrainedOn {
 }
 
 impl fmt::Display for TrainedOn {
-    /// As the ids of strategies begin; contexts that could be taken for something else are quoted.
+    /// The beginning of a strategy's id. Contexts with ambiguous names are quoted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = |context: &Context| {
             let name = context.as_str();
@@ -82,25 +81,26 @@ impl fmt::Display for TrainedOn {
 pub struct Strategy {
     /// Unique, such as `financial/signed-gap/0.2%`.
     pub id: String,
-    /// What it was made for.
+    /// The experiment that it belongs to.
     #[serde(default)]
     pub experiment: Experiment,
-    /// How it was found, such as `signed-gap`.
+    /// The method that found it, such as `signed-gap`.
     pub method: String,
-    /// What it prunes.
+    /// The kind of unit that it prunes.
     pub unit: UnitKind,
-    /// What it was made from.
+    /// The prompts that it was made from.
     pub trained_on: TrainedOn,
-    /// How much it may prune, such as `0.2%` or `4 heads`.
+    /// Its budget, such as `0.2%` or `4 heads`.
     pub budget: Budget,
-    /// The [id](Self::id) of the mask that this is the null of: as much, chosen at random.
+    /// The [id](Self::id) of the mask of which this is the null: as many weights, chosen at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub null_of: Option<String>,
-    /// Weights changed: set to zero, unless the experiment is about alternatives to that.
+    /// The number of weights changed: set to zero, unless the experiment is about alternatives to
+    /// that.
     pub weights: usize,
     /// Their share of all prunable weights.
     pub share: f64,
-    /// SHA-256 of the mask; nothing where no mask says what was changed.
+    /// SHA-256 of the mask; empty for a change without a mask.
     pub mask: String,
     /// Relative change of perplexity on neutral text (0.01 is 1 % worse).
     pub perplexity_change: Option<f64>,
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(seeds.len(), all.len(), "{seeds:?}");
     }
 
-    /// Random masks are drawn by these texts: another text would be another mask.
+    /// Random masks are drawn from these texts. Another text would give another mask.
     #[test]
     fn seeds_are_made_of_texts_that_never_change() {
         let context: Context = "financial".parse().unwrap();

@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 use crate::StudyError;
 use crate::save::write;
 
-/// Where the time of one run went. Apart from the results, which are the same whenever and wherever
-/// they are computed.
+/// The time that one run took. It is kept apart from the results, which do not depend on time and
+/// place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// Its steps; of a study that was stopped, those since.
+    /// Its steps. For a study that was continued, those since then.
     pub phases: Vec<Phase>,
-    /// Most memory held at once, where the system tells.
+    /// The most memory in use at once, if the system reports it.
     pub peak_memory_bytes: Option<u64>,
-    /// SHA-256 of the executable that ran last, where the system tells which it is. Any build of
-    /// the same version goes on with a study.
+    /// SHA-256 of the executable that ran last, if the system reports it. Any build of the same
+    /// version can continue a study.
     #[serde(default)]
     pub executable: Option<String>,
 }
@@ -22,14 +22,14 @@ pub struct Timing {
 /// One step of a study and how long it took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// Which step.
+    /// The name of the step.
     pub name: String,
     /// Wall-clock seconds.
     pub seconds: f64,
 }
 
 impl Timing {
-    /// All steps together, in seconds.
+    /// The sum of all steps, in seconds.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.phases.iter().map(|phase| phase.seconds).sum()

@@ -1,4 +1,4 @@
-//! Asking: the unpruned model everything once, changed models what is not known of them yet.
+//! Asking: the unpruned model everything once, changed models whatever is not yet known of them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,12 +22,11 @@ use crate::save::write;
 use crate::statistics::{Measure, Reference};
 use crate::store::{Audited, PROMPTS, Piece, Program, Provenance, Run, Store};
 
-/// Whoever answers questions, and one set of prompts: asks everything once and measures the
-/// answers.
+/// A responder and one set of prompts: asks everything once and measures the answers.
 ///
-/// Needs no gradients, and no tensors either: a loaded model
-/// ([`LanguageModel`](bias_model::LanguageModel)) on any backend, or whatever else can [`Respond`].
-/// A [`Study`](super::Study) goes on from here.
+/// It needs neither gradients nor tensors. The responder is a loaded model
+/// ([`LanguageModel`](bias_model::LanguageModel)) on any backend, or anything else that can
+/// [`Respond`]. A [`Study`](super::Study) builds on it.
 pub struct Audit<'a, R: Respond> {
     pub(crate) model: R,
     pub(crate) prompts: &'a PromptSet,
@@ -37,12 +36,12 @@ pub struct Audit<'a, R: Respond> {
     pub(super) measure: Measure,
     pub(crate) questions: Questionnaire<'a, R::Question>,
     phases: Vec<Phase>,
-    /// The unpruned model, once it was asked.
+    /// The answers of the unpruned model, once it was asked.
     pub(super) reference: Option<Arc<Reference>>,
 }
 
-/// Whether attribution may look at the neutral text of this number, from 0: every second.
-/// Perplexity is that of the others.
+/// Whether attribution may see the neutral text with this index, from 0: every second text.
+/// Perplexity is measured on the others.
 pub(super) fn guards(text: usize) -> bool {
     text % 2 == 1
 }
@@ -57,12 +56,12 @@ impl<R: Respond> std::fmt::Debug for Audit<'_, R> {
 }
 
 impl<'a, R: Respond> Audit<'a, R> {
-    /// Takes whoever answers (called `name` in the results) and the prompts to ask.
+    /// Takes a responder (called `name` in the results) and the prompts.
     ///
     /// # Errors
-    /// [`StudyError::Prompt`] for a prompt that cannot be asked, settings that are impossible;
+    /// [`StudyError::Prompt`] for a prompt that cannot be asked; impossible settings;
     /// [`StudyError::NoFingerprint`] for a folder to keep the study of a model without one in;
-    /// [`StudyError::OtherStudy`] or [`StudyError::Busy`] for a folder that another study has.
+    /// [`StudyError::OtherStudy`] or [`StudyError::Busy`] for a folder that another study uses.
     pub fn new(
         model: R,
         name: &str,
@@ -136,21 +135,21 @@ impl<'a, R: Respond> Audit<'a, R> {
         &self.model
     }
 
-    /// The model, to prune it by hand. What was known of it is forgotten, and nothing more is kept
-    /// in the study's folder.
+    /// The model, to prune it by hand. Its known answers are forgotten, and nothing more is kept in
+    /// the study's folder.
     pub fn model_mut(&mut self) -> &mut R {
         self.reference = None;
         self.store.forget();
         &mut self.model
     }
 
-    /// What decides this study's numbers.
+    /// Everything that decides this study's numbers.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
     }
 
-    /// Where the time went so far.
+    /// The time of each step so far.
     #[must_use]
     pub fn timing(&self) -> Timing {
         Timing {
@@ -176,7 +175,7 @@ impl<'a, R: Respond> Audit<'a, R> {
         self.reference()?.baselines(self.prompts, &self.measure)
     }
 
-    /// The unpruned model, asked everything once.
+    /// The answers of the unpruned model, asked once.
     pub(crate) fn reference(&mut self) -> Result<Arc<Reference>, StudyError> {
         if let Some(known) = &self.reference {
             return Ok(known.clone());
@@ -219,7 +218,7 @@ impl<'a, R: Respond> Audit<'a, R> {
         self.store.put(&piece, perplexity(&self.model, &self.options.neutral)?)
     }
 
-    /// Whether all is known of a changed model.
+    /// Whether everything about a changed model is known.
     pub(crate) fn known(&self, change: &str, tests: &[Test]) -> Result<bool, StudyError> {
         for test in tests {
             if !self.store.has(&Piece::Tested(change, named(self.prompts, &test.places)))? {
@@ -231,7 +230,7 @@ impl<'a, R: Respond> Audit<'a, R> {
 }
 
 impl<R: Respond + Sync> Audit<'_, R> {
-    /// Asks the model as it is now what is not known of it yet, so many tests side by side.
+    /// Asks the present model whatever is not yet known of it, this many tests side by side.
     pub(super) fn ask_changed(
         &self,
         change: &str,

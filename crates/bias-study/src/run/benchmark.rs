@@ -21,17 +21,17 @@ use crate::results::{
 use crate::seed::derived_seed;
 use crate::studied::Studied;
 
-/// A method, what it found or why nothing, and the seconds it took.
+/// A method, its result or the reason why it has none, and the seconds it took.
 type Look<'m, A, M> = (&'m Method<A, M>, Result<Finding, String>, f64);
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// Tries every method at every budget (shares of all prunable weights), attributed on each
-    /// context in turn; those of `all_but` on all contexts but each. Where the truth is known,
+    /// context in turn; the methods in `all_but` on all contexts but each. If the truth is known,
     /// methods are measured against it.
     ///
     /// # Errors
-    /// As [`test`](Self::test), a budget outside [0, 1]. Methods that cannot look at a context are
-    /// left out, with their reason.
+    /// As [`test`](Self::test), a budget outside [0, 1]. Methods that find nothing to attribute in
+    /// a context are left out, with their reason.
     pub fn benchmark(
         &mut self,
         methods: &[Method<A, M>],
@@ -128,7 +128,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         })
     }
 
-    /// Every method's finding, or why it has none, and the seconds it took.
+    /// Every method's result or the reason why it has none, and the seconds it took.
     fn found<'m>(
         &self,
         methods: &'m [Method<A, M>],
@@ -151,9 +151,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         methods.iter().map(of).collect()
     }
 
-    /// Masks of all budgets, with what was allowed (one that was asked before costs nothing); of
-    /// methods that choose among single weights, a random mask beside the middle one with as many
-    /// weights in every matrix.
+    /// The masks of all budgets, each with its allowed share (one that was tested before costs
+    /// nothing). For methods that choose single weights, a random mask with as many weights in
+    /// every matrix goes with the middle one.
     fn masks(
         &self,
         method: &Method<A, M>,
@@ -219,9 +219,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         Ok(unit_mask(self.model().model().dims(), units, HeadAblation::ZeroOutput)?)
     }
 
-    /// How well the scores of weights in MLP matrices, or of neurons, tell the planted ones from
-    /// the others. Signed scores count by their size: what holds a gap down is part of its
-    /// mechanism as well. Weights that are zero are no candidates.
+    /// How well the scores of weights in MLP matrices, or of neurons, separate the planted ones
+    /// from the others. Signed scores count by their size: a weight that holds a gap down is part
+    /// of its mechanism as well. Weights that are zero are not candidates.
     fn locate(
         &self,
         finding: &Finding,

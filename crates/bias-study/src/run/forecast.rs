@@ -1,4 +1,4 @@
-//! What a study is going to do, and how long that takes here.
+//! The work of a study, and the time it will take on this machine.
 
 use std::time::Instant;
 
@@ -14,32 +14,34 @@ use crate::plan::{What, jobs, tests, tries};
 use crate::prompts::{Names, VariationIndex};
 use crate::results::{Plan, TrainedOn};
 
-/// What a plan does after the audit.
+/// The work of a plan after the audit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forecast {
-    /// Which plan.
+    /// The plan.
     pub plan: Plan,
-    /// Masks, and other changes of the model, that are made and tested; pursuits may find fewer.
+    /// The number of masks, and of other changes of the model, that are made and tested. Pursuits
+    /// may find fewer.
     pub masks: usize,
-    /// Questions asked of changed models.
+    /// The number of questions to changed models.
     pub questions: usize,
-    /// Seconds that all of it will take, by what this model took for a few questions.
+    /// The seconds that all of it will take, from this model's time for a few questions.
     pub seconds: f64,
 }
 
-/// What finding takes, in forward passes over what is attributed on: measured on models from 0.6 to
-/// 135 million weights, and good to about a factor of two.
+/// The cost of finding masks, in forward passes over the attributed prompts: measured on models
+/// from 0.6 to 135 million weights, and good to about a factor of two.
 const WANDA: f64 = 1.5;
 const SIGNED_GAP: f64 = 4.0;
 const PURSUIT: f64 = 45.0;
 const HEADS: f64 = 14.0;
 const ALTERNATIVE: f64 = 60.0;
-/// Questions that are timed of each kind.
+/// The number of questions of each kind that are timed.
 const TIMED: usize = 16;
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
-    /// What each plan will do after the audit and how long it will take: times a few questions of
-    /// every kind, and the neutral text. Asks the unpruned model first, if that was not done.
+    /// The work of each plan after the audit, and the time it will take: times a few questions of
+    /// every kind, and the neutral text. Asks the unpruned model first, unless that was done
+    /// before.
     ///
     /// # Errors
     /// As [`Audit::audit`](crate::Audit::audit).

@@ -19,15 +19,15 @@ use crate::store::{
     JobFound, MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Provenance, Record, Store, piece_name,
 };
 
-/// What a finished study's folder holds: every file with its hash.
+/// The content of a finished study's folder: every file with its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`Manifest::FORMAT`].
     pub format: String,
     /// [`Provenance::id`]: covers model, tokenizer, prompts, settings, seeds, and the program's version.
     pub study: String,
-    /// Every file by its path in the folder, with `/` between its parts. Not the manifest itself
-    /// and not `timing.json`, which is another every time.
+    /// Every file by its path in the folder, with `/` between its parts. The manifest itself is not
+    /// among them, nor is `timing.json`, which differs each time.
     pub files: BTreeMap<String, FileHash>,
 }
 
@@ -42,22 +42,21 @@ pub struct FileHash {
 
 /// The manifest's own name.
 const MANIFEST: &str = "manifest.json";
-/// What a bundle consists of, beside the manifest; anything else that lies in the folder is not
-/// part of it.
+/// The parts of a bundle besides the manifest. Other files in the folder do not belong to it.
 const FILES: [&str; 4] = [PROVENANCE, PROMPTS, RESULTS, PAGE];
 const FOLDERS: [&str; 3] = [PIECES, MASKS, FIGURES];
 const RESULTS: &str = "results.json";
 const PAGE: &str = "report.html";
-/// More than any study writes into one JSON file.
+/// More than the size of any JSON file of a study.
 const LARGEST: u64 = 4 << 30;
-/// More resamples than anybody needs.
+/// More than any useful number of resamples.
 const MOST_RESAMPLES: usize = 10_000_000;
 
 impl Manifest {
-    /// The format this version writes.
+    /// The format that this version writes.
     pub const FORMAT: &str = "bias-manifest/1";
 
-    /// Writes `manifest.json` over all that a study has written into its folder by now.
+    /// Writes `manifest.json` over all files that a study has written into its folder so far.
     ///
     /// # Errors
     /// A file that cannot be read or written.
@@ -84,13 +83,13 @@ impl Manifest {
     }
 }
 
-/// Checks a bundle from end to end: that every file is the one the manifest names and no other is
-/// among them, that every piece of work is what its name says, that masks are those that were
-/// tested, that `results.json` is what the statistics make of those pieces once more, bit for bit,
-/// and that the report is made of that.
+/// Checks a bundle from end to end. Every file must be the one that the manifest names, and no
+/// other may be among them. Every piece of work must match its name, and masks must be those that
+/// were tested. The statistics, computed again from the pieces, must give `results.json` bit for
+/// bit, and the report must follow from it.
 ///
 /// # Errors
-/// [`StudyError::NotAsWritten`] with all that is wrong; files that cannot be read.
+/// [`StudyError::NotAsWritten`] with all differences; files that cannot be read.
 pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     plain(&folder.join(MANIFEST))?;
     let manifest = Manifest::load(folder)?;
@@ -199,7 +198,8 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
         .map_err(|e| StudyError::Damaged { path: path.into(), reason: e.to_string() })
 }
 
-/// Refuses what is no ordinary file of a sensible size: links lead elsewhere, pipes never end.
+/// Refuses anything but an ordinary file of a sensible size: links point elsewhere, and pipes never
+/// end.
 fn plain(path: &Path) -> Result<u64, StudyError> {
     let failed = |source| StudyError::Read { path: path.into(), source };
     let found = fs::symlink_metadata(path).map_err(failed)?;
@@ -212,7 +212,7 @@ fn plain(path: &Path) -> Result<u64, StudyError> {
     })
 }
 
-/// What lies there, if anything does; a link is not followed.
+/// The metadata of a path, if it exists. A link is not followed.
 fn there(path: &Path) -> Result<Option<fs::Metadata>, StudyError> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found)),
@@ -221,11 +221,11 @@ fn there(path: &Path) -> Result<Option<fs::Metadata>, StudyError> {
     }
 }
 
-/// What a bundle's folder holds.
+/// The content of a bundle's folder.
 #[derive(Default)]
 struct Listing {
     files: BTreeMap<String, FileHash>,
-    /// What should not be there.
+    /// Files and folders that should not be there.
     odd: Vec<String>,
 }
 
@@ -246,7 +246,7 @@ impl Listing {
     }
 }
 
-/// Every file of a bundle, and what should not be there.
+/// Every file of a bundle, and those that should not be there.
 fn files(folder: &Path) -> Result<(BTreeMap<String, FileHash>, Vec<String>), StudyError> {
     let mut found = Listing::default();
     for name in FILES {

@@ -1,5 +1,5 @@
-//! The study of one model: audit, attribute, prune, audit again; how long it takes; its folder
-//! sealed and verified.
+//! The study of one model: audit, attribute, prune, audit again; forecasts; its folder sealed and
+//! verified.
 
 mod audit;
 mod benchmark;

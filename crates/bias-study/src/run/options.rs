@@ -8,28 +8,30 @@ use crate::shard::Shard;
 /// How a study is run.
 #[derive(Debug, Clone)]
 pub struct StudyOptions {
-    /// What decides the numbers.
+    /// The settings that decide the numbers.
     pub settings: Settings,
     /// The two contexts of the named experiments; by default `financial` and
     /// `commercial`, or the first two.
     pub focus: Option<[Context; 2]>,
-    /// Text about nothing in particular, one text per entry: the first, third, … for perplexity,
-    /// the others for methods that look out for what pruning spoils.
+    /// Neutral text, one text per entry. The first, third, … are for perplexity, the others for
+    /// methods that spare what neutral text needs.
     pub neutral: Vec<String>,
-    /// Threads that run prompts side by side: the cores of a CPU, 1 on an accelerator.
+    /// The number of threads that run prompts side by side: the cores of a CPU, 1 on an
+    /// accelerator.
     pub threads: usize,
-    /// Chooses Wanda's weights where they are, without bringing them to the host: for a GPU
+    /// Whether Wanda's weights are chosen on the device, without copying them to the host: for a
+    /// GPU
     /// ([`GroupNorms::difference_on_device`](bias_attrib::methods::GroupNorms::difference_on_device)).
     pub select_on_device: bool,
-    /// Where to keep masks and every finished piece of work, so that a study that was stopped can
-    /// go on; if anywhere.
+    /// The folder for masks and every finished piece of work, so that a stopped study can continue;
+    /// `None` keeps nothing.
     pub out: Option<PathBuf>,
-    /// Which part of the study [`Study::work`](crate::Study::work) does; several may share a
-    /// folder.
+    /// The part of the study that [`Study::work`](crate::Study::work) does. Several parts may share
+    /// a folder.
     pub shard: Option<Shard>,
-    /// How much is tried.
+    /// The extent of the study.
     pub plan: Plan,
-    /// What is asked.
+    /// The experiments.
     pub experiments: Vec<Experiment>,
 }
 

@@ -1,4 +1,4 @@
-//! How far long work is, and how long the rest will take.
+//! The progress of long work, and the time that is left.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar on a terminal; elsewhere a line on standard error, once a forecast can be made and then
-/// every half minute, whether or not more was done by then.
+/// A bar on a terminal. Elsewhere a line on standard error as soon as a forecast is possible and
+/// then every half minute, even if nothing was finished since.
 pub(crate) struct Progress {
     shown: Arc<Shown>,
-    /// Closed with it: nobody has to be told any more.
+    /// Closed when this is dropped, which ends the thread that writes lines.
     _ends: Sender<()>,
 }
 
@@ -21,26 +21,26 @@ struct Shown {
     log: Mutex<Log>,
 }
 
-/// What was said so far, where there is no terminal.
+/// The messages so far, if there is no terminal.
 struct Log {
     started: Instant,
     said: Option<Instant>,
-    /// Parts done before this run, which took it no time.
+    /// The number of parts done before this run, which took it no time.
     known: u64,
-    /// What is being done.
+    /// The present part.
     doing: String,
 }
 
-/// Between two lines.
+/// The time between two lines.
 const QUIET: Duration = Duration::from_secs(30);
-/// A forecast is made after so long, or after a twentieth: the first parts say little of how long
-/// the rest will take.
+/// A forecast is made after this time, or after a twentieth of the parts: the first parts say
+/// little about the rest.
 const SETTLED: Duration = Duration::from_secs(10);
-/// Work that is done sooner needs no line.
+/// Work that takes less time needs no line.
 const SHORT: Duration = Duration::from_secs(5);
 
 impl Progress {
-    /// Of `count` parts, called `of`.
+    /// Progress over `count` parts, called `of`.
     pub(crate) fn new(what: &'static str, of: &'static str, count: usize) -> Self {
         let template = format!(
             "{{prefix:>16}} {{bar:40}} {{pos}}/{{len}} {of}  {{elapsed}} so far, {{eta}} left {{msg}}"
@@ -62,20 +62,20 @@ impl Progress {
         Self { shown, _ends }
     }
 
-    /// These were done by an earlier run.
+    /// Counts parts that an earlier run has done.
     pub(crate) fn known(&self, parts: usize) {
         self.shown.bar.inc(parts as u64);
         self.shown.bar.reset_eta();
         self.shown.log().known += parts as u64;
     }
 
-    /// This is being done now.
+    /// Names the present part.
     pub(crate) fn doing(&self, what: String) {
         self.shown.bar.set_message(what.clone());
         self.shown.log().doing = what;
     }
 
-    /// Says something for people to know, once.
+    /// Shows a message once.
     pub(crate) fn note(&self, line: &str) {
         if self.shown.bar.is_hidden() {
             eprintln!("{line}");
@@ -84,7 +84,7 @@ impl Progress {
         }
     }
 
-    /// So many more are done.
+    /// Counts finished parts.
     pub(crate) fn done(&self, parts: usize) {
         self.shown.bar.inc(parts as u64);
         if self.shown.bar.is_hidden() {
@@ -92,7 +92,7 @@ impl Progress {
         }
     }
 
-    /// Nothing more is shown.
+    /// Removes the bar.
     pub(crate) fn finish(self) {
         self.shown.bar.finish_and_clear();
     }
@@ -103,7 +103,7 @@ impl Shown {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A line, if one is due; `still` where nothing more was done.
+    /// Writes a line, if one is due. `still` says that nothing was finished since the last.
     fn say(&self, now: Instant, still: bool) {
         let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
         let mut log = self.log();
@@ -121,7 +121,7 @@ impl Shown {
 }
 
 impl Log {
-    /// How long the rest will take, if that is to be said now.
+    /// The time for the rest, if a line with it is due now.
     fn due(&self, now: Instant, done: u64, all: u64) -> Option<Duration> {
         let own = done.saturating_sub(self.known);
         let spent = now - self.started;
@@ -131,13 +131,13 @@ impl Log {
         (own > 0 && done < all && due).then_some(left)
     }
 
-    /// Whether nothing was said for long.
+    /// Whether the last line was long ago.
     fn is_quiet(&self, now: Instant) -> bool {
         now - self.said.unwrap_or(self.started) >= QUIET
     }
 }
 
-/// A time as people say it.
+/// A duration in words.
 #[must_use]
 pub fn in_words(time: Duration) -> String {
     let seconds = time.as_secs_f64();

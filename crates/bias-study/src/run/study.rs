@@ -20,15 +20,15 @@ use crate::results::{Outcome, Plan, Results, Scope, Split, Strategy};
 use crate::statistics::{Reference, Tested, assemble};
 use crate::studied::Studied;
 
-/// One model, one set of prompts: audits it, finds what carries the bias, prunes that,
-/// and audits again everywhere.
+/// One model and one set of prompts: audits the model, finds the parts that carry the bias, prunes
+/// them, and audits again everywhere.
 ///
-/// `A` is the autodiff backend that the signed gap needs; everything else runs on its
-/// inner backend. The model is any that is [`Studied`], with any tokenizer: by default what
-/// [`LanguageModel::load`] gives. It is an [`Audit`] that goes on, and does what that does.
+/// `A` is the autodiff backend that the signed gap needs; everything else runs on its inner
+/// backend. The model is any that is [`Studied`], with any tokenizer; the default is that of
+/// [`LanguageModel::load`]. A study dereferences to its [`Audit`].
 ///
-/// With a folder in its [`StudyOptions`], every piece of work is kept there when it is done, and a
-/// study that was stopped goes on where it was.
+/// With a folder in its [`StudyOptions`], every finished piece of work is kept there, and a stopped
+/// study continues from it.
 pub struct Study<'a, A, M = Decoder<<A as AutodiffBackend>::InnerBackend>, T = TextCodec>
 where
     A: AutodiffBackend,
@@ -36,7 +36,7 @@ where
     T: Tokenize + Sync,
 {
     audit: Audit<'a, LanguageModel<A::InnerBackend, M, T>>,
-    /// Neutral text that attribution may look at, as tokens.
+    /// The neutral text that attribution may see, as tokens.
     guard: Vec<Sequence>,
 }
 
@@ -60,10 +60,10 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> DerefMut for Study<'
     }
 }
 
-/// The neutral texts that guard what pursuits prune; the others are measured.
+/// The neutral texts that guard what pursuits prune. The others are for perplexity.
 ///
 /// # Errors
-/// [`StudyError::ShortNeutral`] for a text that could do neither.
+/// [`StudyError::ShortNeutral`] for a text that is too short for either.
 fn guarding(tokenizer: &impl Tokenize, neutral: &[String]) -> Result<Vec<Sequence>, StudyError> {
     let mut guard = Vec::new();
     for (i, text) in neutral.iter().enumerate() {
@@ -83,7 +83,7 @@ fn guarding(tokenizer: &impl Tokenize, neutral: &[String]) -> Result<Vec<Sequenc
 }
 
 impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, T> {
-    /// Takes a model with its tokenizer (called `name` in the results) and the prompts to ask it.
+    /// Takes a model with its tokenizer (called `name` in the results) and the prompts.
     ///
     /// # Errors
     /// [`StudyError::ShortNeutral`] for a neutral text of one token; else as [`Audit::new`].
@@ -98,7 +98,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         Ok(Self { audit: Audit::new(model, name, prompts, options)?, guard })
     }
 
-    /// What to say where neutral text was given, but too little to guard what is pruned.
+    /// A warning if there is neutral text, but too little to guard what is pruned.
     pub(super) fn unguarded(&self) -> Option<&'static str> {
         (self.guard.is_empty() && !self.options.neutral.is_empty()).then_some(
             "one neutral text is measured, and none is left to guard what is pruned: give two or more",
@@ -106,7 +106,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     }
 
     /// Asks the prompts of a context's attribution variations about the names that attribution may
-    /// see: one contrast of the two groups per variation, for any
+    /// see. Returns one contrast of the two groups per variation, for any
     /// [`Attribution`](bias_attrib::Attribution).
     ///
     /// # Errors
@@ -122,11 +122,11 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect()
     }
 
-    /// What a [`Method`](crate::Method) finds from a context's attribution variations, to prune at
-    /// most `share` of all weights.
+    /// Runs a [`Method`](crate::Method) on a context's attribution variations, to prune at most
+    /// `share` of all weights.
     ///
     /// # Errors
-    /// As [`contrasts`](Self::contrasts); nothing to attribute.
+    /// As [`contrasts`](Self::contrasts); no gap to attribute.
     pub fn find(
         &self,
         method: &Method<A, M>,
@@ -136,13 +136,13 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         method.find(&self.method_input(&self.contrasts(context)?, self.weights(share)))
     }
 
-    /// Passes worth running at the same time: a model that is read from its file layer by layer
-    /// spreads one over all threads instead.
+    /// The number of passes worth running at the same time. A model that is read from its file
+    /// layer by layer uses all threads for one pass instead.
     pub(crate) fn side_by_side(&self) -> usize {
         if self.model.model().is_streamed() { 1 } else { self.options.threads }
     }
 
-    /// Prunes, asks what is not known yet, and restores the model.
+    /// Applies a mask, asks whatever is not yet known, and restores the model.
     pub(crate) fn with_mask(
         &mut self,
         mask: &Mask,
@@ -159,8 +159,8 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         asked
     }
 
-    /// Puts another model in place of the studied one, asks it what is not known yet, and puts that
-    /// back.
+    /// Puts another model in place of the studied one, asks it whatever is not yet known, and puts
+    /// the studied one back.
     pub(crate) fn with_model(
         &mut self,
         changed: M,
@@ -174,9 +174,9 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         asked
     }
 
-    /// Prunes, asks the names and variations that the mask is to be tested on, and restores the
-    /// model. The unpruned model is asked first, once; masks that were tested before are not asked
-    /// again.
+    /// Applies a mask, asks about the names and variations that it is to be tested on, and restores
+    /// the model. The unpruned model is asked first, once. Masks that were tested before are not
+    /// asked again.
     ///
     /// # Errors
     /// As [`Audit::audit`](crate::Audit::audit); a mask that does not fit.
@@ -184,7 +184,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         self.test_in(candidate, |_| true)
     }
 
-    /// The same, but only in scopes that are wanted.
+    /// The same, only in the wanted scopes.
     pub(crate) fn test_in(
         &mut self,
         candidate: &Candidate,
@@ -203,7 +203,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         Ok((strategy, outcomes))
     }
 
-    /// What attribution may see of a context, from the unpruned model's answers.
+    /// The contrasts that attribution may see of a context, from the unpruned model's answers.
     pub(crate) fn known_contrasts(&mut self, context: usize) -> Result<Vec<Contrast>, StudyError> {
         let reference = self.reference()?;
         let places = self.prompts.places(context, |v| v.split == Split::Attribution);
@@ -218,7 +218,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         self.questions.contrast(place, &reference.answers[&place])
     }
 
-    /// What methods may look at.
+    /// The input of a method.
     pub(crate) fn method_input<'s>(
         &'s self,
         contrasts: &'s [Contrast],
@@ -246,23 +246,23 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         self.options.settings.seed
     }
 
-    /// A share of all prunable weights as their number.
+    /// The number of weights that is a share of all prunable weights.
     pub(crate) fn weights(&self, share: f64) -> usize {
         (share * self.model.model().dims().prunable_weights() as f64) as usize
     }
 
-    /// How much is tried.
+    /// The extent of the study.
     #[must_use]
     pub fn plan(&self) -> Plan {
         self.options.plan
     }
 
-    /// Chooses how much is tried: what is done by then is kept and counts for any plan.
+    /// Chooses the extent of the study. Finished work is kept and counts for any plan.
     pub fn set_plan(&mut self, plan: Plan) {
         self.options.plan = plan;
     }
 
-    /// The whole study; goes on with one that was begun in its folder.
+    /// Runs the whole study. A study that was begun in its folder continues.
     ///
     /// # Errors
     /// See [`StudyError`].

@@ -1,4 +1,4 @@
-//! The work of a study, job by job; each is kept when it is done.
+//! The work of a study, job by job. Each job is kept when it is done.
 
 use std::time::Instant;
 
@@ -27,11 +27,11 @@ use crate::store::{Found, JobFound, Piece};
 use crate::treat::treat;
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
-    /// Does what is not done yet of the work that falls to this part of the study. Where that is
-    /// all of it, [`run`](Self::run) makes results of it.
+    /// Does the work of this part of the study that is not yet done. If the part is the whole
+    /// study, [`run`](Self::run) computes results from it.
     ///
     /// # Errors
-    /// See [`StudyError`]; what was done by then is kept.
+    /// See [`StudyError`]; finished work is kept.
     pub fn work(&mut self) -> Result<(), StudyError> {
         let reference = self.reference()?;
         let shard = self.options.shard.unwrap_or(Shard::WHOLE);
@@ -160,8 +160,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         Ok(())
     }
 
-    /// What attribution has to leave out, a line for each variation: nothing is made from those,
-    /// and no masks of the gap where a scope has no others.
+    /// The variations that attribution has to leave out, a line for each. No masks are made from
+    /// them, and no masks of the gap in a scope without other variations.
     fn without_gap(&self, reference: &Reference) -> Result<Vec<String>, StudyError> {
         let mut lines = Vec::new();
         for place in self.places(&TrainedOn::All) {
@@ -192,7 +192,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         Ok(Found { strategy, mask: Some(name) })
     }
 
-    /// The variations that something is made from.
+    /// The variations that masks are made from.
     pub(crate) fn places(&self, trained_on: &TrainedOn) -> Vec<VariationIndex> {
         let of = |context: usize| self.prompts.places(context, |v| v.split == Split::Attribution);
         let all = 0..self.prompts.contexts.len();
@@ -208,7 +208,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         }
     }
 
-    /// Every mask that a job tries.
+    /// All masks that a job tries.
     fn masks_of(&self, job: &Job, reference: &Reference) -> Result<Masks, StudyError> {
         let trained_on = &job.trained_on;
         let contrasts: Vec<Contrast> = self

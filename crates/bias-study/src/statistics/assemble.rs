@@ -1,4 +1,4 @@
-//! From finished pieces to results: no model is needed.
+//! From finished pieces to results, without a model.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,7 +19,7 @@ use crate::results::{
 };
 use crate::store::{Found, JobFound, Piece, Provenance, Store};
 
-/// Everything a finished study found. A pure function of what is kept: it gives the same at any
+/// All results of a finished study. They are a pure function of the pieces, and so the same at any
 /// time and place.
 pub(crate) fn assemble(
     prompts: &PromptSet,
@@ -105,10 +105,10 @@ pub(crate) fn assemble(
     })
 }
 
-/// Methods whose effect on groups of names is looked at.
+/// The methods whose effect on groups of names is measured.
 const GROUPED: [&str; 2] = [method::GAP_PURSUIT, method::WANDA_B_A];
 
-/// What `results.json` says about the prompts.
+/// The part of `results.json` about the prompts.
 pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
     let contexts = prompts.contexts.iter().map(|own| {
         let of = |split| {

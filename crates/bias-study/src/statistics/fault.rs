@@ -2,7 +2,7 @@ use std::cell::Cell;
 
 use bias_metrics::MetricError;
 
-/// What a statistic gave, for those who can take nothing but a number: its first error is kept.
+/// Passes numbers on to code that cannot handle errors, and keeps the first error.
 pub(super) fn kept(
     fault: &Cell<Option<MetricError>>,
     found: Result<Option<f64>, MetricError>,

@@ -1,4 +1,5 @@
-//! More than two groups: what names of each group within and across the two compared get.
+//! More than two groups: the differences between the groups of names within and across the two
+//! groups compared.
 
 use bias_metrics::{Arm, MetricError, NameMoments};
 use bias_types::prompt::Group;
@@ -15,10 +16,10 @@ use crate::prompts::{Names, PromptSet};
 use crate::results::{GroupDifferences, GroupPair, Scope, Strategy, quoted};
 use crate::seed::derived_seed;
 
-/// Random assignments of names to groups.
+/// The number of random assignments of names to groups.
 const DRAWS: usize = 1000;
 
-/// Every context of the unpruned model, or a mask's own.
+/// The differences in every context of the unpruned model, or in a mask's own context.
 pub(crate) fn group_differences(
     prompts: &PromptSet,
     reference: &Reference,
@@ -50,7 +51,7 @@ pub(crate) fn group_differences(
     own.filter_map(|test| of(test).transpose()).collect()
 }
 
-/// `None` where there are no two groups of two names.
+/// `None` if there are no two groups with two names each.
 fn differences(
     prompts: &PromptSet,
     context: usize,
@@ -118,7 +119,7 @@ fn differences(
     }))
 }
 
-/// Only the people of two groups, the first as A.
+/// The people of two groups only, the first as A.
 fn compared(all: &Measured, groups: &[&Group], first: &Group, second: &Group) -> Measured {
     let side = |group: &Group| match group {
         group if group == first => Some(Arm::A),
@@ -131,7 +132,7 @@ fn compared(all: &Measured, groups: &[&Group], first: &Group, second: &Group) ->
     Measured { moments, shares: Vec::new(), unanswered: Vec::new(), bounds: None, ..*all }
 }
 
-/// Cohen's *f*, mean over the variations that have one; `groups` says where each name belongs.
+/// Cohen's *f*, as a mean over the variations that have one. `groups` gives the group of each name.
 fn spread(all: &[&Measured], groups: &[Option<usize>], count: usize) -> Option<f64> {
     let of = |own: &Measured| {
         let mut sums = vec![NameMoments::empty(Arm::A); count];

@@ -4,8 +4,8 @@ use bias_types::model::Sublayer;
 
 use crate::results::Location;
 
-/// Where a mask's weights lie, beside what a uniformly random mask of the same size
-/// would choose there: mean and standard deviation of the hypergeometric distribution.
+/// The places of a mask's weights, and those of a uniformly random mask of the same size: mean and
+/// standard deviation of the hypergeometric distribution.
 pub(crate) fn locate(strategy: &str, mask: &Mask, dims: &ModelDims) -> Vec<Location> {
     let (chosen, all) = (mask.count() as f64, dims.prunable_weights() as f64);
     let mut out = Vec::new();

@@ -14,9 +14,9 @@ use super::significance::significances;
 use crate::ask::Said;
 use crate::results::{Estimate, QUANTILES, Settings, Significance};
 
-/// How numbers become estimates: the settings that matter, in one place.
+/// How numbers become estimates: the relevant settings in one place.
 pub(crate) struct Measure {
-    /// Whether free answers are sampled, and not enumerated.
+    /// Whether free answers are sampled instead of enumerated.
     pub sampled: bool,
     winsorise: [f64; 2],
     pub tukey_k: f64,
@@ -35,8 +35,8 @@ impl Measure {
         })
     }
 
-    /// Reduces one variation's answers; fences come from the unpruned model's. Without
-    /// any (it never gave a number) nothing is within.
+    /// Reduces one variation's answers. The fences are those of the unpruned model. Without fences
+    /// (if it never gave a number), no answer is within them.
     pub(crate) fn reduce(
         &self,
         said: Said,
@@ -60,15 +60,15 @@ impl Measure {
         Ok(Measured { moments, weighting, shares, unanswered, unexplored, estimated, bounds })
     }
 
-    /// Clamps one variation's answers to the wanted quantiles.
+    /// Clamps one variation's answers to the configured quantiles.
     fn clamp(&self, answers: &mut [NameAnswers]) -> Result<(), MetricError> {
         let [low, high] = self.winsorise;
         let any = answers.iter().any(|a| !a.values.is_empty());
         if any { winsorise(answers, low, high) } else { Ok(()) }
     }
 
-    /// [`QUANTILES`] of each group's clamped answers; `turned` says that values were turned round,
-    /// and turns them back.
+    /// [`QUANTILES`] of each group's clamped answers. `turned` says that values were negated; they
+    /// are then negated back.
     pub(crate) fn distribution(
         &self,
         mut answers: Vec<NameAnswers>,
@@ -94,7 +94,7 @@ impl Measure {
     /// The standardized mean difference of one variation, unless a group has no numbers.
     ///
     /// # Errors
-    /// Moments that no answers have.
+    /// Whether no answers can have these moments.
     pub(crate) fn effect(&self, measured: &Measured) -> Result<Option<EffectSize>, MetricError> {
         present(smd(&measured.moments, measured.weighting))
     }
@@ -124,7 +124,7 @@ impl Measure {
     /// A statistic of some variations with its interval over names.
     ///
     /// # Errors
-    /// The statistic's own, on everybody or on a resample.
+    /// The value of the statistic itself, for everybody or for a resample.
     pub(crate) fn estimate(
         &self,
         arms: &[Arm],
@@ -143,7 +143,7 @@ impl Measure {
         }
     }
 
-    /// A statistic of everybody, not a number where there is none.
+    /// A statistic for everybody; NaN if it does not exist.
     pub(crate) fn of_everybody(
         arms: &[Arm],
         statistic: impl Fn(&[usize]) -> Result<Option<f64>, MetricError>,
@@ -218,8 +218,8 @@ impl Measure {
         Ok((total > 0.0).then(|| inside / total))
     }
 
-    /// Share of answers that do not say what was asked, over some variations for a pick of names:
-    /// arm A's less arm B's.
+    /// The share of answers without the requested form, over some variations for a pick of names:
+    /// arm A's minus arm B's.
     pub(crate) fn no_number(
         all: &[&Measured],
         picks: &[usize],
@@ -238,7 +238,7 @@ impl Measure {
         Ok(a.zip(b).map(|(a, b)| a - b))
     }
 
-    /// How likely each variation's difference is by chance.
+    /// The probability of each variation's difference by chance.
     pub(crate) fn significances(
         &self,
         all: &[&Measured],
@@ -247,7 +247,7 @@ impl Measure {
         significances(all, arms, self.seed)
     }
 
-    /// How many of the variations have no finite effect.
+    /// The number of variations without a finite effect.
     pub(crate) fn degenerate(&self, all: &[&Measured]) -> Result<usize, MetricError> {
         let mut count = 0;
         for own in all {
@@ -257,7 +257,7 @@ impl Measure {
     }
 }
 
-/// A variation's effect for a pick of names, where it has one.
+/// A variation's effect for a pick of names, if it has one.
 fn resampled(measured: &Measured, picks: &[usize]) -> Result<Option<f64>, MetricError> {
     let found = present(smd_resampled(&measured.moments, picks, measured.weighting))?;
     Ok(found.and_then(EffectSize::value))
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(Measure::no_number(&[&measured], &[0, 1]), Ok(None), "nobody to compare with");
     }
 
-    /// What is wrong with a piece is no absence of an effect.
+    /// A damaged piece must not look like a missing effect.
     #[test]
     fn faults_are_errors_and_absence_is_none() {
         let measure = Measure::new(&Settings { resamples: 20, ..Settings::default() }).unwrap();
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(measure.significances(&[&measured], &[Arm::A, Arm::B]), Ok(vec![None]));
     }
 
-    /// An answer beyond all measure is no number when it is read back, and no damage to a study.
+    /// An immeasurably large answer reads back as NaN. This does not count as damage to a study.
     #[test]
     fn what_overflows_reads_back_as_no_number() {
         let measure = Measure::new(&Settings::default()).unwrap();

@@ -1,4 +1,4 @@
-//! From kept answers to results: no model is needed.
+//! From kept answers to results, without a model.
 
 mod assemble;
 mod fault;

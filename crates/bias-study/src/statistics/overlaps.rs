@@ -9,7 +9,7 @@ use crate::store::{Found, Store};
 /// A method at a budget.
 type Family<'a> = (&'a str, &'a Budget);
 
-/// How far masks of two contexts agree, method by method at each budget.
+/// The agreement of the masks of two contexts, method by method at each budget.
 pub(crate) fn overlaps(found: &[Found], store: &Store) -> Result<Vec<ContextOverlap>, StudyError> {
     let mut groups: Vec<(Family<'_>, Vec<(&Context, &str)>)> = Vec::new();
     for own in found.iter().filter(|own| own.strategy.experiment == Experiment::Transfer) {

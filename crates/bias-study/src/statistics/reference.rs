@@ -14,19 +14,19 @@ use crate::prompts::{Names, PromptSet, VariationIndex, arms};
 use crate::results::{Baseline, Kind, VariationBaseline};
 use crate::store::{Piece, Store};
 
-/// The unpruned model's answers, and all that pruned ones are held against.
+/// The unpruned model's answers, and everything that pruned models are compared with.
 pub(crate) struct Reference {
     pub answers: BTreeMap<VariationIndex, VariationAnswers>,
-    /// None where the unpruned model never gave a number.
+    /// `None` for a variation in which the unpruned model never gave a number.
     pub fences: BTreeMap<VariationIndex, Option<TukeyFences>>,
-    /// Everybody.
+    /// All people.
     pub measured: BTreeMap<VariationIndex, Measured>,
-    /// Those whom pruned models are asked about.
+    /// The people that pruned models are asked about.
     pub tested: BTreeMap<VariationIndex, Measured>,
 }
 
 impl Reference {
-    /// From the answers that a study kept.
+    /// Reads the answers that a study kept.
     pub(crate) fn read(
         store: &Store,
         prompts: &PromptSet,
@@ -145,7 +145,7 @@ impl Reference {
     }
 }
 
-/// Share of a group's answers that say what was asked.
+/// The share of a group's answers with the requested form.
 fn answered(measured: &Measured, arm: Arm) -> Option<f64> {
     let own = measured.moments.iter().zip(&measured.unanswered).filter(|(m, _)| m.arm == arm);
     let (none, all) = own.fold((0.0, 0.0), |(none, all), (_, own)| (none + own.0, all + own.1));
@@ -167,7 +167,7 @@ fn shares(mut own: Kinds) -> Kinds {
     own
 }
 
-/// Shares of each kind of answer in every group of names, on whichever side its people are.
+/// The share of each kind of answer in every group of names, on either side.
 fn by_group(kinds: &BTreeMap<(Arm, Group), Kinds>) -> BTreeMap<Group, Kinds> {
     let mut sums: BTreeMap<Group, Kinds> = BTreeMap::new();
     for ((_, group), own) in kinds {
@@ -176,7 +176,7 @@ fn by_group(kinds: &BTreeMap<(Arm, Group), Kinds>) -> BTreeMap<Group, Kinds> {
     sums.into_iter().map(|(group, own)| (group, shares(own))).collect()
 }
 
-/// The same of one side, its groups counting alike.
+/// The same for one side, whose groups count equally.
 fn by_side(kinds: &BTreeMap<(Arm, Group), Kinds>, side: Arm) -> Kinds {
     let groups: Vec<Kinds> = kinds
         .iter()
@@ -190,7 +190,7 @@ fn by_side(kinds: &BTreeMap<(Arm, Group), Kinds>, side: Arm) -> Kinds {
     sum
 }
 
-/// Names of a group without any value.
+/// The number of names of a group without any value.
 fn without_value(measured: &Measured, arm: Arm) -> usize {
     measured.moments.iter().filter(|own| own.arm == arm && own.weight <= 0.0).count()
 }

@@ -8,7 +8,8 @@ use super::fault::kept;
 use super::measured::Measured;
 use crate::results::{ALPHA, Significance};
 
-/// Of every variation of one context that has an effect; none where names are too few to relabel.
+/// The significance of every variation of one context that has an effect. Empty if there are too
+/// few names to relabel.
 pub(crate) fn significances(
     variations: &[&Measured],
     arms: &[Arm],
@@ -40,13 +41,13 @@ pub(crate) fn significances(
         .collect())
 }
 
-/// How often a design should find what is there.
+/// The power that a design should have.
 const POWER: f64 = 0.8;
 
 /// The smallest standardized mean difference that a test over these names finds in four of five
-/// cases, at the 5 % level, in one variation: the mean over variations, each with the share of its
-/// variance that lies between names. Nothing where a group has fewer than two names, or names do
-/// not vary.
+/// cases, at the 5 % level, in one variation. It is the mean over variations, each with the share
+/// of its variance that lies between names. `None` if a group has fewer than two names, or if names
+/// do not vary.
 pub(crate) fn detectable(
     variations: &[&Measured],
     arms: &[Arm],
@@ -61,7 +62,7 @@ pub(crate) fn detectable(
     Ok(Some(among_names * mean).filter(|v| v.is_finite()))
 }
 
-/// Variance of names' means within groups over that of all answers within groups.
+/// The variance of names' means within groups over that of all answers within groups.
 fn between(moments: &[NameMoments]) -> Option<f64> {
     let of = |side: Arm| {
         let own = || moments.iter().filter(move |m| m.arm == side && m.weight > 0.0);

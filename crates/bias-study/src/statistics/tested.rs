@@ -13,16 +13,16 @@ use crate::prompts::{PromptSet, VariationIndex, arms};
 use crate::results::{Outcome, Scope};
 use crate::store::{Piece, Store};
 
-/// What is known of a changed model.
+/// Everything known of a changed model.
 pub(crate) struct Tested {
-    /// By the places of a test.
+    /// The answers, by the variations of a test.
     measured: HashMap<Vec<VariationIndex>, Vec<Measured>>,
     /// Relative change of perplexity on neutral text.
     pub perplexity_change: Option<f64>,
 }
 
 impl Tested {
-    /// All that these tests asked.
+    /// Reads the answers to these tests.
     pub(crate) fn read(
         store: &Store,
         prompts: &PromptSet,
@@ -49,7 +49,7 @@ impl Tested {
         Ok(Self { measured, perplexity_change })
     }
 
-    /// What the change did where.
+    /// The effect of the change in each context.
     pub(crate) fn outcomes(
         &self,
         id: &str,
@@ -65,8 +65,8 @@ impl Tested {
             .collect()
     }
 
-    /// What the change of strategy `id` did in one test, and how far that falls short of the
-    /// held-out variations of its `own` context.
+    /// The effect of strategy `id` in one test, and its shortfall from the held-out variations of
+    /// its `own` context.
     fn outcome(
         &self,
         test: &Test,

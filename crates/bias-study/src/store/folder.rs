@@ -1,4 +1,4 @@
-//! What a study's folder is made of, and who may write there.
+//! The parts of a study's folder, and who may write there.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -12,8 +12,8 @@ pub(crate) const PROVENANCE: &str = "provenance.json";
 pub(crate) const PROMPTS: &str = "prompts.json";
 const LOCK: &str = ".lock";
 
-/// Takes a folder for oneself, or together with others that share it; `None` where the file system
-/// has no locks.
+/// Locks a folder exclusively, or together with others that share it; `None` if the file system has
+/// no locks.
 pub(crate) fn lock(folder: &Path, shared: bool) -> Result<Option<File>, StudyError> {
     // For reading as well: locks on network file systems need that.
     let lock =
@@ -23,7 +23,7 @@ pub(crate) fn lock(folder: &Path, shared: bool) -> Result<Option<File>, StudyErr
     Ok(is_held(tried, folder)?.then_some(lock))
 }
 
-/// Whether a lock is held; it is not where the file system has none.
+/// Whether a lock is held. It is not if the file system has none.
 fn is_held(tried: Result<(), fs::TryLockError>, folder: &Path) -> Result<bool, StudyError> {
     match tried {
         Ok(()) => Ok(true),

@@ -1,25 +1,25 @@
 use crate::results::{LeftOut, Strategy};
 
-/// What a job found.
+/// The results of a job.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct JobFound {
-    /// What there is to try.
+    /// The masks or changes to test.
     pub found: Vec<Found>,
-    /// Methods that could not look at what they were to be made from.
+    /// Methods that found nothing to attribute.
     pub left_out: Vec<LeftOut>,
 }
 
-/// Something to try.
+/// A mask or a change to test.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Found {
-    /// Not yet tested.
+    /// Its entry in results, not yet tested.
     pub strategy: Strategy,
-    /// The mask's name in the store, where there is one.
+    /// The mask's name in the store, if there is one.
     pub mask: Option<String>,
 }
 
 impl Found {
-    /// What its tests are kept under.
+    /// The name that its tests are kept under.
     pub(crate) fn change(&self) -> &str {
         if self.mask.is_some() { &self.strategy.mask } else { &self.strategy.id }
     }

@@ -7,13 +7,14 @@ use super::provenance::Provenance;
 use crate::StudyError;
 use crate::save::{UNFINISHED, write};
 
-/// Copies what folders hold of one study into another folder, where it may have been begun as well.
-/// Pieces of the same name are the same, so nothing is lost and nothing is written twice.
+/// Copies the pieces of one study from several folders into another folder, in which it may also
+/// have been begun. Pieces of the same name are equal, so nothing is lost and nothing is written
+/// twice.
 ///
 /// # Errors
-/// [`StudyError::OtherStudy`] when they are not of one study, [`StudyError::Unlike`] when the same
-/// piece has other content (other hardware rounds otherwise), [`StudyError::Busy`]; files that
-/// cannot be read or written.
+/// [`StudyError::OtherStudy`] if they are not of one study, [`StudyError::Unlike`] if the same
+/// piece has different content (other hardware rounds differently), [`StudyError::Busy`]; files
+/// that cannot be read or written.
 pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
     if folders.is_empty() {
         return Ok(());
@@ -47,7 +48,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
     Ok(())
 }
 
-/// Whether there is such a file. One that cannot be looked at may well be there.
+/// Whether a file exists. One that cannot be accessed may exist, so that is an error.
 fn exists(path: &Path) -> Result<bool, StudyError> {
     path.try_exists().map_err(|source| StudyError::Read { path: path.into(), source })
 }
@@ -65,7 +66,7 @@ fn listed(folder: &Path) -> Result<Vec<OsString>, StudyError> {
     Ok(names)
 }
 
-/// Copies a file that is not there yet; one that is must be the same.
+/// Copies a file that does not exist yet. An existing one must be the same.
 fn copy(from: &Path, to: &Path) -> Result<(), StudyError> {
     let read = |path: &Path| {
         fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })

@@ -1,4 +1,4 @@
-//! Finished work, kept once: a study's folder, its pieces, and what they are of.
+//! Finished work, kept once: a study's folder, its pieces, and their provenance.
 
 mod folder;
 mod found;

@@ -20,7 +20,7 @@ use crate::plan::Job;
 use crate::save::write;
 use crate::shard::Shard;
 
-/// A piece of work that a study consists of.
+/// A piece of work of a study.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Piece<'a> {
@@ -28,25 +28,25 @@ pub(crate) enum Piece<'a> {
     Answers(&'a Context),
     /// Perplexity on neutral text, of the unpruned model or a changed one.
     Perplexity(Option<&'a str>),
-    /// What a job found to try.
+    /// The masks and changes that a job found.
     Found(&'a Job),
-    /// What a changed model answered to some variations, in numbers.
+    /// A changed model's answers to some variations, as numbers.
     Tested(&'a str, Vec<(&'a Context, &'a str)>),
 }
 
-/// What a file of `pieces/` holds.
+/// The content of a file in `pieces/`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record<T> {
     /// [`Provenance::id`] of the study.
     pub study: String,
-    /// Which [`Piece`].
+    /// The [`Piece`].
     pub piece: serde_json::Value,
     pub content: T,
 }
 
-/// Where finished pieces are kept: a folder, or memory for a study that nobody goes on with.
+/// The place of finished pieces: a folder, or memory for a study that is never continued.
 ///
-/// A piece's name is the hash of everything that decides its content, so that it is never computed
+/// A piece's name is the hash of everything that decides its content. So it is never computed
 /// twice, never mistaken for another study's, and the same whoever computes it.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -59,7 +59,7 @@ enum Kept {
     Memory(Mutex<HashMap<String, Vec<u8>>>, Mutex<HashMap<String, Mask>>),
     Folder {
         folder: PathBuf,
-        /// Held as long as the store is.
+        /// The lock, held as long as the store exists.
         _lock: Option<File>,
     },
 }
@@ -69,8 +69,8 @@ impl Store {
         Ok(Self { study: provenance.id()?, kept: Kept::Memory(Mutex::default(), Mutex::default()) })
     }
 
-    /// Opens the folder of a study that may have been begun; other studies' pieces are never looked
-    /// at. Parts of one study may share a folder, whole ones have it to themselves.
+    /// Opens the folder of a study that may have been begun. Pieces of other studies are ignored.
+    /// Parts of one study may share a folder; a whole study has it to itself.
     pub(crate) fn open(
         folder: &Path,
         provenance: &Provenance,
@@ -107,7 +107,7 @@ impl Store {
         })
     }
 
-    /// Only to read from.
+    /// Opens a folder only for reading.
     pub(crate) fn reading(folder: &Path, provenance: &Provenance) -> Result<Self, StudyError> {
         Ok(Self {
             study: provenance.id()?,
@@ -115,7 +115,8 @@ impl Store {
         })
     }
 
-    /// Leaves its folder, if it has one, and forgets what it kept: what comes is of another model.
+    /// Leaves its folder, if it has one, and forgets its pieces: what follows belongs to another
+    /// model.
     pub(crate) fn forget(&mut self) {
         self.kept = Kept::Memory(Mutex::default(), Mutex::default());
     }
@@ -147,13 +148,13 @@ impl Store {
         Ok(Some(record.content))
     }
 
-    /// The same of a piece that must be there.
+    /// The content of a piece that must exist.
     pub(crate) fn finished<T: DeserializeOwned>(&self, piece: &Piece<'_>) -> Result<T, StudyError> {
         let name = json(piece)?.to_string();
         self.get(piece)?.ok_or(StudyError::Unfinished { piece: name })
     }
 
-    /// The error of a piece whose content is not what it should be.
+    /// The error of a piece with unexpected content.
     pub(crate) fn damaged(&self, piece: &Piece<'_>, reason: &str) -> StudyError {
         match self.name(piece) {
             Ok(name) => StudyError::Damaged {
@@ -205,10 +206,10 @@ impl Store {
         }
     }
 
-    /// Whether a mask is there and is the one of this digest. A damaged file is not that mask.
+    /// Whether a mask exists and has this digest. A damaged file does not.
     ///
     /// # Errors
-    /// A file that is there and cannot be read.
+    /// A file that exists but cannot be read.
     pub(crate) fn is_mask(&self, name: &str, digest: &str) -> Result<bool, StudyError> {
         match self.mask(name) {
             Ok(mask) => Ok(mask.digest() == digest),
@@ -230,8 +231,8 @@ impl Store {
         }
     }
 
-    /// Keeps a mask under a name that says what it is of, and ends in a hash of both: the same mask
-    /// of two strategies is kept twice.
+    /// Keeps a mask under a name made of its description and a hash of both. The same mask of two
+    /// strategies is kept twice.
     pub(crate) fn keep(
         &self,
         strategy: &str,

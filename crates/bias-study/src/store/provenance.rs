@@ -11,24 +11,25 @@ use crate::StudyError;
 use crate::results::{ModelInfo, Settings};
 use crate::save::{Head, read};
 
-/// Everything that decides the numbers of a study, and what its model is called. Two studies with
-/// the same [`id`](Self::id) find the same.
+/// Everything that decides the numbers of a study, and the name of its model. Two studies with the
+/// same [`id`](Self::id) have the same results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// [`Provenance::FORMAT`].
     pub format: String,
-    /// What computed it.
+    /// The program that computed it.
     pub program: Program,
-    /// The model's fingerprint and sizes. Its name is for people: another one makes no other study.
+    /// The model's fingerprint and sizes. Its name is for people; another name does not make
+    /// another study.
     pub model: Audited,
     /// How the model was run.
     pub run: Run,
-    /// SHA-256 over the prompts as they were understood, and not over their file: line ends, quotes
-    /// and rows about other groups make no other study.
+    /// SHA-256 over the prompts as read, and not over their file: line ends, quotes and rows about
+    /// other groups do not make another study.
     pub prompts: String,
-    /// SHA-256 over everybody asked and all that each question is to whoever answers
-    /// ([`Respond::key`](bias_ask::Respond::key)): of a model every token, which covers tokenizer,
-    /// chat template, system message, and who was left out.
+    /// SHA-256 over all people and the keys of all questions
+    /// ([`Respond::key`](bias_ask::Respond::key)). For a model it covers every token, and so
+    /// tokenizer, chat template, system message, and the people left out.
     pub questions: String,
     /// SHA-256 over the neutral text.
     pub neutral: String,
@@ -38,58 +39,58 @@ pub struct Provenance {
     pub focus: [Context; 2],
 }
 
-/// Whoever was asked.
+/// The model or other responder that was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Audited {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// SHA-256 over its weight files; empty where there are none, and nothing of it is kept then.
+    /// SHA-256 over its weight files; empty if there are none, and then nothing is kept.
     pub fingerprint: String,
-    /// Its sizes, of a model that can be looked into.
+    /// Its sizes, for a model whose sizes are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dims: Option<ModelDims>,
 }
 
 impl Audited {
-    /// Its fingerprint, where it has one.
+    /// Its fingerprint, if it has one.
     pub(crate) fn known_fingerprint(&self) -> Option<&str> {
         Some(self.fingerprint.as_str()).filter(|own| !own.is_empty())
     }
 
-    /// What results say of it.
+    /// Its entry in results.
     pub(crate) fn info(&self) -> Result<ModelInfo, StudyError> {
         let dims = self.dims.ok_or(StudyError::NoSizes)?;
         Ok(ModelInfo { name: self.name.clone(), fingerprint: self.fingerprint.clone(), dims })
     }
 }
 
-/// How a model was run, beside its weights.
+/// How a model was run, apart from its weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// SHA-256 over its configuration.
     pub config: String,
-    /// What its tokenizer is recognised by: SHA-256 of its file.
+    /// The identity of its tokenizer: SHA-256 of its file.
     pub tokenizer: String,
-    /// The type that weights were held in.
+    /// The type of the weights in memory.
     pub weights: String,
     /// Tokens that end an answer.
     pub stop: Vec<u32>,
-    /// Prompts that ran together: sums round otherwise in other batches.
+    /// The number of prompts that ran together: sums are rounded differently in other batches.
     pub batch_rows: usize,
 }
 
-/// Which numbers this version computes. Raised whenever a change of the code changes any number of
-/// a study, so that work from before and after is never mixed; a release alone does not do that.
+/// The version of the numbers. It is raised whenever a change of the code changes any number of a
+/// study, so that work from before and after is never mixed. A release alone does not raise it.
 pub const NUMBERS: u32 = 1;
 
-/// The program that computed a study, as far as it decides numbers: any build of it will do.
+/// The program that computed a study, as far as it decides numbers. Any build of it is equivalent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// Version of this crate.
     pub version: String,
     /// [`NUMBERS`] of it.
     pub numbers: u32,
-    /// What tensors were computed with.
+    /// The backend that computed.
     pub backend: String,
 }
 
@@ -100,22 +101,22 @@ impl Program {
 }
 
 impl Provenance {
-    /// The format this version writes.
+    /// The format that this version writes.
     pub const FORMAT: &str = "bias-provenance/2";
 
-    /// That of the study in this folder.
+    /// The provenance of the study in this folder.
     ///
     /// # Errors
-    /// [`StudyError::Read`] where there is none; [`StudyError::OtherVersion`] for the folder of an
+    /// [`StudyError::Read`] if there is none; [`StudyError::OtherVersion`] for the folder of an
     /// earlier or later version.
     pub fn of(folder: &Path) -> Result<Self, StudyError> {
         Self::load(&folder.join(PROVENANCE))
     }
 
-    /// SHA-256 over all of it but the model's name: the name of the study.
+    /// The id of the study: SHA-256 over everything here but the model's name.
     ///
     /// # Errors
-    /// [`StudyError::Write`] where it cannot be written as JSON.
+    /// [`StudyError::Write`] if it cannot be written as JSON.
     pub fn id(&self) -> Result<String, StudyError> {
         Ok(hex(&Sha256::digest(self.nameless().to_json()?)))
     }
@@ -125,7 +126,7 @@ impl Provenance {
             .map_err(|e| StudyError::Write { path: PROVENANCE.into(), source: e.into() })
     }
 
-    /// The same of a model that is not called anything.
+    /// The same with an empty name for the model.
     fn nameless(&self) -> Self {
         Self { model: Audited { name: String::new(), ..self.model.clone() }, ..self.clone() }
     }
@@ -142,7 +143,7 @@ impl Provenance {
         read(path, Self::FORMAT, |own: &Self| &own.format)
     }
 
-    /// Whether the folder of this study is that of another.
+    /// Checks that the folder of this study does not belong to another.
     pub(crate) fn check(&self, other: &Self, folder: &Path) -> Result<(), StudyError> {
         let what = [
             (self.program != other.program, "program (version, numbers or backend)"),

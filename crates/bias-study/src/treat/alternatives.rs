@@ -1,5 +1,4 @@
-//! What one may do about a bias instead of zeroing weights, made from the same variations and
-//! names.
+//! Alternatives to zeroing weights, made from the same variations and names.
 
 use bias_attrib::{AttribError, Contrast};
 use bias_mask::edit::{Directions, Means, Side};
@@ -19,13 +18,13 @@ use crate::studied::Studied;
 /// A changed model.
 pub(crate) struct Treated<M> {
     pub model: M,
-    /// How many of its weights are others than before.
+    /// The number of weights that differ from before.
     pub weights: usize,
-    /// How much was allowed.
+    /// The budget.
     pub budget: Budget,
 }
 
-/// Makes the model over.
+/// Changes the model.
 pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
     alternative: Alternative,
     input: &MethodInput<'_, A, M>,
@@ -111,7 +110,7 @@ pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
     Ok(Treated { model, weights, budget })
 }
 
-/// How many weights of the prunable matrices differ.
+/// The number of weights of the prunable matrices that differ.
 fn changed<B: Backend, M: HookedModel<B> + MaskTarget<B>>(
     before: &M,
     after: &M,
@@ -148,10 +147,11 @@ fn last(tokens: usize) -> Vec<f32> {
     (0..tokens).map(|i| f32::from(u8::from(i + 1 == tokens))).collect()
 }
 
-/// Prompts that run together.
+/// The number of prompts that run together.
 const ROWS: usize = 8;
 
-/// Means of both groups' prompts, A first, tokens weighed by `weights` of their number.
+/// The means of both groups' prompts, A first. Tokens are weighed by `weights`, a function of their
+/// number.
 fn means<B: Backend>(
     model: &impl HookedModel<B>,
     contrast: &Contrast,
@@ -174,7 +174,7 @@ fn means<B: Backend>(
     Ok(stats.finish().map_err(AttribError::from)?)
 }
 
-/// A's mean less B's.
+/// A's mean minus B's.
 fn apart(found: &ChannelStats, site: Site, roles: &[TokenRole]) -> Result<Vec<f64>, AttribError> {
     let mean = |group| {
         let own = found.of_roles(site, group, roles).map(|own| own.mean());
@@ -185,7 +185,8 @@ fn apart(found: &ChannelStats, site: Site, roles: &[TokenRole]) -> Result<Vec<f6
     Ok(mean(0)?.iter().zip(mean(1)?).map(|(a, b)| a - b).collect())
 }
 
-/// Orthonormal directions that span these, one per column, and how many; `None` of nothing.
+/// An orthonormal basis of the span of these directions, one per column, and its size; `None` if
+/// they span nothing.
 fn orthonormal(vectors: &[Vec<f64>]) -> Option<(usize, Vec<f32>)> {
     let mut basis: Vec<Vec<f64>> = Vec::new();
     for vector in vectors {

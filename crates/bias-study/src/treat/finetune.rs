@@ -1,4 +1,4 @@
-//! Teaching a model on counterfactual data: everybody is answered as both groups together are.
+//! Training a model on counterfactual data: everybody is answered as both groups together are.
 
 use std::collections::HashMap;
 
@@ -20,17 +20,17 @@ use crate::seed::derived_seed;
 use crate::studied::Studied;
 use crate::training::{Recipe, Text, fit, text_loss};
 
-/// How long and how fast: a few seconds on the embedded model.
+/// The length and speed of training: a few seconds on the embedded model.
 const FINE: Recipe = Recipe { steps: 120, batch: 16, learning_rate: 3e-4, decay: 0.0 };
 const LOW_RANK: Recipe = Recipe { learning_rate: 3e-3, ..FINE };
-/// Share of lessons that are neutral text, so that the rest of the model's use stays.
+/// The share of lessons that are neutral text, which preserves the model's other uses.
 const NEUTRAL: f64 = 0.25;
-/// Of a change to every matrix.
+/// The rank of the change to every matrix.
 pub(super) const RANK: usize = 4;
-/// What the adversary counts beside the answers.
+/// The weight of the adversary relative to the answers.
 const ADVERSARY: f32 = 0.5;
 
-/// A text to learn from, and whom it is about.
+/// A text to learn from, and the group of the person it is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Lesson {
     text: Text,
@@ -44,7 +44,7 @@ impl AsRef<Text> for Lesson {
     }
 }
 
-/// Draws lessons without end.
+/// An endless source of lessons.
 pub(crate) struct Lessons<'a> {
     contrasts: Vec<&'a Contrast>,
     neutral: Vec<Text>,
@@ -107,7 +107,8 @@ fn total(person: &PromptCase) -> f64 {
     person.answers.iter().map(|answer| answer.weight).sum()
 }
 
-/// Every weight learns; of a model whose matrices alone can be reached, those. Says which.
+/// Trains every weight, or only the matrices of a model that has no other reachable weights.
+/// Returns which.
 pub(crate) fn fine_tune<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
     mut lessons: Lessons<'_>,
@@ -121,8 +122,8 @@ pub(crate) fn fine_tune<A: AutodiffBackend, M: Studied<A>>(
     Ok((adapt(input, lessons, whole, &FINE, false)?, Budget::AllMatrices))
 }
 
-/// A change of rank [`RANK`] to every matrix learns; with an adversary that is kept from telling
-/// the groups apart where answers begin.
+/// Trains a change of rank [`RANK`] to every matrix. With an adversary, the model is kept from
+/// telling the groups apart where answers begin.
 pub(crate) fn low_rank<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
     lessons: Lessons<'_>,
@@ -133,7 +134,7 @@ pub(crate) fn low_rank<A: AutodiffBackend, M: Studied<A>>(
     adapt(input, lessons, adapters, &LOW_RANK, adversary)
 }
 
-/// Changes to the matrices learn while the model stays as it is; a copy then has them.
+/// Trains changes to the matrices while the model stays as it is. Returns a copy with the changes.
 fn adapt<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
     mut lessons: Lessons<'_>,
@@ -166,10 +167,10 @@ fn adapt<A: AutodiffBackend, M: Studied<A>>(
     Ok(model)
 }
 
-/// Changes to matrices: `W' = W + (down · up)ᵀ`, or `W' = W + upᵀ` where nothing is narrowed.
+/// Changes to matrices: `W' = W + (down · up)ᵀ`, or `W' = W + upᵀ` for changes of full rank.
 #[derive(Module, Debug)]
 struct Adapters<B: Backend> {
-    /// `[in, rank]` of each matrix, block by block; none of whole matrices.
+    /// `[in, rank]` of each matrix, block by block; empty for changes of full rank.
     down: Vec<Param<Tensor<B, 2>>>,
     /// `[rank, out]`, or `[in, out]`.
     up: Vec<Param<Tensor<B, 2>>>,
@@ -178,7 +179,7 @@ struct Adapters<B: Backend> {
 }
 
 impl<B: Backend> Adapters<B> {
-    /// Ones that change nothing yet.
+    /// Low-rank changes that are zero at first.
     fn init(dims: &ModelDims, mut rng: ChaCha8Rng, device: &B::Device) -> Self {
         let mut draw = |rows: usize, columns: usize, scale: f32| {
             let values = (0..rows * columns).map(|_| scale * (rng.random::<f32>() * 2.0 - 1.0));
@@ -194,7 +195,7 @@ impl<B: Backend> Adapters<B> {
         Self { down, up, adversary: draw(dims.d_model, 1, 0.0) }
     }
 
-    /// Changes of any rank, none yet.
+    /// Changes of full rank that are zero at first.
     fn whole(dims: &ModelDims, device: &B::Device) -> Self {
         let zeros = |shape| Param::from_tensor(Tensor::zeros(shape, device)).set_require_grad(true);
         let shapes = places(dims).map(|(_, projection)| dims.shape(projection));
@@ -202,7 +203,7 @@ impl<B: Backend> Adapters<B> {
         Self { down: Vec::new(), up, adversary: zeros([dims.d_model, 1]) }
     }
 
-    /// What the change of a matrix adds to its output, from its input `[cells, in]`.
+    /// The term that the change of a matrix adds to its output, from its input `[cells, in]`.
     fn added(&self, matrix: usize, input: Tensor<B, 2>) -> Tensor<B, 2> {
         let narrowed = match self.down.get(matrix) {
             Some(down) => input.matmul(down.val()),
@@ -231,8 +232,8 @@ impl<B: Backend> Adapters<B> {
 }
 
 impl<A: AutodiffBackend> Adapters<A> {
-    /// Cross-entropy of a linear reading of who is asked about, whose gradient is turned round on
-    /// its way into the model. `last` is `[rows, seq, d_model]`.
+    /// The cross-entropy of a linear classifier of the person's group, whose gradient is reversed
+    /// on its way into the model. `last` is `[rows, seq, d_model]`.
     fn adversary_loss(&self, last: Tensor<A, 3>, texts: &[Lesson], total: f32) -> Tensor<A, 1> {
         let [rows, width, channels] = last.dims();
         let device = last.device();
@@ -329,7 +330,7 @@ mod tests {
         Lesson { text: Text { tokens: tokens.to_vec(), answer: 2, whole: false }, side }
     }
 
-    /// What adapters do in a forward pass they do once written into the weights.
+    /// Adapters in a forward pass have the same effect as when written into the weights.
     #[test]
     fn adapters_in_the_pass_and_in_the_weights_are_the_same() {
         let configs = [
@@ -391,7 +392,7 @@ mod tests {
         }
     }
 
-    /// The adversary learns to tell the groups apart, while what it reads is told the opposite.
+    /// The adversary learns to tell the groups apart, while the model below it learns the opposite.
     #[test]
     fn the_adversarys_gradient_is_turned_round_for_the_model() {
         type A = Autodiff<Flex>;

@@ -1,4 +1,4 @@
-//! What one may do about a bias instead of zeroing weights.
+//! Alternatives to zeroing weights.
 
 mod alternatives;
 mod finetune;

@@ -22,7 +22,7 @@ pub struct ModelDims {
     pub d_head: usize,
     /// Width of the MLP's hidden layer.
     pub d_mlp: usize,
-    /// Whether the MLP has a gate beside its up projection (`act(gate) · up`).
+    /// Whether the MLP has a gate besides its up projection (`act(gate) · up`).
     #[serde(default = "gated")]
     pub gated: bool,
     /// Rows of the embedding.
@@ -39,8 +39,8 @@ fn gated() -> bool {
 }
 
 impl ModelDims {
-    /// Checks that no size is zero or beyond what any model has, that all weights can be counted,
-    /// and that the heads share KV groups evenly.
+    /// Checks that no size is zero or larger than in any known model, that all weights can be
+    /// counted, and that the heads share KV groups evenly.
     ///
     /// # Errors
     /// [`TypesError::Dims`] names the sizes that do not fit.
@@ -141,7 +141,8 @@ impl ModelDims {
             .map(move |h| HeadId::new(group.layer, h)))
     }
 
-    /// The linear maps of one block, in forward order: no gate where the MLP has none.
+    /// The linear maps of one block, in forward order. An MLP without a gate has no gate
+    /// projection.
     pub fn block_projections(&self) -> impl Iterator<Item = Projection> + use<> {
         let gated = self.gated;
         Projection::ALL.into_iter().filter(move |p| gated || *p != Projection::Gate)
@@ -155,7 +156,7 @@ impl ModelDims {
         })
     }
 
-    /// How many weights those matrices hold together.
+    /// The number of weights in all those matrices.
     #[must_use]
     pub fn prunable_weights(&self) -> usize {
         self.layers

@@ -1,5 +1,5 @@
-//! The parts of a decoder: its sizes, its matrices and what they are called, the sites of its
-//! activations, and the units that can be pruned.
+//! The parts of a decoder: its sizes, its matrices and their names, the sites of its activations,
+//! and the units that can be pruned.
 //!
 //! | file | words |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | number | the one spelling of an index in a name |
 //! | projection | [`Projection`], [`Sublayer`]: the seven linear maps of a block |
 //! | site | [`Site`], [`BlockSite`]: where an activation can be seen or replaced |
-//! | unit | [`Unit`], [`UnitKind`], [`HeadId`], [`KvGroupId`], [`NeuronId`]: what can be pruned |
+//! | unit | [`Unit`], [`UnitKind`], [`HeadId`], [`KvGroupId`], [`NeuronId`]: units that can be pruned |
 
 mod dims;
 mod number;

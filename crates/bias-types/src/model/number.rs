@@ -1,5 +1,5 @@
-/// The number that this text is, if it is written as `to_string` writes it: no sign, no leading
-/// zeros. A name then has one spelling, and no part of a model is counted twice.
+/// Parses a number that is written as `to_string` writes it: without a sign or leading zeros. So
+/// each name has one spelling, and no part of a model is counted twice.
 pub(super) fn canonical(text: &str) -> Option<usize> {
     text.parse().ok().filter(|number: &usize| number.to_string() == text)
 }

@@ -11,10 +11,10 @@ use crate::error::TypesError;
 /// The name of a parameter as Hugging Face writes it, such as
 /// `model.layers.3.mlp.down_proj.weight`.
 ///
-/// Any dotted name is a path; those of a decoder block's linear maps also know
-/// their layer and [`Projection`]. Each of them has one name: `layers.03`, or
-/// `layers.3.q_proj.weight` without its sublayer, is some other parameter's. Ordered by
-/// layer number, then name, so that layer 10 follows layer 9.
+/// Any dotted name is a path. The paths of a decoder block's linear maps also know their layer and
+/// [`Projection`]. Each map has one name only: `layers.03`, or `layers.3.q_proj.weight` without its
+/// sublayer, names some other parameter. Paths are ordered by layer number, then by name, so that
+/// layer 10 follows layer 9.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ParamPath {
@@ -51,7 +51,7 @@ impl ParamPath {
     }
 }
 
-/// The layer, and what follows it, of a name in a decoder block.
+/// Splits the name of a parameter in a decoder block into the layer and the rest.
 fn block(name: &str) -> Option<(usize, &str)> {
     let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
     Some((canonical(layer)?, rest))

@@ -87,8 +87,8 @@ impl Projection {
         }
     }
 
-    /// Where this projection's input can be observed: `q`, `k`, `v` share one
-    /// input, and so do `gate` and `up`.
+    /// The site of this projection's input. `q`, `k` and `v` share one input, and so do `gate` and
+    /// `up`.
     #[must_use]
     pub fn input_site(self, layer: usize) -> Site {
         let at = match self {
@@ -100,7 +100,7 @@ impl Projection {
         Site::Block(layer, at)
     }
 
-    /// Where its output can be observed, each projection's its own.
+    /// The site of its output. Every projection has its own.
     #[must_use]
     pub fn output_site(self, layer: usize) -> Site {
         let at = match self {

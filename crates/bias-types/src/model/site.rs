@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 use super::number::canonical;
 use crate::error::TypesError;
 
-/// A place in the forward pass where an activation can be seen or replaced.
+/// A place in the forward pass where an activation can be observed or replaced.
 ///
-/// Written as the Hugging Face module it belongs to, followed by which of its
-/// tensors is meant: `model.layers.3.mlp.down_proj.input`. Names are those of Llama,
-/// whatever a model calls its own modules.
+/// A site is written as the Hugging Face module it belongs to, followed by the tensor's name:
+/// `model.layers.3.mlp.down_proj.input`. The names are those of Llama, whatever a model calls its
+/// own modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Site {
     /// Token embeddings, `[batch, seq, d_model]` (`hook_embed`).
     Embedding,
-    /// Learned position embeddings where a model has them, `[batch, seq, d_model]`
+    /// Learned position embeddings, in models that have them, `[batch, seq, d_model]`
     /// (`hook_pos_embed`).
     Positions,
     /// A place inside decoder block `.0`.
     Block(usize, BlockSite),
-    /// What the final norm divides by, `[batch, seq, 1]` (`ln_final.hook_scale`).
+    /// The divisor of the final norm, `[batch, seq, 1]` (`ln_final.hook_scale`).
     FinalNormScale,
     /// The final norm before its gain, `[batch, seq, d_model]` (`ln_final.hook_normalized`).
     FinalNormalized,
@@ -32,14 +32,14 @@ pub enum Site {
     Logits,
 }
 
-/// Defines the sites of a block once: variant, name, and what the docs say.
+/// Defines the sites of a block in one place: variant, name and documentation.
 macro_rules! block_sites {
     ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal,)+) => {
-        /// A place inside one decoder block, in the order in which they are reached.
+        /// A place inside one decoder block, in the order of the forward pass.
         ///
-        /// Not every architecture has all of them: no gate in GPT-2 and GPT-NeoX, no
-        /// `middle` where attention and MLP are parallel, no norm before attention and MLP
-        /// in OLMo 2, no rotation where positions are learned.
+        /// Some architectures lack some of these sites. GPT-2 and GPT-NeoX have no gate. A model
+        /// whose attention and MLP run in parallel has no `middle`. OLMo 2 has no norm before
+        /// attention and MLP. A model with learned positions rotates nothing.
         ///
         /// | site | written as | shape | TransformerLens |
         /// |---|---|---|---|
@@ -92,7 +92,7 @@ macro_rules! block_sites {
 block_sites! {
     /// Residual stream entering the block.
     ResidPre => "input",
-    /// What the norm before attention divides by: `sqrt(mean(x²) + eps)`.
+    /// The divisor of the norm before attention: `sqrt(mean(x²) + eps)`.
     AttnNormScale => "attn_norm.scale",
     /// The norm before attention, before its gain.
     AttnNormalized => "attn_norm.normalized",
@@ -116,11 +116,12 @@ block_sites! {
     HeadOutput => "self_attn.o_proj.input",
     /// Output of `o_proj`.
     AttnOut => "self_attn.o_proj.output",
-    /// What attention adds to the residual stream: the same, after a norm where there is one.
+    /// The term that attention adds to the residual stream: the output of `o_proj`, after a norm
+    /// where there is one.
     AttnAdded => "self_attn.added",
     /// Residual stream between attention and MLP.
     ResidMid => "middle",
-    /// What the norm before the MLP divides by.
+    /// The divisor of the norm before the MLP.
     MlpNormScale => "mlp_norm.scale",
     /// The norm before the MLP, before its gain.
     MlpNormalized => "mlp_norm.normalized",
@@ -137,7 +138,8 @@ block_sites! {
     MlpHidden => "mlp.down_proj.input",
     /// Output of `down_proj`.
     MlpOut => "mlp.down_proj.output",
-    /// What the MLP adds to the residual stream: the same, after a norm where there is one.
+    /// The term that the MLP adds to the residual stream: the output of `down_proj`, after a norm
+    /// where there is one.
     MlpAdded => "mlp.added",
     /// Residual stream leaving the block.
     ResidPost => "output",
@@ -152,8 +154,8 @@ impl Site {
         [Self::Embedding, Self::Positions].into_iter().chain(blocks).chain(last)
     }
 
-    /// Whether its tensor is of attention, `[batch, heads, query, key]`, not
-    /// `[batch, seq, channels]`.
+    /// Whether its tensor has the shape `[batch, heads, query, key]` and not `[batch, seq,
+    /// channels]`.
     #[must_use]
     pub fn is_attention(self) -> bool {
         matches!(self, Self::Block(_, BlockSite::Scores | BlockSite::Pattern))
@@ -185,8 +187,8 @@ impl fmt::Display for Site {
 impl FromStr for Site {
     type Err = TypesError;
 
-    /// Reads what `Display` writes; the inputs of projections that share one
-    /// (`k_proj.input`, `v_proj.input`, `gate_proj.input`, `lm_head.input`) are understood too.
+    /// Reads the text that `Display` writes. It also accepts the input names of projections that
+    /// share one input (`k_proj.input`, `v_proj.input`, `gate_proj.input`, `lm_head.input`).
     fn from_str(text: &str) -> Result<Self, TypesError> {
         let unknown = || TypesError::Parse {
             kind: "site",

@@ -7,7 +7,7 @@ use super::number::canonical;
 use super::param_path::ParamPath;
 use crate::error::TypesError;
 
-/// The kinds of thing that can be scored and pruned.
+/// The kinds of unit that can be scored and pruned.
 ///
 /// The paper's "neuron" is a [`UnitKind::Weight`] here; a [`UnitKind::Neuron`]
 /// is a whole MLP channel.
@@ -20,7 +20,7 @@ pub enum UnitKind {
     Neuron,
     /// One query head.
     Head,
-    /// One key/value head, with the query heads that read it.
+    /// One key/value head, with the query heads that attend to it.
     KvGroup,
     /// One decoder block.
     Layer,
@@ -74,7 +74,7 @@ impl HeadId {
     }
 }
 
-/// One key/value head of one layer, with the query heads that read it.
+/// One key/value head of one layer, with the query heads that attend to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KvGroupId {
     /// Decoder block, from 0.
@@ -108,7 +108,7 @@ impl NeuronId {
     }
 }
 
-/// One thing that can be pruned.
+/// One unit that can be pruned.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Unit {
@@ -125,7 +125,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Which kind it is.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> UnitKind {
         match self {

@@ -59,7 +59,7 @@ macro_rules! label {
 }
 
 label! {
-    /// A group of names as the prompt file calls it, such as `white_women`.
+    /// A group of people, under its name in the prompt file, such as `white_women`.
     Group, "group"
 }
 

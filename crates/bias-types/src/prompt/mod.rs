@@ -1,5 +1,5 @@
-//! What is asked about whom: what a prompt's tokens are, whom it is about and in which context,
-//! and the scale its answers are summed up on.
+//! The roles of a prompt's tokens, the group and context of the person it is about, and the scale
+//! on which answers are summarised.
 //!
 //! | file | words |
 //! |---|---|

@@ -2,24 +2,24 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a distribution over answers is summed up by.
+/// How a distribution over answers becomes one number.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
-    /// The expected value `E = Σ p v / Σ p` over the answers that have one, in their own unit.
+    /// The expected value `E = Σ p v / Σ p` over the answers that have a value, in their unit.
     #[default]
     Mean,
-    /// The same of answers that are all there is to choose among: of a choice whose favourable
-    /// options are worth 1 and the others 0, the share that favourable ones have. The probabilities
-    /// are the model's own: at temperature 1.
+    /// The expected value over a closed set of answers, as for a choice: favourable options are
+    /// worth 1 and the others 0, so this is the share of the favourable ones. The probabilities are
+    /// those of the model at temperature 1.
     Share,
-    /// The log-odds `ln Σ p v − ln Σ p (1 − v)`, `v` being 1 for what is favourable and 0 for what
-    /// is not. In nats. The probabilities are the model's own: at temperature 1.
+    /// The log-odds `ln Σ p v − ln Σ p (1 − v)` in nats, where `v` is 1 for favourable options and
+    /// 0 for the others. The probabilities are those of the model at temperature 1.
     LogOdds {
-        /// Whether `p` is the geometric mean over an answer's tokens instead of their product,
-        /// so that long answers are not held to be improbable for their length.
+        /// Whether `p` is the geometric mean over an answer's tokens instead of their product. A
+        /// long answer then does not count as improbable because of its length.
         per_token: bool,
     },
 }

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TypesError;
 
-/// What a token is in its prompt, found from character offsets.
+/// The part of its prompt that a token belongs to, derived from character offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenRole {
-    /// Fills a batch to equal length; never counted anywhere.
+    /// Padding that fills a batch to equal length. It is never counted.
     Padding,
-    /// Part of the system message: what the model is told before the question.
+    /// Part of the system message, which precedes the question.
     System,
-    /// Any other token of the prompt that is not part of the name: template marks included.
+    /// Any other token of the prompt outside the name, such as the marks of a chat template.
     Prompt,
     /// Part of the person's name. Names are often several tokens.
     Name,

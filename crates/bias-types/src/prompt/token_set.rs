@@ -11,13 +11,13 @@ impl TokenSet {
         self.0.binary_search(&token).is_ok()
     }
 
-    /// Its tokens, in rising order.
+    /// Its tokens, in ascending order.
     #[must_use]
     pub fn tokens(&self) -> &[u32] {
         &self.0
     }
 
-    /// Whether it has none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -25,7 +25,7 @@ impl TokenSet {
 }
 
 impl FromIterator<u32> for TokenSet {
-    /// In any order, repeated or not.
+    /// Tokens may come in any order, and repeatedly.
     fn from_iter<I: IntoIterator<Item = u32>>(tokens: I) -> Self {
         let mut tokens: Vec<u32> = tokens.into_iter().collect();
         tokens.sort_unstable();

@@ -1,4 +1,4 @@
-//! Every method at every budget, on models whose truth is known and on one where it is not.
+//! Runs every method at every budget, on models whose truth is known and on one where it is not.
 
 mod variants;
 
@@ -150,7 +150,7 @@ fn known(args: &Args) -> Result<Vec<PathBuf>, Failure> {
     planted.chain([embedded()]).collect()
 }
 
-/// A model's name as its files have it.
+/// A model's name in the names of files.
 fn called(model: &ModelSource) -> String {
     model.name().replace('/', "--")
 }

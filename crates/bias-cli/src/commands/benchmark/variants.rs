@@ -1,4 +1,4 @@
-//! Gap pursuit with parts taken away or replaced, to see what each is for.
+//! Gap pursuit with parts removed or replaced, to show what each part contributes.
 
 use bias_attrib::{Contrast, GapPursuit, PossibleAnswer, PromptCase};
 use bias_study::Method;
@@ -8,10 +8,10 @@ use burn::tensor::backend::AutodiffBackend;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Draws per name of the variant that samples.
+/// The number of draws per name in the variant that samples.
 const DRAWS: usize = 20;
 
-/// The whole method first, then one change at a time.
+/// The complete method first, then one change at a time.
 #[must_use]
 pub fn variants<A: AutodiffBackend>() -> Vec<Method<A>> {
     let settings = [
@@ -81,7 +81,7 @@ fn each_answer(
     all.iter().map(|c| Contrast { a: side(&c.a), b: side(&c.b) }).collect()
 }
 
-/// Every answer by its first token alone, worth its number's first digit.
+/// Every answer as its first token alone, with the value of its number's first digit.
 fn first_digits(answers: &[PossibleAnswer]) -> Vec<PossibleAnswer> {
     let mut firsts: Vec<PossibleAnswer> = Vec::new();
     for own in answers {
@@ -103,7 +103,7 @@ fn first_digits(answers: &[PossibleAnswer]) -> Vec<PossibleAnswer> {
     firsts
 }
 
-/// Weights that are shares of a few draws.
+/// Weights that are the shares of a few draws.
 fn sampled(all: &[Contrast], seed: u64) -> Vec<Contrast> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     each_answer(all, |answers| {

@@ -5,11 +5,10 @@ use tokenizers::{DecoderWrapper, PreTokenizerWrapper, Tokenizer};
 use super::tokens::{MERGES, Tokens};
 use crate::error::ModelError;
 
-/// Special wherever it is in the vocabulary.
+/// Tokens that are special wherever they are in the vocabulary.
 pub(super) const SPECIAL: &[&str] = &["<|endoftext|>"];
 
-/// Byte-level BPE: texts are cut by a pattern, bytes are spelled as letters, and letters are
-/// merged.
+/// Byte-level BPE: a pattern splits the text, bytes are spelled as letters, and letters are merged.
 pub(super) fn tokenizer(tokens: &Tokens<'_>) -> Result<Tokenizer, ModelError> {
     let gguf = tokens.gguf;
     let spelled = |(id, text): (usize, &String)| {
@@ -39,8 +38,7 @@ const QWEN_2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const GPT_4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// How texts are cut before they are merged, by `tokenizer.ggml.pre`: with the patterns that
-/// transformers has for it.
+/// The pattern that splits a text before merging, by `tokenizer.ggml.pre`, as in transformers.
 fn cut(tokens: &Tokens<'_>) -> Result<Value, ModelError> {
     const KEY: &str = "tokenizer.ggml.pre";
     let pattern = match tokens.gguf.text(KEY)?.unwrap_or("default") {
@@ -65,7 +63,8 @@ fn cut(tokens: &Tokens<'_>) -> Result<Value, ModelError> {
     Ok(json!({"type": "Sequence", "pretokenizers": [split, bytes(false, false)]}))
 }
 
-/// How a byte is spelled: visible letters of Latin-1 as they are, the others in order from `Ā` on.
+/// The letter that spells a byte: visible letters of Latin-1 stay, and the others map to `Ā` and
+/// the letters after it.
 fn letter(byte: u8) -> char {
     let visible = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     if visible(byte) {

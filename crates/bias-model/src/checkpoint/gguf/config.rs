@@ -6,11 +6,11 @@ use super::settings::Settings;
 use crate::arch::architecture::Architecture;
 use crate::error::ModelError;
 
-/// Keys under an architecture's name that change nothing in what is computed.
+/// Keys under an architecture's name that do not affect the forward pass.
 const HARMLESS: [&str; 3] = ["tensor_data_layout", "rope.scaling.finetuned", "expert_used_count"];
 
 impl Gguf {
-    /// Rows of a head, as they lie in the file.
+    /// The rows of a head, in the order of the file.
     pub(super) fn head_rows(&self) -> Result<usize, ModelError> {
         let settings = self.settings()?;
         head_dim(
@@ -20,8 +20,8 @@ impl Gguf {
         )
     }
 
-    /// The `config.json` that a Hugging Face folder of this model would have. A setting that nobody
-    /// read is refused, as it is there.
+    /// The `config.json` of a Hugging Face folder of this model. Unread settings are refused, as in
+    /// a folder.
     pub(crate) fn config(&self, accepted: &[String]) -> Result<Map<String, Value>, ModelError> {
         let (.., class) = self.row()?;
         let settings = self.settings()?;
@@ -93,7 +93,7 @@ impl Gguf {
         }
     }
 
-    /// Ids of special tokens; several end an answer where a turn has an end of its own.
+    /// Ids of special tokens. Several end an answer where a turn has an end token of its own.
     fn token_ids(&self, vocab: usize) -> Result<Vec<(&'static str, Value)>, ModelError> {
         let keys = self.keys("tokenizer")?;
         let id = |name: &str| {
@@ -132,7 +132,7 @@ fn head_dim(settings: &Settings<'_>, d_model: usize, heads: usize) -> Result<usi
     }
 }
 
-/// What one architecture has and others do not.
+/// Settings that only one architecture has.
 fn own(
     settings: &Settings<'_>,
     d_model: usize,

@@ -9,8 +9,8 @@ use crate::checkpoint::mapped::Mapped;
 use crate::checkpoint::view::{Kind, Other, Twist, View};
 use crate::error::ModelError;
 
-/// A GGUF file: mapped, its header read and checked. Tensors lie within the file, apart from each
-/// other and aligned, and have names of their own.
+/// A GGUF file: mapped, with its header read and checked. Its tensors are within the file, aligned
+/// and disjoint, and their names differ.
 #[derive(Debug)]
 pub(crate) struct Gguf {
     pub(super) metadata: HashMap<String, GgufMetadataValue>,
@@ -18,11 +18,10 @@ pub(crate) struct Gguf {
     mapped: Mapped,
 }
 
-/// Bytes that metadata and the list of tensors may take; those of a vocabulary of 262,144 tokens
-/// take 8 MiB.
+/// The most bytes of metadata and tensor list. A vocabulary of 262,144 tokens takes 8 MiB.
 const LONGEST_HEADER: usize = 64 << 20;
 
-/// Bytes of a tensor's name; llama.cpp allows 63.
+/// The most bytes of a tensor's name; llama.cpp allows 63.
 const LONGEST_NAME: usize = 128;
 
 impl Gguf {
@@ -78,12 +77,12 @@ impl Gguf {
         self.tensors.contains_key(tensor)
     }
 
-    /// Names of all tensors.
+    /// The names of all tensors.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// A tensor as it lies, under the file's own name for it.
+    /// A tensor as stored, by its name in the file.
     pub(in crate::checkpoint) fn view(&self, tensor: &str, twist: Twist) -> Option<View<'_>> {
         let info = self.tensors.get(tensor)?;
         let start = usize::try_from(info.data_offset).ok()?;
@@ -99,7 +98,7 @@ impl Gguf {
         Some(View { data, shape: info.shape.iter().rev().copied().collect(), kind, twist })
     }
 
-    /// The file, as it is mapped.
+    /// The mapped file.
     pub(crate) fn mapped(&self) -> &Mapped {
         &self.mapped
     }
@@ -109,7 +108,7 @@ impl Gguf {
     }
 }
 
-/// A file's beginning, of which only so much may be read.
+/// The beginning of a file, with a limit on the bytes that may be read.
 struct Header<'a> {
     bytes: Cursor<&'a memmap2::Mmap>,
     left: usize,

@@ -5,16 +5,16 @@ use super::file::Gguf;
 use crate::arch::keys::Keys;
 use crate::error::ModelError;
 
-/// Letters of a text that are kept where only names are looked for.
+/// The number of characters of a text that are kept where only names are needed.
 const LONGEST_TEXT: usize = 200;
-/// Numbers of a list that are kept: layers have some each, vocabularies more.
+/// The number of list items that are kept: enough for one per layer, not for a vocabulary.
 const LONGEST_LIST: usize = 4096;
 
 impl Gguf {
-    /// The metadata under a prefix as settings, by their whole keys.
+    /// The metadata under a prefix as settings, by their full keys.
     ///
-    /// A list that says the same for every layer is that number. Tokens and the like are had by
-    /// [`texts`](Self::texts) and its siblings.
+    /// A list with the same value for every layer becomes that value. [`texts`](Self::texts) and
+    /// its siblings return tokens and the like.
     pub(super) fn keys(&self, prefix: &str) -> Result<Keys, ModelError> {
         let mut map = Map::new();
         for (key, value) in &self.metadata {
@@ -107,7 +107,7 @@ fn per_layer(list: &GgufMetadataArray) -> Value {
     }
 }
 
-/// `None` for floats that are no numbers.
+/// `None` for floats that are NaN or infinite.
 fn scalar(value: &GgufMetadataValue) -> Option<Value> {
     Some(match value {
         GgufMetadataValue::U8(n) => (*n).into(),

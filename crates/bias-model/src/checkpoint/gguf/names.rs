@@ -3,7 +3,7 @@ use crate::arch::architecture::Architecture;
 use crate::checkpoint::view::{Twist, View};
 use crate::error::ModelError;
 
-/// Tensors whose contents the config holds.
+/// Tensors whose contents are in the config.
 const IN_CONFIG: [(Architecture, &str); 3] = [
     (Architecture::Llama, "rope_freqs.weight"),
     (Architecture::Phi3, "rope_factors_short.weight"),
@@ -11,8 +11,8 @@ const IN_CONFIG: [(Architecture, &str); 3] = [
 ];
 
 impl Gguf {
-    /// Every tensor under the name it has in a Hugging Face checkpoint; what has none keeps its
-    /// own, and the load report will say so.
+    /// Every tensor under its name in a Hugging Face checkpoint. A tensor without such a name keeps
+    /// its own, and the load report lists it.
     pub(crate) fn tensors(&self) -> Result<Vec<(String, View<'_>)>, ModelError> {
         let (architecture, d_head) = (self.architecture()?, self.head_rows()?);
         let named = |name: &str| {
@@ -27,7 +27,8 @@ impl Gguf {
     }
 }
 
-/// A tensor's name in a Hugging Face checkpoint, and what llama.cpp's converter did to the tensor.
+/// A tensor's name in a Hugging Face checkpoint, and the changes that llama.cpp's converter made to
+/// the tensor.
 fn known(architecture: Architecture, d_head: usize, name: &str) -> Option<(String, Twist)> {
     let gemma = matches!(architecture, Architecture::Gemma2 | Architecture::Gemma3);
     let norm = Twist { plus_one: gemma, ..Twist::default() };

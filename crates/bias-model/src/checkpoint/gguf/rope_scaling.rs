@@ -9,7 +9,7 @@ use crate::checkpoint::precision::Precision;
 use crate::checkpoint::view::Twist;
 use crate::error::ModelError;
 
-/// Rotary embeddings, in the words of a `config.json`.
+/// Rotary embeddings as keys of a `config.json`.
 pub(super) fn settings(
     settings: &Settings<'_>,
     d_head: usize,
@@ -83,7 +83,7 @@ pub(super) fn settings(
     Ok(config)
 }
 
-/// The share of a head that gives so many channels when it is rounded down.
+/// The share of a head that gives this number of channels when rounded down.
 fn share(turned: usize, d_head: usize) -> f64 {
     let share = turned as f64 / d_head as f64;
     if (d_head as f64 * share) as usize == turned {
@@ -112,7 +112,7 @@ fn yarn(
     Ok(scaling)
 }
 
-/// What each pair's frequency is divided by.
+/// The divisor of each pair's frequency.
 fn factors(
     settings: &Settings<'_>,
     tensor: &str,
@@ -136,9 +136,9 @@ fn factors(
     }
 }
 
-/// Llama 3's rotary scaling, which files hold as the factors that come of it. Where they are those
-/// of the published models it goes by its name; others are a factor for every pair, whatever a
-/// text's length.
+/// Llama 3's rotary scaling, which files store as one factor per pair. Factors of the published
+/// models get the scaling's name. Others become a factor for every pair, whatever the length of a
+/// text.
 fn by_pair(factors: &[f32], theta: f64, positions: usize) -> Option<Value> {
     if factors.iter().all(|factor| *factor == 1.0) {
         return None;

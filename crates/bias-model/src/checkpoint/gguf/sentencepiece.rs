@@ -10,12 +10,12 @@ use crate::error::ModelError;
 
 const SPACE: &str = "▁";
 
-/// Special wherever they are in the vocabulary.
+/// Tokens that are special wherever they are in the vocabulary.
 const LLAMA: &[&str] = &["<unk>", "<s>", "</s>"];
 const GEMMA: &[&str] = &["<unk>", "<bos>", "<eos>", "<pad>", "<mask>"];
 
-/// SentencePiece's BPE: spaces are a letter, letters are merged, and what has no token falls back
-/// to bytes. Three kinds that differ in where a space is put before a text.
+/// SentencePiece's BPE: spaces count as a letter, letters are merged, and letters without a token
+/// fall back to bytes. Three kinds differ in where they put a space before a text.
 pub(super) fn tokenizer(
     tokens: &Tokens<'_>,
     architecture: Architecture,
@@ -73,15 +73,15 @@ fn decoder(strip: bool) -> Value {
     json!({"type": "Sequence", "decoders": decoders})
 }
 
-/// Letters squared of all tokens: what finding merges costs at most. Gemma's 262,144 tokens have
-/// 2^24.
+/// The limit on the sum of squared token lengths, which bounds the cost of finding merges. Gemma's
+/// 262,144 tokens have 2^24.
 const MOST_WORK: usize = 1 << 28;
 
-/// The merges that the file lists, or those that its vocabulary implies: every way to make a token
-/// of two, the better token first.
+/// The merges that the file lists, or those that its vocabulary implies: every pair of tokens that
+/// makes a token, better tokens first.
 ///
-/// How good a token is, its score says; Gemma's scores do not follow the order that its tokens were
-/// made in, and their place in the vocabulary does.
+/// A token's score says how good it is. Gemma's scores do not follow the order in which its tokens
+/// were made; their position in the vocabulary does.
 fn merges(tokens: &Tokens<'_>, texts: &[String], by_place: bool) -> Result<Merges, ModelError> {
     let gguf = tokens.gguf;
     if let Some(listed) = gguf.merges()? {

@@ -5,7 +5,7 @@ use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
 use crate::error::ModelError;
 
-/// What llama.cpp calls the architectures that are read, and whose class transformers loads them
+/// llama.cpp's names for the supported architectures, and the class that transformers loads them
 /// as.
 const READ: [(&str, Architecture, &str); 6] = [
     ("llama", Architecture::Llama, "LlamaForCausalLM"),
@@ -16,7 +16,7 @@ const READ: [(&str, Architecture, &str); 6] = [
     ("phi3", Architecture::Phi3, "Phi3ForCausalLM"),
 ];
 
-/// Settings of one architecture.
+/// The settings of one architecture.
 pub(super) struct Settings<'a> {
     pub gguf: &'a Gguf,
     pub architecture: Architecture,
@@ -51,7 +51,7 @@ impl Settings<'_> {
 }
 
 impl Gguf {
-    /// Which architecture the file holds, by llama.cpp's name for it.
+    /// The file's architecture, by llama.cpp's name for it.
     pub(super) fn architecture(&self) -> Result<Architecture, ModelError> {
         Ok(self.row()?.1)
     }

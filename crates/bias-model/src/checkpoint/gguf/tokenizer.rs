@@ -9,18 +9,18 @@ use super::tokens::{CONTROL, TOKENS, Tokens, USER_DEFINED};
 use super::{byte_level, sentencepiece};
 use crate::error::ModelError;
 
-/// Everything between text and tokens that a GGUF file's metadata hold.
+/// Everything in a GGUF file's metadata that turns text into tokens and back.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     pub tokenizer: Tokenizer,
     pub special: SpecialTokens,
-    /// The chat template's source.
+    /// The source of the chat template.
     pub template: Option<String>,
     pub add_bos: bool,
     pub add_eos: bool,
 }
 
-/// Names of special tokens in templates, and in the metadata.
+/// The names of special tokens in templates and in the metadata.
 const SPECIAL: [(&str, &str); 4] = [
     ("bos_token", "bos"),
     ("eos_token", "eos"),
@@ -29,7 +29,7 @@ const SPECIAL: [(&str, &str); 4] = [
 ];
 
 impl Gguf {
-    /// The tokenizer that transformers makes of the file, with the chat template beside it.
+    /// The tokenizer that transformers makes of the file, with the chat template.
     pub(crate) fn vocabulary(&self) -> Result<Vocabulary, ModelError> {
         let texts =
             self.texts(TOKENS)?.ok_or_else(|| self.odd(TOKENS, "a list of texts", "nothing"))?;
@@ -77,8 +77,8 @@ impl Gguf {
     }
 }
 
-/// Has the tokenizer match whole what the file marks, what its kind always has and what has a
-/// special id.
+/// Makes the tokenizer match these tokens whole: those that the file marks, those that its kind
+/// always has, and those with a special id.
 fn add(
     tokenizer: &mut Tokenizer,
     tokens: &Tokens<'_>,
@@ -108,7 +108,7 @@ fn add(
     Ok(())
 }
 
-/// What is put around a text.
+/// The tokens around a text.
 fn around(texts: &[String], bos: Option<usize>, eos: Option<usize>) -> Value {
     let token = |id: usize| json!({"SpecialToken": {"id": texts.get(id), "type_id": 0}});
     let sequence = |id: &str, kind: u32| json!({"Sequence": {"id": id, "type_id": kind}});

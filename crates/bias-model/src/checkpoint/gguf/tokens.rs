@@ -8,12 +8,12 @@ use crate::error::ModelError;
 pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
 pub(super) const MERGES: &str = "tokenizer.ggml.merges";
 
-/// `tokenizer.ggml.token_type` of what is matched whole and left out of texts, and of what is only
-/// matched whole.
+/// Values of `tokenizer.ggml.token_type`: tokens that are matched whole and left out of texts, and
+/// tokens that are only matched whole.
 pub(super) const CONTROL: i64 = 3;
 pub(super) const USER_DEFINED: i64 = 4;
 
-/// A vocabulary as it is in the metadata: one text per id.
+/// The vocabulary in the metadata: one text per id.
 pub(super) struct Tokens<'a> {
     pub gguf: &'a Gguf,
     pub texts: &'a [String],
@@ -25,14 +25,14 @@ impl Tokens<'_> {
         self.kinds.get(id).copied().unwrap_or_default()
     }
 
-    /// Whether a token is matched whole wherever it stands in a text.
+    /// Whether a token is matched whole wherever it occurs in a text.
     pub(super) fn is_added(&self, id: usize) -> bool {
         matches!(self.kind(id), CONTROL | USER_DEFINED)
     }
 }
 
 impl Gguf {
-    /// A part of a tokenizer, from how a `tokenizer.json` would say it.
+    /// A part of a tokenizer, from its form in a `tokenizer.json`.
     pub(super) fn part<T: DeserializeOwned>(&self, json: Value) -> Result<T, ModelError> {
         serde_json::from_value(json).map_err(|e| self.tokenizer_error(&e.into()))
     }
@@ -56,7 +56,7 @@ impl Gguf {
         self.texts(MERGES)?.map(|list| list.iter().map(pair).collect()).transpose()
     }
 
-    /// A list that says something of every token.
+    /// A list with one item per token.
     pub(super) fn as_many<T>(
         &self,
         key: &str,

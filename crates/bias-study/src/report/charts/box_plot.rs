@@ -1,4 +1,4 @@
-//! Two groups' answers side by side, as SVG that stands in a page.
+//! Two groups' answers side by side, as an SVG for the page.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -8,7 +8,7 @@ use crate::report::error::ReportError;
 use crate::report::numbers::{DASH, amount};
 use crate::report::words::short;
 
-/// Quantiles of both groups' answers to one question: 5, 25, 50, 75 and 95 %.
+/// The quantiles of both groups' answers to one question: 5, 25, 50, 75 and 95 %.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair {
     pub label: String,
@@ -21,12 +21,12 @@ const LEFT: i32 = 160;
 const RIGHT: i32 = WIDTH - 96;
 const HEADER: i32 = 22;
 
-/// A box from the lower to the upper quarter with a stroke at the median and whiskers from 5 to 95
-/// %, of both groups, one under the other; every question on a scale of its own, whose ends stand
-/// below.
+/// A box from the lower to the upper quartile with a line at the median and whiskers from 5 to 95
+/// %, for both groups, one below the other. Every question has its own scale, whose ends are
+/// written below.
 ///
 /// # Errors
-/// Plotters cannot draw it.
+/// An error of plotters.
 pub(crate) fn box_plot(title: &str, pairs: &[Pair]) -> Result<String, ReportError> {
     let height = HEADER + ROW * i32::try_from(pairs.len()).unwrap_or(0) + 4;
     drawn(title, (WIDTH.unsigned_abs(), height.unsigned_abs()), |root| {

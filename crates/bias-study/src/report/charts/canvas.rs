@@ -1,4 +1,4 @@
-//! What all drawings have in common: an SVG that stands in a page, marks, and colours.
+//! The common parts of all drawings: an SVG for the page, marks and colours.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -6,13 +6,13 @@ use plotters::prelude::*;
 use crate::report::error::ReportError;
 use crate::report::numbers::fixed;
 
-/// Blue and orange: told apart with any colour vision, and in grey.
+/// Blue and orange, which differ with any colour vision, and in grey.
 pub(crate) const BLUE: RGBColor = RGBColor(0, 94, 162);
 pub(crate) const ORANGE: RGBColor = RGBColor(204, 85, 0);
 pub(crate) const GREY: RGBColor = RGBColor(120, 120, 120);
 pub(crate) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(crate) const GRID: RGBColor = RGBColor(226, 226, 222);
-/// Okabe and Ito's, the light ones darkened to be read on white.
+/// Okabe and Ito's colours, the light ones darkened so that they are legible on white.
 const METHODS: [RGBColor; 9] = [
     RGBColor(0, 94, 162),
     RGBColor(70, 160, 210),
@@ -26,10 +26,10 @@ const METHODS: [RGBColor; 9] = [
 ];
 const FONT: &str = "sans-serif";
 
-/// Where what is said under a picture begins.
+/// The position of the text under a picture.
 const MARGIN: usize = 46;
 
-/// How a mark looks: by shape as well as by colour.
+/// The style of a mark: its shape as well as its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Dot,
@@ -38,7 +38,7 @@ pub(crate) enum Shape {
     Diamond,
     /// A short upright stroke.
     Tick,
-    /// A filled diamond as wide as its interval, as forest plots end with.
+    /// A filled diamond as wide as its interval, as at the end of forest plots.
     Summary,
 }
 
@@ -52,8 +52,8 @@ pub(crate) fn hex(RGBColor(r, g, b): RGBColor) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// The style of a heat map's cell: blue for positive, orange for negative, white for none;
-/// the text in black or white, whichever is read more easily.
+/// The style of a heat map's cell: blue for positive, orange for negative, white for none. The text
+/// is black or white, whichever is easier to read.
 pub(crate) fn shade(value: f64) -> String {
     if !value.is_finite() {
         return "background:#f1f1ee;color:#555".into();
@@ -69,7 +69,7 @@ pub(crate) fn shade(value: f64) -> String {
     format!("background:{};color:{text}", hex(ground))
 }
 
-/// The range that holds all finite values and `origin`, no wider than `limit`.
+/// The range of all finite values and `origin`, no wider than `limit`.
 pub(crate) fn padded(
     values: impl Iterator<Item = f64>,
     origin: f64,
@@ -82,7 +82,7 @@ pub(crate) fn padded(
     ((ends.0 - pad).max(limit.0), (ends.1 + pad).min(limit.1))
 }
 
-/// A picture of its own: with the namespace that files need, and what its marks mean under it, each
+/// A picture as a file: with the namespace that files need, and a legend of its marks below, each
 /// in its colour.
 pub(crate) fn standing_alone(chart: &str, key: &[(String, RGBColor)]) -> String {
     const LINE: usize = 17;
@@ -122,7 +122,7 @@ pub(crate) fn standing_alone(chart: &str, key: &[(String, RGBColor)]) -> String 
 pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(crate) type Failure<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
 
-/// A diamond from end to end of an interval, no narrower than a mark.
+/// A diamond between the ends of an interval, no narrower than a mark.
 pub(super) fn summary<'a>(
     root: &Area<'a>,
     [low, middle, high]: [(i32, i32); 3],
@@ -172,7 +172,7 @@ pub(crate) fn tick(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 
-/// Runs `draw` on an empty picture and turns it into one that scales with the page.
+/// Runs `draw` on an empty picture and makes the picture scale with the page.
 pub(crate) fn drawn(
     title: &str,
     (width, height): (u32, u32),
@@ -190,7 +190,7 @@ pub(crate) fn drawn(
     ))
 }
 
-/// A label from somebody's file, as text of a picture.
+/// A label from a user's file, as text of a picture.
 fn escaped(label: &str) -> String {
     let of = |c| match c {
         '<' => "&lt;".into(),
@@ -202,7 +202,7 @@ fn escaped(label: &str) -> String {
     visible(label).chars().map(of).collect()
 }
 
-/// The same without what no XML file may hold.
+/// The text without characters that XML does not allow.
 pub(crate) fn visible(label: &str) -> String {
     let kept = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     label.chars().map(|c| if kept(c) { c } else { '\u{fffd}' }).collect()

@@ -1,4 +1,4 @@
-//! Lines of methods over their budgets, as SVG that stands in a page.
+//! Lines of methods over their budgets, as an SVG for the page.
 
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
@@ -10,22 +10,22 @@ use super::canvas::{
 use crate::report::error::ReportError;
 use crate::report::numbers::{percent, share};
 
-/// One budget of a method.
+/// A method at one budget.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
     pub x: f64,
     pub y: f64,
-    /// Of `y`.
+    /// The interval of `y`.
     pub interval: Option<[f64; 2]>,
 }
 
-/// A method's line through its budgets.
+/// A method's line over its budgets.
 #[derive(Debug, Clone)]
 pub(crate) struct Curve {
     pub points: Vec<Point>,
     pub colour: RGBColor,
     pub shape: Shape,
-    /// Said beside its last point, so that it is known without its colour.
+    /// The label at its last point, which identifies the line without its colour.
     pub letter: String,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Scale<'a> {
     pub label: fn(f64) -> String,
 }
 
-/// Which end of the axis along is the good one.
+/// The good end of the horizontal axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Best {
     /// More of it is better.
@@ -51,7 +51,7 @@ const CORNERS: [(HPos, i32, i32); 4] =
 const SIZE: (u32, u32) = (360, 330);
 const WIDE: (u32, u32) = (540, 380);
 
-/// The range that holds all curves and `origin`, no wider than `limit`.
+/// The vertical range of all curves and `origin`, no wider than `limit`.
 pub(crate) fn range_of(curves: &[Curve], origin: f64, limit: (f64, f64)) -> (f64, f64) {
     let points = curves.iter().flat_map(|c| &c.points);
     padded(
@@ -61,7 +61,7 @@ pub(crate) fn range_of(curves: &[Curve], origin: f64, limit: (f64, f64)) -> (f64
     )
 }
 
-/// The same for what lies along.
+/// The horizontal range.
 pub(crate) fn range_along(curves: &[Curve], origin: f64, limit: (f64, f64)) -> (f64, f64) {
     padded(curves.iter().flat_map(|c| &c.points).map(|p| p.x), origin, limit)
 }
@@ -69,7 +69,7 @@ pub(crate) fn range_along(curves: &[Curve], origin: f64, limit: (f64, f64)) -> (
 /// Lines against the share of weights pruned, on a logarithmic axis.
 ///
 /// # Errors
-/// Plotters cannot draw it.
+/// An error of plotters.
 pub(crate) fn against_share(
     title: &str,
     curves: &[Curve],
@@ -89,11 +89,11 @@ pub(crate) fn against_share(
     })
 }
 
-/// Reduction against what it costs: a line for each method, whiskers for intervals, and stairs
-/// along the masks that no other is better than in both.
+/// Reduction against its cost: a line for each method, whiskers for intervals, and steps along the
+/// masks that no other mask beats in both.
 ///
 /// # Errors
-/// Plotters cannot draw it.
+/// An error of plotters.
 pub(crate) fn against_cost(
     title: &str,
     curves: &[Curve],
@@ -106,7 +106,7 @@ pub(crate) fn against_cost(
     })
 }
 
-/// Whether each point of each curve is one that no other point is better than in both.
+/// Whether each point of each curve is undominated: no other point is better in both.
 pub(crate) fn undominated(curves: &[Curve], best: Best) -> Vec<Vec<bool>> {
     let sign = if best == Best::High { 1.0 } else { -1.0 };
     let whole = |p: &&Point| p.x.is_finite() && p.y.is_finite();
@@ -117,7 +117,7 @@ pub(crate) fn undominated(curves: &[Curve], best: Best) -> Vec<Vec<bool>> {
     curves.iter().map(|c| c.points.iter().map(on).collect()).collect()
 }
 
-/// Along the undominated points, from the least useful to the most.
+/// The undominated points, from the least to the most useful.
 fn stairs(curves: &[Curve], best: Best, [x, y]: [Scale<'_>; 2]) -> Vec<(f64, f64)> {
     let flags = undominated(curves, best);
     let points = curves.iter().zip(&flags).flat_map(|(c, flags)| c.points.iter().zip(flags));

@@ -22,12 +22,12 @@ pub(crate) struct Mark {
     pub colour: RGBColor,
 }
 
-/// One line of a dot plot.
+/// One row of a dot plot.
 #[derive(Debug, Clone)]
 pub(crate) struct DotRow {
     pub label: String,
     pub marks: Vec<Mark>,
-    /// Said at the right end, one under each of the axis's columns.
+    /// The notes at the right end, one for each of the axis's columns.
     pub notes: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ impl DotRow {
     }
 }
 
-/// The horizontal axis of a dot plot, and its room.
+/// The horizontal axis of a dot plot, and its margins.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Axis<'a> {
     pub name: &'a str,
@@ -46,11 +46,11 @@ pub(crate) struct Axis<'a> {
     pub width: u32,
     /// Pixels for labels on the left and notes on the right.
     pub margins: (u32, u32),
-    /// What the notes are, column by column.
+    /// The titles of the notes, column by column.
     pub columns: &'a [&'a str],
 }
 
-/// The range that holds all marks and zero, no wider than `limit`.
+/// The range of all marks and zero, no wider than `limit`.
 pub(crate) fn range_of<'a>(
     rows: impl IntoIterator<Item = &'a DotRow>,
     limit: (f64, f64),
@@ -60,10 +60,10 @@ pub(crate) fn range_of<'a>(
     padded(ends, 0.0, limit)
 }
 
-/// A dot plot with intervals: `title` is read to those who do not see it.
+/// A dot plot with intervals. Screen readers read `title`.
 ///
 /// # Errors
-/// Plotters cannot draw it.
+/// An error of plotters.
 pub(crate) fn dot_plot(title: &str, rows: &[DotRow], axis: Axis) -> Result<String, ReportError> {
     let size = (axis.width, ROW * rows.len() as u32 + 54 + HEADER);
     let column = i32::try_from(axis.margins.1).unwrap_or(0)

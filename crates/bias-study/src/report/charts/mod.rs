@@ -1,4 +1,4 @@
-//! Drawings as SVG: dots, boxes, curves.
+//! Drawings as SVG: dot plots, box plots, curves.
 
 mod box_plot;
 mod canvas;

@@ -1,4 +1,4 @@
-//! What was answered before pruning: how answers spread, and what kind they are.
+//! The answers before pruning: their spread and their kinds.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::report::numbers::fixed;
 use crate::report::words::{part, short};
 use crate::results::{Baseline, Estimate};
 
-/// A drawing of answers shows no more variations than this.
+/// The most variations in a drawing of answers.
 pub(crate) const MOST_PAIRS: usize = 24;
-/// Shares of answers below this are not worth a drawing.
+/// Shares of answers below this are not drawn.
 const NEGLIGIBLE: f64 = 5e-4;
-/// What is said where they all are.
+/// The sentence shown if all shares are that small.
 pub(crate) const NONE_MISSING: &str = "Every answer gave a number, to either group.";
 
-/// For each context, both groups' answers to every variation; nothing where the results hold no
+/// For each context, both groups' answers to every variation. None if the results have no
 /// quantiles.
 pub(crate) fn distributions(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let [a, b] = &found.results.prompts.groups;
@@ -80,17 +80,17 @@ fn distribution_csv(found: &Findings, own: &Baseline) -> CsvTable {
     csv
 }
 
-/// Of one kind of answer, each group's share.
+/// The share of one kind of answer in each group.
 pub(crate) struct Kind {
-    /// Absent for all answers without a number together.
+    /// `None` for all answers without a number together.
     pub kind: Option<AnswerKind>,
     pub shares: [f64; 2],
-    /// The first group's share less the second's.
+    /// The first group's share minus the second's.
     pub difference: Estimate,
 }
 
-/// Of one context, the answers without a number, all together and kind by kind; a side's groups of
-/// names count alike.
+/// The answers without a number in one context, all together and by kind. The groups of names of a
+/// side count equally.
 pub(crate) fn kinds_of(own: &Baseline) -> Vec<Kind> {
     let mut shares: BTreeMap<AnswerKind, [f64; 2]> = BTreeMap::new();
     for (side, kinds) in own.answers_by_side.iter().enumerate() {
@@ -116,7 +116,7 @@ pub(crate) fn kinds_of(own: &Baseline) -> Vec<Kind> {
     std::iter::once(together).chain(each).collect()
 }
 
-/// Answers that give no number, by group: a group that is refused an answer is treated differently
+/// Answers without a number, by group. A group that is refused an answer is treated differently
 /// too.
 pub(crate) fn kinds(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let mut csv = CsvTable::new(&[

@@ -1,4 +1,4 @@
-//! What pruning more buys, and what it costs.
+//! The benefit and the cost of pruning more.
 
 use super::plate::{Plate, look_of};
 use crate::report::charts::Shape;
@@ -10,7 +10,8 @@ use crate::report::findings::{Family, Findings};
 use crate::report::numbers::{fixed, percent};
 use crate::results::{Outcome, Scope, Strategy, TrainedOn};
 
-/// Reduction at home, reduction elsewhere on the same scale, and inlier ratio against the budget.
+/// Reduction in the own context, reduction elsewhere on the same scale, and inlier ratio, each
+/// against the budget.
 pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let reduction: fn(&Outcome) -> f64 = |o| o.reduction.value;
     let (own, own_sheet) = means(found, &[Scope::HeldOut], Shape::Dot, reduction);
@@ -41,16 +42,16 @@ pub(crate) fn by_share(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     Ok(plates)
 }
 
-/// The widest axis of reductions: a letter has room above the highest.
+/// The widest axis of reductions. It leaves room for a letter above the highest point.
 const LIMIT: (f64, f64) = (-1.0, 1.08);
-/// Of inlier ratios an axis shows at least these: trifles shall not look large.
+/// An axis of inlier ratios shows at least this range, so that small differences do not look large.
 const INLIERS: (f64, f64) = (0.9, 1.0);
 
 fn at_least(range: (f64, f64), shown: (f64, f64)) -> (f64, f64) {
     (range.0.min(shown.0), range.1.max(shown.1))
 }
 
-/// Of each method and budget, the mean over contexts.
+/// The mean over contexts for each method and budget.
 fn means(
     found: &Findings,
     scopes: &[Scope],
@@ -108,7 +109,7 @@ fn key(found: &Findings, curves: &[Curve]) -> Vec<(String, plotters::style::RGBC
     shown.map(|((colour, letter), label)| (format!("● {letter} {label}"), colour)).collect()
 }
 
-/// What a mask costs.
+/// The cost of a mask.
 #[derive(Clone, Copy)]
 struct Cost {
     name: &'static str,
@@ -116,7 +117,8 @@ struct Cost {
     best: Best,
     read: fn(&Strategy, &Outcome) -> f64,
     label: fn(f64) -> String,
-    /// Where a model without a mask stands, what the axis shows at least, and how wide it may be.
+    /// The position of a model without a mask, the range that the axis shows at least, and its
+    /// widest range.
     origin: f64,
     shown: (f64, f64),
     limit: (f64, f64),
@@ -145,8 +147,8 @@ const COSTS: [Cost; 2] = [
     },
 ];
 
-/// Reduction against usefulness, over the budgets: masks made from the first focus context, tested
-/// there and in the second.
+/// Reduction against usefulness over the budgets, for masks made from the first focus context and
+/// tested there and in the second.
 pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let [from, to] = found.focus();
     let mut plates = Vec::new();

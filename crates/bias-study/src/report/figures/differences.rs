@@ -1,4 +1,4 @@
-//! How much the groups' answers differ before pruning.
+//! The differences between the groups' answers before pruning.
 
 use super::plate::{Plate, file_name};
 use crate::report::charts;
@@ -10,12 +10,12 @@ use crate::report::numbers::{estimate, fixed, probability, signed, signed_estima
 use crate::report::words::{asked_for, part, short};
 use crate::results::{ALPHA, Baseline, ChoiceValue, Estimate, Kind, Split, VariationBaseline};
 
-/// A drawing shows no more variations than this, the largest differences; its CSV has all.
+/// The most variations in a drawing: those with the largest differences. The CSV has all of them.
 pub(crate) const MOST_ROWS: usize = 40;
 /// The widest axis of differences.
 const LIMIT: (f64, f64) = (-5.0, 5.0);
 
-/// One forest plot for each context, all on one scale: every variation, then the context's means.
+/// One forest plot per context, all on one scale: every variation, then the context's means.
 pub(crate) fn forests(found: &Findings) -> Result<Vec<Plate>, ReportError> {
     let all: Vec<(&Baseline, Vec<DotRow>)> =
         found.results.baseline.iter().map(|own| (own, forest_rows(own))).collect();
@@ -123,7 +123,7 @@ fn forest_csv(own: &Baseline, choice: ChoiceValue) -> CsvTable {
     csv
 }
 
-/// The two contexts of the named experiments, beside each other.
+/// The two contexts of the named experiments, side by side.
 pub(crate) fn baseline(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let mut rows = Vec::new();
     let mut csv = CsvTable::new(&["context", "row", "variation", "value", "low", "high"]);

@@ -1,4 +1,4 @@
-//! Where pruned weights lie. The page has tables of these.
+//! The places of pruned weights. The page has tables of them.
 
 use super::plate::{Plate, table};
 use crate::report::csv_table::{CsvTable, Line};
@@ -6,7 +6,8 @@ use crate::report::error::ReportError;
 use crate::report::findings::Findings;
 use crate::report::words::{made_from, sublayer};
 
-/// Every mask's weights in each half of each layer, beside those of a random mask of the same size.
+/// The number of every mask's weights in each half of each layer, beside that of a random mask of
+/// the same size.
 pub(crate) fn layers(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let mut csv = CsvTable::new(&[
         "strategy",

@@ -1,5 +1,5 @@
 //! Every context against every other: transfer of masks, and their overlap. The page has tables of
-//! these.
+//! them.
 
 use super::plate::{Plate, table};
 use crate::report::charts;
@@ -11,7 +11,7 @@ use crate::report::numbers::share;
 use crate::report::words::made_from;
 use crate::results::{Estimate, Scope};
 
-/// Every mask and what it did, in every scope.
+/// Every mask and its effect, in every scope.
 pub(crate) fn transfer(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let mut csv = CsvTable::new(&[
         "strategy",
@@ -62,7 +62,7 @@ pub(crate) fn transfer(found: &Findings) -> Result<Option<Plate>, ReportError> {
     table("transfer", "What each mask did in each context", &csv)
 }
 
-/// As `results.json` calls it.
+/// Its name in `results.json`.
 fn scope_name(scope: Scope) -> &'static str {
     match scope {
         Scope::PromptSpecific => "prompt_specific",
@@ -74,7 +74,7 @@ fn scope_name(scope: Scope) -> &'static str {
     }
 }
 
-/// Every two masks of one method and budget.
+/// Every pair of masks of one method and budget.
 pub(crate) fn overlap(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let mut csv = CsvTable::new(&[
         "method",
@@ -95,7 +95,7 @@ pub(crate) fn overlap(found: &Findings) -> Result<Option<Plate>, ReportError> {
     table("overlap", "Overlap of masks made from different contexts", &csv)
 }
 
-/// Overlap of the two focus contexts' masks, method by method.
+/// The overlap of the two focus contexts' masks, method by method.
 pub(crate) fn overlap_chart(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let [from, to] = found.focus();
     let mut csv =

@@ -1,4 +1,4 @@
-//! Every figure of the report: drawn where it is a drawing, and as numbers.
+//! Every figure of the report, as a drawing where there is one, and as numbers.
 
 mod answers;
 mod budgets;
@@ -18,11 +18,11 @@ use crate::report::findings::Findings;
 use crate::report::questions::questions;
 use crate::results::Results;
 
-/// The folder beside the page that its captions name.
+/// The folder beside the page that its captions refer to.
 pub const FIGURES: &str = "figures";
 
-/// Every figure of [`report`](crate::report()), in its order, each with its numbers. Figures about
-/// nothing are left out.
+/// Every figure of [`report`](crate::report()), in its order, each with its numbers. Figures
+/// without content are left out.
 ///
 /// # Errors
 /// [`ReportError`] when a figure cannot be drawn or its numbers cannot be written.

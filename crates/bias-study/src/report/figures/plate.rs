@@ -1,4 +1,4 @@
-//! A figure, as the page has it and as files.
+//! A figure, on the page and as files.
 
 use plotters::style::RGBColor;
 
@@ -12,24 +12,24 @@ use crate::report::findings::Findings;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Figure {
-    /// Of its files, without their endings: letters, digits and hyphens.
+    /// The name of its files, without extension: letters, digits and hyphens.
     pub name: String,
-    /// What it shows.
+    /// Its caption.
     pub title: String,
-    /// The drawing as a file of its own; absent where the page has a table.
+    /// The drawing as a file of its own; absent if the page has a table.
     pub svg: Option<String>,
     /// Its numbers. Labels that a spreadsheet would run as formulas begin with an apostrophe.
     pub csv: String,
 }
 
-/// A figure as the page has it.
+/// A figure on the page.
 #[derive(Debug)]
 pub(crate) struct Plate {
     pub name: String,
     pub title: String,
-    /// As it stands in the page.
+    /// The drawing on the page.
     pub drawing: Option<String>,
-    /// What its marks mean.
+    /// The legend of its marks.
     pub key: Vec<(String, RGBColor)>,
     pub csv: String,
 }
@@ -41,8 +41,7 @@ impl Plate {
     }
 }
 
-/// What a file about the `index`th context is called: any label becomes letters, digits and single
-/// hyphens.
+/// The file name for the `index`th context: any label becomes letters, digits and single hyphens.
 pub(crate) fn file_name(what: &str, index: usize, context: &str) -> String {
     const LONGEST: usize = 40;
     let mut name = format!("{what}-{}-", index + 1);
@@ -71,7 +70,7 @@ pub(crate) fn look_of(found: &Findings, method: &str) -> (RGBColor, String) {
     (at.map_or(GREY, charts::method_colour), letter)
 }
 
-/// A figure that the page has as a table.
+/// A figure for which the page has a table.
 pub(crate) fn table(name: &str, title: &str, csv: &CsvTable) -> Result<Option<Plate>, ReportError> {
     if csv.is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What masks made from one context do there and elsewhere.
+//! The effect of masks made from one context, there and elsewhere.
 
 use super::plate::{Plate, look_of};
 use crate::report::certainty::Shortfall;
@@ -84,8 +84,8 @@ pub(crate) fn focus(found: &Findings) -> Result<Option<Plate>, ReportError> {
     }))
 }
 
-/// By how much reductions elsewhere fall short of those at home; drawn for masks of the first focus
-/// context.
+/// The shortfall of reductions elsewhere from those in the own context, drawn for masks of the
+/// first focus context.
 pub(crate) fn shortfall(found: &Findings) -> Result<Option<Plate>, ReportError> {
     let all = found.shortfalls();
     let mut csv = CsvTable::new(&[
