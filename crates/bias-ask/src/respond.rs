@@ -95,4 +95,6 @@ pub struct Identity {
     pub tokenizer: String,
     /// The type of the weights in memory.
     pub weights: String,
+    /// The date that the chat template tells the model, if it tells one: `2026-11-29`.
+    pub date: Option<String>,
 }

@@ -28,6 +28,17 @@ pub enum ChatError {
         /// The day of the month, from 1.
         day: i8,
     },
+    /// An argument that the template does not read, or that every template is given anyway.
+    #[error(
+        "the chat template takes no argument `{name}`; {}",
+        if known.is_empty() { "it takes none".into() } else { format!("it takes {}", known.join(", ")) }
+    )]
+    Argument {
+        /// The argument's name.
+        name: String,
+        /// The names that the template reads.
+        known: Vec<String>,
+    },
     /// The template does not show how an answer begins, so no answer can be begun for the model.
     #[error("the chat template does not show the last message, so it cannot be continued")]
     Continuation,

@@ -1,6 +1,9 @@
+use std::collections::{BTreeMap, HashSet};
+
 use jiff::civil::{Date, DateTime, Time};
 use minijinja::machinery::get_compiled_template;
 use minijinja::{Environment, Error, Value};
+use serde_json::Value as JsonValue;
 
 use crate::engine::{program, source};
 use crate::error::ChatError;
@@ -11,6 +14,8 @@ use crate::special_tokens::SpecialTokens;
 
 /// A name that no template can contain.
 const NAME: &str = "chat template";
+/// The function that tells a template the date.
+const DATE: &str = "strftime_now";
 
 /// A chat template: a program in Jinja that writes a conversation in the form that a model reads.
 ///
@@ -32,7 +37,11 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     tokens: SpecialTokens,
     now: Option<DateTime>,
+    arguments: BTreeMap<String, Value>,
 }
+
+/// Arguments that every template is given.
+const GIVEN: [&str; 4] = ["messages", "tools", "documents", "add_generation_prompt"];
 
 impl ChatTemplate {
     /// The most bytes in a template's source.
@@ -48,7 +57,7 @@ impl ChatTemplate {
             return Err(ChatError::TooLarge { found: source.len() as u64 });
         }
         let environment = compile(source).map_err(ChatError::of_template)?;
-        Ok(Self { environment, tokens, now: None })
+        Ok(Self { environment, tokens, now: None, arguments: BTreeMap::new() })
     }
 
     /// The same template with a fixed date of the Gregorian calendar. Without one, a template gets
@@ -59,6 +68,50 @@ impl ChatTemplate {
     pub fn on(self, year: i16, month: i8, day: i8) -> Result<Self, ChatError> {
         let date = Date::new(year, month, day).map_err(|_| ChatError::Date { year, month, day })?;
         Ok(Self { now: Some(date.to_datetime(Time::midnight())), ..self })
+    }
+
+    /// The same template with an argument, such as `enable_thinking`. In transformers, it is a named
+    /// argument of `apply_chat_template`. It replaces a special token of the same name.
+    ///
+    /// # Errors
+    /// [`ChatError::Argument`] for a name that the template does not read, or one that every
+    /// template is given, such as `messages`; [`ChatError::Template`] for a value that is too large.
+    pub fn with_argument(mut self, name: &str, value: &JsonValue) -> Result<Self, ChatError> {
+        let known = self.arguments_read();
+        if !known.iter().any(|own| own == name) {
+            return Err(ChatError::Argument { name: name.into(), known });
+        }
+        let value = from_json(value).map_err(ChatError::of_template)?;
+        self.arguments.insert(name.to_owned(), value);
+        Ok(self)
+    }
+
+    /// The names of the arguments that the template reads, in alphabetical order.
+    #[must_use]
+    pub fn arguments_read(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.reads().into_iter().collect();
+        names.retain(|name| {
+            let given = GIVEN.contains(&name.as_str()) || name == DATE;
+            !given && !name.starts_with("__") && !self.is_global(name)
+        });
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether the text depends on the date: the template calls `strftime_now`.
+    #[must_use]
+    pub fn tells_the_date(&self) -> bool {
+        self.reads().contains(DATE)
+    }
+
+    /// The variables that the template does not set itself.
+    fn reads(&self) -> HashSet<String> {
+        let template = self.environment.get_template(NAME);
+        template.map(|own| own.undeclared_variables(false)).unwrap_or_default()
+    }
+
+    fn is_global(&self, name: &str) -> bool {
+        self.environment.globals().any(|(own, _)| own == name)
     }
 
     /// Renders a conversation, and where asked for, the text that begins the model's answer.
@@ -119,11 +172,34 @@ impl ChatTemplate {
             ("tools", Value::from(())),
             ("documents", Value::from(())),
             ("add_generation_prompt", Value::from(add_generation_prompt)),
-            ("strftime_now", strftime_now),
+            (DATE, strftime_now),
         ];
         let tokens = self.tokens.iter().map(|(name, token)| (name, Value::from(token)));
-        Ok(own.into_iter().chain(tokens).collect())
+        let arguments = self.arguments.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        Ok(own.into_iter().chain(tokens).chain(arguments).collect())
     }
+}
+
+/// A value from outside, as Python has it.
+fn from_json(value: &JsonValue) -> Result<Value, Error> {
+    Ok(match value {
+        JsonValue::Null => Value::from(()),
+        JsonValue::Bool(flag) => Value::from(*flag),
+        JsonValue::String(text) => Value::from(text.as_str()),
+        JsonValue::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(whole), ..) => Value::from(whole),
+            (None, Some(whole), _) => Value::from(whole),
+            (None, None, float) => float.map_or_else(|| Value::from(()), Value::from),
+        },
+        JsonValue::Array(items) => {
+            values::list(items.iter().map(from_json).collect::<Result<Vec<_>, _>>()?)?
+        }
+        JsonValue::Object(entries) => {
+            let pairs =
+                entries.iter().map(|(key, own)| Ok((Value::from(key.as_str()), from_json(own)?)));
+            values::dict(pairs.collect::<Result<Vec<_>, Error>>()?)?
+        }
+    })
 }
 
 /// Compiles the source, in an environment that is set up as transformers sets up its own.

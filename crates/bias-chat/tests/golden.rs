@@ -21,6 +21,10 @@ struct Case {
     rendered: Option<String>,
     error: Option<String>,
     today: Option<String>,
+    #[serde(default)]
+    arguments: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    continued: bool,
 }
 
 #[derive(Deserialize)]
@@ -45,13 +49,23 @@ impl Case {
             let parts: Vec<i16> = today.split('-').map(|part| part.parse().unwrap()).collect();
             template = template.on(parts[0], parts[1] as i8, parts[2] as i8)?;
         }
+        for (name, value) in &self.arguments {
+            template = template.with_argument(name, value)?;
+        }
         let turns = self.messages.iter().map(|t| Message::new(t.role.clone(), &t.content));
-        template.render(&turns.collect::<Vec<_>>(), self.add_generation_prompt)
+        let turns = turns.collect::<Vec<_>>();
+        match self.continued {
+            true => template.continued(&turns),
+            false => template.render(&turns, self.add_generation_prompt),
+        }
     }
 }
 
 /// What the template engine said.
 fn detail(error: &ChatError) -> String {
+    if *error == ChatError::Continuation {
+        return "continuation".into();
+    }
     let ChatError::Template { detail, .. } = error else { panic!("{error}") };
     detail.clone().unwrap_or_default()
 }
@@ -67,7 +81,7 @@ fn apart(a: &str, b: &str) -> (String, String) {
 fn every_case_is_rendered_as_transformers_renders_it() {
     let cases: Vec<Case> =
         serde_json::from_slice(&fs::read(fixtures().join("chat/expected.json")).unwrap()).unwrap();
-    assert!(cases.len() >= 287);
+    assert!(cases.len() >= 400);
     let mut wrong = Vec::new();
     for (at, case) in cases.iter().enumerate() {
         let found = case.render();
@@ -93,4 +107,20 @@ fn days_that_do_not_exist_are_refused() {
         let error = template().on(year, month, day).unwrap_err();
         assert_eq!(error, ChatError::Date { year, month, day });
     }
+}
+
+#[test]
+fn arguments_that_no_template_reads_are_refused() {
+    let source = "{% set ours = 1 %}{{ messages | length }}{{ enable_thinking }}{{ range(2) }}{{ ours }}\
+                  {% for turn in messages %}{{ turn.role }}{{ tone }}{% endfor %}";
+    let template = || ChatTemplate::new(source, SpecialTokens::default()).unwrap();
+    assert_eq!(template().arguments_read(), ["enable_thinking", "tone"]);
+    assert!(!template().tells_the_date());
+    for name in ["enable_thnking", "messages", "add_generation_prompt", "ours", "range", "turn"] {
+        let error = template().with_argument(name, &true.into()).unwrap_err();
+        assert!(matches!(&error, ChatError::Argument { known, .. } if known.len() == 2), "{name}");
+        assert!(error.to_string().contains("it takes enable_thinking, tone"), "{error}");
+    }
+    let dated = ChatTemplate::new("{{ strftime_now('%F') }}", SpecialTokens::default()).unwrap();
+    assert!(dated.tells_the_date() && dated.arguments_read().is_empty());
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,7 @@ use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
 use crate::text::codec::TextCodec;
+use crate::text::date::Date;
 
 /// The longest answer by default: a number and a few words around it.
 const MAX_NEW_TOKENS: usize = 16;
@@ -29,7 +31,7 @@ const MAX_NEW_TOKENS: usize = 16;
 const BATCH_ROWS: usize = 8;
 
 /// How a model is loaded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadOptions {
     /// The type of the weights in memory.
     pub precision: Precision,
@@ -37,6 +39,10 @@ pub struct LoadOptions {
     pub accepted_keys: Vec<String>,
     /// A system message before every question.
     pub system: Option<String>,
+    /// Arguments of the chat template, such as `enable_thinking`, by name.
+    pub template_arguments: BTreeMap<String, Value>,
+    /// The date that the chat template tells the model; today's, in UTC, if absent.
+    pub date: Option<Date>,
 }
 
 /// A model with everything that is needed to ask it in words: tokenizer, sampling, limits.
@@ -73,7 +79,9 @@ impl<B: Backend> LanguageModel<B> {
         device: &B::Device,
     ) -> Result<Self, ModelError> {
         let config = ModelConfig::accepting(folder, &options.accepted_keys)?;
-        let text = TextCodec::from_folder(folder)?.with_system(options.system.clone());
+        let text = TextCodec::from_folder(folder)?
+            .with_system(options.system.clone())
+            .told(&options.template_arguments, options.date)?;
         text.check_vocabulary(config.dims.vocab)?;
         let (sampling, mut stop) = generation(folder)?;
         stop.extend(&config.eos);
@@ -251,6 +259,7 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
             backend,
             configuration: self.model.configuration(),
             tokenizer: self.text.identity()?,
+            date: self.text.date(),
             weights: first.map_or(String::new(), |weight| weight.dtype().name().into()),
         })
     }

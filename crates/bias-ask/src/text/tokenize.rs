@@ -79,6 +79,12 @@ pub trait Tokenize {
         Ok(String::new())
     }
 
+    /// The date that its chat template tells the model, such as `2026-11-29`; `None` where it tells
+    /// none.
+    fn date(&self) -> Option<String> {
+        None
+    }
+
     /// The tokens that continue a number.
     ///
     /// # Errors

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use bias_model::generate::BUDGET;
 use bias_model::hub::ModelSource;
+use bias_model::text::Date;
 use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, Precision};
 use burn::tensor::backend::Backend;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 
 use crate::args::values::{at_least, budget, positive, unexplored};
 use crate::device::place::DeviceArgs;
@@ -91,13 +93,13 @@ impl WeightArgs {
         named(self.model.as_ref())
     }
 
-    /// Loads it, with a system message before every question.
+    /// Loads it, with what its chat template is told.
     ///
     /// # Errors
     /// See [`path`](Self::path) and [`LanguageModel::load`].
     pub fn load<B: Backend>(
         &self,
-        system: Option<&str>,
+        chat: &ChatArgs,
         device: &B::Device,
     ) -> Result<LanguageModel<B>, Failure> {
         let options = LoadOptions {
@@ -107,7 +109,9 @@ impl WeightArgs {
                 (false, false) => Precision::F32,
             },
             accepted_keys: self.accept_key.clone(),
-            system: system.map(str::to_owned),
+            system: chat.system.clone(),
+            template_arguments: chat.template_arg.iter().cloned().collect(),
+            date: chat.date,
         };
         let mut model = LanguageModel::load_with(&self.path()?, &options, device)?;
         model.options_mut().threads = self.device.threads();
@@ -120,15 +124,40 @@ impl WeightArgs {
     }
 }
 
+/// What a model's chat template is told.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ChatArgs {
+    /// System message before every question
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Argument of the chat template, such as enable_thinking=false. The value is JSON, or else a
+    /// text; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = template_argument)]
+    pub template_arg: Vec<(String, Value)>,
+    /// The date that the chat template tells the model, where it tells one [default: today, or that
+    /// of the study that goes on]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub date: Option<Date>,
+}
+
+fn template_argument(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("expected NAME=VALUE, as in enable_thinking=false")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok((name.into(), value))
+}
+
 /// Which model, and how it is asked.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
     /// Which model
     #[command(flatten)]
     pub weights: WeightArgs,
-    /// System message before every question
-    #[arg(long, value_name = "TEXT")]
-    pub system: Option<String>,
+    /// What its chat template is told
+    #[command(flatten)]
+    pub chat: ChatArgs,
     /// Sample this many answers per prompt instead of computing their exact distribution
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: Option<u32>,
@@ -174,7 +203,10 @@ impl ModelArgs {
     /// # Errors
     /// See [`WeightArgs::load`].
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, Failure> {
-        let mut model = self.weights.load(self.system.as_deref(), device)?;
+        let mut model = self.weights.load(&self.chat, device)?;
+        if let Some(date) = model.text().date() {
+            eprintln!("the chat template tells the model that it is {date} (--date sets it)");
+        }
         let options = model.options_mut();
         options.max_new_tokens = self.max_new_tokens;
         if let Some(temperature) = self.temperature {

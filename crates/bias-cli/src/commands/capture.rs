@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bias_cli::args::model::WeightArgs;
+use bias_cli::args::model::{ChatArgs, WeightArgs};
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
 use bias_cli::on_device;
@@ -20,9 +20,8 @@ use burn::tensor::backend::AutodiffBackend;
 pub(crate) struct Args {
     #[command(flatten)]
     model: WeightArgs,
-    /// System message before the question
-    #[arg(long, value_name = "TEXT")]
-    system: Option<String>,
+    #[command(flatten)]
+    chat: ChatArgs,
     /// The user's question
     #[arg(
         long,
@@ -50,9 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         writable(&args.out)?;
     }
     on_device!(args.model.device.place()?, |B, device| {
-        let model = args
-            .model
-            .load::<<B as AutodiffBackend>::InnerBackend>(args.system.as_deref(), &device)?;
+        let model = args.model.load::<<B as AutodiffBackend>::InnerBackend>(&args.chat, &device)?;
         let layers = model.model().dims().layers;
         if args.list {
             model.model().sites().iter().for_each(|site| println!("{site}"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use bias_cli::args::model::WeightArgs;
+use bias_cli::args::model::{ChatArgs, WeightArgs};
 use bias_cli::embedded::shipped;
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut done = |pairs: usize| bar.inc(pairs as u64);
     let scores = on_device!(args.model.device.place()?, |B, device| {
         type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
-        let model = args.model.load::<Inner>(None, &device)?;
+        let model = args.model.load::<Inner>(&ChatArgs::default(), &device)?;
         score_pairs(&model, &set.pairs, &reading, &mut done)?
     });
     bar.finish_and_clear();

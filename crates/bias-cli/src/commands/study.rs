@@ -13,7 +13,7 @@ use bias_model::Decoding;
 use bias_study::report::{FIGURES, compared, figures, markdown, timing_table};
 use bias_study::results::Timing;
 use bias_study::run::{Manifest, Shard, in_words};
-use bias_study::store::{merge, write};
+use bias_study::store::{Provenance, merge, write};
 use bias_study::{
     Experiment, Plan, PromptSet, Results, Settings, Study, StudyOptions, report, tables,
 };
@@ -298,7 +298,11 @@ fn study<A: AutodiffBackend>(
     prompts: &PromptSet,
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Option<(Results, Timing)>, Failure> {
-    let model = args.model.load::<A::InnerBackend>(device)?;
+    let mut asked = args.model.clone();
+    // A study that goes on tells the model the date that it began on.
+    let before = Provenance::of(&args.out).ok().and_then(|own| own.run.date?.parse().ok());
+    asked.chat.date = asked.chat.date.or(before);
+    let model = asked.load::<A::InnerBackend>(device)?;
     let asked = |own: Experiment| {
         args.experiments.iter().any(|one| {
             matches!(one, Experiments::All) || matches!(one, Experiments::One(e) if *e == own)

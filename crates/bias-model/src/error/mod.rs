@@ -312,6 +312,17 @@ pub enum ModelError {
         /// The file that holds the template.
         path: PathBuf,
     },
+    /// An argument of a chat template, for a model that has none.
+    #[error(
+        "{}: there is no chat template beside it, so nothing takes the argument `{argument}`",
+        path.display()
+    )]
+    NoTemplate {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// The argument.
+        argument: String,
+    },
     /// A number was asked of a tokenizer that has no digits.
     #[error("{}: no token is a digit, so no number can be asked for; ask a choice instead", path.display())]
     NoDigits {

@@ -8,8 +8,10 @@ use bias_chat::Message;
 use bias_files::sha256_of_file;
 use bias_probe::Sequence;
 use bias_types::prompt::thought;
+use serde_json::Value;
 use tokenizers::Tokenizer;
 
+use super::date::Date;
 use super::template_file::TemplateFile;
 use crate::checkpoint::gguf;
 use crate::checkpoint::gguf::file::Gguf;
@@ -79,6 +81,34 @@ impl TextCodec {
     #[must_use]
     pub fn with_system(self, system: Option<String>) -> Self {
         Self { system, ..self }
+    }
+
+    /// The same with these arguments of the chat template, by name, and the date that it tells the
+    /// model (today's where none is given).
+    ///
+    /// # Errors
+    /// [`ModelError::Template`] for an argument that the template does not read;
+    /// [`ModelError::NoTemplate`] for arguments without a template.
+    pub fn told(
+        self,
+        arguments: &BTreeMap<String, Value>,
+        date: Option<Date>,
+    ) -> Result<Self, ModelError> {
+        let template = match (self.template, arguments.keys().next()) {
+            (Some(template), _) => Some(template.told(arguments, date)?),
+            (None, None) => None,
+            (None, Some(name)) => {
+                let (path, argument) = (self.tokenizer_path, name.clone());
+                return Err(ModelError::NoTemplate { path, argument });
+            }
+        };
+        Ok(Self { template, ..self })
+    }
+
+    /// The date that the chat template tells the model, if it tells one.
+    #[must_use]
+    pub fn date(&self) -> Option<Date> {
+        self.template.as_ref().and_then(TemplateFile::date)
     }
 
     /// The text of one user message as the model gets it: rendered by the chat template, or the
@@ -184,8 +214,8 @@ impl TextCodec {
         Err(ModelError::Vocabulary { path: self.tokenizer_path.clone(), tokens, vocab })
     }
 
-    /// The text of some tokens, special tokens left out; but for those that mark a
-    /// [thought](bias_types::prompt::thought), which tell what is not the answer.
+    /// The text of some tokens, without special tokens. Those that mark a
+    /// [thought](bias_types::prompt::thought) are kept, because they show where the answer begins.
     ///
     /// # Errors
     /// Unknown token ids.
@@ -257,6 +287,10 @@ impl Tokenize for TextCodec {
         let path = &self.tokenizer_path;
         Ok(sha256_of_file(path)
             .map_err(|source| ModelError::Read { path: path.clone(), source })?)
+    }
+
+    fn date(&self) -> Option<String> {
+        self.date().map(String::from)
     }
 
     fn number_grammar(&self) -> Result<NumberGrammar, AskError> {

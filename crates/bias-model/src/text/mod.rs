@@ -3,13 +3,16 @@
 //! | file | what for |
 //! |---|---|
 //! | codec | [`TextCodec`]: tokenizer and chat template |
+//! | date | [`Date`]: the day that a chat template tells the model |
 //! | template_file | the chat template of a folder or file, and its special tokens |
 //!
 //! [`Tokenize`] is the trait of every tokenizer, and [`Asked`] a question about a person in words.
 //! Both come from [`bias_ask`].
 
 pub(crate) mod codec;
+pub(crate) mod date;
 mod template_file;
 
 pub use self::codec::TextCodec;
+pub use self::date::Date;
 pub use bias_ask::text::{Asked, Tokenize};

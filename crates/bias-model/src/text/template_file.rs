@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use bias_chat::{ChatError, ChatTemplate, Message, SpecialTokens};
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::date::Date;
 use crate::error::ModelError;
 use crate::json::read_json;
 use crate::on_disk;
@@ -14,12 +16,13 @@ use crate::on_disk;
 pub(super) struct TemplateFile {
     template: ChatTemplate,
     path: PathBuf,
+    date: Option<Date>,
 }
 
 impl TemplateFile {
     pub fn new(path: &Path, source: &str, tokens: SpecialTokens) -> Result<Self, ModelError> {
         match ChatTemplate::new(source, tokens) {
-            Ok(template) => Ok(Self { template, path: path.into() }),
+            Ok(template) => Ok(Self { template, path: path.into(), date: None }),
             Err(source) => Err(ModelError::Template { path: path.into(), source }),
         }
     }
@@ -31,6 +34,30 @@ impl TemplateFile {
     pub fn of_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
         let Some((source, path)) = source(folder)? else { return Ok(None) };
         Self::new(&path, &source, special_tokens(folder)?).map(Some)
+    }
+
+    /// The same with these arguments and this date; today's, in UTC, where none is given. The date
+    /// is fixed here, so that a run that goes on past midnight asks everybody alike.
+    pub fn told(
+        self,
+        arguments: &BTreeMap<String, Value>,
+        date: Option<Date>,
+    ) -> Result<Self, ModelError> {
+        let Self { mut template, path, .. } = self;
+        let named = |source| ModelError::Template { path: path.clone(), source };
+        for (name, value) in arguments {
+            template = template.with_argument(name, value).map_err(named)?;
+        }
+        let date = template.tells_the_date().then(|| date.unwrap_or_else(Date::today));
+        if let Some(date) = date {
+            template = template.on(date.year, date.month, date.day).map_err(named)?;
+        }
+        Ok(Self { template, path, date })
+    }
+
+    /// The date that the template tells the model, if it tells one.
+    pub fn date(&self) -> Option<Date> {
+        self.date
     }
 
     /// The text of a conversation, up to where the model's answer begins.
@@ -74,7 +101,7 @@ fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
         if !on_disk::exists(&path)? {
             continue;
         }
-        let settings: BTreeMap<String, serde_json::Value> = read_json(&path)?;
+        let settings: BTreeMap<String, Value> = read_json(&path)?;
         for name in SPECIAL {
             let token = settings.get(name).map(Token::deserialize).transpose();
             match token

@@ -93,6 +93,7 @@ impl<'a, R: Respond> Audit<'a, R> {
                 weights: identity.weights,
                 stop: model.options().stop.clone(),
                 batch_rows: model.options().batch_rows,
+                date: identity.date,
             },
             prompts: prompts.digest()?,
             questions: questions.digest().into(),

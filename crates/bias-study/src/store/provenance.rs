@@ -77,6 +77,10 @@ pub struct Run {
     pub stop: Vec<u32>,
     /// The number of prompts that ran together: sums are rounded differently in other batches.
     pub batch_rows: usize,
+    /// The date that the chat template told the model, if it told one. A study that goes on another
+    /// day tells the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
 }
 
 /// The version of the numbers. It is raised whenever a change of the code changes any number of a
@@ -197,6 +201,7 @@ mod tests {
                 weights: "f32".into(),
                 stop: vec![1],
                 batch_rows: 8,
+                date: None,
             },
             prompts: "cd".into(),
             questions: "ef".into(),
