@@ -1,7 +1,6 @@
 //! From kept answers to results: no model is needed.
 
 mod assemble;
-mod fault;
 mod groups;
 mod locate;
 mod measure;
