@@ -138,7 +138,7 @@ fn numbers(c: &mut Criterion) {
     c.bench_function("its bootstrap interval", |b| {
         b.iter(|| {
             let resampled =
-                |picks: &[usize]| smd_resampled(&moments, picks, Weighting::Draws).ok()?.value();
+                |picks: &[usize]| Ok(smd_resampled(&moments, picks, Weighting::Draws)?.value());
             black_box(Bootstrap::new(0).interval(&arms, resampled).unwrap())
         });
     });

@@ -6,7 +6,8 @@
 //! toxicity, embeddings or classification metrics.
 //!
 //! ```
-//! use bias_metrics::effect::smd_resampled;
+//! use bias_metrics::effect::{EffectSize, smd_resampled};
+//! use bias_metrics::error::present;
 //! use bias_metrics::robust::{TukeyFences, inlier_ratio};
 //! use bias_metrics::{
 //!     Arm, Bootstrap, MetricError, NameAnswers, NameMoments, Weighting, parse_answer, smd,
@@ -33,7 +34,8 @@
 //! // Names, not answers, are the unit of randomisation.
 //! let arms: Vec<Arm> = moments.iter().map(|m| m.arm).collect();
 //! let interval = Bootstrap::new(0).interval(&arms, |picks| {
-//!     smd_resampled(&moments, picks, Weighting::Draws).ok()?.value()
+//!     let effect = present(smd_resampled(&moments, picks, Weighting::Draws))?;
+//!     Ok(effect.and_then(EffectSize::value))
 //! })?;
 //! assert!(interval.low > 0.0);
 //!

@@ -44,7 +44,7 @@ fn intervals_cover_the_truth() {
         let names = names(&mut rng);
         let arms: Vec<Arm> = names.iter().map(|n| n.arm).collect();
         let statistic =
-            |picks: &[usize]| smd_resampled(&names, picks, Weighting::Draws).ok()?.value();
+            |picks: &[usize]| Ok(smd_resampled(&names, picks, Weighting::Draws)?.value());
         let interval =
             Bootstrap::new(seed).resamples(200).unwrap().interval(&arms, statistic).unwrap();
         covered += u32::from(interval.low <= truth && truth <= interval.high);

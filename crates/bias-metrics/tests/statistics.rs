@@ -109,7 +109,7 @@ fn tests_agree_with_scipy() {
         let arms: Vec<Arm> =
             (0..all.len()).map(|i| if i < a.len() { Arm::A } else { Arm::B }).collect();
         let everybody: Vec<usize> = (0..all.len()).collect();
-        let statistic = |arms: &[Arm]| Some(difference(&all, |i| arms[i], &everybody));
+        let statistic = |arms: &[Arm]| Ok(Some(difference(&all, |i| arms[i], &everybody)));
         let found = Permutation::new(0).test(&arms, statistic).unwrap();
         assert_eq!(found.exact, case.permutation.is_some(), "{name}");
         match case.permutation {
@@ -123,7 +123,7 @@ fn tests_agree_with_scipy() {
             {
                 let bootstrap =
                     Bootstrap::new(1).resamples(20_000).unwrap().ends(ends).widened(false);
-                let statistic = |picks: &[usize]| Some(difference(&all, |i| arms[i], picks));
+                let statistic = |picks: &[usize]| Ok(Some(difference(&all, |i| arms[i], picks)));
                 let found = bootstrap.interval(&arms, statistic).unwrap();
                 let width = expected[1] - expected[0];
                 for (found, expected) in [found.low, found.high].into_iter().zip(expected) {
@@ -222,7 +222,7 @@ fn odd_input_has_a_name() {
     let sides: Vec<Arm> = (0..12).map(|i| if i < 5 { Arm::A } else { Arm::B }).collect();
     let ends = |level: f64, widened| {
         let own = Bootstrap::new(3).level(level).unwrap().widened(widened);
-        own.interval(&sides, |picks| Some(difference(&spread, |i| sides[i], picks))).unwrap()
+        own.interval(&sides, |picks| Ok(Some(difference(&spread, |i| sides[i], picks)))).unwrap()
     };
     let (wide, same) = (ends(0.95, true), ends(1.0 - 2.0 * 0.006_366_786_899_421_169, false));
     assert!(
@@ -241,12 +241,14 @@ fn odd_input_has_a_name() {
     assert!(matches!(Proportion::wilson(3, 2, 0.95), Err(MetricError::BadProbability { .. })));
     assert!(matches!(Proportion::wilson(1, 2, 95.0), Err(MetricError::BadLevel { .. })));
     let arms = [Arm::A, Arm::A, Arm::B];
-    let test = |statistic: fn(&[Arm]) -> Option<f64>| Permutation::new(0).test(&arms, statistic);
+    let test = |statistic: fn(&[Arm]) -> Option<f64>| {
+        Permutation::new(0).test(&arms, |arms| Ok(statistic(arms)))
+    };
     assert!(matches!(test(|_| None), Err(MetricError::NotFinite { .. })));
     assert!(matches!(
         test(|arms| (arms[0] == Arm::A && arms[1] == Arm::A).then_some(1.0)),
         Err(MetricError::Unstable { dropped: 2, resamples: 3 })
     ));
     assert_eq!(test(|_| Some(1.0)).unwrap().p, 1.0);
-    assert!(Permutation::new(0).test(&[Arm::A], |_| Some(1.0)).is_err());
+    assert!(Permutation::new(0).test(&[Arm::A], |_| Ok(Some(1.0))).is_err());
 }

@@ -116,7 +116,7 @@ impl<'a> Aim<'a> {
         Ok((watched, effect, log_probs))
     }
 
-    /// Number of numbers watched.
+    /// Number of rows, one for each number watched.
     pub(crate) fn rows(&self) -> usize {
         self.arms() + self.neutral.len()
     }

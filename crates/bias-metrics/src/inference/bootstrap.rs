@@ -44,7 +44,8 @@ pub enum Ends {
 /// interval of a reduction or a difference:
 ///
 /// ```
-/// use bias_metrics::effect::{reduction, smd_resampled};
+/// use bias_metrics::effect::{EffectSize, reduction, smd_resampled};
+/// use bias_metrics::error::present;
 /// use bias_metrics::{Arm, Bootstrap, NameMoments, Weighting};
 ///
 /// let name = |arm, v: f64| NameMoments::of(arm, &[(v - 1.0, 1.0), (v + 1.0, 1.0)]);
@@ -53,11 +54,14 @@ pub enum Ends {
 /// };
 /// let (before, after) = (table(6.0), table(1.5));
 /// let arms: Vec<Arm> = before.iter().map(|n| n.arm).collect();
+/// // No effect is `None`, a mistake is an error.
 /// let smd = |table: &[NameMoments], picks: &[usize]| {
-///     smd_resampled(table, picks, Weighting::Draws).ok()?.value()
+///     let effect = present(smd_resampled(table, picks, Weighting::Draws))?;
+///     Ok(effect.and_then(EffectSize::value))
 /// };
 /// let interval = Bootstrap::new(7).resamples(500)?.interval(&arms, |picks| {
-///     reduction(smd(&before, picks)?, smd(&after, picks)?)
+///     let effects = smd(&before, picks)?.zip(smd(&after, picks)?);
+///     Ok(effects.and_then(|(before, after)| reduction(before, after)))
 /// })?;
 /// assert!(interval.low < 0.75 && 0.75 < interval.high);
 /// # Ok::<(), bias_metrics::MetricError>(())
@@ -119,18 +123,20 @@ impl Bootstrap {
 
     /// The interval of `statistic` when names are resampled. `arms[i]` is the group of name `i`.
     ///
-    /// `statistic` gets as many indices as there are names (one fewer when [`Ends::Bca`] leaves a
-    /// name out) and returns `None` if it is undefined. Those resamples, and any without a finite
-    /// value, are dropped and counted. The ends are quantiles, linearly interpolated.
+    /// `statistic` gets as many indices as there are names (one less where [`Ends::Bca`] leaves a
+    /// name out) and returns `None` where it is undefined. Those resamples, and any without a
+    /// finite value, are dropped and counted. The first error that it returns ends the bootstrap.
+    /// The ends are quantiles, linearly interpolated.
     ///
     /// # Errors
     /// [`MetricError::EmptyArm`] when an arm has no name, [`MetricError::Unstable`] when more than
-    /// half of the resamples are dropped; with [`Ends::Bca`] also [`MetricError::NotFinite`] if the
-    /// statistic is undefined on the names themselves or without one of them.
+    /// half of the resamples are dropped, and the statistic's own; with [`Ends::Bca`] also
+    /// [`MetricError::NotFinite`] where the statistic is undefined on the names themselves or
+    /// without one of them.
     pub fn interval(
         &self,
         arms: &[Arm],
-        statistic: impl Fn(&[usize]) -> Option<f64>,
+        statistic: impl Fn(&[usize]) -> Result<Option<f64>, MetricError>,
     ) -> Result<Interval, MetricError> {
         let members = |arm| -> Vec<usize> {
             (0..arms.len()).filter(|&i| arms.get(i) == Some(&arm)).collect()
@@ -153,7 +159,7 @@ impl Bootstrap {
                 let members = if *arm == Arm::A { &a } else { &b };
                 *pick = members[rng.random_range(0..members.len())];
             }
-            values.extend(statistic(&picks).filter(|v| v.is_finite()));
+            values.extend(statistic(&picks)?.filter(|v| v.is_finite()));
         }
         let dropped = self.resamples - values.len();
         let unstable = MetricError::Unstable { dropped, resamples: self.resamples };
@@ -191,10 +197,12 @@ fn corrected(
     levels: [f64; 2],
     sorted: &[f64],
     arms: &[&Vec<usize>; 2],
-    statistic: &impl Fn(&[usize]) -> Option<f64>,
+    statistic: &impl Fn(&[usize]) -> Result<Option<f64>, MetricError>,
 ) -> Result<[f64; 2], MetricError> {
     let undefined = MetricError::NotFinite { what: "statistic of the names themselves" };
-    let of = |picks: &[usize]| statistic(picks).filter(|v| v.is_finite()).ok_or(undefined.clone());
+    let of = |picks: &[usize]| {
+        statistic(picks)?.filter(|v| v.is_finite()).ok_or_else(|| undefined.clone())
+    };
     let everybody: Vec<usize> = arms.iter().flat_map(|arm| arm.iter().copied()).collect();
     let observed = of(&everybody)?;
     let below = |v: f64| sorted.partition_point(|own| *own < v) as f64;
@@ -234,8 +242,8 @@ mod tests {
 
     const ARMS: [Arm; 7] = [Arm::A, Arm::B, Arm::B, Arm::A, Arm::B, Arm::A, Arm::B];
 
-    fn mean(picks: &[usize]) -> Option<f64> {
-        Some(picks.iter().sum::<usize>() as f64 / picks.len() as f64)
+    fn mean(picks: &[usize]) -> Result<Option<f64>, MetricError> {
+        Ok(Some(picks.iter().sum::<usize>() as f64 / picks.len() as f64))
     }
 
     #[test]
@@ -253,7 +261,7 @@ mod tests {
         assert_eq!(run(3), run(3));
         // A mean of few indices takes few values, so compare a finer statistic.
         let fine = |p: &[usize]| {
-            Some(p.iter().enumerate().map(|(i, &x)| (i as f64 + 0.3) * x as f64).sum())
+            Ok(Some(p.iter().enumerate().map(|(i, &x)| (i as f64 + 0.3) * x as f64).sum()))
         };
         let run = |seed| Bootstrap::new(seed).resamples(50).unwrap().interval(&ARMS, fine).unwrap();
         assert_ne!(run(3), run(4));
@@ -277,7 +285,7 @@ mod tests {
                 if calls.get().is_multiple_of(n) {
                     mean(picks)
                 } else {
-                    Some(f64::NAN).filter(|_| calls.get().is_multiple_of(3))
+                    Ok(Some(f64::NAN).filter(|_| calls.get().is_multiple_of(3)))
                 }
             }
         };
@@ -285,6 +293,23 @@ mod tests {
         assert_eq!(bootstrap.interval(&ARMS, every(2)).unwrap().dropped, 50);
         let unstable = bootstrap.interval(&ARMS, every(5));
         assert_eq!(unstable, Err(MetricError::Unstable { dropped: 80, resamples: 100 }));
+    }
+
+    #[test]
+    fn an_error_of_the_statistic_ends_it() {
+        let calls = Cell::new(0u32);
+        for ends in [Ends::Percentile, Ends::Bca] {
+            calls.set(0);
+            let found = Bootstrap::new(2).ends(ends).interval(&ARMS, |picks| {
+                calls.set(calls.get() + 1);
+                if calls.get() == 3 {
+                    return Err(MetricError::BadWeight { weight: -1.0 });
+                }
+                mean(picks)
+            });
+            assert_eq!(found, Err(MetricError::BadWeight { weight: -1.0 }));
+            assert_eq!(calls.get(), 3);
+        }
     }
 
     #[test]

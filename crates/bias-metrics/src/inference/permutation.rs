@@ -51,17 +51,18 @@ impl Permutation {
         Ok(Self { labellings, ..self })
     }
 
-    /// Tests a statistic of a labelling, which is 0 or small if the groups do not differ. The test
-    /// is two-sided if the statistic has a sign. Labellings for which it is undefined are dropped
-    /// and counted.
+    /// Tests a statistic of a labelling, which is 0 or small where groups do not differ: two-sided
+    /// if it has a sign. Labellings on which it is undefined (`None`) are dropped and counted. The
+    /// first error that it returns ends the test.
     ///
     /// # Errors
-    /// [`MetricError::EmptyArm`], [`MetricError::NotFinite`] if it is undefined for the observed
-    /// labels, [`MetricError::Unstable`] if it is undefined for more than half of the labellings.
+    /// [`MetricError::EmptyArm`], [`MetricError::NotFinite`] if it is undefined on the labels as
+    /// they are, [`MetricError::Unstable`] if on more than half of the labellings, and the
+    /// statistic's own.
     pub fn test(
         &self,
         arms: &[Arm],
-        statistic: impl Fn(&[Arm]) -> Option<f64>,
+        statistic: impl Fn(&[Arm]) -> Result<Option<f64>, MetricError>,
     ) -> Result<PermutationTest, MetricError> {
         let of_a = arms.iter().filter(|arm| **arm == Arm::A).count();
         for (arm, count) in [(Arm::A, of_a), (Arm::B, arms.len() - of_a)] {
@@ -73,7 +74,7 @@ impl Permutation {
                 });
             }
         }
-        let observed = statistic(arms).filter(|v| v.is_finite());
+        let observed = statistic(arms)?.filter(|v| v.is_finite());
         let observed =
             observed.ok_or(MetricError::NotFinite { what: "statistic that was permuted" })?;
         // Sums in another order are as far.
@@ -81,20 +82,21 @@ impl Permutation {
         let (mut far, mut dropped, mut looked) = (0usize, 0usize, 0usize);
         let mut look = |labels: &[Arm]| {
             looked += 1;
-            match statistic(labels).filter(|v| v.is_finite()) {
+            match statistic(labels)?.filter(|v| v.is_finite()) {
                 Some(value) => far += usize::from(value.abs() >= bar),
                 None => dropped += 1,
             }
+            Ok(())
         };
         let exact = choices(arms.len(), of_a, self.labellings).is_some();
         if exact {
-            each_labelling(arms.len(), of_a, &mut look);
+            each_labelling(arms.len(), of_a, &mut look)?;
         } else {
             let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
             let mut labels = arms.to_vec();
             for _ in 0..self.labellings {
                 labels.shuffle(&mut rng);
-                look(&labels);
+                look(&labels)?;
             }
         }
         if 2 * dropped > looked {
@@ -116,13 +118,17 @@ fn choices(n: usize, k: usize, most: usize) -> Option<usize> {
 }
 
 /// Every labelling with `k` of `n` names on side A, in lexicographic order.
-fn each_labelling(n: usize, k: usize, look: &mut impl FnMut(&[Arm])) {
+fn each_labelling(
+    n: usize,
+    k: usize,
+    look: &mut impl FnMut(&[Arm]) -> Result<(), MetricError>,
+) -> Result<(), MetricError> {
     let mut chosen: Vec<usize> = (0..k).collect();
     loop {
         let mut labels = vec![Arm::B; n];
         chosen.iter().for_each(|&i| labels[i] = Arm::A);
-        look(&labels);
-        let Some(at) = (0..k).rfind(|&i| chosen[i] < n - k + i) else { return };
+        look(&labels)?;
+        let Some(at) = (0..k).rfind(|&i| chosen[i] < n - k + i) else { return Ok(()) };
         chosen[at] += 1;
         for i in at + 1..k {
             chosen[i] = chosen[i - 1] + 1;

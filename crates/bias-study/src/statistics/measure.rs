@@ -1,5 +1,3 @@
-use std::cell::Cell;
-
 use bias_metrics::effect::{smd_error, smd_resampled};
 use bias_metrics::error::present;
 use bias_metrics::robust::{
@@ -8,7 +6,6 @@ use bias_metrics::robust::{
 use bias_metrics::{Arm, Bootstrap, EffectSize, MetricError, NameAnswers, Weighting, smd};
 use bias_model::Decoding;
 
-use super::fault::kept;
 use super::measured::Measured;
 use super::significance::significances;
 use crate::ask::Said;
@@ -135,12 +132,8 @@ impl Measure {
         if !value.is_finite() {
             return Ok(Estimate { value, interval: None });
         }
-        let fault = Cell::new(None);
-        let interval = self.bootstrap.interval(arms, |picks| kept(&fault, statistic(picks)));
-        match fault.take() {
-            Some(error) => Err(error),
-            None => Ok(Estimate { value, interval: present(interval)?.map(|i| [i.low, i.high]) }),
-        }
+        let interval = present(self.bootstrap.interval(arms, statistic))?;
+        Ok(Estimate { value, interval: interval.map(|i| [i.low, i.high]) })
     }
 
     /// A statistic for everybody; NaN if it does not exist.

@@ -1,7 +1,6 @@
 //! From kept answers to results, without a model.
 
 mod assemble;
-mod fault;
 mod groups;
 mod locate;
 mod measure;

@@ -1,10 +1,7 @@
-use std::cell::Cell;
-
 use bias_metrics::error::present;
 use bias_metrics::inference::{Design, benjamini_hochberg, holm};
 use bias_metrics::{Arm, EffectSize, MetricError, NameMoments, Permutation, smd};
 
-use super::fault::kept;
 use super::measured::Measured;
 use crate::results::{ALPHA, Significance};
 
@@ -16,18 +13,13 @@ pub(crate) fn significances(
     seed: u64,
 ) -> Result<Vec<Option<Significance>>, MetricError> {
     let test = |own: &&Measured| {
-        let fault = Cell::new(None);
         let relabelled = |arms: &[Arm]| {
             let moments =
                 own.moments.iter().zip(arms).map(|(own, arm)| NameMoments { arm: *arm, ..*own });
-            let found = present(smd(&moments.collect::<Vec<_>>(), own.weighting));
-            kept(&fault, found.map(|effect| effect.and_then(EffectSize::value)))
+            let effect = present(smd(&moments.collect::<Vec<_>>(), own.weighting))?;
+            Ok(effect.and_then(EffectSize::value))
         };
-        let found = Permutation::new(seed).test(arms, relabelled);
-        match fault.take() {
-            Some(error) => Err(error),
-            None => Ok(present(found)?.map(|found| found.p)),
-        }
+        Ok(present(Permutation::new(seed).test(arms, relabelled))?.map(|found| found.p))
     };
     let p: Vec<Option<f64>> = variations.iter().map(test).collect::<Result<_, _>>()?;
     let known: Vec<f64> = p.iter().copied().flatten().collect();
