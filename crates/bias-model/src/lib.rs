@@ -63,6 +63,7 @@ pub mod interop;
 mod json;
 mod language_model;
 mod on_disk;
+mod stand_in;
 pub mod text;
 
 pub use bias_ask::{

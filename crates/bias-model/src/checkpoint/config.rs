@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::gguf;
 use super::gguf::file::Gguf;
+use super::other_forms::refuse;
 use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
 use crate::arch::plan::Plan;
@@ -67,6 +68,7 @@ impl ModelConfig {
         if gguf::is_file(folder)? {
             return Self::check(Gguf::open(folder)?.config(keys)?, folder.into(), keys);
         }
+        refuse(folder)?;
         let path = folder.join("config.json");
         Self::check(read_json(&path)?, path, keys)
     }

@@ -7,6 +7,7 @@
 //! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
 //! | precision | [`Precision`]: the type of weights in memory, or weights left in their file |
 //! | generation | `generation_config.json`: sampling and end tokens |
+//! | other_forms | models in forms that are not read, and how to convert them |
 //! | index | names of weight files, and the index of shards |
 //! | mapped | a mapped file, and whether it has changed: the one place with `unsafe` |
 //! | view | a tensor as stored in a file |
@@ -22,6 +23,7 @@ pub(crate) mod generation;
 pub(crate) mod gguf;
 pub(crate) mod index;
 pub(crate) mod mapped;
+pub(crate) mod other_forms;
 pub(crate) mod precision;
 mod unreadable;
 pub(crate) mod view;

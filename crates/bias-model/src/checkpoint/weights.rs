@@ -17,6 +17,7 @@ use super::gguf;
 use super::gguf::file::Gguf;
 use super::index::{INDEX, SINGLE, shards};
 use super::mapped::Mapped;
+use super::other_forms::refuse;
 use super::precision::Precision;
 use super::unreadable::Unreadable;
 use super::view::{Kind, Twist, View};
@@ -24,6 +25,7 @@ use crate::arch::layout::StoredRows;
 use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
 use crate::on_disk;
+use crate::stand_in;
 
 /// The mapped weights of a model: a folder's `model.safetensors`, the shards in its
 /// `model.safetensors.index.json`, or a GGUF file. Cheap to clone.
@@ -79,6 +81,7 @@ impl Checkpoint {
         if gguf::is_file(path)? {
             return Ok(Self::of(path, vec![Shard::Gguf(Box::new(Gguf::open(path)?))]));
         }
+        refuse(path)?;
         let index = path.join(INDEX);
         let single = on_disk::exists(&path.join(SINGLE))?;
         let files: BTreeSet<PathBuf> = if !single && on_disk::exists(&index)? {
@@ -255,8 +258,10 @@ pub(crate) struct Located {
 }
 
 fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {
-    SafeTensors::deserialize(&shard.map)
-        .map_err(|source| ModelError::Weights { path: shard.path.clone(), source: source.into() })
+    SafeTensors::deserialize(&shard.map).or_else(|source| {
+        stand_in::refuse(&shard.path, &shard.map)?;
+        Err(ModelError::Weights { path: shard.path.clone(), source: source.into() })
+    })
 }
 
 /// Takes tensors out by name, from any number of threads. Mismatches are collected for one report.

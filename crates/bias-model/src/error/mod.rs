@@ -29,6 +29,16 @@ pub enum ModelError {
         #[source]
         source: std::io::Error,
     },
+    /// A model or a file in a form that is not read.
+    #[error("{} holds {found}; {advice}", path.display())]
+    OtherForm {
+        /// The folder or the file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+        /// The step that helps.
+        advice: String,
+    },
     /// A file could not be written.
     #[error("cannot write {}", path.display())]
     Write {

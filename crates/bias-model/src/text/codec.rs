@@ -13,8 +13,10 @@ use tokenizers::Tokenizer;
 
 use super::date::Date;
 use super::template_file::TemplateFile;
+use super::tokenizer_file;
 use crate::checkpoint::gguf;
 use crate::checkpoint::gguf::file::Gguf;
+use crate::checkpoint::other_forms::refuse_tokenizer;
 use crate::error::ModelError;
 use crate::on_disk;
 
@@ -45,28 +47,14 @@ impl TextCodec {
         }
         let tokenizer_path = folder.join("tokenizer.json");
         if !on_disk::exists(&tokenizer_path)? {
-            return Err(ModelError::Read {
-                path: tokenizer_path,
-                source: std::io::Error::from(std::io::ErrorKind::NotFound),
-            });
+            refuse_tokenizer(folder)?;
         }
-        let tokenizer = Tokenizer::from_file(&tokenizer_path).map_err(|e| {
-            ModelError::Tokenizer { path: tokenizer_path.clone(), reason: e.to_string() }
-        })?;
+        let tokenizer = tokenizer_file::read(folder, &tokenizer_path)?;
         let template = TemplateFile::of_folder(folder)?;
         Ok(Self::new(tokenizer, tokenizer_path, template))
     }
 
-    fn new(
-        mut tokenizer: Tokenizer,
-        tokenizer_path: PathBuf,
-        template: Option<TemplateFile>,
-    ) -> Self {
-        // A padded or truncated call before the file was saved leaves its settings in it.
-        // Transformers switches both off for a call without them.
-        tokenizer.with_padding(None);
-        let unlimited = tokenizer.with_truncation(None).map(|_| ());
-        debug_assert!(unlimited.is_ok(), "only a limit can be impossible");
+    fn new(tokenizer: Tokenizer, tokenizer_path: PathBuf, template: Option<TemplateFile>) -> Self {
         let special = tokenizer.get_added_vocabulary();
         let mark = |text: &str| {
             let id = tokenizer.token_to_id(text)?;

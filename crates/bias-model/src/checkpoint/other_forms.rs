@@ -1,0 +1,104 @@
+//! Forms in which people have models that this crate does not read: what they are, and the step
+//! that turns them into a folder that it reads.
+
+use std::fs;
+use std::path::Path;
+
+use super::index::{INDEX, SINGLE};
+use crate::error::ModelError;
+use crate::on_disk;
+
+/// Refuses a folder that holds a model in another form, before a missing file is named.
+pub(crate) fn refuse(folder: &Path) -> Result<(), ModelError> {
+    let Some((found, advice)) = other_form(folder)? else { return Ok(()) };
+    Err(ModelError::OtherForm { path: folder.into(), found, advice })
+}
+
+fn other_form(folder: &Path) -> Result<Option<(String, String)>, ModelError> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
+    let names: Vec<String> =
+        entries.flatten().map(|own| own.file_name().to_string_lossy().into_owned()).collect();
+    let has = |name: &str| names.iter().any(|own| own == name);
+    let like = |test: &dyn Fn(&str) -> bool| names.iter().find(|own| test(own)).cloned();
+    let ends = |ends: &'static [&str]| {
+        move |own: &str| ends.iter().any(|end| own.to_lowercase().ends_with(end))
+    };
+    let python = |code: String| format!("run this once: python -c \"{code}\"");
+    let at = folder.display();
+    let weights = has(SINGLE) || has(INDEX);
+    if has("adapter_config.json") && !(has("config.json") && weights) {
+        return Ok(Some((
+            "an adapter (adapter_config.json), which is a change of a base model and no model"
+                .into(),
+            python(format!(
+                "from peft import AutoPeftModelForCausalLM as M; \
+                 M.from_pretrained('{at}').merge_and_unload().save_pretrained('merged')"
+            )) + ", copy the base model's tokenizer files beside it, and name the folder `merged`",
+        )));
+    }
+    if let Some(file) = like(&ends(&[".gguf"])).filter(|_| !has("config.json")) {
+        let file = folder.join(file).display().to_string();
+        return Ok(Some((
+            "a GGUF file and no config.json".into(),
+            format!("name the file: {file}"),
+        )));
+    }
+    if !has("config.json") {
+        let original = has("params.json") || like(&|own| own.starts_with("consolidated")).is_some();
+        if original {
+            return Ok(Some((
+                "weights in their authors' own layout (params.json, consolidated files)".into(),
+                "take the version in transformers' layout, or convert it with the script that \
+                 transformers has beside the architecture (convert_…_weights_to_hf.py)"
+                    .into(),
+            )));
+        }
+        let below = names.iter().find(|own| folder.join(own).join("config.json").is_file());
+        return Ok(below.map(|own| {
+            let own = folder.join(own).display().to_string();
+            ("no config.json, but a folder with one".into(), format!("name that folder: {own}"))
+        }));
+    }
+    if weights {
+        return Ok(None);
+    }
+    let save = || {
+        python(format!(
+            "from transformers import AutoModelForCausalLM as M; \
+             M.from_pretrained('{at}', dtype='auto').save_pretrained('converted')"
+        )) + ", copy the tokenizer files beside it, and name the folder `converted`"
+    };
+    let pickles: &[&str] = &[".bin", ".pth", ".pt", ".ckpt"];
+    if let Some(file) = like(&ends(pickles)).or_else(|| like(&ends(&[".bin.index.json"]))) {
+        let what = format!("weights as a pickle ({file}), which runs code when it is read");
+        return Ok(Some((what, save())));
+    }
+    if let Some(file) = like(&ends(&[".safetensors"])) {
+        let what = format!("{file}, but neither {SINGLE} nor {INDEX}");
+        return Ok(Some((what, save())));
+    }
+    let foreign: &[&str] = &[".h5", ".msgpack", ".onnx", ".ot", ".mlpackage", ".tflite"];
+    Ok(like(&ends(foreign)).map(|file| {
+        let what = format!("weights of another framework ({file})");
+        (what, format!("take the model's {SINGLE}, which most models on the hub have"))
+    }))
+}
+
+/// Refuses a folder whose tokenizer is in another form.
+pub(crate) fn refuse_tokenizer(folder: &Path) -> Result<(), ModelError> {
+    let forms = ["tokenizer.model", "spiece.model", "vocab.json", "tekken.json", "tiktoken.model"];
+    for form in forms {
+        if on_disk::exists(&folder.join(form))? {
+            let at = folder.display();
+            return Err(ModelError::OtherForm {
+                path: folder.into(),
+                found: format!("a tokenizer as {form}, and no tokenizer.json"),
+                advice: format!(
+                    "run this once: python -c \"from transformers import AutoTokenizer as T; \
+                     T.from_pretrained('{at}').save_pretrained('{at}')\""
+                ),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! A folder means what transformers makes of it, or is refused with the step that helps.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bias_model::text::Date;
+use bias_model::{Checkpoint, LanguageModel, LoadOptions, ModelConfig, ModelError, TextCodec};
+use bias_types::prompt::thought;
+use burn::backend::Flex;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
+fn json_of(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[derive(Deserialize)]
+struct Cases {
+    texts: Vec<String>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    tokenizer: Map<String, Value>,
+    config: Option<Value>,
+    model_type: String,
+    ids: Vec<[Vec<u32>; 2]>,
+}
+
+#[test]
+fn texts_have_the_tokens_that_transformers_gives_them() {
+    let cases: Cases =
+        serde_json::from_value(json_of(&fixtures().join("tokenizers/cases.json"))).unwrap();
+    assert!(cases.cases.len() >= 60);
+    let mut wrong = Vec::new();
+    for (at, case) in cases.cases.iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, value: &Value| {
+            fs::write(folder.path().join(name), value.to_string()).unwrap();
+        };
+        let mut file = json_of(&fixtures().join("tokenizers/tokenizer.json"));
+        file.as_object_mut().unwrap().extend(case.tokenizer.clone());
+        write("tokenizer.json", &file);
+        write("config.json", &json!({"model_type": case.model_type}));
+        if let Some(config) = &case.config {
+            write("tokenizer_config.json", config);
+        }
+        let codec = TextCodec::from_folder(folder.path()).unwrap();
+        for (text, [without, with]) in cases.texts.iter().zip(&case.ids) {
+            let found = codec.verbatim(text).unwrap();
+            if found != *without {
+                wrong.push(format!("case {at}, {text:?}: {found:?}, not {without:?}"));
+            }
+            if !text.is_empty() {
+                let found = codec.plain(text).unwrap().tokens().to_vec();
+                if found != *with {
+                    wrong.push(format!("case {at}, {text:?} special: {found:?}, not {with:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Copies of these fixture files.
+fn folder(files: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in files {
+        let name = Path::new(file).file_name().unwrap();
+        fs::copy(fixtures().join(file), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+const CONFIG: &str = "golden/wide_head_f16/config.json";
+const WEIGHTS: &str = "golden/wide_head_f16/model.safetensors";
+const TOKENIZER: &str = "golden/wide_head_f16/tokenizer.json";
+
+fn load(folder: &Path) -> ModelError {
+    LanguageModel::<Flex>::load(folder, &Default::default()).unwrap_err()
+}
+
+#[test]
+fn other_forms_are_named_with_the_step_that_helps() {
+    let cases: [(&[&str], &[&str], &[&str]); 12] = [
+        (
+            &[CONFIG, TOKENIZER],
+            &["pytorch_model.bin"],
+            &["pickle (pytorch_model.bin)", "save_pretrained"],
+        ),
+        (
+            &[CONFIG, TOKENIZER],
+            &["pytorch_model-00001-of-00002.bin"],
+            &["pickle", "AutoModelForCausalLM"],
+        ),
+        (
+            &[CONFIG, TOKENIZER],
+            &["model-00001-of-00002.safetensors"],
+            &["neither model.safetensors nor"],
+        ),
+        (
+            &[CONFIG, TOKENIZER],
+            &["tf_model.h5"],
+            &["another framework (tf_model.h5)", "model.safetensors"],
+        ),
+        (
+            &[TOKENIZER],
+            &["adapter_config.json", "adapter_model.safetensors"],
+            &["an adapter", "merge_and_unload"],
+        ),
+        (&[CONFIG, TOKENIZER], &["adapter_config.json"], &["an adapter", "merge_and_unload"]),
+        (&[TOKENIZER], &["small-q4.gguf"], &["a GGUF file", "small-q4.gguf"]),
+        (&[], &["params.json", "consolidated.00.pth"], &["authors' own layout"]),
+        (
+            &[CONFIG, WEIGHTS],
+            &["tokenizer.model"],
+            &["a tokenizer as tokenizer.model", "AutoTokenizer"],
+        ),
+        (
+            &[CONFIG, WEIGHTS],
+            &["vocab.json", "merges.txt"],
+            &["a tokenizer as vocab.json", "save_pretrained"],
+        ),
+        (&[CONFIG, TOKENIZER], &[], &["model.safetensors"]),
+        (&[CONFIG, WEIGHTS], &[], &["tokenizer.json"]),
+    ];
+    for (files, others, expected) in cases {
+        let folder = folder(files);
+        for other in others {
+            fs::write(folder.path().join(other), "{}").unwrap();
+        }
+        let error = load(folder.path()).to_string();
+        assert!(error.contains(&folder.path().display().to_string()), "{others:?}: {error}");
+        for part in expected {
+            assert!(error.contains(part), "{others:?}: {error}");
+        }
+    }
+    let outer = tempfile::tempdir().unwrap();
+    fs::create_dir(outer.path().join("checkpoint-500")).unwrap();
+    fs::copy(fixtures().join(CONFIG), outer.path().join("checkpoint-500/config.json")).unwrap();
+    let error = load(outer.path()).to_string();
+    assert!(error.contains("name that folder") && error.contains("checkpoint-500"), "{error}");
+}
+
+#[test]
+fn files_that_stand_in_for_others_are_named() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+    let page = " <!DOCTYPE html><html><body>Sign in</body></html>";
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+        for (content, expected) in [(pointer, "git lfs pull"), (page, "a web page")] {
+            let folder = folder(&[CONFIG, WEIGHTS, TOKENIZER]);
+            fs::write(folder.path().join(file), content).unwrap();
+            let error = load(folder.path()).to_string();
+            assert!(error.contains(file) && error.contains(expected), "{file}: {error}");
+        }
+    }
+    let folder = folder(&[CONFIG]);
+    fs::write(folder.path().join("model.safetensors.index.json"), pointer).unwrap();
+    let error = Checkpoint::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("index.json") && error.contains("git lfs pull"), "{error}");
+    assert!(ModelConfig::from_folder(folder.path()).is_ok());
+}
+
+/// A chat template that asks for its arguments and the day.
+const TEMPLATE: &str = "{{ strftime_now('%Y-%m-%d') }}{% for m in messages %}<{{ m.role }}>{{ m.content }}\
+    {% endfor %}{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}";
+
+fn talking() -> TempDir {
+    let folder = folder(&[CONFIG, WEIGHTS, TOKENIZER]);
+    fs::write(folder.path().join("chat_template.jinja"), TEMPLATE).unwrap();
+    folder
+}
+
+#[test]
+fn templates_are_told_arguments_and_the_date() {
+    let folder = talking();
+    let options = LoadOptions {
+        template_arguments: BTreeMap::from([("enable_thinking".into(), json!(false))]),
+        date: Some("2024-02-29".parse().unwrap()),
+        ..LoadOptions::default()
+    };
+    let load = |options: &LoadOptions| {
+        LanguageModel::<Flex>::load_with(folder.path(), options, &Default::default())
+    };
+    let model = load(&options).unwrap();
+    assert_eq!(model.text().render("Hi").unwrap(), "2024-02-29<user>Hi<think></think>");
+    assert_eq!(model.text().date(), options.date);
+    let model = load(&LoadOptions::default()).unwrap();
+    let [before, after] = [model.text().date().unwrap(), Date::today()];
+    assert!(before <= after && model.text().render("Hi").unwrap().starts_with(&before.to_string()));
+
+    let wrong = LoadOptions {
+        template_arguments: BTreeMap::from([("enable_thoughts".into(), json!(false))]),
+        ..LoadOptions::default()
+    };
+    let error = load(&wrong).unwrap_err();
+    let ModelError::Template { path, source } = &error else { panic!("{error}") };
+    assert!(path.ends_with("chat_template.jinja"));
+    assert!(source.to_string().contains("it takes enable_thinking"), "{source}");
+
+    fs::remove_file(folder.path().join("chat_template.jinja")).unwrap();
+    let error = load(&options).unwrap_err();
+    assert!(
+        matches!(&error, ModelError::NoTemplate { argument, .. } if argument == "enable_thinking"),
+        "{error}"
+    );
+    assert_eq!(load(&LoadOptions::default()).unwrap().text().date(), None);
+}
+
+#[test]
+fn special_tokens_that_mark_a_thought_stay_in_the_text() {
+    let folder = folder(&[TOKENIZER]);
+    let path = folder.path().join("tokenizer.json");
+    let mut file = json_of(&path);
+    let next = file["model"]["vocab"].as_object().unwrap().len() as u64 + 50;
+    for (i, mark) in ["[THINK]", "[/THINK]", "<|other|>"].iter().enumerate() {
+        file["added_tokens"].as_array_mut().unwrap().push(json!({
+            "id": next + i as u64, "content": mark, "single_word": false, "lstrip": false,
+            "rstrip": false, "normalized": false, "special": true
+        }));
+    }
+    fs::write(&path, file.to_string()).unwrap();
+    let codec = TextCodec::from_folder(folder.path()).unwrap();
+    let tokens = codec.verbatim("[THINK] emily [/THINK]<|other|> offer").unwrap();
+    let text = codec.decode(&tokens).unwrap();
+    assert!(text.contains("[THINK]") && !text.contains("<|other|>"), "{text}");
+    assert_eq!(thought::answer(&text, false).unwrap().trim(), "offer");
+}
