@@ -18,7 +18,7 @@ pub(crate) struct Path {
     pub state: State,
     /// The draw from the unexplored answers that it stems from; none for an explored path.
     pub draw: Option<u32>,
-    /// Whether it is followed.
+    /// Why it is not followed further; `None` while it is followed.
     pub end: Option<End>,
 }
 

@@ -9,8 +9,7 @@ use crate::results::{Alternative, Experiment, Plan, Split, TrainedOn};
 pub(crate) struct Job {
     pub trained_on: TrainedOn,
     pub what: What,
-    /// The number of its masks that are tested. A method that finds only a few has all of them
-    /// tested.
+    /// Decides how many of its masks are tested. If there are only a few, all of them are tested.
     #[serde(default, skip_serializing_if = "Plan::is_full")]
     pub plan: Plan,
 }

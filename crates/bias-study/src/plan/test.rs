@@ -13,7 +13,7 @@ pub(crate) struct Test {
     pub places: Vec<VariationIndex>,
 }
 
-/// The names of a mask's tests: the prompts it was made from, and where it is tested.
+/// The tests of a mask, by the prompts that it was made from.
 pub(crate) fn tests(prompts: &PromptSet, trained_on: &TrainedOn) -> Vec<Test> {
     let of = |c, split| prompts.places(c, move |v| v.split == split);
     let contexts = 0..prompts.contexts.len();
