@@ -210,6 +210,13 @@ pub fn small(names: usize) -> tempfile::TempDir {
         fs::copy(from.join(name), to.join(name)).unwrap();
     }
     fs::copy(from.join("model.safetensors"), to.join("model.safetensors")).unwrap();
+    // Its template takes an argument, as those of models that think do.
+    let config = fs::read_to_string(to.join("tokenizer_config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    let template = config["chat_template"].as_str().unwrap();
+    let asking = format!("{{%- if enable_thinking is defined %}}{{%- endif %}}{template}");
+    config["chat_template"] = asking.into();
+    fs::write(to.join("tokenizer_config.json"), config.to_string()).unwrap();
     let neutral = fs::read_to_string(from.join("neutral.txt")).unwrap();
     let few: Vec<&str> = neutral.lines().take(6).collect();
     fs::write(to.join("neutral.txt"), few.join("\n")).unwrap();
