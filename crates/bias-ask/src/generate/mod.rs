@@ -7,7 +7,7 @@
 //! | calls | [`Asking`]: how a model is asked; [`ToText`], [`Done`]: what is called back |
 //! | cached | [`Cached`], [`Work`]: a model that goes on behind what it has run |
 //! | decoding | [`Decoding`], [`DecodeOptions`]: how answers are taken from the model |
-//! | sampling | [`Sampling`]: temperature, top-k, top-p |
+//! | sampling | [`Sampling`]: temperature, top-k, top-p, min-p, suppressed tokens |
 //! | engine | [`ask_cached`], [`ask_uncached`]: questions in batches, their beginnings shared |
 //! | runner | tokens run behind others, from a cache or all of them again |
 //! | answer_tree | answers to a batch of prompts, step by step |

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use bias_model::generate::BUDGET;
 use bias_model::hub::ModelSource;
-use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, Precision};
+use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, Precision, SamplingOptions};
 use burn::tensor::backend::Backend;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::args::values::{at_least, budget, positive, unexplored};
+use crate::args::values::{at_least, budget, mass, positive, share, unexplored};
 use crate::device::place::DeviceArgs;
 use crate::embedded::embedded;
 use crate::failure::Failure;
@@ -100,6 +100,19 @@ impl WeightArgs {
         system: Option<&str>,
         device: &B::Device,
     ) -> Result<LanguageModel<B>, Failure> {
+        self.load_to_sample(system, &SamplingOptions::default(), device)
+    }
+
+    /// The same, answers drawn otherwise than the checkpoint says.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_to_sample<B: Backend>(
+        &self,
+        system: Option<&str>,
+        sampling: &SamplingOptions,
+        device: &B::Device,
+    ) -> Result<LanguageModel<B>, Failure> {
         let options = LoadOptions {
             precision: match (self.stored, self.stream) {
                 (_, true) => Precision::Mapped,
@@ -108,8 +121,10 @@ impl WeightArgs {
             },
             accepted_keys: self.accept_key.clone(),
             system: system.map(str::to_owned),
+            sampling: sampling.clone(),
         };
         let mut model = LanguageModel::load_with(&self.path()?, &options, device)?;
+        model.notes().iter().for_each(|note| eprintln!("{note}"));
         model.options_mut().threads = self.device.threads();
         model.options_mut().batch_rows = self.device.batch_rows();
         if self.stream {
@@ -118,6 +133,51 @@ impl WeightArgs {
         }
         Ok(model)
     }
+}
+
+/// How answers are drawn, where it is not as the checkpoint says.
+#[derive(Debug, Clone, Args)]
+pub struct SamplingArgs {
+    /// Divide logits by this before answers are drawn or enumerated [default: as the checkpoint
+    /// says in generation_config.json, or 1]
+    #[arg(long, value_name = "T", value_parser = positive)]
+    pub temperature: Option<f64>,
+    /// Keep the K most probable tokens at each step; 0 keeps all [default: as the checkpoint says]
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Keep the most probable tokens that together reach this probability; 1 keeps all [default: as
+    /// the checkpoint says]
+    #[arg(long, value_name = "P", value_parser = mass)]
+    pub top_p: Option<f64>,
+    /// Keep the tokens that are at least this share as probable as the most probable one; 0 keeps
+    /// all [default: as the checkpoint says]
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub min_p: Option<f64>,
+    /// Do without this key of generation_config.json, such as repetition_penalty, or without all of
+    /// them (`all`); may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub ignore_generation_key: Vec<String>,
+}
+
+impl SamplingArgs {
+    /// The same for a model that is loaded.
+    #[must_use]
+    pub fn options(&self) -> SamplingOptions {
+        SamplingOptions {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            ignored_keys: self.ignore_generation_key.clone(),
+        }
+    }
+}
+
+/// Says how a loaded model's answers are drawn, and what its files say of it that is not applied.
+pub fn show_sampling<B: Backend>(model: &LanguageModel<B>) {
+    let settings = model.generation();
+    settings.notes().iter().for_each(|note| eprintln!("{note}"));
+    eprintln!("sampling: {settings}");
 }
 
 /// Which model, and how it is asked.
@@ -140,10 +200,9 @@ pub struct ModelArgs {
     /// that it does not reach from random draws, and reports the error of the estimate
     #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET, value_parser = budget())]
     pub budget_tokens: usize,
-    /// Divide logits by this before answers are drawn or enumerated [default: the temperature in
-    /// the checkpoint's generation_config.json, or 1]
-    #[arg(long, value_name = "T", value_parser = positive)]
-    pub temperature: Option<f64>,
+    /// How answers are drawn
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least(1))]
     pub max_new_tokens: usize,
@@ -174,12 +233,10 @@ impl ModelArgs {
     /// # Errors
     /// See [`WeightArgs::load`].
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, Failure> {
-        let mut model = self.weights.load(self.system.as_deref(), device)?;
-        let options = model.options_mut();
-        options.max_new_tokens = self.max_new_tokens;
-        if let Some(temperature) = self.temperature {
-            options.sampling = options.sampling.with_temperature(temperature)?;
-        }
+        let (system, sampling) = (self.system.as_deref(), self.sampling.options());
+        let mut model = self.weights.load_to_sample(system, &sampling, device)?;
+        model.options_mut().max_new_tokens = self.max_new_tokens;
+        show_sampling(&model);
         Ok(model)
     }
 

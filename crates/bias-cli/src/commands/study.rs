@@ -93,7 +93,7 @@ pub(crate) struct Args {
 }
 
 /// What says how a model is asked: nothing of it counts where results are only shown.
-const UNASKED: [&str; 31] = [
+const UNASKED: [&str; 35] = [
     "model",
     "device",
     "compute",
@@ -105,6 +105,10 @@ const UNASKED: [&str; 31] = [
     "unexplored",
     "budget_tokens",
     "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "ignore_generation_key",
     "max_new_tokens",
     "seed",
     "prompts",

@@ -8,6 +8,7 @@
 //! | llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, gpt2, gpt_neox | an architecture each |
 //! | gated | what those descended from Llama have in common |
 //! | keys | `config.json`, read key by key; what nobody read is refused |
+//! | known_keys | keys that no architecture reads: which are harmless, which change something |
 //! | dims | sizes, refused if a forward pass could not be made of them |
 //! | plan | how the blocks compute |
 //! | layout | what tensors are called, and how linear maps are packed |
@@ -23,6 +24,7 @@ mod gemma3;
 mod gpt2;
 mod gpt_neox;
 pub(crate) mod keys;
+pub(crate) mod known_keys;
 pub(crate) mod layout;
 mod llama;
 mod mistral;

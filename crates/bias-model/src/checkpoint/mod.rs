@@ -6,10 +6,11 @@
 //! | config | [`ModelConfig`]: `config.json`, checked; what is not computed is refused |
 //! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
 //! | precision | [`Precision`]: how weights are held, or left in their file |
-//! | generation | `generation_config.json`: sampling and end tokens |
+//! | generation | [`GenerationSettings`]: `generation_config.json`, or its keys in `config.json` |
 //! | index | names of weight files, and the index of shards |
 //! | mapped | a file in memory, and whether it is still what it was: the one place with `unsafe` |
 //! | view | a tensor as it lies in a file |
+//! | tying | which stored tensor is the embedding, and which scores tokens |
 //! | convert | tensors on their way to where they stay |
 //! | blocks | quantized values to f32 |
 //! | unreadable | why the values of a tensor cannot be used |
@@ -23,10 +24,12 @@ pub(crate) mod gguf;
 pub(crate) mod index;
 pub(crate) mod mapped;
 pub(crate) mod precision;
+pub(crate) mod tying;
 mod unreadable;
 pub(crate) mod view;
 pub(crate) mod weights;
 
 pub use self::config::ModelConfig;
+pub use self::generation::{GenerationSettings, SamplingOptions};
 pub use self::precision::Precision;
 pub use self::weights::Checkpoint;
