@@ -119,6 +119,11 @@ fn models_are_named_alike() {
             assert!(own.iter().any(|own| own == flag), "{name}: {flag}");
         }
     }
+    let sampling = ["--temperature", "--top-k", "--top-p", "--min-p", "--ignore-generation-key"];
+    for name in ["attribute", "audit", "benchmark", "study"] {
+        let own = takes(name);
+        assert!(sampling.iter().all(|flag| own.iter().any(|own| own == flag)), "{name}: {own:?}");
+    }
     for (name, expected) in [
         (
             "benchmark",
@@ -144,6 +149,10 @@ fn models_are_named_alike() {
 /// Arguments that are wrong.
 const WRONG: &[Wrong] = &[
     ("audit", "--samples 0", "--samples", &["1.."]),
+    ("audit", "--top-k many", "--top-k", &["many"]),
+    ("audit", "--top-p 0", "--top-p", &["above 0 and at most 1"]),
+    ("audit", "--min-p 1.5", "--min-p", &["between 0 and 1"]),
+    ("benchmark", "--temperature 0", "--temperature", &["above 0"]),
     ("audit", "--prompts no.csv", "no.csv", &[]),
     ("audit", "--groups white,white", "--groups", &["white,black"]),
     ("benchmark", "--method guess", "--method", &["guess"]),
@@ -201,6 +210,9 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
         ("--quick", ""),
         ("--budget-tokens", "9"),
         ("--temperature", "1"),
+        ("--top-k", "9"),
+        ("--top-p", "0.5"),
+        ("--min-p", "0.1"),
         ("--raw", ""),
         ("--choice-value", "log-odds"),
         ("--plan", "core"),
@@ -246,6 +258,65 @@ fn audit_asks_few_prompts() {
     let signed = |own: &serde_json::Value, at: usize| own[at]["signed"]["value"].as_f64().unwrap();
     assert!((signed(&usual, 0) + signed(&turned, 0)).abs() < 1e-9, "{usual}\n{turned}");
     assert!((signed(&usual, 1) - signed(&turned, 1)).abs() < 1e-9, "{usual}\n{turned}");
+}
+
+/// How answers are drawn is printed, kept, refused where it is not computed, and replaced by flags.
+#[test]
+fn sampling_is_said_kept_refused_and_replaced() {
+    let folder = small(2);
+    let path = folder.path().join("model/generation_config.json");
+    let settings = |json: &str| fs::write(&path, json).unwrap();
+    let audit = |args: &str| run("audit", folder.path(), &format!("--model model --json {args}"));
+    let drawn = r#"{"eos_token_id": 2, "do_sample": true, "temperature": 0.6, "min_p": 0.5}"#;
+    settings(drawn);
+    let ran = audit("");
+    let line = "sampling: temperature 0.6, top-k 50, min-p 0.5 (generation_config.json; top-k 50 is \
+                transformers' default)";
+    assert!(ran.err.lines().any(|own| own == line), "{}", ran.err);
+    let own = ran.done();
+    settings(r#"{"eos_token_id": 2, "do_sample": true, "top_k": 0, "presence_penalty": 1.5}"#);
+    let ran = audit("");
+    let line = "sampling: temperature 1, nothing cut off (generation_config.json)";
+    assert!(ran.err.lines().any(|own| own == line), "{}", ran.err);
+    assert!(ran.err.contains("presence_penalty mean nothing"), "{}", ran.err);
+    assert_ne!(ran.done(), own);
+    assert_eq!(audit("--temperature 0.6 --top-k 50 --min-p 0.5").done(), own);
+    // The same keys, in config.json.
+    fs::remove_file(&path).unwrap();
+    let config = folder.path().join("model/config.json");
+    let text = fs::read_to_string(&config).unwrap();
+    let keys = "{\n  \"do_sample\": true, \"temperature\": 0.6, \"min_p\": 0.5,";
+    fs::write(&config, text.replacen('{', keys, 1)).unwrap();
+    assert_eq!(audit("").done(), own);
+    fs::write(&config, text).unwrap();
+
+    settings(r#"{"do_sample": true, "top_k": 0, "repetition_penalty": 1.1}"#);
+    audit("").refused(
+        "`repetition_penalty` = 1.1",
+        &["generation_config.json", "--ignore-generation-key repetition_penalty"],
+    );
+    audit("--ignore-generation-key repetition_penalty").done();
+    settings(r#"{"do_sample": true, "temperature": 0.0, "top_k": 0}"#);
+    for refused in [audit(""), audit("--samples 3")] {
+        refused.refused("`temperature` = 0.0", &["above 0", "--temperature T"]);
+    }
+    audit("--temperature 0.5").done();
+    // Nothing is drawn: choices, pairs, activations.
+    audit("--choices 1,2|3 --better 1").done();
+    let pairs = fs::read_to_string(repository("fixtures/pairs/pairs.csv")).unwrap();
+    let few: Vec<&str> = pairs.lines().take(3).collect();
+    fs::write(folder.path().join("few.csv"), few.join("\n")).unwrap();
+    run("pairs", folder.path(), "--model model --pairs few.csv").done();
+    run("capture", folder.path(), "--model model").done();
+
+    settings(drawn);
+    run("study", folder.path(), "--quick --model model --out kept --top-k 20 --shard 0/40").done();
+    let kept = fs::read_to_string(folder.path().join("kept/provenance.json")).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(
+        kept["settings"]["sampling"],
+        serde_json::json!({"temperature": 0.6, "top_k": 20, "top_p": 1.0, "min_p": 0.5})
+    );
 }
 
 #[test]

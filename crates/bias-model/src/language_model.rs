@@ -17,7 +17,7 @@ use burn::tensor::backend::Backend;
 use serde_json::Value;
 
 use crate::checkpoint::config::ModelConfig;
-use crate::checkpoint::generation::generation;
+use crate::checkpoint::generation::{GenerationSettings, SamplingOptions};
 use crate::checkpoint::precision::Precision;
 use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
@@ -43,6 +43,8 @@ pub struct LoadOptions {
     pub template_arguments: BTreeMap<String, Value>,
     /// The date that the chat template tells the model; today's, in UTC, if absent.
     pub date: Option<Date>,
+    /// Sampling other than the checkpoint's.
+    pub sampling: SamplingOptions,
 }
 
 /// A model with everything that is needed to ask it in words: tokenizer, sampling, limits.
@@ -55,6 +57,9 @@ pub struct LanguageModel<B: Backend, M = Decoder<B>, T = TextCodec> {
     text: T,
     options: DecodeOptions,
     begin: Option<u32>,
+    /// What its files say of how answers are drawn.
+    generation: GenerationSettings,
+    notes: Vec<String>,
     /// The tokens that spell numbers, found once.
     numbers: OnceLock<Arc<NumberGrammar>>,
     backend: PhantomData<B>,
@@ -83,14 +88,24 @@ impl<B: Backend> LanguageModel<B> {
             .with_system(options.system.clone())
             .told(&options.template_arguments, options.date)?;
         text.check_vocabulary(config.dims.vocab)?;
-        let (sampling, mut stop) = generation(folder)?;
-        stop.extend(&config.eos);
+        let generation = GenerationSettings::from_folder(folder, &options.sampling)?;
+        // As transformers: the file about generation counts, where it says something.
+        let said = generation.stop();
+        let mut stop = if said.is_empty() { config.eos.clone() } else { said.to_vec() };
         stop.sort_unstable();
         stop.dedup();
-        let begin = config.bos;
+        let (begin, tied) = (config.bos, config.tied);
         let model = Decoder::load(&Checkpoint::open(folder)?, config, options.precision, device)?;
         let mut own = Self::new(model, text).with_begin(begin);
-        (own.options.sampling, own.options.stop) = (sampling, stop);
+        (own.options.sampling, own.options.stop) = (generation.sampling().clone(), stop);
+        if tied && !own.model.config().tied {
+            own.notes.push(format!(
+                "{}: config.json ties the embedding and the output head, but the weights hold two \
+                 that differ; both are used, as transformers does",
+                folder.display()
+            ));
+        }
+        own.generation = generation;
         Ok(own)
     }
 }
@@ -107,7 +122,36 @@ impl<B: Backend, M, T> LanguageModel<B, M, T> {
             batch_rows: BATCH_ROWS,
             threads: 1,
         };
-        Self { model, text, options, begin: None, numbers: OnceLock::new(), backend: PhantomData }
+        Self {
+            model,
+            text,
+            options,
+            begin: None,
+            generation: GenerationSettings::default(),
+            notes: Vec::new(),
+            numbers: OnceLock::new(),
+            backend: PhantomData,
+        }
+    }
+
+    /// What the files of a loaded model say of how answers are drawn. If they have settings that
+    /// are not computed, the model refuses to answer
+    /// ([`GenerationSettings::check`]), except with choices.
+    #[must_use]
+    pub fn generation(&self) -> &GenerationSettings {
+        &self.generation
+    }
+
+    /// What a reader of results should know of how a loaded model's weights were read; a sentence
+    /// each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Refuses answers that settings would change which are not computed.
+    fn check(&self, decoding: Decoding) -> Result<(), ModelError> {
+        self.generation.check(!matches!(decoding, Decoding::Greedy))
     }
 
     /// Sets the token that begins a text.
@@ -139,8 +183,8 @@ impl<B: Backend, M, T> LanguageModel<B, M, T> {
         &self.text
     }
 
-    /// Sampling, end tokens and limits. Those of a loaded model come from the folder's
-    /// `generation_config.json`.
+    /// Sampling, end tokens and limits: of a loaded model, from its files and
+    /// [`LoadOptions::sampling`].
     #[must_use]
     pub fn options(&self) -> &DecodeOptions {
         &self.options
@@ -156,12 +200,13 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> LanguageModel<B, M, T> {
     /// Asks every prompt for a free answer.
     ///
     /// # Errors
-    /// See [`Answering::ask`].
+    /// See [`Answering::ask`] and [`GenerationSettings::check`].
     pub fn answers(
         &self,
         prompts: &[Sequence],
         decoding: Decoding,
     ) -> Result<Vec<Answers>, ModelError> {
+        self.check(decoding)?;
         let text = &self.text;
         Ok(decode(&self.model, prompts, decoding, &self.options, |tokens| text.decode(tokens))?)
     }
@@ -234,6 +279,10 @@ impl<B: Backend, M: Answering<B>, T: Tokenize + Sync> Respond for LanguageModel<
         threads: usize,
         done: &Done<'_>,
     ) -> Result<Vec<Answers>, AskError> {
+        let chosen = |own: &Question| matches!(own.kind, QuestionKind::Choice(_));
+        if !questions.iter().all(chosen) {
+            self.check(decoding)?;
+        }
         let (options, text) =
             (DecodeOptions { threads: threads.max(1), ..self.options.clone() }, &self.text);
         let text = |tokens: &[u32]| text.decode(tokens);

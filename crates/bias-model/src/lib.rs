@@ -72,7 +72,7 @@ pub use bias_ask::{
 pub use bias_chat as chat;
 pub use bias_mask::MaskTarget;
 pub use bias_probe::{HookedModel, Weights};
-pub use checkpoint::{Checkpoint, ModelConfig, Precision};
+pub use checkpoint::{Checkpoint, ModelConfig, Precision, SamplingOptions};
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use language_model::{LanguageModel, LoadOptions};

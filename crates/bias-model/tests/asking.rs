@@ -108,7 +108,7 @@ fn the_cache_changes_nothing() {
             // Everything that may be said is too much where hardly anything is left out.
             let max_new_tokens = if matches!(decoding, Decoding::Exact { .. }) { 2 } else { 5 };
             let options = DecodeOptions {
-                sampling,
+                sampling: sampling.clone(),
                 stop: vec![2],
                 max_new_tokens,
                 batch_rows: 3,

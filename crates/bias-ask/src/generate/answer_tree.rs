@@ -283,9 +283,7 @@ impl Step<'_> {
     /// The possible continuations of a path.
     fn branch(&self, row: &mut Row<'_>, path: &Path, logits: &[f32], floor: f64) {
         if matches!(self.decoding, Decoding::Greedy) {
-            // The first of equals, as torch.argmax.
-            let top = (0u32..).zip(logits).reduce(|a, b| if b.1 > a.1 { b } else { a });
-            if let Some((token, _)) = top {
+            if let Some(token) = self.options.sampling.top(logits) {
                 self.follow(row, path, token, path.mass, path.draw);
             }
             return;

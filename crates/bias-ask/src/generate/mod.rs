@@ -7,9 +7,9 @@
 //! | calls | [`Asking`]: how a model is asked; [`ToText`], [`Done`]: callbacks |
 //! | cached | [`Cached`], [`Work`]: a model that continues from a cache |
 //! | decoding | [`Decoding`], [`DecodeOptions`]: how answers are taken from the model |
-//! | sampling | [`Sampling`]: temperature, top-k, top-p |
-//! | engine | [`ask_cached`], [`ask_uncached`]: questions in batches, with shared beginnings |
-//! | runner | runs tokens behind others, from a cache or all of them again |
+//! | sampling | [`Sampling`]: temperature, top-k, top-p, min-p, suppressed tokens |
+//! | engine | [`ask_cached`], [`ask_uncached`]: questions in batches, their beginnings shared |
+//! | runner | tokens run behind others, from a cache or all of them again |
 //! | answer_tree | answers to a batch of prompts, step by step |
 //! | frontier | the paths of a tree to follow |
 //! | choices | choices, in one pass |

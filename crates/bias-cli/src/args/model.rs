@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use bias_model::generate::BUDGET;
 use bias_model::hub::ModelSource;
 use bias_model::text::Date;
-use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, Precision};
+use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, Precision, SamplingOptions};
 use burn::tensor::backend::Backend;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::args::values::{at_least, budget, positive, unexplored};
+use crate::args::values::{at_least, budget, mass, positive, share, unexplored};
 use crate::device::place::DeviceArgs;
 use crate::embedded::embedded;
 use crate::failure::Failure;
@@ -102,6 +102,19 @@ impl WeightArgs {
         chat: &ChatArgs,
         device: &B::Device,
     ) -> Result<LanguageModel<B>, Failure> {
+        self.load_to_sample(chat, &SamplingOptions::default(), device)
+    }
+
+    /// The same, answers drawn otherwise than the checkpoint says.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_to_sample<B: Backend>(
+        &self,
+        chat: &ChatArgs,
+        sampling: &SamplingOptions,
+        device: &B::Device,
+    ) -> Result<LanguageModel<B>, Failure> {
         let options = LoadOptions {
             precision: match (self.stored, self.stream) {
                 (_, true) => Precision::Mapped,
@@ -112,8 +125,10 @@ impl WeightArgs {
             system: chat.system.clone(),
             template_arguments: chat.template_arg.iter().cloned().collect(),
             date: chat.date,
+            sampling: sampling.clone(),
         };
         let mut model = LanguageModel::load_with(&self.path()?, &options, device)?;
+        model.notes().iter().for_each(|note| eprintln!("{note}"));
         model.options_mut().threads = self.device.threads();
         model.options_mut().batch_rows = self.device.batch_rows();
         if self.stream {
@@ -149,6 +164,51 @@ fn template_argument(text: &str) -> Result<(String, Value), String> {
     Ok((name.into(), value))
 }
 
+/// How answers are drawn, where it is not as the checkpoint says.
+#[derive(Debug, Clone, Args)]
+pub struct SamplingArgs {
+    /// Divide logits by this before answers are drawn or enumerated [default: as the checkpoint
+    /// says in generation_config.json, or 1]
+    #[arg(long, value_name = "T", value_parser = positive)]
+    pub temperature: Option<f64>,
+    /// Keep the K most probable tokens at each step; 0 keeps all [default: as the checkpoint says]
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Keep the most probable tokens that together reach this probability; 1 keeps all [default: as
+    /// the checkpoint says]
+    #[arg(long, value_name = "P", value_parser = mass)]
+    pub top_p: Option<f64>,
+    /// Keep the tokens that are at least this share as probable as the most probable one; 0 keeps
+    /// all [default: as the checkpoint says]
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub min_p: Option<f64>,
+    /// Do without this key of generation_config.json, such as repetition_penalty, or without all of
+    /// them (`all`); may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub ignore_generation_key: Vec<String>,
+}
+
+impl SamplingArgs {
+    /// The same for a model that is loaded.
+    #[must_use]
+    pub fn options(&self) -> SamplingOptions {
+        SamplingOptions {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            ignored_keys: self.ignore_generation_key.clone(),
+        }
+    }
+}
+
+/// Says how a loaded model's answers are drawn, and what its files say of it that is not applied.
+pub fn show_sampling<B: Backend>(model: &LanguageModel<B>) {
+    let settings = model.generation();
+    settings.notes().iter().for_each(|note| eprintln!("{note}"));
+    eprintln!("sampling: {settings}");
+}
+
 /// Which model, and how it is asked.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
@@ -169,10 +229,9 @@ pub struct ModelArgs {
     /// that it does not reach from random draws, and reports the error of the estimate
     #[arg(long, value_name = "TOKENS", conflicts_with = "samples", default_value_t = BUDGET, value_parser = budget())]
     pub budget_tokens: usize,
-    /// Divide logits by this before answers are drawn or enumerated [default: the temperature in
-    /// the checkpoint's generation_config.json, or 1]
-    #[arg(long, value_name = "T", value_parser = positive)]
-    pub temperature: Option<f64>,
+    /// How answers are drawn
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Longest answer, in tokens
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least(1))]
     pub max_new_tokens: usize,
@@ -203,15 +262,13 @@ impl ModelArgs {
     /// # Errors
     /// See [`WeightArgs::load`].
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, Failure> {
-        let mut model = self.weights.load(&self.chat, device)?;
+        let mut model =
+            self.weights.load_to_sample(&self.chat, &self.sampling.options(), device)?;
         if let Some(date) = model.text().date() {
             eprintln!("the chat template tells the model that it is {date} (--date sets it)");
         }
-        let options = model.options_mut();
-        options.max_new_tokens = self.max_new_tokens;
-        if let Some(temperature) = self.temperature {
-            options.sampling = options.sampling.with_temperature(temperature)?;
-        }
+        model.options_mut().max_new_tokens = self.max_new_tokens;
+        show_sampling(&model);
         Ok(model)
     }
 

@@ -21,7 +21,16 @@ pub fn positive(text: &str) -> Result<f64, String> {
     if value.is_finite() && value > 0.0 { Ok(value) } else { Err("it must be above 0".into()) }
 }
 
-/// A count of at least `least`.
+/// A probability above 0.
+///
+/// # Errors
+/// Anything else, in words for a command line.
+pub fn mass(text: &str) -> Result<f64, String> {
+    let found = share(text).ok().filter(|value| *value > 0.0);
+    found.ok_or_else(|| "it must be above 0 and at most 1".into())
+}
+
+/// A number of things, `least` or more.
 #[must_use]
 pub fn at_least(least: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..)

@@ -92,8 +92,11 @@ pub(crate) struct Args {
     neutral: Option<PathBuf>,
 }
 
-/// The arguments that say how a model is asked. They are not allowed when results are only shown.
-const UNASKED: [&str; 31] = [
+/// What says how a model is asked: nothing of it counts where results are only shown.
+const UNASKED: [&str; 38] = [
+    "template_arg",
+    "date",
+    "answer_field",
     "model",
     "device",
     "compute",
@@ -105,6 +108,10 @@ const UNASKED: [&str; 31] = [
     "unexplored",
     "budget_tokens",
     "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "ignore_generation_key",
     "max_new_tokens",
     "seed",
     "prompts",

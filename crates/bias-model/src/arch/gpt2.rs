@@ -37,14 +37,19 @@ fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
 }
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
-    let (d_model, heads) = (keys.required("n_embd")?, keys.required("n_head")?);
+    // transformers knows each size by the usual name as well.
+    let size = |key: &str, other: &str| {
+        keys.either(key, other)?.ok_or_else(|| keys.impossible(format!("`{key}` is missing")))
+    };
+    let d_model = size("n_embd", "hidden_size")?;
+    let heads = size("n_head", "num_attention_heads")?;
     if heads == 0 || !d_model.is_multiple_of(heads) {
         return Err(
             keys.impossible(format!("{heads} heads cannot share {d_model} channels evenly"))
         );
     }
     let dims = ModelDims {
-        layers: keys.required("n_layer")?,
+        layers: size("n_layer", "num_hidden_layers")?,
         d_model,
         heads,
         kv_heads: heads,
@@ -79,7 +84,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         windows: vec![None],
         layers: vec![LayerPlan { rotary: 0, window: 0 }; dims.layers],
     };
-    let positions = keys.size("n_positions")?.unwrap_or(1024);
+    let positions = keys.either("n_positions", "max_position_embeddings")?.unwrap_or(1024);
     let tied = keys.flag("tie_word_embeddings")?.unwrap_or(true);
     Ok(Draft { dims, positions, tied, plan })
 }

@@ -4,97 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use super::known_keys::{CHANGING, is_harmless, multiplies};
 use crate::error::ModelError;
 
-/// Keys of a `config.json` that do not affect the forward pass: training, bookkeeping, and
-/// generation settings in old checkpoints.
-const HARMLESS: &[&str] = &[
-    "_name_or_path",
-    "architectures",
-    "attention_dropout",
-    "attention_probs_dropout_prob",
-    "attn_pdrop",
-    "auto_map",
-    "bad_words_ids",
-    "begin_suppress_tokens",
-    "bos_token_id",
-    "cache_implementation",
-    "chunk_size_feed_forward",
-    "classifier_dropout",
-    "cls_token_id",
-    "decoder_start_token_id",
-    "diversity_penalty",
-    "do_sample",
-    "dtype",
-    "early_stopping",
-    "embd_pdrop",
-    "encoder_no_repeat_ngram_size",
-    "eom_token_id",
-    "eos_token_id",
-    "eot_token_id",
-    "exponential_decay_length_penalty",
-    "finetuning_task",
-    "forced_bos_token_id",
-    "forced_eos_token_id",
-    "gradient_checkpointing",
-    "hidden_dropout",
-    "id2label",
-    "initializer_range",
-    "is_decoder",
-    "label2id",
-    "length_penalty",
-    "mask_token_id",
-    "max_length",
-    "max_sequence_length",
-    "min_length",
-    "model_max_length",
-    "model_type",
-    "n_ctx",
-    "name_or_path",
-    "no_repeat_ngram_size",
-    "num_beam_groups",
-    "num_beams",
-    "num_return_sequences",
-    "output_attentions",
-    "output_hidden_states",
-    "output_scores",
-    "pad_token_id",
-    "prefix",
-    // Splits products to save memory, to the same result.
-    "pretraining_tp",
-    "problem_type",
-    "remove_invalid_values",
-    "reorder_and_upcast_attn",
-    "repetition_penalty",
-    "resid_pdrop",
-    "return_dict",
-    "return_dict_in_generate",
-    "sep_token_id",
-    "summary_activation",
-    "summary_first_dropout",
-    "summary_proj_to_labels",
-    "summary_type",
-    "summary_use_proj",
-    "suppress_tokens",
-    "task_specific_params",
-    "temperature",
-    "tf_legacy_loss",
-    "tokenizer_class",
-    "top_k",
-    "top_p",
-    "torch_dtype",
-    "torchscript",
-    "transformers_version",
-    "typical_p",
-    "unk_token_id",
-    "unsloth_fixed",
-    "unsloth_version",
-    "use_bfloat16",
-    "use_cache",
-];
-
-/// A `config.json`, read key by key. [`finish`](Self::finish) refuses keys that were neither read
-/// nor are known to be harmless, so no setting is silently ignored.
+/// A `config.json`, read key by key. What nobody read and is not known to be harmless
+/// is refused by [`finish`](Self::finish): a setting is never silently ignored.
 #[derive(Debug)]
 pub(crate) struct Keys {
     map: Map<String, Value>,
@@ -174,34 +88,212 @@ impl Keys {
         ModelError::Config { path: self.path.clone(), reason }
     }
 
-    /// Refuses unread keys, unless they are harmless, empty, `accepted`, or switch something off:
-    /// an unknown feature is off in any case.
+    /// A size that has two names. Where both stand, they must agree: transformers takes whichever
+    /// stands last.
+    pub(crate) fn either(&self, key: &str, other: &str) -> Result<Option<usize>, ModelError> {
+        match (self.size(key)?, self.size(other)?) {
+            (Some(own), Some(found)) if own != found => {
+                let reason = format!("it is another name of `{key}`, which is {own}; keep one");
+                Err(self.unsupported(other, &found.into(), &reason))
+            }
+            (own, found) => Ok(own.or(found)),
+        }
+    }
+
+    /// Refuses keys that nobody read, unless they are harmless, empty, `accepted`, or switch
+    /// something off: what is unknown here is off anyway. `false` and 0 switch off, but for a 0 that
+    /// something would be multiplied by.
     pub(crate) fn finish(&self, accepted: &[String]) -> Result<(), ModelError> {
         let read = self.read.borrow();
         for (key, value) in &self.map {
-            let empty = match value {
+            let off = match value {
                 Value::Null | Value::Bool(false) => true,
+                Value::Number(number) => number.as_f64() == Some(0.0) && !multiplies(key),
                 Value::Array(items) => items.is_empty(),
                 Value::Object(items) => items.is_empty(),
-                _ => false,
+                Value::Bool(true) | Value::String(_) => false,
             };
-            let known = read.contains(key)
-                || HARMLESS.contains(&key.as_str())
-                || key.starts_with('_')
-                || accepted.contains(key);
-            if !known && !empty {
-                let reason = match key.as_str() {
-                    "quantization_config" => {
-                        "quantized weights are not read; use the unquantized checkpoint"
-                    }
-                    _ => {
-                        "the key is unknown for this architecture, so it may change the result; \
-                         if you know that it does not, accept it by name"
-                    }
-                };
-                return Err(self.unsupported(key, value, reason));
+            let known = read.contains(key) || is_harmless(key) || accepted.contains(key);
+            if !known && !off {
+                let changing = CHANGING.iter().find(|(own, _)| own == key);
+                let reason = changing.map_or_else(
+                    || {
+                        format!(
+                            "the key is unknown for this architecture, so it may change the \
+                             result; if you know that it does not, pass --accept-key {key} \
+                             (in Rust, `LoadOptions::accepted_keys`)"
+                        )
+                    },
+                    |(_, reason)| (*reason).to_owned(),
+                );
+                return Err(self.unsupported(key, value, &reason));
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+    use crate::arch::architecture::Architecture;
+    use crate::arch::known_keys::{GENERATION, HARMLESS};
+
+    fn keys(map: Value) -> Keys {
+        let Value::Object(map) = map else { panic!("not an object") };
+        Keys::new(map, PathBuf::from("config.json"))
+    }
+
+    #[derive(Deserialize)]
+    struct Listed {
+        base: BTreeSet<String>,
+        #[serde(default)]
+        generation: BTreeSet<String>,
+        architectures: BTreeMap<String, BTreeSet<String>>,
+    }
+
+    /// Every key that transformers' own classes have is read, known to be harmless, or known to
+    /// change something. Only in the repository: a published crate carries no fixtures.
+    #[test]
+    fn every_key_of_transformers_is_known() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+        if !fixtures.exists() {
+            return;
+        }
+        let read = |path: &Path| std::fs::read(path).unwrap();
+        let mut by_type: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for folder in std::fs::read_dir(fixtures.join("golden")).unwrap() {
+            let path = folder.unwrap().path().join("config.json");
+            if !path.exists() {
+                continue;
+            }
+            let keys = keys(serde_json::from_slice(&read(&path)).unwrap());
+            let architecture = Architecture::of(&keys).unwrap();
+            architecture.read(&keys).map(drop).unwrap();
+            let own = by_type.entry(architecture.model_type().to_owned()).or_default();
+            own.extend(keys.read.borrow().iter().cloned());
+        }
+        assert_eq!(by_type.len(), Architecture::ALL.len());
+        let mut checked = 0;
+        for file in ["keys.json", "keys4.json"] {
+            let listed: Listed =
+                serde_json::from_slice(&read(&fixtures.join("config").join(file))).unwrap();
+            for (model_type, own) in &listed.architectures {
+                for key in own.iter().chain(&listed.base).chain(&listed.generation) {
+                    let changing = CHANGING.iter().any(|(own, _)| own == key);
+                    let known = by_type[model_type].contains(key) || is_harmless(key) || changing;
+                    assert!(known, "{file}: {model_type}: {key}");
+                    checked += 1;
+                }
+            }
+            let missing: Vec<_> = listed
+                .generation
+                .iter()
+                .filter(|key| !GENERATION.contains(&key.as_str()))
+                .collect();
+            assert!(missing.is_empty(), "{file}: {missing:?}");
+        }
+        assert!(checked > 1000, "{checked}");
+    }
+
+    #[test]
+    fn no_key_is_both_harmless_and_changing() {
+        for (key, reason) in CHANGING {
+            assert!(!is_harmless(key) && !reason.is_empty(), "{key}");
+        }
+        for list in [HARMLESS, GENERATION] {
+            let set: BTreeSet<&str> = list.iter().copied().collect();
+            assert_eq!(set.len(), list.len());
+        }
+    }
+
+    /// What converters and old versions write beside what counts.
+    #[test]
+    fn what_cannot_change_the_result_is_passed_over() {
+        for (key, value) in [
+            ("unk_token_id", json!(3)),
+            ("is_llama_config", json!(true)),
+            (
+                "transformers.js_config",
+                json!({"dtype": "q4", "kv_cache_dtype": {"q4f16": "float16"}}),
+            ),
+            ("n_special", json!(0)),
+            ("predict_special_tokens", json!(true)),
+            ("output_past", json!(true)),
+            ("full_attn_mod", json!(1)),
+            ("interpolate_factor", json!(1)),
+            ("num_labels", json!(5)),
+            ("bos_token", json!("<s>")),
+            ("_attn_implementation_autoset", json!(true)),
+            ("attn_implementation", json!("flash_attention_2")),
+            ("unsloth_fixed", json!(true)),
+            ("use_unsloth", json!(true)),
+            ("neuron", json!({"auto_cast": "matmul"})),
+            ("min_p", json!(0.1)),
+            ("stop_strings", json!(["x"])),
+            // Dropout under any name.
+            ("dropout", json!(0.1)),
+            ("attn_dropout_prob", json!(0.1)),
+            ("embedding_dropout", json!(0.1)),
+            ("ffn_pdrop", json!(0.1)),
+            ("drop_path_rate", json!(0.2)),
+            ("decoder_layerdrop", json!(0.2)),
+            ("resid_drop", json!(0.2)),
+            // Whatever it is, it is off.
+            ("attention_colour", json!(0)),
+            ("attention_colour", json!(0.0)),
+            ("attention_colour", json!(-0.0)),
+            ("attention_colour", json!(false)),
+            ("attention_colour", json!(null)),
+            ("attention_colour", json!([])),
+            ("attention_colour", json!({})),
+            ("num_experts", json!(0)),
+            ("pruned_heads", json!({})),
+        ] {
+            keys(json!({key: value})).finish(&[]).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_may_change_the_result_is_refused_with_the_way_out() {
+        for (key, value, said) in [
+            ("attention_colour", json!("red"), "--accept-key attention_colour"),
+            ("attention_colour", json!(1e-9), "`LoadOptions::accepted_keys`"),
+            ("embedding_multiplier", json!(0), "--accept-key embedding_multiplier"),
+            ("logits_scaling", json!(0.0), "--accept-key logits_scaling"),
+            ("quantization_config", json!({"bits": 4}), "unquantized checkpoint"),
+            ("num_local_experts", json!(8), "mixtures of experts"),
+            ("is_encoder_decoder", json!(true), "without an encoder"),
+            ("pruned_heads", json!({"0": [1]}), "all heads"),
+            ("rope_interleaved", json!(true), "neighbours"),
+        ] {
+            let own = keys(json!({key: value}));
+            let error = own.finish(&[]).unwrap_err().to_string();
+            for said in ["config.json", key, said, &value.to_string()] {
+                assert!(error.contains(said), "{error}");
+            }
+            own.finish(&[key.to_owned()]).unwrap();
+        }
+    }
+
+    #[test]
+    fn two_names_of_one_size_must_agree() {
+        let both = |a: Value, b: Value| {
+            keys(json!({"n_embd": a, "hidden_size": b})).either("n_embd", "hidden_size")
+        };
+        assert_eq!(both(json!(8), json!(8)).unwrap(), Some(8));
+        assert_eq!(both(json!(null), json!(8)).unwrap(), Some(8));
+        assert_eq!(both(json!(8), json!(null)).unwrap(), Some(8));
+        let error = both(json!(8), json!(9)).unwrap_err().to_string();
+        assert!(
+            error.contains("`hidden_size` = 9") && error.contains("`n_embd`, which is 8"),
+            "{error}"
+        );
     }
 }

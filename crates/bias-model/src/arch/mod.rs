@@ -4,11 +4,12 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | architecture | [`Architecture`]: the supported ones, by their `model_type` |
-//! | llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, gpt2, gpt_neox | one architecture each |
-//! | gated | the common parts of Llama's descendants |
-//! | keys | `config.json`, read key by key; unread keys are refused |
-//! | dims | sizes, refused if no forward pass could run with them |
+//! | architecture | [`Architecture`]: which there are, by their `model_type` |
+//! | llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, gpt2, gpt_neox | an architecture each |
+//! | gated | what those descended from Llama have in common |
+//! | keys | `config.json`, read key by key; what nobody read is refused |
+//! | known_keys | keys that no architecture reads: which are harmless, which change something |
+//! | dims | sizes, refused if a forward pass could not be made of them |
 //! | plan | how the blocks compute |
 //! | layout | the names of tensors, and how linear maps are packed |
 //! | rope_scaling | rotary embeddings, and how they are extended to longer texts |
@@ -23,6 +24,7 @@ mod gemma3;
 mod gpt2;
 mod gpt_neox;
 pub(crate) mod keys;
+pub(crate) mod known_keys;
 pub(crate) mod layout;
 mod llama;
 mod mistral;

@@ -20,7 +20,8 @@ pub struct ModelConfig {
     pub dims: ModelDims,
     /// The number of positions that the model supports.
     pub max_positions: usize,
-    /// Whether the embedding also serves as the output head.
+    /// Whether the embedding also serves as the output head. A loaded model whose files hold two
+    /// different tensors is not tied, whatever its `config.json` says.
     pub tied: bool,
     /// Tokens that end an answer, from `config.json`.
     pub eos: Vec<u32>,
@@ -125,7 +126,22 @@ impl ModelConfig {
     /// The prefix of a checkpoint's names. Some checkpoints leave out the base module.
     pub(crate) fn base(&self, has: impl Fn(&str) -> bool) -> &'static str {
         let layout = self.plan.layout;
-        if has(&format!("{}.weight", layout.embedding)) { "" } else { layout.base }
+        // The embedding may be stored by the name of the head alone.
+        let bare = |module: &str| has(&format!("{module}.weight"));
+        if bare(layout.embedding) || bare(layout.norm) { "" } else { layout.base }
+    }
+
+    /// What a checkpoint calls the embedding and the head.
+    pub(crate) fn table_names(&self, base: &str) -> (String, String) {
+        let layout = self.plan.layout;
+        (format!("{base}{}.weight", layout.embedding), format!("{}.weight", layout.head))
+    }
+
+    /// The same model, its embedding and its head kept apart, as `config.json` then says too.
+    pub(crate) fn untied(mut self) -> Self {
+        self.tied = false;
+        self.json.insert("tie_word_embeddings".into(), false.into());
+        self
     }
 
     /// The `config.json` that describes this model.

@@ -5,13 +5,14 @@
 //! |---|---|
 //! | config | [`ModelConfig`]: the checked `config.json`; unsupported settings are refused |
 //! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
-//! | precision | [`Precision`]: the type of weights in memory, or weights left in their file |
-//! | generation | `generation_config.json`: sampling and end tokens |
+//! | precision | [`Precision`]: how weights are held, or left in their file |
+//! | generation | [`GenerationSettings`]: `generation_config.json`, or its keys in `config.json` |
 //! | other_forms | models in forms that are not read, and how to convert them |
 //! | index | names of weight files, and the index of shards |
-//! | mapped | a mapped file, and whether it has changed: the one place with `unsafe` |
-//! | view | a tensor as stored in a file |
-//! | convert | tensors from the file to their final place |
+//! | mapped | a file in memory, and whether it is still what it was: the one place with `unsafe` |
+//! | view | a tensor as it lies in a file |
+//! | tying | which stored tensor is the embedding, and which scores tokens |
+//! | convert | tensors on their way to where they stay |
 //! | blocks | quantized values to f32 |
 //! | unreadable | why the values of a tensor cannot be used |
 //! | gguf | a GGUF file's metadata as config, tokenizer and chat template, and its tensors by their names |
@@ -25,10 +26,12 @@ pub(crate) mod index;
 pub(crate) mod mapped;
 pub(crate) mod other_forms;
 pub(crate) mod precision;
+pub(crate) mod tying;
 mod unreadable;
 pub(crate) mod view;
 pub(crate) mod weights;
 
 pub use self::config::ModelConfig;
+pub use self::generation::{GenerationSettings, SamplingOptions};
 pub use self::precision::Precision;
 pub use self::weights::Checkpoint;

@@ -19,6 +19,7 @@ use super::index::{INDEX, SINGLE, shards};
 use super::mapped::Mapped;
 use super::other_forms::refuse;
 use super::precision::Precision;
+use super::tying::{self, Head};
 use super::unreadable::Unreadable;
 use super::view::{Kind, Twist, View};
 use crate::arch::layout::StoredRows;
@@ -169,7 +170,14 @@ impl Checkpoint {
         config.plan.layout.stored_mask(&config.dims, base, mask)
     }
 
-    /// The name and shape of every tensor.
+    /// How the config's tying and the stored tensors go together.
+    pub(crate) fn head(&self, config: &ModelConfig) -> Result<Head, ModelError> {
+        let tensors = self.tensors()?;
+        let base = config.base(|name| tensors.has(name));
+        Head::of(&tensors, config, base)
+    }
+
+    /// Every tensor's name and shape.
     pub(crate) fn shapes(&self) -> Result<Vec<(String, Vec<usize>)>, ModelError> {
         let mut all = Vec::new();
         for shard in &self.0.shards {
@@ -318,7 +326,20 @@ impl Tensors<'_> {
         self.take(name, &part.stored_shape(), |view| convert::turned(view, part, precision))
     }
 
-    /// Drops redundant tensors that some exporters write.
+    /// Whether two tensors that are there hold the same values: see [`tying`].
+    pub(crate) fn equal(&self, a: &str, b: &str) -> Result<bool, ModelError> {
+        let (Some((file_a, a_view)), Some((file_b, b_view))) =
+            (self.found.get(a), self.found.get(b))
+        else {
+            return Ok(false);
+        };
+        tying::equal(a_view, b_view).map_err(|(which, error)| {
+            let (file, name) = [(*file_a, a), (*file_b, b)][which];
+            error.of(&self.checkpoint.file(file).path, name)
+        })
+    }
+
+    /// Drops tensors that some exporters write and that carry no information.
     pub(crate) fn ignore(&mut self, redundant: impl Fn(&str) -> bool) {
         self.found.retain(|name, _| !redundant(name));
     }

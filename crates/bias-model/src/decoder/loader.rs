@@ -45,21 +45,19 @@ pub(crate) struct Loader<'a, B: Backend> {
 }
 
 impl<B: Backend> Loader<'_, B> {
-    pub(crate) fn table(&self, module: &str, shape: [usize; 2]) -> Result<Matrix<B>, ModelError> {
+    pub(crate) fn table(&self, name: &str, shape: [usize; 2]) -> Result<Matrix<B>, ModelError> {
         if self.precision != Precision::Mapped {
-            return Ok(Matrix::held(self.vectors(module, shape)?));
+            return Ok(Matrix::held(self.vectors(name, shape)?));
         }
-        let name = format!("{}{module}.weight", self.base);
-        Ok(self.left(self.tensors.locate(&name, shape), None))
+        Ok(self.left(self.tensors.locate(name, shape), None))
     }
 
     pub(crate) fn vectors(
         &self,
-        module: &str,
+        name: &str,
         shape: [usize; 2],
     ) -> Result<Param<Tensor<B, 2>>, ModelError> {
-        let name = format!("{}{module}.weight", self.base);
-        Ok(present(self.tensors.whole(&name, &shape, self.precision)?, self.device))
+        Ok(present(self.tensors.whole(name, &shape, self.precision)?, self.device))
     }
 
     pub(crate) fn matrix(&self, name: &str, part: Part) -> Result<Matrix<B>, ModelError> {

@@ -23,6 +23,7 @@ use crate::arch::plan::{NormKind, Plan};
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::convert::Part;
 use crate::checkpoint::precision::Precision;
+use crate::checkpoint::tying::Head;
 use crate::checkpoint::weights::Checkpoint;
 use crate::error::ModelError;
 
@@ -65,6 +66,10 @@ impl<B: Backend> Decoder<B> {
     /// Reads a model folder's weights onto a device, blocks side by side on all cores. With
     /// [`Precision::Mapped`] it only looks up their places.
     ///
+    /// If the config ties the embedding and the head and the files hold both, they are compared.
+    /// Two that differ are both kept, as transformers does, and the model's
+    /// [`config`](Self::config) is then not [`tied`](ModelConfig::tied).
+    ///
     /// # Errors
     /// Any fault in the files: see [`ModelError`]. [`ModelError::Memory`] if the weights would not
     /// fit.
@@ -86,21 +91,35 @@ impl<B: Backend> Decoder<B> {
         let mut tensors = checkpoint.tensors()?;
         let base = config.base(|name| tensors.has(name));
         tensors.ignore(|name| layout.redundant.iter().any(|ending| name.ends_with(ending)));
+        let (mut table, head) = config.table_names(base);
+        let config = match Head::of(&tensors, &config, base)? {
+            Head::Own => config,
+            Head::Tied => {
+                // Stored once more, equal to the embedding.
+                tensors.ignore(|name| name == head);
+                config
+            }
+            Head::Alone => {
+                table.clone_from(&head);
+                config
+            }
+            Head::Both => config.untied(),
+        };
         if precision != Precision::Mapped {
             fits::<B>(checkpoint, &tensors, precision, device)?;
         }
         let loader =
             Loader { checkpoint, tensors: &tensors, config: &config, base, precision, device };
-        let embedding = loader.table(layout.embedding, [dims.vocab, dims.d_model])?;
-        let positions =
-            layout.positions.map(|name| loader.vectors(name, [config.max_positions, dims.d_model]));
+        let embedding = loader.table(&table, [dims.vocab, dims.d_model])?;
+        let positions = layout.positions.map(|name| {
+            let name = format!("{base}{name}.weight");
+            loader.vectors(&name, [config.max_positions, dims.d_model])
+        });
         let positions = positions.transpose()?;
         let blocks = (0..dims.layers).into_par_iter().map(|layer| loader.block(layer));
         let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
         let norm = loader.norm(layout.norm.to_owned(), dims.d_model)?;
-        let head = format!("{}.weight", layout.head);
         let head = if config.tied {
-            tensors.ignore(|name| name == head);
             None
         } else {
             let whole = StoredRows::own(layout.head, dims.vocab);

@@ -17,6 +17,7 @@ use super::weights_file::{framework, masked};
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::index::SINGLE;
 use crate::checkpoint::mapped;
+use crate::checkpoint::tying::Head;
 use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
@@ -32,6 +33,9 @@ use crate::on_disk;
 /// every untouched byte is copied, zero is all-zero bits in every float type, and one tensor at a
 /// time is in memory. The folder appears whole or not at all: it is written beside its final place,
 /// read back, compared, and only then renamed.
+///
+/// If `config.json` ties the embedding and the head and the files hold two that differ, both are
+/// copied and the copy's `config.json` says that nothing is tied.
 ///
 /// `pruned.json` in it records the zeroed tensors (stored name → number of weights), the model
 /// (SHA-256 of its weights) and the mask (digest and provenance).
@@ -89,6 +93,13 @@ pub fn export_masked(
             if let Some(name) = path.file_name().filter(|_| beside) {
                 fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
             }
+        }
+        if checkpoint.head(&config)? == Head::Both {
+            // Whoever ties without looking would make another model of the copy.
+            let path = folder.join("config.json");
+            let json = serde_json::to_vec_pretty(&config.clone().untied().to_json())
+                .map_err(|source| ModelError::Json { path: path.clone(), source: source.into() })?;
+            write(&path, &json)?;
         }
         for (path, map) in checkpoint.shards() {
             let Some(name) = path.file_name() else { continue };

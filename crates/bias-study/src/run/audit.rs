@@ -68,7 +68,7 @@ impl<'a, R: Respond> Audit<'a, R> {
         prompts: &'a PromptSet,
         mut options: StudyOptions,
     ) -> Result<Self, StudyError> {
-        options.settings.sampling = model.options().sampling;
+        options.settings.sampling = model.options().sampling.clone();
         options.settings.max_new_tokens = model.options().max_new_tokens;
         let questions = Questionnaire::new(&model, prompts, &options.settings)?;
         let measure = Measure::new(&options.settings)?;

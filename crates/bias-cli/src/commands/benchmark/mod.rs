@@ -18,7 +18,7 @@ use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::commands::benchmark::variants::variants;
-use bias_cli::args::model::source;
+use bias_cli::args::model::{SamplingArgs, show_sampling, source};
 use bias_cli::args::prompts::PromptArgs;
 use bias_cli::args::values::share;
 use bias_cli::device::place::DeviceArgs;
@@ -49,6 +49,8 @@ pub(crate) struct Args {
     /// Load the model although bias does not know this key of config.json; may be repeated
     #[arg(long, value_name = "KEY")]
     accept_key: Vec<String>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     /// Only methods whose name contains this, for any kind of unit; may be repeated. By default all
     /// methods that score weights, neurons or heads
     #[arg(long, value_name = "NAME")]
@@ -194,8 +196,14 @@ fn benchmark<A: AutodiffBackend>(
     });
     prompts.thin(seen, tested);
     let neutral = neutral(args.neutral.as_deref(), &folder)?;
-    let options = LoadOptions { accepted_keys: args.accept_key.clone(), ..LoadOptions::default() };
+    let options = LoadOptions {
+        accepted_keys: args.accept_key.clone(),
+        sampling: args.sampling.options(),
+        ..LoadOptions::default()
+    };
     let mut model = LanguageModel::<A::InnerBackend>::load_with(&folder, &options, device)?;
+    model.notes().iter().for_each(|note| eprintln!("{note}"));
+    show_sampling(&model);
     model.options_mut().batch_rows = args.device.batch_rows();
     let options = StudyOptions {
         settings: Settings {
