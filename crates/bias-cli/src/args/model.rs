@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bias_files::note;
 use bias_model::generate::BUDGET;
 use bias_model::hub::ModelSource;
 use bias_model::text::Date;
@@ -205,7 +206,7 @@ impl ModelArgs {
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, Failure> {
         let mut model = self.weights.load(&self.chat, device)?;
         if let Some(date) = model.text().date() {
-            eprintln!("the chat template tells the model that it is {date} (--date sets it)");
+            note!("the chat template tells the model that it is {date} (--date sets it)");
         }
         let options = model.options_mut();
         options.max_new_tokens = self.max_new_tokens;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use super::date::Date;
+use super::prefix::prefix_token;
 use super::template_file::TemplateFile;
 use crate::checkpoint::gguf;
 use crate::checkpoint::gguf::file::Gguf;
@@ -295,5 +296,9 @@ impl Tokenize for TextCodec {
 
     fn number_grammar(&self) -> Result<NumberGrammar, AskError> {
         Ok(self.number_grammar()?)
+    }
+
+    fn prefix_token(&self) -> Result<Option<u32>, AskError> {
+        Ok(prefix_token(&self.tokenizer_path, |token| self.token_id(token))?)
     }
 }
