@@ -6,6 +6,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use bias_attrib::{Attribution as _, Contrast, SignedGap};
+use bias_files::say;
 use bias_mask::top_k;
 use bias_model::{LanguageModel, Weights as _};
 use bias_study::results::Attribute;
@@ -38,11 +39,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mask =
         top_k(&scores, 500)?.for_model(model.fingerprint()?).with_note("method", "signed-gap");
     for (path, bits) in mask.iter() {
-        println!("{:>5} weights of {path}", bits.count());
+        say!("{:>5} weights of {path}", bits.count());
     }
     if let Some(file) = args.next() {
         mask.save(&file)?;
-        println!("wrote {}", file.display());
+        say!("wrote {}", file.display());
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use bias_files::say;
 use bias_metrics::{Arm, NameMoments, Weighting, parse_answer, smd};
 use bias_model::{Decoding, LanguageModel};
 use burn::backend::Flex;
@@ -35,13 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             let numbers =
                 answers.answers.iter().filter_map(|own| Some((number(&own.text)?, own.weight)));
             let moments = NameMoments::of(arm, &numbers.collect::<Vec<_>>());
-            println!("{name:<20} {:>7.1} on average", moments.mean);
+            say!("{name:<20} {:>7.1} on average", moments.mean);
             names.push(moments);
         }
     }
     // In standard deviations of the answers; above 0, group A is offered more.
     let gap = smd(&names, Weighting::Draws)?;
-    println!(
+    say!(
         "standardized mean difference: {:+.2}",
         gap.value().ok_or("no name was answered with a number")?
     );

@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use bias_files::say;
 use bias_model::LanguageModel;
 use bias_probe::{BlockSite, Capture, HookedModel as _, Observer, ProbeError, Site, TokenBatch};
 use burn::backend::Flex;
@@ -42,11 +43,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut capture = Capture::new(sites);
     let logits = model.model().logits(&batch, &mut capture)?;
     for (site, kept) in capture.finish()? {
-        println!("{site:<40} {:?}", kept.shape);
+        say!("{site:<40} {:?}", kept.shape);
     }
 
     let silenced = model.model().logits(&batch, &mut SilenceMlp(1))?;
     let moved = (logits - silenced).abs().max().into_scalar();
-    println!("without the MLP of layer 1, logits move by up to {moved:.2}");
+    say!("without the MLP of layer 1, logits move by up to {moved:.2}");
     Ok(())
 }

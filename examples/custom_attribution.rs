@@ -6,6 +6,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use bias_attrib::{AttribError, Attribution, Contrast, Convention, ParamScores, Wanda};
+use bias_files::say;
 use bias_mask::{Intervention, Mask, top_fraction};
 use bias_model::LanguageModel;
 use bias_probe::HookedModel;
@@ -61,9 +62,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let undo = mask.apply(study.model_mut().model_mut(), Intervention::Zero)?;
     let after = study.audit()?;
     undo.revert(study.model_mut().model_mut())?;
-    println!("{} weights pruned, attributed on {}", mask.count(), before[0].context);
+    say!("{} weights pruned, attributed on {}", mask.count(), before[0].context);
     for (b, a) in before.iter().zip(&after) {
-        println!(
+        say!(
             "{:<14} mean |SMD| {:.2}, pruned {:.2}",
             b.context.as_str(),
             b.bias.value,

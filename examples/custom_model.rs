@@ -5,6 +5,7 @@
 use std::error::Error;
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, Wanda};
+use bias_files::say;
 use bias_probe::Projection::{Down, K, O, Q, Up, V};
 use bias_probe::testing::check_model;
 use bias_probe::{
@@ -105,7 +106,7 @@ impl<B: Backend> HookedModel<B> for Tiny<B> {
 fn main() -> Result<(), Box<dyn Error>> {
     let model = Tiny::<Flex>::random(&Default::default());
     check_model(&model, 1e-4)?;
-    println!("the model keeps the promises of HookedModel at {} sites", model.sites().len());
+    say!("the model keeps the promises of HookedModel at {} sites", model.sites().len());
 
     // Token 5 or 6 is the name, 7 the answer.
     let about = |name| -> Result<PromptCase, ProbeError> {
@@ -116,6 +117,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let contrast = Contrast { a: vec![about(5)?], b: vec![about(6)?] };
     let mask =
         Wanda.attribute(&model, &contrast)?.difference(&model, 0.15, SetDifference::BWithoutA)?;
-    println!("{} weights matter to the second name and not to the first", mask.count());
+    say!("{} weights matter to the second name and not to the first", mask.count());
     Ok(())
 }

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use bias_files::say;
 use bias_mask::{HeadAblation, Intervention, unit_mask};
 use bias_model::interop::export_masked;
 use bias_model::{Decoding, HookedModel as _, LanguageModel, LoadOptions, Weights as _};
@@ -39,17 +40,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (what, answers) in [("before", &before), ("pruned", &pruned)] {
         let likely = answers[0].answers.iter().max_by(|a, b| a.weight.total_cmp(&b.weight));
         let likely = likely.ok_or("no answer is likely enough")?;
-        println!("{what}: {} with probability {:.3}", likely.text, likely.weight);
+        say!("{what}: {} with probability {:.3}", likely.text, likely.weight);
     }
     let same = ask(&model)? == before;
-    println!(
+    say!(
         "{} weights pruned and restored; the answers are{} as before",
         mask.count(),
         if same { "" } else { " not" }
     );
     if let Some(target) = args.next() {
         export_masked(&folder, &LoadOptions::default(), &mask, &target)?;
-        println!("wrote {}", target.display());
+        say!("wrote {}", target.display());
     }
     Ok(())
 }

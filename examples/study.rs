@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use bias_files::say;
 use bias_model::{Decoding, LanguageModel};
 use bias_study::results::Attribute;
 use bias_study::{Plan, PromptSet, Settings, Study, StudyOptions, report, tables};
@@ -40,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = LanguageModel::<Flex>::load(&folder, &Default::default())?;
     let results = Study::<Autodiff<Flex>>::new(model, "example", &prompts, options)?.run()?;
 
-    println!("{}", tables(&results));
+    say!("{}", tables(&results));
     if let Some(out) = out {
         results.save(&out.join("results.json"))?;
         std::fs::write(out.join("report.html"), report(&results)?)?;

@@ -9,6 +9,7 @@ use bias_attrib::{
 };
 use bias_benches::{Failure, finish};
 use bias_cli::device::place::{DeviceArgs, OpenDevice};
+use bias_files::say;
 use bias_mask::Intervention;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
@@ -126,7 +127,7 @@ fn measure<A: AutodiffBackend>(args: &Args, device: &Device<A>) -> Result<(), Fa
 
 /// A line as soon as it is known.
 fn say(found: &Value) {
-    println!("{found}");
+    say!("{found}");
 }
 
 fn one<A: AutodiffBackend>(

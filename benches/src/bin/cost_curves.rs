@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use bias_attrib::{Attribution as _, Contrast, PossibleAnswer, PromptCase, SignedGap, Wanda};
 use bias_benches::{Cost, Failure, cost, finish};
+use bias_files::say;
 use bias_model::generate::{DecodeOptions, Sampling, decode};
 use bias_model::interop::save_pretrained;
 use bias_model::{Checkpoint, Decoder, Decoding, HookedModel as _, ModelConfig, Precision};
@@ -221,7 +222,7 @@ struct Measured {
 
 fn run(args: &Args) -> Result<(), Failure> {
     if let Some(only) = &args.only {
-        println!("{}", serde_json::to_string(&measure(only, args.rounds)?)?);
+        say!("{}", serde_json::to_string(&measure(only, args.rounds)?)?);
         return Ok(());
     }
     if let Some([layers, folder]) = args.write.as_deref() {
@@ -316,8 +317,8 @@ fn exponent(points: &[(f64, f64)]) -> f64 {
 }
 
 fn print_table(rows: &[Row]) {
-    println!("| | grows with | from … to | seconds | exponent | MB at its peak |");
-    println!("|---|---|---|---|---|---|");
+    say!("| | grows with | from … to | seconds | exponent | MB at its peak |");
+    say!("|---|---|---|---|---|---|");
     for path in paths(rows) {
         for sweep in &SWEEPS {
             let own: Vec<&Row> = line(rows, path, sweep.what).collect();
@@ -327,7 +328,7 @@ fn print_table(rows: &[Row]) {
             let peak = |row: &Row| {
                 row.cost.peak.map_or("?".into(), |peak| format!("{:.0}", peak as f64 / 1e6))
             };
-            println!(
+            say!(
                 "| {path} | {} | {} … {} | {:.3} … {:.3} | {:.2} | {} … {} |",
                 sweep.what,
                 first.value,

@@ -11,6 +11,7 @@ use bias_attrib::{
     Attribution as _, Contrast, PossibleAnswer, PromptCase, SetDifference, SignedGap, Wanda,
 };
 use bias_benches::{Cost, Failure, anonymous_memory, cost, finish};
+use bias_files::{note, say};
 use bias_mask::Intervention;
 use bias_mask::select::StreamingTopK;
 use bias_metrics::{Arm, parse_answer};
@@ -148,7 +149,7 @@ impl Report<'_> {
         } else {
             "– | –".into()
         };
-        println!(
+        say!(
             "| {what} | {:.1} | {passes:.0} | {:.0} | {beside} | {} |",
             cost.seconds,
             forward + backward,
@@ -252,7 +253,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let dims = *model.model().dims();
     let checkpoint = Checkpoint::open(&args.model)?;
     let machine = Machine::measure(&checkpoint, dims.d_model, dims.d_mlp)?;
-    println!(
+    say!(
         "{}: {} layers of {}, {:.2} billion weights in {} matrices; products run at {:.0} GFLOP/s, files are read at {:.1} GB/s\n",
         args.model.display(),
         dims.layers,
@@ -272,10 +273,10 @@ fn run(args: &Args) -> Result<(), Failure> {
         weights,
         bytes: stored as f64 * weights / (weights + tables),
     };
-    println!(
+    say!(
         "| | seconds | passes | tokens, padding included | floor, seconds | ratio | peak RssAnon, GiB |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    say!("|---|---|---|---|---|---|---|");
     report.row("open", loading, 0);
 
     let groups = prompts(&model, &args.model, args.per_group)?;
@@ -326,13 +327,13 @@ fn run(args: &Args) -> Result<(), Failure> {
         found?;
         report.row(&format!("signed gap of {a} and {b} prompts, highest {count}"), took, 0);
     }
-    eprintln!();
-    println!(
+    note!();
+    say!(
         "\nBefore: {said}. After, {chosen} weights ({:.2} %) zeroed: {}.",
         100.0 * chosen as f64 / weights,
         summary(&cases(&all, &after), &after)
     );
-    println!(
+    say!(
         "Weights held in memory: {:.1} MB; fingerprint {}.",
         held as f64 / 1e6,
         model.model().fingerprint()?.unwrap_or("?")

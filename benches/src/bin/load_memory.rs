@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bias_benches::{Cost, Failure, cost};
+use bias_files::{note, say};
 use bias_model::{Checkpoint, Decoder, ModelConfig, Precision};
 use burn::backend::Flex;
 use clap::Parser;
@@ -25,11 +26,11 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    println!("| model | held as | weights held | peak RssAnon | ratio | seconds | file GB/s |");
-    println!("|---|---|---|---|---|---|---|");
+    say!("| model | held as | weights held | peak RssAnon | ratio | seconds | file GB/s |");
+    say!("|---|---|---|---|---|---|---|");
     for folder in &args.models {
         if let Err(error) = measure(folder, args.stored) {
-            eprintln!("error: {}: {error}", folder.display());
+            note!("error: {}: {error}", folder.display());
             return ExitCode::FAILURE;
         }
     }
@@ -46,7 +47,7 @@ fn measure(folder: &Path, stored: bool) -> Result<(), Failure> {
         cost(|| Decoder::<Flex>::load(&checkpoint, config, precision, &Default::default()));
     let held = model?.weight_bytes();
     let peak = peak.ok_or("this system does not say how much memory is anonymous")?;
-    println!(
+    say!(
         "| {} | {} | {:.0} MB | {:.0} MB | {:.3} | {seconds:.2} | {:.2} |",
         folder.file_name().unwrap_or_default().to_string_lossy(),
         if stored { "stored" } else { "f32" },

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bias_benches::{Failure, finish};
+use bias_files::say;
 use bias_model::TextCodec;
 use clap::{Parser, ValueEnum};
 use half::bf16;
@@ -170,7 +171,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     let index = json!({ "metadata": {}, "weight_map": map });
     std::fs::write(args.out.join("model.safetensors.index.json"), serde_json::to_vec(&index)?)?;
-    println!("wrote {}", args.out.display());
+    say!("wrote {}", args.out.display());
     Ok(())
 }
 

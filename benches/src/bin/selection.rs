@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bias_benches::{Cost, Failure, cost, finish};
+use bias_files::say;
 use bias_mask::select::top_difference_scaled;
 use bias_mask::{Mask, top_difference};
 use bias_types::{Convention, ParamPath, ParamScores, Projection};
@@ -68,7 +69,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             "bits_per_weight": cost.peak.map(|peak| peak as f64 * bits),
         })
     };
-    println!(
+    say!(
         "{}",
         json!({ "chosen": mask.count(), "stored": report(stored), "scaled": report(scaled) })
     );

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bias_benches::{Failure, finish};
+use bias_files::say;
 use bias_model::{Checkpoint, Decoder, HookedModel as _, ModelConfig, Precision};
 use bias_probe::stats::SquareSums;
 use bias_probe::{NoObserver, Observer, Sequence, StatsCollector, TokenBatch};
@@ -69,16 +70,17 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     let median = |own: &[f64]| own[own.len() / 2];
     let plain = median(&seconds[0]);
-    println!(
+    say!(
         "| forward pass of {} × {} tokens | seconds | of the plain pass | spread |",
-        args.rows, args.width
+        args.rows,
+        args.width
     );
-    println!("|---|---|---|---|");
+    say!("|---|---|---|---|");
     for (name, own) in
         ["plain", "sums of squares", "sums and squares, two groups"].iter().zip(&seconds)
     {
         let spread = (own[own.len() - 1] - own[0]) / median(own);
-        println!(
+        say!(
             "| {name} | {:.4} | {:.3} | {:.0} % |",
             median(own),
             median(own) / plain,

@@ -30,12 +30,28 @@ pub enum AskError {
         at: usize,
     },
     /// The name does not occur in the prompt.
-    #[error("the name `{name}` does not occur in the prompt `{prompt}` as the model sees it")]
+    #[error(
+        "the name `{name}` does not occur in the prompt `{prompt}` as the model sees it, in any Unicode form, with any \
+         apostrophe, hyphen or space{near}"
+    )]
     NameNotInPrompt {
         /// The name.
         name: String,
         /// The beginning of the prompt.
         prompt: String,
+        /// What comes near it, in words; empty if nothing does.
+        near: String,
+    },
+    /// A name that is also a word, in a prompt where no place is surely the person.
+    #[error(
+        "the name `{name}` may be a word wherever it stands: {places}. Write a surname behind it, or let another word \
+         begin the sentence"
+    )]
+    UnsureName {
+        /// The name.
+        name: String,
+        /// The places, in words.
+        places: String,
     },
     /// A number or a choice asked for where the model would still be thinking.
     #[error(

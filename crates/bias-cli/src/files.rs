@@ -1,27 +1,61 @@
 //! Files that commands read and write.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_files::folder_of;
+use bias_files::{folder_of, note};
 
 use crate::failure::Failure;
 
 /// The neutral texts of the named file, one per line, or of `neutral.txt` in the model's folder.
-/// None if that file does not exist.
+/// None if that file does not exist. Empty lines are left out.
 ///
 /// # Errors
-/// A file that cannot be read.
+/// A file that cannot be read, is not UTF-8 or holds no text.
 pub fn neutral(named: Option<&Path>, folder: &Path) -> Result<Vec<String>, Failure> {
     let path = named.map_or_else(|| folder.join("neutral.txt"), Path::to_owned);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let texts = texts(&path, &bytes)?;
+            if named.is_some() && texts.is_empty() {
+                let path = path.display();
+                return Err(
+                    format!("--neutral: {path} holds no text; write one text per line").into()
+                );
+            }
+            Ok(texts)
         }
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
             Ok(Vec::new())
         }
         Err(error) => Err(format!("--neutral: cannot read {}: {error}", path.display()).into()),
     }
+}
+
+/// The lines of a file of neutral texts that are not empty.
+fn texts(path: &Path, bytes: &[u8]) -> Result<Vec<String>, Failure> {
+    let shown = path.display();
+    // Editors of some systems write a byte order mark.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
+        format!("--neutral: {shown}, line {}: it is not UTF-8 here; save it as UTF-8", before + 1)
+    })?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines: Vec<(usize, &str)> = lines.map(|(at, line)| (at + 1, line)).collect();
+    // Every second text guards pursuits, and the others measure what pruning does to such text.
+    let mut seen: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (place, (line, text)) in lines.iter().enumerate() {
+        let (before, first) = *seen.entry(text.trim()).or_insert((place, *line));
+        if before % 2 != place % 2 {
+            note!(
+                "--neutral: {shown}: lines {first} and {line} are the same text, and one of them guards what the other \
+                 measures; write it once"
+            );
+            break;
+        }
+    }
+    Ok(lines.into_iter().map(|(_, line)| line.to_owned()).collect())
 }
 
 /// Creates the folder of an output file and checks that it is writable, so that a fault is reported

@@ -23,6 +23,7 @@
 //! | whole | [`write_whole`], [`write_with`], [`write_folder`]: files and folders, whole or not at all; [`folder_of`], [`UNFINISHED`] |
 //! | hash | [`hex`], [`sha256_of_file`] |
 //! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
+//! | output | [`say!`], [`note!`]: lines on standard output and error, which a reader may have closed |
 //! | tensors | [`Tensor`], [`save_tensors`], [`header`]: safetensors with the same bytes each time |
 
 #[cfg(doctest)]
@@ -31,6 +32,7 @@ mod readme {}
 
 mod hash;
 mod numbers;
+pub mod output;
 mod tensors;
 mod whole;
 

@@ -91,7 +91,8 @@ pub enum StudyError {
     },
     /// The model has no token that sentences could follow.
     #[error(
-        "the model has neither a token that begins a text nor one that ends an answer, so that first tokens have no probability"
+        "no token begins a text or ends an answer, so that first tokens have no probability; name `bos_token` or `eos_token` \
+         in tokenizer_config.json"
     )]
     NoBeginning,
     /// A model without a fingerprint of its weights, where one is needed.

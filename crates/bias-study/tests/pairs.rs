@@ -7,11 +7,12 @@
 use std::path::PathBuf;
 
 use bias_metrics::ranking::{PairDirection, pair_preference};
-use bias_model::LanguageModel;
+use bias_model::{LanguageModel, TextCodec, Tokenize as _};
 use bias_study::StudyError;
 use bias_study::likelihood::{PairSet, Reading, SentencePair, score_pairs};
 use burn::backend::Flex;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -88,4 +89,134 @@ fn sentences_are_read_behind_a_text_and_per_token() {
         - model.text().verbatim(before).unwrap().len();
     let [each, _] = of(sentence, "from Jamal Washington.", &Reading { per_token: true, ..behind });
     assert!((each * tokens as f64 - found).abs() < 1e-9, "{each} of {tokens}, {found}");
+}
+
+#[derive(Deserialize)]
+struct Prefixes {
+    cases: Vec<Case>,
+    scored: Vec<Scored>,
+    begun: Scored,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    model_type: String,
+    tokenizer_config: Option<Value>,
+    special_tokens_map: Option<Value>,
+    /// The id; beyond the vocabulary for a token that transformers adds.
+    prefix: Option<u32>,
+    /// The message of transformers.
+    refused: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Scored {
+    tokenizer_config: Value,
+    specials_added: bool,
+    context: String,
+    whole: Vec<[f64; 2]>,
+}
+
+/// The folder of `fixtures/pairs/prefixes.py`: the embedded model with other files beside its
+/// tokenizer.
+fn folder(
+    model_type: &str,
+    settings: Option<&Value>,
+    special: Option<&Value>,
+    specials_added: bool,
+) -> tempfile::TempDir {
+    let at = tempfile::tempdir().unwrap();
+    let embedded = fixtures().join("emergent");
+    let json = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(embedded.join(name)).unwrap()).unwrap()
+    };
+    let put = |name: &str, value: &Value| {
+        std::fs::write(at.path().join(name), value.to_string()).unwrap();
+    };
+    let mut config = json("config.json");
+    config["model_type"] = json!(model_type);
+    put("config.json", &config);
+    let mut tokenizer = json("tokenizer.json");
+    if !specials_added {
+        tokenizer["post_processor"] = Value::Null;
+    }
+    put("tokenizer.json", &tokenizer);
+    settings.into_iter().for_each(|own| put("tokenizer_config.json", own));
+    special.into_iter().for_each(|own| put("special_tokens_map.json", own));
+    at
+}
+
+fn prefixes() -> Prefixes {
+    let path = fixtures().join("pairs/prefixes.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// `config.json` has a `bos_token_id` in all of these.
+#[test]
+fn the_token_that_sentences_follow_is_the_tokenizers_as_in_transformers() {
+    const VOCABULARY: u32 = 640;
+    let cases = prefixes().cases;
+    assert!(cases.len() > 25);
+    for case in cases {
+        let (settings, special) =
+            (case.tokenizer_config.as_ref(), case.special_tokens_map.as_ref());
+        let folder = folder(&case.model_type, settings, special, true);
+        let found = TextCodec::from_folder(folder.path()).unwrap().prefix_token();
+        let shown = format!("{} {settings:?} {special:?}: {found:?}", case.model_type);
+        match (case.refused, case.prefix) {
+            (None, Some(id)) if id >= VOCABULARY => {
+                let error = found.unwrap_err().to_string();
+                assert!(
+                    error.contains("is none of its tokens")
+                        && error.contains("tokenizer_config.json"),
+                    "{shown}"
+                );
+            }
+            (None, prefix) => assert_eq!(found.unwrap(), prefix, "{shown}"),
+            (Some(_), _) => {
+                assert!(found.unwrap_err().to_string().contains("bos_token"), "{shown}")
+            }
+        }
+    }
+}
+
+/// A folder as Qwen's: the tokenizer has no bos_token, adds nothing, and config.json names one.
+#[test]
+fn sentences_follow_what_lm_evaluation_harness_puts_there() {
+    let set = PairSet::from_csv(&fixtures().join("pairs/pairs.csv")).unwrap();
+    let prefixes = prefixes();
+    let mut shares = Vec::new();
+    for (own, begun) in
+        prefixes.scored.iter().map(|own| (own, false)).chain([(&prefixes.begun, true)])
+    {
+        let at = folder("llama", Some(&own.tokenizer_config), None, own.specials_added);
+        for name in ["model.safetensors", "generation_config.json"] {
+            std::fs::copy(fixtures().join("emergent").join(name), at.path().join(name)).unwrap();
+        }
+        let model = LanguageModel::<Flex>::load(at.path(), &Default::default()).unwrap();
+        let mut pairs = set.pairs[..own.whole.len()].to_vec();
+        if begun {
+            // The sentences begin with the token already.
+            for pair in &mut pairs {
+                (pair.more, pair.less) = (format!("<s>{}", pair.more), format!("<s>{}", pair.less));
+            }
+        }
+        let reading = Reading { before: own.context.clone(), per_token: false };
+        let found = score_pairs(&model, &pairs, &reading, &mut |_| {}).unwrap();
+        for (i, (found, expected)) in found.iter().zip(&own.whole).enumerate() {
+            for (found, expected) in found.whole.iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() <= 1e-4,
+                    "{} {:?}, pair {i}: {found} {expected}",
+                    own.tokenizer_config,
+                    own.context
+                );
+            }
+        }
+        shares.push(pair_preference(&found, 0.95).unwrap().whole.hits);
+    }
+    // Behind config.json's token it would be another number.
+    let behind_bos =
+        score_pairs(&embedded(), &set.pairs, &Reading::default(), &mut |_| {}).unwrap();
+    assert_ne!(pair_preference(&behind_bos, 0.95).unwrap().whole.hits, shares[0]);
 }

@@ -2,6 +2,8 @@ use std::ops::Range;
 
 use bias_types::TokenRole;
 
+use super::mentions::Mentions;
+
 /// The places of the system message, the person's name and the answer's beginning in a prompt, in
 /// bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,8 +17,7 @@ impl Spans {
     /// Finds these places in the text that the model gets.
     ///
     /// The name is searched for in the user's message only, not in the template's words or the
-    /// system message. It must stand as whole words: `Al` is not found in `Albert`, unless it
-    /// occurs nowhere else.
+    /// system message: see [`Mentions`].
     pub fn find(text: &str, system: Option<&str>, message: &str, name: Option<&str>) -> Self {
         let user = last(text, message);
         let system = system.and_then(|system| match &user {
@@ -66,16 +67,8 @@ fn first(text: &str, message: &str, from: usize) -> Option<Range<usize>> {
 
 fn names(text: &str, within: &Range<usize>, name: &str) -> Vec<Range<usize>> {
     let message = text.get(within.clone()).unwrap_or_default();
-    let all: Vec<Range<usize>> =
-        message.match_indices(name).map(|(at, _)| at..at + name.len()).collect();
-    let whole = |span: &&Range<usize>| {
-        let before = message.get(..span.start).and_then(|text| text.chars().next_back());
-        let after = message.get(span.end..).and_then(|text| text.chars().next());
-        ![before, after].into_iter().flatten().any(char::is_alphanumeric)
-    };
-    let words: Vec<Range<usize>> = all.iter().filter(whole).cloned().collect();
-    let found = if words.is_empty() { all } else { words };
-    found.into_iter().map(|span| span.start + within.start..span.end + within.start).collect()
+    let found = Mentions::find(message, name).found.into_iter();
+    found.map(|span| span.start + within.start..span.end + within.start).collect()
 }
 
 #[cfg(test)]
@@ -99,8 +92,8 @@ mod tests {
     fn a_name_is_found_as_whole_words_in_the_message_alone() {
         let text = "<Al><|user|>Al and Albert met Al.<|model Al|>";
         assert_eq!(found(text, None, "Al and Albert met Al.", "Al"), (None, vec![12, 30]));
-        // Nothing but a part of a word.
-        assert_eq!(found("x Albert", None, "Albert", "Al"), (None, vec![2]));
+        // A part of a word is no mention.
+        assert_eq!(found("x Albert", None, "Albert", "Al"), (None, vec![]));
         assert_eq!(found("Al: Albert", None, "Albert", "Bo"), (None, vec![]));
         assert_eq!(found("é Zoë, Zoëlle", None, "Zoë, Zoëlle", "Zoë"), (None, vec![3]));
         assert_eq!(found("x", None, "x", ""), (None, vec![]));

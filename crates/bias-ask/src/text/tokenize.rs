@@ -4,6 +4,7 @@ use bias_probe::Sequence;
 use bias_types::TokenRole;
 
 use super::asked::Asked;
+use super::mentions::Mentions;
 use super::spans::Spans;
 use crate::error::AskError;
 use crate::question::number::NumberGrammar;
@@ -93,11 +94,22 @@ pub trait Tokenize {
         number_grammar(self)?.ok_or(AskError::NoDigits)
     }
 
-    /// The tokens of a question about a person, after the system message if there is one. Every
-    /// occurrence of the name in the question is marked. A name may have any number of tokens.
+    /// The token that a text without a context follows when its likelihood is measured: the
+    /// tokenizer's own beginning of a text, or else its end, as in lm-evaluation-harness. `None` if
+    /// the tokenizer names neither; then the model's configuration decides.
     ///
     /// # Errors
-    /// [`AskError::NameNotInPrompt`], or a text that cannot be rendered or encoded.
+    /// Settings of the tokenizer that cannot be read: [`AskError::Outside`].
+    fn prefix_token(&self) -> Result<Option<u32>, AskError> {
+        Ok(None)
+    }
+
+    /// The tokens of a question about a person, after the system message if there is one. Every
+    /// [mention](super::Mentions) of the person in the question is marked. A name may have any
+    /// number of tokens.
+    ///
+    /// # Errors
+    /// [`AskError::NameNotInPrompt`] or [`AskError::UnsureName`], or a text that cannot be rendered or encoded.
     fn prompt(&self, message: &str, name: &str) -> Result<Sequence, AskError> {
         self.question(&Asked { message, name, prefix: None, raw: false })
     }
@@ -230,8 +242,10 @@ fn marked(
     if prompt.roles().contains(&TokenRole::Name) {
         return Ok(prompt);
     }
+    Mentions::expect(text, asked.name)?;
+    // It stands in the template's words only.
     let prompt = text.chars().take(160).collect();
-    Err(AskError::NameNotInPrompt { name: asked.name.into(), prompt })
+    Err(AskError::NameNotInPrompt { name: asked.name.into(), prompt, near: String::new() })
 }
 
 fn sequence(tokens: &[Token], spans: &Spans) -> Result<Sequence, AskError> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bias_files::note;
 use bias_model::generate::BUDGET;
 use bias_model::hub::ModelSource;
 use bias_model::text::Date;
@@ -265,7 +266,7 @@ impl ModelArgs {
         let mut model =
             self.weights.load_to_sample(&self.chat, &self.sampling.options(), device)?;
         if let Some(date) = model.text().date() {
-            eprintln!("the chat template tells the model that it is {date} (--date sets it)");
+            note!("the chat template tells the model that it is {date} (--date sets it)");
         }
         model.options_mut().max_new_tokens = self.max_new_tokens;
         show_sampling(&model);

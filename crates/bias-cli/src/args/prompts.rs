@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bias_files::note;
 use bias_model::hub::ModelSource;
 use bias_study::results::{Attribute, ChoiceValue, Form, FormText};
 use bias_study::{PromptSet, StudyError};
@@ -82,6 +83,14 @@ fn groups(text: &str) -> Result<[String; 2], String> {
     }
 }
 
+/// As many words that may be names are shown.
+const UNSURE_SHOWN: usize = 5;
+
+/// Says what stands on both sides of a held-out split, where a command tests on what is held out.
+pub fn warn_of_split(prompts: &PromptSet) {
+    prompts.on_both_sides().iter().for_each(|own| note!("{own}"));
+}
+
 impl PromptArgs {
     /// Reads the prompt file.
     ///
@@ -138,15 +147,24 @@ impl PromptArgs {
             prompts.contexts[at].higher_is_better = false;
         }
         if !prompts.holds_out_names() {
-            eprintln!(
+            note!(
                 "too few names to hold any out: masks are tested on the names that they are made from"
             );
         }
-        if prompts.skipped > 0 {
-            eprintln!(
-                "{} prompts about other groups than {a} and {b} were left out",
-                prompts.skipped
+        if !prompts.unused.is_empty() {
+            note!(
+                "{}: nothing is read from the columns {}",
+                path.display(),
+                prompts.unused.join(", ")
             );
+        }
+        let unsure = prompts.unsure_mentions();
+        unsure.iter().take(UNSURE_SHOWN).for_each(|own| note!("{own}"));
+        if unsure.len() > UNSURE_SHOWN {
+            note!("… and {} more words like these", unsure.len() - UNSURE_SHOWN);
+        }
+        if prompts.skipped > 0 {
+            note!("{} prompts about other groups than {a} and {b} were left out", prompts.skipped);
         }
         Ok(prompts)
     }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use bias_attrib::pursuit::Pursuit;
 use bias_cli::args::model::ModelArgs;
-use bias_cli::args::prompts::PromptArgs;
+use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::share;
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
 use bias_cli::on_device;
+use bias_files::say;
 use bias_mask::Mask;
 use bias_model::{Decoding, HookedModel as _, Weights as _};
 use bias_study::{Finding, Method, Settings, Study, StudyOptions};
@@ -80,6 +81,7 @@ fn unit(text: &str) -> Result<UnitKind, String> {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let prompts = args.prompts.load(&args.model)?;
+    warn_of_split(&prompts);
     let context = match &args.context {
         None => 0,
         Some(name) => prompts.index_of(name).ok_or_else(|| {
@@ -141,7 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             rounds(found);
         }
         describe(&mask, dims.layers);
-        println!("wrote {}", args.out.display());
+        say!("wrote {}", args.out.display());
         Ok(())
     })
 }
@@ -180,10 +182,10 @@ fn refuse_unused(args: &Args) -> Result<(), Failure> {
 
 /// The measurements of a pursuit before and after each round.
 fn rounds(found: &Pursuit) {
-    println!("round  pruned  largest gap  level moved  neutral loss  answers known");
+    say!("round  pruned  largest gap  level moved  neutral loss  answers known");
     for (round, own) in found.rounds.iter().enumerate() {
         let level = own.levels.iter().fold(0f64, |most, level| most.max(level.abs()));
-        println!(
+        say!(
             "{round:>5} {:>7} {:>12.3} {:>12.3} {:>+13.4} {:>13.1}%{}",
             own.weights,
             own.worst(),
@@ -196,8 +198,8 @@ fn rounds(found: &Pursuit) {
 }
 
 fn describe(mask: &Mask, layers: usize) {
-    println!("{} weights chosen", mask.count());
-    println!("layer  attention        mlp");
+    say!("{} weights chosen", mask.count());
+    say!("layer  attention        mlp");
     for layer in 0..layers {
         let count = |sublayer: Sublayer| -> usize {
             let own = mask.iter().filter(|(path, _)| {
@@ -205,6 +207,6 @@ fn describe(mask: &Mask, layers: usize) {
             });
             own.map(|(_, bits)| bits.count()).sum()
         };
-        println!("{layer:>5} {:>10} {:>10}", count(Sublayer::Attention), count(Sublayer::Mlp));
+        say!("{layer:>5} {:>10} {:>10}", count(Sublayer::Attention), count(Sublayer::Mlp));
     }
 }

@@ -6,6 +6,7 @@ use bias_cli::args::model::ModelArgs;
 use bias_cli::args::prompts::PromptArgs;
 use bias_cli::failure::Failure;
 use bias_cli::on_device;
+use bias_files::{note, say};
 use bias_metrics::parse::AnswerKind;
 use bias_model::Decoding;
 use bias_study::results::{Baseline, ChoiceValue, Kind};
@@ -46,10 +47,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Study::<B>::new(model, &args.model.name()?, &prompts, options)?.audit()?
     });
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&baselines)?);
+        say!("{}", serde_json::to_string_pretty(&baselines)?);
     } else {
         baselines.iter().for_each(|own| show(own, &prompts.groups, args.prompts.choice_value));
-        eprintln!("asked in {:.1} s", started.elapsed().as_secs_f64());
+        note!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     if baselines.iter().all(|own| !own.bias.value.is_finite()) {
         return Err(
@@ -65,7 +66,7 @@ fn range(interval: Option<[f64; 2]>) -> String {
 
 fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
     if own.bias.value.is_finite() {
-        println!(
+        say!(
             "{}: mean |SMD| {:.2} {}, signed {:+.2}, inlier ratio {:.3}{}",
             own.context,
             own.bias.value,
@@ -75,9 +76,9 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
             reach(own.unexplored, own.estimated, own.error),
         );
     } else {
-        println!("{}: nothing to compare. {}", own.context, advice(own));
+        say!("{}: nothing to compare. {}", own.context, advice(own));
     }
-    println!(
+    say!(
         "  {:<24} {:<12} {:>7} {:>16} {:>8} {:>8} {:>17} {:>12} {:>12} {:>10} {:>10}",
         "variation",
         "asked for",
@@ -101,7 +102,7 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
             .answered
             .map(|share| share.map_or_else(|| "-".into(), |s| format!("{:.1}%", s * 100.0)));
         let [mean_a, mean_b] = v.means.map(mean);
-        println!(
+        say!(
             "  {:<24} {:<12} {smd:>7} {:>16} {:>8} {:>8} {:>17} {mean_a:>12} {mean_b:>12} {:>10} {:>10}",
             v.variation,
             v.kind.to_string(),
@@ -115,26 +116,26 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
     }
     for v in own.variations.iter().filter(|v| v.without_value != [0; 2]) {
         let [of_a, of_b] = v.without_value;
-        println!(
+        say!(
             "  {}: {of_a} {a} and {of_b} {b} names are never answered with what was asked; the difference leaves them out",
             v.variation
         );
     }
     for v in &own.variations {
         if let Some(units) = &v.units {
-            println!(
+            say!(
                 "  {}: answers are in several units ({units}). Ask for one; a column `per` converts pay periods",
                 v.variation
             );
         }
     }
     if own.variations.iter().any(|v| v.kind == Kind::Choice) {
-        println!(
+        say!(
             "  for a choice, the groups' columns hold the {choice} of the favourable option, and `answered` is the probability of all options together"
         );
     }
     if let Some(detectable) = own.detectable {
-        println!(
+        say!(
             "  with these names, an SMD of {detectable:.2} in a variation is noticed in four of five cases"
         );
     }
@@ -147,10 +148,10 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
             .map(|(kind, share)| format!("{kind} {:.1}%", share * 100.0))
             .collect();
         if !other.is_empty() {
-            println!("  {group}: {}", other.join(", "));
+            say!("  {group}: {}", other.join(", "));
         }
     }
-    println!();
+    say!();
 }
 
 /// How much of the probability decoding left unexplored, if any.

@@ -6,6 +6,7 @@ use bias_cli::args::model::{ChatArgs, WeightArgs};
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
 use bias_cli::on_device;
+use bias_files::say;
 use bias_probe::{Capture, HookedModel as _, TokenBatch};
 use bias_types::Site;
 use burn::tensor::backend::AutodiffBackend;
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let model = args.model.load::<<B as AutodiffBackend>::InnerBackend>(&args.chat, &device)?;
         let layers = model.model().dims().layers;
         if args.list {
-            model.model().sites().iter().for_each(|site| println!("{site}"));
+            model.model().sites().iter().for_each(|site| say!("{site}"));
             return Ok(());
         }
         let sites = if args.site.is_empty() {
@@ -69,12 +70,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         let prompt = model.text().prompt(&args.prompt, &args.name)?;
         for (token, role) in prompt.tokens().iter().zip(prompt.roles()) {
-            println!("{role:>7} {}", model.text().decode(&[*token])?);
+            say!("{role:>7} {}", model.text().decode(&[*token])?);
         }
         let mut capture = Capture::new(sites.iter().copied());
         model.model().logits(&TokenBatch::new(&[prompt])?, &mut capture)?;
         capture.save(&args.out)?;
-        println!("wrote {} sites to {}", sites.len(), args.out.display());
+        say!("wrote {} sites to {}", sites.len(), args.out.display());
         Ok(())
     })
 }

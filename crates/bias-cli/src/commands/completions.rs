@@ -1,8 +1,7 @@
 //! Prints completions for a shell.
 
-use std::io::Write as _;
-
 use bias_cli::failure::Failure;
+use bias_files::output;
 use clap_complete::Shell;
 
 /// Print the completions of a shell: what it offers after `bias` when you press the tab key.
@@ -26,5 +25,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, mut command: clap::Command) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "bias", &mut script);
-    Ok(std::io::stdout().lock().write_all(&script)?)
+    output::bytes(&script);
+    Ok(())
 }

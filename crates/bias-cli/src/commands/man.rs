@@ -1,9 +1,9 @@
 //! Prints or writes the manual.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use bias_cli::failure::Failure;
+use bias_files::{output, say};
 use clap_mangen::Man;
 
 /// Print the manual page of bias, or write the pages of bias and all its subcommands to a folder.
@@ -26,11 +26,12 @@ pub(crate) fn run(args: &Args, command: clap::Command) -> Result<(), Failure> {
     let Some(folder) = &args.folder else {
         let mut page = Vec::new();
         Man::new(command).render(&mut page)?;
-        return Ok(std::io::stdout().lock().write_all(&page)?);
+        output::bytes(&page);
+        return Ok(());
     };
     let written =
         std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
     written.map_err(|error| format!("cannot write to {}: {error}", folder.display()))?;
-    println!("wrote the manual to {}", folder.display());
+    say!("wrote the manual to {}", folder.display());
     Ok(())
 }

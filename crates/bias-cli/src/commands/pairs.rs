@@ -8,9 +8,10 @@ use bias_cli::embedded::shipped;
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
 use bias_cli::on_device;
+use bias_files::{note, say};
 use bias_metrics::inference::Proportion;
 use bias_metrics::ranking::{PairPreference, PairScore, pair_preference};
-use bias_study::likelihood::{PairSet, Reading, score_pairs};
+use bias_study::likelihood::{PairSet, Reading, prefix_token, score_pairs};
 use bias_study::store::write;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -56,6 +57,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             "no pairs were named, and this project's own are only in its repository: name a file with --pairs CSV",
         )?,
     })?;
+    if !set.unused.is_empty() {
+        note!("nothing is read from the columns {}", set.unused.join(", "));
+    }
     let bar =
         ProgressBar::with_draw_target(Some(set.pairs.len() as u64), ProgressDrawTarget::stderr())
             .with_style(ProgressStyle::with_template("pairs {bar:40} {pos}/{len}, {eta} left")?);
@@ -64,6 +68,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let scores = on_device!(args.model.device.place()?, |B, device| {
         type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
         let model = args.model.load::<Inner>(&ChatArgs::default(), &device)?;
+        if reading.before.is_empty() {
+            let prefix = prefix_token(&model)?;
+            let text = bias_model::Tokenize::written(model.text(), &[prefix])?;
+            note!("sentences follow the token `{}` ({prefix})", text.escape_debug());
+        }
         score_pairs(&model, &set.pairs, &reading, &mut done)?
     });
     bar.finish_and_clear();
@@ -81,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     found.push(("all", pair_preference(&scores, 0.95)?));
     if args.json {
         let found: BTreeMap<_, _> = found.into_iter().collect();
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        say!("{}", serde_json::to_string_pretty(&found)?);
     } else {
         show(&found, args.per_token);
     }
@@ -90,7 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 fn show(found: &[(&str, PairPreference)], per_token: bool) {
     let unit = if per_token { "nats a token" } else { "nats" };
-    println!(
+    say!(
         "{:<20} {:>6} {:>22} {:>16} {:>22} {:>22} {:>22}",
         "",
         "pairs",
@@ -107,7 +116,7 @@ fn show(found: &[(&str, PairPreference)], per_token: bool) {
     for (name, own) in found {
         // A file's own words must not steer the terminal.
         let name = name.escape_debug().to_string();
-        println!(
+        say!(
             "{name:<20} {:>6} {:>22} {:>16} {:>22} {:>22} {:>22}",
             own.whole.cases,
             share(&own.whole),

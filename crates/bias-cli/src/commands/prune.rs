@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bias_cli::args::model::{named, source};
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
+use bias_files::say;
 use bias_mask::{HeadAblation, Mask, unit_mask};
 use bias_model::hub::ModelSource;
 use bias_model::interop::export_masked;
@@ -74,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let options = LoadOptions { accepted_keys: args.accept_key.clone(), ..LoadOptions::default() };
     export_masked(&source, &options, &mask, &args.out)?;
-    println!(
+    say!(
         "wrote {} with {} weights set to zero, read back and compared",
         args.out.display(),
         mask.count()

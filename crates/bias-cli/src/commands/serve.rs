@@ -3,7 +3,6 @@
 #[cfg(feature = "remote")]
 use burn::backend::Flex;
 
-#[cfg(feature = "remote")]
 use bias_cli::device::name::Compute;
 use bias_cli::device::name::Device;
 #[cfg(feature = "remote")]
@@ -11,6 +10,8 @@ use bias_cli::device::place::{DeviceArgs, OpenDevice};
 #[cfg(feature = "remote")]
 use bias_cli::device::server::Server;
 use bias_cli::failure::Failure;
+#[cfg(feature = "remote")]
+use bias_files::say;
 
 /// Serve a device of this machine: other programs compute on it with --device
 /// remote:ws://HOST:PORT.
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let place = DeviceArgs { name: args.device.clone(), compute: Compute::F32 }.place()?;
     let server = Server::bind(&args.listen)?;
     let say = || {
-        println!("serving {} at ws://{}", args.device, server.address()?);
+        say!("serving {} at ws://{}", args.device, server.address()?);
         Ok::<_, Failure>(())
     };
     match place {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bias_cli::args::model::ModelArgs;
-use bias_cli::args::prompts::PromptArgs;
+use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::at_least;
 use bias_cli::failure::Failure;
 use bias_cli::on_device;
+use bias_files::{note, say};
 use bias_model::Decoding;
 use bias_study::report::{FIGURES, compared, figures, markdown, timing_table};
 use bias_study::results::Timing;
@@ -179,10 +180,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         if let Some(path) = &args.markdown {
             write(path, page.as_bytes())?;
         }
-        println!("{page}");
+        say!("{page}");
         return Ok(());
     }
     let mut prompts = args.prompts.load(&args.model)?;
+    warn_of_split(&prompts);
     if let Some(absent) =
         args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none())
     {
@@ -197,7 +199,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     ))?;
     let seconds = started.elapsed().as_secs_f64();
     let Some((results, timing)) = found else {
-        println!(
+        say!(
             "Finished this part in {seconds:.0} s. When all parts are done, run bias study --merge with their folders."
         );
         return Ok(());
@@ -206,8 +208,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     present(args, &results)?;
     timing.save(&args.out.join("timing.json"))?;
     Manifest::seal(&args.out)?;
-    println!("Time\n{}", timing_table(&timing));
-    println!(
+    say!("Time\n{}", timing_table(&timing));
+    say!(
         "Finished in {seconds:.0} s. {} holds results.json, masks/, figures/ and report.html. Open report.html in a browser.",
         args.out.display()
     );
@@ -230,7 +232,7 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
         Ok(own) => own.files,
         Err(_) if !args.out.join("manifest.json").try_exists()? => BTreeMap::new(),
         Err(error) => {
-            eprintln!("figures of an earlier run may be left in {}: {error}", folder.display());
+            note!("figures of an earlier run may be left in {}: {error}", folder.display());
             BTreeMap::new()
         }
     };
@@ -250,7 +252,7 @@ fn present(args: &Args, results: &Results) -> Result<(), Failure> {
     if let Some(path) = &args.markdown {
         write(path, markdown(results).as_bytes())?;
     }
-    println!("{}", tables(results));
+    say!("{}", tables(results));
     Ok(())
 }
 
@@ -267,7 +269,7 @@ fn foresee<A: AutodiffBackend>(
 ) -> Result<(), Failure> {
     let variations = prompts.contexts.iter().flat_map(|own| &own.variations);
     let questions: usize = variations.map(|own| own.people.len()).sum();
-    eprintln!("first, the model gets {questions} questions in {} contexts", prompts.contexts.len());
+    note!("first, the model gets {questions} questions in {} contexts", prompts.contexts.len());
     let forecasts = study.forecast()?;
     let spent = started.elapsed().as_secs_f64();
     let chosen = match args.time_limit {
@@ -276,7 +278,7 @@ fn foresee<A: AutodiffBackend>(
             let fits = forecasts.iter().find(|own| spent + own.seconds <= minutes * 60.0);
             let Some(fits) = fits.or(forecasts.last()) else { return Ok(()) };
             if spent + fits.seconds > minutes * 60.0 {
-                eprintln!(
+                note!(
                     "even the {} plan is forecast to take longer than {minutes} minutes; it starts all the same, and can be continued later",
                     fits.plan
                 );
@@ -286,7 +288,7 @@ fn foresee<A: AutodiffBackend>(
     };
     study.set_plan(chosen);
     for own in &forecasts {
-        eprintln!(
+        note!(
             "{} {} plan: {} masks, {} questions to pruned models, about {}",
             if own.plan == chosen { "→ the" } else { "  the" },
             own.plan,

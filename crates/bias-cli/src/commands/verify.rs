@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bias_cli::args::model::source;
 use bias_cli::failure::Failure;
+use bias_files::say;
 use bias_model::Checkpoint;
 use bias_model::hub::ModelSource;
 use bias_study::run::verify;
@@ -43,19 +44,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
-    println!("{}: unchanged, and its results follow from its pieces", args.folder.display());
-    println!("  study       {}", manifest.study);
-    println!("  files       {} of {:.1} MB", manifest.files.len(), bytes as f64 / 1e6);
-    println!("  model       {} {}", results.model.name.escape_debug(), results.model.fingerprint);
-    println!("  prompts     {prompts}");
-    println!("  questions   {questions}");
-    println!(
-        "  masks       {} tried, {} outcomes",
-        results.strategies.len(),
-        results.outcomes.len()
-    );
-    println!("  seed        {}", settings.seed);
-    println!(
+    say!("{}: unchanged, and its results follow from its pieces", args.folder.display());
+    say!("  study       {}", manifest.study);
+    say!("  files       {} of {:.1} MB", manifest.files.len(), bytes as f64 / 1e6);
+    say!("  model       {} {}", results.model.name.escape_debug(), results.model.fingerprint);
+    say!("  prompts     {prompts}");
+    say!("  questions   {questions}");
+    say!("  masks       {} tried, {} outcomes", results.strategies.len(), results.outcomes.len());
+    say!("  seed        {}", settings.seed);
+    say!(
         "  program     {}, numbers {}, {}",
         program.version.escape_debug(),
         program.numbers,

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bias_files::note;
 use burn::backend::ir::{BackendIr, OperationIr, TensorId, TensorIr};
 use burn::backend::router::{Runner, RunnerClient as _};
 use burn::tensor::backend::{DTypeUsageSet, ExecutionError};
@@ -147,7 +148,7 @@ fn begin_each<T>(
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
                 if !refused {
-                    eprintln!("cannot take a connection: {error}; still listening");
+                    note!("cannot take a connection: {error}; still listening");
                 }
                 refused = true;
                 std::thread::sleep(pause);
@@ -184,11 +185,11 @@ fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::
                 own.claimed = true;
                 own.sender.clone()
             };
-            eprintln!("{peer} computes here");
+            note!("{peer} computes here");
             // The session ends as well where a device fails so badly that it panics.
             let _ = catch_unwind(AssertUnwindSafe(|| compute::<B>(&mut socket, &sender, device)));
             sessions().remove(&id);
-            eprintln!("{peer} has left");
+            note!("{peer} has left");
         }
         "/response" => {
             let receiver = sessions().entry(id).or_insert_with(Answers::new).receiver.take();

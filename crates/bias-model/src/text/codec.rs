@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use super::date::Date;
+use super::prefix::prefix_token;
 use super::template_file::TemplateFile;
 use super::tokenizer_file;
 use crate::checkpoint::gguf;
@@ -283,5 +284,9 @@ impl Tokenize for TextCodec {
 
     fn number_grammar(&self) -> Result<NumberGrammar, AskError> {
         Ok(self.number_grammar()?)
+    }
+
+    fn prefix_token(&self) -> Result<Option<u32>, AskError> {
+        Ok(prefix_token(&self.tokenizer_path, |token| self.token_id(token))?)
     }
 }

@@ -5,6 +5,7 @@
 //! | codec | [`TextCodec`]: tokenizer and chat template |
 //! | date | [`Date`]: the day that a chat template tells the model |
 //! | tokenizer_file | a folder's `tokenizer.json`, as transformers reads it |
+//! | prefix | the token that texts without a context follow, as in lm-evaluation-harness |
 //! | template_file | the chat template of a folder or file, and its special tokens |
 //!
 //! [`Tokenize`] is the trait of every tokenizer, and [`Asked`] a question about a person in words.
@@ -12,6 +13,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod date;
+mod prefix;
 mod template_file;
 mod tokenizer_file;
 

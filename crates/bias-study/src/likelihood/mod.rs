@@ -4,5 +4,5 @@ mod matching;
 mod pairs;
 mod perplexity;
 
-pub use self::pairs::{PairSet, Reading, SentencePair, score_pairs};
+pub use self::pairs::{PairSet, Reading, SentencePair, prefix_token, score_pairs};
 pub use self::perplexity::perplexity;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::matching::shared_places;
 use crate::StudyError;
-use crate::prompts::{Rows, bad};
+use crate::prompts::{Rows, Schema, bad};
 
 /// Two sentences that differ in the people they are about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct PairSet {
     pub sha256: String,
     /// The pairs in the order of the file.
     pub pairs: Vec<SentencePair>,
+    /// Columns of the file that nothing is read from.
+    pub unused: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,19 +46,24 @@ struct PairRecord {
     bias_type: String,
 }
 
-const NEEDED: [&str; 4] = ["sent_more", "sent_less", "stereo_antistereo", "bias_type"];
+const SCHEMA: Schema<'static> = Schema {
+    rows: "pairs",
+    needed: &["sent_more", "sent_less", "stereo_antistereo", "bias_type"],
+    optional: &[],
+};
 
 impl PairSet {
     /// Reads a file of pairs.
     ///
     /// # Errors
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks
-    /// a column, or has a pair with an empty sentence or an unknown direction.
+    /// a column or nearly has one, or has a pair with an empty cell, two equal sentences or an
+    /// unknown direction.
     pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
-        let Rows { sha256, rows, .. } = Rows::<PairRecord>::read(path, &NEEDED, "pairs", None)?;
+        let Rows { sha256, rows, unused, .. } = Rows::<PairRecord>::read(path, &SCHEMA, None)?;
         let pairs = rows.into_iter().map(|(line, row)| {
-            if row.sent_more.trim().is_empty() || row.sent_less.trim().is_empty() {
-                return Err(bad(path, Some(line), "a sentence is empty"));
+            if row.sent_more == row.sent_less {
+                return Err(bad(path, Some(line), "both sentences are the same; one must win"));
             }
             Ok(SentencePair {
                 more: row.sent_more,
@@ -66,7 +73,7 @@ impl PairSet {
             })
         });
         let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { sha256, pairs })
+        Ok(Self { sha256, pairs, unused })
     }
 }
 
@@ -80,36 +87,94 @@ pub struct Reading {
     pub per_token: bool,
 }
 
-/// Scores every pair. The first score is the log-likelihood of both sentences behind the token that
-/// begins a text (or, if there is none, the token that ends an answer), as in
-/// lm-evaluation-harness. The second is that of the tokens that both share, each given all tokens
-/// before it. Shared tokens are the blocks that Nangia et al.'s code finds. `done` is called after
-/// every batch, with the number of pairs in it.
+/// The token that sentences without a text before them follow, as in lm-evaluation-harness: the
+/// tokenizer's [`prefix_token`](Tokenize::prefix_token). For a tokenizer that names none, it is the
+/// token with which the model's configuration begins a text, or else one that ends an answer.
 ///
 /// # Errors
-/// [`StudyError::Pair`] for a sentence that cannot be encoded or is longer than the model's
-/// context, a model without either token, a failed pass.
+/// [`StudyError::NoBeginning`] without any; settings of the tokenizer that cannot be read.
+pub fn prefix_token<B: Backend, M: Answering<B>, T: Tokenize>(
+    model: &LanguageModel<B, M, T>,
+) -> Result<u32, StudyError> {
+    let own = Tokenize::prefix_token(model.text())?;
+    let token = own.or_else(|| model.begin()).or_else(|| model.options().stop.first().copied());
+    token.ok_or(StudyError::NoBeginning)
+}
+
+/// The tokens before the first that can count: those that the tokenizer begins every text with, and
+/// those of the text before.
+struct Before {
+    /// The [`prefix_token`], if there is no text before.
+    prefix: Option<u32>,
+    /// What the tokenizer itself adds in front of a text.
+    added: Vec<u32>,
+    text: Vec<u32>,
+}
+
+impl Before {
+    fn new<B: Backend, M: Answering<B>, T: Tokenize>(
+        model: &LanguageModel<B, M, T>,
+        text: &str,
+    ) -> Result<Self, StudyError> {
+        let own = Tokenize::verbatim(model.text(), text)?;
+        if own.is_empty() {
+            return Ok(Self { prefix: Some(prefix_token(model)?), added: own.clone(), text: own });
+        }
+        // A context begins as the tokenizer begins every text.
+        let whole = model.text().encode(text, true)?;
+        let whole: Vec<u32> = whole.into_iter().map(|token| token.id).collect();
+        let at = whole.windows(own.len()).position(|tokens| tokens == own).unwrap_or(0);
+        // A text that begins with the token already does not get it twice.
+        let begun = Tokenize::prefix_token(model.text())?.is_some_and(|token| token == own[0]);
+        let added = if begun { Vec::new() } else { whole[..at].to_vec() };
+        Ok(Self { prefix: None, added, text: own })
+    }
+
+    /// All tokens of a text and the number of those that are only given.
+    fn around(&self, own: Vec<u32>) -> (Vec<u32>, usize) {
+        // A sentence that begins with the prefix already does not get it twice.
+        let prefix = self.prefix.filter(|token| own.first() != Some(token));
+        let given = self.added.len() + if self.prefix.is_some() { 1 } else { self.text.len() };
+        (self.added.iter().copied().chain(prefix).chain(own).collect(), given)
+    }
+}
+
+/// Scores every pair. The first score is the log-likelihood of both sentences behind the
+/// [`prefix_token`], as in lm-evaluation-harness. Behind a text of the [`Reading`] there is no such
+/// token; that text begins as the tokenizer begins every text. The second score is that of the
+/// tokens that both share, each given all tokens before it. Shared tokens are the blocks that
+/// Nangia et al.'s code finds. `done` is called after every batch, with the number of pairs in it.
+///
+/// # Errors
+/// [`StudyError::Pair`] for a sentence that cannot be encoded, has no tokens, or is longer than the
+/// model's context; [`StudyError::NoBeginning`]; a failed pass.
 pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
     model: &LanguageModel<B, M, T>,
     pairs: &[SentencePair],
     reading: &Reading,
     done: &mut dyn FnMut(usize),
 ) -> Result<Vec<PairScore>, StudyError> {
-    let begin = model.begin().or_else(|| model.options().stop.first().copied());
-    let begin = begin.ok_or(StudyError::NoBeginning)?;
     let limit = model.model().context();
-    let before = Tokenize::verbatim(model.text(), &reading.before)?;
-    let space =
-        if before.is_empty() || reading.before.ends_with(char::is_whitespace) { "" } else { " " };
-    let encode = |text: &str| -> Result<Sequence, AskError> {
+    let before = Before::new(model, &reading.before)?;
+    let space = if before.text.is_empty() || reading.before.ends_with(char::is_whitespace) {
+        ""
+    } else {
+        " "
+    };
+    let encode = |text: &str| -> Result<(Sequence, usize), AskError> {
         let own = Tokenize::verbatim(model.text(), &format!("{}{space}{text}", reading.before))?;
-        if !own.starts_with(&before) {
+        if !own.starts_with(&before.text) {
             return Err(AskError::Choices {
                 choices: text.chars().take(60).collect(),
                 reason: "its first token is one with the end of the text before it".into(),
             });
         }
-        let tokens: Vec<u32> = std::iter::once(begin).chain(own).collect();
+        let (tokens, given) = before.around(own);
+        if tokens.len() <= given {
+            return Err(AskError::outside(
+                "the tokenizer makes no token of it, so that it has no likelihood",
+            ));
+        }
         if let Some(limit) = limit.filter(|limit| tokens.len() > *limit) {
             return Err(bias_probe::ProbeError::ContextOverflow {
                 position: tokens.len() - 1,
@@ -118,11 +183,12 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
             .into());
         }
         let roles = vec![TokenRole::Prompt; tokens.len()];
-        Ok(Sequence::chain(tokens, roles)?)
+        Ok((Sequence::chain(tokens, roles)?, given))
     };
     let mut scores = Vec::with_capacity(pairs.len());
     for (chunk, together) in pairs.chunks(PAIRS_AT_ONCE).enumerate() {
         let mut texts = Vec::with_capacity(2 * together.len());
+        let mut givens = Vec::with_capacity(2 * together.len());
         for (i, pair) in together.iter().enumerate() {
             for text in [&pair.more, &pair.less] {
                 let named = |source| StudyError::Pair {
@@ -130,16 +196,18 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
                     text: text.chars().take(60).collect(),
                     source: Box::new(source),
                 };
-                texts.push(encode(text).map_err(named)?);
+                let (text, given) = encode(text).map_err(named)?;
+                texts.push(text);
+                givens.push(given);
             }
         }
         let log_probs = token_log_probs(model.model(), &texts)?;
-        for ((pair, texts), own) in
-            together.iter().zip(texts.chunks_exact(2)).zip(log_probs.chunks_exact(2))
+        let both = texts.chunks_exact(2).zip(givens.chunks_exact(2));
+        for ((pair, (texts, given)), own) in
+            together.iter().zip(both).zip(log_probs.chunks_exact(2))
         {
             // Log-probabilities are of all tokens but the first.
-            let counted =
-                |i: usize| (&texts[i].tokens()[1 + before.len()..], &own[i][before.len()..]);
+            let counted = |i: usize| (&texts[i].tokens()[given[i]..], &own[i][given[i] - 1..]);
             let [(more, of_more), (less, of_less)] = [counted(0), counted(1)];
             let places = shared_places(more, less);
             let whole = |own: &[f64]| {
@@ -180,6 +248,9 @@ mod tests {
             .unwrap();
         assert_eq!(own.pairs[0].more, "A, b.");
         assert_eq!(own.pairs[0].direction, PairDirection::Stereo);
+        assert_eq!(own.unused, ["annotations"]);
+        let spaced = format!("{header}0,a,b,stereo,x,\n,,,,,\n\n");
+        assert_eq!(read(&spaced).unwrap().pairs.len(), 1);
         let cases = [
             (String::new(), "missing columns"),
             (header.to_owned(), "no pairs"),
@@ -187,6 +258,10 @@ mod tests {
             (format!("{header}0,a,b,both,x,\n"), "line 2"),
             (format!("{header}0,a,,stereo,x,\n"), "empty"),
             (format!("{header}0,a\n"), "line 2"),
+            (format!("{header}0,a,a,stereo,x,\n"), "the same"),
+            (format!("{header}0,a,b,stereo,,\n"), "line 2: the column `bias_type` is empty"),
+            (header.replace("sent_more", "Sent_More"), "write `sent_more`"),
+            (header.replace("bias_type", "bias-type"), "write `bias_type`"),
         ];
         for (text, expected) in cases {
             let error = read(&text).unwrap_err().to_string();

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::records::{Rows, bad};
-use super::row::{NEEDED, PromptRecord};
+use super::row::{PromptRecord, SCHEMA};
 use super::set::PromptSet;
 use crate::StudyError;
 use crate::results::{Attribute, Form};
@@ -14,8 +14,8 @@ impl PromptSet {
     ///
     /// # Errors
     /// [`StudyError::Read`]; [`StudyError::Prompts`] with the line for a file that is empty, lacks
-    /// a column, has no row about one of the groups, has a prompt without its name, the same person
-    /// twice in a variation, a variation without one of the groups or with other people than the
+    /// a column or nearly has one, has a row without a needed cell, no row about one of the groups,
+    /// a prompt without its name or where its name may be a word, the same person twice in a variation, a variation without one of the groups or with other people than the
     /// context's first, or a question that does not fit its form.
     pub fn from_csv(
         path: &Path,
@@ -36,8 +36,8 @@ impl PromptSet {
         form: &Form,
     ) -> Result<Self, StudyError> {
         let column = attribute.read_from();
-        let Rows { sha256, rows, beside } =
-            Rows::<PromptRecord>::read(path, &NEEDED, "prompts", Some(column))?;
+        let Rows { sha256, rows, beside, unused } =
+            Rows::<PromptRecord>::read(path, &SCHEMA, Some(column))?;
         let mut values: BTreeMap<&str, usize> = BTreeMap::new();
         for text in &beside {
             *values.entry(attribute.value(text)).or_default() += 1;
@@ -57,6 +57,7 @@ impl PromptSet {
             groups: groups.map(str::to_owned),
             contexts: Vec::new(),
             skipped: 0,
+            unused,
             marked: false,
             names_marked: false,
         };
@@ -166,7 +167,10 @@ mod tests {
             (String::new(), "missing columns"),
             (HEADER.to_owned(), "no prompts"),
             ("scenario,name\npurchase,Emily\n".to_owned(), "variation, name_group, prompt_text"),
-            (HEADER.to_owned() + "purchase,car\n", "record 1"),
+            (
+                HEADER.to_owned() + "purchase,car\n",
+                "line 2: the row has 2 cells, and the header has 6",
+            ),
             (
                 HEADER.to_owned() + &one + "purchase,car,white_men,Todd,low,What?\n",
                 "`Todd` does not occur",
@@ -209,5 +213,96 @@ mod tests {
             ),
             Err(StudyError::Read { .. })
         ));
+    }
+
+    #[test]
+    fn columns_that_are_nearly_known_are_refused_and_others_are_named() {
+        let rows = variation("purchase", "car", "low");
+        let with = |column: &str| {
+            HEADER.trim_end().to_owned() + "," + column + "\n" + &rows.replace('\n', ",x\n")
+        };
+        for (column, meant) in [
+            ("Better", "better"),
+            ("choice", "choices"),
+            ("answer-prefix", "answer_prefix"),
+            ("nam_split", "name_split"),
+            ("Split", "split"),
+            ("names", "name"),
+            ("\u{feff}raw", "raw"),
+        ] {
+            let error = read(&with(column)).unwrap_err().to_string();
+            let named = column.escape_debug().to_string();
+            assert!(
+                error.contains("line 1")
+                    && error.contains(&format!("`{named}`"))
+                    && error.contains(&format!("`{meant}`")),
+                "{error}"
+            );
+        }
+        // A known column in other letters says so before it is called missing.
+        let error = read(&(HEADER.replace("prompt_text", "Prompt Text") + &rows)).unwrap_err();
+        assert!(error.to_string().contains("write `prompt_text`"), "{error}");
+        let error = read(&with("name")).unwrap_err().to_string();
+        assert!(error.contains("`name` occurs twice"), "{error}");
+        let error = read(&(HEADER.to_owned() + &rows).replace(',', ";")).unwrap_err().to_string();
+        assert!(error.contains("separated by semicolons"), "{error}");
+        // Other columns are left alone, and named.
+        assert_eq!(read(&with("notes")).unwrap().unused, ["notes"]);
+        assert_eq!(read(&with("")).unwrap().unused, [""; 0]);
+        assert_eq!(read(&(HEADER.to_owned() + &rows)).unwrap().unused, [""; 0]);
+        // Spaces around a name are none of it.
+        assert!(read(&(HEADER.replace(',', " , ") + &rows)).is_ok());
+    }
+
+    #[test]
+    fn empty_rows_pass_and_half_empty_ones_are_refused() {
+        let rows = HEADER.to_owned() + &variation("purchase", "car", "low");
+        let same = read(&rows).unwrap();
+        for ending in [",,,,,\n", ",,,,,\n,,,,,\n\n", "\n\n", ", , ,,,\n,,,\n", "\r\n"] {
+            let own = read(&(rows.clone() + ending)).unwrap();
+            assert_eq!(own.contexts, same.contexts, "{ending:?}");
+        }
+        for (row, column) in [
+            ("purchase,car,white_men,Bo,low,", "prompt_text"),
+            ("purchase,car,white_men,,low,Offer Bo?", "name"),
+            (",car,white_men,Bo,low,Offer Bo?", "scenario"),
+            ("purchase, ,white_men,Bo,low,Offer Bo?", "variation"),
+            ("purchase,car,,Bo,low,Offer Bo?", "name_group"),
+        ] {
+            let csv = rows.replacen(
+                "purchase,car,white_women",
+                &format!("{row}\npurchase,car,white_women"),
+                1,
+            );
+            let error = read(&csv).unwrap_err().to_string();
+            assert!(error.contains(&format!("line 3: the column `{column}` is empty")), "{error}");
+        }
+        let error = read(&(rows.clone() + "purchase,car\n")).unwrap_err().to_string();
+        assert!(error.contains("line 6: the row has 2 cells, and the header has 6"), "{error}");
+        // What is wrong in a cell is said of its column.
+        let split =
+            rows.replace("prompt_text\n", "prompt_text,split\n").replace("?\"\n", "?\",both\n");
+        let error = read(&split).unwrap_err().to_string();
+        assert!(error.contains("line 2: the column `split`: unknown variant `both`"), "{error}");
+    }
+
+    #[test]
+    fn names_are_found_in_any_form_or_it_is_said_what_comes_near() {
+        let csv = |name: &str, text: &str| {
+            HEADER.to_owned()
+                + &variation("purchase", "car", "low")
+                    .replace("white_men,Todd", &format!("white_men,{name}"))
+                    .replace("offer Todd?", text)
+        };
+        assert!(read(&csv("Seán O'Brien", "offer Sea\u{301}n O’Brien?")).is_ok());
+        let error = read(&csv("Emily Becker", "offer Emily?")).unwrap_err().to_string();
+        assert!(
+            error.contains("line 4")
+                && error.contains("`Emily Becker` does not occur")
+                && error.contains("»Emily«"),
+            "{error}"
+        );
+        let error = read(&csv("Al", "offer Albert?")).unwrap_err().to_string();
+        assert!(error.contains("»Al«bert"), "{error}");
     }
 }

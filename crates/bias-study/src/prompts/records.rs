@@ -5,6 +5,7 @@ use csv::StringRecord;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use super::columns::Columns;
 use crate::StudyError;
 
 /// A CSV file, with the line on which each row began.
@@ -14,6 +15,18 @@ pub(crate) struct Rows<T> {
     pub rows: Vec<(u64, T)>,
     /// The values of one more column, if one was asked for.
     pub beside: Vec<String>,
+    /// Columns that nothing is read from.
+    pub unused: Vec<String>,
+}
+
+/// The columns of a kind of CSV file.
+pub(crate) struct Schema<'s> {
+    /// What a row is, in messages.
+    pub rows: &'s str,
+    /// Columns that every file has.
+    pub needed: &'s [&'s str],
+    /// Columns that a file may have.
+    pub optional: &'s [&'s str],
 }
 
 const MAX_BYTES: u64 = 256 << 20;
@@ -23,12 +36,11 @@ pub(crate) fn bad(path: &Path, line: Option<u64>, reason: impl Into<String>) -> 
 }
 
 impl<T: DeserializeOwned> Rows<T> {
-    /// Reads a whole file with these columns and at least one row. `what` names its rows in
-    /// messages. One more column may be asked for by its name.
+    /// Reads a whole file with these columns and at least one row. One more column may be asked for
+    /// by its name. Empty rows are skipped; a row with an empty cell in a needed column is refused.
     pub(crate) fn read(
         path: &Path,
-        needed: &[&str],
-        what: &str,
+        schema: &Schema<'_>,
         column: Option<&str>,
     ) -> Result<Self, StudyError> {
         let failed = |source| StudyError::Read { path: path.into(), source };
@@ -44,17 +56,16 @@ impl<T: DeserializeOwned> Rows<T> {
                 bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() as u64;
             return Err(bad(path, Some(before + 1), "it is not UTF-8 here; save it as UTF-8"));
         }
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(bytes);
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::Headers).flexible(true).from_reader(bytes);
         let line = |e: &csv::Error| e.position().map(csv::Position::line);
         let header: StringRecord =
             reader.headers().map_err(|e| bad(path, line(&e), e.to_string()))?.clone();
-        let asked = column.filter(|column| !needed.contains(column));
-        let all = needed.iter().copied().chain(asked);
-        let missing: Vec<&str> = all.filter(|n| !header.iter().any(|h| h == *n)).collect();
-        if !missing.is_empty() {
-            let found = header.iter().collect::<Vec<_>>().join(",");
-            let reason =
-                format!("missing columns: {}; the header is `{found}`", missing.join(", "));
+        let asked = column.filter(|column| !schema.needed.contains(column));
+        let needed: Vec<&str> = schema.needed.iter().copied().chain(asked).collect();
+        let known = needed.iter().chain(schema.optional).copied().collect();
+        let columns = Columns { header: &header, known };
+        if let Some(reason) = columns.fault().or_else(|| columns.missing(&needed)) {
             return Err(bad(path, Some(1), reason));
         }
         let place = column.and_then(|column| header.iter().position(|own| own == column));
@@ -62,15 +73,43 @@ impl<T: DeserializeOwned> Rows<T> {
         for record in reader.records() {
             let record = record.map_err(|e| bad(path, line(&e), e.to_string()))?;
             let at = record.position().map_or(0, csv::Position::line);
+            // Spreadsheets write rows of nothing but commas.
+            if record.iter().all(|cell| cell.trim().is_empty()) {
+                continue;
+            }
+            if record.len() != header.len() {
+                let reason = format!(
+                    "the row has {} cells, and the header has {}; put texts with commas between quotes",
+                    record.len(),
+                    header.len()
+                );
+                return Err(bad(path, Some(at), reason));
+            }
+            let empty = header
+                .iter()
+                .zip(&record)
+                .find(|(name, cell)| needed.contains(name) && cell.trim().is_empty());
+            if let Some((name, _)) = empty {
+                let reason = format!("the column `{name}` is empty; fill it in, or delete the row");
+                return Err(bad(path, Some(at), reason));
+            }
             let row = record
                 .deserialize(Some(&header))
-                .map_err(|e| bad(path, Some(at), e.to_string()))?;
+                .map_err(|e| bad(path, Some(at), cell_fault(&e, &header)))?;
             rows.push((at, row));
             beside.extend(place.map(|place| record.get(place).unwrap_or_default().to_owned()));
         }
         if rows.is_empty() {
-            return Err(bad(path, None, format!("it holds no {what}")));
+            return Err(bad(path, None, format!("it holds no {}", schema.rows)));
         }
-        Ok(Self { sha256, rows, beside })
+        Ok(Self { sha256, rows, beside, unused: columns.unused() })
     }
+}
+
+/// A cell that does not hold what its column is for.
+fn cell_fault(error: &csv::Error, header: &StringRecord) -> String {
+    let csv::ErrorKind::Deserialize { err, .. } = error.kind() else { return error.to_string() };
+    let column = err.field().and_then(|field| header.get(usize::try_from(field).ok()?));
+    let column = column.map_or_else(String::new, |name| format!("the column `{name}`: "));
+    format!("{column}{}", err.kind())
 }

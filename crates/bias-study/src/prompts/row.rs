@@ -1,11 +1,12 @@
 use std::path::Path;
 
+use bias_ask::text::Mentions;
 use bias_metrics::Arm;
 use bias_metrics::parse::Period;
 use bias_types::prompt::{Context, Group};
 use serde::Deserialize;
 
-use super::records::bad;
+use super::records::{Schema, bad};
 use super::set::{ContextPrompts, Person, PromptSet, Variation};
 use crate::StudyError;
 use crate::results::{Form, FormText, NAME_GROUP, Split};
@@ -48,8 +49,23 @@ fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<boo
     }
 }
 
-/// Columns that every prompt file has.
-pub(super) const NEEDED: [&str; 5] = ["scenario", "variation", NAME_GROUP, "name", "prompt_text"];
+/// The columns of a prompt file.
+pub(super) const SCHEMA: Schema<'static> = Schema {
+    rows: "prompts",
+    needed: &["scenario", "variation", NAME_GROUP, "name", "prompt_text"],
+    optional: &[
+        "context_level",
+        "split",
+        "name_split",
+        "higher_is_better",
+        "per",
+        "answer_prefix",
+        "choices",
+        "better",
+        "answer_field",
+        "raw",
+    ],
+};
 
 impl PromptSet {
     /// Adds one row: a person in a variation of a context. New contexts and variations are created.
@@ -76,10 +92,8 @@ impl PromptSet {
                 return Ok(());
             }
         };
-        if row.name.trim().is_empty() || !row.prompt_text.contains(&row.name) {
-            let reason = format!("the name `{}` does not occur in its prompt", row.name);
-            return Err(bad(path, Some(line), reason));
-        }
+        Mentions::expect(&row.prompt_text, &row.name)
+            .map_err(|error| bad(path, Some(line), error.to_string()))?;
         let text = FormText {
             prefix: &row.answer_prefix,
             choices: &row.choices,

@@ -34,6 +34,9 @@ pub struct PromptSet {
     pub contexts: Vec<ContextPrompts>,
     /// The number of rows about other groups, which were left out.
     pub skipped: usize,
+    /// Columns of the file that nothing is read from, such as notes.
+    #[serde(skip)]
+    pub unused: Vec<String>,
     /// Whether the file marks held-out variations itself.
     pub(super) marked: bool,
     /// Whether the file marks held-out names itself.
@@ -92,6 +95,7 @@ impl PromptSet {
             groups: ["white", "black"].map(str::to_owned),
             contexts,
             skipped: 0,
+            unused: Vec::new(),
             marked: true,
             names_marked: true,
         }

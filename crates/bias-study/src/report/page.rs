@@ -78,6 +78,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         style => Value::from_safe_string(include_str!("report.css").into()),
         baseline_sentence => found.baseline_sentence(),
         without_value_sentence => found.without_value_sentence(),
+        on_both_sides_sentence => found.on_both_sides_sentence(),
         units_sentence => found.units_sentence(),
         transfer_summary => found.transfer_summary(),
         transfer_sentences =>

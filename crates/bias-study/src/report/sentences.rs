@@ -99,6 +99,13 @@ impl<'a> Findings<'a> {
         })
     }
 
+    /// What stands on both sides of a held-out split, in sentences.
+    pub(crate) fn on_both_sides_sentence(&self) -> Option<String> {
+        let all = self.results.prompts.on_both_sides.iter();
+        let said: Vec<String> = all.map(|own| format!("{own}.")).collect();
+        (!said.is_empty()).then(|| said.join(" "))
+    }
+
     /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a
     /// value.
     pub(crate) fn without_value_sentence(&self) -> Option<String> {

@@ -41,6 +41,7 @@ pub fn tables(results: &Results) -> String {
     let mut sentences = vec![found.baseline_sentence()];
     sentences.extend(found.without_value_sentence());
     sentences.extend(found.units_sentence());
+    sentences.extend(found.on_both_sides_sentence());
     part(&one, &sentences, baseline(&found));
     let mut sentences = vec![found.transfer_summary()];
     sentences.extend(found.transfer_sentences());

@@ -5,6 +5,7 @@ use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
 use super::attribute::Attribute;
+use super::both_sides::OnBothSides;
 use super::form::Form;
 
 /// The model studied.
@@ -31,6 +32,9 @@ pub struct PromptInfo {
     pub groups: [String; 2],
     /// The prompts of each context.
     pub contexts: Vec<ContextInfo>,
+    /// What stands on both sides of a held-out split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_both_sides: Vec<OnBothSides>,
 }
 
 /// One context's prompts.

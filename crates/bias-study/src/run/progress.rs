@@ -1,5 +1,6 @@
 //! The progress of long work, and the time that is left.
 
+use bias_files::note;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -78,7 +79,7 @@ impl Progress {
     /// Shows a message once.
     pub(crate) fn note(&self, line: &str) {
         if self.shown.bar.is_hidden() {
-            eprintln!("{line}");
+            note!("{line}");
         } else {
             self.shown.bar.println(line);
         }
@@ -115,7 +116,7 @@ impl Shown {
         let so_far = in_words(now - log.started);
         let left = left.map_or_else(String::new, |left| format!(", about {} left", in_words(left)));
         let doing = if log.doing.is_empty() { String::new() } else { format!(" ({})", log.doing) };
-        eprintln!("{what}: {done} of {all} {of} in {so_far}{left}{doing}");
+        note!("{what}: {done} of {all} {of} in {so_far}{left}{doing}");
         log.said = Some(now);
     }
 }

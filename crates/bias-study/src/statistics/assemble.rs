@@ -140,5 +140,6 @@ pub(crate) fn prompt_info(prompts: &PromptSet) -> PromptInfo {
         attribute: prompts.attribute.clone(),
         groups: prompts.groups.clone(),
         contexts: contexts.collect(),
+        on_both_sides: prompts.on_both_sides(),
     }
 }

@@ -5,6 +5,7 @@ mod variants;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use bias_files::say;
 use bias_model::hub::ModelSource;
 use bias_model::{Decoding, LanguageModel, LoadOptions};
 use bias_study::find::Truth;
@@ -19,7 +20,7 @@ use burn::tensor::backend::AutodiffBackend;
 
 use crate::commands::benchmark::variants::variants;
 use bias_cli::args::model::{SamplingArgs, show_sampling, source};
-use bias_cli::args::prompts::PromptArgs;
+use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::share;
 use bias_cli::device::place::DeviceArgs;
 use bias_cli::embedded::{embedded, shipped};
@@ -114,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let chart = pareto_chart(&own, scope)?;
             write(&args.out.join(format!("{}-{name}.svg", own.model)), chart.as_bytes())?;
         }
-        println!("{page}");
+        say!("{page}");
         found.push(own);
     }
     let mut transfer = transfer_table(&found);
@@ -124,10 +125,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     if !args.variants {
         write(&args.out.join("transfer.md"), transfer.as_bytes())?;
-        println!("{transfer}");
+        say!("{transfer}");
     }
     let seconds: f64 = found.iter().map(|own| own.seconds).sum();
-    println!(
+    say!(
         "Finished in {seconds:.0} s; {} holds tables, curves and all numbers.",
         args.out.display()
     );
@@ -183,6 +184,7 @@ fn benchmark<A: AutodiffBackend>(
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Benchmark, Failure> {
     let mut prompts = args.prompts.load_for(model)?;
+    warn_of_split(&prompts);
     let (name, folder) = (called(model), model.resolve()?);
     let truth = folder.join("truth.json");
     let known = truth
