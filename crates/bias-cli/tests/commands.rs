@@ -416,3 +416,33 @@ fn a_study_is_made_verified_rendered_and_compared() {
     fs::write(folder.path().join("one/report.html"), "altered").unwrap();
     run("verify", folder.path(), "one").refused("report.html", &[]);
 }
+
+/// A study stopped before midnight goes on after it.
+#[test]
+fn a_study_keeps_the_date_that_it_told_the_model() {
+    let folder = small(2);
+    let config = folder.path().join("model/tokenizer_config.json");
+    let read = |path: &Path| serde_json::from_slice::<serde_json::Value>(&fs::read(path).unwrap());
+    let mut changed = read(&config).unwrap();
+    let template = changed["chat_template"].as_str().unwrap();
+    // Prompts differ on the first of a month.
+    changed["chat_template"] =
+        format!("{{%- if strftime_now('%d') == '01' %}} {{%- endif %}}{template}").into();
+    fs::write(&config, changed.to_string()).unwrap();
+
+    let command = "--quick --model model --out one";
+    let begun = run("study", folder.path(), &format!("{command} --date 2024-01-01"));
+    assert!(begun.err.contains("it is 2024-01-01"), "{}", begun.err);
+    begun.done();
+    let provenance = read(&folder.path().join("one/provenance.json")).unwrap();
+    assert_eq!(provenance["run"]["date"], "2024-01-01");
+    let results = fs::read(folder.path().join("one/results.json")).unwrap();
+    // Today, whatever day it is.
+    let again = run("study", folder.path(), command);
+    assert!(again.err.contains("it is 2024-01-01"), "{}", again.err);
+    again.done();
+    assert_eq!(fs::read(folder.path().join("one/results.json")).unwrap(), results);
+    run("study", folder.path(), &format!("{command} --date 2024-01-02"))
+        .refused("holds another study", &[]);
+    run("study", folder.path(), &format!("{command} --date 2024-02-30")).refused("2024-02-30", &[]);
+}

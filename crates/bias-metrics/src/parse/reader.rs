@@ -21,7 +21,7 @@ use super::spelling::plain;
 /// let json = AnswerReader::default().field("offer");
 /// assert_eq!(json.read(r#"{"offer": 540, "confidence": 0.7}"#).value, Some(540.0));
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AnswerReader {
     asked: Vec<(f64, Option<Currency>)>,
     field: Option<String>,

@@ -2,6 +2,7 @@
 
 mod answers;
 mod questionnaire;
+mod reading;
 mod said;
 
 pub(crate) use self::answers::VariationAnswers;

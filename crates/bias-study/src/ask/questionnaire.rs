@@ -1,20 +1,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bias_ask::generate::Answer;
-use bias_ask::question::{Choices, NumberGrammar};
 use bias_ask::text::{Asked, Wanted};
 use bias_ask::{AskError, Decoding, Question, Respond};
 use bias_attrib::contrast::Scale;
 use bias_attrib::{Contrast, PromptCase};
 use bias_files::hex;
 use bias_metrics::Arm;
-use bias_metrics::parse::{AnswerKind, AnswerReader, ParsedAnswer, Units};
+use bias_metrics::parse::AnswerReader;
 use bias_metrics::robust::weighted_quantile;
 use bias_types::prompt::{Context, thought};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::answers::{PersonAnswers, VariationAnswers};
+use super::reading::Reading;
 use crate::StudyError;
 use crate::prompts::{Names, Person, PromptSet, VariationIndex};
 use crate::results::{ChoiceValue, Kind, Settings, Split, quoted};
@@ -24,8 +23,8 @@ use crate::seed::derived_seed;
 pub(crate) struct Questionnaire<'a, Q = Question> {
     pub prompts: &'a PromptSet,
     encoded: Vec<Vec<Vec<Q>>>,
-    /// Variations whose answers begin within a thought, which the chat template opens.
-    thinking: BTreeSet<VariationIndex>,
+    /// What reads the answers about each person.
+    readers: Vec<Vec<Vec<AnswerReader>>>,
     /// SHA-256 over everybody asked and all that each question is.
     digest: String,
     choice: ChoiceValue,
@@ -54,10 +53,10 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         prompts: &'a PromptSet,
         settings: &Settings,
     ) -> Result<Self, StudyError> {
-        let (mut encoded, mut thinking) = (Vec::new(), BTreeSet::new());
-        for (c, own) in prompts.contexts.iter().enumerate() {
-            let mut variations = Vec::new();
-            for (v, variation) in own.variations.iter().enumerate() {
+        let (mut encoded, mut readers) = (Vec::new(), Vec::new());
+        for own in &prompts.contexts {
+            let (mut variations, mut of_variations) = (Vec::new(), Vec::new());
+            for variation in &own.variations {
                 let form = &variation.form;
                 let wanted = match (&form.choices, form.kind()) {
                     (Some(choices), _) => Wanted::Choice(choices),
@@ -76,10 +75,8 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
                         raw: form.raw,
                     };
                     let question = model.prepare(&asked, wanted, stream)?;
-                    if begins_in_thought(model, &question, form.kind())? {
-                        thinking.insert((c, v));
-                    }
-                    Ok::<_, AskError>(question)
+                    let thinking = begins_in_thought(model, &question, form.kind())?;
+                    Ok::<_, AskError>((question, form.reader(&person.text).thinking(thinking)))
                 };
                 let people = variation.people.iter().map(|person| {
                     question(person).map_err(|source| StudyError::Prompt {
@@ -89,15 +86,19 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
                         source: Box::new(source),
                     })
                 });
-                variations.push(people.collect::<Result<Vec<_>, _>>()?);
+                let people = people.collect::<Result<Vec<_>, _>>()?;
+                let (questions, of_people) = people.into_iter().unzip();
+                variations.push(questions);
+                of_variations.push(of_people);
             }
             encoded.push(variations);
+            readers.push(of_variations);
         }
         Ok(Self {
             prompts,
             digest: digest(model, prompts, &encoded)?,
             encoded,
-            thinking,
+            readers,
             choice: settings.choice,
             attributed: settings.attributed_names,
             winsorise: settings.winsorise,
@@ -169,59 +170,18 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
         for place in places {
             let context = &self.prompts.contexts[place.0];
             let form = &context.variations[place.1].form;
-            // A model without an end token is cut everywhere; its numbers have to be taken as they
-            // are.
-            let ends = model.ends() || form.kind() == Kind::Number;
-            let sign = if context.higher_is_better { 1.0 } else { -1.0 };
-            let per = context.per.filter(|_| form.kind() == Kind::Free);
-            // The sign that the answer was begun with belongs to the number.
-            let begun = form.prefix.as_deref().filter(|_| form.kind() == Kind::Number);
-            let currency = begun.and_then(NumberGrammar::currency);
-            let read = |reader: &AnswerReader, answer: &Answer| {
-                let signed = currency
-                    .filter(|_| NumberGrammar::is_begun_by(&answer.text))
-                    .map(|sign| format!("{sign}{}", answer.text.trim_start()));
-                let text = signed.as_deref().unwrap_or(&answer.text);
-                let cut = ends && !answer.finished;
-                let mut parsed = if cut { reader.read_cut(text) } else { reader.read(text) };
-                if let Some(asked) = per {
-                    parsed.value = parsed.per(asked);
-                    parsed.unit.period = None;
-                }
-                parsed
-            };
             let asked_about: Vec<_> = own(place).zip(answers.by_ref()).collect();
-            let everything: f64 =
-                asked_about.iter().flat_map(|(_, own)| &own.answers).map(|own| own.weight).sum();
-            let mut units = Units::default();
-            let mut parsed: Vec<Vec<ParsedAnswer>> = Vec::new();
-            for ((_, person), answers) in &asked_about {
-                let reader = form.reader(&person.text).thinking(self.thinking.contains(place));
-                let answers = answers.answers.iter().filter(|_| form.choices.is_none());
-                parsed.push(answers.clone().map(|answer| read(&reader, answer)).collect());
-                for (own, answer) in parsed.iter().rev().take(1).flatten().zip(answers) {
-                    units.add(own, answer.weight / everything.max(f64::MIN_POSITIVE));
-                }
-            }
-            let people =
-                asked_about.into_iter().zip(parsed).map(|(((index, person), answers), own)| {
-                    let number = |own| {
-                        let own = units.resolve(own);
-                        (own.kind, own.value.map(|value| sign * value))
-                    };
-                    let parsed = match &form.choices {
-                        None => own.into_iter().map(number).collect(),
-                        Some(choices) => {
-                            answers.answers.iter().map(|own| chosen(choices, own)).collect()
-                        }
-                    };
-                    let (split, arm, group) = (person.split, person.arm, person.group.clone());
-                    PersonAnswers { index, split, arm, group, answers, parsed }
-                });
+            let readers = &self.readers[place.0][place.1];
+            let people: Vec<_> =
+                asked_about.iter().map(|((index, _), own)| (&readers[*index], own)).collect();
+            let (parsed, units) = Reading::new(context, form, model.ends()).read(&people);
+            let people = asked_about.into_iter().zip(parsed);
+            let people = people.map(|(((index, person), answers), parsed)| {
+                let (split, arm, group) = (person.split, person.arm, person.group.clone());
+                PersonAnswers { index, split, arm, group, answers, parsed }
+            });
             let people = people.collect();
             let scale = if form.kind() == Kind::Choice { self.choice.scale() } else { Scale::Mean };
-            let told = units.are_mixed() || units.some_without_period();
-            let units = told.then(|| units.to_string());
             asked.insert(*place, VariationAnswers { kind: form.kind(), scale, people, units });
         }
         Ok(asked)
@@ -315,15 +275,6 @@ fn begins_in_thought<R: Respond>(
     Ok(false)
 }
 
-/// What an answer to a choice is, and what it is worth.
-fn chosen(choices: &Choices, answer: &Answer) -> (AnswerKind, Option<f64>) {
-    let is = |words: &Vec<String>| words.contains(&answer.text);
-    match choices.options().iter().position(is) {
-        Some(option) => (AnswerKind::Option, Some(f64::from(u8::from(option == choices.better())))),
-        None => (AnswerKind::OtherWords, None),
-    }
-}
-
 /// Adds a value to a hash as JSON, preceded by its length, so that different lists never give the
 /// same text.
 fn absorb(hash: &mut Sha256, own: &impl Serialize) -> Result<(), StudyError> {
@@ -357,7 +308,9 @@ fn digest<R: Respond>(
 #[cfg(test)]
 mod tests {
     use bias_ask::Answers;
+    use bias_ask::generate::Answer;
     use bias_ask::question::QuestionKind;
+    use bias_metrics::parse::AnswerKind;
     use bias_probe::Sequence;
     use bias_types::TokenRole;
 
@@ -427,7 +380,7 @@ mod tests {
         Questionnaire {
             prompts,
             encoded: vec![vec![encoded]],
-            thinking: BTreeSet::new(),
+            readers: Vec::new(),
             digest: String::new(),
             choice: ChoiceValue::default(),
             attributed: None,
