@@ -186,6 +186,11 @@ fn answers_are_taken_as_asked() {
     // Three digits and the end; with one token, no answer is finished.
     assert_eq!(mask("--max-new-tokens 4"), exact);
     assert_ne!(mask("--temperature 0.3"), exact);
+    // The file keeps everything.
+    assert_eq!(mask("--top-k 0 --top-p 1 --min-p 0 --ignore-generation-key all"), exact);
+    for cut in ["--top-k 3", "--top-p 0.9", "--min-p 0.2"] {
+        assert_ne!(mask(cut), exact, "{cut}");
+    }
     // Beyond a budget, answers are drawn.
     let drawn = mask("--unexplored 0 --budget-tokens 20");
     assert_ne!(drawn, exact);

@@ -100,7 +100,7 @@ impl<B: Backend> LanguageModel<B> {
         (own.options.sampling, own.options.stop) = (generation.sampling().clone(), stop);
         if tied && !own.model.config().tied {
             own.notes.push(format!(
-                "{}: config.json ties the embedding and the output head, but the weights hold two \
+                "{}: the config ties the embedding and the output head, but the weights hold two \
                  that differ; both are used, as transformers does",
                 folder.display()
             ));

@@ -139,7 +139,7 @@ fn two_that_differ_are_reported() {
     let differ = with_head(|own| own.chunks(2).flat_map(|two| [two[0] ^ 1, two[1]]).collect());
     let model = load(differ.path()).unwrap();
     let [note] = model.notes() else { panic!("{:?}", model.notes()) };
-    for said in [&*differ.path().to_string_lossy(), "config.json ties", "both are used"] {
+    for said in [&*differ.path().to_string_lossy(), "the config ties", "both are used"] {
         assert!(note.contains(said), "{note}");
     }
     // Values that cannot be compared are damage, wherever they are.

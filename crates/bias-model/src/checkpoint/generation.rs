@@ -101,20 +101,25 @@ impl fmt::Display for GenerationSettings {
 }
 
 impl GenerationSettings {
-    /// Reads what a folder says.
+    /// Reads what a folder says. A value of another type than its key has is refused as settings are
+    /// that are not computed: only where it would count.
     ///
     /// # Errors
-    /// [`ModelError::Unsupported`] for a value of another type than its key has;
     /// [`ModelError::Ask`] for impossible values in `asked`; a file that cannot be read.
     pub fn from_folder(path: &Path, asked: &SamplingOptions) -> Result<Self, ModelError> {
-        let empty = || Settings { map: Map::new(), path: path.into(), asked, stated: Vec::new() };
+        let of = |map, path| Settings { map, path, asked, stated: Vec::new() }.read();
         if gguf::is_file(path)? {
-            return empty().read();
+            return of(Map::new(), path.into());
         }
         let own = path.join(FILE);
         let path = if on_disk::exists(&own)? { own } else { path.join("config.json") };
-        let map: Map<String, Value> = read_json(&path)?;
-        Settings { map, path, asked, stated: Vec::new() }.read()
+        match of(read_json(&path)?, path) {
+            Err(ModelError::Unsupported { path, key, value, reason }) => {
+                let refused = vec![Refused { path, key, value, reason, always: true }];
+                Ok(Self { refused, ..Self::default() })
+            }
+            found => found,
+        }
     }
 
     /// How the next token is drawn.

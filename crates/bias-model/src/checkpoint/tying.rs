@@ -2,8 +2,8 @@ use std::ops::Range;
 
 use super::config::ModelConfig;
 use super::convert;
+use super::unreadable::Unreadable;
 use super::view::View;
-use super::weights::Tensors;
 use crate::error::ModelError;
 
 /// Which stored tensor is the embedding, and which scores tokens.
@@ -23,35 +23,33 @@ pub(crate) enum Head {
 const AT_ONCE: usize = 1 << 20;
 
 impl Head {
-    /// Looks which tensors there are. Two that are stored are compared, up to where they first
-    /// differ, a piece at a time.
+    /// Looks which tensors there are, by whether a checkpoint `has` a name. Two that are stored are
+    /// compared (`equal`).
     ///
     /// # Errors
     /// Values that cannot be read.
     pub(crate) fn of(
-        tensors: &Tensors<'_>,
         config: &ModelConfig,
         base: &str,
+        has: impl Fn(&str) -> bool,
+        equal: impl FnOnce(&str, &str) -> Result<bool, ModelError>,
     ) -> Result<Self, ModelError> {
         if !config.tied {
             return Ok(Self::Own);
         }
         let (embedding, head) = config.table_names(base);
-        Ok(match (tensors.has(&embedding), tensors.has(&head)) {
+        Ok(match (has(&embedding), has(&head)) {
             (_, false) => Self::Tied,
             (false, true) => Self::Alone,
-            (true, true) if tensors.equal(&embedding, &head)? => Self::Tied,
+            (true, true) if equal(&embedding, &head)? => Self::Tied,
             (true, true) => Self::Both,
         })
     }
 }
 
-/// Whether two tensors hold the same values; of tensors of other shapes it is said that they do
-/// not. Returns the place of what cannot be read.
-pub(crate) fn equal(
-    a: &View<'_>,
-    b: &View<'_>,
-) -> Result<bool, (usize, super::unreadable::Unreadable)> {
+/// Whether two tensors hold the same values: a piece at a time, up to where they first differ. Those
+/// of different shapes do not. An error comes with which of the two cannot be read.
+pub(crate) fn equal(a: &View<'_>, b: &View<'_>) -> Result<bool, (usize, Unreadable)> {
     if a.shape != b.shape || !a.kind.is_read() || !b.kind.is_read() {
         return Ok(false);
     }

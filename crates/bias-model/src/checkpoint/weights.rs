@@ -173,8 +173,7 @@ impl Checkpoint {
     /// How the config's tying and the stored tensors go together.
     pub(crate) fn head(&self, config: &ModelConfig) -> Result<Head, ModelError> {
         let tensors = self.tensors()?;
-        let base = config.base(|name| tensors.has(name));
-        Head::of(&tensors, config, base)
+        tensors.head(config, config.base(|name| tensors.has(name)))
     }
 
     /// Every tensor's name and shape.
@@ -326,14 +325,15 @@ impl Tensors<'_> {
         self.take(name, &part.stored_shape(), |view| convert::turned(view, part, precision))
     }
 
-    /// Whether two tensors that are there hold the same values: see [`tying`].
-    pub(crate) fn equal(&self, a: &str, b: &str) -> Result<bool, ModelError> {
-        let (Some((file_a, a_view)), Some((file_b, b_view))) =
-            (self.found.get(a), self.found.get(b))
-        else {
-            return Ok(false);
-        };
-        tying::equal(a_view, b_view).map_err(|(which, error)| {
+    /// How the config's tying and these tensors go together.
+    pub(crate) fn head(&self, config: &ModelConfig, base: &str) -> Result<Head, ModelError> {
+        Head::of(config, base, |name| self.has(name), |a, b| self.equal(a, b))
+    }
+
+    fn equal(&self, a: &str, b: &str) -> Result<bool, ModelError> {
+        let both = (self.found.get(a), self.found.get(b));
+        let (Some((file_a, view_a)), Some((file_b, view_b))) = both else { return Ok(false) };
+        tying::equal(view_a, view_b).map_err(|(which, error)| {
             let (file, name) = [(*file_a, a), (*file_b, b)][which];
             error.of(&self.checkpoint.file(file).path, name)
         })

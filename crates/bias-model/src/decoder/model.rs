@@ -92,7 +92,7 @@ impl<B: Backend> Decoder<B> {
         let base = config.base(|name| tensors.has(name));
         tensors.ignore(|name| layout.redundant.iter().any(|ending| name.ends_with(ending)));
         let (mut table, head) = config.table_names(base);
-        let config = match Head::of(&tensors, &config, base)? {
+        let config = match tensors.head(&config, base)? {
             Head::Own => config,
             Head::Tied => {
                 // Stored once more, equal to the embedding.
