@@ -100,7 +100,8 @@ mod tests {
             for person in set.contexts.iter().flat_map(|c| &c.variations).flat_map(|v| &v.people) {
                 let at = person.text.find(&person.name).unwrap();
                 let Mentions { found, unsure } = Mentions::find(&person.text, &person.name);
-                assert_eq!(found, [at..at + person.name.len()], "{}", person.text);
+                let whole = at..at + person.name.len();
+                assert_eq!(found, std::slice::from_ref(&whole), "{}", person.text);
                 assert!(unsure.is_empty(), "{}", person.text);
             }
         }
