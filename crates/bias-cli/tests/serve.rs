@@ -69,6 +69,19 @@ fn serve_serves() {
     run("serve", folder.path(), &format!("--listen {taken}")).refused(taken, &["cannot listen"]);
 }
 
+/// Nobody has to read where it listens.
+#[test]
+fn serve_goes_on_behind_a_closed_pipe() {
+    let serve = Command::new(bias::file())
+        .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut serve = Running(serve.unwrap());
+    drop(serve.0.stdout.take());
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(serve.0.try_wait().unwrap().is_none());
+}
+
 /// Clients that leave in the middle of something, each in another way.
 fn leave(address: &str) {
     let host = address.strip_prefix("ws://").unwrap();

@@ -4,6 +4,7 @@
 //! model in f32.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bias_metrics::ranking::{PairDirection, pair_preference};
@@ -93,6 +94,8 @@ fn sentences_are_read_behind_a_text_and_per_token() {
 
 #[derive(Deserialize)]
 struct Prefixes {
+    /// By folders of `fixtures/gguf`.
+    gguf: BTreeMap<String, u32>,
     cases: Vec<Case>,
     scored: Vec<Scored>,
     begun: Scored,
@@ -155,7 +158,13 @@ fn prefixes() -> Prefixes {
 #[test]
 fn the_token_that_sentences_follow_is_the_tokenizers_as_in_transformers() {
     const VOCABULARY: u32 = 640;
-    let cases = prefixes().cases;
+    let Prefixes { gguf, cases, .. } = prefixes();
+    assert!(gguf.len() > 10);
+    for (name, id) in gguf {
+        let file = fixtures().join("gguf").join(&name).join("model.gguf");
+        let found = TextCodec::from_folder(&file).unwrap().prefix_token().unwrap();
+        assert_eq!(found, Some(id), "{name}");
+    }
     assert!(cases.len() > 25);
     for case in cases {
         let (settings, special) =

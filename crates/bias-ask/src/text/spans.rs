@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use bias_types::TokenRole;
 
-use super::mentions::Mentions;
+use super::mentions::find::Mentions;
 
 /// The places of the system message, the person's name and the answer's beginning in a prompt, in
 /// bytes.

@@ -4,7 +4,7 @@ use bias_probe::Sequence;
 use bias_types::TokenRole;
 
 use super::asked::Asked;
-use super::mentions::Mentions;
+use super::mentions::find::Mentions;
 use super::spans::Spans;
 use crate::error::AskError;
 use crate::question::number::NumberGrammar;

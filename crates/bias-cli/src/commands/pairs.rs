@@ -19,7 +19,8 @@ use serde::Serialize;
 /// Score sentence pairs in the schema of CrowS-Pairs (Nangia et al. 2020), and count how often a
 /// model prefers the sentence about the disadvantaged group.
 ///
-/// There are two metrics, which are not comparable. The first compares the log-likelihoods of whole
+/// Sentences follow the token that lm-evaluation-harness puts before them: the tokenizer's
+/// bos_token, or else its eos_token. There are two metrics, which are not comparable. The first compares the log-likelihoods of whole
 /// sentences (lm-evaluation-harness). The second compares those of the tokens that both sentences
 /// share, each given all tokens before it (the original metric for masked models, made
 /// conditional). In both, 50 % is unbiased. Blodgett et al. 2021 found many pairs of CrowS-Pairs

@@ -95,7 +95,7 @@ impl<T: DeserializeOwned> Rows<T> {
             }
             let row = record
                 .deserialize(Some(&header))
-                .map_err(|e| bad(path, Some(at), cell_fault(&e, &header)))?;
+                .map_err(|e| bad(path, Some(at), cell_fault(&e, &columns, &record)))?;
             rows.push((at, row));
             beside.extend(place.map(|place| record.get(place).unwrap_or_default().to_owned()));
         }
@@ -107,9 +107,14 @@ impl<T: DeserializeOwned> Rows<T> {
 }
 
 /// A cell that does not hold what its column is for.
-fn cell_fault(error: &csv::Error, header: &StringRecord) -> String {
+fn cell_fault(error: &csv::Error, columns: &Columns<'_>, record: &StringRecord) -> String {
     let csv::ErrorKind::Deserialize { err, .. } = error.kind() else { return error.to_string() };
-    let column = err.field().and_then(|field| header.get(usize::try_from(field).ok()?));
-    let column = column.map_or_else(String::new, |name| format!("the column `{name}`: "));
-    format!("{column}{}", err.kind())
+    let reason = err.kind().to_string();
+    // The reader does not say which cell it was, but quotes it.
+    let said = reason.to_lowercase();
+    let quoted =
+        |cell: &str| !cell.is_empty() && said.contains(&format!("`{}`", cell.to_lowercase()));
+    let mut cells = columns.header.iter().zip(record);
+    let found = cells.find(|(name, cell)| columns.known.contains(name) && quoted(cell));
+    found.map_or_else(|| reason.clone(), |(name, _)| format!("the column `{name}`: {reason}"))
 }

@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(read(&(header.clone() + &rows(""))).unwrap().contexts[0].per, None);
         let other = rows("month").replace("clerk", "cook");
         for (text, expected) in
-            [(rows("year") + &other, "`per` changes"), (rows("fortnight"), "fortnight")]
+            [(rows("year") + &other, "`per` changes"), (rows("decade"), "decade")]
         {
             let error = read(&(header.clone() + &text)).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -53,7 +53,11 @@ impl PromptSet {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::*;
     use crate::prompts::sample::{HEADER, read, variation};
+    use crate::results::Attribute;
 
     #[test]
     fn words_that_may_be_names_are_named() {
@@ -71,5 +75,35 @@ mod tests {
         );
         let plain = read(&(HEADER.to_owned() + &variation("purchase", "car", "low"))).unwrap();
         assert!(plain.unsure_mentions().is_empty());
+    }
+
+    /// In the prompts of this repository, the name stands once and as it is written: no number
+    /// depends on how other mentions are found.
+    #[test]
+    fn shipped_prompts_mention_everybody_once() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+        let files = [
+            "emergent",
+            "real",
+            "kinds/gpt2",
+            "kinds/qwen3",
+            "kinds/small",
+            "planted/shared-0",
+            "planted/shared-40",
+            "planted/shared-100",
+        ];
+        for folder in files {
+            let path = fixtures.join(folder).join("prompts.csv");
+            let set =
+                PromptSet::from_csv(&path, &Attribute::before("race", "_"), ["white", "black"]);
+            let set = set.unwrap();
+            for person in set.contexts.iter().flat_map(|c| &c.variations).flat_map(|v| &v.people) {
+                let at = person.text.find(&person.name).unwrap();
+                let Mentions { found, unsure } = Mentions::find(&person.text, &person.name);
+                let whole = at..at + person.name.len();
+                assert_eq!(found, std::slice::from_ref(&whole), "{}", person.text);
+                assert!(unsure.is_empty(), "{}", person.text);
+            }
+        }
     }
 }

@@ -1,7 +1,11 @@
+use std::ops::Range;
+
 use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::*;
+use super::find::Mentions;
+use super::parts::NameParts;
+use crate::error::AskError;
 
 /// The mentions, each with what stands there, and what was unsure.
 fn found(text: &str, name: &str) -> (Vec<String>, Vec<String>) {
@@ -49,7 +53,7 @@ fn a_person_is_found_again_by_the_first_name_or_a_title() {
         "Dr. Emily Anne Becker Jr.",
         "[Dr. Emily Anne Becker Jr.] is [Emily Becker], [Emily], Mrs. [Becker]",
     );
-    marked("Maria van der Berg", "[Maria van der Berg], Frau [van der Berg], [Maria]");
+    marked("Maria van der Berg", "[Maria van der Berg], Frau [van der Berg]. [Maria]");
     marked("Jamal Washington", "[Jamal Washington] lives in {Washington}. [Jamal] sells.");
     marked("Becker, Emily", "[Becker, Emily]: [Emily] and [Emily Becker]");
     // A first name of one letter, or none: nothing more is looked for.
