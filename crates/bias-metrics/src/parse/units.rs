@@ -43,7 +43,8 @@ enum Form {
 impl Form {
     fn of(answer: &ParsedAnswer) -> Option<Self> {
         match answer.unit.measure {
-            Measure::Percent => Some(Self::Percent),
+            // 42 of 100 points is 42 %.
+            Measure::Percent | Measure::OutOf(100) => Some(Self::Percent),
             Measure::OutOf(whole) => Some(Self::OutOf(whole)),
             Measure::Plain => answer
                 .value
