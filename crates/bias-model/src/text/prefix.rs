@@ -3,7 +3,6 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::checkpoint::gguf;
 use crate::checkpoint::gguf::file::Gguf;
 use crate::error::ModelError;
 use crate::json::read_json;
@@ -56,7 +55,7 @@ pub(super) fn prefix_token(
 /// `bos_token` and `eos_token` as the files beside a tokenizer name them.
 fn named(file: &Path) -> Result<[(&'static str, Option<Value>); 2], ModelError> {
     const NAMES: [&str; 2] = ["bos_token", "eos_token"];
-    if gguf::is_file(file)? {
+    if file.extension().is_none_or(|ending| ending != "json") {
         let special = Gguf::open(file)?.vocabulary()?.special;
         let of = |name| special.iter().find(|(own, _)| *own == name).map(|(_, text)| text.into());
         return Ok(NAMES.map(|name| (name, of(name))));

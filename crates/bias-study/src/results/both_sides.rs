@@ -52,8 +52,9 @@ impl fmt::Display for OnBothSides {
             f,
             "{of} {all} {each}{s}, {those}{} {stand} on both sides of the held-out split ({named}{more}), so held-out {seen} \
              are not wholly new to a mask; to part them, give every {each} one side in the column `{column}` \
-             (attribution or held_out)",
-            shared.len()
+             (attribution or held_out){}",
+            shared.len(),
+            if levels { "" } else { "; that takes some for each side in both groups" }
         )
     }
 }
