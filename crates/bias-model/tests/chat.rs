@@ -89,6 +89,11 @@ fn templates_are_found_where_folders_keep_them() {
         "tokenizer_config.json",
         r#"{"chat_template": "one{{ bos_token }}", "bos_token": {"content": "<b>"}}"#,
     );
+    // Then transformers does not read the map.
+    let decided = (
+        "tokenizer_config.json",
+        r#"{"chat_template": "one{{ bos_token }}", "bos_token": "<b>", "added_tokens_decoder": {}}"#,
+    );
     let named = (
         "tokenizer_config.json",
         r#"{"chat_template": [{"name": "rag", "template": "r"}, {"name": "default", "template": "d{{ eos_token }}"}],
@@ -99,7 +104,8 @@ fn templates_are_found_where_folders_keep_them() {
     let beside = ("chat_template.jinja", "beside{{ pad_token is defined }}\r\n");
     for (files, rendered) in [
         (vec![one], "one<b>"),
-        (vec![one, map, older], "one<b>"),
+        (vec![one, map, older], "one<m>"),
+        (vec![decided, map], "one<b>"),
         (vec![named, map], "d<e>"),
         (vec![named, older], "d"),
         (vec![older], "older"),

@@ -92,16 +92,18 @@ enum Token {
     Other(serde::de::IgnoredAny),
 }
 
-/// The special tokens of `tokenizer_config.json`, and those that it lacks from
-/// `special_tokens_map.json`.
+/// The special tokens of `tokenizer_config.json`, and of `special_tokens_map.json` over it where the
+/// first lists no `added_tokens_decoder`, as in transformers 5.
 fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
     let mut all = SpecialTokens::default();
-    for file in ["special_tokens_map.json", "tokenizer_config.json"] {
+    let mut decoder = false;
+    for file in ["tokenizer_config.json", "special_tokens_map.json"] {
         let path = folder.join(file);
-        if !on_disk::exists(&path)? {
+        if decoder || !on_disk::exists(&path)? {
             continue;
         }
         let settings: BTreeMap<String, Value> = read_json(&path)?;
+        decoder = settings.contains_key("added_tokens_decoder");
         for name in SPECIAL {
             let token = settings.get(name).map(Token::deserialize).transpose();
             match token
