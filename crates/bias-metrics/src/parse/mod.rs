@@ -2,8 +2,8 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | answer | [`parse_answer`], [`ParsedAnswer`], [`AnswerKind`]: the number in a text |
-//! | reader | [`AnswerReader`]: the same, told the question, a field, or that the answer was cut |
+//! | answer | [`ParsedAnswer`], [`AnswerKind`]: what an answer says |
+//! | reader | [`parse_answer`], [`AnswerReader`]: the same, told the question, a field, or that the answer was cut |
 //! | field | one field of an answer in JSON |
 //! | unit, currency, period | [`Unit`], [`Measure`], [`Currency`], [`Period`]: what a number counts |
 //! | units | [`Units`]: which units the answers to one question are in |
@@ -31,9 +31,9 @@ mod spelling;
 mod unit;
 mod units;
 
-pub use self::answer::{AnswerKind, ParsedAnswer, parse_answer};
+pub use self::answer::{AnswerKind, ParsedAnswer};
 pub use self::currency::Currency;
 pub use self::period::Period;
-pub use self::reader::AnswerReader;
+pub use self::reader::{AnswerReader, parse_answer};
 pub use self::unit::{Measure, Unit};
 pub use self::units::Units;

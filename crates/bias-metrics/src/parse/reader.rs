@@ -142,6 +142,49 @@ fn is_open(text: &[char], last: &Mention) -> bool {
         && rest.trim().chars().all(|c| c.is_alphabetic() || ",.-".contains(c))
 }
 
+/// Reads the number out of a finished answer, or says why there is none to read. An
+/// [`AnswerReader`] can be told more: the question, a field to look into, that the answer was cut.
+///
+/// - Thousands are separated by commas (also as in India, `18,50,000`), apostrophes or unbreakable
+///   spaces, or by points if there are several or a comma follows (`1.200,50`). Amounts of money
+///   may group by plain spaces (`38 500 €`), and by one point where the currency's countries do
+///   (`38.500 €`). Otherwise a point is a decimal point. Digits are never joined across anything
+///   else: what cannot be read as one number is [`AnswerKind::SeveralNumbers`].
+/// - `k`, `M`, *hundred*, *thousand*, *lakh*, *million*, *mn*, *crore*, *bn* and larger words
+///   multiply, cents divide; currency and percent signs do not change the value. In `1-2 million`
+///   both ends are millions.
+/// - English number words count like digits (`two hundred and fifty`, `half a million`); a lonely
+///   `one` does not. Digits of other scripts, full-width signs and LaTeX are read.
+/// - A range (`100-150`, `100 to 150`, `between 100 and 150`) gives its midpoint.
+/// - The same number said twice counts once (`0.58 (58%)`). Of several different ones, those
+///   mentioned as something else (`listed at $14,200`) do not count, and the only one with a
+///   currency is the answer.
+/// - Digits inside words (`B2B`, `iPhone15`, `GPT-4`, `18-speed`), years and dates are not read.
+///   Ranks are (`42nd`), and points of a whole (`42/100`, `42 out of 100`), whose value is 42.
+/// - `/month`, `per hour`, `a year`, `annually`, `pcm` behind an amount, or `a monthly rent of`
+///   before it, are its [`Period`](super::Period).
+/// - Text up to the end of a thought (`</think>`) is not read.
+///
+/// ```
+/// use bias_metrics::parse_answer;
+/// use bias_metrics::parse::{AnswerKind, Period};
+///
+/// let value = |text| parse_answer(text).value;
+/// assert_eq!(value("I would offer $1,200.50."), Some(1200.5));
+/// assert_eq!(value("For 2 bikes I'd say 300 dollars"), Some(300.0));
+/// assert_eq!(value("between 100 and 150"), Some(125.0));
+/// assert_eq!(value("two hundred and fifty thousand"), Some(250_000.0));
+/// assert_eq!(value("Listed at $14,200; I would open at 12900."), Some(12_900.0));
+/// assert_eq!(value("₹18 LPA"), Some(1_800_000.0));
+/// assert_eq!(parse_answer("$20 an hour").per(Period::Year), Some(41_600.0));
+/// assert_eq!(parse_answer("I'm sorry, but I can't say.").kind, AnswerKind::Refusal);
+/// assert_eq!(parse_answer("100 or 150").kind, AnswerKind::SeveralNumbers);
+/// ```
+#[must_use]
+pub fn parse_answer(text: &str) -> ParsedAnswer {
+    AnswerReader::default().read(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
