@@ -88,9 +88,6 @@ fn commands_finish_their_work_quietly() {
         "study --compare one/results.json one/results.json",
         "verify one --model model",
     ] {
-        for made in ["pruned", "tried"] {
-            fs::remove_dir_all(folder.path().join(made)).ok();
-        }
         // `prune` writes no folder that is there: once is enough for what takes long.
         if ["prune", "benchmark", "study --quick"].iter().any(|own| args.starts_with(own)) {
             let (status, said) = headed(folder.path(), args, 0);

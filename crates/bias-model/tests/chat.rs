@@ -41,9 +41,10 @@ fn names_are_marked_in_the_question_alone() {
         (prompt.tokens()[1], prompt.roles()[1]),
         (codec.token_id("<|user|>").unwrap(), TokenRole::Prompt)
     );
-    // Only as a part of a word: the token that holds it.
-    assert!(name("Albert came.", "Al").starts_with("Al"));
-    for (message, name) in [("I met Al.", "Bo"), ("I met Al.", "assistant"), ("I met Al.", "")] {
+    // A part of a word is somebody else.
+    for (message, name) in
+        [("Albert came.", "Al"), ("I met Al.", "Bo"), ("I met Al.", "assistant"), ("I met Al.", "")]
+    {
         let error = codec.prompt(message, name).unwrap_err();
         assert!(
             matches!(error, ModelError::Ask(AskError::NameNotInPrompt { .. })),

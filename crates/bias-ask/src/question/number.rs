@@ -6,8 +6,8 @@ use bias_types::prompt::TokenSet;
 /// digits behind a space, or single bytes.
 ///
 /// A number consists of digits, with or without commas between groups of three. It may have a
-/// decimal part, a magnitude (`k`, `K`, `M`, `bn`, *hundred*, *thousand*, *million*, *billion*,
-/// *trillion*) and a currency sign in front: `50,000`, ` $1.5 million`, `85k`. A number is *begun*
+/// decimal part, a magnitude (`k`, `K`, `M`, `MM`, `mn`, `B`, `bn`, `T`, *hundred*, *thousand*,
+/// *lakh*, *million*, *crore*, *billion*, *trillion*) and a currency sign in front: `50,000`, ` $1.5 million`, `85k`. A number is *begun*
 /// with its first digit. A token continues it if it can lead to such a text. Any other token ends
 /// it, and the text so far counts: `85.` is 85, and so is `85 m` before *onths*.
 #[derive(Debug)]
@@ -18,8 +18,10 @@ pub struct NumberGrammar {
 
 /// A currency sign that may stand before the digits.
 const CURRENCIES: [char; 3] = ['$', '€', '£'];
-const MAGNITUDES: [&str; 9] =
-    ["k", "K", "M", "bn", "hundred", "thousand", "million", "billion", "trillion"];
+const MAGNITUDES: [&str; 15] = [
+    "k", "K", "M", "bn", "hundred", "thousand", "million", "billion", "trillion", "MM", "mn", "B",
+    "T", "lakh", "crore",
+];
 /// The most digits before the decimal point. No amount of anything needs more.
 const DIGITS: u8 = 15;
 /// The most groups of three behind commas: as many as those digits have room for.
@@ -176,6 +178,12 @@ mod tests {
             "85K",
             "2 M",
             "3bn",
+            "$3.1B",
+            "$1MM",
+            "1.4 mn",
+            "$1T",
+            "18 lakh",
+            "3.4 crore",
             "12 thousand",
             "007",
             "€20",
