@@ -7,8 +7,8 @@ use bias_types::prompt::TokenSet;
 ///
 /// A number consists of digits, with or without commas between groups of three. It may have a
 /// decimal part, a magnitude (`k`, `K`, `M`, `MM`, `mn`, `B`, `bn`, `T`, *hundred*, *thousand*,
-/// *lakh*, *million*, *crore*, *billion*, *trillion*) and a currency sign in front: `50,000`, ` $1.5 million`, `85k`. A number is *begun*
-/// with its first digit. A token continues it if it can lead to such a text. Any other token ends
+/// *lakh*, *million*, *crore*, *billion*, *trillion*) and a currency sign in front: `50,000`,
+/// ` $1.5 million`, `85k`. A number is *begun* with its first digit. A token continues it if it can lead to such a text. Any other token ends
 /// it, and the text so far counts: `85.` is 85, and so is `85 m` before *onths*.
 #[derive(Debug)]
 pub struct NumberGrammar {
