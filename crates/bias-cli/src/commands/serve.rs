@@ -3,6 +3,7 @@
 #[cfg(feature = "remote")]
 use burn::backend::Flex;
 
+#[cfg(feature = "remote")]
 use bias_cli::device::name::Compute;
 use bias_cli::device::name::Device;
 #[cfg(feature = "remote")]
