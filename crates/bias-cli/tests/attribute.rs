@@ -141,18 +141,14 @@ fn neutral_text_is_the_users() {
     let folder = small(2);
     let loss = |args: &str| column(&made(folder.path(), args).1, 4);
     let usual = loss("");
-    fs::write(folder.path().join("none.txt"), "\n").unwrap();
-    let none = loss("--neutral none.txt");
     fs::write(folder.path().join("own.txt"), "One sentence.\nThe driver wrote a letter home.\n")
         .unwrap();
     let own = loss("--neutral own.txt");
-    assert!(none.iter().all(|change| *change == 0.0), "{none:?}");
-    assert!(
-        usual.iter().any(|change| *change != 0.0) && own != usual && own != none,
-        "{usual:?} {own:?}"
-    );
+    assert!(usual.iter().any(|change| *change != 0.0) && own != usual, "{usual:?} {own:?}");
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
     tried("--neutral no.txt").refused("--neutral", &["no.txt"]);
+    fs::write(folder.path().join("none.txt"), "\n").unwrap();
+    tried("--neutral none.txt").refused("--neutral", &["none.txt", "one text per line"]);
     tried("--neutral own.txt --method wanda").refused("--neutral", &["gap-pursuit"]);
 }
 
@@ -176,6 +172,9 @@ fn weights_can_stay_as_they_are_stored_or_in_their_file() {
 fn answers_are_taken_as_asked() {
     let folder = small(2);
     let mask = |args: &str| mask(folder.path(), &format!("--method signed-gap {args}")).digest();
+    let tried = |args: &str| {
+        run("attribute", folder.path(), &format!("--model model --method signed-gap {args}"))
+    };
     let exact = mask("");
     assert_eq!(mask("--seed 1"), exact, "nothing is random");
     let sampled = mask("--samples 3");
@@ -183,6 +182,11 @@ fn answers_are_taken_as_asked() {
     assert_eq!(mask("--samples 3 --seed 0"), sampled);
     assert_ne!(mask("--samples 3 --seed 1"), sampled);
     assert_ne!(mask("--system Fair."), exact);
+    // The template takes the first, and does nothing with it; it tells no date.
+    assert_eq!(mask("--template-arg enable_thinking=false --date 2026-11-29"), exact);
+    tried("--template-arg thinking=false").refused("thinking", &["it takes", "enable_thinking"]);
+    // Answers of this model are numbers and no JSON.
+    tried("--answer-field offer").refused("gap", &[]);
     // Three digits and the end; with one token, no answer is finished.
     assert_eq!(mask("--max-new-tokens 4"), exact);
     assert_ne!(mask("--temperature 0.3"), exact);

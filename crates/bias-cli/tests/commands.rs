@@ -197,6 +197,8 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
         ("--model", "model"),
         ("--device", "cpu"),
         ("--compute", "f32"),
+        ("--template-arg", "enable_thinking=false"),
+        ("--date", "2026-11-29"),
         ("--samples", "3"),
         ("--unexplored", "0.1"),
         ("--max-new-tokens", "3"),

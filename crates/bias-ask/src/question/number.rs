@@ -75,6 +75,8 @@ impl State {
             (Self::Point(_), _) if digit => Some(Self::Point(true)),
             (_, ' ') if whole || self == Self::Point(true) => Some(Self::Gap),
             (Self::Magnitude(m, at), _) => magnitude(Some((m, at)), c),
+            // Behind a space, a capital more often begins a word.
+            (Self::Gap, 'B' | 'T') => None,
             _ if whole || matches!(self, Self::Point(true) | Self::Gap) => magnitude(None, c),
             _ => None,
         }
@@ -215,6 +217,8 @@ mod tests {
             "%",
             "1.k",
             "$k",
+            "$3 B",
+            "$3 T",
             "5 millions",
             "1,00 ",
             "1234567890123456",

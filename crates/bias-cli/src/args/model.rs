@@ -129,7 +129,7 @@ impl WeightArgs {
             sampling: sampling.clone(),
         };
         let mut model = LanguageModel::load_with(&self.path()?, &options, device)?;
-        model.notes().iter().for_each(|note| eprintln!("{note}"));
+        model.notes().iter().for_each(|note| note!("{note}"));
         model.options_mut().threads = self.device.threads();
         model.options_mut().batch_rows = self.device.batch_rows();
         if self.stream {
@@ -206,8 +206,8 @@ impl SamplingArgs {
 /// Says how a loaded model's answers are drawn, and what its files say of it that is not applied.
 pub fn show_sampling<B: Backend>(model: &LanguageModel<B>) {
     let settings = model.generation();
-    settings.notes().iter().for_each(|note| eprintln!("{note}"));
-    eprintln!("sampling: {settings}");
+    settings.notes().iter().for_each(|note| note!("{note}"));
+    note!("sampling: {settings}");
 }
 
 /// Which model, and how it is asked.

@@ -97,8 +97,12 @@ impl Magnitude {
             return Some(Self::Power(6));
         }
         let power = LETTERS.iter().find(|(own, _)| *own == word)?.1;
-        let clear = attached || word.chars().all(char::is_uppercase);
-        (money && clear).then_some(Self::Power(power))
+        match (money, attached || word.len() > 1) {
+            (false, _) => None,
+            (true, true) => Some(Self::Power(power)),
+            // `$3 B`, or `$5 T-shirts`
+            (true, false) => word.chars().all(char::is_uppercase).then_some(Self::Unclear),
+        }
     }
 
     /// Of a single character.

@@ -5,7 +5,7 @@ mod variants;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use bias_files::say;
+use bias_files::{note, say};
 use bias_model::hub::ModelSource;
 use bias_model::{Decoding, LanguageModel, LoadOptions};
 use bias_study::find::Truth;
@@ -204,7 +204,7 @@ fn benchmark<A: AutodiffBackend>(
         ..LoadOptions::default()
     };
     let mut model = LanguageModel::<A::InnerBackend>::load_with(&folder, &options, device)?;
-    model.notes().iter().for_each(|note| eprintln!("{note}"));
+    model.notes().iter().for_each(|note| note!("{note}"));
     show_sampling(&model);
     model.options_mut().batch_rows = args.device.batch_rows();
     let options = StudyOptions {
