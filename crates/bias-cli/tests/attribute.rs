@@ -186,7 +186,7 @@ fn answers_are_taken_as_asked() {
     assert_eq!(mask("--template-arg enable_thinking=false --date 2026-11-29"), exact);
     tried("--template-arg thinking=false").refused("thinking", &["it takes", "enable_thinking"]);
     // Answers of this model are numbers and no JSON.
-    tried("--answer-field offer").refused("gap", &[]);
+    tried("--answer-field offer").refused("states a number", &[]);
     // Three digits and the end; with one token, no answer is finished.
     assert_eq!(mask("--max-new-tokens 4"), exact);
     assert_ne!(mask("--temperature 0.3"), exact);

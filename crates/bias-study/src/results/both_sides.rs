@@ -45,16 +45,20 @@ impl fmt::Display for OnBothSides {
             SharedPart::Levels => ("variation", "variations", "split"),
         };
         let levels = *part == SharedPart::Levels;
-        let (of, those) = if levels { ("Of the levels of", "those of ") } else { ("Of", "") };
-        let stand = if shared.len() == 1 && !levels { "stands" } else { "stand" };
-        let s = if *all == 1 { "" } else { "s" };
+        let what = if levels { " have levels that" } else { "" };
+        let (s, stand) = match (shared.len(), levels) {
+            (1, true) => (if *all == 1 { "" } else { "s" }, " has levels that stand"),
+            (1, false) => (if *all == 1 { "" } else { "s" }, " stands"),
+            _ => ("s", " stand"),
+        };
+        let stand = if shared.len() == 1 { stand.to_owned() } else { format!("{what}{stand}") };
         write!(
             f,
-            "{of} {all} {each}{s}, {those}{} {stand} on both sides of the held-out split ({named}{more}), so held-out {seen} \
-             are not wholly new to a mask; to part them, give every {each} one side in the column `{column}` \
-             (attribution or held_out){}",
+            "{} of {all} {each}{s} ({named}{more}){stand} on both sides of the held-out split, so the \
+             held-out {seen} are not entirely new to a mask. To separate them, put each {each} on one \
+             side with the column `{column}` (attribution or held_out){}.",
             shared.len(),
-            if levels { "" } else { "; that takes some for each side in both groups" }
+            if levels { "" } else { "; both groups need some on each side" }
         )
     }
 }
