@@ -165,7 +165,16 @@ fn read(text: &str) -> Option<f64> {
     (1..=text.len())
         .rev()
         .filter(whole)
-        .find_map(|end| parse_answer(&without_commas(&text[..end])).value)
+        .find_map(|end| parse_answer(&with_four_decimals(&without_commas(&text[..end]))).value)
+}
+
+/// Three decimals behind a currency sign could be thousands (`$12.345`), which `parse_answer` does
+/// not tell: a fourth leaves no doubt.
+fn with_four_decimals(text: &str) -> String {
+    let Some((whole, behind)) = text.split_once('.') else { return text.into() };
+    let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
+    let (decimals, rest) = behind.split_at(end);
+    format!("{whole}.{decimals}{}{rest}", if decimals.len() == 3 { "0" } else { "" })
 }
 
 fn without_commas(text: &str) -> String {

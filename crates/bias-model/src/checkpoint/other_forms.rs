@@ -73,7 +73,8 @@ fn other_form(folder: &Path) -> Result<Option<(String, String)>, ModelError> {
         let what = format!("weights as a pickle ({file}), which runs code when it is read");
         return Ok(Some((what, save())));
     }
-    if let Some(file) = like(&ends(&[".safetensors"])) {
+    let part = |own: &str| own.starts_with("model-") && own.ends_with(".safetensors");
+    if let Some(file) = like(&part) {
         let what = format!("{file}, but neither {SINGLE} nor {INDEX}");
         return Ok(Some((what, save())));
     }
