@@ -184,7 +184,10 @@ fn answers_are_taken_as_asked() {
     assert_ne!(mask("--system Fair."), exact);
     // The template takes the first, and does nothing with it; it tells no date.
     assert_eq!(mask("--template-arg enable_thinking=false --date 2026-11-29"), exact);
-    tried("--template-arg thinking=false").refused("thinking", &["it takes", "enable_thinking"]);
+    tried("--template-arg thinking=false").refused(
+        "the chat template of",
+        &["no argument `thinking`", "it takes", "enable_thinking"],
+    );
     // Answers of this model are numbers and no JSON.
     tried("--answer-field offer").refused("states a number", &[]);
     // Three digits and the end; with one token, no answer is finished.

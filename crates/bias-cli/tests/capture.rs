@@ -107,7 +107,7 @@ fn a_system_message_comes_first() {
     let told = captured(folder.path(), "--template-arg enable_thinking=false --date 2026-11-29");
     assert_eq!(told, usual, "the template does nothing with them");
     run("capture", folder.path(), "--model model --template-arg tone=kind")
-        .refused("tone", &["it takes", "enable_thinking"]);
+        .refused("the chat template of", &["no argument `tone`", "it takes", "enable_thinking"]);
     let args = ["capture", "--model", "model", "--system", "You are fair."];
     let said = Program::new(&bias::file(), folder.path(), args).run().done();
     let system: Vec<&str> =
