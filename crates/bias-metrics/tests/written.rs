@@ -80,6 +80,7 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("$1T", Number, Some(1e12)),
     ("$3 B", SeveralNumbers, None),
     ("$5 T-shirts", SeveralNumbers, None),
+    ("2 MM", SeveralNumbers, None),
     ("$2 MM", Number, Some(2_000_000.0)),
     ("$2.5 bln", Number, Some(2.5e9)),
     ("1,4 Mio. €", SeveralNumbers, None),

@@ -98,7 +98,7 @@ impl Magnitude {
         }
         let power = LETTERS.iter().find(|(own, _)| *own == word)?.1;
         match (money, attached || word.len() > 1) {
-            (false, _) => None,
+            (false, _) => (word == "MM").then_some(Self::Unclear),
             (true, true) => Some(Self::Power(power)),
             // `$3 B`, or `$5 T-shirts`
             (true, false) => word.chars().all(char::is_uppercase).then_some(Self::Unclear),
