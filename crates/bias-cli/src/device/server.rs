@@ -118,7 +118,7 @@ impl Server {
     }
 
     /// Serves a device to every client, each on threads of its own, until the program ends. No
-    /// client and no error ends it: see [`begin_each`].
+    /// client and no error ends it.
     pub fn run<B: BackendIr>(&self, device: &B::Device) {
         let sessions = Sessions::default();
         begin_each(self.listener.incoming(), PAUSE, |stream| {
