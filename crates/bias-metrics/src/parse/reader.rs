@@ -83,7 +83,7 @@ impl AnswerReader {
             None => self.number(text, finished),
             Some(name) => match field(text, name) {
                 Some((value, ends)) => self.number(&value, finished || ends),
-                None => self.number("", true).or_cut(text, finished),
+                None => ParsedAnswer::without_value(without_field(text, finished)),
             },
         }
     }
@@ -121,16 +121,13 @@ impl AnswerReader {
     }
 }
 
-impl ParsedAnswer {
-    /// An answer without the field that was asked for.
-    fn or_cut(self, text: &str, finished: bool) -> Self {
-        let kind = match (finished, text.trim().is_empty()) {
-            (false, _) => AnswerKind::Unfinished,
-            (true, true) => AnswerKind::Empty,
-            (true, false) if declines(text) => AnswerKind::Refusal,
-            (true, false) => AnswerKind::NoNumber,
-        };
-        Self { kind, ..self }
+/// What an answer is that lacks the field it was asked for.
+fn without_field(text: &str, finished: bool) -> AnswerKind {
+    match (finished, text.trim().is_empty()) {
+        (false, _) => AnswerKind::Unfinished,
+        (true, true) => AnswerKind::Empty,
+        (true, false) if declines(text) => AnswerKind::Refusal,
+        (true, false) => AnswerKind::NoNumber,
     }
 }
 
