@@ -4,7 +4,8 @@ use super::digits::NARROW_SPACES;
 use super::period::Period;
 
 /// Words that may stand before a number without changing it.
-const HEDGES: [&str; 22] = [
+const HEDGES: [&str; 23] = [
+    "the",
     "about",
     "around",
     "roughly",
