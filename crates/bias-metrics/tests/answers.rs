@@ -332,6 +332,8 @@ fn a_cut_answer_may_have_been_about_to_go_on() {
         "I'd say 500 doll",
         "5.",
         // Cut before it reached its number.
+        "",
+        "<think>620?</think>\n",
         "None",
         "The bike is from 2019 and in good shape, so I would",
         "With 3 bedrooms and a garden, a fair",

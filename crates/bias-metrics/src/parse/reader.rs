@@ -91,7 +91,7 @@ impl AnswerReader {
     fn number(&self, text: &str, finished: bool) -> ParsedAnswer {
         let without = ParsedAnswer::without_value;
         if text.trim().is_empty() {
-            return without(AnswerKind::Empty);
+            return without(if finished { AnswerKind::Empty } else { AnswerKind::Unfinished });
         }
         let plain = plain(text);
         let mentions = mentions(&plain.chars);
