@@ -8,8 +8,10 @@ use bias_types::prompt::TokenSet;
 /// A number consists of digits, with or without commas between groups of three. It may have a
 /// decimal part, a magnitude (`k`, `K`, `M`, `MM`, `mn`, `B`, `bn`, `T`, *hundred*, *thousand*,
 /// *lakh*, *million*, *crore*, *billion*, *trillion*) and a currency sign in front: `50,000`,
-/// ` $1.5 million`, `85k`. A number is *begun* with its first digit. A token continues it if it can lead to such a text. Any other token ends
-/// it, and the text so far counts: `85.` is 85, and so is `85 m` before *onths*.
+/// ` $1.5 million`, `85k`. `B` and `T` are magnitudes only right behind the digits: behind a space
+/// they more often begin a word. A number is *begun* with its first digit. A token continues it if
+/// it can lead to such a text. Any other token ends it, and the text so far counts: `85.` is 85,
+/// and so is `85 m` before *onths*.
 #[derive(Debug)]
 pub struct NumberGrammar {
     texts: HashMap<u32, Box<str>>,
@@ -242,7 +244,8 @@ mod tests {
     #[test]
     fn magnitudes_that_begin_alike_are_followed_together() {
         for word in MAGNITUDES {
-            assert!(viable(&format!("1 {word}")), "{word}");
+            assert!(viable(&format!("1{word}")), "{word}");
+            assert_eq!(viable(&format!("1 {word}")), word != "B" && word != "T", "{word}");
         }
         assert!(
             viable("1 b") && viable("1 bi") && viable("1 bn") && viable("1 t") && viable("1 tr")
