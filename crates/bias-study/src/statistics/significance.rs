@@ -17,8 +17,12 @@ pub(crate) fn significances(
             let moments =
                 own.moments.iter().zip(arms).map(|(own, arm)| NameMoments { arm: *arm, ..*own });
             let effect = present(smd(&moments.collect::<Vec<_>>(), own.weighting))?;
-            Ok(effect.and_then(EffectSize::value))
+            Ok(effect.map(far))
         };
+        let none = EffectSize::Degenerate { difference: 0.0 };
+        if present(smd(&own.moments, own.weighting))?.is_none_or(|effect| effect == none) {
+            return Ok(None);
+        }
         Ok(present(Permutation::new(seed).test(arms, relabelled))?.map(|found| found.p))
     };
     let p: Vec<Option<f64>> = variations.iter().map(test).collect::<Result<_, _>>()?;
@@ -33,19 +37,29 @@ pub(crate) fn significances(
         .collect())
 }
 
+/// An effect as a distance from none. A difference without any spread within the groups is farther
+/// than all that have one.
+fn far(effect: EffectSize) -> f64 {
+    match effect {
+        EffectSize::Finite(value) => value,
+        EffectSize::Degenerate { difference } if difference == 0.0 => 0.0,
+        EffectSize::Degenerate { difference } => f64::MAX.copysign(difference),
+    }
+}
+
 /// The power that a design should have.
 const POWER: f64 = 0.8;
 
 /// The smallest standardized mean difference that a test over these names finds in four of five
 /// cases, at the 5 % level, in one variation. It is the mean over variations, each with the share
-/// of its variance that lies between names. `None` if a group has fewer than two names, or if names
-/// do not vary.
+/// of its variance that lies between names. `None` if a group has fewer than two names, if names do
+/// not vary, or if there are so few that no difference of theirs is significant.
 pub(crate) fn detectable(
     variations: &[&Measured],
     arms: &[Arm],
 ) -> Result<Option<f64>, MetricError> {
     let names = [Arm::A, Arm::B].map(|side| arms.iter().filter(|arm| **arm == side).count());
-    if names.iter().any(|count| *count < 2) {
+    if names.iter().any(|count| *count < 2) || Permutation::new(0).smallest_p(names) > ALPHA {
         return Ok(None);
     }
     let among_names = Design { names, alpha: ALPHA }.minimum_detectable(POWER)?;
