@@ -81,3 +81,53 @@ fn between(moments: &[NameMoments]) -> Option<f64> {
     let share = (a[0] + b[0]) / (a[1] + b[1]);
     share.is_finite().then_some(share)
 }
+
+#[cfg(test)]
+mod tests {
+    use bias_metrics::Weighting;
+
+    use super::*;
+
+    fn answered(names: &[(Arm, f64)]) -> (Measured, Vec<Arm>) {
+        let moments = names.iter().map(|(arm, value)| NameMoments::of(*arm, &[(*value, 1.0)]));
+        let measured = Measured {
+            moments: moments.collect(),
+            weighting: Weighting::Probability,
+            shares: vec![(1.0, 1.0); names.len()],
+            unanswered: vec![(0.0, 1.0); names.len()],
+            unexplored: 0.0,
+            estimated: 0.0,
+            bounds: None,
+        };
+        (measured, names.iter().map(|(arm, _)| *arm).collect())
+    }
+
+    /// Two groups that are answered differently without exception are as far apart as can be.
+    #[test]
+    fn a_difference_without_a_scale_is_tested() {
+        let groups = |of_a: [f64; 4], of_b: [f64; 4]| {
+            let a = of_a.map(|value| (Arm::A, value));
+            let b = of_b.map(|value| (Arm::B, value));
+            let (measured, arms) = answered(&[a, b].concat());
+            significances(&[&measured], &arms, 0).unwrap()[0].map(|found| found.p)
+        };
+        let least = 2.0 / 70.0;
+        assert_eq!(groups([300.0; 4], [245.0; 4]), Some(least));
+        assert_eq!(groups([300.0; 4], [300.0; 4]), None);
+        assert_eq!(groups([300.0, 301.0, 300.0, 300.0], [245.0; 4]), Some(least));
+    }
+
+    /// Four names of each group cannot differ significantly in one variation of two, and three not
+    /// in any.
+    #[test]
+    fn nothing_is_detectable_where_nothing_can_be_significant() {
+        let of = |each: usize| {
+            let side = |arm| (0..each).map(move |i| (arm, f64::from(u8::try_from(i).unwrap())));
+            let (measured, arms) =
+                answered(&side(Arm::A).chain(side(Arm::B)).collect::<Vec<_>>());
+            detectable(&[&measured], &arms).unwrap()
+        };
+        assert_eq!(of(3), None);
+        assert!(of(4).is_some_and(|d| d > 0.5));
+    }
+}
