@@ -126,7 +126,7 @@ fn numbers(c: &mut Criterion) {
     let name = |i: usize| {
         let values = (0..100).map(|j| ((500 + (i * 37 + j * 61) % 400) as f64, 1.0)).collect();
         let arm = if i.is_multiple_of(2) { Arm::A } else { Arm::B };
-        NameAnswers { arm, values, unparsed: 0.0, unexplored: 0.0, error: 0.0 }
+        NameAnswers { arm, values, unparsed: 0.0, unexplored: 0.0, error: Some(0.0) }
     };
     let names: Vec<NameAnswers> = (0..40).map(name).collect();
     let moments = || names.iter().map(NameAnswers::moments).collect::<Vec<NameMoments>>();

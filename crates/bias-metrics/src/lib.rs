@@ -18,7 +18,7 @@
 //!     let values: Vec<(f64, f64)> =
 //!         texts.iter().filter_map(|text| parse_answer(text).value).map(|v| (v, 1.0)).collect();
 //!     let unparsed = (texts.len() - values.len()) as f64;
-//!     NameAnswers { arm, values, unparsed, unexplored: 0.0, error: 0.0 }
+//!     NameAnswers { arm, values, unparsed, unexplored: 0.0, error: Some(0.0) }
 //! };
 //! let answers = [
 //!     name(Arm::A, ["$1,200", "I'd offer 1.1k.", "between 900 and 1,100"]),

@@ -250,5 +250,10 @@ fn odd_input_has_a_name() {
         Err(MetricError::Unstable { dropped: 2, resamples: 3 })
     ));
     assert_eq!(test(|_| Some(1.0)).unwrap().p, 1.0);
+    // Only the observed labelling is as far, or it and its mirror image.
+    assert_eq!(test(|arms| Some(f64::from(u8::from(arms[2] == Arm::B)))).unwrap().p, 1.0 / 3.0);
+    let least = |names| Permutation::new(0).smallest_p(names);
+    assert_eq!([least([2, 1]), least([2, 2]), least([4, 4])], [1.0 / 3.0, 2.0 / 6.0, 2.0 / 70.0]);
+    assert_eq!([least([0, 3]), least([1, 1]), least([20, 20])], [1.0, 1.0, 1e-4]);
     assert!(Permutation::new(0).test(&[Arm::A], |_| Ok(Some(1.0))).is_err());
 }

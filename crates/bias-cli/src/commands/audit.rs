@@ -7,9 +7,10 @@ use bias_cli::args::prompts::PromptArgs;
 use bias_cli::failure::Failure;
 use bias_cli::on_device;
 use bias_files::{note, say};
+use bias_metrics::EffectSize;
 use bias_metrics::parse::AnswerKind;
 use bias_model::Decoding;
-use bias_study::results::{Baseline, ChoiceValue, Kind};
+use bias_study::results::{Baseline, ChoiceValue, Kind, VariationBaseline};
 use bias_study::{Settings, Study, StudyOptions};
 
 /// Ask a model the same questions about people of two groups, and measure how far its numbers
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         baselines.iter().for_each(|own| show(own, &prompts.groups, args.prompts.choice_value));
         note!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
-    if baselines.iter().all(|own| !own.bias.value.is_finite()) {
+    if !baselines.iter().any(|own| own.variations.iter().any(differs)) {
         return Err(
             "no context has a difference to measure; each context's line says what to try".into()
         );
@@ -60,21 +61,34 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether there is a difference between the groups, even one without a scale.
+fn differs(variation: &VariationBaseline) -> bool {
+    match variation.smd {
+        Some(EffectSize::Finite(_)) => true,
+        Some(EffectSize::Degenerate { difference }) => difference != 0.0,
+        None => false,
+    }
+}
+
 fn range(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(|| "-".into(), |[low, high]| format!("[{low:.2}..{high:.2}]"))
 }
 
 fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
+    let counted = own.variations.iter().filter(|v| v.effect().is_some()).count();
     if own.bias.value.is_finite() {
         say!(
-            "{}: mean |SMD| {:.2} {}, signed {:+.2}, inlier ratio {:.3}{}",
+            "{}: mean |SMD| {:.2} {}{}, signed {:+.2}, inlier ratio {:.3}{}",
             own.context,
             own.bias.value,
             range(own.bias.interval),
+            of(counted, own.variations.len()),
             own.signed.value,
             own.inlier.value,
             reach(own.unexplored, own.estimated, own.error),
         );
+    } else if own.variations.iter().any(differs) {
+        say!("{}: the groups differ, but no variation has a scale to measure it on", own.context);
     } else {
         say!("{}: nothing to compare. {}", own.context, advice(own));
     }
@@ -87,8 +101,8 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
         "p",
         "Holm",
         "unexplored bounds",
-        a,
-        b,
+        format!("mean {a}"),
+        format!("mean {b}"),
         "answered",
         ""
     );
@@ -114,6 +128,18 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
             answered[1],
         );
     }
+    for v in own.variations.iter().filter(|v| v.effect().is_none() && differs(v)) {
+        say!(
+            "  {}: the groups differ and nobody within a group does, so that the SMD has no scale. The means of the context leave it out",
+            v.variation
+        );
+    }
+    for (v, [of_a, of_b]) in own.variations.iter().filter_map(|v| Some((v, far_medians(v)?))) {
+        say!(
+            "  {}: a few extreme answers rule the means; the medians are {of_a:.1} ({a}) and {of_b:.1} ({b})",
+            v.variation
+        );
+    }
     for v in own.variations.iter().filter(|v| v.without_value != [0; 2]) {
         let [of_a, of_b] = v.without_value;
         say!(
@@ -136,7 +162,12 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
     }
     if let Some(detectable) = own.detectable {
         say!(
-            "  with these names, an SMD of {detectable:.2} in a variation is noticed in four of five cases"
+            "  with these names, an SMD of {detectable:.2} in a variation is noticed in four of five cases, if that variation alone is tested"
+        );
+    }
+    if own.variations.iter().any(|v| v.kind != own.variations[0].kind) {
+        say!(
+            "  the means are over several kinds of answers, whose SMDs have other scales: that of a choice is between names, that of numbers between answers. Read them one by one"
         );
     }
     for (group, kinds) in &own.answers {
@@ -152,6 +183,21 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
         }
     }
     say!();
+}
+
+/// How many variations a mean is over, where it leaves some out.
+fn of(counted: usize, all: usize) -> String {
+    if counted == all { String::new() } else { format!(" over {counted} of {all} variations") }
+}
+
+/// The groups' medians, if a mean lies outside the middle half of its group's answers.
+fn far_medians(v: &VariationBaseline) -> Option<[f64; 2]> {
+    let [a, b] = v.distribution;
+    let (a, b) = (a?, b?);
+    let outside = |mean: Option<f64>, [_, low, _, high, _]: [f64; 5]| {
+        mean.is_some_and(|mean| mean < low || mean > high)
+    };
+    (outside(v.means[0], a) || outside(v.means[1], b)).then_some([a[2], b[2]])
 }
 
 /// How much of the probability decoding left unexplored, if any.

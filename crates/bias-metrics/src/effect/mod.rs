@@ -2,7 +2,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | values | [`NameAnswers`], [`Weighting`], [`drawn_error`], [`sampling_error`]: one name's answers |
+//! | values | [`NameAnswers`], [`Weighting`], [`drawn_error`], [`sampling_errors`]: one name's answers |
 //! | moments | [`NameMoments`]: the moments of one name's answers |
 //! | smd | [`smd()`], [`EffectSize`], [`smd_resampled`], [`smd_error`], [`reduction`], [`context_bias`], [`ContextBias`]: the size of the bias |
 //! | hedges | [`hedges_g`], [`HedgesG`]: the difference in deviations between names |
@@ -19,4 +19,4 @@ pub use self::moments::NameMoments;
 pub use self::smd::{
     ContextBias, EffectSize, context_bias, reduction, smd, smd_error, smd_resampled,
 };
-pub use self::values::{NameAnswers, Weighting, drawn_error, sampling_error};
+pub use self::values::{NameAnswers, Weighting, drawn_error, sampling_errors};

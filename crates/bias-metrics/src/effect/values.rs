@@ -32,20 +32,25 @@ pub struct NameAnswers {
     /// Probability that an exact search left unexplored; 0 for draws.
     pub unexplored: f64,
     /// The standard error of the values' mean, as far as they were drawn instead of enumerated:
-    /// [`drawn_error`], [`sampling_error`]; 0 if all are exact.
-    #[serde(default)]
-    pub error: f64,
+    /// [`drawn_error`], [`sampling_errors`]. 0 if all are exact, `None` if it cannot be estimated.
+    #[serde(default = "exact")]
+    pub error: Option<f64>,
+}
+
+fn exact() -> Option<f64> {
+    Some(0.0)
 }
 
 impl NameAnswers {
     /// Weight, mean and squared deviations of the parsed values.
     ///
     /// It never fails: a NaN among the values makes the moments NaN, which [`smd`](crate::smd())
-    /// reports.
+    /// reports. Without an `error` the noise is NaN.
     #[must_use]
     pub fn moments(&self) -> NameMoments {
         let own = NameMoments::of(self.arm, &self.values);
-        NameMoments { noise: (own.weight * self.error).powi(2), ..own }
+        let noise = self.error.map_or(f64::NAN, |error| (own.weight * error).powi(2));
+        NameMoments { noise, ..own }
     }
 
     /// Weight of the parsed values.
@@ -55,12 +60,27 @@ impl NameAnswers {
     }
 }
 
-/// The standard error of the mean of independent draws, `(value, number of draws)`: s/√n; 0 for
-/// fewer than two draws, from which it cannot be estimated.
+/// The standard error of each name's mean, where answers are independent draws, `(value, number of
+/// draws)`: s/√n.
+///
+/// One draw does not show how far draws scatter. A name with a single draw therefore gets the
+/// deviation that is pooled over the names with more: s² = Σ m2 / Σ (n − 1). `None` if no name has
+/// two draws. A name without any has an error of 0, because it does not count.
 #[must_use]
-pub fn sampling_error(values: &[(f64, f64)]) -> f64 {
-    let own = NameMoments::of(Arm::A, values);
-    if own.weight < 2.0 { 0.0 } else { (own.m2 / (own.weight - 1.0) / own.weight).sqrt() }
+pub fn sampling_errors(names: &[NameAnswers]) -> Vec<Option<f64>> {
+    let own: Vec<NameMoments> =
+        names.iter().map(|name| NameMoments::of(name.arm, &name.values)).collect();
+    let several = || own.iter().filter(|name| name.weight >= 2.0);
+    let (squares, degrees) = several()
+        .fold((0.0, 0.0), |(squares, n), name| (squares + name.m2, n + name.weight - 1.0));
+    let pooled = (degrees > 0.0).then(|| squares / degrees);
+    own.iter()
+        .map(|name| match name.weight {
+            0.0 => Some(0.0),
+            n if n >= 2.0 => Some((name.m2 / (n - 1.0) / n).sqrt()),
+            n => pooled.map(|square| (square / n).sqrt()),
+        })
+        .collect()
 }
 
 /// The standard error of the mean `E = Σ w v / Σ w` of answers `(value, weight, draw)`. Answers
@@ -133,7 +153,6 @@ mod tests {
         assert!((drawn_error(&[(1.0, 0.5, None), (3.0, 0.5, Some(0))], 1) - 0.5).abs() < 1e-12);
         assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.5, None)], 0), 0.0);
         assert_eq!(drawn_error(&[(1.0, 0.5, None), (2.0, 0.0, None)], 3), 0.0);
-        assert_eq!(sampling_error(&[(1.0, 1.0)]), 0.0);
         // Of any number of draws: each of both values differs from its neighbours, of which the
         // first has one.
         let far = [(1.0, 0.5, Some(0)), (2.0, 0.5, Some(9))];
@@ -156,8 +175,29 @@ mod tests {
             .scan(1u32, |p, _| Some(std::mem::replace(p, *p * 11 % 1009)))
             .chain([0])
             .collect();
-        let apart = drawn_error(&all(&|i| shuffled[i as usize]), 1009) / sampling_error(&counted);
+        let counted = sampling_errors(&[name(counted)])[0].unwrap();
+        let apart = drawn_error(&all(&|i| shuffled[i as usize]), 1009) / counted;
         assert!((0.9..1.1).contains(&apart), "{apart}");
-        assert!(drawn_error(&all(&|i| i), 1009) < 0.01 * sampling_error(&counted));
+        assert!(drawn_error(&all(&|i| i), 1009) < 0.01 * counted);
+    }
+
+    fn name(values: Vec<(f64, f64)>) -> NameAnswers {
+        NameAnswers { arm: Arm::A, values, unparsed: 0.0, unexplored: 0.0, error: None }
+    }
+
+    /// A name with one draw is no more certain than one with two.
+    #[test]
+    fn a_single_draw_has_the_deviation_of_the_others() {
+        let two = name(vec![(1.0, 1.0), (3.0, 1.0)]);
+        let three = name(vec![(5.0, 2.0), (8.0, 1.0)]);
+        let (one, none) = (name(vec![(4.0, 1.0)]), name(Vec::new()));
+        let found = sampling_errors(&[two, three, one.clone(), none.clone()]);
+        // Squared deviations of 2 with 1 degree of freedom, and of 6 with 2.
+        let by_hand = [1.0, 1.0, (8.0f64 / 3.0).sqrt(), 0.0];
+        for (found, by_hand) in found.into_iter().zip(by_hand) {
+            assert!((found.unwrap() - by_hand).abs() < 1e-12);
+        }
+        assert_eq!(sampling_errors(&[one.clone(), none]), [None, Some(0.0)]);
+        assert!(one.moments().noise.is_nan());
     }
 }

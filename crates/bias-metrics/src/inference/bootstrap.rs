@@ -128,9 +128,12 @@ impl Bootstrap {
     /// finite value, are dropped and counted. The first error that it returns ends the bootstrap.
     /// The ends are quantiles, linearly interpolated.
     ///
+    /// Nothing is known of the dropped resamples: they may all lie beyond one end. So no more of
+    /// them are dropped than a tail of the interval holds, 2.5 % at level 0.95.
+    ///
     /// # Errors
-    /// [`MetricError::EmptyArm`] when an arm has no name, [`MetricError::Unstable`] when more than
-    /// half of the resamples are dropped, and the statistic's own; with [`Ends::Bca`] also
+    /// [`MetricError::EmptyArm`] when an arm has no name, [`MetricError::Unstable`] when more
+    /// resamples are dropped than that, and the statistic's own; with [`Ends::Bca`] also
     /// [`MetricError::NotFinite`] where the statistic is undefined on the names themselves or
     /// without one of them.
     pub fn interval(
@@ -163,11 +166,11 @@ impl Bootstrap {
         }
         let dropped = self.resamples - values.len();
         let unstable = MetricError::Unstable { dropped, resamples: self.resamples };
-        if 2 * dropped > self.resamples {
+        let tail = (1.0 - self.level) / 2.0;
+        if dropped as f64 > tail * self.resamples as f64 {
             return Err(unstable);
         }
         values.sort_by(f64::total_cmp);
-        let tail = (1.0 - self.level) / 2.0;
         let tail = if self.widened { outwards(tail, a.len(), b.len()) } else { tail };
         let [low, high] = match self.ends {
             Ends::Percentile => [tail, 1.0 - tail],
@@ -275,24 +278,26 @@ mod tests {
     }
 
     #[test]
-    fn undefined_resamples_are_counted() {
+    fn undefined_resamples_are_counted_and_may_not_be_many() {
         let calls = Cell::new(0u32);
-        let every = |n: u32| {
+        let without = |undefined: u32| {
             calls.set(0);
             let calls = &calls;
             move |picks: &[usize]| {
                 calls.set(calls.get() + 1);
-                if calls.get().is_multiple_of(n) {
+                if calls.get() > undefined {
                     mean(picks)
                 } else {
                     Ok(Some(f64::NAN).filter(|_| calls.get().is_multiple_of(3)))
                 }
             }
         };
-        let bootstrap = Bootstrap::new(2).resamples(100).unwrap();
-        assert_eq!(bootstrap.interval(&ARMS, every(2)).unwrap().dropped, 50);
-        let unstable = bootstrap.interval(&ARMS, every(5));
-        assert_eq!(unstable, Err(MetricError::Unstable { dropped: 80, resamples: 100 }));
+        let bootstrap = Bootstrap::new(2).resamples(200).unwrap();
+        assert_eq!(bootstrap.interval(&ARMS, without(5)).unwrap().dropped, 5);
+        let unstable = bootstrap.interval(&ARMS, without(6));
+        assert_eq!(unstable, Err(MetricError::Unstable { dropped: 6, resamples: 200 }));
+        let half = bootstrap.level(0.5).unwrap();
+        assert_eq!(half.interval(&ARMS, without(50)).unwrap().dropped, 50);
     }
 
     #[test]

@@ -51,6 +51,18 @@ impl Permutation {
         Ok(Self { labellings, ..self })
     }
 
+    /// The smallest p that this test can give for two groups of these sizes: the share of the
+    /// labellings that no other can be farther than. These are the observed one and, if the groups
+    /// are equally large, its mirror image.
+    #[must_use]
+    pub fn smallest_p(&self, names: [usize; 2]) -> f64 {
+        let [a, b] = names;
+        match choices(a + b, a, self.labellings) {
+            Some(all) => (if a == b { 2.0 } else { 1.0 } / all as f64).min(1.0),
+            None => 1.0 / (self.labellings + 1) as f64,
+        }
+    }
+
     /// Tests a statistic of a labelling, which is 0 or small where groups do not differ: two-sided
     /// if it has a sign. Labellings on which it is undefined (`None`) are dropped and counted. The
     /// first error that it returns ends the test.

@@ -77,7 +77,7 @@ mod tests {
     use crate::arm::Arm;
 
     fn name(values: &[(f64, f64)], unparsed: f64, unexplored: f64) -> NameAnswers {
-        NameAnswers { arm: Arm::A, values: values.to_vec(), unparsed, unexplored, error: 0.0 }
+        NameAnswers { arm: Arm::A, values: values.to_vec(), unparsed, unexplored, error: Some(0.0) }
     }
 
     #[test]

@@ -112,7 +112,7 @@ mod tests {
             values: vec![],
             unparsed: 1.0,
             unexplored: 0.0,
-            error: 0.0,
+            error: Some(0.0),
         }];
         assert!(matches!(winsorise(&mut none, 0.01, 0.99), Err(MetricError::NoValues { .. })));
         assert!(matches!(winsorise(&mut none, 0.9, 0.1), Err(MetricError::BadQuantile { .. })));
@@ -136,7 +136,7 @@ mod tests {
 
         #[test]
         fn winsorising_only_moves_values_inwards(values in prop::collection::vec((-1e6..1e6, 0.1..3.0), 1..40)) {
-            let raw = vec![NameAnswers { arm: Arm::B, values, unparsed: 0.0, unexplored: 0.0, error: 0.0 }];
+            let raw = vec![NameAnswers { arm: Arm::B, values, unparsed: 0.0, unexplored: 0.0, error: Some(0.0) }];
             let mut clamped = raw.clone();
             winsorise(&mut clamped, 0.1, 0.8).unwrap();
             let low = weighted_quantile(&raw[0].values, 0.1).unwrap();

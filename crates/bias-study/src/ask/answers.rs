@@ -10,7 +10,7 @@ use bias_metrics::{Arm, NameAnswers, Weighting};
 use bias_types::prompt::Group;
 use serde::{Deserialize, Serialize};
 
-use super::said::{Drawn, Said};
+use super::said::{Drawn, Explored, Said};
 use crate::prompts::{Names, Person, Variation};
 use crate::results::{Kind, Split};
 
@@ -80,14 +80,14 @@ impl PersonAnswers {
             let logs: Vec<(f64, f64, usize)> =
                 valued().map(|(a, value)| (value, a.weight.ln(), a.tokens.len())).collect();
             let values = summed_up(scale, &logs).map(|value| (value, 1.0)).into_iter().collect();
-            return NameAnswers { arm, values, unparsed: 0.0, unexplored, error: 0.0 };
+            return NameAnswers { arm, values, unparsed: 0.0, unexplored, error: Some(0.0) };
         }
         NameAnswers {
             arm,
             values: valued().map(|(answer, value)| (value, answer.weight)).collect(),
             unparsed: self.unanswered().0,
             unexplored,
-            error: 0.0,
+            error: Some(0.0),
         }
     }
 
@@ -98,10 +98,13 @@ impl PersonAnswers {
     }
 
     /// How the values were obtained.
-    fn drawn(&self) -> Drawn {
+    fn explored(&self) -> Explored {
         let valued =
             self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());
-        Drawn::Explored(self.answers.draws, valued.map(|(answer, _)| answer.draw).collect())
+        Explored {
+            draws: self.answers.draws,
+            of: valued.map(|(answer, _)| answer.draw).collect(),
+        }
     }
 
     /// The weight of the answers without the requested form, and of all answers.
@@ -149,14 +152,14 @@ impl VariationAnswers {
             names: people().map(|person| person.numbers(self.kind, self.scale)).collect(),
             unanswered: people().map(PersonAnswers::unanswered).collect(),
             estimated: people().map(|person| person.answers.estimated()).collect(),
-            drawn: people().map(PersonAnswers::drawn).collect(),
+            drawn: Drawn::Explored(people().map(PersonAnswers::explored).collect()),
         };
         if self.kind == Kind::Choice {
             // Everybody has one value.
             own.weighting = Weighting::Draws;
         } else if sampled {
             own.weighting = Weighting::Draws;
-            own.drawn.iter_mut().for_each(|own| *own = Drawn::Sampled);
+            own.drawn = Drawn::Sampled;
         }
         own
     }

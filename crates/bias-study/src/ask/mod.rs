@@ -8,5 +8,5 @@ mod said;
 pub(crate) use self::answers::VariationAnswers;
 pub(crate) use self::questionnaire::Questionnaire;
 #[cfg(test)]
-pub(crate) use self::said::Drawn;
+pub(crate) use self::said::{Drawn, Explored};
 pub(crate) use self::said::Said;

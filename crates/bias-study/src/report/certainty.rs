@@ -1,5 +1,6 @@
 //! The certainty of the findings, in numbers and in sentences.
 
+use bias_metrics::Permutation;
 use bias_types::prompt::Context;
 
 use super::findings::{Family, Findings};
@@ -122,6 +123,21 @@ impl<'a> Findings<'a> {
                 each.join(", ")
             )
         };
+        // Holm's correction multiplies the smallest p by the number of tests.
+        let too_few = |c: &&Certainty| {
+            let smallest = c.names.map_or(0.0, |names| Permutation::new(0).smallest_p(names));
+            c.tested > 0 && smallest * c.tested as f64 >= ALPHA
+        };
+        let powerless: Vec<&str> =
+            all.iter().filter(too_few).map(|c| c.context.as_str()).collect();
+        let differ = if powerless.is_empty() {
+            differ
+        } else {
+            format!(
+                "{differ} With so few names, no difference in {} can stand Holm’s correction.",
+                powerless.join(", ")
+            )
+        };
         let detectable: Vec<f64> = all.iter().filter_map(|c| c.detectable).collect();
         let low = detectable.iter().copied().fold(f64::INFINITY, f64::min);
         let high = detectable.iter().copied().fold(0.0, f64::max);
@@ -133,8 +149,8 @@ impl<'a> Findings<'a> {
             [low, high] => format!("{low} to {high} standard deviations (by context)"),
         };
         format!(
-            "{differ} With these names, a difference of {range} in one variation would be noticed in four of five cases; \
-             smaller ones may be missed."
+            "{differ} With these names, a difference of {range} in one variation, tested alone, would be noticed in four \
+             of five cases; smaller ones may be missed."
         )
     }
 

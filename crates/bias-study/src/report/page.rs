@@ -77,6 +77,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         results, from, to, figures,
         style => Value::from_safe_string(include_str!("report.css").into()),
         baseline_sentence => found.baseline_sentence(),
+        without_scale_sentence => found.without_scale_sentence(),
         without_value_sentence => found.without_value_sentence(),
         on_both_sides_sentence => found.on_both_sides_sentence(),
         units_sentence => found.units_sentence(),

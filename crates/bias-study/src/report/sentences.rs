@@ -1,5 +1,7 @@
 //! The results in sentences.
 
+use bias_metrics::EffectSize;
+
 use super::findings::{Family, Findings};
 use super::numbers::{estimate, fixed, percent, percent_estimate, share, signed_estimate};
 use super::words::made_from;
@@ -106,6 +108,25 @@ impl<'a> Findings<'a> {
         (!said.is_empty()).then(|| said.join(" "))
     }
 
+    /// Variations in which the groups differ and nobody within a group does, in a sentence.
+    pub(crate) fn without_scale_sentence(&self) -> Option<String> {
+        let said = self.results.baseline.iter().flat_map(|own| {
+            own.variations.iter().filter_map(move |v| match v.smd? {
+                EffectSize::Degenerate { difference } if difference != 0.0 => {
+                    Some(format!("{} / {}", own.context, v.variation))
+                }
+                EffectSize::Degenerate { .. } | EffectSize::Finite(_) => None,
+            })
+        });
+        let said: Vec<String> = said.collect();
+        (!said.is_empty()).then(|| {
+            format!(
+                "In {} the groups differ and nobody within a group does. Such a difference has no                  scale, so that the means leave it out.",
+                said.join(", ")
+            )
+        })
+    }
+
     /// Whom neither differences nor attribution count, in a sentence; nothing where everybody has a
     /// value.
     pub(crate) fn without_value_sentence(&self) -> Option<String> {
@@ -174,7 +195,7 @@ impl<'a> Findings<'a> {
         });
         format!(
             "{lead}Attributed on {from}, {} of {} methods lower bias there with an interval above zero, and {} in {to}; \
-             in {to} the effect of {} is clearly smaller (intervals apart).",
+             {} of them have a clearly smaller effect in {to} (the two intervals do not overlap).",
             count(&|own, _| falls(own)),
             all.len(),
             count(&|_, other| falls(other)),

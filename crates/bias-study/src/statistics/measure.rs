@@ -49,7 +49,8 @@ impl Measure {
         let estimated = estimated.iter().sum::<f64>() / count;
         self.clamp(&mut names)?;
         // Of the values that count, so after they were clamped.
-        names.iter_mut().zip(drawn).for_each(|(name, own)| name.error = own.error(&name.values));
+        let errors = drawn.errors(&names);
+        names.iter_mut().zip(errors).for_each(|(name, error)| name.error = error);
         // Of what was drawn nothing is certain.
         let exact = weighting == Weighting::Probability && estimated == 0.0;
         let bounds = explored_range(&names).filter(|_| exact).and_then(|r| smd_bounds(&names, r));
@@ -118,7 +119,7 @@ impl Measure {
         Ok((!errors.is_empty()).then(|| sum.sqrt() / errors.len() as f64))
     }
 
-    /// A statistic of some variations with its interval over names.
+    /// A statistic of some variations with its interval over names, if enough resamples have it.
     ///
     /// # Errors
     /// The value of the statistic itself, for everybody or for a resample.
@@ -263,7 +264,7 @@ fn picked<T>(names: &[T], pick: usize) -> Result<&T, MetricError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ask::Drawn;
+    use crate::ask::{Drawn, Explored};
 
     fn name(arm: Arm, values: &[f64], unparsed: f64) -> NameAnswers {
         NameAnswers {
@@ -271,7 +272,7 @@ mod tests {
             values: values.iter().map(|v| (*v, 1.0)).collect(),
             unparsed,
             unexplored: 0.0,
-            error: 0.0,
+            error: Some(0.0),
         }
     }
 
@@ -279,8 +280,8 @@ mod tests {
         let unanswered =
             names.iter().map(|own| (own.unparsed, own.parsed() + own.unparsed)).collect();
         let estimated = vec![0.0; names.len()];
-        let drawn =
-            names.iter().map(|own| Drawn::Explored(0, vec![None; own.values.len()])).collect();
+        let exact = |own: &NameAnswers| Explored { draws: 0, of: vec![None; own.values.len()] };
+        let drawn = Drawn::Explored(names.iter().map(exact).collect());
         Said { weighting: Weighting::Probability, names, unanswered, estimated, drawn }
     }
 

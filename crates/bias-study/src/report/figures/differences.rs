@@ -101,6 +101,8 @@ fn forest_csv(own: &Baseline, choice: ChoiceValue) -> CsvTable {
         "estimated",
         "answered_first",
         "answered_second",
+        "bound_low",
+        "bound_high",
     ]);
     for v in &own.variations {
         let [a, b] = v.means;
@@ -113,12 +115,13 @@ fn forest_csv(own: &Baseline, choice: ChoiceValue) -> CsvTable {
             .number(s.map(|s| s.false_discovery));
         let line = line.number(a).number(b).text(&asked_for(v.kind, choice)).number(v.error);
         let [a, b] = v.answered;
-        csv.push(line.number(v.estimated).number(a).number(b));
+        let [low, high] = v.bounds.map_or([None; 2], |bounds| bounds.map(Some));
+        csv.push(line.number(v.estimated).number(a).number(b).number(low).number(high));
     }
     for (row, e) in [("mean_smd", &own.signed), ("mean_abs_smd", &own.bias)] {
         let line = Line::new().context(&own.context).text(row).text("").text("").estimate(e);
         let line = line.number(None).number(None).number(None).number(None).number(None).text("");
-        csv.push(line.number(None).number(None).number(None).number(None));
+        csv.push((0..6).fold(line, |line, _| line.number(None)));
     }
     csv
 }
