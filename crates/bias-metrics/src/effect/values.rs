@@ -71,8 +71,8 @@ pub fn sampling_errors(names: &[NameAnswers]) -> Vec<Option<f64>> {
     let own: Vec<NameMoments> =
         names.iter().map(|name| NameMoments::of(name.arm, &name.values)).collect();
     let several = || own.iter().filter(|name| name.weight >= 2.0);
-    let (squares, degrees) = several()
-        .fold((0.0, 0.0), |(squares, n), name| (squares + name.m2, n + name.weight - 1.0));
+    let (squares, degrees) =
+        several().fold((0.0, 0.0), |(squares, n), name| (squares + name.m2, n + name.weight - 1.0));
     let pooled = (degrees > 0.0).then(|| squares / degrees);
     own.iter()
         .map(|name| match name.weight {

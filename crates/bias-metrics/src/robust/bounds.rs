@@ -85,7 +85,13 @@ mod tests {
     use crate::effect::{Weighting, smd};
 
     fn answers(arm: Arm, values: &[(f64, f64)]) -> NameAnswers {
-        NameAnswers { arm, values: values.to_vec(), unparsed: 0.0, unexplored: 0.0, error: Some(0.0) }
+        NameAnswers {
+            arm,
+            values: values.to_vec(),
+            unparsed: 0.0,
+            unexplored: 0.0,
+            error: Some(0.0),
+        }
     }
 
     #[test]

@@ -101,10 +101,7 @@ impl PersonAnswers {
     fn explored(&self) -> Explored {
         let valued =
             self.answers.answers.iter().zip(&self.parsed).filter(|(_, (_, value))| value.is_some());
-        Explored {
-            draws: self.answers.draws,
-            of: valued.map(|(answer, _)| answer.draw).collect(),
-        }
+        Explored { draws: self.answers.draws, of: valued.map(|(answer, _)| answer.draw).collect() }
     }
 
     /// The weight of the answers without the requested form, and of all answers.

@@ -7,6 +7,6 @@ mod said;
 
 pub(crate) use self::answers::VariationAnswers;
 pub(crate) use self::questionnaire::Questionnaire;
+pub(crate) use self::said::Said;
 #[cfg(test)]
 pub(crate) use self::said::{Drawn, Explored};
-pub(crate) use self::said::Said;

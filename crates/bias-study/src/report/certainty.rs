@@ -128,8 +128,7 @@ impl<'a> Findings<'a> {
             let smallest = c.names.map_or(0.0, |names| Permutation::new(0).smallest_p(names));
             c.tested > 0 && smallest * c.tested as f64 >= ALPHA
         };
-        let powerless: Vec<&str> =
-            all.iter().filter(too_few).map(|c| c.context.as_str()).collect();
+        let powerless: Vec<&str> = all.iter().filter(too_few).map(|c| c.context.as_str()).collect();
         let differ = if powerless.is_empty() {
             differ
         } else {

@@ -42,7 +42,7 @@ pub(crate) fn significances(
 fn far(effect: EffectSize) -> f64 {
     match effect {
         EffectSize::Finite(value) => value,
-        EffectSize::Degenerate { difference } if difference == 0.0 => 0.0,
+        EffectSize::Degenerate { difference: 0.0 } => 0.0,
         EffectSize::Degenerate { difference } => f64::MAX.copysign(difference),
     }
 }
@@ -123,8 +123,7 @@ mod tests {
     fn nothing_is_detectable_where_nothing_can_be_significant() {
         let of = |each: usize| {
             let side = |arm| (0..each).map(move |i| (arm, f64::from(u8::try_from(i).unwrap())));
-            let (measured, arms) =
-                answered(&side(Arm::A).chain(side(Arm::B)).collect::<Vec<_>>());
+            let (measured, arms) = answered(&side(Arm::A).chain(side(Arm::B)).collect::<Vec<_>>());
             detectable(&[&measured], &arms).unwrap()
         };
         assert_eq!(of(3), None);
