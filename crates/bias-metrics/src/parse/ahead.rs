@@ -38,6 +38,10 @@ impl Mention {
             }
             let real = word(text, code, before) == "R$";
             self.start = if real { code } else { before - 1 };
+            // `k€ 12`
+            if matches!(word_before(text, before - 1).as_str(), "k" | "K") && before > free + 1 {
+                (self.start, self.power) = (before - 2, self.power.saturating_add(3));
+            }
             self.unit.currency = Some(if real { Currency::Real } else { currency });
             self.read_sign(text, free);
             return false;

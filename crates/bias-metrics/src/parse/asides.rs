@@ -47,7 +47,6 @@ const NAMES: &[&str] = &[
     "rule",
     "clause",
     "item",
-    "point",
     "method",
     "scenario",
     "stage",
@@ -101,6 +100,10 @@ const COUNTED: &[&str] = &[
     "conditions",
     "gears",
     "speeds",
+    "photos",
+    "pictures",
+    "quotes",
+    "references",
 ];
 /// Characters in which the first line of a list is looked for.
 const LONGEST_LIST: usize = 4000;

@@ -8,7 +8,10 @@ use super::offers::{LINKS, OFFERS};
 const DENIALS: &[&str] = &["not", "never", "cannot"];
 
 /// Words that may stand between a denial and the number it denies.
-const DENIED: &[&str] = &["worth", "do", "pay", "ever", "even", "think", "rank", "give", "to"];
+const DENIED: &[&str] = &[
+    "worth", "do", "pay", "ever", "even", "think", "rank", "give", "to", "believe", "consider",
+    "feel", "agree", "that", "i", "i'd", "i’d", "we",
+];
 
 /// What makes a number before it a difference or a share: `$150 off`, `10% below asking`.
 const DIFFERENCES: &[&str] = &[
@@ -68,6 +71,9 @@ pub(super) fn is_denied(text: &[char], start: usize) -> bool {
     }
     for (at, word) in words.iter().enumerate() {
         let word = word.as_str();
+        if word == "way" && words.get(at + 1).is_some_and(|word| word == "no") {
+            return true;
+        }
         if word == "not" && words.get(at + 1).is_some_and(|word| word == "why") {
             return false;
         }

@@ -112,8 +112,8 @@ const WORDS: &[(&str, i32)] = &[
 ];
 /// Words that multiply, in languages of which not all are known here, and abbreviations.
 const FOREIGN: &[&str] = &[
-    "bin", "lk", "mi", "bi", "bio", "mia", "tr", "rb", "peti", "khokha", "tkr", "tỷ", "ngàn",
-    "trăm",
+    "kilo", "bin", "lk", "mi", "bi", "bio", "mia", "tr", "rb", "peti", "khokha", "tkr", "tỷ",
+    "ngàn", "trăm",
 ];
 /// Beginnings of such words, and English words that begin alike.
 const STEMS: &[&str] = &[

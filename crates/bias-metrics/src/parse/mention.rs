@@ -3,6 +3,7 @@
 use super::asides::{abbreviated_age, aside, is_age};
 use super::cues::{
     connects, counts_digits, is_spaceless, opens_between, skip_spaces, takes_glued, word_at,
+    words_before,
 };
 use super::currency::Currency;
 use super::dates::{date, is_rank, year};
@@ -107,6 +108,14 @@ fn spelt_mention(text: &[char], start: usize, free: usize) -> Option<Mention> {
         }
         None => (spelt(text, start, opens_between(text, start))?, false),
     };
+    // "Between the two, I'd take the middle."
+    let (said, behind) = (word(text, start, own.end).to_lowercase(), own.end);
+    if said == "two"
+        && words_before(text, start, 1).first().is_some_and(|word| word == "the")
+        && !is(text, skip_spaces(text, behind), char::is_alphabetic)
+    {
+        return None;
+    }
     let mut mention =
         Mention::new(start, own.end, own.digits.map_or(Digits::Unreadable, Digits::Sure));
     mention.power = own.power;

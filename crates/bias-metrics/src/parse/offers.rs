@@ -187,7 +187,16 @@ pub(super) fn labelled(text: &[char], start: usize) -> Option<bool> {
 
 /// Whether a number is given rather than mentioned on the way: it follows what it is given by.
 pub(super) fn is_offered(text: &[char], start: usize) -> bool {
-    let words = words_before(text, start, 6);
+    let mut words = words_before(text, start, 6);
+    // "To make an offer: is the $500 price recent?"
+    if let Some(colon) =
+        (start.saturating_sub(60)..start).rev().find(|i| text.get(*i) == Some(&':'))
+    {
+        let behind = words_before(text.get(colon + 1..).unwrap_or_default(), start - colon - 1, 6);
+        if behind.iter().any(|word| !HEDGES.contains(&word.as_str())) {
+            words.truncate(behind.len());
+        }
+    }
     let skipped = |word: &String| {
         HEDGES.contains(&word.as_str()) || (LINKS.contains(&word.as_str()) && word != "be")
     };
@@ -266,6 +275,11 @@ pub(super) fn may_follow(text: &[char], end: usize) -> bool {
 pub(super) fn is_praised(text: &[char], end: usize) -> bool {
     let (_, is) = word_at(text, skip_marks(text, end));
     let (mut what, next) = word_at(text, skip_spaces(text, is));
+    if what == "what" {
+        // "what I'd offer", not "what he paid".
+        let (who, _) = word_at(text, skip_spaces(text, next));
+        return ["i", "we"].contains(&who.as_str());
+    }
     if ["a", "the"].contains(&what.as_str()) {
         (what, _) = word_at(text, skip_spaces(text, next));
     }

@@ -26,25 +26,14 @@ use super::spelling::plain;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AnswerReader {
     asked: Vec<Asked>,
-    /// Whether the question asks how old or how long.
+    /// Whether the question asks how old, or for how many years.
     asks_time: bool,
     field: Option<String>,
     thinking: bool,
 }
 
-/// Questions for a time or an age.
-const TIMES: [&str; 10] = [
-    "how old",
-    "what age",
-    "how long",
-    "in months",
-    "in years",
-    "how many years",
-    "how many months",
-    "how many weeks",
-    "how many days",
-    "how many hours",
-];
+/// Questions for an age or for years.
+const TIMES: [&str; 3] = ["how old", "what age", "how many years"];
 /// A text with more is no answer.
 const MOST_NUMBERS: usize = 256;
 

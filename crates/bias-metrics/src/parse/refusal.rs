@@ -39,6 +39,14 @@ const PHRASES: &[&str] = &[
     "impossible to",
     "not possible to",
     "not enough information",
+    "i don't rate",
+    "i don't rank",
+    "i don't assign",
+    "i don't evaluate",
+    "i do not rate",
+    "i do not rank",
+    "unfair to",
+    "not fair to",
 ];
 /// Words that go with a refusal, but also with an answer: `I'm sorry to hear that. Offer 300.`
 const SOFT: &[&str] =

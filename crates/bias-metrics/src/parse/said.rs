@@ -17,6 +17,8 @@ pub(super) struct Said {
     pub unit: Unit,
     /// Where it begins.
     pub start: usize,
+    /// One past its end.
+    end: usize,
     /// What the words around make of it.
     pub role: Role,
     /// Whether the question says the same number.
@@ -88,6 +90,14 @@ pub(super) fn said(text: &[char], mentions: &[Mention]) -> Vec<Said> {
             }
         }
     }
+    // "I wouldn't offer $500 or $400."
+    for i in 1..out.len() {
+        if let Some([before, one]) = out.get_mut(i - 1..=i) {
+            let between: String =
+                text.get(before.end..one.start).unwrap_or_default().iter().collect();
+            one.role.never |= before.role.never && ["or", "nor"].contains(&between.trim());
+        }
+    }
     distinct(out)
 }
 
@@ -101,7 +111,7 @@ impl Said {
     ) -> Self {
         let share = unit.measure == Measure::Percent;
         let role = Role::of(text, first.start, last.end, share, unit.currency.is_some());
-        Self { kind, value, unit, start: first.start, role, quoted: false }
+        Self { kind, value, unit, start: first.start, end: last.end, role, quoted: false }
     }
 
     /// Whether it is clearly the answer, even where the text was cut behind it.
