@@ -220,6 +220,18 @@ const MORE: &[Row] = &[
 /// Likewise, beside ages.
 const AGES: &[Row] = &[("He is 24 years old, so 30 months.", Number, Some(30.0))];
 
+/// Likewise, beside other amounts.
+const SERVED: &[Row] = &[
+    ("one year and six months", Number, Some(18.0)),
+    ("He should serve 24 months; the victim lost $5,000.", SeveralNumbers, None),
+];
+
+/// Several ranks.
+const HERE: &[Row] = &[
+    ("He's ranked 12th nationally, so 20th here.", SeveralNumbers, None),
+    ("42nd here", Number, Some(42.0)),
+];
+
 fn check(reader: &AnswerReader, cut: bool, rows: &[Row]) {
     let wrong: Vec<String> = rows
         .iter()
@@ -249,4 +261,6 @@ fn table() {
     check(&AnswerReader::default().question(TERM), false, NAMED);
     check(&AnswerReader::default().question(BIKE), false, MORE);
     check(&AnswerReader::default().question(TERM), false, AGES);
+    check(&AnswerReader::default().question(TERM), false, SERVED);
+    check(&AnswerReader::default().question(RANK), false, HERE);
 }

@@ -46,7 +46,14 @@ const YEARS: [&str; 13] = [
 ];
 
 /// Words after which a rank stays one: `42nd place`, but not `the 2nd time`.
-const RANKED: [&str; 26] = [
+const RANKED: &[&str] = &[
+    "here",
+    "there",
+    "now",
+    "today",
+    "this",
+    "nationwide",
+    "among",
     "place",
     "position",
     "percentile",

@@ -200,8 +200,10 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
     }
     if let ([Word::One(1)], true, true) = (words.as_slice(), tail.is_empty(), first == "one") {
         let (_, joins, joins_end) = at(next(text, end));
-        let number = at(next(text, joins_end)).0.is_some() || joins == "out";
-        if !(number && ["to", "or", "and", "in", "out"].contains(&joins.as_str())) {
+        let (then, and, _) = at(next(text, joins_end));
+        let year = joins == "year" && and == "and";
+        let number = then.is_some() || joins == "out" || year;
+        if !(number && ["to", "or", "and", "in", "out", "year"].contains(&joins.as_str())) {
             return None;
         }
     }

@@ -4,6 +4,11 @@ use super::cues::{HEDGES, skip_marks, skip_spaces, word_at, words_before};
 
 /// What an answer's number follows when it is given: `I would offer`.
 pub(super) const OFFERS: &[&str] = &[
+    "serve",
+    "serving",
+    "receive",
+    "finish",
+    "finishes",
     "offer",
     "offering",
     "pay",
