@@ -1,8 +1,8 @@
 //! What stands before a number: its sign and its currency.
 
-use super::cues::is_space;
+use super::cues::{is, is_space};
 use super::currency::Currency;
-use super::mention::{Mention, is, word};
+use super::mention::{Mention, word};
 
 impl Mention {
     /// Moves `start` back over sign and currency; true when a currency code precedes.

@@ -1,8 +1,7 @@
 //! Numbers that count or name something beside the answer: names, list marks, ages, counts,
 //! times of day, telephone numbers.
 
-use super::cues::{skip_spaces, word_at, words_before};
-use super::mention::{digit, is};
+use super::cues::{digit, is, skip_spaces, word_at, words_before};
 
 /// What a number directly behind is the name of: `Section 3`, `iPhone 15`.
 const NAMES: &[&str] = &[

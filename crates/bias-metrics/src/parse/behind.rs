@@ -1,11 +1,11 @@
 //! What stands behind a number: its magnitude, currency, whole and period.
 
-use super::cues::{period_before, skip_spaces, word_at};
+use super::cues::{digit, is, period_before, skip_spaces, word_at};
 use super::currency::Currency;
 use super::digits::Digits;
 use super::doubt::money_at;
 use super::magnitude::Magnitude;
-use super::mention::{Mention, digit, is, word, word_len};
+use super::mention::{Mention, word, word_len};
 use super::period::Period;
 use super::unit::{Measure, Unit};
 

@@ -208,3 +208,13 @@ pub(super) fn is_spaceless(c: char) -> bool {
     matches!(c, '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{3040}'..='\u{30ff}'
         | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}')
 }
+
+/// Whether the character at a place is one that passes.
+pub(super) fn is(text: &[char], at: usize, test: impl Fn(char) -> bool) -> bool {
+    text.get(at).is_some_and(|&c| test(c))
+}
+
+/// Whether a digit stands at a place.
+pub(super) fn digit(text: &[char], at: usize) -> bool {
+    is(text, at, |c| c.is_ascii_digit())
+}

@@ -1,9 +1,9 @@
 //! Units that are set off from their number, and words that may be a unit not known here.
 
-use super::cues::{is_spaceless, skip_spaces, word_at};
+use super::cues::{digit, is, is_spaceless, skip_spaces, word_at};
 use super::currency::Currency;
 use super::digits::Digits;
-use super::mention::{Mention, digit, is, word, word_len};
+use super::mention::{Mention, word, word_len};
 use super::period::Period;
 use super::unit::{Measure, Unit};
 

@@ -2,8 +2,8 @@
 
 use super::asides::{abbreviated_age, aside, is_age};
 use super::cues::{
-    connects, counts_digits, is_spaceless, opens_between, skip_spaces, takes_glued, word_at,
-    words_before,
+    connects, counts_digits, digit, is, is_spaceless, opens_between, skip_spaces, takes_glued,
+    word_at, words_before,
 };
 use super::currency::Currency;
 use super::dates::{date, is_rank, year};
@@ -132,14 +132,6 @@ fn spelt_mention(text: &[char], start: usize, free: usize) -> Option<Mention> {
     mention.read_age(text);
     let number = !counts_digits(text, own.end) && !mention.ends_inside(text, own.end);
     number.then_some(mention)
-}
-
-pub(super) fn is(text: &[char], at: usize, test: impl Fn(char) -> bool) -> bool {
-    text.get(at).is_some_and(|&c| test(c))
-}
-
-pub(super) fn digit(text: &[char], at: usize) -> bool {
-    is(text, at, |c| c.is_ascii_digit())
 }
 
 fn starts_digits(text: &[char], at: usize) -> bool {

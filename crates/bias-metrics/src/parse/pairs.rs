@@ -1,8 +1,8 @@
 //! What two numbers next to each other are: alternatives, products, instalments.
 
-use super::cues::{HEDGES, skip_spaces, word_at};
+use super::cues::{HEDGES, is, skip_spaces, word_at};
 use super::digits::Digits;
-use super::mention::{Mention, is};
+use super::mention::Mention;
 use super::unit::{Measure, Unit};
 
 /// Numbers farther apart than this are no alternatives: `$300 and 2 bikes`.

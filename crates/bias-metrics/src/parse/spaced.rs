@@ -1,9 +1,9 @@
 //! Thousands that are grouped by plain spaces, as those of money are.
 
-use super::cues::{skip_spaces, word_at, words_before};
+use super::cues::{digit, is, skip_spaces, word_at, words_before};
 use super::currency::Currency;
 use super::digits::Digits;
-use super::mention::{Mention, digit, is};
+use super::mention::Mention;
 
 /// Words before a number that counts what follows.
 const COUNTING: [&str; 8] = ["the", "room", "buy", "these", "those", "all", "sell", "option"];
