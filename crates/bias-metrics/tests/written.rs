@@ -254,14 +254,24 @@ fn units(texts: &[&str]) -> Units {
 
 #[test]
 fn units_are_not_mixed() {
-    let mixed: [(&[&str], &str); 5] = [
+    let mixed: &[(&[&str], &str)] = &[
+        (&["300", "320", "60%"], "60%"),
+        (&["$300", "$320", "60%"], "60%"),
+        (&["$300", "$320", "8/10"], "8/10"),
+        (&["42nd", "38", "10%"], "10%"),
+        (&["0.58", "0.61", "58"], "58"),
+        (&["58", "61", "0.6"], "0.6"),
+        (&["24 months", "30 months", "2 years"], "2 years"),
+        (&["500 USD", "400 USD", "500 AED"], "500 AED"),
+        (&["500 EUR", "400 EUR", "500 Swiss francs"], "500 Swiss francs"),
+        (&["500 baht", "400 baht", "500 dirhams"], "500 dirhams"),
         (&["58%", "61%", "0.6"], "0.6"),
         (&["0.5", "0.6", "58%"], "58%"),
         (&["$500", "$400", "€450"], "€450"),
         (&["$20 an hour", "$22 an hour", "$41,600 a year"], "$41,600 a year"),
         (&["8/10", "7/10", "80/100"], "80/100"),
     ];
-    for (texts, other) in mixed {
+    for &(texts, other) in mixed {
         let units = units(texts);
         assert!(units.are_mixed(), "{texts:?}");
         for text in texts {
@@ -274,7 +284,10 @@ fn units_are_not_mixed() {
             }
         }
     }
-    let alike: [&[&str]; 6] = [
+    let alike: &[&[&str]] = &[
+        &["24 months", "30", "18-month sentence", "2 years and 6 months"],
+        &["42nd", "42 out of 100", "38"],
+        &["$500", "C$400", "1"],
         &["42/100", "42%", "43 out of 100"],
         &["$500", "450", "No.", "50 cents"],
         &["58%", "61", "0"],
@@ -282,7 +295,7 @@ fn units_are_not_mixed() {
         &["42nd", "38"],
         &["$20 an hour", "$22"],
     ];
-    for texts in alike {
+    for &texts in alike {
         let units = units(texts);
         assert!(!units.are_mixed(), "{texts:?}: {units}");
         texts

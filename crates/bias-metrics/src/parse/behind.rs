@@ -1,21 +1,28 @@
 //! What stands behind a number: its magnitude, currency, whole and period.
 
-use super::cues::{period_before, skip_spaces, word_at};
+use super::cues::{digit, is, period_before, skip_spaces, word_at};
 use super::currency::Currency;
 use super::digits::Digits;
+use super::doubt::money_at;
 use super::magnitude::Magnitude;
-use super::mention::{Mention, digit, is, word, word_len};
+use super::mention::{Mention, word, word_len};
 use super::period::Period;
-use super::unit::Measure;
+use super::unit::{Measure, Unit};
 
 impl Mention {
     pub(super) fn read_units(&mut self, text: &[char]) {
         while self.read_unit(text) {}
+        self.read_marked_unit(text);
+        self.doubt(text);
         if self.unit.currency.is_none()
             && self.unit.measure == Measure::Plain
             && let Some((whole, end)) = self.whole(text)
         {
             (self.unit.measure, self.end) = (Measure::OutOf(whole), end);
+        }
+        self.read_time(text);
+        if matches!(self.unit.measure, Measure::Lasting(_)) {
+            return;
         }
         self.read_period(text);
         if self.unit.period.is_none() && self.unit.currency.is_some() {
@@ -23,10 +30,30 @@ impl Mention {
         }
     }
 
+    /// Hours, months or years of which the number says how many: `24 months`, `an 18-month
+    /// sentence`.
+    fn read_time(&mut self, text: &[char]) {
+        if self.unit != Unit::default() || self.dozens {
+            return;
+        }
+        let hyphen = is(text, self.end, |c| "-‑".contains(c));
+        let start = if hyphen { self.end + 1 } else { skip_spaces(text, self.end) };
+        let (noun, end) = word_at(text, start);
+        let (behind, _) = word_at(text, skip_spaces(text, end));
+        let sentence = ["sentence", "term", "prison", "jail", "custodial", "imprisonment"];
+        if let Some(period) = Period::of_count(&noun)
+            && (!hyphen || sentence.contains(&behind.as_str()))
+        {
+            (self.unit.measure, self.end) = (Measure::Lasting(period), end);
+        }
+    }
+
     /// The whole that the number is a part of, and where it ends: `/100`, `out of 100`.
     pub(super) fn whole(&self, text: &[char]) -> Option<(u32, usize)> {
         let value = self.value(self.power, None)?;
-        let at = skip_spaces(text, self.end);
+        let points = word_at(text, skip_spaces(text, self.end));
+        let counted = ["point", "points", "place", "position"].contains(&points.0.as_str());
+        let at = skip_spaces(text, if counted { points.1 } else { self.end });
         let (stroke, from) = if is(text, at, |c| c == '/') {
             (true, skip_spaces(text, at + 1))
         } else {
@@ -153,7 +180,7 @@ impl Mention {
 
     fn read_cents(&mut self, end: usize) {
         (self.end, self.power) = (end, self.power.saturating_sub(2));
-        self.unit.currency = self.unit.currency.or(Some(Currency::Other));
+        self.unit.currency = self.unit.currency.or(Some(Currency::Unsaid));
     }
 
     fn read_unit_word(&mut self, text: &[char], exact: &str, attached: bool, end: usize) -> bool {
@@ -176,6 +203,11 @@ impl Mention {
                 (self.end, self.dozens) = (end, true);
                 return true;
             }
+            // `bi-weekly`
+            Some(Magnitude::Unclear)
+                if lower == "bi"
+                    && (is(text, end, |c| "-‑".contains(c))
+                        || word_at(text, skip_spaces(text, end)).0.ends_with("ly")) => {}
             Some(Magnitude::Unclear) => {
                 (self.end, self.digits) = (end, Digits::Unreadable);
                 return true;
@@ -186,8 +218,18 @@ impl Mention {
             self.read_cents(end);
             return true;
         }
-        if let Some(currency) = Currency::of_word(exact) {
+        let start = end - exact.chars().count();
+        if let Some((currency, end)) = money_at(text, start).filter(|_| end > start) {
             (self.end, self.unit.currency) = (end, self.unit.currency.or(Some(currency)));
+            return true;
+        }
+        let basis = lower == "basis" && word_at(text, skip_spaces(text, end)).0 == "points";
+        if basis || ["bps", "bp"].contains(&lower.as_str()) {
+            (self.end, self.digits) = (end, Digits::Unreadable);
+            return true;
+        }
+        if exact == "T" && is(text, end, |c| c == '€') {
+            (self.end, self.power) = (end, self.power.saturating_add(3));
             return true;
         }
         // `45 kEUR`

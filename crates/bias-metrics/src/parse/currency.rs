@@ -35,16 +35,45 @@ pub enum Currency {
     Ruble,
     /// `₺`
     Lira,
-    /// Any other, or one that is not said (`50 cents`).
+    /// Dirhams, of whatever country.
+    Dirham,
+    /// Riyals, of whatever country.
+    Riyal,
+    /// South African rand.
+    Rand,
+    /// `₦`
+    Naira,
+    /// `฿`
+    Baht,
+    /// Indonesian rupiah.
+    Rupiah,
+    /// `₫`
+    Dong,
+    /// `₪`
+    Shekel,
+    /// `₴`
+    Hryvnia,
+    /// Romanian lei.
+    Leu,
+    /// Bulgarian leva.
+    Lev,
+    /// Peruvian soles.
+    Sol,
+    /// Bangladeshi taka.
+    Taka,
+    /// Any other.
     Other,
+    /// One that is not said: `50 cents`.
+    Unsaid,
 }
 
 use Currency::{
-    Dollar, Euro, Forint, Franc, Krona, Lira, Other, Peso, Pound, Real, Ruble, Rupee, Won, Yen,
+    Baht, Dirham, Dollar, Dong, Euro, Forint, Franc, Hryvnia, Krona, Leu, Lev, Lira, Naira, Other,
+    Peso, Pound, Rand, Real, Riyal, Ruble, Rupee, Rupiah, Shekel, Sol, Taka, Unsaid, Won, Yen,
     Zloty,
 };
 
-const SIGNS: [(char, Currency); 19] = [
+const SIGNS: &[(char, Currency)] = &[
     ('$', Dollar),
     ('€', Euro),
     ('£', Pound),
@@ -53,12 +82,12 @@ const SIGNS: [(char, Currency); 19] = [
     ('₩', Won),
     ('₽', Ruble),
     ('₺', Lira),
-    ('₪', Other),
-    ('₫', Other),
+    ('₪', Shekel),
+    ('₫', Dong),
     ('₱', Peso),
-    ('₦', Other),
-    ('฿', Other),
-    ('₴', Other),
+    ('₦', Naira),
+    ('฿', Baht),
+    ('₴', Hryvnia),
     ('₡', Other),
     // Written behind the number.
     ('円', Yen),
@@ -67,7 +96,7 @@ const SIGNS: [(char, Currency); 19] = [
     ('원', Won),
 ];
 /// In capitals. Those that are no English words also count in small letters.
-const CODES: [(&str, Currency); 37] = [
+const CODES: &[(&str, Currency)] = &[
     ("USD", Dollar),
     ("EUR", Euro),
     ("GBP", Pound),
@@ -99,14 +128,36 @@ const CODES: [(&str, Currency); 37] = [
     ("RUB", Ruble),
     ("TRY", Lira),
     ("KRW", Won),
-    ("ZAR", Other),
-    ("NGN", Other),
-    ("AED", Other),
-    ("THB", Other),
-    ("IDR", Other),
-    ("VND", Other),
+    ("ZAR", Rand),
+    ("NGN", Naira),
+    ("AED", Dirham),
+    ("THB", Baht),
+    ("IDR", Rupiah),
+    ("VND", Dong),
+    ("RP", Rupiah),
+    ("TL", Lira),
+    ("RON", Leu),
+    ("BGN", Lev),
+    ("SAR", Riyal),
+    ("QAR", Riyal),
+    ("MAD", Dirham),
+    ("ILS", Shekel),
+    ("UAH", Hryvnia),
+    ("PEN", Sol),
+    ("BDT", Taka),
+    ("COP", Peso),
+    ("UYU", Peso),
+    ("TWD", Dollar),
+    ("ISK", Krona),
+    ("MYR", Other),
+    ("EGP", Other),
+    ("KES", Other),
+    ("GHS", Other),
+    ("PYG", Other),
+    ("CRC", Other),
+    ("RSD", Other),
 ];
-const WORDS: [(&str, Currency); 39] = [
+const WORDS: &[(&str, Currency)] = &[
     ("dollar", Dollar),
     ("dollars", Dollar),
     ("buck", Dollar),
@@ -126,7 +177,7 @@ const WORDS: [(&str, Currency); 39] = [
     ("renminbi", Yen),
     ("rupee", Rupee),
     ("rupees", Rupee),
-    ("rupiah", Other),
+    ("rupiah", Rupiah),
     ("franc", Franc),
     ("francs", Franc),
     ("franken", Franc),
@@ -144,8 +195,94 @@ const WORDS: [(&str, Currency); 39] = [
     ("forint", Forint),
     ("rubles", Ruble),
     ("roubles", Ruble),
-    ("naira", Other),
-    ("dirhams", Other),
+    ("naira", Naira),
+    ("dirhams", Dirham),
+    ("dirham", Dirham),
+    ("riyal", Riyal),
+    ("riyals", Riyal),
+    ("ريال", Riyal),
+    ("دولار", Dollar),
+    ("dólar", Dollar),
+    ("dollari", Dollar),
+    ("dollaria", Dollar),
+    ("euroa", Euro),
+    ("ευρώ", Euro),
+    ("eura", Euro),
+    ("евро", Euro),
+    ("pfund", Pound),
+    ("रुपये", Rupee),
+    ("रुपए", Rupee),
+    ("روپے", Rupee),
+    ("টাকা", Taka),
+    ("taka", Taka),
+    ("kronen", Krona),
+    ("korun", Krona),
+    ("zlotych", Zloty),
+    ("złotych", Zloty),
+    ("złote", Zloty),
+    ("рублей", Ruble),
+    ("рубля", Ruble),
+    ("рубль", Ruble),
+    ("грн", Hryvnia),
+    ("гривень", Hryvnia),
+    ("hryvnia", Hryvnia),
+    ("đồng", Dong),
+    ("đ", Dong),
+    ("dong", Dong),
+    ("baht", Baht),
+    ("บาท", Baht),
+    ("rand", Rand),
+    ("shekel", Shekel),
+    ("shekels", Shekel),
+    ("lei", Leu),
+    ("лв", Lev),
+    ("leva", Lev),
+    ("soles", Sol),
+    ("lira", Lira),
+    ("liras", Lira),
+    ("ringgit", Other),
+    ("din", Other),
+    ("dinars", Other),
+    ("kn", Other),
+    ("ден", Other),
+];
+
+const COUNTRIES: &[&str] = &[
+    "us",
+    "u",
+    "american",
+    "canadian",
+    "australian",
+    "singapore",
+    "swiss",
+    "british",
+    "indian",
+    "japanese",
+    "chinese",
+    "mexican",
+    "brazilian",
+    "czech",
+    "swedish",
+    "norwegian",
+    "danish",
+    "polish",
+    "russian",
+    "turkish",
+    "taiwan",
+    "emirati",
+    "uae",
+    "saudi",
+    "schweizer",
+    "tschechische",
+    "tschechischen",
+    "schwedische",
+    "norwegische",
+    "dänische",
+    "argentine",
+    "colombian",
+    "chilean",
+    "philippine",
+    "pakistani",
 ];
 
 impl Currency {
@@ -164,15 +301,27 @@ impl Currency {
 
     /// Of a word or a code behind a number: `dollars`, `USD`.
     pub(super) fn of_word(word: &str) -> Option<Self> {
+        // Feet are `ft`.
+        if word == "Ft" {
+            return Some(Forint);
+        }
         let small = word.to_lowercase();
         let named = WORDS.iter().find(|(own, _)| *own == small).map(|(_, currency)| *currency);
         named.or_else(|| Self::of_code(word))
     }
 
+    /// Whether a word says of which country the money named behind it is: `Swiss francs`.
+    pub(super) fn is_country(word: &str) -> bool {
+        COUNTRIES.contains(&word.to_lowercase().as_str())
+    }
+
     /// Whether a point between groups of three digits separates thousands (`38.500 €`). Of other
     /// currencies that cannot be told.
     pub(super) fn groups_by_points(self) -> bool {
-        matches!(self, Euro | Real | Krona | Zloty | Forint | Ruble | Lira)
+        matches!(
+            self,
+            Euro | Real | Krona | Zloty | Forint | Ruble | Lira | Rupiah | Dong | Leu | Lev
+        )
     }
 }
 
@@ -193,7 +342,21 @@ impl fmt::Display for Currency {
             Forint => "forint",
             Ruble => "₽",
             Lira => "₺",
+            Dirham => "dirhams",
+            Riyal => "riyals",
+            Rand => "rand",
+            Naira => "₦",
+            Baht => "฿",
+            Rupiah => "rupiah",
+            Dong => "₫",
+            Shekel => "₪",
+            Hryvnia => "₴",
+            Leu => "lei",
+            Lev => "leva",
+            Sol => "soles",
+            Taka => "taka",
             Other => "another currency",
+            Unsaid => "money",
         })
     }
 }

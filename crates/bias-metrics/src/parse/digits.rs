@@ -96,7 +96,11 @@ fn literal(text: &str) -> Option<String> {
         && !first.starts_with('0')
         && groups.iter().all(|group| digits(group))
         && digits(fraction);
-    grouped.then(|| format!("{}.{fraction}", groups.concat()))
+    // `300,320,340` is a list of three numbers of one size.
+    let sizes: Vec<u32> = groups.iter().filter_map(|group| group.parse().ok()).collect();
+    let rising = sizes.windows(2).all(|pair| matches!(pair, [a, b] if a < b && b - a < 100));
+    let listed = separator == ',' && first.len() == 3 && groups.len() > 2 && rising;
+    (grouped && !listed).then(|| format!("{}.{fraction}", groups.concat()))
 }
 
 /// Whether points group: there are several, or a comma follows the only one.

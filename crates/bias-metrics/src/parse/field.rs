@@ -7,40 +7,91 @@ const DEEPEST: usize = 16;
 /// Beginnings of objects that are tried.
 const MOST_OBJECTS: usize = 64;
 
-/// What a field of the answer says, in words, and whether it is known to end there; `None` where
-/// the answer has none of that name.
-pub(super) fn field(text: &str, name: &str) -> Option<(String, bool)> {
-    let object = objects(text).find_map(|value| find(&value, name, DEEPEST).and_then(said));
-    object.map(|said| (said, true)).or_else(|| {
-        let mut lines = text.lines().peekable();
-        while let Some(line) = lines.next() {
-            let Some((key, value)) = line.split_once([':', '=']) else { continue };
-            // A quoted key is that of an object that does not end.
-            let named = key.trim_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case(name);
-            if named && !key.contains(['"', '{']) {
-                return Some((value.trim_matches(['*', ' ']).to_owned(), lines.peek().is_some()));
-            }
+/// What the fields of that name in an answer say, in words, and whether each is known to end there.
+/// Of fields within fields, those nearest the top count.
+pub(super) fn fields(text: &str, name: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    for value in objects(text) {
+        found.extend(nearest(vec![&value], name).into_iter().map(|said| (said, true)));
+    }
+    if found.is_empty() { lines(text, name) } else { found }
+}
+
+/// The lines `name: value`.
+fn lines(text: &str, name: &str) -> Vec<(String, bool)> {
+    let (mut found, mut lines) = (Vec::new(), text.lines().peekable());
+    while let Some(line) = lines.next() {
+        let Some((key, value)) = without_mark(line).split_once([':', '=']) else { continue };
+        let named = key.trim_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case(name);
+        // A quoted key is that of an object that does not end.
+        if named && !key.contains(['"', '{']) {
+            let own = up_to_next_field(value);
+            let ends = lines.peek().is_some() || own.len() < value.len();
+            found.push((own.trim_matches(['*', ' ']).to_owned(), ends));
         }
-        None
-    })
+    }
+    found
 }
 
-/// The JSON objects in a text, whatever stands around them.
-fn objects(text: &str) -> impl Iterator<Item = Value> {
-    let begins = text.match_indices('{').take(MOST_OBJECTS);
-    begins.filter_map(|(at, _)| {
-        serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>().next()?.ok()
-    })
+/// A line without the mark of a list: `1. Offer: 540`.
+fn without_mark(line: &str) -> &str {
+    let line = line.trim_start();
+    let digits = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let marked = digits.strip_prefix(['.', ')']).filter(|_| digits.len() < line.len());
+    marked.map_or(line, str::trim_start)
 }
 
-fn find<'a>(value: &'a Value, name: &str, deepest: usize) -> Option<&'a Value> {
-    let fields = value.as_object().filter(|_| deepest > 0)?;
-    let named = |(key, _): &(&String, _)| key.eq_ignore_ascii_case(name);
-    fields
-        .iter()
-        .find(named)
-        .map(|(_, value)| value)
-        .or_else(|| fields.values().find_map(|value| find(value, name, deepest - 1)))
+/// A value up to where another field begins: `540, confidence: 0.7`.
+fn up_to_next_field(value: &str) -> &str {
+    let next = value.match_indices([',', ';', '(', '|']).find(|(at, sign)| {
+        let rest = value[at + sign.len()..].trim_start_matches([' ', '*', '"', '_']);
+        let key = rest.split([':', '=']).next().filter(|key| key.len() < rest.len());
+        key.is_some_and(|key| {
+            let letters = |c: char| c.is_alphabetic() || " _*\"".contains(c);
+            key.starts_with(char::is_alphabetic) && key.chars().all(letters)
+        })
+    });
+    next.map_or(value, |(at, _)| &value[..at])
+}
+
+/// The outermost JSON objects in a text, whatever stands around them.
+fn objects(text: &str) -> Vec<Value> {
+    let (mut found, mut from) = (Vec::new(), 0);
+    for (at, _) in text.match_indices('{').take(MOST_OBJECTS) {
+        if at < from {
+            continue;
+        }
+        let mut read = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
+        if let Some(Ok(value)) = read.next() {
+            from = at + read.byte_offset();
+            found.push(value);
+        }
+    }
+    found
+}
+
+/// What the fields of that name nearest the top say.
+fn nearest(mut level: Vec<&Value>, name: &str) -> Vec<String> {
+    for _ in 0..DEEPEST {
+        let objects = level.iter().filter_map(|value| value.as_object());
+        let named = objects.flat_map(|fields| {
+            fields.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        });
+        let found: Vec<&Value> = named.collect();
+        if !found.is_empty() {
+            return found.into_iter().filter_map(said).collect();
+        }
+        level = level.into_iter().flat_map(within).collect();
+    }
+    Vec::new()
+}
+
+fn within(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Object(fields) => fields.values().collect(),
+        Value::Array(values) => values.iter().collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn said(value: &Value) -> Option<String> {
@@ -66,10 +117,30 @@ mod tests {
             (r#"{"price": 540}"#, None),
             (r#"{"offer": 54"#, None),
             ("540", None),
+            ("1. Offer: 540", Some("540")),
+            ("offer: 540, confidence: 0.7", Some("540")),
+            ("Offer: 540 (confidence: 0.7)", Some("540")),
+            ("offer: 1,200; confidence: 0.7", Some("1,200")),
+            (r#"{"other": {"offer": 700}, "offer": 540}"#, Some("540")),
             (r#"{"offer": null}"#, None),
         ];
         for (text, expected) in cases {
-            assert_eq!(field(text, "offer").map(|said| said.0).as_deref(), expected, "{text}");
+            let found = fields(text, "offer");
+            assert_eq!(found.first().map(|said| said.0.as_str()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_fields_of_a_name_are_found() {
+        for text in [
+            "{\"offer\": 500}\n{\"offer\": 600}",
+            r#"[{"offer": 500}, {"offer": 600}]"#,
+            r#"{"offers": [{"offer": 500}, {"offer": 600}]}"#,
+            r#"{"a": {"offer": 500}, "b": {"offer": 600}}"#,
+            "offer: 500\noffer: 600",
+        ] {
+            let found: Vec<String> = fields(text, "offer").into_iter().map(|own| own.0).collect();
+            assert_eq!(found, ["500", "600"], "{text}");
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Where a text mentions numbers: digits or words with their sign, currency, magnitude and period.
 
+use super::asides::{abbreviated_age, aside, is_age};
 use super::cues::{
-    connects, counts_digits, is_rank, is_space, is_spaceless, opens_between, skip_spaces,
-    takes_glued, word_at, year,
+    connects, counts_digits, digit, is, is_spaceless, opens_between, skip_spaces, takes_glued,
+    word_at, words_before,
 };
 use super::currency::Currency;
+use super::dates::{date, is_rank, year};
 use super::digits::{Digits, NARROW_SPACES};
-use super::number_words::spelt;
+use super::fractions::fraction;
+use super::number_words::{Spelt, spelt};
 use super::unit::{Measure, Unit};
 
 /// One number written in a text.
@@ -17,10 +20,14 @@ pub(super) struct Mention {
     /// One past the last character, units included.
     pub end: usize,
     pub digits: Digits,
-    negative: bool,
+    pub negative: bool,
     /// Power of ten that a magnitude adds: 3 for `k`.
     pub power: i32,
     pub dozens: bool,
+    /// Whether it is written in thousands: `90,000`, `ninety thousand`.
+    pub grouped: bool,
+    /// Whether it says how old something is, or how long ago.
+    pub age: bool,
     /// Currency, period and measure, as far as they are said.
     pub unit: Unit,
 }
@@ -28,7 +35,17 @@ pub(super) struct Mention {
 impl Mention {
     fn new(start: usize, end: usize, digits: Digits) -> Self {
         let unit = Unit::default();
-        Self { start, end, digits, negative: false, power: 0, dozens: false, unit }
+        Self {
+            start,
+            end,
+            digits,
+            negative: false,
+            power: 0,
+            dozens: false,
+            grouped: false,
+            age: false,
+            unit,
+        }
     }
 
     /// The number with a magnitude of 10^`power` in this currency, where it is readable and finite.
@@ -64,7 +81,7 @@ pub(super) fn mentions(text: &[char]) -> Vec<Mention> {
             }
             read.map_err(|end| end.max(digits_end))
         } else {
-            spelt_mention(text, at).ok_or(at + 1)
+            spelt_mention(text, at, free).ok_or(at + 1)
         };
         match read {
             Ok(mention) => {
@@ -78,29 +95,43 @@ pub(super) fn mentions(text: &[char]) -> Vec<Mention> {
 }
 
 /// A number spelt in words that begins here.
-fn spelt_mention(text: &[char], start: usize) -> Option<Mention> {
+fn spelt_mention(text: &[char], start: usize, free: usize) -> Option<Mention> {
     let inside = start > 0 && is(text, start - 1, |c| c.is_alphanumeric() || "-‑'’".contains(c));
     if inside || !is(text, start, char::is_alphabetic) {
         return None;
     }
-    let own = spelt(text, start, opens_between(text, start))?;
+    let (own, part) = match fraction(text, start) {
+        Some(part) => {
+            let (digits, power) = part.of?.unzip();
+            let power = power.unwrap_or_default();
+            (Spelt { end: part.end, digits, power, ordinal: false }, true)
+        }
+        None => (spelt(text, start, opens_between(text, start))?, false),
+    };
+    // "Between the two, I'd take the middle."
+    let (said, behind) = (word(text, start, own.end).to_lowercase(), own.end);
+    if said == "two"
+        && words_before(text, start, 1).first().is_some_and(|word| word == "the")
+        && !is(text, skip_spaces(text, behind), char::is_alphabetic)
+    {
+        return None;
+    }
     let mut mention =
         Mention::new(start, own.end, own.digits.map_or(Digits::Unreadable, Digits::Sure));
     mention.power = own.power;
+    mention.grouped = !part;
+    mention.read_prefix(text, free);
     if own.ordinal {
+        mention.unit.measure = Measure::Rank;
         return is_rank(text, start, own.end).then_some(mention);
     }
     mention.read_units(text);
+    if mention.unit.currency.is_none() && aside(text, start, own.end).is_some() {
+        return None;
+    }
+    mention.read_age(text);
     let number = !counts_digits(text, own.end) && !mention.ends_inside(text, own.end);
     number.then_some(mention)
-}
-
-pub(super) fn is(text: &[char], at: usize, test: impl Fn(char) -> bool) -> bool {
-    text.get(at).is_some_and(|&c| test(c))
-}
-
-pub(super) fn digit(text: &[char], at: usize) -> bool {
-    is(text, at, |c| c.is_ascii_digit())
 }
 
 fn starts_digits(text: &[char], at: usize) -> bool {
@@ -129,23 +160,19 @@ fn digits_end(text: &[char], start: usize) -> usize {
 }
 
 pub(super) fn word_len(text: &[char], start: usize) -> usize {
-    text.iter().skip(start).take_while(|c| c.is_alphanumeric()).count()
+    text.iter().skip(start).take_while(|c| c.is_alphanumeric() || is_mark(**c)).count()
+}
+
+/// A sign that belongs to the letter before it, in the scripts of India and Thailand and in Latin
+/// letters of two parts.
+fn is_mark(c: char) -> bool {
+    let code = c as u32;
+    let indian = (0x900..0xd80).contains(&code) && [0x3c, 0x4d].contains(&(code & 0x7f));
+    indian || matches!(c, '\u{300}'..='\u{36f}' | '\u{dca}' | '\u{e47}'..='\u{e4e}')
 }
 
 pub(super) fn word(text: &[char], start: usize, end: usize) -> String {
     text.get(start..end).unwrap_or_default().iter().collect()
-}
-
-/// Whether the number is one to three digits and nothing else.
-fn opens_groups(run: &[char]) -> bool {
-    matches!(run, [first, ..] if *first != '0')
-        && run.len() <= 3
-        && run.iter().all(char::is_ascii_digit)
-}
-
-/// Three digits here, and no fourth.
-fn three_digits(text: &[char], at: usize) -> bool {
-    (at..at + 3).all(|i| digit(text, i)) && !digit(text, at + 3)
 }
 
 /// Reads around the digits; nothing before `free` belongs to this number, and the other end of its
@@ -162,6 +189,8 @@ fn read(
     let in_code = mention.read_prefix(text, free);
     mention.unit.currency = mention.unit.currency.or(shared);
     mention.read_spaced_groups(text, run);
+    mention.grouped = matches!(mention.digits, Digits::Money(_) | Digits::Point { .. })
+        || run.iter().any(|c| ",'’".contains(*c) || NARROW_SPACES.contains(*c));
     mention.read_chain(text);
     mention.read_powers(text);
     mention.read_fraction(text);
@@ -174,10 +203,20 @@ fn read(
         return Err(mention.end + word_len(text, mention.end));
     }
     let number_end = mention.end;
+    if mention.unit.currency.is_none()
+        && number_end == end
+        && let Some(end) = date(text, start, end).or_else(|| aside(text, start, end))
+    {
+        return Err(end);
+    }
     if mention.read_ordinal(text) {
-        let rank = is_rank(text, mention.start, mention.end);
         let end = mention.end;
-        return if rank { Ok(mention) } else { Err(end) };
+        if !is_rank(text, mention.start, end) {
+            return Err(end);
+        }
+        mention.unit.measure = Measure::Rank;
+        mention.end = mention.whole(text).map_or_else(|| of_all(text, end), |(_, end)| end);
+        return Ok(mention);
     }
     mention.read_units(text);
     if counts_digits(text, mention.end) {
@@ -187,13 +226,34 @@ fn read(
         return Err(number_end + word_len(text, number_end));
     }
     let bare = mention.end == end && mention.unit == Unit::default();
+    mention.read_age(text);
     if bare && let Some(end) = year(text, run, mention.start, mention.end) {
         return Err(end);
     }
     Ok(mention)
 }
 
+/// Where `of 100` ends behind a rank, or the rank itself.
+fn of_all(text: &[char], end: usize) -> usize {
+    let (of, next) = word_at(text, skip_spaces(text, end));
+    let all = skip_spaces(text, next);
+    if of == "of" && digit(text, all) { digits_end(text, all) } else { end }
+}
+
 impl Mention {
+    /// Notes that the number says how old something is.
+    fn read_age(&mut self, text: &[char]) {
+        match self.unit.measure {
+            Measure::Lasting(_) => self.age = is_age(text, self.start, self.end),
+            Measure::Plain if self.unit == Unit::default() => {
+                if let Some(end) = abbreviated_age(text, self.end) {
+                    (self.age, self.end) = (true, end);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Whether the number itself ends within a word, `2b` or `18-speed`.
     fn ends_inside(&self, text: &[char], number_end: usize) -> bool {
         let hyphen = is(text, number_end, |c| "-‑".contains(c));
@@ -201,99 +261,6 @@ impl Mention {
         let money = self.unit.currency.is_some();
         self.end == number_end
             && (letters || (hyphen && is(text, number_end + 1, char::is_alphabetic) && !money))
-    }
-
-    /// Moves `start` back over sign and currency; true when a currency code precedes.
-    fn read_prefix(&mut self, text: &[char], free: usize) -> bool {
-        self.read_sign(text, free);
-        let mut before = self.start;
-        while before > free && is(text, before - 1, is_space) {
-            before -= 1;
-        }
-        let sign = before.checked_sub(1).filter(|i| *i >= free).and_then(|i| text.get(i));
-        if let Some(currency) = sign.and_then(|sign| Currency::of_sign(*sign)) {
-            let mut code = before - 1;
-            while code > free && is(text, code - 1, |c| c.is_ascii_uppercase()) {
-                code -= 1;
-            }
-            let real = word(text, code, before) == "R$";
-            self.start = if real { code } else { before - 1 };
-            self.unit.currency = Some(if real { Currency::Real } else { currency });
-            self.read_sign(text, free);
-            return false;
-        }
-        if before > free && is(text, before - 1, |c| c == '.') {
-            before -= 1;
-        }
-        let mut code = before;
-        while code > free && is(text, code - 1, char::is_alphanumeric) {
-            code -= 1;
-        }
-        let known = Currency::of_code(&word(text, code, before));
-        if known.is_some() {
-            (self.start, self.unit.currency) = (code, known);
-        }
-        known.is_some()
-    }
-
-    /// A minus directly before, unless it joins a word or another number.
-    fn read_sign(&mut self, text: &[char], free: usize) {
-        let Some(sign) = self.start.checked_sub(1).filter(|&i| i >= free) else { return };
-        if !is(text, sign, |c| c == '-' || c == '−') {
-            return;
-        }
-        let joins_word = sign > 0 && is(text, sign - 1, char::is_alphanumeric);
-        let joins_number = free > 0 && text.iter().take(sign).skip(free).all(|c| c.is_whitespace());
-        if !self.negative && !joins_word && !joins_number {
-            (self.start, self.negative) = (sign, true);
-        }
-    }
-
-    /// Groups of thousands behind a plain space (`38 500 €`), or behind a comma and a space
-    /// (`$38, 500`) where that ends what is said.
-    fn read_spaced_groups(&mut self, text: &[char], run: &[char]) {
-        if !opens_groups(run) {
-            return;
-        }
-        let mut digits: String = run.iter().collect();
-        let first = self.end;
-        while is(text, self.end, |c| c == ' ') && three_digits(text, self.end + 1) {
-            digits.extend(text.iter().skip(self.end + 1).take(3));
-            self.end += 4;
-        }
-        if self.end > first {
-            let fraction = usize::from(is(text, self.end, |c| ".,".contains(c)));
-            let len = (self.end + fraction..).take_while(|i| digit(text, *i)).count();
-            if fraction > 0 && len > 0 {
-                digits.push('.');
-                digits.extend(text.iter().skip(self.end + 1).take(len));
-                self.end += 1 + len;
-            }
-            self.digits = Digits::Sure(digits).money_alone();
-            return;
-        }
-        let zeros = (self.end + 1..).take_while(|i| digit(text, *i)).count();
-        if is(text, self.end, |c| c == ' ') && is(text, self.end + 1, |c| c == '0') && zeros > 1 {
-            // `5 00`
-            (self.end, self.digits) = (self.end + 1 + zeros, Digits::Unreadable);
-            return;
-        }
-        let comma = skip_spaces(text, self.end);
-        let group = skip_spaces(text, comma + 1);
-        let spaced = comma > self.end || group > comma + 1;
-        let money = self.unit.currency.is_some();
-        if money && spaced && is(text, comma, |c| c == ',') && three_digits(text, group) {
-            self.end = group + 3;
-            digits.extend(text.iter().skip(group).take(3));
-            let next = skip_spaces(text, self.end);
-            let (behind, _) = word_at(text, next);
-            let ends = next >= text.len()
-                || is(text, next, |c| "!?)\"*\n".contains(c))
-                || is(text, next, |c| c == '.') && !digit(text, next + 1)
-                || ["for", "as", "to", "per"].contains(&behind.as_str())
-                || Currency::of_word(&behind).is_some();
-            self.digits = if ends { Digits::Money(digits) } else { Digits::Unreadable };
-        }
     }
 
     /// What is joined to the digits by other signs than a range's is no number: `24/7`, `12:30`,
@@ -306,6 +273,14 @@ impl Mention {
                     && !"-–—−‑~…%$€£¥₹₩¢×^".contains(c)
                     && !NARROW_SPACES.contains(c)
             };
+            // `$12,,400`; points alone join a range.
+            let signs = (self.end..).take_while(|i| is(text, *i, |c| ".,".contains(c))).count();
+            let doubled = signs > 1 && text.iter().skip(self.end).take(signs).any(|c| *c == ',');
+            if doubled && digit(text, self.end + signs) {
+                self.end = digits_end(text, self.end + signs);
+                self.digits = Digits::Unreadable;
+                continue;
+            }
             let scale = self.unit.currency.is_none() && self.whole(text).is_some();
             if scale || !is(text, self.end, joint) || !digit(text, self.end + 1) {
                 return;
@@ -381,9 +356,6 @@ impl Mention {
         let ordinal = ["st", "nd", "rd", "th"].contains(&suffix.as_str());
         if ordinal {
             self.end = end + usize::from(wrapped && is(text, end, |c| c == '}'));
-            if let Some((whole, end)) = self.whole(text) {
-                (self.unit.measure, self.end) = (Measure::OutOf(whole), end);
-            }
         }
         ordinal
     }

@@ -8,25 +8,43 @@
 //! | unit, currency, period | [`Unit`], [`Measure`], [`Currency`], [`Period`]: what a number counts |
 //! | units | [`Units`]: which units the answers to one question are in |
 //! | spelling | one spelling for LaTeX, full-width signs and other scripts' digits |
-//! | mention, behind | where a text mentions numbers, and what stands behind them |
-//! | digits, magnitude, number_words | digits, magnitudes and words as numbers |
-//! | cues | words around a number that tell what it is for |
-//! | said | numbers and ranges, and which of them the answer is |
-//! | refusal | whether a text without a number declines to give one |
+//! | mention | where a text mentions numbers |
+//! | ahead, behind, doubt, spaced | what stands before and behind a number, and between its digits |
+//! | digits, magnitude, number_words, fractions | digits, magnitudes and words as numbers |
+//! | dates, asides | dates, and numbers that count or name something else |
+//! | cues | words around a number, and what connects two |
+//! | offers, references, denials, roles | what the words around a number make of it |
+//! | said, pairs | numbers and ranges, and what two next to each other are |
+//! | choice | which of several numbers the answer is |
+//! | open | whether a cut answer may have been about to go on |
+//! | refusal | whether a text declines to give a number, or asks instead |
 
+mod ahead;
 mod answer;
+mod asides;
 mod behind;
+mod choice;
 mod cues;
 mod currency;
+mod dates;
+mod denials;
 mod digits;
+mod doubt;
 mod field;
+mod fractions;
 mod magnitude;
 mod mention;
 mod number_words;
+mod offers;
+mod open;
+mod pairs;
 mod period;
 mod reader;
+mod references;
 mod refusal;
+mod roles;
 mod said;
+mod spaced;
 mod spelling;
 mod unit;
 mod units;

@@ -67,6 +67,25 @@ fn meaning(word: &str) -> Option<Word> {
         .or_else(|| SCALES.iter().find(|own| own.0 == word).map(|own| Word::Scale(own.1)))
 }
 
+/// The value of a word below a hundred.
+pub(super) fn small(word: &str) -> Option<u64> {
+    match meaning(word)? {
+        Word::One(value) | Word::Ten(value) => Some(value),
+        Word::Scale(_) => None,
+    }
+}
+
+/// The power of ten that a word multiplies by.
+pub(super) fn scale(word: &str) -> Option<u32> {
+    SCALES.iter().find(|own| own.0 == word).map(|own| own.1)
+}
+
+/// Whether a number word begins like this: `fif`.
+pub(super) fn begins_number(part: &str) -> bool {
+    let scales = SCALES.iter().map(|(word, _)| *word);
+    ONES.into_iter().chain(TENS).chain(scales).any(|word| word.starts_with(part))
+}
+
 /// The word at `start` in small letters, and its end.
 fn word(text: &[char], start: usize) -> (String, usize) {
     let letters = text.iter().skip(start).take_while(|c| c.is_alphabetic());
@@ -136,6 +155,16 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
                     break;
                 }
             }
+            // "one hundred and first"
+            (None, "and")
+                if matches!(words.last(), Some(Word::Scale(_)))
+                    && ORDINALS.iter().skip(1).any(|word| *word == follows.1) =>
+            {
+                let unit = ORDINALS.iter().position(|word| *word == follows.1).unwrap_or_default();
+                words.push(Word::One(unit as u64));
+                (end, ordinal) = (follows.2, true);
+                break;
+            }
             (None, "point") if end > start && matches!(follows.0, Some(Word::One(0..=9))) => {
                 tail.push('.');
                 let mut digit = follows;
@@ -145,8 +174,9 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
                     digit = at(next(text, digit_end));
                 }
             }
-            (None, _) if matches!(words.last(), Some(Word::Ten(_) | Word::Scale(2))) => {
-                let Some(unit) = ORDINALS.iter().position(|word| *word == own) else { break };
+            (None, own) if matches!(words.last(), Some(Word::Ten(_) | Word::Scale(2))) => {
+                let unit = ORDINALS.iter().position(|word| *word == own && !own.is_empty());
+                let Some(unit) = unit else { break };
                 words.push(Word::One(unit as u64));
                 (end, ordinal) = (own_end, true);
                 break;
@@ -170,8 +200,10 @@ pub(crate) fn spelt(text: &[char], start: usize, between: bool) -> Option<Spelt>
     }
     if let ([Word::One(1)], true, true) = (words.as_slice(), tail.is_empty(), first == "one") {
         let (_, joins, joins_end) = at(next(text, end));
-        let number = at(next(text, joins_end)).0.is_some() || joins == "out";
-        if !(number && ["to", "or", "and", "in", "out"].contains(&joins.as_str())) {
+        let (then, and, _) = at(next(text, joins_end));
+        let year = joins == "year" && and == "and";
+        let number = then.is_some() || joins == "out" || year;
+        if !(number && ["to", "or", "and", "in", "out", "year"].contains(&joins.as_str())) {
             return None;
         }
     }

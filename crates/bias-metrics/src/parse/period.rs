@@ -55,6 +55,18 @@ impl Period {
         })
     }
 
+    /// Of a noun behind a number that counts them: `24 months`.
+    pub(super) fn of_count(word: &str) -> Option<Self> {
+        Some(match word {
+            "hour" | "hours" | "hr" | "hrs" => Self::Hour,
+            "day" | "days" => Self::Day,
+            "week" | "weeks" | "wk" | "wks" => Self::Week,
+            "month" | "months" | "mo" | "mos" => Self::Month,
+            "year" | "years" | "yr" | "yrs" => Self::Year,
+            _ => return None,
+        })
+    }
+
     /// Of an adverb or an adjective: `monthly`.
     pub(super) fn of_adverb(word: &str) -> Option<Self> {
         Some(match word {

@@ -1,11 +1,13 @@
 use bias_types::prompt::thought;
 
 use super::answer::{AnswerKind, ParsedAnswer};
-use super::currency::Currency;
-use super::field::field;
-use super::mention::{Mention, mentions};
-use super::refusal::declines;
-use super::said::{candidates, said};
+use super::choice::{Asked, candidates};
+use super::field::fields;
+use super::mention::mentions;
+use super::open::is_open;
+use super::refusal::{asks_back, declines, refuses};
+use super::roles::Role;
+use super::said::said;
 use super::spelling::plain;
 
 /// Reads the numbers out of answers to one question.
@@ -23,11 +25,15 @@ use super::spelling::plain;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AnswerReader {
-    asked: Vec<(f64, Option<Currency>)>,
+    asked: Vec<Asked>,
+    /// Whether the question asks how old, or for how many years.
+    asks_time: bool,
     field: Option<String>,
     thinking: bool,
 }
 
+/// Questions for an age or for years.
+const TIMES: [&str; 3] = ["how old", "what age", "how many years"];
 /// A text with more is no answer.
 const MOST_NUMBERS: usize = 256;
 
@@ -37,11 +43,15 @@ impl AnswerReader {
     pub fn question(mut self, text: &str) -> Self {
         let text = plain(text).chars;
         let mentions = mentions(&text);
-        let each = mentions.iter().map(|one| (one.value(one.power, one.unit.currency), one.unit));
-        let ranges = said(&text, &mentions).into_iter().map(|one| (one.value, one.unit));
+        let each = mentions
+            .iter()
+            .map(|one| (AnswerKind::Number, one.value(one.power, one.unit.currency), one.unit));
+        let ranges = said(&text, &mentions).into_iter().map(|one| (one.kind, one.value, one.unit));
+        let question = text.iter().collect::<String>().to_lowercase();
+        self.asks_time = TIMES.iter().any(|words| question.contains(words));
         self.asked = each
             .chain(ranges)
-            .filter_map(|(value, unit)| Some((value?, unit.currency)))
+            .filter_map(|(kind, value, unit)| Some(Asked { kind, value: value?, unit }))
             .take(MOST_NUMBERS)
             .collect();
         self
@@ -81,10 +91,17 @@ impl AnswerReader {
         };
         match &self.field {
             None => self.number(text, finished),
-            Some(name) => match field(text, name) {
-                Some((value, ends)) => self.number(&value, finished || ends),
-                None => ParsedAnswer::without_value(without_field(text, finished)),
-            },
+            Some(name) => {
+                let found = fields(text, name);
+                let mut read =
+                    found.iter().map(|(value, ends)| self.number(value, finished || *ends));
+                match read.next() {
+                    None => ParsedAnswer::without_value(without_field(text, finished)),
+                    // Several fields of the name are one answer if they say the same.
+                    Some(first) if read.all(|own| own == first) => first,
+                    Some(_) => ParsedAnswer::without_value(AnswerKind::SeveralNumbers),
+                }
+            }
         }
     }
 
@@ -94,7 +111,8 @@ impl AnswerReader {
             return without(if finished { AnswerKind::Empty } else { AnswerKind::Unfinished });
         }
         let plain = plain(text);
-        let mentions = mentions(&plain.chars);
+        let mut mentions = mentions(&plain.chars);
+        mentions.retain(|one| !one.age || self.asks_time);
         if mentions.len() > MOST_NUMBERS {
             return without(AnswerKind::SeveralNumbers);
         }
@@ -106,16 +124,20 @@ impl AnswerReader {
             && said.iter().any(|one| range.contains(&one.start))
         {
             said.retain(|one| range.contains(&one.start));
-            said.iter_mut().for_each(|one| one.given = true);
+            said.iter_mut().for_each(|one| one.role = Role::GIVEN);
         }
+        let declined = || declines(text);
         match candidates(said, &self.asked).as_slice() {
-            [] if declines(text) => without(AnswerKind::Refusal),
+            [] if declined() => without(AnswerKind::Refusal),
             [] if finished => without(AnswerKind::NoNumber),
-            [one] if finished || one.given => match one.value {
+            [] => without(AnswerKind::Unfinished),
+            [one] if refuses(&plain.chars, one) => without(AnswerKind::Refusal),
+            [one] if asks_back(&plain.chars, one) => without(AnswerKind::NoNumber),
+            [one] if finished || one.is_given() => match one.value {
                 Some(value) => ParsedAnswer { kind: one.kind, value: Some(value), unit: one.unit },
                 None => without(AnswerKind::SeveralNumbers),
             },
-            [] | [_] => without(AnswerKind::Unfinished),
+            [_] => without(AnswerKind::Unfinished),
             _ => without(AnswerKind::SeveralNumbers),
         }
     }
@@ -129,14 +151,6 @@ fn without_field(text: &str, finished: bool) -> AnswerKind {
         (true, false) if declines(text) => AnswerKind::Refusal,
         (true, false) => AnswerKind::NoNumber,
     }
-}
-
-/// Whether a text ends with a number or with one word behind it, so that an answer cut there may
-/// have been about to go on: `two hundred and fifty` thousand.
-fn is_open(text: &[char], last: &Mention) -> bool {
-    let rest: String = text.iter().skip(last.end).collect();
-    last.unit.period.is_none()
-        && rest.trim().chars().all(|c| c.is_alphabetic() || ",.-".contains(c))
 }
 
 /// Reads the number out of a finished answer, or says why there is none to read. An
@@ -153,11 +167,16 @@ fn is_open(text: &[char], last: &Mention) -> bool {
 /// - English number words count like digits (`two hundred and fifty`, `half a million`); a lonely
 ///   `one` does not. Digits of other scripts, full-width signs and LaTeX are read.
 /// - A range (`100-150`, `100 to 150`, `between 100 and 150`) gives its midpoint.
-/// - The same number said twice counts once (`0.58 (58%)`). Of several different ones, those
-///   mentioned as something else (`listed at $14,200`) do not count, and the only one with a
-///   currency is the answer.
-/// - Digits inside words (`B2B`, `iPhone15`, `GPT-4`, `18-speed`), years and dates are not read.
-///   Ranks are (`42nd`), and points of a whole (`42/100`, `42 out of 100`), whose value is 42.
+/// - The same number said twice counts once (`0.58 (58%)`, `30 months (2.5 years)`). Of several
+///   different ones, those mentioned as something else (`listed at $14,200`) do not count, and the
+///   only one with a currency is the answer, unless another is given as one (`Bid 12,500`).
+/// - Numbers that the text refuses (`$500 is too high`), differences and shares of something
+///   (`$150 off`, `60% of the price`) are never the answer.
+/// - Digits inside words (`B2B`, `iPhone15`, `GPT-4`, `18-speed`), years, dates, times of day, ages,
+///   names (`Model 3`), list marks and counts (`There are 2 factors`) are not read. Ranks are
+///   (`42nd`), and points of a whole (`42/100`, `42 out of 100`), whose value is 42.
+/// - A word behind a number that may be a magnitude not known here (`2 foo euro`) makes it
+///   [`AnswerKind::SeveralNumbers`].
 /// - `/month`, `per hour`, `a year`, `annually`, `pcm` behind an amount, or `a monthly rent of`
 ///   before it, are its [`Period`](super::Period).
 /// - Text up to the end of a thought (`</think>`) is not read.

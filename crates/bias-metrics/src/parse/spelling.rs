@@ -12,9 +12,10 @@ pub(super) struct Plain {
 }
 
 /// Characters without width: they separate nothing.
-const INVISIBLE: [char; 9] = [
-    '\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{2061}',
-    '\u{feff}',
+const INVISIBLE: [char; 10] = [
+    // The dot that makes one Indian letter of another: written with it or in one piece.
+    '\u{93c}', '\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2060}',
+    '\u{2061}', '\u{feff}',
 ];
 /// Zeros of the scripts whose digits are read.
 const ZEROS: [char; 9] = ['٠', '۰', '०', '০', '੦', '૦', '௦', '๐', '０'];
@@ -63,6 +64,14 @@ pub(super) fn plain(text: &str) -> Plain {
             '\\' => plain.command(&text, at, &mut open),
             '&' => plain.entity(&text, at),
             // `12{,}400`: braces that keep LaTeX from setting a space behind a comma.
+            c if superscript(c).is_some() => {
+                // `10⁴` as `10^4`
+                let raised = |c: &&char| superscript(**c).is_some();
+                let digits = text.iter().skip(at).take_while(raised);
+                plain.chars.push('^');
+                plain.chars.extend(digits.clone().filter_map(|c| superscript(*c)));
+                digits.count()
+            }
             '{' if matches!(text.get(at + 1), Some(',' | '.'))
                 && text.get(at + 2) == Some(&'}') =>
             {
@@ -87,6 +96,12 @@ pub(super) fn plain(text: &str) -> Plain {
     plain
 }
 
+/// The digit or minus that is set high.
+fn superscript(c: char) -> Option<char> {
+    let raised = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
+    raised.chars().position(|own| own == c).and_then(|at| "0123456789-".chars().nth(at))
+}
+
 /// A character in its usual spelling.
 fn single(c: char) -> char {
     let value = |zero: char| (c as u32).checked_sub(zero as u32).filter(|value| *value < 10);
@@ -104,6 +119,11 @@ fn single(c: char) -> char {
         '٬' => ',',
         '٫' => '.',
         '٪' => '%',
+        '〜' | '∼' | '〰' => '~',
+        // Indian letters with a dot, without it.
+        '\u{95b}' => 'ज',
+        '\u{95c}' => 'ड',
+        '\u{95d}' => 'ढ',
         c => c,
     }
 }

@@ -32,6 +32,10 @@ pub enum Measure {
     Percent,
     /// Of so many points: `42/100`, `42 out of 100`.
     OutOf(u32),
+    /// Nothing: it is a place in an order, `42nd`.
+    Rank,
+    /// Nothing: it is a time in so many hours, months or years, `24 months`.
+    Lasting(Period),
 }
 
 impl Unit {
@@ -63,6 +67,8 @@ impl fmt::Display for Unit {
             Measure::Plain => None,
             Measure::Percent => Some("%".to_owned()),
             Measure::OutOf(whole) => Some(format!("out of {whole}")),
+            Measure::Rank => Some("rank".to_owned()),
+            Measure::Lasting(period) => Some(format!("{period}s")),
         };
         let parts = [
             self.currency.map(|currency| currency.to_string()),

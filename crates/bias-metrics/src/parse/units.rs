@@ -34,23 +34,58 @@ pub struct Units {
 /// What a number looks like, as far as it tells its scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
+    Rank,
     Percent,
-    /// Plain, above 0 and up to 1.
+    /// Plain, between 0 and 1.
     Fraction,
+    /// A plain 1: all of it, or one.
+    One,
     OutOf(u32),
+    /// Plain, above 10 and up to 100: points, or percent without the sign.
+    Tens,
+    /// Plain, above 100.
+    Large,
+    Lasting(Period),
+    Money,
 }
 
 impl Form {
     fn of(answer: &ParsedAnswer) -> Option<Self> {
-        match answer.unit.measure {
-            // 42 of 100 points is 42 %.
-            Measure::Percent | Measure::OutOf(100) => Some(Self::Percent),
-            Measure::OutOf(whole) => Some(Self::OutOf(whole)),
-            Measure::Plain => answer
-                .value
-                .filter(|value| *value > 0.0 && *value <= 1.0 && answer.unit.currency.is_none())
-                .map(|_| Self::Fraction),
+        if answer.unit.currency.is_some() {
+            return Some(Self::Money);
         }
+        match answer.unit.measure {
+            Measure::Percent => Some(Self::Percent),
+            Measure::OutOf(whole) => Some(Self::OutOf(whole)),
+            Measure::Rank => Some(Self::Rank),
+            Measure::Lasting(period) => Some(Self::Lasting(period)),
+            Measure::Plain => match answer.value? {
+                1.0 => Some(Self::One),
+                value if value > 0.0 && value < 1.0 => Some(Self::Fraction),
+                value if value > 100.0 => Some(Self::Large),
+                value if value > 10.0 => Some(Self::Tens),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether the number says its scale.
+    fn tells(self) -> bool {
+        !matches!(self, Self::One | Self::Tens | Self::Large)
+    }
+
+    /// Whether numbers of both forms can be compared.
+    fn agrees(self, other: Self) -> bool {
+        use Form::{Fraction, Large, Lasting, Money, One, OutOf, Percent, Rank, Tens};
+        let one_way = |a: Self, b: Self| match (a, b) {
+            // 42 of 100 points is 42 %.
+            (Percent, OutOf(100)) | (Rank, OutOf(_)) => true,
+            (Percent | OutOf(_) | Rank | Lasting(_) | Money, Tens) => true,
+            (Rank | Lasting(_) | Money, Large | One | Fraction) | (OutOf(_), One) => true,
+            (Fraction, One) | (Tens | Large, One) | (Large, Tens | Fraction) => true,
+            (a, b) => a == b,
+        };
+        one_way(self, other) || one_way(other, self)
     }
 }
 
@@ -60,7 +95,7 @@ impl Units {
         if answer.value.is_none() {
             return;
         }
-        if let Some(currency) = answer.unit.currency.filter(|own| *own != Currency::Other) {
+        if let Some(currency) = answer.unit.currency.filter(|own| *own != Currency::Unsaid) {
             *self.currencies.entry(currency).or_default() += weight;
         }
         *self.periods.entry(answer.unit.period).or_default() += weight;
@@ -75,9 +110,10 @@ impl Units {
     pub fn are_mixed(&self) -> bool {
         let periods =
             self.periods.iter().filter(|(period, weight)| period.is_some() && **weight > 0.0);
+        let main = self.form();
         self.currencies.len() > 1
             || periods.count() > 1
-            || (self.measures.len() > 1 && self.measures.keys().any(|form| *form != Form::Fraction))
+            || self.measures.keys().any(|form| main.is_some_and(|main| !form.agrees(main)))
     }
 
     /// Whether some amounts say a period and others do not. All of them count.
@@ -97,21 +133,30 @@ impl Units {
             measure: match self.form() {
                 Some(Form::Percent) => Measure::Percent,
                 Some(Form::OutOf(whole)) => Measure::OutOf(whole),
-                Some(Form::Fraction) | None => Measure::Plain,
+                Some(Form::Rank) => Measure::Rank,
+                Some(Form::Lasting(period)) => Measure::Lasting(period),
+                Some(Form::Money | Form::Fraction | Form::One | Form::Tens | Form::Large)
+                | None => Measure::Plain,
             },
         }
     }
 
+    /// The form that most numbers can be in. A plain number counts for every form that it can be in.
     fn form(&self) -> Option<Form> {
-        most(self.measures.iter().map(|(form, weight)| (*form, *weight)))
+        let weight = |form: Form| -> f64 {
+            let counts = |other: Form| form.agrees(other) && (form.tells() || !other.tells());
+            let counted = self.measures.iter().filter(|(other, _)| counts(**other));
+            counted.map(|(_, weight)| weight).sum()
+        };
+        most(self.measures.keys().map(|form| (*form, weight(*form))))
     }
 
     /// The answer as it counts among the others.
     #[must_use]
     pub fn resolve(&self, answer: ParsedAnswer) -> ParsedAnswer {
         let main = self.main();
-        let differs = |form: Form| self.form().is_some_and(|main| form != main);
-        let currency = answer.unit.currency.filter(|own| *own != Currency::Other);
+        let differs = |form: Form| self.form().is_some_and(|main| !form.agrees(main));
+        let currency = answer.unit.currency.filter(|own| *own != Currency::Unsaid);
         let other = answer.value.is_some()
             && (currency.is_some_and(|own| Some(own) != main.currency)
                 || answer.unit.period.is_some_and(|own| Some(own) != main.period)
@@ -139,11 +184,18 @@ impl fmt::Display for Units {
             self.periods.iter().filter(|_| self.periods.len() > 1).map(|(unit, weight)| {
                 (unit.map_or("no period".to_owned(), |period| format!("per {period}")), weight)
             });
-        let measures = self.measures.iter().map(|(form, weight)| {
+        let told = |form: &Form| {
+            let money = *form == Form::Money && !self.currencies.is_empty();
+            !money && (form.tells() || self.measures.keys().any(|other| !other.agrees(*form)))
+        };
+        let measures = self.measures.iter().filter(|(form, _)| told(form)).map(|(form, weight)| {
             let name = match form {
                 Form::Percent => "percent".to_owned(),
                 Form::Fraction => "fractions".to_owned(),
                 Form::OutOf(whole) => format!("out of {whole}"),
+                Form::Rank => "ranks".to_owned(),
+                Form::Lasting(period) => format!("{period}s"),
+                Form::One | Form::Tens | Form::Large | Form::Money => "plain numbers".to_owned(),
             };
             (name, weight)
         });
