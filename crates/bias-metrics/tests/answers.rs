@@ -28,7 +28,7 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("1'200", Number, Some(1200.0)),
     ("CHF 1’200", Number, Some(1200.0)),
     ("1 200", SeveralNumbers, None),
-    ("1,50 €", SeveralNumbers, None),
+    ("1,50 €", Number, Some(1.5)),
     ("1,2,3", SeveralNumbers, None),
     ("0,500", SeveralNumbers, None),
     ("1.2.3", SeveralNumbers, None),

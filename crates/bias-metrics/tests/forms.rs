@@ -7,6 +7,28 @@ use AnswerKind::{NoNumber, Number, Range, SeveralNumbers};
 
 type Row = (&'static str, AnswerKind, Option<f64>);
 
+/// Digits apart, decimal commas, scales and years of money.
+const DIGITS: &[Row] = &[
+    ("$ 5 0 0", SeveralNumbers, None),
+    ("€ 5 0 0", SeveralNumbers, None),
+    ("$1 2 3", SeveralNumbers, None),
+    ("$1 2000", SeveralNumbers, None),
+    ("$12 34", SeveralNumbers, None),
+    ("£1.200", SeveralNumbers, None),
+    ("¥1.200", SeveralNumbers, None),
+    ("$500 m", SeveralNumbers, None),
+    ("£500m", Number, Some(500e6)),
+    ("3,5 Mio. €", Number, Some(3.5e6)),
+    ("2,5 Millionen Euro", Number, Some(2.5e6)),
+    ("1,5k €", Number, Some(1500.0)),
+    ("$1,50", SeveralNumbers, None),
+    ("1,50", SeveralNumbers, None),
+    ("7 on a scale of 1 to 10", Number, Some(7.0)),
+    ("7 (out of 10)", Number, Some(7.0)),
+    ("In 2021 dollars, 900", Number, Some(900.0)),
+    ("Sorry, I cannot give 540.", AnswerKind::Refusal, None),
+];
+
 /// Ranges whose ends share thousands, and those of other languages.
 const RANGES: &[Row] = &[
     ("80 to 90,000", SeveralNumbers, None),
@@ -214,6 +236,7 @@ fn check(reader: &AnswerReader, cut: bool, rows: &[Row]) {
 
 #[test]
 fn table() {
+    check(&AnswerReader::default(), false, DIGITS);
     check(&AnswerReader::default(), false, RANGES);
     check(&AnswerReader::default(), false, FRACTIONS);
     check(&AnswerReader::default(), false, SUMS);

@@ -83,7 +83,7 @@ const TABLE: &[(&str, AnswerKind, Option<f64>)] = &[
     ("2 MM", SeveralNumbers, None),
     ("$2 MM", Number, Some(2_000_000.0)),
     ("$2.5 bln", Number, Some(2.5e9)),
-    ("1,4 Mio. €", SeveralNumbers, None),
+    ("1,4 Mio. €", Number, Some(1.4e6)),
     ("45 kEUR", Number, Some(45_000.0)),
     ("45 k€", Number, Some(45_000.0)),
     ("$5 mil", SeveralNumbers, None),

@@ -9,6 +9,32 @@ use super::mention::{Mention, word, word_len};
 use super::period::Period;
 use super::unit::{Measure, Unit};
 
+/// Where the whole begins behind `out of`.
+fn out_of(text: &[char], at: usize) -> Option<usize> {
+    behind_words(text, at, &["out", "of"])
+}
+
+/// Where the highest value begins in `on a scale of 1 to 10`.
+fn on_a_scale(text: &[char], at: usize) -> Option<usize> {
+    let lowest = ["of", "from"]
+        .iter()
+        .find_map(|word| behind_words(text, at, &["on", "a", "scale", word]))?;
+    let end = lowest + (lowest..).take_while(|i| digit(text, *i)).count();
+    let joint = skip_spaces(text, end);
+    if is(text, joint, |c| "-–—".contains(c)) {
+        return Some(skip_spaces(text, joint + 1)).filter(|_| end > lowest);
+    }
+    behind_words(text, end, &["to"]).filter(|_| end > lowest)
+}
+
+/// Where the text goes on behind these words.
+fn behind_words(text: &[char], at: usize, words: &[&str]) -> Option<usize> {
+    words.iter().try_fold(skip_spaces(text, at), |at, expected| {
+        let (word, end) = word_at(text, at);
+        (word == *expected).then(|| skip_spaces(text, end))
+    })
+}
+
 impl Mention {
     pub(super) fn read_units(&mut self, text: &[char]) {
         while self.read_unit(text) {}
@@ -54,15 +80,11 @@ impl Mention {
         let points = word_at(text, skip_spaces(text, self.end));
         let counted = ["point", "points", "place", "position"].contains(&points.0.as_str());
         let at = skip_spaces(text, if counted { points.1 } else { self.end });
+        let bracket = usize::from(is(text, at, |c| c == '('));
         let (stroke, from) = if is(text, at, |c| c == '/') {
             (true, skip_spaces(text, at + 1))
         } else {
-            let (out, end) = word_at(text, at);
-            let (of, end) = word_at(text, skip_spaces(text, end));
-            if (out.as_str(), of.as_str()) != ("out", "of") {
-                return None;
-            }
-            (false, skip_spaces(text, end))
+            (false, out_of(text, at + bracket).or_else(|| on_a_scale(text, at + bracket))?)
         };
         let len = (from..).take_while(|i| digit(text, *i)).count();
         let end = from + len;
@@ -72,6 +94,7 @@ impl Mention {
             _ => return None,
         };
         let end = if len > 0 { end } else { word_at(text, from).1 };
+        let end = end + bracket * usize::from(is(text, end, |c| c == ')'));
         // `/12` is a month or a part, `8/10/2024` a date, `9/10 of it` a part.
         let scale = !stroke || [10, 100, 1000].contains(&whole);
         let goes_on = is(text, end, |c| c == '/' || c.is_alphanumeric() || ".,".contains(c))

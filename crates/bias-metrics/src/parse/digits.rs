@@ -20,7 +20,9 @@ pub(super) enum Digits {
         /// `1.200` as 1200.
         grouped: String,
     },
-    /// No number: `1,50`, `2024/01/15`.
+    /// A decimal comma (`1,50`), which is read in money of languages that write one.
+    Comma(String),
+    /// No number: `2024/01/15`.
     Unreadable,
 }
 
@@ -33,7 +35,9 @@ impl Digits {
             Some((whole, thousands)) => {
                 Self::Point { grouped: format!("{whole}{thousands}"), decimal: run }
             }
-            None => literal(&run).map_or(Self::Unreadable, Self::Sure),
+            None => literal(&run)
+                .map(Self::Sure)
+                .unwrap_or_else(|| decimal_comma(&run).map_or(Self::Unreadable, Self::Comma)),
         }
     }
 
@@ -56,6 +60,9 @@ impl Digits {
                 None => Some(decimal),
                 Some(currency) => currency.groups_by_points().then_some(grouped),
             },
+            Self::Comma(decimal) => {
+                currency.filter(|own| own.groups_by_points()).map(|_| decimal.as_str())
+            }
             Self::Unreadable => None,
         }
     }
@@ -67,6 +74,14 @@ fn point(run: &str) -> Option<(&str, &str)> {
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     let grouped = (1..=3).contains(&whole.len()) && !whole.starts_with('0') && thousands.len() == 3;
     (grouped && digits(whole) && digits(thousands)).then_some((whole, thousands))
+}
+
+/// `1,50` as `1.50`. Three digits behind a comma may be thousands.
+fn decimal_comma(run: &str) -> Option<String> {
+    let (whole, fraction) = run.split_once(',')?;
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let short = (1..=2).contains(&fraction.len()) && !whole.is_empty();
+    (short && digits(whole) && digits(fraction)).then(|| format!("{whole}.{fraction}"))
 }
 
 /// `1,200.5` as `1200.5`: digits in groups of three if grouped (or of two but for the last, as in

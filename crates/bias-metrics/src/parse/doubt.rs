@@ -65,7 +65,7 @@ const COMMON: &[&str] = &[
 const SHORT: &[&str] = &[
     "a", "an", "as", "at", "by", "do", "if", "i", "in", "is", "it", "me", "my", "no", "of", "on",
     "or", "so", "to", "up", "us", "we", "be", "go", "he", "am", "pm", "pa", "pw", "pd", "ph", "hr",
-    "wk", "mo", "yr", "ea", "pp", "pc", "ok", "vs", "bi", "k", "m", "d", "h", "w", "y", "de", "du",
+    "wk", "mo", "yr", "ea", "pp", "pc", "ok", "vs", "bi", "k", "d", "h", "w", "y", "de", "du",
     "le", "la", "en", "et", "al", "il", "im", "zu", "ab", "da", "di", "na", "za", "od", "po", "ca",
     "e", "o", "x", "s", "p", "tv",
 ];
@@ -151,7 +151,8 @@ impl Mention {
                     || (exact.len() <= 2 && exact.is_ascii() && !SHORT.contains(&lower.as_str()))
             }
         };
-        if unclear && letters && Period::of_noun(&lower).is_none() {
+        // `$500 m` may be millions.
+        if unclear && letters && (lower == "m" || Period::of_noun(&lower).is_none()) {
             self.digits = Digits::Unreadable;
         }
     }

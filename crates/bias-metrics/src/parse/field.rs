@@ -10,11 +10,32 @@ const MOST_OBJECTS: usize = 64;
 /// What the fields of that name in an answer say, in words, and whether each is known to end there.
 /// Of fields within fields, those nearest the top count.
 pub(super) fn fields(text: &str, name: &str) -> Vec<(String, bool)> {
-    let mut found = Vec::new();
-    for value in objects(text) {
-        found.extend(nearest(vec![&value], name).into_iter().map(|said| (said, true)));
+    let plain = text.replace(['“', '”', '„'], "\"");
+    let mut found = in_objects(&plain, name);
+    if found.is_empty() {
+        // As Python writes it.
+        found = in_objects(&plain.replace('\'', "\""), name);
+    }
+    if found.is_empty() {
+        found = begun(&plain, name).map(|said| (said, true)).into_iter().collect();
     }
     if found.is_empty() { lines(text, name) } else { found }
+}
+
+fn in_objects(text: &str, name: &str) -> Vec<(String, bool)> {
+    let of = |value: &Value| nearest(vec![value], name);
+    objects(text).iter().flat_map(of).map(|said| (said, true)).collect()
+}
+
+/// A field that is complete in an object that is not: `{"offer": 540, "confi`.
+fn begun(text: &str, name: &str) -> Option<String> {
+    let object = &text[text.find('{')?..];
+    let key = object.split('"').position(|part| part.eq_ignore_ascii_case(name))?;
+    let value = object.splitn(key + 2, '"').last()?.trim_start().strip_prefix(':')?.trim_start();
+    let mut read = serde_json::Deserializer::from_str(value).into_iter::<Value>();
+    let found = read.next()?.ok()?;
+    let rest = value[read.byte_offset()..].trim_start();
+    rest.starts_with([',', '}']).then(|| said(&found)).flatten()
 }
 
 /// The lines `name: value`.
@@ -25,6 +46,8 @@ fn lines(text: &str, name: &str) -> Vec<(String, bool)> {
         let named = key.trim_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case(name);
         // A quoted key is that of an object that does not end.
         if named && !key.contains(['"', '{']) {
+            let below = lines.peek().copied().filter(|_| value.trim().is_empty());
+            let value = below.unwrap_or(value);
             let own = up_to_next_field(value);
             let ends = lines.peek().is_some() || own.len() < value.len();
             found.push((own.trim_matches(['*', ' ']).to_owned(), ends));
@@ -98,7 +121,11 @@ fn said(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
-        _ => None,
+        Value::Array(values) => {
+            let all: Option<Vec<String>> = values.iter().map(said).collect();
+            all.filter(|all| !all.is_empty()).map(|all| all.join("; "))
+        }
+        Value::Null | Value::Bool(_) | Value::Object(_) => None,
     }
 }
 
@@ -123,6 +150,13 @@ mod tests {
             ("offer: 1,200; confidence: 0.7", Some("1,200")),
             (r#"{"other": {"offer": 700}, "offer": 540}"#, Some("540")),
             (r#"{"offer": null}"#, None),
+            ("{'offer': 540}", Some("540")),
+            ("{“offer”: 540}", Some("540")),
+            ("offer:\n540", Some("540")),
+            (r#"{"offer": 540, "confi"#, Some("540")),
+            (r#"{"offer": "$540", "confi"#, Some("$540")),
+            (r#"{"offer": 540"#, None),
+            (r#"{"offer": [540, 600]}"#, Some("540; 600")),
         ];
         for (text, expected) in cases {
             let found = fields(text, "offer");

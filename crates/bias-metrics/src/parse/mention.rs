@@ -225,6 +225,14 @@ fn read(
     if mention.ends_inside(text, number_end) {
         return Err(number_end + word_len(text, number_end));
     }
+    // `in 2021 dollars`
+    let of_year = run.len() == 4 && run.starts_with(&['2', '0']) && mention.start == start;
+    if of_year
+        && mention.unit.currency.is_some()
+        && words_before(text, start, 1).first().is_some_and(|word| word == "in")
+    {
+        return Err(mention.end);
+    }
     let bare = mention.end == end && mention.unit == Unit::default();
     mention.read_age(text);
     if bare && let Some(end) = year(text, run, mention.start, mention.end) {

@@ -48,10 +48,16 @@ impl Mention {
             (self.end, self.digits) = (self.end + 1 + zeros, Digits::Unreadable);
             return;
         }
+        let money = self.unit.currency.is_some();
+        if money && is(text, self.end, |c| c == ' ') && digit(text, self.end + 1) {
+            // `$ 5 0 0`, `£5 10s`
+            self.end += 1 + (self.end + 1..).take_while(|i| digit(text, *i)).count();
+            self.digits = Digits::Unreadable;
+            return;
+        }
         let comma = skip_spaces(text, self.end);
         let group = skip_spaces(text, comma + 1);
         let spaced = comma > self.end || group > comma + 1;
-        let money = self.unit.currency.is_some();
         if money && spaced && is(text, comma, |c| c == ',') && three_digits(text, group) {
             self.end = group + 3;
             digits.extend(text.iter().skip(group).take(3));
