@@ -116,6 +116,8 @@ fn numbers_are_those_of_the_results() {
         "0",
         "",
         "",
+        "",
+        "",
     ];
     assert_eq!(smd[1], row);
     assert_eq!(

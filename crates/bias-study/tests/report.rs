@@ -2,6 +2,7 @@
 
 mod made_up;
 
+use bias_metrics::EffectSize;
 use bias_study::report::headline;
 use bias_study::results::LeftOut;
 use bias_study::{TrainedOn, report, tables};
@@ -122,6 +123,19 @@ fn labels_cannot_steer_the_terminal() {
 }
 
 #[test]
+fn a_study_of_one_context_compares_it_with_no_other() {
+    let mut results = results("financial");
+    results.focus[1] = results.focus[0].clone();
+    results.baseline[0].variations[0].smd = Some(EffectSize::Degenerate { difference: 55.0 });
+    results.baseline[0].variations[1].smd = Some(EffectSize::Degenerate { difference: 0.0 });
+    for text in [tables(&results), report(&results).unwrap()] {
+        assert!(text.contains("Experiment 1: baseline in financial"), "{text}");
+        assert!(text.contains("Experiment 2: transfer between contexts"), "{text}");
+        assert!(text.contains("In financial / a the groups differ and nobody within"), "{text}");
+    }
+}
+
+#[test]
 fn both_say_how_sure_they_are() {
     let results = results("financial");
     let page = report(&results).unwrap();
@@ -129,7 +143,7 @@ fn both_say_how_sure_they_are() {
         for sentence in [
             "Before pruning, 2 of 4 variations differ between the groups by more than chance after Holm’s correction, 0 \
              without it (financial 1 of 2, commercial 1 of 2).",
-            "a difference of 0.38 standard deviations in one variation would be noticed",
+            "a difference of 0.38 standard deviations in one variation, tested alone, would be noticed",
             "2 of 4 reductions are clearly smaller in the other context (the interval of the difference is above zero; in 2 the \
              difference is ten percentage points or more), 0 clearly larger, and 2 are not told apart.",
         ] {

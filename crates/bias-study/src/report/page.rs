@@ -76,6 +76,8 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
     let values = context! {
         results, from, to, figures,
         style => Value::from_safe_string(include_str!("report.css").into()),
+        baseline_title => found.baseline_title(),
+        transfer_title => found.transfer_title(),
         baseline_sentence => found.baseline_sentence(),
         without_scale_sentence => found.without_scale_sentence(),
         without_value_sentence => found.without_value_sentence(),

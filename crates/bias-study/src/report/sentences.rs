@@ -60,6 +60,22 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// What experiment 1 compares. A study of one context has nothing else to look at.
+    pub(crate) fn baseline_title(&self) -> String {
+        match self.focus() {
+            [from, to] if from == to => format!("baseline in {from}"),
+            [from, to] => format!("baseline across {from} and {to}"),
+        }
+    }
+
+    /// What experiment 2 compares.
+    pub(crate) fn transfer_title(&self) -> String {
+        match self.focus() {
+            [from, to] if from == to => "transfer between contexts".into(),
+            [from, to] => format!("{from} attribution tested on {to}"),
+        }
+    }
+
     /// Experiment 1 in a sentence.
     pub(crate) fn baseline_sentence(&self) -> String {
         let [a, b] = &self.results.prompts.groups;

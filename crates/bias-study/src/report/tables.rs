@@ -24,7 +24,6 @@ const MOST_VARIATIONS: usize = 12;
 #[must_use]
 pub fn tables(results: &Results) -> String {
     let found = Findings::new(results);
-    let [from, to] = found.focus();
     let mut out = format!(
         "Bias by {} in {}, and what pruning does to it\n",
         short(&results.prompts.attribute.name, 30),
@@ -37,8 +36,9 @@ pub fn tables(results: &Results) -> String {
         }
         out += &format!("{table}\n");
     };
-    let one = format!("Experiment 1: baseline across {from} and {to}");
+    let one = format!("Experiment 1: {}", found.baseline_title());
     let mut sentences = vec![found.baseline_sentence()];
+    sentences.extend(found.without_scale_sentence());
     sentences.extend(found.without_value_sentence());
     sentences.extend(found.units_sentence());
     sentences.extend(found.on_both_sides_sentence());
@@ -46,7 +46,8 @@ pub fn tables(results: &Results) -> String {
     let mut sentences = vec![found.transfer_summary()];
     sentences.extend(found.transfer_sentences());
     sentences.extend(found.left_out_sentences());
-    part(&format!("Experiment 2: {from} attribution tested on {to}"), &sentences, String::new());
+    let two = format!("Experiment 2: {}", found.transfer_title());
+    part(&two, &sentences, String::new());
     let note = "Reduction of mean |SMD| [95 % interval], then inlier ratio; held-out variations and names; * made from that context.";
     part("Transfer", &[note.into()], transfer(&found));
     let note = "Median reduction over masks (lowest to highest), then mean inlier ratio.";
