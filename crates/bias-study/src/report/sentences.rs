@@ -93,7 +93,7 @@ impl<'a> Findings<'a> {
         (!said.is_empty()).then(|| {
             format!(
                 "Some questions are answered in several units, with these shares of all answers: {}. Numbers \
-                 in another unit than most have no value.",
+                 that are left out have no value.",
                 said.join("; ")
             )
         })
