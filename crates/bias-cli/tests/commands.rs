@@ -157,6 +157,7 @@ const WRONG: &[Wrong] = &[
     ("audit", "--template-arg enable_thinking=False", "--template-arg", &["enable_thinking=false"]),
     ("study", "--template-arg enable_thinking=off", "--template-arg", &["enable_thinking=false"]),
     ("capture", "--template-arg enable_thinking=yes", "--template-arg", &["enable_thinking=true"]),
+    ("audit", "--choice-value probability", "--choice-value", &["no question is a choice"]),
     ("audit", "--raw --system X", "--raw", &["--system", "without a chat template"]),
     ("study", "--raw --template-arg a=1", "--raw", &["--template-arg"]),
     ("attribute", "--raw --date 2026-11-29", "--raw", &["--date"]),
@@ -319,6 +320,8 @@ fn what_the_chat_is_told_is_printed() {
     }
     ran.done();
     audit("--date 2026-11-29").refused("tells the model no date", &["--date"]);
+    audit("--template-arg enable_thinking=false --template-arg enable_thinking=true")
+        .refused("--template-arg", &["`enable_thinking` is given twice"]);
     let prompts = fs::read_to_string(folder.path().join("my.csv")).unwrap();
     let mut raw = prompts.replace('\n', ",true\n").replacen(",true", ",raw", 1);
     fs::write(folder.path().join("raw.csv"), &raw).unwrap();
@@ -373,8 +376,7 @@ fn sampling_is_said_kept_refused_and_replaced() {
     audit("--temperature 0.5").done();
     // Nothing is drawn: choices, pairs, activations.
     let ran = audit("--choices 1,2|3 --better 1");
-    let line =
-        "sampling: none, since nothing can be drawn with temperature 0.0 (generation_config.json)";
+    let line = "sampling: none; choices are weighed at temperature 1, with nothing cut off";
     assert!(ran.err.lines().any(|own| own == line), "{}", ran.err);
     ran.done();
     let pairs = fs::read_to_string(repository("fixtures/pairs/pairs.csv")).unwrap();

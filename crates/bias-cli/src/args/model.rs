@@ -1,5 +1,6 @@
 //! The model, how its weights are held, and how it is asked.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bias_files::note;
@@ -10,6 +11,7 @@ use bias_model::{
     Decoder, Decoding, LanguageModel, LoadOptions, ModelError, Precision, SamplingOptions,
 };
 use bias_study::PromptSet;
+use bias_study::results::Kind;
 use burn::tensor::backend::Backend;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -121,6 +123,12 @@ impl WeightArgs {
         sampling: &SamplingOptions,
         device: &B::Device,
     ) -> Result<LanguageModel<B>, Failure> {
+        let mut told: BTreeMap<String, Value> = BTreeMap::new();
+        for (name, value) in &chat.template_arg {
+            if told.insert(name.clone(), value.clone()).is_some() {
+                return Err(format!("--template-arg: `{name}` is given twice").into());
+            }
+        }
         let options = LoadOptions {
             precision: match (self.stored, self.stream) {
                 (_, true) => Precision::Mapped,
@@ -129,7 +137,7 @@ impl WeightArgs {
             },
             accepted_keys: self.accept_key.clone(),
             system: chat.system.clone(),
-            template_arguments: chat.template_arg.iter().cloned().collect(),
+            template_arguments: told,
             date: chat.date,
             sampling: sampling.clone(),
         };
@@ -248,9 +256,15 @@ impl SamplingArgs {
     }
 }
 
-/// Says how a loaded model's answers are drawn, and what its files say of it that is not applied.
-pub fn show_sampling<B: Backend>(model: &LanguageModel<B>) {
+/// Says how a loaded model's answers to these prompts are drawn, and what its files say of it that
+/// is not applied.
+pub fn show_sampling<B: Backend>(model: &LanguageModel<B>, prompts: &PromptSet) {
     let settings = model.generation();
+    let mut forms = prompts.contexts.iter().flat_map(|own| &own.variations).map(|own| &own.form);
+    if forms.all(|own| own.kind() == Kind::Choice) {
+        note!("sampling: none; choices are weighed at temperature 1, with nothing cut off");
+        return;
+    }
     settings.notes().iter().for_each(|note| note!("{note}"));
     note!("sampling: {settings}");
 }
@@ -341,7 +355,7 @@ impl ModelArgs {
             chat.show(&model);
         }
         model.options_mut().max_new_tokens = self.max_new_tokens;
-        show_sampling(&model);
+        show_sampling(&model, prompts);
         Ok(model)
     }
 

@@ -146,6 +146,13 @@ impl PromptArgs {
             }
             _ => Failure::from(e),
         })?;
+        let mut forms = prompts.contexts.iter().flat_map(|own| &own.variations).map(|v| &v.form);
+        if self.choice_value != ChoiceValue::default() && !forms.any(|f| f.choices.is_some()) {
+            return Err(
+                "--choice-value: no question is a choice (--choices, or the column `choices`)"
+                    .into(),
+            );
+        }
         for name in &self.lower_is_better {
             let at = prompts.index_of(name).ok_or_else(|| {
                 let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();

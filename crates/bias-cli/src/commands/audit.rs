@@ -158,7 +158,7 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue, asked: &Asked
         if let Some(units) = &v.units {
             let periods = units.contains(" per ") || units.contains("without a period");
             let per = if periods { "; the column `per` converts pay periods" } else { "" };
-            say!("  {}: answers are in several units. {units}. Ask for one unit{per}", v.variation);
+            say!("  {}: answers are in several units; {units}. Ask for one unit{per}", v.variation);
         }
     }
     if own.bias.value.is_finite()

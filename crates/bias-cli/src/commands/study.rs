@@ -190,7 +190,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     {
         return Err(format!("--focus: the prompts have no context `{absent}`").into());
     }
-    warn_of_split(&prompts);
     if args.quick {
         prompts.thin(QUICK_NAMES / 2, QUICK_NAMES / 2);
     }
@@ -311,6 +310,7 @@ fn study<A: AutodiffBackend>(
     // A study that goes on tells the model the date that it began on.
     let began = Provenance::of(&args.out).ok().and_then(|own| own.run.date?.parse().ok());
     let model = args.model.load_on::<A::InnerBackend>(began, prompts, device)?;
+    warn_of_split(prompts);
     let asked = |own: Experiment| {
         args.experiments.iter().any(|one| {
             matches!(one, Experiments::All) || matches!(one, Experiments::One(e) if *e == own)

@@ -332,7 +332,8 @@ fn closes_thought<R: Respond>(model: &R, form: &Form, person: &Person) -> Result
         return Ok(());
     }
     let asked = Asked { message: &person.text, name: &person.name, prefix: None, raw: form.raw };
-    let unbegun = model.prepare(&asked, Wanted::Words, 0)?;
+    // What cannot be asked in this way, such as of recorded answers, tells nothing.
+    let Ok(unbegun) = model.prepare(&asked, Wanted::Words, 0) else { return Ok(()) };
     let text = model.written(&unbegun)?.unwrap_or_default();
     if thought::is_begun(&text) { Err(within_thought(&text, form.kind())) } else { Ok(()) }
 }

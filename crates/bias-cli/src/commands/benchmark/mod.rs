@@ -19,7 +19,7 @@ use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::commands::benchmark::variants::variants;
-use bias_cli::args::model::{ChatArgs, SamplingArgs, is_chat, show_sampling, source};
+use bias_cli::args::model::{SamplingArgs, is_chat, show_sampling, source};
 use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::share;
 use bias_cli::device::place::DeviceArgs;
@@ -195,7 +195,6 @@ fn benchmark<A: AutodiffBackend>(
         (_, true) => [3, 5],
         _ => [3, 4],
     });
-    warn_of_split(&prompts);
     prompts.thin(seen, tested);
     let neutral = neutral(args.neutral.as_deref(), &folder)?;
     let options = LoadOptions {
@@ -205,10 +204,11 @@ fn benchmark<A: AutodiffBackend>(
     };
     let mut model = LanguageModel::<A::InnerBackend>::load_with(&folder, &options, device)?;
     model.notes().iter().for_each(|note| note!("{note}"));
-    if is_chat(&prompts) {
-        ChatArgs::default().show(&model);
+    if let Some(date) = model.text().date().filter(|_| is_chat(&prompts)) {
+        note!("the chat template tells the model that it is {date}");
     }
-    show_sampling(&model);
+    show_sampling(&model, &prompts);
+    warn_of_split(&prompts);
     model.options_mut().batch_rows = args.device.batch_rows();
     let options = StudyOptions {
         settings: Settings {
