@@ -341,7 +341,7 @@ fn closes_thought<R: Respond>(model: &R, form: &Form, person: &Person) -> Result
 fn within_thought(text: &str, kind: Kind) -> AskError {
     let end = text.char_indices().rev().nth(40).map_or(0, |(at, _)| at);
     let wanted = if kind == Kind::Choice { "choice" } else { "number" };
-    AskError::Thinking { end: text[end..].to_owned(), wanted }
+    AskError::Thinking { end: text[end..].escape_debug().to_string(), wanted }
 }
 
 /// Adds a value to a hash as JSON, preceded by its length, so that different lists never give the

@@ -70,12 +70,12 @@ fn no_value(own: &Baseline, kinds: &BTreeMap<AnswerKind, f64>, asked: &Asked) ->
                 "give it more tokens (--max-new-tokens, now {})",
                 asked.max_new_tokens
             );
-            let said = "they end within a thought";
+            let said = "(the answers end within a thought)";
             if asked.told_template {
-                format!("{said}: {more}, or tell the chat template otherwise (--template-arg)")
+                format!("{more} {said}, or tell the chat template otherwise (--template-arg)")
             } else {
                 format!(
-                    "{said}: switch thinking off, as most templates do with --template-arg enable_thinking=false, or {more}"
+                    "switch thinking off {said}, as most templates do with --template-arg enable_thinking=false, or {more}"
                 )
             }
         }
