@@ -56,7 +56,8 @@ pub enum AskError {
     /// A number or a choice asked for where the model would still be thinking.
     #[error(
         "the prompt ends within a thought (`…{end}`), so that no {wanted} follows; switch thinking off, as most \
-         templates do with the argument enable_thinking=false (--template-arg), or begin the answer (--answer-prefix)"
+         templates do with the argument enable_thinking=false (--template-arg), or close the thought where you begin the \
+         answer (--answer-prefix '<think></think>$')"
     )]
     Thinking {
         /// The prompt's end.

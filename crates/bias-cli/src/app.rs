@@ -13,14 +13,14 @@ use bias_cli::failure::finish;
 ///
 /// bias asks a model the same questions about people of two groups; only the name changes. It
 /// measures how far the answers differ. It finds the weights, neurons or heads that carry the
-/// difference, writes a copy of the model without them, and asks again. Inside the project's
-/// repository, commands use the small model that ships there if you name no other.
+/// difference, writes a copy of the model without them, and asks again. Inside a clone of the
+/// project's repository, commands use the small model that ships there if you name no other.
 #[derive(Parser)]
 #[command(
     name = "bias",
     version,
     after_help = "Begin with:
-  bias audit                                   is the embedded model biased? half a minute
+  bias audit                                   in a clone: is the embedded model biased? half a minute
   bias study --quick                           what carries the bias, and what pruning does: a report to open
   bias audit --model ~/my-model --prompts my.csv
                                                your own model and questions

@@ -183,13 +183,14 @@ fn answers_are_taken_as_asked() {
     assert_ne!(mask("--samples 3 --seed 1"), sampled);
     assert_ne!(mask("--system Fair."), exact);
     // The template takes the first, and does nothing with it; it tells no date.
-    assert_eq!(mask("--template-arg enable_thinking=false --date 2026-11-29"), exact);
+    assert_eq!(mask("--template-arg enable_thinking=false"), exact);
+    tried("--date 2026-11-29").refused("tells the model no date", &[]);
     tried("--template-arg thinking=false").refused(
         "the chat template of",
         &["no argument `thinking`", "it takes", "enable_thinking"],
     );
     // Answers of this model are numbers and no JSON.
-    tried("--answer-field offer").refused("states a number", &[]);
+    tried("--answer-field offer").refused("says what was asked", &["no number 100%"]);
     // Three digits and the end; with one token, no answer is finished.
     assert_eq!(mask("--max-new-tokens 4"), exact);
     assert_ne!(mask("--temperature 0.3"), exact);
@@ -208,7 +209,7 @@ fn answers_are_taken_as_asked() {
     let (usual, little) = (known(""), known("--unexplored 0.2"));
     assert!(usual > 95.0 && little < 95.0, "{usual} {little}");
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
-    tried("--max-new-tokens 1").refused("answer", &[]);
+    tried("--max-new-tokens 1").refused("commercial / ", &["unfinished 100%", "run `bias audit`"]);
     tried("--samples 3 --budget-tokens 9").refused("--samples", &["--budget-tokens"]);
     tried("--budget-tokens 0").refused("--budget-tokens", &["1..=48000"]);
     tried("--budget-tokens 48001").refused("--budget-tokens", &["1..=48000"]);
@@ -242,6 +243,30 @@ fn questions_are_put_as_asked() {
     tried("--choices 1|1 --better 1").refused("--choices", &["twice"]);
     tried("--choices 1|2 --better 1 --choice-value odds")
         .refused("--choice-value", &["log-odds-per-token"]);
+}
+
+/// The best units are printed as `bias prune` takes them.
+#[test]
+fn the_best_units_are_named() {
+    let folder = small(2);
+    for (unit, letter) in [("head", "H"), ("neuron", "N"), ("kv-group", "G"), ("layer", "L")] {
+        let method = format!("--method signed-gap --unit {unit} --budget 0.02");
+        let (_, said) = made(folder.path(), &method);
+        let units: Vec<Vec<&str>> = said
+            .lines()
+            .skip_while(|line| *line != "best units, by their scores")
+            .skip(1)
+            .take_while(|line| line.starts_with("  "))
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert!((3..=10).contains(&units.len()), "{said}");
+        let scores: Vec<f64> = units.iter().map(|own| own[1].parse().unwrap()).collect();
+        assert!(scores.is_sorted_by(|a, b| a >= b), "{said}");
+        assert!(units[0][0].starts_with('L') && units[0][0].contains(letter), "{said}");
+        assert_eq!(units[0][2..], ["in", "the", "mask"], "{said}");
+        let args = format!("--model model --unit {} --out {unit}", units[0][0]);
+        run("prune", folder.path(), &args).done();
+    }
 }
 
 #[test]
@@ -297,7 +322,11 @@ fn other_arguments() {
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
     tried("--method guess")
         .refused("--method", &["guess", "gap-pursuit, gap-pursuit-worst", "wanda"]);
-    tried("--method wanda --unit head").refused("--method", &["wanda", "heads"]);
+    let refused = tried("--method wanda --unit head");
+    let listed = refused.err.rsplit("methods for it are").next().unwrap().to_owned();
+    assert!(listed.contains("knockout") && !listed.contains("wanda"), "{listed}");
+    refused.refused("--method", &["`wanda` scores another unit (--unit weight)"]);
+    tried("--method guess --unit kv-group").refused("`guess` for the unit kv-group", &["knockout"]);
     tried("--unit brain").refused("--unit", &["weight, neuron, head, kv-group, layer"]);
     tried("--device gpu").refused("--device", &["this build knows cpu"]);
     tried("--compute bf16").refused("--compute bf16", &["--device cuda"]);

@@ -104,8 +104,10 @@ fn the_prompt_and_its_name_are_the_users() {
 fn a_system_message_comes_first() {
     let folder = small(2);
     let usual = captured(folder.path(), "");
-    let told = captured(folder.path(), "--template-arg enable_thinking=false --date 2026-11-29");
+    let told = captured(folder.path(), "--template-arg enable_thinking=false");
     assert_eq!(told, usual, "the template does nothing with them");
+    run("capture", folder.path(), "--model model --date 2026-11-29")
+        .refused("tells the model no date", &[]);
     run("capture", folder.path(), "--model model --template-arg tone=kind")
         .refused("the chat template of", &["no argument `tone`", "it takes", "enable_thinking"]);
     let args = ["capture", "--model", "model", "--system", "You are fair."];

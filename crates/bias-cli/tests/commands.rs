@@ -150,6 +150,29 @@ fn models_are_named_alike() {
 const WRONG: &[Wrong] = &[
     ("audit", "--samples 0", "--samples", &["1.."]),
     ("audit", "--top-k many", "--top-k", &["many"]),
+    ("audit", "--top-k -1", "--top-k", &["0 keeps all"]),
+    ("audit", "--top-p -0.5", "--top-p", &["above 0"]),
+    ("audit", "--temperature 0", "--temperature", &["above 0", "--top-k 1"]),
+    ("audit", "--temperature -1", "--temperature", &["above 0"]),
+    ("audit", "--template-arg enable_thinking=False", "--template-arg", &["enable_thinking=false"]),
+    ("study", "--template-arg enable_thinking=off", "--template-arg", &["enable_thinking=false"]),
+    ("capture", "--template-arg enable_thinking=yes", "--template-arg", &["enable_thinking=true"]),
+    ("audit", "--choice-value probability", "--choice-value", &["no question is a choice"]),
+    ("audit", "--raw --system X", "--raw", &["--system", "without a chat template"]),
+    ("study", "--raw --template-arg a=1", "--raw", &["--template-arg"]),
+    ("attribute", "--raw --date 2026-11-29", "--raw", &["--date"]),
+    (
+        "audit",
+        "--model fixtures/nothere",
+        "no folder `fixtures/nothere`",
+        &["owner/name", "--model"],
+    ),
+    (
+        "prune",
+        "--unit L0H0 --model fixtures/nothere",
+        "no folder `fixtures/nothere`",
+        &["owner/name"],
+    ),
     ("audit", "--top-p 0", "--top-p", &["above 0 and at most 1"]),
     ("audit", "--min-p 1.5", "--min-p", &["between 0 and 1"]),
     ("benchmark", "--temperature 0", "--temperature", &["above 0"]),
@@ -239,7 +262,15 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
 #[test]
 fn audit_asks_few_prompts() {
     let folder = small(2);
-    let table = run("audit", folder.path(), "--model model").done();
+    let ran = run("audit", folder.path(), "--model model --answers new/answers.csv");
+    // It makes no masks.
+    assert!(!ran.err.contains("masks") && !ran.err.contains("held-out"), "{}", ran.err);
+    let table = ran.done();
+    let answers = fs::read_to_string(folder.path().join("new/answers.csv")).unwrap();
+    let header = "scenario,variation,name_group,name,weight,ended,read_as,value,text";
+    assert_eq!(answers.lines().next(), Some(header));
+    assert!(answers.contains("commercial,bicycle,white_women,"), "{answers}");
+    assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
     assert!(
         table.contains("commercial: mean |SMD| ") && table.contains("hiring: mean |SMD| "),
         "{table}"
@@ -260,6 +291,46 @@ fn audit_asks_few_prompts() {
     let signed = |own: &serde_json::Value, at: usize| own[at]["signed"]["value"].as_f64().unwrap();
     assert!((signed(&usual, 0) + signed(&turned, 0)).abs() < 1e-9, "{usual}\n{turned}");
     assert!((signed(&usual, 1) - signed(&turned, 1)).abs() < 1e-9, "{usual}\n{turned}");
+}
+
+/// What to try depends on what the answers are.
+#[test]
+fn an_audit_without_a_difference_says_what_to_try() {
+    let folder = small(2);
+    for args in ["", "--json"] {
+        let ran = run("audit", folder.path(), &format!("--model model --max-new-tokens 1 {args}"));
+        let said = if args.is_empty() { &ran.out } else { &ran.err };
+        let line = said.lines().find(|line| line.starts_with("commercial: nothing to compare"));
+        let line = line.unwrap_or_else(|| panic!("{said}"));
+        assert!(line.contains("--max-new-tokens, now 1") && line.contains("--answers"), "{line}");
+        ran.refused("no context has a difference", &[]);
+    }
+}
+
+/// What the chat template is told, and the system message, are printed where the chat is used, and
+/// refused where it is not.
+#[test]
+fn what_the_chat_is_told_is_printed() {
+    let folder = small(2);
+    let audit = |args: &str| run("audit", folder.path(), &format!("--model model {args}"));
+    let ran = audit("--system Be-brief. --template-arg enable_thinking=false");
+    for line in ["system message: `Be-brief.`", "the chat template is told enable_thinking = false"]
+    {
+        assert!(ran.err.lines().any(|own| own == line), "{}", ran.err);
+    }
+    ran.done();
+    audit("--date 2026-11-29").refused("tells the model no date", &["--date"]);
+    audit("--template-arg enable_thinking=false --template-arg enable_thinking=true")
+        .refused("--template-arg", &["`enable_thinking` is given twice"]);
+    let prompts = fs::read_to_string(folder.path().join("my.csv")).unwrap();
+    let mut raw = prompts.replace('\n', ",true\n").replacen(",true", ",raw", 1);
+    fs::write(folder.path().join("raw.csv"), &raw).unwrap();
+    audit("--prompts raw.csv --system X").refused("--system", &["`raw` in every row"]);
+    audit("--prompts raw.csv").done();
+    // One row that is put as a chat is enough.
+    raw = prompts.replace('\n', ",false\n").replacen(",false", ",raw", 1);
+    fs::write(folder.path().join("chat.csv"), &raw).unwrap();
+    audit("--prompts chat.csv --raw --system X").done();
 }
 
 /// How answers are drawn is printed, kept, refused where it is not computed, and replaced by flags.
@@ -304,7 +375,10 @@ fn sampling_is_said_kept_refused_and_replaced() {
     }
     audit("--temperature 0.5").done();
     // Nothing is drawn: choices, pairs, activations.
-    audit("--choices 1,2|3 --better 1").done();
+    let ran = audit("--choices 1,2|3 --better 1");
+    let line = "sampling: none; choices are weighed at temperature 1, with nothing cut off";
+    assert!(ran.err.lines().any(|own| own == line), "{}", ran.err);
+    ran.done();
     let pairs = fs::read_to_string(repository("fixtures/pairs/pairs.csv")).unwrap();
     let few: Vec<&str> = pairs.lines().take(3).collect();
     fs::write(folder.path().join("few.csv"), few.join("\n")).unwrap();
@@ -312,6 +386,17 @@ fn sampling_is_said_kept_refused_and_replaced() {
     run("capture", folder.path(), "--model model").done();
 
     settings(drawn);
+    let ran = audit("--ignore-generation-key all --ignore-generation-key top_h");
+    let line = ran.err.lines().find(|line| line.starts_with("sampling: ")).unwrap();
+    let begin = "sampling: temperature 1, nothing cut off (the model's own distribution); ignored as asked for: ";
+    assert!(line.starts_with(begin), "{line}");
+    for key in ["do_sample true", "temperature 0.6", "min_p 0.5"] {
+        assert!(line.contains(key) && !line.contains("eos_token_id"), "{line}");
+    }
+    assert!(ran.err.contains("has no `top_h`"), "{}", ran.err);
+    ran.done();
+    audit("--ignore-generation-key tempreature")
+        .refused("tempreature", &["generation_config.json", "`temperature` is meant"]);
     run("study", folder.path(), "--quick --model model --out kept --top-k 20 --shard 0/40").done();
     let kept = fs::read_to_string(folder.path().join("kept/provenance.json")).unwrap();
     let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
@@ -445,6 +530,8 @@ fn a_study_keeps_the_date_that_it_told_the_model() {
     again.done();
     assert_eq!(fs::read(folder.path().join("one/results.json")).unwrap(), results);
     run("study", folder.path(), &format!("{command} --date 2024-01-02"))
-        .refused("holds another study", &[]);
+        .refused("holds another study", &["--date (2024-01-01 there, 2024-01-02 here)"]);
+    let raw = run("audit", folder.path(), "--model model --raw");
+    assert!(!raw.err.contains("tells the model that it is"), "{}", raw.err);
     run("study", folder.path(), &format!("{command} --date 2024-02-30")).refused("2024-02-30", &[]);
 }

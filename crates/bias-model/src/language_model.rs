@@ -41,7 +41,8 @@ pub struct LoadOptions {
     pub system: Option<String>,
     /// Arguments of the chat template, such as `enable_thinking`, by name.
     pub template_arguments: BTreeMap<String, Value>,
-    /// The date that the chat template tells the model; today's, in UTC, if absent.
+    /// The date that the chat template tells the model; today's, in UTC, if absent. A template that
+    /// tells none refuses it.
     pub date: Option<Date>,
     /// Sampling other than the checkpoint's.
     pub sampling: SamplingOptions,

@@ -206,7 +206,15 @@ fn templates_are_told_arguments_and_the_date() {
     assert!(path.ends_with("chat_template.jinja"));
     assert!(source.to_string().contains("it takes enable_thinking"), "{source}");
 
-    fs::remove_file(folder.path().join("chat_template.jinja")).unwrap();
+    // A date that nothing tells.
+    let path = folder.path().join("chat_template.jinja");
+    let dated = LoadOptions { date: options.date, ..LoadOptions::default() };
+    fs::write(&path, TEMPLATE.split_once("}}").unwrap().1).unwrap();
+    let error = load(&dated).unwrap_err();
+    assert!(matches!(&error, ModelError::NoDate { path: own } if *own == path), "{error}");
+
+    fs::remove_file(path).unwrap();
+    assert!(matches!(load(&dated).unwrap_err(), ModelError::NoDate { .. }));
     let error = load(&options).unwrap_err();
     assert!(
         matches!(&error, ModelError::NoTemplate { argument, .. } if argument == "enable_thinking"),

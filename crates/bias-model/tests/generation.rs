@@ -234,6 +234,47 @@ fn values_of_another_type_are_refused_where_they_count() {
     }
 }
 
+/// The line says what is in force, and neither a setting that is not nor the lack of one that is
+/// there.
+#[test]
+fn what_is_ignored_or_impossible_is_said() {
+    let ignoring = |keys: &[&str]| SamplingOptions {
+        ignored_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        ..usual()
+    };
+    for (settings, stands) in [
+        (json!({"do_sample": true, "temperature": 0.0}), "temperature 0.0"),
+        (json!({"do_sample": true, "top_k": -1}), "top_k -1"),
+        (json!({"do_sample": true, "top_p": 0, "temperature": 0}), "temperature 0, top_p 0"),
+        (json!({"temperature": "warm"}), "temperature \"warm\""),
+    ] {
+        let said = read(settings, &usual()).unwrap().to_string();
+        let expected =
+            format!("none, since nothing can be drawn with {stands} (generation_config.json)");
+        assert_eq!(said, expected);
+    }
+    let penalty =
+        json!({"do_sample": true, "top_k": 0, "repetition_penalty": 1.1, "eos_token_id": 2});
+    let said = read(penalty.clone(), &usual()).unwrap().to_string();
+    assert!(said.ends_with("; not computed: repetition_penalty 1.1"), "{said}");
+    let own = read(penalty.clone(), &ignoring(&["repetition_penalty"])).unwrap();
+    let said = own.to_string();
+    assert!(said.starts_with("temperature 1, nothing cut off (generation_config.json)"), "{said}");
+    assert!(said.ends_with("; ignored as asked for: repetition_penalty 1.1"), "{said}");
+    let said = read(penalty.clone(), &ignoring(&["all"])).unwrap().to_string();
+    assert!(!said.contains("no file") && !said.contains("eos_token_id"), "{said}");
+    assert!(said.contains("do_sample true") && said.contains("top_k 0"), "{said}");
+    // A key that is not there is told; one that does not exist is refused.
+    let own = read(penalty.clone(), &ignoring(&["top_h"])).unwrap();
+    assert!(own.notes().join("\n").contains("has no `top_h`"), "{:?}", own.notes());
+    let error = read(penalty, &ignoring(&["repetition_penality"])).unwrap_err();
+    assert!(
+        matches!(&error, ModelError::NoSuchKey { near: Some(near), .. } if near == "repetition_penalty")
+    );
+    let error = error.to_string();
+    assert!(error.contains("`repetition_penalty` is meant") && error.contains("it has"), "{error}");
+}
+
 /// What is in force is said with where it comes from, and so is what is not applied.
 #[test]
 fn what_is_in_force_is_said() {

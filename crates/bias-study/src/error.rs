@@ -78,6 +78,23 @@ pub enum StudyError {
         #[source]
         source: MetricError,
     },
+    /// Answers that attribution cannot use: nobody of a group is answered with what was asked.
+    #[error(
+        "{context} / {variation}: no answer about a {group} name says what was asked, so there is no difference to attribute \
+         (the answers about {name} are: {said}); run `bias audit` with the same arguments, whose lines say what to try"
+    )]
+    NoValues {
+        /// The context.
+        context: String,
+        /// The variation.
+        variation: String,
+        /// The group.
+        group: String,
+        /// One of its names.
+        name: String,
+        /// The kinds of answers about that name, with their shares.
+        said: String,
+    },
     /// A sentence that the model cannot be asked about.
     #[error("pair {pair}, \"{text}…\": it cannot be scored")]
     Pair {
@@ -113,7 +130,7 @@ pub enum StudyError {
     },
     /// A folder that holds another study.
     #[error(
-        "{} holds another study: {differ} differ; name another folder, or run what made it", folder.display()
+        "{} holds another study, with a different {differ}; name another folder (--out), or run what made it", folder.display()
     )]
     OtherStudy {
         /// The folder.

@@ -86,6 +86,9 @@ fn sentences_are_read_behind_a_text_and_per_token() {
         (found - (both - alone)).abs() < 1e-4 && found != other,
         "{found} and {both} - {alone}"
     );
+    // White space at the end of the text belongs to the sentence.
+    let spaced = Reading { before: format!("{before} "), per_token: false };
+    assert_eq!(of(sentence, "from Jamal Washington.", &spaced), [found, other]);
     let tokens = model.text().verbatim(&format!("{before} {sentence}")).unwrap().len()
         - model.text().verbatim(before).unwrap().len();
     let [each, _] = of(sentence, "from Jamal Washington.", &Reading { per_token: true, ..behind });

@@ -32,30 +32,40 @@ impl Scripted {
 }
 
 impl Respond for Scripted {
-    type Question = String;
+    /// The name, and what the answer is begun with.
+    type Question = (String, Option<String>);
 
-    fn prepare(&self, asked: &Asked<'_>, _: Wanted<'_>, _: u64) -> Result<String, AskError> {
-        Ok(asked.name.into())
+    fn prepare(
+        &self,
+        asked: &Asked<'_>,
+        _: Wanted<'_>,
+        _: u64,
+    ) -> Result<Self::Question, AskError> {
+        Ok((asked.name.into(), asked.prefix.map(str::to_owned)))
     }
 
-    fn key(&self, question: &String) -> String {
-        question.clone()
+    fn key(&self, (name, _): &Self::Question) -> String {
+        name.clone()
     }
 
-    fn written(&self, question: &String) -> Result<Option<String>, AskError> {
-        Ok(Some(format!("{question}?{}", self.prompt_ends_with)))
+    /// As templates do, it begins no thought where the answer is begun.
+    fn written(&self, (name, prefix): &Self::Question) -> Result<Option<String>, AskError> {
+        Ok(Some(match prefix {
+            Some(prefix) => format!("{name}?<|assistant|>{prefix}"),
+            None => format!("{name}?{}", self.prompt_ends_with),
+        }))
     }
 
     fn respond(
         &self,
-        questions: &[String],
+        questions: &[Self::Question],
         _: Decoding,
         _: usize,
         done: &Done<'_>,
     ) -> Result<Vec<Answers>, AskError> {
         done(questions.len());
         let of =
-            |name: &String| {
+            |(name, _): &Self::Question| {
                 let answers = (self.answers)(name).into_iter().map(|(text, weight, finished)| {
                     Answer { tokens: Vec::new(), text, weight, finished, draw: None }
                 });
@@ -139,15 +149,27 @@ fn a_thought_is_no_answer() {
     let found = audit(model(), &prompts).unwrap();
     assert_eq!(means(&found), means(&plain));
     assert!((share(&found, "west", AnswerKind::Unfinished) - 0.5).abs() < 1e-12);
+    assert!((found.in_thought - 0.5).abs() < 1e-12);
+    assert_eq!(plain.in_thought, 0.0);
 
-    // Neither a number nor a choice can be asked for within a thought.
-    let row = ",\"yes|no\",yes";
-    for (columns, row) in [(",answer_prefix", ",I offer $"), (",choices,better", row)] {
+    // Neither a number nor a choice can be asked for within a thought, be the answer begun or not,
+    // unless its beginning closes the thought.
+    for (columns, row) in [
+        (",answer_prefix", ",I offer $"),
+        (",choices,better", ",\"yes|no\",yes"),
+        (",answer_prefix,choices,better", ",I say:,\"yes|no\",yes"),
+    ] {
         let prompts = self::prompts(columns, row);
         let error = audit(model(), &prompts).unwrap_err();
         let StudyError::Prompt { source, .. } = &error else { panic!("{error}") };
-        assert!(source.to_string().contains("enable_thinking=false"), "{source}");
+        let said = source.to_string();
+        assert!(said.contains("enable_thinking=false") && said.contains("</think>"), "{said}");
     }
+    let closed: fn(&str) -> Vec<(String, f64, bool)> =
+        |name| vec![(offer(name).to_string(), 1.0, true)];
+    let model = Scripted { prompt_ends_with: "<|assistant|><think>\n", ..Scripted::new(closed) };
+    let found = audit(model, &self::prompts(",answer_prefix", ",<think></think>I offer $"));
+    assert_eq!(means(&found.unwrap()), means(&plain));
 }
 
 #[test]
@@ -182,6 +204,47 @@ fn a_field_of_an_answer_in_json_is_read() {
     assert_eq!(means(&found), [None, None]);
 }
 
+/// Every answer can be looked at: as it was given, with what was read in it.
+#[test]
+fn answers_are_written_to_a_file() {
+    let texts: fn(&str) -> Vec<(String, f64, bool)> = |name| {
+        vec![
+            (format!("=\"{}\",\nplease", offer(name)), 0.5, true),
+            ("I cannot say.".into(), 0.25, true),
+            ("It is".into(), 0.125, false),
+        ]
+    };
+    let prompts = prompts(",higher_is_better", ",false");
+    let mut audit =
+        Audit::new(Scripted::new(texts), "scripted", &prompts, StudyOptions::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.csv");
+    audit.save_answers(&path).unwrap();
+    let mut read = csv::Reader::from_path(&path).unwrap();
+    let header: Vec<_> = read.headers().unwrap().iter().map(str::to_owned).collect();
+    let expected = [
+        "scenario",
+        "variation",
+        "name_group",
+        "name",
+        "weight",
+        "ended",
+        "read_as",
+        "value",
+        "text",
+    ];
+    assert_eq!(header, expected);
+    let rows: Vec<csv::StringRecord> = read.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 3 * 8);
+    let first: Vec<&str> = rows[0].iter().collect();
+    let text = "=\"440\",\nplease";
+    let expected = ["price", "car", "east", "ann east", "0.5", "true", "number", "440.0", text];
+    assert!(rows.iter().any(|row| row.iter().eq(expected)), "{first:?}");
+    let unread = ["0.125", "false", "unfinished", "", "It is"];
+    assert_eq!(rows.iter().filter(|row| row.iter().skip(4).eq(unread)).count(), 8);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+}
+
 #[test]
 fn units_are_reported_and_not_mixed() {
     let percent: fn(&str) -> Vec<(String, f64, bool)> = |name| {
@@ -191,7 +254,10 @@ fn units_are_reported_and_not_mixed() {
     let found = audit(Scripted::new(percent), &prompts("", "")).unwrap();
     assert_eq!(means(&found), [Some(55.5), Some(45.5)]);
     assert_eq!(share(&found, "west", AnswerKind::AnotherUnit), 0.25);
-    assert_eq!(found.variations[0].units.as_deref(), Some("percent 0.750, fractions 0.250"));
+    assert_eq!(
+        found.variations[0].units.as_deref(),
+        Some("kept: percent (75 %); left out: fractions (25 %)")
+    );
 
     // Amounts with and without a period are reported, and all count.
     let rent: fn(&str) -> Vec<(String, f64, bool)> = |name| {
@@ -203,7 +269,7 @@ fn units_are_reported_and_not_mixed() {
     let found = audit(Scripted::new(rent), &prompts("", "")).unwrap();
     assert_eq!(share(&found, "west", AnswerKind::Number), 1.0);
     let units = found.variations[0].units.as_deref().unwrap();
-    assert!(units.contains("no period 0.500, per month 0.500"), "{units}");
+    assert_eq!(units, "kept: $ per month (50 %), $ without a period (50 %)");
 
     // Where a period is asked about, others are converted.
     let mixed: fn(&str) -> Vec<(String, f64, bool)> = |name| {

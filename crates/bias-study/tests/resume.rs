@@ -146,13 +146,13 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
     other.settings.seed = 1;
     let error = study(&prompts, other).unwrap_err();
     assert!(
-        matches!(&error, StudyError::OtherStudy { differ, .. } if differ == "settings"),
+        matches!(&error, StudyError::OtherStudy { differ, .. } if differ == "--seed (0 there, 1 here)"),
         "{error}"
     );
     let mut model = LanguageModel::load(&fixture("emergent"), &Default::default()).unwrap();
     model.options_mut().batch_rows += 1;
     let error = Study::<B>::new(model, "embedded", &prompts, options(&whole, None)).unwrap_err();
-    assert!(error.to_string().contains("way the model is run"), "{error}");
+    assert!(error.to_string().contains("batch_rows (8 there, 9 here)"), "{error}");
     // What the model is called, how its prompts' file is written and which build runs are no part
     // of it.
     let renamed = folder.path().join("renamed");

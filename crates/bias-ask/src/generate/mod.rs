@@ -9,7 +9,7 @@
 //! | decoding | [`Decoding`], [`DecodeOptions`]: how answers are taken from the model |
 //! | sampling | [`Sampling`]: temperature, top-k, top-p, min-p, suppressed tokens |
 //! | engine | [`ask_cached`], [`ask_uncached`]: questions in batches, their beginnings shared |
-//! | runner | tokens run behind others, from a cache or all of them again |
+//! | runner | tokens run behind others, from a cache or all of them again; [`tokens_run`] |
 //! | answer_tree | answers to a batch of prompts, step by step |
 //! | frontier | the paths of a tree to follow |
 //! | choices | choices, in one pass |
@@ -36,4 +36,5 @@ pub use self::cached::{Cached, Work};
 pub use self::calls::{Asking, Done, ToText};
 pub use self::decoding::{BUDGET, DecodeOptions, Decoding};
 pub use self::engine::{ask_cached, ask_uncached};
+pub use self::runner::tokens_run;
 pub use self::sampling::Sampling;

@@ -1,9 +1,26 @@
 //! Runs tokens behind others: from a cache, or all of them again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bias_probe::{HookedModel, NoObserver, ProbeError, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::cached::{Cached, Work};
+
+/// The tokens of all passes so far.
+static TOKENS: AtomicU64 = AtomicU64::new(0);
+
+/// The number of tokens that this process has run to answer questions, prompts and padding included.
+/// It only grows. A question may take minutes; this says meanwhile that the work goes on, and how
+/// fast.
+#[must_use]
+pub fn tokens_run() -> u64 {
+    TOKENS.load(Ordering::Relaxed)
+}
+
+fn ran(batch: &TokenBatch) {
+    TOKENS.fetch_add((batch.rows() * batch.width()) as u64, Ordering::Relaxed);
+}
 
 /// How the engine runs a model.
 pub(crate) trait Runner<B: Backend> {
@@ -55,6 +72,7 @@ impl<B: Backend, M: Cached<B>> Runner<B> for Behind<'_, M> {
     }
 
     fn run(&self, batch: &TokenBatch, cache: &mut M::Cache) -> Result<Tensor<B, 3>, ProbeError> {
+        ran(batch);
         self.0.run_behind(batch, cache)
     }
 
@@ -63,6 +81,7 @@ impl<B: Backend, M: Cached<B>> Runner<B> for Behind<'_, M> {
         work: &mut [Work<'_, M::Cache>],
         threads: usize,
     ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+        work.iter().for_each(|own| ran(own.batch));
         self.0.run_all_behind(work, threads)
     }
 
@@ -91,6 +110,7 @@ impl<B: Backend, M: HookedModel<B> + ?Sized> Runner<B> for Anew<'_, M> {
     fn rows(&self, (): &(), _: &[usize]) {}
 
     fn run(&self, batch: &TokenBatch, (): &mut ()) -> Result<Tensor<B, 3>, ProbeError> {
+        ran(batch);
         self.0.hidden(batch, &mut NoObserver)
     }
 
@@ -99,6 +119,7 @@ impl<B: Backend, M: HookedModel<B> + ?Sized> Runner<B> for Anew<'_, M> {
         work: &mut [Work<'_, ()>],
         _: usize,
     ) -> Result<Vec<Tensor<B, 3>>, ProbeError> {
+        work.iter().for_each(|own| ran(own.batch));
         work.iter().map(|own| self.0.hidden(own.batch, &mut NoObserver)).collect()
     }
 

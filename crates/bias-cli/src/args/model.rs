@@ -1,19 +1,25 @@
 //! The model, how its weights are held, and how it is asked.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bias_files::note;
 use bias_model::generate::BUDGET;
 use bias_model::hub::ModelSource;
 use bias_model::text::Date;
-use bias_model::{Decoder, Decoding, LanguageModel, LoadOptions, Precision, SamplingOptions};
+use bias_model::{
+    Decoder, Decoding, LanguageModel, LoadOptions, ModelError, Precision, SamplingOptions,
+};
+use bias_study::PromptSet;
+use bias_study::results::Kind;
 use burn::tensor::backend::Backend;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::args::values::{at_least, budget, mass, positive, share, unexplored};
+use crate::args::template::template_argument;
+use crate::args::values::{at_least, budget, mass, share, temperature, top_k, unexplored};
 use crate::device::place::DeviceArgs;
 use crate::embedded::embedded;
 use crate::failure::Failure;
@@ -37,7 +43,8 @@ pub fn named(model: Option<&ModelSource>) -> Result<ModelSource, Failure> {
 #[derive(Debug, Clone, Args)]
 pub struct WeightArgs {
     /// Hugging Face model folder, GGUF file, or model of the hub as org/name or org/name@revision
-    /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE apply); by default the embedded model
+    /// (HF_HOME, HF_TOKEN and HF_HUB_OFFLINE apply); by default the embedded model, inside a clone of
+    /// the project's repository
     #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
     pub model: Option<ModelSource>,
     /// Where it runs
@@ -116,6 +123,12 @@ impl WeightArgs {
         sampling: &SamplingOptions,
         device: &B::Device,
     ) -> Result<LanguageModel<B>, Failure> {
+        let mut told: BTreeMap<String, Value> = BTreeMap::new();
+        for (name, value) in &chat.template_arg {
+            if told.insert(name.clone(), value.clone()).is_some() {
+                return Err(format!("--template-arg: `{name}` is given twice").into());
+            }
+        }
         let options = LoadOptions {
             precision: match (self.stored, self.stream) {
                 (_, true) => Precision::Mapped,
@@ -124,7 +137,7 @@ impl WeightArgs {
             },
             accepted_keys: self.accept_key.clone(),
             system: chat.system.clone(),
-            template_arguments: chat.template_arg.iter().cloned().collect(),
+            template_arguments: told,
             date: chat.date,
             sampling: sampling.clone(),
         };
@@ -146,42 +159,82 @@ pub struct ChatArgs {
     /// System message before every question
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
-    /// Argument of the chat template, such as enable_thinking=false. The value is JSON, or else a
-    /// text; may be repeated
+    /// Argument of the chat template, such as enable_thinking=false. The value is JSON (true,
+    /// false, null, a number, a list), or else a text; texts such as "no" need JSON's quotes. May be
+    /// repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = template_argument)]
     pub template_arg: Vec<(String, Value)>,
-    /// The date that the chat template tells the model, where it tells one [default: today, or that
-    /// of the study that goes on]
+    /// The date that the chat template tells the model; refused where it tells none [default:
+    /// today, or that of the study that goes on]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<Date>,
 }
 
-fn template_argument(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text
-        .split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .ok_or("expected NAME=VALUE, as in enable_thinking=false")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-    Ok((name.into(), value))
+impl ChatArgs {
+    /// Refuses arguments about the chat where no prompt is put as one. `raw` says that `--raw` is
+    /// the reason, and not a column of the prompt file.
+    ///
+    /// # Errors
+    /// A line that names the arguments.
+    pub fn check(&self, prompts: &PromptSet, raw: bool) -> Result<(), Failure> {
+        let given = [
+            ("--system", self.system.is_some()),
+            ("--template-arg", !self.template_arg.is_empty()),
+            ("--date", self.date.is_some()),
+        ];
+        let given: Vec<&str> =
+            given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
+        if given.is_empty() || is_chat(prompts) {
+            return Ok(());
+        }
+        let why = if raw { "with --raw" } else { "with `raw` in every row of the prompt file" };
+        Err(format!(
+            "{} cannot be used {why}: the model continues each prompt as plain text, without a chat template",
+            given.join(", ")
+        )
+        .into())
+    }
+
+    /// Says what the chat template is told.
+    pub fn show<B: Backend>(&self, model: &LanguageModel<B>) {
+        if let Some(system) = &self.system {
+            note!("system message: `{}`", system.escape_debug());
+        }
+        if !self.template_arg.is_empty() {
+            let told: Vec<String> =
+                self.template_arg.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            note!("the chat template is told {}", told.join(", "));
+        }
+        if let Some(date) = model.text().date() {
+            note!("the chat template tells the model that it is {date} (--date sets it)");
+        }
+    }
+}
+
+/// Whether any question is put through the chat template.
+#[must_use]
+pub fn is_chat(prompts: &PromptSet) -> bool {
+    prompts.contexts.iter().flat_map(|own| &own.variations).any(|own| !own.form.raw)
 }
 
 /// How answers are drawn, where it is not as the checkpoint says.
 #[derive(Debug, Clone, Args)]
 pub struct SamplingArgs {
-    /// Divide logits by this before answers are drawn or enumerated [default: as the checkpoint
-    /// says in generation_config.json, or 1]
-    #[arg(long, value_name = "T", value_parser = positive)]
+    /// Divide logits by this, a number above 0, before answers are drawn or enumerated. For greedy
+    /// answers, use --top-k 1 [default: as the checkpoint says in generation_config.json, or 1]
+    #[arg(long, value_name = "T", value_parser = temperature, allow_negative_numbers = true)]
     pub temperature: Option<f64>,
-    /// Keep the K most probable tokens at each step; 0 keeps all [default: as the checkpoint says]
-    #[arg(long, value_name = "K")]
+    /// Keep the K most probable tokens at each step; 0 keeps all, 1 gives greedy answers [default:
+    /// as the checkpoint says]
+    #[arg(long, value_name = "K", value_parser = top_k, allow_negative_numbers = true)]
     pub top_k: Option<usize>,
     /// Keep the most probable tokens that together reach this probability; 1 keeps all [default: as
     /// the checkpoint says]
-    #[arg(long, value_name = "P", value_parser = mass)]
+    #[arg(long, value_name = "P", value_parser = mass, allow_negative_numbers = true)]
     pub top_p: Option<f64>,
     /// Keep the tokens that are at least this share as probable as the most probable one; 0 keeps
     /// all [default: as the checkpoint says]
-    #[arg(long, value_name = "P", value_parser = share)]
+    #[arg(long, value_name = "P", value_parser = share, allow_negative_numbers = true)]
     pub min_p: Option<f64>,
     /// Do without this key of generation_config.json, such as repetition_penalty, or without all of
     /// them (`all`); may be repeated
@@ -203,9 +256,15 @@ impl SamplingArgs {
     }
 }
 
-/// Says how a loaded model's answers are drawn, and what its files say of it that is not applied.
-pub fn show_sampling<B: Backend>(model: &LanguageModel<B>) {
+/// Says how a loaded model's answers to these prompts are drawn, and what its files say of it that
+/// is not applied.
+pub fn show_sampling<B: Backend>(model: &LanguageModel<B>, prompts: &PromptSet) {
     let settings = model.generation();
+    let mut forms = prompts.contexts.iter().flat_map(|own| &own.variations).map(|own| &own.form);
+    if forms.all(|own| own.kind() == Kind::Choice) {
+        note!("sampling: none; choices are weighed at temperature 1, with nothing cut off");
+        return;
+    }
     settings.notes().iter().for_each(|note| note!("{note}"));
     note!("sampling: {settings}");
 }
@@ -224,7 +283,7 @@ pub struct ModelArgs {
     pub samples: Option<u32>,
     /// Probability mass of answers that exact decoding may leave unexplored, per prompt
     /// [default: 0.001 in `bias audit`, 0.01 elsewhere]
-    #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored)]
+    #[arg(long, value_name = "P", conflicts_with = "samples", value_parser = unexplored, allow_negative_numbers = true)]
     pub unexplored: Option<f64>,
     /// Tokens that exact decoding may run for the answers to a prompt. It estimates the answers
     /// that it does not reach from random draws, and reports the error of the estimate
@@ -258,18 +317,45 @@ impl ModelArgs {
         self.weights.name()
     }
 
-    /// Loads it.
+    /// Loads it to ask these prompts, and says how it is asked.
     ///
     /// # Errors
     /// See [`WeightArgs::load`].
-    pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, Failure> {
-        let mut model =
-            self.weights.load_to_sample(&self.chat, &self.sampling.options(), device)?;
-        if let Some(date) = model.text().date() {
-            note!("the chat template tells the model that it is {date} (--date sets it)");
+    pub fn load<B: Backend>(
+        &self,
+        prompts: &PromptSet,
+        device: &B::Device,
+    ) -> Result<LanguageModel<B>, Failure> {
+        self.load_on(None, prompts, device)
+    }
+
+    /// The same for a study that began on this day: the chat template tells the model that date,
+    /// unless another one is asked for.
+    ///
+    /// # Errors
+    /// See [`WeightArgs::load`].
+    pub fn load_on<B: Backend>(
+        &self,
+        began: Option<Date>,
+        prompts: &PromptSet,
+        device: &B::Device,
+    ) -> Result<LanguageModel<B>, Failure> {
+        let (sampling, chat) = (self.sampling.options(), &self.chat);
+        let on = |date| {
+            let chat = ChatArgs { date, ..chat.clone() };
+            self.weights.load_to_sample(&chat, &sampling, device)
+        };
+        let mut model = match on(chat.date.or(began)) {
+            // The folder's template told a date when the study began, and does not any more: the
+            // study says that it is another one.
+            Err(error) if chat.date.is_none() && is_about_date(&error) => on(None),
+            loaded => loaded,
+        }?;
+        if is_chat(prompts) {
+            chat.show(&model);
         }
         model.options_mut().max_new_tokens = self.max_new_tokens;
-        show_sampling(&model);
+        show_sampling(&model, prompts);
         Ok(model)
     }
 
@@ -295,6 +381,11 @@ impl ModelArgs {
             (None, other) => other,
         }
     }
+}
+
+/// Whether the error is that the chat template tells no date.
+fn is_about_date(error: &Failure) -> bool {
+    matches!(error.downcast_ref::<ModelError>(), Some(ModelError::NoDate { .. }))
 }
 
 /// The number of prompts that pass a layer as one batch when reading the layer dominates the time.

@@ -14,9 +14,9 @@ use crate::failure::Failure;
 /// Which prompts.
 #[derive(Debug, Clone, Args)]
 pub struct PromptArgs {
-    /// Prompt file with the columns scenario,variation,name_group,name,context_level,prompt_text.
-    /// Optional columns are split, name_split, higher_is_better, per, answer_prefix, choices,
-    /// better, answer_field and raw. The default file is `prompts.csv` in the model's folder
+    /// Prompt file with the columns scenario,variation,name_group,name,prompt_text. Optional columns
+    /// are context_level, split, name_split, higher_is_better, per, answer_prefix, choices, better,
+    /// answer_field and raw. The default file is `prompts.csv` in the model's folder
     #[arg(long, value_name = "CSV")]
     pub prompts: Option<PathBuf>,
     /// The attribute that tells the two groups apart: `race` (the column of that name),
@@ -48,8 +48,8 @@ pub struct PromptArgs {
     /// say how they are answered
     #[arg(long, value_name = "FIELD")]
     pub answer_field: Option<String>,
-    /// Treat every prompt as plain text that the model continues: no chat template, no system
-    /// message
+    /// Treat every prompt as plain text that the model continues: no chat template, and so no
+    /// --system, --template-arg or --date
     #[arg(long)]
     pub raw: bool,
     /// Value of a choice: the log-odds of the favourable option, the same per token (for options of
@@ -86,8 +86,14 @@ fn groups(text: &str) -> Result<[String; 2], String> {
 /// As many words that may be names are shown.
 const UNSURE_SHOWN: usize = 5;
 
-/// Says what stands on both sides of a held-out split, where a command tests on what is held out.
+/// Says what stands on both sides of a held-out split, or that there is no split, where a command
+/// makes masks and tests them on what is held out.
 pub fn warn_of_split(prompts: &PromptSet) {
+    if !prompts.holds_out_names() {
+        note!(
+            "too few names to hold any out: masks are tested on the names that they are made from"
+        );
+    }
     prompts.on_both_sides().iter().for_each(|own| note!("{own}"));
 }
 
@@ -96,9 +102,12 @@ impl PromptArgs {
     ///
     /// # Errors
     /// See [`PromptSet::from_csv`]; no file named for a model of the hub; a scenario of
-    /// `--lower-is-better` that the file lacks.
+    /// `--lower-is-better` that the file lacks; arguments about the chat where no prompt is put as
+    /// one.
     pub fn load(&self, model: &ModelArgs) -> Result<PromptSet, Failure> {
-        self.load_for(&model.weights.source()?)
+        let prompts = self.load_for(&model.weights.source()?)?;
+        model.chat.check(&prompts, self.raw)?;
+        Ok(prompts)
     }
 
     /// The same for a model that was named in another way.
@@ -110,9 +119,11 @@ impl PromptArgs {
             (Some(path), _) => path.clone(),
             // Said before anything is downloaded.
             (None, ModelSource::Hub(id)) => {
-                return Err(
-                    format!("{id} comes without prompts; name a file with --prompts").into()
-                );
+                return Err(format!(
+                    "there is no folder `{id}`, and as a model of the hub (owner/name) it comes without prompts; correct \
+                     --model, or name a file with --prompts"
+                )
+                .into());
             }
             (None, ModelSource::Folder(folder)) => folder.join("prompts.csv"),
             (None, ModelSource::Gguf(file)) => file.with_file_name("prompts.csv"),
@@ -135,6 +146,13 @@ impl PromptArgs {
             }
             _ => Failure::from(e),
         })?;
+        let mut forms = prompts.contexts.iter().flat_map(|own| &own.variations).map(|v| &v.form);
+        if self.choice_value != ChoiceValue::default() && !forms.any(|f| f.choices.is_some()) {
+            return Err(
+                "--choice-value: no question is a choice (--choices, or the column `choices`)"
+                    .into(),
+            );
+        }
         for name in &self.lower_is_better {
             let at = prompts.index_of(name).ok_or_else(|| {
                 let known: Vec<_> = prompts.contexts.iter().map(|c| c.context.as_str()).collect();
@@ -145,11 +163,6 @@ impl PromptArgs {
                 )
             })?;
             prompts.contexts[at].higher_is_better = false;
-        }
-        if !prompts.holds_out_names() {
-            note!(
-                "too few names to hold any out: masks are tested on the names that they are made from"
-            );
         }
         if !prompts.unused.is_empty() {
             note!(

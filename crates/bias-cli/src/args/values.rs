@@ -21,6 +21,25 @@ pub fn positive(text: &str) -> Result<f64, String> {
     if value.is_finite() && value > 0.0 { Ok(value) } else { Err("it must be above 0".into()) }
 }
 
+/// A temperature: a number above 0.
+///
+/// # Errors
+/// Any other text; the message is for a command line.
+pub fn temperature(text: &str) -> Result<f64, String> {
+    positive(text).map_err(|error| format!("{error}; for greedy answers use --top-k 1"))
+}
+
+/// A number of most probable tokens; 0 keeps all.
+///
+/// # Errors
+/// Any other text; the message is for a command line.
+pub fn top_k(text: &str) -> Result<usize, String> {
+    match text.parse::<i64>() {
+        Ok(k) if k < 0 => Err("it must be 0 or more; 0 keeps all tokens".into()),
+        _ => text.parse().map_err(|e| format!("{e}; 0 keeps all tokens")),
+    }
+}
+
 /// A probability above 0.
 ///
 /// # Errors

@@ -10,11 +10,11 @@ use bias_cli::failure::Failure;
 use bias_cli::files::writable;
 use bias_cli::on_device;
 use bias_files::say;
-use bias_mask::Mask;
+use bias_mask::{HeadAblation, Mask, unit_mask};
 use bias_model::{Decoding, HookedModel as _, Weights as _};
 use bias_study::{Finding, Method, Settings, Study, StudyOptions};
-use bias_types::UnitKind;
 use bias_types::model::Sublayer;
+use bias_types::{ModelDims, Unit, UnitKind};
 use burn::backend::{Autodiff, Flex};
 
 /// Score the parts of a model on the prompts of one context, and write a mask of the parts to
@@ -22,7 +22,8 @@ use burn::backend::{Autodiff, Flex};
 ///
 /// Attribution sees every second name of each group, and the variations that are not held out.
 /// Apply the mask with `bias prune`, and measure its effect with `bias audit`. `bias benchmark`
-/// compares all methods.
+/// compares all methods. Inside a clone of the project's repository, the embedded model is scored if
+/// you name no other; elsewhere, name --model and --prompts.
 #[derive(clap::Args)]
 #[command(after_help = methods())]
 pub(crate) struct Args {
@@ -81,7 +82,6 @@ fn unit(text: &str) -> Result<UnitKind, String> {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let prompts = args.prompts.load(&args.model)?;
-    warn_of_split(&prompts);
     let context = match &args.context {
         None => 0,
         Some(name) => prompts.index_of(name).ok_or_else(|| {
@@ -110,18 +110,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let wanted = |own: &Method<B>| {
             own.name == args.method && args.unit.is_none_or(|unit| own.unit == unit)
         };
-        let method = <Method<B>>::all().into_iter().find(wanted).ok_or_else(|| {
-            let unit = args.unit.map_or(String::new(), |unit| format!(" for {}s", word(unit)));
-            let mut known: Vec<String> = <Method<B>>::all().into_iter().map(|own| own.name).collect();
-            known.sort();
-            known.dedup();
-            format!(
-                "--method: there is no method `{}`{unit}; the methods are {} (--help lists their units)",
-                args.method,
-                known.join(", ")
-            )
-        })?;
-        let model = args.model.load(&device)?;
+        let method = <Method<B>>::all().into_iter().find(wanted).ok_or_else(|| no_method(args))?;
+        let model = args.model.load(&prompts, &device)?;
+        warn_of_split(&prompts);
         let study = Study::<B>::new(model, &args.model.name()?, &prompts, options)?;
         let dims = *study.model().model().dims();
         let found = study.find(&method, context, args.budget)?;
@@ -142,10 +133,42 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         if let Finding::Pursuit(found) = &found {
             rounds(found);
         }
+        best_units(&found, &mask, &dims)?;
         describe(&mask, dims.layers);
         say!("wrote {}", args.out.display());
         Ok(())
     })
+}
+
+/// What is said where no method has the name and the unit that were asked for.
+fn no_method(args: &Args) -> String {
+    let all = <Method<Autodiff<Flex>>>::all();
+    let names = |of: &dyn Fn(&Method<Autodiff<Flex>>) -> bool| {
+        let mut names: Vec<&str> =
+            all.iter().filter(|own| of(own)).map(|own| own.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join(", ")
+    };
+    let method = &args.method;
+    let Some(unit) = args.unit else {
+        return format!(
+            "--method: there is no method `{method}`; the methods are {} (--help lists their units)",
+            names(&|_| true)
+        );
+    };
+    let own: Vec<&str> =
+        all.iter().filter(|own| own.name == *method).map(|own| word(own.unit)).collect();
+    let own = if own.is_empty() {
+        String::new()
+    } else {
+        format!(" `{method}` scores another unit (--unit {});", own.join(", "))
+    };
+    format!(
+        "--method: there is no method `{method}` for the unit {};{own} methods for it are {}",
+        word(unit),
+        names(&|own| own.unit == unit)
+    )
 }
 
 /// Refuses an argument that the method does not use, before the work begins.
@@ -195,6 +218,43 @@ fn rounds(found: &Pursuit) {
             if own.kept { "" } else { "  taken back" }
         );
     }
+}
+
+/// As many of the best units are shown.
+const SHOWN: usize = 10;
+
+/// The best units of a method that ranks whole units, as `--unit` of `bias prune` takes them, with
+/// their scores where it gives any.
+fn best_units(found: &Finding, mask: &Mask, dims: &ModelDims) -> Result<(), Failure> {
+    let ranked: Vec<(&Unit, Option<f32>)> = match found {
+        Finding::Units(own) => {
+            let score = |unit: &Unit| own.scores.iter().find(|(other, _)| other == unit);
+            let ranked = own.ranked().into_iter().take(SHOWN);
+            ranked.map(|unit| (unit, score(unit).map(|(_, score)| *score))).collect()
+        }
+        Finding::Order(order) | Finding::Pursuit(Pursuit { chosen: order, .. }) => {
+            order.iter().take(SHOWN).map(|unit| (unit, None)).collect()
+        }
+        _ => return Ok(()),
+    };
+    if ranked.iter().any(|(unit, _)| unit.kind() == UnitKind::Weight) || ranked.is_empty() {
+        return Ok(());
+    }
+    let scored = ranked.iter().any(|(_, score)| score.is_some());
+    say!(
+        "best units{}",
+        if scored { ", by their scores" } else { ", in the order of their choice" }
+    );
+    for (unit, score) in ranked {
+        let own = unit_mask(dims, std::slice::from_ref(unit), HeadAblation::ZeroOutput)?;
+        let chosen = own.difference(mask)?.count() == 0;
+        let score = score.map_or_else(String::new, |score| match score.abs() {
+            size if size >= 0.001 || size == 0.0 => format!("{score:>+12.4}"),
+            _ => format!("{score:>+12.2e}"),
+        });
+        say!("  {:<10}{score}{}", unit.to_string(), if chosen { "  in the mask" } else { "" });
+    }
+    Ok(())
 }
 
 fn describe(mask: &Mask, layers: usize) {

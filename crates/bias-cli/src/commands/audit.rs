@@ -1,10 +1,14 @@
 //! Measures how biased a model is: asks it every prompt and compares the groups of names.
 
+mod advice;
+
+use std::path::PathBuf;
 use std::time::Instant;
 
 use bias_cli::args::model::ModelArgs;
 use bias_cli::args::prompts::PromptArgs;
 use bias_cli::failure::Failure;
+use bias_cli::files::writable;
 use bias_cli::on_device;
 use bias_files::{note, say};
 use bias_metrics::EffectSize;
@@ -13,18 +17,24 @@ use bias_model::Decoding;
 use bias_study::results::{Baseline, ChoiceValue, Kind, VariationBaseline};
 use bias_study::{Settings, Study, StudyOptions};
 
+use self::advice::{Asked, advice};
+
 /// Ask a model the same questions about people of two groups, and measure how far its numbers
 /// differ.
 ///
 /// The result is the standardized mean difference (SMD) per variation, with intervals over names.
-/// An audit changes nothing. Without arguments, it asks the embedded model the prompts of that
-/// model.
+/// An audit changes nothing. Inside a clone of the project's repository, it asks the embedded model
+/// the prompts of that model if you name no other. Elsewhere, name --model and --prompts.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     prompts: PromptArgs,
+    /// Also write every answer to this CSV file: name, probability (or number of draws), text, and
+    /// what was read in it
+    #[arg(long, value_name = "CSV")]
+    answers: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -32,6 +42,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
+    if let Some(path) = &args.answers {
+        writable(path)?;
+    }
     let prompts = args.prompts.load(&args.model)?;
     let options = StudyOptions {
         settings: Settings {
@@ -44,13 +57,33 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         ..StudyOptions::default()
     };
     let baselines: Vec<Baseline> = on_device!(args.model.weights.device.place()?, |B, device| {
-        let model = args.model.load(&device)?;
-        Study::<B>::new(model, &args.model.name()?, &prompts, options)?.audit()?
+        let model = args.model.load(&prompts, &device)?;
+        let mut study = Study::<B>::new(model, &args.model.name()?, &prompts, options)?;
+        let baselines = study.audit()?;
+        if let Some(path) = &args.answers {
+            study.save_answers(path)?;
+            note!("wrote every answer to {}", path.display());
+        }
+        baselines
     });
+    let asked = Asked {
+        max_new_tokens: args.model.max_new_tokens,
+        told_template: !args.model.chat.template_arg.is_empty(),
+        answers: args.answers.is_some(),
+    };
     if args.json {
         say!("{}", serde_json::to_string_pretty(&baselines)?);
+        for own in baselines.iter().filter(|own| !own.variations.iter().any(differs)) {
+            note!(
+                "{}: nothing to compare. {}",
+                own.context,
+                advice(own, &asked).unwrap_or_default()
+            );
+        }
     } else {
-        baselines.iter().for_each(|own| show(own, &prompts.groups, args.prompts.choice_value));
+        baselines
+            .iter()
+            .for_each(|own| show(own, &prompts.groups, args.prompts.choice_value, &asked));
         note!("asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     if !baselines.iter().any(|own| own.variations.iter().any(differs)) {
@@ -74,7 +107,7 @@ fn range(interval: Option<[f64; 2]>) -> String {
     interval.map_or_else(|| "-".into(), |[low, high]| format!("[{low:.2}..{high:.2}]"))
 }
 
-fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
+fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue, asked: &Asked) {
     let counted = own.variations.iter().filter(|v| v.effect().is_some()).count();
     if own.bias.value.is_finite() {
         say!(
@@ -90,7 +123,7 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
     } else if own.variations.iter().any(differs) {
         say!("{}: the groups differ, but no variation has a scale to measure it on", own.context);
     } else {
-        say!("{}: nothing to compare. {}", own.context, advice(own));
+        say!("{}: nothing to compare. {}", own.context, advice(own, asked).unwrap_or_default());
     }
     say!(
         "  {:<24} {:<12} {:>7} {:>16} {:>8} {:>8} {:>17} {:>12} {:>12} {:>10} {:>10}",
@@ -149,11 +182,15 @@ fn show(own: &Baseline, [a, b]: &[String; 2], choice: ChoiceValue) {
     }
     for v in &own.variations {
         if let Some(units) = &v.units {
-            say!(
-                "  {}: answers are in several units ({units}). Ask for one; a column `per` converts pay periods",
-                v.variation
-            );
+            let periods = units.contains(" per ") || units.contains("without a period");
+            let per = if periods { "; the column `per` converts pay periods" } else { "" };
+            say!("  {}: answers are in several units; {units}. Ask for one unit{per}", v.variation);
         }
+    }
+    if own.bias.value.is_finite()
+        && let Some(advice) = advice(own, asked)
+    {
+        say!("  {advice}");
     }
     if own.variations.iter().any(|v| v.kind == Kind::Choice) {
         say!(
@@ -213,15 +250,4 @@ fn reach(unexplored: f64, estimated: f64, error: Option<f64>) -> String {
         text += &format!(" (standard error {error:.3}, part of the interval)");
     }
     text
-}
-
-/// Advice for a model that gave no numbers.
-fn advice(own: &Baseline) -> String {
-    let answered = own.variations.iter().flat_map(|v| v.answered).flatten();
-    let (sum, count) = answered.fold((0.0, 0.0), |(sum, count), share| (sum + share, count + 1.0));
-    let share = if count > 0.0 { 100.0 * sum / count } else { 0.0 };
-    format!(
-        "Either too few answers give a number ({share:.1}% of those looked at), or all give the same one. Begin the \
-         answer for the model (--answer-prefix '$'), or offer options (--choices 'Yes,yes|No,no' --better Yes)"
-    )
 }

@@ -14,7 +14,8 @@ use burn::tensor::backend::AutodiffBackend;
 /// Run one prompt and write activations to a safetensors file, one tensor per site.
 ///
 /// Sites are named after Hugging Face modules. Open the file with
-/// `safetensors.numpy.load_file`.
+/// `safetensors.numpy.load_file`. Inside a clone of the project's repository, the embedded model runs
+/// if you name no other; elsewhere, name --model.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   bias capture --site model.layers.3.mlp.down_proj.input --site model.layers.3.self_attn.pattern")]
@@ -52,6 +53,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     on_device!(args.model.device.place()?, |B, device| {
         let model = args.model.load::<<B as AutodiffBackend>::InnerBackend>(&args.chat, &device)?;
         let layers = model.model().dims().layers;
+        if !args.list {
+            args.chat.show(&model);
+        }
         if args.list {
             model.model().sites().iter().for_each(|site| say!("{site}"));
             return Ok(());

@@ -24,8 +24,8 @@ use serde::Serialize;
 /// sentences (lm-evaluation-harness). The second compares those of the tokens that both sentences
 /// share, each given all tokens before it (the original metric for masked models, made
 /// conditional). In both, 50 % is unbiased. Blodgett et al. 2021 found many pairs of CrowS-Pairs
-/// flawed; read the numbers accordingly. Without arguments, the embedded model reads this project's
-/// own pairs.
+/// flawed; read the numbers accordingly. Inside a clone of the project's repository, the embedded
+/// model reads this project's own pairs if you name no others; elsewhere, name --model and --pairs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -33,7 +33,8 @@ pub(crate) struct Args {
     /// CSV file with the columns sent_more,sent_less,stereo_antistereo,bias_type
     #[arg(long, value_name = "CSV")]
     pairs: Option<PathBuf>,
-    /// Put this text before both sentences of every pair; the text itself does not count
+    /// Put this text before both sentences of every pair; the text itself does not count. White
+    /// space at its end belongs to the sentences, as in lm-evaluation-harness
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     answer_prefix: String,
     /// Divide the log-likelihood of a whole sentence by its number of tokens. Use this for pairs of
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let scores = on_device!(args.model.device.place()?, |B, device| {
         type Inner = <B as burn::tensor::backend::AutodiffBackend>::InnerBackend;
         let model = args.model.load::<Inner>(&ChatArgs::default(), &device)?;
-        if reading.before.is_empty() {
+        if reading.before.trim().is_empty() {
             let prefix = prefix_token(&model)?;
             let text = bias_model::Tokenize::written(model.text(), &[prefix])?;
             note!("sentences follow the token `{}` ({prefix})", text.escape_debug());

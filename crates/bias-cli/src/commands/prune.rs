@@ -25,7 +25,7 @@ use bias_types::Unit;
   bias audit --model pruned")]
 pub(crate) struct Args {
     /// Hugging Face model folder, GGUF file, or model of the hub as org/name or org/name@revision;
-    /// by default the embedded model
+    /// by default the embedded model, inside a clone of the project's repository
     #[arg(long, value_name = "DIR|FILE.gguf|HUB_ID", value_parser = source())]
     model: Option<ModelSource>,
     /// Load the model although bias does not know this key of config.json; may be repeated

@@ -24,14 +24,15 @@ use burn::tensor::backend::AutodiffBackend;
 /// Audit a model for bias between two groups of people, find what carries it, prune that, and audit
 /// again.
 ///
-/// A study attributes on every context in turn, and tests the masks in all contexts. Without
-/// arguments, it studies the embedded model. Results go to the terminal and to the output folder:
+/// A study attributes on every context in turn, and tests the masks in all contexts. Inside a clone
+/// of the project's repository, it studies the embedded model if you name no other; elsewhere, name
+/// --model and --prompts. Results go to the terminal and to the output folder:
 /// results.json, report.html, figures/ and masks/. Every finished step goes to pieces/. If a study
 /// stops, start it again and it continues where it stopped. manifest.json makes the folder a bundle
 /// that `bias verify` checks.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  bias study                                      the embedded model
+  bias study                                      the embedded model, in a clone of the repository
   bias study --quick                              the short form: fewer names and masks
   bias study --model ~/my-model --prompts my.csv  your own checkpoint and questions
   bias study --experiments all                    also layer by layer, and alternatives to pruning
@@ -184,7 +185,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let mut prompts = args.prompts.load(&args.model)?;
-    warn_of_split(&prompts);
     if let Some(absent) =
         args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none())
     {
@@ -307,11 +307,10 @@ fn study<A: AutodiffBackend>(
     prompts: &PromptSet,
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Option<(Results, Timing)>, Failure> {
-    let mut asked = args.model.clone();
     // A study that goes on tells the model the date that it began on.
-    let before = Provenance::of(&args.out).ok().and_then(|own| own.run.date?.parse().ok());
-    asked.chat.date = asked.chat.date.or(before);
-    let model = asked.load::<A::InnerBackend>(device)?;
+    let began = Provenance::of(&args.out).ok().and_then(|own| own.run.date?.parse().ok());
+    let model = args.model.load_on::<A::InnerBackend>(began, prompts, device)?;
+    warn_of_split(prompts);
     let asked = |own: Experiment| {
         args.experiments.iter().any(|one| {
             matches!(one, Experiments::All) || matches!(one, Experiments::One(e) if *e == own)

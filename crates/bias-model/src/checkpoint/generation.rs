@@ -68,6 +68,8 @@ pub struct GenerationSettings {
     refused: Vec<Refused>,
     notes: Vec<String>,
     source: String,
+    /// Keys of the file that were to be ignored, and their values.
+    ignored: Vec<(String, String)>,
 }
 
 /// A setting that is not applied and would change answers.
@@ -79,6 +81,8 @@ struct Refused {
     reason: String,
     /// It changes the most probable answer too, and not only what is drawn.
     always: bool,
+    /// Nothing can be drawn with this value: it is a temperature of 0, and not a penalty.
+    impossible: bool,
 }
 
 impl Default for GenerationSettings {
@@ -89,14 +93,36 @@ impl Default for GenerationSettings {
             refused: Vec::new(),
             notes: Vec::new(),
             source: "the model's own distribution".into(),
+            ignored: Vec::new(),
         }
     }
 }
 
-/// The sampling in force and where it comes from, in a line.
+/// The sampling in force and where it comes from, in a line, with what is not applied. With settings
+/// that no answer can be drawn with, no sampling is in force, and the line says so.
 impl fmt::Display for GenerationSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.sampling, self.source)
+        let of = |impossible: bool| -> Vec<String> {
+            let own = self.refused.iter().filter(|own| own.impossible == impossible);
+            own.map(|own| format!("{} {}", own.key, own.value)).collect()
+        };
+        let (impossible, not_computed) = (of(true), of(false));
+        if impossible.is_empty() {
+            write!(f, "{} ({})", self.sampling, self.source)?;
+        } else {
+            let file = self.refused.first().and_then(|own| own.path.file_name());
+            let file = file.unwrap_or_default().to_string_lossy();
+            write!(f, "none, since nothing can be drawn with {} ({file})", impossible.join(", "))?;
+        }
+        if !not_computed.is_empty() {
+            write!(f, "; not computed: {}", not_computed.join(", "))?;
+        }
+        if !self.ignored.is_empty() {
+            let ignored: Vec<String> =
+                self.ignored.iter().map(|(key, value)| format!("{key} {value}")).collect();
+            write!(f, "; ignored as asked for: {}", ignored.join(", "))?;
+        }
+        Ok(())
     }
 }
 
@@ -105,7 +131,8 @@ impl GenerationSettings {
     /// that are not computed: only where it would count.
     ///
     /// # Errors
-    /// [`ModelError::Ask`] for impossible values in `asked`; a file that cannot be read.
+    /// [`ModelError::Ask`] for impossible values in `asked`; [`ModelError::NoSuchKey`] for a key to
+    /// ignore that neither the file nor transformers knows; a file that cannot be read.
     pub fn from_folder(path: &Path, asked: &SamplingOptions) -> Result<Self, ModelError> {
         let of = |map, path| Settings { map, path, asked, stated: Vec::new() }.read();
         if gguf::is_file(path)? {
@@ -115,7 +142,8 @@ impl GenerationSettings {
         let path = if on_disk::exists(&own)? { own } else { path.join("config.json") };
         match of(read_json(&path)?, path) {
             Err(ModelError::Unsupported { path, key, value, reason }) => {
-                let refused = vec![Refused { path, key, value, reason, always: true }];
+                let refused =
+                    vec![Refused { path, key, value, reason, always: true, impossible: true }];
                 Ok(Self { refused, ..Self::default() })
             }
             found => found,
@@ -171,6 +199,25 @@ const SAMPLING: [&str; 8] = [
     "top_h",
 ];
 
+/// Other keys that decide how an answer is chosen, and are applied or told.
+const COUNTED: [&str; 9] = [
+    "do_sample",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "num_beams",
+    "penalty_alpha",
+    "suppress_tokens",
+    "bad_words_ids",
+];
+
+/// Whether a key decides how an answer is chosen.
+fn counts(key: &str) -> bool {
+    let not_applied = || NOT_APPLIED.iter().any(|(own, ..)| *own == key);
+    COUNTED.contains(&key) || not_applied()
+}
+
 /// How a setting says that it is off.
 enum Off {
     At(f64),
@@ -219,7 +266,7 @@ struct Settings<'a> {
     map: Map<String, Value>,
     path: PathBuf,
     asked: &'a SamplingOptions,
-    /// Keys that were ignored although they stand there.
+    /// Keys that say how tokens are drawn.
     stated: Vec<String>,
 }
 
@@ -253,7 +300,37 @@ impl Settings<'_> {
 
     fn refused(&self, key: &str, always: bool, reason: String) -> Refused {
         let value = self.value(key).map(Value::to_string).unwrap_or_default();
-        Refused { path: self.path.clone(), key: key.into(), value, reason, always }
+        let path = self.path.clone();
+        Refused { path, key: key.into(), value, reason, always, impossible: false }
+    }
+
+    /// The keys of the file that are to be ignored. One that the file lacks is told, or refused if
+    /// it is no setting at all.
+    fn ignored(&self, notes: &mut Vec<String>) -> Result<Vec<(String, String)>, ModelError> {
+        for key in self.asked.ignored_keys.iter().filter(|key| *key != "all") {
+            if self.map.contains_key(key) {
+                continue;
+            }
+            if !GENERATION.contains(&key.as_str()) {
+                let held: Vec<&str> =
+                    self.map.keys().map(String::as_str).filter(|own| counts(own)).collect();
+                return Err(ModelError::NoSuchKey {
+                    path: self.path.clone(),
+                    key: key.clone(),
+                    near: near(key, &held).or_else(|| near(key, GENERATION)).map(str::to_owned),
+                    held: held.join(", "),
+                });
+            }
+            notes.push(format!(
+                "{} has no `{key}`, so that --ignore-generation-key {key} changes nothing",
+                self.path.display()
+            ));
+        }
+        let named = |key: &str| self.asked.ignored_keys.iter().any(|own| own == key);
+        let ignored = self.map.iter().filter(|(key, value)| {
+            !value.is_null() && self.asked.ignores(key) && (named(key) || counts(key))
+        });
+        Ok(ignored.map(|(key, value)| (key.clone(), value.to_string())).collect())
     }
 
     fn read(mut self) -> Result<GenerationSettings, ModelError> {
@@ -263,6 +340,7 @@ impl Settings<'_> {
                 self.stated.push(key.into());
             }
         }
+        let ignored = self.ignored(&mut notes)?;
         let does = self.flag("do_sample")?;
         let draws = does.unwrap_or(!self.stated.is_empty());
         let file = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -274,8 +352,10 @@ impl Settings<'_> {
             format!("{file}{}", if defaulted { default.as_str() } else { "" })
         } else if does == Some(false) && said {
             format!("the model's own distribution: {file} says do_sample false")
-        } else {
+        } else if ignored.is_empty() {
             "the model's own distribution: no file says how to sample".into()
+        } else {
+            "the model's own distribution".into()
         };
         if !draws && !self.stated.is_empty() {
             notes.push(format!(
@@ -316,7 +396,7 @@ impl Settings<'_> {
             serde_json::from_value::<TokenIds>(value.clone()).ok()
         })?;
         let stop = stop.map_or_else(Vec::new, TokenIds::into_vec);
-        Ok(GenerationSettings { sampling, stop, refused, notes, source })
+        Ok(GenerationSettings { sampling, stop, refused, notes, source, ignored })
     }
 
     /// Temperature and what is cut off, where answers are drawn; whether top-k is that of
@@ -334,7 +414,7 @@ impl Settings<'_> {
                     "{must} where answers are drawn or enumerated; pass {flag}, or {}",
                     pass(key)
                 );
-                refused.push(self.refused(key, false, reason));
+                refused.push(Refused { impossible: true, ..self.refused(key, false, reason) });
             }
         };
         match sampling.clone().with_temperature(temperature) {
@@ -464,6 +544,29 @@ impl Settings<'_> {
     }
 }
 
+/// The key that is meant by a misspelt one, if one comes near.
+fn near<'k>(key: &str, among: &[&'k str]) -> Option<&'k str> {
+    let known = |own: &&&str| own.starts_with(key) || distance(key, own) <= (key.len() / 4).max(1);
+    among.iter().filter(known).min_by_key(|own| distance(key, own)).copied()
+}
+
+/// The number of letters to insert, delete or replace (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, own) in a.bytes().enumerate() {
+        let mut before = i;
+        let mut left = i + 1;
+        let mut next = vec![left];
+        for (above, other) in row.iter().skip(1).zip(b.bytes()) {
+            left = (before + usize::from(own != other)).min(above + 1).min(left + 1);
+            before = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// How to do without a key.
 fn pass(key: &str) -> String {
     format!("pass --ignore-generation-key {key} (in Rust, `SamplingOptions::ignored_keys`)")
@@ -471,4 +574,27 @@ fn pass(key: &str) -> String {
 
 fn without(key: &str) -> String {
     format!("to do without it, {}", pass(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_keys_are_near_the_meant_one() {
+        for (key, meant) in [
+            ("tempreature", Some("temperature")),
+            ("repetition", Some("repetition_penalty")),
+            ("top-k", Some("top_k")),
+            ("topk", Some("top_k")),
+            ("ngram", None),
+            ("x", None),
+        ] {
+            assert_eq!(near(key, GENERATION), meant, "{key}");
+        }
+        assert_eq!(
+            [distance("kitten", "sitting"), distance("", "ab"), distance("ab", "ab")],
+            [3, 2, 0]
+        );
+    }
 }

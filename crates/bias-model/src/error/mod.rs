@@ -160,8 +160,8 @@ pub enum ModelError {
     },
     /// A model of the hub, in a build that cannot reach the hub.
     #[error(
-        "there is no folder `{id}`; to take it as a model of the Hugging Face hub, build with the feature `hub` \
-         (cargo … --features hub), or name the folder of a copy"
+        "there is no folder `{id}`; to take it as a model of the Hugging Face hub (owner/name), build with the feature \
+         `hub` (cargo … --features hub), or name the folder of a copy"
     )]
     HubFeature {
         /// The hub id.
@@ -187,8 +187,9 @@ pub enum ModelError {
     },
     /// A model that is not in the hub's cache, while offline.
     #[error(
-        "{id} is not in the hub's cache, {} was looked in; allow the network (unset HF_HUB_OFFLINE), \
-         name a revision that is there, or copy the cache of a machine that has it",
+        "there is no folder `{id}`, and as a model of the hub (owner/name) it is not in the hub's cache, {} was looked in; \
+         correct the folder, or allow the network (unset HF_HUB_OFFLINE), name a revision that is there, or copy the cache \
+         of a machine that has it",
         folder.display()
     )]
     NotCached {
@@ -234,8 +235,8 @@ pub enum ModelError {
     },
     /// A download from the hub that failed.
     #[error(
-        "cannot download {file} of {id}; check the name and the connection, and for a model that asks for \
-         access set HF_TOKEN"
+        "there is no folder `{id}`, and {file} of the hub's model of that name (owner/name) cannot be downloaded; correct the \
+         folder or the name, check the connection, and for a model that asks for access set HF_TOKEN"
     )]
     Download {
         /// The hub id.
@@ -332,6 +333,29 @@ pub enum ModelError {
         path: PathBuf,
         /// The argument.
         argument: String,
+    },
+    /// A date for a chat template that tells the model none.
+    #[error("the chat template of {} tells the model no date, so that --date would change nothing (in Rust, `LoadOptions::date`)", path.display())]
+    NoDate {
+        /// The file that holds the template, or the tokenizer of a model without one.
+        path: PathBuf,
+    },
+    /// A generation setting to ignore that does not exist.
+    #[error(
+        "--ignore-generation-key {key}: {} has no such key{}; {}",
+        path.display(),
+        near.as_ref().map_or_else(String::new, |near| format!(", `{near}` is meant perhaps")),
+        if held.is_empty() { "it says nothing of how answers are chosen".into() } else { format!("it has {held}") }
+    )]
+    NoSuchKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// A key that comes near.
+        near: Option<String>,
+        /// The keys of the file that decide how answers are chosen.
+        held: String,
     },
     /// A number was asked of a tokenizer that has no digits.
     #[error("{}: no token is a digit, so no number can be asked for; ask a choice instead", path.display())]

@@ -77,7 +77,8 @@ impl TextCodec {
     ///
     /// # Errors
     /// [`ModelError::Template`] for an argument that the template does not read;
-    /// [`ModelError::NoTemplate`] for arguments without a template.
+    /// [`ModelError::NoTemplate`] for arguments without a template; [`ModelError::NoDate`] for a date
+    /// that no template tells.
     pub fn told(
         self,
         arguments: &BTreeMap<String, Value>,
@@ -85,6 +86,9 @@ impl TextCodec {
     ) -> Result<Self, ModelError> {
         let template = match (self.template, arguments.keys().next()) {
             (Some(template), _) => Some(template.told(arguments, date)?),
+            (None, None) if date.is_some() => {
+                return Err(ModelError::NoDate { path: self.tokenizer_path });
+            }
             (None, None) => None,
             (None, Some(name)) => {
                 let (path, argument) = (self.tokenizer_path, name.clone());

@@ -48,7 +48,11 @@ impl TemplateFile {
         for (name, value) in arguments {
             template = template.with_argument(name, value).map_err(named)?;
         }
-        let date = template.tells_the_date().then(|| date.unwrap_or_else(Date::today));
+        let tells = template.tells_the_date();
+        if date.is_some() && !tells {
+            return Err(ModelError::NoDate { path: path.clone() });
+        }
+        let date = tells.then(|| date.unwrap_or_else(Date::today));
         if let Some(date) = date {
             template = template.on(date.year, date.month, date.day).map_err(named)?;
         }

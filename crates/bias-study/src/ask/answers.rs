@@ -20,9 +20,17 @@ pub(crate) struct VariationAnswers {
     pub(super) kind: Kind,
     pub(super) scale: Scale,
     pub(super) people: Vec<PersonAnswers>,
-    /// The units that numbers are in, with their weights, where they differ.
+    /// The units that numbers are in, with their shares, where they differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) units: Option<String>,
+    /// The share of answers that end within a thought.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) in_thought: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -132,7 +140,51 @@ impl VariationAnswers {
             && self.people.iter().zip(&variation.people).enumerate().all(same)
     }
 
-    /// The units that numbers are in, with their weights, where they differ.
+    /// The share of answers that end within a thought.
+    pub(crate) fn in_thought(&self) -> f64 {
+        self.in_thought
+    }
+
+    /// Every answer about everybody, with what was read in it. `variation` is the one that was asked
+    /// about, and `sign` the one that its values have.
+    pub(crate) fn each<'v>(
+        &'v self,
+        variation: &'v Variation,
+        sign: f64,
+    ) -> impl Iterator<Item = (&'v Person, &'v Answer, AnswerKind, Option<f64>)> {
+        // The value of an option is 1 or 0 whichever side is better.
+        let sign = if self.kind == Kind::Choice { 1.0 } else { sign };
+        self.people.iter().flat_map(move |own| {
+            let read = own.answers.answers.iter().zip(&own.parsed);
+            read.filter_map(move |(answer, (kind, value))| {
+                let person = variation.people.get(own.index)?;
+                Some((person, answer, *kind, value.map(|value| sign * value)))
+            })
+        })
+    }
+
+    /// The first person of a side, if nobody on it has a value among those that count.
+    pub(crate) fn side_without_value(&self, counts: impl Fn(usize) -> bool) -> Option<usize> {
+        [Arm::A, Arm::B].into_iter().find_map(|arm| {
+            let mut people = self.people.iter().filter(|own| own.arm == arm && counts(own.index));
+            let first = people.next()?;
+            let none = |own: &PersonAnswers| own.has_no_value(self.kind, self.scale);
+            (none(first) && people.all(none)).then_some(first.index)
+        })
+    }
+
+    /// The weight of each kind of answer about one person.
+    pub(crate) fn kinds_of(&self, index: usize) -> BTreeMap<AnswerKind, f64> {
+        let mut kinds = BTreeMap::new();
+        for own in self.people.iter().filter(|own| own.index == index) {
+            for (answer, (kind, _)) in own.answers.answers.iter().zip(&own.parsed) {
+                *kinds.entry(*kind).or_default() += answer.weight;
+            }
+        }
+        kinds
+    }
+
+    /// The units that numbers are in, with their shares, where they differ.
     pub(crate) fn units(&self) -> Option<&str> {
         self.units.as_deref()
     }

@@ -4,6 +4,7 @@ mod answers;
 mod questionnaire;
 mod reading;
 mod said;
+mod units;
 
 pub(crate) use self::answers::VariationAnswers;
 pub(crate) use self::questionnaire::Questionnaire;

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bias_ask::text::{Asked, Wanted};
-use bias_ask::{AskError, Decoding, Question, Respond};
+use bias_ask::{Answers, AskError, Decoding, Question, Respond};
 use bias_attrib::contrast::Scale;
 use bias_attrib::{Contrast, PromptCase};
 use bias_files::hex;
@@ -16,15 +16,15 @@ use super::answers::{PersonAnswers, VariationAnswers};
 use super::reading::Reading;
 use crate::StudyError;
 use crate::prompts::{Names, Person, PromptSet, VariationIndex};
-use crate::results::{ChoiceValue, Kind, Settings, Split, quoted};
+use crate::results::{ChoiceValue, Form, Kind, Settings, Split, quoted};
 use crate::seed::derived_seed;
 
 /// Every prompt, prepared once for a whole study.
 pub(crate) struct Questionnaire<'a, Q = Question> {
     pub prompts: &'a PromptSet,
     encoded: Vec<Vec<Vec<Q>>>,
-    /// What reads the answers about each person.
-    readers: Vec<Vec<Vec<AnswerReader>>>,
+    /// What reads the answers about each person, and whether they begin within a thought.
+    readers: Vec<Vec<Vec<(AnswerReader, bool)>>>,
     /// SHA-256 over everybody asked and all that each question is.
     digest: String,
     choice: ChoiceValue,
@@ -63,6 +63,16 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
                     (None, Kind::Number) => Wanted::Number,
                     (None, _) => Wanted::Words,
                 };
+                let of_person = |person: &Person, source| StudyError::Prompt {
+                    context: own.context.to_string(),
+                    variation: variation.name.clone(),
+                    name: person.name.clone(),
+                    source: Box::new(source),
+                };
+                // Everybody is asked alike.
+                if let Some(person) = variation.people.first() {
+                    closes_thought(model, form, person).map_err(|e| of_person(person, e))?;
+                }
                 let mut arms: HashMap<(Split, Arm), u32> = HashMap::new();
                 let mut question = |person: &Person| {
                     let place = arms.entry((person.split, person.arm)).or_default();
@@ -76,16 +86,13 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
                     };
                     let question = model.prepare(&asked, wanted, stream)?;
                     let thinking = begins_in_thought(model, &question, form.kind())?;
-                    Ok::<_, AskError>((question, form.reader(&person.text).thinking(thinking)))
+                    let reader = form.reader(&person.text).thinking(thinking);
+                    Ok::<_, AskError>((question, (reader, thinking)))
                 };
-                let people = variation.people.iter().map(|person| {
-                    question(person).map_err(|source| StudyError::Prompt {
-                        context: own.context.to_string(),
-                        variation: variation.name.clone(),
-                        name: person.name.clone(),
-                        source: Box::new(source),
-                    })
-                });
+                let people = variation
+                    .people
+                    .iter()
+                    .map(|person| question(person).map_err(|source| of_person(person, source)));
                 let people = people.collect::<Result<Vec<_>, _>>()?;
                 let (questions, of_people) = people.into_iter().unzip();
                 variations.push(questions);
@@ -173,7 +180,9 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
             let asked_about: Vec<_> = own(place).zip(answers.by_ref()).collect();
             let readers = &self.readers[place.0][place.1];
             let people: Vec<_> =
-                asked_about.iter().map(|((index, _), own)| (&readers[*index], own)).collect();
+                asked_about.iter().map(|((index, _), own)| (&readers[*index].0, own)).collect();
+            let begun = asked_about.iter().map(|((index, _), own)| (readers[*index].1, own));
+            let in_thought = if form.kind() == Kind::Free { in_thought(begun) } else { 0.0 };
             let (parsed, units) = Reading::new(context, form, model.ends()).read(&people);
             let people = asked_about.into_iter().zip(parsed);
             let people = people.map(|(((index, person), answers), parsed)| {
@@ -182,7 +191,8 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
             });
             let people = people.collect();
             let scale = if form.kind() == Kind::Choice { self.choice.scale() } else { Scale::Mean };
-            asked.insert(*place, VariationAnswers { kind: form.kind(), scale, people, units });
+            let kind = form.kind();
+            asked.insert(*place, VariationAnswers { kind, scale, people, units, in_thought });
         }
         Ok(asked)
     }
@@ -208,6 +218,39 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
 }
 
 impl Questionnaire<'_, Question> {
+    /// The error of answers that attribution cannot use, since in every one of these variations one
+    /// side has no value: it names a person of that side, and what the answers are instead. `None`
+    /// if a variation has values on both sides.
+    pub(crate) fn without_values<'v>(
+        &self,
+        answers: impl IntoIterator<Item = (VariationIndex, &'v VariationAnswers)>,
+    ) -> Option<StudyError> {
+        let mut first = None;
+        for (place, own) in answers {
+            let seen = self.attributed(place);
+            let index = own.side_without_value(|index| seen.contains(&index))?;
+            first.get_or_insert((place, own, index));
+        }
+        let ((c, v), own, index) = first?;
+        let context = &self.prompts.contexts[c];
+        let variation = &context.variations[v];
+        let person = variation.people.get(index)?;
+        let kinds = own.kinds_of(index);
+        let total: f64 = kinds.values().sum();
+        let mut kinds: Vec<_> = kinds.into_iter().filter(|(_, weight)| *weight > 0.0).collect();
+        kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let said =
+            kinds.iter().map(|(kind, weight)| format!("{kind} {:.0}%", 100.0 * weight / total));
+        let [a, b] = &self.prompts.groups;
+        Some(StudyError::NoValues {
+            context: context.context.to_string(),
+            variation: variation.name.clone(),
+            group: if person.arm == Arm::A { a.clone() } else { b.clone() },
+            name: person.name.clone(),
+            said: said.collect::<Vec<_>>().join(", "),
+        })
+    }
+
     /// The input of attribution: the prompts and answers of one variation, about the people it may
     /// see. Values are clamped as for the measured difference.
     ///
@@ -255,6 +298,20 @@ impl Questionnaire<'_, Question> {
     }
 }
 
+/// The share of answers that end within a thought, of answers that begin within one or do not.
+fn in_thought<'r>(answers: impl Iterator<Item = (bool, &'r Answers)>) -> f64 {
+    let (mut within, mut all) = (0.0, 0.0);
+    for (begun, own) in answers {
+        for answer in &own.answers {
+            all += answer.weight;
+            if thought::answer(&answer.text, begun).is_none() {
+                within += answer.weight;
+            }
+        }
+    }
+    if all > 0.0 { within / all } else { 0.0 }
+}
+
 /// Whether the answer to a question begins within a thought. A number or a choice cannot.
 fn begins_in_thought<R: Respond>(
     model: &R,
@@ -263,16 +320,28 @@ fn begins_in_thought<R: Respond>(
 ) -> Result<bool, AskError> {
     let text = model.written(question)?.unwrap_or_default();
     let begun = thought::is_begun(&text);
-    let wanted = match kind {
-        Kind::Free => return Ok(begun),
-        Kind::Number => "number",
-        Kind::Choice => "choice",
-    };
-    if begun {
-        let end = text.char_indices().rev().nth(40).map_or(0, |(at, _)| at);
-        return Err(AskError::Thinking { end: text[end..].to_owned(), wanted });
+    if begun && kind != Kind::Free { Err(within_thought(&text, kind)) } else { Ok(begun) }
+}
+
+/// Refuses a beginning of the answer that leaves a thought open. Many chat templates begin the
+/// model's turn with a thought, and leave it out where the answer is begun: the model would be asked
+/// at a place where it never answers.
+fn closes_thought<R: Respond>(model: &R, form: &Form, person: &Person) -> Result<(), AskError> {
+    let Some(prefix) = form.prefix.as_deref() else { return Ok(()) };
+    if thought::answer(prefix, true).is_some() {
+        return Ok(());
     }
-    Ok(false)
+    let asked = Asked { message: &person.text, name: &person.name, prefix: None, raw: form.raw };
+    // What cannot be asked in this way, such as of recorded answers, tells nothing.
+    let Ok(unbegun) = model.prepare(&asked, Wanted::Words, 0) else { return Ok(()) };
+    let text = model.written(&unbegun)?.unwrap_or_default();
+    if thought::is_begun(&text) { Err(within_thought(&text, form.kind())) } else { Ok(()) }
+}
+
+fn within_thought(text: &str, kind: Kind) -> AskError {
+    let end = text.char_indices().rev().nth(40).map_or(0, |(at, _)| at);
+    let wanted = if kind == Kind::Choice { "choice" } else { "number" };
+    AskError::Thinking { end: text[end..].escape_debug().to_string(), wanted }
 }
 
 /// Adds a value to a hash as JSON, preceded by its length, so that different lists never give the
@@ -307,7 +376,6 @@ fn digest<R: Respond>(
 
 #[cfg(test)]
 mod tests {
-    use bias_ask::Answers;
     use bias_ask::generate::Answer;
     use bias_ask::question::QuestionKind;
     use bias_metrics::parse::AnswerKind;
@@ -316,7 +384,7 @@ mod tests {
 
     use super::*;
     use crate::prompts::{ContextPrompts, Variation};
-    use crate::results::{Form, TrainedOn};
+    use crate::results::TrainedOn;
 
     /// Two people of each side, asked one question.
     fn prompts() -> PromptSet {
@@ -367,6 +435,7 @@ mod tests {
             scale: Scale::Mean,
             people: people.map(own).collect(),
             units: None,
+            in_thought: 0.0,
         }
     }
 

@@ -5,6 +5,7 @@ use bias_ask::generate::Answer;
 use bias_ask::question::{Choices, NumberGrammar};
 use bias_metrics::parse::{AnswerKind, AnswerReader, ParsedAnswer, Period, Units};
 
+use super::units::told;
 use crate::prompts::ContextPrompts;
 use crate::results::{Form, Kind};
 
@@ -51,13 +52,13 @@ impl<'a> Reading<'a> {
         for (answer, own) in answers().zip(parsed.iter().flatten()) {
             units.add(own, answer.weight / total.max(f64::MIN_POSITIVE));
         }
-        let resolve = |own: ParsedAnswer| {
-            let own = units.resolve(own);
-            (own.kind, own.value.map(|value| self.sign * value))
-        };
-        let read = parsed.into_iter().map(|own| own.into_iter().map(resolve).collect());
-        let told = units.are_mixed() || units.some_without_period();
-        (read.collect(), told.then(|| units.to_string()))
+        let resolved: Vec<Vec<ParsedAnswer>> =
+            parsed.iter().map(|own| own.iter().map(|own| units.resolve(*own)).collect()).collect();
+        let shares = answers().map(|own| own.weight / total.max(f64::MIN_POSITIVE));
+        let each = parsed.iter().flatten().zip(resolved.iter().flatten()).zip(shares);
+        let told = told(each.map(|((own, counted), share)| (own, counted.kind, share)));
+        let read = |own: ParsedAnswer| (own.kind, own.value.map(|value| self.sign * value));
+        (resolved.into_iter().map(|own| own.into_iter().map(read).collect()).collect(), told)
     }
 
     fn parse<'p>(&self, people: &[(&'p AnswerReader, &'p Answers)]) -> Vec<Vec<ParsedAnswer>> {

@@ -80,7 +80,8 @@ impl PairSet {
 /// How the sentences of all pairs are scored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
-    /// A text before both sentences. It does not count itself.
+    /// A text before both sentences. It does not count itself. White space at its end belongs to
+    /// the sentences, as in lm-evaluation-harness; without any, a space is put between them.
     pub before: String,
     /// Whether the log-likelihoods of whole sentences are divided by their number of tokens, so
     /// that long sentences do not count as improbable.
@@ -155,19 +156,26 @@ pub fn score_pairs<B: Backend, M: Answering<B>, T: Tokenize>(
     done: &mut dyn FnMut(usize),
 ) -> Result<Vec<PairScore>, StudyError> {
     let limit = model.model().context();
-    let before = Before::new(model, &reading.before)?;
-    let space = if before.text.is_empty() || reading.before.ends_with(char::is_whitespace) {
-        ""
-    } else {
-        " "
+    let context = reading.before.trim_end();
+    let before = Before::new(model, context)?;
+    let space = match &reading.before[context.len()..] {
+        "" if !context.is_empty() => " ",
+        own => own,
     };
     let encode = |text: &str| -> Result<(Sequence, usize), AskError> {
-        let own = Tokenize::verbatim(model.text(), &format!("{}{space}{text}", reading.before))?;
+        let own = Tokenize::verbatim(model.text(), &format!("{context}{space}{text}"))?;
         if !own.starts_with(&before.text) {
-            return Err(AskError::Choices {
-                choices: text.chars().take(60).collect(),
-                reason: "its first token is one with the end of the text before it".into(),
-            });
+            return Err(AskError::outside(format!(
+                "its beginning and the end of the text before it, `{}`, are one token; end that text with another word",
+                context
+                    .chars()
+                    .rev()
+                    .take(20)
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .rev()
+                    .collect::<String>()
+            )));
         }
         let (tokens, given) = before.around(own);
         if tokens.len() <= given {
@@ -252,10 +260,11 @@ mod tests {
         let spaced = format!("{header}0,a,b,stereo,x,\n,,,,,\n\n");
         assert_eq!(read(&spaced).unwrap().pairs.len(), 1);
         let cases = [
-            (String::new(), "missing columns"),
+            (String::new(), "the file is empty"),
             (header.to_owned(), "no pairs"),
             ("sent_more,sent_less\na,b\n".to_owned(), "stereo_antistereo, bias_type"),
             (format!("{header}0,a,b,both,x,\n"), "line 2"),
+            (format!("{header}0,a,b,stereo,x,\n0,a,a,stereo,x,\n").replace('\n', "\r\n"), "line 3"),
             (format!("{header}0,a,,stereo,x,\n"), "empty"),
             (format!("{header}0,a\n"), "line 2"),
             (format!("{header}0,a,a,stereo,x,\n"), "the same"),

@@ -164,7 +164,11 @@ mod tests {
     fn files_that_cannot_be_compared_say_why() {
         let one = variation("purchase", "car", "low");
         let cases = [
-            (String::new(), "missing columns"),
+            (
+                String::new(),
+                "the file is empty; its first row names the columns: scenario, variation",
+            ),
+            ("\u{feff}\r\n\n".to_owned(), "the file is empty"),
             (HEADER.to_owned(), "no prompts"),
             ("scenario,name\npurchase,Emily\n".to_owned(), "variation, name_group, prompt_text"),
             (
@@ -284,6 +288,22 @@ mod tests {
             rows.replace("prompt_text\n", "prompt_text,split\n").replace("?\"\n", "?\",both\n");
         let error = read(&split).unwrap_err().to_string();
         assert!(error.contains("line 2: the column `split`: unknown variant `both`"), "{error}");
+    }
+
+    /// Spreadsheets of other systems end lines with `\r\n`, and cells may hold ends of lines.
+    #[test]
+    fn lines_are_counted_whatever_ends_them() {
+        let rows = HEADER.to_owned()
+            + &variation("purchase", "car", "low").replacen("offer Emily?", "offer\nEmily?", 1)
+            + "purchase,car,white_men,Bo,low,Offer Todd?\n";
+        for end in ["\n", "\r\n"] {
+            for (name, line) in [("Jamal", 2), ("Emily", 3), ("Todd", 5), ("", 7)] {
+                let rows = rows.replacen(name, if name.is_empty() { "" } else { "Bo" }, 1);
+                let error = read(&rows.replace('\n', end)).unwrap_err().to_string();
+                let expected = format!("line {line}: the name `Bo` does not occur");
+                assert!(error.contains(&expected), "{end:?}: {error}");
+            }
+        }
     }
 
     #[test]

@@ -51,28 +51,31 @@ impl<T: DeserializeOwned> Rows<T> {
         let sha256 = hex(&Sha256::digest(&bytes));
         // Spreadsheets write a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let mut lines = Lines::of(bytes);
         if let Err(error) = std::str::from_utf8(bytes) {
-            let before =
-                bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() as u64;
-            return Err(bad(path, Some(before + 1), "it is not UTF-8 here; save it as UTF-8"));
+            let at = lines.at(error.valid_up_to());
+            return Err(bad(path, Some(at), "it is not UTF-8 here; save it as UTF-8"));
+        }
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(bad(path, None, empty(schema)));
         }
         let mut reader =
             csv::ReaderBuilder::new().trim(csv::Trim::Headers).flexible(true).from_reader(bytes);
-        let line = |e: &csv::Error| e.position().map(csv::Position::line);
+        let mut line = |at: Option<&csv::Position>| at.map(|own| lines.of_row(own.byte() as usize));
         let header: StringRecord =
-            reader.headers().map_err(|e| bad(path, line(&e), e.to_string()))?.clone();
+            reader.headers().map_err(|e| bad(path, line(e.position()), e.to_string()))?.clone();
         let asked = column.filter(|column| !schema.needed.contains(column));
         let needed: Vec<&str> = schema.needed.iter().copied().chain(asked).collect();
         let known = needed.iter().chain(schema.optional).copied().collect();
         let columns = Columns { header: &header, known };
         if let Some(reason) = columns.fault().or_else(|| columns.missing(&needed)) {
-            return Err(bad(path, Some(1), reason));
+            return Err(bad(path, line(header.position()), reason));
         }
         let place = column.and_then(|column| header.iter().position(|own| own == column));
         let (mut rows, mut beside) = (Vec::new(), Vec::new());
         for record in reader.records() {
-            let record = record.map_err(|e| bad(path, line(&e), e.to_string()))?;
-            let at = record.position().map_or(0, csv::Position::line);
+            let record = record.map_err(|e| bad(path, line(e.position()), e.to_string()))?;
+            let at = line(record.position()).unwrap_or(0);
             // Spreadsheets write rows of nothing but commas.
             if record.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
@@ -106,6 +109,51 @@ impl<T: DeserializeOwned> Rows<T> {
     }
 }
 
+/// What is said of a file without a header.
+fn empty(schema: &Schema<'_>) -> String {
+    format!("the file is empty; its first row names the columns: {}", schema.needed.join(", "))
+}
+
+/// The lines of a text, counted from 1, whatever ends them: `\n`, `\r\n` or `\r`. Places are asked
+/// for in the order of the text, so that all of it is looked at once.
+struct Lines<'t> {
+    text: &'t [u8],
+    /// The place up to which lines are counted, and the line there.
+    known: (usize, u64),
+}
+
+impl<'t> Lines<'t> {
+    fn of(text: &'t [u8]) -> Self {
+        Self { text, known: (0, 1) }
+    }
+
+    /// The line of a place.
+    fn at(&mut self, place: usize) -> u64 {
+        let (mut from, mut line) = self.known;
+        if from > place {
+            (from, line) = (0, 1);
+        }
+        for at in from..place.min(self.text.len()) {
+            let ends = match self.text[at] {
+                b'\n' => true,
+                b'\r' => self.text.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            line += u64::from(ends);
+        }
+        self.known = (place, line);
+        line
+    }
+
+    /// The line on which a row begins that the reader found behind this place: it counts the rest of
+    /// the line before, and empty lines, to the row.
+    fn of_row(&mut self, place: usize) -> u64 {
+        let ends = |own: &&u8| matches!(own, b'\r' | b'\n');
+        let skipped = self.text.iter().skip(place).take_while(ends).count();
+        self.at(place + skipped)
+    }
+}
+
 /// A cell that does not hold what its column is for.
 fn cell_fault(error: &csv::Error, columns: &Columns<'_>, record: &StringRecord) -> String {
     let csv::ErrorKind::Deserialize { err, .. } = error.kind() else { return error.to_string() };
@@ -117,4 +165,26 @@ fn cell_fault(error: &csv::Error, columns: &Columns<'_>, record: &StringRecord) 
     let mut cells = columns.header.iter().zip(record);
     let found = cells.find(|(name, cell)| columns.known.contains(name) && quoted(cell));
     found.map_or_else(|| reason.clone(), |(name, _)| format!("the column `{name}`: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_on_the_lines_that_an_editor_shows() {
+        // A cell over two lines, an empty line, and rows behind both.
+        let rows = "a,b|1,2|\"x|y\",3||5,6|7,8|";
+        for end in ["\n", "\r\n", "\r"] {
+            let text = rows.replace('|', end);
+            let mut lines = Lines::of(text.as_bytes());
+            let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+            let found: Vec<u64> = reader
+                .records()
+                .map(|own| lines.of_row(own.unwrap().position().unwrap().byte() as usize))
+                .collect();
+            assert_eq!(found, [2, 3, 6, 7], "{end:?}");
+            assert_eq!(lines.at(0), 1);
+        }
+    }
 }

@@ -13,9 +13,9 @@ use crate::results::{Attribute, Form, Split};
 /// It is read from a CSV file with the columns of Salinas, Haim and Nyarko (arXiv 2402.14875):
 /// `scenario,variation,name_group,name,context_level,prompt_text`.
 ///
-/// Optional columns are `split` and `name_split` (`attribution` or `held_out`), `higher_is_better`
-/// (`true` or `false`), `per` (a [`Period`], such as `year`), and `answer_prefix`, `choices`,
-/// `better` and `raw`, which say how a question is answered ([`Form`]). An [`Attribute`] names the
+/// Optional columns are `context_level`, `split` and `name_split` (`attribution` or `held_out`),
+/// `higher_is_better` (`true` or `false`), `per` (a [`Period`], such as `year`), and `answer_prefix`,
+/// `choices`, `better` and `raw`, which say how a question is answered ([`Form`]). An [`Attribute`] names the
 /// column, or the part of `name_group`, by which people are compared. A file may have several
 /// attributes.
 ///

@@ -104,15 +104,15 @@ impl<'a> Findings<'a> {
     pub(crate) fn units_sentence(&self) -> Option<String> {
         let said = self.results.baseline.iter().flat_map(|own| {
             own.variations.iter().filter_map(move |v| {
-                Some(format!("{} / {} ({})", own.context, v.variation, v.units.as_ref()?))
+                Some(format!("{} / {}: {}.", own.context, v.variation, v.units.as_ref()?))
             })
         });
         let said: Vec<String> = said.collect();
         (!said.is_empty()).then(|| {
             format!(
-                "Some questions are answered in several units, with these shares of all answers: {}. Numbers \
-                 in another unit than most have no value.",
-                said.join("; ")
+                "Some questions are answered in several units (with shares of all answers). {} Numbers that \
+                 are left out have no value.",
+                said.join(" ")
             )
         })
     }

@@ -38,6 +38,9 @@ pub struct Baseline {
     /// enumerating them. The interval over names includes it.
     #[serde(default)]
     pub error: Option<f64>,
+    /// The share of answers that end within a thought, so that they are unfinished.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub in_thought: f64,
     /// Mean probability of answers that were not explored.
     pub unexplored: f64,
     /// Mean share of answers that was estimated by drawing. The other answers have their exact
@@ -83,8 +86,8 @@ pub struct VariationBaseline {
     /// SMD nor attribution counts them.
     #[serde(default)]
     pub without_value: [usize; 2],
-    /// The units that answers are in, with how much of everybody's answers is in each, where they
-    /// differ. Those in another unit than most are
+    /// The units that answers are in, where they differ, with how much of everybody's answers is in
+    /// each: `kept: $ (75 %); left out: € (25 %)`. Those that are left out are
     /// [`AnswerKind::AnotherUnit`](bias_metrics::parse::AnswerKind::AnotherUnit).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<String>,
@@ -97,6 +100,11 @@ pub struct VariationBaseline {
     /// not negated where less is better. Absent if none of the group's answers is a number.
     #[serde(default)]
     pub distribution: [Option<[f64; 5]>; 2],
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl VariationBaseline {

@@ -56,7 +56,7 @@ impl fmt::Display for OnBothSides {
             f,
             "{} of {all} {each}{s} ({named}{more}){stand} on both sides of the held-out split, so the \
              held-out {seen} are not entirely new to a mask. To separate them, put each {each} on one \
-             side with the column `{column}` (attribution or held_out){}.",
+             side with the column `{column}` (attribution or held_out){}",
             shared.len(),
             if levels { "" } else { "; both groups need some on each side" }
         )

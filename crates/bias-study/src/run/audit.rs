@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bias_ask::Respond;
+use bias_ask::{Decoding, Respond};
 use bias_files::hex;
 use bias_probe::in_threads;
 use sha2::{Digest as _, Sha256};
@@ -16,8 +16,8 @@ use crate::StudyError;
 use crate::ask::Questionnaire;
 use crate::likelihood::perplexity;
 use crate::plan::{Test, focus, named};
-use crate::prompts::{Names, PromptSet};
-use crate::results::{Baseline, Phase, Timing};
+use crate::prompts::{Names, PromptSet, VariationIndex};
+use crate::results::{Baseline, Kind, Phase, Timing};
 use crate::save::write;
 use crate::statistics::{Measure, Reference};
 use crate::store::{Audited, PROMPTS, Piece, Program, Provenance, Run, Store};
@@ -185,7 +185,14 @@ impl<'a, R: Respond> Audit<'a, R> {
         let contexts = &self.prompts.contexts;
         let all = |c: usize| self.prompts.places(c, |_| true);
         let count = |c: usize| self.questions.count(&all(c), Names::Everybody);
-        let progress = Progress::new("audit", "questions", (0..contexts.len()).map(count).sum());
+        let mut places = Vec::new();
+        for (c, own) in contexts.iter().enumerate() {
+            if !self.store.has(&Piece::Answers(&own.context))? {
+                places.extend(all(c));
+            }
+        }
+        let progress = Progress::new("audit", "questions", (0..contexts.len()).map(count).sum())
+            .within(self.most_tokens(&places, Names::Everybody));
         for (c, own) in contexts.iter().enumerate() {
             let piece = Piece::Answers(&own.context);
             if self.store.has(&piece)? {
@@ -209,6 +216,21 @@ impl<'a, R: Respond> Audit<'a, R> {
         let reference = Arc::new(Reference::read(&self.store, self.prompts, &self.measure)?);
         self.phase("audit", started);
         Ok(self.reference.insert(reference).clone())
+    }
+
+    /// The most tokens that answers to these questions may take. A choice takes few.
+    pub(super) fn most_tokens(&self, places: &[VariationIndex], names: Names) -> u64 {
+        let settings = &self.options.settings;
+        let each = match settings.decoding {
+            Decoding::Exact { tokens, .. } => tokens,
+            Decoding::Sampled { samples, .. } => samples as usize * settings.max_new_tokens,
+            Decoding::Greedy => settings.max_new_tokens,
+        };
+        let open = |&&(c, v): &&VariationIndex| {
+            self.prompts.contexts[c].variations[v].form.kind() != Kind::Choice
+        };
+        let open: Vec<VariationIndex> = places.iter().filter(open).copied().collect();
+        (each * self.questions.count(&open, names)) as u64
     }
 
     fn keep_perplexity(&self, change: Option<&str>) -> Result<(), StudyError> {

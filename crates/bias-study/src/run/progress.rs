@@ -1,5 +1,6 @@
 //! The progress of long work, and the time that is left.
 
+use bias_ask::generate::tokens_run;
 use bias_files::note;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,11 +9,13 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on a terminal. Elsewhere a line on standard error as soon as a forecast is possible and
-/// then every half minute, even if nothing was finished since.
+/// then every half minute, even if nothing was finished since. With a bound on the tokens to run
+/// ([`within`](Self::within)), it also says how fast they run, and how long the work takes at most
+/// while nothing is finished that a forecast could rest on.
 pub(crate) struct Progress {
     shown: Arc<Shown>,
-    /// Closed when this is dropped, which ends the thread that writes lines.
-    _ends: Sender<()>,
+    /// Closed when this is dropped, which ends the threads that write lines.
+    ends: Vec<Sender<()>>,
 }
 
 struct Shown {
@@ -30,6 +33,8 @@ struct Log {
     known: u64,
     /// The present part.
     doing: String,
+    /// The tokens that had run before, and the most that this work may run.
+    tokens: Option<[u64; 2]>,
 }
 
 /// The time between two lines.
@@ -37,6 +42,8 @@ const QUIET: Duration = Duration::from_secs(30);
 /// A forecast is made after this time, or after a twentieth of the parts: the first parts say
 /// little about the rest.
 const SETTLED: Duration = Duration::from_secs(10);
+/// The time between two looks at the tokens, on a terminal.
+const LOOK: Duration = Duration::from_secs(1);
 /// Work that takes less time needs no line.
 const SHORT: Duration = Duration::from_secs(5);
 
@@ -49,18 +56,36 @@ impl Progress {
         let style = ProgressStyle::with_template(&template)
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(count as u64).with_style(style).with_prefix(what);
-        let log = Log { started: Instant::now(), said: None, known: 0, doing: String::new() };
+        let log = Log::new(Instant::now());
         let shown = Arc::new(Shown { what, of, bar, log: Mutex::new(log) });
-        let (_ends, ended) = channel();
-        if shown.bar.is_hidden() {
-            let shown = shown.clone();
-            std::thread::spawn(move || {
-                while ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
-                    shown.say(Instant::now(), true);
-                }
-            });
+        let mut own = Self { shown, ends: Vec::new() };
+        if own.shown.bar.is_hidden() {
+            own.every(QUIET, |shown| shown.say(Instant::now(), true));
         }
-        Self { shown, _ends }
+        own
+    }
+
+    /// The same for work that runs at most so many tokens to answer questions. Prompts do not count,
+    /// so that the bound holds about.
+    pub(crate) fn within(mut self, most: u64) -> Self {
+        if most > 0 {
+            self.shown.log().tokens = Some([tokens_run(), most]);
+            if !self.shown.bar.is_hidden() {
+                self.every(LOOK, Shown::look);
+            }
+        }
+        self
+    }
+
+    fn every(&mut self, time: Duration, act: impl Fn(&Shown) + Send + 'static) {
+        let (end, ended) = channel();
+        self.ends.push(end);
+        let shown = self.shown.clone();
+        std::thread::spawn(move || {
+            while ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+                act(&shown);
+            }
+        });
     }
 
     /// Counts parts that an earlier run has done.
@@ -94,7 +119,8 @@ impl Progress {
     }
 
     /// Removes the bar.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(mut self) {
+        self.ends.clear();
         self.shown.bar.finish_and_clear();
     }
 }
@@ -114,14 +140,46 @@ impl Shown {
         }
         let Self { what, of, .. } = self;
         let so_far = in_words(now - log.started);
+        let tokens =
+            log.tokens(now, done, tokens_run()).map_or_else(String::new, |own| format!(", {own}"));
         let left = left.map_or_else(String::new, |left| format!(", about {} left", in_words(left)));
         let doing = if log.doing.is_empty() { String::new() } else { format!(" ({})", log.doing) };
-        note!("{what}: {done} of {all} {of} in {so_far}{left}{doing}");
+        note!("{what}: {done} of {all} {of} in {so_far}{left}{tokens}{doing}");
         log.said = Some(now);
+    }
+
+    /// Shows on the bar how fast tokens run.
+    fn look(&self) {
+        let log = self.log();
+        let tokens = log.tokens(Instant::now(), self.bar.position(), tokens_run());
+        if let Some(tokens) = tokens {
+            self.bar.set_message(format!("{} {tokens}", log.doing));
+        }
     }
 }
 
 impl Log {
+    fn new(started: Instant) -> Self {
+        Self { started, said: None, known: 0, doing: String::new(), tokens: None }
+    }
+
+    /// How fast tokens run, now that `ran` have run in this process; and while none of the parts is
+    /// done, how long the work takes at most.
+    fn tokens(&self, now: Instant, done: u64, ran: u64) -> Option<String> {
+        let [before, most] = self.tokens?;
+        let ran = ran.saturating_sub(before);
+        let rate = ran as f64 / (now - self.started).as_secs_f64().max(1e-3);
+        if ran == 0 {
+            return None;
+        }
+        let told = format!("{ran} tokens run, {rate:.0} a second");
+        if done > self.known || ran >= most {
+            return Some(told);
+        }
+        let left = Duration::from_secs_f64((most - ran) as f64 / rate);
+        Some(format!("{told}, at most about {} left", in_words(left)))
+    }
+
     /// The time for the rest, if a line with it is due now.
     fn due(&self, now: Instant, done: u64, all: u64) -> Option<Duration> {
         let own = done.saturating_sub(self.known);
@@ -158,7 +216,7 @@ mod tests {
     fn a_line_comes_first_and_then_every_half_minute() {
         let started = Instant::now();
         let after = |seconds| started + Duration::from_secs(seconds);
-        let mut log = Log { started, said: None, known: 0, doing: String::new() };
+        let mut log = Log::new(started);
         assert_eq!(log.due(after(1), 10, 100), Some(Duration::from_secs(9)));
         assert_eq!(log.due(after(1), 50, 100), None, "too short to speak of");
         assert_eq!(log.due(after(9), 4, 100), None, "too early");
@@ -173,6 +231,22 @@ mod tests {
         // What an earlier run did says nothing of how long this one takes.
         log.known = 80;
         assert_eq!(log.due(after(50), 90, 100), Some(Duration::from_secs(50)));
+    }
+
+    /// A question may take minutes: before the first is answered, tokens say how long it may take.
+    #[test]
+    fn tokens_tell_what_questions_do_not_yet() {
+        let started = Instant::now();
+        let after = |seconds| started + Duration::from_secs(seconds);
+        let mut log = Log::new(started);
+        assert_eq!(log.tokens(after(30), 0, 500), None, "nothing is known of the tokens to run");
+        log.tokens = Some([500, 9600]);
+        assert_eq!(log.tokens(after(30), 0, 500), None, "none was run");
+        let told = log.tokens(after(30), 0, 4700).unwrap();
+        assert_eq!(told, "4200 tokens run, 140 a second, at most about 39 s left");
+        let told = log.tokens(after(30), 1, 4700).unwrap();
+        assert_eq!(told, "4200 tokens run, 140 a second", "the questions tell more");
+        assert_eq!(log.tokens(after(100), 0, 10_500).unwrap(), "10000 tokens run, 100 a second");
     }
 
     #[test]

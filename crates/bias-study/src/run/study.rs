@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
 use bias_ask::Tokenize;
-use bias_attrib::Contrast;
+use bias_attrib::{AttribError, Contrast};
 use bias_mask::{Intervention, Mask};
 use bias_model::{Decoder, LanguageModel, TextCodec};
 use bias_probe::Sequence;
@@ -13,6 +14,7 @@ use super::audit::{Audit, guards};
 use super::options::StudyOptions;
 use super::progress::Progress;
 use crate::StudyError;
+use crate::ask::VariationAnswers;
 use crate::find::{Candidate, Finding, KnownGap, Method, MethodInput};
 use crate::plan::{Test, tests};
 use crate::prompts::{PromptSet, VariationIndex};
@@ -112,13 +114,28 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     /// # Errors
     /// A failed forward pass.
     pub fn contrasts(&self, context: usize) -> Result<Vec<Contrast>, StudyError> {
+        self.contrasts_of(&self.ask_attributed(context)?)
+    }
+
+    fn ask_attributed(
+        &self,
+        context: usize,
+    ) -> Result<BTreeMap<VariationIndex, VariationAnswers>, StudyError> {
         let places = self.prompts.places(context, |v| v.split == Split::Attribution);
         let names = self.prompts.attributed();
-        let progress = Progress::new("ask", "questions", self.questions.count(&places, names));
+        let progress = Progress::new("ask", "questions", self.questions.count(&places, names))
+            .within(self.most_tokens(&places, names));
         let (decoding, threads) = (self.options.settings.decoding, self.options.threads);
         let done = |questions| progress.done(questions);
         let answers = self.questions.ask(&self.model, &places, names, decoding, threads, &done)?;
         progress.finish();
+        Ok(answers)
+    }
+
+    fn contrasts_of(
+        &self,
+        answers: &BTreeMap<VariationIndex, VariationAnswers>,
+    ) -> Result<Vec<Contrast>, StudyError> {
         answers.iter().map(|(place, own)| self.questions.contrast(*place, own)).collect()
     }
 
@@ -126,14 +143,24 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     /// `share` of all weights.
     ///
     /// # Errors
-    /// As [`contrasts`](Self::contrasts); no gap to attribute.
+    /// As [`contrasts`](Self::contrasts); no gap to attribute; [`StudyError::NoValues`] where in
+    /// every variation nobody of a group is answered with what was asked.
     pub fn find(
         &self,
         method: &Method<A, M>,
         context: usize,
         share: f64,
     ) -> Result<Finding, StudyError> {
-        method.find(&self.method_input(&self.contrasts(context)?, self.weights(share)))
+        let answers = self.ask_attributed(context)?;
+        let contrasts = self.contrasts_of(&answers)?;
+        let found = method.find(&self.method_input(&contrasts, self.weights(share)));
+        found.map_err(|error| match error {
+            StudyError::Attrib(AttribError::NoValue { .. }) => {
+                let all = answers.iter().map(|(place, own)| (*place, own));
+                self.questions.without_values(all).unwrap_or(error)
+            }
+            other => other,
+        })
     }
 
     /// The number of passes worth running at the same time. A model that is read from its file

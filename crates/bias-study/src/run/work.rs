@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use bias_ask::Tokenize;
-use bias_attrib::Contrast;
 use bias_attrib::methods::standardized_gap;
+use bias_attrib::{AttribError, Contrast};
 use bias_mask::Mask;
 use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
@@ -169,9 +169,14 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 Err(error) if error.is_without_gap() => {
                     let own = &self.prompts.contexts[place.0];
                     let (context, variation) = (&own.context, &own.variations[place.1].name);
-                    lines.push(format!(
-                        "{context}, {variation}: its gap is not attributed: {error}"
-                    ));
+                    let values = reference.answers.get(&place).map(|own| (place, own));
+                    let named = self.questions.without_values(values);
+                    lines.push(match (error, named) {
+                        (AttribError::NoValue { .. }, Some(named)) => named.to_string(),
+                        (error, _) => {
+                            format!("{context}, {variation}: its gap is not attributed: {error}")
+                        }
+                    });
                 }
                 // Any other error is the method's to say.
                 _ => {}

@@ -127,6 +127,8 @@ impl Reference {
                 distribution,
             });
         }
+        let told = self.answers.range((c, 0)..(c + 1, 0)).map(|(_, own)| own.in_thought());
+        let in_thought = told.sum::<f64>() / all.len().max(1) as f64;
         let answers_by_side = [Arm::A, Arm::B].map(|arm| by_side(&kinds, arm));
         Ok(Baseline {
             context: own.context.clone(),
@@ -138,6 +140,7 @@ impl Reference {
             answers_by_side,
             no_number: Some(measure.estimate(&arms, |picks| Measure::no_number(&all, picks))?),
             error: Measure::mean_error(&all)?,
+            in_thought,
             unexplored: all.iter().map(|m| m.unexplored).sum::<f64>() / all.len().max(1) as f64,
             estimated: all.iter().map(|m| m.estimated).sum::<f64>() / all.len().max(1) as f64,
             detectable: detectable(&all, &arms)?,

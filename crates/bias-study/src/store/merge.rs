@@ -23,7 +23,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
     let mut known = if exists(&path)? { Some(Provenance::load(&path)?) } else { None };
     for folder in folders {
         let own = Provenance::of(folder)?;
-        known.get_or_insert_with(|| own.clone()).check(&own, folder)?;
+        own.check(known.get_or_insert_with(|| own.clone()), folder)?;
     }
     std::fs::create_dir_all(into)
         .map_err(|source| StudyError::Write { path: into.into(), source })?;

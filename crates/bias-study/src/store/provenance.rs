@@ -1,9 +1,11 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bias_files::hex;
 use bias_types::ModelDims;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::folder::PROVENANCE;
@@ -147,30 +149,96 @@ impl Provenance {
         read(path, Self::FORMAT, |own: &Self| &own.format)
     }
 
-    /// Checks that the folder of this study does not belong to another.
+    /// Checks that the folder of this study does not belong to another. `self` is what the folder
+    /// holds, and `other` what is to go on there.
     pub(crate) fn check(&self, other: &Self, folder: &Path) -> Result<(), StudyError> {
         let what = [
             (self.program != other.program, "program (version, numbers or backend)"),
             (self.nameless().model != other.nameless().model, "model"),
-            (
-                self.run != other.run,
-                "way the model is run (configuration, tokenizer, type of weights, batches)",
-            ),
+            (self.run.config != other.run.config, "configuration"),
+            (self.run.tokenizer != other.run.tokenizer, "tokenizer"),
             (self.prompts != other.prompts, "prompts"),
             (
                 self.questions != other.questions,
                 "questions (names, tokenizer, chat template or system message)",
             ),
             (self.neutral != other.neutral, "neutral text"),
-            (self.settings != other.settings, "settings"),
-            (self.focus != other.focus, "focus"),
         ];
-        let differ: Vec<&str> =
-            what.into_iter().filter(|(differ, _)| *differ).map(|(_, what)| what).collect();
+        let differ =
+            what.into_iter().filter(|(differ, _)| *differ).map(|(_, what)| what.to_owned());
+        let differ: Vec<String> = differ.chain(differences(self, other)?).collect();
         if differ.is_empty() {
             return Ok(());
         }
         Err(StudyError::OtherStudy { folder: folder.into(), differ: differ.join(", ") })
+    }
+}
+
+/// The settings that differ, each with what the folder holds and what is asked for here, and
+/// the argument that sets it. Hashes say nothing to a reader, and are left out.
+fn differences(held: &Provenance, now: &Provenance) -> Result<Vec<String>, StudyError> {
+    let values = |own: &Provenance| -> Result<BTreeMap<String, Value>, StudyError> {
+        let json = |own: serde_json::Result<Value>| {
+            own.map_err(|e| StudyError::Write { path: PROVENANCE.into(), source: e.into() })
+        };
+        let mut all = BTreeMap::new();
+        flatten("", &json(serde_json::to_value(&own.settings))?, &mut all);
+        flatten("", &json(serde_json::to_value(&own.run))?, &mut all);
+        flatten("focus", &json(serde_json::to_value(&own.focus))?, &mut all);
+        all.retain(|key, _| !["config", "tokenizer"].contains(&key.as_str()));
+        Ok(all)
+    };
+    let (held, now) = (values(held)?, values(now)?);
+    let keys: BTreeSet<&String> = held.keys().chain(now.keys()).collect();
+    let shown = |own: Option<&Value>| own.map_or_else(|| "none".to_owned(), plain);
+    let differ = keys.into_iter().filter(|key| held.get(*key) != now.get(*key)).map(|key| {
+        let flag = FLAGS.iter().find(|(own, _)| own == key);
+        let name = flag.map_or(key.as_str(), |(_, flag)| flag);
+        format!("{name} ({} there, {} here)", shown(held.get(key)), shown(now.get(key)))
+    });
+    Ok(differ.collect())
+}
+
+/// The arguments of `bias study` that set the settings of a provenance.
+const FLAGS: [(&str, &str); 17] = [
+    ("seed", "--seed"),
+    ("decoding.exact.unexplored", "--unexplored"),
+    ("decoding.exact.tokens", "--budget-tokens"),
+    ("decoding.exact.seed", "seed of the draws"),
+    ("decoding.sampled.samples", "--samples"),
+    ("decoding.sampled.seed", "seed of the samples"),
+    ("resamples", "resamples (--quick)"),
+    ("choice", "--choice-value"),
+    ("attributed_names", "--attribution-names"),
+    ("sampling.temperature", "--temperature"),
+    ("sampling.top_k", "--top-k"),
+    ("sampling.top_p", "--top-p"),
+    ("sampling.min_p", "--min-p"),
+    ("max_new_tokens", "--max-new-tokens"),
+    ("date", "--date"),
+    ("focus", "--focus"),
+    ("weights", "type of the weights"),
+];
+
+/// Every value of nested objects, by the path of its keys. Lists are values.
+fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(own) => {
+            for (key, value) in own {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                flatten(&path, value, into);
+            }
+        }
+        Value::Null => {}
+        other => drop(into.insert(path.to_owned(), other.clone())),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(own) => own.escape_debug().to_string(),
+        Value::Array(own) => own.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
     }
 }
 
@@ -235,6 +303,44 @@ mod tests {
         // Nothing of the build is in it: any build of this version goes on.
         let json = String::from_utf8(own.to_json().unwrap()).unwrap();
         assert!(!json.contains("executable"), "{json}");
+    }
+
+    /// Which settings differ is said with both values, and by the argument that sets them.
+    #[test]
+    fn settings_that_differ_are_named_with_both_values() {
+        let held = provenance();
+        let differ = |change: &dyn Fn(&mut Provenance)| {
+            let mut now = held.clone();
+            change(&mut now);
+            match held.check(&now, Path::new("study")) {
+                Err(StudyError::OtherStudy { differ, .. }) => differ,
+                other => panic!("{other:?}"),
+            }
+        };
+        let date = |own: &mut Provenance| own.run.date = Some("2024-01-02".into());
+        assert_eq!(differ(&date), "--date (none there, 2024-01-02 here)");
+        let warm = |own: &mut Provenance| {
+            let sampling = own.settings.sampling.clone();
+            own.settings.sampling = sampling.with_temperature(0.5).unwrap().with_top_k(Some(20));
+        };
+        assert_eq!(
+            differ(&warm),
+            "--temperature (1.0 there, 0.5 here), --top-k (none there, 20 here)"
+        );
+        let sampled = |own: &mut Provenance| {
+            own.settings.decoding = bias_model::Decoding::Sampled { samples: 9, seed: 0 };
+        };
+        let said = differ(&sampled);
+        assert!(said.contains("--samples (none there, 9 here)"), "{said}");
+        assert!(said.contains("--unexplored (0.01 there, none here)"), "{said}");
+        let focus = |own: &mut Provenance| own.focus.reverse();
+        assert_eq!(differ(&focus), "--focus (a,b there, b,a here)");
+        let batches = |own: &mut Provenance| own.run.batch_rows = 1;
+        assert_eq!(differ(&batches), "batch_rows (8 there, 1 here)");
+        let other = |own: &mut Provenance| {
+            (own.run.tokenizer, own.settings.seed) = ("ab".into(), 1);
+        };
+        assert_eq!(differ(&other), "tokenizer, --seed (0 there, 1 here)");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::commands::benchmark::variants::variants;
-use bias_cli::args::model::{SamplingArgs, show_sampling, source};
+use bias_cli::args::model::{SamplingArgs, is_chat, show_sampling, source};
 use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::share;
 use bias_cli::device::place::DeviceArgs;
@@ -37,8 +37,8 @@ use bias_cli::on_device;
 /// names.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Model folders, or models of the hub as org/name or org/name@revision; by default the planted
-    /// models and the emergent one
+    /// Model folders, or models of the hub as org/name or org/name@revision; inside a clone of the
+    /// project's repository by default the planted models and the emergent one
     #[arg(value_name = "DIR|HUB_ID", value_parser = source())]
     models: Vec<ModelSource>,
     #[command(flatten)]
@@ -184,7 +184,6 @@ fn benchmark<A: AutodiffBackend>(
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Benchmark, Failure> {
     let mut prompts = args.prompts.load_for(model)?;
-    warn_of_split(&prompts);
     let (name, folder) = (called(model), model.resolve()?);
     let truth = folder.join("truth.json");
     let known = truth
@@ -205,7 +204,11 @@ fn benchmark<A: AutodiffBackend>(
     };
     let mut model = LanguageModel::<A::InnerBackend>::load_with(&folder, &options, device)?;
     model.notes().iter().for_each(|note| note!("{note}"));
-    show_sampling(&model);
+    if let Some(date) = model.text().date().filter(|_| is_chat(&prompts)) {
+        note!("the chat template tells the model that it is {date}");
+    }
+    show_sampling(&model, &prompts);
+    warn_of_split(&prompts);
     model.options_mut().batch_rows = args.device.batch_rows();
     let options = StudyOptions {
         settings: Settings {
