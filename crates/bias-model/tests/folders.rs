@@ -70,6 +70,100 @@ fn texts_have_the_tokens_that_transformers_gives_them() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+#[derive(Deserialize)]
+struct Sweep {
+    texts: Vec<String>,
+    answers: Vec<Answer>,
+    cases: Vec<Swept>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    class: String,
+    special: BTreeMap<String, String>,
+    ids: Vec<[Vec<u32>; 2]>,
+    decoded: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Swept {
+    file: String,
+    tokenizer: Map<String, Value>,
+    config: Option<Value>,
+    files: Map<String, Value>,
+    model_type: String,
+    answer: Option<usize>,
+    /// The message of transformers.
+    refused: Option<String>,
+}
+
+/// Every class on every model type, and every way to add tokens: `fixtures/tokenizers/sweep.py`.
+#[test]
+fn classes_and_added_tokens_are_those_of_transformers() {
+    let sweep: Sweep =
+        serde_json::from_value(json_of(&fixtures().join("tokenizers/sweep.json"))).unwrap();
+    assert!(sweep.cases.len() > 600);
+    let mut wrong = Vec::new();
+    for case in &sweep.cases {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, value: &Value| {
+            fs::write(folder.path().join(name), value.to_string()).unwrap();
+        };
+        let mut file = json_of(&fixtures().join("tokenizers").join(&case.file));
+        file.as_object_mut().unwrap().extend(case.tokenizer.clone());
+        write("tokenizer.json", &file);
+        write("config.json", &json!({"model_type": case.model_type}));
+        case.config.iter().for_each(|own| write("tokenizer_config.json", own));
+        case.files.iter().for_each(|(name, own)| write(name, own));
+        // A template that shows the special tokens.
+        let Some(answer) = case.answer.map(|at| &sweep.answers[at]) else {
+            let found = TextCodec::from_folder(folder.path())
+                .and_then(|codec| sweep.texts.iter().try_for_each(|t| codec.verbatim(t).map(drop)));
+            if found.is_ok() {
+                wrong.push(format!("{case:?}: not refused"));
+            }
+            continue;
+        };
+        let shown: String =
+            answer.special.keys().map(|name| format!("{{{{ {name} }}}}\u{1}")).collect();
+        let absent =
+            "{{ pad_token is defined }}{{ mask_token is defined }}{{ a_token is defined }}";
+        fs::write(folder.path().join("chat_template.jinja"), shown + absent).unwrap();
+        let codec = match TextCodec::from_folder(folder.path()) {
+            Ok(codec) => codec,
+            Err(error) => {
+                wrong.push(format!("{} {case:?}: {error}", answer.class));
+                continue;
+            }
+        };
+        let defined = ["pad_token", "mask_token", "a_token"]
+            .map(|name| if answer.special.contains_key(name) { "True" } else { "False" });
+        let expected: String =
+            answer.special.values().map(|own| format!("{own}\u{1}")).collect::<String>()
+                + &defined.concat();
+        let found = codec.render("").unwrap();
+        if found != expected {
+            wrong.push(format!("{} {case:?}: {found:?}, not {expected:?}", answer.class));
+        }
+        for ((text, [without, with]), decoded) in
+            sweep.texts.iter().zip(&answer.ids).zip(&answer.decoded)
+        {
+            let found = codec.verbatim(text).unwrap();
+            let special = codec.plain(text).unwrap().tokens().to_vec();
+            if found != *without || special != *with {
+                wrong.push(format!(
+                    "{} {case:?}, {text:?}: {found:?} {special:?}, not {without:?} {with:?}",
+                    answer.class
+                ));
+            } else if codec.decode(&found).unwrap() != *decoded {
+                let found = codec.decode(&found).unwrap();
+                wrong.push(format!("{} {case:?}: {found:?}, not {decoded:?}", answer.class));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 /// Copies of these fixture files.
 fn folder(files: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
