@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use bias_files::hex;
+use bias_files::{hex, stand_in};
 use csv::StringRecord;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -49,12 +49,24 @@ impl<T: DeserializeOwned> Rows<T> {
         }
         let bytes = std::fs::read(path).map_err(failed)?;
         let sha256 = hex(&Sha256::digest(&bytes));
+        if let Some(own) = stand_in(&bytes) {
+            return Err(bad(path, None, format!("it holds {}; {}", own.found, own.advice)));
+        }
         // Spreadsheets write a byte order mark.
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        // Old programs end a file with these.
+        while let [rest @ .., 0 | 0x1a | b'\n' | b'\r'] = bytes {
+            bytes = rest;
+        }
         if let Err(error) = std::str::from_utf8(bytes) {
             let before =
                 bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() as u64;
             return Err(bad(path, Some(before + 1), "it is not UTF-8 here; save it as UTF-8"));
+        }
+        if let Some(at) = open_quote(bytes) {
+            let reason = "a text between quotes begins here and does not end; close the quotes, and \
+                          write quotes within a text twice";
+            return Err(bad(path, Some(at), reason));
         }
         let mut reader =
             csv::ReaderBuilder::new().trim(csv::Trim::Headers).flexible(true).from_reader(bytes);
@@ -104,6 +116,22 @@ impl<T: DeserializeOwned> Rows<T> {
         }
         Ok(Self { sha256, rows, beside, unused: columns.unused() })
     }
+}
+
+/// The line on which a text between quotes begins that does not end.
+fn open_quote(bytes: &[u8]) -> Option<u64> {
+    let (mut line, mut opened, mut begins) = (1, None, true);
+    let mut rest = bytes.iter().peekable();
+    while let Some(byte) = rest.next() {
+        match (byte, opened) {
+            (b'"', Some(_)) if rest.next_if(|next| **next == b'"').is_none() => opened = None,
+            (b'"', None) if begins => opened = Some(line),
+            _ => {}
+        }
+        begins = opened.is_none() && matches!(byte, b',' | b'\n' | b'\r');
+        line += u64::from(*byte == b'\n');
+    }
+    opened
 }
 
 /// A cell that does not hold what its column is for.
