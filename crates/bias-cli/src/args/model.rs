@@ -161,8 +161,36 @@ fn template_argument(text: &str) -> Result<(String, Value), String> {
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())
         .ok_or("expected NAME=VALUE, as in enable_thinking=false")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    let value = match serde_json::from_str(value) {
+        Ok(_) if has_long_integer(value) => {
+            return Err(
+                "a whole number of more than 64 bits cannot be passed on exactly; write it \
+                        between quotes, as a text"
+                    .into(),
+            );
+        }
+        own => own.unwrap_or_else(|_| Value::from(value)),
+    };
     Ok((name.into(), value))
+}
+
+/// Whether a JSON text has an integer that neither an `i64` nor a `u64` holds.
+fn has_long_integer(json: &str) -> bool {
+    let mut outside = String::with_capacity(json.len());
+    let (mut text, mut escaped) = (false, false);
+    for c in json.chars() {
+        match c {
+            '"' if !escaped => text = !text,
+            _ if text => {}
+            _ => outside.push(c),
+        }
+        escaped = text && c == '\\' && !escaped;
+    }
+    let numbers = outside.split(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
+    numbers
+        .filter(|own| own.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|own| own.len() > 1)
+        .any(|own| own.parse::<i64>().is_err() && own.parse::<u64>().is_err())
 }
 
 /// How answers are drawn, where it is not as the checkpoint says.
@@ -208,6 +236,13 @@ pub fn show_sampling<B: Backend>(model: &LanguageModel<B>) {
     let settings = model.generation();
     settings.notes().iter().for_each(|note| note!("{note}"));
     note!("sampling: {settings}");
+}
+
+/// Says which date a loaded model's chat template tells it, if it tells one.
+pub fn show_date<B: Backend>(model: &LanguageModel<B>) {
+    if let Some(date) = model.text().date() {
+        note!("the chat template tells the model that it is {date} (--date sets it)");
+    }
 }
 
 /// Which model, and how it is asked.
@@ -265,9 +300,7 @@ impl ModelArgs {
     pub fn load<B: Backend>(&self, device: &B::Device) -> Result<LanguageModel<B>, Failure> {
         let mut model =
             self.weights.load_to_sample(&self.chat, &self.sampling.options(), device)?;
-        if let Some(date) = model.text().date() {
-            note!("the chat template tells the model that it is {date} (--date sets it)");
-        }
+        show_date(&model);
         model.options_mut().max_new_tokens = self.max_new_tokens;
         show_sampling(&model);
         Ok(model)
@@ -318,4 +351,30 @@ fn show_layers<B: Backend>(model: &mut Decoder<B>) {
             bar.finish_and_clear();
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_integers_are_refused_and_other_values_kept() {
+        for value in
+            ["100000000000000000000", "[1, -99999999999999999999]", "{\"a\": 18446744073709551616}"]
+        {
+            let error = template_argument(&format!("x={value}")).unwrap_err();
+            assert!(error.contains("64 bits") && error.contains("between quotes"), "{error}");
+        }
+        for (text, value) in [
+            ("18446744073709551615", Value::from(u64::MAX)),
+            ("-9223372036854775808", Value::from(i64::MIN)),
+            ("1e30", Value::from(1e30)),
+            ("12345678901234567890123.5", Value::from(12_345_678_901_234_567_890_123.5)),
+            ("\"100000000000000000000\"", Value::from("100000000000000000000")),
+            ("100000000000000000000 days", Value::from("100000000000000000000 days")),
+            ("[\"\\\"1\", 2]", serde_json::json!(["\"1", 2])),
+        ] {
+            assert_eq!(template_argument(&format!("x={text}")).unwrap(), ("x".into(), value));
+        }
+    }
 }

@@ -146,6 +146,13 @@ impl PromptArgs {
             })?;
             prompts.contexts[at].higher_is_better = false;
         }
+        for (context, name) in prompts.in_both_groups() {
+            note!(
+                "{}: `{name}` stands in both groups of {context}, where the same question counts on \
+                 both sides and draws the difference to zero; leave it out of one group",
+                path.display()
+            );
+        }
         if !prompts.holds_out_names() {
             note!(
                 "too few names to hold any out: masks are tested on the names that they are made from"

@@ -332,3 +332,38 @@ pub(super) fn refused(folder: &Path, class: &str) -> ModelError {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Listed {
+        types: BTreeMap<String, Vec<String>>,
+        always: Vec<String>,
+        known: Vec<String>,
+    }
+
+    #[test]
+    fn types_and_classes_are_those_of_transformers() {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let path = path.join("../../fixtures/tokenizers/classes.json");
+        let listed: Listed = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let types: BTreeMap<String, Vec<String>> = TYPES
+            .iter()
+            .map(|(class, all)| ((*class).into(), all.iter().map(|own| (*own).into()).collect()))
+            .collect();
+        let mut expected = listed.types;
+        expected.remove("");
+        assert_eq!(types, expected);
+        assert_eq!((ALWAYS.to_vec(), KNOWN.to_vec()), {
+            let slices = |all: &'static [String]| all.iter().map(String::as_str).collect();
+            (slices(listed.always.leak()), slices(listed.known.leak()))
+        });
+    }
+}
