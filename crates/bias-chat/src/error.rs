@@ -39,6 +39,14 @@ pub enum ChatError {
         /// The names that the template reads.
         known: Vec<String>,
     },
+    /// Tools or documents that are not a list of objects.
+    #[error("`{name}` is {value}; expected a list of objects, such as [{{\"name\": \"search\"}}]")]
+    Value {
+        /// The argument's name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
     /// The template does not show how an answer begins, so no answer can be begun for the model.
     #[error("the chat template does not show the last message, so it cannot be continued")]
     Continuation,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 /// The special tokens of a tokenizer. Templates know them by these names; all others are undefined
 /// in a template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SpecialTokens(BTreeMap<&'static str, String>);
+pub struct SpecialTokens(BTreeMap<String, String>);
 
 impl SpecialTokens {
     /// The token that begins a text.
@@ -20,13 +20,19 @@ impl SpecialTokens {
 
     /// Any other special token, by its name in tokenizer files, such as `pad_token`.
     #[must_use]
-    pub fn with(mut self, name: &'static str, token: impl Into<String>) -> Self {
-        self.0.insert(name, token.into());
+    pub fn with(mut self, name: impl Into<String>, token: impl Into<String>) -> Self {
+        self.0.insert(name.into(), token.into());
         self
     }
 
+    /// The token of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// The names and their tokens.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(name, token)| (*name, token.as_str()))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, token)| (name.as_str(), token.as_str()))
     }
 }

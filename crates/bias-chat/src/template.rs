@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::civil::{Date, DateTime, Time};
 use minijinja::machinery::get_compiled_template;
+use minijinja::value::Rest;
 use minijinja::{Environment, Error, Value};
 use serde_json::Value as JsonValue;
 
@@ -9,6 +10,7 @@ use crate::engine::{program, source};
 use crate::error::ChatError;
 use crate::limits;
 use crate::message::Message;
+use crate::python::arguments::Arguments;
 use crate::python::{dates, filters, functions, kinds, methods, operators, values};
 use crate::special_tokens::SpecialTokens;
 
@@ -40,8 +42,10 @@ pub struct ChatTemplate {
     arguments: BTreeMap<String, Value>,
 }
 
-/// Arguments that every template is given.
-const GIVEN: [&str; 4] = ["messages", "tools", "documents", "add_generation_prompt"];
+/// Arguments that every template is given, and that nobody else may give.
+const GIVEN: [&str; 2] = ["messages", "add_generation_prompt"];
+/// Arguments that hold objects: every template is given them, as `none` where nobody says more.
+const OBJECTS: [&str; 2] = ["tools", "documents"];
 
 impl ChatTemplate {
     /// The most bytes in a template's source.
@@ -74,12 +78,16 @@ impl ChatTemplate {
     /// argument of `apply_chat_template`. It replaces a special token of the same name.
     ///
     /// # Errors
-    /// [`ChatError::Argument`] for a name that the template does not read, or one that every
-    /// template is given, such as `messages`; [`ChatError::Template`] for a value that is too large.
+    /// [`ChatError::Argument`] for a name that the template does not read, or one that only the
+    /// conversation decides, such as `messages`; [`ChatError::Value`] for `tools` or `documents`
+    /// that are no list of objects; [`ChatError::Template`] for a value that is too large.
     pub fn with_argument(mut self, name: &str, value: &JsonValue) -> Result<Self, ChatError> {
         let known = self.arguments_read();
         if !known.iter().any(|own| own == name) {
             return Err(ChatError::Argument { name: name.into(), known });
+        }
+        if OBJECTS.contains(&name) && !are_objects(value) {
+            return Err(ChatError::Value { name: name.into(), value: value.to_string() });
         }
         let value = from_json(value).map_err(ChatError::of_template)?;
         self.arguments.insert(name.to_owned(), value);
@@ -104,10 +112,13 @@ impl ChatTemplate {
         self.reads().contains(DATE)
     }
 
-    /// The variables that the template does not set itself.
+    /// The variables that the template does not set itself, or reads before it sets them.
     fn reads(&self) -> HashSet<String> {
-        let template = self.environment.get_template(NAME);
-        template.map(|own| own.undeclared_variables(false)).unwrap_or_default()
+        let Ok(template) = self.environment.get_template(NAME) else { return HashSet::new() };
+        let mut names = template.undeclared_variables(false);
+        let before = program::read_before_set(get_compiled_template(&template));
+        names.extend(before.into_iter().map(str::to_owned));
+        names
     }
 
     fn is_global(&self, name: &str) -> bool {
@@ -166,7 +177,13 @@ impl ChatTemplate {
             ])
         };
         let messages = messages.iter().map(pairs).collect::<Result<Vec<_>, Error>>()?;
-        let strftime_now = Value::from_function(move |format: &str| dates::strftime(now, format));
+        let strftime_now = Value::from_function(move |given: Rest<Value>| {
+            let arguments = Arguments::new(&given)?;
+            let format = arguments.required(0, "format")?;
+            arguments.end(1)?;
+            let format = format.as_str().ok_or_else(|| limits::fail("the format is no text"))?;
+            dates::strftime(now, format)
+        });
         let own = [
             ("messages", values::list(messages)?),
             ("tools", Value::from(())),
@@ -178,6 +195,11 @@ impl ChatTemplate {
         let arguments = self.arguments.iter().map(|(name, value)| (name.as_str(), value.clone()));
         Ok(own.into_iter().chain(tokens).chain(arguments).collect())
     }
+}
+
+/// What transformers takes for tools and documents.
+fn are_objects(value: &JsonValue) -> bool {
+    value.is_null() || value.as_array().is_some_and(|all| all.iter().all(JsonValue::is_object))
 }
 
 /// A value from outside, as Python has it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_files::{folder_of, note};
+use bias_files::{folder_of, note, stand_in};
 
 use crate::failure::Failure;
 
@@ -35,6 +35,9 @@ pub fn neutral(named: Option<&Path>, folder: &Path) -> Result<Vec<String>, Failu
 /// The lines of a file of neutral texts that are not empty.
 fn texts(path: &Path, bytes: &[u8]) -> Result<Vec<String>, Failure> {
     let shown = path.display();
+    if let Some(own) = stand_in(bytes) {
+        return Err(format!("--neutral: {shown} holds {}; {}", own.found, own.advice).into());
+    }
     // Editors of some systems write a byte order mark.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {

@@ -24,6 +24,7 @@
 //! | hash | [`hex`], [`sha256_of_file`] |
 //! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
 //! | output | [`say!`], [`note!`]: lines on standard output and error, which a reader may have closed |
+//! | stand_in | [`stand_in`]: files that stand in for others, such as pointers of Git LFS |
 //! | tensors | [`Tensor`], [`save_tensors`], [`header`]: safetensors with the same bytes each time |
 
 #[cfg(doctest)]
@@ -33,10 +34,12 @@ mod readme {}
 mod hash;
 mod numbers;
 pub mod output;
+mod stand_in;
 mod tensors;
 mod whole;
 
 pub use self::hash::{hex, sha256_of_file};
 pub use self::numbers::{f32_bytes, f32s, f64_bytes, f64s};
+pub use self::stand_in::{StandIn, stand_in};
 pub use self::tensors::{Tensor, header, save_tensors};
 pub use self::whole::{UNFINISHED, folder_of, write_folder, write_whole, write_with};

@@ -85,7 +85,7 @@ impl<B: Backend> LanguageModel<B> {
         device: &B::Device,
     ) -> Result<Self, ModelError> {
         let config = ModelConfig::accepting(folder, &options.accepted_keys)?;
-        let text = TextCodec::from_folder(folder)?
+        let mut text = TextCodec::from_folder(folder)?
             .with_system(options.system.clone())
             .told(&options.template_arguments, options.date)?;
         text.check_vocabulary(config.dims.vocab)?;

@@ -109,7 +109,7 @@ fn templates_are_found_where_folders_keep_them() {
         (vec![decided, map], "one<b>"),
         (vec![named, map], "d<e>"),
         (vec![named, older], "d"),
-        (vec![older], "older"),
+        (vec![older], "Hello."),
         (vec![beside, one, older], "besideFalse"),
         (vec![map], "Hello."),
     ] {

@@ -6,7 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bias_model::text::Date;
-use bias_model::{Checkpoint, LanguageModel, LoadOptions, ModelConfig, ModelError, TextCodec};
+use bias_model::{
+    Checkpoint, HookedModel as _, LanguageModel, LoadOptions, ModelConfig, ModelError, TextCodec,
+    Tokenize as _,
+};
+use bias_probe::{NoObserver, TokenBatch};
 use bias_types::prompt::thought;
 use burn::backend::Flex;
 use serde::Deserialize;
@@ -70,6 +74,245 @@ fn texts_have_the_tokens_that_transformers_gives_them() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+#[derive(Deserialize)]
+struct Sweep {
+    texts: Vec<String>,
+    answers: Vec<Answer>,
+    cases: Vec<Swept>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    class: String,
+    special: BTreeMap<String, String>,
+    ids: Vec<[Vec<u32>; 2]>,
+    decoded: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Swept {
+    file: String,
+    tokenizer: Map<String, Value>,
+    config: Option<Value>,
+    files: Map<String, Value>,
+    model_type: String,
+    /// The place of its answer; none where transformers refuses the folder.
+    answer: Option<usize>,
+}
+
+/// Every class on every model type, and every way to add tokens: `fixtures/tokenizers/sweep.py`.
+#[test]
+fn classes_and_added_tokens_are_those_of_transformers() {
+    let sweep: Sweep =
+        serde_json::from_value(json_of(&fixtures().join("tokenizers/sweep.json"))).unwrap();
+    assert!(sweep.cases.len() > 600);
+    let mut wrong = Vec::new();
+    for case in &sweep.cases {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, value: &Value| {
+            fs::write(folder.path().join(name), value.to_string()).unwrap();
+        };
+        let mut file = json_of(&fixtures().join("tokenizers").join(&case.file));
+        file.as_object_mut().unwrap().extend(case.tokenizer.clone());
+        write("tokenizer.json", &file);
+        write("config.json", &json!({"model_type": case.model_type}));
+        case.config.iter().for_each(|own| write("tokenizer_config.json", own));
+        case.files.iter().for_each(|(name, own)| write(name, own));
+        // A template that shows the special tokens.
+        let Some(answer) = case.answer.map(|at| &sweep.answers[at]) else {
+            let found = TextCodec::from_folder(folder.path())
+                .and_then(|codec| sweep.texts.iter().try_for_each(|t| codec.verbatim(t).map(drop)));
+            if found.is_ok() {
+                wrong.push(format!("{case:?}: not refused"));
+            }
+            continue;
+        };
+        let shown: String =
+            answer.special.keys().map(|name| format!("{{{{ {name} }}}}\u{1}")).collect();
+        let absent =
+            "{{ pad_token is defined }}{{ mask_token is defined }}{{ a_token is defined }}";
+        fs::write(folder.path().join("chat_template.jinja"), shown + absent).unwrap();
+        let codec = match TextCodec::from_folder(folder.path()) {
+            Ok(codec) => codec,
+            Err(error) => {
+                wrong.push(format!("{} {case:?}: {error}", answer.class));
+                continue;
+            }
+        };
+        let defined = ["pad_token", "mask_token", "a_token"]
+            .map(|name| if answer.special.contains_key(name) { "True" } else { "False" });
+        let expected: String =
+            answer.special.values().map(|own| format!("{own}\u{1}")).collect::<String>()
+                + &defined.concat();
+        let found = codec.render("").unwrap();
+        if found != expected {
+            wrong.push(format!("{} {case:?}: {found:?}, not {expected:?}", answer.class));
+        }
+        for ((text, [without, with]), decoded) in
+            sweep.texts.iter().zip(&answer.ids).zip(&answer.decoded)
+        {
+            let found = codec.verbatim(text).unwrap();
+            let special = codec.plain(text).unwrap().tokens().to_vec();
+            if found != *without || special != *with {
+                wrong.push(format!(
+                    "{} {case:?}, {text:?}: {found:?} {special:?}, not {without:?} {with:?}",
+                    answer.class
+                ));
+            } else if codec.decode(&found).unwrap() != *decoded {
+                let found = codec.decode(&found).unwrap();
+                wrong.push(format!("{} {case:?}: {found:?}, not {decoded:?}", answer.class));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[derive(Deserialize)]
+struct Templated {
+    files: Map<String, Value>,
+    arguments: BTreeMap<String, Value>,
+    text: Option<String>,
+    refused: Option<String>,
+}
+
+/// Which template counts, and what it is told: `fixtures/tokenizers/templates.py`.
+#[test]
+fn the_template_is_the_one_that_transformers_takes() {
+    let cases: Vec<Templated> =
+        serde_json::from_value(json_of(&fixtures().join("tokenizers/templates.json"))).unwrap();
+    assert!(cases.len() > 30);
+    for case in cases {
+        let folder = folder(&["tokenizers/tokenizer.json"]);
+        fs::write(folder.path().join("config.json"), r#"{"model_type": "llama"}"#).unwrap();
+        for (name, content) in &case.files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let text = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
+            fs::write(path, text).unwrap();
+        }
+        let shown = format!("{:?} {:?}", case.files, case.arguments);
+        let found = TextCodec::from_folder(folder.path())
+            .and_then(|codec| codec.told(&case.arguments, None)?.render("hi"));
+        match (&case.refused, &case.text) {
+            (None, Some(text)) if text.is_empty() => {
+                let error = found.unwrap_err().to_string();
+                assert!(error.contains("the chat template is empty"), "{shown}: {error}");
+            }
+            (None, text) => {
+                assert_eq!(found.unwrap(), text.as_deref().unwrap_or("hi"), "{shown}");
+            }
+            (Some(_), _) => assert!(found.is_err(), "{shown}"),
+        }
+    }
+}
+
+#[test]
+fn classes_that_are_not_reproduced_are_refused_with_a_step() {
+    let folder = folder(&["tokenizers/tokenizer.json"]);
+    let write = |name: &str, value: Value| {
+        fs::write(folder.path().join(name), value.to_string()).unwrap();
+    };
+    write("config.json", json!({"model_type": "llama"}));
+    for class in ["BertTokenizer", "T5TokenizerFast", "XLMRobertaTokenizer", "ByT5Tokenizer"] {
+        write("tokenizer_config.json", json!({"tokenizer_class": class}));
+        let error = TextCodec::from_folder(folder.path()).unwrap_err().to_string();
+        for part in ["tokenizer_config.json", class.trim_end_matches("Fast"), "backend_tokenizer"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+    // These types take the file as it is.
+    write("config.json", json!({"model_type": "mistral"}));
+    assert!(TextCodec::from_folder(folder.path()).is_ok());
+    for (key, value) in
+        [("fix_mistral_regex", json!(true)), ("fast_tokenizer_files", json!(["tokenizer.4.json"]))]
+    {
+        write("tokenizer_config.json", json!({key: value}));
+        let error = TextCodec::from_folder(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn a_stored_dropout_changes_no_tokens() {
+    let folder = folder(&["tokenizers/tokenizer.json"]);
+    let path = folder.path().join("tokenizer.json");
+    let tokens = || {
+        let codec = TextCodec::from_folder(folder.path()).unwrap();
+        codec.verbatim("Emily Becker sells a car for a price").unwrap()
+    };
+    let steady = tokens();
+    let mut file = json_of(&path);
+    file["model"]["dropout"] = json!(0.9);
+    fs::write(&path, file.to_string()).unwrap();
+    assert_eq!((tokens(), tokens()), (steady.clone(), steady));
+}
+
+/// The embedded model has 640 embeddings, all of which have a token.
+#[test]
+fn added_tokens_beyond_the_embeddings_are_refused_where_they_are_used() {
+    let at =
+        folder(&["emergent/config.json", "emergent/model.safetensors", "emergent/tokenizer.json"]);
+    let settings = json!({"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<new>"});
+    fs::write(at.path().join("tokenizer_config.json"), settings.to_string()).unwrap();
+    let model = LanguageModel::<Flex>::load(at.path(), &Default::default()).unwrap();
+    assert_eq!(model.text().verbatim("<new>").unwrap(), [640]);
+    let error = model.text().prefix_token().unwrap_err().to_string();
+    assert!(error.contains("`<new>` has the id 640, and the model has 640"), "{error}");
+    let batch = TokenBatch::new(&[model.text().plain("<new> Emily").unwrap()]).unwrap();
+    let error = model.model().logits(&batch, &mut NoObserver).unwrap_err().to_string();
+    assert!(error.contains("640"), "{error}");
+}
+
+#[test]
+fn an_adapter_beside_a_model_is_refused_unless_accepted() {
+    let at = folder(&[CONFIG, WEIGHTS, TOKENIZER]);
+    fs::write(at.path().join("adapter_config.json"), "{}").unwrap();
+    let error = load(at.path()).to_string();
+    assert!(error.contains("merge_and_unload") && error.contains("--accept-key"), "{error}");
+    let options =
+        LoadOptions { accepted_keys: vec!["adapter_config.json".into()], ..LoadOptions::default() };
+    LanguageModel::<Flex>::load_with(at.path(), &options, &Default::default()).unwrap();
+}
+
+#[test]
+fn keys_that_say_what_holds_anyway_are_harmless() {
+    let folder = folder(&[CONFIG]);
+    let path = folder.path().join("config.json");
+    let config = json_of(&path);
+    let with = |key: &str, value: Value| {
+        let mut config = config.clone();
+        config[key] = value;
+        fs::write(&path, config.to_string()).unwrap();
+        ModelConfig::from_folder(folder.path())
+    };
+    for (key, value) in [
+        ("custom_pipelines", json!({"a": {"impl": "b"}})),
+        ("eos_token_ids", json!([1, 2])),
+        ("bos_token_ids", json!([1])),
+        ("xla_device", json!(true)),
+        ("vocab_size_or_config_json_file", json!(9)),
+        ("keys_to_ignore_at_inference", json!(["past_key_values"])),
+        ("max_batch_size", json!(8)),
+        ("output_router_logits", json!(true)),
+        ("params_dtype", json!("bfloat16")),
+        ("make_vocab_size_divisible_by", json!(64)),
+        ("residual_multiplier", json!(1)),
+        ("logits_scaling", json!(1.0)),
+        ("layer_types", json!(["full_attention", "full_attention"])),
+    ] {
+        assert!(with(key, value).is_ok(), "{key}");
+    }
+    for (key, value) in [
+        ("residual_multiplier", json!(0.5)),
+        ("attention_multiplier", json!(1)),
+        ("layer_types", json!(["full_attention", "chunked_attention"])),
+    ] {
+        assert!(with(key, value).unwrap_err().to_string().contains(key));
+    }
+    assert!(with("eos_token_id", json!(-1)).unwrap().eos.is_empty());
+    assert_eq!(with("eos_token_id", json!([-1, 2])).unwrap().eos, [2]);
+}
+
 /// Copies of these fixture files.
 fn folder(files: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -90,7 +333,7 @@ fn load(folder: &Path) -> ModelError {
 
 #[test]
 fn other_forms_are_named_with_the_step_that_helps() {
-    let cases: [(&[&str], &[&str], &[&str]); 12] = [
+    let cases: [(&[&str], &[&str], &[&str]); 18] = [
         (
             &[CONFIG, TOKENIZER],
             &["pytorch_model.bin"],
@@ -129,6 +372,24 @@ fn other_forms_are_named_with_the_step_that_helps() {
             &["vocab.json", "merges.txt"],
             &["a tokenizer as vocab.json", "save_pretrained"],
         ),
+        (&[CONFIG, WEIGHTS], &["vocab.txt"], &["a tokenizer as vocab.txt", "save_pretrained"]),
+        (&[CONFIG, WEIGHTS], &["merges.txt"], &["merges.txt", "copy the missing files"]),
+        (&[CONFIG, WEIGHTS], &["qwen.tiktoken"], &["qwen.tiktoken", "copy the tokenizer.json"]),
+        (
+            &[CONFIG, WEIGHTS],
+            &["sentencepiece.bpe.model"],
+            &["a tokenizer as sentencepiece.bpe.model"],
+        ),
+        (
+            &[CONFIG, TOKENIZER],
+            &["consolidated.safetensors"],
+            &["authors' own layout (consolidated.safetensors)"],
+        ),
+        (
+            &[CONFIG, TOKENIZER],
+            &["model.fp16.safetensors"],
+            &["model.fp16.safetensors", "rename it to model.safetensors"],
+        ),
         (&[CONFIG, TOKENIZER], &[], &["model.safetensors"]),
         (&[CONFIG, WEIGHTS], &[], &["tokenizer.json"]),
     ];
@@ -162,6 +423,13 @@ fn files_that_stand_in_for_others_are_named() {
             assert!(error.contains(file) && error.contains(expected), "{file}: {error}");
         }
     }
+    let own = folder(&[CONFIG, WEIGHTS, TOKENIZER]);
+    fs::write(own.path().join("chat_template.jinja"), pointer).unwrap();
+    let error = load(own.path()).to_string();
+    assert!(error.contains("chat_template.jinja") && error.contains("git lfs pull"), "{error}");
+    let gguf = own.path().join("model.gguf");
+    fs::write(&gguf, pointer).unwrap();
+    assert!(load(&gguf).to_string().contains("git lfs pull"));
     let folder = folder(&[CONFIG]);
     fs::write(folder.path().join("model.safetensors.index.json"), pointer).unwrap();
     let error = Checkpoint::open(folder.path()).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use minijinja::machinery::{CompiledTemplate, Instruction, Instructions, Vm, make_string_output};
@@ -64,6 +64,27 @@ pub(crate) fn emit(
     };
     spend(state, written.len() as u64)?;
     output.write_str(written).map_err(|_| Error::from(ErrorKind::WriteFailure))
+}
+
+/// The names that a template reads before it sets them itself, in the order of its program: in
+/// `{% set x = x | default(1) %}`, the value is read first.
+pub(crate) fn read_before_set<'a>(template: &CompiledTemplate<'a>) -> HashSet<&'a str> {
+    let (mut read, mut set, mut both) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for code in std::iter::once(&template.instructions).chain(template.blocks.values()) {
+        for instruction in (0..).map_while(|at| code.get(at)) {
+            match instruction {
+                Instruction::Lookup(name) if !set.contains(name) => drop(read.insert(*name)),
+                Instruction::StoreLocal(name) => {
+                    if read.contains(name) {
+                        both.insert(*name);
+                    }
+                    set.insert(*name);
+                }
+                _ => {}
+            }
+        }
+    }
+    both
 }
 
 fn rewrite<'a>(code: &Instructions<'a>) -> Result<Instructions<'a>, Error> {

@@ -8,7 +8,7 @@
 //! | methods, arguments, strings | methods of strings, lists and dicts |
 //! | functions, dates | `raise_exception`, `strftime_now` and the like |
 
-mod arguments;
+pub(crate) mod arguments;
 pub(crate) mod dates;
 pub(crate) mod filters;
 mod formats;

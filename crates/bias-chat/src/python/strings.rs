@@ -13,7 +13,7 @@ pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Opt
         }
         "split" | "rsplit" | "ljust" | "rjust" | "center" => 2,
         "isalpha" | "isdigit" | "isdecimal" | "isnumeric" | "isalnum" | "isspace" | "islower"
-        | "isupper" | "title" => 0,
+        | "isupper" | "title" | "swapcase" | "casefold" => 0,
         "strip" | "lstrip" | "rstrip" | "removeprefix" | "removesuffix" | "partition"
         | "rpartition" | "splitlines" | "join" | "zfill" => 1,
         _ => return Ok(None),
@@ -55,6 +55,8 @@ pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Opt
         "zfill" => zfill(s, arguments)?,
         "ljust" | "rjust" | "center" => justify(s, name, arguments)?,
         "title" => Value::from(title(s)),
+        "swapcase" => Value::from(swapcase(s)),
+        "casefold" => Value::from(casefold(s)),
         "isalpha" => Value::from(all(s, char::is_alphabetic)),
         "isdigit" | "isnumeric" => Value::from(all(s, char::is_numeric)),
         "isdecimal" => Value::from(all(s, |c| c.is_ascii_digit())),
@@ -65,6 +67,36 @@ pub(crate) fn call(s: &str, name: &str, arguments: &Arguments<'_>) -> Result<Opt
     };
     arguments.end(most)?;
     Ok(Some(result))
+}
+
+/// Capital letters become small, and small ones capital.
+fn swapcase(s: &str) -> String {
+    // The form of a sigma depends on what surrounds it, so the whole text is made small.
+    let mut small = s.to_lowercase();
+    let mut at = small.len();
+    for c in s.chars().rev() {
+        let start = at - c.to_lowercase().map(char::len_utf8).sum::<usize>();
+        if c.is_lowercase() {
+            small.replace_range(start..at, &c.to_uppercase().collect::<String>());
+        } else if !c.is_uppercase() {
+            small.replace_range(start..at, c.encode_utf8(&mut [0; 4]));
+        }
+        at = start;
+    }
+    small
+}
+
+/// Unicode's full case folding: the small form of the capital form, but for the dotless i and
+/// Cherokee, which has capitals for a base.
+fn casefold(s: &str) -> String {
+    let fold = |c: char| -> String {
+        match c {
+            'ı' | '\u{13a0}'..='\u{13f5}' => c.into(),
+            '\u{13f8}'..='\u{13fd}' | '\u{ab70}'..='\u{abbf}' => c.to_uppercase().collect(),
+            _ => c.to_uppercase().flat_map(char::to_lowercase).collect(),
+        }
+    };
+    s.chars().map(fold).collect()
 }
 
 /// The characters that Python strips: Rust's white space, and four ASCII separators.

@@ -410,3 +410,29 @@ fn show_layers<B: Backend>(model: &mut Decoder<B>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_integers_are_refused_and_other_values_kept() {
+        for value in
+            ["100000000000000000000", "[1, -99999999999999999999]", "{\"a\": 18446744073709551616}"]
+        {
+            let error = template_argument(&format!("x={value}")).unwrap_err();
+            assert!(error.contains("64 bits") && error.contains("between quotes"), "{error}");
+        }
+        for (text, value) in [
+            ("18446744073709551615", Value::from(u64::MAX)),
+            ("-9223372036854775808", Value::from(i64::MIN)),
+            ("1e30", Value::from(1e30)),
+            ("12345678901234567890123.5", Value::from(12_345_678_901_234_567_890_123.5)),
+            ("\"100000000000000000000\"", Value::from("100000000000000000000")),
+            ("100000000000000000000 days", Value::from("100000000000000000000 days")),
+            ("[\"\\\"1\", 2]", serde_json::json!(["\"1", 2])),
+        ] {
+            assert_eq!(template_argument(&format!("x={text}")).unwrap(), ("x".into(), value));
+        }
+    }
+}

@@ -164,6 +164,13 @@ impl PromptArgs {
             })?;
             prompts.contexts[at].higher_is_better = false;
         }
+        for (context, name) in prompts.in_both_groups() {
+            note!(
+                "{}: `{name}` stands in both groups of {context}, where the same question counts on \
+                 both sides and draws the difference to zero; leave it out of one group",
+                path.display()
+            );
+        }
         if !prompts.unused.is_empty() {
             note!(
                 "{}: nothing is read from the columns {}",

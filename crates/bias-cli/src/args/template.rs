@@ -27,8 +27,11 @@ pub fn template_argument(text: &str) -> Result<(String, Value), String> {
         .map(|(name, value)| (name.trim(), value))
         .filter(|(name, _)| !name.is_empty())
         .ok_or("expected NAME=VALUE, as in enable_thinking=false")?;
-    if let Ok(value) = serde_json::from_str(value) {
-        return Ok((name.into(), value));
+    if let Ok(read) = serde_json::from_str(value) {
+        if has_long_integer(value) {
+            return Err("a whole number of more than 64 bits cannot be passed on exactly; write it between quotes, as a text".into());
+        }
+        return Ok((name.into(), read));
     }
     let bare = value.trim().trim_matches('\'');
     let meant = WORDS.iter().find(|(word, _)| bare.eq_ignore_ascii_case(word));
@@ -43,6 +46,25 @@ pub fn template_argument(text: &str) -> Result<(String, Value), String> {
         ));
     }
     Ok((name.into(), value.into()))
+}
+
+/// Whether a JSON text has an integer that neither an `i64` nor a `u64` holds.
+fn has_long_integer(json: &str) -> bool {
+    let mut outside = String::with_capacity(json.len());
+    let (mut text, mut escaped) = (false, false);
+    for c in json.chars() {
+        match c {
+            '"' if !escaped => text = !text,
+            _ if text => {}
+            _ => outside.push(c),
+        }
+        escaped = text && c == '\\' && !escaped;
+    }
+    let numbers = outside.split(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
+    numbers
+        .filter(|own| own.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|own| own.len() > 1)
+        .any(|own| own.parse::<i64>().is_err() && own.parse::<u64>().is_err())
 }
 
 #[cfg(test)]
@@ -96,6 +118,10 @@ mod tests {
         for value in ["{'a': True}", "[1, 2", "\"low", "'low'"] {
             let error = template_argument(&format!("effort={value}")).unwrap_err();
             assert!(error.contains("is not JSON"), "{value}: {error}");
+        }
+        for value in ["100000000000000000000", "[1, -9999999999999999999999]"] {
+            let error = template_argument(&format!("seed={value}")).unwrap_err();
+            assert!(error.contains("64 bits"), "{value}: {error}");
         }
         for text in ["enable_thinking", "=false", " =1"] {
             assert!(template_argument(text).unwrap_err().contains("NAME=VALUE"), "{text}");

@@ -19,8 +19,9 @@ impl Activation {
     pub(crate) fn by_name(name: &str) -> Option<Self> {
         Some(match name {
             "silu" | "swish" => Self::Silu,
-            "gelu" => Self::Gelu,
-            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Self::GeluTanh,
+            "gelu" | "gelu_python" => Self::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_accurate"
+            | "gelu_python_tanh" => Self::GeluTanh,
             "relu" => Self::Relu,
             _ => return None,
         })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use super::known_keys::{CHANGING, is_harmless, multiplies};
+use super::known_keys::{CHANGING, is_harmless, multiplies, says_nothing};
 use crate::error::ModelError;
 
 /// A `config.json`, read key by key. What nobody read and is not known to be harmless
@@ -108,6 +108,7 @@ impl Keys {
         for (key, value) in &self.map {
             let off = match value {
                 Value::Null | Value::Bool(false) => true,
+                own if says_nothing(key, own) => true,
                 Value::Number(number) => number.as_f64() == Some(0.0) && !multiplies(key),
                 Value::Array(items) => items.is_empty(),
                 Value::Object(items) => items.is_empty(),

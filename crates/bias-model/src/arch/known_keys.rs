@@ -2,6 +2,8 @@
 //! known to change what is computed. `fixtures/config/keys.py` and `keys4.py` list the keys of
 //! transformers' own configuration classes; a test in `keys` holds these lists to theirs.
 
+use serde_json::Value;
+
 /// Keys that do not change what a forward pass computes: training, bookkeeping, and what other
 /// programs leave for themselves. Token ids are among them: the tokenizer and `generate` use them.
 pub(super) const HARMLESS: &[&str] = &[
@@ -48,10 +50,12 @@ pub(super) const HARMLESS: &[&str] = &[
     "summary_use_proj",
     // Special tokens, which the tokenizer says.
     "bos_token",
+    "bos_token_ids",
     "cls_token",
     "cls_token_id",
     "eom_token_id",
     "eos_token",
+    "eos_token_ids",
     "eot_token_id",
     "mask_token",
     "mask_token_id",
@@ -61,6 +65,15 @@ pub(super) const HARMLESS: &[&str] = &[
     "unk_token_id",
     "image_token_id",
     "image_token_index",
+    // Names of transformers' own and of its first versions, and of training programs.
+    "custom_pipelines",
+    "keys_to_ignore_at_inference",
+    "make_vocab_size_divisible_by",
+    "max_batch_size",
+    "output_router_logits",
+    "params_dtype",
+    "vocab_size_or_config_json_file",
+    "xla_device",
     // Lengths that training or serving used; the positions a model has are another key's.
     "max_seq_len",
     "max_seq_length",
@@ -228,6 +241,21 @@ pub(super) fn is_harmless(key: &str) -> bool {
         || GENERATION.contains(&key)
         || ["_", "unsloth_", "axolotl_"].iter().any(|start| key.starts_with(start))
         || dropout(key)
+}
+
+/// Whether a value says what holds without the key: a multiplier of 1, or full attention in all
+/// layers. A multiplier of attention is none: it stands in the place of a scale that is not 1.
+pub(super) fn says_nothing(key: &str, value: &Value) -> bool {
+    let neutral = ["multiplier", "logits_scaling", "logit_scale", "residual_scale"];
+    match value {
+        Value::Number(number) => {
+            number.as_f64() == Some(1.0)
+                && neutral.iter().any(|part| key.contains(part))
+                && !key.contains("attention")
+        }
+        Value::Array(all) => key == "layer_types" && all.iter().all(|own| own == "full_attention"),
+        _ => false,
+    }
 }
 
 /// Whether a key of this name multiplies something, so that 0 does not switch it off: a scale that

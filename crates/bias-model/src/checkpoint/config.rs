@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::gguf;
 use super::gguf::file::Gguf;
-use super::other_forms::refuse;
+use super::other_forms::{refuse, refuse_adapter};
 use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
 use crate::arch::plan::Plan;
@@ -36,19 +36,21 @@ pub struct ModelConfig {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum TokenIds {
-    One(u32),
-    Many(Vec<u32>),
+    One(i64),
+    Many(Vec<i64>),
     #[default]
     None,
 }
 
 impl TokenIds {
     pub(crate) fn into_vec(self) -> Vec<u32> {
-        match self {
+        let ids = match self {
             Self::One(id) => vec![id],
             Self::Many(ids) => ids,
             Self::None => Vec::new(),
-        }
+        };
+        // No token has an id below 0, so that −1 says *none*.
+        ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect()
     }
 }
 
@@ -70,6 +72,7 @@ impl ModelConfig {
             return Self::check(Gguf::open(folder)?.config(keys)?, folder.into(), keys);
         }
         refuse(folder)?;
+        refuse_adapter(folder, keys)?;
         let path = folder.join("config.json");
         Self::check(read_json(&path)?, path, keys)
     }

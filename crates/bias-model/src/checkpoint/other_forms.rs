@@ -78,6 +78,20 @@ fn other_form(folder: &Path) -> Result<Option<(String, String)>, ModelError> {
         let what = format!("{file}, but neither {SINGLE} nor {INDEX}");
         return Ok(Some((what, save())));
     }
+    if has("consolidated.safetensors") {
+        return Ok(Some((
+            format!(
+                "weights in their authors' own layout (consolidated.safetensors), and no {SINGLE}"
+            ),
+            format!("take the version in transformers' layout, whose weights are in {SINGLE}"),
+        )));
+    }
+    if let Some(file) = like(&ends(&[".safetensors"])) {
+        return Ok(Some((
+            format!("{file}, but neither {SINGLE} nor {INDEX}"),
+            format!("if it has all weights in transformers' layout, rename it to {SINGLE}"),
+        )));
+    }
     let foreign: &[&str] = &[".h5", ".msgpack", ".onnx", ".ot", ".mlpackage", ".tflite"];
     Ok(like(&ends(foreign)).map(|file| {
         let what = format!("weights of another framework ({file})");
@@ -85,9 +99,54 @@ fn other_form(folder: &Path) -> Result<Option<(String, String)>, ModelError> {
     }))
 }
 
+/// The file that names an adapter's settings, and the key that accepts it unread.
+const ADAPTER: &str = "adapter_config.json";
+
+/// Refuses a model with an adapter beside it, unless `adapter_config.json` is among the accepted
+/// keys: transformers applies it where peft is installed.
+pub(crate) fn refuse_adapter(folder: &Path, accepted: &[String]) -> Result<(), ModelError> {
+    if accepted.iter().any(|own| own == ADAPTER) || !on_disk::exists(&folder.join(ADAPTER))? {
+        return Ok(());
+    }
+    let at = folder.display();
+    Err(ModelError::OtherForm {
+        path: folder.into(),
+        found: format!(
+            "an adapter ({ADAPTER}) beside a model, which transformers with peft applies"
+        ),
+        advice: format!(
+            "to apply it, run this once: python -c \"from peft import AutoPeftModelForCausalLM as M; \
+             M.from_pretrained('{at}').merge_and_unload().save_pretrained('merged')\", copy the \
+             tokenizer files beside it, and name the folder `merged`. To ask the model without it, \
+             pass --accept-key {ADAPTER} (in Rust, `LoadOptions::accepted_keys`)"
+        ),
+    })
+}
+
 /// Refuses a folder whose tokenizer is in another form.
 pub(crate) fn refuse_tokenizer(folder: &Path) -> Result<(), ModelError> {
-    let forms = ["tokenizer.model", "spiece.model", "vocab.json", "tekken.json", "tiktoken.model"];
+    let forms = [
+        "tokenizer.model",
+        "spiece.model",
+        "sentencepiece.bpe.model",
+        "vocab.json",
+        "vocab.txt",
+        "tekken.json",
+        "tiktoken.model",
+    ];
+    for form in ["qwen.tiktoken", "vocab.model"] {
+        if on_disk::exists(&folder.join(form))? {
+            return Err(ModelError::OtherForm {
+                path: folder.into(),
+                found: format!(
+                    "a tokenizer as {form}, which code of its repository reads, and no tokenizer.json"
+                ),
+                advice: "copy the tokenizer.json of the model's version for transformers, or of a \
+                         model with the same tokenizer"
+                    .into(),
+            });
+        }
+    }
     for form in forms {
         if on_disk::exists(&folder.join(form))? {
             let at = folder.display();
@@ -100,6 +159,15 @@ pub(crate) fn refuse_tokenizer(folder: &Path) -> Result<(), ModelError> {
                 ),
             });
         }
+    }
+    if on_disk::exists(&folder.join("merges.txt"))? {
+        return Err(ModelError::OtherForm {
+            path: folder.into(),
+            found:
+                "the merges of a tokenizer (merges.txt), without its vocab.json or tokenizer.json"
+                    .into(),
+            advice: "copy the missing files from where the model came from".into(),
+        });
     }
     Ok(())
 }

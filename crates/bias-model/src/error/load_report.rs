@@ -37,6 +37,24 @@ impl fmt::Display for LoadReport {
         if self.mismatched.len() > SHOWN {
             writeln!(f, "  … and {} more of another shape or type", self.mismatched.len() - SHOWN)?;
         }
+        if !self.unused.is_empty() && self.missing.is_empty() && self.mismatched.is_empty() {
+            let head = |name: &&String| {
+                ["v_head.", "value_head.", "score."].iter().any(|own| name.starts_with(own))
+            };
+            if let Some(name) = self.unused.iter().find(head) {
+                writeln!(
+                    f,
+                    "  {name} belongs to a head that judges texts, which reward training leaves"
+                )?;
+            }
+            writeln!(
+                f,
+                "  transformers warns of unused tensors and does without them; to do the same, save \
+                 the folder again: python -c \"from transformers import AutoModelForCausalLM as M; \
+                 M.from_pretrained('FOLDER', dtype='auto').save_pretrained('converted')\", and copy the \
+                 tokenizer files beside it"
+            )?;
+        }
         Ok(())
     }
 }

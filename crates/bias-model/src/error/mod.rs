@@ -305,7 +305,7 @@ pub enum ModelError {
         reason: String,
     },
     /// A chat template that fails.
-    #[error("the chat template of {} failed", path.display())]
+    #[error("the chat template of {} {}", path.display(), said(source))]
     Template {
         /// The file that holds the template.
         path: PathBuf,
@@ -455,6 +455,16 @@ impl From<AskError> for ModelError {
             },
             error => Self::Ask(error),
         }
+    }
+}
+
+/// What a chat template's error is about.
+fn said(error: &ChatError) -> &'static str {
+    match error {
+        ChatError::Argument { .. } | ChatError::Value { .. } | ChatError::Date { .. } => {
+            "cannot be told all that was given for it"
+        }
+        _ => "failed",
     }
 }
 

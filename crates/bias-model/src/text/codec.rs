@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use bias_ask::AskError;
 use bias_ask::question::{Choices, NumberGrammar, Word};
 use bias_ask::text::{Asked, Token, Tokenize, number_grammar};
-use bias_chat::Message;
+use bias_chat::{Message, SpecialTokens};
 use bias_files::sha256_of_file;
 use bias_probe::Sequence;
 use bias_types::prompt::thought;
@@ -28,8 +28,12 @@ pub struct TextCodec {
     tokenizer_path: PathBuf,
     template: Option<TemplateFile>,
     system: Option<String>,
+    /// Special tokens by their names.
+    special: SpecialTokens,
     /// Special tokens that mark a thought.
     thoughts: BTreeMap<u32, String>,
+    /// The rows of the model's embedding, once they are known.
+    rows: Option<usize>,
 }
 
 impl TextCodec {
@@ -44,25 +48,32 @@ impl TextCodec {
             let vocabulary = gguf.vocabulary()?;
             let of = |source: &str| TemplateFile::new(folder, source, vocabulary.special.clone());
             let template = vocabulary.template.as_deref().map(of).transpose()?;
-            return Ok(Self::new(vocabulary.tokenizer, folder.into(), template));
+            let special = vocabulary.special;
+            return Ok(Self::new(vocabulary.tokenizer, folder.into(), special, template));
         }
         let tokenizer_path = folder.join("tokenizer.json");
         if !on_disk::exists(&tokenizer_path)? {
             refuse_tokenizer(folder)?;
         }
-        let tokenizer = tokenizer_file::read(folder, &tokenizer_path)?;
-        let template = TemplateFile::of_folder(folder)?;
-        Ok(Self::new(tokenizer, tokenizer_path, template))
+        let (tokenizer, beside) = tokenizer_file::read(folder, &tokenizer_path)?;
+        let special = beside.special();
+        let template = TemplateFile::of_folder(folder, &special)?;
+        Ok(Self::new(tokenizer, tokenizer_path, special, template))
     }
 
-    fn new(tokenizer: Tokenizer, tokenizer_path: PathBuf, template: Option<TemplateFile>) -> Self {
-        let special = tokenizer.get_added_vocabulary();
+    fn new(
+        tokenizer: Tokenizer,
+        tokenizer_path: PathBuf,
+        special: SpecialTokens,
+        template: Option<TemplateFile>,
+    ) -> Self {
+        let added = tokenizer.get_added_vocabulary();
         let mark = |text: &str| {
             let id = tokenizer.token_to_id(text)?;
-            special.is_special_token(text).then(|| (id, text.to_owned()))
+            added.is_special_token(text).then(|| (id, text.to_owned()))
         };
         let thoughts = thought::marks().filter_map(mark).collect();
-        Self { tokenizer, tokenizer_path, template, system: None, thoughts }
+        Self { tokenizer, tokenizer_path, template, system: None, special, thoughts, rows: None }
     }
 
     /// The same with a system message before every question: through the template, or as its own
@@ -198,7 +209,8 @@ impl TextCodec {
 
     /// Refuses a model with fewer embeddings than the tokenizer has tokens. Added tokens may lie
     /// beyond (Gemma 3 has one for images): a prompt with one is refused when it runs.
-    pub(crate) fn check_vocabulary(&self, vocab: usize) -> Result<(), ModelError> {
+    pub(crate) fn check_vocabulary(&mut self, vocab: usize) -> Result<(), ModelError> {
+        self.rows = Some(vocab);
         let highest = self.tokenizer.get_vocab(false).into_values().max();
         let tokens = highest.map_or(0, |id| id as usize + 1);
         if tokens <= vocab {
@@ -291,6 +303,7 @@ impl Tokenize for TextCodec {
     }
 
     fn prefix_token(&self) -> Result<Option<u32>, AskError> {
-        Ok(prefix_token(&self.tokenizer_path, |token| self.token_id(token))?)
+        let id = |token: &str| self.token_id(token);
+        Ok(prefix_token(&self.tokenizer_path, &self.special, id, self.rows)?)
     }
 }

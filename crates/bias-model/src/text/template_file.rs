@@ -3,13 +3,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bias_chat::{ChatError, ChatTemplate, Message, SpecialTokens};
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::date::Date;
 use crate::error::ModelError;
 use crate::json::read_json;
 use crate::on_disk;
+use crate::stand_in;
 
 /// A chat template and its file, which errors name.
 #[derive(Debug)]
@@ -27,13 +27,12 @@ impl TemplateFile {
         }
     }
 
-    /// The template of a model folder, if it has one: `chat_template.jinja`, or else the one in
-    /// `tokenizer_config.json`, or else in `chat_template.json`. Of several templates, the one
-    /// named `default` is used. Its special tokens come from `tokenizer_config.json` and
-    /// `special_tokens_map.json`.
-    pub fn of_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
+    /// The template that `AutoTokenizer` takes from a model folder, if it has one. Files come first:
+    /// `chat_template.jinja`, and `additional_chat_templates/NAME.jinja`, of which the one named
+    /// `default` counts. Otherwise it is the one in `tokenizer_config.json`.
+    pub fn of_folder(folder: &Path, special: &SpecialTokens) -> Result<Option<Self>, ModelError> {
         let Some((source, path)) = source(folder)? else { return Ok(None) };
-        Self::new(&path, &source, special_tokens(folder)?).map(Some)
+        Self::new(&path, &source, special.clone()).map(Some)
     }
 
     /// The same with these arguments and this date; today's, in UTC, where none is given. The date
@@ -83,95 +82,97 @@ impl TemplateFile {
     }
 }
 
-/// The special tokens that templates know.
-const SPECIAL: [&str; 7] =
-    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
-
-/// A token in the forms of tokenizer files.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Token {
-    Text(String),
-    Added { content: String },
-    Other(serde::de::IgnoredAny),
-}
-
-/// The special tokens of `tokenizer_config.json`, and of `special_tokens_map.json` over it where the
-/// first lists no `added_tokens_decoder`, as in transformers 5.
-fn special_tokens(folder: &Path) -> Result<SpecialTokens, ModelError> {
-    let mut all = SpecialTokens::default();
-    let mut decoder = false;
-    for file in ["tokenizer_config.json", "special_tokens_map.json"] {
-        let path = folder.join(file);
-        if decoder || !on_disk::exists(&path)? {
-            continue;
-        }
-        let settings: BTreeMap<String, Value> = read_json(&path)?;
-        decoder = settings.contains_key("added_tokens_decoder");
-        for name in SPECIAL {
-            let token = settings.get(name).map(Token::deserialize).transpose();
-            match token
-                .map_err(|source| ModelError::Json { path: path.clone(), source: source.into() })?
-            {
-                Some(Token::Text(token) | Token::Added { content: token }) => {
-                    all = all.with(name, token);
-                }
-                Some(Token::Other(_)) | None => {}
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// The key with the templates in a tokenizer's or a processor's settings.
-#[derive(Deserialize)]
-struct Wire {
-    chat_template: Option<Templates>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Templates {
-    One(String),
-    Named(Vec<Named>),
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-    template: String,
-}
-
 /// The source of a folder's template, and its file.
 fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
     let beside = folder.join("chat_template.jinja");
-    if on_disk::exists(&beside)? {
-        let read = |source| ModelError::Read { path: beside.clone(), source };
-        let found = fs::metadata(&beside).map_err(read)?.len();
-        if found > ChatTemplate::MAX_SOURCE as u64 {
-            let source = ChatError::TooLarge { found };
-            return Err(ModelError::Template { path: beside, source });
-        }
-        return Ok(Some((fs::read_to_string(&beside).map_err(read)?, beside)));
-    }
-    for file in ["tokenizer_config.json", "chat_template.json"] {
-        let path = folder.join(file);
-        let wire: Wire = if on_disk::exists(&path)? { read_json(&path)? } else { continue };
-        match wire.chat_template {
-            Some(Templates::One(template)) => return Ok(Some((template, path))),
-            Some(Templates::Named(all)) => {
-                let names: Vec<String> = all.iter().map(|t| t.name.clone()).collect();
-                return match all.into_iter().find(|t| t.name == "default") {
-                    Some(default) => Ok(Some((default.template, path))),
-                    None => {
-                        let reason =
-                            format!("none of the chat templates {names:?} is named `default`");
-                        Err(ModelError::Config { path, reason })
-                    }
-                };
+    let more = folder.join("additional_chat_templates");
+    let default = more.join("default.jinja");
+    for path in [&default, &beside] {
+        if on_disk::exists(path)? {
+            let source = read(path)?;
+            if source.is_empty() {
+                return Err(empty(path));
             }
-            None => {}
+            return Ok(Some((source, path.clone())));
         }
     }
-    Ok(None)
+    let names = jinja_files(&more)?;
+    if !names.is_empty() {
+        return Err(no_default(&more, &names));
+    }
+    let path = folder.join("tokenizer_config.json");
+    if !on_disk::exists(&path)? {
+        return Ok(None);
+    }
+    let mut settings: Map<String, Value> = read_json(&path)?;
+    let odd = |reason: String| ModelError::Config { path: path.clone(), reason };
+    let all = match settings.remove("chat_template") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(source)) if source.is_empty() => return Err(empty(&path)),
+        Some(Value::String(source)) => return Ok(Some((source, path))),
+        Some(Value::Object(all)) => all.into_iter().collect::<Vec<_>>(),
+        Some(Value::Array(all)) => {
+            let named = |own: &Value| {
+                Some((own.get("name")?.as_str()?.to_owned(), own.get("template")?.clone()))
+            };
+            all.iter().map(named).collect::<Option<Vec<_>>>().ok_or_else(|| {
+                odd("each of its chat templates needs a `name` and a `template`".into())
+            })?
+        }
+        Some(other) => {
+            return Err(odd(format!(
+                "`chat_template` is {other}; expected a text, or texts by name"
+            )));
+        }
+    };
+    let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+    match all.into_iter().rev().find(|(name, _)| name == "default") {
+        Some((_, Value::String(source))) if source.is_empty() => Err(empty(&path)),
+        Some((_, Value::String(source))) => Ok(Some((source, path))),
+        Some((_, other)) => Err(odd(format!("its chat template is {other}; expected a text"))),
+        None => Err(no_default(&path, &names)),
+    }
+}
+
+/// Reads a template's file.
+fn read(path: &Path) -> Result<String, ModelError> {
+    let failed = |source| ModelError::Read { path: path.into(), source };
+    let found = fs::metadata(path).map_err(failed)?.len();
+    if found > ChatTemplate::MAX_SOURCE as u64 {
+        let source = ChatError::TooLarge { found };
+        return Err(ModelError::Template { path: path.into(), source });
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    stand_in::refuse(path, &bytes)?;
+    String::from_utf8(bytes)
+        .map_err(|error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))
+}
+
+/// The names of the templates in a folder of templates.
+fn jinja_files(folder: &Path) -> Result<Vec<String>, ModelError> {
+    if !on_disk::is_folder(folder)? {
+        return Ok(Vec::new());
+    }
+    let failed = |source| ModelError::Read { path: folder.into(), source };
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    let names =
+        entries.map(|own| Ok(own.map_err(failed)?.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<Result<Vec<_>, ModelError>>()?;
+    names.retain(|name| name.ends_with(".jinja"));
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn no_default(path: &Path, names: &[String]) -> ModelError {
+    let reason = format!(
+        "none of the chat templates {names:?} is named `default`; name one so, or ask without a \
+         template (`raw`)"
+    );
+    ModelError::Config { path: path.into(), reason }
+}
+
+fn empty(path: &Path) -> ModelError {
+    let reason = "the chat template is empty, so that the model would be asked nothing; remove it \
+                  to ask without a template";
+    ModelError::Config { path: path.into(), reason: reason.into() }
 }

@@ -1,101 +1,109 @@
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
-use tokenizers::Tokenizer;
+use tokenizers::{ModelWrapper, PostProcessorWrapper, Tokenizer};
 
+use super::beside::Beside;
+use super::class::Class;
 use crate::error::ModelError;
-use crate::json::read_json;
-use crate::on_disk;
+use crate::stand_in;
 
-/// What decides, beside `tokenizer.json`, how transformers 5 builds a tokenizer.
-#[derive(Debug, Default, Deserialize)]
-struct Settings {
-    tokenizer_class: Option<String>,
-    legacy: Option<bool>,
-    add_prefix_space: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Config {
-    model_type: Option<String>,
-}
-
-/// Model types whose tokenizer file transformers takes as it is, whatever class the folder names.
-const AS_IT_IS: [&str; 5] = ["mistral", "phi3", "olmo2", "granite", "qwen2"];
-
-/// Reads a folder's `tokenizer.json` as transformers 5 reads it (`fixtures/tokenizers`).
+/// Reads a folder's `tokenizer.json` and the files beside it as transformers 5.23 reads them
+/// (`fixtures/tokenizers`).
 ///
 /// Padding and truncation that a call left in the file are switched off: transformers applies them
-/// only where a caller asks for them. For the class `LlamaTokenizer`, it replaces what the file
-/// says of spaces by rules of its own.
-pub(super) fn read(folder: &Path, path: &Path) -> Result<Tokenizer, ModelError> {
+/// only where a caller asks for them. Dropout, which would split the same text differently each
+/// time, is switched off as well.
+pub(super) fn read(folder: &Path, path: &Path) -> Result<(Tokenizer, Beside), ModelError> {
     let failed = |reason: String| ModelError::Tokenizer { path: path.into(), reason };
-    let file: Value = read_json(path)?;
-    let mut tokenizer: Tokenizer = match llama_rules(folder, &file)? {
-        Some(changed) => serde_json::from_value(changed).map_err(|e| failed(e.to_string()))?,
-        None => Tokenizer::from_file(path).map_err(|e| failed(e.to_string()))?,
+    let bytes =
+        std::fs::read(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
+    let file: Value = serde_json::from_slice(&bytes).or_else(|source| {
+        stand_in::refuse(path, &bytes)?;
+        Err(ModelError::Json { path: path.into(), source: source.into() })
+    })?;
+    const BYTES: &[u8] = br#""ByteLevel""#;
+    let byte_level = bytes.windows(BYTES.len()).any(|own| own == BYTES);
+    let beside = Beside::read(folder, &file, byte_level)?;
+    check(folder, &beside)?;
+    // As Python writes an absent token.
+    let unknown = beside.token("unk_token").unwrap_or("None");
+    let pipeline = beside.class.rebuilt(&beside.settings, Some(unknown)).map_err(|reason| {
+        ModelError::Config { path: folder.join("tokenizer_config.json"), reason }
+    })?;
+    let mut tokenizer: Tokenizer = match pipeline {
+        Some(pipeline) => {
+            let changed = pipeline.applied(&file).map_err(failed)?;
+            serde_json::from_value(changed).map_err(|e| failed(e.to_string()))?
+        }
+        None => Tokenizer::from_bytes(&bytes).map_err(|e| failed(e.to_string()))?,
     };
+    drop(file);
+    let failed = |error: tokenizers::Error| failed(error.to_string());
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(|e| failed(e.to_string()))?;
-    Ok(tokenizer)
+    tokenizer.with_truncation(None).map_err(failed)?;
+    if let ModelWrapper::BPE(own) = tokenizer.get_model()
+        && own.dropout.is_some()
+    {
+        let mut steady = own.clone();
+        steady.dropout = None;
+        tokenizer.with_model(steady);
+    }
+    tokenizer.set_encode_special_tokens(beside.flag("split_special_tokens")?);
+    beside.add_to(&mut tokenizer).map_err(failed)?;
+    match beside.class {
+        // It writes this part anew, and adds nothing.
+        Class::GptNeoX => drop(tokenizer.with_post_processor(None::<PostProcessorWrapper>)),
+        // It writes this part anew, with its first token.
+        Class::CodeLlama => {
+            let first = beside
+                .token("bos_token")
+                .and_then(|own| Some((own.to_owned(), tokenizer.token_to_id(own)?)));
+            let around = first.map(|(text, id)| around(&text, id));
+            let around: Option<PostProcessorWrapper> =
+                around.map(serde_json::from_value).transpose().map_err(|e| failed(e.into()))?;
+            tokenizer.with_post_processor(around);
+        }
+        _ => {}
+    }
+    Ok((tokenizer, beside))
 }
 
-/// The tokenizer of a folder that names the class `LlamaTokenizer`: a space is put before a text's
-/// beginning only, or, where `legacy` is set, also behind every special token.
-fn llama_rules(folder: &Path, file: &Value) -> Result<Option<Value>, ModelError> {
-    let settings: Settings = optional(&folder.join("tokenizer_config.json"))?;
-    let config: Config = optional(&folder.join("config.json"))?;
-    let class = settings.tokenizer_class.unwrap_or_default();
-    let kind = config.model_type.unwrap_or_default();
-    let llama = class.strip_suffix("Fast").unwrap_or(&class) == "LlamaTokenizer";
-    let model = file.get("model").and_then(|model| model.get("type")).and_then(Value::as_str);
-    if !llama || AS_IT_IS.contains(&kind.as_str()) || model != Some("BPE") || is_byte_level(file) {
-        return Ok(None);
-    }
-    let prefix = settings.add_prefix_space.unwrap_or(true);
-    let scheme = match (prefix, settings.legacy.unwrap_or(false)) {
-        (false, _) => "never",
-        (true, true) => "always",
-        (true, false) => "first",
+/// A post-processor that puts this token before every text.
+fn around(text: &str, id: u32) -> Value {
+    let special = json!({"SpecialToken": {"id": text, "type_id": 0}});
+    let sequence = |id: &str| json!({"Sequence": {"id": id, "type_id": 0}});
+    json!({
+        "type": "TemplateProcessing",
+        "single": [special, sequence("A")],
+        "pair": [special, sequence("A"), special, sequence("B")],
+        "special_tokens": {text: {"id": text, "ids": [id], "tokens": [text]}},
+    })
+}
+
+/// Refuses settings that change what texts become and that are not computed here.
+fn check(folder: &Path, beside: &Beside) -> Result<(), ModelError> {
+    let refuse = |key: &str, value: &Value, reason: &str| {
+        Err(ModelError::Unsupported {
+            path: folder.join("tokenizer_config.json"),
+            key: key.into(),
+            value: value.to_string(),
+            reason: reason.into(),
+        })
     };
-    let mut decoders = vec![
-        json!({"type": "Replace", "pattern": {"String": "▁"}, "content": " "}),
-        json!({"type": "ByteFallback"}),
-        json!({"type": "Fuse"}),
-    ];
-    if prefix {
-        decoders.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
+    let settings = &beside.settings;
+    if let Some(own) = settings.get("fix_mistral_regex").filter(|own| **own == Value::Bool(true)) {
+        let reason = "it splits texts in another way than tokenizer.json says; save the tokenizer \
+                      with transformers, and take the key out";
+        return refuse("fix_mistral_regex", own, reason);
     }
-    let mut file = file.clone();
-    file["normalizer"] = Value::Null;
-    file["pre_tokenizer"] = json!({
-        "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": false
-    });
-    file["decoder"] = json!({"type": "Sequence", "decoders": decoders});
-    for (key, value) in [("fuse_unk", true), ("byte_fallback", true)] {
-        file["model"][key] = Value::Bool(value);
+    let key = "fast_tokenizer_files";
+    let others = |own: &&Value| {
+        own.as_array().is_some_and(|all| all.iter().any(|own| own != "tokenizer.json"))
+    };
+    if let Some(own) = settings.get(key).filter(others) {
+        let reason = "only tokenizer.json is read; name it alone, or take the key out";
+        return refuse(key, own, reason);
     }
-    // Transformers names no unknown token here: what bytes cannot spell is left out.
-    for key in ["dropout", "unk_token"] {
-        file["model"][key] = Value::Null;
-    }
-    Ok(Some(file))
-}
-
-/// Whether a file spells spaces as GPT-2's bytes.
-fn is_byte_level(file: &Value) -> bool {
-    fn holds(value: &Value) -> bool {
-        value.get("type").and_then(Value::as_str) == Some("ByteLevel")
-            || ["pretokenizers", "normalizers", "decoders"]
-                .iter()
-                .filter_map(|key| value.get(key).and_then(Value::as_array))
-                .flatten()
-                .any(holds)
-    }
-    ["pre_tokenizer", "normalizer", "decoder"].iter().filter_map(|key| file.get(key)).any(holds)
-}
-
-fn optional<T: Default + serde::de::DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
-    if on_disk::exists(path)? { read_json(path) } else { Ok(T::default()) }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_ask::text::NameParts;
+use bias_metrics::Arm;
 
 use super::set::PromptSet;
 use crate::results::{OnBothSides, SharedPart, Split};
@@ -26,6 +27,24 @@ impl PromptSet {
         }
         found.push(self.shared_levels());
         found.retain(|own| !own.shared.is_empty());
+        found
+    }
+
+    /// The names that stand in both groups of a context, each with its context. The question about
+    /// such a person is the same for both groups, so that it draws their difference to zero.
+    #[must_use]
+    pub fn in_both_groups(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for own in &self.contexts {
+            let mut arms: BTreeMap<&str, Arm> = BTreeMap::new();
+            let mut both = BTreeSet::new();
+            for person in own.variations.iter().flat_map(|variation| &variation.people) {
+                if *arms.entry(&person.name).or_insert(person.arm) != person.arm {
+                    both.insert(person.name.clone());
+                }
+            }
+            found.extend(both.into_iter().map(|name| (own.context.as_str().to_owned(), name)));
+        }
         found
     }
 

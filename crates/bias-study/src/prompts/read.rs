@@ -259,6 +259,25 @@ mod tests {
     }
 
     #[test]
+    fn quotes_end_and_what_programs_leave_at_the_end_passes() {
+        let rows = HEADER.to_owned() + &variation("purchase", "car", "low");
+        let same = read(&rows).unwrap();
+        for end in ["\0\0\0", "\u{1a}", "\u{1a}\n", "\n\n\r\n"] {
+            let found = read(&(rows.clone() + end)).unwrap();
+            assert_eq!(found.contexts.len(), same.contexts.len(), "{end:?}");
+        }
+        let open = "purchase,car,white_men,Bob,low,\"Sell to Bob?\n";
+        let error = read(&(rows.clone() + open)).unwrap_err().to_string();
+        assert!(error.contains("begins here and does not end"), "{error}");
+        assert!(error.contains(&format!("line {}", rows.lines().count() + 1)), "{error}");
+        let inches = rows.replace("What", "What of 5\" and \"");
+        assert!(read(&inches).is_ok());
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+        let error = read(pointer).unwrap_err().to_string();
+        assert!(error.contains("git lfs pull"), "{error}");
+    }
+
+    #[test]
     fn empty_rows_pass_and_half_empty_ones_are_refused() {
         let rows = HEADER.to_owned() + &variation("purchase", "car", "low");
         let same = read(&rows).unwrap();

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use bias_files::hex;
+use bias_files::{hex, stand_in};
 use csv::StringRecord;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -49,8 +49,15 @@ impl<T: DeserializeOwned> Rows<T> {
         }
         let bytes = std::fs::read(path).map_err(failed)?;
         let sha256 = hex(&Sha256::digest(&bytes));
+        if let Some(own) = stand_in(&bytes) {
+            return Err(bad(path, None, format!("it holds {}; {}", own.found, own.advice)));
+        }
         // Spreadsheets write a byte order mark.
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        // Old programs end a file with these.
+        while let [rest @ .., 0 | 0x1a | b'\n' | b'\r'] = bytes {
+            bytes = rest;
+        }
         let mut lines = Lines::of(bytes);
         if let Err(error) = std::str::from_utf8(bytes) {
             let at = lines.at(error.valid_up_to());
@@ -58,6 +65,11 @@ impl<T: DeserializeOwned> Rows<T> {
         }
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(bad(path, None, empty(schema)));
+        }
+        if let Some(at) = open_quote(bytes) {
+            let reason = "a text between quotes begins here and does not end; close the quotes, and \
+                          write quotes within a text twice";
+            return Err(bad(path, Some(lines.at(at)), reason));
         }
         let mut reader =
             csv::ReaderBuilder::new().trim(csv::Trim::Headers).flexible(true).from_reader(bytes);
@@ -152,6 +164,21 @@ impl<'t> Lines<'t> {
         let skipped = self.text.iter().skip(place).take_while(ends).count();
         self.at(place + skipped)
     }
+}
+
+/// Where a text between quotes begins that does not end.
+fn open_quote(bytes: &[u8]) -> Option<usize> {
+    let (mut opened, mut begins) = (None, true);
+    let mut rest = bytes.iter().enumerate().peekable();
+    while let Some((at, byte)) = rest.next() {
+        match (byte, opened) {
+            (b'"', Some(_)) if rest.next_if(|(_, next)| **next == b'"').is_none() => opened = None,
+            (b'"', None) if begins => opened = Some(at),
+            _ => {}
+        }
+        begins = opened.is_none() && matches!(byte, b',' | b'\n' | b'\r');
+    }
+    opened
 }
 
 /// A cell that does not hold what its column is for.

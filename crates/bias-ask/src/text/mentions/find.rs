@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::folded::{Folded, is_unspaced, is_wordy};
 use super::parts::{NameParts, is_title};
-use super::words::{BEFORE_PLACES, PLACES, TITLES_BEHIND, WORDS};
+use super::words::{BEFORE_PLACES, BEHIND_NAMES, PLACES, TITLES_BEHIND, WORDS};
 use crate::error::AskError;
 
 /// The places of a text, in bytes, that mention a person.
@@ -155,7 +155,14 @@ impl<'n> Search<'n> {
             self.found = all.into_iter().filter(stands).collect();
         } else {
             let words = all.into_iter().filter(|place| standing(self, place) == Standing::Word);
-            let (unsure, sure): (Vec<_>, Vec<_>) = words.partition(|place| self.is_word(place));
+            let (mut unsure, rest): (Vec<_>, Vec<_>) = words.partition(|place| self.is_word(place));
+            let (others, mut sure): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|place| self.is_part_of_another(place));
+            if sure.is_empty() {
+                sure = others;
+            } else {
+                unsure.extend(others);
+            }
             // One of them must be the person, and there is one.
             let only = sure.is_empty() && unsure.len() == 1;
             (self.found, self.unsure) = if only { (unsure, sure) } else { (sure, unsure) };
@@ -347,6 +354,28 @@ impl<'n> Search<'n> {
         let before = self.text.word_before(place.start).map(|own| self.text.text(&own));
         let before = before.is_some_and(|own| BEFORE_PLACES.contains(&own.to_lowercase().as_str()));
         before || own == "may" && self.begins_sentence(place.start)
+    }
+
+    /// Whether a name of one word is part of another name: `Robert E. Lee`, `Lee County`.
+    fn is_part_of_another(&self, place: &Range<usize>) -> bool {
+        let next = self.text.word_from(place.end + 1).to_lowercase();
+        let follows = self.text.at(place.end) == Some(' ')
+            && !self.text.begins_line(place.end + 1)
+            && self.text.at(place.end + 1).is_some_and(char::is_uppercase)
+            && BEHIND_NAMES.contains(&next.as_str());
+        let before =
+            self.text.word_before(place.start).filter(|_| !self.text.begins_line(place.start));
+        let before = before.is_some_and(|before| {
+            let full_stop = self.text.at(before.end) == Some('.');
+            let joined = before.end + 1 + usize::from(full_stop) == place.start
+                && self.text.before(place.start) == Some(' ');
+            joined
+                && (!full_stop || before.len() == 1)
+                && self.text.at(before.start).is_some_and(char::is_uppercase)
+                && !is_title(&self.text.text(&before))
+                && !self.begins_sentence(before.start)
+        });
+        follows || before
     }
 
     /// Whether another surname follows: `Emily Smith` is not Emily Becker.

@@ -136,6 +136,17 @@ fn case_counts_unless_a_template_writes_everything_alike() {
 }
 
 #[test]
+fn words_that_begin_a_sentence_and_parts_of_other_names_are_unsure() {
+    marked("An Nguyen", "[An Nguyen] sells a car. {An} offer is due. Ask [An].");
+    marked("An", "{An} offer from [An] is due.");
+    marked("Lee", "[Lee] sells a car in {Lee} County, as Robert E. {Lee} did. Is [Lee] in?");
+    marked("Lee", "Mr. [Lee] sells to [Lee].\nWhat of [Lee]\nNow?");
+    // Somebody must be meant.
+    marked("Lee", "Robert E. [Lee] sells a car.");
+    marked("Jordan", "Ask [Jordan] about Michael {Jordan}.");
+}
+
+#[test]
 fn scripts_without_spaces_have_no_word_boundaries() {
     marked("王伟", "我想从[王伟]那里买一辆自行车。[王伟]要多少钱？[王]先生呢？国王");
     marked("田中 太郎", "[田中太郎]さんから買います。[田中]さんは");

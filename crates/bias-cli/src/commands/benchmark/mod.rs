@@ -19,9 +19,9 @@ use bias_types::UnitKind;
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::commands::benchmark::variants::variants;
-use bias_cli::args::model::{SamplingArgs, is_chat, show_sampling, source};
+use bias_cli::args::model::{ChatArgs, SamplingArgs, is_chat, show_sampling, source};
 use bias_cli::args::prompts::{PromptArgs, warn_of_split};
-use bias_cli::args::values::share;
+use bias_cli::args::values::{at_least, share};
 use bias_cli::device::place::DeviceArgs;
 use bias_cli::embedded::{embedded, shipped};
 use bias_cli::failure::Failure;
@@ -51,7 +51,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY")]
     accept_key: Vec<String>,
     #[command(flatten)]
+    chat: ChatArgs,
+    #[command(flatten)]
     sampling: SamplingArgs,
+    /// Sample this many answers per prompt instead of computing their exact distribution
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    samples: Option<u32>,
+    /// Longest answer, in tokens
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least(1))]
+    max_new_tokens: usize,
     /// Only methods whose name contains this, for any kind of unit; may be repeated. By default all
     /// methods that score weights, neurons or heads
     #[arg(long, value_name = "NAME")]
@@ -184,6 +192,7 @@ fn benchmark<A: AutodiffBackend>(
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Benchmark, Failure> {
     let mut prompts = args.prompts.load_for(model)?;
+    args.chat.check(&prompts, args.prompts.raw)?;
     let (name, folder) = (called(model), model.resolve()?);
     let truth = folder.join("truth.json");
     let known = truth
@@ -200,20 +209,26 @@ fn benchmark<A: AutodiffBackend>(
     let options = LoadOptions {
         accepted_keys: args.accept_key.clone(),
         sampling: args.sampling.options(),
+        system: args.chat.system.clone(),
+        template_arguments: args.chat.template_arg.iter().cloned().collect(),
+        date: args.chat.date,
         ..LoadOptions::default()
     };
     let mut model = LanguageModel::<A::InnerBackend>::load_with(&folder, &options, device)?;
     model.notes().iter().for_each(|note| note!("{note}"));
-    if let Some(date) = model.text().date().filter(|_| is_chat(&prompts)) {
-        note!("the chat template tells the model that it is {date}");
+    if is_chat(&prompts) {
+        args.chat.show(&model);
     }
     show_sampling(&model, &prompts);
     warn_of_split(&prompts);
+    model.options_mut().max_new_tokens = args.max_new_tokens;
     model.options_mut().batch_rows = args.device.batch_rows();
     let options = StudyOptions {
         settings: Settings {
             seed: args.seed,
-            decoding: Decoding::exact_within(1e-2),
+            decoding: args.samples.map_or(Decoding::exact_within(1e-2), |samples| {
+                Decoding::Sampled { samples, seed: args.seed }
+            }),
             resamples: 2000,
             ..Settings::default()
         },

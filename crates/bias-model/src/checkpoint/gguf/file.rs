@@ -8,6 +8,7 @@ use crate::checkpoint::blocks::Block;
 use crate::checkpoint::mapped::Mapped;
 use crate::checkpoint::view::{Kind, Other, Twist, View};
 use crate::error::ModelError;
+use crate::stand_in;
 
 /// A GGUF file: mapped, with its header read and checked. Its tensors are within the file, aligned
 /// and disjoint, and their names differ.
@@ -27,6 +28,7 @@ const LONGEST_NAME: usize = 128;
 impl Gguf {
     pub(crate) fn open(path: &Path) -> Result<Self, ModelError> {
         let mapped = Mapped::open(path.into())?;
+        stand_in::refuse(path, &mapped.map)?;
         let failed = |reason: String| ModelError::Gguf { path: path.into(), reason };
         let header = Header { bytes: Cursor::new(&mapped.map), left: LONGEST_HEADER };
         let front =
