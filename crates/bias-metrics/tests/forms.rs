@@ -185,7 +185,8 @@ const SMALL: &[Row] = &[
     ("$12..400", SeveralNumbers, None),
     ("$12\n400", SeveralNumbers, None),
     ("$12 and 400", SeveralNumbers, None),
-    ("300,320,340", SeveralNumbers, None),
+    // As three hundred millions are written.
+    ("300,320,340", Number, Some(300_320_340.0)),
     ("123,456,789", Number, Some(123_456_789.0)),
     ("Of the 3 500 € is best", SeveralNumbers, None),
     ("Room 5 300 €", SeveralNumbers, None),

@@ -111,12 +111,7 @@ fn literal(text: &str) -> Option<String> {
         && !first.starts_with('0')
         && groups.iter().all(|group| digits(group))
         && digits(fraction);
-    // `300,320,340` is a list of three round numbers of one size.
-    let sizes: Vec<u32> = groups.iter().filter_map(|group| group.parse().ok()).collect();
-    let rising = sizes.windows(2).all(|pair| matches!(pair, [a, b] if a < b && b - a < 100));
-    let round = sizes.iter().all(|size| size % 5 == 0);
-    let listed = separator == ',' && first.len() == 3 && groups.len() == 3 && rising && round;
-    (grouped && !listed).then(|| format!("{}.{fraction}", groups.concat()))
+    grouped.then(|| format!("{}.{fraction}", groups.concat()))
 }
 
 /// Whether points group: there are several, or a comma follows the only one.
