@@ -157,11 +157,17 @@ struct Sampled {
 }
 
 /// As the reference reads a text: by its longest beginning that is a number. Half a group of
-/// thousands (`5,0`), which it takes for 5, is unreadable to `parse_answer`, and thousands that
-/// begin with 0 (`0,120`) are none to it: the commas go.
+/// thousands (`5,0`), which it takes for 5, is unreadable to `parse_answer` or a decimal comma
+/// (`€5,25`), and thousands that begin with 0 (`0,120`) are none to it: the commas go.
 fn read(text: &str) -> Option<f64> {
-    let whole =
-        |end: &usize| text.get(..*end).is_some_and(|own| own.ends_with(char::is_alphanumeric));
+    let half = |own: &str| {
+        own.rsplit_once(',').is_some_and(|(_, group)| {
+            group.len() < 3 && group.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    let whole = |end: &usize| {
+        text.get(..*end).is_some_and(|own| own.ends_with(char::is_alphanumeric) && !half(own))
+    };
     (1..=text.len())
         .rev()
         .filter(whole)
