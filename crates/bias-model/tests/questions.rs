@@ -161,9 +161,8 @@ struct Sampled {
 /// (`€5,25`), and thousands that begin with 0 (`0,120`) are none to it: the commas go.
 fn read(text: &str) -> Option<f64> {
     let half = |own: &str| {
-        own.rsplit_once(',').is_some_and(|(_, group)| {
-            group.len() < 3 && group.bytes().all(|b| b.is_ascii_digit())
-        })
+        own.rsplit_once(',')
+            .is_some_and(|(_, group)| group.len() < 3 && group.bytes().all(|b| b.is_ascii_digit()))
     };
     let whole = |end: &usize| {
         text.get(..*end).is_some_and(|own| own.ends_with(char::is_alphanumeric) && !half(own))
