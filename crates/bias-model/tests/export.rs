@@ -12,7 +12,7 @@ use bias_model::{
     Precision, Weights as _,
 };
 use bias_probe::{NoObserver, Sequence, TokenBatch};
-use bias_types::model::HeadId;
+use bias_types::model::{HeadId, NeuronId};
 use bias_types::{TokenRole, Unit};
 use burn::backend::Flex;
 
@@ -76,6 +76,57 @@ fn an_exported_model_answers_like_the_masked_one() {
             1,
             "only the finished folder is left"
         );
+    }
+}
+
+/// Every architecture's own names and layouts, multimodal folders included: what is not computed
+/// is copied.
+#[test]
+fn every_architecture_is_exported_as_it_is_masked() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        name: String,
+    }
+    let cases: Vec<Case> =
+        serde_json::from_slice(&fs::read(golden("cases.json")).unwrap()).unwrap();
+    let load = |folder: &std::path::Path| {
+        Decoder::<Flex>::load(
+            &Checkpoint::open(folder).unwrap(),
+            ModelConfig::from_folder(folder).unwrap(),
+            Precision::Stored,
+            &Default::default(),
+        )
+    };
+    let logits = |model: &Decoder<Flex>| -> Vec<f32> {
+        let tokens = vec![1, 5, 9, 2, 30, 17, 8];
+        let sequence = Sequence::chain(tokens, vec![TokenRole::Prompt; 7]).unwrap();
+        let batch = TokenBatch::new(&[sequence]).unwrap();
+        model.logits(&batch, &mut NoObserver).unwrap().into_data().to_vec().unwrap()
+    };
+    for Case { name } in cases {
+        let source = golden(&name);
+        let mut model = load(&source).unwrap();
+        let units = [Unit::Head(HeadId::new(1, 0)), Unit::Neuron(NeuronId::new(0, 3))];
+        let mask = unit_mask(model.dims(), &units, HeadAblation::ZeroOutput).unwrap();
+        let mask = mask.for_model(model.fingerprint().unwrap());
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("pruned");
+        export_masked(&source, &LoadOptions::default(), &mask, &target).unwrap();
+        let whole = logits(&model);
+        let undo = mask.apply(&mut model, Intervention::Zero).unwrap();
+        let masked = logits(&model);
+        assert_ne!(masked, whole, "{name}");
+        assert_eq!(logits(&load(&target).unwrap()), masked, "{name}");
+        undo.revert(&mut model).unwrap();
+        assert_eq!(logits(&model), whole, "{name}");
+        let names = |folder: &std::path::Path| {
+            let file = fs::read(folder.join("model.safetensors")).ok()?;
+            let tensors = safetensors::SafeTensors::deserialize(&file).ok()?;
+            let mut names: Vec<String> = tensors.names().iter().map(|n| n.to_string()).collect();
+            names.sort();
+            Some(names)
+        };
+        assert_eq!(names(&target), names(&source), "{name}");
     }
 }
 
