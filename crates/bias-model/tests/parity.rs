@@ -134,7 +134,16 @@ fn every_case_equals_transformers() {
 
 #[test]
 fn a_tree_of_answers_equals_one_run_per_answer() {
-    for case in ["gqa_sharded", "mistral_window", "gemma3_layers", "gpt2_hub", "gpt_neox_pythia"] {
+    for case in [
+        "gqa_sharded",
+        "mistral_window",
+        "gemma3_layers",
+        "gpt2_hub",
+        "gpt_neox_pythia",
+        "cohere2_pattern",
+        "ministral3_plain",
+        "opt_decoder",
+    ] {
         let model = load(case, Precision::F32);
         let role = TokenRole::Prompt;
         // 1 5 9 followed by either 2 30 or 17.

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::keys::Keys;
 use super::plan::Draft;
+use super::wrapper::Wrapper;
 use super::{
     arcee, cohere2, exaone4, gemma, gemma2, gemma3, gpt_neox, gpt2, granite, llama, ministral3,
-    mistral, olmo2, olmo3, opt, phi, phi3, qwen2, qwen3, seed_oss, smollm3, starcoder2, wrapper,
+    mistral, mistral3, olmo2, olmo3, opt, phi, phi3, qwen2, qwen3, seed_oss, smollm3, starcoder2,
 };
 use crate::error::ModelError;
 
@@ -118,14 +119,31 @@ impl Architecture {
         }
     }
 
-    pub(crate) fn of(keys: &Keys) -> Result<Self, ModelError> {
-        let found = keys.text("model_type")?.unwrap_or_default();
+    /// The multimodal folders whose text model is computed.
+    pub(crate) const WRAPPERS: [&Wrapper; 2] = [&gemma3::WRAPPER, &mistral3::WRAPPER];
+
+    /// The multimodal folder that a config describes, if it is one.
+    pub(crate) fn wrapper(keys: &Keys) -> Result<Option<&'static Wrapper>, ModelError> {
+        let found = keys.text("model_type")?;
+        let own = Self::WRAPPERS.into_iter().find(|own| found == Some(own.model_type));
+        for key in own.iter().flat_map(|own| own.keys) {
+            keys.value(key);
+        }
+        Ok(own)
+    }
+
+    /// The architecture of a config, which may be the one inside a `wrapper`.
+    pub(crate) fn of(keys: &Keys, wrapper: Option<&Wrapper>) -> Result<Self, ModelError> {
+        let found = match wrapper {
+            Some(wrapper) => wrapper.text_type(keys)?,
+            None => keys.text("model_type")?.unwrap_or_default(),
+        };
         Self::ALL.into_iter().find(|a| a.model_type() == found).ok_or_else(|| {
-            let wrappers = wrapper::ALL.iter().map(|own| own.model_type);
+            let wrappers = Self::WRAPPERS.iter().map(|own| own.model_type);
             let known: Vec<_> =
                 Self::ALL.map(Self::model_type).into_iter().chain(wrappers).collect();
-            let known = known.join(", ");
-            keys.unsupported("model_type", &Value::from(found), &format!("loaded are {known}"))
+            let reason = format!("loaded are {}", known.join(", "));
+            keys.unsupported("model_type", &Value::from(found), &reason)
         })
     }
 

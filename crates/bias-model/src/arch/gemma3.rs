@@ -2,7 +2,6 @@
 //! windowed layers for each global one. The two kinds of layer have different rotary embeddings.
 //! The text model stands alone (`gemma3_text`) or in a multimodal folder (`gemma3`).
 
-use super::architecture::Architecture;
 use super::gated::{Defaults, Sizes};
 use super::keys::Keys;
 use super::plan::{Draft, QkNorm};
@@ -14,7 +13,7 @@ use crate::error::ModelError;
 /// The multimodal folder: a vision tower before the text model.
 pub(super) const WRAPPER: Wrapper = Wrapper {
     model_type: "gemma3",
-    text: &[Architecture::Gemma3],
+    text: &["gemma3_text"],
     keys: &[
         "boi_token_id",
         "boi_token_index",

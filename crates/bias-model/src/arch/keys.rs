@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::arch::architecture::Architecture;
     use crate::arch::known_keys::{GENERATION, HARMLESS};
-    use crate::arch::wrapper::{self, Wrapper};
+    use crate::arch::wrapper;
 
     fn keys(map: Value) -> Keys {
         let Value::Object(map) = map else { panic!("not an object") };
@@ -218,13 +218,10 @@ mod tests {
                 continue;
             }
             let keys = keys(serde_json::from_slice(&read(&path)).unwrap());
-            let wrapper = Wrapper::of(&keys).unwrap();
+            let wrapper = Architecture::wrapper(&keys).unwrap();
             let nested = wrapper.map(|_| keys.nested(wrapper::TEXT).unwrap());
             let text = nested.as_ref().unwrap_or(&keys);
-            let architecture = match wrapper {
-                Some(own) => own.architecture(text).unwrap(),
-                None => Architecture::of(text).unwrap(),
-            };
+            let architecture = Architecture::of(text, wrapper).unwrap();
             let mut draft = architecture.read(text).unwrap();
             let mut note = |model_type: &str, keys: &Keys| {
                 let own = by_type.entry(model_type.to_owned()).or_default();
@@ -236,7 +233,7 @@ mod tests {
                 note(wrapper.model_type, &keys);
             }
         }
-        assert_eq!(by_type.len(), Architecture::ALL.len() + wrapper::ALL.len());
+        assert_eq!(by_type.len(), Architecture::ALL.len() + Architecture::WRAPPERS.len());
         let mut checked = 0;
         for file in ["keys.json", "keys4.json"] {
             let listed: Listed =

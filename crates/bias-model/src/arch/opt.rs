@@ -36,9 +36,8 @@ fn place(projection: Projection, dims: &ModelDims) -> StoredRows {
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let (d_model, heads) = (keys.required("hidden_size")?, keys.required("num_attention_heads")?);
     if heads == 0 || !d_model.is_multiple_of(heads) {
-        return Err(
-            keys.impossible(format!("{heads} heads cannot share {d_model} channels evenly"))
-        );
+        let reason = format!("{heads} heads cannot share hidden_size {d_model} evenly");
+        return Err(keys.impossible(reason));
     }
     let dims = ModelDims {
         layers: keys.required("num_hidden_layers")?,

@@ -2,11 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::architecture::Architecture;
 use super::keys::Keys;
 use super::layout::Names;
 use super::plan::Draft;
-use super::{gemma3, mistral3};
 use crate::error::ModelError;
 
 /// A `config.json` that holds another one, of a text model, under `text_config`. Without images,
@@ -14,8 +12,8 @@ use crate::error::ModelError;
 #[derive(Debug)]
 pub(crate) struct Wrapper {
     pub model_type: &'static str,
-    /// The text models that it may hold. The first, if `text_config` has no `model_type`.
-    pub text: &'static [Architecture],
+    /// The `model_type` of the text models that it may hold. The first, if `text_config` has none.
+    pub text: &'static [&'static str],
     /// Keys that concern images.
     pub keys: &'static [&'static str],
 }
@@ -23,26 +21,13 @@ pub(crate) struct Wrapper {
 /// The key of the text model's config.
 pub(crate) const TEXT: &str = "text_config";
 
-pub(crate) static ALL: [&Wrapper; 2] = [&gemma3::WRAPPER, &mistral3::WRAPPER];
-
 impl Wrapper {
-    /// The wrapper that a config describes, if it is one.
-    pub(crate) fn of(keys: &Keys) -> Result<Option<&'static Self>, ModelError> {
-        let found = keys.text("model_type")?;
-        let own = ALL.into_iter().find(|own| found == Some(own.model_type));
-        for key in own.iter().flat_map(|own| own.keys) {
-            keys.value(key);
-        }
-        Ok(own)
-    }
-
-    /// The architecture of the text model, whose config this is.
-    pub(crate) fn architecture(&self, text: &Keys) -> Result<Architecture, ModelError> {
+    /// The `model_type` of the text model, whose config this is.
+    pub(crate) fn text_type(&self, text: &Keys) -> Result<&'static str, ModelError> {
         let Some(found) = text.text("model_type")? else { return Ok(self.text[0]) };
-        let own = self.text.iter().find(|own| own.model_type() == found);
-        own.copied().ok_or_else(|| {
-            let known: Vec<_> = self.text.iter().map(|own| own.model_type()).collect();
-            let reason = format!("computed inside `{}` is {}", self.model_type, known.join(" or "));
+        self.text.iter().copied().find(|own| *own == found).ok_or_else(|| {
+            let known = self.text.join(" or ");
+            let reason = format!("computed inside `{}` is {known}", self.model_type);
             text.unsupported("model_type", &Value::from(found), &reason)
         })
     }

@@ -94,13 +94,10 @@ impl ModelConfig {
         accepted: &[String],
     ) -> Result<Self, ModelError> {
         let keys = Keys::new(json.clone(), path);
-        let wrapper = Wrapper::of(&keys)?;
+        let wrapper = Architecture::wrapper(&keys)?;
         let nested = wrapper.map(|_| keys.nested(wrapper::TEXT)).transpose()?;
         let text = nested.as_ref().unwrap_or(&keys);
-        let architecture = match wrapper {
-            Some(wrapper) => wrapper.architecture(text)?,
-            None => Architecture::of(text)?,
-        };
+        let architecture = Architecture::of(text, wrapper)?;
         let mut draft = architecture.read(text)?;
         if let Some(wrapper) = wrapper {
             wrapper.apply(&keys, &mut draft)?;
