@@ -106,7 +106,7 @@ fn of_directions(model: &Decoder<Flex>, found: RankDirections) -> Vec<f64> {
 
 #[test]
 fn every_method_conforms() {
-    for case in ["gqa_sharded", "gpt2_hub"] {
+    for case in ["gqa_sharded", "gpt2_hub", "cohere2_pattern"] {
         let (model, contrast) = (model(case), contrast());
         let tracked = model.differentiable::<Autodiff<Flex>>();
         let reading = Claims::within(TOLERANCE);

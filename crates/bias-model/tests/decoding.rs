@@ -15,8 +15,15 @@ use bias_types::TokenRole;
 use burn::backend::Flex;
 
 /// Plain, windowed, learned positions, parallel blocks, frequencies that depend on length.
-const CASES: [&str; 5] =
-    ["llama3_rope", "gemma3_linear", "gpt2_hub", "gpt_neox_pythia", "phi3_partial_longrope"];
+const CASES: [&str; 7] = [
+    "llama3_rope",
+    "gemma3_linear",
+    "gpt2_hub",
+    "gpt_neox_pythia",
+    "phi3_partial_longrope",
+    "ministral3_yarn",
+    "cohere2_pattern",
+];
 
 fn load(case: &str) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);

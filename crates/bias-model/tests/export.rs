@@ -79,6 +79,47 @@ fn an_exported_model_answers_like_the_masked_one() {
     }
 }
 
+/// The parts of a multimodal folder that are not computed are copied, its config too. If that ties
+/// an embedding and a head which differ, the copy's says that nothing is tied, in both places.
+#[test]
+fn a_multimodal_folder_keeps_its_other_parts() {
+    for (case, parts, untied) in [
+        ("gemma3_multimodal", 75, false),
+        ("gemma3_multimodal_untied", 71, false),
+        ("mistral3_text", 36, true),
+        ("mistral3_ministral", 35, false),
+    ] {
+        let source = golden(case);
+        let config = ModelConfig::from_folder(&source).unwrap();
+        let checkpoint = Checkpoint::open(&source).unwrap();
+        let mask = unit_mask(&config.dims, &["L1H1".parse().unwrap()], HeadAblation::ZeroOutput);
+        let mask = mask.unwrap().for_model(Some(checkpoint.fingerprint().unwrap()));
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("pruned");
+        export_masked(&source, &LoadOptions::default(), &mask, &target).unwrap();
+
+        let [own, copy] =
+            [&source, &target].map(|folder| fs::read(folder.join("model.safetensors")).unwrap());
+        let [own, copy] =
+            [&own, &copy].map(|file| safetensors::SafeTensors::deserialize(file).unwrap());
+        assert_eq!(own.len(), parts, "{case}");
+        let mut changed: Vec<_> = own.names().into_iter().map(str::to_owned).collect();
+        changed.retain(|name| own.tensor(name).unwrap() != copy.tensor(name).unwrap());
+        let [only] = &changed[..] else { panic!("{case}: {changed:?}") };
+        assert!(only.ends_with("layers.1.self_attn.o_proj.weight"), "{case}: {only}");
+        assert_eq!(own.names().len(), copy.names().len(), "{case}");
+
+        let [mut own, copy] = [&source, &target].map(|folder| -> serde_json::Value {
+            serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap()
+        });
+        if untied {
+            own["tie_word_embeddings"] = false.into();
+            own["text_config"]["tie_word_embeddings"] = false.into();
+        }
+        assert_eq!(own, copy, "{case}");
+    }
+}
+
 #[test]
 fn a_mask_of_another_model_writes_nothing() {
     let place = tempfile::tempdir().unwrap();

@@ -205,16 +205,27 @@ fn no_setting_makes_a_model_panic() {
         let folder = golden(&case);
         let config: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
-        for key in config.keys() {
-            for value in &hostile {
+        let mut spoiled = Vec::new();
+        for value in &hostile {
+            for key in config.keys() {
                 let mut config = config.clone();
                 config.insert(key.clone(), value.clone());
-                match decoder(&folder, config) {
-                    Err(_) => refused += 1,
-                    // A context of 0 tokens, or numbers that overflow, are the forward pass's to
-                    // refuse.
-                    Ok(model) => run += usize::from(model.logits(&batch, &mut NoObserver).is_ok()),
-                }
+                spoiled.push(config);
+            }
+            // The settings that count in a multimodal folder.
+            let nested = config.get("text_config").and_then(serde_json::Value::as_object);
+            for key in nested.into_iter().flat_map(serde_json::Map::keys) {
+                let mut config = config.clone();
+                config["text_config"][key] = value.clone();
+                spoiled.push(config);
+            }
+        }
+        for config in spoiled {
+            match decoder(&folder, config) {
+                Err(_) => refused += 1,
+                // A context of 0 tokens, or numbers that overflow, are the forward pass's to
+                // refuse.
+                Ok(model) => run += usize::from(model.logits(&batch, &mut NoObserver).is_ok()),
             }
         }
     }
@@ -234,9 +245,14 @@ fn sizes_beyond_reason_are_refused_before_anything_is_read() {
             ("n_layer", 1_000_000_000),
             ("vocab_size", 1 << 40),
         ] {
-            if config.contains_key(key) {
+            let nested = config.get("text_config").is_some_and(|text| text.get(key).is_some());
+            if config.contains_key(key) || nested {
                 let mut config = config.clone();
-                config.insert(key.into(), value.into());
+                if nested {
+                    config["text_config"][key] = value.into();
+                } else {
+                    config.insert(key.into(), value.into());
+                }
                 let error = decoder(&folder, config).unwrap_err();
                 assert!(matches!(error, ModelError::Config { .. }), "{case} {key}: {error}");
             }

@@ -20,9 +20,10 @@ use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
 /// Without and with biases, widened and stored narrow.
-const CASES: [(&str, Precision); 4] = [
+const CASES: [(&str, Precision); 5] = [
     ("gqa_sharded", Precision::F32),
     ("gpt2_hub", Precision::F32),
+    ("phi_partial", Precision::F32),
     ("llama_bias", Precision::Stored),
     ("tied_bf16", Precision::Stored),
 ];

@@ -91,9 +91,12 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
 #[test]
 fn every_architecture_has_cases() {
     let cases = cases();
-    for architecture in Architecture::ALL {
-        let own = cases.iter().filter(|c| c.architecture == architecture.model_type());
-        assert!(own.count() >= 2, "{architecture}");
+    // Two of them also inside a multimodal model.
+    for model_type in
+        Architecture::ALL.map(Architecture::model_type).iter().chain(&["gemma3", "mistral3"])
+    {
+        let own = cases.iter().filter(|c| c.architecture == *model_type);
+        assert!(own.count() >= 2, "{model_type}");
     }
 }
 
@@ -131,7 +134,16 @@ fn every_case_equals_transformers() {
 
 #[test]
 fn a_tree_of_answers_equals_one_run_per_answer() {
-    for case in ["gqa_sharded", "mistral_window", "gemma3_layers", "gpt2_hub", "gpt_neox_pythia"] {
+    for case in [
+        "gqa_sharded",
+        "mistral_window",
+        "gemma3_layers",
+        "gpt2_hub",
+        "gpt_neox_pythia",
+        "cohere2_pattern",
+        "ministral3_plain",
+        "opt_decoder",
+    ] {
         let model = load(case, Precision::F32);
         let role = TokenRole::Prompt;
         // 1 5 9 followed by either 2 30 or 17.
@@ -241,16 +253,22 @@ fn saved_tensors_are_the_checkpoints_own() {
     for Case { name: case, .. } in cases() {
         let model = load(&case, Precision::F32);
         let saved = model.to_tensors().unwrap();
-        let (place, folder) = (tempfile::tempdir().unwrap(), folder().join(&case));
+        let place = tempfile::tempdir().unwrap();
         let target = place.path().join("saved");
         bias_model::interop::save_pretrained(&model, &target, |_| Ok(())).unwrap();
         let again = Decoder::<Flex>::load(
             &Checkpoint::open(&target).unwrap(),
-            ModelConfig::from_folder(&folder).unwrap(),
+            ModelConfig::from_folder(&target).unwrap(),
             Precision::F32,
             &Default::default(),
         );
-        assert_eq!(again.unwrap().to_tensors().unwrap(), saved, "{case}");
+        let again = again.unwrap();
+        assert_eq!(again.to_tensors().unwrap(), saved, "{case}");
+        // Of a multimodal model, the text model alone: it computes the same.
+        let batch = TokenBatch::new(&[chain(&golden().prompts[0])]).unwrap();
+        let [found, expected] =
+            [&again, &model].map(|model| values(model.logits(&batch, &mut NoObserver).unwrap()));
+        assert_eq!(found, expected, "{case}");
     }
 }
 

@@ -10,7 +10,15 @@ use bias_types::{BlockSite, Site, TokenRole};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 
-const CASES: [&str; 5] = ["gqa_sharded", "gemma2_caps", "gpt2_hub", "gpt_neox_pythia", "olmo2_gqa"];
+const CASES: [&str; 7] = [
+    "gqa_sharded",
+    "gemma2_caps",
+    "gpt2_hub",
+    "gpt_neox_pythia",
+    "olmo2_gqa",
+    "cohere2_pattern",
+    "smollm3_interval",
+];
 
 fn load(case: &str) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);

@@ -12,6 +12,8 @@ pub(crate) enum Activation {
     GeluTanh,
     /// `max(x, 0)`
     Relu,
+    /// `max(x, 0)²` (So et al. 2021).
+    ReluSquared,
 }
 
 impl Activation {
@@ -23,6 +25,7 @@ impl Activation {
             "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_accurate"
             | "gelu_python_tanh" => Self::GeluTanh,
             "relu" => Self::Relu,
+            "relu2" => Self::ReluSquared,
             _ => return None,
         })
     }
@@ -42,6 +45,10 @@ impl Activation {
             Self::Gelu => gelu(x),
             Self::GeluTanh => gelu_approximate(x),
             Self::Relu => relu(x),
+            Self::ReluSquared => {
+                let x = relu(x);
+                x.clone() * x
+            }
         }
     }
 }

@@ -4,7 +4,11 @@ use serde_json::Value;
 
 use super::keys::Keys;
 use super::plan::Draft;
-use super::{gemma2, gemma3, gpt_neox, gpt2, llama, mistral, olmo2, phi3, qwen2, qwen3};
+use super::wrapper::Wrapper;
+use super::{
+    arcee, cohere2, exaone4, gemma, gemma2, gemma3, gpt_neox, gpt2, granite, llama, ministral3,
+    mistral, mistral3, olmo2, olmo3, opt, phi, phi3, qwen2, qwen3, seed_oss, smollm3, starcoder2,
+};
 use crate::error::ModelError;
 
 /// The architectures that can be loaded, by their `model_type` in `config.json`.
@@ -13,7 +17,8 @@ use crate::error::ModelError;
 pub enum Architecture {
     /// Llama 1, 2, 3, 3.1, 3.2 and models with the same blocks (Touvron et al. 2023).
     Llama,
-    /// Mistral 7B: Llama with a sliding window (Jiang et al. 2023).
+    /// Mistral: Llama with a sliding window (Jiang et al. 2023). Also in a multimodal folder
+    /// (`mistral3`).
     Mistral,
     /// Qwen2, Qwen2.5: Llama with biases on q, k and v.
     Qwen2,
@@ -21,7 +26,8 @@ pub enum Architecture {
     Qwen3,
     /// Gemma 2: soft caps, norms before and after, every other layer with a window.
     Gemma2,
-    /// Gemma 3, text only: normed queries and keys, local and global layers.
+    /// Gemma 3: normed queries and keys, local and global layers. The text model alone, or in a
+    /// multimodal folder (`gemma3`).
     Gemma3,
     /// Phi-3, Phi-4-mini: Llama with fused projections.
     Phi3,
@@ -31,11 +37,35 @@ pub enum Architecture {
     GptNeoX,
     /// OLMo 2: norms after attention and MLP.
     Olmo2,
+    /// Ministral 3: Mistral, with queries that grow with their position.
+    Ministral3,
+    /// OLMo 3: OLMo 2 with a window in three layers of four.
+    Olmo3,
+    /// SmolLM3: Llama, every fourth layer without rotary embedding.
+    SmolLm3,
+    /// Granite 3: Llama with four multipliers.
+    Granite,
+    /// Gemma, the first: scaled embeddings, norm gains `1 + w`, a gate with GELU.
+    Gemma,
+    /// Command R7B, Command A: parallel attention and MLP after one layer norm.
+    Cohere2,
+    /// StarCoder2: layer norms, biases, no gate.
+    Starcoder2,
+    /// Seed-OSS: Llama with biases on q, k and v.
+    SeedOss,
+    /// EXAONE 4: norms after attention and MLP, normed queries and keys.
+    Exaone4,
+    /// AFM: Llama without a gate, with the square of ReLU.
+    Arcee,
+    /// OPT (Zhang et al. 2022): layer norms, learned positions, no gate.
+    Opt,
+    /// Phi-1, Phi-1.5, Phi-2: parallel attention and MLP, biases everywhere.
+    Phi,
 }
 
 impl Architecture {
     /// Every architecture.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 22] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -46,6 +76,18 @@ impl Architecture {
         Self::Gpt2,
         Self::GptNeoX,
         Self::Olmo2,
+        Self::Ministral3,
+        Self::Olmo3,
+        Self::SmolLm3,
+        Self::Granite,
+        Self::Gemma,
+        Self::Cohere2,
+        Self::Starcoder2,
+        Self::SeedOss,
+        Self::Exaone4,
+        Self::Arcee,
+        Self::Opt,
+        Self::Phi,
     ];
 
     /// Its `model_type`.
@@ -62,14 +104,46 @@ impl Architecture {
             Self::Gpt2 => "gpt2",
             Self::GptNeoX => "gpt_neox",
             Self::Olmo2 => "olmo2",
+            Self::Ministral3 => "ministral3",
+            Self::Olmo3 => "olmo3",
+            Self::SmolLm3 => "smollm3",
+            Self::Granite => "granite",
+            Self::Gemma => "gemma",
+            Self::Cohere2 => "cohere2",
+            Self::Starcoder2 => "starcoder2",
+            Self::SeedOss => "seed_oss",
+            Self::Exaone4 => "exaone4",
+            Self::Arcee => "arcee",
+            Self::Opt => "opt",
+            Self::Phi => "phi",
         }
     }
 
-    pub(crate) fn of(keys: &Keys) -> Result<Self, ModelError> {
-        let found = keys.text("model_type")?.unwrap_or_default();
+    /// The multimodal folders whose text model is computed.
+    pub(crate) const WRAPPERS: [&Wrapper; 2] = [&gemma3::WRAPPER, &mistral3::WRAPPER];
+
+    /// The multimodal folder that a config describes, if it is one.
+    pub(crate) fn wrapper(keys: &Keys) -> Result<Option<&'static Wrapper>, ModelError> {
+        let found = keys.text("model_type")?;
+        let own = Self::WRAPPERS.into_iter().find(|own| found == Some(own.model_type));
+        for key in own.iter().flat_map(|own| own.keys) {
+            keys.value(key);
+        }
+        Ok(own)
+    }
+
+    /// The architecture of a config, which may be the one inside a `wrapper`.
+    pub(crate) fn of(keys: &Keys, wrapper: Option<&Wrapper>) -> Result<Self, ModelError> {
+        let found = match wrapper {
+            Some(wrapper) => wrapper.text_type(keys)?,
+            None => keys.text("model_type")?.unwrap_or_default(),
+        };
         Self::ALL.into_iter().find(|a| a.model_type() == found).ok_or_else(|| {
-            let known = Self::ALL.map(Self::model_type).join(", ");
-            keys.unsupported("model_type", &Value::from(found), &format!("loaded are {known}"))
+            let wrappers = Self::WRAPPERS.iter().map(|own| own.model_type);
+            let known: Vec<_> =
+                Self::ALL.map(Self::model_type).into_iter().chain(wrappers).collect();
+            let reason = format!("loaded are {}", known.join(", "));
+            keys.unsupported("model_type", &Value::from(found), &reason)
         })
     }
 
@@ -85,6 +159,18 @@ impl Architecture {
             Self::Gpt2 => gpt2::read(keys),
             Self::GptNeoX => gpt_neox::read(keys),
             Self::Olmo2 => olmo2::read(keys),
+            Self::Ministral3 => ministral3::read(keys),
+            Self::Olmo3 => olmo3::read(keys),
+            Self::SmolLm3 => smollm3::read(keys),
+            Self::Granite => granite::read(keys),
+            Self::Gemma => gemma::read(keys),
+            Self::Cohere2 => cohere2::read(keys),
+            Self::Starcoder2 => starcoder2::read(keys),
+            Self::SeedOss => seed_oss::read(keys),
+            Self::Exaone4 => exaone4::read(keys),
+            Self::Arcee => arcee::read(keys),
+            Self::Opt => opt::read(keys),
+            Self::Phi => phi::read(keys),
         }
     }
 }

@@ -15,7 +15,8 @@ pub(super) const LAYOUT: Layout = Layout {
 };
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
-    let mut draft = base(keys, 8192, true)?;
+    let defaults = Defaults { positions: 8192, ..defaults() };
+    let mut draft = base(keys, &defaults)?;
     // `null` switches a cap off; a config without the key has the default.
     let cap =
         |key: &str, default: f64| gated::positive(keys, key, (!keys.has(key)).then_some(default));
@@ -26,29 +27,30 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     Ok(draft)
 }
 
-/// The common parts of Gemma 2 and 3.
-pub(super) fn base(keys: &Keys, positions: usize, one_rotary: bool) -> Result<Draft, ModelError> {
-    let defaults = Defaults {
+/// The defaults that Gemma 2 and 3 share.
+pub(super) fn defaults() -> Defaults {
+    Defaults {
         layout: &LAYOUT,
-        positions,
         d_head: Some(256),
         kv_heads: Some(4),
         tied: true,
-        one_rotary,
         ..Defaults::default()
-    };
+    }
+}
+
+/// The common parts of Gemma 2 and 3.
+pub(super) fn base(keys: &Keys, defaults: &Defaults) -> Result<Draft, ModelError> {
     // The key that counts is `hidden_activation`; `hidden_act` stands beside it in old files,
     // unread.
     let activation = gated::activation(keys, "hidden_activation", "gelu_pytorch_tanh")?;
-    let mut draft = gated::read(keys, &defaults)?;
+    let mut draft = gated::read(keys, defaults)?;
     let plan = &mut draft.plan;
     plan.activation = activation;
     plan.norm = NormKind::RmsPlusOne;
     plan.embedding_scale = Some((draft.dims.d_model as f64).sqrt());
     let scalar = gated::positive(keys, "query_pre_attn_scalar", Some(256.0))?;
     plan.query_scale = scalar.unwrap_or(256.0).sqrt().recip();
-    let bias = keys.flag("attention_bias")?.unwrap_or(false);
-    (plan.qkv_bias, plan.o_bias) = (bias, bias);
+    gated::attention_bias(keys, plan)?;
     keys.only("use_bidirectional_attention", false.into(), "only causal attention is computed")?;
     Ok(draft)
 }

@@ -66,23 +66,16 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     )?;
     let scaled = keys.flag("scale_attn_weights")?.unwrap_or(true);
     let plan = Plan {
-        layout: &LAYOUT,
         norm: NormKind::Layer,
         eps: gated::eps(keys, "layer_norm_epsilon", 1e-5)?,
         activation: gated::activation(keys, "activation_function", "gelu_new")?,
-        qk_norm: None,
         qkv_bias: true,
         o_bias: true,
         mlp_bias: true,
-        parallel: false,
-        embedding_scale: None,
         query_scale: if scaled { (dims.d_head as f64).sqrt().recip() } else { 1.0 },
         scale_by_layer: keys.flag("scale_attn_by_inverse_layer_idx")?.unwrap_or(false),
-        score_cap: None,
-        logit_cap: None,
-        rotary: Vec::new(),
-        windows: vec![None],
-        layers: vec![LayerPlan { rotary: 0, window: 0 }; dims.layers],
+        layers: vec![LayerPlan { rotary: None, window: 0 }; dims.layers],
+        ..Plan::new(&LAYOUT, &dims)
     };
     let positions = keys.either("n_positions", "max_position_embeddings")?.unwrap_or(1024);
     let tied = keys.flag("tie_word_embeddings")?.unwrap_or(true);

@@ -8,7 +8,7 @@ use super::dims::check_dims;
 use super::gated;
 use super::keys::Keys;
 use super::layout::{LLAMA, Layout, StoredRows};
-use super::plan::{Draft, LayerPlan, NormKind, Plan};
+use super::plan::{Draft, NormKind, Plan};
 use crate::error::ModelError;
 
 const LAYOUT: Layout = Layout {
@@ -60,7 +60,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     };
     let dims = check_dims(keys, dims)?;
     let positions = keys.size("max_position_embeddings")?.unwrap_or(2048);
-    let mut rope_defaults = gated::rope_defaults(keys, &dims, positions)?;
+    let mut rope_defaults = gated::rope_defaults(keys, &dims, positions, 10_000.0)?;
     // Keys of its own; transformers does not read the usual ones beside them.
     rope_defaults.theta = keys.number("rotary_emb_base")?.unwrap_or(10_000.0);
     rope_defaults.partial = keys.number("rotary_pct")?.unwrap_or(0.25);
@@ -75,23 +75,15 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     }
     let bias = keys.flag("attention_bias")?.unwrap_or(true);
     let plan = Plan {
-        layout: &LAYOUT,
         norm: NormKind::Layer,
         eps: gated::eps(keys, "layer_norm_eps", 1e-5)?,
         activation: gated::activation(keys, "hidden_act", "gelu")?,
-        qk_norm: None,
         qkv_bias: bias,
         o_bias: bias,
         mlp_bias: true,
         parallel: keys.flag("use_parallel_residual")?.unwrap_or(true),
-        embedding_scale: None,
-        query_scale: (dims.d_head as f64).sqrt().recip(),
-        scale_by_layer: false,
-        score_cap: None,
-        logit_cap: None,
         rotary: vec![gated::rotary(keys, &rope_defaults)?],
-        windows: vec![None],
-        layers: vec![LayerPlan { rotary: 0, window: 0 }; dims.layers],
+        ..Plan::new(&LAYOUT, &dims)
     };
     let tied = keys.flag("tie_word_embeddings")?.unwrap_or(false);
     Ok(Draft { dims, positions, tied, plan })

@@ -13,12 +13,37 @@ use crate::error::ModelError;
 pub(crate) struct Keys {
     map: Map<String, Value>,
     path: PathBuf,
+    /// The key of the object that this one is the value of, if it is nested.
+    within: Option<&'static str>,
     read: RefCell<BTreeSet<String>>,
 }
 
 impl Keys {
     pub(crate) fn new(map: Map<String, Value>, path: PathBuf) -> Self {
-        Self { map, path, read: RefCell::default() }
+        Self { map, path, within: None, read: RefCell::default() }
+    }
+
+    /// The object under a key, itself read key by key.
+    pub(crate) fn nested(&self, key: &'static str) -> Result<Self, ModelError> {
+        let Some(value) = self.value(key) else {
+            return Err(self.impossible(format!("`{key}` is missing")));
+        };
+        let Some(map) = value.as_object() else {
+            let kind = kind_of(value);
+            return Err(self.impossible(format!("`{key}` is {kind}, not an object of settings")));
+        };
+        let (map, path) = (map.clone(), self.path.clone());
+        Ok(Self { map, path, within: Some(key), read: RefCell::default() })
+    }
+
+    /// Whether the object is part of a larger config. Those hold only what differs from a default.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.within.is_some()
+    }
+
+    /// The key as error messages name it: `text_config.hidden_size`.
+    fn full(&self, key: &str) -> String {
+        self.within.map_or_else(|| key.to_owned(), |within| format!("{within}.{key}"))
     }
 
     /// The value of a key. A missing key and `null` are the same.
@@ -41,7 +66,7 @@ impl Keys {
         let Some(value) = self.value(key) else { return Ok(None) };
         read(value)
             .map(Some)
-            .ok_or_else(|| self.impossible(format!("`{key}` is {value}, not {must}")))
+            .ok_or_else(|| self.refuse(format!("`{}` is {value}, not {must}", self.full(key))))
     }
 
     pub(crate) fn size(&self, key: &str) -> Result<Option<usize>, ModelError> {
@@ -56,7 +81,7 @@ impl Keys {
     }
 
     pub(crate) fn required(&self, key: &str) -> Result<usize, ModelError> {
-        self.size(key)?.ok_or_else(|| self.impossible(format!("`{key}` is missing")))
+        self.size(key)?.ok_or_else(|| self.refuse(format!("`{}` is missing", self.full(key))))
     }
 
     pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, ModelError> {
@@ -80,11 +105,18 @@ impl Keys {
     }
 
     pub(crate) fn unsupported(&self, key: &str, value: &Value, reason: &str) -> ModelError {
-        let (path, key) = (self.path.clone(), key.to_owned());
+        let (path, key) = (self.path.clone(), self.full(key));
         ModelError::Unsupported { path, key, value: value.to_string(), reason: reason.into() }
     }
 
     pub(crate) fn impossible(&self, reason: String) -> ModelError {
+        self.refuse(match self.within {
+            Some(within) => format!("in `{within}`: {reason}"),
+            None => reason,
+        })
+    }
+
+    fn refuse(&self, reason: String) -> ModelError {
         ModelError::Config { path: self.path.clone(), reason }
     }
 
@@ -114,14 +146,16 @@ impl Keys {
                 Value::Object(items) => items.is_empty(),
                 Value::Bool(true) | Value::String(_) => false,
             };
-            let known = read.contains(key) || is_harmless(key) || accepted.contains(key);
+            let full = self.full(key);
+            let accepted = accepted.contains(key) || accepted.contains(&full);
+            let known = read.contains(key) || is_harmless(key) || accepted;
             if !known && !off {
                 let changing = CHANGING.iter().find(|(own, _)| own == key);
                 let reason = changing.map_or_else(
                     || {
                         format!(
                             "the key is unknown for this architecture, so it may change the \
-                             result; if you know that it does not, pass --accept-key {key} \
+                             result; if you know that it does not, pass --accept-key {full} \
                              (in Rust, `LoadOptions::accepted_keys`)"
                         )
                     },
@@ -131,6 +165,15 @@ impl Keys {
             }
         }
         Ok(())
+    }
+}
+
+/// What a value is, for messages that would be too long with the value itself.
+fn kind_of(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "an object".into(),
+        other => other.to_string(),
     }
 }
 
@@ -145,6 +188,7 @@ mod tests {
     use super::*;
     use crate::arch::architecture::Architecture;
     use crate::arch::known_keys::{GENERATION, HARMLESS};
+    use crate::arch::wrapper;
 
     fn keys(map: Value) -> Keys {
         let Value::Object(map) = map else { panic!("not an object") };
@@ -175,12 +219,22 @@ mod tests {
                 continue;
             }
             let keys = keys(serde_json::from_slice(&read(&path)).unwrap());
-            let architecture = Architecture::of(&keys).unwrap();
-            architecture.read(&keys).map(drop).unwrap();
-            let own = by_type.entry(architecture.model_type().to_owned()).or_default();
-            own.extend(keys.read.borrow().iter().cloned());
+            let wrapper = Architecture::wrapper(&keys).unwrap();
+            let nested = wrapper.map(|_| keys.nested(wrapper::TEXT).unwrap());
+            let text = nested.as_ref().unwrap_or(&keys);
+            let architecture = Architecture::of(text, wrapper).unwrap();
+            let mut draft = architecture.read(text).unwrap();
+            let mut note = |model_type: &str, keys: &Keys| {
+                let own = by_type.entry(model_type.to_owned()).or_default();
+                own.extend(keys.read.borrow().iter().cloned());
+            };
+            note(architecture.model_type(), text);
+            if let Some(wrapper) = wrapper {
+                wrapper.apply(&keys, &mut draft).unwrap();
+                note(wrapper.model_type, &keys);
+            }
         }
-        assert_eq!(by_type.len(), Architecture::ALL.len());
+        assert_eq!(by_type.len(), Architecture::ALL.len() + Architecture::WRAPPERS.len());
         let mut checked = 0;
         for file in ["keys.json", "keys4.json"] {
             let listed: Listed =

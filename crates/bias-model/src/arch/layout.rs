@@ -12,6 +12,8 @@ use crate::error::ModelError;
 pub(crate) struct Layout {
     /// The module that contains everything but the head. Some files leave it out.
     pub base: &'static str,
+    /// Other names of that module in some files.
+    pub other_bases: &'static [&'static str],
     pub embedding: &'static str,
     /// Learned positions, if any.
     pub positions: Option<&'static str>,
@@ -31,6 +33,14 @@ pub(crate) struct Layout {
     pub transposed: bool,
     /// Suffixes of redundant tensors: masks and tables that can be computed.
     pub redundant: &'static [&'static str],
+}
+
+/// What a checkpoint calls the module with everything but the head, with a dot behind it, and the
+/// head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub base: &'static str,
+    pub head: &'static str,
 }
 
 /// The place of a linear map: some rows of a module's matrix, and of its bias.
@@ -64,6 +74,7 @@ impl StoredRows {
 /// Llama's names, which most architectures share.
 pub(crate) const LLAMA: Layout = Layout {
     base: "model.",
+    other_bases: &[],
     embedding: "embed_tokens",
     positions: None,
     blocks: "layers",

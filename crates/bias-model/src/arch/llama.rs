@@ -7,9 +7,7 @@ use crate::error::ModelError;
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     let mut draft = gated::read(keys, &Defaults::default())?;
-    let bias = keys.flag("attention_bias")?.unwrap_or(false);
-    draft.plan.qkv_bias = bias;
-    draft.plan.o_bias = bias;
+    gated::attention_bias(keys, &mut draft.plan)?;
     draft.plan.mlp_bias = keys.flag("mlp_bias")?.unwrap_or(false);
     Ok(draft)
 }

@@ -5,7 +5,8 @@
 //! | file | what for |
 //! |---|---|
 //! | architecture | [`Architecture`]: which there are, by their `model_type` |
-//! | llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, olmo2, gpt2, gpt_neox | an architecture each |
+//! | llama, mistral, ministral3, qwen2, qwen3, gemma, gemma2, gemma3, phi, phi3, gpt2, gpt_neox, olmo2, olmo3, smollm3, granite, cohere2, starcoder2, seed_oss, exaone4, arcee, opt | an architecture each |
+//! | wrapper, gemma3, mistral3 | multimodal folders, whose text model is computed |
 //! | gated | what those descended from Llama have in common |
 //! | keys | `config.json`, read key by key; what nobody read is refused |
 //! | known_keys | keys that no architecture reads: which are harmless, which change something |
@@ -16,23 +17,37 @@
 //! | activation | the nonlinearity of an MLP |
 
 pub(crate) mod activation;
+mod arcee;
 pub(crate) mod architecture;
+mod cohere2;
 mod dims;
+mod exaone4;
 mod gated;
+mod gemma;
 mod gemma2;
 mod gemma3;
 mod gpt2;
 mod gpt_neox;
+mod granite;
 pub(crate) mod keys;
 pub(crate) mod known_keys;
 pub(crate) mod layout;
 mod llama;
+mod ministral3;
 mod mistral;
+mod mistral3;
 mod olmo2;
+mod olmo3;
+mod opt;
+mod phi;
 mod phi3;
 pub(crate) mod plan;
 mod qwen2;
 mod qwen3;
 pub(crate) mod rope_scaling;
+mod seed_oss;
+mod smollm3;
+mod starcoder2;
+pub(crate) mod wrapper;
 
 pub use self::architecture::Architecture;

@@ -7,7 +7,7 @@ use super::layout::{LLAMA, Layout};
 use super::plan::{Draft, QkNorm};
 use crate::error::ModelError;
 
-const LAYOUT: Layout = Layout {
+pub(super) const LAYOUT: Layout = Layout {
     attn_norm: None,
     attn_post_norm: Some("post_attention_layernorm"),
     mlp_norm: None,
@@ -16,11 +16,14 @@ const LAYOUT: Layout = Layout {
 };
 
 pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
-    let mut draft =
-        gated::read(keys, &Defaults { layout: &LAYOUT, eps: 1e-5, ..Defaults::default() })?;
-    let bias = keys.flag("attention_bias")?.unwrap_or(false);
-    draft.plan.qkv_bias = bias;
-    draft.plan.o_bias = bias;
+    base(keys, true)
+}
+
+/// The common parts of OLMo 2 and 3.
+pub(super) fn base(keys: &Keys, one_rotary: bool) -> Result<Draft, ModelError> {
+    let defaults = Defaults { layout: &LAYOUT, eps: 1e-5, one_rotary, ..Defaults::default() };
+    let mut draft = gated::read(keys, &defaults)?;
+    gated::attention_bias(keys, &mut draft.plan)?;
     draft.plan.qk_norm = Some(QkNorm::Whole);
     Ok(draft)
 }

@@ -37,7 +37,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         ..Defaults::default()
     };
     let mut draft = gated::read(keys, &defaults)?;
-    let mut rope_defaults = gated::rope_defaults(keys, &draft.dims, draft.positions)?;
+    let mut rope_defaults = gated::rope_defaults(keys, &draft.dims, draft.positions, 10_000.0)?;
     rope_defaults.original = rope_defaults.original.or(Some(4096));
     rope_defaults.may_be_partial = true;
     let rotary = gated::rotary(keys, &rope_defaults)?;

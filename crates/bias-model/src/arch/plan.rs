@@ -26,17 +26,29 @@ pub(crate) struct Plan {
     pub qkv_bias: bool,
     pub o_bias: bool,
     pub mlp_bias: bool,
+    /// The bias of the unembedding.
+    pub head_bias: bool,
     /// Attention and MLP read the same residual stream, and both are added to it.
     pub parallel: bool,
+    /// The norm before attention is also the one before the MLP. Only where both are `parallel`.
+    pub shared_norm: bool,
     /// Embeddings are multiplied by this factor.
     pub embedding_scale: Option<f64>,
+    /// The outputs of attention and MLP are multiplied by this factor before they are added.
+    pub residual_scale: Option<f64>,
     /// Queries are multiplied by this factor before the product with the keys.
     pub query_scale: f64,
     /// Queries are also divided by the layer's number, counted from 1.
     pub scale_by_layer: bool,
+    /// Queries are also multiplied by a factor that grows with their position.
+    pub query_growth: Option<QueryGrowth>,
     /// `cap · tanh(x / cap)` on attention scores, and on logits.
     pub score_cap: Option<f64>,
     pub logit_cap: Option<f64>,
+    /// Logits are multiplied by this factor, before any cap.
+    pub logit_scale: Option<f64>,
+    /// Position `p` has row `p + position_offset` in the table of learned positions.
+    pub position_offset: usize,
     /// Rotary embeddings; none if positions are learned.
     pub rotary: Vec<Rope>,
     /// The attention windows in use; `None` means no limit.
@@ -47,8 +59,16 @@ pub(crate) struct Plan {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LayerPlan {
-    pub rotary: usize,
+    /// None if queries and keys are not rotated in this layer.
+    pub rotary: Option<usize>,
     pub window: usize,
+}
+
+/// `1 + beta · ln(1 + ⌊position / original⌋)`, applied to queries after rotation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct QueryGrowth {
+    pub beta: f64,
+    pub original: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +79,8 @@ pub(crate) enum NormKind {
     RmsPlusOne,
     /// `(x - mean) / deviation · gain + bias`
     Layer,
+    /// `(x - mean) / deviation · gain`
+    LayerNoBias,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +92,41 @@ pub(crate) enum QkNorm {
 }
 
 impl Plan {
+    /// The plan of Llama's first version: RMS norms, SiLU, no biases, no window, no multipliers.
+    /// Architectures change what differs.
+    pub(crate) fn new(layout: &'static Layout, dims: &ModelDims) -> Self {
+        Self {
+            layout,
+            norm: NormKind::Rms,
+            eps: 1e-6,
+            activation: Activation::Silu,
+            qk_norm: None,
+            qkv_bias: false,
+            o_bias: false,
+            mlp_bias: false,
+            head_bias: false,
+            parallel: false,
+            shared_norm: false,
+            embedding_scale: None,
+            residual_scale: None,
+            query_scale: (dims.d_head as f64).sqrt().recip(),
+            scale_by_layer: false,
+            query_growth: None,
+            score_cap: None,
+            logit_cap: None,
+            logit_scale: None,
+            position_offset: 0,
+            rotary: Vec::new(),
+            windows: vec![None],
+            layers: vec![LayerPlan { rotary: Some(0), window: 0 }; dims.layers],
+        }
+    }
+
+    /// Sets the biases of all linear maps of attention.
+    pub(crate) fn attention_bias(&mut self, bias: bool) {
+        (self.qkv_bias, self.o_bias) = (bias, bias);
+    }
+
     /// Whether a linear map has a bias.
     pub(crate) fn has_bias(&self, projection: Projection) -> bool {
         match projection {
@@ -77,6 +134,13 @@ impl Plan {
             Projection::O => self.o_bias,
             Projection::Gate | Projection::Up | Projection::Down => self.mlp_bias,
         }
+    }
+}
+
+impl NormKind {
+    /// Whether the mean is taken off first.
+    pub(crate) fn is_centred(self) -> bool {
+        matches!(self, Self::Layer | Self::LayerNoBias)
     }
 }
 

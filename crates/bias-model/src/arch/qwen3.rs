@@ -14,9 +14,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         ..Defaults::default()
     };
     let mut draft = gated::read(keys, &defaults)?;
-    let bias = keys.flag("attention_bias")?.unwrap_or(false);
-    draft.plan.qkv_bias = bias;
-    draft.plan.o_bias = bias;
+    gated::attention_bias(keys, &mut draft.plan)?;
     draft.plan.qk_norm = Some(QkNorm::PerHead);
     qwen2::window(keys, &mut draft.plan)?;
     Ok(draft)

@@ -12,6 +12,8 @@ pub(crate) struct Rope {
     pub theta: f64,
     /// The channels of a head that are rotated; the rest stay as they are.
     pub rotary: usize,
+    /// Pairs are neighbours, `2i` and `2i + 1`, and not half of the rotated channels apart.
+    pub interleaved: bool,
     pub scaling: RopeScaling,
 }
 
@@ -28,6 +30,8 @@ pub(crate) struct RopeDefaults {
     pub positions: usize,
     /// A top-level `original_max_position_embeddings`, which takes precedence over the object's.
     pub original: Option<usize>,
+    /// Settings that the architecture reads by itself, besides the usual ones.
+    pub more: &'static [&'static str],
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -76,15 +80,14 @@ impl Rope {
         object: Option<&Value>,
         rope_defaults: &RopeDefaults,
     ) -> Result<Self, ModelError> {
-        let &RopeDefaults { theta, d_head, partial, may_be_partial, positions, original } =
+        let &RopeDefaults { theta, d_head, partial, may_be_partial, positions, original, more } =
             rope_defaults;
+        let known = |name: &str| SETTINGS.contains(&name) || more.contains(&name);
         if let Some(value) = object.filter(|o| !o.is_object()) {
             return Err(keys.impossible(format!("`{key}` is {value}, not an object of settings")));
         }
         if let Some(name) = object.and_then(Value::as_object).and_then(|o| {
-            o.iter()
-                .find(|(name, v)| !SETTINGS.contains(&name.as_str()) && !v.is_null())
-                .map(|(name, _)| name)
+            o.iter().find(|(name, v)| !known(name) && !v.is_null()).map(|(name, _)| name)
         }) {
             let value = object.and_then(|o| o.get(name)).cloned().unwrap_or_default();
             let reason = "this setting of rotary embeddings is not computed";
@@ -220,7 +223,7 @@ impl Rope {
                 return Err(keys.unsupported(key, &Value::from(other), reason));
             }
         };
-        Ok(Self { theta, rotary, scaling })
+        Ok(Self { theta, rotary, interleaved: false, scaling })
     }
 
     /// Checks that positions are possible, given `max_position_embeddings`.

@@ -9,7 +9,9 @@ use super::gguf::file::Gguf;
 use super::other_forms::{refuse, refuse_adapter};
 use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
+use crate::arch::layout::Names;
 use crate::arch::plan::Plan;
+use crate::arch::wrapper::{self, Wrapper};
 use crate::error::ModelError;
 use crate::json::read_json;
 
@@ -29,6 +31,8 @@ pub struct ModelConfig {
     pub bos: Option<u32>,
     pub(crate) architecture: Architecture,
     pub(crate) plan: Plan,
+    /// The multimodal model around it, if any.
+    pub(crate) wrapper: Option<&'static Wrapper>,
     json: Map<String, Value>,
 }
 
@@ -93,18 +97,30 @@ impl ModelConfig {
         accepted: &[String],
     ) -> Result<Self, ModelError> {
         let keys = Keys::new(json.clone(), path);
-        let architecture = Architecture::of(&keys)?;
-        let draft = architecture.read(&keys)?;
+        let wrapper = Architecture::wrapper(&keys)?;
+        let nested = wrapper.map(|_| keys.nested(wrapper::TEXT)).transpose()?;
+        let text = nested.as_ref().unwrap_or(&keys);
+        let architecture = Architecture::of(text, wrapper)?;
+        let mut draft = architecture.read(text)?;
+        if let Some(wrapper) = wrapper {
+            wrapper.apply(&keys, &mut draft)?;
+        }
         let ids = |key: &str| -> Result<Vec<u32>, ModelError> {
-            let Some(value) = keys.value(key) else { return Ok(Vec::new()) };
+            // The outer config speaks first.
+            let found = keys.value(key).map(|value| (&keys, value));
+            let Some((own, value)) = found.or_else(|| Some((text, text.value(key)?))) else {
+                return Ok(Vec::new());
+            };
             let ids: TokenIds = serde_json::from_value(value.clone())
-                .map_err(|_| keys.impossible(format!("`{key}` is {value}, not a token id")))?;
+                .map_err(|_| own.impossible(format!("`{key}` is {value}, not a token id")))?;
             Ok(ids.into_vec())
         };
         let (eos, bos) = (ids("eos_token_id")?, ids("bos_token_id")?.first().copied());
-        // The one flag of all architectures that is on where it is absent.
-        keys.only("is_causal", true.into(), "only causal attention is computed")?;
-        keys.finish(accepted)?;
+        for keys in [Some(&keys), nested.as_ref()].into_iter().flatten() {
+            // The one flag of all architectures that is on where it is absent.
+            keys.only("is_causal", true.into(), "only causal attention is computed")?;
+            keys.finish(accepted)?;
+        }
         let dims = draft.dims;
         let plan = draft.plan;
         let max_positions = plan.rotary.iter().map(|f| f.reach(draft.positions)).max();
@@ -116,6 +132,7 @@ impl ModelConfig {
             bos,
             architecture,
             plan,
+            wrapper,
             json,
         })
     }
@@ -126,28 +143,77 @@ impl ModelConfig {
         self.architecture
     }
 
-    /// The prefix of a checkpoint's names. Some checkpoints leave out the base module.
-    pub(crate) fn base(&self, has: impl Fn(&str) -> bool) -> &'static str {
+    /// The rows of the table of learned positions.
+    pub(crate) fn table_rows(&self) -> usize {
+        self.max_positions.saturating_add(self.plan.position_offset)
+    }
+
+    /// What a checkpoint calls its parts. Some checkpoints leave out the base module.
+    pub(crate) fn names(&self, has: impl Fn(&str) -> bool) -> Names {
         let layout = self.plan.layout;
         // The embedding may be stored by the name of the head alone.
-        let bare = |module: &str| has(&format!("{module}.weight"));
-        if bare(layout.embedding) || bare(layout.norm) { "" } else { layout.base }
+        let under = |base: &str| {
+            [layout.embedding, layout.norm].iter().any(|own| has(&format!("{base}{own}.weight")))
+        };
+        if let Some(wrapper) = self.wrapper {
+            let all = wrapper.names();
+            return all.into_iter().find(|own| under(own.base)).unwrap_or(all[0]);
+        }
+        let others = layout.other_bases.iter().copied();
+        let base = others.chain([""]).find(|base| under(base)).unwrap_or(layout.base);
+        Names { base, head: layout.head }
     }
 
     /// What a checkpoint calls the embedding and the head.
-    pub(crate) fn table_names(&self, base: &str) -> (String, String) {
-        let layout = self.plan.layout;
-        (format!("{base}{}.weight", layout.embedding), format!("{}.weight", layout.head))
+    pub(crate) fn table_names(&self, names: Names) -> (String, String) {
+        let embedding = self.plan.layout.embedding;
+        (format!("{}{embedding}.weight", names.base), format!("{}.weight", names.head))
     }
 
-    /// The same model, its embedding and its head kept apart, as `config.json` then says too.
+    /// The same model, its embedding and its head kept apart, as `config.json` then says too. In a
+    /// nested config, transformers 5 asks the outer part, and transformers 4 the inner one.
     pub(crate) fn untied(mut self) -> Self {
         self.tied = false;
-        self.json.insert("tie_word_embeddings".into(), false.into());
+        let key = "tie_word_embeddings";
+        self.json.insert(key.into(), false.into());
+        if self.wrapper.is_some()
+            && let Some(text) = self.json.get_mut(wrapper::TEXT).and_then(Value::as_object_mut)
+        {
+            text.insert(key.into(), false.into());
+        }
         self
     }
 
-    /// The `config.json` that describes this model.
+    /// The `config.json` of the text model alone.
+    pub(crate) fn to_text_json(&self) -> Value {
+        let text = self.json.get(wrapper::TEXT).and_then(Value::as_object);
+        let Some((text, _)) = text.zip(self.wrapper) else { return self.to_json() };
+        let mut text = text.clone();
+        Wrapper::release(&mut text);
+        text.insert("model_type".into(), self.architecture.model_type().into());
+        text.insert("tie_word_embeddings".into(), self.tied.into());
+        let dims = &self.dims;
+        for (key, size) in [
+            ("vocab_size", dims.vocab),
+            ("hidden_size", dims.d_model),
+            ("num_hidden_layers", dims.layers),
+            ("num_attention_heads", dims.heads),
+            ("num_key_value_heads", dims.kv_heads),
+            ("head_dim", dims.d_head),
+            ("intermediate_size", dims.d_mlp),
+        ] {
+            // A config that stands alone names its sizes.
+            text.insert(key.into(), size.into());
+        }
+        for key in ["bos_token_id", "eos_token_id", "pad_token_id", "dtype", "torch_dtype"] {
+            if let Some(value) = self.json.get(key).filter(|value| !value.is_null()) {
+                text.insert(key.into(), value.clone());
+            }
+        }
+        Value::Object(text)
+    }
+
+    /// The `config.json` that describes this model: of a multimodal folder, the outer one.
     #[must_use]
     pub fn to_json(&self) -> Value {
         Value::Object(self.json.clone())

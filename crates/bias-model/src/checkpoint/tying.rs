@@ -4,6 +4,7 @@ use super::config::ModelConfig;
 use super::convert;
 use super::unreadable::Unreadable;
 use super::view::View;
+use crate::arch::layout::Names;
 use crate::error::ModelError;
 
 /// Which stored tensor is the embedding, and which scores tokens.
@@ -30,14 +31,14 @@ impl Head {
     /// Values that cannot be read.
     pub(crate) fn of(
         config: &ModelConfig,
-        base: &str,
+        names: Names,
         has: impl Fn(&str) -> bool,
         equal: impl FnOnce(&str, &str) -> Result<bool, ModelError>,
     ) -> Result<Self, ModelError> {
         if !config.tied {
             return Ok(Self::Own);
         }
-        let (embedding, head) = config.table_names(base);
+        let (embedding, head) = config.table_names(names);
         Ok(match (has(&embedding), has(&head)) {
             (_, false) => Self::Tied,
             (false, true) => Self::Alone,

@@ -22,7 +22,7 @@ use super::precision::Precision;
 use super::tying::{self, Head};
 use super::unreadable::Unreadable;
 use super::view::{Kind, Twist, View};
-use crate::arch::layout::StoredRows;
+use crate::arch::layout::{Names, StoredRows};
 use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
 use crate::on_disk;
@@ -166,14 +166,14 @@ impl Checkpoint {
     /// [`ModelError::Shape`], [`MaskError::NoSuchParam`](bias_mask::MaskError::NoSuchParam).
     pub fn stored_mask(&self, config: &ModelConfig, mask: &Mask) -> Result<Mask, ModelError> {
         let tensors = self.tensors()?;
-        let base = config.base(|name| tensors.has(name));
-        config.plan.layout.stored_mask(&config.dims, base, mask)
+        let names = config.names(|name| tensors.has(name));
+        config.plan.layout.stored_mask(&config.dims, names.base, mask)
     }
 
     /// How the config's tying and the stored tensors go together.
     pub(crate) fn head(&self, config: &ModelConfig) -> Result<Head, ModelError> {
         let tensors = self.tensors()?;
-        tensors.head(config, config.base(|name| tensors.has(name)))
+        tensors.head(config, config.names(|name| tensors.has(name)))
     }
 
     /// Every tensor's name and shape.
@@ -326,8 +326,8 @@ impl Tensors<'_> {
     }
 
     /// How the config's tying and these tensors go together.
-    pub(crate) fn head(&self, config: &ModelConfig, base: &str) -> Result<Head, ModelError> {
-        Head::of(config, base, |name| self.has(name), |a, b| self.equal(a, b))
+    pub(crate) fn head(&self, config: &ModelConfig, names: Names) -> Result<Head, ModelError> {
+        Head::of(config, names, |name| self.has(name), |a, b| self.equal(a, b))
     }
 
     fn equal(&self, a: &str, b: &str) -> Result<bool, ModelError> {

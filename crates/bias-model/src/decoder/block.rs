@@ -81,10 +81,7 @@ impl<B: Backend> Norm<B> {
         eps: f64,
     ) -> (Tensor<B, 2>, Tensor<B, 2>) {
         let x = to_f32(x);
-        let x = match kind {
-            NormKind::Rms | NormKind::RmsPlusOne => x,
-            NormKind::Layer => x.clone() - x.mean_dim(1),
-        };
+        let x = if kind.is_centred() { x.clone() - x.mean_dim(1) } else { x };
         let scale = (x.clone() * x.clone()).mean_dim(1).add_scalar(eps).sqrt();
         (x, scale)
     }
@@ -93,7 +90,7 @@ impl<B: Backend> Norm<B> {
     pub(crate) fn finish(&self, normalized: Tensor<B, 2>, kind: NormKind) -> Tensor<B, 2> {
         let gain = match kind {
             NormKind::RmsPlusOne => to_f32(self.gain.val()).add_scalar(1.0),
-            NormKind::Rms | NormKind::Layer => to_f32(self.gain.val()),
+            NormKind::Rms | NormKind::Layer | NormKind::LayerNoBias => to_f32(self.gain.val()),
         };
         let y = normalized * gain.unsqueeze();
         in_compute_dtype(match &self.bias {
@@ -104,7 +101,7 @@ impl<B: Backend> Norm<B> {
 
     /// Norms over the last axis, `[cells, channels]`.
     pub(crate) fn flat(&self, x: Tensor<B, 2>, kind: NormKind, eps: f64) -> Tensor<B, 2> {
-        let (centred, plus_one) = (kind == NormKind::Layer, kind == NormKind::RmsPlusOne);
+        let (centred, plus_one) = (kind.is_centred(), kind == NormKind::RmsPlusOne);
         let options =
             NormOptions { centred, plus_one, eps, dtype: compute_dtype::<B>(&x.device()) };
         let bias = self.bias.as_ref().map(Param::val);

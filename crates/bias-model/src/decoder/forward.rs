@@ -12,12 +12,14 @@ use super::params::in_compute_dtype;
 use super::regroup::Regroup;
 use super::rotary::Rotary;
 use crate::arch::activation::Activation;
-use crate::arch::plan::{Plan, QkNorm};
+use crate::arch::plan::{Plan, QkNorm, QueryGrowth};
 
 /// Data that all blocks of a forward pass share.
 pub(crate) struct Prepared<B: Backend> {
     /// The tables of queries and of keys, for each of the plan's rotary embeddings.
     rotary: Vec<(Rotary<B>, Rotary<B>)>,
+    /// The factors of queries by their position, `[rows·width, 1]`, if any is not 1.
+    growth: Option<Tensor<B, 2>>,
     queries: Regroup<B>,
     keys: Regroup<B>,
     /// `[rows, heads, width, columns]` for each of the plan's windows. Repeated once here instead
@@ -56,10 +58,29 @@ impl<B: Backend> Prepared<B> {
         });
         Ok(Self {
             rotary: rotary.collect(),
+            growth: plan.query_growth.and_then(|growth| growth.factors(batch)).map(|factors| {
+                let cells = factors.len();
+                in_compute_dtype(Tensor::from_data(TensorData::new(factors, [cells, 1]), &device))
+            }),
             queries: Regroup::new(batch.rows(), batch.width(), dims.heads, &device),
             keys: Regroup::new(batch.rows(), batch.width(), dims.kv_heads, &device),
             blocked: blocked.collect(),
         })
+    }
+}
+
+impl QueryGrowth {
+    /// The factor of each cell, unless all are 1.
+    fn factors(self, batch: &TokenBatch) -> Option<Vec<f32>> {
+        let positions = batch.positions();
+        if self.beta == 0.0 || positions.iter().all(|position| *position < self.original) {
+            return None;
+        }
+        let of = |position: &usize| {
+            let turns = (position / self.original) as f32;
+            1.0 + self.beta as f32 * (1.0 + turns).ln()
+        };
+        Some(positions.iter().map(of).collect())
     }
 }
 
@@ -146,6 +167,17 @@ impl<B: Backend> Pass<'_, B> {
     }
 }
 
+/// Times a factor, if there is one.
+pub(crate) fn scaled<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    scale: Option<f64>,
+) -> Tensor<B, D> {
+    match scale {
+        Some(scale) => x.mul_scalar(scale),
+        None => x,
+    }
+}
+
 /// `cap · tanh(x / cap)`
 pub(crate) fn soft_cap<B: Backend, const D: usize>(
     x: Tensor<B, D>,
@@ -163,12 +195,14 @@ fn shares<B: Backend>(scores: Tensor<B, 4>) -> Tensor<B, 4> {
     softmax(scores.reshape([rows * heads * width, columns]), 1).reshape(shape)
 }
 
-/// A norm after attention or MLP, where there is one.
-fn normed<B: Backend>(norm: &Option<Norm<B>>, x: Tensor<B, 3>, plan: &Plan) -> Tensor<B, 3> {
-    match norm {
+/// The output of attention or MLP as it is added to the residual stream: after a norm and times a
+/// factor, where there are.
+fn added<B: Backend>(norm: &Option<Norm<B>>, x: Tensor<B, 3>, plan: &Plan) -> Tensor<B, 3> {
+    let x = match norm {
         Some(norm) => norm.forward(x, plan.norm, plan.eps),
         None => x,
-    }
+    };
+    scaled(x, plan.residual_scale)
 }
 
 impl<B: Backend> Decoder<B> {
@@ -200,7 +234,9 @@ impl<B: Backend> Decoder<B> {
         let embedded = pass.observer.at(Site::Embedding, batch, self.embed(batch)?)?;
         Ok(match &self.positions {
             Some(table) => {
-                let positions = rows_of(table.val(), batch, batch.positions());
+                let offset = self.plan().position_offset;
+                let rows: Vec<usize> = batch.positions().iter().map(|p| p + offset).collect();
+                let positions = rows_of(table.val(), batch, &rows);
                 embedded + pass.observer.at(Site::Positions, batch, positions)?
             }
             None => embedded,
@@ -216,13 +252,20 @@ impl<B: Backend> Decoder<B> {
         pass: &mut Pass<'_, B>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let x = pass.see(layer, BlockSite::ResidPre, x)?;
-        let attention = self.attention(layer, block, x.clone(), pass)?;
-        let x = if self.plan().parallel {
-            let mlp = self.mlp(layer, block, x.clone(), pass)?;
-            x + attention + mlp
+        let plan = self.plan();
+        let normed = self.attn_normed(layer, block, x.clone(), pass)?;
+        let shared = plan.shared_norm.then(|| normed.clone());
+        let attention = self.attention(layer, block, normed, pass)?;
+        let x = if plan.parallel {
+            let normed = match shared {
+                Some(normed) => normed,
+                None => self.mlp_normed(layer, block, x.clone(), pass)?,
+            };
+            x + attention + self.mlp(layer, block, normed, pass)?
         } else {
             let middle = pass.see(layer, BlockSite::ResidMid, x + attention)?;
-            middle.clone() + self.mlp(layer, block, middle, pass)?
+            let normed = self.mlp_normed(layer, block, middle.clone(), pass)?;
+            middle + self.mlp(layer, block, normed, pass)?
         };
         pass.see(layer, BlockSite::ResidPost, x)
     }
@@ -248,12 +291,36 @@ impl<B: Backend> Decoder<B> {
         let embedded = self.embedding.lookup(&ids, &self.device())?;
         let d_model = embedded.dims()[1];
         let embedded = embedded.reshape([batch.rows(), batch.width(), d_model]);
-        Ok(match self.plan().embedding_scale {
-            Some(scale) => embedded.mul_scalar(scale),
-            None => embedded,
-        })
+        Ok(scaled(embedded, self.plan().embedding_scale))
     }
 
+    /// The residual stream after the norm before attention.
+    fn attn_normed(
+        &self,
+        layer: usize,
+        block: &Block<B>,
+        x: Tensor<B, 3>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let inside =
+            [BlockSite::AttnNormScale, BlockSite::AttnNormalized].map(|s| Site::Block(layer, s));
+        pass.norm(block.attn_norm.as_ref(), inside, x, self.plan())
+    }
+
+    /// The residual stream after the norm before the MLP.
+    fn mlp_normed(
+        &self,
+        layer: usize,
+        block: &Block<B>,
+        x: Tensor<B, 3>,
+        pass: &mut Pass<'_, B>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        let inside =
+            [BlockSite::MlpNormScale, BlockSite::MlpNormalized].map(|s| Site::Block(layer, s));
+        pass.norm(block.mlp_norm.as_ref(), inside, x, self.plan())
+    }
+
+    /// Attention of the normed residual stream.
     fn attention(
         &self,
         layer: usize,
@@ -264,9 +331,6 @@ impl<B: Backend> Decoder<B> {
         let (&ModelDims { heads, kv_heads, d_head, .. }, plan) = (self.dims(), self.plan());
         let [rows, width, _] = x.dims();
         let own = plan.layers[layer];
-        let inside =
-            [BlockSite::AttnNormScale, BlockSite::AttnNormalized].map(|s| Site::Block(layer, s));
-        let x = pass.norm(block.attn_norm.as_ref(), inside, x, plan)?;
         let x = pass.see(layer, BlockSite::AttnNorm, x)?;
         let q = pass.see(layer, BlockSite::Query, block.q.forward(x.clone())?)?;
         let k = pass.see(layer, BlockSite::Key, block.k.forward(x.clone())?)?;
@@ -277,10 +341,13 @@ impl<B: Backend> Decoder<B> {
             qk_normed(&block.q_norm, flat(q, heads), d_head, plan),
             qk_normed(&block.k_norm, flat(k, kv_heads), d_head, plan),
         );
-        if let Some((of_query, of_key)) = pass.prepared.rotary.get(own.rotary) {
+        if let Some((of_query, of_key)) = own.rotary.and_then(|at| pass.prepared.rotary.get(at)) {
             (q, k) = (of_query.turn(q), of_key.turn(k));
             q = pass.see_flat(Site::Block(layer, BlockSite::QueryRotated), q)?;
             k = pass.see_flat(Site::Block(layer, BlockSite::KeyRotated), k)?;
+        }
+        if let Some(growth) = &pass.prepared.growth {
+            q = q * growth.clone();
         }
         let depth = if plan.scale_by_layer { (layer + 1) as f64 } else { 1.0 };
         let q = pass.prepared.queries.split(q.mul_scalar(plan.query_scale / depth), rows, width);
@@ -303,9 +370,10 @@ impl<B: Backend> Decoder<B> {
         let mixed = pass.prepared.queries.join(mixed.reshape([rows, heads, width, d_head]));
         let mixed = pass.see(layer, BlockSite::HeadOutput, mixed)?;
         let out = pass.see(layer, BlockSite::AttnOut, block.o.forward(mixed)?)?;
-        pass.see(layer, BlockSite::AttnAdded, normed(&block.attn_post_norm, out, plan))
+        pass.see(layer, BlockSite::AttnAdded, added(&block.attn_post_norm, out, plan))
     }
 
+    /// The MLP of the normed residual stream.
     fn mlp(
         &self,
         layer: usize,
@@ -314,9 +382,6 @@ impl<B: Backend> Decoder<B> {
         pass: &mut Pass<'_, B>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let plan = self.plan();
-        let inside =
-            [BlockSite::MlpNormScale, BlockSite::MlpNormalized].map(|s| Site::Block(layer, s));
-        let x = pass.norm(block.mlp_norm.as_ref(), inside, x, plan)?;
         let x = pass.see(layer, BlockSite::MlpNorm, x)?;
         let hidden = match &block.gate {
             Some(gate) => {
@@ -336,7 +401,7 @@ impl<B: Backend> Decoder<B> {
         };
         let hidden = pass.see(layer, BlockSite::MlpHidden, hidden)?;
         let out = pass.see(layer, BlockSite::MlpOut, block.down.forward(hidden)?)?;
-        pass.see(layer, BlockSite::MlpAdded, normed(&block.mlp_post_norm, out, plan))
+        pass.see(layer, BlockSite::MlpAdded, added(&block.mlp_post_norm, out, plan))
     }
 }
 

@@ -8,8 +8,9 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-use super::forward::soft_cap;
+use super::forward::{scaled, soft_cap};
 use super::model::Decoder;
+use super::params::in_compute_dtype;
 use crate::arch::rope_scaling::Rope;
 use crate::checkpoint::weights::Checkpoint;
 
@@ -67,6 +68,11 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
                 None => self.sliced(x)?,
             },
         };
+        let logits = match &self.head_bias {
+            Some(bias) => logits + in_compute_dtype(bias.val()).unsqueeze(),
+            None => logits,
+        };
+        let logits = scaled(logits, self.config.plan.logit_scale);
         Ok(soft_cap(logits, self.config.plan.logit_cap).reshape([rows, width, vocab]))
     }
 
@@ -89,7 +95,7 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
             Site::Positions => plan.layout.positions.is_none(),
             Site::Block(_, AttnNormScale | AttnNormalized) => plan.layout.attn_norm.is_none(),
             Site::Block(_, MlpNormScale | MlpNormalized) => plan.layout.mlp_norm.is_none(),
-            Site::Block(_, QueryRotated | KeyRotated) => plan.rotary.is_empty(),
+            Site::Block(layer, QueryRotated | KeyRotated) => plan.layers[*layer].rotary.is_none(),
             Site::Block(_, Gate | GateActivated) => !self.config.dims.gated,
             Site::Block(_, ResidMid) => plan.parallel,
             _ => false,

@@ -60,6 +60,11 @@ impl<B: Backend> Loader<'_, B> {
         Ok(present(self.tensors.whole(name, &shape, self.precision)?, self.device))
     }
 
+    /// A vector, widened: there are few.
+    pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Param<Tensor<B, 1>>, ModelError> {
+        Ok(present(self.tensors.whole(name, &[len], Precision::F32)?, self.device))
+    }
+
     pub(crate) fn matrix(&self, name: &str, part: Part) -> Result<Matrix<B>, ModelError> {
         if self.precision != Precision::Mapped {
             return Ok(Matrix::held(present(
@@ -82,14 +87,7 @@ impl<B: Backend> Loader<'_, B> {
     }
 
     pub(crate) fn norm(&self, module: String, width: usize) -> Result<Norm<B>, ModelError> {
-        // Gains are few: they are widened whatever the rest is.
-        let part = |tensor: &str| {
-            let name = format!("{}{module}.{tensor}", self.base);
-            Ok::<_, ModelError>(present(
-                self.tensors.whole(&name, &[width], Precision::F32)?,
-                self.device,
-            ))
-        };
+        let part = |tensor: &str| self.vector(&format!("{}{module}.{tensor}", self.base), width);
         let bias = (self.config.plan.norm == NormKind::Layer).then(|| part("bias")).transpose()?;
         Ok(Norm { gain: part("weight")?, bias })
     }

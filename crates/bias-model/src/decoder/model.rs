@@ -46,6 +46,8 @@ pub struct Decoder<B: Backend> {
     pub(crate) norm: Norm<B>,
     /// `[d_model, vocab]`; absent if the embedding serves as the head.
     pub(crate) head: Option<Matrix<B>>,
+    /// `[vocab]`, added to the logits.
+    pub(crate) head_bias: Option<Param<Tensor<B, 1>>>,
     #[module(skip)]
     pub(super) config: ModelConfig,
     /// The checkpoint that it was loaded from.
@@ -89,10 +91,13 @@ impl<B: Backend> Decoder<B> {
             (false, _) => Precision::F32,
         };
         let mut tensors = checkpoint.tensors()?;
-        let base = config.base(|name| tensors.has(name));
-        tensors.ignore(|name| layout.redundant.iter().any(|ending| name.ends_with(ending)));
-        let (mut table, head) = config.table_names(base);
-        let config = match tensors.head(&config, base)? {
+        let names = config.names(|name| tensors.has(name));
+        tensors.ignore(|name| {
+            layout.redundant.iter().any(|ending| name.ends_with(ending))
+                || config.wrapper.is_some_and(|wrapper| wrapper.is_elsewhere(name))
+        });
+        let (mut table, head) = config.table_names(names);
+        let config = match tensors.head(&config, names)? {
             Head::Own => config,
             Head::Tied => {
                 // Stored once more, equal to the embedding.
@@ -108,12 +113,13 @@ impl<B: Backend> Decoder<B> {
         if precision != Precision::Mapped {
             fits::<B>(checkpoint, &tensors, precision, device)?;
         }
+        let base = names.base;
         let loader =
             Loader { checkpoint, tensors: &tensors, config: &config, base, precision, device };
         let embedding = loader.table(&table, [dims.vocab, dims.d_model])?;
         let positions = layout.positions.map(|name| {
             let name = format!("{base}{name}.weight");
-            loader.vectors(&name, [config.max_positions, dims.d_model])
+            loader.vectors(&name, [config.table_rows(), dims.d_model])
         });
         let positions = positions.transpose()?;
         let blocks = (0..dims.layers).into_par_iter().map(|layer| loader.block(layer));
@@ -122,10 +128,15 @@ impl<B: Backend> Decoder<B> {
         let head = if config.tied {
             None
         } else {
-            let whole = StoredRows::own(layout.head, dims.vocab);
+            let whole = StoredRows::own(names.head, dims.vocab);
             let part = Part { place: whole, shape: [dims.vocab, dims.d_model], transposed: false };
             Some(loader.matrix(&head, part)?)
         };
+        let head_bias = config
+            .plan
+            .head_bias
+            .then(|| loader.vector(&format!("{}.bias", names.head), dims.vocab));
+        let head_bias = head_bias.transpose()?;
         tensors.finish()?;
         if precision != Precision::Mapped {
             // Of what was read, before the files can change.
@@ -137,6 +148,7 @@ impl<B: Backend> Decoder<B> {
             blocks,
             norm,
             head,
+            head_bias,
             config,
             checkpoint: Some(checkpoint.clone()),
             progress: Progress::default(),
@@ -158,10 +170,11 @@ impl<B: Backend> Decoder<B> {
             gain: constant(n, gain),
             bias: (plan.norm == NormKind::Layer).then(|| constant(n, 0.0)),
         };
+        let head_bias = plan.head_bias.then(|| constant(dims.vocab, 0.0));
         let embedding = Matrix::held(param(normal.matrix([dims.vocab, dims.d_model], std), device));
         let positions = plan.layout.positions;
         let positions = positions
-            .map(|_| param(normal.matrix([config.max_positions, dims.d_model], std), device));
+            .map(|_| param(normal.matrix([config.table_rows(), dims.d_model], std), device));
         let blocks = (0..dims.layers).map(|_| {
             let mut draw = |p: Projection| {
                 let [out, inner] = dims.shape(p);
@@ -199,6 +212,7 @@ impl<B: Backend> Decoder<B> {
             blocks,
             norm,
             head,
+            head_bias,
             config,
             checkpoint: None,
             progress,
@@ -228,6 +242,7 @@ impl<B: Backend> Decoder<B> {
             blocks: self.blocks.iter().map(|block| block.on_graph(follow)).collect(),
             norm: self.norm.on_graph(follow),
             head: self.head.as_ref().map(|head| head.on_graph(|table| follow.param(table))),
+            head_bias: self.head_bias.as_ref().map(|bias| follow.param(bias)),
             config: self.config.clone(),
             checkpoint: self.checkpoint.clone(),
             progress: self.progress.clone(),

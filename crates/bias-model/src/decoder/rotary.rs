@@ -8,7 +8,8 @@ use crate::arch::rope_scaling::Rope;
 /// each `[rows·width, heads·d_head]`.
 ///
 /// Su et al. 2021, in the half-split layout of Hugging Face: channel `i` pairs with channel `i +
-/// rotary/2`, and both are rotated by `position · radians[i]`. Channels beyond the first `rotary`
+/// rotary/2`, and both are rotated by `position · radians[i]`. Where pairs are interleaved, these
+/// are channels `2i` and `2i + 1`. Channels beyond the first `rotary`
 /// of a head stay as they are. Tables are written out for every head, and a product with a signed
 /// permutation swaps the pairs: plain matrices are much faster than views and broadcasts.
 #[derive(Debug, Clone)]
@@ -19,8 +20,8 @@ pub(crate) struct Rotary<B: Backend> {
     of_head: [Tensor<B, 2>; 2],
     /// `[d_head, d_head]`: `(low, high)` to `(-high, low)`.
     swap: Tensor<B, 2>,
-    /// The distance between the two channels of a pair.
-    half: usize,
+    /// The distance between the two channels of a pair; none if they are neighbours.
+    half: Option<usize>,
 }
 
 impl<B: Backend> Rotary<B> {
@@ -47,10 +48,14 @@ impl<B: Backend> Rotary<B> {
             let mut values: Vec<f32> = Vec::with_capacity(cells * d_head);
             for (cell, &position) in batch.positions().iter().enumerate() {
                 let start = values.len();
-                values.extend(
-                    radians[cell / batch.width()].iter().map(|w| f(position as f32 * w) * factor),
-                );
-                values.extend_from_within(start..);
+                let own = radians[cell / batch.width()].iter();
+                let own = own.map(|w| f(position as f32 * w) * factor);
+                if frequencies.interleaved {
+                    values.extend(own.flat_map(|value| [value; 2]));
+                } else {
+                    values.extend(own);
+                    values.extend_from_within(start..);
+                }
                 values.resize(start + d_head, rest);
             }
             Tensor::<B, 2>::from_data(TensorData::new(values, [cells, d_head]), device)
@@ -61,9 +66,12 @@ impl<B: Backend> Rotary<B> {
         });
         let mut swap = vec![0f32; d_head * d_head];
         for i in 0..half {
-            swap[(i + half) * d_head + i] = -1.0;
-            swap[i * d_head + i + half] = 1.0;
+            let (low, high) =
+                if frequencies.interleaved { (2 * i, 2 * i + 1) } else { (i, i + half) };
+            swap[high * d_head + low] = -1.0;
+            swap[low * d_head + high] = 1.0;
         }
+        let half = (!frequencies.interleaved).then_some(half);
         let swap = Tensor::from_data(TensorData::new(swap, [d_head, d_head]), device);
         Self { cos, sin, of_head, swap, half }
     }
@@ -71,7 +79,8 @@ impl<B: Backend> Rotary<B> {
     /// Rotates queries or keys, `[rows·width, heads·d_head]`.
     pub(crate) fn turn(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let ([cells, channels], [d_head, _]) = (x.dims(), self.swap.dims());
-        if let Some(turned) = bias_cube::rotated(&x, self.of_head.each_ref(), self.half) {
+        let at_once = |half| bias_cube::rotated(&x, self.of_head.each_ref(), half);
+        if let Some(turned) = self.half.and_then(at_once) {
             return turned;
         }
         let by_head = x.clone().reshape([cells * channels / d_head, d_head]);

@@ -224,6 +224,9 @@ fn compare_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<
 /// Writes a model as a Hugging Face folder: `config.json` and `model.safetensors` in f32, and the
 /// files that `beside` adds (tokenizer, chat template, README).
 ///
+/// The model of a multimodal folder is written as the text model that it is: `gemma3` becomes
+/// `gemma3_text`, `mistral3` becomes `mistral` or `ministral3`.
+///
 /// # Errors
 /// [`ModelError::FolderExists`], or files that cannot be written.
 pub fn save_pretrained<B: Backend>(
@@ -232,7 +235,7 @@ pub fn save_pretrained<B: Backend>(
     beside: impl FnOnce(&Path) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
     let tensors = model.to_tensors()?;
-    let config = serde_json::to_vec_pretty(&model.config().to_json()).map_err(|source| {
+    let config = serde_json::to_vec_pretty(&model.config().to_text_json()).map_err(|source| {
         ModelError::Json { path: target.join("config.json"), source: source.into() }
     })?;
     write_folder(target, |folder| {

@@ -11,7 +11,7 @@ use crate::error::ModelError;
 
 impl<B: Backend> Decoder<B> {
     /// Every tensor as f32, under the checkpoint's own name and in its own layout: the content of a
-    /// Hugging Face folder of this architecture.
+    /// Hugging Face folder of this architecture. Of a multimodal folder, the text model alone.
     ///
     /// # Errors
     /// [`ModelError::Readback`]; [`ModelError::ExtraBias`] if the model has a bias that its
@@ -44,6 +44,9 @@ impl<B: Backend> Decoder<B> {
         write_norm(&mut out, &format!("{base}{}", layout.norm), &self.norm)?;
         if let Some(head) = &self.head {
             out.push(read(format!("{}.weight", layout.head), head.value(&device)?.transpose())?);
+        }
+        if let Some(bias) = &self.head_bias {
+            out.push(read(format!("{}.bias", layout.head), bias.val())?);
         }
         Ok(out)
     }

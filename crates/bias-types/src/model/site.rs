@@ -39,7 +39,8 @@ macro_rules! block_sites {
         ///
         /// Some architectures lack some of these sites. GPT-2 and GPT-NeoX have no gate. A model
         /// whose attention and MLP run in parallel has no `middle`. OLMo 2 has no norm before
-        /// attention and MLP. A model with learned positions rotates nothing.
+        /// attention and MLP. A model with learned positions rotates nothing, and some layers of
+        /// SmolLM3 do not either.
         ///
         /// | site | written as | shape | TransformerLens |
         /// |---|---|---|---|
