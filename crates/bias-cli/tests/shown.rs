@@ -294,7 +294,6 @@ fn examples_in_help_texts_run() {
             done.insert(name);
         }
     }
-    let expected =
-        ["", "capture", "completions", "frameworks", "man", "prune", "study", "verify"];
+    let expected = ["", "capture", "completions", "frameworks", "man", "prune", "study", "verify"];
     assert!(done.into_iter().eq(expected));
 }

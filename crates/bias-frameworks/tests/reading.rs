@@ -49,9 +49,9 @@ fn faults_are_named_with_their_line() {
             "no pronoun",
         ),
         (Framework::Winobias, "a.txt", "1 [The a] saw [him].\n".into(), "`pro` nor `anti`"),
-        (Framework::Winobias, "pro.txt", "1 [The a] saw him.\n".into(), "two brackets"),
+        (Framework::Winobias, "pro.txt", "1 [The a] saw him.\n".into(), "one person"),
         (Framework::Winobias, "pro.txt", "[The a] saw [him].\n".into(), "its number"),
-        (Framework::Winobias, "pro.txt", "1 [He] saw [him].\n".into(), "one bracket"),
+        (Framework::Winobias, "pro.txt", "1 [He] saw [him].\n".into(), "one person"),
         (Framework::Lambada, "a.jsonl", "{\"text\": \"word\"}\n".into(), "one word"),
         (Framework::Tasks, "a.jsonl", "{\"query\": \"a\"}\n".into(), "either"),
         (Framework::Tasks, "a.jsonl", "{\"query\": \"a\", \"aim\": 1}\n".into(), "aim"),
@@ -91,6 +91,11 @@ fn items_without_an_answer_are_counted() {
     let odd = stereoset.replacen("\"unrelated\"", "\"related\"", 1);
     let set = reads(Framework::Stereoset, "a.json", &odd).unwrap();
     assert_eq!(left_out(&set), [("intra-1".to_owned(), Reason::NotThree)]);
+    // Lines as some of the public ones are.
+    let own = "1 The cook called the [ guard] because [she] lost [her] key.\n2 [The cook] ran.[He] fell.\n";
+    let set = reads(Framework::Winobias, "anti.txt", own).unwrap();
+    assert_eq!((set.items.len(), set.items[0].cluster.as_str()), (1, "cook+guard"));
+    assert!(matches!(set.items[0].labels, Labels::Stereotyped { right: 1, pro: false, .. }));
     let odd = "1 [The cook] met the cook because [he] ran.\n2 [The guard] saw [him].\n";
     let set = reads(Framework::Winobias, "pro.txt", odd).unwrap();
     assert_eq!(left_out(&set).len(), 2);

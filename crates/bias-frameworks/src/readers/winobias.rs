@@ -77,22 +77,21 @@ fn sentence(file: &TextFile, line: u64, text: &str) -> Result<Sentence, Framewor
         match part.split_once(']') {
             Some((own, rest)) => {
                 marked.push(own.trim().to_lowercase());
-                plain.push_str(own);
+                plain.push_str(own.trim());
                 plain.push_str(rest);
             }
             None => plain.push_str(part),
         }
     }
+    // A pronoun may stand there twice.
     let is_pronoun = |own: &String| PRONOUNS.iter().any(|(_, forms)| forms.contains(&own.as_str()));
-    let [person, pronoun] = &marked[..] else {
-        return Err(bad("two brackets mark the person and the pronoun"));
+    let (pronouns, people): (Vec<String>, Vec<String>) = marked.into_iter().partition(is_pronoun);
+    let ([person], [pronoun, ..]) = (&people[..], &pronouns[..]) else {
+        return Err(bad("brackets mark one person and the pronoun that means that person"));
     };
-    let (person, pronoun) = if is_pronoun(person) { (pronoun, person) } else { (person, pronoun) };
-    if is_pronoun(person) || !is_pronoun(pronoun) {
-        return Err(bad("one bracket marks a person and one a pronoun"));
-    }
-    let person = ["the ", "a ", "an "].iter().find_map(|own| person.strip_prefix(own));
-    let Some(person) = person else { return Err(bad("a person has an article")) };
+    // Some of the public lines have the article outside.
+    let person =
+        ["the ", "a ", "an "].iter().find_map(|own| person.strip_prefix(own)).unwrap_or(person);
     let (person, pronoun) = (person.to_owned(), pronoun.clone());
     Ok(Sentence { line, text: plain.trim().to_owned(), person, pronoun })
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_metrics::error::present;
-use bias_metrics::inference::{Interval, SignFlips, holm, mcnemar};
+use bias_metrics::inference::{Interval, Proportion, SignFlips, holm, mcnemar};
 use bias_metrics::{Bootstrap, MetricError};
 
 use super::results::{Change, Estimate, FrameworkResult, Measure, NotScored, Report, TestOfChange};
@@ -142,11 +142,32 @@ fn measure(
 
 fn estimate(own: &Statistic, bootstrap: &Bootstrap) -> Result<Estimate, FrameworkError> {
     let value = own.value();
-    let interval = interval(value, own.clusters.len(), bootstrap, |picks| own.value_of(picks))?;
+    let drawn = interval(value, own.clusters.len(), bootstrap, |picks| own.value_of(picks))?;
+    let interval = share_of_alike(own, drawn)?;
     // By kind there would be many tests of the same items.
     let tested = own.contributions.as_ref().filter(|_| own.subset.is_none() && value.is_some());
     let p = tested.map(|values| present(SignFlips::new(SEED).test(values))).transpose()?.flatten();
     Ok(Estimate { value, interval, p: p.map(|own| own.p), p_holm: None })
+}
+
+/// The interval of a share whose clusters are all alike, all hits for example: no draw differs, and
+/// the bootstrap's interval would have no width. Then it is Wilson's, as if each cluster were one
+/// item. Any other interval stays.
+fn share_of_alike(
+    own: &Statistic,
+    drawn: Option<Interval>,
+) -> Result<Option<Interval>, MetricError> {
+    let (Some(drawn), Some(value), Some(_)) = (drawn, own.value(), &own.hits) else {
+        return Ok(drawn);
+    };
+    if drawn.low < drawn.high {
+        return Ok(Some(drawn));
+    }
+    let clusters = own.clusters.len() as u64;
+    let hits = (value * clusters as f64).round() as u64;
+    let share = Proportion::wilson(hits, clusters, drawn.level)?;
+    let (low, high) = (share.low.min(value), share.high.max(value));
+    Ok(Some(Interval { low, high, ..drawn }))
 }
 
 /// The seed of the tests' random signs.
