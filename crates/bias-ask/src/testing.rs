@@ -53,8 +53,8 @@ const VOCABULARY: usize = 24;
 ///   and all together sum to 1;
 /// - numbers and choices have them too: a number whatever follows it, a choice with the rest as its
 ///   last answer;
-/// - continuations have the likelihood that the softmax of its logits gives them, whatever is asked
-///   beside them and in however large batches;
+/// - continuations have the likelihood that the softmax of its logits gives them, whatever is scored
+///   beside them and however large batches are;
 /// - a greedy answer takes the most probable token at each step and ends with an end token;
 /// - there are as many samples as asked for, and they depend on the seed, not on the number of
 ///   prompts that run together or on the number of threads;
@@ -63,7 +63,8 @@ const VOCABULARY: usize = 24;
 ///
 /// It is not for a model whose numbers depend on the length of a text: the words of a choice run in
 /// one tree, which is as long as the longest. The model must know at least 24 tokens. Prompts have
-/// up to 9 tokens, and answers 3.
+/// up to 9 tokens, and answers 3. One text has up to 700 tokens, and no more than the model's
+/// [`context`](Answering::context) if it names one.
 ///
 /// # Errors
 /// The first [`AnsweringViolation`].
@@ -245,7 +246,7 @@ impl<M> Asker<'_, M> {
             wanted.push(Continuation::new(prompt, ending)?);
         }
         // A common beginning, and a text that runs in several pieces where the context allows it.
-        let limit = self.model.context().unwrap_or(usize::MAX);
+        let limit = self.model.context().unwrap_or(12);
         let long: Vec<u32> = (0..700.min(limit)).map(|i| 3 + i as u32 * 7 % 17).collect();
         let start = 40.min(long.len() / 2);
         wanted.push(Continuation::new(&long[..start], &long[start..])?);

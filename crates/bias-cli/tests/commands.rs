@@ -166,7 +166,7 @@ const WRONG: &[Wrong] = &[
     ("completions", "guess", "guess", &["bash", "zsh"]),
     ("completions", "", "required", &["SHELL"]),
     ("frameworks", "--crows no.csv", "no.csv", &[]),
-    ("frameworks", "--any-model", "--mask", &[]),
+    ("frameworks", "--any-model", "required", &["--mask"]),
     ("frameworks", "--mask no-mask", "no-mask", &[]),
     ("pairs", "--pairs no.csv", "no.csv", &[]),
     ("pairs", "--samples 3", "--samples", &[]),

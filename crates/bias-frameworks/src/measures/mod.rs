@@ -5,6 +5,7 @@
 //!
 //! | file | what for |
 //! |---|---|
+//! | by_framework | [`statistics`]: every metric of a framework |
 //! | statistic | [`Statistic`]: sums by cluster, and what follows from them |
 //! | clusters | items by cluster |
 //! | pairs | CrowS-Pairs: `pct_stereotype`, `likelihood_diff` |
@@ -16,6 +17,7 @@
 //! | texts | cloze and perplexity |
 
 mod associations;
+pub(crate) mod by_framework;
 mod choices;
 mod clusters;
 mod decisions;
@@ -25,34 +27,5 @@ mod questions;
 pub(crate) mod statistic;
 mod texts;
 
+pub use self::by_framework::statistics;
 pub use self::statistic::{Statistic, Unit};
-
-use self::clusters::{Row, Rows};
-use crate::framework::Framework;
-use crate::items::item::Item;
-use crate::score::scorer::Score;
-
-/// Every metric of a framework, of items with their scores.
-#[must_use]
-pub fn statistics(framework: Framework, scored: &[(&Item, &[Score])]) -> Vec<Statistic> {
-    let rows: Vec<Row<'_>> = scored.iter().map(|(item, scores)| Row { item, scores }).collect();
-    let rows = Rows::new(rows);
-    match framework {
-        Framework::Crows => pairs::statistics(&rows),
-        Framework::Stereoset => associations::statistics(&rows),
-        Framework::Bbq => questions::statistics(&rows),
-        Framework::Winogender => pronouns::by_gender(&rows),
-        Framework::Winobias => pronouns::by_stereotype(&rows),
-        Framework::DiscrimEval => decisions::statistics(&rows),
-        Framework::Wikitext => texts::perplexities(&rows),
-        Framework::Hellaswag
-        | Framework::Arc
-        | Framework::Mmlu
-        | Framework::Piqa
-        | Framework::Boolq
-        | Framework::Lambada
-        | Framework::Tasks => {
-            choices::statistics(&rows).into_iter().chain(texts::cloze(&rows)).collect()
-        }
-    }
-}

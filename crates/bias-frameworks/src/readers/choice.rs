@@ -1,4 +1,6 @@
-use super::Found;
+use serde_json::Value;
+
+use super::found::Found;
 use crate::items::item::{Item, continued};
 use crate::items::labels::{Labels, Length};
 use crate::items::set::{LeftOut, Reason};
@@ -31,5 +33,13 @@ impl Found {
             },
             texts: continued(own.context, own.options.into_iter().map(|own| format!(" {own}"))),
         });
+    }
+}
+
+/// A number, or a text that is one.
+pub(super) fn index(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_u64().and_then(|own| usize::try_from(own).ok()),
     }
 }

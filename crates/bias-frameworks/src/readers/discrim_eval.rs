@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Found;
+use super::found::Found;
 use super::text_file::TextFile;
 use crate::error::FrameworkError;
 use crate::items::item::{Item, continued};

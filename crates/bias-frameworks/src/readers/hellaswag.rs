@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Found;
-use super::choice::Question;
+use super::choice::{Question, index};
+use super::found::Found;
 use super::text_file::TextFile;
 use crate::error::FrameworkError;
 
@@ -31,14 +31,6 @@ pub(super) fn read(file: &TextFile) -> Result<Found, FrameworkError> {
         });
     }
     Ok(found)
-}
-
-/// A number, or a text that is one.
-pub(super) fn index(value: &Value) -> Option<usize> {
-    match value {
-        Value::String(text) => text.trim().parse().ok(),
-        other => other.as_u64().and_then(|own| usize::try_from(own).ok()),
-    }
 }
 
 /// Python's `str.capitalize`.

@@ -1,9 +1,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Found;
-use super::choice::Question;
-use super::hellaswag::index;
+use super::choice::{Question, index};
+use super::found::Found;
 use super::text_file::TextFile;
 use crate::error::FrameworkError;
 

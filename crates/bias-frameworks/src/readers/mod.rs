@@ -6,6 +6,8 @@
 //!
 //! | file | what for |
 //! |---|---|
+//! | read | [`read()`]: the files of one framework |
+//! | found | what a reader finds in a file |
 //! | text_file | files as UTF-8 text, as JSON lines, as tables |
 //! | recognise | the framework that a file looks like |
 //! | crows, stereoset, bbq, winogender, winobias, discrim_eval | bias |
@@ -18,10 +20,12 @@ mod boolq;
 mod choice;
 mod crows;
 mod discrim_eval;
+mod found;
 mod hellaswag;
 mod lambada;
 mod mmlu;
 mod piqa;
+mod read;
 mod recognise;
 mod stereoset;
 mod tasks;
@@ -30,75 +34,4 @@ mod wikitext;
 mod winobias;
 mod winogender;
 
-use std::path::Path;
-
-use self::text_file::TextFile;
-use crate::error::FrameworkError;
-use crate::framework::Framework;
-use crate::items::item::Item;
-use crate::items::set::{ItemSet, LeftOut, Source};
-
-/// What a reader finds in a file.
-#[derive(Debug, Default)]
-struct Found {
-    items: Vec<Item>,
-    left_out: Vec<LeftOut>,
-}
-
-/// Reads the files of one framework. Items of all files are joined.
-///
-/// # Errors
-/// [`FrameworkError::Read`]; [`FrameworkError::Schema`] with the line for a file that is not of the
-/// framework, or [`FrameworkError::OtherFramework`] if it looks like another one's; a file without
-/// items.
-pub fn read(framework: Framework, paths: &[&Path]) -> Result<ItemSet, FrameworkError> {
-    let mut set =
-        ItemSet { framework, sources: Vec::new(), items: Vec::new(), left_out: Vec::new() };
-    for path in paths {
-        let file = TextFile::read(path)?;
-        let mut found = match read_one(framework, &file) {
-            Err(FrameworkError::Schema { path, line, reason }) => {
-                let other = recognise::framework(&file.text).filter(|own| *own != framework);
-                return Err(match other {
-                    Some(found) => {
-                        FrameworkError::OtherFramework { path, expected: framework, found, reason }
-                    }
-                    None => FrameworkError::Schema { path, line, reason },
-                });
-            }
-            found => found?,
-        };
-        if found.items.is_empty() && found.left_out.is_empty() {
-            return Err(file.bad(None, format!("it holds no items of {framework}")));
-        }
-        if paths.len() > 1 {
-            // The same id may stand in two files.
-            let name = file.stem();
-            found.items.iter_mut().for_each(|own| own.id = format!("{name}/{}", own.id));
-            found.left_out.iter_mut().for_each(|own| own.id = format!("{name}/{}", own.id));
-        }
-        set.items.append(&mut found.items);
-        set.left_out.append(&mut found.left_out);
-        set.sources.push(Source { path: file.path, sha256: file.sha256 });
-    }
-    Ok(set)
-}
-
-fn read_one(framework: Framework, file: &TextFile) -> Result<Found, FrameworkError> {
-    match framework {
-        Framework::Crows => crows::read(file),
-        Framework::Stereoset => stereoset::read(file),
-        Framework::Bbq => bbq::read(file),
-        Framework::Winogender => winogender::read(file),
-        Framework::Winobias => winobias::read(file),
-        Framework::DiscrimEval => discrim_eval::read(file),
-        Framework::Hellaswag => hellaswag::read(file),
-        Framework::Arc => arc::read(file),
-        Framework::Mmlu => mmlu::read(file),
-        Framework::Piqa => piqa::read(file),
-        Framework::Boolq => boolq::read(file),
-        Framework::Lambada => lambada::read(file),
-        Framework::Wikitext => wikitext::read(file),
-        Framework::Tasks => tasks::read(file),
-    }
-}
+pub use self::read::read;

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::Found;
+use super::found::Found;
 use super::text_file::TextFile;
 use crate::error::FrameworkError;
 use crate::items::item::{Continued, Item, Texts};

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 
-use super::Found;
 use super::choice::Question;
+use super::found::Found;
 use super::text_file::TextFile;
 use crate::error::FrameworkError;
 use crate::items::item::{Item, continued};

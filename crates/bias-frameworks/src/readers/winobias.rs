@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::Found;
+use super::found::Found;
 use super::text_file::TextFile;
 use super::winogender::{PRONOUNS, refers};
 use crate::error::FrameworkError;

@@ -9,8 +9,8 @@ use crate::error::FrameworkError;
 use crate::framework::Framework;
 use crate::items::item::{Item, Texts};
 use crate::items::set::{ItemSet, LeftOut, Reason};
+use crate::measures::by_framework::statistics;
 use crate::measures::statistic::Statistic;
-use crate::measures::statistics;
 use crate::score::scorer::{Score, Scored};
 
 /// The items of a framework with their scores, and those under a mask.
