@@ -253,6 +253,10 @@ impl<M> Asker<'_, M> {
         for ending in endings {
             wanted.push(Continuation::new(&long[..start], ending)?);
         }
+        // It begins as the long one, and shares too little with it for one tree.
+        let mut other = long.clone();
+        other.iter_mut().skip(18).for_each(|token| *token = 22 - *token);
+        wanted.push(Continuation::new(&other[..start], &other[start..])?);
         let mut expected = Vec::with_capacity(wanted.len());
         for own in &wanted {
             expected.push(self.likelihood(own)?);
