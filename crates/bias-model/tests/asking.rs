@@ -179,8 +179,9 @@ fn a_model_that_answers_otherwise_is_caught() {
 fn long_texts_run_in_pieces_behind_their_beginning() {
     let embedded = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/emergent");
     let folder = tempfile::tempdir().unwrap();
-    let copied = |name: &str| std::fs::copy(embedded.join(name), folder.path().join(name)).unwrap();
-    ["model.safetensors", "tokenizer.json", "generation_config.json"].map(copied);
+    for name in ["model.safetensors", "tokenizer.json", "generation_config.json"] {
+        std::fs::copy(embedded.join(name), folder.path().join(name)).unwrap();
+    }
     let config = std::fs::read_to_string(embedded.join("config.json")).unwrap();
     let wider =
         config.replace("\"max_position_embeddings\": 128", "\"max_position_embeddings\": 2048");
