@@ -5,8 +5,8 @@
 #
 # Compiled from their packages are bias-attrib and the crates that it depends on: bias-cube,
 # bias-files, bias-mask, bias-probe and bias-types. Not compiled from their packages are bias-ask,
-# bias-chat, bias-cli, bias-metrics, bias-model and bias-study: a file that one of these lacks is
-# noticed only by `cargo publish`. The script says so when it is done.
+# bias-chat, bias-cli, bias-frameworks, bias-metrics, bias-model and bias-study: a file that one of
+# these lacks is noticed only by `cargo publish`. The script says so when it is done.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}

@@ -15,6 +15,17 @@ pub enum AskError {
         /// The reason.
         reason: String,
     },
+    /// A continuation without tokens, or behind none.
+    #[error(
+        "{wanted} tokens behind {given} have no likelihood: at least one is needed of each. A text without a context \
+         follows the tokenizer's prefix token"
+    )]
+    Continuation {
+        /// The number of tokens that are given.
+        given: usize,
+        /// The number of tokens whose likelihood is wanted.
+        wanted: usize,
+    },
     /// A number was asked of a tokenizer that has no digits.
     #[error(
         "no token of the tokenizer is a digit, so no number can be asked for; ask a choice instead"

@@ -35,7 +35,7 @@
 //! | [`generate`] | [`Answering`], [`Decoding`], [`Answers`]: greedy, sampled, exact within a budget, as trees |
 //! | [`text`] | [`Tokenize`]: text to tokens with roles, and back |
 //! | [`respond`] | [`Respond`]: anything that answers questions in words |
-//! | [`likelihood`] | the log-probability of a text's tokens |
+//! | [`likelihood`] | the log-probability of a text's tokens; of given continuations, see [`Answering::log_likelihoods`] |
 //! | [`error`] | [`AskError`] |
 //! | testing | `check_answering`: checks of any answering model, for implementors (feature `testing`) |
 

@@ -12,6 +12,7 @@ use crate::error::AskError;
 use crate::generate::answering::Answering;
 use crate::generate::answers::Answers;
 use crate::generate::calls::Asking;
+use crate::generate::continuation::{Continuation, Likelihood};
 use crate::generate::decoding::{DecodeOptions, Decoding};
 use crate::generate::sampling::Sampling;
 use crate::question::number::{NumberGrammar, State};
@@ -52,6 +53,8 @@ const VOCABULARY: usize = 24;
 ///   and all together sum to 1;
 /// - numbers and choices have them too: a number whatever follows it, a choice with the rest as its
 ///   last answer;
+/// - continuations have the likelihood that the softmax of its logits gives them, whatever is scored
+///   beside them and however large batches are;
 /// - a greedy answer takes the most probable token at each step and ends with an end token;
 /// - there are as many samples as asked for, and they depend on the seed, not on the number of
 ///   prompts that run together or on the number of threads;
@@ -60,7 +63,8 @@ const VOCABULARY: usize = 24;
 ///
 /// It is not for a model whose numbers depend on the length of a text: the words of a choice run in
 /// one tree, which is as long as the longest. The model must know at least 24 tokens. Prompts have
-/// up to 9 tokens, and answers 3.
+/// up to 9 tokens, and answers 3. One text has up to 700 tokens, and no more than the model's
+/// [`context`](Answering::context) if it names one.
 ///
 /// # Errors
 /// The first [`AnsweringViolation`].
@@ -153,6 +157,7 @@ impl<M> Asker<'_, M> {
             }
         }
         self.sampled(&prompts)?;
+        self.likely(&prompts)?;
 
         // All kinds in turn.
         self.options.max_new_tokens = 2;
@@ -227,6 +232,82 @@ impl<M> Asker<'_, M> {
         }
         (self.options.batch_rows, self.options.threads) = (2, 1);
         Ok(())
+    }
+
+    fn likely<B: Backend>(&mut self, prompts: &[Vec<u32>]) -> Result<(), AnsweringViolation>
+    where
+        M: Answering<B>,
+    {
+        // One is the beginning of another, and one stands there twice.
+        let endings: [&[u32]; 5] = [&[15], &[16, 17], &[16, 17, 3], &[15], &[4, 4, 19]];
+        let pairs = prompts.iter().flat_map(|prompt| endings.map(|end| (prompt, end)));
+        let mut wanted = Vec::new();
+        for (prompt, ending) in pairs {
+            wanted.push(Continuation::new(prompt, ending)?);
+        }
+        // A common beginning, and a text that runs in several pieces where the context allows it.
+        let limit = self.model.context().unwrap_or(12);
+        let long: Vec<u32> = (0..700.min(limit)).map(|i| 3 + i as u32 * 7 % 17).collect();
+        let start = 40.min(long.len() / 2);
+        wanted.push(Continuation::new(&long[..start], &long[start..])?);
+        for ending in endings {
+            wanted.push(Continuation::new(&long[..start], ending)?);
+        }
+        // It begins as the long one, and shares too little with it for one tree.
+        let mut other = long.clone();
+        other.iter_mut().skip(18).for_each(|token| *token = 22 - *token);
+        wanted.push(Continuation::new(&other[..start], &other[start..])?);
+        let mut expected = Vec::with_capacity(wanted.len());
+        for own in &wanted {
+            expected.push(self.likelihood(own)?);
+        }
+        let claim = "continuations must have the likelihood that the logits give them";
+        for (batch_rows, threads) in [(1, 1), (64, 2)] {
+            let options = DecodeOptions { batch_rows, threads, ..self.options.clone() };
+            let done = AtomicUsize::new(0);
+            let count = |own| {
+                done.fetch_add(own, Ordering::Relaxed);
+            };
+            let found = self.model.log_likelihoods(&wanted, &options, &count)?;
+            if [found.len(), done.into_inner()] != [wanted.len(); 2] {
+                return Err(broken("every continuation must be scored, and reported", found.len()));
+            }
+            for ((found, expected), own) in found.iter().zip(&expected).zip(&wanted) {
+                let off = found.log_probs.iter().zip(&expected.log_probs).find(|(a, b)| {
+                    // Not `>`: NaN is off too.
+                    let close = (**a - **b).abs() <= self.tolerance * b.abs().max(1.0) * 10.0;
+                    !close
+                });
+                if off.is_some() || found.log_probs.len() != expected.log_probs.len() {
+                    return Err(broken(claim, format!("{:?}: {off:?}", own.wanted())));
+                }
+                if found.greedy != expected.greedy {
+                    return Err(broken(claim, format!("{:?}: greedy or not", own.wanted())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The likelihood of a text that runs alone.
+    fn likelihood<B: Backend>(&self, own: &Continuation) -> Result<Likelihood, AnsweringViolation>
+    where
+        M: Answering<B>,
+    {
+        let batch = TokenBatch::new(&[chain(own.tokens())?])?;
+        let logits = self.model.logits(&batch, &mut NoObserver)?;
+        let vocab = logits.dims()[2];
+        let logits: Vec<f64> = logits.into_data().iter::<f64>().collect();
+        let places = logits.chunks_exact(vocab).skip(own.given() - 1);
+        let mut found = Likelihood { log_probs: Vec::new(), greedy: true };
+        for (logits, token) in places.zip(own.wanted()) {
+            let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = logits.iter().map(|l| (l - top).exp()).sum();
+            let logit = logits.get(*token as usize).copied().unwrap_or(f64::NAN);
+            found.log_probs.push(logit - top - sum.ln());
+            found.greedy &= logit >= top;
+        }
+        Ok(found)
     }
 
     fn equal(

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    attribute, audit, benchmark, capture, completions, man, pairs, prune, serve, study, verify,
+    attribute, audit, benchmark, capture, completions, frameworks, man, pairs, prune, serve, study,
+    verify,
 };
 use bias_cli::failure::finish;
 
@@ -54,6 +55,10 @@ enum Task {
         about = "Count which of two sentences a model finds more likely, as CrowS-Pairs does"
     )]
     Pairs(pairs::Args),
+    #[command(
+        about = "Score a model on published bias benchmarks and capability tasks, before and after a mask"
+    )]
+    Frameworks(frameworks::Args),
     #[command(about = "Compare all methods on models whose bias is known, or on yours")]
     Benchmark(benchmark::Args),
     #[command(about = "Check the folder of a study that somebody else made")]
@@ -77,6 +82,7 @@ pub(crate) fn main() -> ExitCode {
         Task::Prune(args) => prune::run(args),
         Task::Capture(args) => capture::run(args),
         Task::Pairs(args) => pairs::run(args),
+        Task::Frameworks(args) => frameworks::run(args),
         Task::Benchmark(args) => benchmark::run(args),
         Task::Verify(args) => verify::run(args),
         Task::Serve(args) => serve::run(args),

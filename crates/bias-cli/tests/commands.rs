@@ -18,6 +18,7 @@ const ABOUT: [(&str, &str); COMMANDS.len()] = [
     ("benchmark", "Measure how well methods find and remove bias"),
     ("capture", "write activations to a safetensors file"),
     ("completions", "Print the completions of a shell"),
+    ("frameworks", "published bias benchmarks and capability tasks"),
     ("man", "write the pages of bias and all its subcommands"),
     ("pairs", "Score sentence pairs"),
     ("prune", "with the weights of a mask set to zero"),
@@ -70,6 +71,7 @@ fn away_from_the_repository_it_says_what_to_pass() {
         ran.refused("no model was named", &["--model DIR", "--prompts CSV"]);
     }
     tried("pairs").refused("no pairs were named", &["--pairs CSV"]);
+    tried("frameworks").refused("no file was named", &["--crows CSV", "--bbq JSONL"]);
     tried("benchmark").refused("no model was named", &["bias benchmark DIR --prompts CSV"]);
     tried("benchmark --variants").refused("no model was named", &["--model DIR"]);
     assert!(tried("--version").done().starts_with("bias 0."));
@@ -112,7 +114,7 @@ fn every_command_has_a_manual_page() {
 fn models_are_named_alike() {
     let folder = tempfile::tempdir().unwrap();
     let takes = |name: &str| flags(&run(name, folder.path(), "--help").done());
-    let loading = ["attribute", "audit", "capture", "pairs", "study"];
+    let loading = ["attribute", "audit", "capture", "frameworks", "pairs", "study"];
     for name in loading {
         let own = takes(name);
         for flag in ["--model", "--accept-key", "--device", "--compute", "--stored", "--stream"] {
@@ -186,6 +188,9 @@ const WRONG: &[Wrong] = &[
     ("benchmark", "--neutral no.txt", "--neutral", &["no.txt"]),
     ("completions", "guess", "guess", &["bash", "zsh"]),
     ("completions", "", "required", &["SHELL"]),
+    ("frameworks", "--crows no.csv", "no.csv", &[]),
+    ("frameworks", "--any-model", "required", &["--mask"]),
+    ("frameworks", "--mask no-mask", "no-mask", &[]),
     ("pairs", "--pairs no.csv", "no.csv", &[]),
     ("pairs", "--samples 3", "--samples", &[]),
     ("prune", "--mask no-mask", "no-mask", &[]),
@@ -440,6 +445,66 @@ fn pairs_reads_this_projects_own() {
     let (program, args) = args.split_once(' ').unwrap();
     let table = run(program, folder.path(), args).done();
     assert!(table.contains("nats a token"), "{table}");
+}
+
+/// This project's own files, by the embedded model; then public forms by one's own, with a mask.
+#[test]
+fn frameworks_score_files_before_and_after_a_mask() {
+    let folder = small(2);
+    let ran = run("frameworks", folder.path(), "--items new/scores.csv");
+    assert!(ran.err.contains("items of 7 frameworks"), "{}", ran.err);
+    let table = ran.done();
+    for name in ["pct_stereotype", "icat", "s_amb", "pro_minus_anti", "black_bias", "acc_norm"] {
+        assert!(table.lines().any(|own| own.trim_start().starts_with(name)), "{name}: {table}");
+    }
+    assert!(table.contains("BBQ (16 of 16 items)"), "{table}");
+    let scores = fs::read_to_string(folder.path().join("new/scores.csv")).unwrap();
+    assert!(scores.starts_with("framework,item,cluster,option,text,tokens,log_likelihood,greedy"));
+    // 12 pairs, 12 triples, 16 questions with 12 answers, 24 + 12 pronouns, 72 decisions.
+    assert!(scores.lines().count() > 2 * 12 + 3 * 12 + 12 * 16 + 2 * 36 + 4 * 72, "{scores}");
+
+    run("attribute", folder.path(), "--model model --method random --budget 0.01").done();
+    let own = |name: &str| repository(&format!("fixtures/frameworks/{name}"));
+    let files = [
+        ("--crows", "crows.csv"),
+        ("--stereoset", "stereoset.json"),
+        ("--bbq", "bbq.jsonl"),
+        ("--winogender", "winogender.tsv"),
+        ("--winobias", "winobias_pro_type1.txt"),
+        ("--discrim-eval", "discrim_eval.jsonl"),
+        ("--hellaswag", "hellaswag.jsonl"),
+        ("--arc", "arc.jsonl"),
+        ("--mmlu", "everyday_test.csv"),
+        ("--piqa", "piqa_listed.jsonl"),
+        ("--boolq", "boolq.jsonl"),
+        ("--lambada", "lambada.jsonl"),
+        ("--wikitext", "wikitext.jsonl"),
+        ("--tasks", "tasks_embedded.jsonl"),
+    ];
+    let named = |(flag, name): &(&str, &str)| format!("{flag} {}", own(name).display());
+    let all: Vec<String> = files.iter().map(named).collect();
+    let pass = |args: &str| run("frameworks", folder.path(), &format!("--model model {args}"));
+    let ran = pass(&format!("{} --mask mask.safetensors --json", all.join(" ")));
+    assert!(ran.err.contains("before and after"), "{}", ran.err);
+    assert!(ran.err.contains("HellaSwag: 1 of 6 items not scored"), "{}", ran.err);
+    let found: serde_json::Value = serde_json::from_str(&ran.done()).unwrap();
+    assert_eq!(found["mask"], "mask.safetensors");
+    let frameworks = found["frameworks"].as_array().unwrap();
+    assert_eq!(frameworks.len(), files.len());
+    for own in frameworks {
+        let name = &own["framework"];
+        let measures = own["measures"].as_array().unwrap();
+        assert!(measures.iter().all(|own| own["change"].is_object()), "{name}");
+        assert!(measures.iter().any(|own| own["change"]["difference"].is_f64()), "{name}");
+    }
+    let table = pass(&format!("{} --mask mask.safetensors", all[13])).done();
+    assert!(table.contains("with the mask") && table.contains("acc_greedy"), "{table}");
+    // A mask of other weights.
+    let tasks = &all[13];
+    run("frameworks", folder.path(), &format!("{tasks} --mask mask.safetensors"))
+        .refused("was made for weights", &[]);
+    run("frameworks", folder.path(), &format!("--bbq {}", own("crows.csv").display()))
+        .refused("looks like one of CrowS-Pairs", &["--crows"]);
 }
 
 /// A key that nobody knows changes nothing, once it is accepted.

@@ -37,6 +37,7 @@ impl MetricError {
             | Self::NotFinite { .. }
             | Self::OneClass
             | Self::TooFewNames { .. }
+            | Self::TooFewUnits { .. }
             | Self::Constant { .. }
             | Self::Unstable { .. }
             | Self::NoFiniteEffect { .. } => true,
@@ -97,6 +98,14 @@ pub enum MetricError {
         arm: Arm,
         /// The number of its names.
         names: usize,
+        /// The number needed.
+        least: usize,
+    },
+    /// Too few units of one group, such as templates, to say how far they vary.
+    #[error("{units} units (names, templates, items) were found, needed {least}")]
+    TooFewUnits {
+        /// The number of units.
+        units: usize,
         /// The number needed.
         least: usize,
     },

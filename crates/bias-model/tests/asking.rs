@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bias_ask::generate::{Asking, DecodeOptions, Sampling, ask_uncached};
+use bias_ask::generate::{
+    Asking, Continuation, DecodeOptions, Sampling, ask_uncached, log_likelihoods_uncached,
+};
 use bias_ask::question::{NumberGrammar, QuestionKind, Word};
 use bias_ask::testing::{AnsweringViolation, check_answering};
 use bias_ask::{Answering, Answers, AskError, Decoding, Question};
@@ -169,6 +171,49 @@ fn a_model_that_answers_otherwise_is_caught() {
     for (i, fault) in faults.into_iter().enumerate() {
         let broken = check_answering(&Broken(load("gpt2_hub", Precision::F32), fault), 1e-6);
         assert!(matches!(broken, Err(AnsweringViolation::Claim { .. })), "fault {i}");
+    }
+}
+
+/// Longer than a piece, with a common beginning that is too short a part of them for one tree.
+#[test]
+fn long_texts_run_in_pieces_behind_their_beginning() {
+    let embedded = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/emergent");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["model.safetensors", "tokenizer.json", "generation_config.json"] {
+        std::fs::copy(embedded.join(name), folder.path().join(name)).unwrap();
+    }
+    let config = std::fs::read_to_string(embedded.join("config.json")).unwrap();
+    let wider =
+        config.replace("\"max_position_embeddings\": 128", "\"max_position_embeddings\": 2048");
+    assert_ne!(config, wider);
+    std::fs::write(folder.path().join("config.json"), wider).unwrap();
+    let config = ModelConfig::from_folder(folder.path()).unwrap();
+    let files = Checkpoint::open(folder.path()).unwrap();
+    let model: Decoder<Flex> =
+        Decoder::load(&files, config, Precision::F32, &Default::default()).unwrap();
+
+    let text = |length: u32, own: u32| -> Vec<u32> {
+        let alike = (0..40).map(|i| 10 + i * 13 % 600);
+        alike.chain((40..length).map(|i| 10 + i * (17 + own) % 600)).collect()
+    };
+    let texts = [text(1300, 0), text(1200, 2), text(600, 4), text(150, 6)];
+    let wanted: Vec<Continuation> =
+        texts.iter().map(|own| Continuation::new(&own[..50], &own[50..]).unwrap()).collect();
+    let options = DecodeOptions {
+        sampling: Sampling::default(),
+        stop: vec![2],
+        max_new_tokens: 1,
+        batch_rows: 32,
+        threads: 2,
+    };
+    let cached = model.log_likelihoods(&wanted, &options, &|_| {}).unwrap();
+    let anew = log_likelihoods_uncached(&model, &wanted, &options, &|_| {}).unwrap();
+    for ((cached, anew), own) in cached.iter().zip(&anew).zip(&wanted) {
+        assert_eq!(cached.log_probs.len(), own.wanted().len());
+        assert_eq!(cached.greedy, anew.greedy);
+        let pairs = cached.log_probs.iter().zip(&anew.log_probs);
+        let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(worst < 1e-4, "off by {worst}");
     }
 }
 

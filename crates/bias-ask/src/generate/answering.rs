@@ -2,9 +2,11 @@ use bias_probe::{HookedModel, Sequence};
 use burn::tensor::backend::Backend;
 
 use super::answers::Answers;
-use super::calls::Asking;
+use super::calls::{Asking, Done};
+use super::continuation::{Continuation, Likelihood};
 use super::decoding::{DecodeOptions, Decoding};
 use super::engine::ask_uncached;
+use super::likelihoods::log_likelihoods_uncached;
 use crate::error::AskError;
 use crate::question::{Question, QuestionKind};
 
@@ -25,6 +27,24 @@ pub trait Answering<B: Backend>: HookedModel<B> {
     /// readback.
     fn ask(&self, questions: &[Question], asking: &Asking<'_>) -> Result<Vec<Answers>, AskError> {
         ask_uncached(self, questions, asking)
+    }
+
+    /// How likely the model finds each continuation, in their order.
+    ///
+    /// If the model [is causal](HookedModel::is_causal), texts that begin alike run as one prefix
+    /// tree. Memory is bounded by a batch: of the logits, only the log-probabilities of wanted
+    /// tokens are kept. `done` receives the number of continuations that were just scored.
+    ///
+    /// # Errors
+    /// A token or position that the model does not have, [`AskError::Logits`], or a failed
+    /// readback.
+    fn log_likelihoods(
+        &self,
+        wanted: &[Continuation],
+        options: &DecodeOptions,
+        done: &Done<'_>,
+    ) -> Result<Vec<Likelihood>, AskError> {
+        log_likelihoods_uncached(self, wanted, options, done)
     }
 
     /// The most tokens that a text may have, if there is a limit.

@@ -13,6 +13,8 @@
 //! | answer_tree | answers to a batch of prompts, step by step |
 //! | frontier | the paths of a tree to follow |
 //! | choices | choices, in one pass |
+//! | continuation | [`Continuation`], [`Likelihood`]: how likely given tokens are behind others |
+//! | likelihoods | [`log_likelihoods_cached`], [`log_likelihoods_uncached`]: continuations in batches, as prefix trees |
 //! | shared_prefix | the common beginning of several prompts, run once |
 //! | logits | logits read back and checked |
 
@@ -22,9 +24,11 @@ pub(crate) mod answers;
 mod cached;
 pub(crate) mod calls;
 mod choices;
+pub(crate) mod continuation;
 pub(crate) mod decoding;
 mod engine;
 mod frontier;
+mod likelihoods;
 mod logits;
 mod runner;
 pub(crate) mod sampling;
@@ -34,7 +38,9 @@ pub use self::answering::{Answering, decode};
 pub use self::answers::{Answer, Answers};
 pub use self::cached::{Cached, Work};
 pub use self::calls::{Asking, Done, ToText};
+pub use self::continuation::{Continuation, Likelihood};
 pub use self::decoding::{BUDGET, DecodeOptions, Decoding};
 pub use self::engine::{ask_cached, ask_uncached};
+pub use self::likelihoods::{log_likelihoods_cached, log_likelihoods_uncached};
 pub use self::runner::tokens_run;
 pub use self::sampling::Sampling;

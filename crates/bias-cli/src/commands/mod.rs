@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod benchmark;
 pub(crate) mod capture;
 pub(crate) mod completions;
+pub(crate) mod frameworks;
 pub(crate) mod man;
 pub(crate) mod pairs;
 pub(crate) mod prune;

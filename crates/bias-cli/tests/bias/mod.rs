@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::program::{Program, Ran};
 
 /// Its subcommands.
-pub const COMMANDS: [&str; 11] = [
+pub const COMMANDS: [&str; 12] = [
     "attribute",
     "audit",
     "benchmark",
     "capture",
     "completions",
+    "frameworks",
     "man",
     "pairs",
     "prune",

@@ -154,12 +154,40 @@ impl Bootstrap {
                 });
             }
         }
+        let strata = [a, b];
+        let of = |arm: &Arm| usize::from(*arm == Arm::B);
+        self.resampled(&strata, &arms.iter().map(of).collect::<Vec<_>>(), statistic)
+    }
+
+    /// The same for units of one group, such as templates whose items stand or fall together: as
+    /// many are drawn with replacement as there are.
+    ///
+    /// # Errors
+    /// [`MetricError::TooFewUnits`] below two units, and as [`interval`](Self::interval).
+    pub fn interval_of_one(
+        &self,
+        units: usize,
+        statistic: impl Fn(&[usize]) -> Result<Option<f64>, MetricError>,
+    ) -> Result<Interval, MetricError> {
+        if units < 2 {
+            return Err(MetricError::TooFewUnits { units, least: 2 });
+        }
+        self.resampled(&[(0..units).collect()], &vec![0; units], statistic)
+    }
+
+    /// The interval when units are drawn within their strata; `stratum[i]` is that of unit `i`.
+    fn resampled(
+        &self,
+        strata: &[Vec<usize>],
+        stratum: &[usize],
+        statistic: impl Fn(&[usize]) -> Result<Option<f64>, MetricError>,
+    ) -> Result<Interval, MetricError> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut picks = vec![0; arms.len()];
+        let mut picks = vec![0; stratum.len()];
         let mut values = Vec::with_capacity(self.resamples);
         for _ in 0..self.resamples {
-            for (pick, arm) in picks.iter_mut().zip(arms) {
-                let members = if *arm == Arm::A { &a } else { &b };
+            for (pick, own) in picks.iter_mut().zip(stratum) {
+                let members = &strata[*own];
                 *pick = members[rng.random_range(0..members.len())];
             }
             values.extend(statistic(&picks)?.filter(|v| v.is_finite()));
@@ -171,10 +199,10 @@ impl Bootstrap {
             return Err(unstable);
         }
         values.sort_by(f64::total_cmp);
-        let tail = if self.widened { outwards(tail, a.len(), b.len()) } else { tail };
+        let tail = if self.widened { outwards(tail, strata) } else { tail };
         let [low, high] = match self.ends {
             Ends::Percentile => [tail, 1.0 - tail],
-            Ends::Bca => corrected([tail, 1.0 - tail], &values, &[&a, &b], &statistic)?,
+            Ends::Bca => corrected([tail, 1.0 - tail], &values, strata, &statistic)?,
         };
         let end = |q| interpolated_quantile(&values, q);
         match (end(low), end(high)) {
@@ -186,8 +214,10 @@ impl Bootstrap {
 
 /// The level of a lower end for few names. A group of one name says nothing about the variation
 /// between names.
-fn outwards(tail: f64, a: usize, b: usize) -> f64 {
-    let (least, degrees) = (a.min(b) as f64, (a + b).saturating_sub(2) as f64);
+fn outwards(tail: f64, strata: &[Vec<usize>]) -> f64 {
+    let least = strata.iter().map(Vec::len).min().unwrap_or(0) as f64;
+    let units: usize = strata.iter().map(Vec::len).sum();
+    let degrees = units.saturating_sub(strata.len()) as f64;
     let student = StudentsT::new(0.0, 1.0, degrees).ok().filter(|_| least >= 2.0);
     student.map_or(tail, |t| {
         Normal::standard().cdf((least / (least - 1.0)).sqrt() * t.inverse_cdf(tail))
@@ -199,14 +229,14 @@ fn outwards(tail: f64, a: usize, b: usize) -> f64 {
 fn corrected(
     levels: [f64; 2],
     sorted: &[f64],
-    arms: &[&Vec<usize>; 2],
+    strata: &[Vec<usize>],
     statistic: &impl Fn(&[usize]) -> Result<Option<f64>, MetricError>,
 ) -> Result<[f64; 2], MetricError> {
     let undefined = MetricError::NotFinite { what: "statistic of the names themselves" };
     let of = |picks: &[usize]| {
         statistic(picks)?.filter(|v| v.is_finite()).ok_or_else(|| undefined.clone())
     };
-    let everybody: Vec<usize> = arms.iter().flat_map(|arm| arm.iter().copied()).collect();
+    let everybody: Vec<usize> = strata.iter().flatten().copied().collect();
     let observed = of(&everybody)?;
     let below = |v: f64| sorted.partition_point(|own| *own < v) as f64;
     let not_above = sorted.partition_point(|own| *own <= observed) as f64;
@@ -214,7 +244,7 @@ fn corrected(
     let normal = Normal::standard();
     let bias = normal.inverse_cdf(share);
     let (mut cubes, mut squares) = (0.0, 0.0);
-    for arm in arms {
+    for arm in strata {
         let without = arm.iter().map(|left_out| {
             of(&everybody.iter().copied().filter(|own| own != left_out).collect::<Vec<_>>())
         });
@@ -268,6 +298,15 @@ mod tests {
         };
         let run = |seed| Bootstrap::new(seed).resamples(50).unwrap().interval(&ARMS, fine).unwrap();
         assert_ne!(run(3), run(4));
+    }
+
+    #[test]
+    fn units_of_one_group_are_drawn_alone() {
+        let bootstrap = Bootstrap::new(3).resamples(400).unwrap();
+        let found = bootstrap.interval_of_one(30, mean).unwrap();
+        assert!(found.low < 14.5 && 14.5 < found.high && found.high - found.low < 8.0, "{found:?}");
+        let few = bootstrap.interval_of_one(1, mean);
+        assert_eq!(few, Err(MetricError::TooFewUnits { units: 1, least: 2 }));
     }
 
     #[test]

@@ -1,4 +1,7 @@
-use bias_ask::generate::{Asking, Cached, Work, ask_cached};
+use bias_ask::generate::{
+    Asking, Cached, Continuation, DecodeOptions, Done, Likelihood, Work, ask_cached,
+    log_likelihoods_cached,
+};
 use bias_ask::{Answering, Answers, AskError, Question};
 use bias_probe::{HookedModel as _, NoObserver, ProbeError, TokenBatch};
 use burn::tensor::{Tensor, backend::Backend};
@@ -46,6 +49,15 @@ impl<B: Backend> Cached<B> for Decoder<B> {
 impl<B: Backend> Answering<B> for Decoder<B> {
     fn ask(&self, questions: &[Question], asking: &Asking<'_>) -> Result<Vec<Answers>, AskError> {
         ask_cached(self, questions, asking)
+    }
+
+    fn log_likelihoods(
+        &self,
+        wanted: &[Continuation],
+        options: &DecodeOptions,
+        done: &Done<'_>,
+    ) -> Result<Vec<Likelihood>, AskError> {
+        log_likelihoods_cached(self, wanted, options, done)
     }
 
     fn context(&self) -> Option<usize> {
