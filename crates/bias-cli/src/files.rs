@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_files::{folder_of, note, stand_in};
+use bias_files::{check_target, folder_of, note, stand_in};
 
 use crate::failure::Failure;
 
@@ -65,12 +65,15 @@ fn texts(path: &Path, bytes: &[u8]) -> Result<Vec<String>, Failure> {
 /// before the work and not after it.
 ///
 /// # Errors
-/// A folder that cannot be created or written to, or a path that is itself a folder.
+/// A folder that cannot be created or written to, or a path that is itself a folder, a device or a
+/// pipe.
 pub fn writable(file: &Path) -> Result<(), Failure> {
     if file.is_dir() {
         return Err(format!("cannot write {}: it is a folder; name a file", file.display()).into());
     }
     let folder = folder_of(file);
-    let tried = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    let tried = check_target(file)
+        .and_then(|()| std::fs::create_dir_all(folder))
+        .and_then(|()| tempfile::tempfile_in(folder));
     tried.map(drop).map_err(|error| format!("cannot write {}: {error}", file.display()).into())
 }

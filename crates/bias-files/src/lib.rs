@@ -20,7 +20,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: files and folders, whole or not at all; [`folder_of`], [`UNFINISHED`] |
+//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: files and folders, whole or not at all; [`check_target`], [`folder_of`], [`UNFINISHED`] |
 //! | hash | [`hex`], [`sha256_of_file`] |
 //! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
 //! | output | [`say!`], [`note!`]: lines on standard output and error, which a reader may have closed |
@@ -42,4 +42,4 @@ pub use self::hash::{hex, sha256_of_file};
 pub use self::numbers::{f32_bytes, f32s, f64_bytes, f64s};
 pub use self::stand_in::{StandIn, stand_in};
 pub use self::tensors::{Tensor, header, save_tensors};
-pub use self::whole::{UNFINISHED, folder_of, write_folder, write_whole, write_with};
+pub use self::whole::{UNFINISHED, check_target, folder_of, write_folder, write_whole, write_with};

@@ -19,14 +19,31 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// A folder that is missing or cannot be written to, a full disk, or an error of `fill`. The file
-/// then keeps its content.
+/// then keeps its content. A device or a pipe, as [`check_target`] says.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    check_target(path)?;
     let folder = folder_of(path);
     let mut file = temporary(0o666).tempfile_in(folder)?;
     fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
     sync_folder(folder)
+}
+
+/// Refuses a path that is there and is no file: a device or a pipe such as `/dev/null` would be
+/// replaced by the file that is renamed into its place.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] for a device, a pipe or a socket, also behind a link.
+pub fn check_target(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a device or a pipe, which the finished file would replace; name a file",
+        )),
+        // What is not there can be written; what cannot be looked at fails when it is.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Fills a temporary folder beside `target`, then renames it. All files in it are synced first.

@@ -48,6 +48,22 @@ fn a_file_is_whole_or_as_it_was() {
 }
 
 #[cfg(unix)]
+/// The file would take the place of `/dev/null`, for every other program too.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, link) = (folder.path().join("socket"), folder.path().join("link"));
+    let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::os::unix::fs::symlink(&socket, &link).unwrap();
+    for path in [socket.as_path(), &link, Path::new("/dev/null")] {
+        let error = write_whole(path, b"x").unwrap_err();
+        assert!(error.to_string().contains("name a file"), "{error}");
+        assert!(!fs::metadata(path).unwrap().is_file(), "{}", path.display());
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside them");
+}
+
 #[test]
 fn modes_are_those_of_new_files_and_folders() {
     let place = tempfile::tempdir().unwrap();

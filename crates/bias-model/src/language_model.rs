@@ -17,8 +17,9 @@ use burn::tensor::backend::Backend;
 use serde_json::Value;
 
 use crate::checkpoint::config::ModelConfig;
-use crate::checkpoint::generation::{GenerationSettings, SamplingOptions};
+use crate::checkpoint::generation::GenerationSettings;
 use crate::checkpoint::precision::Precision;
+use crate::checkpoint::sampling_options::SamplingOptions;
 use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;

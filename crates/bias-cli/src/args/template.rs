@@ -67,8 +67,8 @@ fn has_long_integer(json: &str) -> bool {
         .any(|own| own.parse::<i64>().is_err() && own.parse::<u64>().is_err())
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use serde_json::json;
 

@@ -46,7 +46,6 @@ const COMMON: &[&str] = &[
     "flat",
     "even",
     "odd",
-    "or",
     "brut",
     "brutto",
     "netto",

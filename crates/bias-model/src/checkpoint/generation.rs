@@ -5,7 +5,9 @@ use bias_ask::Sampling;
 use serde_json::{Map, Value};
 
 use super::config::TokenIds;
+use super::generation_keys::{NOT_APPLIED, Off, SAMPLING, counts, near};
 use super::gguf;
+use super::sampling_options::SamplingOptions;
 use crate::arch::known_keys::GENERATION;
 use crate::error::ModelError;
 use crate::json::read_json;
@@ -14,40 +16,6 @@ use crate::on_disk;
 const FILE: &str = "generation_config.json";
 /// What transformers keeps of the most probable tokens where it samples and nothing is said.
 const TOP_K: usize = 50;
-
-/// Sampling that is asked for instead of what a checkpoint says of it; `None` is the checkpoint's.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct SamplingOptions {
-    /// Above 0.
-    pub temperature: Option<f64>,
-    /// 0 keeps all.
-    pub top_k: Option<usize>,
-    /// Above 0 and at most 1, which keeps all.
-    pub top_p: Option<f64>,
-    /// From 0, which keeps all, to 1.
-    pub min_p: Option<f64>,
-    /// Keys of the checkpoint's generation settings to do without, or `all`.
-    pub ignored_keys: Vec<String>,
-}
-
-impl SamplingOptions {
-    fn ignores(&self, key: &str) -> bool {
-        // All that says how tokens are drawn; which tokens end an answer stays.
-        let all = key != "eos_token_id";
-        self.ignored_keys.iter().any(|own| own == key || (all && own == "all"))
-    }
-
-    /// Settings that are asked for here.
-    fn given(&self) -> Vec<&'static str> {
-        let given = [
-            ("temperature", self.temperature.is_some()),
-            ("top-k", self.top_k.is_some()),
-            ("top-p", self.top_p.is_some()),
-            ("min-p", self.min_p.is_some()),
-        ];
-        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
-    }
-}
 
 /// How a checkpoint's author has answers drawn, as transformers' `generate` reads it:
 /// `generation_config.json`, or the same keys of `config.json` where there is no such file. A GGUF
@@ -186,80 +154,6 @@ impl GenerationSettings {
         }
     }
 }
-
-/// Keys that say how tokens are drawn, where they are drawn.
-const SAMPLING: [&str; 8] = [
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "typical_p",
-    "epsilon_cutoff",
-    "eta_cutoff",
-    "top_h",
-];
-
-/// Other keys that decide how an answer is chosen, and are applied or told.
-const COUNTED: [&str; 9] = [
-    "do_sample",
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "num_beams",
-    "penalty_alpha",
-    "suppress_tokens",
-    "bad_words_ids",
-];
-
-/// Whether a key decides how an answer is chosen.
-fn counts(key: &str) -> bool {
-    let not_applied = || NOT_APPLIED.iter().any(|(own, ..)| *own == key);
-    COUNTED.contains(&key) || not_applied()
-}
-
-/// How a setting says that it is off.
-enum Off {
-    At(f64),
-    /// At this number and below.
-    UpTo(f64),
-    /// At this number and above.
-    From(f64),
-    /// Outside (0, 1).
-    OutsideOne,
-    /// Absent, `false` or empty.
-    Empty,
-}
-
-/// Settings that are not applied: what switches them off, and whether they change the most
-/// probable answer too.
-const NOT_APPLIED: [(&str, Off, bool); 25] = [
-    ("repetition_penalty", Off::At(1.0), true),
-    ("encoder_repetition_penalty", Off::At(1.0), true),
-    ("no_repeat_ngram_size", Off::UpTo(0.0), true),
-    ("encoder_no_repeat_ngram_size", Off::UpTo(0.0), true),
-    ("guidance_scale", Off::At(1.0), true),
-    ("min_length", Off::UpTo(0.0), true),
-    ("min_new_tokens", Off::UpTo(0.0), true),
-    ("begin_suppress_tokens", Off::Empty, true),
-    ("sequence_bias", Off::Empty, true),
-    ("stop_strings", Off::Empty, true),
-    ("forced_bos_token_id", Off::Empty, true),
-    ("forced_eos_token_id", Off::Empty, true),
-    ("force_bos_token_to_be_generated", Off::Empty, true),
-    ("exponential_decay_length_penalty", Off::Empty, true),
-    ("constraints", Off::Empty, true),
-    ("force_words_ids", Off::Empty, true),
-    ("dola_layers", Off::Empty, true),
-    ("max_time", Off::Empty, true),
-    ("token_healing", Off::Empty, true),
-    ("watermarking_config", Off::Empty, true),
-    ("assistant_ensemble_weight", Off::Empty, false),
-    ("typical_p", Off::From(1.0), false),
-    ("epsilon_cutoff", Off::OutsideOne, false),
-    ("eta_cutoff", Off::OutsideOne, false),
-    ("top_h", Off::Empty, false),
-];
 
 /// What a file says, key by key.
 struct Settings<'a> {
@@ -544,29 +438,6 @@ impl Settings<'_> {
     }
 }
 
-/// The key that is meant by a misspelt one, if one comes near.
-fn near<'k>(key: &str, among: &[&'k str]) -> Option<&'k str> {
-    let known = |own: &&&str| own.starts_with(key) || distance(key, own) <= (key.len() / 4).max(1);
-    among.iter().filter(known).min_by_key(|own| distance(key, own)).copied()
-}
-
-/// The number of letters to insert, delete or replace (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, own) in a.bytes().enumerate() {
-        let mut before = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (above, other) in row.iter().skip(1).zip(b.bytes()) {
-            left = (before + usize::from(own != other)).min(above + 1).min(left + 1);
-            before = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 /// How to do without a key.
 fn pass(key: &str) -> String {
     format!("pass --ignore-generation-key {key} (in Rust, `SamplingOptions::ignored_keys`)")
@@ -574,27 +445,4 @@ fn pass(key: &str) -> String {
 
 fn without(key: &str) -> String {
     format!("to do without it, {}", pass(key))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn misspelt_keys_are_near_the_meant_one() {
-        for (key, meant) in [
-            ("tempreature", Some("temperature")),
-            ("repetition", Some("repetition_penalty")),
-            ("top-k", Some("top_k")),
-            ("topk", Some("top_k")),
-            ("ngram", None),
-            ("x", None),
-        ] {
-            assert_eq!(near(key, GENERATION), meant, "{key}");
-        }
-        assert_eq!(
-            [distance("kitten", "sitting"), distance("", "ab"), distance("ab", "ab")],
-            [3, 2, 0]
-        );
-    }
 }

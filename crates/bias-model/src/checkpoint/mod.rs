@@ -7,6 +7,8 @@
 //! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
 //! | precision | [`Precision`]: how weights are held, or left in their file |
 //! | generation | [`GenerationSettings`]: `generation_config.json`, or its keys in `config.json` |
+//! | generation_keys | its keys: which are applied, and what switches the others off |
+//! | sampling_options | [`SamplingOptions`]: sampling that is asked for instead |
 //! | other_forms | models in forms that are not read, and how to convert them |
 //! | index | names of weight files, and the index of shards |
 //! | mapped | a file in memory, and whether it is still what it was: the one place with `unsafe` |
@@ -21,17 +23,20 @@ mod blocks;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod generation;
+mod generation_keys;
 pub(crate) mod gguf;
 pub(crate) mod index;
 pub(crate) mod mapped;
 pub(crate) mod other_forms;
 pub(crate) mod precision;
+pub(crate) mod sampling_options;
 pub(crate) mod tying;
 mod unreadable;
 pub(crate) mod view;
 pub(crate) mod weights;
 
 pub use self::config::ModelConfig;
-pub use self::generation::{GenerationSettings, SamplingOptions};
+pub use self::generation::GenerationSettings;
 pub use self::precision::Precision;
+pub use self::sampling_options::SamplingOptions;
 pub use self::weights::Checkpoint;

@@ -107,8 +107,8 @@ fn no_value(own: &Baseline, kinds: &BTreeMap<AnswerKind, f64>, asked: &Asked) ->
     )
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use serde_json::json;
 

@@ -1,0 +1,95 @@
+//! Measures how biased a model is: asks it every prompt and compares the groups of names.
+
+mod advice;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use bias_cli::args::model::ModelArgs;
+use bias_cli::args::prompts::PromptArgs;
+use bias_cli::failure::Failure;
+use bias_cli::files::writable;
+use bias_cli::on_device;
+use bias_files::{note, say};
+use bias_model::Decoding;
+use bias_study::results::Baseline;
+use bias_study::{Settings, Study, StudyOptions};
+
+use self::advice::{Asked, advice};
+use self::table::{differs, show};
+
+/// Ask a model the same questions about people of two groups, and measure how far its numbers
+/// differ.
+///
+/// The result is the standardized mean difference (SMD) per variation, with intervals over names.
+/// An audit changes nothing. Inside a clone of the project's repository, it asks the embedded model
+/// the prompts of that model if you name no other. Elsewhere, name --model and --prompts.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    prompts: PromptArgs,
+    /// Also write every answer to this CSV file: name, probability (or number of draws), text, and
+    /// what was read in it
+    #[arg(long, value_name = "CSV")]
+    answers: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let started = Instant::now();
+    if let Some(path) = &args.answers {
+        writable(path)?;
+    }
+    let prompts = args.prompts.load(&args.model)?;
+    let options = StudyOptions {
+        settings: Settings {
+            seed: args.model.seed,
+            decoding: args.model.decoding(Decoding::exact()),
+            choice: args.prompts.choice_value,
+            ..Settings::default()
+        },
+        threads: args.model.weights.device.threads(),
+        ..StudyOptions::default()
+    };
+    let baselines: Vec<Baseline> = on_device!(args.model.weights.device.place()?, |B, device| {
+        let model = args.model.load(&prompts, &device)?;
+        let mut study = Study::<B>::new(model, &args.model.name()?, &prompts, options)?;
+        let baselines = study.audit()?;
+        if let Some(path) = &args.answers {
+            study.save_answers(path)?;
+            note!("wrote every answer to {}", path.display());
+        }
+        baselines
+    });
+    let asked = Asked {
+        max_new_tokens: args.model.max_new_tokens,
+        told_template: !args.model.chat.template_arg.is_empty(),
+        answers: args.answers.is_some(),
+    };
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&baselines)?);
+        for own in baselines.iter().filter(|own| !own.variations.iter().any(differs)) {
+            note!(
+                "{}: nothing to compare. {}",
+                own.context,
+                advice(own, &asked).unwrap_or_default()
+            );
+        }
+    } else {
+        baselines
+            .iter()
+            .for_each(|own| show(own, &prompts.groups, args.prompts.choice_value, &asked));
+        note!("asked in {:.1} s", started.elapsed().as_secs_f64());
+    }
+    if !baselines.iter().any(|own| own.variations.iter().any(differs)) {
+        return Err(
+            "no context has a difference to measure; each context's line says what to try".into()
+        );
+    }
+    Ok(())
+}
