@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # The tests print lines such as `MODEL METHOD/WHAT: off by SHARE of LARGEST`; sorted, the
 # largest share of a method and model comes first.
-cargo test --workspace --locked --test golden -- --nocapture --test-threads 2 |
+cargo test --workspace --locked --test all golden -- --nocapture --test-threads 2 |
     awk '/: off by / { split($2, what, /[\/:]/); print what[1], $1, $5 }' |
     sort -k1,2 -k3,3gr |
     awk '!seen[$1, $2]++ {

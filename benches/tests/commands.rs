@@ -1,7 +1,7 @@
 //! Every program that measures starts, and says in a line what is wrong with an argument.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "../../crates/bias-cli/tests/program/mod.rs"]
+#[path = "../../crates/bias-cli/tests/all/program/mod.rs"]
 mod program;
 
 use std::fs;

@@ -1,7 +1,7 @@
 //! Every example runs, on the shipped model if it is given none, and on one that it is given.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "../../crates/bias-cli/tests/program/mod.rs"]
+#[path = "../../crates/bias-cli/tests/all/program/mod.rs"]
 mod program;
 
 use std::fs;

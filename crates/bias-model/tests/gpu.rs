@@ -1,5 +1,5 @@
 //! Whole models on a GPU against transformers: the golden models of every architecture, to the
-//! tolerance of `tests/parity.rs`, and Wanda's choice made there against the host's.
+//! tolerance of `tests/all/parity.rs`, and Wanda's choice made there against the host's.
 //!
 //! `cargo test -p bias-model --features wgpu --test gpu`, or `cuda`: on an NVIDIA GPU, or on
 //! whatever wgpu finds.
