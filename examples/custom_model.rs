@@ -39,6 +39,7 @@ impl<B: Backend> Tiny<B> {
             d_mlp: 24,
             gated: false,
             vocab: 40,
+            experts: None,
         };
         Self {
             embedding: draw([40, 16]),

@@ -10,6 +10,7 @@
 //!
 //! let dims = ModelDims {
 //!     layers: 6, d_model: 128, heads: 4, kv_heads: 2, d_head: 32, d_mlp: 352, gated: true, vocab: 640,
+//!     experts: None,
 //! };
 //! // Query head 3 writes through these columns of o_proj, and reads KV group 1.
 //! let head = HeadId::new(2, 3);

@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         d_mlp: 32,
         gated: false,
         vocab: 10,
+        experts: None,
     };
     let mut model = Model::random(dims, &device);
     let gap = |model: &Model| Ok::<_, AttribError>(ask(model, 5)?.1 - ask(model, 6)?.1);

@@ -21,6 +21,7 @@ const DIMS: ModelDims = ModelDims {
     d_mlp: 20,
     gated: true,
     vocab: 40,
+    experts: None,
 };
 
 fn about(name: u32) -> PromptCase {

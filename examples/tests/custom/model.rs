@@ -23,6 +23,7 @@ const DIMS: ModelDims = ModelDims {
     d_mlp: 20,
     gated: true,
     vocab: 40,
+    experts: None,
 };
 
 fn model() -> Alibi<Flex> {

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use bias_types::model::{HeadId, KvGroupId, NeuronId};
+use bias_types::model::{ExpertId, HeadId, KvGroupId, NeuronId};
 use bias_types::{BlockSite, ModelDims, Site, TypesError, Unit, UnitKind};
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -31,6 +31,10 @@ impl Components {
             }
             Self::Every(UnitKind::Neuron) => {
                 each(dims.d_mlp, |l, i| Unit::Neuron(NeuronId::new(l, i)))
+            }
+            Self::Every(UnitKind::Expert) if dims.experts.is_some() => {
+                let all = dims.experts.map_or(0, |experts| experts.all());
+                each(all, |l, i| Unit::Expert(ExpertId::new(l, i)))
             }
             Self::Every(kind) => {
                 return Err(AttribError::NotAComponent { component: format!("a {kind}") });
@@ -75,6 +79,9 @@ impl LocatedComponent {
                     }
                 }
                 (Site::Block(id.layer, BlockSite::MlpHidden), Some(id.neuron..id.neuron + 1))
+            }
+            Component::Unit(Unit::Expert(id)) => {
+                (Site::Block(id.layer, BlockSite::MlpHidden), Some(dims.expert_channels(*id)?))
             }
             Component::Unit(Unit::Weight(..) | Unit::Layer(_)) => return Err(refused()),
         };

@@ -1,10 +1,10 @@
 use std::path::Path;
 
 use bias_mask::Mask;
-use bias_mask::select::{top_difference_on_device, top_difference_scaled};
+use bias_mask::select::{InputNorms, top_difference_on_device, top_difference_scaled};
 use bias_probe::stats::ChannelStats;
 use bias_probe::{HookedModel, ProbeError, StatsCollector};
-use bias_types::{Convention, ModelDims, ParamPath, ParamScores};
+use bias_types::{Convention, ModelDims, ParamPath, ParamScores, Projection};
 use burn::tensor::backend::Backend;
 
 use super::attribution::Attribution;
@@ -21,6 +21,10 @@ use crate::scores::set_difference::SetDifference;
 ///
 /// If a prompt has several answers, each token counts by the probability of the answers through it.
 /// The result is the expectation of the sum over sampled answers, without sampling.
+///
+/// In a mixture of experts, the inputs of an expert's gate and up projections are those of the
+/// tokens that the router sends to it, and the inputs of its down projection include the router's
+/// weights.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanda;
 
@@ -40,7 +44,10 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for Wanda {
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<GroupNorms, AttribError> {
         contrast.check()?;
-        let sites = model.dims().projections().map(|(_, layer, p)| p.input_site(layer));
+        let sites = {
+            let dims = *model.dims();
+            dims.projections().map(move |(_, layer, p)| dims.statistics_site(layer, p))
+        };
         let mut stats = StatsCollector::new(sites, ["a", "b"]);
         for (group, cases) in [&contrast.a, &contrast.b].into_iter().enumerate() {
             stats.all(group)?;
@@ -60,16 +67,28 @@ impl GroupNorms {
         &self.stats
     }
 
-    /// The norms of a matrix's inputs for A and for B.
-    fn norms(&self, path: &ParamPath) -> Result<[Vec<f64>; 2], AttribError> {
+    /// The norms of a matrix's inputs for A and for B. In a mixture of experts, the gate and up
+    /// projections have norms for each expert: `[experts, in]`.
+    fn norms(&self, dims: &ModelDims, path: &ParamPath) -> Result<[Vec<f64>; 2], AttribError> {
         let missing = || ProbeError::NoSuchParam { path: path.clone() };
         let (layer, projection) = path.projection().ok_or_else(missing)?;
         let norms = |group: usize| {
-            let own = self.stats.of(projection.input_site(layer), group).ok_or_else(missing)?;
+            let site = dims.statistics_site(layer, projection);
+            let own = self.stats.of(site, group).ok_or_else(missing)?;
             let n = self.stats.sequences().get(group).copied().unwrap_or(1).max(1) as f64;
             Ok::<_, AttribError>(own.squares().iter().map(|sum| (sum / n).sqrt()).collect())
         };
         Ok([norms(0)?, norms(1)?])
+    }
+
+    /// The same, with the rows that each of them belongs to.
+    fn by_rows<'a>(dims: &ModelDims, path: &ParamPath, norms: &'a [f64]) -> InputNorms<'a> {
+        match (path.projection(), dims.experts) {
+            (Some((_, Projection::Gate | Projection::Up)), Some(experts)) => {
+                InputNorms::by_rows(norms, experts.all(), experts.d_expert)
+            }
+            _ => norms.into(),
+        }
     }
 
     /// The importance of one matrix's weights to A and to B.
@@ -84,14 +103,18 @@ impl GroupNorms {
         let weight = model.weight(path)?;
         let shape = weight.dims();
         let weights = read(weight, ValuesOf::Param(path.clone()))?;
+        let dims = model.dims();
+        let (_, projection) =
+            path.projection().ok_or_else(|| ProbeError::NoSuchParam { path: path.clone() })?;
         let score = |norms: Vec<f64>| {
-            let rows = weights.chunks_exact(shape[1]);
-            let values = rows.flat_map(|row| {
-                row.iter().zip(&norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32)
+            let rows = weights.chunks_exact(shape[1]).enumerate();
+            let values = rows.flat_map(|(r, row)| {
+                let norms = &norms[dims.statistics_channels(projection, r)];
+                row.iter().zip(norms).map(|(w, norm)| (f64::from(w.abs()) * norm) as f32)
             });
             ParamScores::new(path.clone(), shape, Convention::Importance, values.collect())
         };
-        let [a, b] = self.norms(path)?;
+        let [a, b] = self.norms(dims, path)?;
         Ok([score(a)?, score(b)?])
     }
 
@@ -111,9 +134,10 @@ impl GroupNorms {
             let weight = model.weight(&path)?;
             let shape = weight.dims();
             let weights = read(weight, ValuesOf::Param(path.clone()))?;
-            let [a, b] = self.norms(&path)?;
+            let [a, b] = self.norms(model.dims(), &path)?;
             let (taken, spared) = direction.order(a.as_slice(), b.as_slice());
-            let bits = top_difference_scaled(&path, &weights, shape, [taken, spared], fraction)?;
+            let norms = [taken, spared].map(|own| Self::by_rows(model.dims(), &path, own));
+            let bits = top_difference_scaled(&path, &weights, shape, norms, fraction)?;
             mask.insert(path, bits)?;
         }
         Ok(mask)
@@ -133,10 +157,10 @@ impl GroupNorms {
     ) -> Result<Mask, AttribError> {
         let mut mask = Mask::default();
         for (path, ..) in model.dims().projections() {
-            let [a, b] = self.norms(&path)?;
+            let [a, b] = self.norms(model.dims(), &path)?;
             let (taken, spared) = direction.order(a.as_slice(), b.as_slice());
-            let bits =
-                top_difference_on_device(&path, model.weight(&path)?, [taken, spared], fraction)?;
+            let norms = [taken, spared].map(|own| Self::by_rows(model.dims(), &path, own));
+            let bits = top_difference_on_device(&path, model.weight(&path)?, norms, fraction)?;
             mask.insert(path, bits)?;
         }
         Ok(mask)
@@ -188,7 +212,7 @@ impl GroupNorms {
         for (matrix, _, projection) in dims.projections() {
             let absent = |_| bad(format!("it has no statistics of the input of {matrix}"));
             let (found, expected) =
-                (own.norms(&matrix).map_err(absent)?[0].len(), dims.shape(projection)[1]);
+                (own.norms(dims, &matrix).map_err(absent)?[0].len(), channels(dims, projection));
             if found != expected {
                 let (expected, found) = (vec![expected], vec![found]);
                 return Err(AttribError::Shape {
@@ -200,4 +224,10 @@ impl GroupNorms {
         }
         Ok((own, provenance))
     }
+}
+
+/// The number of channels that statistics of a matrix's inputs have.
+fn channels(dims: &ModelDims, projection: Projection) -> usize {
+    let last = dims.shape(projection)[0].saturating_sub(1);
+    dims.statistics_channels(projection, last).end
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use bias_mask::{HeadAblation, unit_mask};
-use bias_types::model::{HeadId, KvGroupId, NeuronId};
+use bias_types::model::{ExpertId, HeadId, KvGroupId, NeuronId};
 use bias_types::{ModelDims, ParamPath, Projection, Unit, UnitKind};
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
@@ -62,6 +62,7 @@ impl Candidates {
             UnitKind::Neuron => dims.layers * dims.d_mlp,
             UnitKind::Head => dims.layers * dims.heads,
             UnitKind::KvGroup => dims.layers * dims.kv_heads,
+            UnitKind::Expert => dims.layers * experts(dims),
             UnitKind::Layer => dims.layers,
         }
     }
@@ -158,6 +159,10 @@ impl Candidates {
                 let (layer, group) = within(dims.kv_heads);
                 KvGroupId::new(layer, group)
             }),
+            UnitKind::Expert => Unit::Expert({
+                let (layer, expert) = within(experts(dims).max(1));
+                ExpertId::new(layer, expert)
+            }),
             UnitKind::Layer => Unit::Layer(index),
         }
     }
@@ -178,6 +183,7 @@ impl Candidates {
             UnitKind::KvGroup => {
                 layers.flat_map(|layer| of(layer, Projection::O, heads / dims.kv_heads)).collect()
             }
+            UnitKind::Expert => layers.flat_map(|layer| self.by_expert(&effect, layer)).collect(),
             UnitKind::Layer => layers
                 .map(|layer| {
                     let both =
@@ -186,6 +192,14 @@ impl Candidates {
                 })
                 .collect(),
         }
+    }
+
+    /// Sums over the columns of `down_proj` of each expert.
+    fn by_expert(&self, effect: &[f32], layer: usize) -> Vec<f32> {
+        let neurons = self.columns(effect, layer, Projection::Down, 1);
+        let all = 0..experts(&self.dims);
+        let own = |expert| self.dims.experts.map_or(0..0, |experts| experts.channels(expert));
+        all.map(|e| neurons[own(e)].iter().map(|v| f64::from(*v)).sum::<f64>() as f32).collect()
     }
 
     /// Sums over every `each` columns of a matrix.
@@ -210,6 +224,11 @@ impl Candidates {
     }
 }
 
+/// The experts of a block.
+fn experts(dims: &ModelDims) -> usize {
+    dims.experts.map_or(0, |experts| experts.all())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +242,7 @@ mod tests {
         d_mlp: 2,
         gated: true,
         vocab: 4,
+        experts: None,
     };
 
     fn effects(of: &[(Projection, usize, f32)]) -> Vec<f32> {

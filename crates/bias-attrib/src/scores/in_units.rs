@@ -73,6 +73,7 @@ mod tests {
         d_mlp: 2,
         gated: true,
         vocab: 4,
+        experts: None,
     };
 
     fn scores(convention: Convention) -> Vec<ParamScores> {

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Scoring method; see the list below
     #[arg(long, default_value = "gap-pursuit")]
     method: String,
-    /// What to prune: weight, neuron, head, kv-group or layer; by default the first unit that the
+    /// What to prune: weight, neuron, head, kv-group, expert or layer; by default the first unit that the
     /// list gives for the method
     #[arg(long, value_parser = unit)]
     unit: Option<UnitKind>,
@@ -71,6 +71,7 @@ fn word(unit: UnitKind) -> &'static str {
         UnitKind::Neuron => "neuron",
         UnitKind::Head => "head",
         UnitKind::KvGroup => "kv-group",
+        UnitKind::Expert => "expert",
         UnitKind::Layer => "layer",
     }
 }

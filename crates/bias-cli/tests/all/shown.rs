@@ -131,7 +131,10 @@ fn every_target_exists() {
                         "{place}"
                     );
                 }
-                "--test" => assert!(folder.join(format!("tests/{value}.rs")).exists(), "{place}"),
+                "--test" => {
+                    let [file, page] = ["", "/main"].map(|page| format!("tests/{value}{page}.rs"));
+                    assert!(folder.join(file).exists() || folder.join(page).exists(), "{place}");
+                }
                 "--features" => {
                     for feature in value.split(',') {
                         assert!(

@@ -14,4 +14,6 @@ mod units;
 
 pub use self::bits::BitMatrix;
 pub use self::set::{Mask, Meeting};
-pub use self::units::{HeadAblation, group_mask, head_mask, layer_mask, neuron_mask, unit_mask};
+pub use self::units::{
+    HeadAblation, expert_mask, group_mask, head_mask, layer_mask, neuron_mask, unit_mask,
+};

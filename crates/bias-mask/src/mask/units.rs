@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use bias_types::model::{HeadId, KvGroupId, NeuronId, Sublayer};
+use bias_types::model::{ExpertId, HeadId, KvGroupId, NeuronId, Sublayer};
 use bias_types::{ModelDims, ParamPath, Projection, Unit};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,15 @@ pub fn neuron_mask(dims: &ModelDims, neurons: &[NeuronId]) -> Result<Mask, MaskE
     of_each(neurons, |mask, neuron| add_neuron(mask, dims, *neuron))
 }
 
+/// The weights that silence these experts of a mixture when zeroed: those of all their channels, as
+/// [`neuron_mask`]. The router still chooses them.
+///
+/// # Errors
+/// [`MaskError::Core`] for an expert the model does not have.
+pub fn expert_mask(dims: &ModelDims, experts: &[ExpertId]) -> Result<Mask, MaskError> {
+    of_each(experts, |mask, expert| add_expert(mask, dims, *expert))
+}
+
 /// All weights of these layers' linear maps. With all of them zero, a block adds nothing
 /// to the residual stream but its biases.
 ///
@@ -66,7 +75,7 @@ pub fn layer_mask(dims: &ModelDims, layers: &[usize]) -> Result<Mask, MaskError>
 /// The weights that silence these units, of any kinds together, when zeroed.
 ///
 /// # Errors
-/// As [`head_mask`], [`group_mask`], [`neuron_mask`] and [`layer_mask`];
+/// As [`head_mask`], [`group_mask`], [`neuron_mask`], [`expert_mask`] and [`layer_mask`];
 /// [`MaskError::NoSuchParam`] and [`MaskError::IndexOutOfRange`] for a single weight the
 /// model does not have.
 pub fn unit_mask(
@@ -85,6 +94,7 @@ pub fn unit_mask(
         Unit::Head(id) => add_head(mask, dims, *id, ablation),
         Unit::KvGroup(id) => add_group(mask, dims, *id),
         Unit::Neuron(id) => add_neuron(mask, dims, *id),
+        Unit::Expert(id) => add_expert(mask, dims, *id),
         Unit::Layer(layer) => add_layer(mask, dims, *layer),
         Unit::Weight(..) => Ok(()),
     })?;
@@ -150,6 +160,11 @@ fn add_neuron(mask: &mut Mask, dims: &ModelDims, id: NeuronId) -> Result<(), Mas
     Ok(())
 }
 
+fn add_expert(mask: &mut Mask, dims: &ModelDims, id: ExpertId) -> Result<(), MaskError> {
+    dims.expert_channels(id)?
+        .try_for_each(|channel| add_neuron(mask, dims, NeuronId::new(id.layer, channel)))
+}
+
 fn add_layer(mask: &mut Mask, dims: &ModelDims, layer: usize) -> Result<(), MaskError> {
     dims.check_layer(layer)?;
     for projection in dims.block_projections() {
@@ -170,6 +185,8 @@ fn matrix<'a>(
 
 #[cfg(test)]
 mod tests {
+    use bias_types::model::Experts;
+
     use super::*;
 
     const DIMS: ModelDims = ModelDims {
@@ -181,6 +198,7 @@ mod tests {
         d_mlp: 5,
         gated: true,
         vocab: 8,
+        experts: None,
     };
 
     #[test]
@@ -236,6 +254,23 @@ mod tests {
         assert_eq!(of(Projection::K), of(Projection::V));
         assert_eq!(of(Projection::O)[..6], [6, 7, 8, 9, 10, 11]);
         assert!(group_mask(&DIMS, &[KvGroupId::new(0, 2)]).is_err());
+    }
+
+    #[test]
+    fn experts_are_their_channels() {
+        let experts = Experts { count: 2, d_expert: 2, per_token: 1, shared: 1 };
+        let dims = ModelDims { experts: Some(experts), ..DIMS };
+        let neurons = |own: &[usize]| {
+            let ids: Vec<_> = own.iter().map(|n| NeuronId::new(1, *n)).collect();
+            neuron_mask(&dims, &ids).unwrap()
+        };
+        let expert = |e| expert_mask(&dims, &[ExpertId::new(1, e)]).unwrap();
+        assert_eq!(expert(1), neurons(&[2, 3]));
+        assert_eq!(expert(2), neurons(&[4]));
+        let unit = unit_mask(&dims, &["L1E0".parse().unwrap()], HeadAblation::ZeroOutput);
+        assert_eq!(unit.unwrap(), neurons(&[0, 1]));
+        assert!(expert_mask(&dims, &[ExpertId::new(1, 3)]).is_err());
+        assert!(expert_mask(&DIMS, &[ExpertId::new(1, 0)]).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use bias_types::model::{HeadId, KvGroupId, NeuronId};
+use bias_types::model::{ExpertId, Experts, HeadId, KvGroupId, NeuronId};
 use bias_types::{ModelDims, ParamPath, ParamScores, Projection, Unit, UnitKind, UnitScores};
 
 use super::rank::Scores;
@@ -14,6 +14,7 @@ use crate::error::MaskError;
 /// | [`UnitKind::Neuron`] | its row of `gate_proj` (where there is one) and of `up_proj`, its column of `down_proj` |
 /// | [`UnitKind::Head`] | its columns of `o_proj` and its rows of `q_proj` |
 /// | [`UnitKind::KvGroup`] | its rows of `k_proj` and `v_proj`; not its query heads' weights |
+/// | [`UnitKind::Expert`] | those of its neurons; no expert where there is no mixture |
 /// | [`UnitKind::Layer`] | all matrices of the block |
 ///
 /// For signed scores the sum is the first-order effect of zeroing these weights. Scores of other
@@ -42,6 +43,10 @@ pub fn aggregate(
         UnitKind::Neuron => (dims.d_mlp, |layer, i| Unit::Neuron(NeuronId::new(layer, i))),
         UnitKind::Head => (dims.heads, |layer, i| Unit::Head(HeadId::new(layer, i))),
         UnitKind::KvGroup => (dims.kv_heads, |layer, i| Unit::KvGroup(KvGroupId::new(layer, i))),
+        UnitKind::Expert => {
+            let all = dims.experts.map_or(0, |experts| experts.all());
+            (all, |layer, i| Unit::Expert(ExpertId::new(layer, i)))
+        }
         UnitKind::Layer => (1, |layer, _| Unit::Layer(layer)),
     };
     let mut found = Vec::with_capacity(dims.layers * units);
@@ -64,6 +69,10 @@ pub fn aggregate(
                     Shares::Columns(run) => {
                         values.enumerate().for_each(|(c, value)| sums[c / run] += value);
                     }
+                    Shares::ExpertRows(own) => sums[own.of_channel(r)] += values.sum::<f64>(),
+                    Shares::ExpertColumns(own) => {
+                        values.enumerate().for_each(|(c, value)| sums[own.of_channel(c)] += value);
+                    }
                 }
             }
         }
@@ -78,6 +87,9 @@ pub fn aggregate(
 enum Shares {
     Rows(usize),
     Columns(usize),
+    /// Those of the expert whose channels they are.
+    ExpertRows(Experts),
+    ExpertColumns(Experts),
 }
 
 fn shares(dims: &ModelDims, kind: UnitKind, projection: Projection) -> Option<Shares> {
@@ -87,6 +99,8 @@ fn shares(dims: &ModelDims, kind: UnitKind, projection: Projection) -> Option<Sh
         (UnitKind::Head, Projection::Q) => Shares::Rows(dims.d_head),
         (UnitKind::Head, Projection::O) => Shares::Columns(dims.d_head),
         (UnitKind::KvGroup, Projection::K | Projection::V) => Shares::Rows(dims.d_head),
+        (UnitKind::Expert, Projection::Gate | Projection::Up) => Shares::ExpertRows(dims.experts?),
+        (UnitKind::Expert, Projection::Down) => Shares::ExpertColumns(dims.experts?),
         (UnitKind::Layer, _) => Shares::Rows(dims.shape(projection)[0]),
         _ => return None,
     })
@@ -109,6 +123,7 @@ mod tests {
         d_mlp: 5,
         gated: true,
         vocab: 8,
+        experts: None,
     };
 
     fn scores(dims: &ModelDims, seed: i32) -> Vec<ParamScores> {
@@ -131,9 +146,10 @@ mod tests {
         /// The weights that are summed are those of the unit's mask, in the matrices that count.
         #[test]
         fn sums_are_those_of_the_masks(seed in 0i32..1000, gated in any::<bool>()) {
-            let dims = ModelDims { gated, ..DIMS };
+            let experts = Experts { count: 2, d_expert: 2, per_token: 1, shared: 1 };
+            let dims = ModelDims { gated, experts: Some(experts), ..DIMS };
             let scores = scores(&dims, seed);
-            for kind in [UnitKind::Neuron, UnitKind::Head, UnitKind::KvGroup, UnitKind::Layer] {
+            for kind in [UnitKind::Neuron, UnitKind::Head, UnitKind::KvGroup, UnitKind::Expert, UnitKind::Layer] {
                 for (unit, found) in aggregate(&scores, &dims, kind).unwrap().scores {
                     let mask = |ablation| unit_mask(&dims, std::slice::from_ref(&unit), ablation).unwrap();
                     let expected = match &unit {
@@ -156,7 +172,7 @@ mod tests {
     fn what_cannot_be_summed_is_refused() {
         let all = scores(&DIMS, 0);
         let units = |kind| aggregate(&all, &DIMS, kind).map(|found| found.scores.len()).ok();
-        assert_eq!(UnitKind::ALL.map(units), [None, Some(10), Some(8), Some(4), Some(2)]);
+        assert_eq!(UnitKind::ALL.map(units), [None, Some(10), Some(8), Some(4), Some(0), Some(2)]);
         assert!(matches!(
             aggregate(&all, &DIMS, UnitKind::Weight),
             Err(MaskError::NotSummed { .. })

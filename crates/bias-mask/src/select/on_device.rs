@@ -10,6 +10,7 @@ use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
 
+use super::input_norms::InputNorms;
 use super::rank::{key, score_of};
 use super::top::share;
 use crate::error::MaskError;
@@ -45,32 +46,34 @@ pub fn top_fraction_on_device<B: Backend>(
 /// are f32 numbers; otherwise it can differ between scores that are nearly equal.
 ///
 /// # Shapes
-/// `weights`: `[out, in]`; `norms`: `[in]` each.
+/// `weights`: `[out, in]`; `norms`: `[in]` each, or [by rows](InputNorms::by_rows).
 ///
 /// # Errors
 /// As [`top_fraction_on_device`]; [`MaskError::Channels`] unless there is one norm per input
 /// channel.
-pub fn top_difference_on_device<B: Backend>(
+pub fn top_difference_on_device<'a, B: Backend>(
     path: &ParamPath,
     weights: Tensor<B, 2>,
-    norms: [&[f64]; 2],
+    norms: [impl Into<InputNorms<'a>>; 2],
     fraction: f64,
 ) -> Result<BitMatrix, MaskError> {
     let (shape, device) = (weights.dims(), weights.device());
     let sizes = to_f32(weights).abs();
-    let of = |norms: &[f64]| {
-        if norms.len() != shape[1] {
-            return Err(MaskError::Channels {
-                path: path.clone(),
-                expected: shape[1],
-                found: norms.len(),
-            });
+    let of = |norms: InputNorms<'_>| {
+        norms.check(path, shape[1])?;
+        let (all, blocks) = norms.all();
+        let all: Vec<f32> = all.iter().map(|norm| *norm as f32).collect();
+        let own = TensorData::new(all, [blocks, shape[1]]);
+        let mut own = Tensor::<B, 2>::from_data(own, (&device, DType::F32));
+        if blocks > 1 {
+            let block: Vec<i32> = (0..shape[0]).map(|row| norms.block(row) as i32).collect();
+            let block = TensorData::new(block, [shape[0]]);
+            own = own.select(0, Tensor::<B, 1, Int>::from_data(block, &device));
         }
-        let norms: Vec<f32> = norms.iter().map(|norm| *norm as f32).collect();
-        let norms = Tensor::from_data(TensorData::new(norms, [1, shape[1]]), (&device, DType::F32));
-        top(path, sizes.clone() * norms, fraction)
+        top(path, sizes.clone() * own, fraction)
     };
-    unpack(pack(of(norms[0])?.bool_and(of(norms[1])?.bool_not())), shape)
+    let [a, b] = norms.map(Into::into);
+    unpack(pack(of(a)?.bool_and(of(b)?.bool_not())), shape)
 }
 
 /// In f32, whatever the backend computes in.

@@ -8,6 +8,7 @@
 use bias_types::{ParamPath, ParamScores};
 use rayon::prelude::*;
 
+use super::input_norms::InputNorms;
 use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
 
@@ -42,8 +43,8 @@ pub(crate) struct Scores<'a> {
     pub path: &'a ParamPath,
     /// Row-major, `[out, in]`.
     pub values: &'a [f32],
-    /// If present, one per input channel, and the scores are `|values_ij| · norms_j`.
-    pub norms: Option<&'a [f64]>,
+    /// If present, the scores are `|values_ij| · norms_j`.
+    pub norms: Option<InputNorms<'a>>,
 }
 
 impl<'a> From<&'a ParamScores> for Scores<'a> {
@@ -66,15 +67,16 @@ impl<'a> Scores<'a> {
         let values = &self.values[from..self.values.len().min(from + PIECE)];
         let Some(norms) = self.norms else { return values };
         made.clear();
-        let (mut rest, mut column) = (values, from % norms.len());
+        let columns = norms.columns();
+        let (mut rest, mut row, mut column) = (values, from / columns, from % columns);
         while !rest.is_empty() {
-            let (row, below) = rest.split_at(rest.len().min(norms.len() - column));
+            let (own, below) = rest.split_at(rest.len().min(columns - column));
             made.extend(
-                row.iter()
-                    .zip(&norms[column..])
+                own.iter()
+                    .zip(&norms.of_row(row)[column..])
                     .map(|(w, norm)| (f64::from(w.abs()) * norm) as f32),
             );
-            (rest, column) = (below, 0);
+            (rest, row, column) = (below, row + 1, 0);
         }
         made
     }

@@ -6,6 +6,7 @@ use std::slice;
 use bias_types::{Convention, ParamPath, ParamScores, TypesError};
 use rayon::prelude::*;
 
+use super::input_norms::InputNorms;
 use super::rank::{Scores, mark_top};
 use crate::error::MaskError;
 use crate::mask::bits::BitMatrix;
@@ -97,34 +98,29 @@ pub fn top_difference(
 /// A score is the product in f64, rounded to f32. `norms` are group A's and B's.
 ///
 /// # Shapes
-/// `weights`: `[out, in]`, row-major; `norms`: `[in]` each.
+/// `weights`: `[out, in]`, row-major; `norms`: `[in]` each, or [by rows](InputNorms::by_rows).
 ///
 /// # Errors
 /// As [`top_fraction`]; [`MaskError::Core`] if the weights do not fill the shape,
 /// [`MaskError::Channels`] unless there is one norm per input channel.
-pub fn top_difference_scaled(
+pub fn top_difference_scaled<'a>(
     path: &ParamPath,
     weights: &[f32],
     shape: [usize; 2],
-    norms: [&[f64]; 2],
+    norms: [impl Into<InputNorms<'a>>; 2],
     fraction: f64,
 ) -> Result<BitMatrix, MaskError> {
     if shape[0].checked_mul(shape[1]) != Some(weights.len()) {
         let (path, found) = (path.to_string(), weights.len());
         return Err(TypesError::ScoreCount { path, shape, found }.into());
     }
-    let of = |norms: &[f64]| {
-        if norms.len() != shape[1] {
-            return Err(MaskError::Channels {
-                path: path.clone(),
-                expected: shape[1],
-                found: norms.len(),
-            });
-        }
+    let of = |norms: InputNorms<'_>| {
+        norms.check(path, shape[1])?;
         top(Scores { path, values: weights, norms: Some(norms) }, shape, fraction)
     };
-    let mut bits = of(norms[0])?;
-    bits.difference_with(&of(norms[1])?);
+    let [a, b] = norms.map(Into::into);
+    let mut bits = of(a)?;
+    bits.difference_with(&of(b)?);
     Ok(bits)
 }
 

@@ -1,4 +1,4 @@
-use burn::tensor::activation::{gelu, gelu_approximate, relu, silu};
+use burn::tensor::activation::{gelu, gelu_approximate, relu, sigmoid, silu};
 use burn::tensor::{DType, Tensor, backend::Backend};
 
 /// The nonlinearity of an MLP.
@@ -12,6 +12,8 @@ pub(crate) enum Activation {
     GeluTanh,
     /// `max(x, 0)`
     Relu,
+    /// `x · sigmoid(1.702 x)`
+    QuickGelu,
     /// `max(x, 0)²` (So et al. 2021).
     ReluSquared,
 }
@@ -25,6 +27,7 @@ impl Activation {
             "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_accurate"
             | "gelu_python_tanh" => Self::GeluTanh,
             "relu" => Self::Relu,
+            "quick_gelu" => Self::QuickGelu,
             "relu2" => Self::ReluSquared,
             _ => return None,
         })
@@ -45,6 +48,7 @@ impl Activation {
             Self::Gelu => gelu(x),
             Self::GeluTanh => gelu_approximate(x),
             Self::Relu => relu(x),
+            Self::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
             Self::ReluSquared => {
                 let x = relu(x);
                 x.clone() * x

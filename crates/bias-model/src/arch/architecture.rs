@@ -6,8 +6,9 @@ use super::keys::Keys;
 use super::plan::Draft;
 use super::wrapper::Wrapper;
 use super::{
-    arcee, cohere2, exaone4, gemma, gemma2, gemma3, gpt_neox, gpt2, granite, llama, ministral3,
-    mistral, mistral3, olmo2, olmo3, opt, phi, phi3, qwen2, qwen3, seed_oss, smollm3, starcoder2,
+    arcee, cohere2, exaone4, gemma, gemma2, gemma3, gpt_neox, gpt_oss, gpt2, granite, llama,
+    ministral3, mistral, mistral3, mixtral, olmo2, olmo3, olmoe, opt, phi, phi3, qwen2, qwen2_moe,
+    qwen3, qwen3_moe, seed_oss, smollm3, starcoder2,
 };
 use crate::error::ModelError;
 
@@ -61,11 +62,21 @@ pub enum Architecture {
     Opt,
     /// Phi-1, Phi-1.5, Phi-2: parallel attention and MLP, biases everywhere.
     Phi,
+    /// Mixtral: Mistral with a mixture of experts.
+    Mixtral,
+    /// Qwen1.5-MoE, Qwen2-57B-A14B: Qwen2 with a mixture of experts, one of them shared.
+    Qwen2Moe,
+    /// Qwen3-30B-A3B, Qwen3-235B-A22B: Qwen3 with a mixture of experts.
+    Qwen3Moe,
+    /// OLMoE: normed queries and keys, a mixture of experts.
+    Olmoe,
+    /// gpt-oss: biases, attention sinks, a mixture of experts with a clamped gate.
+    GptOss,
 }
 
 impl Architecture {
     /// Every architecture.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -88,6 +99,11 @@ impl Architecture {
         Self::Arcee,
         Self::Opt,
         Self::Phi,
+        Self::Mixtral,
+        Self::Qwen2Moe,
+        Self::Qwen3Moe,
+        Self::Olmoe,
+        Self::GptOss,
     ];
 
     /// Its `model_type`.
@@ -116,6 +132,11 @@ impl Architecture {
             Self::Arcee => "arcee",
             Self::Opt => "opt",
             Self::Phi => "phi",
+            Self::Mixtral => "mixtral",
+            Self::Qwen2Moe => "qwen2_moe",
+            Self::Qwen3Moe => "qwen3_moe",
+            Self::Olmoe => "olmoe",
+            Self::GptOss => "gpt_oss",
         }
     }
 
@@ -171,6 +192,11 @@ impl Architecture {
             Self::Arcee => arcee::read(keys),
             Self::Opt => opt::read(keys),
             Self::Phi => phi::read(keys),
+            Self::Mixtral => mixtral::read(keys),
+            Self::Qwen2Moe => qwen2_moe::read(keys),
+            Self::Qwen3Moe => qwen3_moe::read(keys),
+            Self::Olmoe => olmoe::read(keys),
+            Self::GptOss => gpt_oss::read(keys),
         }
     }
 }

@@ -88,6 +88,7 @@ pub(super) fn read(keys: &Keys, defaults: &Defaults) -> Result<Draft, ModelError
         d_mlp: size("intermediate_size", |s| s.d_mlp)?,
         gated: defaults.gated,
         vocab: size("vocab_size", |s| s.vocab)?,
+        experts: None,
     };
     let dims = check_dims(keys, dims)?;
     let positions = keys.size("max_position_embeddings")?.unwrap_or(defaults.positions);

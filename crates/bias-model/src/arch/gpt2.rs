@@ -6,7 +6,8 @@ use bias_types::{ModelDims, Projection};
 use super::dims::check_dims;
 use super::gated;
 use super::keys::Keys;
-use super::layout::{LLAMA, Layout, StoredRows};
+use super::layout::{LLAMA, Layout};
+use super::piece::StoredRows;
 use super::plan::{Draft, LayerPlan, NormKind, Plan};
 use crate::error::ModelError;
 
@@ -57,6 +58,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         d_mlp: keys.size("n_inner")?.unwrap_or(d_model.saturating_mul(4)),
         gated: false,
         vocab: keys.required("vocab_size")?,
+        experts: None,
     };
     let dims = check_dims(keys, dims)?;
     keys.only(

@@ -7,7 +7,8 @@ use bias_types::{ModelDims, Projection};
 use super::dims::check_dims;
 use super::gated;
 use super::keys::Keys;
-use super::layout::{LLAMA, Layout, StoredRows};
+use super::layout::{LLAMA, Layout};
+use super::piece::StoredRows;
 use super::plan::{Draft, NormKind, Plan};
 use crate::error::ModelError;
 
@@ -57,6 +58,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         d_mlp: keys.required("intermediate_size")?,
         gated: false,
         vocab: keys.required("vocab_size")?,
+        experts: None,
     };
     let dims = check_dims(keys, dims)?;
     let positions = keys.size("max_position_embeddings")?.unwrap_or(2048);

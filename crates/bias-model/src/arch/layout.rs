@@ -1,6 +1,9 @@
 use bias_mask::{BitMatrix, Mask, MaskError};
+use bias_types::model::Sublayer;
 use bias_types::{ModelDims, ParamPath, Projection};
 
+use super::expert_layout::ExpertLayout;
+use super::piece::{Part, Piece, StoredRows};
 use crate::error::ModelError;
 
 /// An architecture's names for its tensors, and how it packs its linear maps.
@@ -25,10 +28,14 @@ pub(crate) struct Layout {
     pub attn_norm: Option<&'static str>,
     pub q_norm: &'static str,
     pub k_norm: &'static str,
+    /// The score of no token at all for each head, if any.
+    pub sinks: Option<&'static str>,
     pub attn_post_norm: Option<&'static str>,
     pub mlp_norm: Option<&'static str>,
     pub mlp_post_norm: Option<&'static str>,
     pub place: fn(Projection, &ModelDims) -> StoredRows,
+    /// Where the MLP lies instead, in a mixture of experts.
+    pub experts: Option<&'static ExpertLayout>,
     /// Matrices are stored `[in, out]` (GPT-2's `Conv1D`).
     pub transposed: bool,
     /// Suffixes of redundant tensors: masks and tables that can be computed.
@@ -43,34 +50,6 @@ pub(crate) struct Names {
     pub head: &'static str,
 }
 
-/// The place of a linear map: some rows of a module's matrix, and of its bias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StoredRows {
-    pub module: &'static str,
-    /// The number of rows of the whole matrix, `[out, in]`.
-    pub rows: usize,
-    /// Row `r` of the map is row `first + (r / run) · stride + r % run` of the matrix.
-    pub first: usize,
-    pub run: usize,
-    pub stride: usize,
-}
-
-impl StoredRows {
-    /// The whole matrix.
-    pub(crate) fn own(module: &'static str, rows: usize) -> Self {
-        Self { module, rows, first: 0, run: rows, stride: rows }
-    }
-
-    /// `len` consecutive rows from `first` on.
-    pub(crate) fn slice(module: &'static str, rows: usize, first: usize, len: usize) -> Self {
-        Self { module, rows, first, run: len, stride: len }
-    }
-
-    pub(crate) fn row(&self, r: usize) -> usize {
-        self.first + r / self.run * self.stride + r % self.run
-    }
-}
-
 /// Llama's names, which most architectures share.
 pub(crate) const LLAMA: Layout = Layout {
     base: "model.",
@@ -83,10 +62,12 @@ pub(crate) const LLAMA: Layout = Layout {
     attn_norm: Some("input_layernorm"),
     q_norm: "self_attn.q_norm",
     k_norm: "self_attn.k_norm",
+    sinks: None,
     attn_post_norm: None,
     mlp_norm: Some("post_attention_layernorm"),
     mlp_post_norm: None,
     place: separate,
+    experts: None,
     transposed: false,
     redundant: &[".rotary_emb.inv_freq"],
 };
@@ -107,8 +88,31 @@ pub(crate) fn separate(projection: Projection, dims: &ModelDims) -> StoredRows {
 
 impl Layout {
     /// The name of a block's tensor, without the base.
-    pub(crate) fn in_block(&self, layer: usize, module: &str, tensor: &str) -> String {
-        format!("{}.{layer}.{module}.{tensor}", self.blocks)
+    pub(crate) fn in_block(&self, layer: usize, tensor: &str) -> String {
+        format!("{}.{layer}.{tensor}", self.blocks)
+    }
+
+    /// The parts of a linear map in a file that has these tensors. `has` is asked for names within
+    /// the first block.
+    pub(crate) fn pieces(
+        &self,
+        projection: Projection,
+        dims: &ModelDims,
+        has: &dyn Fn(&str) -> bool,
+    ) -> Vec<Piece> {
+        let mixture =
+            self.experts.zip(dims.experts).filter(|_| projection.sublayer() == Sublayer::Mlp);
+        if let Some((layout, experts)) = mixture {
+            return layout.pieces(projection, dims, &experts, has);
+        }
+        let place = (self.place)(projection, dims);
+        vec![Piece {
+            weight: format!("{}.weight", place.module),
+            bias: format!("{}.bias", place.module),
+            part: Part { place, shape: dims.shape(projection), transposed: self.transposed },
+            stacked: None,
+            first: [0, 0],
+        }]
     }
 
     /// Converts a mask over canonical matrices into one over the checkpoint's own tensors: fused
@@ -117,6 +121,7 @@ impl Layout {
         &self,
         dims: &ModelDims,
         base: &str,
+        has: &dyn Fn(&str) -> bool,
         mask: &Mask,
     ) -> Result<Mask, ModelError> {
         let mut out = Mask::default().for_model(mask.fingerprint());
@@ -137,24 +142,21 @@ impl Layout {
                     found: bits.shape(),
                 });
             }
-            let place = (self.place)(projection, dims);
-            let name = format!("{base}{}", self.in_block(layer, place.module, "weight"));
-            let name: ParamPath = name.parse()?;
             let inner = shape[1];
-            let whole = if self.transposed { [inner, place.rows] } else { [place.rows, inner] };
-            let mut stored = match out.get(&name) {
-                Some(bits) => bits.clone(),
-                None => BitMatrix::new(whole)?,
-            };
-            for index in bits.iter() {
-                let (row, column) = (place.row(index / inner), index % inner);
-                stored.insert(if self.transposed {
-                    column * place.rows + row
-                } else {
-                    row * inner + column
-                })?;
+            for piece in self.pieces(projection, dims, has) {
+                let name: ParamPath =
+                    format!("{base}{}", self.in_block(layer, &piece.weight)).parse()?;
+                let mut stored = match out.get(&name) {
+                    Some(bits) => bits.clone(),
+                    None => BitMatrix::new(piece.stored_shape())?,
+                };
+                for index in bits.iter() {
+                    if let Some(at) = piece.stored_index(index / inner, index % inner) {
+                        stored.insert(at)?;
+                    }
+                }
+                out.insert(name, stored)?;
             }
-            out.insert(name, stored)?;
         }
         Ok(out)
     }

@@ -6,7 +6,8 @@ use bias_types::{ModelDims, Projection};
 use super::dims::check_dims;
 use super::gated;
 use super::keys::Keys;
-use super::layout::{LLAMA, Layout, StoredRows, separate};
+use super::layout::{LLAMA, Layout, separate};
+use super::piece::StoredRows;
 use super::plan::{Draft, LayerPlan, NormKind, Plan};
 use crate::error::ModelError;
 
@@ -48,6 +49,7 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         d_mlp: keys.required("ffn_dim")?,
         gated: false,
         vocab: keys.required("vocab_size")?,
+        experts: None,
     };
     let dims = check_dims(keys, dims)?;
     if let Some(width) = keys.size("word_embed_proj_dim")?.filter(|width| *width != d_model) {

@@ -1,4 +1,5 @@
 use bias_types::{ModelDims, Projection};
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::activation::Activation;
 use super::layout::Layout;
@@ -20,6 +21,9 @@ pub(crate) struct Plan {
     pub norm: NormKind,
     pub eps: f64,
     pub activation: Activation,
+    pub gating: Gating,
+    /// How a mixture of experts weighs them.
+    pub routing: Routing,
     /// The norm of queries and keys before rotation.
     pub qk_norm: Option<QkNorm>,
     /// Biases of q, k and v; of o; of the MLP.
@@ -71,6 +75,24 @@ pub(crate) struct QueryGrowth {
     pub original: usize,
 }
 
+/// What the hidden channels of a gated MLP are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Gating {
+    /// `act(gate) · up`
+    Product,
+    /// `act(min(gate, limit)) · (1 + clamp(up, −limit, limit))`
+    Clamped(f64),
+}
+
+/// The weights of the experts that a router chooses: those of the highest scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Routing {
+    /// A softmax over the scores of the chosen.
+    Chosen,
+    /// A softmax over all scores. The weights of the chosen do not add up to 1.
+    All,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NormKind {
     /// `x / rms(x) · gain`
@@ -92,6 +114,30 @@ pub(crate) enum QkNorm {
 }
 
 impl Plan {
+    /// A gate after its activation.
+    pub(crate) fn gate_activated<B: Backend, const D: usize>(
+        &self,
+        gate: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        self.activation.apply(match self.gating {
+            Gating::Product => gate,
+            Gating::Clamped(limit) => gate.clamp_max(limit),
+        })
+    }
+
+    /// The hidden channels of a gated MLP.
+    pub(crate) fn gated<B: Backend, const D: usize>(
+        &self,
+        activated: Tensor<B, D>,
+        up: Tensor<B, D>,
+    ) -> Tensor<B, D> {
+        activated
+            * match self.gating {
+                Gating::Product => up,
+                Gating::Clamped(limit) => up.clamp(-limit, limit).add_scalar(1.0),
+            }
+    }
+
     /// The plan of Llama's first version: RMS norms, SiLU, no biases, no window, no multipliers.
     /// Architectures change what differs.
     pub(crate) fn new(layout: &'static Layout, dims: &ModelDims) -> Self {
@@ -100,6 +146,8 @@ impl Plan {
             norm: NormKind::Rms,
             eps: 1e-6,
             activation: Activation::Silu,
+            gating: Gating::Product,
+            routing: Routing::Chosen,
             qk_norm: None,
             qkv_bias: false,
             o_bias: false,
@@ -132,6 +180,8 @@ impl Plan {
         match projection {
             Projection::Q | Projection::K | Projection::V => self.qkv_bias,
             Projection::O => self.o_bias,
+            // In a mixture, each expert has one of its own.
+            Projection::Down if self.layout.experts.is_some() => false,
             Projection::Gate | Projection::Up | Projection::Down => self.mlp_bias,
         }
     }

@@ -4,7 +4,8 @@ use bias_types::{ModelDims, Projection};
 
 use super::gated::{self, Defaults};
 use super::keys::Keys;
-use super::layout::{LLAMA, Layout, StoredRows, separate};
+use super::layout::{LLAMA, Layout, separate};
+use super::piece::StoredRows;
 use super::plan::{Draft, NormKind};
 use crate::error::ModelError;
 

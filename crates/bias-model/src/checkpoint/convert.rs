@@ -9,29 +9,11 @@ use super::blocks;
 use super::precision::Precision;
 use super::unreadable::Unreadable;
 use super::view::{Kind, View};
-use crate::arch::layout::StoredRows;
+use crate::arch::piece::{Part, StoredRows};
 
-/// The part of a stored matrix to take, and its layout in the file.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
-    pub place: StoredRows,
-    /// The number of rows to take, and of columns: `[out, in]`.
-    pub shape: [usize; 2],
-    /// The file stores it as `[in, out]`.
-    pub transposed: bool,
-}
-
-impl Part {
-    /// The shape of the whole matrix in the file.
-    pub fn stored_shape(&self) -> [usize; 2] {
-        let (rows, columns) = (self.place.rows, self.shape[1]);
-        if self.transposed { [columns, rows] } else { [rows, columns] }
-    }
-
-    /// The indices of its rows, in order, in a matrix that is stored as `[out, in]`.
-    fn rows(&self, view: &View<'_>) -> Vec<usize> {
-        (0..self.shape[0]).map(|r| view.twist.row(self.place.row(r))).collect()
-    }
+/// The indices of a part's rows, in order, in a matrix that is stored as `[out, in]`.
+fn rows_of(part: &Part, view: &View<'_>) -> Vec<usize> {
+    (0..part.shape[0]).map(|r| view.twist.row(part.place.row(r))).collect()
 }
 
 /// A float type of the file.
@@ -140,14 +122,15 @@ pub(crate) fn turned(
 ) -> Result<TensorData, Unreadable> {
     let [out, inner] = part.shape;
     if let Kind::Blocks(block) = view.kind {
-        let values = blocks::turned(view.data, block, &part.rows(view), inner, out, Vec::new())?;
+        let values =
+            blocks::turned(view.data, block, &rows_of(part, view), inner, out, Vec::new())?;
         return Ok(TensorData::new(values, [inner, out]));
     }
     by_type!(view.kind, precision, |S, T| {
         let values = if part.transposed {
             runs::<S, T>(view.data, &part.place, part.shape, out, Vec::new())
         } else {
-            turn::<S, T>(view.data, &part.rows(view), inner, out, Vec::new())
+            turn::<S, T>(view.data, &rows_of(part, view), inner, out, Vec::new())
         };
         Ok(TensorData::new(values?, [inner, out]))
     })
@@ -173,7 +156,7 @@ pub(crate) fn turned_into(
         if part.transposed {
             runs::<S, f32>(view.data, &part.place, part.shape, row, buffer)
         } else {
-            turn::<S, f32>(view.data, &part.rows(view), part.shape[1], row, buffer)
+            turn::<S, f32>(view.data, &rows_of(part, view), part.shape[1], row, buffer)
         }
     }
     let inner = part.shape[1];
@@ -182,7 +165,7 @@ pub(crate) fn turned_into(
         Kind::BF16 => of::<bf16>(view, part, row, buffer),
         Kind::F16 => of::<f16>(view, part, row, buffer),
         Kind::Blocks(block) => {
-            blocks::turned(view.data, block, &part.rows(view), inner, row, buffer)
+            blocks::turned(view.data, block, &rows_of(part, view), inner, row, buffer)
         }
         kind @ Kind::Other(_) => Err(Unreadable::kind(kind)),
     };
@@ -195,7 +178,7 @@ pub(crate) fn rows(
     part: &Part,
     precision: Precision,
 ) -> Result<TensorData, Unreadable> {
-    let rows = part.rows(view);
+    let rows = rows_of(part, view);
     some_of(view, &rows, part.shape[1], precision)
 }
 

@@ -55,6 +55,17 @@ impl Twist {
     }
 }
 
+impl<'a> View<'a> {
+    /// One of the matrices that are stacked in a tensor: its number, and how many there are. The
+    /// tensor's first axis must have that length.
+    pub(crate) fn of_stack(&self, at: Option<(usize, usize)>) -> Self {
+        let Some((at, count)) = at else { return self.clone() };
+        let len = self.data.len() / count.max(1);
+        let data: &'a [u8] = &self.data[at * len..][..len];
+        Self { data, shape: self.shape[1..].to_vec(), ..self.clone() }
+    }
+}
+
 impl View<'_> {
     /// The bytes of its values in memory with at least this many bytes each.
     pub(crate) fn held(&self, least: usize) -> u64 {

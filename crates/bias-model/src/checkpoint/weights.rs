@@ -12,7 +12,7 @@ use safetensors::tensor::TensorView;
 use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
-use super::convert::{self, Part};
+use super::convert;
 use super::gguf;
 use super::gguf::file::Gguf;
 use super::index::{INDEX, SINGLE, shards};
@@ -22,7 +22,8 @@ use super::precision::Precision;
 use super::tying::{self, Head};
 use super::unreadable::Unreadable;
 use super::view::{Kind, Twist, View};
-use crate::arch::layout::{Names, StoredRows};
+use crate::arch::layout::Names;
+use crate::arch::piece::{Piece, StoredRows};
 use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
 use crate::on_disk;
@@ -167,7 +168,9 @@ impl Checkpoint {
     pub fn stored_mask(&self, config: &ModelConfig, mask: &Mask) -> Result<Mask, ModelError> {
         let tensors = self.tensors()?;
         let names = config.names(|name| tensors.has(name));
-        config.plan.layout.stored_mask(&config.dims, names.base, mask)
+        let layout = config.plan.layout;
+        let has = |own: &str| tensors.has(&format!("{}{}", names.base, layout.in_block(0, own)));
+        layout.stored_mask(&config.dims, names.base, &has, mask)
     }
 
     /// How the config's tying and the stored tensors go together.
@@ -309,20 +312,28 @@ impl Tensors<'_> {
     pub(crate) fn elements(
         &self,
         name: &str,
-        place: &StoredRows,
+        (shape, place): (&[usize], &StoredRows),
         len: usize,
     ) -> Result<Option<TensorData>, ModelError> {
-        self.take(name, &[place.rows], |view| convert::elements(view, place, len))
+        self.take(name, shape, |view| convert::elements(view, place, len))
     }
 
-    /// Some rows of a matrix as `[in, out]`, the fastest layout for products.
+    /// A part of a linear map as `[in, out]`, the fastest layout for products.
     pub(crate) fn matrix(
         &self,
         name: &str,
-        part: &Part,
+        piece: &Piece,
         precision: Precision,
     ) -> Result<Option<TensorData>, ModelError> {
-        self.take(name, &part.stored_shape(), |view| convert::turned(view, part, precision))
+        self.take(name, &piece.tensor_shape(), |view| {
+            convert::turned(&view.of_stack(piece.stacked), &piece.part, precision)
+        })
+    }
+
+    /// The type of a tensor that has a part of a linear map. `None` if it is missing or does not
+    /// fit; [`finish`](Self::finish) reports that.
+    pub(crate) fn fits(&self, name: &str, piece: &Piece) -> Option<Kind> {
+        self.fitting(name, &piece.tensor_shape()).map(|(_, view)| view.kind)
     }
 
     /// How the config's tying and these tensors go together.
@@ -365,7 +376,23 @@ impl Tensors<'_> {
 
     /// The place of a matrix, to be read later.
     pub(crate) fn locate(&self, name: &str, shape: [usize; 2]) -> Option<Located> {
-        let (shard, view) = self.fitting(name, &shape)?;
+        self.located(name, self.fitting(name, &shape)?, None, shape)
+    }
+
+    /// The place of a part of a linear map, to be read later.
+    pub(crate) fn locate_piece(&self, name: &str, piece: &Piece) -> Option<Located> {
+        let found = self.fitting(name, &piece.tensor_shape())?;
+        self.located(name, found, piece.stacked, piece.part.stored_shape())
+    }
+
+    fn located(
+        &self,
+        name: &str,
+        (shard, view): (usize, &View<'_>),
+        stacked: Option<(usize, usize)>,
+        shape: [usize; 2],
+    ) -> Option<Located> {
+        let view = view.of_stack(stacked);
         let start = view.data.as_ptr() as usize - self.checkpoint.file(shard).map.as_ptr() as usize;
         let (len, kind, twist) = (view.data.len(), view.kind, view.twist);
         Some(Located { shard, name: name.into(), start, len, kind, twist, shape })

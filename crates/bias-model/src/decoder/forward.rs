@@ -2,11 +2,13 @@ use bias_cube::matmul;
 use bias_probe::device::to_f32;
 use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch};
 use bias_types::{BlockSite, ModelDims, Site};
+use burn::module::Param;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData, backend::Backend};
 
-use super::block::{Block, Norm};
+use super::block::Block;
 use super::kv_cache::KvCache;
+use super::linear::Norm;
 use super::model::Decoder;
 use super::params::in_compute_dtype;
 use super::regroup::Regroup;
@@ -103,6 +105,10 @@ impl<'a, B: Backend> Pass<'a, B> {
 }
 
 impl<B: Backend> Pass<'_, B> {
+    pub(super) fn wants(&self, site: Site) -> bool {
+        self.observer.wants(site)
+    }
+
     fn see(
         &mut self,
         layer: usize,
@@ -113,7 +119,11 @@ impl<B: Backend> Pass<'_, B> {
     }
 
     /// The same for `[rows·width, channels]`. An observer gets all sites in the computing type.
-    fn see_flat(&mut self, site: Site, value: Tensor<B, 2>) -> Result<Tensor<B, 2>, ProbeError> {
+    pub(super) fn see_flat(
+        &mut self,
+        site: Site,
+        value: Tensor<B, 2>,
+    ) -> Result<Tensor<B, 2>, ProbeError> {
         if !self.observer.wants(site) {
             return Ok(value);
         }
@@ -148,10 +158,11 @@ impl<B: Backend> Pass<'_, B> {
         layer: usize,
         scores: Tensor<B, 4>,
         blocked: &Tensor<B, 4, Bool>,
+        sinks: Option<&Param<Tensor<B, 1>>>,
     ) -> Result<Tensor<B, 4>, ProbeError> {
         let [scores_at, pattern_at] =
             [BlockSite::Scores, BlockSite::Pattern].map(|at| Site::Block(layer, at));
-        let at_once = match self.observer.wants(scores_at) {
+        let at_once = match self.observer.wants(scores_at) || sinks.is_some() {
             true => None,
             false => bias_cube::masked_softmax(&scores, blocked),
         };
@@ -160,7 +171,10 @@ impl<B: Backend> Pass<'_, B> {
             None => {
                 let scores = scores.mask_fill(blocked.clone(), f32::NEG_INFINITY);
                 let scores = self.observer.at_attention(scores_at, self.batch, scores)?;
-                in_compute_dtype(shares(to_f32(scores)))
+                in_compute_dtype(match sinks {
+                    Some(sinks) => shares_beside(to_f32(scores), to_f32(sinks.val())),
+                    None => shares(to_f32(scores)),
+                })
             }
         };
         self.observer.at_attention(pattern_at, self.batch, pattern)
@@ -193,6 +207,13 @@ pub(crate) fn soft_cap<B: Backend, const D: usize>(
 fn shares<B: Backend>(scores: Tensor<B, 4>) -> Tensor<B, 4> {
     let shape @ [rows, heads, width, columns] = scores.dims();
     softmax(scores.reshape([rows * heads * width, columns]), 1).reshape(shape)
+}
+
+/// Softmax over the last axis and one more score for each head, which gets no column.
+fn shares_beside<B: Backend>(scores: Tensor<B, 4>, sinks: Tensor<B, 1>) -> Tensor<B, 4> {
+    let [rows, heads, width, columns] = scores.dims();
+    let sinks = sinks.reshape([1, heads, 1, 1]).expand([rows, heads, width, 1]);
+    shares(Tensor::cat(vec![scores, sinks], 3)).narrow(3, 0, columns)
 }
 
 /// The output of attention or MLP as it is added to the residual stream: after a norm and times a
@@ -365,7 +386,8 @@ impl<B: Backend> Decoder<B> {
         let scores = matmul(q.reshape([rows, kv_heads, shared * width, d_head]), k.transpose());
         let scores = soft_cap(scores, plan.score_cap).reshape([rows, heads, width, columns]);
         let prepared = pass.prepared;
-        let pattern = pass.pattern(layer, scores, &prepared.blocked[own.window])?;
+        let blocked = &prepared.blocked[own.window];
+        let pattern = pass.pattern(layer, scores, blocked, block.sinks.as_ref())?;
         let mixed = matmul(pattern.reshape([rows, kv_heads, shared * width, columns]), v);
         let mixed = pass.prepared.queries.join(mixed.reshape([rows, heads, width, d_head]));
         let mixed = pass.see(layer, BlockSite::HeadOutput, mixed)?;
@@ -383,6 +405,11 @@ impl<B: Backend> Decoder<B> {
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let plan = self.plan();
         let x = pass.see(layer, BlockSite::MlpNorm, x)?;
+        if let Some(router) = &block.router {
+            let out = self.mixture(layer, (block, router), x, pass)?;
+            let out = pass.see(layer, BlockSite::MlpOut, out)?;
+            return pass.see(layer, BlockSite::MlpAdded, added(&block.mlp_post_norm, out, plan));
+        }
         let hidden = match &block.gate {
             Some(gate) => {
                 let gate = pass.see(layer, BlockSite::Gate, gate.forward(x.clone())?)?;

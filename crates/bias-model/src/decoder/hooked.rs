@@ -87,8 +87,8 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
 
     fn sites(&self) -> Vec<Site> {
         use BlockSite::{
-            AttnNormScale, AttnNormalized, Gate, GateActivated, KeyRotated, MlpNormScale,
-            MlpNormalized, QueryRotated, ResidMid,
+            AttnNormScale, AttnNormalized, ExpertInputs, Gate, GateActivated, KeyRotated,
+            MlpNormScale, MlpNormalized, QueryRotated, ResidMid, RouterLogits, RouterWeights,
         };
         let plan = &self.config.plan;
         let absent = |site: &Site| match site {
@@ -97,6 +97,9 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
             Site::Block(_, MlpNormScale | MlpNormalized) => plan.layout.mlp_norm.is_none(),
             Site::Block(layer, QueryRotated | KeyRotated) => plan.layers[*layer].rotary.is_none(),
             Site::Block(_, Gate | GateActivated) => !self.config.dims.gated,
+            // Statistics alone compute it.
+            Site::Block(_, ExpertInputs) => true,
+            Site::Block(_, RouterLogits | RouterWeights) => self.config.dims.experts.is_none(),
             Site::Block(_, ResidMid) => plan.parallel,
             _ => false,
         };

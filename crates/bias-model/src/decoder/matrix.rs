@@ -7,8 +7,8 @@ use burn::tensor::{
 };
 
 use super::params::{in_compute_dtype, param, untracked};
-use crate::arch::layout::StoredRows;
-use crate::checkpoint::convert::{self, Part};
+use crate::arch::piece::{Part, StoredRows};
+use crate::checkpoint::convert;
 use crate::checkpoint::precision::Precision;
 use crate::checkpoint::weights::{Checkpoint, Located};
 use crate::error::ModelError;
@@ -32,11 +32,27 @@ pub(crate) struct Matrix<B: Backend> {
 #[derive(Debug, Clone)]
 pub(crate) struct InFile {
     pub checkpoint: Checkpoint,
-    pub at: Located,
-    /// The rows of it; `None` for a table.
-    pub part: Option<Part>,
+    pub stored: Stored,
     /// The weights that masks set to 0, in `[out, in]` order.
     pub zeroed: Vec<BitMatrix>,
+}
+
+/// What the file has of a matrix.
+#[derive(Debug, Clone)]
+pub(crate) enum Stored {
+    /// A table, in the layout of the file.
+    Table(Located),
+    /// A linear map of this shape, `[out, in]`, in one part or several.
+    Map([usize; 2], Vec<LocatedPart>),
+}
+
+/// A part of a linear map in a file.
+#[derive(Debug, Clone)]
+pub(crate) struct LocatedPart {
+    pub at: Located,
+    pub part: Part,
+    /// Its first row and column in the map, `[out, in]`.
+    pub first: [usize; 2],
 }
 
 /// The gap between rows of a power of two: one cache line. Without it, a column of such rows, which
@@ -48,6 +64,14 @@ const BETWEEN: usize = 16;
 const ALIKE: usize = 512;
 
 impl InFile {
+    /// The shape of a linear map, `[out, in]`, or that of a table.
+    fn shape(&self) -> [usize; 2] {
+        match &self.stored {
+            Stored::Table(at) => at.shape,
+            Stored::Map(shape, _) => *shape,
+        }
+    }
+
     /// Reads it for use.
     fn read(&self) -> Result<TensorData, ModelError> {
         self.read_apart(0)
@@ -55,30 +79,66 @@ impl InFile {
 
     /// The same, with this number of extra values after each row of a linear map.
     fn read_apart(&self, between: usize) -> Result<TensorData, ModelError> {
-        let view = self.checkpoint.view(&self.at)?;
-        let Some(part) = &self.part else {
-            return self.checkpoint.read(&self.at, convert::whole(&view, Precision::F32));
+        let (shape, parts) = match &self.stored {
+            Stored::Table(at) => {
+                let view = self.checkpoint.view(at)?;
+                return self.checkpoint.read(at, convert::whole(&view, Precision::F32));
+            }
+            Stored::Map(shape, parts) => (*shape, parts),
         };
-        let [out, inner] = part.shape;
+        let [out, inner] = shape;
         let row = out + between;
         let buffer = self.checkpoint.buffer(row * inner);
-        let mut data =
-            self.checkpoint.read(&self.at, convert::turned_into(&view, part, row, buffer))?;
+        let mut data = match &parts[..] {
+            [only] => {
+                let view = self.checkpoint.view(&only.at)?;
+                let read = convert::turned_into(&view, &only.part, row, buffer);
+                self.checkpoint.read(&only.at, read)?
+            }
+            _ => {
+                let mut whole = buffer;
+                whole.resize(row * inner, 0.0);
+                self.of_parts(parts, |own, first, [out, inner]| {
+                    for c in 0..inner {
+                        let to = &mut whole[(first[1] + c) * row + first[0]..][..out];
+                        to.copy_from_slice(&own[c * out..][..out]);
+                    }
+                })?;
+                TensorData::new(whole, [inner, row])
+            }
+        };
         self.clear(&mut data, |i| i % inner * row + i / inner)?;
         Ok(data)
     }
 
+    /// Hands out the values of each part, `[in, out]`, with the part's place and its shape.
+    fn of_parts(
+        &self,
+        parts: &[LocatedPart],
+        mut take: impl FnMut(&[f32], [usize; 2], [usize; 2]),
+    ) -> Result<(), ModelError> {
+        let mut buffer = Vec::new();
+        for LocatedPart { at, part, first } in parts {
+            let view = self.checkpoint.view(at)?;
+            let read = convert::turned_into(&view, part, part.shape[0], buffer);
+            let data = self.checkpoint.read(at, read)?;
+            buffer = data.into_vec::<f32>().map_err(unreadable)?;
+            take(&buffer, *first, part.shape);
+        }
+        Ok(())
+    }
+
     /// A linear map as `[out, in]`, if it lies so.
     fn rows(&self) -> Option<Result<TensorData, ModelError>> {
-        let part = self.part.filter(|part| !part.transposed)?;
+        let Stored::Map(_, parts) = &self.stored else { return None };
+        let [LocatedPart { at, part, .. }] = &parts[..] else { return None };
         let read = || {
-            let view = self.checkpoint.view(&self.at)?;
-            let mut data =
-                self.checkpoint.read(&self.at, convert::rows(&view, &part, Precision::F32))?;
+            let view = self.checkpoint.view(at)?;
+            let mut data = self.checkpoint.read(at, convert::rows(&view, part, Precision::F32))?;
             self.clear(&mut data, |i| i)?;
             Ok(data)
         };
-        Some(read())
+        (!part.transposed).then(read)
     }
 
     /// Zeroes the weights of the masks. `place` gives the position of a weight.
@@ -90,9 +150,7 @@ impl InFile {
         if self.zeroed.is_empty() {
             return Ok(());
         }
-        let values = data.as_mut_slice::<f32>();
-        let values = values
-            .map_err(|e| ModelError::Readback { what: "weights", reason: format!("{e:?}") })?;
+        let values = data.as_mut_slice::<f32>().map_err(unreadable)?;
         self.zeroed.iter().flat_map(BitMatrix::iter).for_each(|i| values[place(i)] = 0.0);
         Ok(())
     }
@@ -124,10 +182,10 @@ impl<B: Backend> Matrix<B> {
                 let [rows, columns] = held.val().dims();
                 [rows, columns - self.between]
             }
-            (None, Some(InFile { part: Some(Part { shape: [out, inner], .. }), .. })) => {
-                [*inner, *out]
-            }
-            (None, Some(file)) => file.at.shape,
+            (None, Some(file)) => match (&file.stored, file.shape()) {
+                (Stored::Map(..), [out, inner]) => [inner, out],
+                (Stored::Table(_), shape) => shape,
+            },
             (None, None) => [0; 2],
         }
     }
@@ -157,7 +215,10 @@ impl<B: Backend> Matrix<B> {
     /// Keeps it in memory from here on, with its present value.
     pub(crate) fn read(&self, device: &B::Device) -> Result<Self, ModelError> {
         let (None, Some(file)) = (&self.held, &self.file) else { return Ok(self.clone()) };
-        let rows = file.part.map_or(0, |part| part.shape[0]);
+        let rows = match &file.stored {
+            Stored::Map([out, _], _) => *out,
+            Stored::Table(_) => 0,
+        };
         // Elsewhere what is narrowed is copied.
         let apart =
             rows > 0 && rows.is_multiple_of(ALIKE) && Memory::of::<B>(device) == Memory::Strided;
@@ -174,7 +235,10 @@ impl<B: Backend> Matrix<B> {
     /// Asks the system to read it ahead.
     pub(crate) fn ahead(&self) {
         if let (None, Some(file)) = (&self.held, &self.file) {
-            file.checkpoint.ahead(&file.at);
+            match &file.stored {
+                Stored::Table(at) => file.checkpoint.ahead(at),
+                Stored::Map(_, parts) => parts.iter().for_each(|p| file.checkpoint.ahead(&p.at)),
+            }
         }
     }
 
@@ -192,12 +256,11 @@ impl<B: Backend> Matrix<B> {
                     Tensor::<B, 1, Int>::from_data(TensorData::new(index, [rows.len()]), device);
                 Ok(in_compute_dtype(held.val().select(0, index)))
             }
-            (None, Some(file)) => {
-                let view = file.checkpoint.view(&file.at)?;
-                let data = file.checkpoint.read(&file.at, convert::lookup(&view, rows))?;
-                Ok(on_device(data, device))
+            (None, Some(InFile { checkpoint, stored: Stored::Table(at), .. })) => {
+                let view = checkpoint.view(at)?;
+                Ok(on_device(checkpoint.read(at, convert::lookup(&view, rows))?, device))
             }
-            (None, None) => Ok(Tensor::zeros([0, 0], device)),
+            (None, _) => Ok(Tensor::zeros([0, 0], device)),
         }
     }
 
@@ -208,14 +271,17 @@ impl<B: Backend> Matrix<B> {
         len: usize,
         device: &B::Device,
     ) -> Result<Tensor<B, 2>, ModelError> {
-        let Some((file, part)) = self.file.as_ref().and_then(|file| Some((file, file.part?)))
-        else {
+        let only = self.file.as_ref().and_then(|file| match &file.stored {
+            Stored::Map(_, parts) if parts.len() == 1 => Some((&file.checkpoint, &parts[0])),
+            _ => None,
+        });
+        let Some((checkpoint, LocatedPart { at, part, .. })) = only else {
             return Ok(in_compute_dtype(self.value(device)?.narrow(1, from, len)));
         };
         let place = StoredRows { first: part.place.first + from, ..part.place };
-        let part = Part { place, shape: [len, part.shape[1]], ..part };
-        let view = file.checkpoint.view(&file.at)?;
-        let data = file.checkpoint.read(&file.at, convert::turned(&view, &part, Precision::F32))?;
+        let part = Part { place, shape: [len, part.shape[1]], ..*part };
+        let view = checkpoint.view(at)?;
+        let data = checkpoint.read(at, convert::turned(&view, &part, Precision::F32))?;
         Ok(on_device(data, device))
     }
 
@@ -265,14 +331,13 @@ impl<B: Backend> Matrix<B> {
         let Some(at) = file.zeroed.iter().rposition(|own| own == bits) else { return Ok(false) };
         file.zeroed.remove(at);
         let Some(held) = &self.held else { return Ok(true) };
-        let (tensor, part) = (held.val(), file.part);
+        let tensor = held.val();
         let device = tensor.device();
-        let unreadable = |reason| ModelError::Readback { what: "weights", reason };
         let (dtype, before) = (tensor.dtype(), file.read()?);
-        let mut values = read_back(tensor).map_err(unreadable)?;
-        let before = before.into_vec::<f32>().map_err(|e| unreadable(format!("{e:?}")))?;
-        let [inner, out] =
-            part.map_or(file.at.shape, |Part { shape: [out, inner], .. }| [inner, out]);
+        let lost = |reason| ModelError::Readback { what: "weights", reason };
+        let mut values = read_back(tensor).map_err(lost)?;
+        let before = before.into_vec::<f32>().map_err(unreadable)?;
+        let [out, inner] = file.shape();
         for i in bits.iter() {
             let place = i % inner * out + i / inner;
             values[place] = before[place];
@@ -289,6 +354,10 @@ impl<B: Backend> Matrix<B> {
     ) -> Matrix<A> {
         Matrix { held: self.held.as_ref().map(how), between: self.between, file: self.file.clone() }
     }
+}
+
+fn unreadable(error: impl std::fmt::Debug) -> ModelError {
+    ModelError::Readback { what: "weights", reason: format!("{error:?}") }
 }
 
 /// Converts it to the computing type of the device.

@@ -8,8 +8,9 @@
 //! | model | [`Decoder`]: its parts, loading and fresh weights |
 //! | loader | reads the parts by the names in the architecture |
 //! | memory, init | free memory; fresh weights |
-//! | params, matrix, block | parameters, matrices in memory or in the file, linear maps, norms and blocks |
+//! | params, matrix, linear, block | parameters, matrices in memory or in the file, linear maps and norms, blocks |
 //! | forward | the forward pass |
+//! | router, mixture | which tokens reach which expert; the MLP of a mixture of experts |
 //! | rotary, regroup | rotary tables; tokens and heads regrouped |
 //! | kv_cache | [`KvCache`]: keys and values of tokens that were run |
 //! | streamed, progress | layer by layer through a model in its file; [`LayerDone`] |
@@ -24,15 +25,18 @@ mod graph_cuts;
 mod hooked;
 mod init;
 pub(crate) mod kv_cache;
+pub(crate) mod linear;
 mod loader;
 mod mask_target;
 mod matrix;
 mod memory;
+mod mixture;
 pub(crate) mod model;
 mod params;
 mod progress;
 mod regroup;
 mod rotary;
+mod router;
 mod side_by_side;
 mod streamed;
 

@@ -11,17 +11,18 @@ use burn::tensor::{
 };
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use super::block::{Block, Linear, Norm};
+use super::block::Block;
 use super::graph_cuts::Cuts;
 use super::init::Normal;
+use super::linear::{Linear, Norm};
 use super::loader::{Loader, fits};
 use super::matrix::Matrix;
 use super::params::{Follow, param};
 use super::progress::{LayerDone, Progress};
-use crate::arch::layout::StoredRows;
+use super::router::Router;
+use crate::arch::piece::Piece;
 use crate::arch::plan::{NormKind, Plan};
 use crate::checkpoint::config::ModelConfig;
-use crate::checkpoint::convert::Part;
 use crate::checkpoint::precision::Precision;
 use crate::checkpoint::tying::Head;
 use crate::checkpoint::weights::Checkpoint;
@@ -128,9 +129,8 @@ impl<B: Backend> Decoder<B> {
         let head = if config.tied {
             None
         } else {
-            let whole = StoredRows::own(names.head, dims.vocab);
-            let part = Part { place: whole, shape: [dims.vocab, dims.d_model], transposed: false };
-            Some(loader.matrix(&head, part)?)
+            let shape = [dims.vocab, dims.d_model];
+            Some(loader.matrix(shape, &[Piece::whole(names.head, shape)], |_| head.clone())?)
         };
         let head_bias = config
             .plan
@@ -176,6 +176,22 @@ impl<B: Backend> Decoder<B> {
         let positions = positions
             .map(|_| param(normal.matrix([config.table_rows(), dims.d_model], std), device));
         let blocks = (0..dims.layers).map(|_| {
+            let layout = plan.layout;
+            let router = dims.experts.map(|experts| {
+                let mut scores = |out: usize, bias: bool| Linear {
+                    weight: Matrix::held(param(normal.matrix([dims.d_model, out], std), device)),
+                    bias: bias.then(|| constant(out, 0.0)),
+                };
+                let shared = (experts.shared > 0).then(|| scores(1, false));
+                let none = || vec![0.0; experts.all() * dims.d_model];
+                let down_bias =
+                    || param(TensorData::new(none(), [experts.all(), dims.d_model]), device);
+                Router {
+                    scores: scores(experts.count, plan.mlp_bias),
+                    shared,
+                    down_bias: plan.mlp_bias.then(down_bias),
+                }
+            });
             let mut draw = |p: Projection| {
                 let [out, inner] = dims.shape(p);
                 let std = if matches!(p, Projection::O | Projection::Down) { deep } else { std };
@@ -184,8 +200,9 @@ impl<B: Backend> Decoder<B> {
                     bias: plan.has_bias(p).then(|| constant(out, 0.0)),
                 }
             };
-            let layout = plan.layout;
             Block {
+                router,
+                sinks: layout.sinks.map(|_| constant(dims.heads, 0.0)),
                 q: draw(Projection::Q),
                 k: draw(Projection::K),
                 v: draw(Projection::V),

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
 use bias_probe::HookedModel as _;
-use bias_types::ParamPath;
+use bias_types::{ParamPath, Projection};
 use burn::tensor::backend::Backend;
 
 use super::named_tensor::{NamedTensor, read};
-use crate::decoder::block::Norm;
+use crate::arch::piece::Piece;
+use crate::decoder::linear::Norm;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
 
@@ -40,6 +41,7 @@ impl<B: Backend> Decoder<B> {
                 }
             }
             out.extend(self.linears(layer)?);
+            out.extend(self.beside_experts(layer)?);
         }
         write_norm(&mut out, &format!("{base}{}", layout.norm), &self.norm)?;
         if let Some(head) = &self.head {
@@ -51,39 +53,82 @@ impl<B: Backend> Decoder<B> {
         Ok(out)
     }
 
+    /// What a block has besides norms and linear maps.
+    fn beside_experts(&self, layer: usize) -> Result<Vec<NamedTensor>, ModelError> {
+        let (layout, block) = (self.plan().layout, &self.blocks[layer]);
+        let name = |tensor: &str| format!("{}{}", layout.base, layout.in_block(layer, tensor));
+        let mut out = Vec::new();
+        if let Some((names, router)) = layout.experts.zip(block.router.as_ref()) {
+            let shared = names.shared.as_ref().map(|own| own.score).zip(router.shared.as_ref());
+            for (module, linear) in
+                std::iter::once((names.router(&|_| false), &router.scores)).chain(shared)
+            {
+                let weight = linear.weight.value(&self.device())?.transpose();
+                out.push(read(name(&format!("{module}.weight")), weight)?);
+                if let Some(bias) = &linear.bias {
+                    out.push(read(name(&format!("{module}.bias")), bias.val())?);
+                }
+            }
+        }
+        if let Some((own, sinks)) = layout.sinks.zip(block.sinks.as_ref()) {
+            out.push(read(name(own), sinks.val())?);
+        }
+        Ok(out)
+    }
+
     /// A block's linear maps, fused and transposed as in the checkpoint.
     fn linears(&self, layer: usize) -> Result<Vec<NamedTensor>, ModelError> {
         let (dims, layout) = (self.config().dims, self.plan().layout);
         let mut whole: BTreeMap<String, NamedTensor> = BTreeMap::new();
         for projection in dims.block_projections() {
             let Some(linear) = self.blocks[layer].linear(projection) else { continue };
-            let place = (layout.place)(projection, &dims);
-            let [out, inner] = dims.shape(projection);
-            let name = |tensor: &str| {
-                format!("{}{}", layout.base, layout.in_block(layer, place.module, tensor))
-            };
+            let [out, _] = dims.shape(projection);
+            let name = |tensor: &str| format!("{}{}", layout.base, layout.in_block(layer, tensor));
             let own = read(String::new(), linear.weight.value(&self.device())?)?.values;
-            let shape = if layout.transposed { [inner, place.rows] } else { [place.rows, inner] };
-            let weight =
-                whole.entry(name("weight")).or_insert_with(|| empty(name("weight"), &shape));
-            for c in 0..inner {
-                for r in 0..out {
-                    let row = place.row(r);
-                    let at = if layout.transposed { c * place.rows + row } else { row * inner + c };
-                    weight.values[at] = own[c * out + r];
+            let pieces = layout.pieces(projection, &dims, &|_| false);
+            for piece in &pieces {
+                let weight = name(&piece.weight);
+                let weight = whole
+                    .entry(weight.clone())
+                    .or_insert_with(|| empty(weight, &piece.tensor_shape()));
+                let [rows, columns] = piece.part.shape;
+                for c in piece.first[1]..piece.first[1] + columns {
+                    for r in piece.first[0]..piece.first[0] + rows {
+                        if let Some(at) = piece.stored_index(r, c) {
+                            weight.values[at] = own[c * out + r];
+                        }
+                    }
                 }
             }
             if let Some(bias) = &linear.bias {
                 if !self.plan().has_bias(projection) {
                     return Err(ModelError::ExtraBias { path: ParamPath::of(layer, projection) });
                 }
-                let own = read(String::new(), bias.val())?.values;
-                let bias =
-                    whole.entry(name("bias")).or_insert_with(|| empty(name("bias"), &[place.rows]));
-                own.iter().enumerate().for_each(|(r, v)| bias.values[place.row(r)] = *v);
+                write_bias(&mut whole, &name, &pieces, &read(String::new(), bias.val())?.values);
+            }
+            let down = self.blocks[layer].router.as_ref().and_then(|own| own.down_bias.as_ref());
+            if let (Projection::Down, Some(bias)) = (projection, down) {
+                write_bias(&mut whole, &name, &pieces, &read(String::new(), bias.val())?.values);
             }
         }
         Ok(whole.into_values().collect())
+    }
+}
+
+/// Takes a bias, whose values are in the order of the pieces, apart.
+fn write_bias(
+    whole: &mut BTreeMap<String, NamedTensor>,
+    name: &impl Fn(&str) -> String,
+    pieces: &[Piece],
+    mut values: &[f32],
+) {
+    for piece in pieces {
+        let (shape, place) = piece.bias_place();
+        let bias = name(&piece.bias);
+        let bias = whole.entry(bias.clone()).or_insert_with(|| empty(bias, &shape));
+        let (own, rest) = values.split_at(piece.part.shape[0].min(values.len()));
+        own.iter().enumerate().for_each(|(r, v)| bias.values[place.row(r)] = *v);
+        values = rest;
     }
 }
 

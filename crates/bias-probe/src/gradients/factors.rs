@@ -269,6 +269,7 @@ mod tests {
             d_mlp: 4 * d_model,
             gated: true,
             vocab: 10,
+            experts: None,
         };
         let (small, large) = (dims(2, 64), dims(32, 4096));
         assert_eq!([&small, &dims(30, 576), &large].map(tokens_at_a_time), [1024, 512, 1024]);

@@ -5,6 +5,7 @@ use bias_types::{Site, TokenRole};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::channel_stats::{ChannelStats, ROLES, Sums};
+use super::expert_inputs::ExpertInputs;
 use crate::batch::token_batch::TokenBatch;
 use crate::device::float::{f32_from, to_f32};
 use crate::device::readback::read_back;
@@ -43,6 +44,7 @@ pub struct StatsCollector {
     next: Next,
     max: bool,
     sums: BTreeMap<Site, Vec<[Sums; ROLES]>>,
+    expert_inputs: ExpertInputs,
     sequences: Vec<u64>,
     /// The first site of a pass, at which the pass is counted once.
     first: Option<Site>,
@@ -81,6 +83,7 @@ impl StatsCollector {
             next: Next::Rows(Vec::new(), false),
             max: false,
             sums: BTreeMap::new(),
+            expert_inputs: ExpertInputs::default(),
             first: None,
         }
     }
@@ -135,9 +138,50 @@ impl StatsCollector {
     }
 }
 
+impl StatsCollector {
+    fn see_experts<B: Backend>(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        value: &Tensor<B, 3>,
+    ) -> Result<(), ProbeError> {
+        let Some(routed) = self.expert_inputs.see(site, value)? else { return Ok(()) };
+        self.wanted.fired(routed.site);
+        let (groups, width) = (self.groups.len(), batch.width());
+        let own = self
+            .sums
+            .entry(routed.site)
+            .or_insert_with(|| zeros(groups, routed.channels(), self.max));
+        let place = |cell: usize| {
+            let role = TokenRole::REAL.iter().position(|role| *role == batch.roles()[cell])?;
+            Some((self.next.of(cell / width), role, f64::from(batch.weights()[cell])))
+        };
+        for (group, role, weight) in (0..batch.rows() * width).filter_map(place) {
+            own[group][role].count += weight;
+        }
+        for (cell, channels, input) in routed.inputs() {
+            let Some((group, role, weight)) = place(cell) else { continue };
+            let sums = &mut own[group][role];
+            for (at, x) in channels.zip(input.iter().map(|x| f64::from(*x))) {
+                sums.sum[at] += weight * x;
+                sums.square[at] += weight * x * x;
+                if self.max && weight > 0.0 {
+                    sums.max[at] = sums.max[at].max(x.abs());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn zeros(groups: usize, channels: usize, max: bool) -> Vec<[Sums; ROLES]> {
+    (0..groups).map(|_| std::array::from_fn(|_| Sums::zero(channels, max))).collect()
+}
+
 impl<B: Backend> Observer<B> for StatsCollector {
     fn wants(&self, site: Site) -> bool {
-        self.wanted.contains(site) && !site.is_attention()
+        let needed = self.wanted.contains(site) || ExpertInputs::needs(&self.wanted, site);
+        needed && !site.is_attention()
     }
 
     fn hidden(
@@ -158,10 +202,16 @@ impl<B: Backend> Observer<B> for StatsCollector {
             }
             *fresh &= !begins;
         }
-        self.wanted.fired(site);
         if begins {
             (0..batch.rows()).for_each(|row| self.sequences[self.next.of(row)] += 1);
         }
+        if ExpertInputs::needs(&self.wanted, site) {
+            self.see_experts(site, batch, &value)?;
+        }
+        if !self.wanted.contains(site) {
+            return Ok(value);
+        }
+        self.wanted.fired(site);
         let [rows, width, channels] = value.dims();
         let (device, cells) = (value.device(), rows * width);
         let groups = self.groups.len();
@@ -184,9 +234,7 @@ impl<B: Backend> Observer<B> for StatsCollector {
         let sum = read(matmul(weight.clone(), flat.clone()))?;
         let square = read(matmul(weight, flat.clone() * flat.clone()))?;
         let largest = if self.max { read(flat)? } else { Vec::new() };
-        let own = self.sums.entry(site).or_insert_with(|| {
-            (0..groups).map(|_| std::array::from_fn(|_| Sums::zero(channels, self.max))).collect()
-        });
+        let own = self.sums.entry(site).or_insert_with(|| zeros(groups, channels, self.max));
         for (place, count) in counts.into_iter().enumerate() {
             let sums = &mut own[place / ROLES][place % ROLES];
             sums.count += count;

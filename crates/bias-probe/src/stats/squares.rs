@@ -5,6 +5,7 @@ use bias_types::{ModelDims, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::channel_stats::ROLES;
+use super::expert_inputs::ExpertInputs;
 use crate::batch::token_batch::TokenBatch;
 use crate::device::float::to_f32;
 use crate::device::readback::read_back;
@@ -26,6 +27,7 @@ use crate::threads::in_threads;
 pub struct SquareSums {
     wanted: WantedSites,
     sums: BTreeMap<Site, [Vec<f64>; ROLES]>,
+    expert_inputs: ExpertInputs,
     sequences: u64,
     /// The first site of a forward pass, at which the pass is counted once.
     first: Option<Site>,
@@ -41,13 +43,20 @@ pub struct ChannelSquares {
 impl SquareSums {
     /// Sums squares at these sites.
     pub fn new(sites: impl IntoIterator<Item = Site>) -> Self {
-        Self { wanted: WantedSites::new(sites), sums: BTreeMap::new(), sequences: 0, first: None }
+        Self {
+            wanted: WantedSites::new(sites),
+            sums: BTreeMap::new(),
+            expert_inputs: ExpertInputs::default(),
+            sequences: 0,
+            first: None,
+        }
     }
 
-    /// Sums squares at the input of every prunable matrix.
+    /// Sums squares at the input of every prunable matrix
+    /// ([`statistics_site`](ModelDims::statistics_site)).
     #[must_use]
     pub fn linear_inputs(dims: &ModelDims) -> Self {
-        Self::new(dims.projections().map(|(_, layer, p)| p.input_site(layer)))
+        Self::new(dims.projections().map(|(_, layer, p)| dims.statistics_site(layer, p)))
     }
 
     /// Runs batches side by side, each thread with its own handle on the model, and adds up the
@@ -91,9 +100,33 @@ impl SquareSums {
     }
 }
 
+impl SquareSums {
+    fn see_experts<B: Backend>(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        value: &Tensor<B, 3>,
+    ) -> Result<(), ProbeError> {
+        let Some(routed) = self.expert_inputs.see(site, value)? else { return Ok(()) };
+        self.wanted.fired(routed.site);
+        let sums = self
+            .sums
+            .entry(routed.site)
+            .or_insert_with(|| std::array::from_fn(|_| vec![0.0; routed.channels()]));
+        for (cell, channels, input) in routed.inputs() {
+            let role = TokenRole::REAL.iter().position(|role| *role == batch.roles()[cell]);
+            let Some(role) = role else { continue };
+            let weight = f64::from(batch.weights()[cell]);
+            let own = sums[role][channels].iter_mut().zip(input);
+            own.for_each(|(sum, x)| *sum += weight * f64::from(*x) * f64::from(*x));
+        }
+        Ok(())
+    }
+}
+
 impl<B: Backend> Observer<B> for SquareSums {
     fn wants(&self, site: Site) -> bool {
-        self.wanted.contains(site)
+        self.wanted.contains(site) || ExpertInputs::needs(&self.wanted, site)
     }
 
     fn hidden(
@@ -102,10 +135,16 @@ impl<B: Backend> Observer<B> for SquareSums {
         batch: &TokenBatch,
         value: Tensor<B, 3>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
-        self.wanted.fired(site);
         if *self.first.get_or_insert(site) == site {
             self.sequences += batch.rows() as u64;
         }
+        if ExpertInputs::needs(&self.wanted, site) {
+            self.see_experts(site, batch, &value)?;
+        }
+        if !self.wanted.contains(site) {
+            return Ok(value);
+        }
+        self.wanted.fired(site);
         let [rows, width, channels] = value.dims();
         let flat = to_f32(value.clone()).reshape([rows * width, channels]);
         let squares = flat.clone() * flat;

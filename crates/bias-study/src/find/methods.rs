@@ -107,7 +107,7 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     /// add a line.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        use UnitKind::{Head, KvGroup, Layer, Neuron, Weight};
+        use UnitKind::{Expert, Head, KvGroup, Layer, Neuron, Weight};
         vec![
             Self::new(
                 "wanda",
@@ -204,6 +204,16 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             }),
             Self::new("gap-pursuit", KvGroup, "as for weights, whole groups", |s| {
                 pursuit(s, KvGroup)
+            })
+            .looking_at_neutral(),
+            Self::new("knockout", Expert, "the gap without it", |s| {
+                places(s, &Knockout::every(Expert).with_temperature(s.temperature)?)
+            }),
+            Self::new("signed-gap", Expert, "the weights' shares, summed", |s| {
+                summed_gap(s, Expert)
+            }),
+            Self::new("gap-pursuit", Expert, "as for weights, whole experts", |s| {
+                pursuit(s, Expert)
             })
             .looking_at_neutral(),
             Self::new("signed-gap", Layer, "the weights' shares, summed", |s| summed_gap(s, Layer)),

@@ -258,6 +258,7 @@ mod tests {
             d_mlp: 4,
             gated: true,
             vocab: 8,
+            experts: None,
         };
         Provenance {
             format: Provenance::FORMAT.into(),

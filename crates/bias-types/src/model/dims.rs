@@ -2,9 +2,11 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::experts::Experts;
 use super::param_path::ParamPath;
 use super::projection::Projection;
-use super::unit::{HeadId, KvGroupId};
+use super::site::{BlockSite, Site};
+use super::unit::{ExpertId, HeadId, KvGroupId};
 use crate::error::TypesError;
 
 /// The sizes of a decoder-only transformer.
@@ -20,13 +22,17 @@ pub struct ModelDims {
     pub kv_heads: usize,
     /// Width of one head.
     pub d_head: usize,
-    /// Width of the MLP's hidden layer.
+    /// Width of the MLP's hidden layer, all experts together.
     pub d_mlp: usize,
     /// Whether the MLP has a gate besides its up projection (`act(gate) · up`).
     #[serde(default = "gated")]
     pub gated: bool,
     /// Rows of the embedding.
     pub vocab: usize,
+    /// The division of the MLP's channels among experts, in every block; `None` if all tokens use
+    /// the whole MLP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts: Option<Experts>,
 }
 
 /// No size of a model is larger.
@@ -40,7 +46,8 @@ fn gated() -> bool {
 
 impl ModelDims {
     /// Checks that no size is zero or larger than in any known model, that all weights can be
-    /// counted, and that the heads share KV groups evenly.
+    /// counted, that the heads share KV groups evenly, and that the experts have all channels
+    /// of the MLP.
     ///
     /// # Errors
     /// [`TypesError::Dims`] names the sizes that do not fit.
@@ -82,6 +89,25 @@ impl ModelDims {
                     self.heads, self.kv_heads
                 ),
             });
+        }
+        self.experts.map_or(Ok(()), |experts| self.check_experts(experts))
+    }
+
+    fn check_experts(&self, experts: Experts) -> Result<(), TypesError> {
+        let Experts { count, d_expert, per_token, .. } = experts;
+        let refused = |reason| Err(TypesError::Dims { reason });
+        if count == 0 || d_expert == 0 {
+            return refused(format!("there are {count} experts of {d_expert} channels"));
+        }
+        if per_token == 0 || per_token > count {
+            return refused(format!("{per_token} of {count} experts cannot be chosen for a token"));
+        }
+        if experts.width() != Some(self.d_mlp) {
+            return refused(format!(
+                "{count} experts of {d_expert} channels, and {} shared channels, do not have the {} \
+                 channels of the MLP",
+                experts.shared, self.d_mlp
+            ));
         }
         Ok(())
     }
@@ -139,6 +165,41 @@ impl ModelDims {
         let shared = self.heads / self.kv_heads;
         Ok((group.group * shared..(group.group + 1) * shared)
             .map(move |h| HeadId::new(group.layer, h)))
+    }
+
+    /// The hidden channels of the MLP that belong to an expert.
+    ///
+    /// # Errors
+    /// [`TypesError::OutOfRange`] when the layer or expert does not exist.
+    pub fn expert_channels(&self, id: ExpertId) -> Result<Range<usize>, TypesError> {
+        self.check_layer(id.layer)?;
+        within("expert", id.expert, self.experts.map_or(0, |experts| experts.all()))?;
+        Ok(self.experts.map_or(0..0, |experts| experts.channels(id.expert)))
+    }
+
+    /// The site whose statistics belong to a matrix's input. As [`Projection::input_site`], but for
+    /// `gate_proj` and `up_proj` of a mixture of experts, of which each expert has inputs of its
+    /// own ([`BlockSite::ExpertInputs`]).
+    #[must_use]
+    pub fn statistics_site(&self, layer: usize, projection: Projection) -> Site {
+        match projection {
+            Projection::Gate | Projection::Up if self.experts.is_some() => {
+                Site::Block(layer, BlockSite::ExpertInputs)
+            }
+            _ => projection.input_site(layer),
+        }
+    }
+
+    /// The part of the channels at its [`statistics_site`](Self::statistics_site) that are the
+    /// input of a row of a matrix.
+    #[must_use]
+    pub fn statistics_channels(&self, projection: Projection, row: usize) -> Range<usize> {
+        let width = self.shape(projection)[1];
+        let start = match (projection, self.experts) {
+            (Projection::Gate | Projection::Up, Some(experts)) => experts.of_channel(row) * width,
+            _ => 0,
+        };
+        start..start + width
     }
 
     /// The linear maps of one block, in forward order. An MLP without a gate has no gate
@@ -202,6 +263,7 @@ mod tests {
         d_mlp: 10,
         gated: true,
         vocab: 32,
+        experts: None,
     };
 
     #[test]
@@ -227,6 +289,29 @@ mod tests {
         assert!(ModelDims { kv_heads: 4, ..DIMS }.validate().is_err());
         assert!(ModelDims { d_mlp: 0, ..DIMS }.validate().is_err());
         assert!(DIMS.validate().is_ok());
+    }
+
+    #[test]
+    fn experts_must_fill_the_mlp() {
+        let experts = Experts { count: 2, d_expert: 4, per_token: 1, shared: 2 };
+        let of = |experts| ModelDims { experts: Some(experts), ..DIMS };
+        assert!(of(experts).validate().is_ok());
+        for odd in [
+            Experts { shared: 0, ..experts },
+            Experts { per_token: 3, ..experts },
+            Experts { per_token: 0, ..experts },
+            Experts { count: 0, shared: 10, ..experts },
+            Experts { count: 1 << 62, d_expert: 1 << 62, ..experts },
+        ] {
+            assert!(of(odd).validate().is_err(), "{odd:?}");
+        }
+        let dims = of(experts);
+        assert_eq!(dims.expert_channels(ExpertId::new(1, 2)).unwrap(), 8..10);
+        assert!(dims.expert_channels(ExpertId::new(1, 3)).is_err());
+        assert!(DIMS.expert_channels(ExpertId::new(0, 0)).is_err());
+        assert_eq!(dims.statistics_channels(Projection::Up, 5), 8..16);
+        assert_eq!(dims.statistics_channels(Projection::Down, 5), 0..10);
+        assert_eq!(DIMS.statistics_channels(Projection::Up, 5), 0..8);
     }
 
     #[test]

@@ -40,7 +40,7 @@ macro_rules! block_sites {
         /// Some architectures lack some of these sites. GPT-2 and GPT-NeoX have no gate. A model
         /// whose attention and MLP run in parallel has no `middle`. OLMo 2 has no norm before
         /// attention and MLP. A model with learned positions rotates nothing, and some layers of
-        /// SmolLM3 do not either.
+        /// SmolLM3 do not either. Only mixtures of experts have a router.
         ///
         /// | site | written as | shape | TransformerLens |
         /// |---|---|---|---|
@@ -62,6 +62,9 @@ macro_rules! block_sites {
         /// | `MlpNormScale` | `mlp_norm.scale` | `[batch, seq, 1]` | `ln2.hook_scale` |
         /// | `MlpNormalized` | `mlp_norm.normalized` | `[batch, seq, d_model]` | `ln2.hook_normalized` |
         /// | `MlpNorm` | `mlp.up_proj.input` | `[batch, seq, d_model]` | – (`ln2` after its gain) |
+        /// | `RouterLogits` | `mlp.router.output` | `[batch, seq, experts]` | – |
+        /// | `RouterWeights` | `mlp.router.weights` | `[batch, seq, experts]` | – |
+        /// | `ExpertInputs` | `mlp.experts.input` | `[batch, seq, experts·d_model]` | – |
         /// | `Gate` | `mlp.gate_proj.output` | `[batch, seq, d_mlp]` | `mlp.hook_pre` |
         /// | `GateActivated` | `mlp.act_fn.output` | `[batch, seq, d_mlp]` | – |
         /// | `Up` | `mlp.up_proj.output` | `[batch, seq, d_mlp]` | `mlp.hook_pre_linear`; without a gate `mlp.hook_pre` |
@@ -128,14 +131,23 @@ block_sites! {
     MlpNormalized => "mlp_norm.normalized",
     /// Input of `gate_proj` and `up_proj`.
     MlpNorm => "mlp.up_proj.input",
-    /// Gate before its activation.
+    /// The router's score of each expert of a mixture. Where an expert is shared by all tokens, its
+    /// score is the last.
+    RouterLogits => "mlp.router.output",
+    /// The factor of each expert's hidden channels: 0 for experts that were not chosen.
+    RouterWeights => "mlp.router.weights",
+    /// What each expert reads: the input of `up_proj`, and 0 where the expert was not chosen. Known
+    /// to statistics alone, which compute it of two other sites.
+    ExpertInputs => "mlp.experts.input",
+    /// Gate before its activation. In a mixture, 0 where the expert was not chosen, as in the next
+    /// sites.
     Gate => "mlp.gate_proj.output",
     /// Gate after its activation.
     GateActivated => "mlp.act_fn.output",
     /// Up projection.
     Up => "mlp.up_proj.output",
     /// `act(gate) · up`, or `act(up)` without a gate: the input of `down_proj`, one value per MLP
-    /// neuron.
+    /// neuron. In a mixture of experts, times the router's weight.
     MlpHidden => "mlp.down_proj.input",
     /// Output of `down_proj`.
     MlpOut => "mlp.down_proj.output",

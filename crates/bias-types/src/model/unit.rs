@@ -22,13 +22,16 @@ pub enum UnitKind {
     Head,
     /// One key/value head, with the query heads that attend to it.
     KvGroup,
+    /// One expert of a mixture: its channels of the MLP.
+    Expert,
     /// One decoder block.
     Layer,
 }
 
 impl UnitKind {
     /// Every kind, from small to large.
-    pub const ALL: [Self; 5] = [Self::Weight, Self::Neuron, Self::Head, Self::KvGroup, Self::Layer];
+    pub const ALL: [Self; 6] =
+        [Self::Weight, Self::Neuron, Self::Head, Self::KvGroup, Self::Expert, Self::Layer];
 }
 
 impl fmt::Display for UnitKind {
@@ -38,6 +41,7 @@ impl fmt::Display for UnitKind {
             Self::Neuron => "neuron",
             Self::Head => "head",
             Self::KvGroup => "key/value group",
+            Self::Expert => "expert",
             Self::Layer => "layer",
         })
     }
@@ -51,7 +55,7 @@ impl FromStr for UnitKind {
             TypesError::Parse {
                 kind: "kind of unit",
                 text: text.into(),
-                expected: "`weight`, `neuron`, `head`, `key/value group` or `layer`",
+                expected: "`weight`, `neuron`, `head`, `key/value group`, `expert` or `layer`",
             }
         })
     }
@@ -108,6 +112,23 @@ impl NeuronId {
     }
 }
 
+/// One expert of one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExpertId {
+    /// Decoder block, from 0.
+    pub layer: usize,
+    /// Expert within it, from 0. The one that every token reaches is the last.
+    pub expert: usize,
+}
+
+impl ExpertId {
+    /// Expert `expert` of layer `layer`.
+    #[must_use]
+    pub fn new(layer: usize, expert: usize) -> Self {
+        Self { layer, expert }
+    }
+}
+
 /// One unit that can be pruned.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -120,6 +141,8 @@ pub enum Unit {
     Head(HeadId),
     /// A key/value head and its query heads.
     KvGroup(KvGroupId),
+    /// An expert of a mixture.
+    Expert(ExpertId),
     /// A whole decoder block, from 0.
     Layer(usize),
 }
@@ -133,6 +156,7 @@ impl Unit {
             Self::Neuron(_) => UnitKind::Neuron,
             Self::Head(_) => UnitKind::Head,
             Self::KvGroup(_) => UnitKind::KvGroup,
+            Self::Expert(_) => UnitKind::Expert,
             Self::Layer(_) => UnitKind::Layer,
         }
     }
@@ -156,6 +180,12 @@ impl fmt::Display for NeuronId {
     }
 }
 
+impl fmt::Display for ExpertId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}E{}", self.layer, self.expert)
+    }
+}
+
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,6 +193,7 @@ impl fmt::Display for Unit {
             Self::Neuron(id) => id.fmt(f),
             Self::Head(id) => id.fmt(f),
             Self::KvGroup(id) => id.fmt(f),
+            Self::Expert(id) => id.fmt(f),
             Self::Layer(layer) => write!(f, "L{layer}"),
         }
     }
@@ -209,6 +240,18 @@ impl FromStr for NeuronId {
     }
 }
 
+impl FromStr for ExpertId {
+    type Err = TypesError;
+
+    fn from_str(text: &str) -> Result<Self, TypesError> {
+        layered(text, 'E').map(|(l, e)| Self::new(l, e)).ok_or_else(|| TypesError::Parse {
+            kind: "expert",
+            text: text.into(),
+            expected: "layer and expert as `L3E5`",
+        })
+    }
+}
+
 impl FromStr for Unit {
     type Err = TypesError;
 
@@ -222,6 +265,9 @@ impl FromStr for Unit {
         if let Ok(group) = text.parse() {
             return Ok(Self::KvGroup(group));
         }
+        if let Ok(expert) = text.parse() {
+            return Ok(Self::Expert(expert));
+        }
         if let Some(layer) = text.strip_prefix('L').and_then(canonical) {
             return Ok(Self::Layer(layer));
         }
@@ -232,7 +278,7 @@ impl FromStr for Unit {
         weight().ok_or_else(|| TypesError::Parse {
             kind: "unit",
             text: text.into(),
-            expected: "`L3` (layer), `L3H1` (head), `L3G0` (key/value group), `L3N17` (neuron) or `model.layers.3.mlp.up_proj.weight[42]` (weight)",
+            expected: "`L3` (layer), `L3H1` (head), `L3G0` (key/value group), `L3N17` (neuron), `L3E5` (expert) or `model.layers.3.mlp.up_proj.weight[42]` (weight)",
         })
     }
 }
@@ -270,6 +316,7 @@ mod tests {
             "L3G00",
             "L3N017",
             "L3N+17",
+            "L3E05",
             "model.layers.3.mlp.up_proj.weight[+4]",
             "model.layers.3.mlp.up_proj.weight[04]",
         ] {
@@ -287,6 +334,7 @@ mod tests {
                 Unit::Head(HeadId::new(layer, index)),
                 Unit::KvGroup(KvGroupId::new(layer, index)),
                 Unit::Neuron(NeuronId::new(layer, index)),
+                Unit::Expert(ExpertId::new(layer, index)),
                 Unit::Layer(index),
                 Unit::Weight(ParamPath::of(layer, Projection::Up), index),
             ];
@@ -299,7 +347,7 @@ mod tests {
         }
 
         #[test]
-        fn only_a_units_own_name_is_read(text in "L[0-9+]{1,3}([HGN][0-9+]{1,3})?") {
+        fn only_a_units_own_name_is_read(text in "L[0-9+]{1,3}([HGNE][0-9+]{1,3})?") {
             if let Ok(unit) = text.parse::<Unit>() {
                 prop_assert_eq!(unit.to_string(), text);
             }

@@ -19,6 +19,7 @@ pub const DIMS: ModelDims = ModelDims {
     d_mlp: 13,
     gated: true,
     vocab: 9,
+    experts: None,
 };
 
 pub fn matrices() -> Vec<(ParamPath, [usize; 2])> {

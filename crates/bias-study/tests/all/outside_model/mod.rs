@@ -58,6 +58,7 @@ pub fn drawn<B: Backend>(seed: u64) -> Alibi<B> {
         d_mlp: 24,
         gated: true,
         vocab: WORDS.len(),
+        experts: None,
     };
     let (mut rng, device) = (ChaCha8Rng::seed_from_u64(seed), B::Device::default());
     // Of variance 0.3².
