@@ -13,20 +13,21 @@ use program::shown::{in_page, pages};
 use program::{Ran, Wrong, flags, repository};
 
 /// Programs, their files, and what their help says that they do.
-const PROGRAMS: [(&str, &str, &str); 9] = [
+const PROGRAMS: [(&str, &str, &str); 10] = [
     ("accelerator", env!("CARGO_BIN_EXE_accelerator"), "Measure a model on a device"),
     (
         "cost_curves",
         env!("CARGO_BIN_EXE_cost_curves"),
         "Measure what statistics, answer distributions and gradients cost",
     ),
+    ("experts", env!("CARGO_BIN_EXE_experts"), "Time a block with experts"),
     ("large", env!("CARGO_BIN_EXE_large"), "Score a model with Wanda for two groups"),
     ("load_memory", env!("CARGO_BIN_EXE_load_memory"), "the peak of anonymous memory"),
     ("questions", env!("CARGO_BIN_EXE_questions"), "ask it what each line of standard input says"),
     (
         "random_model",
         env!("CARGO_BIN_EXE_random_model"),
-        "Write a Llama checkpoint of a real model's shape",
+        "Write a Llama or Mixtral checkpoint of a real model's shape",
     ),
     ("selection", env!("CARGO_BIN_EXE_selection"), "Select the top share of group A's scores"),
     ("speed", env!("CARGO_BIN_EXE_speed"), "do what each line of standard input asks for"),
@@ -49,10 +50,12 @@ const WRONG: &[Wrong] = &[
     ("accelerator", "no-folder guess", "guess", &["prefill", "signed-gap"]),
     ("accelerator", "no-folder prefill --device gpu", "--device", &["this build knows cpu"]),
     ("cost_curves", "--rounds x", "--rounds", &["x"]),
+    ("experts", "--experts x", "--experts", &["x"]),
+    ("experts", "--per-token 9", "num_experts_per_tok", &["9"]),
     ("large", "no-folder", "no-folder", &[]),
     ("load_memory", "no-folder", "no-folder", &[]),
     ("questions", "no-folder", "no-folder", &[]),
-    ("random_model", "--preset huge --out x", "--preset", &["small", "medium", "large"]),
+    ("random_model", "--preset huge --out x", "--preset", &["small", "medium", "large", "mixture"]),
     ("random_model", "--preset small", "required", &["--out"]),
     ("selection", "no-folder", "no-folder", &[]),
     ("selection", ". --rows x", "--rows", &["x"]),
@@ -76,6 +79,9 @@ fn small_models_are_measured() {
     let said =
         run("stats_cost", folder.path(), &format!("{model} --rows 2 --width 8 --rounds 1")).done();
     assert!(said.starts_with("| "), "{said}");
+    let args = "--d-model 32 --d-expert 16 --experts 3 --rows 2 --width 8 --rounds 1";
+    let said = run("experts", folder.path(), args).done();
+    assert!(said.starts_with("| block of 32, 2 of 3 experts of 16"), "{said}");
     let args = format!("{model} prefill decode mask --rows 2 --width 8 --answer 2 --rounds 2");
     let said = run("accelerator", folder.path(), &args).done();
     assert!(

@@ -22,6 +22,7 @@ use bias_model::{
 use bias_probe::Sequence;
 use bias_study::PromptSet;
 use bias_study::results::Attribute;
+use bias_types::model::Sublayer;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Distribution, Tensor};
 use clap::Parser;
@@ -130,6 +131,7 @@ impl Machine {
 struct Report<'a> {
     machine: Machine,
     counted: &'a Counted,
+    /// Those that a token uses.
     weights: f64,
     bytes: f64,
 }
@@ -252,7 +254,8 @@ fn run(args: &Args) -> Result<(), Failure> {
     });
     let dims = *model.model().dims();
     let checkpoint = Checkpoint::open(&args.model)?;
-    let machine = Machine::measure(&checkpoint, dims.d_model, dims.d_mlp)?;
+    let wide = dims.experts.map_or(dims.d_mlp, |experts| experts.d_expert);
+    let machine = Machine::measure(&checkpoint, dims.d_model, wide)?;
     say!(
         "{}: {} layers of {}, {:.2} billion weights in {} matrices; products run at {:.0} GFLOP/s, files are read at {:.1} GB/s\n",
         args.model.display(),
@@ -266,11 +269,20 @@ fn run(args: &Args) -> Result<(), Failure> {
     let stored: u64 =
         checkpoint.files().filter_map(|file| file.metadata().ok()).map(|m| m.len()).sum();
     let weights = dims.prunable_weights() as f64;
+    // In a mixture, the experts that are not chosen are read and not computed.
+    let mlp: usize = dims
+        .projections()
+        .filter(|(_, _, p)| p.sublayer() == Sublayer::Mlp)
+        .map(|(_, _, p)| dims.shape(p).iter().product::<usize>())
+        .sum();
+    let used = dims
+        .experts
+        .map_or(1.0, |own| (own.per_token * own.d_expert + own.shared) as f64 / dims.d_mlp as f64);
     let tables = 2.0 * (dims.vocab * dims.d_model) as f64;
     let report = Report {
         machine,
         counted: &counted,
-        weights,
+        weights: weights - (1.0 - used) * mlp as f64,
         bytes: stored as f64 * weights / (weights + tables),
     };
     say!(

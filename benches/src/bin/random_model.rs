@@ -1,4 +1,4 @@
-//! Write a Llama folder with random weights, to measure on.
+//! Write a Llama or Mixtral folder with random weights, to measure on.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use half::bf16;
 use serde_json::{Map, Value, json};
 
-/// Write a Llama checkpoint of a real model's shape with random weights, sharded as on the hub.
+/// Write a Llama or Mixtral checkpoint of a real model's shape with random weights, sharded as on the hub.
 ///
 /// Without --text the folder has no tokenizer: you can measure the model, but not ask it questions.
 #[derive(Parser)]
@@ -20,6 +20,9 @@ struct Args {
     /// Shape of the model
     #[arg(long, value_enum, default_value_t = Preset::Small)]
     preset: Preset,
+    /// Number of layers, if it should not be that of the real model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    layers: Option<u16>,
     /// Type of the weights
     #[arg(long, value_enum, default_value_t = Type::Bf16)]
     dtype: Type,
@@ -49,6 +52,8 @@ enum Preset {
     Medium,
     /// 8 billion: Llama-3-8B's 32 layers of 4096
     Large,
+    /// 47 billion: Mixtral-8x7B's 32 layers of 4096 with 8 experts (1.45 billion a layer)
+    Mixture,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -87,16 +92,23 @@ fn main() -> ExitCode {
     finish(run(&Args::parse()))
 }
 
-/// layers, d_model, heads, kv_heads, d_mlp, vocab
+/// Experts of a mixture, and those that a token reaches.
+const EXPERTS: [usize; 2] = [8, 2];
+
+/// layers, d_model, heads, kv_heads, d_mlp (of an expert), vocab
 fn shape(preset: Preset) -> [usize; 6] {
     match preset {
         Preset::Small => [12, 768, 12, 12, 2048, 32_000],
         Preset::Medium => [22, 2048, 32, 4, 5632, 32_000],
         Preset::Large => [32, 4096, 32, 8, 14_336, 128_256],
+        Preset::Mixture => [32, 4096, 32, 8, 14_336, 32_000],
     }
 }
 
-fn tensors([layers, d, heads, kv, mlp, vocab]: [usize; 6]) -> Vec<(String, Vec<usize>)> {
+fn tensors(
+    [layers, d, heads, kv, mlp, vocab]: [usize; 6],
+    mixture: bool,
+) -> Vec<(String, Vec<usize>)> {
     let kv = d / heads * kv;
     let mut all = vec![("model.embed_tokens.weight".to_owned(), vec![vocab, d])];
     for layer in 0..layers {
@@ -107,14 +119,18 @@ fn tensors([layers, d, heads, kv, mlp, vocab]: [usize; 6]) -> Vec<(String, Vec<u
             ("self_attn.v_proj", vec![kv, d]),
             ("self_attn.o_proj", vec![d, d]),
             ("post_attention_layernorm", vec![d]),
-            ("mlp.gate_proj", vec![mlp, d]),
-            ("mlp.up_proj", vec![mlp, d]),
-            ("mlp.down_proj", vec![d, mlp]),
         ];
-        all.extend(
-            own.into_iter()
-                .map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape)),
-        );
+        let matrices =
+            |names: [String; 3]| names.into_iter().zip([vec![mlp, d], vec![mlp, d], vec![d, mlp]]);
+        let mlp: Vec<(String, Vec<usize>)> = if mixture {
+            let names = |e| ["w1", "w3", "w2"].map(|w| format!("block_sparse_moe.experts.{e}.{w}"));
+            let router = ("block_sparse_moe.gate".to_owned(), vec![EXPERTS[0], d]);
+            (0..EXPERTS[0]).flat_map(|e| matrices(names(e))).chain([router]).collect()
+        } else {
+            matrices(["gate", "up", "down"].map(|name| format!("mlp.{name}_proj"))).collect()
+        };
+        let own = own.map(|(name, shape)| (name.to_owned(), shape)).into_iter().chain(mlp);
+        all.extend(own.map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape)));
     }
     all.push(("model.norm.weight".into(), vec![d]));
     all.push(("lm_head.weight".into(), vec![vocab, d]));
@@ -122,7 +138,9 @@ fn tensors([layers, d, heads, kv, mlp, vocab]: [usize; 6]) -> Vec<(String, Vec<u
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let shape = shape(args.preset);
+    let mut shape = shape(args.preset);
+    shape[0] = args.layers.map_or(shape[0], usize::from);
+    let mixture = matches!(args.preset, Preset::Mixture);
     let [layers, d, heads, kv_heads, mlp, vocab] = shape;
     // The folder itself must not be there; what it lies in may be made.
     let made = args
@@ -131,20 +149,26 @@ fn run(args: &Args) -> Result<(), Failure> {
         .map_or(Ok(()), std::fs::create_dir_all)
         .and_then(|()| std::fs::create_dir(&args.out));
     made.map_err(|e| format!("cannot create {}: {e}", args.out.display()))?;
-    let config = json!({
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": d,
+    let (class, model_type) =
+        if mixture { ("MixtralForCausalLM", "mixtral") } else { ("LlamaForCausalLM", "llama") };
+    let mut config = json!({
+        "architectures": [class], "model_type": model_type, "hidden_size": d,
         "intermediate_size": mlp, "num_hidden_layers": layers, "num_attention_heads": heads,
         "num_key_value_heads": kv_heads, "vocab_size": vocab, "max_position_embeddings": 8192,
         "rms_norm_eps": 1e-5, "rope_theta": 500_000.0, "hidden_act": "silu", "tie_word_embeddings": false,
         "bos_token_id": 1, "eos_token_id": 2,
         "torch_dtype": if args.dtype == Type::F32 { "float32" } else { "bfloat16" },
     });
+    if mixture {
+        config["num_local_experts"] = EXPERTS[0].into();
+        config["num_experts_per_tok"] = EXPERTS[1].into();
+    }
     std::fs::write(args.out.join("config.json"), serde_json::to_vec_pretty(&config)?)?;
     let width = if args.dtype == Type::F32 { 4 } else { 2 };
     let size = |shape: &[usize]| (shape.iter().product::<usize>() * width) as u64;
     let mut shards: Vec<Vec<(String, Vec<usize>)>> = Vec::new();
     let mut filled = u64::MAX;
-    for (name, shape) in tensors(shape) {
+    for (name, shape) in tensors(shape, mixture) {
         let own = size(&shape);
         if filled.saturating_add(own) > args.shard_mb * 1_000_000 {
             shards.push(Vec::new());
@@ -249,7 +273,7 @@ fn concentrated(name: &str, d_model: usize, end: bool, likely: bool) -> Shape {
         "model.embed_tokens.weight" => Shape { first: Some(1.0), scale: 1.0 },
         "lm_head.weight" if end => Shape { first: Some(1.5 + largest), scale: SCALE },
         "lm_head.weight" if likely => Shape { first: Some(1.5), scale: SCALE },
-        name if name.contains("o_proj") || name.contains("down_proj") => {
+        name if ["o_proj", "down_proj", ".w2."].iter().any(|own| name.contains(own)) => {
             Shape { first: None, scale: 0.05 }
         }
         _ => Shape { first: None, scale: 1.0 },

@@ -49,8 +49,11 @@ fn run(args: &Args) -> Result<(), Failure> {
         Sequence::chain(tokens, vec![TokenRole::Prompt; args.width])
     };
     let batch = TokenBatch::new(&(0..args.rows).map(sequence).collect::<Result<Vec<_>, _>>()?)?;
-    let sites: Vec<_> =
-        model.dims().projections().map(|(_, layer, p)| p.input_site(layer)).collect();
+    let sites: Vec<_> = model
+        .dims()
+        .projections()
+        .map(|(_, layer, p)| model.dims().statistics_site(layer, p))
+        .collect();
     let time = |observer: &mut dyn Observer<Flex>| -> Result<f64, Failure> {
         let started = Instant::now();
         model.hidden(&batch, observer)?;

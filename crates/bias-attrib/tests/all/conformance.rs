@@ -105,14 +105,15 @@ fn of_directions(model: &Decoder<Flex>, found: RankDirections) -> Vec<f64> {
 
 #[test]
 fn every_method_conforms() {
-    for case in ["gqa_sharded", "gpt2_hub", "cohere2_pattern"] {
+    for case in ["gqa_sharded", "gpt2_hub", "cohere2_pattern", "qwen2_moe_shared"] {
         let (model, contrast) = (model(case), contrast());
         let tracked = model.differentiable::<Autodiff<Flex>>();
         let reading = Claims::within(TOLERANCE);
         let ignoring = reading.ignoring_contrast();
         // These answers are not the model's own.
         let pursuit = GapPursuit::new(30).with_rounds(1).with_least_explored(0.0).unwrap();
-        let kinds = [UnitKind::Head, UnitKind::KvGroup, UnitKind::Neuron];
+        let mut kinds = vec![UnitKind::Head, UnitKind::KvGroup, UnitKind::Neuron];
+        kinds.extend(model.dims().experts.map(|_| UnitKind::Expert));
         let mut checked = vec![
             check_attribution(&Magnitude, &model, &contrast, ignoring, of_params),
             check_attribution(&Random::new(3), &model, &contrast, ignoring, of_params),

@@ -54,6 +54,5 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     keys.value("initial_context_length");
     // Another name of `num_experts_per_tok`.
     keys.either("num_experts_per_tok", "experts_per_token")?;
-    let d_expert = draft.dims.d_mlp;
-    mixture::divide(keys, draft, d_expert, 0)
+    mixture::divide(keys, draft, "intermediate_size", 0)
 }

@@ -115,6 +115,22 @@ impl Layout {
         }]
     }
 
+    /// The layer, shape and parts of a matrix that masks can name.
+    fn parts(
+        &self,
+        path: &ParamPath,
+        dims: &ModelDims,
+        has: &dyn Fn(&str) -> bool,
+    ) -> Option<(usize, [usize; 2], Vec<Piece>)> {
+        if let Some(layer) = path.router_layer() {
+            let shape = [dims.experts?.count, dims.d_model];
+            return Some((layer, shape, vec![Piece::whole(self.experts?.router(has), shape)]));
+        }
+        let (layer, projection) = path.projection()?;
+        let known = projection != Projection::Gate || dims.gated;
+        known.then(|| (layer, dims.shape(projection), self.pieces(projection, dims, has)))
+    }
+
     /// Converts a mask over canonical matrices into one over the checkpoint's own tensors: fused
     /// and transposed as in the file, with the names in the file.
     pub(crate) fn stored_mask(
@@ -130,11 +146,8 @@ impl Layout {
         }
         for (path, bits) in mask.iter() {
             let absent = || MaskError::NoSuchParam { path: path.clone() };
-            let (layer, projection) = path.projection().ok_or_else(absent)?;
-            let shape = dims.shape(projection);
-            if layer >= dims.layers || (projection == Projection::Gate && !dims.gated) {
-                return Err(absent().into());
-            }
+            let found = self.parts(path, dims, has).filter(|(layer, ..)| *layer < dims.layers);
+            let (layer, shape, pieces) = found.ok_or_else(absent)?;
             if bits.shape() != shape {
                 return Err(ModelError::Shape {
                     path: path.clone(),
@@ -143,7 +156,7 @@ impl Layout {
                 });
             }
             let inner = shape[1];
-            for piece in self.pieces(projection, dims, has) {
+            for piece in pieces {
                 let name: ParamPath =
                     format!("{base}{}", self.in_block(layer, &piece.weight)).parse()?;
                 let mut stored = match out.get(&name) {

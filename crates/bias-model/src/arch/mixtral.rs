@@ -31,6 +31,5 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     };
     let mut draft = gated::read(keys, &defaults)?;
     gated::window_everywhere(&mut draft.plan, keys.size("sliding_window")?);
-    let d_expert = draft.dims.d_mlp;
-    mixture::divide(keys, draft, d_expert, 0)
+    mixture::divide(keys, draft, "intermediate_size", 0)
 }

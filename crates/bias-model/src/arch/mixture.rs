@@ -11,33 +11,34 @@ use crate::error::ModelError;
 /// each are looked up before any weight is read.
 const MOST: usize = 1 << 16;
 
-/// Divides the MLP of a draft among experts of `d_expert` channels, and one of `shared` channels
-/// that every token reaches, if that is not 0.
+/// Divides the MLP of a draft among experts, whose width stands under `width`, and one of `shared`
+/// channels that every token reaches, if that is not 0.
 pub(super) fn divide(
     keys: &Keys,
     mut draft: Draft,
-    d_expert: usize,
+    width: &str,
     shared: usize,
 ) -> Result<Draft, ModelError> {
-    let missing = |key: &str| keys.impossible(format!("`{key}` is missing"));
     // transformers reads both names.
+    let name = if keys.has("num_experts") { "num_experts" } else { "num_local_experts" };
     let count = keys.either("num_experts", "num_local_experts")?;
-    let experts = Experts {
-        count: count.ok_or_else(|| missing("num_experts"))?,
-        d_expert,
-        per_token: keys.required("num_experts_per_tok")?,
-        shared,
-    };
-    let width = experts.width().ok_or_else(|| {
-        keys.impossible(format!("{} experts of {d_expert} channels", experts.count))
-    })?;
-    if experts.count.saturating_mul(draft.dims.layers) > MOST {
+    let count = count.ok_or_else(|| keys.impossible(format!("`{name}` is missing")))?;
+    if count == 0 || count.saturating_mul(draft.dims.layers) > MOST {
+        let layers = draft.dims.layers;
+        return Err(keys.impossible(format!("`{name}` is {count}, for each of {layers} layers")));
+    }
+    let per_token = keys.required("num_experts_per_tok")?;
+    if per_token == 0 || per_token > count {
         return Err(keys.impossible(format!(
-            "{} layers of {} experts are more than any model has",
-            draft.dims.layers, experts.count
+            "`num_experts_per_tok` is {per_token}, and there are {count} experts"
         )));
     }
-    draft.dims.d_mlp = width;
+    let d_expert = keys.required(width)?;
+    let experts = Experts { count, d_expert, per_token, shared };
+    let Some(d_mlp) = experts.width().filter(|_| d_expert > 0) else {
+        return Err(keys.impossible(format!("`{width}` is {d_expert}, for each expert")));
+    };
+    draft.dims.d_mlp = d_mlp;
     draft.dims.experts = Some(experts);
     draft.dims = check_dims(keys, draft.dims)?;
     Ok(draft)

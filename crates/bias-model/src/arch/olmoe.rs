@@ -23,6 +23,5 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     draft.plan.qk_norm = Some(QkNorm::Whole);
     draft.plan.routing = mixture::normed(keys)?;
     keys.only("clip_qkv", Value::Null, "queries, keys and values are not clipped")?;
-    let d_expert = draft.dims.d_mlp;
-    mixture::divide(keys, draft, d_expert, 0)
+    mixture::divide(keys, draft, "intermediate_size", 0)
 }

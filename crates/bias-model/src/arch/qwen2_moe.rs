@@ -30,6 +30,5 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
     if shared == 0 {
         return Err(keys.impossible("shared_expert_intermediate_size is 0".into()));
     }
-    let d_expert = keys.required("moe_intermediate_size")?;
-    mixture::divide(keys, draft, d_expert, shared)
+    mixture::divide(keys, draft, "moe_intermediate_size", shared)
 }

@@ -27,6 +27,5 @@ pub(super) fn read(keys: &Keys) -> Result<Draft, ModelError> {
         keys.value(key);
     }
     mixture::everywhere(keys)?;
-    let d_expert = keys.required("moe_intermediate_size")?;
-    mixture::divide(keys, draft, d_expert, 0)
+    mixture::divide(keys, draft, "moe_intermediate_size", 0)
 }

@@ -321,13 +321,24 @@ impl<B: Backend> Decoder<B> {
     }
 
     pub(super) fn linear(&self, path: &ParamPath) -> Option<&Linear<B>> {
+        if let Some(layer) = path.router_layer() {
+            return Some(&self.blocks.get(layer)?.router.as_ref()?.scores);
+        }
         let (layer, projection) = path.projection()?;
         self.blocks.get(layer)?.linear(projection)
     }
 
     pub(super) fn linear_mut(&mut self, path: &ParamPath) -> Result<&mut Linear<B>, MaskError> {
-        let linear =
-            path.projection().and_then(|(layer, p)| self.blocks.get_mut(layer)?.linear_mut(p));
+        let linear = match (path.router_layer(), path.projection()) {
+            (Some(layer), _) => self
+                .blocks
+                .get_mut(layer)
+                .and_then(|block| Some(&mut block.router.as_mut()?.scores)),
+            (None, Some((layer, p))) => {
+                self.blocks.get_mut(layer).and_then(|block| block.linear_mut(p))
+            }
+            (None, None) => None,
+        };
         linear.ok_or_else(|| MaskError::NoSuchParam { path: path.clone() })
     }
 

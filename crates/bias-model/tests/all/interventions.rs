@@ -18,13 +18,15 @@ use burn::backend::{Autodiff, Flex};
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
-/// Without and with biases, widened and stored narrow.
-const CASES: [(&str, Precision); 5] = [
+/// Without and with biases, widened and stored narrow, with experts.
+const CASES: [(&str, Precision); 7] = [
     ("gqa_sharded", Precision::F32),
     ("gpt2_hub", Precision::F32),
     ("phi_partial", Precision::F32),
     ("llama_bias", Precision::Stored),
     ("tied_bf16", Precision::Stored),
+    ("qwen2_moe_shared", Precision::Stored),
+    ("gpt_oss_yarn", Precision::F32),
 ];
 
 fn load(case: &str, precision: Precision) -> Decoder<Flex> {

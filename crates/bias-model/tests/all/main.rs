@@ -15,6 +15,7 @@ mod hostile;
 #[cfg(all(feature = "hub", unix))]
 mod hub;
 mod interventions;
+mod mixtures;
 mod parity;
 mod probing;
 mod questions;

@@ -110,6 +110,22 @@ fn settings_are_refused_by_name() {
             ],
         ),
         ("mistral_full", "rope_parameters", vec![json!({"llama_4_scaling_beta": 0.1})]),
+        // Mixtures of experts.
+        ("mixtral_top2", "num_experts_per_tok", vec![json!(0), json!(4), json!("2"), json!(null)]),
+        ("mixtral_top2", "num_local_experts", vec![json!(0), json!(1u64 << 40), json!(-1)]),
+        ("qwen3_moe_normed", "num_experts", vec![json!(5)]),
+        ("qwen3_moe_normed", "decoder_sparse_step", vec![json!(2), json!(0)]),
+        ("qwen3_moe_normed", "mlp_only_layers", vec![json!([0]), json!("0")]),
+        ("qwen3_moe_normed", "use_sliding_window", vec![json!(true)]),
+        ("qwen3_moe_normed", "norm_topk_prob", vec![json!(1)]),
+        ("qwen2_moe_shared", "shared_expert_intermediate_size", vec![json!(0), json!(null)]),
+        ("qwen2_moe_shared", "moe_intermediate_size", vec![json!(0), json!(null)]),
+        ("qwen2_moe_shared", "mlp_only_layers", vec![json!([1])]),
+        ("olmoe_top2", "clip_qkv", vec![json!(8.0)]),
+        ("gpt_oss_yarn", "swiglu_alpha", vec![json!(1.5), json!("1.702")]),
+        ("gpt_oss_yarn", "swiglu_limit", vec![json!(0), json!(-7.0)]),
+        ("gpt_oss_yarn", "experts_per_token", vec![json!(3)]),
+        ("gpt_oss_yarn", "rope_scaling", vec![json!(null)]),
         // Inside of another config.
         ("gemma3_multimodal", "hidden_size", vec![json!("16"), json!(-16)]),
         ("gemma3_multimodal", "num_attention_heads", vec![json!(0), json!(1.5)]),
@@ -212,6 +228,14 @@ fn tensors_missing_under_a_prefix_are_named() {
         ("opt_plain", "model.decoder.embed_positions.weight"),
         ("phi_partial", "lm_head.bias"),
         ("phi_normed", "model.layers.0.self_attn.k_layernorm.bias"),
+        ("mixtral_top2", "model.layers.1.block_sparse_moe.experts.2.w3.weight"),
+        ("mixtral_top2", "model.layers.0.block_sparse_moe.gate.weight"),
+        ("mixtral_stacked", "model.layers.1.mlp.experts.down_proj"),
+        ("qwen2_moe_shared", "model.layers.0.mlp.shared_expert_gate.weight"),
+        ("qwen2_moe_shared", "model.layers.1.mlp.shared_expert.down_proj.weight"),
+        ("gpt_oss_yarn", "model.layers.0.mlp.experts.gate_up_proj_bias"),
+        ("gpt_oss_yarn", "model.layers.1.mlp.experts.down_proj_bias"),
+        ("gpt_oss_yarn", "model.layers.1.self_attn.sinks"),
     ] {
         let place = tempfile::tempdir().unwrap();
         let file = fs::read(golden(case).join("model.safetensors")).unwrap();

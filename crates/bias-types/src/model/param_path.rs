@@ -32,6 +32,20 @@ impl ParamPath {
         Self { name, layer: Some(layer), projection: Some(projection) }
     }
 
+    /// The weight of the router of a mixture of experts. It is none of the block's
+    /// [`Projection`]s, so that nothing chooses it unless it is named.
+    #[must_use]
+    pub fn router(layer: usize) -> Self {
+        let name = format!("model.layers.{layer}.{ROUTER}");
+        Self { name, layer: Some(layer), projection: None }
+    }
+
+    /// The layer, when it is the weight of a router.
+    #[must_use]
+    pub fn router_layer(&self) -> Option<usize> {
+        block(&self.name).and_then(|(layer, rest)| (rest == ROUTER).then_some(layer))
+    }
+
     /// The name itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -50,6 +64,9 @@ impl ParamPath {
         self.layer.zip(self.projection)
     }
 }
+
+/// A router's weight within its block.
+const ROUTER: &str = "mlp.router.weight";
 
 /// Splits the name of a parameter in a decoder block into the layer and the rest.
 fn block(name: &str) -> Option<(usize, &str)> {
