@@ -119,6 +119,9 @@ pub enum AttribError {
         /// The component, or the kind of unit.
         component: String,
     },
+    /// Experts were asked for in a model that has none.
+    #[error("the model is no mixture of experts; choose another unit, such as neurons or heads")]
+    NoExperts,
     /// A component or matrix that was asked for and not scored.
     #[error("{what} was not scored")]
     NotScored {

@@ -240,6 +240,9 @@ fn shape_of<B: Backend>(site: Site, model: &impl HookedModel<B>, batch: &TokenBa
         Site::Block(_, S::Query | S::QueryRotated | S::HeadOutput) => dims.heads * dims.d_head,
         Site::Block(_, S::Key | S::KeyRotated | S::Value) => dims.kv_heads * dims.d_head,
         Site::Block(_, S::Gate | S::GateActivated | S::Up | S::MlpHidden) => dims.d_mlp,
+        Site::Block(_, S::RouterLogits | S::RouterWeights) => {
+            dims.experts.map_or(0, |experts| experts.all())
+        }
         _ => dims.d_model,
     };
     vec![rows, width, channels]

@@ -32,9 +32,9 @@ impl Components {
             Self::Every(UnitKind::Neuron) => {
                 each(dims.d_mlp, |l, i| Unit::Neuron(NeuronId::new(l, i)))
             }
-            Self::Every(UnitKind::Expert) if dims.experts.is_some() => {
-                let all = dims.experts.map_or(0, |experts| experts.all());
-                each(all, |l, i| Unit::Expert(ExpertId::new(l, i)))
+            Self::Every(UnitKind::Expert) => {
+                let experts = dims.experts.ok_or(AttribError::NoExperts)?;
+                each(experts.all(), |l, i| Unit::Expert(ExpertId::new(l, i)))
             }
             Self::Every(kind) => {
                 return Err(AttribError::NotAComponent { component: format!("a {kind}") });

@@ -8,6 +8,8 @@ use std::path::Path;
 use crate::bias::run;
 use crate::program::{Program, flags, repository, small};
 use bias_mask::Mask;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 /// Weights in the small model's linear maps.
 const WEIGHTS: usize = 3 * (48 * 48 + 2 * 24 * 48 + 48 * 48 + 3 * 48 * 128);
@@ -76,6 +78,11 @@ fn every_method_that_is_listed_runs_for_its_unit() {
     assert!(listed.len() > 20, "{help}");
     let mut first: Vec<&str> = Vec::new();
     for (method, unit) in listed {
+        if unit == "expert" {
+            let args = format!("--model model --method {method} --unit expert");
+            run("attribute", folder.path(), &args).refused("", &["no mixture of experts"]);
+            continue;
+        }
         let own = mask(folder.path(), &format!("--method {method} --unit {unit} --budget 0.01"));
         assert_eq!((note(&own, "method"), note(&own, "unit")), (method, unit));
         // No layer of three can be spared: every round of that pursuit is taken back.
@@ -90,6 +97,99 @@ fn every_method_that_is_listed_runs_for_its_unit() {
             first.push(method);
             let usual = mask(folder.path(), &format!("--method {method} --budget 0.01"));
             assert_eq!(note(&usual, "unit"), unit);
+        }
+    }
+}
+
+/// The small model as a mixture: three copies of each MLP, of which a random router chooses two. It
+/// computes what the small model does.
+fn mixture(folder: &Path) {
+    let (from, to) = (folder.join("model"), folder.join("mixture"));
+    fs::create_dir(&to).unwrap();
+    for name in ["generation_config.json", "tokenizer.json", "tokenizer_config.json", "neutral.txt"]
+    {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let config = fs::read_to_string(from.join("config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    for key in ["attention_bias", "mlp_bias"] {
+        config.as_object_mut().unwrap().remove(key);
+    }
+    config["model_type"] = "mixtral".into();
+    config["architectures"] = vec!["MixtralForCausalLM"].into();
+    (config["num_local_experts"], config["num_experts_per_tok"]) = (3.into(), 2.into());
+    fs::write(to.join("config.json"), config.to_string()).unwrap();
+    let file = fs::read(from.join("model.safetensors")).unwrap();
+    let names = [("gate_proj", "w1"), ("up_proj", "w3"), ("down_proj", "w2")];
+    let mut tensors = Vec::new();
+    for (name, view) in SafeTensors::deserialize(&file).unwrap().tensors() {
+        let own = names.iter().find_map(|(own, new)| {
+            Some((name.strip_suffix(&format!("mlp.{own}.weight"))?.to_owned(), *new))
+        });
+        let Some((block, new)) = own else {
+            tensors.push((name, view));
+            continue;
+        };
+        for expert in 0..3 {
+            let name = format!("{block}block_sparse_moe.experts.{expert}.{new}.weight");
+            tensors.push((name, view.clone()));
+        }
+    }
+    let random = |i: u32| (i.wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0;
+    let router: Vec<u8> = (1..=3 * 48).flat_map(|i| random(i).to_le_bytes()).collect();
+    for layer in 0..3 {
+        let name = format!("model.layers.{layer}.block_sparse_moe.gate.weight");
+        tensors.push((name, TensorView::new(Dtype::F32, vec![3, 48], &router).unwrap()));
+    }
+    let bytes = safetensors::serialize(tensors, None).unwrap();
+    fs::write(to.join("model.safetensors"), bytes).unwrap();
+}
+
+/// All standardized differences in an audit.
+fn effects(of: &serde_json::Value, to: &mut Vec<f64>) {
+    match of {
+        serde_json::Value::Array(items) => items.iter().for_each(|own| effects(own, to)),
+        serde_json::Value::Object(items) => items.iter().for_each(|(key, own)| {
+            to.extend(own.as_f64().filter(|_| key == "finite"));
+            effects(own, to);
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn experts_of_a_mixture_are_found_and_pruned() {
+    let folder = small(2);
+    mixture(folder.path());
+    let audit = |model: &str| -> Vec<f64> {
+        let args = format!("--model {model} --prompts my.csv --json");
+        let said = run("audit", folder.path(), &args).done();
+        let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let mut gaps = Vec::new();
+        effects(&found, &mut gaps);
+        gaps
+    };
+    // Copies of one MLP add up to it.
+    let (dense, whole) = (audit("model"), audit("mixture"));
+    assert!(!dense.is_empty());
+    for (dense, whole) in dense.iter().zip(&whole) {
+        assert!((dense - whole).abs() < 1e-3, "{dense} and {whole}");
+    }
+    for method in ["signed-gap", "gap-pursuit", "knockout"] {
+        let args = format!(
+            "--model mixture --prompts my.csv --out made --method {method} --unit expert \
+             --budget 0.12"
+        );
+        let said = run("attribute", folder.path(), &args).done();
+        let mask = Mask::load(&folder.path().join("made")).unwrap();
+        assert_eq!(note(&mask, "unit"), "expert");
+        // All weights of an expert, or none.
+        assert!(mask.count().is_multiple_of(3 * 48 * 128), "{method}: {}", mask.count());
+        if method == "signed-gap" {
+            assert!(mask.count() > 0 && said.contains("E"), "{said}");
+            let args = "--model mixture --mask made --out pruned";
+            run("prune", folder.path(), args).done();
+            assert_ne!(audit("pruned"), whole);
         }
     }
 }
@@ -325,7 +425,7 @@ fn other_arguments() {
     assert!(listed.contains("knockout") && !listed.contains("wanda"), "{listed}");
     refused.refused("--method", &["`wanda` scores another unit (--unit weight)"]);
     tried("--method guess --unit kv-group").refused("`guess` for the unit kv-group", &["knockout"]);
-    tried("--unit brain").refused("--unit", &["weight, neuron, head, kv-group, layer"]);
+    tried("--unit brain").refused("--unit", &["weight, neuron, head, kv-group, expert, layer"]);
     tried("--device gpu").refused("--device", &["this build knows cpu"]);
     tried("--compute bf16").refused("--compute bf16", &["--device cuda"]);
     tried("--out model").refused("model", &["it is a folder"]);

@@ -10,7 +10,7 @@ pub(crate) struct ExpertLayout {
     pub routers: &'static [&'static str],
     /// The expert that every token reaches, and the linear map `[1, d_model]` that scores it.
     pub shared: Option<SharedExpert>,
-    /// How the experts may be stored. Files are written in the first form.
+    /// How the experts may be stored. Files are written in the first form; the last that fits is read.
     pub forms: &'static [ExpertForm],
 }
 
@@ -39,6 +39,8 @@ pub(crate) enum ExpertForm {
         /// Rows of gate and up alternate. Otherwise those of up follow those of gate.
         alternating: bool,
     },
+    /// The same in MXFP4, of a file with this tensor: as `[out, in]`, rows of gate and up in turns.
+    Packed { blocks: &'static str, gate_up: &'static str, down: &'static str },
 }
 
 /// A module for each expert, with Llama's names, and what transformers 5 has in memory.
@@ -71,10 +73,12 @@ impl ExpertLayout {
         has: &dyn Fn(&str) -> bool,
     ) -> Vec<Piece> {
         let first = |form: &&ExpertForm| {
-            let piece = form.piece(projection, dims.d_model, experts, 0);
-            has(&piece.weight)
+            has(&match form {
+                ExpertForm::Packed { blocks, .. } => (*blocks).to_owned(),
+                _ => form.piece(projection, dims.d_model, experts, 0).weight,
+            })
         };
-        let form = self.forms.iter().find(first).or(self.forms.first());
+        let form = self.forms.iter().rev().find(first).or(self.forms.first());
         let routed = (0..experts.count)
             .filter_map(|expert| Some(form?.piece(projection, dims.d_model, experts, expert)));
         let shared = self.shared.as_ref().filter(|_| experts.shared > 0).map(|shared| {
@@ -98,6 +102,10 @@ impl ExpertForm {
             Self::Listed { list, names } => {
                 let module = format!("{list}.{expert}.{}", names[number(projection)]);
                 own(&module, projection, d_model, experts, expert)
+            }
+            Self::Packed { gate_up, down, .. } => {
+                let form = Self::Stacked { gate_up, down, transposed: false, alternating: true };
+                Piece { as_one: true, ..form.piece(projection, d_model, experts, expert) }
             }
             Self::Stacked { gate_up, down, transposed, alternating } => {
                 let (name, width) =

@@ -15,12 +15,19 @@ const LAYOUT: Layout = Layout {
     experts: Some(&ExpertLayout {
         routers: &["mlp.router"],
         shared: None,
-        forms: &[ExpertForm::Stacked {
-            gate_up: "mlp.experts.gate_up_proj",
-            down: "mlp.experts.down_proj",
-            transposed: true,
-            alternating: true,
-        }],
+        forms: &[
+            ExpertForm::Stacked {
+                gate_up: "mlp.experts.gate_up_proj",
+                down: "mlp.experts.down_proj",
+                transposed: true,
+                alternating: true,
+            },
+            ExpertForm::Packed {
+                blocks: "mlp.experts.gate_up_proj_blocks",
+                gate_up: "mlp.experts.gate_up_proj",
+                down: "mlp.experts.down_proj",
+            },
+        ],
     }),
     ..LLAMA
 };

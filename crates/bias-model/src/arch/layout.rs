@@ -111,6 +111,7 @@ impl Layout {
             bias: format!("{}.bias", place.module),
             part: Part { place, shape: dims.shape(projection), transposed: self.transposed },
             stacked: None,
+            as_one: false,
             first: [0, 0],
         }]
     }

@@ -37,6 +37,8 @@ pub(crate) struct Piece {
     /// The number of the matrix in the tensor, and how many are stacked in it, if it has more than
     /// one.
     pub stacked: Option<(usize, usize)>,
+    /// Those that are stacked can only be read as one matrix, one below the other.
+    pub as_one: bool,
     /// Its first row and column in the map, `[out, in]`.
     pub first: [usize; 2],
 }
@@ -73,12 +75,32 @@ impl Piece {
             bias: format!("{module}.bias"),
             part: Part { place: StoredRows::own("", shape[0]), shape, transposed: false },
             stacked: None,
+            as_one: false,
             first: [0, 0],
+        }
+    }
+
+    /// What to read: the number of the matrix and how many are stacked, and the part of it.
+    pub(crate) fn to_read(&self) -> (Option<(usize, usize)>, Part) {
+        let Part { place, .. } = self.part;
+        match self.stacked {
+            Some((at, count)) if self.as_one => {
+                let place = StoredRows {
+                    rows: place.rows * count,
+                    first: place.first + at * place.rows,
+                    ..place
+                };
+                (None, Part { place, ..self.part })
+            }
+            stacked => (stacked, self.part),
         }
     }
 
     /// The shape of the tensor in the file.
     pub(crate) fn tensor_shape(&self) -> Vec<usize> {
+        if self.as_one {
+            return self.stored_shape().to_vec();
+        }
         let stacked = self.stacked.map(|(_, count)| count);
         stacked.into_iter().chain(self.part.stored_shape()).collect()
     }

@@ -326,7 +326,8 @@ impl Tensors<'_> {
         precision: Precision,
     ) -> Result<Option<TensorData>, ModelError> {
         self.take(name, &piece.tensor_shape(), |view| {
-            convert::turned(&view.of_stack(piece.stacked), &piece.part, precision)
+            let (stacked, part) = piece.to_read();
+            convert::turned(&view.of_stack(stacked), &part, precision)
         })
     }
 
@@ -382,7 +383,8 @@ impl Tensors<'_> {
     /// The place of a part of a linear map, to be read later.
     pub(crate) fn locate_piece(&self, name: &str, piece: &Piece) -> Option<Located> {
         let found = self.fitting(name, &piece.tensor_shape())?;
-        self.located(name, found, piece.stacked, piece.part.stored_shape())
+        let (stacked, part) = piece.to_read();
+        self.located(name, found, stacked, part.stored_shape())
     }
 
     fn located(

@@ -80,7 +80,7 @@ impl<B: Backend> Loader<'_, B> {
         }
         let parts = pieces.iter().map(|piece| {
             let at = self.tensors.locate_piece(&name(piece), piece)?;
-            Some(LocatedPart { at, part: piece.part, first: piece.first })
+            Some(LocatedPart { at, part: piece.to_read().1, first: piece.first })
         });
         // All are looked up, so that the report names all that are missing.
         let parts: Vec<_> = parts.collect();

@@ -105,16 +105,17 @@ impl<B: Backend> Decoder<B> {
                 // Whatever the observer makes of it counts, chosen or not.
                 let whole = watched.whole(hidden);
                 let whole = watched.pass.see_flat(at(BlockSite::MlpHidden), whole)?;
+                for (expert, cells) in Reached::of_hidden(&whole, &experts)?.each(&device) {
+                    let channels = experts.channels(expert);
+                    let own = whole.clone().select(0, cells.clone());
+                    let own = own.narrow(1, channels.start, channels.len());
+                    let own = down.from(own, channels);
+                    out = out.select_assign(0, cells, own, IndexingUpdateOp::Add);
+                }
                 if B::ad_enabled(&device) {
-                    out = down.from(whole, 0..experts.width().unwrap_or_default());
-                } else {
-                    for (expert, cells) in Reached::of_hidden(&whole, &experts)?.each(&device) {
-                        let channels = experts.channels(expert);
-                        let own = whole.clone().select(0, cells.clone());
-                        let own = own.narrow(1, channels.start, channels.len());
-                        let own = down.from(own, channels);
-                        out = out.select_assign(0, cells, own, IndexingUpdateOp::Add);
-                    }
+                    // The slopes of all channels, and the values of the others.
+                    let slopes = down.from(whole, 0..experts.width().unwrap_or_default());
+                    out = out.detach() + (slopes.clone() - slopes.detach());
                 }
             } else {
                 for own in hidden {

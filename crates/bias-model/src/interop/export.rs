@@ -63,8 +63,10 @@ pub fn export_masked(
     let mut wanted: BTreeSet<&ParamPath> = mask.iter().map(|(path, _)| path).collect();
     for (name, shape) in checkpoint.shapes()? {
         if let Some((param, bits)) = masked(mask, &name) {
-            if shape != [bits.rows(), bits.cols()] {
-                let found = [0, 1].map(|d| shape.get(d).copied().unwrap_or(0));
+            // Experts may be stacked: their matrices lie one below the other.
+            let columns = shape.last().copied().unwrap_or(0);
+            let found = [shape.iter().rev().skip(1).product(), columns];
+            if found != [bits.rows(), bits.cols()] {
                 return Err(ModelError::Shape {
                     path: param,
                     expected: [bits.rows(), bits.cols()],

@@ -90,6 +90,9 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     /// # Errors
     /// No difference to attribute, or a failed pass.
     pub fn find(&self, input: &MethodInput<'_, A, M>) -> Result<Finding, StudyError> {
+        if self.unit == UnitKind::Expert && input.model.dims().experts.is_none() {
+            return Err(AttribError::NoExperts.into());
+        }
         (self.find)(input)
     }
 
