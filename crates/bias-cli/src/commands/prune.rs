@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "unit")]
     any_model: bool,
     /// Instead of a mask, silence this unit: a head (L3H1), key/value group (L3G0), MLP neuron
-    /// (L3N17), layer (L3) or single weight (`model.layers.3.mlp.up_proj.weight[42]`); may be
+    /// (L3N17), expert of a mixture (L3E5), layer (L3) or single weight (`model.layers.3.mlp.up_proj.weight[42]`); may be
     /// repeated
     #[arg(long, value_name = "UNIT")]
     unit: Vec<Unit>,
