@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::records::{Rows, bad};
 use super::row::{PromptRecord, SCHEMA};
-use super::set::PromptSet;
+use super::set::{PromptSet, REST};
 use crate::StudyError;
 use crate::results::{Attribute, Form};
 
@@ -35,14 +35,50 @@ impl PromptSet {
         groups: [&str; 2],
         form: &Form,
     ) -> Result<Self, StudyError> {
-        let column = attribute.read_from();
+        Self::from_csv_by(path, attribute, Some(groups), form, &[])
+    }
+
+    /// The same with more attributes, by which people are told apart whichever side they are on.
+    /// Without `groups`, the first value that the file has is compared with the other one, or with
+    /// the [`REST`] if there are several.
+    ///
+    /// # Errors
+    /// As [`from_csv`](Self::from_csv).
+    pub fn from_csv_by(
+        path: &Path,
+        attribute: &Attribute,
+        groups: Option<[&str; 2]>,
+        form: &Form,
+        by: &[Attribute],
+    ) -> Result<Self, StudyError> {
+        let columns: Vec<&str> =
+            std::iter::once(attribute).chain(by).flat_map(Attribute::columns).collect();
         let Rows { sha256, rows, beside, unused } =
-            Rows::<PromptRecord>::read(path, &SCHEMA, Some(column))?;
+            Rows::<PromptRecord>::read(path, &SCHEMA, &columns)?;
+        let value = |own: &Attribute, cells: &[String]| {
+            own.value(&|column| {
+                let at = columns.iter().position(|own| *own == column);
+                at.and_then(|at| cells.get(at)).map_or("", String::as_str)
+            })
+        };
+        let all: Vec<String> = beside.iter().map(|cells| value(attribute, cells)).collect();
         let mut values: BTreeMap<&str, usize> = BTreeMap::new();
-        for text in &beside {
-            *values.entry(attribute.value(text)).or_default() += 1;
-        }
-        if let Some(absent) = groups.iter().find(|group| !values.contains_key(*group)) {
+        all.iter().for_each(|own| *values.entry(own).or_default() += 1);
+        let groups = groups.unwrap_or_else(|| {
+            let first = all.first().map_or("", String::as_str);
+            let mut others = values.keys().filter(|own| **own != first);
+            match (others.next(), others.next()) {
+                (Some(other), None) => [first, other],
+                _ => [first, REST],
+            }
+        });
+        let rest = groups.contains(&REST) && !values.contains_key(REST);
+        // Somebody has to be left for the rest.
+        let known = |group: &&&str| {
+            values.contains_key(**group)
+                || (**group == REST && values.keys().any(|own| !groups.contains(own)))
+        };
+        if let Some(absent) = groups.iter().find(|group| !known(group)) {
             let known = values.iter().map(|(value, rows)| format!("`{value}` ({rows})"));
             let name = &attribute.name;
             let reason = format!(
@@ -55,9 +91,11 @@ impl PromptSet {
             sha256,
             attribute: attribute.clone(),
             groups: groups.map(str::to_owned),
+            by: by.to_vec(),
             contexts: Vec::new(),
             skipped: 0,
             unused,
+            rest,
             marked: false,
             names_marked: false,
         };
@@ -68,11 +106,12 @@ impl PromptSet {
                 own.push(row.context_level.clone());
             }
         }
-        for ((line, row), text) in rows.into_iter().zip(&beside) {
+        for (((line, row), cells), own) in rows.into_iter().zip(&beside).zip(&all) {
             let several = levels
                 .get(&(row.scenario.clone(), row.variation.clone()))
                 .is_some_and(|levels| levels.len() > 1);
-            set.add(path, line, (row, attribute.value(text)), several, form)?;
+            let by = by.iter().map(|own| value(own, cells)).collect();
+            set.add(path, line, (row, own, by), several, form)?;
         }
         set.finish(path)?;
         Ok(set)
