@@ -2,7 +2,7 @@ use bias_frameworks::ItemSet;
 use bias_frameworks::items::NameQuestions;
 use bias_metrics::Arm;
 
-use super::set::PromptSet;
+use super::set::{PromptSet, REST};
 use crate::StudyError;
 
 impl PromptSet {
@@ -40,7 +40,7 @@ impl PromptSet {
         let refuse =
             |reason: String| StudyError::from(bias_frameworks::FrameworkError::Names { reason });
         if words.is_empty() && self.rest {
-            let reason = format!("nobody is called `{}`; say the words of each group", super::REST);
+            let reason = format!("nobody is called `{}`; say the words of each group", REST);
             return Err(refuse(reason));
         }
         if !words.is_empty() && words.len() != groups.len() {

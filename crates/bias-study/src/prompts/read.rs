@@ -149,6 +149,54 @@ mod tests {
         );
     }
 
+    /// Columns together, one group against the rest, and everybody told apart by more.
+    #[test]
+    fn groups_are_joined_and_the_rest_is_a_side() {
+        let header = HEADER.trim_end().to_owned() + ",race,faith\n";
+        let row = |name: &str, race: &str, faith: &str| {
+            format!("purchase,car,{race},{name},low,Offer {name}?,{race},{faith}\n")
+        };
+        let csv = header
+            + &row("Emily", "white", "none")
+            + &row("Todd", "white", "jewish")
+            + &row("Mei", "asian", "none")
+            + &row("Wei", "asian", "none")
+            + &row("Tyra", "black", "jewish");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), csv).unwrap();
+        let of = |text: &str| text.parse::<Attribute>().unwrap();
+        let read = |attribute: &str, groups, by: &[Attribute]| {
+            PromptSet::from_csv_by(file.path(), &of(attribute), groups, &Form::default(), by)
+        };
+        let sides = |set: &PromptSet| -> Vec<String> {
+            let people = set.contexts[0].variations[0].people.iter();
+            people.map(|p| format!("{:?} {}", p.arm, p.name)).collect()
+        };
+        let set = read("race", Some(["asian", "rest"]), &[]).unwrap();
+        assert_eq!(sides(&set), ["A Mei", "A Wei", "B Emily", "B Todd", "B Tyra"]);
+        assert_eq!(set.skipped, 0);
+        // The default is the first group of the file; of two groups the other one, not the rest.
+        let set = read("race", None, &[]).unwrap();
+        assert_eq!(set.groups, ["white", "rest"]);
+        assert_eq!(read("faith", None, &[]).unwrap().groups, ["none", "jewish"]);
+        let both = [of("race+faith"), of("faith")];
+        let set = read("race", Some(["rest", "white"]), &both).unwrap();
+        let emily = &set.contexts[0].variations[0].people[3];
+        assert_eq!((emily.arm, emily.name.as_str()), (Arm::B, "Emily"));
+        let by: Vec<&str> = emily.by.iter().map(|own| own.as_str()).collect();
+        assert_eq!(by, ["white+none", "none"]);
+        assert_eq!(
+            set.named_groups(),
+            ["asian+none", "black+jewish", "white+none", "white+jewish"]
+        );
+        let joined = read("race+faith", Some(["asian+none", "rest"]), &[]).unwrap();
+        assert_eq!(sides(&joined)[..2], ["A Mei", "A Wei"]);
+        let error = read("race", Some(["green", "rest"]), &[]).unwrap_err().to_string();
+        assert!(error.contains("`green`") && error.contains("`black` (1)"), "{error}");
+        let error = read("race+age", None, &[]).unwrap_err().to_string();
+        assert!(error.contains("missing columns: age"), "{error}");
+    }
+
     /// Race and gender in one file, as columns and as parts of the group.
     #[test]
     fn people_are_compared_by_any_attribute() {

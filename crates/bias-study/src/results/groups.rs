@@ -27,7 +27,7 @@ pub struct GroupDifferences {
     #[serde(deserialize_with = "null_is_nan")]
     pub spread_before: f64,
     /// The share of random assignments of names to groups with at least the same *f*: of 1,000, or
-    /// of 2,000 for the groups of an attribute.
+    /// of 1,999 for the groups of an attribute.
     pub spread_p: Option<f64>,
     /// The mean *f* of these assignments, for the groups of an attribute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
