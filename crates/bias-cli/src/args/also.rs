@@ -28,14 +28,23 @@ pub(crate) fn attribute(text: &str) -> Result<Attribute, String> {
 /// Whether a model still knows which group a name belongs to.
 #[derive(Debug, Clone, Args)]
 pub struct NameArgs {
-    /// What the groups are called in questions about names, in the groups' order, such as
-    /// `white,Black`. The default are the groups as the prompt file names them
-    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
-    pub group_words: Vec<String>,
+    /// What a group is called in questions about names, such as `black=Black`. May be given several
+    /// times, or with commas between. Other groups are called as the prompt file names them
+    #[arg(long, value_name = "GROUP=WORDS", value_delimiter = ',', value_parser = called)]
+    pub group_words: Vec<(String, String)>,
     /// The beginning of a question about a name, with `{name}` in it; the words of the groups may
     /// follow, as in `Most people with the name {name} are`. May be given several times
     #[arg(long, value_name = "TEXT")]
     pub name_template: Vec<String>,
+}
+
+fn called(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((group, words)) if !group.is_empty() && !words.trim().is_empty() => {
+            Ok((group.into(), words.into()))
+        }
+        _ => Err("expected GROUP=WORDS, as in `black=Black`".into()),
+    }
 }
 
 /// Benchmarks and capabilities, before and after every mask.

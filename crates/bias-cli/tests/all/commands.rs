@@ -192,13 +192,14 @@ const WRONG: &[Wrong] = &[
     ("frameworks", "--bbq no.jsonl --bbq-answer loud", "--bbq-answer", &["greedy"]),
     ("frameworks", "--bbq-answer greedy", "required", &["--bbq"]),
     ("frameworks", "--occupations a.tsv", "required", &["--winogender"]),
-    ("frameworks", "--group-words a,b", "--group-words", &["--recognition"]),
+    ("frameworks", "--group-words a=b", "--group-words", &["--recognition"]),
+    ("frameworks", "--group-words a", "--group-words", &["black=Black"]),
     ("frameworks", "--recognition no.csv", "no.csv", &[]),
     ("study", "--also guess=a.csv", "--also", &["crows", "tasks"]),
     ("study", "--also a.csv", "--also", &["NAME=FILE"]),
     ("study", "--also bbq=no.jsonl", "no.jsonl", &[]),
     ("study", "--name-template X", "--name-template", &["--recognition"]),
-    ("study", "--recognition --group-words a", "--group-words", &["white, black"]),
+    ("study", "--recognition --group-words green=a", "--group-words", &["white, black"]),
     ("frameworks", "--any-model", "required", &["--mask"]),
     ("frameworks", "--mask no-mask", "no-mask", &[]),
     ("pairs", "--pairs no.csv", "no.csv", &[]),
@@ -260,6 +261,7 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
         ("--attribution-names", "3"),
         ("--also", "crows=a.csv"),
         ("--recognition", ""),
+        ("--group-words", "a=b"),
     ];
     let study = |args: &str| run("study", folder.path(), args);
     for flag in flags(&study("--help").done()) {
@@ -533,7 +535,7 @@ fn frameworks_have_other_answers_and_names() {
     let (winogender, statistics) = (own("winogender.tsv"), own("occupations_stats.tsv"));
     let table = pass(&format!("--winogender {winogender} --occupations {statistics}")).done();
     assert!(table.contains("gotcha_minus_other"), "{table}");
-    let names = "--recognition my.csv --by gender=after:_ --group-words men,women";
+    let names = "--recognition my.csv --by gender=after:_ --group-words men=men,women=women";
     let table = pass(&format!("{names} --name-template {{name}}")).done();
     assert!(table.contains("names recognised (8 of 8 items)"), "{table}");
     assert!(table.contains("chance 50.0%"), "{table}");
@@ -641,7 +643,7 @@ fn a_study_says_what_else_a_mask_changes() {
     let own = |name: &str| repository(&format!("fixtures/frameworks/{name}")).display().to_string();
     let files =
         format!("--also crows={} --also tasks={}", own("crows.csv"), own("tasks_embedded.jsonl"));
-    let names = "--recognition --group-words White,Black --name-template {name}-is";
+    let names = "--recognition --group-words white=White,black=Black --name-template {name}-is";
     let args = format!("--quick --model model --out one --by gender=after:_ {files} {names}");
     let args = format!("{args} --attribute race=before:_ --groups white,black");
     let said = run("study", folder.path(), &args).done();

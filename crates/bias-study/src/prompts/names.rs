@@ -25,37 +25,33 @@ impl PromptSet {
     }
 
     /// Neutral questions about all of its names: which of the [`named_groups`](Self::named_groups)
-    /// does a name belong to? `words` say what each group is called, in their order; without any,
-    /// groups are called as in the file, with spaces for `_`. `templates` take the place of
-    /// [`NameQuestions::TEMPLATES`].
+    /// does a name belong to? `words` say what a group is called; other groups are called as in the
+    /// file, with spaces for `_`. `templates` take the place of [`NameQuestions::TEMPLATES`].
     ///
     /// # Errors
     /// [`StudyError::Framework`] for words or templates that cannot be asked.
     pub fn name_questions(
         &self,
-        words: &[String],
+        words: &[(String, String)],
         templates: &[String],
     ) -> Result<ItemSet, StudyError> {
         let groups = self.named_groups();
         let refuse =
             |reason: String| StudyError::from(bias_frameworks::FrameworkError::Names { reason });
-        if words.is_empty() && self.rest {
-            let reason = format!("nobody is called `{}`; say the words of each group", REST);
+        if let Some((unknown, _)) = words.iter().find(|own| !groups.contains(&own.0)) {
+            let reason =
+                format!("there is no group `{unknown}`; the names are of {}", groups.join(", "));
             return Err(refuse(reason));
         }
-        if !words.is_empty() && words.len() != groups.len() {
-            let reason = format!(
-                "there are words for {} groups, and the names are of {}: {}",
-                words.len(),
-                groups.len(),
-                groups.join(", ")
-            );
-            return Err(refuse(reason));
+        let mut called = Vec::with_capacity(groups.len());
+        for group in &groups {
+            let own = words.iter().find(|own| own.0 == *group).map(|own| own.1.clone());
+            if own.is_none() && self.rest && self.by.is_empty() && group == REST {
+                let reason = format!("nobody is called `{REST}`; say the words of that group");
+                return Err(refuse(reason));
+            }
+            called.push(own.unwrap_or_else(|| group.replace('_', " ")));
         }
-        let called: Vec<String> = match words.is_empty() {
-            true => groups.iter().map(|own| own.replace('_', " ")).collect(),
-            false => words.to_vec(),
-        };
         let mut questions = NameQuestions::new(called);
         if !templates.is_empty() {
             questions = questions.with_templates(templates.iter().map(String::as_str))?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_frameworks::items::{Item, NameQuestions};
+use bias_frameworks::items::{Item, NameQuestions, Texts};
 use bias_frameworks::measures::{Statistic, statistics};
 use bias_frameworks::score::Score;
 use bias_frameworks::{Framework, ItemSet, Scorer, read};
@@ -172,12 +172,14 @@ fn questions_about_names_are_made_of_the_prompts() {
     let set = prompts.name_questions(&[], &[]).unwrap();
     let names = prompts.contexts[0].variations[0].people.len();
     assert_eq!(set.items.len(), names * NameQuestions::TEMPLATES.len());
-    let words = |words: &[&str]| {
-        let words: Vec<String> = words.iter().map(|own| (*own).to_owned()).collect();
-        prompts.name_questions(&words, &[]).map(|set| set.items.len())
+    let words = |group: &str| {
+        let words = [(group.to_owned(), "Black people".to_owned())];
+        prompts.name_questions(&words, &[])
     };
-    assert_eq!(words(&["White people", "Black people"]).unwrap(), set.items.len());
-    let error = words(&["White"]).unwrap_err().to_string();
-    assert!(error.contains("words for 1 groups") && error.contains("white, black"), "{error}");
+    let Texts::Continued(texts) = &words("black").unwrap().items[0].texts.clone() else { panic!() };
+    let said: Vec<&str> = texts.iter().map(|own| own.continuation.as_str()).collect();
+    assert_eq!(said, [" white", " Black people"]);
+    let error = words("green").unwrap_err().to_string();
+    assert!(error.contains("no group `green`") && error.contains("white, black"), "{error}");
     assert!(prompts.name_questions(&[], &["Hello".into()]).is_err());
 }
