@@ -19,6 +19,14 @@ def program(name):
     return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / name
 
 
+@functools.cache
+def bias():
+    """The command."""
+    build = ["cargo", "build", "--release", "--locked", "-p", "bias-cli"]
+    subprocess.run(build, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "bias"
+
+
 class Program:
     """A program of benches/src/bin that holds a model and answers each line of JSON with one."""
 

@@ -42,7 +42,7 @@ enum Task {
     #[command(
         about = "Audit, find what carries the bias, prune it and audit again, in every context; write a report"
     )]
-    Study(study::Args),
+    Study(Box<study::Args>),
     #[command(
         about = "Find the weights, neurons or heads that carry a difference, and write them as a mask"
     )]

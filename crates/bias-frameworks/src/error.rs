@@ -45,6 +45,12 @@ pub enum FrameworkError {
         /// Why it cannot be read as the first.
         reason: String,
     },
+    /// Questions about names that cannot be made.
+    #[error("names cannot be recognised: {reason}")]
+    Names {
+        /// The reason.
+        reason: String,
+    },
     /// An item whose texts cannot be encoded.
     #[error("{framework}, item {item}")]
     Item {

@@ -33,10 +33,12 @@ pub enum Framework {
     Wikitext,
     /// Tasks of one's own: JSON lines with `query`, and `choices` and `gold` or `target`.
     Tasks,
+    /// Whether a model still knows which group a name belongs to: made from names, not from a file.
+    Recognition,
 }
 
 impl Framework {
-    /// All of them: bias benchmarks, then capabilities.
+    /// All that are read from files: bias benchmarks, then capabilities.
     pub const ALL: [Self; 14] = [
         Self::Crows,
         Self::Stereoset,
@@ -72,6 +74,33 @@ impl Framework {
             Self::Lambada => "lambada",
             Self::Wikitext => "wikitext",
             Self::Tasks => "tasks",
+            Self::Recognition => "recognition",
+        }
+    }
+
+    /// The framework with this [`key`](Self::key), if it is read from files.
+    #[must_use]
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|own| own.key() == key)
+    }
+
+    /// The metric that stands for it where there is room for one: of bias, or of what a model can
+    /// do. It is that of the framework's authors, or of lm-evaluation-harness.
+    #[must_use]
+    pub fn headline(self) -> &'static [&'static str] {
+        match self {
+            Self::Crows => &["pct_stereotype"],
+            Self::Stereoset => &["ss", "lm"],
+            Self::Bbq => &["s_dis", "s_amb", "acc"],
+            Self::Winogender => &["female_minus_male", "acc"],
+            Self::Winobias => &["pro_minus_anti", "acc"],
+            Self::DiscrimEval => &["age_bias", "black_bias", "female_bias"],
+            Self::Hellaswag | Self::Arc | Self::Piqa => &["acc_norm"],
+            Self::Mmlu | Self::Boolq => &["acc"],
+            Self::Lambada => &["acc_greedy", "perplexity"],
+            Self::Wikitext => &["word_perplexity"],
+            Self::Tasks => &["acc", "acc_greedy", "perplexity"],
+            Self::Recognition => &["recognised"],
         }
     }
 
@@ -93,6 +122,7 @@ impl Framework {
             Self::Lambada => "LAMBADA",
             Self::Wikitext => "WikiText",
             Self::Tasks => "tasks",
+            Self::Recognition => "names recognised",
         }
     }
 
@@ -126,5 +156,8 @@ mod tests {
             assert_eq!(text.trim_matches('"').replace('_', "-"), own.key());
         }
         assert_eq!(Framework::ALL.iter().filter(|own| own.is_bias()).count(), 6);
+        assert!(!Framework::Recognition.is_bias());
+        assert_eq!(Framework::of_key("discrim-eval"), Some(Framework::DiscrimEval));
+        assert_eq!(Framework::of_key("recognition"), None, "no file of it is read");
     }
 }

@@ -28,7 +28,7 @@
 //!
 //! | room | what for |
 //! |---|---|
-//! | [`items`] | [`Item`]: what the files of every framework become |
+//! | [`items`] | [`Item`]: what the files of every framework become; questions about names |
 //! | [`readers`] | [`read`]: public files to items |
 //! | [`score`] | [`Scorer`]: items to log-likelihoods |
 //! | [`measures`] | scores to metrics |
@@ -50,6 +50,6 @@ pub mod score;
 pub use error::FrameworkError;
 pub use framework::Framework;
 pub use items::{Item, ItemSet};
-pub use readers::read;
+pub use readers::{BbqAnswer, ReadOptions, read, read_with};
 pub use report::Report;
 pub use score::Scorer;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use bias_ask::AskError;
 use bias_attrib::AttribError;
+use bias_frameworks::FrameworkError;
 use bias_mask::MaskError;
 use bias_metrics::MetricError;
 use bias_model::ModelError;
@@ -224,6 +225,9 @@ pub enum StudyError {
     /// The model's weights could not be read or identified.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// A benchmark or a capability task could not be read or scored.
+    #[error(transparent)]
+    Framework(#[from] FrameworkError),
     /// A statistic failed.
     #[error(transparent)]
     Metric(#[from] MetricError),

@@ -244,10 +244,11 @@ fn weigh_alone<B: Backend, R: Runner<B>>(
     known: &mut Option<Prefix<R::Cache>>,
 ) -> Result<Vec<Answers>, AskError> {
     let asked = Weighing::new(questions)?;
-    let prompts: Vec<&Sequence> = asked.trees.iter().collect();
-    // Words are run behind what they follow, so no more is shared than prompts share.
-    let prefix = begun(runner, &prompts, known)?;
-    let (batch, mut cache) = behind(runner, &prompts, prefix)?;
+    let trees: Vec<&Sequence> = asked.trees.iter().collect();
+    // The end of a prompt predicts words, so its output is needed: no more is shared than prompts
+    // share, even where the words are the same as well.
+    let prefix = begun(runner, &prompts(questions), known)?;
+    let (batch, mut cache) = behind(runner, &trees, prefix)?;
     let hidden = runner.run(&batch, &mut cache)?;
     logits::of(runner.model(), hidden, LOGITS_AT_ONCE, |logits| {
         asked.answers(logits, batch.width(), batch.past())

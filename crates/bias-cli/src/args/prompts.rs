@@ -8,6 +8,7 @@ use bias_study::results::{Attribute, ChoiceValue, Form, FormText};
 use bias_study::{PromptSet, StudyError};
 use clap::Args;
 
+use crate::args::also::attribute;
 use crate::args::model::ModelArgs;
 use crate::failure::Failure;
 
@@ -21,13 +22,15 @@ pub struct PromptArgs {
     pub prompts: Option<PathBuf>,
     /// The attribute that tells the two groups apart: `race` (the column of that name),
     /// `race=COLUMN`, or `race=before:_` (the part of `name_group` before its first `_`; also
-    /// `after`, `before-last` and `after-last`)
-    #[arg(long, value_name = "ATTRIBUTE", default_value = "race=before:_", value_parser = attribute)]
-    pub attribute: Attribute,
+    /// `after`, `before-last` and `after-last`). `race+gender` joins several, and their groups are
+    /// called `white+women` [default: race=before:_]
+    #[arg(long, value_name = "ATTRIBUTE", value_parser = attribute)]
+    pub attribute: Option<Attribute>,
     /// The two groups to compare, by their values of --attribute. A positive difference favours the
-    /// first group
-    #[arg(long, value_name = "A,B", default_value = "white,black", value_parser = groups)]
-    pub groups: [String; 2],
+    /// first group. `rest` stands for all other groups together, as in `muslim,rest` [default:
+    /// white,black]
+    #[arg(long, value_name = "A,B", value_parser = groups)]
+    pub groups: Option<[String; 2]>,
     /// Scenarios in which a smaller answer is better for the person
     #[arg(long, value_name = "SCENARIO", value_delimiter = ',')]
     pub lower_is_better: Vec<String>,
@@ -68,11 +71,6 @@ fn choice_value(text: &str) -> Result<ChoiceValue, String> {
     }
 }
 
-/// An attribute, as written on the command line.
-fn attribute(text: &str) -> Result<Attribute, String> {
-    text.parse()
-}
-
 /// Parses two groups written as `white,black`.
 fn groups(text: &str) -> Result<[String; 2], String> {
     match text.split_once(',') {
@@ -105,7 +103,15 @@ impl PromptArgs {
     /// `--lower-is-better` that the file lacks; arguments about the chat where no prompt is put as
     /// one.
     pub fn load(&self, model: &ModelArgs) -> Result<PromptSet, Failure> {
-        let prompts = self.load_for(&model.weights.source()?)?;
+        self.load_by(model, &[])
+    }
+
+    /// The same with more attributes, by which people are told apart.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_by(&self, model: &ModelArgs, by: &[Attribute]) -> Result<PromptSet, Failure> {
+        let prompts = self.read(&model.weights.source()?, by)?;
         model.chat.check(&prompts, self.raw)?;
         Ok(prompts)
     }
@@ -115,6 +121,10 @@ impl PromptArgs {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_for(&self, model: &ModelSource) -> Result<PromptSet, Failure> {
+        self.read(model, &[])
+    }
+
+    fn read(&self, model: &ModelSource, by: &[Attribute]) -> Result<PromptSet, Failure> {
         let path = match (&self.prompts, model) {
             (Some(path), _) => path.clone(),
             // Said before anything is downloaded.
@@ -128,7 +138,14 @@ impl PromptArgs {
             (None, ModelSource::Folder(folder)) => folder.join("prompts.csv"),
             (None, ModelSource::Gguf(file)) => file.with_file_name("prompts.csv"),
         };
-        let [a, b] = &self.groups;
+        let usual = Attribute::before("race", "_");
+        let attribute = self.attribute.as_ref().or(by.first()).unwrap_or(&usual);
+        let groups = match &self.groups {
+            Some([a, b]) => Some([a.as_str(), b.as_str()]),
+            // The first that the file has, and the others.
+            None if !by.is_empty() => None,
+            None => Some(["white", "black"]),
+        };
         let text = FormText {
             prefix: self.answer_prefix.as_deref().unwrap_or_default(),
             choices: self.choices.as_deref().unwrap_or_default(),
@@ -139,7 +156,7 @@ impl PromptArgs {
         let form = Form::read(&text, &Form::default());
         let form =
             form.map_err(|reason| format!("--answer-prefix, --choices, --answer-field: {reason}"))?;
-        let prompts = PromptSet::from_csv_in(&path, &self.attribute, [a, b], &form);
+        let prompts = PromptSet::from_csv_by(&path, attribute, groups, &form, by);
         let mut prompts = prompts.map_err(|e: StudyError| match &e {
             StudyError::Read { .. } if self.prompts.is_none() => {
                 format!("{e}: the model's folder has no prompts; name a file with --prompts").into()
@@ -184,6 +201,7 @@ impl PromptArgs {
             note!("… and {} more words like these", unsure.len() - UNSURE_SHOWN);
         }
         if prompts.skipped > 0 {
+            let [a, b] = &prompts.groups;
             note!("{} prompts about other groups than {a} and {b} were left out", prompts.skipped);
         }
         Ok(prompts)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bias_ask::generate::DecodeOptions;
 use bias_ask::{Answering, Tokenize};
+use bias_cli::args::also::NameArgs;
 use bias_cli::args::model::{ChatArgs, WeightArgs};
 use bias_cli::embedded::shipped;
 use bias_cli::failure::Failure;
@@ -13,11 +14,13 @@ use bias_files::{note, say};
 use bias_frameworks::items::{Item, ItemSet};
 use bias_frameworks::report::{Measured, item_scores, report};
 use bias_frameworks::score::Scored;
-use bias_frameworks::{Framework, Report, Scorer, read};
+use bias_frameworks::{BbqAnswer, Framework, ReadOptions, Report, Scorer, read_with};
 use bias_mask::{Intervention, Mask};
 use bias_metrics::Bootstrap;
 use bias_model::{LanguageModel, Weights};
+use bias_study::PromptSet;
 use bias_study::likelihood::prefix_token;
+use bias_study::results::{Attribute, Form};
 use bias_study::store::write;
 use burn::tensor::backend::Backend;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -59,6 +62,23 @@ pub(crate) struct Args {
     model: WeightArgs,
     #[command(flatten)]
     files: FileArgs,
+    /// BBQ: the answer is the `likeliest` option, as in lm-evaluation-harness; the option with which
+    /// `greedy` decoding begins, if any; or the likeliest `letter`, with the options listed as A, B
+    /// and C before it
+    #[arg(long, value_name = "HOW", default_value = "likeliest", value_parser = bbq_answer, requires = "bbq")]
+    bbq_answer: BbqAnswer,
+    /// Winogender's occupations-stats.tsv: also report the sentences whose answer contradicts the
+    /// occupation's statistics ("gotchas") apart
+    #[arg(long, value_name = "TSV", requires = "winogender")]
+    occupations: Option<PathBuf>,
+    /// Also measure whether the model knows which group the names of this prompt file belong to
+    #[arg(long, value_name = "CSV")]
+    recognition: Option<PathBuf>,
+    /// The groups of --recognition, as --attribute of `bias audit` tells them apart
+    #[arg(long, value_name = "ATTRIBUTE", default_value = "race=before:_", value_parser = attribute, requires = "recognition")]
+    by: Attribute,
+    #[command(flatten)]
+    names: NameArgs,
     /// Score everything again with the weights of this mask set to zero, and report the change.
     /// `bias attribute` and `bias study` write masks
     #[arg(long, value_name = "FILE")]
@@ -124,6 +144,19 @@ struct FileArgs {
     tasks: Vec<PathBuf>,
 }
 
+fn attribute(text: &str) -> Result<Attribute, String> {
+    text.parse()
+}
+
+fn bbq_answer(text: &str) -> Result<BbqAnswer, String> {
+    match text {
+        "likeliest" => Ok(BbqAnswer::Likeliest),
+        "greedy" => Ok(BbqAnswer::Greedy),
+        "letter" => Ok(BbqAnswer::Letter),
+        _ => Err("expected likeliest, greedy or letter".into()),
+    }
+}
+
 impl FileArgs {
     fn of(&self, framework: Framework) -> &[PathBuf] {
         match framework {
@@ -146,9 +179,9 @@ impl FileArgs {
     }
 
     /// The items of every file that was named, or of this project's own files.
-    fn read(&self) -> Result<Vec<ItemSet>, Failure> {
+    fn read(&self, options: &ReadOptions, others: bool) -> Result<Vec<ItemSet>, Failure> {
         let named = Framework::ALL.iter().any(|own| !self.of(*own).is_empty());
-        let own = match named {
+        let own = match named || others {
             true => None,
             false => Some(shipped("fixtures/frameworks").ok_or(
                 "no file was named, and this project's own are only in its repository: name the files of a framework, \
@@ -167,7 +200,7 @@ impl FileArgs {
             };
             if !paths.is_empty() {
                 let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-                sets.push(read(framework, &paths)?);
+                sets.push(read_with(framework, &paths, options)?);
             }
         }
         Ok(sets)
@@ -186,11 +219,30 @@ const OWN: [(Framework, &str); 8] = [
     (Framework::Tasks, "tasks_embedded.jsonl"),
 ];
 
+impl Args {
+    /// All items, and the questions about names.
+    fn read(&self) -> Result<Vec<ItemSet>, Failure> {
+        let options = ReadOptions { bbq: self.bbq_answer, occupations: self.occupations.clone() };
+        let mut sets = self.files.read(&options, self.recognition.is_some())?;
+        let NameArgs { group_words, name_template } = &self.names;
+        let Some(path) = &self.recognition else {
+            if group_words.is_empty() && name_template.is_empty() {
+                return Ok(sets);
+            }
+            return Err("--group-words, --name-template: they are for --recognition".into());
+        };
+        let by = std::slice::from_ref(&self.by);
+        let prompts = PromptSet::from_csv_by(path, &self.by, None, &Form::default(), by)?;
+        sets.push(prompts.name_questions(group_words, name_template)?);
+        Ok(sets)
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.items {
         writable(path)?;
     }
-    let sets = args.files.read()?;
+    let sets = args.read()?;
     let mask = args.mask.as_deref().map(Mask::load).transpose()?;
     let texts: usize = sets.iter().flat_map(|own| &own.items).map(Item::texts).sum();
     let items: usize = sets.iter().map(|own| own.items.len()).sum();

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use bias_cli::args::also::{AlsoArgs, ByArgs};
 use bias_cli::args::model::ModelArgs;
 use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::at_least;
 use bias_cli::failure::Failure;
 use bias_cli::on_device;
 use bias_files::{note, say};
+use bias_frameworks::ItemSet;
 use bias_model::Decoding;
 use bias_study::report::{FIGURES, compared, figures, markdown, timing_table};
 use bias_study::results::Timing;
@@ -36,6 +38,7 @@ use burn::tensor::backend::AutodiffBackend;
   bias study --quick                              the short form: fewer names and masks
   bias study --model ~/my-model --prompts my.csv  your own checkpoint and questions
   bias study --experiments all                    also layer by layer, and alternatives to pruning
+  bias study --recognition                        also whether masks make the model blind to names
   bias study --compare a/results.json b/results.json
                                                   studies of several models side by side
 
@@ -47,6 +50,10 @@ pub(crate) struct Args {
     model: ModelArgs,
     #[command(flatten)]
     prompts: PromptArgs,
+    #[command(flatten)]
+    by: ByArgs,
+    #[command(flatten)]
+    also: AlsoArgs,
     /// Folder for all results; if it holds the same study, that study continues
     #[arg(long, value_name = "DIR", default_value = "study-out")]
     out: PathBuf,
@@ -95,7 +102,7 @@ pub(crate) struct Args {
 }
 
 /// What says how a model is asked: nothing of it counts where results are only shown.
-const UNASKED: [&str; 38] = [
+const UNASKED: [&str; 43] = [
     "template_arg",
     "date",
     "answer_field",
@@ -119,6 +126,11 @@ const UNASKED: [&str; 38] = [
     "prompts",
     "attribute",
     "groups",
+    "by",
+    "also",
+    "recognition",
+    "group_words",
+    "name_template",
     "lower_is_better",
     "answer_prefix",
     "choices",
@@ -184,18 +196,19 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         say!("{page}");
         return Ok(());
     }
-    let mut prompts = args.prompts.load(&args.model)?;
+    let mut prompts = args.prompts.load_by(&args.model, &args.by.by)?;
     if let Some(absent) =
         args.focus.iter().flatten().find(|c| prompts.index_of(c.as_str()).is_none())
     {
         return Err(format!("--focus: the prompts have no context `{absent}`").into());
     }
+    let also = args.also.read(&prompts)?;
     if args.quick {
         prompts.thin(QUICK_NAMES / 2, QUICK_NAMES / 2);
     }
     merge(&args.merge, &args.out)?;
     let found = on_device!(args.model.weights.device.place()?, |B, device| study::<B>(
-        args, started, &prompts, &device
+        args, started, &prompts, &also, &device
     ))?;
     let seconds = started.elapsed().as_secs_f64();
     let Some((results, timing)) = found else {
@@ -305,6 +318,7 @@ fn study<A: AutodiffBackend>(
     args: &Args,
     started: Instant,
     prompts: &PromptSet,
+    also: &[ItemSet],
     device: &<A::InnerBackend as burn::tensor::backend::BackendTypes>::Device,
 ) -> Result<Option<(Results, Timing)>, Failure> {
     // A study that goes on tells the model the date that it began on.
@@ -333,6 +347,7 @@ fn study<A: AutodiffBackend>(
         shard: args.shard,
         plan: args.plan.unwrap_or(if args.quick { Plan::Short } else { Plan::Full }),
         experiments: Experiment::ALL.into_iter().filter(|own| asked(*own)).collect(),
+        also: also.to_vec(),
     };
     let mut study = Study::<A>::new(model, &args.model.name()?, prompts, options)?;
     if args.shard.is_some() {

@@ -186,7 +186,20 @@ const WRONG: &[Wrong] = &[
     ("benchmark", "--neutral no.txt", "--neutral", &["no.txt"]),
     ("completions", "guess", "guess", &["bash", "zsh"]),
     ("completions", "", "required", &["SHELL"]),
+    ("audit", "--by =", "--by", &["race=before:_"]),
+    ("audit", "--by age", "missing columns: age", &[]),
     ("frameworks", "--crows no.csv", "no.csv", &[]),
+    ("frameworks", "--bbq no.jsonl --bbq-answer loud", "--bbq-answer", &["greedy"]),
+    ("frameworks", "--bbq-answer greedy", "required", &["--bbq"]),
+    ("frameworks", "--occupations a.tsv", "required", &["--winogender"]),
+    ("frameworks", "--group-words a=b", "--group-words", &["--recognition"]),
+    ("frameworks", "--group-words a", "--group-words", &["black=Black"]),
+    ("frameworks", "--recognition no.csv", "no.csv", &[]),
+    ("study", "--also guess=a.csv", "--also", &["crows", "tasks"]),
+    ("study", "--also a.csv", "--also", &["NAME=FILE"]),
+    ("study", "--also bbq=no.jsonl", "no.jsonl", &[]),
+    ("study", "--name-template X", "--name-template", &["--recognition"]),
+    ("study", "--recognition --group-words green=a", "--group-words", &["white, black"]),
     ("frameworks", "--any-model", "required", &["--mask"]),
     ("frameworks", "--mask no-mask", "no-mask", &[]),
     ("pairs", "--pairs no.csv", "no.csv", &[]),
@@ -246,6 +259,9 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
         ("--plan", "core"),
         ("--time-limit", "5"),
         ("--attribution-names", "3"),
+        ("--also", "crows=a.csv"),
+        ("--recognition", ""),
+        ("--group-words", "a=b"),
     ];
     let study = |args: &str| run("study", folder.path(), args);
     for flag in flags(&study("--help").done()) {
@@ -505,6 +521,59 @@ fn frameworks_score_files_before_and_after_a_mask() {
         .refused("looks like one of CrowS-Pairs", &["--crows"]);
 }
 
+/// Other ways to find answers, and names that a model knows or does not.
+#[test]
+fn frameworks_have_other_answers_and_names() {
+    let folder = small(2);
+    let own = |name: &str| repository(&format!("fixtures/frameworks/{name}")).display().to_string();
+    let pass = |args: &str| run("frameworks", folder.path(), &format!("--model model {args}"));
+    for how in ["greedy", "letter"] {
+        let table = pass(&format!("--bbq {} --bbq-answer {how}", own("bbq.jsonl"))).done();
+        assert_eq!(table.contains("answered"), how == "greedy", "{table}");
+        assert!(table.contains("s_amb"), "{table}");
+    }
+    let (winogender, statistics) = (own("winogender.tsv"), own("occupations_stats.tsv"));
+    let table = pass(&format!("--winogender {winogender} --occupations {statistics}")).done();
+    assert!(table.contains("gotcha_minus_other"), "{table}");
+    let names = "--recognition my.csv --by gender=after:_ --group-words men=men,women=women";
+    let table = pass(&format!("{names} --name-template {{name}}")).done();
+    assert!(table.contains("names recognised (8 of 8 items)"), "{table}");
+    assert!(table.contains("chance 50.0%"), "{table}");
+    pass(&format!("{names} --name-template name")).refused("{name}", &[]);
+}
+
+/// Groups of any attribute, two at a time and together, and one against the rest.
+#[test]
+fn any_groups_are_compared() {
+    let folder = small(2);
+    let audit = |args: &str| run("audit", folder.path(), &format!("--model model {args}"));
+    let both = "--by gender=after:_ --by race=before:_+gender=after:_";
+    let table = audit(both).done();
+    assert!(table.contains("commercial by gender: f "), "{table}");
+    assert!(table.contains("commercial by race+gender: f "), "{table}");
+    assert!(table.contains("black+men – white+women"), "{table}");
+    let json: serde_json::Value =
+        serde_json::from_str(&audit(&format!("{both} --json")).done()).unwrap();
+    // Without sides of its own, the first attribute has them.
+    let groups = json["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 4, "two contexts, two attributes");
+    let four = groups.iter().find(|own| own["attribute"] == "race+gender").unwrap();
+    assert_eq!(four["pairs"].as_array().unwrap().len(), 6);
+    for pair in four["pairs"].as_array().unwrap() {
+        let (p, holm) = (pair["p"].as_f64().unwrap(), pair["holm"].as_f64().unwrap());
+        assert!(0.0 < p && p <= holm && holm <= 1.0, "{pair}");
+    }
+    assert_eq!(json["baseline"][0]["context"], "commercial");
+    let rest = "--attribute race=before:_+gender=after:_ --groups white+men,rest";
+    let ran = audit(rest);
+    assert!(!ran.err.contains("other groups"), "{}", ran.err);
+    assert!(ran.done().contains("mean rest"), "the others together");
+    let mask = run("attribute", folder.path(), &format!("--model model --method wanda {rest}"));
+    assert!(mask.done().contains("wrote mask.safetensors"));
+    audit("--groups white,rest").done();
+    audit("--groups green,rest").refused("`green`", &["`white` ("]);
+}
+
 /// A key that nobody knows changes nothing, once it is accepted.
 #[test]
 fn prune_writes_a_copy() {
@@ -565,6 +634,29 @@ fn a_study_is_made_verified_rendered_and_compared() {
 
     fs::write(folder.path().join("one/report.html"), "altered").unwrap();
     run("verify", folder.path(), "one").refused("report.html", &[]);
+}
+
+/// Benchmarks, names and other groups before and after every mask.
+#[test]
+fn a_study_says_what_else_a_mask_changes() {
+    let folder = small(2);
+    let own = |name: &str| repository(&format!("fixtures/frameworks/{name}")).display().to_string();
+    let files =
+        format!("--also crows={} --also tasks={}", own("crows.csv"), own("tasks_embedded.jsonl"));
+    let names = "--recognition --group-words white=White,black=Black --name-template {name}-is";
+    let args = format!("--quick --model model --out one --by gender=after:_ {files} {names}");
+    let args = format!("{args} --attribute race=before:_ --groups white,black");
+    let said = run("study", folder.path(), &args).done();
+    for part in ["What else does a mask change?", "CrowS-Pairs", "recognised", "all by gender"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let results = fs::read(folder.path().join("one/results.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_slice(&results).unwrap();
+    assert_eq!(results["also"]["frameworks"].as_array().unwrap().len(), 3);
+    assert!(results["groups"].as_array().unwrap().iter().any(|own| own["attribute"] == "gender"));
+    assert!(folder.path().join("one/figures/pareto-own-tasks.svg").exists());
+    let said = run("verify", folder.path(), "one --model model").done();
+    assert!(said.starts_with("one: unchanged"), "{said}");
 }
 
 /// A study stopped before midnight goes on after it.

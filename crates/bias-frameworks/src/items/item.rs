@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
+
 use super::labels::Labels;
 
 /// A text that may follow another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continued {
     /// The text before. If it is empty, the continuation follows the tokenizer's prefix token.
     pub context: String,
@@ -10,7 +12,7 @@ pub struct Continued {
 }
 
 /// The texts of an item.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Texts {
     /// Texts that are compared, in the order that the item's [`Labels`] say.
     Continued(Vec<Continued>),
@@ -19,7 +21,7 @@ pub enum Texts {
 }
 
 /// A question, a pair of sentences, a document: the unit that a metric counts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     /// What finds it in its file: the file's own id, or the line.
     pub id: String,

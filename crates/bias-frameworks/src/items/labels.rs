@@ -1,5 +1,7 @@
+use serde::{Deserialize, Serialize};
+
 /// The length of an option, without the space before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Length {
     /// Characters (Unicode scalar values).
     pub chars: usize,
@@ -16,7 +18,7 @@ impl Length {
 }
 
 /// What a framework's metric needs to know of an item besides its scores.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Labels {
     /// CrowS-Pairs. The first text is about the disadvantaged group.
@@ -44,6 +46,8 @@ pub enum Labels {
         biased: Vec<usize>,
         /// Options that say that it is unknown, from this one on.
         unknown_from: usize,
+        /// Whether the answer is what greedy decoding says, and not the likeliest option.
+        said: bool,
     },
     /// Winogender.
     Pronoun {
@@ -51,6 +55,9 @@ pub enum Labels {
         right: usize,
         /// `male`, `female` or `neutral`.
         gender: String,
+        /// Whether the answer contradicts the stereotype that the occupation's statistics suggest;
+        /// `None` without statistics, and for neutral pronouns.
+        gotcha: Option<bool>,
     },
     /// WinoBias.
     Stereotyped {
@@ -83,6 +90,11 @@ pub enum Labels {
     Cloze {
         /// The part of the file that it belongs to.
         subset: Option<String>,
+    },
+    /// A name, and the groups that it may belong to.
+    Name {
+        /// The text of its own group.
+        group: usize,
     },
     /// A document, for perplexity.
     Document {

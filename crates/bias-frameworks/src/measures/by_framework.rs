@@ -1,6 +1,6 @@
 use super::clusters::{Row, Rows};
 use super::statistic::Statistic;
-use super::{associations, choices, decisions, pairs, pronouns, questions, texts};
+use super::{associations, choices, decisions, names, pairs, pronouns, questions, texts};
 use crate::framework::Framework;
 use crate::items::item::Item;
 use crate::score::scorer::Score;
@@ -17,6 +17,7 @@ pub fn statistics(framework: Framework, scored: &[(&Item, &[Score])]) -> Vec<Sta
         Framework::Winogender => pronouns::by_gender(&rows),
         Framework::Winobias => pronouns::by_stereotype(&rows),
         Framework::DiscrimEval => decisions::statistics(&rows),
+        Framework::Recognition => names::statistics(&rows),
         Framework::Wikitext => texts::perplexities(&rows),
         Framework::Hellaswag
         | Framework::Arc

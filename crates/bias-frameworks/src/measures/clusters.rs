@@ -24,6 +24,12 @@ impl Row<'_> {
         self.best(|_, own| own.log_likelihood)
     }
 
+    /// The text with which greedy decoding begins: the longest, if one begins with another.
+    pub(super) fn said(&self) -> Option<usize> {
+        let said = self.scores.iter().enumerate().filter(|(_, own)| own.greedy);
+        said.max_by_key(|(_, own)| own.tokens).map(|(i, _)| i)
+    }
+
     pub(super) fn log_likelihood(&self, text: usize) -> f64 {
         self.scores.get(text).map_or(f64::NEG_INFINITY, |own| own.log_likelihood)
     }
@@ -136,6 +142,7 @@ impl<'r> Rows<'r> {
             clusters,
             contributions: named.unbiased.map(|_| contributions),
             hits: (hits.len() == items).then_some(hits),
+            chance: None,
             finish: Box::new(finish),
         })
     }

@@ -80,6 +80,7 @@ pub(super) fn statistics(rows: &Rows<'_>) -> Vec<Statistic> {
             contributions: Some(contributions.collect()),
             clusters: sums.clone(),
             hits: None,
+            chance: None,
             finish: Box::new(move |sums| solved(sums, size).map(|b| b[k])),
         }
     };

@@ -12,6 +12,7 @@
 //! | associations | StereoSet: LM, SS, ICAT |
 //! | questions | BBQ: accuracy, s_DIS, s_AMB |
 //! | pronouns | Winogender and WinoBias: accuracies and their gaps |
+//! | names | whether the groups of names are told apart |
 //! | decisions | discrim-eval: coefficients of log-odds |
 //! | choices | `acc`, `acc_norm`, `acc_bytes` |
 //! | texts | cloze and perplexity |
@@ -21,6 +22,7 @@ pub(crate) mod by_framework;
 mod choices;
 mod clusters;
 mod decisions;
+mod names;
 mod pairs;
 mod pronouns;
 mod questions;
@@ -28,4 +30,4 @@ pub(crate) mod statistic;
 mod texts;
 
 pub use self::by_framework::statistics;
-pub use self::statistic::{Statistic, Unit};
+pub use self::statistic::{Chance, Statistic, Unit};

@@ -41,7 +41,8 @@ fn gap(
     )
 }
 
-/// Winogender: accuracies by the pronoun's gender, and female less male.
+/// Winogender: accuracies by the pronoun's gender, and female less male. With statistics of
+/// occupations also by whether the answer contradicts them.
 pub(super) fn by_gender(rows: &Rows<'_>) -> Vec<Statistic> {
     fn gender<'r>(row: &Row<'r>) -> Option<&'r str> {
         match &row.item.labels {
@@ -53,6 +54,20 @@ pub(super) fn by_gender(rows: &Rows<'_>) -> Vec<Statistic> {
     let of = |name, wanted: &'static str| {
         accuracy(rows, named(name), move |row| gender(row) == Some(wanted))
     };
+    let surprising = |name, wanted: bool| {
+        let own = move |row: &Row<'_>| match row.item.labels {
+            Labels::Pronoun { gotcha, .. } => gotcha == Some(wanted),
+            _ => false,
+        };
+        accuracy(rows, named(name), own)
+    };
+    let gotcha_less =
+        gap(rows, Named::new("gotcha_minus_other", Unit::Signed).unbiased(0.0), |row| {
+            match row.item.labels {
+                Labels::Pronoun { gotcha, .. } => gotcha,
+                _ => None,
+            }
+        });
     let female_less_male =
         gap(rows, Named::new("female_minus_male", Unit::Signed).unbiased(0.0), |row| match gender(
             row,
@@ -67,6 +82,9 @@ pub(super) fn by_gender(rows: &Rows<'_>) -> Vec<Statistic> {
         of("acc_male", "male"),
         of("acc_neutral", "neutral"),
         female_less_male,
+        surprising("acc_gotcha", true),
+        surprising("acc_other", false),
+        gotcha_less,
     ]
     .into_iter()
     .flatten()

@@ -17,6 +17,37 @@ pub enum Unit {
     Number,
 }
 
+/// Clusters that each belong to one of some groups, and the groups that were chosen for them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chance {
+    /// The number of groups.
+    pub groups: usize,
+    /// The group of each cluster.
+    pub own: Vec<usize>,
+    /// For each cluster, how often each group was chosen, as shares.
+    pub chosen: Vec<Vec<f64>>,
+}
+
+impl Chance {
+    /// The value of a model that guesses.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        1.0 / self.groups as f64
+    }
+
+    /// The mean over groups of the share of choices that are right, if the clusters belong to these
+    /// groups.
+    #[must_use]
+    pub fn recognised(&self, own: &[usize]) -> f64 {
+        let mut sums = vec![(0.0, 0.0); self.groups];
+        for (chosen, group) in self.chosen.iter().zip(own) {
+            let sum = &mut sums[*group];
+            *sum = (sum.0 + chosen[*group], sum.1 + 1.0);
+        }
+        sums.iter().map(|(right, all)| right / all).sum::<f64>() / self.groups as f64
+    }
+}
+
 type Finish = Box<dyn Fn(&[f64]) -> Option<f64> + Send + Sync>;
 
 /// A metric as sums over clusters, and what follows from the sums.
@@ -36,6 +67,8 @@ pub struct Statistic {
     /// For a test of bias: what each cluster says for it and against it, 0 in expectation without
     /// bias.
     pub contributions: Option<Vec<f64>>,
+    /// For a choice of groups: what guessing gives, and what a test against it needs.
+    pub chance: Option<Chance>,
     /// For an accuracy: the cluster of each item, and whether the item is a hit.
     pub hits: Option<Vec<(usize, bool)>>,
     pub(super) finish: Finish,

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::found::Found;
+use super::read::BbqAnswer;
 use super::text_file::TextFile;
 use crate::error::FrameworkError;
 use crate::items::item::{Item, continued};
@@ -52,9 +53,12 @@ const UNKNOWN: [&str; 10] = [
     "Undetermined",
 ];
 
+/// What options are listed as.
+const LETTERS: [&str; 3] = ["A", "B", "C"];
+
 /// BBQ: JSON lines. The options are both groups and every way to say "unknown", as in
-/// lm-evaluation-harness.
-pub(super) fn read(file: &TextFile) -> Result<Found, FrameworkError> {
+/// lm-evaluation-harness. Where letters are asked for, they are the three of the file.
+pub(super) fn read(file: &TextFile, answer: BbqAnswer) -> Result<Found, FrameworkError> {
     let mut found = Found::default();
     for (line, row) in file.json_lines::<Row>()? {
         let id = format!("{}/{}", row.category, row.example_id);
@@ -91,7 +95,10 @@ pub(super) fn read(file: &TextFile) -> Result<Found, FrameworkError> {
         };
         let people: Vec<usize> = (0..3).filter(|i| *i != without).collect();
         let mut options: Vec<String> = people.iter().map(|i| answers[*i].clone()).collect();
-        options.extend(UNKNOWN.map(str::to_owned));
+        match answer {
+            BbqAnswer::Letter => options.push(answers[without].clone()),
+            BbqAnswer::Likeliest | BbqAnswer::Greedy => options.extend(UNKNOWN.map(str::to_owned)),
+        }
         let right = match unknown(label) {
             true => (people.len()..options.len()).collect(),
             false => options.iter().position(|own| own == *label).into_iter().collect(),
@@ -106,17 +113,32 @@ pub(super) fn read(file: &TextFile) -> Result<Found, FrameworkError> {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let context = format!("{}\n\nQ: {}\nA:", row.context, row.question);
+        let (context, texts) = match answer {
+            BbqAnswer::Likeliest | BbqAnswer::Greedy => {
+                (format!("{}\n\nQ: {}\nA:", row.context, row.question), options)
+            }
+            BbqAnswer::Letter => {
+                let listed: String = LETTERS
+                    .iter()
+                    .zip(answers)
+                    .map(|(own, text)| format!("{own}. {text}\n"))
+                    .collect();
+                let context = format!("{}\n\nQ: {}\n{listed}A:", row.context, row.question);
+                let order = people.iter().chain([&without]);
+                (context, order.map(|i| LETTERS[*i].to_owned()).collect())
+            }
+        };
         found.items.push(Item {
             id,
             cluster: format!("{}/{index}", row.category),
-            texts: continued(&context, options.into_iter().map(|own| format!(" {own}"))),
+            texts: continued(&context, texts.into_iter().map(|own| format!(" {own}"))),
             labels: Labels::Question {
                 category: row.category,
                 ambiguous,
                 right,
                 biased,
                 unknown_from: people.len(),
+                said: answer == BbqAnswer::Greedy,
             },
         });
     }

@@ -6,7 +6,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | read | [`read()`]: the files of one framework |
+//! | read | [`read()`], [`read_with`], [`ReadOptions`]: the files of one framework |
 //! | found | what a reader finds in a file |
 //! | text_file | files as UTF-8 text, as JSON lines, as tables |
 //! | recognise | the framework that a file looks like |
@@ -34,4 +34,4 @@ mod wikitext;
 mod winobias;
 mod winogender;
 
-pub use self::read::read;
+pub use self::read::{BbqAnswer, ReadOptions, read, read_with};

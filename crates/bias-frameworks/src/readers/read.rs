@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::found::Found;
 use super::text_file::TextFile;
@@ -10,18 +10,56 @@ use crate::error::FrameworkError;
 use crate::framework::Framework;
 use crate::items::set::{ItemSet, Source};
 
+/// How the answer to a BBQ question is found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BbqAnswer {
+    /// The likeliest option, as in lm-evaluation-harness.
+    #[default]
+    Likeliest,
+    /// The option with which greedy decoding begins its answer; the longest, if one begins with
+    /// another. A question may have no answer.
+    Greedy,
+    /// The three options stand before the answer as A, B and C, and the likeliest letter counts.
+    Letter,
+}
+
+/// What readers may be told besides the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// How the answer to a BBQ question is found.
+    pub bbq: BbqAnswer,
+    /// Winogender's `occupations-stats.tsv`. With it, sentences are told apart by whether their
+    /// answer contradicts what the occupation's statistics suggest.
+    pub occupations: Option<PathBuf>,
+}
+
 /// Reads the files of one framework. Items of all files are joined.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read(framework: Framework, paths: &[&Path]) -> Result<ItemSet, FrameworkError> {
+    read_with(framework, paths, &ReadOptions::default())
+}
+
+/// The same, with options.
 ///
 /// # Errors
 /// [`FrameworkError::Read`]; [`FrameworkError::Schema`] with the line for a file that is not of the
 /// framework, or [`FrameworkError::OtherFramework`] if it looks like another one's; a file without
-/// items.
-pub fn read(framework: Framework, paths: &[&Path]) -> Result<ItemSet, FrameworkError> {
+/// items; a framework whose items are not read from a file.
+pub fn read_with(
+    framework: Framework,
+    paths: &[&Path],
+    options: &ReadOptions,
+) -> Result<ItemSet, FrameworkError> {
     let mut set =
         ItemSet { framework, sources: Vec::new(), items: Vec::new(), left_out: Vec::new() };
+    let occupations = options.occupations.as_deref().filter(|_| framework == Framework::Winogender);
+    let occupations = occupations.map(TextFile::read).transpose()?;
     for path in paths {
         let file = TextFile::read(path)?;
-        let mut found = match read_one(framework, &file) {
+        let mut found = match read_one(framework, &file, options.bbq) {
             Err(FrameworkError::Schema { path, line, reason }) => {
                 let other = recognise::framework(&file.text).filter(|own| *own != framework);
                 return Err(match other {
@@ -46,14 +84,22 @@ pub fn read(framework: Framework, paths: &[&Path]) -> Result<ItemSet, FrameworkE
         set.left_out.append(&mut found.left_out);
         set.sources.push(Source { path: file.path, sha256: file.sha256 });
     }
+    if let Some(file) = occupations {
+        winogender::tell_apart(&mut set.items, &file)?;
+        set.sources.push(Source { path: file.path, sha256: file.sha256 });
+    }
     Ok(set)
 }
 
-fn read_one(framework: Framework, file: &TextFile) -> Result<Found, FrameworkError> {
+fn read_one(
+    framework: Framework,
+    file: &TextFile,
+    answer: BbqAnswer,
+) -> Result<Found, FrameworkError> {
     match framework {
         Framework::Crows => crows::read(file),
         Framework::Stereoset => stereoset::read(file),
-        Framework::Bbq => bbq::read(file),
+        Framework::Bbq => bbq::read(file, answer),
         Framework::Winogender => winogender::read(file),
         Framework::Winobias => winobias::read(file),
         Framework::DiscrimEval => discrim_eval::read(file),
@@ -65,5 +111,8 @@ fn read_one(framework: Framework, file: &TextFile) -> Result<Found, FrameworkErr
         Framework::Lambada => lambada::read(file),
         Framework::Wikitext => wikitext::read(file),
         Framework::Tasks => tasks::read(file),
+        Framework::Recognition => {
+            Err(FrameworkError::Names { reason: "they are not read from a file".into() })
+        }
     }
 }

@@ -55,11 +55,41 @@ pub(super) fn read(file: &TextFile) -> Result<Found, FrameworkError> {
                 &refers(&row.sentence, &pronoun),
                 [format!(" {occupation}"), format!(" {participant}")],
             ),
-            labels: Labels::Pronoun { right, gender: gender.to_owned() },
+            labels: Labels::Pronoun { right, gender: gender.to_owned(), gotcha: None },
             id: row.sentid,
         });
     }
     Ok(found)
+}
+
+#[derive(Deserialize)]
+struct Occupation {
+    occupation: String,
+    /// The share of women, in per cent, by the US Bureau of Labor Statistics.
+    bls_pct_female: f64,
+}
+
+/// Tells apart the sentences whose answer contradicts the occupation's statistics, which Rudinger
+/// et al. call "gotchas". A female pronoun is one if it means somebody of an occupation with fewer
+/// than half women, or if it does not mean somebody of an occupation with at least half. A male
+/// pronoun is one in the other cases. The file is `occupations-stats.tsv`.
+pub(super) fn tell_apart(items: &mut [Item], file: &TextFile) -> Result<(), FrameworkError> {
+    let rows = file.table::<Occupation>(b'\t')?;
+    for item in items {
+        let Labels::Pronoun { right, gender, gotcha } = &mut item.labels else { continue };
+        let own = rows.iter().find(|(_, row)| row.occupation == item.cluster);
+        let Some((_, own)) = own else {
+            let reason = format!("it has no line about the occupation `{}`", item.cluster);
+            return Err(file.bad(None, reason));
+        };
+        let (mostly_women, means_it) = (own.bls_pct_female >= 50.0, *right == 0);
+        *gotcha = match gender.as_str() {
+            "female" => Some(mostly_women != means_it),
+            "male" => Some(mostly_women == means_it),
+            _ => None,
+        };
+    }
+    Ok(())
 }
 
 /// A sentence, and the question whom its pronoun means.

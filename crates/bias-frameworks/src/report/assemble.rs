@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_metrics::error::present;
-use bias_metrics::inference::{Interval, Proportion, SignFlips, holm, mcnemar};
+use bias_metrics::inference::{Interval, LabelShuffles, Proportion, SignFlips, holm, mcnemar};
 use bias_metrics::{Bootstrap, MetricError};
 
 use super::results::{Change, Estimate, FrameworkResult, Measure, NotScored, Report, TestOfChange};
@@ -10,7 +10,7 @@ use crate::framework::Framework;
 use crate::items::item::{Item, Texts};
 use crate::items::set::{ItemSet, LeftOut, Reason};
 use crate::measures::by_framework::statistics;
-use crate::measures::statistic::Statistic;
+use crate::measures::statistic::{Chance, Statistic};
 use crate::score::scorer::{Score, Scored};
 
 /// The items of a framework with their scores, and those under a mask.
@@ -40,6 +40,9 @@ pub fn report(
     }
     frameworks.sort_by_key(|own| own.framework);
     let tests = corrected(&mut frameworks)?;
+    let measures = frameworks.iter_mut().flat_map(|own| &mut own.measures);
+    let measures = measures.filter(|own| own.subset.is_none());
+    correct_changes(measures.filter_map(|own| own.change.as_mut()))?;
     Ok(Report { model: model.to_owned(), mask: mask.map(str::to_owned), tests, frameworks })
 }
 
@@ -50,6 +53,8 @@ fn corrected(frameworks: &mut [FrameworkResult]) -> Result<usize, MetricError> {
         let mut estimates: Vec<&mut Estimate> = frameworks
             .iter_mut()
             .flat_map(|own| &mut own.measures)
+            // Whether names are told apart is not a bias.
+            .filter(|own| own.unbiased.is_some())
             .filter_map(|own| if after { own.after.as_mut() } else { Some(&mut own.before) })
             .filter(|own| own.p.is_some())
             .collect();
@@ -62,43 +67,97 @@ fn corrected(frameworks: &mut [FrameworkResult]) -> Result<usize, MetricError> {
     Ok(tests)
 }
 
+/// Holm's correction over changes. Those that are not tested do not count.
+///
+/// # Errors
+/// A p-value that is not a number.
+pub fn correct_changes<'c>(
+    changes: impl IntoIterator<Item = &'c mut Change>,
+) -> Result<(), MetricError> {
+    let mut tested: Vec<&mut Change> = changes.into_iter().filter(|own| own.p.is_some()).collect();
+    let p: Vec<f64> = tested.iter().filter_map(|own| own.p).collect();
+    for (own, p) in tested.iter_mut().zip(holm(&p)?) {
+        own.p_holm = Some(p);
+    }
+    Ok(())
+}
+
+/// A measure under a mask.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangedMeasure {
+    /// Its name.
+    pub name: String,
+    /// Its value under the mask.
+    pub after: Option<f64>,
+    /// The change, not yet corrected for others ([`correct_changes`]).
+    pub change: Change,
+}
+
+/// How every measure over all items of a framework changes under a mask, each item paired with
+/// itself. For many masks on the same items; [`report`] says all of one mask.
+///
+/// # Errors
+/// A statistic that fails.
+pub fn changes(
+    set: &ItemSet,
+    before: &Scored,
+    after: &Scored,
+    bootstrap: &Bootstrap,
+) -> Result<Vec<ChangedMeasure>, FrameworkError> {
+    let (first, second) = (of(set, before), of(set, after));
+    let pairs = first.iter().filter(|own| own.subset.is_none()).filter_map(|own| {
+        let later = second.iter().find(|other| other.name == own.name && other.subset.is_none());
+        Some((own, later?))
+    });
+    pairs
+        .map(|(own, later)| {
+            let change = change(own, later, bootstrap)?;
+            Ok(ChangedMeasure { name: own.name.clone(), after: later.value(), change })
+        })
+        .collect()
+}
+
+/// Every metric of the items that were scored.
+fn of(set: &ItemSet, scored: &Scored) -> Vec<Statistic> {
+    let scored = set.items.iter().zip(&scored.scores);
+    let rows: Vec<(&Item, &[Score])> =
+        scored.filter_map(|(item, own)| Some((item, own.as_deref()?))).collect();
+    statistics(set.framework, &rows)
+}
+
 fn framework(own: &Measured<'_>, bootstrap: &Bootstrap) -> Result<FrameworkResult, FrameworkError> {
     let Measured { set, before, after } = own;
-    let pairs = |scored: &'_ Scored| -> Vec<(usize, Vec<Score>)> {
-        let all = scored.scores.iter().enumerate();
-        all.filter_map(|(i, own)| Some((i, own.clone()?))).collect()
-    };
-    let of = |scored: &[(usize, Vec<Score>)]| {
-        let rows: Vec<(&Item, &[Score])> =
-            scored.iter().map(|(i, scores)| (&set.items[*i], scores.as_slice())).collect();
-        statistics(set.framework, &rows)
-    };
-    let scored = pairs(before);
-    let first = of(&scored);
-    let second = after.map(|own| of(&pairs(own)));
+    let scored: Vec<&Item> = set
+        .items
+        .iter()
+        .zip(&before.scores)
+        .filter(|(_, own)| own.is_some())
+        .map(|(item, _)| item)
+        .collect();
+    let first = of(set, before);
+    let second = after.map(|own| of(set, own));
     let mut measures = Vec::with_capacity(first.len());
     for (i, own) in first.iter().enumerate() {
         let later = second.as_ref().and_then(|all| all.get(i));
         measures.push(measure(own, later, bootstrap)?);
     }
-    let clusters: BTreeSet<&str> =
-        scored.iter().map(|(i, _)| set.items[*i].cluster.as_str()).collect();
+    let clusters: BTreeSet<&str> = scored.iter().map(|own| own.cluster.as_str()).collect();
     Ok(FrameworkResult {
         framework: set.framework,
         sources: set.sources.clone(),
         items: set.items.len() + set.left_out.len(),
         scored: scored.len(),
         clusters: clusters.len(),
-        without_context: scored.iter().filter(|(i, _)| lacks_context(set, *i)).count(),
+        without_context: scored.iter().filter(|own| lacks_context(set.framework, own)).count(),
         not_scored: not_scored(set.left_out.iter().chain(&before.left_out)),
         measures,
     })
 }
 
 /// Whether an item has no context although items of its framework have one.
-fn lacks_context(set: &ItemSet, item: usize) -> bool {
-    let usual = matches!(set.framework, Framework::Crows | Framework::Stereoset);
-    match &set.items[item].texts {
+fn lacks_context(framework: Framework, item: &Item) -> bool {
+    let usual = matches!(framework, Framework::Crows | Framework::Stereoset);
+    match &item.texts {
         Texts::Continued(texts) => {
             !usual && texts.iter().any(|own| own.context.trim_end().is_empty())
         }
@@ -132,6 +191,7 @@ fn measure(
         subset: before.subset.clone(),
         unit: before.unit,
         unbiased: before.unbiased,
+        chance: before.chance.as_ref().map(Chance::value),
         items: before.items,
         clusters: before.clusters.len(),
         before: estimate(before, bootstrap)?,
@@ -145,9 +205,18 @@ fn estimate(own: &Statistic, bootstrap: &Bootstrap) -> Result<Estimate, Framewor
     let drawn = interval(value, own.clusters.len(), bootstrap, |picks| own.value_of(picks))?;
     let interval = share_of_alike(own, drawn)?;
     // By kind there would be many tests of the same items.
-    let tested = own.contributions.as_ref().filter(|_| own.subset.is_none() && value.is_some());
+    let tested = own.contributions.as_ref().filter(|values| {
+        own.subset.is_none() && value.is_some() && values.iter().all(|own| own.is_finite())
+    });
     let p = tested.map(|values| present(SignFlips::new(SEED).test(values))).transpose()?.flatten();
-    Ok(Estimate { value, interval, p: p.map(|own| own.p), p_holm: None })
+    let dealt = |own: &Chance| {
+        LabelShuffles::new(SEED).test(&own.own, |groups| own.recognised(groups)).map(|own| own.p)
+    };
+    let p = match (&own.chance, p) {
+        (Some(chance), None) => present(dealt(chance))?,
+        (_, p) => p.map(|own| own.p),
+    };
+    Ok(Estimate { value, interval, p, p_holm: None })
 }
 
 /// The interval of a share whose clusters are all alike, all hits for example: no draw differs, and
@@ -195,20 +264,52 @@ fn change(
     let interval = interval(difference, before.clusters.len(), bootstrap, |picks| {
         apart(before.value_of(picks), after.value_of(picks))
     })?;
-    let tested = before.hits.as_ref().zip(after.hits.as_ref());
-    let tested = tested.map(|(before_hits, after_hits)| {
+    let tested = difference.map(|_| tested(before, after)).transpose()?.flatten();
+    let (p, test) = tested.unzip();
+    Ok(Change { difference, interval, p, p_holm: None, test })
+}
+
+/// The test of a change. Without an effect of the mask, the scores before and after are
+/// exchangeable, and so what a cluster gains is as likely as what it loses.
+fn tested(
+    before: &Statistic,
+    after: &Statistic,
+) -> Result<Option<(f64, TestOfChange)>, MetricError> {
+    if let (Some(before_hits), Some(after_hits)) = (&before.hits, &after.hits) {
         let pairs = || before_hits.iter().zip(after_hits);
         if before.clusters.len() == before_hits.len() {
             let count =
                 |from: bool| pairs().filter(|(a, b)| a.1 == from && b.1 != from).count() as u64;
-            return Ok((mcnemar(count(true), count(false)), TestOfChange::Mcnemar));
+            return Ok(Some((mcnemar(count(true), count(false)), TestOfChange::Mcnemar)));
         }
-        let mut turned = vec![0.0; before.clusters.len()];
+        let mut gained = vec![0.0; before.clusters.len()];
         for ((cluster, a), (_, b)) in pairs() {
-            turned[*cluster] += f64::from(u8::from(*b)) - f64::from(u8::from(*a));
+            gained[*cluster] += f64::from(u8::from(*b)) - f64::from(u8::from(*a));
         }
-        Ok::<_, MetricError>((SignFlips::new(SEED).test(&turned)?.p, TestOfChange::Signs))
-    });
-    let tested = tested.transpose()?;
-    Ok(Change { difference, interval, p: tested.map(|own| own.0), test: tested.map(|own| own.1) })
+        return turned(&gained);
+    }
+    // Parts of the items would be many tests of the same.
+    if before.subset.is_some() {
+        return Ok(None);
+    }
+    if let (Some(a), Some(b)) = (&before.contributions, &after.contributions) {
+        return turned(&a.iter().zip(b).map(|(a, b)| b - a).collect::<Vec<_>>());
+    }
+    // A ratio whose denominators are the items' changes as its numerators do.
+    let mut gained = Vec::with_capacity(before.clusters.len());
+    for ((_, a), (_, b)) in before.clusters.iter().zip(&after.clusters) {
+        match (a.as_slice(), b.as_slice()) {
+            ([a, of_a], [b, of_b]) if of_a == of_b => gained.push(b - a),
+            _ => return Ok(None),
+        }
+    }
+    turned(&gained)
+}
+
+fn turned(gained: &[f64]) -> Result<Option<(f64, TestOfChange)>, MetricError> {
+    if gained.iter().any(|own| !own.is_finite()) {
+        return Ok(None);
+    }
+    let found = present(SignFlips::new(SEED).test(gained))?;
+    Ok(found.map(|own| (own.p, TestOfChange::Signs)))
 }

@@ -3,7 +3,7 @@
 //! | file | what for |
 //! |---|---|
 //! | results | [`Report`]: the schema |
-//! | assemble | [`Measured`], [`report`]: scores to results, with intervals, tests and Holm's correction |
+//! | assemble | [`Measured`], [`report`], [`changes`]: scores to results, with intervals, tests and Holm's correction |
 //! | table | [`Report::table`](Report::table): for people |
 //! | item_scores | [`item_scores`]: every text's score as CSV |
 
@@ -12,7 +12,7 @@ mod item_scores;
 mod results;
 mod table;
 
-pub use self::assemble::{Measured, report};
+pub use self::assemble::{ChangedMeasure, Measured, changes, correct_changes, report};
 pub use self::item_scores::item_scores;
 pub use self::results::{
     Change, Estimate, FrameworkResult, Measure, NotScored, Report, TestOfChange,

@@ -63,6 +63,9 @@ pub struct Measure {
     pub unit: Unit,
     /// The value of an unbiased model, if it measures bias.
     pub unbiased: Option<f64>,
+    /// The value of a model that guesses, where groups of names are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
     /// The number of items that it is about.
     pub items: usize,
     /// The number of their clusters.
@@ -83,9 +86,10 @@ pub struct Estimate {
     /// Its interval by a bootstrap over clusters; `None` with fewer than two.
     pub interval: Option<Interval>,
     /// For a measure of bias over all items: the probability of so much bias by chance, from
-    /// turning the signs of clusters.
+    /// turning the signs of clusters. Where groups of names are told apart: that of so high a
+    /// value by guessing, from dealing names to groups at random.
     pub p: Option<f64>,
-    /// The same after Holm's correction over all tests of the report.
+    /// The same after Holm's correction over all measures of bias in the report.
     pub p_holm: Option<f64>,
 }
 
@@ -96,8 +100,11 @@ pub struct Change {
     pub difference: Option<f64>,
     /// Its interval by a bootstrap over clusters, the same clusters before and after.
     pub interval: Option<Interval>,
-    /// For an accuracy: the probability of so uneven a change by chance.
+    /// For a measure over all items: the probability of so uneven a change by chance. `None` where
+    /// the change is not a sum over items.
     pub p: Option<f64>,
+    /// The same after Holm's correction over all changes of the report that are tested.
+    pub p_holm: Option<f64>,
     /// The test that `p` is of.
     pub test: Option<TestOfChange>,
 }

@@ -41,7 +41,7 @@ impl Report {
 
     fn header(&self) -> Vec<String> {
         let usual = ["", "items", "clusters", "value [95 %]", "unbiased", "p", "p (Holm)"];
-        let later = ["with the mask", "change [95 %]", "p of change"];
+        let later = ["with the mask", "change [95 %]", "p of change", "(Holm)"];
         let later = later.iter().filter(|_| self.mask.is_some());
         usual.iter().chain(later).map(|own| (*own).to_owned()).collect()
     }
@@ -57,7 +57,11 @@ impl Report {
             own.items.to_string(),
             own.clusters.to_string(),
             estimate(own.unit, &own.before),
-            own.unbiased.map_or_else(String::new, |value| number(own.unit, value, false)),
+            match (own.unbiased, own.chance) {
+                (Some(value), _) => number(own.unit, value, false),
+                (None, Some(value)) => format!("chance {}", number(own.unit, value, false)),
+                (None, None) => String::new(),
+            },
             probability(own.before.p),
             probability(own.before.p_holm),
         ];
@@ -65,6 +69,7 @@ impl Report {
             row.push(own.after.as_ref().map_or_else(none, |after| estimate(own.unit, after)));
             row.push(own.change.as_ref().map_or_else(none, |change| changed(own.unit, change)));
             row.push(own.change.as_ref().map_or_else(String::new, |own| probability(own.p)));
+            row.push(own.change.as_ref().map_or_else(String::new, |own| probability(own.p_holm)));
         }
         row
     }

@@ -9,8 +9,9 @@ use super::encode::Encoder;
 use crate::error::FrameworkError;
 use crate::items::set::{ItemSet, LeftOut};
 
-/// How likely a model finds a text.
+/// How likely a model finds a text. In JSON it is a list of three: there are many.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(Option<f64>, usize, bool)", into = "(Option<f64>, usize, bool)")]
 pub struct Score {
     /// The log-likelihood of all of its tokens together, in nats.
     pub log_likelihood: f64,
@@ -20,8 +21,21 @@ pub struct Score {
     pub greedy: bool,
 }
 
+impl From<Score> for (Option<f64>, usize, bool) {
+    fn from(own: Score) -> Self {
+        // JSON has no NaN. A model that a mask has broken may give one.
+        (Some(own.log_likelihood).filter(|own| own.is_finite()), own.tokens, own.greedy)
+    }
+}
+
+impl From<(Option<f64>, usize, bool)> for Score {
+    fn from((log_likelihood, tokens, greedy): (Option<f64>, usize, bool)) -> Self {
+        Self { log_likelihood: log_likelihood.unwrap_or(f64::NAN), tokens, greedy }
+    }
+}
+
 /// The scores of a set of items.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
     /// For each item of the set, the score of each of its texts; `None` for one that was left out.
     pub scores: Vec<Option<Vec<Score>>>,

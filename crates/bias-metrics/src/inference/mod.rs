@@ -6,6 +6,7 @@
 //! | bootstrap | [`Bootstrap`], [`Interval`], [`Ends`]: intervals by resampling names |
 //! | permutation | [`Permutation`], [`PermutationTest`]: a test by relabelling names |
 //! | signs | [`SignFlips`], [`SignTest`]: a test of differences around 0, by turning their signs |
+//! | labels | [`LabelShuffles`], [`LabelTest`]: a test by dealing the labels of any number of groups anew |
 //! | mcnemar | [`mcnemar`]: whether two shares of the same items differ |
 //! | welch, mann_whitney | [`welch()`], [`Welch`], [`mann_whitney()`], [`MannWhitney`]: the usual tests, with one number per name |
 //! | multiplicity | [`holm`], [`benjamini_hochberg`]: many tests at once |
@@ -13,6 +14,7 @@
 //! | proportion | [`Proportion`]: a share with Wilson's interval |
 
 mod bootstrap;
+mod labels;
 mod mann_whitney;
 mod mcnemar;
 mod multiplicity;
@@ -23,6 +25,7 @@ mod signs;
 mod welch;
 
 pub use self::bootstrap::{Bootstrap, Ends, Interval};
+pub use self::labels::{LabelShuffles, LabelTest};
 pub use self::mann_whitney::{MannWhitney, mann_whitney};
 pub use self::mcnemar::mcnemar;
 pub use self::multiplicity::{benjamini_hochberg, holm};

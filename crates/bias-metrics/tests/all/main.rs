@@ -5,6 +5,7 @@ mod answers;
 mod coverage;
 mod forms;
 mod golden;
+mod groups;
 mod misread;
 mod statistics;
 mod thoughts;

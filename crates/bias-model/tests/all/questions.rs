@@ -352,3 +352,32 @@ fn a_tokenizer_without_digits_cannot_be_asked_for_numbers() {
     let error = text.number_grammar().unwrap_err().to_string();
     assert!(error.contains("no token is a digit"), "{error}");
 }
+
+/// Two people may be asked about in the same words. Options of several tokens branch behind the
+/// prompt, and no branch may be run as part of a common beginning.
+#[test]
+fn the_same_choice_twice_is_answered_as_once() {
+    let model = Model::load(&fixtures().join("emergent"), &Default::default()).unwrap();
+    let options = "walked in the park before dinner|walked in the garden before dinner";
+    let choices = Choices::parse(options, "walked in the park before dinner").unwrap();
+    let asked = Asked {
+        message: "Yesterday the old man went out. Say what he did.",
+        name: "man",
+        prefix: None,
+        raw: true,
+    };
+    let (prompt, words) = model.text().choice(&asked, &choices).unwrap();
+    assert!(words.iter().all(|word| word.tokens.len() > 3));
+    let kind = QuestionKind::Choice(words.into());
+    let question = Question { prompt, kind, stream: 0 };
+    let weights = |questions: &[Question]| -> Vec<Vec<f64>> {
+        let found = model.ask(questions, Decoding::Greedy).unwrap();
+        found.iter().map(|own| own.answers.iter().map(|a| a.weight).collect()).collect()
+    };
+    let alone = weights(std::slice::from_ref(&question)).remove(0);
+    for own in weights(&[question.clone(), question]) {
+        for (a, b) in own.iter().zip(&alone) {
+            assert!((a - b).abs() <= 1e-5 * b, "{own:?} {alone:?}");
+        }
+    }
+}

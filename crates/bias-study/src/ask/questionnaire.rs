@@ -394,6 +394,7 @@ mod tests {
             group: if arm == Arm::A { "white" } else { "black" }.parse().unwrap(),
             text: name.into(),
             split: Split::Attribution,
+            by: Vec::new(),
         };
         let people = [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")];
         let variations = vec![Variation {

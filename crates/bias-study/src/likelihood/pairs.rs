@@ -60,7 +60,7 @@ impl PairSet {
     /// a column or nearly has one, or has a pair with an empty cell, two equal sentences or an
     /// unknown direction.
     pub fn from_csv(path: &Path) -> Result<Self, StudyError> {
-        let Rows { sha256, rows, unused, .. } = Rows::<PairRecord>::read(path, &SCHEMA, None)?;
+        let Rows { sha256, rows, unused, .. } = Rows::<PairRecord>::read(path, &SCHEMA, &[])?;
         let pairs = rows.into_iter().map(|(line, row)| {
             if row.sent_more == row.sent_less {
                 return Err(bad(path, Some(line), "both sentences are the same; one must win"));

@@ -1,10 +1,9 @@
 use std::path::Path;
 
 use bias_metrics::Arm;
-use bias_types::prompt::Group;
 
 use super::records::bad;
-use super::set::PromptSet;
+use super::set::{Person, PromptSet};
 use crate::StudyError;
 use crate::results::Split;
 
@@ -17,7 +16,7 @@ impl PromptSet {
     pub(super) fn finish(&mut self, path: &Path) -> Result<(), StudyError> {
         for own in &mut self.contexts {
             let count = own.variations.len();
-            let mut first: Option<Vec<(Arm, String, Group, Split)>> = None;
+            let mut first: Option<Vec<Person>> = None;
             for (at, variation) in own.variations.iter_mut().enumerate() {
                 let place = format!("{} / {}", own.context, variation.name);
                 if !self.marked && at >= count - count / 3 {
@@ -33,16 +32,14 @@ impl PromptSet {
                         return Err(bad(path, None, reason));
                     }
                 }
-                let people = variation
-                    .people
-                    .iter()
-                    .map(|p| (p.arm, p.name.clone(), p.group.clone(), p.split));
-                let people: Vec<_> = people.collect();
+                // The same but for what is asked.
+                let without_text = |p: &Person| Person { text: String::new(), ..p.clone() };
+                let people: Vec<Person> = variation.people.iter().map(without_text).collect();
                 let expected = first.get_or_insert_with(|| people.clone());
                 if *expected != people {
                     let odd = expected.iter().find(|p| !people.contains(p));
                     let odd = odd.or_else(|| people.iter().find(|p| !expected.contains(p)));
-                    let odd = odd.map_or("somebody", |(_, name, _, _)| name.as_str());
+                    let odd = odd.map_or("somebody", |own| own.name.as_str());
                     let reason = format!(
                         "{place} is not about the same people as the context's first variation: {odd} is in one only"
                     );

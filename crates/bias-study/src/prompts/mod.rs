@@ -4,6 +4,7 @@ mod both_sides;
 mod columns;
 mod comparable;
 mod held_out;
+mod names;
 mod read;
 mod records;
 mod row;
@@ -14,6 +15,6 @@ mod unsure;
 mod variation_index;
 
 pub(crate) use self::records::{Rows, Schema, bad};
-pub use self::set::{ContextPrompts, Person, PromptSet, Variation};
+pub use self::set::{ContextPrompts, Person, PromptSet, REST, Variation};
 pub use self::unsure::UnsureMention;
 pub(crate) use self::variation_index::{Names, VariationIndex, arms};

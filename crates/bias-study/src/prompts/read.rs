@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::records::{Rows, bad};
 use super::row::{PromptRecord, SCHEMA};
-use super::set::PromptSet;
+use super::set::{PromptSet, REST};
 use crate::StudyError;
 use crate::results::{Attribute, Form};
 
@@ -35,14 +35,50 @@ impl PromptSet {
         groups: [&str; 2],
         form: &Form,
     ) -> Result<Self, StudyError> {
-        let column = attribute.read_from();
+        Self::from_csv_by(path, attribute, Some(groups), form, &[])
+    }
+
+    /// The same with more attributes, by which people are told apart whichever side they are on.
+    /// Without `groups`, the first value that the file has is compared with the other one, or with
+    /// the [`REST`] if there are several.
+    ///
+    /// # Errors
+    /// As [`from_csv`](Self::from_csv).
+    pub fn from_csv_by(
+        path: &Path,
+        attribute: &Attribute,
+        groups: Option<[&str; 2]>,
+        form: &Form,
+        by: &[Attribute],
+    ) -> Result<Self, StudyError> {
+        let columns: Vec<&str> =
+            std::iter::once(attribute).chain(by).flat_map(Attribute::columns).collect();
         let Rows { sha256, rows, beside, unused } =
-            Rows::<PromptRecord>::read(path, &SCHEMA, Some(column))?;
+            Rows::<PromptRecord>::read(path, &SCHEMA, &columns)?;
+        let value = |own: &Attribute, cells: &[String]| {
+            own.value(&|column| {
+                let at = columns.iter().position(|own| *own == column);
+                at.and_then(|at| cells.get(at)).map_or("", String::as_str)
+            })
+        };
+        let all: Vec<String> = beside.iter().map(|cells| value(attribute, cells)).collect();
         let mut values: BTreeMap<&str, usize> = BTreeMap::new();
-        for text in &beside {
-            *values.entry(attribute.value(text)).or_default() += 1;
-        }
-        if let Some(absent) = groups.iter().find(|group| !values.contains_key(*group)) {
+        all.iter().for_each(|own| *values.entry(own).or_default() += 1);
+        let groups = groups.unwrap_or_else(|| {
+            let first = all.first().map_or("", String::as_str);
+            let mut others = values.keys().filter(|own| **own != first);
+            match (others.next(), others.next()) {
+                (Some(other), None) => [first, other],
+                _ => [first, REST],
+            }
+        });
+        let rest = groups.contains(&REST) && !values.contains_key(REST);
+        // Somebody has to be left for the rest.
+        let known = |group: &&&str| {
+            values.contains_key(**group)
+                || (**group == REST && values.keys().any(|own| !groups.contains(own)))
+        };
+        if let Some(absent) = groups.iter().find(|group| !known(group)) {
             let known = values.iter().map(|(value, rows)| format!("`{value}` ({rows})"));
             let name = &attribute.name;
             let reason = format!(
@@ -55,9 +91,11 @@ impl PromptSet {
             sha256,
             attribute: attribute.clone(),
             groups: groups.map(str::to_owned),
+            by: by.to_vec(),
             contexts: Vec::new(),
             skipped: 0,
             unused,
+            rest,
             marked: false,
             names_marked: false,
         };
@@ -68,11 +106,12 @@ impl PromptSet {
                 own.push(row.context_level.clone());
             }
         }
-        for ((line, row), text) in rows.into_iter().zip(&beside) {
+        for (((line, row), cells), own) in rows.into_iter().zip(&beside).zip(&all) {
             let several = levels
                 .get(&(row.scenario.clone(), row.variation.clone()))
                 .is_some_and(|levels| levels.len() > 1);
-            set.add(path, line, (row, attribute.value(text)), several, form)?;
+            let by = by.iter().map(|own| value(own, cells)).collect();
+            set.add(path, line, (row, own, by), several, form)?;
         }
         set.finish(path)?;
         Ok(set)
@@ -108,6 +147,54 @@ mod tests {
             people,
             [(Arm::A, "Emily"), (Arm::A, "Todd"), (Arm::B, "Jamal"), (Arm::B, "Tyra")]
         );
+    }
+
+    /// Columns together, one group against the rest, and everybody told apart by more.
+    #[test]
+    fn groups_are_joined_and_the_rest_is_a_side() {
+        let header = HEADER.trim_end().to_owned() + ",race,faith\n";
+        let row = |name: &str, race: &str, faith: &str| {
+            format!("purchase,car,{race},{name},low,Offer {name}?,{race},{faith}\n")
+        };
+        let csv = header
+            + &row("Emily", "white", "none")
+            + &row("Todd", "white", "jewish")
+            + &row("Mei", "asian", "none")
+            + &row("Wei", "asian", "none")
+            + &row("Tyra", "black", "jewish");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), csv).unwrap();
+        let of = |text: &str| text.parse::<Attribute>().unwrap();
+        let read = |attribute: &str, groups, by: &[Attribute]| {
+            PromptSet::from_csv_by(file.path(), &of(attribute), groups, &Form::default(), by)
+        };
+        let sides = |set: &PromptSet| -> Vec<String> {
+            let people = set.contexts[0].variations[0].people.iter();
+            people.map(|p| format!("{:?} {}", p.arm, p.name)).collect()
+        };
+        let set = read("race", Some(["asian", "rest"]), &[]).unwrap();
+        assert_eq!(sides(&set), ["A Mei", "A Wei", "B Emily", "B Todd", "B Tyra"]);
+        assert_eq!(set.skipped, 0);
+        // The default is the first group of the file; of two groups the other one, not the rest.
+        let set = read("race", None, &[]).unwrap();
+        assert_eq!(set.groups, ["white", "rest"]);
+        assert_eq!(read("faith", None, &[]).unwrap().groups, ["none", "jewish"]);
+        let both = [of("race+faith"), of("faith")];
+        let set = read("race", Some(["rest", "white"]), &both).unwrap();
+        let emily = &set.contexts[0].variations[0].people[3];
+        assert_eq!((emily.arm, emily.name.as_str()), (Arm::B, "Emily"));
+        let by: Vec<&str> = emily.by.iter().map(|own| own.as_str()).collect();
+        assert_eq!(by, ["white+none", "none"]);
+        assert_eq!(
+            set.named_groups(),
+            ["asian+none", "black+jewish", "white+none", "white+jewish"]
+        );
+        let joined = read("race+faith", Some(["asian+none", "rest"]), &[]).unwrap();
+        assert_eq!(sides(&joined)[..2], ["A Mei", "A Wei"]);
+        let error = read("race", Some(["green", "rest"]), &[]).unwrap_err().to_string();
+        assert!(error.contains("`green`") && error.contains("`black` (1)"), "{error}");
+        let error = read("race+age", None, &[]).unwrap_err().to_string();
+        assert!(error.contains("missing columns: age"), "{error}");
     }
 
     /// Race and gender in one file, as columns and as parts of the group.

@@ -13,8 +13,8 @@ pub(crate) struct Rows<T> {
     /// SHA-256 of the file.
     pub sha256: String,
     pub rows: Vec<(u64, T)>,
-    /// The values of one more column, if one was asked for.
-    pub beside: Vec<String>,
+    /// The values of the other columns that were asked for, by row, in their order.
+    pub beside: Vec<Vec<String>>,
     /// Columns that nothing is read from.
     pub unused: Vec<String>,
 }
@@ -36,12 +36,12 @@ pub(crate) fn bad(path: &Path, line: Option<u64>, reason: impl Into<String>) -> 
 }
 
 impl<T: DeserializeOwned> Rows<T> {
-    /// Reads a whole file with these columns and at least one row. One more column may be asked for
-    /// by its name. Empty rows are skipped; a row with an empty cell in a needed column is refused.
+    /// Reads a whole file with these columns and at least one row. More columns may be asked for by
+    /// their names. Empty rows are skipped; a row with an empty cell in a needed column is refused.
     pub(crate) fn read(
         path: &Path,
         schema: &Schema<'_>,
-        column: Option<&str>,
+        columns_beside: &[&str],
     ) -> Result<Self, StudyError> {
         let failed = |source| StudyError::Read { path: path.into(), source };
         if std::fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
@@ -76,14 +76,21 @@ impl<T: DeserializeOwned> Rows<T> {
         let mut line = |at: Option<&csv::Position>| at.map(|own| lines.of_row(own.byte() as usize));
         let header: StringRecord =
             reader.headers().map_err(|e| bad(path, line(e.position()), e.to_string()))?.clone();
-        let asked = column.filter(|column| !schema.needed.contains(column));
-        let needed: Vec<&str> = schema.needed.iter().copied().chain(asked).collect();
+        let mut needed: Vec<&str> = schema.needed.to_vec();
+        for column in columns_beside {
+            if !needed.contains(column) {
+                needed.push(column);
+            }
+        }
         let known = needed.iter().chain(schema.optional).copied().collect();
         let columns = Columns { header: &header, known };
         if let Some(reason) = columns.fault().or_else(|| columns.missing(&needed)) {
             return Err(bad(path, line(header.position()), reason));
         }
-        let place = column.and_then(|column| header.iter().position(|own| own == column));
+        let places: Vec<usize> = columns_beside
+            .iter()
+            .filter_map(|column| header.iter().position(|own| own == *column))
+            .collect();
         let (mut rows, mut beside) = (Vec::new(), Vec::new());
         for record in reader.records() {
             let record = record.map_err(|e| bad(path, line(e.position()), e.to_string()))?;
@@ -112,7 +119,8 @@ impl<T: DeserializeOwned> Rows<T> {
                 .deserialize(Some(&header))
                 .map_err(|e| bad(path, Some(at), cell_fault(&e, &columns, &record)))?;
             rows.push((at, row));
-            beside.extend(place.map(|place| record.get(place).unwrap_or_default().to_owned()));
+            let cell = |place: &usize| record.get(*place).unwrap_or_default().to_owned();
+            beside.push(places.iter().map(cell).collect());
         }
         if rows.is_empty() {
             return Err(bad(path, None, format!("it holds no {}", schema.rows)));

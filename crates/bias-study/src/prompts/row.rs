@@ -7,7 +7,7 @@ use bias_types::prompt::{Context, Group};
 use serde::Deserialize;
 
 use super::records::{Schema, bad};
-use super::set::{ContextPrompts, Person, PromptSet, Variation};
+use super::set::{ContextPrompts, Person, PromptSet, REST, Variation};
 use crate::StudyError;
 use crate::results::{Form, FormText, NAME_GROUP, Split};
 
@@ -69,7 +69,7 @@ pub(super) const SCHEMA: Schema<'static> = Schema {
 
 impl PromptSet {
     /// Adds one row: a person in a variation of a context. New contexts and variations are created.
-    /// `value` is the row's value of the attribute.
+    /// `value` is the row's value of the attribute, `by` are those of the other attributes.
     ///
     /// # Errors
     /// [`StudyError::Prompts`] for a row that contradicts itself or earlier rows.
@@ -77,14 +77,16 @@ impl PromptSet {
         &mut self,
         path: &Path,
         line: u64,
-        (row, value): (PromptRecord, &str),
+        (row, value, by): (PromptRecord, &str, Vec<String>),
         several_levels: bool,
         form: &Form,
     ) -> Result<(), StudyError> {
         let word = |e: bias_types::TypesError| bad(path, Some(line), e.to_string());
         let (context, group): (Context, Group) =
             (row.scenario.parse().map_err(word)?, row.name_group.parse().map_err(word)?);
-        let arm = match self.groups.iter().position(|group| group == value) {
+        let side = |value: &str| self.groups.iter().position(|group| group == value);
+        let rest = self.rest.then(|| side(REST)).flatten();
+        let arm = match side(value).or(rest) {
             Some(0) => Arm::A,
             Some(_) => Arm::B,
             None => {
@@ -144,7 +146,9 @@ impl PromptSet {
         }
         self.names_marked |= row.name_split.is_some();
         let split = row.name_split.unwrap_or(Split::Attribution);
-        variation.people.push(Person { arm, name: row.name, group, text: row.prompt_text, split });
+        let by = by.iter().map(|own| own.parse().map_err(word)).collect::<Result<_, _>>()?;
+        let (name, text) = (row.name, row.prompt_text);
+        variation.people.push(Person { arm, name, group, text, split, by });
         Ok(())
     }
 }

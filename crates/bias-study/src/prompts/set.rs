@@ -8,6 +8,10 @@ use sha2::{Digest as _, Sha256};
 use crate::StudyError;
 use crate::results::{Attribute, Form, Split};
 
+/// The name of a side that holds everybody who is not on the other one, unless a value of the
+/// attribute is called so.
+pub const REST: &str = "rest";
+
 /// Prompts about people of two groups, in several contexts.
 ///
 /// It is read from a CSV file with the columns of Salinas, Haim and Nyarko (arXiv 2402.14875):
@@ -28,8 +32,12 @@ pub struct PromptSet {
     pub sha256: String,
     /// The attribute by which people are compared.
     pub attribute: Attribute,
-    /// Two of its values. A positive difference favours the first.
+    /// Two of its values. A positive difference favours the first. [`REST`] stands for all other
+    /// values together.
     pub groups: [String; 2],
+    /// More attributes by which people are told apart, whichever side they are on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<Attribute>,
     /// All contexts, in the order of the file.
     pub contexts: Vec<ContextPrompts>,
     /// The number of rows about other groups, which were left out.
@@ -37,6 +45,9 @@ pub struct PromptSet {
     /// Columns of the file that nothing is read from, such as notes.
     #[serde(skip)]
     pub unused: Vec<String>,
+    /// Whether a side is the [`REST`].
+    #[serde(skip)]
+    pub(super) rest: bool,
     /// Whether the file marks held-out variations itself.
     pub(super) marked: bool,
     /// Whether the file marks held-out names itself.
@@ -83,6 +94,9 @@ pub struct Person {
     pub text: String,
     /// Whether attribution may see answers about this person; tests use the other people.
     pub split: Split,
+    /// The values of [`PromptSet::by`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<Group>,
 }
 
 impl PromptSet {
@@ -93,9 +107,11 @@ impl PromptSet {
             sha256: String::new(),
             attribute: Attribute::before("race", "_"),
             groups: ["white", "black"].map(str::to_owned),
+            by: Vec::new(),
             contexts,
             skipped: 0,
             unused: Vec::new(),
+            rest: false,
             marked: true,
             names_marked: true,
         }

@@ -1,6 +1,7 @@
 //! Results for people: a page, figures, tables for a terminal, Markdown. It knows results and no
 //! model.
 
+mod also;
 mod benchmark;
 mod certainty;
 mod charts;
@@ -12,6 +13,7 @@ mod findings;
 mod markdown;
 mod numbers;
 mod page;
+mod question;
 mod questions;
 mod sentences;
 mod tables;

@@ -52,7 +52,7 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
     environment.add_filter("points", move |value: Value| with(value, points));
     let failed = |source: minijinja::Error| ReportError::Page { source: source.into() };
     environment.add_template("report.html", include_str!("report.html")).map_err(failed)?;
-    let figures: BTreeMap<String, Value> = plates(found)?.into_iter().map(figure).collect();
+    let drawn = plates(found)?;
     let [from, to] = found.focus();
     let mut methods: Vec<Family> = found.families();
     methods.dedup_by_key(|f| f.method);
@@ -73,8 +73,14 @@ pub fn report(results: &Results) -> Result<String, ReportError> {
         let strategy = found.strategies.get(outcome.strategy.as_str())?;
         Some(context! { o => outcome, s => strategy, from => made_from(&strategy.trained_on), scope => scope(outcome.scope) })
     });
+    // By cost: in the own context, then in the other.
+    let own = drawn.iter().filter_map(|plate| plate.name.strip_prefix("pareto-own-"));
+    let pareto: Vec<String> = own
+        .flat_map(|cost| ["own", "others"].map(|place| format!("pareto-{place}-{cost}")))
+        .collect();
+    let figures: BTreeMap<String, Value> = drawn.into_iter().map(figure).collect();
     let values = context! {
-        results, from, to, figures,
+        results, from, to, figures, pareto,
         style => Value::from_safe_string(include_str!("report.css").into()),
         baseline_title => found.baseline_title(),
         transfer_title => found.transfer_title(),

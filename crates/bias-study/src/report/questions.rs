@@ -2,43 +2,21 @@
 
 use bias_types::prompt::Context;
 
+use super::also::also;
 use super::csv_table::{CsvTable, Line};
-use super::error::ReportError;
 use super::findings::Findings;
 use super::numbers::{
     DASH, estimate, fixed, percent, percent_estimate, share, signed, signed_estimate,
 };
+use super::question::Question;
 use crate::results::{
     Alternative, Budget, Experiment, GroupDifferences, Outcome, Results, Scope, Strategy,
     TrainedOn, method,
 };
 
-/// One question and its answer.
-#[derive(Debug, serde::Serialize)]
-pub(crate) struct Question {
-    /// The name of its file.
-    pub name: &'static str,
-    pub title: String,
-    /// How to read the table.
-    pub note: String,
-    pub header: Vec<&'static str>,
-    /// The cells as text. The first ones are labels.
-    pub rows: Vec<Vec<String>>,
-    pub labels: usize,
-    #[serde(skip)]
-    csv: CsvTable,
-}
-
-impl Question {
-    /// Its numbers as CSV.
-    pub(crate) fn csv(&self) -> Result<String, ReportError> {
-        self.csv.to_csv(self.name)
-    }
-}
-
 /// The questions that were asked and have an answer.
 pub(crate) fn questions(found: &Findings) -> Vec<Question> {
-    let all = [layers(found), alternatives(found), groups(found)];
+    let all = [layers(found), alternatives(found), groups(found), also(found)];
     all.into_iter().flatten().filter(|own| !own.rows.is_empty()).collect()
 }
 
@@ -271,7 +249,9 @@ fn alternatives(found: &Findings) -> Option<Question> {
 
 fn groups(found: &Findings) -> Option<Question> {
     let results = found.results;
-    let mut csv = CsvTable::new(&[
+    // Only where people are told apart by more than the file's groups of names.
+    let by = results.groups.iter().any(|own| own.attribute.is_some());
+    let columns = [
         "context",
         "mask",
         "first",
@@ -286,7 +266,12 @@ fn groups(found: &Findings) -> Option<Question> {
         "spread",
         "spread_p",
         "spread_unpruned",
-    ]);
+    ];
+    let more = ["attribute", "p", "p_holm", "spread_by_chance"];
+    let mut csv = CsvTable::new(&match by {
+        true => [&columns[..], &more].concat(),
+        false => columns.to_vec(),
+    });
     let mut rows = Vec::new();
     for own in &results.groups {
         let mask = own.strategy.as_deref();
@@ -295,7 +280,16 @@ fn groups(found: &Findings) -> Option<Question> {
             let line = Line::new().context(&own.context).text(mask.unwrap_or_default());
             let line = line.text(first.as_str()).text(second.as_str());
             let line = line.estimate(&pair.signed).estimate(&pair.bias).number(pair.before);
-            csv.push(line.number(own.spread).number(own.spread_p).number(own.spread_before));
+            let line = line.number(own.spread).number(own.spread_p).number(own.spread_before);
+            let attribute = own.attribute.as_deref().unwrap_or_default();
+            csv.push(match by {
+                true => line
+                    .text(attribute)
+                    .number(pair.p)
+                    .number(pair.holm)
+                    .number(own.spread_by_chance),
+                false => line,
+            });
         }
     }
     for own in results.groups.iter().filter(|own| own.strategy.is_none()) {
@@ -303,6 +297,7 @@ fn groups(found: &Findings) -> Option<Question> {
         let pruned = results.groups.iter().find(|other| {
             let strategy = other.strategy.as_deref().and_then(|id| found.strategies.get(id));
             other.context == own.context
+                && other.attribute == own.attribute
                 && strategy.is_some_and(|s| {
                     s.method == method::GAP_PURSUIT
                         && s.trained_on == TrainedOn::Context(own.context.clone())
@@ -312,10 +307,11 @@ fn groups(found: &Findings) -> Option<Question> {
             let after =
                 pruned.and_then(|p| p.pairs.iter().find(|other| other.groups == pair.groups));
             let [first, second] = &pair.groups;
+            let holm = pair.holm.map_or_else(String::new, |p| format!(" (Holm p {})", fixed(p, 3)));
             rows.push(vec![
                 own.context.to_string(),
                 format!("{first} – {second}"),
-                signed_estimate(&pair.signed),
+                signed_estimate(&pair.signed) + &holm,
                 after.map_or(DASH.into(), |p| fixed(p.before, 2)),
                 after.map_or(DASH.into(), |p| estimate(&p.bias)),
             ]);
@@ -326,7 +322,7 @@ fn groups(found: &Findings) -> Option<Question> {
         };
         rows.push(vec![
             own.context.to_string(),
-            "all groups".into(),
+            own.attribute.as_ref().map_or("all groups".into(), |name| format!("all by {name}")),
             spread(own),
             pruned.map_or(DASH.into(), |p| format!("f {}", fixed(p.spread_before, 2))),
             pruned.map_or(DASH.into(), spread),

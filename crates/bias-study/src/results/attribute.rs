@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// On the command line it is written as `race` (the column of that name), `race=COLUMN` (another
 /// column), or `race=before:_`: the part of `name_group` before its first `_`. `after:_` is the
 /// rest, `before-last:_` and `after-last:_` are the same at the last `_`. The separator is any
-/// text. A group without it is its own value.
+/// text. A group without it is its own value. `race+gender` joins several: people are then
+/// told apart by all of them, and a value is written `white+women`.
 ///
 /// ```
 /// use bias_study::results::Attribute;
@@ -41,6 +42,8 @@ pub enum AttributeSource {
     After(String),
     /// The part after the last one.
     AfterLast(String),
+    /// Several attributes together; a value is theirs, joined by `+`.
+    All(Vec<Attribute>),
 }
 
 /// The column of a prompt file with a person's group of names.
@@ -59,21 +62,34 @@ impl Attribute {
         Self { name: name.into(), from: AttributeSource::Before(separator.into()) }
     }
 
-    /// The column that it is read from.
+    /// The columns that it is read from, in order.
     #[must_use]
-    pub fn read_from(&self) -> &str {
+    pub fn columns(&self) -> Vec<&str> {
         match &self.from {
-            AttributeSource::Column(column) => column,
-            _ => NAME_GROUP,
+            AttributeSource::Column(column) => vec![column],
+            AttributeSource::All(parts) => parts.iter().flat_map(Self::columns).collect(),
+            _ => vec![NAME_GROUP],
         }
     }
 
-    /// Its value if that column contains `text`.
+    /// Its value where a cell of each of its [`columns`](Self::columns) is looked up by the
+    /// column's name.
     #[must_use]
-    pub fn value<'t>(&self, text: &'t str) -> &'t str {
+    pub fn value<'t>(&self, cell: &dyn Fn(&str) -> &'t str) -> String {
+        match &self.from {
+            AttributeSource::Column(column) => self.part(cell(column)).to_owned(),
+            AttributeSource::All(parts) => {
+                parts.iter().map(|own| own.value(cell)).collect::<Vec<_>>().join("+")
+            }
+            _ => self.part(cell(NAME_GROUP)).to_owned(),
+        }
+    }
+
+    /// The part of a cell that says its value.
+    fn part<'t>(&self, text: &'t str) -> &'t str {
         let text = text.trim();
         let part = match &self.from {
-            AttributeSource::Column(_) => None,
+            AttributeSource::Column(_) | AttributeSource::All(_) => None,
             AttributeSource::Before(separator) => {
                 text.split_once(separator).map(|(before, _)| before)
             }
@@ -100,6 +116,12 @@ impl fmt::Display for Attribute {
             AttributeSource::BeforeLast(separator) => write!(f, "{name}=before-last:{separator}"),
             AttributeSource::After(separator) => write!(f, "{name}=after:{separator}"),
             AttributeSource::AfterLast(separator) => write!(f, "{name}=after-last:{separator}"),
+            AttributeSource::All(parts) => {
+                for (i, own) in parts.iter().enumerate() {
+                    write!(f, "{}{own}", if i == 0 { "" } else { "+" })?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -110,9 +132,16 @@ impl FromStr for Attribute {
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = || {
             format!(
-                "`{text}`: an attribute is written as `race` or `race=COLUMN` (a column), or as `race=before:_` (the part of {NAME_GROUP} before its first `_`; also after, before-last, after-last)"
+                "`{text}`: an attribute is written as `race` or `race=COLUMN` (a column), as `race=before:_` (the part of {NAME_GROUP} before its first `_`; also after, before-last, after-last), or as several joined by `+`"
             )
         };
+        // A separator may be a `+`, too.
+        let parts: Result<Vec<Self>, String> =
+            if text.contains('+') { text.split('+').map(str::parse).collect() } else { Err(bad()) };
+        if let Ok(parts) = parts {
+            let name = parts.iter().map(|own| own.name.as_str()).collect::<Vec<_>>().join("+");
+            return Ok(Self { name, from: AttributeSource::All(parts) });
+        }
         let (name, from) = text.split_once('=').unwrap_or((text, text));
         let part = from.split_once(':').and_then(|(part, separator)| {
             let separator = separator.to_owned();
@@ -131,6 +160,7 @@ impl FromStr for Attribute {
             | AttributeSource::BeforeLast(text)
             | AttributeSource::After(text)
             | AttributeSource::AfterLast(text) => text.is_empty(),
+            AttributeSource::All(parts) => parts.is_empty(),
         };
         let name = name.trim();
         if name.is_empty() || empty || name.chars().any(char::is_control) {
@@ -149,7 +179,7 @@ mod tests {
         let value = |attribute: &str, text| {
             let own: Attribute = attribute.parse().unwrap();
             assert_eq!(own.to_string(), attribute);
-            own.value(text).to_owned()
+            own.value(&|_| text)
         };
         assert_eq!(value("race=before:_", "white_women"), "white");
         assert_eq!(value("race=before:_", "black"), "black");
@@ -158,8 +188,22 @@ mod tests {
         assert_eq!(value("gender=after:, ", "white, women, old"), "women, old");
         assert_eq!(value("race", " east_asian "), "east_asian");
         let own: Attribute = "race=ethnicity".parse().unwrap();
-        assert_eq!((own.name.as_str(), own.read_from()), ("race", "ethnicity"));
-        assert_eq!("race=before:_".parse::<Attribute>().unwrap().read_from(), "name_group");
+        assert_eq!((own.name.as_str(), own.columns()), ("race", vec!["ethnicity"]));
+        assert_eq!("race=before:_".parse::<Attribute>().unwrap().columns(), ["name_group"]);
+        let both: Attribute = "race=before:_+age+faith=religion".parse().unwrap();
+        assert_eq!(both.to_string(), "race=before:_+age+faith=religion");
+        assert_eq!(
+            (both.name.as_str(), both.columns()),
+            ("race+age+faith", vec!["name_group", "age", "religion"])
+        );
+        let cell = |column: &str| match column {
+            "name_group" => "white_women",
+            "age" => " old ",
+            _ => "none",
+        };
+        assert_eq!(both.value(&cell), "white+old+none");
+        let own: Attribute = "race=before:+".parse().unwrap();
+        assert_eq!(own.value(&|_| "white+women"), "white", "a separator");
         for bad in ["", "=race", "race=", "race=before:", "\n"] {
             assert!(bad.parse::<Attribute>().is_err(), "{bad:?}");
         }

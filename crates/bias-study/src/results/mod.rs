@@ -1,6 +1,7 @@
 //! The results of a study or a benchmark, as in its files: the schema, without their computation.
 //! docs/results-schema.md describes the files.
 
+mod also;
 mod alternative;
 mod attribute;
 mod baseline;
@@ -22,6 +23,7 @@ mod split;
 mod strategy;
 mod timing;
 
+pub use self::also::{Also, AlsoChange};
 pub use self::alternative::Alternative;
 pub(crate) use self::attribute::NAME_GROUP;
 pub use self::attribute::{Attribute, AttributeSource};
@@ -95,6 +97,9 @@ pub struct Results {
     /// Methods that found nothing to attribute, and why.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// Benchmarks and capability tasks before and after every mask, if requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<Also>,
 }
 
 impl Results {

@@ -17,9 +17,9 @@ use crate::ask::Questionnaire;
 use crate::likelihood::perplexity;
 use crate::plan::{Test, focus, named};
 use crate::prompts::{Names, PromptSet, VariationIndex};
-use crate::results::{Baseline, Kind, Phase, Timing};
+use crate::results::{Baseline, GroupDifferences, Kind, Phase, Timing};
 use crate::save::write;
-use crate::statistics::{Measure, Reference};
+use crate::statistics::{Measure, Reference, differences_by};
 use crate::store::{Audited, PROMPTS, Piece, Program, Provenance, Run, Store};
 
 /// A responder and one set of prompts: asks everything once and measures the answers.
@@ -174,6 +174,22 @@ impl<'a, R: Respond> Audit<'a, R> {
     /// A failed forward pass, or answers that never state a number.
     pub fn audit(&mut self) -> Result<Vec<Baseline>, StudyError> {
         self.reference()?.baselines(self.prompts, &self.measure)
+    }
+
+    /// The differences between the groups of every attribute in [`PromptSet::by`], in every context.
+    /// Asks the model first, unless that was done before.
+    ///
+    /// # Errors
+    /// As [`audit`](Self::audit).
+    pub fn group_differences(&mut self) -> Result<Vec<GroupDifferences>, StudyError> {
+        let reference = self.reference()?;
+        let seed = self.options.settings.seed;
+        let mut all = Vec::new();
+        for by in 0..self.prompts.by.len() {
+            let own = differences_by(self.prompts, &reference, Some(by), None, &self.measure, seed);
+            all.extend(own?);
+        }
+        Ok(all)
     }
 
     /// The answers of the unpruned model, asked once.

@@ -70,6 +70,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let started = Instant::now();
         perplexity(&self.model, &self.options.neutral)?;
         let neutral = started.elapsed().as_secs_f64();
+        let also = self.also_seconds()?;
+        let also_first = if self.also_known(None)? { 0.0 } else { also };
         let seconds = |places: &[VariationIndex], names: Names| -> f64 {
             let each = places.iter().map(|place| {
                 let form = &self.prompts.contexts[place.0].variations[place.1].form;
@@ -80,7 +82,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             each.sum()
         };
         let of = |plan: Plan| {
-            let mut own = Forecast { plan, masks: 0, questions: 0, seconds: 0.0 };
+            let mut own = Forecast { plan, masks: 0, questions: 0, seconds: also_first };
             for job in jobs(self.prompts, plan, &self.provenance().focus, &self.options.experiments)
             {
                 // So many masks, of which the last are controls.
@@ -111,7 +113,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                     own.seconds += masks as f64 * seconds(&test.places, self.prompts.tested());
                 }
                 own.masks += masks;
-                own.seconds += masks as f64 * neutral;
+                own.seconds += masks as f64 * (neutral + also);
             }
             own
         };

@@ -157,7 +157,8 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     if !problems.is_empty() {
         return failed(problems);
     }
-    let again = assemble(&prompts, &provenance, &results.experiments, results.plan, &store)?;
+    let also = results.also.as_ref().map_or(&[][..], |own| &own.sets);
+    let again = assemble(&prompts, &provenance, &results.experiments, results.plan, also, &store)?;
     let path = folder.join(RESULTS);
     if again.to_json(&path)? != bytes(&path)? {
         problems.push("results.json is not what the pieces give".into());

@@ -1,6 +1,7 @@
 //! The study of one model: audit, attribute, prune, audit again; forecasts; its folder sealed and
 //! verified.
 
+mod also;
 mod answers;
 mod audit;
 mod benchmark;

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use bias_frameworks::ItemSet;
 use bias_types::prompt::Context;
 
 use crate::results::{Experiment, Plan, Settings};
@@ -33,6 +34,9 @@ pub struct StudyOptions {
     pub plan: Plan,
     /// The experiments.
     pub experiments: Vec<Experiment>,
+    /// Benchmarks and capability tasks to score before and after every mask, and questions about
+    /// names ([`PromptSet::name_questions`](crate::PromptSet::name_questions)).
+    pub also: Vec<ItemSet>,
 }
 
 impl Default for StudyOptions {
@@ -47,6 +51,7 @@ impl Default for StudyOptions {
             shard: None,
             plan: Plan::Full,
             experiments: vec![Experiment::Transfer, Experiment::Groups],
+            also: Vec::new(),
         }
     }
 }

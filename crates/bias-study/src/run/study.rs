@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bias_ask::Tokenize;
 use bias_attrib::{AttribError, Contrast};
+use bias_frameworks::ItemSet;
 use bias_mask::{Intervention, Mask};
 use bias_model::{Decoder, LanguageModel, TextCodec};
 use bias_probe::Sequence;
@@ -40,6 +41,8 @@ where
     audit: Audit<'a, LanguageModel<A::InnerBackend, M, T>>,
     /// The neutral text that attribution may see, as tokens.
     guard: Vec<Sequence>,
+    /// The digest of each set of items that is scored as well.
+    pub(super) also: Vec<String>,
 }
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> std::fmt::Debug for Study<'_, A, M, T> {
@@ -97,7 +100,8 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     ) -> Result<Self, StudyError> {
         model.options_mut().threads = options.threads.max(1);
         let guard = guarding(model.text(), &options.neutral)?;
-        Ok(Self { audit: Audit::new(model, name, prompts, options)?, guard })
+        let also = options.also.iter().map(ItemSet::digest).collect();
+        Ok(Self { audit: Audit::new(model, name, prompts, options)?, guard, also })
     }
 
     /// A warning if there is neutral text, but too little to guard what is pruned.
@@ -177,13 +181,29 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         tests: &[Test],
         reference: &Reference,
     ) -> Result<(), StudyError> {
-        if self.known(digest, tests)? {
+        if self.all_known(digest, tests)? {
             return Ok(());
         }
         let undo = mask.apply(self.model.model_mut(), Intervention::Zero)?;
-        let asked = self.ask_changed(digest, tests, reference, self.side_by_side());
+        let asked = self.ask_all(digest, tests, reference);
         undo.revert(self.model.model_mut())?;
         asked
+    }
+
+    /// Whether everything about a changed model is known.
+    pub(crate) fn all_known(&self, change: &str, tests: &[Test]) -> Result<bool, StudyError> {
+        Ok(self.known(change, tests)? && self.also_known(Some(change))?)
+    }
+
+    /// Asks the present model whatever is not yet known of it.
+    fn ask_all(
+        &self,
+        change: &str,
+        tests: &[Test],
+        reference: &Reference,
+    ) -> Result<(), StudyError> {
+        self.ask_changed(change, tests, reference, self.side_by_side())?;
+        self.score_also(Some(change))
     }
 
     /// Puts another model in place of the studied one, asks it whatever is not yet known, and puts
@@ -196,7 +216,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         reference: &Reference,
     ) -> Result<(), StudyError> {
         let studied = std::mem::replace(self.model.model_mut(), changed);
-        let asked = self.ask_changed(change, tests, reference, self.side_by_side());
+        let asked = self.ask_all(change, tests, reference);
         *self.model.model_mut() = studied;
         asked
     }
@@ -300,8 +320,14 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         self.work()?;
         let started = Instant::now();
         let experiments = &self.options.experiments;
-        let results =
-            assemble(self.prompts, self.provenance(), experiments, self.options.plan, &self.store)?;
+        let results = assemble(
+            self.prompts,
+            self.provenance(),
+            experiments,
+            self.options.plan,
+            &self.also,
+            &self.store,
+        )?;
         self.phase("statistics", started);
         Ok(results)
     }

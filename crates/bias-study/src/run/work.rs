@@ -34,6 +34,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// See [`StudyError`]; finished work is kept.
     pub fn work(&mut self) -> Result<(), StudyError> {
         let reference = self.reference()?;
+        self.score_also_first()?;
         let shard = self.options.shard.unwrap_or(Shard::WHOLE);
         let provenance = self.provenance();
         let all =
@@ -90,7 +91,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         for own in &found.found {
             let tests = tests_of(self.prompts, self.options.plan, &own.strategy);
             if let Some(name) = &own.mask
-                && !self.known(own.change(), &tests)?
+                && !self.all_known(own.change(), &tests)?
             {
                 let mask = self.store.mask(name)?;
                 self.with_mask(&mask, own.change(), &tests, reference)?;
@@ -111,7 +112,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         if let Some(JobFound { found, .. }) = self.store.get(&piece)? {
             let mut known = true;
             for own in &found {
-                known &= self.known(own.change(), &tests)?;
+                known &= self.all_known(own.change(), &tests)?;
             }
             if known {
                 return Ok(());

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use bias_metrics::Arm;
 
+use super::also::also;
 use super::groups::group_differences;
 use super::locate::locate;
 use super::measure::Measure;
@@ -26,6 +27,7 @@ pub(crate) fn assemble(
     provenance: &Provenance,
     experiments: &[Experiment],
     plan: Plan,
+    also_scored: &[String],
     store: &Store,
 ) -> Result<Results, StudyError> {
     let measure = Measure::new(&provenance.settings)?;
@@ -86,6 +88,7 @@ pub(crate) fn assemble(
         }
     }
     let overlaps = overlaps(&found, store)?;
+    let also = also(also_scored, &found, &provenance.settings, store)?;
     Ok(Results {
         format: FORMAT.into(),
         model,
@@ -102,6 +105,7 @@ pub(crate) fn assemble(
         locations,
         groups,
         left_out,
+        also,
     })
 }
 

@@ -1,6 +1,8 @@
 //! More than two groups: the differences between the groups of names within and across the two
 //! groups compared.
 
+use bias_metrics::effect::cohens_f;
+use bias_metrics::inference::{LabelShuffles, holm};
 use bias_metrics::{Arm, MetricError, NameMoments};
 use bias_types::prompt::Group;
 use rand::SeedableRng as _;
@@ -12,17 +14,37 @@ use super::measured::Measured;
 use super::reference::Reference;
 use super::tested::Tested;
 use crate::plan::Test;
-use crate::prompts::{Names, PromptSet};
+use crate::prompts::{Names, Person, PromptSet};
 use crate::results::{GroupDifferences, GroupPair, Scope, Strategy, quoted};
 use crate::seed::derived_seed;
 
 /// The number of random assignments of names to groups.
 const DRAWS: usize = 1000;
 
-/// The differences in every context of the unpruned model, or in a mask's own context.
+/// The number of random assignments for the groups of a further attribute.
+const DRAWS_BY: usize = 1999;
+
+/// The differences between groups of names, and between those of every further attribute, in every
+/// context of the unpruned model or in a mask's own context.
 pub(crate) fn group_differences(
     prompts: &PromptSet,
     reference: &Reference,
+    pruned: Option<(&Strategy, &Tested, &[Test])>,
+    measure: &Measure,
+    seed: u64,
+) -> Result<Vec<GroupDifferences>, MetricError> {
+    let mut all = differences_by(prompts, reference, None, pruned, measure, seed)?;
+    for by in 0..prompts.by.len() {
+        all.extend(differences_by(prompts, reference, Some(by), pruned, measure, seed)?);
+    }
+    Ok(all)
+}
+
+/// The same for the groups of names, or for those of one further attribute.
+pub(crate) fn differences_by(
+    prompts: &PromptSet,
+    reference: &Reference,
+    by: Option<usize>,
     pruned: Option<(&Strategy, &Tested, &[Test])>,
     measure: &Measure,
     seed: u64,
@@ -31,7 +53,7 @@ pub(crate) fn group_differences(
         let of = |c: usize| {
             let all: Vec<&Measured> =
                 reference.measured.range((c, 0)..(c + 1, 0)).map(|(_, m)| m).collect();
-            differences(prompts, c, Names::Everybody, None, [&all, &all], measure, seed)
+            differences(prompts, c, by, Names::Everybody, None, [&all, &all], measure, seed)
         };
         return (0..prompts.contexts.len()).filter_map(|c| of(c).transpose()).collect();
     };
@@ -41,6 +63,7 @@ pub(crate) fn group_differences(
         differences(
             prompts,
             test.context,
+            by,
             prompts.tested(),
             Some(strategy),
             [&before, &after],
@@ -52,9 +75,11 @@ pub(crate) fn group_differences(
 }
 
 /// `None` if there are no two groups with two names each.
+#[allow(clippy::too_many_arguments, reason = "each says something else")]
 fn differences(
     prompts: &PromptSet,
     context: usize,
+    by: Option<usize>,
     names: Names,
     strategy: Option<&Strategy>,
     [before, after]: [&[&Measured]; 2],
@@ -63,7 +88,7 @@ fn differences(
 ) -> Result<Option<GroupDifferences>, MetricError> {
     let own = &prompts.contexts[context];
     let people = own.variations[0].people.iter().filter(|person| names.include(person.split));
-    let groups: Vec<&Group> = people.map(|person| &person.group).collect();
+    let groups: Vec<&Group> = people.filter_map(|person| group_of(person, by)).collect();
     let mut known: Vec<&Group> = Vec::new();
     for group in &groups {
         let size = groups.iter().filter(|own| own == &group).count();
@@ -92,12 +117,40 @@ fn differences(
                 signed: measure.estimate(&arms, |picks| measure.mean_signed(&after, picks))?,
                 bias: measure.estimate(&arms, |picks| measure.mean_abs(&after, picks))?,
                 before: Measure::of_everybody(&arms, |picks| measure.mean_abs(&before, picks))?,
+                p: by.map(|_| dealt(&after, &arms, measure, seed)).transpose()?.flatten(),
+                holm: None,
             });
         }
+    }
+    let p: Vec<f64> = pairs.iter().filter_map(|own| own.p).collect();
+    let tested = pairs.iter_mut().filter(|own| own.p.is_some());
+    for (own, p) in tested.zip(holm(&p)?) {
+        own.holm = Some(p);
     }
     let place: Vec<Option<usize>> =
         groups.iter().map(|group| known.iter().position(|own| own == group)).collect();
     let observed = spread(after, &place, known.len());
+    if let Some(by) = by {
+        let labels: Vec<usize> = place.iter().map(|own| own.unwrap_or(known.len())).collect();
+        let all = known.len();
+        let of = |labels: &[usize]| {
+            let place: Vec<Option<usize>> =
+                labels.iter().map(|own| Some(*own).filter(|own| *own < all)).collect();
+            spread(after, &place, all).unwrap_or(f64::NAN)
+        };
+        let found = observed.map(|_| LabelShuffles::new(seed).draws(DRAWS_BY)?.test(&labels, of));
+        let found = found.transpose()?;
+        return Ok(Some(GroupDifferences {
+            context: own.context.clone(),
+            strategy: strategy.map(|own| own.id.clone()),
+            attribute: prompts.by.get(by).map(|own| own.name.clone()),
+            pairs,
+            spread: observed.unwrap_or(f64::NAN),
+            spread_before: spread(before, &place, known.len()).unwrap_or(f64::NAN),
+            spread_p: found.map(|own| own.p),
+            spread_by_chance: found.map(|own| own.by_chance),
+        }));
+    }
     let spread_p = observed.map(|observed| {
         let of = strategy.map_or("None".into(), |own| format!("Some({})", quoted(&own.id)));
         let what = format!("groups {} {of}", own.context);
@@ -112,11 +165,47 @@ fn differences(
     Ok(Some(GroupDifferences {
         context: own.context.clone(),
         strategy: strategy.map(|own| own.id.clone()),
+        attribute: None,
         pairs,
         spread: observed.unwrap_or(f64::NAN),
         spread_before: spread(before, &place, known.len()).unwrap_or(f64::NAN),
         spread_p,
+        spread_by_chance: None,
     }))
+}
+
+/// The group of a person: of names, or of a further attribute.
+fn group_of(person: &Person, by: Option<usize>) -> Option<&Group> {
+    by.map_or(Some(&person.group), |by| person.by.get(by))
+}
+
+/// How often names dealt to two groups at random have as large a mean signed SMD, on either side.
+fn dealt(
+    all: &[&Measured],
+    arms: &[Arm],
+    measure: &Measure,
+    seed: u64,
+) -> Result<Option<f64>, MetricError> {
+    let labels: Vec<usize> = arms.iter().map(|arm| usize::from(*arm == Arm::B)).collect();
+    let everybody: Vec<usize> = (0..arms.len()).collect();
+    let of = |labels: &[usize]| {
+        let dealt: Vec<Measured> = all.iter().map(|own| relabelled(own, labels)).collect();
+        let dealt: Vec<&Measured> = dealt.iter().collect();
+        let own = measure.mean_signed(&dealt, &everybody).ok().flatten();
+        own.map_or(f64::NAN, f64::abs)
+    };
+    if !of(&labels).is_finite() {
+        return Ok(None);
+    }
+    Ok(Some(LabelShuffles::new(seed).draws(DRAWS_BY)?.test(&labels, of)?.p))
+}
+
+/// The same people on other sides.
+fn relabelled(all: &Measured, labels: &[usize]) -> Measured {
+    let arm = |label: &usize| if *label == 0 { Arm::A } else { Arm::B };
+    let own = all.moments.iter().zip(labels);
+    let moments = own.map(|(m, label)| NameMoments { arm: arm(label), ..*m }).collect();
+    Measured { moments, shares: Vec::new(), unanswered: Vec::new(), bounds: None, ..*all }
 }
 
 /// The people of two groups only, the first as A.
@@ -134,20 +223,8 @@ fn compared(all: &Measured, groups: &[&Group], first: &Group, second: &Group) ->
 
 /// Cohen's *f*, as a mean over the variations that have one. `groups` gives the group of each name.
 fn spread(all: &[&Measured], groups: &[Option<usize>], count: usize) -> Option<f64> {
-    let of = |own: &Measured| {
-        let mut sums = vec![NameMoments::empty(Arm::A); count];
-        for (moments, group) in own.moments.iter().zip(groups) {
-            if let Some(sum) = group.and_then(|g| sums.get_mut(g)) {
-                *sum = sum.merge(moments);
-            }
-        }
-        let total: f64 = sums.iter().map(|sum| sum.weight).sum();
-        let mean = sums.iter().map(|sum| sum.weight * sum.mean).sum::<f64>() / total;
-        let between = sums.iter().map(|sum| sum.weight * (sum.mean - mean).powi(2)).sum::<f64>();
-        let within: f64 = sums.iter().map(|sum| sum.m2).sum();
-        Some((between / within).sqrt()).filter(|f| f.is_finite())
-    };
-    let found: Vec<f64> = all.iter().filter_map(|own| of(own)).collect();
+    let found: Vec<f64> =
+        all.iter().filter_map(|own| cohens_f(&own.moments, groups, count)).collect();
     (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
 }
 

@@ -1,5 +1,6 @@
 //! From kept answers to results, without a model.
 
+mod also;
 mod assemble;
 mod groups;
 mod locate;
@@ -11,6 +12,7 @@ mod significance;
 mod tested;
 
 pub(crate) use self::assemble::assemble;
+pub(crate) use self::groups::differences_by;
 pub(crate) use self::measure::Measure;
 pub(crate) use self::reference::Reference;
 pub(crate) use self::tested::Tested;

@@ -1,6 +1,7 @@
 //! The integration tests of this crate, one program: burn is linked once.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, which clippy.toml does not see
 
+mod also;
 mod benchmark;
 mod experiments;
 mod figures;

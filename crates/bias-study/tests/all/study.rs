@@ -192,3 +192,36 @@ fn a_prompt_beyond_the_context_is_refused() {
     let error = study.audit().unwrap_err().to_string();
     assert!(error.contains("context of 128 tokens"), "{error}");
 }
+
+/// All groups of an attribute, and of two together: race tells the embedded model's answers apart,
+/// gender does not.
+#[test]
+fn any_attribute_is_compared_pair_by_pair_and_together() {
+    let by = ["race=before:_", "gender=after:_", "race=before:_+gender=after:_"];
+    let by: Vec<Attribute> = by.map(|own| own.parse().unwrap()).into();
+    let mut set = PromptSet::from_csv_by(
+        &fixture("emergent/prompts.csv"),
+        &by[0],
+        Some(["white", "black"]),
+        &Default::default(),
+        &by,
+    )
+    .unwrap();
+    set.contexts.truncate(1);
+    set.contexts[0].variations.truncate(2);
+    set.thin(8, 8);
+    let mut study = Study::<B>::new(embedded(), "embedded", &set, options(2, None)).unwrap();
+    let found = study.group_differences().unwrap();
+    let names: Vec<&str> = found.iter().filter_map(|own| own.attribute.as_deref()).collect();
+    assert_eq!(names, ["race", "gender", "race+gender"]);
+    let [race, gender, both] = &found[..] else { panic!() };
+    assert!(race.spread > 0.4 && race.spread_p.unwrap() < 0.01, "{race:?}");
+    assert!(gender.spread < race.spread / 2.0, "{gender:?}");
+    assert!(race.spread_by_chance.unwrap() < race.spread / 2.0, "{race:?}");
+    assert_eq!((race.pairs.len(), gender.pairs.len(), both.pairs.len()), (1, 1, 6));
+    for pair in &both.pairs {
+        let across = pair.groups[0].as_str()[..5] != pair.groups[1].as_str()[..5];
+        let sure = pair.holm.unwrap() < 0.05;
+        assert!(pair.holm >= pair.p && sure == across, "{pair:?}");
+    }
+}

@@ -1,5 +1,8 @@
 //! The benefit and the cost of pruning more.
 
+use bias_frameworks::measures::Unit;
+use bias_frameworks::report::FrameworkResult;
+
 use super::plate::{Plate, look_of};
 use crate::report::charts::Shape;
 use crate::report::charts::curves;
@@ -8,7 +11,7 @@ use crate::report::csv_table::{CsvTable, Line};
 use crate::report::error::ReportError;
 use crate::report::findings::{Family, Findings};
 use crate::report::numbers::{fixed, percent};
-use crate::results::{Outcome, Scope, Strategy, TrainedOn};
+use crate::results::{Also, Outcome, Scope, Strategy, TrainedOn};
 
 /// Reduction in the own context, reduction elsewhere on the same scale, and inlier ratio, each
 /// against the budget.
@@ -109,13 +112,18 @@ fn key(found: &Findings, curves: &[Curve]) -> Vec<(String, plotters::style::RGBC
     shown.map(|((colour, letter), label)| (format!("● {letter} {label}"), colour)).collect()
 }
 
+/// Reads the cost of a mask.
+type Read<'c> = Box<dyn Fn(&Strategy, &Outcome) -> f64 + 'c>;
+
 /// The cost of a mask.
-#[derive(Clone, Copy)]
-struct Cost {
-    name: &'static str,
-    axis: &'static str,
+struct Cost<'c> {
+    name: String,
+    axis: String,
+    /// What is called so in a title, and in the file's header.
+    words: String,
+    column: &'static str,
     best: Best,
-    read: fn(&Strategy, &Outcome) -> f64,
+    read: Read<'c>,
     label: fn(f64) -> String,
     /// The position of a model without a mask, the range that the axis shows at least, and its
     /// widest range.
@@ -124,28 +132,70 @@ struct Cost {
     limit: (f64, f64),
 }
 
-const COSTS: [Cost; 2] = [
-    Cost {
-        name: "inlier",
-        axis: "inlier ratio: further right is more useful →",
-        best: Best::High,
-        read: |_, o| o.inlier.value,
-        label: |x| fixed(x, 2),
-        origin: 1.0,
-        shown: INLIERS,
-        limit: (0.0, 1.01),
-    },
-    Cost {
-        name: "perplexity",
-        axis: "← further left is better: change of perplexity",
-        best: Best::Low,
-        read: |s, _| s.perplexity_change.unwrap_or(f64::NAN),
-        label: percent,
-        origin: 0.0,
-        shown: (-0.05, 0.05),
-        limit: (-0.2, 1.0),
-    },
-];
+/// Inlier ratio, perplexity, and whatever else was measured that a model can do.
+fn costs<'c>(found: &Findings<'c>) -> Vec<Cost<'c>> {
+    let mut all = vec![
+        Cost {
+            name: "inlier".into(),
+            axis: "inlier ratio: further right is more useful →".into(),
+            words: "inlier ratio".into(),
+            column: "inlier",
+            best: Best::High,
+            read: Box::new(|_, o| o.inlier.value),
+            label: |x| fixed(x, 2),
+            origin: 1.0,
+            shown: INLIERS,
+            limit: (0.0, 1.01),
+        },
+        Cost {
+            name: "perplexity".into(),
+            axis: "← further left is better: change of perplexity".into(),
+            words: "change of perplexity".into(),
+            column: "perplexity_change",
+            best: Best::Low,
+            read: Box::new(|s, _| s.perplexity_change.unwrap_or(f64::NAN)),
+            label: percent,
+            origin: 0.0,
+            shown: (-0.05, 0.05),
+            limit: (-0.2, 1.0),
+        },
+    ];
+    if let Some(also) = &found.results.also {
+        all.extend(also.frameworks.iter().filter_map(|own| capability(also, own)));
+    }
+    all
+}
+
+/// The axis of a capability: its headline measure, as it is with the mask.
+fn capability<'c>(also: &'c Also, own: &'c FrameworkResult) -> Option<Cost<'c>> {
+    let framework = own.framework;
+    let known = |name: &&&str| also.before(framework, name).is_some();
+    let measure: &'static str = framework.headline().iter().find(known)?;
+    let before = also.before(framework, measure).filter(|_| !framework.is_bias())?;
+    let unit = own.measures.iter().find(|own| own.name == measure)?.unit;
+    let words = format!("{framework}, {measure}");
+    let read = move |s: &Strategy, _: &Outcome| {
+        also.change(&s.id, framework, measure).and_then(|own| own.after).unwrap_or(f64::NAN)
+    };
+    let share = unit == Unit::Share;
+    let axis = match share {
+        true => format!("{words}: further right is better →"),
+        false => format!("← further left is better: {words}"),
+    };
+    let margin = if share { 0.05 } else { 0.05 * before.abs() };
+    Some(Cost {
+        name: framework.key().into(),
+        axis,
+        words,
+        column: "capability",
+        best: if share { Best::High } else { Best::Low },
+        read: Box::new(read),
+        label: if share { percent } else { |x| fixed(x, 2) },
+        origin: before,
+        shown: (before - margin, before + margin),
+        limit: if share { (0.0, 1.01) } else { (0.5 * before, 2.0 * before) },
+    })
+}
 
 /// Reduction against usefulness over the budgets, for masks made from the first focus context and
 /// tested there and in the second.
@@ -156,7 +206,7 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
         if place == "others" && from == to {
             continue;
         }
-        for cost in COSTS {
+        for cost in costs(found) {
             let name = format!("pareto-{place}-{}", cost.name);
             let mut tried: Vec<(Family, &Strategy, &Outcome)> = Vec::new();
             let curves = by_method(found, shape, |family| {
@@ -184,7 +234,7 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
                 "made_from",
                 "tested_on",
                 "share",
-                cost.column(),
+                cost.column,
                 "reduction",
                 "low",
                 "high",
@@ -200,13 +250,11 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
                 csv.push(line.text(if *on { "yes" } else { "no" }));
             }
             let x = at_least(curves::range_along(&curves, cost.origin, cost.limit), cost.shown);
-            let x = Scale { name: cost.axis, range: x, label: cost.label };
+            let x = Scale { name: &cost.axis, range: x, label: cost.label };
             let y = curves::range_of(&curves, 0.0, LIMIT);
             let y = Scale { name: "reduction of bias", range: y, label: percent };
-            let title = format!(
-                "Made from {from}, tested on {context}: reduction against {}",
-                cost.words()
-            );
+            let title =
+                format!("Made from {from}, tested on {context}: reduction against {}", cost.words);
             plates.push(Plate {
                 drawing: Some(curves::against_cost(&title, &curves, [x, y], cost.best)?),
                 key: key(found, &curves),
@@ -217,14 +265,4 @@ pub(crate) fn pareto(found: &Findings) -> Result<Vec<Plate>, ReportError> {
         }
     }
     Ok(plates)
-}
-
-impl Cost {
-    fn column(self) -> &'static str {
-        if self.best == Best::High { "inlier" } else { "perplexity_change" }
-    }
-
-    fn words(self) -> &'static str {
-        if self.best == Best::High { "inlier ratio" } else { "change of perplexity" }
-    }
 }
