@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::gguf;
 use super::gguf::file::Gguf;
 use super::other_forms::{refuse, refuse_adapter};
+use super::packed::method::{self, Method};
 use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
 use crate::arch::layout::Names;
@@ -104,6 +105,12 @@ impl ModelConfig {
         let mut draft = architecture.read(text)?;
         if let Some(wrapper) = wrapper {
             wrapper.apply(&keys, &mut draft)?;
+        }
+        if let Some(value) = json.get(method::KEY).filter(|value| !value.is_null())
+            && !accepted.iter().any(|key| key == method::KEY)
+        {
+            Method::of(value).map_err(|reason| keys.unsupported(method::KEY, value, &reason))?;
+            keys.value(method::KEY);
         }
         let ids = |key: &str| -> Result<Vec<u32>, ModelError> {
             // The outer config speaks first.

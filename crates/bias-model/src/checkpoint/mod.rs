@@ -15,7 +15,9 @@
 //! | view | a tensor as it lies in a file |
 //! | tying | which stored tensor is the embedding, and which scores tokens |
 //! | convert | tensors on their way to where they stay |
+//! | rows | values that are computed while they are read |
 //! | blocks | quantized values to f32 |
+//! | packed | quantized safetensors: several tensors that are one matrix |
 //! | unreadable | why the values of a tensor cannot be used |
 //! | gguf | a GGUF file's metadata as config, tokenizer and chat template, and its tensors by their names |
 
@@ -28,7 +30,9 @@ pub(crate) mod gguf;
 pub(crate) mod index;
 pub(crate) mod mapped;
 pub(crate) mod other_forms;
+pub(crate) mod packed;
 pub(crate) mod precision;
+pub(crate) mod rows;
 pub(crate) mod sampling_options;
 pub(crate) mod tying;
 mod unreadable;

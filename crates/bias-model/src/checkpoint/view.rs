@@ -2,7 +2,10 @@ use std::fmt;
 
 use safetensors::tensor::Dtype;
 
-use super::blocks::Block;
+use super::blocks::{Block, Blocks};
+use super::packed::scheme::Scheme;
+use super::rows::Rows;
+use super::unreadable::Unreadable;
 
 /// A tensor as stored in a file: its bytes, and how to read them.
 #[derive(Debug, Clone)]
@@ -11,16 +14,54 @@ pub(crate) struct View<'a> {
     pub shape: Vec<usize>,
     pub kind: Kind,
     pub twist: Twist,
+    pub beside: Beside<Piece<'a>>,
+}
+
+/// Bytes of one of a checkpoint's files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    /// The number of the file.
+    pub file: usize,
+    pub data: &'a [u8],
+}
+
+/// What else belongs to a tensor.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside<P> {
+    /// The other tensors of a quantized matrix.
+    pub parts: Vec<P>,
+}
+
+impl<P> Default for Beside<P> {
+    fn default() -> Self {
+        Self { parts: Vec::new() }
+    }
+}
+
+impl<P> Beside<P> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub(crate) fn map<Q>(&self, of: impl Fn(&P) -> Q) -> Beside<Q> {
+        Beside { parts: self.parts.iter().map(of).collect() }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &P> {
+        self.parts.iter()
+    }
 }
 
 /// The type of a tensor's values in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     F32,
     F16,
     BF16,
     /// Quantized, in blocks of several values.
     Blocks(Block),
+    /// Quantized, in several tensors.
+    Packed(Scheme),
     /// Other data, or weights of a type that cannot be read.
     Other(Other),
 }
@@ -55,12 +96,48 @@ impl Twist {
     }
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// A tensor that is stored as it is.
+    pub(crate) fn new(data: &'a [u8], shape: Vec<usize>, kind: Kind) -> Self {
+        Self { data, shape, kind, twist: Twist::default(), beside: Beside::default() }
+    }
+
     /// The bytes of its values in memory with at least this many bytes each.
     pub(crate) fn held(&self, least: usize) -> u64 {
         let values = self.shape.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
-        let least = if matches!(self.kind, Kind::Blocks(_)) { size_of::<f32>() } else { least };
+        let computed = matches!(self.kind, Kind::Blocks(_) | Kind::Packed(_));
+        let least = if computed { size_of::<f32>() } else { least };
         (self.data.len() as u64).max(values.saturating_mul(least as u64))
+    }
+
+    /// Its rows, and the number of values in one. A vector is one row; dimensions before the last
+    /// count as rows.
+    pub(crate) fn as_matrix(&self) -> [usize; 2] {
+        let inner = self.shape.last().copied().unwrap_or(1);
+        [self.shape.iter().rev().skip(1).product(), inner]
+    }
+
+    /// Whether it can be taken as a tensor of this shape. Quantized tensors of more dimensions
+    /// count as matrices too.
+    pub(crate) fn fits(&self, shape: &[usize]) -> bool {
+        self.shape == shape
+            || (matches!(self.kind, Kind::Packed(_)) && self.as_matrix().as_slice() == shape)
+    }
+
+    /// Its values, if they must be computed.
+    ///
+    /// # Errors
+    /// Scales that are not finite.
+    pub(crate) fn computed(&self) -> Result<Option<Box<dyn Rows + '_>>, Unreadable> {
+        let [out, inner] = self.as_matrix();
+        Ok(match self.kind {
+            Kind::Blocks(block) => Some(Box::new(Blocks { data: self.data, block, inner })),
+            Kind::Packed(scheme) => {
+                let parts: Vec<&[u8]> = self.beside.parts.iter().map(|own| own.data).collect();
+                Some(scheme.read(self.data, &parts, [out, inner])?)
+            }
+            Kind::F32 | Kind::F16 | Kind::BF16 | Kind::Other(_) => None,
+        })
     }
 }
 
@@ -88,6 +165,7 @@ impl fmt::Display for Kind {
             Self::F16 => f.write_str("F16"),
             Self::BF16 => f.write_str("BF16"),
             Self::Blocks(block) => block.fmt(f),
+            Self::Packed(scheme) => scheme.fmt(f),
             Self::Other(Other::Safetensors(dtype)) => write!(f, "{dtype:?}"),
             Self::Other(Other::Gguf(dtype)) => dtype.fmt(f),
         }

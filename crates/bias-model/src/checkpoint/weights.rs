@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,6 +9,7 @@ use rayon::iter::ParallelIterator as _;
 use rayon::slice::ParallelSlice as _;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
@@ -18,13 +19,16 @@ use super::gguf::file::Gguf;
 use super::index::{INDEX, SINGLE, shards};
 use super::mapped::Mapped;
 use super::other_forms::refuse;
+use super::packed::groups::{self, Found};
+use super::packed::method::{KEY, Method};
 use super::precision::Precision;
 use super::tying::{self, Head};
 use super::unreadable::Unreadable;
-use super::view::{Kind, Twist, View};
+use super::view::{Beside, Kind, Piece, Twist, View};
 use crate::arch::layout::{Names, StoredRows};
 use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
+use crate::json::read_json;
 use crate::on_disk;
 use crate::stand_in;
 
@@ -37,6 +41,8 @@ pub struct Checkpoint(Arc<Files>);
 struct Files {
     folder: PathBuf,
     shards: Vec<Shard>,
+    /// How matrices are quantized, if several tensors make one.
+    method: Option<Method>,
     fingerprint: OnceLock<String>,
     /// Buffers of matrices that are no longer in use. Writing to fresh memory is much slower.
     spare: Mutex<Vec<Vec<f32>>>,
@@ -66,8 +72,7 @@ impl Shard {
 }
 
 fn plain<'a>((name, tensor): (String, TensorView<'a>)) -> (String, View<'a>) {
-    let (data, shape, kind) = (tensor.data(), tensor.shape().to_vec(), tensor.dtype().into());
-    (name, View { data, shape, kind, twist: Twist::default() })
+    (name, View::new(tensor.data(), tensor.shape().to_vec(), tensor.dtype().into()))
 }
 
 /// The number of spare buffers to keep: one for each matrix of a block.
@@ -80,7 +85,7 @@ impl Checkpoint {
     /// Missing, truncated or damaged files, and an index that names a file outside the folder.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         if gguf::is_file(path)? {
-            return Ok(Self::of(path, vec![Shard::Gguf(Box::new(Gguf::open(path)?))]));
+            return Ok(Self::of(path, vec![Shard::Gguf(Box::new(Gguf::open(path)?))], None));
         }
         refuse(path)?;
         let index = path.join(INDEX);
@@ -90,18 +95,19 @@ impl Checkpoint {
         } else {
             [path.join(SINGLE)].into()
         };
+        let method = method(path)?;
         let mut shards = Vec::with_capacity(files.len());
         for path in files {
             let shard = Mapped::open(path)?;
             parse(&shard)?;
             shards.push(Shard::Safetensors(shard));
         }
-        Ok(Self::of(path, shards))
+        Ok(Self::of(path, shards, method))
     }
 
-    fn of(path: &Path, shards: Vec<Shard>) -> Self {
+    fn of(path: &Path, shards: Vec<Shard>, method: Option<Method>) -> Self {
         let (fingerprint, spare) = (OnceLock::new(), Mutex::default());
-        Self(Arc::new(Files { folder: path.into(), shards, fingerprint, spare }))
+        Self(Arc::new(Files { folder: path.into(), shards, method, fingerprint, spare }))
     }
 
     /// The folder, or the GGUF file.
@@ -178,11 +184,8 @@ impl Checkpoint {
 
     /// Every tensor's name and shape.
     pub(crate) fn shapes(&self) -> Result<Vec<(String, Vec<usize>)>, ModelError> {
-        let mut all = Vec::new();
-        for shard in &self.0.shards {
-            all.extend(shard.tensors()?.into_iter().map(|(name, view)| (name, view.shape)));
-        }
-        Ok(all)
+        let all = self.found()?.into_iter();
+        Ok(all.map(|(name, (_, view))| (name, view.shape)).collect())
     }
 
     /// Begins to take tensors out of it by name.
@@ -190,7 +193,12 @@ impl Checkpoint {
     /// # Errors
     /// A damaged file.
     pub(crate) fn tensors(&self) -> Result<Tensors<'_>, ModelError> {
-        let mut found: BTreeMap<String, (usize, View<'_>)> = BTreeMap::new();
+        Ok(Tensors { checkpoint: self, found: self.found()?, taken: Mutex::default() })
+    }
+
+    /// Every tensor by its name, quantized matrices as one.
+    fn found(&self) -> Result<Found<'_>, ModelError> {
+        let mut found = Found::new();
         for (i, shard) in self.0.shards.iter().enumerate() {
             for (name, view) in shard.tensors()? {
                 if let Some((first, _)) = found.get(&name) {
@@ -201,7 +209,10 @@ impl Checkpoint {
                 found.insert(name, (i, view));
             }
         }
-        Ok(Tensors { checkpoint: self, found, taken: Mutex::default() })
+        if let Some(method) = self.0.method {
+            groups::gather(method, &mut found, &|shard| self.file(shard).path.clone())?;
+        }
+        Ok(found)
     }
 
     fn file(&self, shard: usize) -> &Mapped {
@@ -210,10 +221,22 @@ impl Checkpoint {
 
     /// A tensor that was [located](Tensors::locate), if its file has not changed.
     pub(crate) fn view(&self, at: &Located) -> Result<View<'_>, ModelError> {
-        let file = self.file(at.shard);
-        file.check()?;
-        let data = &file.map[at.start..at.start + at.len];
-        Ok(View { data, shape: at.shape.to_vec(), kind: at.kind, twist: at.twist })
+        self.check(at)?;
+        let piece = |at: &Span| {
+            let data = &self.file(at.shard).map[at.start..at.start + at.len];
+            Piece { file: at.shard, data }
+        };
+        Ok(View {
+            twist: at.twist,
+            beside: at.beside.map(piece),
+            ..View::new(piece(&at.main).data, at.shape.to_vec(), at.kind)
+        })
+    }
+
+    /// Refuses a tensor whose files have changed.
+    fn check(&self, at: &Located) -> Result<(), ModelError> {
+        let shards: BTreeSet<usize> = at.spans().map(|span| span.shard).collect();
+        shards.into_iter().try_for_each(|shard| self.file(shard).check())
     }
 
     /// Passes on the values that were read of a tensor, unless the file changed meanwhile or the
@@ -223,9 +246,8 @@ impl Checkpoint {
         at: &Located,
         values: Result<TensorData, Unreadable>,
     ) -> Result<TensorData, ModelError> {
-        let file = self.file(at.shard);
-        file.check()?;
-        values.map_err(|error| error.of(&file.path, &at.name))
+        self.check(at)?;
+        values.map_err(|error| error.of(&self.file(at.main.shard).path, &at.name))
     }
 
     /// A buffer for this number of values, with undefined content.
@@ -248,20 +270,44 @@ impl Checkpoint {
 
     /// Asks the system to read a tensor ahead.
     pub(crate) fn ahead(&self, at: &Located) {
-        self.file(at.shard).ahead(at.start, at.len);
+        at.spans().for_each(|span| self.file(span.shard).ahead(span.start, span.len));
     }
 }
 
 /// The place of a tensor in a checkpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Located {
-    shard: usize,
     name: String,
-    start: usize,
-    len: usize,
+    main: Span,
     kind: Kind,
     twist: Twist,
+    beside: Beside<Span>,
     pub shape: [usize; 2],
+}
+
+/// The place of some bytes in a file.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    shard: usize,
+    start: usize,
+    len: usize,
+}
+
+impl Located {
+    fn spans(&self) -> impl Iterator<Item = &Span> {
+        [&self.main].into_iter().chain(self.beside.iter())
+    }
+}
+
+/// What the `config.json` of a folder says of how its weights are quantized. Whether that is read at
+/// all is for [`ModelConfig`] to say.
+fn method(folder: &Path) -> Result<Option<Method>, ModelError> {
+    let path = folder.join("config.json");
+    if !on_disk::is_file(&path)? {
+        return Ok(None);
+    }
+    let config: Map<String, Value> = read_json(&path)?;
+    Ok(config.get(KEY).and_then(|value| Method::of(value).ok()))
 }
 
 fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {
@@ -274,7 +320,7 @@ fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {
 /// Takes tensors out by name, from any number of threads. Mismatches are collected for one report.
 pub(crate) struct Tensors<'a> {
     checkpoint: &'a Checkpoint,
-    found: BTreeMap<String, (usize, View<'a>)>,
+    found: Found<'a>,
     taken: Mutex<Taken>,
 }
 
@@ -366,9 +412,13 @@ impl Tensors<'_> {
     /// The place of a matrix, to be read later.
     pub(crate) fn locate(&self, name: &str, shape: [usize; 2]) -> Option<Located> {
         let (shard, view) = self.fitting(name, &shape)?;
-        let start = view.data.as_ptr() as usize - self.checkpoint.file(shard).map.as_ptr() as usize;
-        let (len, kind, twist) = (view.data.len(), view.kind, view.twist);
-        Some(Located { shard, name: name.into(), start, len, kind, twist, shape })
+        let span = |shard: usize, data: &[u8]| {
+            let start = data.as_ptr() as usize - self.checkpoint.file(shard).map.as_ptr() as usize;
+            Span { shard, start, len: data.len() }
+        };
+        let (main, kind, twist) = (span(shard, view.data), view.kind, view.twist);
+        let beside = view.beside.map(|piece| span(piece.file, piece.data));
+        Some(Located { name: name.into(), main, kind, twist, beside, shape })
     }
 
     /// A tensor of this shape and of a float type. Mismatches are recorded.
@@ -380,7 +430,7 @@ impl Tensors<'_> {
         self.note(|taken| {
             taken.names.insert(name.into());
         });
-        if view.shape != shape || !view.kind.is_read() {
+        if !view.fits(shape) || !view.kind.is_read() {
             let found = format!("{} {:?}", view.kind, view.shape);
             let kinds =
                 if self.checkpoint.gguf().is_some() { gguf::KINDS } else { "F32, BF16 or F16" };

@@ -106,6 +106,18 @@ pub enum ModelError {
         /// The property found.
         found: String,
     },
+    /// A tensor of a quantized matrix that is missing, or differs from the expected one.
+    #[error("{}: the tensor {tensor} should have {expected}, found {found}; download the model again, or use the unquantized checkpoint", path.display())]
+    QuantizedTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The expected property.
+        expected: String,
+        /// The property found.
+        found: String,
+    },
     /// Metadata of a GGUF file that are missing or differ from the expected ones.
     #[error("{}: the metadata key `{key}` should be {expected}, found {found}", path.display())]
     GgufKey {
