@@ -59,6 +59,7 @@ pub mod checkpoint;
 pub mod decoder;
 pub mod error;
 pub mod hub;
+mod index;
 pub mod interop;
 mod json;
 mod language_model;

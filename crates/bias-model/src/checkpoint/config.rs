@@ -4,10 +4,11 @@ use bias_types::ModelDims;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::adapter::base::base;
 use super::gguf;
 use super::gguf::file::Gguf;
-use super::other_forms::{refuse, refuse_adapter};
-use super::packed::method::{self, Method};
+use super::other_forms::refuse;
+use super::quantized::method::{self, Method};
 use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
 use crate::arch::layout::Names;
@@ -60,7 +61,8 @@ impl TokenIds {
 }
 
 impl ModelConfig {
-    /// Reads and checks `config.json` of a model folder, or the metadata of a GGUF file.
+    /// Reads and checks `config.json` of a model folder, or the metadata of a GGUF file. Of a folder
+    /// with an adapter alone, the config of its base.
     ///
     /// # Errors
     /// As [`from_json`](Self::from_json), and a missing or malformed file.
@@ -76,8 +78,9 @@ impl ModelConfig {
         if gguf::is_file(folder)? {
             return Self::check(Gguf::open(folder)?.config(keys)?, folder.into(), keys);
         }
+        let base = base(folder, keys)?;
+        let folder = base.as_deref().unwrap_or(folder);
         refuse(folder)?;
-        refuse_adapter(folder, keys)?;
         let path = folder.join("config.json");
         Self::check(read_json(&path)?, path, keys)
     }

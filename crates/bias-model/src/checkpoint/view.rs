@@ -3,7 +3,11 @@ use std::fmt;
 use safetensors::tensor::Dtype;
 
 use super::blocks::{Block, Blocks};
+use super::low_rank::LowRank;
+use super::packed::float::Float;
 use super::packed::scheme::Scheme;
+use super::piece::Piece;
+use super::plain::Plain;
 use super::rows::Rows;
 use super::unreadable::Unreadable;
 
@@ -17,38 +21,33 @@ pub(crate) struct View<'a> {
     pub beside: Beside<Piece<'a>>,
 }
 
-/// Bytes of one of a checkpoint's files.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Piece<'a> {
-    /// The number of the file.
-    pub file: usize,
-    pub data: &'a [u8],
-}
-
 /// What else belongs to a tensor.
 #[derive(Debug, Clone)]
 pub(crate) struct Beside<P> {
     /// The other tensors of a quantized matrix.
     pub parts: Vec<P>,
+    /// The change that an adapter makes.
+    pub change: Option<LowRank<P>>,
 }
 
 impl<P> Default for Beside<P> {
     fn default() -> Self {
-        Self { parts: Vec::new() }
+        Self { parts: Vec::new(), change: None }
     }
 }
 
 impl<P> Beside<P> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.parts.is_empty() && self.change.is_none()
     }
 
     pub(crate) fn map<Q>(&self, of: impl Fn(&P) -> Q) -> Beside<Q> {
-        Beside { parts: self.parts.iter().map(of).collect() }
+        let parts = self.parts.iter().map(&of).collect();
+        Beside { parts, change: self.change.as_ref().map(|change| change.map(&of)) }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &P> {
-        self.parts.iter()
+        self.parts.iter().chain(self.change.iter().flat_map(LowRank::iter))
     }
 }
 
@@ -105,9 +104,13 @@ impl<'a> View<'a> {
     /// The bytes of its values in memory with at least this many bytes each.
     pub(crate) fn held(&self, least: usize) -> u64 {
         let values = self.shape.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
-        let computed = matches!(self.kind, Kind::Blocks(_) | Kind::Packed(_));
-        let least = if computed { size_of::<f32>() } else { least };
+        let least = if self.is_computed() { size_of::<f32>() } else { least };
         (self.data.len() as u64).max(values.saturating_mul(least as u64))
+    }
+
+    /// Whether its values are others than those in the file.
+    pub(crate) fn is_computed(&self) -> bool {
+        matches!(self.kind, Kind::Blocks(_) | Kind::Packed(_)) || self.beside.change.is_some()
     }
 
     /// Its rows, and the number of values in one. A vector is one row; dimensions before the last
@@ -129,21 +132,39 @@ impl<'a> View<'a> {
     /// # Errors
     /// Scales that are not finite.
     pub(crate) fn computed(&self) -> Result<Option<Box<dyn Rows + '_>>, Unreadable> {
-        let [out, inner] = self.as_matrix();
-        Ok(match self.kind {
-            Kind::Blocks(block) => Some(Box::new(Blocks { data: self.data, block, inner })),
+        let (shape @ [_, inner], data) = (self.as_matrix(), self.data);
+        let own: Option<Box<dyn Rows + '_>> = match self.kind {
+            Kind::Blocks(block) => Some(Box::new(Blocks { data, block, inner })),
             Kind::Packed(scheme) => {
                 let parts: Vec<&[u8]> = self.beside.parts.iter().map(|own| own.data).collect();
-                Some(scheme.read(self.data, &parts, [out, inner])?)
+                Some(scheme.read(data, &parts, shape)?)
             }
             Kind::F32 | Kind::F16 | Kind::BF16 | Kind::Other(_) => None,
-        })
+        };
+        let Some(change) = &self.beside.change else { return Ok(own) };
+        let base = match (own, self.kind.float()) {
+            (Some(own), _) => own,
+            (None, Some(float)) => Box::new(Plain { data, float, inner }),
+            (None, None) => return Err(Unreadable::kind(self.kind)),
+        };
+        Ok(Some(change.over(base, shape)?))
     }
 }
 
 impl Kind {
     pub(crate) fn is_read(self) -> bool {
         !matches!(self, Self::Other(_))
+    }
+
+    /// The type of its values, if they are stored as floats that scales may have.
+    pub(crate) fn float(self) -> Option<Float> {
+        match self {
+            Self::F32 => Some(Float::F32),
+            Self::F16 => Some(Float::F16),
+            Self::BF16 => Some(Float::BF16),
+            Self::Other(Other::Safetensors(Dtype::F8_E8M0)) => Some(Float::E8M0),
+            Self::Blocks(_) | Self::Packed(_) | Self::Other(_) => None,
+        }
     }
 }
 

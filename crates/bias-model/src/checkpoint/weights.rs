@@ -12,22 +12,24 @@ use safetensors::tensor::TensorView;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::adapter::files::Adapter;
 use super::config::ModelConfig;
 use super::convert::{self, Part};
 use super::gguf;
 use super::gguf::file::Gguf;
-use super::index::{INDEX, SINGLE, shards};
 use super::mapped::Mapped;
 use super::other_forms::refuse;
-use super::packed::groups::{self, Found};
-use super::packed::method::{KEY, Method};
+use super::piece::Piece;
 use super::precision::Precision;
+use super::quantized::groups::{self, Found};
+use super::quantized::method::{KEY, Method};
 use super::tying::{self, Head};
 use super::unreadable::Unreadable;
-use super::view::{Beside, Kind, Piece, Twist, View};
+use super::view::{Beside, Kind, Twist, View};
 use crate::arch::layout::{Names, StoredRows};
 use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
+use crate::index::{INDEX, SINGLE, shards};
 use crate::json::read_json;
 use crate::on_disk;
 use crate::stand_in;
@@ -43,6 +45,8 @@ struct Files {
     shards: Vec<Shard>,
     /// How matrices are quantized, if several tensors make one.
     method: Option<Method>,
+    /// It is merged while tensors are read.
+    adapter: Option<Adapter>,
     fingerprint: OnceLock<String>,
     /// Buffers of matrices that are no longer in use. Writing to fresh memory is much slower.
     spare: Mutex<Vec<Vec<f32>>>,
@@ -79,35 +83,54 @@ fn plain<'a>((name, tensor): (String, TensorView<'a>)) -> (String, View<'a>) {
 const SPARE: usize = 7;
 
 impl Checkpoint {
-    /// Maps the weights of a folder, or a GGUF file. Nothing is copied yet.
+    /// Maps the weights of a folder, or a GGUF file. Nothing is copied yet. Of a folder with a LoRA
+    /// adapter, those of its base too: the adapter is merged while they are read.
     ///
     /// # Errors
-    /// Missing, truncated or damaged files, and an index that names a file outside the folder.
+    /// Missing, truncated or damaged files, and an index that names a file outside the folder; an
+    /// adapter that is not merged here.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
+        Self::accepting(path, &[])
+    }
+
+    /// The same. With `adapter_config.json` among the keys, an adapter beside a model is ignored.
+    /// Others are settings of the adapter to ignore although their effect is unknown.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn accepting(path: &Path, keys: &[String]) -> Result<Self, ModelError> {
         if gguf::is_file(path)? {
-            return Ok(Self::of(path, vec![Shard::Gguf(Box::new(Gguf::open(path)?))], None));
+            let shards = vec![Shard::Gguf(Box::new(Gguf::open(path)?))];
+            return Ok(Self::of(path, shards, None, None));
         }
-        refuse(path)?;
-        let index = path.join(INDEX);
-        let single = on_disk::exists(&path.join(SINGLE))?;
+        let adapter = Adapter::of_folder(path, keys)?;
+        let folder = adapter.as_ref().map_or(path, |adapter| &adapter.base);
+        refuse(folder)?;
+        let index = folder.join(INDEX);
+        let single = on_disk::exists(&folder.join(SINGLE))?;
         let files: BTreeSet<PathBuf> = if !single && on_disk::exists(&index)? {
-            shards(&index)?.into_iter().map(|file| path.join(file)).collect()
+            shards(&index)?.into_iter().map(|file| folder.join(file)).collect()
         } else {
-            [path.join(SINGLE)].into()
+            [folder.join(SINGLE)].into()
         };
-        let method = method(path)?;
+        let method = method(folder)?;
         let mut shards = Vec::with_capacity(files.len());
         for path in files {
             let shard = Mapped::open(path)?;
             parse(&shard)?;
             shards.push(Shard::Safetensors(shard));
         }
-        Ok(Self::of(path, shards, method))
+        Ok(Self::of(path, shards, method, adapter))
     }
 
-    fn of(path: &Path, shards: Vec<Shard>, method: Option<Method>) -> Self {
-        let (fingerprint, spare) = (OnceLock::new(), Mutex::default());
-        Self(Arc::new(Files { folder: path.into(), shards, method, fingerprint, spare }))
+    fn of(
+        path: &Path,
+        shards: Vec<Shard>,
+        method: Option<Method>,
+        adapter: Option<Adapter>,
+    ) -> Self {
+        let (folder, fingerprint, spare) = (path.into(), OnceLock::new(), Mutex::default());
+        Self(Arc::new(Files { folder, shards, method, adapter, fingerprint, spare }))
     }
 
     /// The folder, or the GGUF file.
@@ -116,13 +139,19 @@ impl Checkpoint {
         &self.0.folder
     }
 
-    /// The weight files, in name order.
+    /// The weight files, in name order; that of an adapter last.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.mapped().map(|file| file.path.as_path())
     }
 
     fn mapped(&self) -> impl Iterator<Item = &Mapped> {
-        self.0.shards.iter().map(Shard::file)
+        let adapter = self.0.adapter.iter().map(|adapter| &adapter.file);
+        self.0.shards.iter().map(Shard::file).chain(adapter)
+    }
+
+    /// The adapter that is merged, if any: its folder's model, and its file.
+    pub(crate) fn adapter(&self) -> Option<&Adapter> {
+        self.0.adapter.as_ref()
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = (&Path, &[u8])> {
@@ -138,7 +167,7 @@ impl Checkpoint {
     }
 
     /// The identity of the model in masks and results: SHA-256 over each file's length and the
-    /// SHA-256 of each 16 MiB of it, files in name order. Hashing in pieces uses all cores. The
+    /// SHA-256 of each 16 MiB of it, files in name order, and the scales of an adapter. Hashing in pieces uses all cores. The
     /// first call reads all files whole.
     ///
     /// # Errors
@@ -160,6 +189,9 @@ impl Checkpoint {
             hash.update((map.len() as u64).to_le_bytes());
             let pieces: Vec<_> = map.par_chunks(PIECE).map(Sha256::digest).collect();
             pieces.iter().for_each(|piece| hash.update(piece));
+        }
+        if let Some(adapter) = &self.0.adapter {
+            adapter.hash(&mut hash)?;
         }
         self.mapped().try_for_each(Mapped::check)?;
         Ok(hex(&hash.finalize()))
@@ -212,11 +244,18 @@ impl Checkpoint {
         if let Some(method) = self.0.method {
             groups::gather(method, &mut found, &|shard| self.file(shard).path.clone())?;
         }
+        if let Some(adapter) = &self.0.adapter {
+            adapter.apply(&mut found, self.0.shards.len())?;
+        }
         Ok(found)
     }
 
+    /// A file by its number. That of an adapter follows the shards.
     fn file(&self, shard: usize) -> &Mapped {
-        self.0.shards[shard].file()
+        match &self.0.adapter {
+            Some(adapter) if shard == self.0.shards.len() => &adapter.file,
+            _ => self.0.shards[shard].file(),
+        }
     }
 
     /// A tensor that was [located](Tensors::locate), if its file has not changed.
@@ -373,7 +412,19 @@ impl Tensors<'_> {
 
     /// How the config's tying and these tensors go together.
     pub(crate) fn head(&self, config: &ModelConfig, names: Names) -> Result<Head, ModelError> {
-        Head::of(config, names, |name| self.has(name), |a, b| self.equal(a, b))
+        let head = Head::of(config, names, |name| self.has(name), |a, b| self.equal(a, b))?;
+        if let Some(adapter) = self.checkpoint.adapter()
+            && config.tied
+        {
+            let (a, b) = config.table_names(names);
+            if let (Some((file, view)), None) | (None, Some((file, view))) =
+                (self.found.get(&a), self.found.get(&b))
+                && (view.beside.change.is_some() || *file == self.checkpoint.0.shards.len())
+            {
+                adapter.check_tied(if self.has(&a) { &a } else { &b })?;
+            }
+        }
+        Ok(head)
     }
 
     fn equal(&self, a: &str, b: &str) -> Result<bool, ModelError> {

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::id::HubId;
-use crate::checkpoint::index::{INDEX, SINGLE, shards};
 use crate::error::ModelError;
+use crate::index::{INDEX, SINGLE, shards};
 use crate::on_disk;
 
 pub(super) const CONFIG: &str = "config.json";

@@ -10,8 +10,8 @@ use hf_hub::{Cache, Repo, RepoType};
 
 use super::cache::{CONFIG, Hub, TOKENIZER, is_plain, missing_files};
 use super::id::HubId;
-use crate::checkpoint::index::{INDEX, SINGLE, shards};
 use crate::error::ModelError;
+use crate::index::{INDEX, SINGLE, shards};
 use crate::on_disk;
 
 /// The files that a model may lack.

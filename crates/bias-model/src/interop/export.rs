@@ -15,12 +15,12 @@ use serde::Serialize;
 use super::gguf_folder;
 use super::weights_file::{framework, masked};
 use crate::checkpoint::config::ModelConfig;
-use crate::checkpoint::index::SINGLE;
 use crate::checkpoint::mapped;
 use crate::checkpoint::tying::Head;
 use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
+use crate::index::SINGLE;
 use crate::language_model::LoadOptions;
 use crate::on_disk;
 

@@ -14,10 +14,10 @@ use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::gguf::KINDS;
 use crate::checkpoint::gguf::file::Gguf;
 use crate::checkpoint::gguf::tokenizer::Vocabulary;
-use crate::checkpoint::index::SINGLE;
 use crate::checkpoint::view::View;
 use crate::checkpoint::{convert, mapped};
 use crate::error::ModelError;
+use crate::index::SINGLE;
 
 /// The number of values that are dequantized at a time.
 const AT_ONCE: usize = 1 << 22;

@@ -1,5 +1,6 @@
 use half::{bf16, f16};
 
+use crate::checkpoint::rows::finite;
 use crate::checkpoint::unreadable::Unreadable;
 
 /// The type of a scale in the file.
@@ -23,15 +24,23 @@ impl Float {
 
     /// Every value of some bytes, as f32. All must be finite.
     pub(crate) fn all(self, bytes: &[u8]) -> Result<Vec<f32>, Unreadable> {
-        let chunks = bytes.chunks_exact(self.width());
-        let values: Vec<f32> = match self {
-            Self::F32 => chunks.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-            Self::F16 => chunks.map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-            Self::BF16 => chunks.map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-            Self::E8M0 => chunks.map(|b| power_of_two(b[0])).collect(),
-        };
-        crate::checkpoint::rows::finite(&values)?;
+        let mut values = vec![0.0; bytes.len() / self.width()];
+        self.read(bytes, &mut values);
+        finite(&values)?;
         Ok(values)
+    }
+
+    /// As many values as there is room for, as f32.
+    pub(crate) fn read(self, bytes: &[u8], to: &mut [f32]) {
+        let both = to.iter_mut().zip(bytes.chunks_exact(self.width()));
+        match self {
+            Self::F32 => {
+                both.for_each(|(to, b)| *to = f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            }
+            Self::F16 => both.for_each(|(to, b)| *to = f16::from_le_bytes([b[0], b[1]]).to_f32()),
+            Self::BF16 => both.for_each(|(to, b)| *to = bf16::from_le_bytes([b[0], b[1]]).to_f32()),
+            Self::E8M0 => both.for_each(|(to, b)| *to = power_of_two(b[0])),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn word(bytes: &[u8], i: usize) -> u32 {
 }
 
 /// The groups that inputs belong to.
-pub(super) fn groups(index: &[u8]) -> impl Iterator<Item = usize> {
+pub(crate) fn groups(index: &[u8]) -> impl Iterator<Item = usize> {
     (0..index.len() / 4).map(|i| usize::try_from(word(index, i)).unwrap_or(usize::MAX))
 }
 

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use safetensors::tensor::Dtype;
 use serde::Deserialize;
 
-use super::bnb::Code;
-use super::float::Float;
-use super::gptq;
 use super::method::{Method, Strategy};
-use super::mxfp4::GROUP;
-use super::scaled::Byte;
-use super::scheme::Scheme;
-use crate::checkpoint::view::{Kind, Other, Piece, View};
+use crate::checkpoint::packed::bnb::Code;
+use crate::checkpoint::packed::float::Float;
+use crate::checkpoint::packed::gptq;
+use crate::checkpoint::packed::mxfp4::GROUP;
+use crate::checkpoint::packed::scaled::Byte;
+use crate::checkpoint::packed::scheme::Scheme;
+use crate::checkpoint::piece::Piece;
+use crate::checkpoint::view::{Kind, Other, View};
 use crate::error::ModelError;
 
 /// Every tensor by its name, with the number of its file.
@@ -66,16 +67,6 @@ struct QuantState {
 
 /// The most bytes of such a text.
 const LONGEST_STATE: usize = 4096;
-
-fn float(kind: Kind) -> Option<Float> {
-    match kind {
-        Kind::F32 => Some(Float::F32),
-        Kind::F16 => Some(Float::F16),
-        Kind::BF16 => Some(Float::BF16),
-        Kind::Other(Other::Safetensors(Dtype::F8_E8M0)) => Some(Float::E8M0),
-        _ => None,
-    }
-}
 
 fn is(kind: Kind, dtype: Dtype) -> bool {
     match dtype {
@@ -133,9 +124,9 @@ impl<'a> Groups<'_, 'a> {
         name: String,
         shapes: &[Vec<usize>],
     ) -> Result<(Piece<'a>, Float), ModelError> {
-        let fits = |kind| float(kind).is_some();
+        let fits = |kind: Kind| kind.float().is_some();
         let (piece, kind) = self.part(main, name, shapes, fits, "F32, BF16 or F16")?;
-        Ok((piece, float(kind).unwrap_or(Float::F32)))
+        Ok((piece, kind.float().unwrap_or(Float::F32)))
     }
 
     fn put(
