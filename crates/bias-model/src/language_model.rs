@@ -115,6 +115,13 @@ impl<B: Backend> LanguageModel<B> {
                 folder.display()
             ));
         }
+        if let Some(method) = checkpoint.method() {
+            own.notes.push(format!(
+                "{}: weights are quantized ({method}), and computed with as dequantized; activations \
+                 are not quantized",
+                root.display()
+            ));
+        }
         if checkpoint.adapter().is_some() {
             own.notes.push(format!(
                 "the adapter in {} is merged into its base, {}",

@@ -194,6 +194,22 @@ impl ModelConfig {
         self
     }
 
+    /// The same model, its weights dequantized: in f32, if `widened`.
+    pub(crate) fn unpacked(mut self, widened: bool) -> Self {
+        self.json.remove(method::KEY);
+        if widened {
+            for key in ["dtype", "torch_dtype"] {
+                let text = self.json.get_mut(wrapper::TEXT).and_then(Value::as_object_mut);
+                text.and_then(|text| text.get_mut(key))
+                    .into_iter()
+                    .for_each(|own| *own = "float32".into());
+            }
+            let old = self.json.contains_key("torch_dtype");
+            self.json.insert(if old { "torch_dtype" } else { "dtype" }.into(), "float32".into());
+        }
+        self
+    }
+
     /// The `config.json` of the text model alone.
     pub(crate) fn to_text_json(&self) -> Value {
         let text = self.json.get(wrapper::TEXT).and_then(Value::as_object);

@@ -113,6 +113,19 @@ impl<'a> View<'a> {
         matches!(self.kind, Kind::Blocks(_) | Kind::Packed(_)) || self.beside.change.is_some()
     }
 
+    /// Whether the format changes what it stores.
+    pub(crate) fn is_twisted(&self) -> bool {
+        self.twist != Twist::default()
+    }
+
+    /// Whether bf16 holds each of its computed values.
+    pub(crate) fn fits_bf16(&self) -> bool {
+        match self.kind {
+            Kind::Packed(scheme) => self.beside.change.is_none() && scheme.fits_bf16(),
+            _ => false,
+        }
+    }
+
     /// Its rows, and the number of values in one. A vector is one row; dimensions before the last
     /// count as rows.
     pub(crate) fn as_matrix(&self) -> [usize; 2] {

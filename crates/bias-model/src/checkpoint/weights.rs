@@ -183,7 +183,7 @@ impl Checkpoint {
 
     fn hash(&self) -> Result<String, ModelError> {
         const PIECE: usize = 16 << 20;
-        self.mapped().try_for_each(Mapped::check)?;
+        self.check_files()?;
         let mut hash = Sha256::new();
         for Mapped { map, .. } in self.mapped() {
             hash.update((map.len() as u64).to_le_bytes());
@@ -193,7 +193,7 @@ impl Checkpoint {
         if let Some(adapter) = &self.0.adapter {
             adapter.hash(&mut hash)?;
         }
-        self.mapped().try_for_each(Mapped::check)?;
+        self.check_files()?;
         Ok(hex(&hash.finalize()))
     }
 
@@ -218,6 +218,30 @@ impl Checkpoint {
     pub(crate) fn shapes(&self) -> Result<Vec<(String, Vec<usize>)>, ModelError> {
         let all = self.found()?.into_iter();
         Ok(all.map(|(name, (_, view))| (name, view.shape)).collect())
+    }
+
+    /// Whether the files hold other tensors than the model has: quantized ones, or an adapter's.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.0.method.is_some() || self.0.adapter.is_some()
+    }
+
+    /// Every tensor by its name, with the path of its file. Quantized matrices are one, and an
+    /// adapter is merged.
+    pub(crate) fn all(
+        &self,
+    ) -> Result<impl Iterator<Item = (String, &Path, View<'_>)>, ModelError> {
+        let all = self.found()?.into_iter();
+        Ok(all.map(|(name, (i, view))| (name, self.file(i).path.as_path(), view)))
+    }
+
+    /// How matrices are quantized, if several tensors make one.
+    pub(crate) fn method(&self) -> Option<Method> {
+        self.0.method
+    }
+
+    /// Refuses files that have changed since they were opened.
+    pub(crate) fn check_files(&self) -> Result<(), ModelError> {
+        self.mapped().try_for_each(Mapped::check)
     }
 
     /// Begins to take tensors out of it by name.
@@ -412,19 +436,7 @@ impl Tensors<'_> {
 
     /// How the config's tying and these tensors go together.
     pub(crate) fn head(&self, config: &ModelConfig, names: Names) -> Result<Head, ModelError> {
-        let head = Head::of(config, names, |name| self.has(name), |a, b| self.equal(a, b))?;
-        if let Some(adapter) = self.checkpoint.adapter()
-            && config.tied
-        {
-            let (a, b) = config.table_names(names);
-            if let (Some((file, view)), None) | (None, Some((file, view))) =
-                (self.found.get(&a), self.found.get(&b))
-                && (view.beside.change.is_some() || *file == self.checkpoint.0.shards.len())
-            {
-                adapter.check_tied(if self.has(&a) { &a } else { &b })?;
-            }
-        }
-        Ok(head)
+        Head::of(config, names, |name| self.has(name), |a, b| self.equal(a, b))
     }
 
     fn equal(&self, a: &str, b: &str) -> Result<bool, ModelError> {

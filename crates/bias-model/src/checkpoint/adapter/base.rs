@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::CONFIG;
 use crate::error::ModelError;
 use crate::hub::source::ModelSource;
+use crate::index::{INDEX, SINGLE};
 use crate::json::read_json;
 use crate::on_disk;
 
@@ -19,9 +20,9 @@ struct Named {
 /// is no adapter, or if `adapter_config.json` is among the `accepted` keys: the model is asked
 /// without it.
 ///
-/// As in transformers, an adapter beside a `config.json` belongs to the model there. Any other
-/// belongs to the model that it names: a folder, from the adapter's own or from the working
-/// directory, or a model of the hub.
+/// As in transformers, an adapter beside a whole model belongs to that model. Any other belongs to
+/// the model that it names: a folder, from the adapter's own or from the working directory, or a
+/// model of the hub.
 ///
 /// # Errors
 /// [`ModelError::AdapterBase`] if there is no such model; [`ModelError::Adapter`] if it is none
@@ -31,7 +32,9 @@ pub(crate) fn base(folder: &Path, accepted: &[String]) -> Result<Option<PathBuf>
     if accepted.iter().any(|own| own == CONFIG) || !on_disk::exists(&path)? {
         return Ok(None);
     }
-    if on_disk::exists(&folder.join("config.json"))? {
+    // Some trainers copy the config of the base, and nothing else of it.
+    let has = |name: &str| on_disk::exists(&folder.join(name));
+    if has("config.json")? && (has(SINGLE)? || has(INDEX)?) {
         return Ok(Some(folder.into()));
     }
     let named: Named = read_json(&path)?;

@@ -7,6 +7,7 @@ use super::WEIGHTS;
 use super::base::base;
 use super::names::role;
 use super::settings::Settings;
+use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::mapped::Mapped;
 use crate::error::ModelError;
 use crate::on_disk;
@@ -19,6 +20,8 @@ pub(crate) struct Adapter {
     pub base: PathBuf,
     pub file: Mapped,
     pub(super) settings: Settings,
+    /// The settings of the base.
+    pub(super) config: ModelConfig,
 }
 
 impl Adapter {
@@ -42,7 +45,8 @@ impl Adapter {
                 advice: format!("save it with peft once more, which writes {WEIGHTS}"),
             });
         }
-        let own = Self { base, file: Mapped::open(path)?, settings };
+        let config = ModelConfig::accepting(folder, accepted)?;
+        let own = Self { base, file: Mapped::open(path)?, settings, config };
         own.parse()?;
         Ok(Some(own))
     }

@@ -17,6 +17,9 @@ impl Adapter {
     /// Puts the changed tensors in the place of the base's. `file` is the number of the adapter's
     /// file.
     ///
+    /// A change of the embedding of a tied model does not change its head, nor the other way round,
+    /// as in peft: the two are told apart from then on. The config may say `ensure_weight_tying`.
+    ///
     /// # Errors
     /// [`ModelError::Adapter`] for tensors that fit nothing in the base.
     pub(crate) fn apply<'a>(
@@ -24,6 +27,34 @@ impl Adapter {
         found: &mut Found<'a>,
         file: usize,
     ) -> Result<(), ModelError> {
+        let names = self.config.names(|name| found.contains_key(name));
+        let (a, b) = self.config.table_names(names);
+        let twin = match (found.contains_key(&a), found.contains_key(&b)) {
+            (true, false) => Some((a, b)),
+            (false, true) => Some((b, a)),
+            _ => None,
+        };
+        let twin = twin.filter(|_| self.config.tied && !self.settings.ties);
+        if let Some((stored, other)) = &twin
+            && let Some(table) = found.get(stored).cloned()
+        {
+            found.insert(other.clone(), table);
+        }
+        self.overlay(found, file)?;
+        let changed = |name: &String| {
+            let own = found.get(name);
+            own.is_some_and(|(shard, view)| *shard == file || view.beside.change.is_some())
+        };
+        if let Some((stored, other)) = &twin
+            && !changed(stored)
+            && !changed(other)
+        {
+            found.remove(other);
+        }
+        Ok(())
+    }
+
+    fn overlay<'a>(&'a self, found: &mut Found<'a>, file: usize) -> Result<(), ModelError> {
         let mut modules: BTreeMap<String, Parts<'a>> = BTreeMap::new();
         let mut whole = Vec::new();
         for (name, tensor) in self.parse()?.tensors() {
@@ -51,23 +82,6 @@ impl Adapter {
         Ok(())
     }
 
-    /// Refuses a change of a table that serves as embedding and as head: merged it would change
-    /// both, and beside the model, as it was trained, one.
-    ///
-    /// # Errors
-    /// [`ModelError::Adapter`].
-    pub(crate) fn check_tied(&self, table: &str) -> Result<(), ModelError> {
-        if self.settings.ties {
-            return Ok(());
-        }
-        Err(self.odd(
-            table,
-            "serves as embedding and as head, and the adapter changes one of them; merge it with \
-             peft and save both (tie_word_embeddings false), or say `ensure_weight_tying` in its \
-             adapter_config.json if both are meant",
-        ))
-    }
-
     fn odd(&self, tensor: &str, reason: &str) -> ModelError {
         let path = self.file.path.clone();
         ModelError::Adapter { path, reason: format!("{tensor} {reason}") }
@@ -90,14 +104,11 @@ impl Adapter {
             return Err(odd("has one of lora_A and lora_B, not both"));
         };
         let Some(own) = matching(found, &weight) else {
-            let head = "lm_head";
-            let tied = if module.ends_with(head) {
-                "; of a model that stores its embedding and its head as one, a change of one of them \
-                 alone is not read, as merging it would change both"
-            } else {
-                ""
-            };
-            return Err(odd(&format!("is no matrix of the base, {}{tied}", self.base.display())));
+            // Text is computed without images.
+            if is_of_images(module) {
+                return Ok(());
+            }
+            return Err(odd(&format!("is no matrix of the base, {}", self.base.display())));
         };
         let Some((_, view)) = found.get_mut(&own) else { return Ok(()) };
         let (Some(first), Some(second)) = (float(a), float(b)) else {
@@ -191,27 +202,59 @@ fn float(tensor: &TensorView<'_>) -> Option<Float> {
 }
 
 /// The name of a tensor in the base. Files leave out modules around the text model, or have them in
-/// another order: the longest end of the name counts that one tensor has.
+/// another order: the longest end of the name counts that one tensor has. Numbers of layers are
+/// never left out.
 fn matching(found: &Found<'_>, name: &str) -> Option<String> {
-    if found.contains_key(name) {
-        return Some(name.into());
-    }
-    let starts = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
-    for end in [name].into_iter().chain(starts) {
-        // What is left must still say more than `weight`.
-        if end.matches('.').count() < 1 {
-            break;
-        }
+    let mut end = name;
+    loop {
         let ends =
-            |own: &str| own == end || own.strip_suffix(end).is_some_and(|o| o.ends_with('.'));
-        let mut all = found.keys().filter(|own| ends(own) && !is_of_images(own));
+            |own: &str| own == end || own.strip_suffix(end).is_some_and(|own| own.ends_with('.'));
+        let mut all = found.keys().filter(|own| *own == name || (ends(own) && !is_of_images(own)));
         if let Some(own) = all.next() {
             return all.next().is_none().then(|| own.clone());
         }
+        let (first, rest) = end.split_once('.')?;
+        // What is left must say more than `weight`.
+        if first.bytes().all(|b| b.is_ascii_digit()) || !rest.contains('.') || is_of_images(name) {
+            return None;
+        }
+        end = rest;
     }
-    None
 }
 
 fn is_of_images(name: &str) -> bool {
     name.contains("vision_tower.") || name.contains("multi_modal_projector.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::view::Kind;
+
+    #[test]
+    fn names_are_matched_by_their_ends() {
+        let names = [
+            "h.0.attn.c_attn.weight",
+            "language_model.model.layers.0.q_proj.weight",
+            "language_model.model.layers.1.k_proj.weight",
+            "vision_tower.encoder.layers.0.q_proj.weight",
+            "lm_head.weight",
+            "model.norm.weight",
+        ];
+        let view = View::new(&[], vec![0], Kind::F32);
+        let found: Found<'_> = names.map(|name| (name.to_owned(), (0, view.clone()))).into();
+        for (name, own) in [
+            ("transformer.h.0.attn.c_attn.weight", Some(0)),
+            ("model.language_model.layers.0.q_proj.weight", Some(1)),
+            ("vision_tower.encoder.layers.0.q_proj.weight", Some(3)),
+            ("model.vision_tower.encoder.layers.0.q_proj.weight", None),
+            // Of another layer.
+            ("model.layers.0.k_proj.weight", None),
+            ("lm_head.weight", Some(4)),
+            ("score.weight", None),
+            ("model.norm.weight", Some(5)),
+        ] {
+            assert_eq!(matching(&found, name).as_deref(), own.map(|i: usize| names[i]), "{name}");
+        }
+    }
 }

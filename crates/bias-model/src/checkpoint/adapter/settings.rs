@@ -60,7 +60,8 @@ impl Settings {
         let advice = format!(
             "merge it with peft instead: python -c \"from peft import AutoPeftModelForCausalLM as M; \
              M.from_pretrained('{}').merge_and_unload().save_pretrained('merged')\", and name the \
-             folder `merged`",
+             folder `merged`; to ask the model without it, pass --accept-key {CONFIG} (in Rust, \
+             `LoadOptions::accepted_keys`)",
             folder.display()
         );
         Self::of(map, path, accepted, &advice)
@@ -93,8 +94,14 @@ impl Settings {
             };
             let reason = match key.as_str() {
                 _ if off || HARMLESS.contains(&key.as_str()) || accepted.contains(key) => continue,
-                "r" | "lora_alpha" | "fan_in_fan_out" | "use_rslora" | "use_dora"
-                | "ensure_weight_tying" | "rank_pattern" | "alpha_pattern" => continue,
+                "r"
+                | "lora_alpha"
+                | "fan_in_fan_out"
+                | "use_rslora"
+                | "use_dora"
+                | "ensure_weight_tying"
+                | "rank_pattern"
+                | "alpha_pattern" => continue,
                 // Those that are trained are stored whole, and replace the base's.
                 "bias" if ["none", "all", "lora_only"].iter().any(|own| value == own) => continue,
                 "init_lora_weights" if BEGINNINGS.iter().any(|own| value == own) => continue,

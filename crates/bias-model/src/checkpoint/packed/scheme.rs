@@ -66,6 +66,15 @@ impl Scheme {
             }
         })
     }
+
+    /// Whether bf16 holds every value.
+    pub(crate) fn fits_bf16(self) -> bool {
+        match self {
+            Self::Mxfp4 => true,
+            Self::Bnb4 { rounded, .. } => rounded == Float::BF16,
+            Self::Scaled { .. } | Self::Gptq { .. } | Self::Awq { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for Scheme {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::compressed;
@@ -67,6 +69,19 @@ impl Method {
                 ))
             }
         }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fp8 { .. } => "fp8",
+            Self::Compressed { .. } => "compressed-tensors",
+            Self::Mxfp4 => "mxfp4",
+            Self::Gptq { .. } => "gptq",
+            Self::Awq { .. } => "awq",
+            Self::Bitsandbytes { .. } => "bitsandbytes",
+        })
     }
 }
 
