@@ -54,6 +54,7 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod adapter_files;
 pub mod arch;
 pub mod checkpoint;
 pub mod decoder;

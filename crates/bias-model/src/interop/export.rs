@@ -16,14 +16,14 @@ use serde::Serialize;
 use super::gguf_folder;
 use super::unpacked::{self, Stored};
 use super::weights_file::{framework, masked};
-use crate::checkpoint::adapter;
+use crate::adapter_files;
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::mapped;
 use crate::checkpoint::tying::Head;
 use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
-use crate::index::SINGLE;
+use crate::index::{INDEX, SINGLE};
 use crate::language_model::LoadOptions;
 use crate::on_disk;
 
@@ -92,7 +92,7 @@ pub fn export_masked(
     if checkpoint.is_packed() {
         let (notes, from) = (unpacked_notes(&checkpoint), from(&checkpoint));
         manifest.provenance.extend(notes.iter().map(|(key, note)| ((*key).into(), note.clone())));
-        let of = |(name, path, view)| Stored { name, path, view };
+        let of = |(name, path, view)| Stored { name, path, view, f32: false };
         let tensors: Vec<Stored<'_>> = checkpoint.all()?.map(of).collect();
         let kept = if checkpoint.head(&config)? == Head::Both { config.untied() } else { config };
         let kept = kept.unpacked(tensors.iter().any(Stored::is_widened));
@@ -153,7 +153,7 @@ fn from(checkpoint: &Checkpoint) -> Vec<(&Path, Beside)> {
     }
 }
 
-/// Copies everything that is not weights, nor an adapter or a quantization that the copy has not.
+/// Copies everything that is not weights or an index of them, nor an adapter or a quantization that the copy has not.
 fn copy_beside(
     checkpoint: &Checkpoint,
     from: &[(&Path, Beside)],
@@ -167,7 +167,8 @@ fn copy_beside(
             let name = path.file_name().unwrap_or_default();
             let left = weights.contains(path.as_path())
                 || is_other_weights(&path, &weights)
-                || (merged && name == adapter::CONFIG)
+                || (checkpoint.is_packed() && name == INDEX)
+                || (merged && name == adapter_files::CONFIG)
                 || (quantized && QUANTIZED.iter().any(|own| name == *own));
             let wanted = match which {
                 Beside::All => true,

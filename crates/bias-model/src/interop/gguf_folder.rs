@@ -35,7 +35,7 @@ pub(super) fn export(
     let ids = ids.into_iter().filter_map(|key| Some((key.to_owned(), config.get(key)?.clone())));
     write_json(&folder.join("generation_config.json"), &ids.collect::<Map<_, _>>().into())?;
     write_tokenizer(gguf, folder)?;
-    let of = |(name, view)| Stored { name, path: gguf.path(), view };
+    let of = |(name, view)| Stored { name, path: gguf.path(), view, f32: true };
     let tensors: Vec<Stored<'_>> = tensors.into_iter().map(of).collect();
     let path = folder.join(SINGLE);
     unpacked::write(&tensors, mask, &path)?;

@@ -26,6 +26,8 @@ pub(crate) struct Stored<'a> {
     /// The file that it is in.
     pub path: &'a Path,
     pub view: View<'a>,
+    /// It is written in f32, even where it is stored as a narrower float.
+    pub f32: bool,
 }
 
 impl Stored<'_> {
@@ -50,8 +52,8 @@ impl Stored<'_> {
 
     /// Whether its bytes are copied.
     fn is_copied(&self) -> bool {
-        let gguf = matches!(self.view.kind, Kind::Blocks(_) | Kind::Other(Other::Gguf(_)));
-        !self.view.is_computed() && !gguf && !self.view.is_twisted()
+        let as_it_is = !self.f32 || self.view.kind == Kind::F32;
+        as_it_is && !self.view.is_computed() && !self.view.is_twisted()
     }
 
     /// Some rows as bytes, zero where the bits say so.

@@ -198,18 +198,19 @@ fn huge_and_odd_states_allocate_nothing() {
 
 #[test]
 fn forms_that_are_not_read_are_refused_with_the_way_out() {
-    let folder = copy("models/gptq");
     for (key, value, said) in [
         ("bits", json!(3), "gptq of 3 bits"),
         ("checkpoint_format", json!("marlin"), "`marlin`"),
-        ("quant_method", json!("hqq"), "`hqq` of 3 bits"),
+        ("quant_method", json!("hqq"), "`hqq` of 4 bits"),
     ] {
+        let folder = copy("models/gptq");
         edit(&folder.path().join("config.json"), |own| own["quantization_config"][key] = value);
         let error = refusal(folder.path());
         assert!(error.contains(said) && error.contains("unquantized"), "{error}");
     }
     // Told to load it all the same, it finds tensors that it does not know.
-    let keys = ["quantization_config".to_owned()];
+    let (folder, keys) = (copy("models/gptq"), ["quantization_config".to_owned()]);
+    edit(&folder.path().join("config.json"), |own| own["quantization_config"]["bits"] = 3.into());
     let config = ModelConfig::accepting(folder.path(), &keys).unwrap();
     let checkpoint = Checkpoint::accepting(folder.path(), &keys).unwrap();
     let error = Decoder::<Flex>::load(&checkpoint, config, Precision::F32, &Default::default());

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::CONFIG;
+use crate::adapter_files::CONFIG;
 use crate::error::ModelError;
 use crate::hub::source::ModelSource;
 use crate::index::{INDEX, SINGLE};

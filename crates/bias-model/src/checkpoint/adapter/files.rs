@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-use super::WEIGHTS;
 use super::base::base;
 use super::names::role;
 use super::settings::Settings;
+use crate::adapter_files::WEIGHTS;
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::mapped::Mapped;
 use crate::error::ModelError;
@@ -63,10 +63,10 @@ impl Adapter {
         let tensors = self.parse()?;
         let mut names: Vec<&str> = tensors.names();
         names.sort_unstable();
-        hash.update([u8::from(self.settings.transposed), u8::from(self.settings.lengths)]);
+        hash.update(self.settings.flags().map(u8::from));
         for name in names {
             hash.update(name);
-            hash.update(self.settings.scale(&role(name).0, 1).to_le_bytes());
+            hash.update(self.settings.alpha(&role(name).0).to_le_bytes());
         }
         Ok(())
     }

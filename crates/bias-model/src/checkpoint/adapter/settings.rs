@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::CONFIG;
+use crate::adapter_files::CONFIG;
 use crate::error::ModelError;
 use crate::json::read_json;
 
@@ -164,11 +164,20 @@ impl Settings {
         pattern(&self.ranks, module).or(self.rank.map(|rank| rank as f64))
     }
 
+    /// What a module's change is multiplied by, times its rank or the root of it.
+    pub(super) fn alpha(&self, module: &str) -> f64 {
+        pattern(&self.alphas, module).unwrap_or(self.alpha)
+    }
+
     /// What a module's change is multiplied by.
     pub(super) fn scale(&self, module: &str, rank: usize) -> f32 {
-        let alpha = pattern(&self.alphas, module).unwrap_or(self.alpha);
         let by = if self.root { (rank as f64).sqrt() } else { rank as f64 };
-        (alpha / by) as f32
+        (self.alpha(module) / by) as f32
+    }
+
+    /// All that decides what is computed, beside alphas and tensors.
+    pub(super) fn flags(&self) -> [bool; 4] {
+        [self.root, self.transposed, self.lengths, self.ties]
     }
 }
 

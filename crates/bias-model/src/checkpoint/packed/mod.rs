@@ -7,7 +7,7 @@
 //! | float | the types of scales |
 //! | scaled | 8-bit floats and integers with a scale for every block |
 //! | mxfp4 | 4-bit floats with a power of two for every 32 values |
-//! | gptq, awq | integers in words of 32 bits, with scales and zero points |
+//! | gptq, awq, words | integers in words of 32 bits, with scales and zero points |
 //! | bnb | bitsandbytes: 4-bit codes of a table |
 
 mod awq;
@@ -17,3 +17,4 @@ pub(crate) mod gptq;
 pub(crate) mod mxfp4;
 pub(crate) mod scaled;
 pub(crate) mod scheme;
+mod words;

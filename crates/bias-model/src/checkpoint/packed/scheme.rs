@@ -6,6 +6,7 @@ use super::float::Float;
 use super::gptq::Gptq;
 use super::mxfp4::Mxfp4;
 use super::scaled::{Byte, Scaled};
+use super::words::Words;
 use crate::checkpoint::rows::Rows;
 use crate::checkpoint::unreadable::Unreadable;
 
@@ -21,6 +22,8 @@ pub(crate) enum Scheme {
     Gptq { bits: u32, scale: Float, one_less: bool, group: Option<usize> },
     /// AWQ in the layout that AutoAWQ calls `gemm`.
     Awq { scale: Float, group: usize },
+    /// compressed-tensors' integers in words. `zeros` if there are zero points.
+    Words { bits: u32, scale: Float, group: usize, zeros: bool },
     /// bitsandbytes' codes of 4 bits. Scales may be quantized themselves: blocks of them, and what
     /// is added.
     Bnb4 { code: Code, block: usize, nested: Option<(usize, f32)>, rounded: Float },
@@ -35,6 +38,7 @@ impl Scheme {
     /// | MXFP4 | blocks | scales |
     /// | GPTQ | `qweight` | `scales`, `qzeros`, `g_idx` if there is one |
     /// | AWQ | `qweight` | `scales`, `qzeros` |
+    /// | words | `weight_packed` | scales, zero points if there are any |
     /// | bitsandbytes | codes | `absmax`, table, and those of nested scales |
     ///
     /// # Errors
@@ -61,6 +65,10 @@ impl Scheme {
                 let (scales, zeros) = (scale.all(other(0))?, other(1));
                 Box::new(Awq { words: data, scales, zeros, out, group })
             }
+            Self::Words { bits, scale, group, zeros } => {
+                let (scales, zeros) = (scale.all(other(0))?, zeros.then(|| other(1)));
+                Box::new(Words { words: data, scales, zeros, bits, group, inner })
+            }
             Self::Bnb4 { block, nested, rounded, .. } => {
                 Box::new(Bnb4::new(data, others, block, nested, rounded, inner)?)
             }
@@ -72,7 +80,9 @@ impl Scheme {
         match self {
             Self::Mxfp4 => true,
             Self::Bnb4 { rounded, .. } => rounded == Float::BF16,
-            Self::Scaled { .. } | Self::Gptq { .. } | Self::Awq { .. } => false,
+            Self::Scaled { .. } | Self::Gptq { .. } | Self::Awq { .. } | Self::Words { .. } => {
+                false
+            }
         }
     }
 }
@@ -85,6 +95,7 @@ impl fmt::Display for Scheme {
             Self::Mxfp4 => f.write_str("MXFP4"),
             Self::Gptq { bits, .. } => write!(f, "{bits}-bit GPTQ"),
             Self::Awq { .. } => f.write_str("4-bit AWQ"),
+            Self::Words { bits, .. } => write!(f, "INT{bits}"),
             Self::Bnb4 { code, .. } => code.fmt(f),
         }
     }

@@ -38,9 +38,22 @@ fn of_group(format: &str, weights: &Value) -> Result<Method, String> {
     let refused = |what: &str| {
         Err(format!(
             "compressed-tensors in the form `{format}` with {bits}-bit {kind} weights{what} is not \
-             read, only float-quantized and int-quantized with 8 bits; {WAY_OUT}"
+             read, only float-quantized and int-quantized with 8 bits, and pack-quantized with 4 or 8; \
+             {WAY_OUT}"
         ))
     };
+    let zeros = weights.get("symmetric").and_then(Value::as_bool) == Some(false);
+    if (format, kind) == ("pack-quantized", "int") {
+        if ![4, 8].contains(&bits) {
+            return refused("");
+        }
+        let group = match (text("strategy"), weights.get("group_size").and_then(Value::as_u64)) {
+            ("channel", _) => None,
+            ("group", Some(size @ 1..)) => Some(usize::try_from(size).unwrap_or(usize::MAX)),
+            (other, _) => return refused(&format!(" and scales by `{other}`")),
+        };
+        return Ok(Method::Packed { bits: bits as u32, group, zeros });
+    }
     let integers = match (format, kind) {
         ("float-quantized" | "naive-quantized", "float") => false,
         ("int-quantized" | "naive-quantized", "int") => true,
@@ -49,7 +62,7 @@ fn of_group(format: &str, weights: &Value) -> Result<Method, String> {
     if bits != 8 {
         return refused("");
     }
-    if weights.get("symmetric").and_then(Value::as_bool) == Some(false) {
+    if zeros {
         return refused(" and zero points");
     }
     let strategy = match text("strategy") {
@@ -98,10 +111,27 @@ mod tests {
     }
 
     #[test]
+    fn words_are_read() {
+        let weights = |strategy: &str, symmetric: bool| {
+            json!({"num_bits": 4, "type": "int", "strategy": strategy, "symmetric": symmetric,
+                "group_size": 128, "actorder": "weight"})
+        };
+        let group = of("pack-quantized", weights("group", true));
+        assert_eq!(group, Ok(Method::Packed { bits: 4, group: Some(128), zeros: false }));
+        let channel = of("pack-quantized", weights("channel", false));
+        assert_eq!(channel, Ok(Method::Packed { bits: 4, group: None, zeros: true }));
+    }
+
+    #[test]
     fn other_forms_are_named() {
-        let four = json!({"num_bits": 4, "type": "int", "strategy": "group"});
-        let error = of("pack-quantized", four).unwrap_err();
-        assert!(error.contains("`pack-quantized` with 4-bit int"), "{error}");
+        for (bits, group, said) in
+            [(3, json!(32), "`pack-quantized` with 3-bit int"), (4, json!(0), "scales by `group`")]
+        {
+            let own = json!({"num_bits": bits, "type": "int", "strategy": "group",
+                "group_size": group});
+            let error = of("pack-quantized", own).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
         let odd = json!({"num_bits": 8, "type": "int", "strategy": "channel", "symmetric": false});
         assert!(of("int-quantized", odd).unwrap_err().contains("zero points"));
         let none = json!({"quant_method": "compressed-tensors", "format": "float-quantized"});

@@ -39,6 +39,7 @@ pub(crate) fn gather(
             let byte = if integers { Byte::I8 } else { Byte::E4M3 };
             groups.scaled(byte, "weight_scale", strategy)
         }
+        Method::Packed { bits, group, zeros } => groups.words_of(bits, group, zeros),
         Method::Mxfp4 => groups.mxfp4(),
         Method::Gptq { bits, group, one_less } => groups.gptq(bits, group, one_less),
         Method::Awq { group } => groups.awq(group),
@@ -242,6 +243,51 @@ impl<'a> Groups<'_, 'a> {
         Ok(())
     }
 
+    /// compressed-tensors' words, which come with the shape of their matrix.
+    fn words_of(&mut self, bits: u32, group: Option<usize>, zeros: bool) -> Result<(), ModelError> {
+        let in_word = 32 / bits as usize;
+        let i32 = |kind| is(kind, Dtype::I32);
+        for (stem, file, view) in self.ending(".weight_packed") {
+            let main = format!("{stem}.weight_packed");
+            let [out, across] = match *view.shape {
+                [out, across] if i32(view.kind) => [out, across],
+                _ => {
+                    let found = format!("{} {:?}", view.kind, view.shape);
+                    return Err(self.error(file, &main, "I32 [rows, columns]", found));
+                }
+            };
+            let (own, name) = ((file, main.as_str()), format!("{stem}.weight_shape"));
+            let whole = |kind| is(kind, Dtype::I64) || i32(kind);
+            let (shape, kind) = self.part(own, name.clone(), &[vec![2]], whole, "I64")?;
+            let width = if i32(kind) { 4 } else { 8 };
+            let sizes = shape.data.chunks_exact(width).map(|size| {
+                let mut bytes = [0; 8];
+                bytes[..width].copy_from_slice(size);
+                usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
+            });
+            let sizes: Vec<usize> = sizes.collect();
+            let fits = |inner: &&usize| inner.div_ceil(in_word) == across;
+            let Some(&inner) = sizes.get(1).filter(fits).filter(|_| sizes[0] == out) else {
+                let expected = format!("the shape of a matrix in {:?}, {main}", view.shape);
+                return Err(self.error(shape.file, &name, expected, format!("{sizes:?}")));
+            };
+            let group = group.unwrap_or(inner).max(1);
+            let groups = inner.div_ceil(group);
+            let shapes = [vec![out, groups]];
+            let (scales, scale) = self.scales(own, format!("{stem}.weight_scale"), &shapes)?;
+            let mut parts = vec![scales];
+            if zeros {
+                let shapes = [vec![out.div_ceil(in_word), groups]];
+                let name = format!("{stem}.weight_zero_point");
+                parts.push(self.part(own, name, &shapes, i32, "I32")?.0);
+            }
+            self.found.remove(&main);
+            let scheme = Scheme::Words { bits, scale, group, zeros };
+            self.put(format!("{stem}.weight"), (file, view.data), vec![out, inner], scheme, parts);
+        }
+        Ok(())
+    }
+
     fn awq(&mut self, group: Option<usize>) -> Result<(), ModelError> {
         for (stem, file, view) in self.ending(".qweight") {
             let [inner, words] = self.words(&stem, file, &view)?;
@@ -361,11 +407,13 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use safetensors::SafeTensors;
+    use safetensors::tensor::TensorView;
 
     use crate::arch::layout::StoredRows;
     use crate::checkpoint::convert::Part;
     use crate::checkpoint::precision::Precision;
     use crate::checkpoint::weights::Checkpoint;
+    use crate::error::ModelError;
 
     /// The folders of `fixtures/forms/matrices`. A published crate has no fixtures.
     fn folders() -> Vec<PathBuf> {
@@ -411,6 +459,35 @@ mod tests {
                 }
             }
             tensors.finish().unwrap();
+        }
+    }
+
+    /// A shape that the words contradict is believed as little as a size in a state
+    /// (`tests/all/forms_hostile.rs`).
+    #[test]
+    fn shapes_of_words_are_checked() {
+        let Some(folder) = folders().into_iter().find(|own| own.ends_with("compressed_pack4"))
+        else {
+            return;
+        };
+        let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
+        let own = SafeTensors::deserialize(&bytes).unwrap();
+        for shape in [[37, 1 << 60], [38, 96], [-1, -1], [37, 97]] {
+            let place = tempfile::tempdir().unwrap();
+            let to = |name: &str| place.path().join(name);
+            std::fs::copy(folder.join("config.json"), to("config.json")).unwrap();
+            let shape: Vec<u8> = shape.iter().flat_map(|size: &i64| size.to_le_bytes()).collect();
+            let tensors = own.tensors().into_iter().map(|(name, view)| {
+                let odd = name == "a.weight_shape";
+                let data = if odd { &shape } else { view.data() };
+                let view = TensorView::new(view.dtype(), view.shape().to_vec(), data).unwrap();
+                (name, view)
+            });
+            let file = safetensors::serialize(tensors.collect::<Vec<_>>(), None).unwrap();
+            std::fs::write(to("model.safetensors"), file).unwrap();
+            let error = Checkpoint::open(place.path()).unwrap().tensors().err().unwrap();
+            let ModelError::QuantizedTensor { tensor, .. } = &error else { panic!("{error}") };
+            assert_eq!(tensor, "a.weight_shape");
         }
     }
 }

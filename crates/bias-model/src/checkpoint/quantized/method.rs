@@ -12,6 +12,8 @@ pub(crate) enum Method {
     Fp8 { block: Option<[usize; 2]> },
     /// `compressed-tensors`: bytes with a `weight_scale`.
     Compressed { integers: bool, strategy: Strategy },
+    /// `compressed-tensors` in words of 32 bits; `group` inputs share a scale, or all of them.
+    Packed { bits: u32, group: Option<usize>, zeros: bool },
     /// `mxfp4`
     Mxfp4,
     /// `gptq`; `group` inputs share a scale, or all of them.
@@ -76,7 +78,7 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fp8 { .. } => "fp8",
-            Self::Compressed { .. } => "compressed-tensors",
+            Self::Compressed { .. } | Self::Packed { .. } => "compressed-tensors",
             Self::Mxfp4 => "mxfp4",
             Self::Gptq { .. } => "gptq",
             Self::Awq { .. } => "awq",
