@@ -16,7 +16,7 @@ use burn::tensor::DType;
 use burn::tensor::backend::Backend;
 use serde_json::Value;
 
-use crate::checkpoint::adapter::base::base;
+use crate::checkpoint::base::base;
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::generation::GenerationSettings;
 use crate::checkpoint::precision::Precision;

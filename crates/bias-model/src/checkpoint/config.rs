@@ -4,7 +4,7 @@ use bias_types::ModelDims;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::adapter::base::base;
+use super::base::base;
 use super::gguf;
 use super::gguf::file::Gguf;
 use super::other_forms::refuse;

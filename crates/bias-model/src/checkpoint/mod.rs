@@ -21,11 +21,13 @@
 //! | quantized | which tensors of quantized safetensors are one matrix |
 //! | low_rank | a matrix that is read with an adapter's change |
 //! | piece | bytes of a file |
-//! | adapter | LoRA: the matrices that an adapter changes, and the model that it belongs to |
+//! | base | the model that an adapter belongs to |
+//! | adapter | LoRA: the matrices that an adapter changes |
 //! | unreadable | why the values of a tensor cannot be used |
 //! | gguf | a GGUF file's metadata as config, tokenizer and chat template, and its tensors by their names |
 
 pub(crate) mod adapter;
+pub(crate) mod base;
 mod blocks;
 pub(crate) mod config;
 pub(crate) mod convert;

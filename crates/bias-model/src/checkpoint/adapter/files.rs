@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-use super::base::base;
 use super::names::role;
 use super::settings::Settings;
 use crate::adapter_files::WEIGHTS;
+use crate::checkpoint::base::base;
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::mapped::Mapped;
 use crate::error::ModelError;

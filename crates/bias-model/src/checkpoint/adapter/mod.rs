@@ -7,13 +7,11 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | base | the model that an adapter belongs to |
 //! | settings | `adapter_config.json`: which adapters are merged, and their scales |
 //! | files | [`Adapter`](files::Adapter): settings and tensors |
 //! | overlay | the base's tensors, changed |
 //! | names | what an adapter calls its tensors |
 
-pub(crate) mod base;
 pub(crate) mod files;
 mod names;
 mod overlay;
