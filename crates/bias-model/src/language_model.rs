@@ -16,6 +16,7 @@ use burn::tensor::DType;
 use burn::tensor::backend::Backend;
 use serde_json::Value;
 
+use crate::checkpoint::base::base;
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::generation::GenerationSettings;
 use crate::checkpoint::precision::Precision;
@@ -23,6 +24,7 @@ use crate::checkpoint::sampling_options::SamplingOptions;
 use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
+use crate::on_disk;
 use crate::text::codec::TextCodec;
 use crate::text::date::Date;
 
@@ -85,19 +87,25 @@ impl<B: Backend> LanguageModel<B> {
         options: &LoadOptions,
         device: &B::Device,
     ) -> Result<Self, ModelError> {
-        let config = ModelConfig::accepting(folder, &options.accepted_keys)?;
-        let mut text = TextCodec::from_folder(folder)?
+        let accepted = &options.accepted_keys;
+        let config = ModelConfig::accepting(folder, accepted)?;
+        let base = base(folder, accepted)?;
+        let root = base.as_deref().unwrap_or(folder);
+        // An adapter's own tokenizer counts, where it has one.
+        let own = on_disk::exists(&folder.join("tokenizer.json"))?;
+        let mut text = TextCodec::from_folder(if own { folder } else { root })?
             .with_system(options.system.clone())
             .told(&options.template_arguments, options.date)?;
         text.check_vocabulary(config.dims.vocab)?;
-        let generation = GenerationSettings::from_folder(folder, &options.sampling)?;
+        let generation = GenerationSettings::from_folder(root, &options.sampling)?;
         // As transformers: the file about generation counts, where it says something.
         let said = generation.stop();
         let mut stop = if said.is_empty() { config.eos.clone() } else { said.to_vec() };
         stop.sort_unstable();
         stop.dedup();
         let (begin, tied) = (config.bos, config.tied);
-        let model = Decoder::load(&Checkpoint::open(folder)?, config, options.precision, device)?;
+        let checkpoint = Checkpoint::accepting(folder, accepted)?;
+        let model = Decoder::load(&checkpoint, config, options.precision, device)?;
         let mut own = Self::new(model, text).with_begin(begin);
         (own.options.sampling, own.options.stop) = (generation.sampling().clone(), stop);
         if tied && !own.model.config().tied {
@@ -105,6 +113,20 @@ impl<B: Backend> LanguageModel<B> {
                 "{}: the config ties the embedding and the output head, but the weights hold two \
                  that differ; both are used, as transformers does",
                 folder.display()
+            ));
+        }
+        if let Some(method) = checkpoint.method() {
+            own.notes.push(format!(
+                "{}: weights are quantized ({method}), and computed with as dequantized; activations \
+                 are not quantized",
+                root.display()
+            ));
+        }
+        if checkpoint.adapter().is_some() {
+            own.notes.push(format!(
+                "the adapter in {} is merged into its base, {}",
+                folder.display(),
+                root.display()
             ));
         }
         own.generation = generation;

@@ -54,11 +54,13 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod adapter_files;
 pub mod arch;
 pub mod checkpoint;
 pub mod decoder;
 pub mod error;
 pub mod hub;
+mod index;
 pub mod interop;
 mod json;
 mod language_model;

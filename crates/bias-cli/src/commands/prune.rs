@@ -15,7 +15,8 @@ use bias_types::Unit;
 /// Copy a Hugging Face model folder with the weights of a mask set to zero.
 ///
 /// Types and sharding stay as they are, and every other byte is copied. A GGUF file becomes a
-/// Hugging Face folder with weights in f32. The copy is read back and compared before it appears
+/// Hugging Face folder with weights in f32, quantized weights are dequantized, and a LoRA adapter
+/// is merged into its base. The copy is read back and compared before it appears
 /// under its name. transformers loads it as usual.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
@@ -54,31 +55,31 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let source = named(args.model.as_ref())?.resolve()?;
     let config = ModelConfig::accepting(&source, &args.accept_key)?;
+    let checkpoint = || Checkpoint::accepting(&source, &args.accept_key);
     let mask = if args.unit.is_empty() {
         let mask = Mask::load(&args.mask)?;
         match mask.fingerprint() {
-            None if args.any_model => {
-                mask.for_model(Some(Checkpoint::open(&source)?.fingerprint()?))
-            }
+            None if args.any_model => mask.for_model(Some(checkpoint()?.fingerprint()?)),
             _ => mask,
         }
     } else {
         let units: Vec<String> = args.unit.iter().map(Unit::to_string).collect();
         unit_mask(&config.dims, &args.unit, HeadAblation::ZeroOutput)
             .map_err(|error| format!("--unit: {error}"))?
-            .for_model(Some(Checkpoint::open(&source)?.fingerprint()?))
+            .for_model(Some(checkpoint()?.fingerprint()?))
             .with_note("units", units.join(" "))
     };
     if let Some(path) = &args.stored_mask {
         writable(path)?;
-        Checkpoint::open(&source)?.stored_mask(&config, &mask)?.save(path)?;
+        checkpoint()?.stored_mask(&config, &mask)?.save(path)?;
     }
     let options = LoadOptions { accepted_keys: args.accept_key.clone(), ..LoadOptions::default() };
-    export_masked(&source, &options, &mask, &args.out)?;
+    let notes = export_masked(&source, &options, &mask, &args.out)?;
     say!(
         "wrote {} with {} weights set to zero, read back and compared",
         args.out.display(),
         mask.count()
     );
+    notes.iter().for_each(|note| say!("{note}"));
     Ok(())
 }

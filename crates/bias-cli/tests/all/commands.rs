@@ -690,3 +690,24 @@ fn a_study_keeps_the_date_that_it_told_the_model() {
     assert!(!raw.err.contains("tells the model that it is"), "{}", raw.err);
     run("study", folder.path(), &format!("{command} --date 2024-02-30")).refused("2024-02-30", &[]);
 }
+
+/// Said of what is written otherwise than it was stored; the copy needs nothing but transformers.
+#[test]
+fn plain_copies_are_made_of_quantized_models_and_of_adapters() {
+    let folder = tempfile::tempdir().unwrap();
+    for (form, said) in [
+        ("models/gptq", "weights were quantized (gptq) and are written dequantized"),
+        ("adapters/patterns", "is merged into its base"),
+        ("models/nf4_adapter", "is merged into its base"),
+    ] {
+        let model = repository(&format!("fixtures/forms/{form}"));
+        let (model, out) = (model.display(), form.replace('/', "-"));
+        let args = format!("--model {model} --unit L0N3 --out {out}");
+        let printed = run("prune", folder.path(), &args).done();
+        assert!(printed.contains(said), "{printed}");
+        // The copy is a model like any other.
+        let args = format!("--model {out} --unit L1N2 --out {out}-again");
+        let printed = run("prune", folder.path(), &args).done();
+        assert!(!printed.contains("merged") && !printed.contains("quantized"), "{printed}");
+    }
+}

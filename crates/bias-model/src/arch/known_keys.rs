@@ -135,7 +135,11 @@ pub(super) const HARMLESS: &[&str] = &[
 /// Keys that change what is computed, and why a folder with one of them is refused where the
 /// architecture does not read it.
 pub(super) const CHANGING: &[(&str, &str)] = &[
-    ("quantization_config", "quantized weights are not read; use the unquantized checkpoint"),
+    // Of a whole model, it is read where weights are.
+    (
+        "quantization_config",
+        "it is read for the whole model, not for a part of it; use the unquantized checkpoint",
+    ),
     ("is_encoder_decoder", "only decoders without an encoder are computed"),
     ("add_cross_attention", "only decoders without an encoder are computed"),
     ("cross_attention_hidden_size", "only decoders without an encoder are computed"),

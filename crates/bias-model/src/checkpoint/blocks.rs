@@ -1,9 +1,8 @@
 use std::fmt;
 
 use anamnesis::{F32Out, GgufType, dequantize_gguf_blocks};
-use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
-use rayon::slice::ParallelSliceMut as _;
 
+use super::rows::Rows;
 use super::unreadable::Unreadable;
 
 /// A quantized type that can be read. A golden test covers each (`fixtures/gguf`).
@@ -64,61 +63,20 @@ impl fmt::Display for Block {
     }
 }
 
-/// Some rows of a matrix, in order. Each row has `inner` values.
-pub(crate) fn rows(
-    data: &[u8],
-    block: Block,
-    rows: &[usize],
-    inner: usize,
-) -> Result<Vec<f32>, Unreadable> {
-    let mut values = vec![0.0; rows.len() * inner];
-    if values.is_empty() {
-        return Ok(values);
-    }
-    let width = block.bytes(inner);
-    let read = values
-        .par_chunks_mut(inner)
-        .zip(rows)
-        .map(|(to, row)| block.read(&data[row * width..][..width], to));
-    read.reduce(|| Ok(()), Result::and).map(|()| values)
+/// A matrix of blocks in a file.
+#[derive(Debug)]
+pub(crate) struct Blocks<'a> {
+    pub data: &'a [u8],
+    pub block: Block,
+    /// The number of values in a row.
+    pub inner: usize,
 }
 
-/// Columns that are taken together: a multiple of every type's block.
-const WIDE: usize = 256;
-/// Rows that are taken together: a tile fits into the processor's first-level cache.
-const TALL: usize = 32;
-
-/// Some rows of a matrix, transposed. The rows of the result are `row` values long, in a reused
-/// buffer. A tile at a time goes from the file's blocks to its final place, on all cores.
-pub(crate) fn turned(
-    data: &[u8],
-    block: Block,
-    rows: &[usize],
-    inner: usize,
-    row: usize,
-    mut values: Vec<f32>,
-) -> Result<Vec<f32>, Unreadable> {
-    values.resize(row * inner, 0.0);
-    if values.is_empty() {
-        return Ok(values);
+impl Rows for Blocks<'_> {
+    fn read(&self, row: usize, from: usize, to: &mut [f32]) -> Result<(), Unreadable> {
+        let start = row * self.block.bytes(self.inner) + self.block.bytes(from);
+        self.block.read(&self.data[start..][..self.block.bytes(to.len())], to)
     }
-    let width = block.bytes(inner);
-    let read = values.par_chunks_mut(WIDE * row).enumerate().map(|(strip, values)| {
-        let columns = values.len() / row;
-        let (start, bytes) = (block.bytes(strip * WIDE), block.bytes(columns));
-        let mut tile = vec![0.0; TALL * columns];
-        for (band, rows) in rows.chunks(TALL).enumerate() {
-            for (r, to) in rows.iter().zip(tile.chunks_exact_mut(columns)) {
-                block.read(&data[r * width + start..][..bytes], to)?;
-            }
-            for (c, to) in values.chunks_exact_mut(row).enumerate() {
-                let to = &mut to[band * TALL..][..rows.len()];
-                to.iter_mut().enumerate().for_each(|(r, to)| *to = tile[r * columns + c]);
-            }
-        }
-        Ok(())
-    });
-    read.reduce(|| Ok(()), Result::and).map(|()| values)
 }
 
 #[cfg(test)]
@@ -129,6 +87,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::gguf::file::Gguf;
+    use crate::checkpoint::rows::{columns, rows, turned};
     use crate::checkpoint::view::{Kind, Twist};
 
     /// Equal to gguf-py's values of the same blocks, to the last bit. Runs only in the repository:
@@ -146,7 +105,8 @@ mod tests {
         for dtype in Block::ALL {
             let view = gguf.view(&dtype.to_string(), Twist::default()).unwrap();
             let Kind::Blocks(block) = view.kind else { panic!("{dtype} is made of blocks") };
-            let found = rows(view.data, block, &[0, 1], view.shape[1]).unwrap();
+            let own = Blocks { data: view.data, block, inner: view.shape[1] };
+            let found = rows(&own, &[0, 1], own.inner).unwrap();
             let expected = expected.tensor(&dtype.to_string()).unwrap();
             let found: Vec<u8> = found.iter().flat_map(|value| value.to_le_bytes()).collect();
             assert!(found == expected.data(), "{dtype}");
@@ -165,11 +125,21 @@ mod tests {
         let data: Vec<u8> = (0..out * inner / 32).flat_map(one).collect();
         // Every other row, from the last on, apart by more than they are long.
         let some: Vec<usize> = (0..out).rev().step_by(2).collect();
-        let straight = rows(&data, block, &some, inner).unwrap();
+        let own = Blocks { data: &data, block, inner };
+        let straight = rows(&own, &some, inner).unwrap();
         let row = some.len() + 3;
-        let turned = turned(&data, block, &some, inner, row, vec![7.0; 9]).unwrap();
+        let turned = turned(&own, &some, inner, row, vec![7.0; 9]).unwrap();
         for (r, c) in (0..some.len()).flat_map(|r| (0..inner).map(move |c| (r, c))) {
             assert_eq!(turned[c * row + r], straight[r * inner + c]);
+        }
+        // The same bytes as a matrix that is stored transposed: some columns of every row.
+        let kept: Vec<usize> = (0..inner).rev().step_by(3).collect();
+        let row = kept.len() + 2;
+        let found = columns(&own, &kept, [out, inner], row, Vec::new()).unwrap();
+        let all: Vec<usize> = (0..out).collect();
+        let straight = rows(&own, &all, inner).unwrap();
+        for (r, c) in (0..out).flat_map(|r| (0..kept.len()).map(move |c| (r, c))) {
+            assert_eq!(found[r * row + c], straight[r * inner + kept[c]]);
         }
     }
 
@@ -177,8 +147,9 @@ mod tests {
     fn a_scale_that_is_no_number_is_seen() {
         let block = Block::of(GgufType::Q8_0).unwrap();
         let data: Vec<u8> = half::f16::NAN.to_le_bytes().into_iter().chain([1; 32]).collect();
-        assert_eq!(rows(&data, block, &[0], 32), Err(Unreadable::NotFinite));
-        let turned = turned(&data, block, &[0], 32, 1, Vec::new());
+        let own = Blocks { data: &data, block, inner: 32 };
+        assert_eq!(rows(&own, &[0], 32), Err(Unreadable::NotFinite));
+        let turned = turned(&own, &[0], 32, 1, Vec::new());
         assert_eq!(turned, Err(Unreadable::NotFinite));
     }
 

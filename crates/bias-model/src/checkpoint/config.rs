@@ -4,9 +4,11 @@ use bias_types::ModelDims;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::base::base;
 use super::gguf;
 use super::gguf::file::Gguf;
-use super::other_forms::{refuse, refuse_adapter};
+use super::other_forms::refuse;
+use super::quantized::method::{self, Method};
 use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
 use crate::arch::layout::Names;
@@ -59,7 +61,8 @@ impl TokenIds {
 }
 
 impl ModelConfig {
-    /// Reads and checks `config.json` of a model folder, or the metadata of a GGUF file.
+    /// Reads and checks `config.json` of a model folder, or the metadata of a GGUF file. Of a folder
+    /// with an adapter alone, the config of its base.
     ///
     /// # Errors
     /// As [`from_json`](Self::from_json), and a missing or malformed file.
@@ -75,8 +78,9 @@ impl ModelConfig {
         if gguf::is_file(folder)? {
             return Self::check(Gguf::open(folder)?.config(keys)?, folder.into(), keys);
         }
+        let base = base(folder, keys)?;
+        let folder = base.as_deref().unwrap_or(folder);
         refuse(folder)?;
-        refuse_adapter(folder, keys)?;
         let path = folder.join("config.json");
         Self::check(read_json(&path)?, path, keys)
     }
@@ -104,6 +108,12 @@ impl ModelConfig {
         let mut draft = architecture.read(text)?;
         if let Some(wrapper) = wrapper {
             wrapper.apply(&keys, &mut draft)?;
+        }
+        if let Some(value) = json.get(method::KEY).filter(|value| !value.is_null())
+            && !accepted.iter().any(|key| key == method::KEY)
+        {
+            Method::of(value).map_err(|reason| keys.unsupported(method::KEY, value, &reason))?;
+            keys.value(method::KEY);
         }
         let ids = |key: &str| -> Result<Vec<u32>, ModelError> {
             // The outer config speaks first.
@@ -180,6 +190,22 @@ impl ModelConfig {
             && let Some(text) = self.json.get_mut(wrapper::TEXT).and_then(Value::as_object_mut)
         {
             text.insert(key.into(), false.into());
+        }
+        self
+    }
+
+    /// The same model, its weights dequantized: in f32, if `widened`.
+    pub(crate) fn unpacked(mut self, widened: bool) -> Self {
+        self.json.remove(method::KEY);
+        if widened {
+            for key in ["dtype", "torch_dtype"] {
+                let text = self.json.get_mut(wrapper::TEXT).and_then(Value::as_object_mut);
+                text.and_then(|text| text.get_mut(key))
+                    .into_iter()
+                    .for_each(|own| *own = "float32".into());
+            }
+            let old = self.json.contains_key("torch_dtype");
+            self.json.insert(if old { "torch_dtype" } else { "dtype" }.into(), "float32".into());
         }
         self
     }

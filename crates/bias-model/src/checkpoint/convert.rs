@@ -5,8 +5,8 @@ use half::{bf16, f16};
 use rayon::iter::{IndexedParallelIterator as _, ParallelIterator};
 use rayon::slice::ParallelSliceMut as _;
 
-use super::blocks;
 use super::precision::Precision;
+use super::rows::{self, Rows};
 use super::unreadable::Unreadable;
 use super::view::{Kind, View};
 use crate::arch::piece::{Part, StoredRows};
@@ -81,10 +81,10 @@ macro_rules! by_type {
 
 /// A whole tensor in the layout of the file.
 pub(crate) fn whole(view: &View<'_>, precision: Precision) -> Result<TensorData, Unreadable> {
-    let data = if let Kind::Blocks(block) = view.kind {
-        let inner = view.shape.last().copied().unwrap_or_default();
-        let rows: Vec<usize> = (0..view.shape.iter().rev().skip(1).product()).collect();
-        TensorData::new(blocks::rows(view.data, block, &rows, inner)?, view.shape.clone())
+    let data = if let Some(computed) = view.computed()? {
+        let [out, inner] = view.as_matrix();
+        let all: Vec<usize> = (0..out).collect();
+        TensorData::new(rows::rows(&*computed, &all, inner)?, view.shape.clone())
     } else {
         let index = 0..view.shape.iter().product();
         by_type!(view.kind, precision, |S, T| gather::<S, T>(view.data, index, &view.shape))?
@@ -106,8 +106,8 @@ pub(crate) fn elements(
     len: usize,
 ) -> Result<TensorData, Unreadable> {
     let index = (0..len).map(|r| view.twist.row(place.row(r)));
-    if let Kind::Blocks(block) = view.kind {
-        let all = blocks::rows(view.data, block, &[0], place.rows)?;
+    if let Some(computed) = view.computed()? {
+        let all = rows::rows(&*computed, &[0], place.rows)?;
         return Ok(TensorData::new(index.map(|i| all[i]).collect::<Vec<_>>(), [len]));
     }
     by_type!(view.kind, Precision::F32, |S, T| gather::<S, T>(view.data, index, &[len]))
@@ -121,9 +121,8 @@ pub(crate) fn turned(
     precision: Precision,
 ) -> Result<TensorData, Unreadable> {
     let [out, inner] = part.shape;
-    if let Kind::Blocks(block) = view.kind {
-        let values =
-            blocks::turned(view.data, block, &rows_of(part, view), inner, out, Vec::new())?;
+    if let Some(computed) = view.computed()? {
+        let values = turned_rows(&*computed, view, part, out, Vec::new())?;
         return Ok(TensorData::new(values, [inner, out]));
     }
     by_type!(view.kind, precision, |S, T| {
@@ -134,6 +133,22 @@ pub(crate) fn turned(
         };
         Ok(TensorData::new(values?, [inner, out]))
     })
+}
+
+/// Computed values, transposed.
+fn turned_rows(
+    computed: &dyn Rows,
+    view: &View<'_>,
+    part: &Part,
+    row: usize,
+    buffer: Vec<f32>,
+) -> Result<Vec<f32>, Unreadable> {
+    let (own, inner) = (rows_of(part, view), part.shape[1]);
+    if part.transposed {
+        rows::columns(computed, &own, [inner, part.place.rows], row, buffer)
+    } else {
+        rows::turned(computed, &own, inner, row, buffer)
+    }
 }
 
 /// The same as f32, in a reused buffer, with rows of `row` values. Values beyond the matrix are
@@ -159,17 +174,14 @@ pub(crate) fn turned_into(
             turn::<S, f32>(view.data, &rows_of(part, view), part.shape[1], row, buffer)
         }
     }
-    let inner = part.shape[1];
-    let values = match view.kind {
-        Kind::F32 => of::<f32>(view, part, row, buffer),
-        Kind::BF16 => of::<bf16>(view, part, row, buffer),
-        Kind::F16 => of::<f16>(view, part, row, buffer),
-        Kind::Blocks(block) => {
-            blocks::turned(view.data, block, &rows_of(part, view), inner, row, buffer)
-        }
-        kind @ Kind::Other(_) => Err(Unreadable::kind(kind)),
+    let values = match (view.computed()?, view.kind) {
+        (Some(computed), _) => turned_rows(&*computed, view, part, row, buffer),
+        (None, Kind::F32) => of::<f32>(view, part, row, buffer),
+        (None, Kind::BF16) => of::<bf16>(view, part, row, buffer),
+        (None, Kind::F16) => of::<f16>(view, part, row, buffer),
+        (None, kind) => Err(Unreadable::kind(kind)),
     };
-    Ok(TensorData::new(values?, [inner, row]))
+    Ok(TensorData::new(values?, [part.shape[1], row]))
 }
 
 /// Some rows of a matrix that is stored as `[out, in]`, without transposing them.
@@ -217,8 +229,8 @@ fn some_of(
     inner: usize,
     precision: Precision,
 ) -> Result<TensorData, Unreadable> {
-    if let Kind::Blocks(block) = view.kind {
-        let values = blocks::rows(view.data, block, rows, inner)?;
+    if let Some(computed) = view.computed()? {
+        let values = rows::rows(&*computed, rows, inner)?;
         return Ok(TensorData::new(values, [rows.len(), inner]));
     }
     by_type!(view.kind, precision, |S, T| some::<S, T>(view.data, rows, inner))

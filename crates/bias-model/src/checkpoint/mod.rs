@@ -10,25 +10,39 @@
 //! | generation_keys | its keys: which are applied, and what switches the others off |
 //! | sampling_options | [`SamplingOptions`]: sampling that is asked for instead |
 //! | other_forms | models in forms that are not read, and how to convert them |
-//! | index | names of weight files, and the index of shards |
 //! | mapped | a file in memory, and whether it is still what it was: the one place with `unsafe` |
 //! | view | a tensor as it lies in a file |
 //! | tying | which stored tensor is the embedding, and which scores tokens |
 //! | convert | tensors on their way to where they stay |
+//! | rows | values that are computed while they are read |
 //! | blocks | quantized values to f32 |
+//! | plain | floats that an adapter changes |
+//! | packed | matrices in several quantized tensors, to f32 |
+//! | quantized | which tensors of quantized safetensors are one matrix |
+//! | low_rank | a matrix that is read with an adapter's change |
+//! | file_bytes | bytes of a file |
+//! | base | the model that an adapter belongs to |
+//! | adapter | LoRA: the matrices that an adapter changes |
 //! | unreadable | why the values of a tensor cannot be used |
 //! | gguf | a GGUF file's metadata as config, tokenizer and chat template, and its tensors by their names |
 
+pub(crate) mod adapter;
+pub(crate) mod base;
 mod blocks;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod generation;
 mod generation_keys;
 pub(crate) mod gguf;
-pub(crate) mod index;
+mod low_rank;
 pub(crate) mod mapped;
 pub(crate) mod other_forms;
+mod packed;
+mod file_bytes;
+mod plain;
 pub(crate) mod precision;
+mod quantized;
+pub(crate) mod rows;
 pub(crate) mod sampling_options;
 pub(crate) mod tying;
 mod unreadable;

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::index::{INDEX, SINGLE};
 use crate::error::ModelError;
+use crate::index::{INDEX, SINGLE};
 use crate::on_disk;
 
 /// Refuses a folder that holds a model in another form, before a missing file is named.
@@ -26,16 +26,6 @@ fn other_form(folder: &Path) -> Result<Option<(String, String)>, ModelError> {
     let python = |code: String| format!("run this once: python -c \"{code}\"");
     let at = folder.display();
     let weights = has(SINGLE) || has(INDEX);
-    if has("adapter_config.json") && !(has("config.json") && weights) {
-        return Ok(Some((
-            "an adapter (adapter_config.json), which is a change of a base model and no model"
-                .into(),
-            python(format!(
-                "from peft import AutoPeftModelForCausalLM as M; \
-                 M.from_pretrained('{at}').merge_and_unload().save_pretrained('merged')"
-            )) + ", copy the base model's tokenizer files beside it, and name the folder `merged`",
-        )));
-    }
     if let Some(file) = like(&ends(&[".gguf"])).filter(|_| !has("config.json")) {
         let file = folder.join(file).display().to_string();
         return Ok(Some((
@@ -97,30 +87,6 @@ fn other_form(folder: &Path) -> Result<Option<(String, String)>, ModelError> {
         let what = format!("weights of another framework ({file})");
         (what, format!("take the model's {SINGLE}, which most models on the hub have"))
     }))
-}
-
-/// The file that names an adapter's settings, and the key that accepts it unread.
-const ADAPTER: &str = "adapter_config.json";
-
-/// Refuses a model with an adapter beside it, unless `adapter_config.json` is among the accepted
-/// keys: transformers applies it where peft is installed.
-pub(crate) fn refuse_adapter(folder: &Path, accepted: &[String]) -> Result<(), ModelError> {
-    if accepted.iter().any(|own| own == ADAPTER) || !on_disk::exists(&folder.join(ADAPTER))? {
-        return Ok(());
-    }
-    let at = folder.display();
-    Err(ModelError::OtherForm {
-        path: folder.into(),
-        found: format!(
-            "an adapter ({ADAPTER}) beside a model, which transformers with peft applies"
-        ),
-        advice: format!(
-            "to apply it, run this once: python -c \"from peft import AutoPeftModelForCausalLM as M; \
-             M.from_pretrained('{at}').merge_and_unload().save_pretrained('merged')\", copy the \
-             tokenizer files beside it, and name the folder `merged`. To ask the model without it, \
-             pass --accept-key {ADAPTER} (in Rust, `LoadOptions::accepted_keys`)"
-        ),
-    })
 }
 
 /// Refuses a folder whose tokenizer is in another form.

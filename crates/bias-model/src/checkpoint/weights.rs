@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,23 +9,30 @@ use rayon::iter::ParallelIterator as _;
 use rayon::slice::ParallelSlice as _;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::adapter::files::Adapter;
 use super::config::ModelConfig;
 use super::convert;
 use super::gguf;
 use super::gguf::file::Gguf;
-use super::index::{INDEX, SINGLE, shards};
 use super::mapped::Mapped;
 use super::other_forms::refuse;
+use super::file_bytes::FileBytes;
 use super::precision::Precision;
+use super::quantized::groups::{self, Found};
+use super::packed::scheme::Scheme;
+use super::quantized::method::{KEY, Method};
 use super::tying::{self, Head};
 use super::unreadable::Unreadable;
-use super::view::{Kind, Twist, View};
+use super::view::{Beside, Kind, Twist, View};
 use crate::arch::layout::Names;
 use crate::arch::piece::{Piece, StoredRows};
 use crate::error::ModelError;
 use crate::error::load_report::LoadReport;
+use crate::index::{INDEX, SINGLE, shards};
+use crate::json::read_json;
 use crate::on_disk;
 use crate::stand_in;
 
@@ -38,6 +45,10 @@ pub struct Checkpoint(Arc<Files>);
 struct Files {
     folder: PathBuf,
     shards: Vec<Shard>,
+    /// How matrices are quantized, if several tensors make one.
+    method: Option<Method>,
+    /// It is merged while tensors are read.
+    adapter: Option<Adapter>,
     fingerprint: OnceLock<String>,
     /// Buffers of matrices that are no longer in use. Writing to fresh memory is much slower.
     spare: Mutex<Vec<Vec<f32>>>,
@@ -67,42 +78,61 @@ impl Shard {
 }
 
 fn plain<'a>((name, tensor): (String, TensorView<'a>)) -> (String, View<'a>) {
-    let (data, shape, kind) = (tensor.data(), tensor.shape().to_vec(), tensor.dtype().into());
-    (name, View { data, shape, kind, twist: Twist::default() })
+    (name, View::new(tensor.data(), tensor.shape().to_vec(), tensor.dtype().into()))
 }
 
 /// The number of spare buffers to keep: one for each matrix of a block.
 const SPARE: usize = 7;
 
 impl Checkpoint {
-    /// Maps the weights of a folder, or a GGUF file. Nothing is copied yet.
+    /// Maps the weights of a folder, or a GGUF file. Nothing is copied yet. Of a folder with a LoRA
+    /// adapter, those of its base too: the adapter is merged while they are read.
     ///
     /// # Errors
-    /// Missing, truncated or damaged files, and an index that names a file outside the folder.
+    /// Missing, truncated or damaged files, and an index that names a file outside the folder; an
+    /// adapter that is not merged here.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
+        Self::accepting(path, &[])
+    }
+
+    /// The same. With `adapter_config.json` among the keys, an adapter beside a model is ignored.
+    /// Others are settings of the adapter to ignore although their effect is unknown.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn accepting(path: &Path, keys: &[String]) -> Result<Self, ModelError> {
         if gguf::is_file(path)? {
-            return Ok(Self::of(path, vec![Shard::Gguf(Box::new(Gguf::open(path)?))]));
+            let shards = vec![Shard::Gguf(Box::new(Gguf::open(path)?))];
+            return Ok(Self::of(path, shards, None, None));
         }
-        refuse(path)?;
-        let index = path.join(INDEX);
-        let single = on_disk::exists(&path.join(SINGLE))?;
+        let adapter = Adapter::of_folder(path, keys)?;
+        let folder = adapter.as_ref().map_or(path, |adapter| &adapter.base);
+        refuse(folder)?;
+        let index = folder.join(INDEX);
+        let single = on_disk::exists(&folder.join(SINGLE))?;
         let files: BTreeSet<PathBuf> = if !single && on_disk::exists(&index)? {
-            shards(&index)?.into_iter().map(|file| path.join(file)).collect()
+            shards(&index)?.into_iter().map(|file| folder.join(file)).collect()
         } else {
-            [path.join(SINGLE)].into()
+            [folder.join(SINGLE)].into()
         };
+        let method = method(folder)?;
         let mut shards = Vec::with_capacity(files.len());
         for path in files {
             let shard = Mapped::open(path)?;
             parse(&shard)?;
             shards.push(Shard::Safetensors(shard));
         }
-        Ok(Self::of(path, shards))
+        Ok(Self::of(path, shards, method, adapter))
     }
 
-    fn of(path: &Path, shards: Vec<Shard>) -> Self {
-        let (fingerprint, spare) = (OnceLock::new(), Mutex::default());
-        Self(Arc::new(Files { folder: path.into(), shards, fingerprint, spare }))
+    fn of(
+        path: &Path,
+        shards: Vec<Shard>,
+        method: Option<Method>,
+        adapter: Option<Adapter>,
+    ) -> Self {
+        let (folder, fingerprint, spare) = (path.into(), OnceLock::new(), Mutex::default());
+        Self(Arc::new(Files { folder, shards, method, adapter, fingerprint, spare }))
     }
 
     /// The folder, or the GGUF file.
@@ -111,13 +141,19 @@ impl Checkpoint {
         &self.0.folder
     }
 
-    /// The weight files, in name order.
+    /// The weight files, in name order; that of an adapter last.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.mapped().map(|file| file.path.as_path())
     }
 
     fn mapped(&self) -> impl Iterator<Item = &Mapped> {
-        self.0.shards.iter().map(Shard::file)
+        let adapter = self.0.adapter.iter().map(|adapter| &adapter.file);
+        self.0.shards.iter().map(Shard::file).chain(adapter)
+    }
+
+    /// The adapter that is merged, if any: its folder's model, and its file.
+    pub(crate) fn adapter(&self) -> Option<&Adapter> {
+        self.0.adapter.as_ref()
     }
 
     pub(crate) fn shards(&self) -> impl Iterator<Item = (&Path, &[u8])> {
@@ -133,7 +169,7 @@ impl Checkpoint {
     }
 
     /// The identity of the model in masks and results: SHA-256 over each file's length and the
-    /// SHA-256 of each 16 MiB of it, files in name order. Hashing in pieces uses all cores. The
+    /// SHA-256 of each 16 MiB of it, files in name order, and the scales of an adapter. Hashing in pieces uses all cores. The
     /// first call reads all files whole.
     ///
     /// # Errors
@@ -149,14 +185,17 @@ impl Checkpoint {
 
     fn hash(&self) -> Result<String, ModelError> {
         const PIECE: usize = 16 << 20;
-        self.mapped().try_for_each(Mapped::check)?;
+        self.check_files()?;
         let mut hash = Sha256::new();
         for Mapped { map, .. } in self.mapped() {
             hash.update((map.len() as u64).to_le_bytes());
             let pieces: Vec<_> = map.par_chunks(PIECE).map(Sha256::digest).collect();
             pieces.iter().for_each(|piece| hash.update(piece));
         }
-        self.mapped().try_for_each(Mapped::check)?;
+        if let Some(adapter) = &self.0.adapter {
+            adapter.hash(&mut hash)?;
+        }
+        self.check_files()?;
         Ok(hex(&hash.finalize()))
     }
 
@@ -181,11 +220,32 @@ impl Checkpoint {
 
     /// Every tensor's name and shape.
     pub(crate) fn shapes(&self) -> Result<Vec<(String, Vec<usize>)>, ModelError> {
-        let mut all = Vec::new();
-        for shard in &self.0.shards {
-            all.extend(shard.tensors()?.into_iter().map(|(name, view)| (name, view.shape)));
-        }
-        Ok(all)
+        let all = self.found()?.into_iter();
+        Ok(all.map(|(name, (_, view))| (name, view.shape)).collect())
+    }
+
+    /// Whether the files hold other tensors than the model has: quantized ones, or an adapter's.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.0.method.is_some() || self.0.adapter.is_some()
+    }
+
+    /// Every tensor by its name, with the path of its file. Quantized matrices are one, and an
+    /// adapter is merged.
+    pub(crate) fn all(
+        &self,
+    ) -> Result<impl Iterator<Item = (String, &Path, View<'_>)>, ModelError> {
+        let all = self.found()?.into_iter();
+        Ok(all.map(|(name, (i, view))| (name, self.file(i).path.as_path(), view)))
+    }
+
+    /// How matrices are quantized, if several tensors make one.
+    pub(crate) fn method(&self) -> Option<Method> {
+        self.0.method
+    }
+
+    /// Refuses files that have changed since they were opened.
+    pub(crate) fn check_files(&self) -> Result<(), ModelError> {
+        self.mapped().try_for_each(Mapped::check)
     }
 
     /// Begins to take tensors out of it by name.
@@ -193,7 +253,12 @@ impl Checkpoint {
     /// # Errors
     /// A damaged file.
     pub(crate) fn tensors(&self) -> Result<Tensors<'_>, ModelError> {
-        let mut found: BTreeMap<String, (usize, View<'_>)> = BTreeMap::new();
+        Ok(Tensors { checkpoint: self, found: self.found()?, taken: Mutex::default() })
+    }
+
+    /// Every tensor by its name, quantized matrices as one.
+    fn found(&self) -> Result<Found<'_>, ModelError> {
+        let mut found = Found::new();
         for (i, shard) in self.0.shards.iter().enumerate() {
             for (name, view) in shard.tensors()? {
                 if let Some((first, _)) = found.get(&name) {
@@ -204,19 +269,41 @@ impl Checkpoint {
                 found.insert(name, (i, view));
             }
         }
-        Ok(Tensors { checkpoint: self, found, taken: Mutex::default() })
+        if let Some(method) = self.0.method {
+            groups::gather(method, &mut found, &|shard| self.file(shard).path.clone())?;
+        }
+        if let Some(adapter) = &self.0.adapter {
+            adapter.apply(&mut found, self.0.shards.len())?;
+        }
+        Ok(found)
     }
 
+    /// A file by its number. That of an adapter follows the shards.
     fn file(&self, shard: usize) -> &Mapped {
-        self.0.shards[shard].file()
+        match &self.0.adapter {
+            Some(adapter) if shard == self.0.shards.len() => &adapter.file,
+            _ => self.0.shards[shard].file(),
+        }
     }
 
     /// A tensor that was [located](Tensors::locate), if its file has not changed.
     pub(crate) fn view(&self, at: &Located) -> Result<View<'_>, ModelError> {
-        let file = self.file(at.shard);
-        file.check()?;
-        let data = &file.map[at.start..at.start + at.len];
-        Ok(View { data, shape: at.shape.to_vec(), kind: at.kind, twist: at.twist })
+        self.check(at)?;
+        let piece = |at: &Span| {
+            let data = &self.file(at.shard).map[at.start..at.start + at.len];
+            FileBytes { file: at.shard, data }
+        };
+        Ok(View {
+            twist: at.twist,
+            beside: at.beside.map(piece),
+            ..View::new(piece(&at.main).data, at.shape.to_vec(), at.kind)
+        })
+    }
+
+    /// Refuses a tensor whose files have changed.
+    fn check(&self, at: &Located) -> Result<(), ModelError> {
+        let shards: BTreeSet<usize> = at.spans().map(|span| span.shard).collect();
+        shards.into_iter().try_for_each(|shard| self.file(shard).check())
     }
 
     /// Passes on the values that were read of a tensor, unless the file changed meanwhile or the
@@ -226,9 +313,8 @@ impl Checkpoint {
         at: &Located,
         values: Result<TensorData, Unreadable>,
     ) -> Result<TensorData, ModelError> {
-        let file = self.file(at.shard);
-        file.check()?;
-        values.map_err(|error| error.of(&file.path, &at.name))
+        self.check(at)?;
+        values.map_err(|error| error.of(&self.file(at.main.shard).path, &at.name))
     }
 
     /// A buffer for this number of values, with undefined content.
@@ -251,20 +337,47 @@ impl Checkpoint {
 
     /// Asks the system to read a tensor ahead.
     pub(crate) fn ahead(&self, at: &Located) {
-        self.file(at.shard).ahead(at.start, at.len);
+        at.spans().for_each(|span| self.file(span.shard).ahead(span.start, span.len));
     }
 }
+
+/// The ending of the tensor that MXFP4 packs values in.
+const BLOCKS: &str = "_blocks";
 
 /// The place of a tensor in a checkpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Located {
-    shard: usize,
     name: String,
-    start: usize,
-    len: usize,
+    main: Span,
     kind: Kind,
     twist: Twist,
+    beside: Beside<Span>,
     pub shape: [usize; 2],
+}
+
+/// The place of some bytes in a file.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    shard: usize,
+    start: usize,
+    len: usize,
+}
+
+impl Located {
+    fn spans(&self) -> impl Iterator<Item = &Span> {
+        [&self.main].into_iter().chain(self.beside.iter())
+    }
+}
+
+/// What the `config.json` of a folder says of how its weights are quantized. Whether that is read at
+/// all is for [`ModelConfig`] to say.
+fn method(folder: &Path) -> Result<Option<Method>, ModelError> {
+    let path = folder.join("config.json");
+    if !on_disk::is_file(&path)? {
+        return Ok(None);
+    }
+    let config: Map<String, Value> = read_json(&path)?;
+    Ok(config.get(KEY).and_then(|value| Method::of(value).ok()))
 }
 
 fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {
@@ -277,7 +390,7 @@ fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {
 /// Takes tensors out by name, from any number of threads. Mismatches are collected for one report.
 pub(crate) struct Tensors<'a> {
     checkpoint: &'a Checkpoint,
-    found: BTreeMap<String, (usize, View<'a>)>,
+    found: Found<'a>,
     taken: Mutex<Taken>,
 }
 
@@ -293,8 +406,11 @@ impl Tensors<'_> {
         self.found.values().map(|(_, view)| view.held(least)).fold(0, u64::saturating_add)
     }
 
+    /// Whether there is a tensor of this name, stored as it is or together with others.
     pub(crate) fn has(&self, name: &str) -> bool {
+        let packed = |own: &str| self.found.get(own).map(|(_, view)| view.kind);
         self.found.contains_key(name)
+            || name.strip_suffix(BLOCKS).and_then(packed) == Some(Kind::Packed(Scheme::Mxfp4))
     }
 
     /// A whole tensor, row-major. `None` if it is missing or does not fit; [`finish`](Self::finish)
@@ -395,9 +511,13 @@ impl Tensors<'_> {
         shape: [usize; 2],
     ) -> Option<Located> {
         let view = view.of_stack(stacked);
-        let start = view.data.as_ptr() as usize - self.checkpoint.file(shard).map.as_ptr() as usize;
-        let (len, kind, twist) = (view.data.len(), view.kind, view.twist);
-        Some(Located { shard, name: name.into(), start, len, kind, twist, shape })
+        let span = |shard: usize, data: &[u8]| {
+            let start = data.as_ptr() as usize - self.checkpoint.file(shard).map.as_ptr() as usize;
+            Span { shard, start, len: data.len() }
+        };
+        let (main, kind, twist) = (span(shard, view.data), view.kind, view.twist);
+        let beside = view.beside.map(|bytes| span(bytes.file, bytes.data));
+        Some(Located { name: name.into(), main, kind, twist, beside, shape })
     }
 
     /// A tensor of this shape and of a float type. Mismatches are recorded.
@@ -409,7 +529,9 @@ impl Tensors<'_> {
         self.note(|taken| {
             taken.names.insert(name.into());
         });
-        if view.shape != shape || !view.kind.is_read() {
+        // Matrices that are stacked are taken apart, which what belongs beside them is not.
+        let apart = shape.len() < 3 || view.beside.is_empty();
+        if !view.fits(shape) || !view.kind.is_read() || !apart {
             let found = format!("{} {:?}", view.kind, view.shape);
             let kinds =
                 if self.checkpoint.gguf().is_some() { gguf::KINDS } else { "F32, BF16 or F16" };

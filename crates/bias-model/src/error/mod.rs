@@ -106,6 +106,40 @@ pub enum ModelError {
         /// The property found.
         found: String,
     },
+    /// A tensor of a quantized matrix that is missing, or differs from the expected one.
+    #[error("{}: the tensor {tensor} should have {expected}, found {found}; download the model again, or use the unquantized checkpoint", path.display())]
+    QuantizedTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The expected property.
+        expected: String,
+        /// The property found.
+        found: String,
+    },
+    /// An adapter that does not fit its base, or is not merged here.
+    #[error("{}: {reason}", path.display())]
+    Adapter {
+        /// The file of the adapter.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// An adapter whose base cannot be found.
+    #[error(
+        "{} belongs to the model `{name}`, which is not at hand; fetch it, or set          `base_model_name_or_path` in that file to its folder",
+        path.display()
+    )]
+    AdapterBase {
+        /// The adapter's config file.
+        path: PathBuf,
+        /// The name of the base in it.
+        name: String,
+        /// Why it cannot be found.
+        #[source]
+        source: Box<ModelError>,
+    },
     /// Metadata of a GGUF file that are missing or differ from the expected ones.
     #[error("{}: the metadata key `{key}` should be {expected}, found {found}", path.display())]
     GgufKey {

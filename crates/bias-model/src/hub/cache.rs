@@ -5,19 +5,22 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::id::HubId;
-use crate::checkpoint::index::{INDEX, SINGLE, shards};
+use crate::adapter_files;
 use crate::error::ModelError;
+use crate::index::{INDEX, SINGLE, shards};
 use crate::on_disk;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
+/// The files of an adapter without its base.
+pub(super) const ADAPTER: [&str; 2] = [adapter_files::CONFIG, adapter_files::WEIGHTS];
 
 /// The Hugging Face hub, through the cache folder that all its tools share.
 ///
 /// A model that is complete in the cache is taken from there, without asking the hub for a newer
 /// version. To move on, name a revision, or fetch the model with the hub's own tools. Complete
-/// means config.json, tokenizer.json and all weights in safetensors; chat template and generation
-/// settings are used if the snapshot has them.
+/// means config.json, tokenizer.json and all weights in safetensors, or for an adapter its two
+/// files; chat template and generation settings are used if the snapshot has them.
 #[derive(Clone)]
 pub struct Hub {
     pub(super) cache: PathBuf,
@@ -173,11 +176,15 @@ pub(super) fn is_plain(commit: &str) -> bool {
     !commit.is_empty() && commit.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// The files that a snapshot lacks. A link whose target is gone counts as missing.
+/// The files that a snapshot lacks. A link whose target is gone counts as missing. An adapter has
+/// its base's config, weights and, if it has none, tokenizer.
 pub(super) fn missing_files(folder: &Path) -> Result<Vec<String>, ModelError> {
     let mut needed = vec![CONFIG.to_owned(), TOKENIZER.to_owned()];
     let index = folder.join(INDEX);
-    if on_disk::is_file(&folder.join(SINGLE))? || !on_disk::is_file(&index)? {
+    let (single, sharded) = (on_disk::is_file(&folder.join(SINGLE))?, on_disk::is_file(&index)?);
+    if !single && !sharded && on_disk::is_file(&folder.join(ADAPTER[0]))? {
+        needed = ADAPTER.map(str::to_owned).into();
+    } else if single || !sharded {
         needed.push(SINGLE.into());
     } else {
         needed.extend(shards(&index)?);

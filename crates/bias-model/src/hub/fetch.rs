@@ -8,10 +8,10 @@ use bias_files::sha256_of_file;
 use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
-use super::cache::{CONFIG, Hub, TOKENIZER, is_plain, missing_files};
+use super::cache::{ADAPTER, CONFIG, Hub, TOKENIZER, is_plain, missing_files};
 use super::id::HubId;
-use crate::checkpoint::index::{INDEX, SINGLE, shards};
 use crate::error::ModelError;
+use crate::index::{INDEX, SINGLE, shards};
 use crate::on_disk;
 
 /// The files that a model may lack.
@@ -83,14 +83,20 @@ fn fetch(hub: &Hub, id: &HubId) -> Result<PathBuf, ModelError> {
         }
     };
     let weights = if !listed.contains(SINGLE) && listed.contains(INDEX) { INDEX } else { SINGLE };
-    all_listed(&[CONFIG, TOKENIZER, weights])?;
+    // An adapter has the config and the weights of its base, and often its tokenizer.
+    let adapter = !listed.contains(weights) && listed.contains(ADAPTER[0]);
+    let (needed, tokenizer) = if adapter {
+        (ADAPTER.to_vec(), listed.contains(TOKENIZER).then_some(TOKENIZER))
+    } else {
+        (vec![CONFIG, TOKENIZER, weights], None)
+    };
+    all_listed(&needed)?;
     let from = Snapshot { id, folder: hub.snapshot(id, &commit), repo: api.repo(repo(&commit)) };
-    for file in
-        OPTIONAL.into_iter().filter(|f| listed.contains(*f)).chain([CONFIG, TOKENIZER, weights])
-    {
+    let optional = OPTIONAL.into_iter().filter(|f| listed.contains(*f)).chain(tokenizer);
+    for file in optional.chain(needed) {
         from.download(file)?;
     }
-    if weights == INDEX {
+    if weights == INDEX && !adapter {
         let shards = shards(&from.folder.join(INDEX))?;
         let shards: Vec<&str> = shards.iter().map(String::as_str).collect();
         all_listed(&shards)?;

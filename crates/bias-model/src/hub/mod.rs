@@ -12,7 +12,7 @@ mod cache;
 #[cfg(feature = "hub")]
 mod fetch;
 mod id;
-mod source;
+pub(crate) mod source;
 
 #[cfg(feature = "hub")]
 pub use self::cache::Hub;

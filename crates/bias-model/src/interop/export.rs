@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -13,21 +14,25 @@ use safetensors::{SafeTensorError, SafeTensors};
 use serde::Serialize;
 
 use super::gguf_folder;
+use super::unpacked::{self, Stored};
 use super::weights_file::{framework, masked};
+use crate::adapter_files;
 use crate::checkpoint::config::ModelConfig;
-use crate::checkpoint::index::SINGLE;
 use crate::checkpoint::mapped;
 use crate::checkpoint::tying::Head;
 use crate::checkpoint::weights::Checkpoint;
 use crate::decoder::model::Decoder;
 use crate::error::ModelError;
+use crate::index::{INDEX, SINGLE};
 use crate::language_model::LoadOptions;
 use crate::on_disk;
 
 /// Writes a copy of a model in which the weights of a mask are zero.
 ///
 /// A folder is copied. A GGUF file becomes a Hugging Face folder with its weights in f32, which
-/// holds every quantized value exactly.
+/// holds every quantized value exactly. So does a folder with quantized weights, without its
+/// `quantization_config`; bf16 is written where it holds every value. An adapter is merged: the
+/// copy has a model alone. The result says, in a sentence each, what of this was done.
 ///
 /// The function works on the files, not on a loaded model: types and sharding stay as they are,
 /// every untouched byte is copied, zero is all-zero bits in every float type, and one tensor at a
@@ -52,13 +57,13 @@ pub fn export_masked(
     options: &LoadOptions,
     mask: &Mask,
     target: &Path,
-) -> Result<(), ModelError> {
-    let checkpoint = Checkpoint::open(source)?;
+) -> Result<Vec<String>, ModelError> {
+    let checkpoint = Checkpoint::accepting(source, &options.accepted_keys)?;
     let fingerprint = checkpoint.fingerprint()?;
     mask.check_made_for(fingerprint)?;
     let config = ModelConfig::accepting(source, &options.accepted_keys)?;
     let stored = checkpoint.stored_mask(&config, mask)?;
-    let manifest = Manifest::new(fingerprint, mask, &stored);
+    let mut manifest = Manifest::new(fingerprint, mask, &stored);
     let mask = &stored;
     let mut wanted: BTreeSet<&ParamPath> = mask.iter().map(|(path, _)| path).collect();
     for (name, shape) in checkpoint.shapes()? {
@@ -80,22 +85,32 @@ pub fn export_masked(
         return Err(MaskError::NoSuchParam { path: (*absent).clone() }.into());
     }
     if let Some(gguf) = checkpoint.gguf() {
-        return write_folder(target, |folder| {
+        write_folder(target, |folder| {
             gguf_folder::export(gguf, &config, mask, folder)?;
             manifest.write(&folder.join(MANIFEST))
-        });
+        })?;
+        return Ok(Vec::new());
+    }
+    if checkpoint.is_packed() {
+        let (notes, from) = (unpacked_notes(&checkpoint), from(&checkpoint));
+        manifest.provenance.extend(notes.iter().map(|(key, note)| ((*key).into(), note.clone())));
+        let of = |(name, path, view)| Stored { name, path, view, f32: false };
+        let tensors: Vec<Stored<'_>> = checkpoint.all()?.map(of).collect();
+        let kept = if checkpoint.head(&config)? == Head::Both { config.untied() } else { config };
+        let kept = kept.unpacked(tensors.iter().any(Stored::is_widened));
+        write_folder(target, |folder| {
+            copy_beside(&checkpoint, &from, folder)?;
+            gguf_folder::write_json(&folder.join("config.json"), &kept.to_json())?;
+            let path = folder.join(SINGLE);
+            unpacked::write(&tensors, mask, &path)?;
+            unpacked::compare(&tensors, mask, &path)?;
+            checkpoint.check_files()?;
+            manifest.write(&folder.join(MANIFEST))
+        })?;
+        return Ok(notes.into_iter().map(|(_, note)| note).collect());
     }
     write_folder(target, |folder| {
-        let weights: BTreeSet<&Path> = checkpoint.files().collect();
-        for entry in fs::read_dir(source).map_err(reading(source))? {
-            let path = entry.map_err(reading(source))?.path();
-            let beside = on_disk::is_file(&path)?
-                && !weights.contains(path.as_path())
-                && !is_other_weights(&path, &weights);
-            if let Some(name) = path.file_name().filter(|_| beside) {
-                fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
-            }
-        }
+        copy_beside(&checkpoint, &[(source, Beside::All)], folder)?;
         if checkpoint.head(&config)? == Head::Both {
             // Whoever ties without looking would make another model of the copy.
             let path = folder.join("config.json");
@@ -116,7 +131,83 @@ pub fn export_masked(
             return Err(ModelError::ExportDiffers { path: folder.into(), tensor });
         }
         manifest.write(&folder.join(MANIFEST))
-    })
+    })?;
+    Ok(Vec::new())
+}
+
+/// Which files of a folder are copied beside weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    All,
+    Tokenizer,
+    NoTokenizer,
+}
+
+/// The folders that files are copied from: of an adapter that has a tokenizer, that tokenizer.
+fn from(checkpoint: &Checkpoint) -> Vec<(&Path, Beside)> {
+    let own = checkpoint.folder();
+    match checkpoint.adapter().map(|adapter| adapter.base.as_path()) {
+        Some(base) if base != own && own.join("tokenizer.json").is_file() => {
+            vec![(base, Beside::NoTokenizer), (own, Beside::Tokenizer)]
+        }
+        Some(base) => vec![(base, Beside::All)],
+        None => vec![(own, Beside::All)],
+    }
+}
+
+/// Copies everything that is not weights or an index of them, nor an adapter or a quantization that the copy has not.
+fn copy_beside(
+    checkpoint: &Checkpoint,
+    from: &[(&Path, Beside)],
+    folder: &Path,
+) -> Result<(), ModelError> {
+    let weights: BTreeSet<&Path> = checkpoint.files().collect();
+    let (merged, quantized) = (checkpoint.adapter().is_some(), checkpoint.method().is_some());
+    for (source, which) in from {
+        for entry in fs::read_dir(source).map_err(reading(source))? {
+            let path = entry.map_err(reading(source))?.path();
+            let name = path.file_name().unwrap_or_default();
+            let left = weights.contains(path.as_path())
+                || is_other_weights(&path, &weights)
+                || (checkpoint.is_packed() && name == INDEX)
+                || (merged && name == adapter_files::CONFIG)
+                || (quantized && QUANTIZED.iter().any(|own| name == *own));
+            let wanted = match which {
+                Beside::All => true,
+                Beside::Tokenizer => is_of_tokenizer(name),
+                Beside::NoTokenizer => !is_of_tokenizer(name),
+            };
+            if wanted && !left && on_disk::is_file(&path)? {
+                fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Files in which some tools say once more how weights are quantized.
+const QUANTIZED: [&str; 3] = ["quantize_config.json", "quant_config.json", "recipe.yaml"];
+
+/// Whether a file belongs to a tokenizer, by its name.
+fn is_of_tokenizer(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["tokenizer", "special_tokens_map", "added_tokens", "chat_template", "vocab.", "merges."]
+        .iter()
+        .any(|start| name.starts_with(start))
+}
+
+/// What a reader of the copy should know, by key.
+fn unpacked_notes(checkpoint: &Checkpoint) -> Vec<(&'static str, String)> {
+    let mut notes = Vec::new();
+    if let Some(method) = checkpoint.method() {
+        let note = format!("weights were quantized ({method}) and are written dequantized");
+        notes.push(("dequantized", note + ", without quantization_config"));
+    }
+    if let Some(adapter) = checkpoint.adapter() {
+        let (own, base) = (checkpoint.folder().display(), adapter.base.display());
+        notes.push(("adapter", format!("the adapter in {own} is merged into its base, {base}")));
+    }
+    notes
 }
 
 const MANIFEST: &str = "pruned.json";

@@ -263,7 +263,7 @@ fn added_tokens_beyond_the_embeddings_are_refused_where_they_are_used() {
 }
 
 #[test]
-fn an_adapter_beside_a_model_is_refused_unless_accepted() {
+fn an_adapter_of_another_type_is_refused_unless_left_out() {
     let at = folder(&[CONFIG, WEIGHTS, TOKENIZER]);
     fs::write(at.path().join("adapter_config.json"), "{}").unwrap();
     let error = load(at.path()).to_string();
@@ -356,9 +356,9 @@ fn other_forms_are_named_with_the_step_that_helps() {
         (
             &[TOKENIZER],
             &["adapter_config.json", "adapter_model.safetensors"],
-            &["an adapter", "merge_and_unload"],
+            &["adapter_config.json", "`base_model_name_or_path` is missing"],
         ),
-        (&[CONFIG, TOKENIZER], &["adapter_config.json"], &["an adapter", "merge_and_unload"]),
+        (&[CONFIG, TOKENIZER], &["adapter_config.json"], &["`base_model_name_or_path` is missing"]),
         (&[TOKENIZER], &["small-q4.gguf"], &["a GGUF file", "small-q4.gguf"]),
         (&[], &["params.json", "consolidated.00.pth"], &["authors' own layout"]),
         (

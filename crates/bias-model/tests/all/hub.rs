@@ -423,3 +423,23 @@ fn a_hub_that_names_a_path_as_commit_is_refused() {
     assert!(matches!(error, ModelError::Download { .. }), "{error}");
     assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
 }
+
+/// Its base is another repository, or a folder.
+#[test]
+fn an_adapter_is_downloaded_without_its_base() {
+    let cache = tempfile::tempdir().unwrap();
+    let fake = FakeHub::serve(published("../forms/adapters/patterns"), COMMIT);
+    let folder = fake.hub(cache.path()).resolve(&id("org/name")).unwrap();
+    let mut found: Vec<String> = files(&folder).into_iter().map(|(name, _)| name).collect();
+    found.sort();
+    assert_eq!(found, ["adapter_config.json", "adapter_model.safetensors"]);
+    let offline = Hub::at(cache.path()).offline(true);
+    assert_eq!(offline.resolve(&id("org/name")).unwrap(), folder);
+    let error = Checkpoint::open(&folder).unwrap_err();
+    assert!(matches!(&error, ModelError::AdapterBase { .. }), "{error}");
+    // One of the two alone is not whole.
+    fs::remove_file(folder.join("adapter_model.safetensors")).unwrap();
+    let error = offline.resolve(&id("org/name")).unwrap_err();
+    let ModelError::IncompleteSnapshot { missing, .. } = &error else { panic!("{error}") };
+    assert_eq!(*missing, ["adapter_model.safetensors"]);
+}

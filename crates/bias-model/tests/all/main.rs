@@ -8,6 +8,8 @@ mod decoding;
 mod embedded;
 mod export;
 mod folders;
+mod forms;
+mod forms_hostile;
 mod generation;
 mod gguf;
 mod gguf_hostile;

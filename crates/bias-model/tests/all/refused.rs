@@ -189,7 +189,15 @@ fn a_text_config_must_be_one() {
         let error = ModelConfig::from_json(own).unwrap_err().to_string();
         assert!(error.contains("`attention_colour`") && !error.contains("text_config"), "{error}");
         let mut own = config(case);
-        own.insert("quantization_config".into(), json!({"quant_method": "fp8"}));
+        own.insert("quantization_config".into(), json!({"quant_method": "hqq"}));
+        assert!(matches!(ModelConfig::from_json(own), Err(ModelError::Unsupported { .. })));
+        // Of the whole model, not of a part of it.
+        let fp8 = json!({"quant_method": "fp8"});
+        let mut own = config(case);
+        own.insert("quantization_config".into(), fp8.clone());
+        ModelConfig::from_json(own).unwrap();
+        let mut own = config(case);
+        own["text_config"]["quantization_config"] = fp8;
         assert!(matches!(ModelConfig::from_json(own), Err(ModelError::Unsupported { .. })));
     }
 }

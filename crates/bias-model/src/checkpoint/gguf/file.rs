@@ -97,7 +97,8 @@ impl Gguf {
             other => Block::of(other).map_or(Kind::Other(Other::Gguf(other)), Kind::Blocks),
         };
         // GGUF says how long a row is first.
-        Some(View { data, shape: info.shape.iter().rev().copied().collect(), kind, twist })
+        let shape = info.shape.iter().rev().copied().collect();
+        Some(View { twist, ..View::new(data, shape, kind) })
     }
 
     /// The mapped file.

@@ -1,3 +1,5 @@
+//! The names of weight files, and the index of shards.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
