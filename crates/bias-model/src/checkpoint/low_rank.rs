@@ -2,8 +2,8 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use super::packed::float::Float;
 use super::file_bytes::FileBytes;
+use super::packed::float::Float;
 use super::rows::{Rows, WIDE, finite};
 use super::unreadable::Unreadable;
 

@@ -3,10 +3,10 @@ use std::fmt;
 use safetensors::tensor::Dtype;
 
 use super::blocks::{Block, Blocks};
+use super::file_bytes::FileBytes;
 use super::low_rank::LowRank;
 use super::packed::float::Float;
 use super::packed::scheme::Scheme;
-use super::file_bytes::FileBytes;
 use super::plain::Plain;
 use super::rows::Rows;
 use super::unreadable::Unreadable;

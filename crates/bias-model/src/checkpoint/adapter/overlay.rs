@@ -4,9 +4,9 @@ use safetensors::tensor::TensorView;
 
 use super::files::Adapter;
 use super::names::{OUTER, Role, role};
+use crate::checkpoint::file_bytes::FileBytes;
 use crate::checkpoint::low_rank::LowRank;
 use crate::checkpoint::packed::float::Float;
-use crate::checkpoint::file_bytes::FileBytes;
 use crate::checkpoint::quantized::groups::Found;
 use crate::checkpoint::view::View;
 use crate::error::ModelError;

@@ -5,13 +5,13 @@ use safetensors::tensor::Dtype;
 use serde::Deserialize;
 
 use super::method::{Method, Strategy};
+use crate::checkpoint::file_bytes::FileBytes;
 use crate::checkpoint::packed::bnb::Code;
 use crate::checkpoint::packed::float::Float;
 use crate::checkpoint::packed::gptq;
 use crate::checkpoint::packed::mxfp4::GROUP;
 use crate::checkpoint::packed::scaled::Byte;
 use crate::checkpoint::packed::scheme::Scheme;
-use crate::checkpoint::file_bytes::FileBytes;
 use crate::checkpoint::view::{Kind, Other, View};
 use crate::error::ModelError;
 
