@@ -135,6 +135,13 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The rows of each matrix, if they are stacked and transformers has them turned: what MXFP4 packs
+    /// as `[out, in]` is `[in, out]` where it is not packed.
+    pub(crate) fn turned(&self) -> Option<usize> {
+        let packed = self.kind == Kind::Packed(Scheme::Mxfp4);
+        (packed && self.shape.len() == 3).then(|| self.shape[1])
+    }
+
     /// Its rows, and the number of values in one. A vector is one row; dimensions before the last
     /// count as rows.
     pub(crate) fn as_matrix(&self) -> [usize; 2] {

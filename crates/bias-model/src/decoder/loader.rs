@@ -52,7 +52,7 @@ impl<B: Backend> Loader<'_, B> {
         if self.precision != Precision::Mapped {
             return Ok(Matrix::held(self.vectors(name, shape)?));
         }
-        Ok(self.left(self.tensors.locate(name, shape).map(Stored::Table)))
+        Ok(self.left(self.tensors.locate(name, shape).map(|at| Stored::Table(Box::new(at)))))
     }
 
     pub(crate) fn vectors(

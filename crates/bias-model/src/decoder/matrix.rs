@@ -41,7 +41,7 @@ pub(crate) struct InFile {
 #[derive(Debug, Clone)]
 pub(crate) enum Stored {
     /// A table, in the layout of the file.
-    Table(Located),
+    Table(Box<Located>),
     /// A linear map of this shape, `[out, in]`, in one part or several.
     Map([usize; 2], Vec<LocatedPart>),
 }

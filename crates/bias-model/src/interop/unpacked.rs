@@ -13,7 +13,6 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorInfo};
 
 use super::weights_file::{framework, masked};
-use crate::checkpoint::packed::scheme::Scheme;
 use crate::checkpoint::view::{Kind, Other, View};
 use crate::checkpoint::{convert, mapped};
 use crate::error::ModelError;
@@ -57,17 +56,10 @@ impl Stored<'_> {
         as_it_is && !self.view.is_computed() && !self.view.is_twisted()
     }
 
-    /// The rows of each matrix, if they are stacked and transformers has them turned: what MXFP4 packs
-    /// as `[out, in]` is `[in, out]` where it is not packed.
-    fn turned(&self) -> Option<usize> {
-        let packed = self.view.kind == Kind::Packed(Scheme::Mxfp4);
-        (packed && self.view.shape.len() == 3).then(|| self.view.shape[1])
-    }
-
     /// The shape that it is written in.
     fn shape(&self) -> Vec<usize> {
         let mut shape = self.view.shape.clone();
-        if self.turned().is_some() {
+        if self.view.turned().is_some() {
             shape.swap(1, 2);
         }
         shape
@@ -101,8 +93,8 @@ impl Stored<'_> {
             let own = (0..values).filter(|at| bits.contains(first + at));
             own.for_each(|at| bytes.to_mut()[at * width..][..width].fill(0));
         }
-        if self.turned().is_some() {
-            let (rows, width) = (rows.len(), bytes.len() / values.max(1));
+        if self.view.turned().is_some() {
+            let (rows, width) = (values / inner.max(1), bytes.len() / values.max(1));
             let turned = (0..inner).flat_map(|c| (0..rows).map(move |r| r * inner + c));
             let turned = turned.flat_map(|at| bytes[at * width..][..width].iter().copied());
             bytes = Cow::Owned(turned.collect());
@@ -114,7 +106,7 @@ impl Stored<'_> {
     fn pieces(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let [rows, inner] = self.view.as_matrix();
         // A matrix that is turned is taken whole.
-        let step = self.turned().unwrap_or((AT_ONCE / inner.max(1)).max(1));
+        let step = self.view.turned().unwrap_or((AT_ONCE / inner.max(1)).max(1));
         (0..rows).step_by(step).map(move |from| from..rows.min(from + step))
     }
 }

@@ -409,8 +409,7 @@ mod tests {
     use safetensors::SafeTensors;
     use safetensors::tensor::TensorView;
 
-    use crate::arch::layout::StoredRows;
-    use crate::checkpoint::convert::Part;
+    use crate::arch::piece::{Part, Piece, StoredRows};
     use crate::checkpoint::precision::Precision;
     use crate::checkpoint::weights::Checkpoint;
     use crate::error::ModelError;
@@ -444,7 +443,8 @@ mod tests {
                 let out = (rows - 1).div_ceil(3);
                 let place = StoredRows { module: "", rows, first: 1, run: 1, stride: 3 };
                 let part = Part { place, shape: [out, inner], transposed: false };
-                let turned = tensors.matrix(&name, &part, Precision::F32).unwrap().expect(&own);
+                let piece = Piece { part, ..Piece::whole("", [rows, inner]) };
+                let turned = tensors.matrix(&name, &piece, Precision::F32).unwrap().expect(&own);
                 let turned = turned.to_vec::<f32>().unwrap();
                 let at = tensors.locate(&name, [rows, inner]).expect(&own);
                 let view = checkpoint.view(&at).unwrap();
