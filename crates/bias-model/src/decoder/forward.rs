@@ -1,5 +1,6 @@
 use bias_cube::matmul;
 use bias_probe::device::to_f32;
+use bias_probe::hooks::ChannelPart;
 use bias_probe::{HookedModel as _, NoObserver, Observer, ProbeError, TokenBatch};
 use bias_types::{BlockSite, ModelDims, Site};
 use burn::module::Param;
@@ -107,6 +108,19 @@ impl<'a, B: Backend> Pass<'a, B> {
 impl<B: Backend> Pass<'_, B> {
     pub(super) fn wants(&self, site: Site) -> bool {
         self.observer.wants(site)
+    }
+
+    /// Offers the parts of an activation. Returns whether the observer has seen what it wants.
+    pub(super) fn see_parts(
+        &mut self,
+        site: Site,
+        channels: usize,
+        parts: impl FnOnce() -> Vec<ChannelPart<B>>,
+    ) -> Result<bool, ProbeError> {
+        if !self.observer.wants(site) {
+            return Ok(true);
+        }
+        self.observer.parts(site, self.batch, channels, &parts())
     }
 
     fn see(

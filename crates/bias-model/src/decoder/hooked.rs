@@ -97,7 +97,7 @@ impl<B: Backend> HookedModel<B> for Decoder<B> {
             Site::Block(_, MlpNormScale | MlpNormalized) => plan.layout.mlp_norm.is_none(),
             Site::Block(layer, QueryRotated | KeyRotated) => plan.layers[*layer].rotary.is_none(),
             Site::Block(_, Gate | GateActivated) => !self.config.dims.gated,
-            // Statistics alone compute it.
+            // It is offered in parts alone.
             Site::Block(_, ExpertInputs) => true,
             Site::Block(_, RouterLogits | RouterWeights) => self.config.dims.experts.is_none(),
             Site::Block(_, ResidMid) => plan.parallel,

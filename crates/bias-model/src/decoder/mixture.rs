@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bias_cube::matmul;
 use bias_probe::ProbeError;
+use bias_probe::hooks::ChannelPart;
 use bias_types::model::Experts;
 use bias_types::{BlockSite, Site};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, backend::Backend};
@@ -86,12 +87,22 @@ impl<B: Backend> Decoder<B> {
             let value = flat.clone().select(0, cells.clone());
             Part { expert, cells, value }
         });
-        let sites =
-            [BlockSite::Gate, BlockSite::GateActivated, BlockSite::Up, BlockSite::MlpHidden];
+        let sites = [
+            BlockSite::ExpertInputs,
+            BlockSite::Gate,
+            BlockSite::GateActivated,
+            BlockSite::Up,
+            BlockSite::MlpHidden,
+        ];
         if sites.iter().any(|site| pass.wants(at(*site))) {
             let parts: Vec<Part<B>> = parts.collect();
             let of = |wide: &Wide<B>| parts.iter().map(|own| own.with(inside(own, wide))).collect();
-            let mut watched = Watched { pass, layer, experts, input: flat.clone() };
+            pass.see_parts(at(BlockSite::ExpertInputs), experts.all() * d_model, || {
+                let own = |part: &Part<B>| part.of(&reached, |e| e * d_model..(e + 1) * d_model);
+                parts.iter().map(own).collect()
+            })?;
+            let mut watched =
+                Watched { pass, layer, reached: &reached, experts, input: flat.clone() };
             let gates = watched.see(BlockSite::Gate, of(&gate))?;
             let gates = gates.into_iter().map(|own| own.map(|gate| plan.gate_activated(gate)));
             let gates = watched.see(BlockSite::GateActivated, gates.collect())?;
@@ -100,15 +111,15 @@ impl<B: Backend> Decoder<B> {
                 let share = share(&gate);
                 gate.map(|gate| plan.gated(gate, up.value) * share)
             });
-            let hidden = hidden.collect();
-            if watched.pass.wants(at(BlockSite::MlpHidden)) {
+            let hidden: Vec<Part<B>> = hidden.collect();
+            if !watched.offered(BlockSite::MlpHidden, &hidden)? {
                 // Whatever the observer makes of it counts, chosen or not.
                 let whole = watched.whole(hidden);
                 let whole = watched.pass.see_flat(at(BlockSite::MlpHidden), whole)?;
                 for (expert, cells) in Reached::of_hidden(&whole, &experts)?.each(&device) {
                     let channels = experts.channels(expert);
-                    let own = whole.clone().select(0, cells.clone());
-                    let own = own.narrow(1, channels.start, channels.len());
+                    let own = whole.clone().narrow(1, channels.start, channels.len());
+                    let own = own.select(0, cells.clone());
                     let own = down.from(own, channels);
                     out = out.select_assign(0, cells, own, IndexingUpdateOp::Add);
                 }
@@ -142,6 +153,15 @@ impl<B: Backend> Decoder<B> {
 }
 
 impl<B: Backend> Part<B> {
+    /// As observers see it.
+    fn of(&self, reached: &Reached, channels: impl Fn(usize) -> Range<usize>) -> ChannelPart<B> {
+        ChannelPart {
+            cells: reached.cells(self.expert),
+            channels: channels(self.expert),
+            value: self.value.clone(),
+        }
+    }
+
     fn with(&self, value: Tensor<B, 2>) -> Self {
         Self { expert: self.expert, cells: self.cells.clone(), value }
     }
@@ -155,6 +175,7 @@ impl<B: Backend> Part<B> {
 struct Watched<'p, 'a, B: Backend> {
     pass: &'p mut Pass<'a, B>,
     layer: usize,
+    reached: &'p Reached,
     experts: Experts,
     /// The input, `[cells, d_model]`.
     input: Tensor<B, 2>,
@@ -178,12 +199,21 @@ impl<B: Backend> Watched<'_, '_, B> {
         Tensor::cat(each, 1)
     }
 
+    /// Offers the parts of a site. Returns whether the observer need not see the whole.
+    fn offered(&mut self, site: BlockSite, parts: &[Part<B>]) -> Result<bool, ProbeError> {
+        let (experts, reached) = (self.experts, self.reached);
+        let all = experts.width().unwrap_or_default();
+        self.pass.see_parts(Site::Block(self.layer, site), all, || {
+            parts.iter().map(|own| own.of(reached, |expert| experts.channels(expert))).collect()
+        })
+    }
+
     /// Shows a site, if it is wanted, and goes on with what the observer returns.
     fn see(&mut self, site: BlockSite, parts: Vec<Part<B>>) -> Result<Vec<Part<B>>, ProbeError> {
-        let site = Site::Block(self.layer, site);
-        if !self.pass.wants(site) {
+        if self.offered(site, &parts)? {
             return Ok(parts);
         }
+        let site = Site::Block(self.layer, site);
         let places: Vec<_> = parts.iter().map(|own| (own.expert, own.cells.clone())).collect();
         let seen = self.pass.see_flat(site, self.whole(parts))?;
         let back = places.into_iter().map(|(expert, cells)| {

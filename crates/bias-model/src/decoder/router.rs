@@ -126,6 +126,11 @@ impl Reached {
         Ok(Self(reached))
     }
 
+    /// The cells that reach an expert.
+    pub(crate) fn cells(&self, expert: usize) -> Vec<usize> {
+        self.0[expert].iter().map(|cell| usize::try_from(*cell).unwrap_or(0)).collect()
+    }
+
     /// Each expert that a cell reaches, and its cells.
     pub(crate) fn each<'a, B: Backend>(
         &'a self,

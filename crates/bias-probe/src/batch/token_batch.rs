@@ -277,12 +277,26 @@ impl TokenBatch {
         roles: &[TokenRole],
         device: &B::Device,
     ) -> Tensor<B, 2> {
+        let cells: Vec<usize> = (0..self.rows * self.width).collect();
+        self.weights_of(roles, &cells, device)
+    }
+
+    /// The same of some tokens, by `row · width + column`: `[roles, cells]`.
+    pub(crate) fn weights_of<B: Backend>(
+        &self,
+        roles: &[TokenRole],
+        cells: &[usize],
+        device: &B::Device,
+    ) -> Tensor<B, 2> {
         let own = |role| {
-            let tokens = self.roles.iter().zip(&self.weights);
-            tokens.map(move |(own, weight)| if *own == role { *weight } else { 0.0 })
+            let weight = move |cell: &usize| match self.roles[*cell] == role {
+                true => self.weights[*cell],
+                false => 0.0,
+            };
+            cells.iter().map(weight)
         };
         let flags: Vec<f32> = roles.iter().flat_map(|role| own(*role)).collect();
-        f32_from(TensorData::new(flags, [roles.len(), self.rows * self.width]), device)
+        f32_from(TensorData::new(flags, [roles.len(), cells.len()]), device)
     }
 }
 

@@ -3,6 +3,7 @@ use bias_types::BlockSite;
 use bias_types::{Site, TokenRole};
 use burn::tensor::{Bool, Tensor, TensorData, backend::Backend};
 
+use super::channel_part::ChannelPart;
 use crate::batch::token_batch::TokenBatch;
 use crate::error::ProbeError;
 
@@ -28,6 +29,25 @@ pub trait Observer<B: Backend> {
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let _ = (site, batch);
         Ok(value)
+    }
+
+    /// Sees the parts of a `[batch, seq, channels]` activation that is 0 elsewhere, without changing
+    /// them. A model of many experts offers them, because the whole would be many times larger.
+    /// Returns `false` to see the whole instead.
+    ///
+    /// Of [`BlockSite::ExpertInputs`] there are only parts.
+    ///
+    /// # Errors
+    /// Whatever makes the run pointless; it ends the forward pass.
+    fn parts(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        channels: usize,
+        parts: &[ChannelPart<B>],
+    ) -> Result<bool, ProbeError> {
+        let _ = (site, batch, channels, parts);
+        Ok(false)
     }
 
     /// Sees a layer's attention scores or weights, `[batch, heads, query, key]`
@@ -127,6 +147,21 @@ where
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let value = (self.0 as &mut dyn Observer<B>).at(site, batch, value)?;
         (self.1 as &mut dyn Observer<B>).at(site, batch, value)
+    }
+
+    fn parts(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        channels: usize,
+        parts: &[ChannelPart<B>],
+    ) -> Result<bool, ProbeError> {
+        match (self.0.wants(site), self.1.wants(site)) {
+            (true, false) => self.0.parts(site, batch, channels, parts),
+            (false, true) => self.1.parts(site, batch, channels, parts),
+            // One of them may need the whole, and the other must not see both.
+            _ => Ok(false),
+        }
     }
 
     fn attention(

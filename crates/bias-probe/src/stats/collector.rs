@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bias_cube::matmul;
 use bias_types::{Site, TokenRole};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::channel_stats::{ChannelStats, ROLES, Sums};
-use super::expert_inputs::ExpertInputs;
 use crate::batch::token_batch::TokenBatch;
 use crate::device::float::{f32_from, to_f32};
 use crate::device::readback::read_back;
 use crate::error::ProbeError;
+use crate::hooks::channel_part::ChannelPart;
 use crate::hooks::observer::Observer;
 use crate::hooks::wanted_sites::WantedSites;
 
@@ -44,7 +45,6 @@ pub struct StatsCollector {
     next: Next,
     max: bool,
     sums: BTreeMap<Site, Vec<[Sums; ROLES]>>,
-    expert_inputs: ExpertInputs,
     sequences: Vec<u64>,
     /// The first site of a pass, at which the pass is counted once.
     first: Option<Site>,
@@ -83,7 +83,6 @@ impl StatsCollector {
             next: Next::Rows(Vec::new(), false),
             max: false,
             sums: BTreeMap::new(),
-            expert_inputs: ExpertInputs::default(),
             first: None,
         }
     }
@@ -139,57 +138,8 @@ impl StatsCollector {
 }
 
 impl StatsCollector {
-    fn see_experts<B: Backend>(
-        &mut self,
-        site: Site,
-        batch: &TokenBatch,
-        value: &Tensor<B, 3>,
-    ) -> Result<(), ProbeError> {
-        let Some(routed) = self.expert_inputs.see(site, value)? else { return Ok(()) };
-        self.wanted.fired(routed.site);
-        let (groups, width) = (self.groups.len(), batch.width());
-        let own = self
-            .sums
-            .entry(routed.site)
-            .or_insert_with(|| zeros(groups, routed.channels(), self.max));
-        let place = |cell: usize| {
-            let role = TokenRole::REAL.iter().position(|role| *role == batch.roles()[cell])?;
-            Some((self.next.of(cell / width), role, f64::from(batch.weights()[cell])))
-        };
-        for (group, role, weight) in (0..batch.rows() * width).filter_map(place) {
-            own[group][role].count += weight;
-        }
-        for (cell, channels, input) in routed.inputs() {
-            let Some((group, role, weight)) = place(cell) else { continue };
-            let sums = &mut own[group][role];
-            for (at, x) in channels.zip(input.iter().map(|x| f64::from(*x))) {
-                sums.sum[at] += weight * x;
-                sums.square[at] += weight * x * x;
-                if self.max && weight > 0.0 {
-                    sums.max[at] = sums.max[at].max(x.abs());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn zeros(groups: usize, channels: usize, max: bool) -> Vec<[Sums; ROLES]> {
-    (0..groups).map(|_| std::array::from_fn(|_| Sums::zero(channels, max))).collect()
-}
-
-impl<B: Backend> Observer<B> for StatsCollector {
-    fn wants(&self, site: Site) -> bool {
-        let needed = self.wanted.contains(site) || ExpertInputs::needs(&self.wanted, site);
-        needed && !site.is_attention()
-    }
-
-    fn hidden(
-        &mut self,
-        site: Site,
-        batch: &TokenBatch,
-        value: Tensor<B, 3>,
-    ) -> Result<Tensor<B, 3>, ProbeError> {
+    /// Counts the pass at its first site.
+    fn begin(&mut self, site: Site, batch: &TokenBatch) -> Result<(), ProbeError> {
         let begins = *self.first.get_or_insert(site) == site;
         if let Next::Rows(groups, fresh) = &mut self.next {
             if groups.len() != batch.rows() || (begins && !*fresh) {
@@ -202,56 +152,116 @@ impl<B: Backend> Observer<B> for StatsCollector {
             }
             *fresh &= !begins;
         }
+        self.wanted.fired(site);
         if begins {
             (0..batch.rows()).for_each(|row| self.sequences[self.next.of(row)] += 1);
         }
-        if ExpertInputs::needs(&self.wanted, site) {
-            self.see_experts(site, batch, &value)?;
+        Ok(())
+    }
+
+    /// The group and role of a token that is none of padding.
+    fn place(&self, batch: &TokenBatch, cell: usize) -> Option<usize> {
+        let role = TokenRole::REAL.iter().position(|role| *role == batch.roles()[cell])?;
+        Some(self.next.of(cell / batch.width()) * ROLES + role)
+    }
+
+    /// The sums of a site that has `all` channels.
+    fn sums(&mut self, site: Site, all: usize) -> &mut Vec<[Sums; ROLES]> {
+        let (groups, max) = (self.groups.len(), self.max);
+        self.sums.entry(site).or_insert_with(|| {
+            (0..groups).map(|_| std::array::from_fn(|_| Sums::zero(all, max))).collect()
+        })
+    }
+
+    /// Counts the tokens of a batch.
+    fn count(&mut self, site: Site, batch: &TokenBatch, all: usize) {
+        for cell in 0..batch.rows() * batch.width() {
+            let Some(place) = self.place(batch, cell) else { continue };
+            let weight = f64::from(batch.weights()[cell]);
+            self.sums(site, all)[place / ROLES][place % ROLES].count += weight;
         }
-        if !self.wanted.contains(site) {
-            return Ok(value);
-        }
-        self.wanted.fired(site);
-        let [rows, width, channels] = value.dims();
-        let (device, cells) = (value.device(), rows * width);
-        let groups = self.groups.len();
+    }
+
+    /// Adds some channels, `[cells, channels]`, of some tokens.
+    fn add<B: Backend>(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        all: usize,
+        (cells, channels, value): (&[usize], Range<usize>, Tensor<B, 2>),
+    ) -> Result<(), ProbeError> {
+        let (device, places) = (value.device(), self.groups.len() * ROLES);
         // One row per group and role: the weights of the tokens that belong to both, else 0.
-        let mut weights = vec![0f32; groups * ROLES * cells];
-        let mut counts = vec![0f64; groups * ROLES];
-        for (cell, (role, weight)) in batch.roles().iter().zip(batch.weights()).enumerate() {
-            let Some(role) = TokenRole::REAL.iter().position(|r| r == role) else { continue };
-            let place = self.next.of(cell / width) * ROLES + role;
-            weights[place * cells + cell] = *weight;
-            counts[place] += f64::from(*weight);
+        let mut weights = vec![0f32; places * cells.len()];
+        for (at, cell) in cells.iter().enumerate() {
+            if let Some(place) = self.place(batch, *cell) {
+                weights[place * cells.len() + at] = batch.weights()[*cell];
+            }
         }
-        let flat = to_f32(value.clone()).reshape([cells, channels]);
+        let flat = to_f32(value);
         let read = |tensor: Tensor<B, 2>| {
             read_back(tensor).map_err(|reason| ProbeError::Readback { site, reason })
         };
-        let places = groups * ROLES;
         let weight: Tensor<B, 2> =
-            f32_from(TensorData::new(weights.clone(), [places, cells]), &device);
+            f32_from(TensorData::new(weights.clone(), [places, cells.len()]), &device);
         let sum = read(matmul(weight.clone(), flat.clone()))?;
         let square = read(matmul(weight, flat.clone() * flat.clone()))?;
         let largest = if self.max { read(flat)? } else { Vec::new() };
-        let own = self.sums.entry(site).or_insert_with(|| zeros(groups, channels, self.max));
-        for (place, count) in counts.into_iter().enumerate() {
+        let (max, width) = (self.max, channels.len());
+        let own = self.sums(site, all);
+        for place in 0..places {
             let sums = &mut own[place / ROLES][place % ROLES];
-            sums.count += count;
-            let span = place * channels..(place + 1) * channels;
-            sums.sum.iter_mut().zip(&sum[span.clone()]).for_each(|(s, x)| *s += f64::from(*x));
-            sums.square.iter_mut().zip(&square[span]).for_each(|(s, x)| *s += f64::from(*x));
-            if self.max {
-                let here = &weights[place * cells..(place + 1) * cells];
-                for (cell, _) in here.iter().enumerate().filter(|(_, w)| **w > 0.0) {
-                    let values = &largest[cell * channels..(cell + 1) * channels];
-                    sums.max
-                        .iter_mut()
-                        .zip(values)
-                        .for_each(|(m, x)| *m = m.max(f64::from(x.abs())));
+            let span = place * width..(place + 1) * width;
+            let add = |to: &mut [f64], from: &[f32]| {
+                to.iter_mut().zip(from).for_each(|(s, x)| *s += f64::from(*x));
+            };
+            add(&mut sums.sum[channels.clone()], &sum[span.clone()]);
+            add(&mut sums.square[channels.clone()], &square[span]);
+            if max {
+                let here = &weights[place * cells.len()..(place + 1) * cells.len()];
+                for (at, _) in here.iter().enumerate().filter(|(_, w)| **w > 0.0) {
+                    let values = &largest[at * width..(at + 1) * width];
+                    let most = sums.max[channels.clone()].iter_mut().zip(values);
+                    most.for_each(|(m, x)| *m = m.max(f64::from(x.abs())));
                 }
             }
         }
+        Ok(())
+    }
+}
+
+impl<B: Backend> Observer<B> for StatsCollector {
+    fn wants(&self, site: Site) -> bool {
+        self.wanted.contains(site) && !site.is_attention()
+    }
+
+    fn hidden(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        value: Tensor<B, 3>,
+    ) -> Result<Tensor<B, 3>, ProbeError> {
+        self.begin(site, batch)?;
+        let [rows, width, channels] = value.dims();
+        let cells: Vec<usize> = (0..rows * width).collect();
+        let flat = value.clone().reshape([rows * width, channels]);
+        self.add(site, batch, channels, (&cells, 0..channels, flat))?;
+        self.count(site, batch, channels);
         Ok(value)
+    }
+
+    fn parts(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        channels: usize,
+        parts: &[ChannelPart<B>],
+    ) -> Result<bool, ProbeError> {
+        self.begin(site, batch)?;
+        for ChannelPart { cells, channels: own, value } in parts {
+            self.add(site, batch, channels, (cells, own.clone(), value.clone()))?;
+        }
+        self.count(site, batch, channels);
+        Ok(true)
     }
 }

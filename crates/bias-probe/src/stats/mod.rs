@@ -6,7 +6,6 @@
 //! | collector | [`StatsCollector`]: sums, means, variances, maxima by group and role, while they are collected |
 //! | channel_stats | [`ChannelStats`], [`GroupStats`]: the same when finished, and their file |
 //! | squares | [`SquareSums`], [`ChannelSquares`]: streaming sums of squares per channel and token role |
-//! | expert_inputs | what reaches each expert of a mixture, for the two collectors |
 //! | arrays | both as arrays of the crate ndarray (feature `ndarray-views`) |
 //! | name_attention | [`NameAttention`]: attention from answer tokens to the name's tokens |
 
@@ -14,7 +13,6 @@
 mod arrays;
 mod channel_stats;
 mod collector;
-mod expert_inputs;
 mod name_attention;
 mod squares;
 

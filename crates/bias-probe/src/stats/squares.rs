@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bias_cube::matmul;
 use bias_types::{ModelDims, Site, TokenRole};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::channel_stats::ROLES;
-use super::expert_inputs::ExpertInputs;
 use crate::batch::token_batch::TokenBatch;
 use crate::device::float::to_f32;
 use crate::device::readback::read_back;
 use crate::error::ProbeError;
+use crate::hooks::channel_part::ChannelPart;
 use crate::hooks::model::HookedModel;
 use crate::hooks::observer::Observer;
 use crate::hooks::wanted_sites::WantedSites;
@@ -27,7 +28,6 @@ use crate::threads::in_threads;
 pub struct SquareSums {
     wanted: WantedSites,
     sums: BTreeMap<Site, [Vec<f64>; ROLES]>,
-    expert_inputs: ExpertInputs,
     sequences: u64,
     /// The first site of a forward pass, at which the pass is counted once.
     first: Option<Site>,
@@ -43,13 +43,7 @@ pub struct ChannelSquares {
 impl SquareSums {
     /// Sums squares at these sites.
     pub fn new(sites: impl IntoIterator<Item = Site>) -> Self {
-        Self {
-            wanted: WantedSites::new(sites),
-            sums: BTreeMap::new(),
-            expert_inputs: ExpertInputs::default(),
-            sequences: 0,
-            first: None,
-        }
+        Self { wanted: WantedSites::new(sites), sums: BTreeMap::new(), sequences: 0, first: None }
     }
 
     /// Sums squares at the input of every prunable matrix
@@ -101,24 +95,30 @@ impl SquareSums {
 }
 
 impl SquareSums {
-    fn see_experts<B: Backend>(
+    fn begin(&mut self, site: Site, batch: &TokenBatch) {
+        self.wanted.fired(site);
+        if *self.first.get_or_insert(site) == site {
+            self.sequences += batch.rows() as u64;
+        }
+    }
+
+    /// Adds some channels of a site that has `all`: the weights of tokens by role, `[roles, cells]`,
+    /// and the values, `[cells, channels]`.
+    fn add<B: Backend>(
         &mut self,
         site: Site,
-        batch: &TokenBatch,
-        value: &Tensor<B, 3>,
+        all: usize,
+        channels: Range<usize>,
+        (weights, value): (Tensor<B, 2>, Tensor<B, 2>),
     ) -> Result<(), ProbeError> {
-        let Some(routed) = self.expert_inputs.see(site, value)? else { return Ok(()) };
-        self.wanted.fired(routed.site);
-        let sums = self
-            .sums
-            .entry(routed.site)
-            .or_insert_with(|| std::array::from_fn(|_| vec![0.0; routed.channels()]));
-        for (cell, channels, input) in routed.inputs() {
-            let role = TokenRole::REAL.iter().position(|role| *role == batch.roles()[cell]);
-            let Some(role) = role else { continue };
-            let weight = f64::from(batch.weights()[cell]);
-            let own = sums[role][channels].iter_mut().zip(input);
-            own.for_each(|(sum, x)| *sum += weight * f64::from(*x) * f64::from(*x));
+        let flat = to_f32(value);
+        let per_role = matmul(weights, flat.clone() * flat);
+        let data = read_back(per_role).map_err(|reason| ProbeError::Readback { site, reason })?;
+        let sums = self.sums.entry(site).or_insert_with(|| std::array::from_fn(|_| vec![0.0; all]));
+        for (sum, row) in sums.iter_mut().zip(data.chunks_exact(channels.len().max(1))) {
+            for (s, x) in sum[channels.clone()].iter_mut().zip(row) {
+                *s += f64::from(*x);
+            }
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl SquareSums {
 
 impl<B: Backend> Observer<B> for SquareSums {
     fn wants(&self, site: Site) -> bool {
-        self.wanted.contains(site) || ExpertInputs::needs(&self.wanted, site)
+        self.wanted.contains(site)
     }
 
     fn hidden(
@@ -135,29 +135,27 @@ impl<B: Backend> Observer<B> for SquareSums {
         batch: &TokenBatch,
         value: Tensor<B, 3>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
-        if *self.first.get_or_insert(site) == site {
-            self.sequences += batch.rows() as u64;
-        }
-        if ExpertInputs::needs(&self.wanted, site) {
-            self.see_experts(site, batch, &value)?;
-        }
-        if !self.wanted.contains(site) {
-            return Ok(value);
-        }
-        self.wanted.fired(site);
+        self.begin(site, batch);
         let [rows, width, channels] = value.dims();
-        let flat = to_f32(value.clone()).reshape([rows * width, channels]);
-        let squares = flat.clone() * flat;
-        let per_role = matmul(batch.role_weights::<B>(&TokenRole::REAL, &value.device()), squares);
-        let data = read_back(per_role).map_err(|reason| ProbeError::Readback { site, reason })?;
-        let sums =
-            self.sums.entry(site).or_insert_with(|| std::array::from_fn(|_| vec![0.0; channels]));
-        for (sum, row) in sums.iter_mut().zip(data.chunks_exact(channels)) {
-            for (s, x) in sum.iter_mut().zip(row) {
-                *s += f64::from(*x);
-            }
-        }
+        let flat = value.clone().reshape([rows * width, channels]);
+        let weights = batch.role_weights(&TokenRole::REAL, &value.device());
+        self.add(site, channels, 0..channels, (weights, flat))?;
         Ok(value)
+    }
+
+    fn parts(
+        &mut self,
+        site: Site,
+        batch: &TokenBatch,
+        channels: usize,
+        parts: &[ChannelPart<B>],
+    ) -> Result<bool, ProbeError> {
+        self.begin(site, batch);
+        for ChannelPart { cells, channels: own, value } in parts {
+            let weights = batch.weights_of(&TokenRole::REAL, cells, &value.device());
+            self.add(site, channels, own.clone(), (weights, value.clone()))?;
+        }
+        Ok(true)
     }
 }
 

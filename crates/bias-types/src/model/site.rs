@@ -136,8 +136,8 @@ block_sites! {
     RouterLogits => "mlp.router.output",
     /// The factor of each expert's hidden channels: 0 for experts that were not chosen.
     RouterWeights => "mlp.router.weights",
-    /// What each expert reads: the input of `up_proj`, and 0 where the expert was not chosen. Known
-    /// to statistics alone, which compute it of two other sites.
+    /// What each expert reads: the input of `up_proj`, and 0 where the expert was not chosen. Models
+    /// offer it in parts, to statistics, and never as a whole.
     ExpertInputs => "mlp.experts.input",
     /// Gate before its activation. In a mixture, 0 where the expert was not chosen, as in the next
     /// sites.
