@@ -8,7 +8,7 @@ use super::base::base;
 use super::gguf;
 use super::gguf::file::Gguf;
 use super::other_forms::refuse;
-use super::quantized::method::{self, Method};
+use super::quantized::{method, settings};
 use crate::arch::architecture::Architecture;
 use crate::arch::keys::Keys;
 use crate::arch::layout::Names;
@@ -112,7 +112,8 @@ impl ModelConfig {
         if let Some(value) = json.get(method::KEY).filter(|value| !value.is_null())
             && !accepted.iter().any(|key| key == method::KEY)
         {
-            Method::of(value).map_err(|reason| keys.unsupported(method::KEY, value, &reason))?;
+            settings::method(value)
+                .map_err(|reason| keys.unsupported(method::KEY, value, &reason))?;
             keys.value(method::KEY);
         }
         let ids = |key: &str| -> Result<Vec<u32>, ModelError> {

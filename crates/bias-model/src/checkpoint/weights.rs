@@ -24,6 +24,7 @@ use super::packed::scheme::Scheme;
 use super::precision::Precision;
 use super::quantized::groups::{self, Found};
 use super::quantized::method::{KEY, Method};
+use super::quantized::settings;
 use super::tying::{self, Head};
 use super::unreadable::Unreadable;
 use super::view::{Beside, Kind, Twist, View};
@@ -377,7 +378,7 @@ fn method(folder: &Path) -> Result<Option<Method>, ModelError> {
         return Ok(None);
     }
     let config: Map<String, Value> = read_json(&path)?;
-    Ok(config.get(KEY).and_then(|value| Method::of(value).ok()))
+    Ok(config.get(KEY).and_then(|value| settings::method(value).ok()))
 }
 
 fn parse(shard: &Mapped) -> Result<SafeTensors<'_>, ModelError> {

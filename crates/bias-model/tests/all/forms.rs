@@ -95,6 +95,7 @@ fn every_case_equals_its_library() {
             let parity = reference.compare(&model).unwrap();
             let limit = TOLERANCE * parity.scale.max(1.0);
             let name = case.display();
+            println!("{name} {precision:?}: {:.1e} of {}", parity.logits, parity.scale);
             assert!(parity.scale > 0.5, "{name}: {parity:?}");
             for off in [parity.logits, parity.padded, parity.cached] {
                 assert!(off <= limit, "{name} {precision:?}: {parity:?}");

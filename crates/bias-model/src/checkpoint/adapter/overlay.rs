@@ -205,11 +205,14 @@ fn float(tensor: &TensorView<'_>) -> Option<Float> {
 /// another order: the longest end of the name counts that one tensor has. Numbers of layers are
 /// never left out.
 fn matching(found: &Found<'_>, name: &str) -> Option<String> {
+    if found.contains_key(name) {
+        return Some(name.into());
+    }
     let mut end = name;
     loop {
         let ends =
             |own: &str| own == end || own.strip_suffix(end).is_some_and(|own| own.ends_with('.'));
-        let mut all = found.keys().filter(|own| *own == name || (ends(own) && !is_of_images(own)));
+        let mut all = found.keys().filter(|own| ends(own) && !is_of_images(own));
         if let Some(own) = all.next() {
             return all.next().is_none().then(|| own.clone());
         }
@@ -239,6 +242,7 @@ mod tests {
             "language_model.model.layers.1.k_proj.weight",
             "vision_tower.encoder.layers.0.q_proj.weight",
             "lm_head.weight",
+            "outer.lm_head.weight",
             "model.norm.weight",
         ];
         let view = View::new(&[], vec![0], Kind::F32);
@@ -252,7 +256,7 @@ mod tests {
             ("model.layers.0.k_proj.weight", None),
             ("lm_head.weight", Some(4)),
             ("score.weight", None),
-            ("model.norm.weight", Some(5)),
+            ("model.norm.weight", Some(6)),
         ] {
             assert_eq!(matching(&found, name).as_deref(), own.map(|i: usize| names[i]), "{name}");
         }

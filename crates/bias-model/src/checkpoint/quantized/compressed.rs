@@ -87,7 +87,7 @@ mod tests {
         let config = json!({"quant_method": "compressed-tensors", "format": format,
             "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}},
             "kv_cache_scheme": null, "sparsity_config": {}, "ignore": ["lm_head"]});
-        Method::of(&config)
+        method(config.as_object().unwrap())
     }
 
     #[test]
@@ -135,9 +135,9 @@ mod tests {
         let odd = json!({"num_bits": 8, "type": "int", "strategy": "channel", "symmetric": false});
         assert!(of("int-quantized", odd).unwrap_err().contains("zero points"));
         let none = json!({"quant_method": "compressed-tensors", "format": "float-quantized"});
-        assert!(Method::of(&none).unwrap_err().contains("config_groups"));
+        assert!(method(none.as_object().unwrap()).unwrap_err().contains("config_groups"));
         let cache =
             json!({"quant_method": "compressed-tensors", "kv_cache_scheme": {"num_bits": 8}});
-        assert!(Method::of(&cache).unwrap_err().contains("kv_cache_scheme"));
+        assert!(method(cache.as_object().unwrap()).unwrap_err().contains("kv_cache_scheme"));
     }
 }
