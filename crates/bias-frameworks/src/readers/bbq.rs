@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::found::Found;
-use super::read::BbqAnswer;
+use super::options::BbqAnswer;
 use super::text_file::TextFile;
 use crate::error::FrameworkError;
 use crate::items::item::{Item, continued};

@@ -6,7 +6,8 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | read | [`read()`], [`read_with`], [`ReadOptions`]: the files of one framework |
+//! | read | [`read()`], [`read_with`]: the files of one framework |
+//! | options | [`ReadOptions`], [`BbqAnswer`]: what readers may be told besides |
 //! | found | what a reader finds in a file |
 //! | text_file | files as UTF-8 text, as JSON lines, as tables |
 //! | recognise | the framework that a file looks like |
@@ -24,6 +25,7 @@ mod found;
 mod hellaswag;
 mod lambada;
 mod mmlu;
+mod options;
 mod piqa;
 mod read;
 mod recognise;
@@ -34,4 +36,5 @@ mod wikitext;
 mod winobias;
 mod winogender;
 
-pub use self::read::{BbqAnswer, ReadOptions, read, read_with};
+pub use self::options::{BbqAnswer, ReadOptions};
+pub use self::read::{read, read_with};

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::study::Study;
 use crate::StudyError;
 use crate::likelihood::prefix_token;
-use crate::store::Piece;
+use crate::store::{KeptItems, Piece};
 use crate::studied::Studied;
 
 /// The number of items of each set that are timed for a forecast.
@@ -21,11 +21,11 @@ const TIMED: usize = 32;
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// Whether the scores of every set are known, of the unpruned model or a changed one.
     pub(crate) fn also_known(&self, change: Option<&str>) -> Result<bool, StudyError> {
-        for digest in &self.also {
-            if change.is_none() && !self.store.has(&Piece::AlsoItems(digest))? {
+        for own in &self.also {
+            if change.is_none() && !self.store.has(&Piece::AlsoItems(&own.items))? {
                 return Ok(false);
             }
-            if !self.store.has(&Piece::Also(digest, change))? {
+            if !self.store.has(&Piece::Also(&own.texts, change))? {
                 return Ok(false);
             }
         }
@@ -34,8 +34,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
 
     /// Scores every set that is not yet known with the present model. Each is kept when it is done.
     pub(crate) fn score_also(&self, change: Option<&str>) -> Result<(), StudyError> {
-        for (set, digest) in self.options.also.iter().zip(&self.also) {
-            let piece = Piece::Also(digest, change);
+        for (set, names) in self.options.also.iter().zip(&self.also) {
+            let piece = Piece::Also(&names.texts, change);
             if !self.store.has(&piece)? {
                 self.store.put(&piece, self.scored(set, &|_| {})?)?;
             }
@@ -52,9 +52,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let texts = |set: &ItemSet| set.items.iter().map(Item::texts).sum::<usize>();
         let all = self.options.also.iter().map(texts).sum();
         let progress = Progress::new("also score", "texts", all);
-        for (set, digest) in self.options.also.iter().zip(&self.also) {
-            self.store.put(&Piece::AlsoItems(digest), set.without_texts())?;
-            let piece = Piece::Also(digest, None);
+        for (set, names) in self.options.also.iter().zip(&self.also) {
+            self.store.put(&Piece::AlsoItems(&names.items), KeptItems::of(set))?;
+            let piece = Piece::Also(&names.texts, None);
             if self.store.has(&piece)? {
                 progress.known(texts(set));
             } else {

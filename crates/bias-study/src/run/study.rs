@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use bias_ask::Tokenize;
 use bias_attrib::{AttribError, Contrast};
-use bias_frameworks::ItemSet;
 use bias_mask::{Intervention, Mask};
 use bias_model::{Decoder, LanguageModel, TextCodec};
 use bias_probe::Sequence;
@@ -21,6 +20,7 @@ use crate::plan::{Test, tests};
 use crate::prompts::{PromptSet, VariationIndex};
 use crate::results::{Outcome, Plan, Results, Scope, Split, Strategy};
 use crate::statistics::{Reference, Tested, assemble};
+use crate::store::{ItemNames, KeptItems};
 use crate::studied::Studied;
 
 /// One model and one set of prompts: audits the model, finds the parts that carry the bias, prunes
@@ -41,8 +41,8 @@ where
     audit: Audit<'a, LanguageModel<A::InnerBackend, M, T>>,
     /// The neutral text that attribution may see, as tokens.
     guard: Vec<Sequence>,
-    /// The digest of each set of items that is scored as well.
-    pub(super) also: Vec<String>,
+    /// The names of each set of items that is scored as well.
+    pub(super) also: Vec<ItemNames>,
 }
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> std::fmt::Debug for Study<'_, A, M, T> {
@@ -100,7 +100,8 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
     ) -> Result<Self, StudyError> {
         model.options_mut().threads = options.threads.max(1);
         let guard = guarding(model.text(), &options.neutral)?;
-        let also = options.also.iter().map(ItemSet::digest).collect();
+        let also = options.also.iter().map(|own| KeptItems::of(own).names());
+        let also = also.collect::<Result<_, _>>()?;
         Ok(Self { audit: Audit::new(model, name, prompts, options)?, guard, also })
     }
 
@@ -325,7 +326,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
             self.provenance(),
             experiments,
             self.options.plan,
-            &self.also,
+            &self.also.iter().map(|own| own.items.clone()).collect::<Vec<_>>(),
             &self.store,
         )?;
         self.phase("statistics", started);

@@ -11,26 +11,28 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::StudyError;
 use crate::results::{Also, AlsoChange, Settings};
-use crate::store::{Found, Piece, Store};
+use crate::store::{Found, KeptItems, Piece, Store};
 
 /// The scores of every set before and after every mask; `None` without a set. Sets are named by
-/// their digests, and their items are kept among the pieces.
+/// their digests, by which their items are kept among the pieces.
 pub(super) fn also(
-    digests: &[String],
+    names: &[String],
     found: &[Found],
     settings: &Settings,
     store: &Store,
 ) -> Result<Option<Also>, StudyError> {
-    if digests.is_empty() {
+    if names.is_empty() {
         return Ok(None);
     }
     let bootstrap = Bootstrap::new(settings.seed).resamples(settings.resamples)?;
-    let sets: Vec<ItemSet> = digests
+    let kept: Vec<KeptItems> = names
         .iter()
-        .map(|digest| store.finished(&Piece::AlsoItems(digest)))
+        .map(|name| store.finished(&Piece::AlsoItems(name)))
         .collect::<Result<_, _>>()?;
+    let (digests, sets): (Vec<String>, Vec<ItemSet>) =
+        kept.into_iter().map(|own| (own.texts, own.set)).unzip();
     let read = |change: Option<&str>| -> Result<Vec<Scored>, StudyError> {
-        let own = sets.iter().zip(digests);
+        let own = sets.iter().zip(&digests);
         own.map(|(set, digest)| scores(store, set, &Piece::Also(digest, change))).collect()
     };
     let before = read(None)?;
@@ -71,7 +73,7 @@ pub(super) fn also(
             }
         })
     });
-    Ok(Some(Also { sets: digests.to_vec(), frameworks, changes: changes.collect() }))
+    Ok(Some(Also { sets: names.to_vec(), frameworks, changes: changes.collect() }))
 }
 
 /// The kept scores of a set.

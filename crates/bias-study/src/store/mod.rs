@@ -2,12 +2,14 @@
 
 mod folder;
 mod found;
+mod kept_items;
 mod merge;
 mod pieces;
 mod provenance;
 
 pub(crate) use self::folder::{MASKS, PIECES, PROMPTS, PROVENANCE};
 pub(crate) use self::found::{Found, JobFound};
+pub(crate) use self::kept_items::{ItemNames, KeptItems};
 pub use self::merge::merge;
 pub(crate) use self::pieces::{Piece, Record, Store, piece_name};
 pub use self::provenance::{Audited, NUMBERS, Program, Provenance, Run};

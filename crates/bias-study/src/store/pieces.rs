@@ -32,9 +32,10 @@ pub(crate) enum Piece<'a> {
     Found(&'a Job),
     /// A changed model's answers to some variations, as numbers.
     Tested(&'a str, Vec<(&'a Context, &'a str)>),
-    /// The items of a benchmark without their texts, by the digest of the texts.
+    /// The items of a benchmark without their texts, by their digest.
     AlsoItems(&'a str),
-    /// The scores of these items, of the unpruned model or a changed one.
+    /// The scores of these items, by the digest of their texts, of the unpruned model or a changed
+    /// one.
     Also(&'a str, Option<&'a str>),
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bias_frameworks::items::{Item, NameQuestions, Texts};
+use bias_frameworks::items::{Item, Labels, NameQuestions, Texts};
 use bias_frameworks::measures::{Statistic, statistics};
 use bias_frameworks::score::Score;
 use bias_frameworks::{Framework, ItemSet, Scorer, read};
@@ -148,8 +148,20 @@ fn benchmarks_are_scored_before_and_after_every_mask() {
     verify(&out).unwrap();
     assert!(named(&out, "could not pay the rent").is_empty());
 
-    // What was lost is scored again, and nothing else is done.
+    // Other labels of the same texts are another set, of the same scores.
+    let mut relabelled = sets.clone();
+    for item in &mut relabelled[2].items {
+        if let Labels::Choice { right, lengths, .. } = &mut item.labels {
+            *right = (*right + 1) % lengths.len();
+        }
+    }
     let scores = named(&out, "\"piece\":{\"also\"");
+    let other = run(&prompts, options(Some(&out), relabelled));
+    let acc = |own: &Results| own.also.as_ref().unwrap().before(Framework::Tasks, "acc").unwrap();
+    assert!(acc(&other) < acc(&results) - 0.3, "{} {}", acc(&other), acc(&results));
+    assert_eq!(named(&out, "\"piece\":{\"also\"").len(), scores.len(), "nothing was scored again");
+
+    // What was lost is scored again, and nothing else is done.
     assert!(scores.len() > 8, "{}", scores.len());
     let kept = std::fs::read(&scores[0]).unwrap();
     for path in scores.iter().step_by(3).chain(&named(&out, "\"piece\":{\"also_items\"")[..1]) {
