@@ -131,7 +131,10 @@ fn every_target_exists() {
                         "{place}"
                     );
                 }
-                "--test" => assert!(folder.join(format!("tests/{value}.rs")).exists(), "{place}"),
+                "--test" => {
+                    let files = [format!("tests/{value}.rs"), format!("tests/{value}/main.rs")];
+                    assert!(files.iter().any(|own| folder.join(own).exists()), "{place}");
+                }
                 "--features" => {
                     for feature in value.split(',') {
                         assert!(
