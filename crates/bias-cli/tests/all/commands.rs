@@ -643,7 +643,7 @@ fn a_study_says_what_else_a_mask_changes() {
     let own = |name: &str| repository(&format!("fixtures/frameworks/{name}")).display().to_string();
     let files =
         format!("--also crows={} --also tasks={}", own("crows.csv"), own("tasks_embedded.jsonl"));
-    let names = "--recognition --group-words white=White,black=Black --name-template {name}-is";
+    let names = "--recognition --group-words women=women,men=men --name-template {name}-is";
     let args = format!("--quick --model model --out one --by gender=after:_ {files} {names}");
     let args = format!("{args} --attribute race=before:_ --groups white,black");
     let said = run("study", folder.path(), &args).done();

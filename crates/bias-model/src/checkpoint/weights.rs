@@ -451,7 +451,9 @@ impl Tensors<'_> {
     /// The type of a tensor that has a part of a linear map. `None` if it is missing or does not
     /// fit; [`finish`](Self::finish) reports that.
     pub(crate) fn fits(&self, name: &str, piece: &Piece) -> Option<Kind> {
-        self.fitting(name, &piece.tensor_shape()).map(|(_, view)| view.kind)
+        let (_, view) = self.fitting(name, &piece.tensor_shape())?;
+        self.apart(name, view, piece.to_read().0)?;
+        Some(view.kind)
     }
 
     /// How the config's tying and these tensors go together.
@@ -497,10 +499,23 @@ impl Tensors<'_> {
         self.located(name, self.fitting(name, &shape)?, None, shape)
     }
 
+    /// Matrices that are stacked are taken apart, which what belongs beside them is not: such a tensor
+    /// is recorded.
+    fn apart(&self, name: &str, view: &View<'_>, stacked: Option<(usize, usize)>) -> Option<()> {
+        if stacked.is_none() || view.beside.is_empty() {
+            return Some(());
+        }
+        let found = format!("{} {:?} with other tensors beside it", view.kind, view.shape);
+        let entry = (name.into(), "matrices that are stored by themselves".into(), found);
+        self.note(|taken| taken.report.mismatched.push(entry));
+        None
+    }
+
     /// The place of a part of a linear map, to be read later.
     pub(crate) fn locate_piece(&self, name: &str, piece: &Piece) -> Option<Located> {
         let found = self.fitting(name, &piece.tensor_shape())?;
         let (stacked, part) = piece.to_read();
+        self.apart(name, found.1, stacked)?;
         self.located(name, found, stacked, part.stored_shape())
     }
 
@@ -530,9 +545,7 @@ impl Tensors<'_> {
         self.note(|taken| {
             taken.names.insert(name.into());
         });
-        // Matrices that are stacked are taken apart, which what belongs beside them is not.
-        let apart = shape.len() < 3 || view.beside.is_empty();
-        if !view.fits(shape) || !view.kind.is_read() || !apart {
+        if !view.fits(shape) || !view.kind.is_read() {
             let found = format!("{} {:?}", view.kind, view.shape);
             let kinds =
                 if self.checkpoint.gguf().is_some() { gguf::KINDS } else { "F32, BF16 or F16" };

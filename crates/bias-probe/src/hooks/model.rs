@@ -1,4 +1,4 @@
-use bias_types::{ModelDims, Site};
+use bias_types::{BlockSite, ModelDims, Site};
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::observer::Observer;
@@ -64,9 +64,17 @@ pub trait HookedModel<B: Backend>: Weights<B> {
         false
     }
 
-    /// The sites its forward pass reaches, in order.
+    /// The sites its forward pass reaches, in order. By default all, those of a router only where
+    /// there are experts.
     fn sites(&self) -> Vec<Site> {
-        Site::all(self.dims().layers).collect()
+        use BlockSite::{ExpertInputs, RouterLogits, RouterWeights};
+        let dense = self.dims().experts.is_none();
+        let absent = |site: &Site| match site {
+            Site::Block(_, ExpertInputs) => true,
+            Site::Block(_, RouterLogits | RouterWeights) => dense,
+            _ => false,
+        };
+        Site::all(self.dims().layers).filter(|site| !absent(site)).collect()
     }
 
     /// Runs the batch and gives next-token scores, `[rows, width, vocab]`.
