@@ -98,14 +98,16 @@ impl<B: Backend> HookedModel<B> for Alibi<B> {
 
     fn sites(&self) -> Vec<Site> {
         use BlockSite::{
-            AttnAdded, AttnNormScale, AttnNormalized, GateActivated, KeyRotated, MlpAdded,
-            MlpNormScale, MlpNormalized, QueryRotated,
+            AttnAdded, AttnNormScale, AttnNormalized, ExpertInputs, GateActivated, KeyRotated,
+            MlpAdded, MlpNormScale, MlpNormalized, QueryRotated, RouterLogits, RouterWeights,
         };
         let absent = |site: &Site| {
             let norms = [Site::Positions, Site::FinalNormScale, Site::FinalNormalized];
             let inner =
                 [AttnNormScale, AttnNormalized, QueryRotated, KeyRotated, AttnAdded, GateActivated];
-            let inner = inner.into_iter().chain([MlpNormScale, MlpNormalized, MlpAdded]);
+            let experts = [RouterLogits, RouterWeights, ExpertInputs];
+            let inner =
+                inner.into_iter().chain([MlpNormScale, MlpNormalized, MlpAdded]).chain(experts);
             norms.contains(site)
                 || inner.into_iter().any(|s| matches!(site, Site::Block(_, own) if *own == s))
         };
