@@ -1,0 +1,99 @@
+//! `bias study` and `bias verify`: studies made, verified, rendered, compared and continued.
+
+use std::fs;
+use std::path::Path;
+
+use crate::bias::run;
+use crate::program::{repository, small};
+
+/// Studies the few prompts, to a folder.
+fn studied(folder: &Path, out: &str) -> String {
+    run("study", folder, &format!("--quick --model model --out {out} --markdown {out}.md")).done()
+}
+
+#[test]
+fn a_study_is_made_verified_rendered_and_compared() {
+    let folder = small(2);
+    let said = studied(folder.path(), "one");
+    assert!(said.contains("one holds results.json"), "{said}");
+    for name in
+        ["one/results.json", "one/report.html", "one/manifest.json", "one/timing.json", "one.md"]
+    {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+    let said = run("verify", folder.path(), "one --model model").done();
+    assert!(said.starts_with("one: unchanged"), "{said}");
+    let other = repository("fixtures/emergent");
+    run("verify", folder.path(), &format!("one --model {}", other.display()))
+        .refused("is a different model", &[]);
+
+    run("study", folder.path(), "--render one/results.json --out again --markdown again.md").done();
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(read("again/report.html"), read("one/report.html"));
+    assert_eq!(read("again.md"), read("one.md"));
+    let said = run(
+        "study",
+        folder.path(),
+        "--compare one/results.json one/results.json --markdown both.md",
+    )
+    .done();
+    assert_eq!(String::from_utf8(read("both.md")).unwrap().trim_end(), said.trim_end());
+
+    fs::write(folder.path().join("one/report.html"), "altered").unwrap();
+    run("verify", folder.path(), "one").refused("report.html", &[]);
+}
+
+/// Benchmarks, names and other groups before and after every mask.
+#[test]
+fn a_study_says_what_else_a_mask_changes() {
+    let folder = small(2);
+    let own = |name: &str| repository(&format!("fixtures/frameworks/{name}")).display().to_string();
+    let files =
+        format!("--also crows={} --also tasks={}", own("crows.csv"), own("tasks_embedded.jsonl"));
+    let names = "--recognition --group-words women=women,men=men --name-template {name}-is";
+    let args = format!("--quick --model model --out one --by gender=after:_ {files} {names}");
+    let args = format!("{args} --attribute race=before:_ --groups white,black");
+    let said = run("study", folder.path(), &args).done();
+    for part in ["What else does a mask change?", "CrowS-Pairs", "recognised", "all by gender"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let results = fs::read(folder.path().join("one/results.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_slice(&results).unwrap();
+    assert_eq!(results["also"]["frameworks"].as_array().unwrap().len(), 3);
+    assert!(results["groups"].as_array().unwrap().iter().any(|own| own["attribute"] == "gender"));
+    assert!(folder.path().join("one/figures/pareto-own-tasks.svg").exists());
+    let said = run("verify", folder.path(), "one --model model").done();
+    assert!(said.starts_with("one: unchanged"), "{said}");
+}
+
+/// A study stopped before midnight goes on after it.
+#[test]
+fn a_study_keeps_the_date_that_it_told_the_model() {
+    let folder = small(2);
+    let config = folder.path().join("model/tokenizer_config.json");
+    let read = |path: &Path| serde_json::from_slice::<serde_json::Value>(&fs::read(path).unwrap());
+    let mut changed = read(&config).unwrap();
+    let template = changed["chat_template"].as_str().unwrap();
+    // Prompts differ on the first of a month.
+    changed["chat_template"] =
+        format!("{{%- if strftime_now('%d') == '01' %}} {{%- endif %}}{template}").into();
+    fs::write(&config, changed.to_string()).unwrap();
+
+    let command = "--quick --model model --out one";
+    let begun = run("study", folder.path(), &format!("{command} --date 2024-01-01"));
+    assert!(begun.err.contains("it is 2024-01-01"), "{}", begun.err);
+    begun.done();
+    let provenance = read(&folder.path().join("one/provenance.json")).unwrap();
+    assert_eq!(provenance["run"]["date"], "2024-01-01");
+    let results = fs::read(folder.path().join("one/results.json")).unwrap();
+    // Today, whatever day it is.
+    let again = run("study", folder.path(), command);
+    assert!(again.err.contains("it is 2024-01-01"), "{}", again.err);
+    again.done();
+    assert_eq!(fs::read(folder.path().join("one/results.json")).unwrap(), results);
+    run("study", folder.path(), &format!("{command} --date 2024-01-02"))
+        .refused("holds another study", &["--date (2024-01-01 there, 2024-01-02 here)"]);
+    let raw = run("audit", folder.path(), "--model model --raw");
+    assert!(!raw.err.contains("tells the model that it is"), "{}", raw.err);
+    run("study", folder.path(), &format!("{command} --date 2024-02-30")).refused("2024-02-30", &[]);
+}
