@@ -5,6 +5,8 @@
 //! |---|---|
 //! | config | [`ModelConfig`]: the checked `config.json`; unsupported settings are refused |
 //! | weights | [`Checkpoint`]: mapped safetensors, single or sharded, or a mapped GGUF file |
+//! | tensors | tensors taken out by name, what is missing or does not fit, masks in the files' layout |
+//! | located | the place of a tensor that is read later |
 //! | precision | [`Precision`]: how weights are held, or left in their file |
 //! | generation | [`GenerationSettings`]: `generation_config.json`, or its keys in `config.json` |
 //! | generation_keys | its keys: which are applied, and what switches the others off |
@@ -35,6 +37,7 @@ mod file_bytes;
 pub(crate) mod generation;
 mod generation_keys;
 pub(crate) mod gguf;
+pub(crate) mod located;
 mod low_rank;
 pub(crate) mod mapped;
 pub(crate) mod other_forms;
@@ -44,6 +47,7 @@ pub(crate) mod precision;
 mod quantized;
 pub(crate) mod rows;
 pub(crate) mod sampling_options;
+pub(crate) mod tensors;
 pub(crate) mod tying;
 mod unreadable;
 pub(crate) mod view;

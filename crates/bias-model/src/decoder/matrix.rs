@@ -9,8 +9,9 @@ use burn::tensor::{
 use super::params::{in_compute_dtype, param, untracked};
 use crate::arch::piece::{Part, StoredRows};
 use crate::checkpoint::convert;
+use crate::checkpoint::located::Located;
 use crate::checkpoint::precision::Precision;
-use crate::checkpoint::weights::{Checkpoint, Located};
+use crate::checkpoint::weights::Checkpoint;
 use crate::error::ModelError;
 
 /// A matrix of weights: on the device, or in its file and read whenever it is used.
