@@ -134,9 +134,16 @@ impl Candidates {
         }
     }
 
-    /// Number of weights of one candidate.
+    /// Number of weights of the largest candidate: the expert that every token reaches may have
+    /// another width than the others.
     pub(crate) fn weights_each(&self) -> Result<usize, AttribError> {
-        Ok(unit_mask(&self.dims, &[self.unit(0)], HeadAblation::ZeroOutput)?.count().max(1))
+        let last =
+            if self.kind == UnitKind::Expert { experts(&self.dims).saturating_sub(1) } else { 0 };
+        let weights = |index| {
+            let own = unit_mask(&self.dims, &[self.unit(index)], HeadAblation::ZeroOutput)?;
+            Ok::<_, AttribError>(own.count())
+        };
+        Ok(weights(0)?.max(weights(last)?).max(1))
     }
 
     fn unit(&self, index: usize) -> Unit {
@@ -231,6 +238,8 @@ fn experts(dims: &ModelDims) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use bias_types::model::Experts;
+
     use super::*;
 
     const DIMS: ModelDims = ModelDims {
@@ -334,5 +343,19 @@ mod tests {
             pursue(UnitKind::Neuron, std::slice::from_ref(&own), 1, &[3.0]).to(0.0, 1),
             ["L0N0"]
         );
+    }
+
+    /// A budget of weights is never passed, whichever expert is taken.
+    #[test]
+    fn experts_cost_what_the_largest_has() {
+        let experts = |shared| Experts { count: 3, per_token: 1, d_expert: 2, shared };
+        for (shared, channels) in [(0, 2), (1, 2), (5, 5)] {
+            let experts = experts(shared);
+            let dims =
+                ModelDims { d_mlp: experts.width().unwrap(), experts: Some(experts), ..DIMS };
+            let each = Candidates::new(&dims, UnitKind::Expert, 1).weights_each().unwrap();
+            assert_eq!(each, 3 * channels * dims.d_model, "{experts:?}");
+        }
+        assert_eq!(Candidates::new(&DIMS, UnitKind::Neuron, 1).weights_each().unwrap(), 3 * 2);
     }
 }

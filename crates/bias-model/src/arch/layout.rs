@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use bias_mask::{BitMatrix, Mask, MaskError};
 use bias_types::model::Sublayer;
 use bias_types::{ModelDims, ParamPath, Projection};
@@ -156,22 +158,47 @@ impl Layout {
                     found: bits.shape(),
                 });
             }
-            let inner = shape[1];
-            for piece in pieces {
-                let name: ParamPath =
-                    format!("{base}{}", self.in_block(layer, &piece.weight)).parse()?;
-                let mut stored = match out.get(&name) {
-                    Some(bits) => bits.clone(),
-                    None => BitMatrix::new(piece.stored_shape())?,
-                };
-                for index in bits.iter() {
-                    if let Some(at) = piece.stored_index(index / inner, index % inner) {
-                        stored.insert(at)?;
-                    }
-                }
-                out.insert(name, stored)?;
-            }
+            stored_bits(&mut out, bits, &pieces, |piece| {
+                format!("{base}{}", self.in_block(layer, &piece.weight))
+            })?;
         }
         Ok(out)
     }
+}
+
+/// Adds the bits of one matrix to the tensors of its pieces. The time grows with the bits and with
+/// the pieces, not with their product: a mixture has a piece for each expert.
+fn stored_bits(
+    out: &mut Mask,
+    bits: &BitMatrix,
+    pieces: &[Piece],
+    name: impl Fn(&Piece) -> String,
+) -> Result<(), ModelError> {
+    let inner = bits.shape()[1];
+    // Pieces follow each other along the rows or along the columns of the map.
+    let along = usize::from(pieces.iter().any(|piece| piece.first[1] > 0));
+    let mut stored: BTreeMap<ParamPath, BitMatrix> = BTreeMap::new();
+    let mut names = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let name: ParamPath = name(piece).parse()?;
+        if !stored.contains_key(&name) {
+            let known = out.get(&name).cloned();
+            let bits = known.map_or_else(|| BitMatrix::new(piece.stored_shape()), Ok)?;
+            stored.insert(name.clone(), bits);
+        }
+        names.push(name);
+    }
+    for index in bits.iter() {
+        let at = [index / inner, index % inner];
+        let next = pieces.partition_point(|piece| piece.first[along] <= at[along]);
+        let Some((piece, name)) = next.checked_sub(1).and_then(|i| pieces.get(i).zip(names.get(i)))
+        else {
+            continue;
+        };
+        if let (Some(index), Some(bits)) = (piece.stored_index(at[0], at[1]), stored.get_mut(name))
+        {
+            bits.insert(index)?;
+        }
+    }
+    stored.into_iter().try_for_each(|(name, bits)| Ok(out.insert(name, bits)?))
 }

@@ -419,8 +419,10 @@ impl<B: Backend> Decoder<B> {
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let plan = self.plan();
         let x = pass.see(layer, BlockSite::MlpNorm, x)?;
-        if let Some(router) = &block.router {
-            let out = self.mixture(layer, (block, router), x, pass)?;
+        if let (Some(router), Some(gate), Some(experts)) =
+            (&block.router, &block.gate, self.config.dims.experts)
+        {
+            let out = self.mixture(layer, block, (router, gate, experts), x, pass)?;
             let out = pass.see(layer, BlockSite::MlpOut, out)?;
             return pass.see(layer, BlockSite::MlpAdded, added(&block.mlp_post_norm, out, plan));
         }

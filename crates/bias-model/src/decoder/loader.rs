@@ -13,7 +13,8 @@ use crate::arch::piece::Piece;
 use crate::arch::plan::NormKind;
 use crate::checkpoint::config::ModelConfig;
 use crate::checkpoint::precision::Precision;
-use crate::checkpoint::weights::{Checkpoint, Tensors};
+use crate::checkpoint::tensors::Tensors;
+use crate::checkpoint::weights::Checkpoint;
 use crate::error::ModelError;
 
 /// Refuses a model that does not fit into this machine's memory, unless the device is known to have
@@ -164,7 +165,10 @@ impl<B: Backend> Loader<'_, B> {
             let (name, (shape, place)) = (self.in_block(layer, &piece.bias), piece.bias_place());
             let own = self.tensors.elements(&name, (&shape, &place), piece.part.shape[0])?;
             let own = own.and_then(|own| own.into_vec::<f32>().ok());
-            whole = whole.zip(own).map(|(whole, own)| [whole, own].concat());
+            whole = whole.zip(own).map(|(mut whole, own)| {
+                whole.extend(own);
+                whole
+            });
         }
         Ok(present(whole.map(|whole| TensorData::new(whole, [len])), self.device))
     }

@@ -59,14 +59,12 @@ impl<B: Backend> Decoder<B> {
     pub(super) fn mixture(
         &self,
         layer: usize,
-        (block, router): (&Block<B>, &Router<B>),
+        block: &Block<B>,
+        (router, gate, experts): (&Router<B>, &Linear<B>, Experts),
         x: Tensor<B, 3>,
         pass: &mut Pass<'_, B>,
     ) -> Result<Tensor<B, 3>, ProbeError> {
         let (plan, device) = (self.plan(), x.device());
-        let Some((experts, gate)) = self.config.dims.experts.zip(block.gate.as_ref()) else {
-            return Ok(x);
-        };
         let [rows, width, d_model] = x.dims();
         let at = |site| Site::Block(layer, site);
         let logits = pass.see_flat(at(BlockSite::RouterLogits), router.logits(&x)?)?;

@@ -220,7 +220,7 @@ fn forms_that_are_not_read_are_refused_with_the_way_out() {
 /// Bits of another method than the config says are no panic.
 #[test]
 fn forms_that_the_tensors_contradict_are_errors() {
-    let models = ["fp8", "compressed", "gptq", "awq", "nf4", "int8"];
+    let models = ["fp8", "compressed", "gptq", "awq", "nf4", "int8", "mxfp4"];
     let methods = models.map(|case| {
         let path = forms().join("models").join(case).join("config.json");
         let config: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();

@@ -194,8 +194,8 @@ fn an_experts_statistics_are_those_of_its_tokens() {
         let mut squares = SquareSums::linear_inputs(&dims);
         let mut all = StatsCollector::new([site], ["one", "other"]);
         all.next([0, 1]).unwrap();
-        let _ = model.logits(&batch, &mut squares).unwrap();
-        let _ = model.logits(&batch, &mut all).unwrap();
+        // Both see the inputs of experts, which come in parts only.
+        let _ = model.logits(&batch, &mut Both(&mut squares, &mut all)).unwrap();
         let squares = squares.finish().unwrap();
         let all = all.finish().unwrap();
         assert_eq!(squares.sequences(), 2);

@@ -1,6 +1,4 @@
-#[cfg(doc)]
-use bias_types::BlockSite;
-use bias_types::{Site, TokenRole};
+use bias_types::{BlockSite, Site, TokenRole};
 use burn::tensor::{Bool, Tensor, TensorData, backend::Backend};
 
 use super::channel_part::ChannelPart;
@@ -156,7 +154,13 @@ where
         channels: usize,
         parts: &[ChannelPart<B>],
     ) -> Result<bool, ProbeError> {
-        match (self.0.wants(site), self.1.wants(site)) {
+        let both = (self.0.wants(site), self.1.wants(site));
+        // What only comes in parts.
+        if both == (true, true) && matches!(site, Site::Block(_, BlockSite::ExpertInputs)) {
+            self.0.parts(site, batch, channels, parts)?;
+            return self.1.parts(site, batch, channels, parts);
+        }
+        match both {
             (true, false) => self.0.parts(site, batch, channels, parts),
             (false, true) => self.1.parts(site, batch, channels, parts),
             // One of them may need the whole, and the other must not see both.

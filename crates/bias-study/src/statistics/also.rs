@@ -1,6 +1,6 @@
 //! Benchmarks and capability tasks: from kept scores to results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bias_frameworks::ItemSet;
 use bias_frameworks::items::Item;
@@ -43,8 +43,8 @@ pub(super) fn also(
         .collect();
     let frameworks = report("", None, &measured, &bootstrap)?.frameworks;
     // Two methods may find the same mask.
-    let known: BTreeMap<&str, ()> = found.iter().map(|own| (own.change(), ())).collect();
-    let known: Vec<&str> = known.into_keys().collect();
+    let known: BTreeSet<&str> = found.iter().map(Found::change).collect();
+    let known: Vec<&str> = known.into_iter().collect();
     let changed = known.par_iter().map(|change| {
         let after = read(Some(change))?;
         let mut all: Vec<(usize, ChangedMeasure)> = Vec::new();
