@@ -27,13 +27,17 @@ pub(crate) struct Args {
     /// the hub
     #[arg(long, value_name = "DIR|HUB_ID", value_parser = source())]
     model: Option<ModelSource>,
+    /// A key that the study was told to accept, if it changes which weights are read: with
+    /// adapter_config.json, an adapter beside the model is left out; may be repeated
+    #[arg(long, value_name = "KEY", requires = "model")]
+    accept_key: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (manifest, results) = verify(&args.folder)?;
     let Provenance { program, prompts, questions, settings, .. } = Provenance::of(&args.folder)?;
     if let Some(model) = &args.model {
-        let checkpoint = Checkpoint::open(&model.resolve()?)?;
+        let checkpoint = Checkpoint::accepting(&model.resolve()?, &args.accept_key)?;
         let found = checkpoint.fingerprint()?;
         if found != results.model.fingerprint {
             let studied = &results.model.fingerprint;

@@ -23,6 +23,12 @@ fn a_study_is_made_verified_rendered_and_compared() {
     }
     let said = run("verify", folder.path(), "one --model model").done();
     assert!(said.starts_with("one: unchanged"), "{said}");
+    // An adapter that was left out, or came later.
+    fs::write(folder.path().join("model/adapter_config.json"), "{}").unwrap();
+    run("verify", folder.path(), "one --model model").refused("adapter_config.json", &[]);
+    let said =
+        run("verify", folder.path(), "one --model model --accept-key adapter_config.json").done();
+    assert!(said.starts_with("one: unchanged"), "{said}");
     let other = repository("fixtures/emergent");
     run("verify", folder.path(), &format!("one --model {}", other.display()))
         .refused("is a different model", &[]);

@@ -301,6 +301,11 @@ impl Checkpoint {
         }
     }
 
+    /// Lets go of all buffers that are kept for reuse.
+    pub(crate) fn let_go(&self) {
+        self.0.spare.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Asks the system to read a tensor ahead.
     pub(crate) fn ahead(&self, at: &Located) {
         at.spans().for_each(|span| self.file(span.shard).ahead(span.start, span.len));

@@ -129,17 +129,42 @@ impl InFile {
         Ok(())
     }
 
-    /// A linear map as `[out, in]`, if it lies so.
+    /// A linear map as `[out, in]`, if its parts lie so. Buffers that passes left are let go of:
+    /// those of a block of experts are larger than the map itself.
     fn rows(&self) -> Option<Result<TensorData, ModelError>> {
-        let Stored::Map(_, parts) = &self.stored else { return None };
-        let [LocatedPart { at, part, .. }] = &parts[..] else { return None };
-        let read = || {
-            let view = self.checkpoint.view(at)?;
-            let mut data = self.checkpoint.read(at, convert::rows(&view, part, Precision::F32))?;
+        let Stored::Map(shape, parts) = &self.stored else { return None };
+        let as_here = parts.iter().all(|own| !own.part.transposed);
+        as_here.then(|| {
+            self.checkpoint.let_go();
+            let mut data = self.rows_of(*shape, parts)?;
             self.clear(&mut data, |i| i)?;
             Ok(data)
+        })
+    }
+
+    fn rows_of(
+        &self,
+        [out, inner]: [usize; 2],
+        parts: &[LocatedPart],
+    ) -> Result<TensorData, ModelError> {
+        let read = |own: &LocatedPart| {
+            let view = self.checkpoint.view(&own.at)?;
+            self.checkpoint.read(&own.at, convert::rows(&view, &own.part, Precision::F32))
         };
-        (!part.transposed).then(read)
+        if let [only] = parts {
+            return read(only);
+        }
+        let mut whole = vec![0f32; out * inner];
+        for own in parts {
+            let data = read(own)?;
+            let values = data.as_slice::<f32>().map_err(unreadable)?;
+            let ([rows, columns], [row, column]) = (own.part.shape, own.first);
+            for r in 0..rows {
+                let to = &mut whole[(row + r) * inner + column..][..columns];
+                to.copy_from_slice(&values[r * columns..][..columns]);
+            }
+        }
+        Ok(TensorData::new(whole, [out, inner]))
     }
 
     /// Zeroes the weights of the masks. `place` gives the position of a weight.
