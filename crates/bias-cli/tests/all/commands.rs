@@ -4,7 +4,6 @@
 use crate::bias;
 
 use std::fs;
-use std::path::Path;
 
 use crate::bias::{COMMANDS, run};
 use crate::program::{Program, Wrong, each_is_refused, flags, repository, small};
