@@ -389,11 +389,18 @@ impl Step<'_> {
         // Once some are drawn, to follow all of what little follows them would be worth less than
         // it costs.
         row.drawn |= living().count() > row.purse.all(self.left);
+        // Nor to tell all apart that are cut off: one step of a flat model has as many as its
+        // vocabulary.
+        let cut = row.alive.iter().filter(|path| path.end == Some(End::Cut)).count();
+        row.drawn |= cut as f64 > row.purse.at_last();
         if row.drawn {
             let mut rng = rng(seed, row.question.stream, &[u32::MAX, self.left as u32]);
             let alive = std::mem::take(&mut row.alive);
             // What is said at last costs nothing more.
-            let samples = if self.left == 0 { samples * AT_LAST } else { samples };
+            let samples = match self.left {
+                0 => (samples * AT_LAST).min(row.purse.at_last()),
+                _ => samples,
+            };
             row.alive = thin(alive, self.said, samples, least, &mut rng, &mut row.draws);
         }
         let living = row.alive.iter().filter(|path| path.end.is_none()).count();
@@ -449,4 +456,41 @@ fn spread(
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sampling::Sampling;
+    use super::*;
+
+    /// A model that finds all tokens alike, asked for one: no more answers than the budget, and all
+    /// of the probability.
+    #[test]
+    fn answers_of_one_token_stay_within_the_budget() {
+        let prompt = Sequence::chain(vec![1], vec![TokenRole::Prompt]).unwrap();
+        let batch = TokenBatch::new(std::slice::from_ref(&prompt)).unwrap();
+        let questions = [Question { prompt, kind: QuestionKind::Free, stream: 0 }];
+        let options = DecodeOptions {
+            sampling: Sampling::default(),
+            stop: vec![2],
+            max_new_tokens: 1,
+            batch_rows: 1,
+            threads: 1,
+        };
+        for (vocab, most) in [(300, 300), (9_000, 1300), (200_000, 1300)] {
+            let decoding = Decoding::Exact { unexplored: 1e-3, tokens: 1200, seed: 1 };
+            let mut growing = Growing::new(&questions, decoding, batch.clone());
+            let mut read = |places: &[usize]| Ok(vec![0.0; places.len() * vocab]);
+            let mut logits = Logits { vocab, most: 1 << 20, read: &mut read };
+            growing.grow(&mut logits, decoding, &options, &|_, _| false).unwrap();
+            assert!(!growing.lives());
+            let rows = growing.finish();
+            let own = rows.into_iter().next().unwrap().answers(&|_| Ok(String::new())).unwrap();
+            let mass: f64 = own.answers.iter().map(|answer| answer.weight).sum();
+            assert!((mass + own.unexplored - 1.0).abs() < 1e-9, "{vocab}: {mass}");
+            assert!(own.unexplored <= 1e-3, "{vocab}: {}", own.unexplored);
+            let least = vocab.min(1100);
+            assert!((least..=most).contains(&own.answers.len()), "{vocab}: {}", own.answers.len());
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use super::decoding::BUDGET;
 use crate::question::number::State;
 
 /// A path that has not ended: a node of the prompt's answer tree.
@@ -34,6 +35,8 @@ pub(crate) enum End {
 /// The rest of the budget for a prompt's answers, in tokens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Purse {
+    /// The budget that it began with.
+    whole: f64,
     /// The part kept for answers that never end.
     steady: f64,
     /// The part to spend while answers may still have the usual length.
@@ -48,13 +51,19 @@ const USUAL: usize = 16;
 impl Purse {
     pub(crate) fn new(tokens: usize) -> Self {
         let half = tokens as f64 / 2.0;
-        Self { steady: half, early: half, samples: f64::INFINITY }
+        Self { whole: tokens as f64, steady: half, early: half, samples: f64::INFINITY }
     }
 
     /// With this many steps to come: the number of samples that the followed paths are worth, at
     /// most.
     pub(crate) fn samples(self, steps: usize) -> f64 {
         self.samples.min(self.parts(steps).iter().sum()).max(1.0)
+    }
+
+    /// The number of answers that the last step may tell apart. It runs none of their tokens, but
+    /// whoever differentiates these answers does.
+    pub(crate) fn at_last(self) -> f64 {
+        self.whole.max(BUDGET as f64)
     }
 
     fn parts(self, steps: usize) -> [f64; 2] {
