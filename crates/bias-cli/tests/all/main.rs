@@ -5,7 +5,18 @@ mod attribute;
 mod bias;
 mod capture;
 mod commands;
+#[cfg(feature = "hosted")]
+mod hosted;
+// A server on this machine, and a language model whose distribution is known.
+#[cfg(feature = "hosted")]
+#[allow(dead_code)]
+#[path = "../../../bias-hosted/tests/all/language.rs"]
+mod language;
 mod pipes;
 mod program;
 mod serve;
+#[cfg(feature = "hosted")]
+#[allow(dead_code)]
+#[path = "../../../bias-hosted/tests/all/server.rs"]
+mod server;
 mod shown;
