@@ -13,7 +13,7 @@ use program::shown::{in_page, pages};
 use program::{Ran, Wrong, flags, repository};
 
 /// Programs, their files, and what their help says that they do.
-const PROGRAMS: [(&str, &str, &str); 10] = [
+const PROGRAMS: [(&str, &str, &str); 11] = [
     ("accelerator", env!("CARGO_BIN_EXE_accelerator"), "Measure a model on a device"),
     (
         "cost_curves",
@@ -21,6 +21,7 @@ const PROGRAMS: [(&str, &str, &str); 10] = [
         "Measure what statistics, answer distributions and gradients cost",
     ),
     ("experts", env!("CARGO_BIN_EXE_experts"), "Time a block with experts"),
+    ("hosted", env!("CARGO_BIN_EXE_hosted"), "how busy a hosted model's server is kept"),
     ("large", env!("CARGO_BIN_EXE_large"), "Score a model with Wanda for two groups"),
     ("load_memory", env!("CARGO_BIN_EXE_load_memory"), "the peak of anonymous memory"),
     ("questions", env!("CARGO_BIN_EXE_questions"), "ask it what each line of standard input says"),
@@ -52,6 +53,10 @@ const WRONG: &[Wrong] = &[
     ("cost_curves", "--rounds x", "--rounds", &["x"]),
     ("experts", "--experts x", "--experts", &["x"]),
     ("experts", "--per-token 9", "num_experts_per_tok", &["9"]),
+    ("hosted", "--in-flight 0", "--in-flight", &[]),
+    ("hosted", "--milliseconds x", "--milliseconds", &["x"]),
+    ("hosted", "--questions x", "--questions", &["x"]),
+    ("hosted", "--prompts x", "--prompts", &["x"]),
     ("large", "no-folder", "no-folder", &[]),
     ("load_memory", "no-folder", "no-folder", &[]),
     ("questions", "no-folder", "no-folder", &[]),

@@ -30,6 +30,7 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `hosted` (default) | `bias audit --hosted`: models behind an HTTP interface |
 //! | `hub` (default) | `--model org/name`: models of the Hugging Face hub and its cache |
 //! | `ndarray` | `--device ndarray`, burn's other CPU backend |
 //! | `cuda` | `--device cuda`: NVIDIA GPUs |

@@ -148,6 +148,12 @@ impl NumberGrammar {
         self.sets.get(&state).cloned()
     }
 
+    /// Whether a text is a number, or the beginning of one, such as ` $`.
+    #[must_use]
+    pub fn spells(text: &str) -> bool {
+        State::Start.follow(text).is_some()
+    }
+
     /// The currency sign at the end of a text. A number behind it is an amount: `2m` behind `$` is
     /// two million, and not two metres.
     #[must_use]
@@ -167,7 +173,7 @@ mod tests {
     use super::*;
 
     fn viable(text: &str) -> bool {
-        State::Start.follow(text).is_some()
+        NumberGrammar::spells(text)
     }
 
     #[test]

@@ -141,7 +141,7 @@ pub trait Tokenize {
             for word in spellings {
                 // Behind a template's last mark there is no space, behind a sentence there is.
                 let written = match asked.raw || asked.prefix.is_some() {
-                    true => spaced(text, word),
+                    true => Asked::spaced(text, word),
                     false => format!("{text}{word}"),
                 };
                 let whole = self.encode(&written, rendered.special)?;
@@ -205,10 +205,7 @@ struct Rendered {
 
 fn put(tokenizer: &(impl Tokenize + ?Sized), asked: &Asked<'_>) -> Result<Rendered, AskError> {
     if asked.raw {
-        // What words follow brings its own space: that is how tokenizers have learnt them.
-        let text = asked.message.trim_end();
-        let text = asked.prefix.map_or_else(|| text.into(), |own| spaced(text, own.trim_end()));
-        return Ok(Rendered { text, special: true });
+        return Ok(Rendered { text: asked.raw_text(), special: true });
     }
     Ok(match tokenizer.chat(asked)? {
         Some(text) => Rendered { text, special: false },
@@ -218,14 +215,6 @@ fn put(tokenizer: &(impl Tokenize + ?Sized), asked: &Asked<'_>) -> Result<Render
             Rendered { text: parts.join("\n\n"), special: true }
         }
     })
-}
-
-/// Joins two texts, with a space between them where words need one: behind a letter, a digit or a
-/// closing mark.
-fn spaced(before: &str, after: &str) -> String {
-    let ends = |c: char| c.is_alphanumeric() || ".,;:!?)]}'\"’”".contains(c);
-    let gap = before.ends_with(ends) && !after.starts_with(char::is_whitespace);
-    format!("{before}{}{after}", if gap { " " } else { "" })
 }
 
 fn marked(

@@ -124,6 +124,17 @@ impl PromptArgs {
         self.read(model, &[])
     }
 
+    /// The same for a model without a folder: the file must be named.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_named(&self, by: &[Attribute]) -> Result<PromptSet, Failure> {
+        if self.prompts.is_none() {
+            return Err("a hosted model brings no prompts; name a file with --prompts".into());
+        }
+        self.read(&ModelSource::Folder(PathBuf::new()), by)
+    }
+
     fn read(&self, model: &ModelSource, by: &[Attribute]) -> Result<PromptSet, Failure> {
         let path = match (&self.prompts, model) {
             (Some(path), _) => path.clone(),

@@ -6,9 +6,20 @@ mod bias;
 mod capture;
 mod commands;
 mod frameworks;
+#[cfg(feature = "hosted")]
+mod hosted;
+// A server on this machine, and a language model whose distribution is known.
+#[cfg(feature = "hosted")]
+#[allow(dead_code)]
+#[path = "../../../bias-hosted/tests/all/language.rs"]
+mod language;
 mod pipes;
 mod program;
 mod prune;
 mod serve;
+#[cfg(feature = "hosted")]
+#[allow(dead_code)]
+#[path = "../../../bias-hosted/tests/all/server.rs"]
+mod server;
 mod shown;
 mod study;

@@ -2,6 +2,8 @@
 
 mod advice;
 mod groups;
+#[cfg(feature = "hosted")]
+mod hosted;
 mod table;
 
 use std::path::PathBuf;
@@ -16,7 +18,7 @@ use bias_cli::on_device;
 use bias_files::{note, say};
 use bias_model::Decoding;
 use bias_study::results::{Baseline, GroupDifferences};
-use bias_study::{Settings, Study, StudyOptions};
+use bias_study::{PromptSet, Settings, Study, StudyOptions};
 
 use self::advice::{Asked, advice};
 use self::groups::groups;
@@ -30,6 +32,9 @@ use self::table::{differs, show};
 ///
 /// An audit changes nothing. Inside a clone of the project's repository, it asks the embedded model
 /// the prompts of that model if you name no other. Elsewhere, name --model and --prompts.
+///
+/// With --hosted, it asks a model behind an HTTP interface instead, whose weights nobody needs to
+/// have.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -38,6 +43,9 @@ pub(crate) struct Args {
     prompts: PromptArgs,
     #[command(flatten)]
     by: ByArgs,
+    #[cfg(feature = "hosted")]
+    #[command(flatten, next_help_heading = "Models behind an HTTP interface")]
+    hosted: hosted::HostedArgs,
     /// Also write every answer to this CSV file: name, probability (or number of draws), text, and
     /// what was read in it
     #[arg(long, value_name = "CSV")]
@@ -58,6 +66,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
     if let Some(path) = &args.answers {
         writable(path)?;
+    }
+    #[cfg(feature = "hosted")]
+    if let Some(model) = &args.hosted.hosted {
+        let asked = hosted::Request {
+            model: &args.model,
+            prompts: &args.prompts,
+            by: &args.by,
+            hosted: &args.hosted,
+            answers: args.answers.as_deref(),
+        };
+        let Some((prompts, baselines, differences)) = hosted::audit(&asked, model)? else {
+            return Ok(());
+        };
+        return tell(args, &prompts, &baselines, &differences, started);
     }
     let prompts = args.prompts.load_by(&args.model, &args.by.by)?;
     let options = StudyOptions {
@@ -81,6 +103,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             }
             (baselines, study.group_differences()?)
         });
+    tell(args, &prompts, &baselines, &differences, started)
+}
+
+/// Prints what an audit found.
+fn tell(
+    args: &Args,
+    prompts: &PromptSet,
+    baselines: &[Baseline],
+    differences: &[GroupDifferences],
+    started: Instant,
+) -> Result<(), Failure> {
     let asked = Asked {
         max_new_tokens: args.model.max_new_tokens,
         told_template: !args.model.chat.template_arg.is_empty(),
@@ -88,10 +121,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     if args.json {
         match args.by.by.is_empty() {
-            true => say!("{}", serde_json::to_string_pretty(&baselines)?),
+            true => say!("{}", serde_json::to_string_pretty(baselines)?),
             false => say!(
                 "{}",
-                serde_json::to_string_pretty(&Both { baseline: &baselines, groups: &differences })?
+                serde_json::to_string_pretty(&Both { baseline: baselines, groups: differences })?
             ),
         }
         for own in baselines.iter().filter(|own| !own.variations.iter().any(differs)) {
