@@ -5,8 +5,10 @@
 #
 #   scripts/hosted.sh DIR      DIR keeps the model, the server and the answers
 #
-# The server multiplies with quantized activations where bias multiplies with numbers in f32, so the
-# answers differ by a little. `scripts/hosted/compare.py` prints by how much.
+# llama.cpp multiplies quantized weights by quantized activations, and bias multiplies in f32. So the
+# answers of the file itself differ (by up to 0.06 in probability on one question). Therefore both ask
+# a copy whose weights are the same numbers in f32. scripts/hosted/compare.py prints how far apart they
+# are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=${1:?a folder for the model, the server and the answers}
@@ -25,6 +27,9 @@ if [ ! -x "$python" ]; then
     CMAKE_BUILD_PARALLEL_LEVEL=2 nice -n 19 "$work/venv/bin/pip" install --quiet \
         "llama-cpp-python[server]==0.3.16"
 fi
+same="$work/SmolLM2-135M-Instruct.f32.gguf"
+[ -f "$same" ] || "$python" scripts/hosted/widen.py "$model" "$same" 2> "$work/widen.log"
+model=$same
 cargo build --locked --release --bin bias
 bias=${CARGO_TARGET_DIR:-target}/release/bias
 
@@ -66,7 +71,7 @@ compare() {
         --answers "$work/$kind-local.csv"
     python3 scripts/hosted/compare.py "${how[@]}" "$work/$kind-local.csv" "$work/$kind-$name.csv"
 }
-compare number exact --max-new-tokens 8 -- --
+compare number exact --max-new-tokens 2 --budget-tokens 200 -- --
 compare choice exact -- --
 compare raw exact -- --
-compare number samples --max-new-tokens 8 -- --samples 60 -- --samples
+compare number samples --max-new-tokens 2 -- --samples 60 -- --samples

@@ -13,6 +13,10 @@ use bias_files::say;
 use bias_hosted::{Address, Hosted, Protocol, Setup};
 use clap::Parser;
 
+/// As in `bias`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures how busy a hosted model's server is kept, and how much memory many prompts take.
 ///
 /// The server runs in this program, on this machine, and answers each request after a fixed time.

@@ -86,8 +86,9 @@ pub struct Journal {
 struct Inner {
     file: File,
     end: u64,
-    /// Where the line of each response begins, and its length.
-    index: HashMap<Name, (u64, u32)>,
+    /// Where the line of each response begins. Half of a name tells requests apart, and there may be
+    /// millions.
+    index: HashMap<[u8; 16], u64>,
     learnt: Option<Value>,
     synced: Instant,
 }
@@ -168,10 +169,13 @@ impl Journal {
     pub(crate) fn get(&self, name: &Name) -> Result<Option<Response>, HostedError> {
         let bytes = {
             let mut own = self.inner();
-            let Some((start, length)) = own.index.get(name).copied() else { return Ok(None) };
-            let mut bytes = vec![0; length as usize];
+            let Some(start) = own.index.get(&name.half()).copied() else { return Ok(None) };
+            let mut bytes = Vec::new();
             let read = own.file.seek(SeekFrom::Start(start));
-            let read = read.and_then(|_| own.file.read_exact(&mut bytes));
+            let read = read.and_then(|_| {
+                let mut line = BufReader::new(&own.file).take(LONGEST_LINE);
+                line.read_until(b'\n', &mut bytes)
+            });
             read.map_err(|error| self.failed(error))?;
             bytes
         };
@@ -197,7 +201,7 @@ impl Journal {
         let line = line.map_err(|error| self.failed(error))?;
         let mut own = self.inner();
         let start = own.append(&line).map_err(|error| self.failed(error))?;
-        own.index.entry(name).or_insert((start, line.len() as u32));
+        own.index.entry(name.half()).or_insert(start);
         Ok(())
     }
 
@@ -249,7 +253,7 @@ fn line_of(own: &impl Serialize) -> io::Result<Vec<u8>> {
 struct Reading<'r> {
     path: &'r Path,
     of: &'r Of,
-    index: HashMap<Name, (u64, u32)>,
+    index: HashMap<[u8; 16], u64>,
     learnt: Option<Value>,
 }
 
@@ -274,7 +278,7 @@ impl Reading<'_> {
             if number == 1 {
                 self.check(whole)?;
             } else {
-                self.add(number, whole, end, line.len())?;
+                self.add(number, whole, end)?;
             }
             end += line.len() as u64;
         }
@@ -302,7 +306,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn add(&mut self, at: usize, line: &[u8], start: u64, len: usize) -> Result<(), HostedError> {
+    fn add(&mut self, at: usize, line: &[u8], start: u64) -> Result<(), HostedError> {
         let own: Line = serde_json::from_slice(line).map_err(|error| self.damaged(at, error))?;
         if let Some(learnt) = own.learnt {
             self.learnt = Some(learnt);
@@ -310,9 +314,8 @@ impl Reading<'_> {
         }
         let name = own.key.as_deref().and_then(Name::parse);
         let name = name.ok_or_else(|| self.damaged(at, "it has no key"))?;
-        let len = u32::try_from(len).map_err(|error| self.damaged(at, error))?;
         // The first answer to a question is its answer.
-        self.index.entry(name).or_insert((start, len));
+        self.index.entry(name.half()).or_insert(start);
         Ok(())
     }
 }

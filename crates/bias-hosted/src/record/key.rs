@@ -22,6 +22,12 @@ impl Name {
         Self(hash.finalize().into())
     }
 
+    /// Its first half.
+    pub fn half(&self) -> [u8; 16] {
+        let [half @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.0;
+        half
+    }
+
     /// In hexadecimal digits.
     pub fn text(&self) -> String {
         bias_files::hex(&self.0)

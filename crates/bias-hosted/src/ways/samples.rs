@@ -111,8 +111,13 @@ impl Counted {
         let mut answers: Vec<Answer> = match form {
             Form::Choice(words) => self.words(words, smoothing, answer),
             Form::Free | Form::Number => {
+                // A run keeps them for every person: no more room than they need.
+                let mut all = Vec::with_capacity(self.all.len());
                 let each = self.all.drain();
-                each.map(|((text, ended), count)| answer(text, ended, f64::from(count))).collect()
+                all.extend(
+                    each.map(|((text, ended), count)| answer(text, ended, f64::from(count))),
+                );
+                all
             }
         };
         answers.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.text.cmp(&b.text)));

@@ -257,6 +257,7 @@ impl Tree {
         answers.sort_by(|a, b| {
             a.tokens.len().cmp(&b.tokens.len()).then(b.weight.total_cmp(&a.weight))
         });
+        answers.shrink_to_fit();
         Answers { answers, unexplored, draws: 0, tokens: self.known.saturating_sub(1) }
     }
 
