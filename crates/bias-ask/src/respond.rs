@@ -80,6 +80,54 @@ pub trait Respond {
     }
 }
 
+/// A responder that is lent, so that several audits can ask it one after the other.
+impl<R: Respond> Respond for &R {
+    type Question = R::Question;
+
+    fn prepare(
+        &self,
+        asked: &Asked<'_>,
+        wanted: Wanted<'_>,
+        stream: u64,
+    ) -> Result<Self::Question, AskError> {
+        (**self).prepare(asked, wanted, stream)
+    }
+
+    fn key(&self, question: &Self::Question) -> String {
+        (**self).key(question)
+    }
+
+    fn written(&self, question: &Self::Question) -> Result<Option<String>, AskError> {
+        (**self).written(question)
+    }
+
+    fn respond(
+        &self,
+        questions: &[Self::Question],
+        decoding: Decoding,
+        threads: usize,
+        done: &Done<'_>,
+    ) -> Result<Vec<Answers>, AskError> {
+        (**self).respond(questions, decoding, threads, done)
+    }
+
+    fn options(&self) -> &DecodeOptions {
+        (**self).options()
+    }
+
+    fn identity(&self) -> Result<Identity, AskError> {
+        (**self).identity()
+    }
+
+    fn ends(&self) -> bool {
+        (**self).ends()
+    }
+
+    fn log_probs(&self, texts: &[String]) -> Result<Option<Vec<Vec<f64>>>, AskError> {
+        (**self).log_probs(texts)
+    }
+}
+
 /// Everything that decides a responder's answers besides the questions. Unknown parts are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Identity {

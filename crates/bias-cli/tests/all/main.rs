@@ -7,5 +7,6 @@ mod capture;
 mod commands;
 mod pipes;
 mod program;
+mod recorded;
 mod serve;
 mod shown;
