@@ -66,9 +66,9 @@ compare() {
     done
     echo "== $kind, $name"
     "$bias" audit "${hosted[@]}" --prompts "$work/$kind.csv" "${both[@]}" "${more[@]}" \
-        --record "$work/$kind-$name.jsonl" --answers "$work/$kind-$name.csv"
+        --record "$work/$kind-$name.jsonl" --save-answers "$work/$kind-$name.csv"
     "$bias" audit "${local[@]}" --prompts "$work/$kind.csv" "${both[@]}" \
-        --answers "$work/$kind-local.csv"
+        --save-answers "$work/$kind-local.csv"
     python3 scripts/hosted/compare.py "${how[@]}" "$work/$kind-local.csv" "$work/$kind-$name.csv"
 }
 compare number exact --max-new-tokens 2 --budget-tokens 200 -- --

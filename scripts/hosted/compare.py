@@ -1,4 +1,4 @@
-"""Compares two files of answers (bias audit --answers) of the same questions.
+"""Compares two files of answers (bias audit --save-answers) of the same questions.
 
     compare.py [--samples] LOCAL.csv HOSTED.csv
 
@@ -18,7 +18,7 @@ def read(path):
     people = defaultdict(lambda: defaultdict(float))
     for line in csv.DictReader(open(path, newline="")):
         key = (line["scenario"], line["variation"], line["name_group"], line["name"])
-        people[key][line["text"].strip()] += float(line["weight"])
+        people[key][line["response"].strip()] += float(line["probability"] or line["count"])
     return people
 
 

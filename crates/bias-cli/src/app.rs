@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    attribute, audit, benchmark, capture, completions, frameworks, man, pairs, prune, serve, study,
-    verify,
+    attribute, audit, benchmark, capture, compare, completions, frameworks, man, pairs, prune,
+    serve, study, verify,
 };
 use bias_cli::failure::finish;
 
@@ -38,7 +38,11 @@ enum Task {
     #[command(
         about = "Ask a model about people of two groups, and measure how far its answers differ"
     )]
-    Audit(audit::Args),
+    Audit(Box<audit::Args>),
+    #[command(
+        about = "Put models side by side: saved or recorded answers, audits, studies, before and after pruning"
+    )]
+    Compare(compare::Args),
     #[command(
         about = "Audit, find what carries the bias, prune it and audit again, in every context; write a report"
     )]
@@ -77,6 +81,7 @@ enum Task {
 pub(crate) fn main() -> ExitCode {
     finish(match &Cli::parse().task {
         Task::Audit(args) => audit::run(args),
+        Task::Compare(args) => compare::run(args),
         Task::Study(args) => study::run(args),
         Task::Attribute(args) => attribute::run(args),
         Task::Prune(args) => prune::run(args),

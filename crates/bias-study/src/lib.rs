@@ -24,12 +24,14 @@
 //! | room | what for |
 //! |---|---|
 //! | [`run`] | The study of one model: audit, attribute, prune, audit again; forecasts; its folder sealed and verified. |
+//! | [`compare`] | Several models side by side, from what was kept of them. |
 //! | [`treat`] | Alternatives to zeroing weights. |
 //! | [`training`] | Training on texts that are drawn as they are needed. |
 //! | [`find`] | Finding what to prune: every method, the masks made from their results, and the truth where it is known. |
 //! | [`store`] | Finished work, kept once: a study's folder, its pieces, and their provenance. |
 //! | [`likelihood`] | The likelihood of texts: tokens, neutral text, sentence pairs. |
 //! | [`prompts`] | The people and questions: prompt files, checked, and the names that attribution may see. |
+//! | [`recorded`] | Answers that were written down, as an audit saves them or somebody else did. |
 //! | [`report`](mod@report) | Results for people: a page, figures, tables for a terminal, Markdown. It knows results and no model. |
 //! | [`results`] | The results of a study or a benchmark: the schema of its files, without their computation. |
 
@@ -38,11 +40,13 @@
 mod readme {}
 
 mod ask;
+pub mod compare;
 mod error;
 pub mod find;
 pub mod likelihood;
 mod plan;
 pub mod prompts;
+pub mod recorded;
 pub mod report;
 pub mod results;
 pub mod run;

@@ -21,7 +21,10 @@ pub struct ByArgs {
 }
 
 /// An attribute, as written on the command line.
-pub(crate) fn attribute(text: &str) -> Result<Attribute, String> {
+///
+/// # Errors
+/// Any other text; the message is for a command line.
+pub fn attribute(text: &str) -> Result<Attribute, String> {
     text.parse()
 }
 

@@ -1,9 +1,10 @@
 //! The prompts that a model is asked, and their form.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bias_files::note;
 use bias_model::hub::ModelSource;
+use bias_study::recorded::RecordedAnswers;
 use bias_study::results::{Attribute, ChoiceValue, Form, FormText};
 use bias_study::{PromptSet, StudyError};
 use clap::Args;
@@ -13,7 +14,7 @@ use crate::args::model::ModelArgs;
 use crate::failure::Failure;
 
 /// Which prompts.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct PromptArgs {
     /// Prompt file with the columns scenario,variation,name_group,name,prompt_text. Optional columns
     /// are context_level, split, name_split, higher_is_better, per, answer_prefix, choices, better,
@@ -62,7 +63,10 @@ pub struct PromptArgs {
 }
 
 /// The value of a choice, as written on the command line.
-fn choice_value(text: &str) -> Result<ChoiceValue, String> {
+///
+/// # Errors
+/// Any other text; the message is for a command line.
+pub fn choice_value(text: &str) -> Result<ChoiceValue, String> {
     match text {
         "log-odds" => Ok(ChoiceValue::LogOdds),
         "log-odds-per-token" => Ok(ChoiceValue::LogOddsPerToken),
@@ -72,7 +76,10 @@ fn choice_value(text: &str) -> Result<ChoiceValue, String> {
 }
 
 /// Parses two groups written as `white,black`.
-fn groups(text: &str) -> Result<[String; 2], String> {
+///
+/// # Errors
+/// Any other text; the message is for a command line.
+pub fn groups(text: &str) -> Result<[String; 2], String> {
     match text.split_once(',') {
         Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b && !b.contains(',') => {
             Ok([a.into(), b.into()])
@@ -149,14 +156,73 @@ impl PromptArgs {
             (None, ModelSource::Folder(folder)) => folder.join("prompts.csv"),
             (None, ModelSource::Gguf(file)) => file.with_file_name("prompts.csv"),
         };
+        let form = self.form()?;
+        let (attribute, groups) = self.compared(by);
+        let prompts = PromptSet::from_csv_by(&path, &attribute, groups, &form, by);
+        let prompts = prompts.map_err(|e: StudyError| match &e {
+            StudyError::Read { .. } if self.prompts.is_none() => {
+                format!("{e}: the model's folder has no prompts; name a file with --prompts").into()
+            }
+            _ => Failure::from(e),
+        })?;
+        self.checked(&path, prompts)
+    }
+
+    /// Reads a file of recorded answers, with the questions that they answer: of the named models, or
+    /// of all.
+    ///
+    /// # Errors
+    /// See [`RecordedAnswers::read`]; a scenario of `--lower-is-better` that the file lacks; a
+    /// `--choice-value` that its answers do not have.
+    pub fn load_recorded(
+        &self,
+        path: &Path,
+        by: &[Attribute],
+        of: &[String],
+    ) -> Result<Vec<RecordedAnswers>, Failure> {
+        let (attribute, groups) = self.compared(by);
+        let found = RecordedAnswers::read(path, &attribute, groups, &self.form()?, by, of)?;
+        let mut all = Vec::with_capacity(found.len());
+        for mut own in found {
+            if !all.is_empty() {
+                // Said once.
+                own.prompts.unused.clear();
+            }
+            own.prompts = self.checked(path, own.prompts)?;
+            let shown = path.display();
+            if self.choice_value == ChoiceValue::LogOddsPerToken && !own.has_tokens {
+                return Err(format!(
+                    "--choice-value: log-odds-per-token needs the column `tokens` of every choice, which {shown} does not fill in; \
+                     use log-odds or probability"
+                )
+                .into());
+            }
+            if own.counts_choices && self.choice_value != ChoiceValue::Probability {
+                note!(
+                    "{shown}: choices are counted, and an option that was never chosen has no log-odds: such people are left \
+                     out. --choice-value probability counts them"
+                );
+            }
+            all.push(own);
+        }
+        Ok(all)
+    }
+
+    /// The attribute and the groups to compare; without groups, the first that the file has, and the
+    /// others.
+    fn compared(&self, by: &[Attribute]) -> (Attribute, Option<[&str; 2]>) {
         let usual = Attribute::before("race", "_");
-        let attribute = self.attribute.as_ref().or(by.first()).unwrap_or(&usual);
+        let attribute = self.attribute.as_ref().or(by.first()).unwrap_or(&usual).clone();
         let groups = match &self.groups {
             Some([a, b]) => Some([a.as_str(), b.as_str()]),
-            // The first that the file has, and the others.
             None if !by.is_empty() => None,
             None => Some(["white", "black"]),
         };
+        (attribute, groups)
+    }
+
+    /// How questions are put whose rows do not say so.
+    fn form(&self) -> Result<Form, Failure> {
         let text = FormText {
             prefix: self.answer_prefix.as_deref().unwrap_or_default(),
             choices: self.choices.as_deref().unwrap_or_default(),
@@ -165,15 +231,13 @@ impl PromptArgs {
             raw: Some(self.raw),
         };
         let form = Form::read(&text, &Form::default());
-        let form =
-            form.map_err(|reason| format!("--answer-prefix, --choices, --answer-field: {reason}"))?;
-        let prompts = PromptSet::from_csv_by(&path, attribute, groups, &form, by);
-        let mut prompts = prompts.map_err(|e: StudyError| match &e {
-            StudyError::Read { .. } if self.prompts.is_none() => {
-                format!("{e}: the model's folder has no prompts; name a file with --prompts").into()
-            }
-            _ => Failure::from(e),
-        })?;
+        form.map_err(|reason| {
+            format!("--answer-prefix, --choices, --answer-field: {reason}").into()
+        })
+    }
+
+    /// What the arguments say of a set that was read, and what is said of it.
+    fn checked(&self, path: &Path, mut prompts: PromptSet) -> Result<PromptSet, Failure> {
         let mut forms = prompts.contexts.iter().flat_map(|own| &own.variations).map(|v| &v.form);
         if self.choice_value != ChoiceValue::default() && !forms.any(|f| f.choices.is_some()) {
             return Err(

@@ -5,6 +5,7 @@ pub(crate) mod attribute;
 pub(crate) mod audit;
 pub(crate) mod benchmark;
 pub(crate) mod capture;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod frameworks;
 pub(crate) mod man;

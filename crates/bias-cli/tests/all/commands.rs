@@ -14,6 +14,7 @@ const ABOUT: [(&str, &str); COMMANDS.len()] = [
     ("audit", "measure how far its numbers differ"),
     ("benchmark", "Measure how well methods find and remove bias"),
     ("capture", "write activations to a safetensors file"),
+    ("compare", "Put models side by side in one table"),
     ("completions", "Print the completions of a shell"),
     ("frameworks", "published bias benchmarks and capability tasks"),
     ("man", "write the pages of bias and all its subcommands"),
@@ -187,6 +188,12 @@ const WRONG: &[Wrong] = &[
     ("completions", "", "required", &["SHELL"]),
     ("audit", "--by =", "--by", &["race=before:_"]),
     ("audit", "--by age", "missing columns: age", &[]),
+    ("audit", "--answers no.csv", "no.csv", &[]),
+    ("audit", "--answers no.csv --prompts a.csv", "--answers", &["--prompts"]),
+    ("compare", "", "required", &["FILE"]),
+    ("compare", "no.csv other.csv --of a", "no.csv", &[]),
+    ("compare", "no.json other.csv --mask all", "no.json", &[]),
+    ("compare", "a.csv b.csv --choice-value loud", "--choice-value", &["log-odds"]),
     ("frameworks", "--crows no.csv", "no.csv", &[]),
     ("frameworks", "--bbq no.jsonl --bbq-answer loud", "--bbq-answer", &["greedy"]),
     ("frameworks", "--bbq-answer greedy", "required", &["--bbq"]),
@@ -280,15 +287,10 @@ fn studies_that_ask_nothing_refuse_what_is_about_asking() {
 #[test]
 fn audit_asks_few_prompts() {
     let folder = small(2);
-    let ran = run("audit", folder.path(), "--model model --answers new/answers.csv");
+    let ran = run("audit", folder.path(), "--model model");
     // It makes no masks.
     assert!(!ran.err.contains("masks") && !ran.err.contains("held-out"), "{}", ran.err);
     let table = ran.done();
-    let answers = fs::read_to_string(folder.path().join("new/answers.csv")).unwrap();
-    let header = "scenario,variation,name_group,name,weight,ended,read_as,value,text";
-    assert_eq!(answers.lines().next(), Some(header));
-    assert!(answers.contains("commercial,bicycle,white_women,"), "{answers}");
-    assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
     assert!(
         table.contains("commercial: mean |SMD| ") && table.contains("hiring: mean |SMD| "),
         "{table}"
@@ -320,7 +322,10 @@ fn an_audit_without_a_difference_says_what_to_try() {
         let said = if args.is_empty() { &ran.out } else { &ran.err };
         let line = said.lines().find(|line| line.starts_with("commercial: nothing to compare"));
         let line = line.unwrap_or_else(|| panic!("{said}"));
-        assert!(line.contains("--max-new-tokens, now 1") && line.contains("--answers"), "{line}");
+        assert!(
+            line.contains("--max-new-tokens, now 1") && line.contains("--save-answers"),
+            "{line}"
+        );
         ran.refused("no context has a difference", &[]);
     }
 }

@@ -38,7 +38,7 @@ fn lines(folder: &Path, name: &str) -> usize {
 #[test]
 fn the_tables_are_those_of_a_local_model() {
     let (own, folder) = (server(ALL), raw_prompts());
-    let ran = audit(&own, folder.path(), "--raw --answers answers.csv --in-flight 3");
+    let ran = audit(&own, folder.path(), "--raw --save-answers answers.csv --in-flight 3");
     for word in [
         "3 requests at once",
         "every response is kept in fake.responses.jsonl",
@@ -52,14 +52,16 @@ fn the_tables_are_those_of_a_local_model() {
     assert!(table.contains("bicycle") && table.contains("offers"), "{table}");
     let answers = fs::read_to_string(folder.path().join("answers.csv")).unwrap();
     // 0.4 * 0.4
-    assert!(answers.contains("Emily,0.16") && answers.contains(",5\n"), "{answers}");
+    let five =
+        |line: &&str| line.contains("Emily") && line.contains(",5,") && line.contains("0.16");
+    assert!(answers.lines().any(|line| five(&line)), "{answers}");
     // The header, the probe, what it taught, and the requests.
     let kept = lines(folder.path(), "fake.responses.jsonl");
     assert_eq!(kept, 2 + own.requests().len());
     // A second time, nothing is asked, and the same is found.
     let before = own.requests().len();
     let json: serde_json::Value = serde_json::from_str(
-        &audit(&own, folder.path(), "--raw --json --answers again.csv").done(),
+        &audit(&own, folder.path(), "--raw --json --save-answers again.csv").done(),
     )
     .unwrap();
     assert_eq!(json[0]["context"], "offers");
@@ -233,7 +235,7 @@ fn the_key_is_in_no_file_and_no_line() {
     let url = format!("http://{}", own.at);
     let args =
         ["audit", "--hosted", "fake", "--url", &url, "--prompts", "my.csv", "--samples", "3"];
-    let args = args.into_iter().chain(["--key-env", "MY_KEY", "--answers", "a.csv", "--json"]);
+    let args = args.into_iter().chain(["--key-env", "MY_KEY", "--save-answers", "a.csv", "--json"]);
     let ran = Program::new(&crate::bias::file(), folder.path(), args)
         .env("MY_KEY", "sk-very-secret-123")
         .run();

@@ -16,6 +16,7 @@ mod language;
 mod pipes;
 mod program;
 mod prune;
+mod recorded;
 mod serve;
 #[cfg(feature = "hosted")]
 #[allow(dead_code)]

@@ -194,6 +194,7 @@ fn line(command: &str, call: &Call, mask: &str) -> String {
     let mut line = format!("bias {}", filled(&call.args, "\"$TOP\"", mask));
     let studies = command == "study" && !line.contains("--compare");
     let asks = studies || ["attribute", "audit"].contains(&command);
+    let asks = asks && !line.contains("--answers");
     let more = [
         (asks, "--prompts", "\"$TOP\"/my.csv"),
         (studies, "--model", "\"$TOP\"/model"),
@@ -245,17 +246,24 @@ fn the_guide_can_be_followed() {
         }
         done.push(command);
     }
-    let expected = ["audit", "study", "verify", "attribute", "prune"];
+    let expected = ["audit", "study", "verify", "attribute", "prune", "compare"];
     assert!(expected.iter().all(|name| done.iter().any(|own| own == name)), "{done:?}");
     assert!(path.join("pruned/pruned.json").exists() && path.join("mask.safetensors").exists());
+    assert!(path.join("table.md").exists() && path.join("table.csv").exists());
 }
 
 /// What must be there before a command of a help text can run, as its reader has it.
 fn prepare(folder: &Path, top: &Path, line: &str) {
     let study = folder.join("study-out");
-    if line.starts_with("bias verify ") && !study.exists() {
-        let args = format!("--quick --model {0}/model --prompts {0}/my.csv", top.display());
-        run("study", folder, &args).done();
+    let asked = format!("--model {0}/model --prompts {0}/my.csv", top.display());
+    if (line.starts_with("bias verify ") || line.ends_with(" study-out")) && !study.exists() {
+        run("study", folder, &format!("--quick {asked}")).done();
+    }
+    for (seed, file) in ["before.csv", "after.csv"].into_iter().enumerate() {
+        if line.starts_with("bias compare ") && !folder.join(file).exists() {
+            let args = format!("{asked} --samples 3 --seed {seed} --save-answers {file}");
+            run("audit", folder, &args).done();
+        }
     }
     if line.contains("--compare") {
         for other in ["a", "b"] {
@@ -295,6 +303,7 @@ fn examples_in_help_texts_run() {
             done.insert(name);
         }
     }
-    let expected = ["", "capture", "completions", "frameworks", "man", "prune", "study", "verify"];
+    let expected =
+        ["", "capture", "compare", "completions", "frameworks", "man", "prune", "study", "verify"];
     assert!(done.into_iter().eq(expected));
 }

@@ -145,22 +145,12 @@ impl VariationAnswers {
         self.in_thought
     }
 
-    /// Every answer about everybody, with what was read in it. `variation` is the one that was asked
-    /// about, and `sign` the one that its values have.
-    pub(crate) fn each<'v>(
-        &'v self,
-        variation: &'v Variation,
-        sign: f64,
-    ) -> impl Iterator<Item = (&'v Person, &'v Answer, AnswerKind, Option<f64>)> {
-        // The value of an option is 1 or 0 whichever side is better.
-        let sign = if self.kind == Kind::Choice { 1.0 } else { sign };
-        self.people.iter().flat_map(move |own| {
-            let read = own.answers.answers.iter().zip(&own.parsed);
-            read.filter_map(move |(answer, (kind, value))| {
-                let person = variation.people.get(own.index)?;
-                Some((person, answer, *kind, value.map(|value| sign * value)))
-            })
-        })
+    /// The answers about everybody, with what was read in each: its kind and its value. Everybody
+    /// comes by the index in the variation.
+    pub(crate) fn each(
+        &self,
+    ) -> impl Iterator<Item = (usize, &Answers, &[(AnswerKind, Option<f64>)])> {
+        self.people.iter().map(|own| (own.index, &own.answers, own.parsed.as_slice()))
     }
 
     /// The first person of a side, if nobody on it has a value among those that count.

@@ -4,6 +4,7 @@ mod answers;
 mod questionnaire;
 mod reading;
 mod said;
+mod streams;
 mod units;
 
 pub(crate) use self::answers::VariationAnswers;
@@ -11,3 +12,4 @@ pub(crate) use self::questionnaire::Questionnaire;
 pub(crate) use self::said::Said;
 #[cfg(test)]
 pub(crate) use self::said::{Drawn, Explored};
+pub(crate) use self::streams::streams;

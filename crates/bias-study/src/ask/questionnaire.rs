@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bias_ask::text::{Asked, Wanted};
 use bias_ask::{Answers, AskError, Decoding, Question, Respond};
@@ -8,16 +8,16 @@ use bias_files::hex;
 use bias_metrics::Arm;
 use bias_metrics::parse::AnswerReader;
 use bias_metrics::robust::weighted_quantile;
-use bias_types::prompt::{Context, thought};
+use bias_types::prompt::thought;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::answers::{PersonAnswers, VariationAnswers};
 use super::reading::Reading;
+use super::streams::streams;
 use crate::StudyError;
 use crate::prompts::{Names, Person, PromptSet, VariationIndex};
-use crate::results::{ChoiceValue, Form, Kind, Settings, Split, quoted};
-use crate::seed::derived_seed;
+use crate::results::{ChoiceValue, Form, Kind, Settings};
 
 /// Every prompt, prepared once for a whole study.
 pub(crate) struct Questionnaire<'a, Q = Question> {
@@ -31,19 +31,6 @@ pub(crate) struct Questionnaire<'a, Q = Question> {
     /// The number of names per side that attribution may see.
     attributed: Option<usize>,
     winsorise: [f64; 2],
-}
-
-/// The seed of the random numbers for a person's answers. A person of the other group has the same
-/// seed, so the common part cancels in the difference between the groups. No third person has it.
-/// If all people shared one seed, all of a group would deviate in the same way, and no interval
-/// over names would show it.
-fn stream(context: &Context, variation: &str, place: u32) -> u64 {
-    // A name with a space could be taken for one without and the beginning of the variation's.
-    let context = match context.as_str() {
-        name if name.contains(char::is_whitespace) || name.starts_with('"') => quoted(name),
-        name => name.into(),
-    };
-    derived_seed(0, &format!("{context} {variation} {place}"))
 }
 
 impl<'a, Q: Clone> Questionnaire<'a, Q> {
@@ -73,11 +60,7 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
                 if let Some(person) = variation.people.first() {
                     closes_thought(model, form, person).map_err(|e| of_person(person, e))?;
                 }
-                let mut arms: HashMap<(Split, Arm), u32> = HashMap::new();
-                let mut question = |person: &Person| {
-                    let place = arms.entry((person.split, person.arm)).or_default();
-                    let stream = stream(&own.context, &variation.name, *place);
-                    *place += 1;
+                let question = |person: &Person, stream: u64| {
                     let asked = Asked {
                         message: &person.text,
                         name: &person.name,
@@ -89,10 +72,11 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
                     let reader = form.reader(&person.text).thinking(thinking);
                     Ok::<_, AskError>((question, (reader, thinking)))
                 };
-                let people = variation
-                    .people
-                    .iter()
-                    .map(|person| question(person).map_err(|source| of_person(person, source)));
+                let people = variation.people.iter().zip(streams(&own.context, variation)).map(
+                    |(person, stream)| {
+                        question(person, stream).map_err(|source| of_person(person, source))
+                    },
+                );
                 let people = people.collect::<Result<Vec<_>, _>>()?;
                 let (questions, of_people) = people.into_iter().unzip();
                 variations.push(questions);
@@ -146,6 +130,12 @@ impl<'a, Q: Clone> Questionnaire<'a, Q> {
     /// The number of questions about some variations whose answers attribution sees.
     pub(crate) fn count_attributed(&self, places: &[VariationIndex]) -> usize {
         places.iter().map(|place| self.attributed(*place).len()).sum()
+    }
+
+    /// Whether the answers about a person begin within a thought.
+    pub(crate) fn begins_in_thought(&self, (c, v): VariationIndex, person: usize) -> bool {
+        let found = self.readers.get(c).and_then(|own| own.get(v)?.get(person));
+        found.is_some_and(|(_, thinking)| *thinking)
     }
 
     /// SHA-256 over all people and the keys of all questions.
@@ -384,7 +374,7 @@ mod tests {
 
     use super::*;
     use crate::prompts::{ContextPrompts, Variation};
-    use crate::results::TrainedOn;
+    use crate::results::Split;
 
     /// Two people of each side, asked one question.
     fn prompts() -> PromptSet {
@@ -456,18 +446,6 @@ mod tests {
             attributed: None,
             winsorise: [0.01, 0.99],
         }
-    }
-
-    /// People draw with these numbers, which must never change.
-    #[test]
-    fn streams_are_of_one_place_each() {
-        let of = |context: &str, variation| stream(&context.parse().unwrap(), variation, 3);
-        assert_eq!(of("commercial", "car (low)"), 495_571_565_994_234_100);
-        let trained_on = TrainedOn::Context("financial".parse().unwrap());
-        let drawn = derived_seed(0, &format!("{} wanda", trained_on.seed_text()));
-        assert_eq!(drawn, 17_923_335_612_097_591_400);
-        assert_ne!(of("a b", "c"), of("a", "b c"));
-        assert_ne!(of("\"a b\"", "c"), of("a b", "c"));
     }
 
     #[test]

@@ -49,6 +49,7 @@ struct PairRecord {
 const SCHEMA: Schema<'static> = Schema {
     rows: "pairs",
     needed: &["sent_more", "sent_less", "stereo_antistereo", "bias_type"],
+    blank: &[],
     optional: &[],
 };
 

@@ -2,11 +2,13 @@ use csv::StringRecord;
 use strsim::osa_distance;
 
 /// Columns that people write for another one, which is not near it in spelling.
-const OTHER_NAMES: [(&str, &str); 4] = [
+const OTHER_NAMES: [(&str, &str); 6] = [
     ("lower_is_better", "higher_is_better"),
     ("options", "choices"),
     ("question", "prompt_text"),
     ("answer_key", "answer_field"),
+    ("weight", "count"),
+    ("model_name", "model"),
 ];
 
 /// The header of a CSV file, held against the columns that are read from it.

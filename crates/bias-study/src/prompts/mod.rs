@@ -5,16 +5,21 @@ mod columns;
 mod comparable;
 mod held_out;
 mod names;
+mod origin;
 mod read;
 mod records;
 mod row;
 #[cfg(test)]
 mod sample;
 mod set;
+mod sheet;
 mod unsure;
 mod variation_index;
 
-pub(crate) use self::records::{Rows, Schema, bad};
+pub(crate) use self::read::{Compared, Overview};
+pub(crate) use self::records::{Rows, bad};
+pub(crate) use self::row::{NEEDED, PromptRecord, truth};
 pub use self::set::{ContextPrompts, Person, PromptSet, REST, Variation};
+pub(crate) use self::sheet::{Schema, Sheet};
 pub use self::unsure::UnsureMention;
 pub(crate) use self::variation_index::{Names, VariationIndex, arms};

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::origin::Origin;
 use super::records::{Rows, bad};
-use super::row::{PromptRecord, SCHEMA};
+use super::row::{PromptRecord, SCHEMA, Seen};
 use super::set::{PromptSet, REST};
 use crate::StudyError;
 use crate::results::{Attribute, Form};
@@ -51,22 +52,32 @@ impl PromptSet {
         form: &Form,
         by: &[Attribute],
     ) -> Result<Self, StudyError> {
-        let columns: Vec<&str> =
-            std::iter::once(attribute).chain(by).flat_map(Attribute::columns).collect();
+        let asked = Compared { attribute, groups, form, by, once: false };
+        let columns = asked.columns();
         let Rows { sha256, rows, beside, unused } =
             Rows::<PromptRecord>::read(path, &SCHEMA, &columns)?;
-        let value = |own: &Attribute, cells: &[String]| {
-            own.value(&|column| {
-                let at = columns.iter().position(|own| *own == column);
-                at.and_then(|at| cells.get(at)).map_or("", String::as_str)
-            })
-        };
-        let all: Vec<String> = beside.iter().map(|cells| value(attribute, cells)).collect();
-        let mut values: BTreeMap<&str, usize> = BTreeMap::new();
-        all.iter().for_each(|own| *values.entry(own).or_default() += 1);
-        let groups = groups.unwrap_or_else(|| {
-            let first = all.first().map_or("", String::as_str);
-            let mut others = values.keys().filter(|own| **own != first);
+        let mut overview = Overview::default();
+        for ((_, row), cells) in rows.iter().zip(&beside) {
+            overview.see(row, asked.value(attribute, cells));
+        }
+        let rows = rows.into_iter().zip(beside).map(|((line, row), cells)| (line, row, cells));
+        Self::of_rows(path, &asked, &overview, rows).map(|set| Self { sha256, unused, ..set })
+    }
+
+    /// The set that these rows of a file give, each with its line and the cells of
+    /// [`Compared::columns`].
+    ///
+    /// # Errors
+    /// [`StudyError::Prompts`].
+    pub(crate) fn of_rows(
+        path: &Path,
+        asked: &Compared<'_>,
+        Overview { first, values, levels }: &Overview,
+        rows: impl Iterator<Item = (u64, PromptRecord, Vec<String>)>,
+    ) -> Result<Self, StudyError> {
+        let attribute = asked.attribute;
+        let groups = asked.groups.unwrap_or_else(|| {
+            let mut others = values.keys().filter(|own| *own != first);
             match (others.next(), others.next()) {
                 (Some(other), None) => [first, other],
                 _ => [first, REST],
@@ -76,7 +87,7 @@ impl PromptSet {
         // Somebody has to be left for the rest.
         let known = |group: &&&str| {
             values.contains_key(**group)
-                || (**group == REST && values.keys().any(|own| !groups.contains(own)))
+                || (**group == REST && values.keys().any(|own| !groups.contains(&own.as_str())))
         };
         if let Some(absent) = groups.iter().find(|group| !known(group)) {
             let known = values.iter().map(|(value, rows)| format!("`{value}` ({rows})"));
@@ -88,33 +99,84 @@ impl PromptSet {
             return Err(bad(path, None, reason));
         }
         let mut set = Self {
-            sha256,
+            sha256: String::new(),
             attribute: attribute.clone(),
             groups: groups.map(str::to_owned),
-            by: by.to_vec(),
+            by: asked.by.to_vec(),
             contexts: Vec::new(),
             skipped: 0,
-            unused,
+            unused: Vec::new(),
             rest,
             marked: false,
             names_marked: false,
+            origin: Origin::new(&asked.columns()),
         };
-        let mut levels: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        for (_, row) in &rows {
-            let own = levels.entry((row.scenario.clone(), row.variation.clone())).or_default();
-            if !own.contains(&row.context_level) {
-                own.push(row.context_level.clone());
-            }
-        }
-        for (((line, row), cells), own) in rows.into_iter().zip(&beside).zip(&all) {
+        let mut seen = (!asked.once).then(Seen::new);
+        for (line, row, cells) in rows {
             let several = levels
                 .get(&(row.scenario.clone(), row.variation.clone()))
                 .is_some_and(|levels| levels.len() > 1);
-            let by = by.iter().map(|own| value(own, cells)).collect();
-            set.add(path, line, (row, own, by), several, form)?;
+            let by = asked.by.iter().map(|own| asked.value(own, &cells)).collect();
+            let own = asked.value(attribute, &cells);
+            set.origin.keep(&row, &cells);
+            set.add(path, line, (row, &own, by), several, asked.form, seen.as_mut())?;
         }
         set.finish(path)?;
         Ok(set)
+    }
+}
+
+/// By what people are compared, and how questions are put whose rows do not say so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Compared<'a> {
+    pub attribute: &'a Attribute,
+    /// By default the first value that the file has, and the others.
+    pub groups: Option<[&'a str; 2]>,
+    pub form: &'a Form,
+    /// More attributes.
+    pub by: &'a [Attribute],
+    /// Whether nobody is asked twice in a variation, as is known.
+    pub once: bool,
+}
+
+impl<'a> Compared<'a> {
+    /// The columns that attributes are read from.
+    pub(crate) fn columns(&self) -> Vec<&'a str> {
+        std::iter::once(self.attribute).chain(self.by).flat_map(Attribute::columns).collect()
+    }
+
+    /// The value of an attribute, of a row with these cells in the [columns](Self::columns).
+    pub(crate) fn value(&self, own: &Attribute, cells: &[String]) -> String {
+        let columns = self.columns();
+        own.value(&|column| {
+            let at = columns.iter().position(|own| *own == column);
+            at.and_then(|at| cells.get(at)).map_or("", String::as_str)
+        })
+    }
+}
+
+/// What has to be known of all rows before the first is taken.
+#[derive(Debug, Default)]
+pub(crate) struct Overview {
+    /// The first row's value of the attribute.
+    first: String,
+    /// All values, with the number of rows.
+    values: BTreeMap<String, usize>,
+    /// The levels of each variation.
+    levels: BTreeMap<(String, String), Vec<String>>,
+}
+
+impl Overview {
+    /// Looks at the next row, with its value of the attribute.
+    pub(crate) fn see(&mut self, row: &PromptRecord, value: String) {
+        if self.values.is_empty() {
+            self.first.clone_from(&value);
+        }
+        *self.values.entry(value).or_default() += 1;
+        let own = self.levels.entry((row.scenario.clone(), row.variation.clone())).or_default();
+        if !own.contains(&row.context_level) {
+            own.push(row.context_level.clone());
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use csv::StringRecord;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::columns::Columns;
+use super::sheet::{Schema, Sheet};
 use crate::StudyError;
 
 /// A CSV file, with the line on which each row began.
@@ -17,16 +17,6 @@ pub(crate) struct Rows<T> {
     pub beside: Vec<Vec<String>>,
     /// Columns that nothing is read from.
     pub unused: Vec<String>,
-}
-
-/// The columns of a kind of CSV file.
-pub(crate) struct Schema<'s> {
-    /// What a row is, in messages.
-    pub rows: &'s str,
-    /// Columns that every file has.
-    pub needed: &'s [&'s str],
-    /// Columns that a file may have.
-    pub optional: &'s [&'s str],
 }
 
 const MAX_BYTES: u64 = 256 << 20;
@@ -64,7 +54,7 @@ impl<T: DeserializeOwned> Rows<T> {
             return Err(bad(path, Some(at), "it is not UTF-8 here; save it as UTF-8"));
         }
         if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Err(bad(path, None, empty(schema)));
+            return Err(bad(path, None, schema.nothing()));
         }
         if let Some(at) = open_quote(bytes) {
             let reason = "a text between quotes begins here and does not end; close the quotes, and \
@@ -76,62 +66,23 @@ impl<T: DeserializeOwned> Rows<T> {
         let mut line = |at: Option<&csv::Position>| at.map(|own| lines.of_row(own.byte() as usize));
         let header: StringRecord =
             reader.headers().map_err(|e| bad(path, line(e.position()), e.to_string()))?.clone();
-        let mut needed: Vec<&str> = schema.needed.to_vec();
-        for column in columns_beside {
-            if !needed.contains(column) {
-                needed.push(column);
-            }
-        }
-        let known = needed.iter().chain(schema.optional).copied().collect();
-        let columns = Columns { header: &header, known };
-        if let Some(reason) = columns.fault().or_else(|| columns.missing(&needed)) {
-            return Err(bad(path, line(header.position()), reason));
-        }
-        let places: Vec<usize> = columns_beside
-            .iter()
-            .filter_map(|column| header.iter().position(|own| own == *column))
-            .collect();
+        let sheet = Sheet::of(header.clone(), schema, columns_beside)
+            .map_err(|reason| bad(path, line(header.position()), reason))?;
         let (mut rows, mut beside) = (Vec::new(), Vec::new());
         for record in reader.records() {
             let record = record.map_err(|e| bad(path, line(e.position()), e.to_string()))?;
             let at = line(record.position()).unwrap_or(0);
-            // Spreadsheets write rows of nothing but commas.
-            if record.iter().all(|cell| cell.trim().is_empty()) {
-                continue;
+            let refused = |reason: String| bad(path, Some(at), reason);
+            if sheet.holds_row(&record).map_err(refused)? {
+                rows.push((at, sheet.row(&record).map_err(refused)?));
+                beside.push(sheet.beside(&record));
             }
-            if record.len() != header.len() {
-                let reason = format!(
-                    "the row has {} cells, and the header has {}; put texts with commas between quotes",
-                    record.len(),
-                    header.len()
-                );
-                return Err(bad(path, Some(at), reason));
-            }
-            let empty = header
-                .iter()
-                .zip(&record)
-                .find(|(name, cell)| needed.contains(name) && cell.trim().is_empty());
-            if let Some((name, _)) = empty {
-                let reason = format!("the column `{name}` is empty; fill it in, or delete the row");
-                return Err(bad(path, Some(at), reason));
-            }
-            let row = record
-                .deserialize(Some(&header))
-                .map_err(|e| bad(path, Some(at), cell_fault(&e, &columns, &record)))?;
-            rows.push((at, row));
-            let cell = |place: &usize| record.get(*place).unwrap_or_default().to_owned();
-            beside.push(places.iter().map(cell).collect());
         }
         if rows.is_empty() {
             return Err(bad(path, None, format!("it holds no {}", schema.rows)));
         }
-        Ok(Self { sha256, rows, beside, unused: columns.unused() })
+        Ok(Self { sha256, rows, beside, unused: sheet.unused() })
     }
-}
-
-/// What is said of a file without a header.
-fn empty(schema: &Schema<'_>) -> String {
-    format!("the file is empty; its first row names the columns: {}", schema.needed.join(", "))
 }
 
 /// The lines of a text, counted from 1, whatever ends them: `\n`, `\r\n` or `\r`. Places are asked
@@ -187,19 +138,6 @@ fn open_quote(bytes: &[u8]) -> Option<usize> {
         begins = opened.is_none() && matches!(byte, b',' | b'\n' | b'\r');
     }
     opened
-}
-
-/// A cell that does not hold what its column is for.
-fn cell_fault(error: &csv::Error, columns: &Columns<'_>, record: &StringRecord) -> String {
-    let csv::ErrorKind::Deserialize { err, .. } = error.kind() else { return error.to_string() };
-    let reason = err.kind().to_string();
-    // The reader does not say which cell it was, but quotes it.
-    let said = reason.to_lowercase();
-    let quoted =
-        |cell: &str| !cell.is_empty() && said.contains(&format!("`{}`", cell.to_lowercase()));
-    let mut cells = columns.header.iter().zip(record);
-    let found = cells.find(|(name, cell)| columns.known.contains(name) && quoted(cell));
-    found.map_or_else(|| reason.clone(), |(name, _)| format!("the column `{name}`: {reason}"))
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::path::Path;
 
 use bias_ask::text::Mentions;
@@ -6,23 +7,24 @@ use bias_metrics::parse::Period;
 use bias_types::prompt::{Context, Group};
 use serde::Deserialize;
 
-use super::records::{Schema, bad};
+use super::records::bad;
 use super::set::{ContextPrompts, Person, PromptSet, REST, Variation};
+use super::sheet::Schema;
 use crate::StudyError;
 use crate::results::{Form, FormText, NAME_GROUP, Split};
 
 /// One row of a prompt file.
-#[derive(Debug, Deserialize)]
-pub(super) struct PromptRecord {
-    pub(super) scenario: String,
-    pub(super) variation: String,
-    name_group: String,
-    name: String,
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+pub(crate) struct PromptRecord {
+    pub(crate) scenario: String,
+    pub(crate) variation: String,
+    pub(crate) name_group: String,
+    pub(crate) name: String,
     #[serde(default)]
-    pub(super) context_level: String,
-    prompt_text: String,
+    pub(crate) context_level: String,
+    pub(crate) prompt_text: String,
     split: Option<Split>,
-    name_split: Option<Split>,
+    pub(crate) name_split: Option<Split>,
     #[serde(default, deserialize_with = "truth")]
     higher_is_better: Option<bool>,
     per: Option<Period>,
@@ -38,8 +40,20 @@ pub(super) struct PromptRecord {
     raw: Option<bool>,
 }
 
+impl PromptRecord {
+    /// Whether it says that the question is a choice.
+    pub(crate) fn is_choice(&self) -> bool {
+        !self.choices.trim().is_empty()
+    }
+}
+
+/// Whom a set asks about: by the indices of context and variation, and the side.
+pub(super) type Seen = HashSet<(usize, usize, Arm, String)>;
+
 /// `true`, `True`, `TRUE`, `1` and their opposites. Empty means unset.
-fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+pub(crate) fn truth<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<bool>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
     match text.to_ascii_lowercase().as_str() {
         "" => Ok(None),
@@ -49,10 +63,14 @@ fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<boo
     }
 }
 
+/// The columns that every prompt has.
+pub(crate) const NEEDED: &[&str] = &["scenario", "variation", NAME_GROUP, "name", "prompt_text"];
+
 /// The columns of a prompt file.
 pub(super) const SCHEMA: Schema<'static> = Schema {
     rows: "prompts",
-    needed: &["scenario", "variation", NAME_GROUP, "name", "prompt_text"],
+    needed: NEEDED,
+    blank: &[],
     optional: &[
         "context_level",
         "split",
@@ -69,7 +87,8 @@ pub(super) const SCHEMA: Schema<'static> = Schema {
 
 impl PromptSet {
     /// Adds one row: a person in a variation of a context. New contexts and variations are created.
-    /// `value` is the row's value of the attribute, `by` are those of the other attributes.
+    /// `value` is the row's value of the attribute, `by` are those of the other attributes. `seen`
+    /// finds people who are asked twice.
     ///
     /// # Errors
     /// [`StudyError::Prompts`] for a row that contradicts itself or earlier rows.
@@ -80,6 +99,7 @@ impl PromptSet {
         (row, value, by): (PromptRecord, &str, Vec<String>),
         several_levels: bool,
         form: &Form,
+        seen: Option<&mut Seen>,
     ) -> Result<(), StudyError> {
         let word = |e: bias_types::TypesError| bad(path, Some(line), e.to_string());
         let (context, group): (Context, Group) =
@@ -119,7 +139,8 @@ impl PromptSet {
             self.contexts.push(ContextPrompts { context, higher_is_better, per, variations });
             self.contexts.len() - 1
         });
-        let own = &mut self.contexts[at];
+        let place = at;
+        let own = &mut self.contexts[place];
         if row.higher_is_better.is_some_and(|better| better != own.higher_is_better) {
             return Err(bad(path, Some(line), "`higher_is_better` changes within the scenario"));
         }
@@ -140,7 +161,15 @@ impl PromptSet {
         if variation.split != split {
             return Err(bad(path, Some(line), "`split` changes within the variation"));
         }
-        if variation.people.iter().any(|p| p.name == row.name && p.arm == arm) {
+        let written = [row.variation.as_str(), &row.context_level];
+        if let Some([before, level]) = self.origin.note(&own.context, &variation.name, written) {
+            let reason = format!(
+                "the variation is called {}, as is `{before}` with the context level `{level}`; give it another name",
+                variation.name
+            );
+            return Err(bad(path, Some(line), reason));
+        }
+        if seen.is_some_and(|seen| !seen.insert((place, at, arm, row.name.clone()))) {
             let reason = format!("{} is asked about twice in {}", row.name, variation.name);
             return Err(bad(path, Some(line), reason));
         }
@@ -158,6 +187,15 @@ mod tests {
     use super::*;
     use crate::prompts::sample::{HEADER, read, variation};
     use crate::results::Kind;
+
+    #[test]
+    fn variations_of_one_name_are_refused() {
+        let rows = variation("job", "car", "low")
+            + &variation("job", "car", "high")
+            + &variation("job", "car (low)", "").replace("Todd", "Bob");
+        let error = read(&(HEADER.to_owned() + &rows)).unwrap_err().to_string();
+        assert!(error.contains("line 10: ") && error.contains("`car` with"), "{error}");
+    }
 
     #[test]
     fn a_scenario_is_paid_for_one_period() {

@@ -5,6 +5,7 @@ use bias_types::prompt::{Context, Group};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::origin::Origin;
 use crate::StudyError;
 use crate::results::{Attribute, Form, Split};
 
@@ -52,6 +53,9 @@ pub struct PromptSet {
     pub(super) marked: bool,
     /// Whether the file marks held-out names itself.
     pub(super) names_marked: bool,
+    /// What the file says beyond the set.
+    #[serde(skip)]
+    pub(crate) origin: Origin,
 }
 
 /// One context.
@@ -114,7 +118,13 @@ impl PromptSet {
             rest: false,
             marked: true,
             names_marked: true,
+            origin: Origin::default(),
         }
+    }
+
+    /// Whether the file marks held-out variations, and held-out names, itself.
+    pub(crate) fn marks(&self) -> [bool; 2] {
+        [self.marked, self.names_marked]
     }
 
     /// The index of a context.

@@ -16,6 +16,7 @@ mod page;
 mod question;
 mod questions;
 mod sentences;
+mod side_by_side;
 mod tables;
 mod words;
 
@@ -27,4 +28,5 @@ pub use self::error::ReportError;
 pub use self::figures::{FIGURES, Figure, figures};
 pub use self::markdown::{headline, markdown};
 pub use self::page::report;
+pub use self::side_by_side::{side_by_side_csv, side_by_side_markdown, side_by_side_table};
 pub use self::tables::{tables, timing_table};

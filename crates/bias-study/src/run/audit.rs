@@ -19,7 +19,7 @@ use crate::plan::{Test, focus, named};
 use crate::prompts::{Names, PromptSet, VariationIndex};
 use crate::results::{Baseline, GroupDifferences, Kind, Phase, Timing};
 use crate::save::write;
-use crate::statistics::{Measure, Reference, differences_by};
+use crate::statistics::{Measure, Measured, Reference, differences_by};
 use crate::store::{Audited, PROMPTS, Piece, Program, Provenance, Run, Store};
 
 /// A responder and one set of prompts: asks everything once and measures the answers.
@@ -190,6 +190,11 @@ impl<'a, R: Respond> Audit<'a, R> {
             all.extend(own?);
         }
         Ok(all)
+    }
+
+    /// Every variation's numbers, in order. Asks the model first, unless that was done before.
+    pub(crate) fn measured(&mut self) -> Result<Vec<Measured>, StudyError> {
+        Ok(self.reference()?.measured.values().cloned().collect())
     }
 
     /// The answers of the unpruned model, asked once.

@@ -161,10 +161,22 @@ impl Measure {
         after: &[&Measured],
         picks: &[usize],
     ) -> Result<Option<[f64; 2]>, MetricError> {
-        let mut pairs: Vec<(f64, f64)> = Vec::with_capacity(before.len());
-        for (b, a) in before.iter().zip(after) {
-            if let (Some(b), Some(a)) = (resampled(b, picks)?, resampled(a, picks)?) {
-                pairs.push((b.abs(), a.abs()));
+        self.mean_pair(before, after, picks, f64::abs)
+    }
+
+    /// The mean of a function of the SMD in two tables of the same variations, over those that have
+    /// an effect in both.
+    pub(crate) fn mean_pair(
+        &self,
+        first: &[&Measured],
+        second: &[&Measured],
+        picks: &[usize],
+        f: impl Fn(f64) -> f64,
+    ) -> Result<Option<[f64; 2]>, MetricError> {
+        let mut pairs: Vec<(f64, f64)> = Vec::with_capacity(first.len());
+        for (a, b) in first.iter().zip(second) {
+            if let (Some(a), Some(b)) = (resampled(a, picks)?, resampled(b, picks)?) {
+                pairs.push((f(a), f(b)));
             }
         }
         let n = pairs.len() as f64;

@@ -14,5 +14,6 @@ mod tested;
 pub(crate) use self::assemble::assemble;
 pub(crate) use self::groups::differences_by;
 pub(crate) use self::measure::Measure;
+pub(crate) use self::measured::Measured;
 pub(crate) use self::reference::Reference;
 pub(crate) use self::tested::Tested;

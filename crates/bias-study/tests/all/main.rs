@@ -3,6 +3,7 @@
 
 mod also;
 mod benchmark;
+mod compare;
 mod experiments;
 mod figures;
 mod fingerprint;
@@ -14,6 +15,7 @@ mod outside_model;
 mod pairs;
 mod questions;
 mod reading;
+mod recorded;
 mod report;
 mod resume;
 mod small;

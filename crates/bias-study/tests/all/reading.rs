@@ -221,26 +221,20 @@ fn answers_are_written_to_a_file() {
     audit.save_answers(&path).unwrap();
     let mut read = csv::Reader::from_path(&path).unwrap();
     let header: Vec<_> = read.headers().unwrap().iter().map(str::to_owned).collect();
-    let expected = [
-        "scenario",
-        "variation",
-        "name_group",
-        "name",
-        "weight",
-        "ended",
-        "read_as",
-        "value",
-        "text",
-    ];
-    assert_eq!(header, expected);
+    let expected = "scenario variation name_group name context_level prompt_text response model probability ended read_as \
+                    value higher_is_better";
+    assert_eq!(header.join(" "), expected);
     let rows: Vec<csv::StringRecord> = read.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 3 * 8);
     let first: Vec<&str> = rows[0].iter().collect();
-    let text = "=\"440\",\nplease";
-    let expected = ["price", "car", "east", "ann east", "0.5", "true", "number", "440.0", text];
+    let (asked, text) = ("ann east sells a car for $14200. Your offer?", "=\"440\",\nplease");
+    let expected = [
+        "price", "car", "east", "ann east", "", asked, text, "scripted", "0.5", "true", "number",
+        "440.0", "false",
+    ];
     assert!(rows.iter().any(|row| row.iter().eq(expected)), "{first:?}");
-    let unread = ["0.125", "false", "unfinished", "", "It is"];
-    assert_eq!(rows.iter().filter(|row| row.iter().skip(4).eq(unread)).count(), 8);
+    let unread = ["It is", "scripted", "0.125", "false", "unfinished", "", "false"];
+    assert_eq!(rows.iter().filter(|row| row.iter().skip(6).eq(unread)).count(), 8);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
 }
 

@@ -6,12 +6,15 @@ use bias_metrics::parse::AnswerKind;
 use bias_study::results::{Baseline, Kind};
 
 /// How the model was asked, as far as advice depends on it.
+#[derive(Default)]
 pub(super) struct Asked {
     pub max_new_tokens: usize,
     /// Whether the chat template was told anything.
     pub told_template: bool,
-    /// Whether answers are written to a file.
+    /// Whether answers are in a file, or written to one.
     pub answers: bool,
+    /// Whether they were recorded, so that nothing can be asked again here.
+    pub recorded: bool,
 }
 
 /// What to try for a context, in a line: where most of its answers have no value, by what most of
@@ -98,13 +101,32 @@ fn no_value(own: &Baseline, kinds: &BTreeMap<AnswerKind, f64>, asked: &Asked) ->
         _ if is(Kind::Number) => or_form("begin the answer in another way (--answer-prefix 'I would offer $')"),
         _ => or_form("ask for a number and nothing else"),
     };
-    let look = if asked.answers { "" } else { ". --answers FILE.csv shows them" };
+    let step = if asked.recorded { of_recorded(kind).to_owned() } else { step };
+    let look = if asked.answers { "" } else { ". --save-answers FILE.csv shows them" };
     let told = if kind == AnswerKind::Refusal { "refusals".into() } else { format!("*{kind}*") };
     format!(
         "{:.0}% of the answers do not say what was asked, and most of these are {told} ({:.0}% of all). Try this: {step}{look}",
         100.0 * all,
         100.0 * share
     )
+}
+
+/// What to try with answers that are there already.
+fn of_recorded(kind: AnswerKind) -> &'static str {
+    match kind {
+        AnswerKind::SeveralNumbers => {
+            "if they are in JSON or in lines, name the field of the answer (--answer-field); or ask the model again for one \
+             number"
+        }
+        AnswerKind::AnotherUnit => "name the pay period that was asked for (the column `per`)",
+        AnswerKind::OtherWords => "name the words that were said (--choices)",
+        AnswerKind::Unfinished => {
+            "ask the model again with more tokens; the column `ended` says which answers were cut"
+        }
+        _ => {
+            "look at the column `response`; answers in fixed words are a choice (--choices 'Yes,yes|No,no' --better Yes)"
+        }
+    }
 }
 
 #[allow(clippy::unwrap_used)]
@@ -142,7 +164,7 @@ mod tests {
     }
 
     fn told(own: &Baseline) -> String {
-        let asked = Asked { max_new_tokens: 16, told_template: false, answers: false };
+        let asked = Asked { max_new_tokens: 16, ..Asked::default() };
         advice(own, &asked).unwrap()
     }
 
@@ -167,7 +189,13 @@ mod tests {
                 &[("no_number", 0.7), ("number", 0.3)],
                 "free",
                 0.0,
-                &["70% of the answers", "*no number*", "--answer-prefix", "--choices", "--answers"],
+                &[
+                    "70% of the answers",
+                    "*no number*",
+                    "--answer-prefix",
+                    "--choices",
+                    "--save-answers",
+                ],
                 &["--max-new-tokens"],
             ),
             (
@@ -194,15 +222,28 @@ mod tests {
     #[test]
     fn where_most_answers_count_only_a_missing_difference_is_told() {
         let kinds = [("number", 0.8), ("refusal", 0.2)];
-        let asked = Asked { max_new_tokens: 16, told_template: false, answers: false };
+        let asked = Asked { max_new_tokens: 16, ..Asked::default() };
         assert_eq!(advice(&context(&kinds, "free", 0.0, true), &asked), None);
         let same = told(&context(&kinds, "free", 0.0, false));
         assert!(same.contains("80% of the answers") && same.contains("the same"), "{same}");
         // What was done already is not advised.
         let thinking = context(&[("unfinished", 1.0)], "free", 1.0, false);
-        let asked = Asked { max_new_tokens: 64, told_template: true, answers: true };
+        let asked =
+            Asked { max_new_tokens: 64, told_template: true, answers: true, recorded: false };
         let told = advice(&thinking, &asked).unwrap();
-        assert!(!told.contains("enable_thinking") && !told.contains("--answers"), "{told}");
+        assert!(!told.contains("enable_thinking") && !told.contains("answers FILE"), "{told}");
         assert!(told.contains("--max-new-tokens, now 64"), "{told}");
+        // Answers that are there already are read otherwise, and not asked for.
+        let asked = Asked { recorded: true, answers: true, ..asked };
+        for (kind, word) in [
+            ("several_numbers", "--answer-field"),
+            ("another_unit", "`per`"),
+            ("other_words", "--choices"),
+            ("unfinished", "`ended`"),
+            ("refusal", "`response`"),
+        ] {
+            let told = advice(&context(&[(kind, 1.0)], "free", 0.0, false), &asked).unwrap();
+            assert!(told.contains(word) && !told.contains("--max-new-tokens"), "{told}");
+        }
     }
 }

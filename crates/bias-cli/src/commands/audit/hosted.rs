@@ -27,7 +27,7 @@ pub(super) struct HostedArgs {
     /// speaks the protocol of OpenAI (so do Mistral, vLLM, llama.cpp, Ollama and TGI) or of Anthropic.
     /// docs/hosted.md says what each offers
     #[arg(long, value_name = "MODEL", conflicts_with_all = [
-        "model", "device", "compute", "stored", "stream", "accept_key", "ignore_generation_key",
+        "model", "answers", "device", "compute", "stored", "stream", "accept_key", "ignore_generation_key",
     ])]
     pub hosted: Option<String>,
     /// The server's address up to the version, such as http://localhost:8000/v1 [default: that of

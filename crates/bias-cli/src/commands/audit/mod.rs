@@ -4,6 +4,8 @@ mod advice;
 mod groups;
 #[cfg(feature = "hosted")]
 mod hosted;
+mod present;
+mod recorded;
 mod table;
 
 use std::path::PathBuf;
@@ -15,14 +17,13 @@ use bias_cli::args::prompts::PromptArgs;
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
 use bias_cli::on_device;
-use bias_files::{note, say};
+use bias_files::note;
 use bias_model::Decoding;
 use bias_study::results::{Baseline, GroupDifferences};
 use bias_study::{PromptSet, Settings, Study, StudyOptions};
 
-use self::advice::{Asked, advice};
-use self::groups::groups;
-use self::table::{differs, show};
+use self::advice::Asked;
+use self::present::{Audited, present};
 
 /// Ask a model the same questions about people of two groups, and measure how far its numbers
 /// differ.
@@ -46,26 +47,31 @@ pub(crate) struct Args {
     #[cfg(feature = "hosted")]
     #[command(flatten, next_help_heading = "Models behind an HTTP interface")]
     hosted: hosted::HostedArgs,
-    /// Also write every answer to this CSV file: name, probability (or number of draws), text, and
-    /// what was read in it
-    #[arg(long, value_name = "CSV")]
+    /// Audit the answers that this file holds, CSV or JSON Lines, instead of asking a model. It has
+    /// the columns of a prompt file, and `response`; also `model`, and `count` (how often the answer
+    /// was drawn) or `probability`. It needs no model
+    #[arg(long, value_name = "FILE", conflicts_with_all = recorded::ASKING)]
     answers: Option<PathBuf>,
+    /// Of several models in the file of --answers, audit only this one. May be given several times
+    #[arg(long, value_name = "MODEL", requires = "answers")]
+    of: Vec<String>,
+    /// Also write every answer to this file, with its question, its probability (or how often it was
+    /// drawn), and what was read in it. --answers reads it. A name that ends in .jsonl gives JSON
+    /// Lines, any other CSV
+    #[arg(long, value_name = "FILE")]
+    save_answers: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// With --by, the JSON of an audit.
-#[derive(serde::Serialize)]
-struct Both<'b> {
-    baseline: &'b [Baseline],
-    groups: &'b [GroupDifferences],
-}
-
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
-    if let Some(path) = &args.answers {
+    if let Some(path) = &args.save_answers {
         writable(path)?;
+    }
+    if let Some(path) = &args.answers {
+        return recorded::run(args, path);
     }
     #[cfg(feature = "hosted")]
     if let Some(model) = &args.hosted.hosted {
@@ -74,12 +80,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             prompts: &args.prompts,
             by: &args.by,
             hosted: &args.hosted,
-            answers: args.answers.as_deref(),
+            answers: args.save_answers.as_deref(),
         };
         let Some((prompts, baselines, differences)) = hosted::audit(&asked, model)? else {
             return Ok(());
         };
-        return tell(args, &prompts, &baselines, &differences, started);
+        return tell(args, model.clone(), &prompts, baselines, differences, started);
     }
     let prompts = args.prompts.load_by(&args.model, &args.by.by)?;
     let options = StudyOptions {
@@ -97,54 +103,34 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let model = args.model.load(&prompts, &device)?;
             let mut study = Study::<B>::new(model, &args.model.name()?, &prompts, options)?;
             let baselines = study.audit()?;
-            if let Some(path) = &args.answers {
+            if let Some(path) = &args.save_answers {
                 study.save_answers(path)?;
                 note!("wrote every answer to {}", path.display());
             }
             (baselines, study.group_differences()?)
         });
-    tell(args, &prompts, &baselines, &differences, started)
+    tell(args, args.model.name()?, &prompts, baselines, differences, started)
 }
 
 /// Prints what an audit found.
 fn tell(
     args: &Args,
+    model: String,
     prompts: &PromptSet,
-    baselines: &[Baseline],
-    differences: &[GroupDifferences],
+    baselines: Vec<Baseline>,
+    differences: Vec<GroupDifferences>,
     started: Instant,
 ) -> Result<(), Failure> {
     let asked = Asked {
         max_new_tokens: args.model.max_new_tokens,
         told_template: !args.model.chat.template_arg.is_empty(),
-        answers: args.answers.is_some(),
+        answers: args.save_answers.is_some(),
+        recorded: false,
     };
-    if args.json {
-        match args.by.by.is_empty() {
-            true => say!("{}", serde_json::to_string_pretty(baselines)?),
-            false => say!(
-                "{}",
-                serde_json::to_string_pretty(&Both { baseline: baselines, groups: differences })?
-            ),
-        }
-        for own in baselines.iter().filter(|own| !own.variations.iter().any(differs)) {
-            note!(
-                "{}: nothing to compare. {}",
-                own.context,
-                advice(own, &asked).unwrap_or_default()
-            );
-        }
-    } else {
-        baselines
-            .iter()
-            .for_each(|own| show(own, &prompts.groups, args.prompts.choice_value, &asked));
-        differences.iter().for_each(|own| say!("{}", groups(own)));
+    let audited = Audited { model, groups: prompts.groups.clone(), baselines, differences };
+    present(args, &[audited], &asked)?;
+    if !args.json {
         note!("asked in {:.1} s", started.elapsed().as_secs_f64());
-    }
-    if !baselines.iter().any(|own| own.variations.iter().any(differs)) {
-        return Err(
-            "no context has a difference to measure; each context's line says what to try".into()
-        );
     }
     Ok(())
 }

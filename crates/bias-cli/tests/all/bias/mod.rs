@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::program::{Program, Ran};
 
 /// Its subcommands.
-pub const COMMANDS: [&str; 12] = [
+pub const COMMANDS: [&str; 13] = [
     "attribute",
     "audit",
     "benchmark",
     "capture",
+    "compare",
     "completions",
     "frameworks",
     "man",
