@@ -18,7 +18,7 @@ def read(path):
     people = defaultdict(lambda: defaultdict(float))
     for line in csv.DictReader(open(path, newline="")):
         key = (line["scenario"], line["variation"], line["name_group"], line["name"])
-        people[key][line["response"].strip()] += float(line["probability"] or line["count"])
+        people[key][line["response"].strip()] += float(line.get("probability") or line["count"])
     return people
 
 
