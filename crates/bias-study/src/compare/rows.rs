@@ -83,18 +83,14 @@ fn of_context(
             names.push(&own.name);
         }
     }
-    let measures: [(SideMeasure, fn(&SideContext) -> Option<&SideCell>); 2] = [
-        (SideMeasure::MeanAbs, |own| Some(&own.bias)),
-        (SideMeasure::MeanSigned, |own| own.signed.as_ref()),
-    ];
+    let cells = |cell: &dyn Fn(&SideContext) -> Option<SideCell>| -> Vec<Option<SideCell>> {
+        here.iter().map(|own| own.and_then(cell)).collect()
+    };
     let mut rows = Vec::with_capacity(names.len() + 2);
-    for (kind, cell) in measures {
-        let cells = here.iter().map(|own| own.and_then(cell).cloned()).collect();
-        rows.push(row(context, kind, cells));
-    }
+    rows.push(row(context, SideMeasure::MeanAbs, cells(&|own| Some(own.bias.clone()))));
+    rows.push(row(context, SideMeasure::MeanSigned, cells(&|own| own.signed.clone())));
     for name in &names {
-        let cell = |own: &SideContext| in_variation(own, name).map(|own| own.cell.clone());
-        let cells = here.iter().map(|own| own.and_then(cell)).collect();
+        let cells = cells(&|own| in_variation(own, name).map(|own| own.cell.clone()));
         rows.push(row(context, SideMeasure::Variation((*name).to_owned()), cells));
     }
     let Some((Some(first), others)) = here.split_first() else { return Ok(rows) };

@@ -9,6 +9,9 @@ use super::source::{Bytes, TooLong};
 use crate::StudyError;
 use crate::prompts::{Schema, Sheet, bad};
 
+/// A row with the number of its line, from 1.
+type Numbered = (u64, Map<String, Value>);
+
 /// As many keys that nothing is read from are named.
 const NAMED: usize = 20;
 
@@ -89,7 +92,7 @@ impl<'p> JsonRows<'p> {
     }
 
     /// The next line that is not empty.
-    fn object(&mut self) -> Result<Option<(u64, Map<String, Value>)>, StudyError> {
+    fn object(&mut self) -> Result<Option<Numbered>, StudyError> {
         let [row, file] = self.most;
         loop {
             self.line += 1;
