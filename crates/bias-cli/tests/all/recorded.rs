@@ -117,6 +117,10 @@ fn what_is_about_asking_is_refused_for_recorded_answers() {
         ("--raw", ""),
         ("--top-p", "0.5"),
         ("--min-p", "0.1"),
+        ("--protocol", "openai"),
+        ("--way", "exact"),
+        ("--prefill", "prefix"),
+        ("--dry-run", ""),
     ];
     let mut refused = 0;
     for flag in flags(&help).iter().filter(|own| !reading.contains(&own.as_str())) {

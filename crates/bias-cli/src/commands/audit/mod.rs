@@ -1,6 +1,7 @@
 //! Measures how biased a model is: asks it every prompt and compares the groups of names.
 
 mod advice;
+mod args;
 mod groups;
 #[cfg(feature = "hosted")]
 mod hosted;
@@ -8,12 +9,8 @@ mod present;
 mod recorded;
 mod table;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
-use bias_cli::args::also::ByArgs;
-use bias_cli::args::model::ModelArgs;
-use bias_cli::args::prompts::PromptArgs;
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
 use bias_cli::on_device;
@@ -23,47 +20,8 @@ use bias_study::results::{Baseline, GroupDifferences};
 use bias_study::{PromptSet, Settings, Study, StudyOptions};
 
 use self::advice::Asked;
+pub(crate) use self::args::Args;
 use self::present::{Audited, present};
-
-/// Ask a model the same questions about people of two groups, and measure how far its numbers
-/// differ.
-///
-/// The result is the standardized mean difference (SMD) per variation, with intervals over names.
-/// With --by, all groups of an attribute are compared as well, two at a time and together.
-///
-/// An audit changes nothing. Inside a clone of the project's repository, it asks the embedded model
-/// the prompts of that model if you name no other. Elsewhere, name --model and --prompts.
-///
-/// With --hosted, it asks a model behind an HTTP interface instead, whose weights nobody needs to
-/// have.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    prompts: PromptArgs,
-    #[command(flatten)]
-    by: ByArgs,
-    #[cfg(feature = "hosted")]
-    #[command(flatten, next_help_heading = "Models behind an HTTP interface")]
-    hosted: hosted::HostedArgs,
-    /// Audit the answers that this file holds, CSV or JSON Lines, instead of asking a model. It has
-    /// the columns of a prompt file, and `response`; also `model`, and `count` (how often the answer
-    /// was drawn) or `probability`. It needs no model
-    #[arg(long, value_name = "FILE", conflicts_with_all = recorded::ASKING)]
-    answers: Option<PathBuf>,
-    /// Of several models in the file of --answers, audit only this one. May be given several times
-    #[arg(long, value_name = "MODEL", requires = "answers")]
-    of: Vec<String>,
-    /// Also write every answer to this file, with its question, its probability (or how often it was
-    /// drawn), and what was read in it. --answers reads it. A name that ends in .jsonl gives JSON
-    /// Lines, any other CSV
-    #[arg(long, value_name = "FILE")]
-    save_answers: Option<PathBuf>,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-}
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();

@@ -4,7 +4,7 @@ use bias_cli::failure::Failure;
 use bias_files::{note, say};
 use bias_study::results::{Baseline, GroupDifferences};
 
-use super::Args;
+use super::args::Args;
 use crate::commands::audit::advice::{Asked, advice};
 use crate::commands::audit::groups::groups;
 use crate::commands::audit::table::{differs, show};

@@ -6,33 +6,9 @@ use bias_cli::failure::Failure;
 use bias_files::note;
 use bias_study::{Audit, Settings, StudyOptions};
 
-use super::Args;
+use super::args::Args;
 use crate::commands::audit::advice::Asked;
 use crate::commands::audit::present::{Audited, present};
-
-/// What says how a model is asked: nothing of it counts where answers are there already.
-pub(super) const ASKING: [&str; 20] = [
-    "model",
-    "device",
-    "compute",
-    "stored",
-    "stream",
-    "accept_key",
-    "system",
-    "template_arg",
-    "date",
-    "samples",
-    "unexplored",
-    "budget_tokens",
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "ignore_generation_key",
-    "max_new_tokens",
-    "prompts",
-    "raw",
-];
 
 pub(super) fn run(args: &Args, path: &Path) -> Result<(), Failure> {
     let found = args.prompts.load_recorded(path, &args.by.by, &args.of)?;
