@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use bias_types::prompt::Context;
 
-use super::row::PromptRecord;
 use crate::results::NAME_GROUP;
 
 /// What a prompt file says beyond the set that it gives, so that a file of answers can say it again.
@@ -30,12 +29,12 @@ impl Origin {
         own
     }
 
-    /// Keeps the cells of a row in the columns of attributes.
-    pub(super) fn keep(&mut self, row: &PromptRecord, cells: &[String]) {
+    /// Keeps the cells of a row in the columns of attributes: of the row's context, group and name.
+    pub(super) fn keep(&mut self, [context, group, name]: [&str; 3], cells: &[String]) {
         if !self.columns.is_empty() {
             let cell = |place: &usize| cells.get(*place).cloned().unwrap_or_default();
             let own = self.places.iter().map(cell).collect();
-            self.cells.insert(key(&row.scenario, &row.name_group, &row.name), own);
+            self.cells.insert(key(context.trim(), group.trim(), name), own);
         }
     }
 

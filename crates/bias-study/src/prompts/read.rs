@@ -118,7 +118,7 @@ impl PromptSet {
                 .is_some_and(|levels| levels.len() > 1);
             let by = asked.by.iter().map(|own| asked.value(own, &cells)).collect();
             let own = asked.value(attribute, &cells);
-            set.origin.keep(&row, &cells);
+            set.origin.keep([&row.scenario, &row.name_group, &row.name], &cells);
             set.add(path, line, (row, &own, by), several, asked.form, seen.as_mut())?;
         }
         set.finish(path)?;

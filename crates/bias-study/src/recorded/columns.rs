@@ -125,10 +125,10 @@ impl Cells {
     ///
     /// # Errors
     /// What is wrong with the column.
-    pub(super) fn tokens(&self) -> Result<Option<usize>, String> {
+    pub(super) fn tokens(&self) -> Result<Option<u16>, String> {
         let given = !self.tokens.trim().is_empty();
         let read = || whole("tokens", &self.tokens, [0.0, MOST_TOKENS]);
-        given.then(read).transpose().map(|own| own.map(|own| own as usize))
+        given.then(read).transpose().map(|own| own.map(|own| own as u16))
     }
 }
 

@@ -2,8 +2,9 @@ use std::path::Path;
 
 use csv::{ErrorKind, StringRecord};
 
+use super::bytes::Bytes;
+use super::limits::TooLong;
 use super::lined::Lined;
-use super::source::{Bytes, TooLong};
 use crate::StudyError;
 use crate::prompts::{Schema, Sheet, bad};
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use csv::StringRecord;
 use serde_json::{Map, Value};
 
-use super::source::{Bytes, TooLong};
+use super::bytes::Bytes;
+use super::limits::TooLong;
 use crate::StudyError;
 use crate::prompts::{Schema, Sheet, bad};
 

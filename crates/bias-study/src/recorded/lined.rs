@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use super::source::TooLong;
+use super::limits::TooLong;
 
 /// A reader that knows on which line each row of a CSV file begins, however the lines end, and where
 /// a text between quotes was opened. It refuses rows without end.

@@ -18,9 +18,11 @@
 //! | `in_thought` | whether the prompt ended within a thought |
 //! | `read_as`, `value` | what was read in it; for people, and not read |
 
+mod bytes;
 mod columns;
 mod csv_rows;
 mod json_rows;
+mod limits;
 mod lined;
 mod people;
 mod read;
@@ -29,5 +31,5 @@ mod source;
 mod write;
 
 pub use self::read::RecordedAnswers;
-pub use self::responder::Recorded;
+pub use self::responder::{Recorded, RecordedQuestion};
 pub(crate) use self::write::{Saved, write_answers};

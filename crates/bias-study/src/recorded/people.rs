@@ -1,8 +1,5 @@
 use std::collections::HashMap;
 
-use bias_ask::Answers;
-use bias_ask::generate::Answer;
-
 use super::columns::{Cells, ROUNDING, Weight};
 use crate::prompts::{Overview, PromptRecord};
 use crate::results::Split;
@@ -33,9 +30,22 @@ pub(super) struct About {
     text: String,
     name_split: Option<Split>,
     pub(super) in_thought: bool,
-    pub(super) answers: Answers,
+    pub(super) said: Vec<Said>,
+    /// The probability of answers that are not there, and the draws from them.
+    pub(super) unexplored: f64,
+    pub(super) draws: u32,
     /// Whether an answer was counted.
     pub(super) counted: bool,
+}
+
+/// An answer. There may be very many.
+pub(super) struct Said {
+    pub(super) text: Box<str>,
+    pub(super) weight: f64,
+    pub(super) draw: Option<u32>,
+    pub(super) finished: bool,
+    /// Its length in tokens; 0 if it is not known.
+    pub(super) tokens: u16,
 }
 
 /// What many rows share, kept once.
@@ -161,7 +171,9 @@ impl People {
                     name_split: row.name_split,
                     in_thought: cells.in_thought == Some(true),
                     // Most people have one answer, or many.
-                    answers: Answers { answers: Vec::with_capacity(1), ..Answers::default() },
+                    said: Vec::with_capacity(1),
+                    unexplored: 0.0,
+                    draws: 0,
                     counted: false,
                 });
                 self.index.insert(key, at as u32);
@@ -169,9 +181,9 @@ impl People {
             }
         };
         let about = &mut self.all[at];
-        let first = about.answers.answers.is_empty();
-        let differs =
-            |what: &str| Err(format!("{what} about `{}` on line {}", about.name, about.line));
+        let first = about.said.is_empty();
+        let place = format!("about `{}` on line {}", about.name, about.line);
+        let differs = |what: &str| Err(format!("{what} {place}"));
         let group = |at: u32| shared.groups.get(at as usize).and_then(|own| own.first());
         let [own, before] = [row.group, about.group].map(group);
         if own != before {
@@ -194,15 +206,13 @@ impl People {
         {
             return differs("another column of the question differs from the row");
         }
-        let answers = &mut about.answers;
         let (weight, draw) = match weight {
             Weight::Count(own) => (own, None),
             Weight::Probability { own, unexplored, draw, draws } => {
-                if first {
-                    (answers.unexplored, answers.draws) = (unexplored, draws);
-                } else if (answers.unexplored, answers.draws) != (unexplored, draws) {
+                if !first && (about.unexplored, about.draws) != (unexplored, draws) {
                     return differs("`unexplored` or `draws` differs from the row");
                 }
+                (about.unexplored, about.draws) = (unexplored, draws);
                 (own, draw)
             }
         };
@@ -210,13 +220,8 @@ impl People {
             return differs("`count` and `probability` are both given in rows");
         }
         about.counted = counted;
-        answers.answers.push(Answer {
-            tokens: vec![0; tokens.unwrap_or(0)],
-            text: cells.response,
-            weight,
-            finished: cells.ended != Some(false),
-            draw,
-        });
+        let (text, finished) = (cells.response.into(), cells.ended != Some(false));
+        about.said.push(Said { text, weight, draw, finished, tokens: tokens.unwrap_or(0) });
         Ok(())
     }
 
@@ -231,9 +236,8 @@ impl People {
         order.sort_unstable_by(|a, b| self.key(shared, *a).cmp(&self.key(shared, *b)));
         self.order = order;
         for about in &mut self.all {
-            let own = &mut about.answers;
-            own.answers.shrink_to_fit();
-            let sum: f64 = own.answers.iter().map(|one| one.weight).sum::<f64>() + own.unexplored;
+            about.said.shrink_to_fit();
+            let sum: f64 = about.said.iter().map(|one| one.weight).sum::<f64>() + about.unexplored;
             if !about.counted && sum > 1.0 + ROUNDING {
                 let reason = format!(
                     "the probabilities of the answers about `{}` add up to {sum:.4}; they must not exceed 1. Give counts in \
@@ -254,7 +258,7 @@ impl People {
             [count, _] => count.is_some(),
         };
         let each = self.all.iter().filter(|own| own.counted);
-        let each = each.map(|own| own.answers.answers.iter().map(|one| one.weight).sum::<f64>());
+        let each = each.map(|own| own.said.iter().map(|one| one.weight).sum::<f64>());
         counted.then(|| each.fold(1.0, f64::max).min(f64::from(u32::MAX)) as u32)
     }
 

@@ -1,13 +1,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use bias_ask::generate::Answer;
 use bias_ask::question::Choices;
 use csv::StringRecord;
 
 use super::columns::{Cells, SCHEMA};
-use super::people::{About, People, Shared};
-use super::responder::{Known, Recorded, digest};
+use super::people::{People, Shared};
+use super::responder::{Place, Recorded, digest};
 use super::source::Source;
 use crate::StudyError;
 use crate::ask::streams;
@@ -173,7 +172,7 @@ fn recorded(
     let prompts = PromptSet::of_rows(path, asked, &overview, rows)?;
     let drawn = people.drawn();
     let (mut counts_choices, mut has_tokens) = (false, true);
-    let mut known = Vec::with_capacity(people.all.len());
+    let mut places = Vec::with_capacity(people.all.len());
     for own in &prompts.contexts {
         for variation in &own.variations {
             let context = own.context.as_str();
@@ -181,28 +180,25 @@ fn recorded(
             let streams = streams(&own.context, variation);
             for (person, stream) in variation.people.iter().zip(streams) {
                 let at = people.find(shared, [context, written, level], &person.name);
-                let Some(about) = at.and_then(|at| people.all.get_mut(at)) else { continue };
-                let About { in_thought, counted, line, .. } = *about;
-                let mut answers = std::mem::take(&mut about.answers);
+                let found = at.and_then(|at| Some((at as u32, people.all.get_mut(at)?)));
+                let Some((at, about)) = found else { continue };
                 if let Some(choices) = &variation.form.choices {
-                    counts_choices |= counted;
-                    if in_thought {
+                    if about.in_thought {
                         let reason =
                             "`in_thought` is true, but a choice is not made within a thought";
-                        return Err(bad(path, Some(line), reason));
+                        return Err(bad(path, Some(about.line), reason));
                     }
-                    answers.answers.iter_mut().for_each(|one| {
-                        one.text = chosen(choices, &one.text).unwrap_or_default().to_owned();
-                    });
-                    let measured = |one: &Answer| one.text.is_empty() || !one.tokens.is_empty();
-                    has_tokens &= answers.answers.iter().all(measured);
+                    counts_choices |= about.counted;
+                    for one in &mut about.said {
+                        one.text = chosen(choices, &one.text).unwrap_or_default().into();
+                        has_tokens &= one.text.is_empty() || one.tokens > 0;
+                    }
                 }
-                let question = digest(&person.name, &person.text);
-                known.push(Known { stream, question, in_thought, answers });
+                places.push(Place { stream, question: digest(&person.name, &person.text), at });
             }
         }
     }
-    let responder = Recorded::new(known, drawn);
+    let responder = Recorded::new(places, people.all, drawn);
     Ok(RecordedAnswers { model: people.model, prompts, responder, counts_choices, has_tokens })
 }
 

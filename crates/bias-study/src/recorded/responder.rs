@@ -1,34 +1,62 @@
 use std::fmt;
 
-use bias_ask::generate::{BUDGET, DecodeOptions, Done, Sampling};
+use bias_ask::generate::{Answer, BUDGET, DecodeOptions, Done, Sampling};
 use bias_ask::respond::Identity;
 use bias_ask::text::{Asked, Wanted};
 use bias_ask::{Answers, AskError, Decoding, Respond};
 use bias_files::hex;
 use sha2::{Digest as _, Sha256};
 
+use super::people::{About, Said};
+
 /// Gives the answers that a file holds. It knows no model and no tokens.
 ///
 /// [`RecordedAnswers::read`](super::RecordedAnswers::read) makes it together with the questions that
 /// it answers.
 pub struct Recorded {
-    /// People by the stream of their question, sorted.
-    places: Vec<(u64, u32)>,
-    people: Vec<Known>,
+    /// The questions, by their stream.
+    places: Vec<Place>,
+    people: Vec<Kept>,
     decoding: Decoding,
     options: DecodeOptions,
 }
 
-/// What was answered about a person.
-pub(super) struct Known {
+/// A question that is answered.
+pub(super) struct Place {
     pub(super) stream: u64,
-    /// The [`digest`] of the question.
-    pub(super) question: [u8; 16],
-    pub(super) in_thought: bool,
-    pub(super) answers: Answers,
+    /// Its [`digest`].
+    pub(super) question: [u8; 8],
+    /// The person.
+    pub(super) at: u32,
 }
 
-/// A question that was answered: a person's place in the file.
+/// What was answered about a person.
+struct Kept {
+    said: Vec<Said>,
+    unexplored: f64,
+    draws: u32,
+    in_thought: bool,
+}
+
+impl Kept {
+    fn answers(&self) -> Answers {
+        let answer = |own: &Said| Answer {
+            tokens: vec![0; own.tokens.into()],
+            text: own.text.as_ref().to_owned(),
+            weight: own.weight,
+            finished: own.finished,
+            draw: own.draw,
+        };
+        Answers {
+            answers: self.said.iter().map(answer).collect(),
+            unexplored: self.unexplored,
+            draws: self.draws,
+            tokens: 0,
+        }
+    }
+}
+
+/// A question that was answered: its place among all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedQuestion(u32);
 
@@ -42,11 +70,11 @@ impl fmt::Debug for Recorded {
 }
 
 /// What tells a question from others of its stream.
-pub(super) fn digest(name: &str, message: &str) -> [u8; 16] {
+pub(super) fn digest(name: &str, message: &str) -> [u8; 8] {
     let hash = [name, message].iter().fold(Sha256::new(), |hash, text| {
         hash.chain_update((text.len() as u64).to_le_bytes()).chain_update(text)
     });
-    let mut own = [0; 16];
+    let mut own = [0; 8];
     own.iter_mut().zip(hash.finalize()).for_each(|(own, byte)| *own = byte);
     own
 }
@@ -54,11 +82,17 @@ pub(super) fn digest(name: &str, message: &str) -> [u8; 16] {
 impl Recorded {
     /// Takes what is known. `drawn` is the most draws of a person; `None` says that answers have
     /// probabilities.
-    pub(super) fn new(people: Vec<Known>, drawn: Option<u32>) -> Self {
-        let places = people.iter().enumerate().map(|(at, own)| (own.stream, at as u32));
-        let mut places: Vec<(u64, u32)> = places.collect();
-        places.sort_unstable();
-        let unexplored = people.iter().map(|own| own.answers.unexplored).fold(0.0, f64::max);
+    pub(super) fn new(mut places: Vec<Place>, people: Vec<About>, drawn: Option<u32>) -> Self {
+        places.sort_unstable_by_key(|own| own.stream);
+        let unexplored = people.iter().map(|own| own.unexplored).fold(0.0, f64::max);
+        let kept =
+            people.into_iter().map(|About { said, unexplored, draws, in_thought, .. }| Kept {
+                said,
+                unexplored,
+                draws,
+                in_thought,
+            });
+        let people = kept.collect();
         let decoding = match drawn {
             Some(samples) => Decoding::Sampled { samples, seed: 0 },
             None => Decoding::Exact { unexplored, tokens: BUDGET, seed: 0 },
@@ -81,8 +115,9 @@ impl Recorded {
         self.decoding
     }
 
-    fn known(&self, question: RecordedQuestion) -> Result<&Known, AskError> {
-        let found = self.people.get(question.0 as usize);
+    fn kept(&self, question: RecordedQuestion) -> Result<&Kept, AskError> {
+        let place = self.places.get(question.0 as usize);
+        let found = place.and_then(|own| self.people.get(own.at as usize));
         found.ok_or_else(|| AskError::outside("the question is of another file of answers"))
     }
 }
@@ -97,12 +132,15 @@ impl Respond for Recorded {
         stream: u64,
     ) -> Result<RecordedQuestion, AskError> {
         let own = digest(asked.name, asked.message);
-        let from = self.places.partition_point(|(before, _)| *before < stream);
-        let here = self.places.iter().skip(from).take_while(|(found, _)| *found == stream);
-        let mut here = here.map(|(_, at)| *at);
-        let found = here
-            .find(|at| self.people.get(*at as usize).is_some_and(|known| known.question == own));
-        found.map(RecordedQuestion).ok_or_else(|| {
+        let from = self.places.partition_point(|before| before.stream < stream);
+        let found = self
+            .places
+            .iter()
+            .enumerate()
+            .skip(from)
+            .take_while(|(_, found)| found.stream == stream)
+            .find(|(_, found)| found.question == own);
+        found.map(|(at, _)| RecordedQuestion(at as u32)).ok_or_else(|| {
             AskError::outside(format!(
                 "the file holds no answer to the question about `{}`; ask what stands in it",
                 asked.name
@@ -111,12 +149,12 @@ impl Respond for Recorded {
     }
 
     fn key(&self, question: &RecordedQuestion) -> String {
-        self.known(*question).map(|own| hex(&own.question)).unwrap_or_default()
+        self.places.get(question.0 as usize).map(|own| hex(&own.question)).unwrap_or_default()
     }
 
     fn written(&self, question: &RecordedQuestion) -> Result<Option<String>, AskError> {
         // All that is known of the prompt's end.
-        Ok(self.known(*question)?.in_thought.then(|| "<think>".into()))
+        Ok(self.kept(*question)?.in_thought.then(|| "<think>".into()))
     }
 
     fn respond(
@@ -127,7 +165,7 @@ impl Respond for Recorded {
         done: &Done<'_>,
     ) -> Result<Vec<Answers>, AskError> {
         done(questions.len());
-        questions.iter().map(|own| self.known(*own).map(|known| known.answers.clone())).collect()
+        questions.iter().map(|own| self.kept(*own).map(Kept::answers)).collect()
     }
 
     fn options(&self) -> &DecodeOptions {

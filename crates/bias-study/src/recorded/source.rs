@@ -1,35 +1,17 @@
-use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::io::BufRead as _;
 use std::path::Path;
-use std::rc::Rc;
 
 use bias_files::{hex, stand_in};
 use csv::StringRecord;
-use sha2::{Digest as _, Sha256};
-use thiserror::Error;
+use sha2::Digest as _;
 
+use super::bytes::{Hash, hashed};
 use super::csv_rows::CsvRows;
 use super::json_rows::JsonRows;
+use super::limits::{MAX_FILE, MAX_ROW};
 use crate::StudyError;
 use crate::prompts::{Schema, Sheet, bad};
-
-/// The most bytes of a row of a file of answers.
-const MAX_ROW: u64 = 4 << 20;
-
-/// The most bytes of such a file.
-const MAX_FILE: u64 = 8 << 30;
-
-/// A file, or a row of it, that is not read to its end.
-#[derive(Debug, Clone, Copy, Error)]
-pub(super) enum TooLong {
-    #[error(
-        "a row is longer than {} MiB, or a text between quotes does not end; cut the answer, or close the quotes", most >> 20
-    )]
-    Row { most: u64 },
-    #[error("the file is larger than {} GiB; split it", most >> 30)]
-    File { most: u64 },
-}
 
 /// A file of rows, read row by row: CSV, or JSON Lines where it begins with `{`.
 pub(super) struct Source<'p> {
@@ -42,25 +24,6 @@ enum Rows<'p> {
     Json(JsonRows<'p>),
 }
 
-/// The bytes of a file, from its beginning.
-pub(super) type Bytes = BufReader<Hashed>;
-
-type Hash = Rc<RefCell<Sha256>>;
-
-/// A file whose bytes are hashed as they are read.
-pub(super) struct Hashed {
-    file: File,
-    hash: Hash,
-}
-
-impl Read for Hashed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        self.hash.borrow_mut().update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-}
-
 impl<'p> Source<'p> {
     /// Opens a file, and checks its header or its first row.
     pub(super) fn open(
@@ -70,9 +33,7 @@ impl<'p> Source<'p> {
     ) -> Result<Self, StudyError> {
         let failed = |source| StudyError::Read { path: path.into(), source };
         let file = File::open(path).map_err(failed)?;
-        let hash = Hash::default();
-        let hashed = Hashed { file, hash: hash.clone() };
-        let mut bytes = BufReader::with_capacity(1 << 16, hashed);
+        let (mut bytes, hash) = hashed(file);
         let first = bytes.fill_buf().map_err(failed)?;
         if let Some(own) = stand_in(first) {
             return Err(bad(path, None, format!("it holds {}; {}", own.found, own.advice)));
