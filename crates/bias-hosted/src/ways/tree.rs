@@ -231,32 +231,28 @@ impl Tree {
     /// The answers that are known, with their probabilities.
     pub fn answers(&self) -> Answers {
         let unexplored = self.unexplored();
+        // How many tokens a word has is not known, as those that were not seen have none.
+        let word =
+            |text, weight| Answer { tokens: Vec::new(), text, weight, finished: true, draw: None };
         let mut answers: Vec<Answer> = match &self.form {
             Form::Choice(words) => {
+                let other = 1.0 - unexplored - self.words.iter().sum::<f64>();
                 let each = words.all.iter().zip(&self.words);
-                let each = each.map(|((_, word), mass)| (word.clone(), *mass));
-                each.map(|(text, weight)| Answer {
-                    tokens: vec![hashed(text.as_bytes())],
-                    text,
-                    weight,
-                    finished: true,
-                    draw: None,
-                })
-                .collect()
+                let mut each: Vec<_> =
+                    each.map(|((_, text), mass)| word(text.clone(), *mass)).collect();
+                each.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+                each.insert(0, word(String::new(), other.max(0.0)));
+                each
             }
             Form::Free | Form::Number => {
-                (0..self.nodes.len()).filter_map(|at| self.answer(at)).collect()
+                let all = (0..self.nodes.len()).filter_map(|at| self.answer(at));
+                let mut all: Vec<_> = all.collect();
+                all.sort_by(|a, b| {
+                    a.tokens.len().cmp(&b.tokens.len()).then(b.weight.total_cmp(&a.weight))
+                });
+                all
             }
         };
-        if let Form::Choice(_) = &self.form {
-            let weight = 1.0 - unexplored - self.words.iter().sum::<f64>();
-            let (tokens, text) = (Vec::new(), String::new());
-            let weight = weight.max(0.0);
-            answers.push(Answer { tokens, text, weight, finished: true, draw: None });
-        }
-        answers.sort_by(|a, b| {
-            a.tokens.len().cmp(&b.tokens.len()).then(b.weight.total_cmp(&a.weight))
-        });
         answers.shrink_to_fit();
         Answers { answers, unexplored, draws: 0, tokens: self.known.saturating_sub(1) }
     }
@@ -343,6 +339,7 @@ mod tests {
             .unwrap();
         let own = tree.answers();
         let of = |text: &str| own.answers.iter().find(|a| a.text == text).unwrap().weight;
+        assert!(own.answers.iter().all(|a| a.tokens.is_empty()), "nobody told how many they are");
         assert!((of("yes") - 0.5).abs() < 1e-12 && (of("no") - 0.1).abs() < 1e-12);
         // `Yes` was not told: at the beginning it is no likelier than `no`, the least that was. Behind
         // `y`, a tenth was not told.

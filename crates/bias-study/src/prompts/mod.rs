@@ -18,7 +18,7 @@ mod variation_index;
 
 pub(crate) use self::read::{Compared, Overview};
 pub(crate) use self::records::{Rows, bad};
-pub(crate) use self::row::{NEEDED, PromptRecord, truth};
+pub(crate) use self::row::{ASKED, NEEDED, PromptRecord, truth};
 pub use self::set::{ContextPrompts, Person, PromptSet, REST, Variation};
 pub(crate) use self::sheet::{Schema, Sheet};
 pub use self::unsure::UnsureMention;

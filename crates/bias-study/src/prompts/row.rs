@@ -66,24 +66,22 @@ pub(crate) fn truth<'de, D: serde::Deserializer<'de>>(
 /// The columns that every prompt has.
 pub(crate) const NEEDED: &[&str] = &["scenario", "variation", NAME_GROUP, "name", "prompt_text"];
 
+/// The columns that say how a question is asked, and what attribution may see.
+pub(crate) const ASKED: &[&str] = &[
+    "split",
+    "name_split",
+    "higher_is_better",
+    "per",
+    "answer_prefix",
+    "choices",
+    "better",
+    "answer_field",
+    "raw",
+];
+
 /// The columns of a prompt file.
-pub(super) const SCHEMA: Schema<'static> = Schema {
-    rows: "prompts",
-    needed: NEEDED,
-    blank: &[],
-    optional: &[
-        "context_level",
-        "split",
-        "name_split",
-        "higher_is_better",
-        "per",
-        "answer_prefix",
-        "choices",
-        "better",
-        "answer_field",
-        "raw",
-    ],
-};
+pub(super) const SCHEMA: Schema<'static> =
+    Schema { rows: "prompts", needed: NEEDED, blank: &[], optional: &[&["context_level"], ASKED] };
 
 impl PromptSet {
     /// Adds one row: a person in a variation of a context. New contexts and variations are created.

@@ -11,11 +11,16 @@ pub(crate) struct Schema<'s> {
     pub needed: &'s [&'s str],
     /// Columns that every file has, and rows may leave empty.
     pub blank: &'s [&'s str],
-    /// Columns that a file may have.
-    pub optional: &'s [&'s str],
+    /// Columns that a file may have, list by list.
+    pub optional: &'s [&'s [&'s str]],
 }
 
-impl Schema<'_> {
+impl<'s> Schema<'s> {
+    /// All columns that are known.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &'s str> {
+        self.needed.iter().chain(self.blank).chain(self.optional.iter().copied().flatten()).copied()
+    }
+
     /// What is said of a file without a header.
     pub(crate) fn nothing(&self) -> String {
         let columns: Vec<&str> = self.needed.iter().chain(self.blank).copied().collect();
@@ -49,8 +54,8 @@ impl Sheet {
                 needed.push(column);
             }
         }
-        let known: Vec<&str> =
-            needed.iter().chain(schema.blank).chain(schema.optional).copied().collect();
+        let mut known: Vec<&str> = schema.columns().collect();
+        known.extend(columns_beside.iter().filter(|own| !schema.needed.contains(own)));
         let there: Vec<&str> = needed.iter().chain(schema.blank).copied().collect();
         let columns = Columns { header: &header, known: known.clone() };
         if let Some(reason) = columns.fault().or_else(|| columns.missing(&there)) {

@@ -1,36 +1,18 @@
 use serde::Deserialize;
 
-use crate::prompts::{NEEDED, Schema, truth};
+use crate::prompts::{ASKED, NEEDED, Schema, truth};
+
+/// The columns of how much an answer counts, and what is known about it.
+pub(super) const ANSWERED: &[&str] =
+    &["count", "probability", "ended", "unexplored", "draw", "draws", "tokens", "in_thought"];
 
 /// The columns of a file of answers: those of a prompt file, and what was answered.
 pub(super) const SCHEMA: Schema<'static> = Schema {
     rows: "answers",
     needed: NEEDED,
     blank: &["response"],
-    optional: &[
-        "context_level",
-        "split",
-        "name_split",
-        "higher_is_better",
-        "per",
-        "answer_prefix",
-        "choices",
-        "better",
-        "answer_field",
-        "raw",
-        "model",
-        "count",
-        "probability",
-        "ended",
-        "unexplored",
-        "draw",
-        "draws",
-        "tokens",
-        "in_thought",
-        // For people.
-        "read_as",
-        "value",
-    ],
+    // The last two are for people.
+    optional: &[&["context_level", "model"], ANSWERED, ASKED, &["read_as", "value"]],
 };
 
 /// The most times that an answer was drawn.

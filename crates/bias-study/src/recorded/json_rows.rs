@@ -41,10 +41,9 @@ impl<'p> JsonRows<'p> {
         most: [u64; 2],
     ) -> Result<Self, StudyError> {
         let mut columns: Vec<String> = Vec::new();
-        let all = schema.needed.iter().chain(schema.blank).chain(schema.optional).chain(beside);
-        for name in all {
+        for name in schema.columns().chain(beside.iter().copied()) {
             if !columns.iter().any(|own| own == name) {
-                columns.push((*name).to_owned());
+                columns.push(name.to_owned());
             }
         }
         let refused = |line, reason| bad(path, Some(line), reason);

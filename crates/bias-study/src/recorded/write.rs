@@ -11,9 +11,10 @@ use bias_metrics::parse::AnswerKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::columns::ANSWERED;
 use crate::StudyError;
 use crate::ask::VariationAnswers;
-use crate::prompts::{PromptSet, VariationIndex};
+use crate::prompts::{ASKED, PromptSet, VariationIndex};
 use crate::results::{Kind, NAME_GROUP};
 
 /// What is written: a model's answers to a set of prompts.
@@ -53,27 +54,10 @@ const FIRST: [&str; 8] = [
 ];
 
 /// Columns behind those, in this order, where a row fills them in.
-const MORE: [&str; 19] = [
-    "count",
-    "probability",
-    "ended",
-    "read_as",
-    "value",
-    "unexplored",
-    "draw",
-    "draws",
-    "tokens",
-    "in_thought",
-    "split",
-    "name_split",
-    "higher_is_better",
-    "per",
-    "answer_prefix",
-    "choices",
-    "better",
-    "answer_field",
-    "raw",
-];
+fn more() -> impl Iterator<Item = &'static str> {
+    let (weight, known) = ANSWERED.split_at(3);
+    [weight, &["read_as", "value"], known, ASKED].into_iter().flatten().copied()
+}
 
 /// Writes a file of answers, whole or not at all: JSON Lines under a name that ends in `.jsonl` or
 /// `.ndjson`, and CSV under any other.
@@ -94,14 +78,14 @@ pub(crate) fn write_answers(path: &Path, saved: &Saved<'_>) -> Result<(), StudyE
 impl Saved<'_> {
     fn csv(&self, out: &mut impl Write) -> io::Result<()> {
         let attributes = self.prompts.origin.columns().iter().map(String::as_str);
-        let mut more: Vec<(&str, bool)> =
-            MORE.into_iter().chain(attributes).map(|column| (column, false)).collect();
+        let mut beside: Vec<(&str, bool)> =
+            more().chain(attributes).map(|column| (column, false)).collect();
         self.rows(&mut |row| {
-            more.iter_mut().for_each(|(column, used)| *used |= row.contains_key(column));
+            beside.iter_mut().for_each(|(column, used)| *used |= row.contains_key(column));
             Ok(())
         })?;
-        let more = more.into_iter().filter(|(own, used)| *used && !FIRST.contains(own));
-        let columns: Vec<&str> = FIRST.into_iter().chain(more.map(|own| own.0)).collect();
+        let beside = beside.into_iter().filter(|(own, used)| *used && !FIRST.contains(own));
+        let columns: Vec<&str> = FIRST.into_iter().chain(beside.map(|own| own.0)).collect();
         let mut out = csv::Writer::from_writer(out);
         out.write_record(&columns).map_err(io::Error::other)?;
         self.rows(&mut |row| {
@@ -116,7 +100,7 @@ impl Saved<'_> {
 
     fn json_lines(&self, out: &mut impl Write) -> io::Result<()> {
         let attributes = self.prompts.origin.columns();
-        let columns = FIRST.into_iter().chain(MORE).chain(attributes.iter().map(String::as_str));
+        let columns = FIRST.into_iter().chain(more()).chain(attributes.iter().map(String::as_str));
         let columns: Vec<&str> = columns.collect();
         self.rows(&mut |row| {
             let mut object = Map::new();
