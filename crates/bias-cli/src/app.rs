@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    attribute, audit, benchmark, capture, compare, completions, frameworks, man, pairs, prune,
-    serve, study, verify,
+    attribute, audit, benchmark, capture, compare, completions, frameworks, generalize, man, pairs,
+    prune, serve, study, verify,
 };
 use bias_cli::failure::finish;
 
@@ -48,6 +48,10 @@ enum Task {
     )]
     Study(Box<study::Args>),
     #[command(
+        about = "Find out whether removing a bias carries to other names, questions, contexts and benchmarks"
+    )]
+    Generalize(Box<generalize::Args>),
+    #[command(
         about = "Find the weights, neurons or heads that carry a difference, and write them as a mask"
     )]
     Attribute(attribute::Args),
@@ -83,6 +87,7 @@ pub(crate) fn main() -> ExitCode {
         Task::Audit(args) => audit::run(args),
         Task::Compare(args) => compare::run(args),
         Task::Study(args) => study::run(args),
+        Task::Generalize(args) => generalize::run(args),
         Task::Attribute(args) => attribute::run(args),
         Task::Prune(args) => prune::run(args),
         Task::Capture(args) => capture::run(args),

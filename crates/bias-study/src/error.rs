@@ -210,6 +210,12 @@ pub enum StudyError {
         "whoever answered has no sizes: it can be audited, and results are of a model that can be looked into"
     )]
     NoSizes,
+    /// A protocol that cannot be run.
+    #[error("the protocol cannot be run: {reason}")]
+    Protocol {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The model could not be loaded or saved.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -8,6 +8,7 @@ pub(crate) mod capture;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod frameworks;
+pub(crate) mod generalize;
 pub(crate) mod man;
 pub(crate) mod pairs;
 pub(crate) mod prune;

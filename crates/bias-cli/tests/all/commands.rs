@@ -17,6 +17,7 @@ const ABOUT: [(&str, &str); COMMANDS.len()] = [
     ("compare", "Put models side by side in one table"),
     ("completions", "Print the completions of a shell"),
     ("frameworks", "published bias benchmarks and capability tasks"),
+    ("generalize", "Find out whether removing a bias generalises"),
     ("man", "write the pages of bias and all its subcommands"),
     ("pairs", "Score sentence pairs"),
     ("prune", "with the weights of a mask set to zero"),
@@ -112,7 +113,7 @@ fn every_command_has_a_manual_page() {
 fn models_are_named_alike() {
     let folder = tempfile::tempdir().unwrap();
     let takes = |name: &str| flags(&run(name, folder.path(), "--help").done());
-    let loading = ["attribute", "audit", "capture", "frameworks", "pairs", "study"];
+    let loading = ["attribute", "audit", "capture", "frameworks", "generalize", "pairs", "study"];
     for name in loading {
         let own = takes(name);
         for flag in ["--model", "--accept-key", "--device", "--compute", "--stored", "--stream"] {
@@ -120,7 +121,7 @@ fn models_are_named_alike() {
         }
     }
     let sampling = ["--temperature", "--top-k", "--top-p", "--min-p", "--ignore-generation-key"];
-    for name in ["attribute", "audit", "benchmark", "study"] {
+    for name in ["attribute", "audit", "benchmark", "generalize", "study"] {
         let own = takes(name);
         assert!(sampling.iter().all(|flag| own.iter().any(|own| own == flag)), "{name}: {own:?}");
     }
@@ -208,6 +209,25 @@ const WRONG: &[Wrong] = &[
     ("study", "--recognition --group-words green=a", "--group-words", &["white, black"]),
     ("frameworks", "--any-model", "required", &["--mask"]),
     ("frameworks", "--mask no-mask", "no-mask", &[]),
+    ("generalize", "--methods signed-gap@guess", "--methods", &["neuron", "head"]),
+    ("generalize", "--methods guess --out a", "no method `guess`", &["signed-gap@neuron"]),
+    ("generalize", "--methods fine-tuning", "fine-tuning", &["low-rank"]),
+    ("generalize", "--methods planted", "planted", &["truth.json"]),
+    ("generalize", "--homes sports", "no context `sports`", &[]),
+    ("generalize", "--levels 0", "--levels", &["above 0"]),
+    ("generalize", "--most 2", "--most", &["at most 1"]),
+    ("generalize", "--probes 0", "--probes", &["1.."]),
+    ("generalize", "--rival signed-gap", "--rival", &["projection"]),
+    ("generalize", "--formats guess", "--formats", &["rendering", "preamble", "none"]),
+    ("generalize", "--formats none,preamble", "--formats", &["stands alone"]),
+    ("generalize", "--names 1,3", "--names", &["two names"]),
+    ("generalize", "--attribution-names 1", "--attribution-names", &["2.."]),
+    ("generalize", "--shard 3/3", "--shard", &["3/3"]),
+    ("generalize", "--shard 0/3 --time-limit 5", "--time-limit", &["--shard"]),
+    ("generalize", "--render no.json", "no.json", &[]),
+    ("generalize", "--render a.json --homes hiring", "--render", &["--homes"]),
+    ("generalize", "--into a.md", "required", &["--section"]),
+    ("generalize", "--into a.md --section a/b", "--section", &["letters"]),
     ("pairs", "--pairs no.csv", "no.csv", &[]),
     ("pairs", "--samples 3", "--samples", &[]),
     ("prune", "--mask no-mask", "no-mask", &[]),

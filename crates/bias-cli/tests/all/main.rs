@@ -6,6 +6,7 @@ mod bias;
 mod capture;
 mod commands;
 mod frameworks;
+mod generalize;
 #[cfg(feature = "hosted")]
 mod hosted;
 // A server on this machine, and a language model whose distribution is known.

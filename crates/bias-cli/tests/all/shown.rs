@@ -189,16 +189,21 @@ fn every_flag_that_is_mentioned_exists() {
 const LONG: &str = "benchmark";
 
 /// The shell's line for a call: commands that read prompts get the few ones if none are named, and
-/// a study the small model, and is quick.
+/// a study and a protocol the small model, and are quick.
 fn line(command: &str, call: &Call, mask: &str) -> String {
     let mut line = format!("bias {}", filled(&call.args, "\"$TOP\"", mask));
     let studies = command == "study" && !line.contains("--compare");
-    let asks = studies || ["attribute", "audit"].contains(&command);
+    let dials = command == "generalize" && !line.contains("--render");
+    let asks = studies || dials || ["attribute", "audit"].contains(&command);
     let asks = asks && !line.contains("--answers");
     let more = [
         (asks, "--prompts", "\"$TOP\"/my.csv"),
-        (studies, "--model", "\"$TOP\"/model"),
+        (studies || dials, "--model", "\"$TOP\"/model"),
         (studies, "--quick", ""),
+        (dials, "--methods", "signed-gap"),
+        (dials, "--levels", "0.05"),
+        (dials, "--probes", "1"),
+        (dials, "--formats", "none"),
     ];
     for (wanted, flag, value) in more {
         if wanted && !line.contains(flag) {
@@ -303,7 +308,17 @@ fn examples_in_help_texts_run() {
             done.insert(name);
         }
     }
-    let expected =
-        ["", "capture", "compare", "completions", "frameworks", "man", "prune", "study", "verify"];
+    let expected = [
+        "",
+        "capture",
+        "compare",
+        "completions",
+        "frameworks",
+        "generalize",
+        "man",
+        "prune",
+        "study",
+        "verify",
+    ];
     assert!(done.into_iter().eq(expected));
 }

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answers::{PersonAnswers, VariationAnswers};
 use super::reading::Reading;
+use super::shuffled::shuffled;
 use super::streams::streams;
 use crate::StudyError;
 use crate::prompts::{Names, Person, PromptSet, VariationIndex};
@@ -255,6 +256,31 @@ impl Questionnaire<'_, Question> {
         place: VariationIndex,
         answers: &VariationAnswers,
     ) -> Result<Contrast, StudyError> {
+        self.contrast_of(place, answers, |own| own.arm)
+    }
+
+    /// The same with the groups shuffled over names, half of each group on either side: what
+    /// attribution finds there has nothing to do with the groups. A name keeps its side in all
+    /// variations.
+    pub(crate) fn placebo(
+        &self,
+        place: VariationIndex,
+        answers: &VariationAnswers,
+        seed: u64,
+    ) -> Result<Contrast, StudyError> {
+        let people = &self.prompts.contexts[place.0].variations[place.1].people;
+        let seen = self.attributed(place);
+        let seen = seen.into_iter().filter_map(|index| Some((index, people.get(index)?)));
+        let sides = shuffled(&seen.collect::<Vec<_>>(), seed);
+        self.contrast_of(place, answers, |own| sides.get(&own.index).copied().unwrap_or(own.arm))
+    }
+
+    fn contrast_of(
+        &self,
+        place: VariationIndex,
+        answers: &VariationAnswers,
+        side: impl Fn(&PersonAnswers) -> Arm,
+    ) -> Result<Contrast, StudyError> {
         let mut contrast = Contrast::default();
         let seen = self.attributed(place);
         let people = || answers.people.iter().filter(|p| seen.contains(&p.index));
@@ -271,7 +297,7 @@ impl Questionnaire<'_, Question> {
         }
         let valued = |own: &PersonAnswers| !own.has_no_value(answers.kind, answers.scale);
         let both =
-            [Arm::A, Arm::B].iter().all(|arm| people().any(|own| own.arm == *arm && valued(own)));
+            [Arm::A, Arm::B].iter().all(|arm| people().any(|own| side(own) == *arm && valued(own)));
         for person in people().filter(|own| !both || valued(own)) {
             let question = &self.encoded[place.0][place.1][person.index];
             let possible = person.possible(question, ends);
@@ -279,7 +305,7 @@ impl Questionnaire<'_, Question> {
                 scale: answers.scale,
                 ..PromptCase::new(question.prompt.clone(), possible)
             };
-            match person.arm {
+            match side(person) {
                 Arm::A => contrast.a.push(case),
                 Arm::B => contrast.b.push(case),
             }

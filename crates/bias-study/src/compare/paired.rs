@@ -1,11 +1,11 @@
 use std::collections::HashMap;
 
 use bias_metrics::error::present;
-use bias_metrics::{Arm, MetricError, NameMoments, Permutation, Weighting};
+use bias_metrics::{Arm, MetricError, Permutation};
 
 use super::sides::{SideContext, SideVariation};
 use crate::results::{Estimate, SideDifference};
-use crate::statistics::{Measure, Measured};
+use crate::statistics::{Measure, Measured, spread};
 
 /// The names that two models were both asked about in a context, on the same side.
 pub(super) struct Shared {
@@ -138,19 +138,4 @@ fn picked(own: &Measured, places: &[usize]) -> Option<Measured> {
         bounds: None,
         ..own.clone()
     })
-}
-
-/// The pooled standard deviation of an SMD; `None` if there is none.
-fn spread(own: &Measured) -> Option<f64> {
-    let variance = |side: Arm| {
-        let own_side = own.moments.iter().filter(|name| name.arm == side);
-        let sum = own_side.fold(NameMoments::empty(side), |sum, name| sum.merge(name));
-        let divisor = match own.weighting {
-            Weighting::Draws => sum.weight - 1.0,
-            _ => sum.weight,
-        };
-        sum.m2 / divisor
-    };
-    let spread = f64::midpoint(variance(Arm::A), variance(Arm::B)).sqrt();
-    (spread.is_finite() && spread > 0.0).then_some(spread)
 }

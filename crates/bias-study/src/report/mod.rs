@@ -10,6 +10,7 @@ mod csv_table;
 mod error;
 mod figures;
 mod findings;
+mod generalization;
 mod markdown;
 mod numbers;
 mod page;
@@ -26,6 +27,9 @@ pub use self::benchmark::{
 pub use self::compare::compared;
 pub use self::error::ReportError;
 pub use self::figures::{FIGURES, Figure, figures};
+pub use self::generalization::{
+    generalization_chart, generalization_markdown, generalization_tables, spliced,
+};
 pub use self::markdown::{headline, markdown};
 pub use self::page::report;
 pub use self::side_by_side::{side_by_side_csv, side_by_side_markdown, side_by_side_table};

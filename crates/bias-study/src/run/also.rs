@@ -43,6 +43,17 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         Ok(())
     }
 
+    /// Scores one set, if that is not yet known, with the present model.
+    pub(crate) fn score_one(&self, set: usize, change: Option<&str>) -> Result<(), StudyError> {
+        if let (Some(own), Some(names)) = (self.options.also.get(set), self.also.get(set)) {
+            let piece = Piece::Also(&names.texts, change);
+            if !self.store.has(&piece)? {
+                self.store.put(&piece, self.scored(own, &|_| {})?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Scores every set with the unpruned model.
     pub(crate) fn score_also_first(&mut self) -> Result<(), StudyError> {
         if self.also.is_empty() || self.also_known(None)? {

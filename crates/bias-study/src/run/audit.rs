@@ -33,7 +33,7 @@ pub struct Audit<'a, R: Respond> {
     pub(crate) options: StudyOptions,
     pub(crate) store: Store,
     provenance: Provenance,
-    pub(super) measure: Measure,
+    pub(crate) measure: Measure,
     pub(crate) questions: Questionnaire<'a, R::Question>,
     phases: Vec<Phase>,
     /// The answers of the unpruned model, once it was asked.
@@ -254,7 +254,7 @@ impl<'a, R: Respond> Audit<'a, R> {
         (each * self.questions.count(&open, names)) as u64
     }
 
-    fn keep_perplexity(&self, change: Option<&str>) -> Result<(), StudyError> {
+    pub(crate) fn keep_perplexity(&self, change: Option<&str>) -> Result<(), StudyError> {
         let piece = Piece::Perplexity(change);
         if self.store.has(&piece)? {
             return Ok(());

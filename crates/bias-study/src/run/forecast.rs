@@ -11,8 +11,8 @@ use super::study::Study;
 use crate::StudyError;
 use crate::likelihood::perplexity;
 use crate::plan::{What, jobs, tests, tries};
-use crate::prompts::{Names, VariationIndex};
-use crate::results::{Plan, TrainedOn};
+use crate::prompts::{Names, PromptSet, VariationIndex};
+use crate::results::{Form, Plan, TrainedOn};
 
 /// The work of a plan after the audit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,13 +30,67 @@ pub struct Forecast {
 
 /// The cost of finding masks, in forward passes over the attributed prompts: measured on models
 /// from 0.6 to 135 million weights, and good to about a factor of two.
-const WANDA: f64 = 1.5;
-const SIGNED_GAP: f64 = 4.0;
-const PURSUIT: f64 = 45.0;
-const HEADS: f64 = 14.0;
-const ALTERNATIVE: f64 = 60.0;
+pub(crate) const WANDA: f64 = 1.5;
+pub(crate) const SIGNED_GAP: f64 = 4.0;
+pub(crate) const PURSUIT: f64 = 45.0;
+pub(crate) const HEADS: f64 = 14.0;
+pub(crate) const ALTERNATIVE: f64 = 60.0;
 /// The number of questions of each kind that are timed.
 const TIMED: usize = 16;
+
+/// The time of a question of each form, and of neutral text.
+pub(crate) struct Rates<'p> {
+    forms: Vec<(&'p Form, f64)>,
+    /// The seconds that neutral text takes once.
+    pub(crate) neutral: f64,
+}
+
+impl Rates<'_> {
+    /// The seconds that questions about some people in some variations take.
+    pub(crate) fn seconds<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync>(
+        &self,
+        study: &Study<'_, A, M, T>,
+        places: &[VariationIndex],
+        names: Names,
+    ) -> f64 {
+        let each = places.iter().map(|place| {
+            let form = &study.prompts.contexts[place.0].variations[place.1].form;
+            let rate =
+                self.forms.iter().find(|(own, _)| *own == form).map_or(0.0, |(_, rate)| *rate);
+            rate * study.questions.count(&[*place], names) as f64
+        });
+        each.sum()
+    }
+}
+
+impl<'p, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'p, A, M, T> {
+    /// Times a few questions of every form, and neutral text.
+    pub(crate) fn rates(&self) -> Result<Rates<'p>, StudyError> {
+        let mut forms: Vec<(&'p Form, f64)> = Vec::new();
+        let prompts: &'p PromptSet = self.prompts;
+        for (c, own) in prompts.contexts.iter().enumerate() {
+            for (v, variation) in own.variations.iter().enumerate() {
+                if forms.iter().any(|(form, _)| *form == &variation.form) {
+                    continue;
+                }
+                let started = Instant::now();
+                let asked = self.questions.try_some(
+                    &self.model,
+                    (c, v),
+                    prompts.tested(),
+                    TIMED,
+                    self.options.settings.decoding,
+                    self.options.threads,
+                )?;
+                forms
+                    .push((&variation.form, started.elapsed().as_secs_f64() / asked.max(1) as f64));
+            }
+        }
+        let started = Instant::now();
+        perplexity(&self.model, &self.options.neutral)?;
+        Ok(Rates { forms, neutral: started.elapsed().as_secs_f64() })
+    }
+}
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// The work of each plan after the audit, and the time it will take: times a few questions of
@@ -47,40 +101,11 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// As [`Audit::audit`](crate::Audit::audit).
     pub fn forecast(&mut self) -> Result<Vec<Forecast>, StudyError> {
         self.reference()?;
-        let mut rates = Vec::new();
-        for (c, own) in self.prompts.contexts.iter().enumerate() {
-            for (v, variation) in own.variations.iter().enumerate() {
-                if rates.iter().any(|(form, _)| *form == &variation.form) {
-                    continue;
-                }
-                let names = self.prompts.tested();
-                let started = Instant::now();
-                let asked = self.questions.try_some(
-                    &self.model,
-                    (c, v),
-                    names,
-                    TIMED,
-                    self.options.settings.decoding,
-                    self.options.threads,
-                )?;
-                rates
-                    .push((&variation.form, started.elapsed().as_secs_f64() / asked.max(1) as f64));
-            }
-        }
-        let started = Instant::now();
-        perplexity(&self.model, &self.options.neutral)?;
-        let neutral = started.elapsed().as_secs_f64();
+        let rates = self.rates()?;
+        let neutral = rates.neutral;
         let also = self.also_seconds()?;
         let also_first = if self.also_known(None)? { 0.0 } else { also };
-        let seconds = |places: &[VariationIndex], names: Names| -> f64 {
-            let each = places.iter().map(|place| {
-                let form = &self.prompts.contexts[place.0].variations[place.1].form;
-                let rate =
-                    rates.iter().find(|(own, _)| *own == form).map_or(0.0, |(_, rate)| *rate);
-                rate * self.questions.count(&[*place], names) as f64
-            });
-            each.sum()
-        };
+        let seconds = |places: &[VariationIndex], names: Names| rates.seconds(self, places, names);
         let of = |plan: Plan| {
             let mut own = Forecast { plan, masks: 0, questions: 0, seconds: also_first };
             for job in jobs(self.prompts, plan, &self.provenance().focus, &self.options.experiments)

@@ -16,9 +16,11 @@ mod work;
 
 pub use self::audit::Audit;
 pub use self::forecast::Forecast;
+pub(crate) use self::forecast::{ALTERNATIVE, HEADS, PURSUIT, SIGNED_GAP};
 pub use self::manifest::{FileHash, Manifest, verify};
 pub use self::memory::process_memory;
 pub use self::options::StudyOptions;
+pub(crate) use self::progress::Progress;
 pub use self::progress::in_words;
 pub use self::study::Study;
 pub use crate::shard::Shard;

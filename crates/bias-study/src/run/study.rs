@@ -42,7 +42,7 @@ where
     /// The neutral text that attribution may see, as tokens.
     guard: Vec<Sequence>,
     /// The names of each set of items that is scored as well.
-    pub(super) also: Vec<ItemNames>,
+    pub(crate) also: Vec<ItemNames>,
 }
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> std::fmt::Debug for Study<'_, A, M, T> {

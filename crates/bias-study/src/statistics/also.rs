@@ -15,7 +15,7 @@ use crate::store::{Found, KeptItems, Piece, Store};
 
 /// The scores of every set before and after every mask; `None` without a set. Sets are named by
 /// their digests, by which their items are kept among the pieces.
-pub(super) fn also(
+pub(crate) fn also(
     names: &[String],
     found: &[Found],
     settings: &Settings,

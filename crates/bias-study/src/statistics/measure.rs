@@ -184,6 +184,26 @@ impl Measure {
         Ok((!pairs.is_empty()).then(|| [sum(|p| p.0), sum(|p| p.1)]))
     }
 
+    /// The mean SMD before and after, each turned by the sign of its variation, over the variations
+    /// that have a sign and an effect both times.
+    pub(crate) fn mean_turned_pair(
+        before: &[&Measured],
+        after: &[&Measured],
+        signs: &[Option<f64>],
+        picks: &[usize],
+    ) -> Result<Option<[f64; 2]>, MetricError> {
+        let (mut sums, mut count) = ([0.0; 2], 0);
+        for ((a, b), sign) in before.iter().zip(after).zip(signs) {
+            let Some(sign) = sign else { continue };
+            if let (Some(a), Some(b)) = (resampled(a, picks)?, resampled(b, picks)?) {
+                sums[0] += sign * a;
+                sums[1] += sign * b;
+                count += 1;
+            }
+        }
+        Ok((count > 0).then(|| sums.map(|sum| sum / f64::from(count))))
+    }
+
     /// Mean signed SMD of some variations for a pick of names.
     pub(crate) fn mean_signed(
         &self,

@@ -9,11 +9,14 @@ mod measured;
 mod overlaps;
 mod reference;
 mod significance;
+mod spread;
 mod tested;
 
-pub(crate) use self::assemble::assemble;
+pub(crate) use self::also::also;
+pub(crate) use self::assemble::{assemble, prompt_info};
 pub(crate) use self::groups::differences_by;
 pub(crate) use self::measure::Measure;
 pub(crate) use self::measured::Measured;
 pub(crate) use self::reference::Reference;
+pub(crate) use self::spread::spread;
 pub(crate) use self::tested::Tested;

@@ -116,6 +116,11 @@ impl Tested {
         })
     }
 
+    /// The changed model in a test.
+    pub(crate) fn of(&self, test: &Test) -> Vec<&Measured> {
+        self.measured.get(&test.places).into_iter().flatten().collect()
+    }
+
     /// The unpruned and the changed model in a test.
     pub(crate) fn measured<'m>(
         &'m self,
@@ -123,6 +128,6 @@ impl Tested {
         reference: &'m Reference,
     ) -> [Vec<&'m Measured>; 2] {
         let before = test.places.iter().map(|place| &reference.tested[place]);
-        [before.collect(), self.measured.get(&test.places).into_iter().flatten().collect()]
+        [before.collect(), self.of(test)]
     }
 }

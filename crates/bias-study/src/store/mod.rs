@@ -1,5 +1,6 @@
 //! Finished work, kept once: a study's folder, its pieces, and their provenance.
 
+mod dial_found;
 mod folder;
 mod found;
 mod kept_items;
@@ -7,6 +8,7 @@ mod merge;
 mod pieces;
 mod provenance;
 
+pub(crate) use self::dial_found::{DialFound, Dialled};
 pub(crate) use self::folder::{MASKS, PIECES, PROMPTS, PROVENANCE};
 pub(crate) use self::found::{Found, JobFound};
 pub(crate) use self::kept_items::{ItemNames, KeptItems};

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::folder::{MASKS, PIECES, PROVENANCE, clear, lock};
 use super::provenance::Provenance;
 use crate::StudyError;
-use crate::plan::Job;
+use crate::plan::{DialJob, Job};
 use crate::save::write;
 use crate::shard::Shard;
 
@@ -37,6 +37,8 @@ pub(crate) enum Piece<'a> {
     /// The scores of these items, by the digest of their texts, of the unpruned model or a changed
     /// one.
     Also(&'a str, Option<&'a str>),
+    /// The changes of a generalization job, one for each limit of damage.
+    Dialled(&'a DialJob),
 }
 
 /// The content of a file in `pieces/`.

@@ -7,6 +7,7 @@ mod compare;
 mod experiments;
 mod figures;
 mod fingerprint;
+mod generalize;
 mod kinds;
 mod made_up;
 mod objective;

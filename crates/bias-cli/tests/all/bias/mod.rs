@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::program::{Program, Ran};
 
 /// Its subcommands.
-pub const COMMANDS: [&str; 13] = [
+pub const COMMANDS: [&str; 14] = [
     "attribute",
     "audit",
     "benchmark",
@@ -14,6 +14,7 @@ pub const COMMANDS: [&str; 13] = [
     "compare",
     "completions",
     "frameworks",
+    "generalize",
     "man",
     "pairs",
     "prune",

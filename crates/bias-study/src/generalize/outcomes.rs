@@ -1,0 +1,226 @@
+//! What a change does to each target, and to all other contexts together.
+
+use bias_metrics::effect::reduction;
+use bias_metrics::error::present;
+use bias_metrics::{Bootstrap, MetricError};
+use bias_types::prompt::Context;
+
+use super::gap::{Gap, NONE, apart, relabelled, size_by_chance};
+use crate::StudyError;
+use crate::prompts::{PromptSet, arms};
+use crate::results::{Carried, Elsewhere, Estimate, Settings, Target};
+use crate::seed::derived_seed;
+use crate::statistics::{Measure, Measured, Reference, Tested};
+
+/// A number of a pick of names.
+type Statistic<'s> = dyn Fn(&[usize]) -> Result<Option<f64>, MetricError> + 's;
+
+/// What the numbers of all changes are computed with.
+pub(super) struct Sums<'s> {
+    pub prompts: &'s PromptSet,
+    pub reference: &'s Reference,
+    pub measure: &'s Measure,
+    pub settings: &'s Settings,
+}
+
+impl Sums<'_> {
+    /// The changed model's numbers on a target.
+    pub(super) fn after<'t>(&self, gap: &Gap, tested: &'t Tested) -> Vec<&'t Measured> {
+        tested.of(&gap.test)
+    }
+
+    /// What a change did to a target, beside its placebo.
+    pub(super) fn carried(
+        &self,
+        change: &str,
+        gap: &Gap,
+        own: &Tested,
+        placebo: Option<&Tested>,
+    ) -> Result<Carried, StudyError> {
+        let (before, after) = (gap.before(self.reference), self.after(gap, own));
+        let (measure, seed) = (self.measure, self.settings.seed);
+        let pair = |picks: &[usize]| gap.pair(&before, &after, picks);
+        let everybody: Vec<usize> = (0..gap.arms.len()).collect();
+        let whole = pair(&everybody)?;
+        let reason = match (&gap.power.reason, whole) {
+            (Some(reason), _) => Some(reason.clone()),
+            (None, None) => Some("no variation has an SMD after the change".into()),
+            (None, Some(_)) => None,
+        };
+        let known = reason.is_none();
+        let estimate = |statistic: &Statistic<'_>| match known {
+            true => measure.estimate(&gap.arms, statistic),
+            false => Ok(NONE),
+        };
+        let placebo =
+            placebo.map(|own| self.after(gap, own)).filter(|own| own.len() == after.len());
+        Ok(Carried {
+            change: change.into(),
+            target: gap.target.clone(),
+            before: whole.map_or(f64::NAN, |[before, _]| before),
+            after: measure.estimate(&gap.arms, |picks| Ok(pair(picks)?.map(|[_, after]| after)))?,
+            reduction: estimate(&|picks| Ok(pair(picks)?.and_then(gone)))?,
+            unsigned: estimate(&|picks| {
+                let pair = measure.mean_abs_pair(&before, &after, picks)?;
+                Ok(pair.and_then(|[before, after]| reduction(before, after)))
+            })?,
+            size_after: Measure::of_everybody(&gap.arms, |picks| measure.mean_abs(&after, picks))?,
+            size_by_chance: size_by_chance(&gap.arms, &after, seed)?,
+            p: gap.differ(&before, &after, seed)?,
+            p_placebo: placebo.map(|own| gap.differ(&own, &after, seed)).transpose()?.flatten(),
+            inlier: measure.estimate(&gap.arms, |picks| Measure::inlier(&after, picks))?,
+            inlier_before: Measure::of_everybody(&gap.arms, |p| Measure::inlier(&before, p))?,
+            degenerate: measure.degenerate(&after)?,
+            reason,
+        })
+    }
+
+    /// What a change did to all these contexts together.
+    pub(super) fn elsewhere(
+        &self,
+        change: &str,
+        gaps: &[&Gap],
+        own: &Tested,
+        placebo: Option<&Tested>,
+        carried: &[&Carried],
+    ) -> Result<Elsewhere, StudyError> {
+        let gaps: Vec<&Gap> = gaps.iter().copied().filter(|own| own.power.measurable).collect();
+        let mut found = Elsewhere {
+            change: change.into(),
+            contexts: gaps.iter().map(|own| own.target.context().clone()).collect(),
+            reduction: NONE,
+            over_contexts: None,
+            inlier: None,
+            p_placebo: None,
+            reason: None,
+        };
+        if gaps.is_empty() {
+            found.reason = Some("no other context has a gap that can be measured".into());
+            return Ok(found);
+        }
+        let inliers = carried.iter().filter(|own| found.contexts.contains(own.target.context()));
+        let inliers = inliers.map(|own| own.inlier.value).filter(|own| own.is_finite());
+        found.inlier = inliers.reduce(f64::min);
+        let pairs: Vec<[Vec<&Measured>; 2]> =
+            gaps.iter().map(|gap| [gap.before(self.reference), self.after(gap, own)]).collect();
+        let over = |which: &[usize], picks: Option<&[usize]>| {
+            let mut sums = [0.0; 2];
+            for (gap, [before, after]) in
+                which.iter().filter_map(|i| Some((gaps.get(*i)?, pairs.get(*i)?)))
+            {
+                let everybody: Vec<usize>;
+                let picks = match picks {
+                    Some(picks) => picks,
+                    None => {
+                        everybody = (0..gap.arms.len()).collect();
+                        &everybody
+                    }
+                };
+                let Some([b, a]) = gap.pair(before, after, picks)? else { return Ok(None) };
+                sums[0] += b;
+                sums[1] += a;
+            }
+            Ok(gone(sums))
+        };
+        let all: Vec<usize> = (0..gaps.len()).collect();
+        let alike = self.ask_alike(&gaps);
+        found.reduction = match alike {
+            true => self.measure.estimate(&gaps[0].arms, |picks| over(&all, Some(picks)))?,
+            false => Estimate { value: over(&all, None)?.unwrap_or(f64::NAN), interval: None },
+        };
+        if !found.reduction.value.is_finite() {
+            found.reason = Some("a context has no SMD after the change".into());
+            return Ok(found);
+        }
+        if !alike {
+            found.reason =
+                Some("contexts ask about different people: there is no interval over names".into());
+        }
+        let bootstrap = Bootstrap::new(self.settings.seed).resamples(self.settings.resamples)?;
+        let drawn = present(bootstrap.interval_of_one(gaps.len(), |which| over(which, None)))?;
+        found.over_contexts = drawn.map(|own| [own.low, own.high]);
+        if let Some(placebo) = placebo.filter(|_| alike) {
+            found.p_placebo = self.together(&gaps, placebo, own)?;
+        }
+        Ok(found)
+    }
+
+    /// The probability by chance of the difference between two changes over several contexts that
+    /// ask about the same people.
+    pub(super) fn together(
+        &self,
+        gaps: &[&Gap],
+        first: &Tested,
+        second: &Tested,
+    ) -> Result<Option<f64>, StudyError> {
+        let Some(arms) = gaps.first().map(|own| own.arms.clone()) else { return Ok(None) };
+        let mut sums = vec![(0.0, 0u32); arms.len()];
+        for gap in gaps {
+            let numbers = [first, second].map(|own| gap.by_name(&self.after(gap, own)));
+            let apart = apart(&numbers[0], &numbers[1]);
+            for (own, (sum, count)) in apart.iter().zip(&mut sums) {
+                if let Some(own) = own {
+                    *sum += own;
+                    *count += 1;
+                }
+            }
+        }
+        let means = sums.into_iter().map(|(sum, n)| (n > 0).then(|| sum / f64::from(n)));
+        let seed = derived_seed(self.settings.seed, "together");
+        Ok(relabelled(&arms, &means.collect::<Vec<_>>(), seed)?)
+    }
+
+    /// How much closer to none the second change brings the gaps of these contexts than the first.
+    pub(super) fn closer(
+        &self,
+        gaps: &[&Gap],
+        first: &Tested,
+        second: &Tested,
+    ) -> Result<Estimate, StudyError> {
+        let Some(arms) = gaps.first().map(|own| &own.arms).filter(|_| self.ask_alike(gaps)) else {
+            return Ok(NONE);
+        };
+        let left = |own: &Tested, picks: &[usize]| {
+            let mut sums = [0.0; 2];
+            for gap in gaps {
+                let (before, after) = (gap.before(self.reference), self.after(gap, own));
+                let Some([b, a]) = gap.pair(&before, &after, picks)? else { return Ok(None) };
+                sums[0] += b;
+                sums[1] += a;
+            }
+            Ok(gone(sums).map(|gone| (1.0 - gone).abs()))
+        };
+        Ok(self.measure.estimate(arms, |picks| {
+            Ok(left(first, picks)?.zip(left(second, picks)?).map(|(first, second)| first - second))
+        })?)
+    }
+
+    /// Whether all of these ask about the same people.
+    fn ask_alike(&self, gaps: &[&Gap]) -> bool {
+        let tested = self.prompts.tested();
+        let people = |c: usize| {
+            let own = self.prompts.contexts[c].variations[0].people.iter();
+            own.filter(|p| tested.include(p.split)).map(|p| (p.arm, p.name.as_str()))
+        };
+        let same = |pair: &[&Gap]| {
+            people(pair[0].test.context).eq(people(pair[1].test.context))
+                && arms(self.prompts, pair[0].test.context, tested) == pair[1].arms
+        };
+        gaps.windows(2).all(same)
+    }
+}
+
+/// `1 − after / before`; `None` where there was nothing before.
+fn gone([before, after]: [f64; 2]) -> Option<f64> {
+    let gone = 1.0 - after / before;
+    (before != 0.0 && gone.is_finite()).then_some(gone)
+}
+
+/// The gaps of all contexts but one, all their questions.
+pub(super) fn elsewhere_than<'g>(gaps: &'g [Gap], home: &Context) -> Vec<&'g Gap> {
+    let others = |own: &&Gap| match &own.target {
+        Target::Elsewhere(context) => context != home,
+        _ => false,
+    };
+    gaps.iter().filter(others).collect()
+}

@@ -1,0 +1,82 @@
+//! What the generalization protocol found, for people.
+
+mod chart;
+mod section;
+mod sections;
+mod splice;
+mod transfers;
+
+use comfy_table::{Cell, CellAlignment, Table};
+
+pub use self::chart::generalization_chart;
+use self::section::Section;
+use self::sections::sections;
+pub use self::splice::spliced;
+use crate::results::Generalization;
+
+/// The lines of a table in comfy-table's order; all others are left out.
+const RULE_UNDER_HEADER: &str = "     ──            ";
+
+/// Everything for a terminal, the claims first.
+#[must_use]
+pub fn generalization_tables(results: &Generalization) -> String {
+    let mut out = String::new();
+    for Section { title, note, header, rows, labels, .. } in sections(results) {
+        out += &format!("{title}\n");
+        note.lines().for_each(|line| out += &format!("  {line}\n"));
+        if !rows.is_empty() {
+            let mut table = Table::new();
+            table.load_preset(RULE_UNDER_HEADER).set_header(header.into_iter().map(Cell::new));
+            for column in table.column_iter_mut().skip(labels) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+            for row in rows {
+                table.add_row(row);
+            }
+            out += &format!("{table}\n");
+        }
+        out.push('\n');
+    }
+    // Labels come from files of others: none of them may steer the terminal.
+    out.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// Everything for a documentation page, with headings of the given depth: the claims and what was
+/// found at matched damage first, the other tables folded.
+#[must_use]
+pub fn generalization_markdown(results: &Generalization, depth: usize) -> String {
+    let (first, folded): (Vec<Section>, Vec<Section>) =
+        sections(results).into_iter().partition(|own| own.is_first);
+    let page = |all: Vec<Section>| all.iter().map(|own| part(own, depth)).collect::<String>();
+    let mut out = page(first);
+    let folded = page(folded);
+    if !folded.is_empty() {
+        out += &format!("<details><summary>Every table</summary>\n\n{folded}</details>\n");
+    }
+    out
+}
+
+fn part(own: &Section, depth: usize) -> String {
+    let mut out = format!("{} {}\n\n{}\n", "#".repeat(depth), own.title, own.note.trim_end());
+    if !own.rows.is_empty() {
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let header: Vec<String> = own.header.iter().map(|own| (*own).to_owned()).collect();
+        out += &format!("\n{}|{}\n", line(header), "---|".repeat(own.header.len()));
+        for row in &own.rows {
+            out += &line(row.iter().map(|own| cell(own)).collect());
+        }
+    }
+    out.push('\n');
+    out
+}
+
+/// A cell of a Markdown table.
+fn cell(text: &str) -> String {
+    let shown = |c: char| match c {
+        '|' => "\\|".to_owned(),
+        '<' => "&lt;".to_owned(),
+        c if c.is_control() => "\u{fffd}".to_owned(),
+        c => c.into(),
+    };
+    text.chars().map(shown).collect()
+}
