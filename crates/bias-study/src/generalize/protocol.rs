@@ -42,9 +42,10 @@ impl Protocol {
         let weights = |name: &str| Approach::Mask(name.into(), UnitKind::Weight);
         vec![
             weights(method::SIGNED_GAP),
-            weights(method::GAP_PURSUIT),
+            weights(method::SIGNED_GAP_GUARDED),
+            weights(method::GAP_PURSUIT_GUARDED),
             Approach::Mask(method::SIGNED_GAP.into(), UnitKind::Neuron),
-            Approach::Edit(Alternative::Projection),
+            Approach::Edit(Alternative::AffineConcept),
             Approach::Edit(Alternative::LowRank),
         ]
     }
@@ -61,7 +62,7 @@ impl Protocol {
             probes: 8,
             formats: Format::ALL.to_vec(),
             preamble: "Please read this carefully before you answer.".into(),
-            rival: Approach::Edit(Alternative::Projection),
+            rival: Approach::Edit(Alternative::AffineConcept),
             truth: None,
         }
     }

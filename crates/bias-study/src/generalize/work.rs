@@ -15,9 +15,11 @@ use super::gap::Gap;
 use super::jobs::{jobs, places, targets, test};
 use super::protocol::Protocol;
 use crate::StudyError;
+use crate::find::MethodInput;
 use crate::plan::{DialJob, Test};
 use crate::results::{
-    Approach, Budget, Control, Experiment, Generalization, Power, Seen, Strategy, Target, TrainedOn,
+    Alternative, Approach, Budget, Control, Experiment, Generalization, Power, Seen, Strategy,
+    Target, TrainedOn,
 };
 use crate::run::{Progress, Study};
 use crate::seed::derived_seed;
@@ -25,6 +27,7 @@ use crate::shard::Shard;
 use crate::statistics::Reference;
 use crate::store::{DialFound, Dialled, Found, Piece};
 use crate::studied::Studied;
+use crate::treat::questions;
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// Runs the protocol on the prompts that [`Protocol::prompts`] gave. A run that was stopped
@@ -226,7 +229,12 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             }
         });
         let contrasts: Vec<Contrast> = contrasts.collect::<Result<_, _>>()?;
+        let knowledge = match &job.approach {
+            Approach::Edit(Alternative::KnowledgeNeurons) => questions(&self.model)?,
+            _ => Vec::new(),
+        };
         let input = self.method_input(&contrasts, self.weights(job.most));
+        let input = MethodInput { knowledge: &knowledge, ..input };
         Dialable::find::<A>(&job.approach, &job.seen, protocol.truth.as_ref(), &input)
     }
 
@@ -241,8 +249,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let dialable = match self.dialable(protocol, job, reference) {
             Ok(found) => found,
             // A method that cannot look at this must not cost the others' work.
-            Err(StudyError::Attrib(reason)) => {
-                all.absent.push((None, reason.to_string()));
+            Err(error @ (StudyError::Attrib(_) | StudyError::Treatment { .. })) => {
+                all.absent.push((None, error.to_string()));
                 return Ok((all, None));
             }
             Err(error) => return Err(error),

@@ -12,6 +12,10 @@ pub(crate) const WANDA_COMMON: &str = "wanda-common";
 pub(crate) const SIGNED_GAP: &str = "signed-gap";
 /// Closes all gaps together, round by round.
 pub(crate) const GAP_PURSUIT: &str = "gap-pursuit";
+/// The signed gap of weights that neutral text does not need.
+pub(crate) const SIGNED_GAP_GUARDED: &str = "signed-gap-guarded";
+/// Gap pursuit among such weights, in a trust region.
+pub(crate) const GAP_PURSUIT_GUARDED: &str = "gap-pursuit-guarded";
 /// Heads that attend from the answer to the name.
 pub(crate) const HEAD_ATTENTION: &str = "head-attention";
 /// Random weights, as many in every matrix as another mask has.
@@ -32,6 +36,8 @@ mod tests {
             WANDA_COMMON,
             SIGNED_GAP,
             GAP_PURSUIT,
+            SIGNED_GAP_GUARDED,
+            GAP_PURSUIT_GUARDED,
             HEAD_ATTENTION,
             RANDOM,
             RANDOM_HEADS,
@@ -42,6 +48,8 @@ mod tests {
             "wanda-common",
             "signed-gap",
             "gap-pursuit",
+            "signed-gap-guarded",
+            "gap-pursuit-guarded",
             "head-attention",
             "random",
             "random-heads",
