@@ -8,9 +8,9 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use crate::StudyError;
 use crate::find::{Finding, Method, MethodInput, Truth};
-use crate::results::{Approach, Seen};
+use crate::results::{Alternative, Approach, Seen};
 use crate::studied::Studied;
-use crate::treat::{Treated, Treatment, treat, weakened};
+use crate::treat::{Placebo, Treated, Treatment, treat, weakened};
 
 /// The smallest strength of an edit that is tried.
 const FAINT: f64 = 0.01;
@@ -34,13 +34,14 @@ pub(super) enum Made<M> {
 }
 
 impl<M> Dialable<M> {
-    /// What an approach gives on what it sees. `most` is the largest number of weights.
+    /// What an approach gives on what it sees, whose groups may be shuffled.
     ///
     /// # Errors
     /// Nothing to attribute; a failed pass.
     pub(super) fn find<A: AutodiffBackend>(
         approach: &Approach,
         seen: &Seen,
+        shuffled: bool,
         truth: Option<&Truth>,
         input: &MethodInput<'_, A, M>,
     ) -> Result<Self, StudyError>
@@ -58,7 +59,11 @@ impl<M> Dialable<M> {
                 Ok(ranked(method.find(input)?))
             }
             Approach::Edit(alternative) => {
-                Ok(Self::Edited(Box::new(treat(*alternative, input, &Treatment::default())?)))
+                // Neurons that are found without a look at groups have another placebo.
+                let placebo = (shuffled && *alternative == Alternative::KnowledgeNeurons)
+                    .then_some(Placebo::Random);
+                let treatment = Treatment { placebo, ..Treatment::default() };
+                Ok(Self::Edited(Box::new(treat(*alternative, input, &treatment)?)))
             }
             Approach::Planted => {
                 let truth = truth.ok_or(AttribError::NoSpread)?;

@@ -235,7 +235,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         };
         let input = self.method_input(&contrasts, self.weights(job.most));
         let input = MethodInput { knowledge: &knowledge, ..input };
-        Dialable::find::<A>(&job.approach, &job.seen, protocol.truth.as_ref(), &input)
+        let truth = protocol.truth.as_ref();
+        Dialable::find::<A>(&job.approach, &job.seen, job.shuffled, truth, &input)
     }
 
     /// Finds what to change, and the largest strength within each limit.
