@@ -54,7 +54,7 @@ const FIRST: [&str; 8] = [
 ];
 
 /// Columns behind those, in this order, where a row fills them in.
-fn more() -> impl Iterator<Item = &'static str> {
+fn more<'c>() -> impl Iterator<Item = &'c str> {
     let (weight, known) = ANSWERED.split_at(3);
     [weight, &["read_as", "value"], known, ASKED].into_iter().flatten().copied()
 }
