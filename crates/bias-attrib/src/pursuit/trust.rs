@@ -128,10 +128,10 @@ impl Trust {
         let within = step.taken.iter().take_while(|own| own.spent <= self.radius).count();
         // Prices may be 0, and then say nothing about how far to go.
         let length = within.min(step.taken.len() / 2);
-        if length == 0 && step.taken.len() == 1 {
-            if let Some(price) = self.prices.get_mut(last.candidate) {
-                *price = f32::INFINITY;
-            }
+        if step.taken.len() == 1
+            && let Some(price) = self.prices.get_mut(last.candidate)
+        {
+            *price = f32::INFINITY;
         }
         let length = if step.taken.len() > 1 { length.max(1) } else { 0 };
         step.truncate(length);

@@ -324,9 +324,10 @@ fn pursuit<A: AutodiffBackend, M: Studied<A>>(
     input.pursue(GapPursuit::new(input.budget).with_unit(kind))
 }
 
-/// The guard of guarded methods: XXX
+/// The guard of guarded methods: it leaves out the 1 % of weights with the largest first-order cost,
+/// and those that read the 1 % of channels with the largest norms.
 fn guard() -> Result<Guard, AttribError> {
-    Ok(Guard::sparing(Cost::Output, 0.05)?.and(Guard::sparing_channels(0.01)?))
+    Ok(Guard::sparing(Cost::FirstOrder, 0.01)?.and(Guard::sparing_channels(0.01)?))
 }
 
 fn signed_gap_guarded<A: AutodiffBackend, M: Studied<A>>(
