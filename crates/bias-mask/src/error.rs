@@ -116,6 +116,18 @@ pub enum MaskError {
         /// Their product.
         product: f64,
     },
+    /// Groups whose difference cannot be taken off.
+    #[error("no concept can be edited: {reason}")]
+    Concept {
+        /// Why.
+        reason: String,
+    },
+    /// A strength that is no share of a change.
+    #[error("the strength {strength} is outside 0..=1, where 0 changes nothing and 1 everything")]
+    Strength {
+        /// The strength asked for.
+        strength: f64,
+    },
     /// A change that is not among those made to the model.
     #[error(
         "there is no such change in place; was it removed before, or made by another `Changes`?"

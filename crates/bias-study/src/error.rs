@@ -113,6 +113,14 @@ pub enum StudyError {
          in tokenizer_config.json"
     )]
     NoBeginning,
+    /// An alternative that cannot be made in this way, or of this model.
+    #[error("{alternative}: {reason}")]
+    Treatment {
+        /// The alternative's name.
+        alternative: &'static str,
+        /// Why, and what can be done instead.
+        reason: String,
+    },
     /// A model without a fingerprint of its weights, where one is needed.
     #[error(
         "{what} needs a model that was loaded from files: nothing else says which weights it is about"

@@ -82,6 +82,11 @@ impl<'m, B: Backend, M: HookedModel<B>> Predicted<'m, B, M> {
         Ok(found)
     }
 
+    /// The same, always on the graph of the pass, which then holds the logits of all branches.
+    pub(crate) fn on_graph(&self) -> Result<Tensor<B, 1>, ProbeError> {
+        self.on(self.hidden.clone())
+    }
+
     /// Whether all logits are kept on one graph. They must be if the model cuts its unembedding out
     /// of the graph.
     fn is_whole(&self) -> bool {

@@ -121,7 +121,7 @@ pub(crate) fn passed_on(bits: &BitMatrix, weight: &TensorData, means: &[f64]) ->
 
 /// The bias with a sum added, in the bias's type. A new bias has the type that the device computes
 /// in.
-fn raised<B: Backend>(
+pub(super) fn raised<B: Backend>(
     path: &ParamPath,
     bias: Option<Tensor<B, 1>>,
     mut by: Vec<f64>,

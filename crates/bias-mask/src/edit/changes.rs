@@ -1,6 +1,7 @@
 use burn::tensor::backend::Backend;
 
 use super::apply::Intervention;
+use super::concept::EditedInput;
 use super::directions::Directions;
 use super::target::MaskTarget;
 use super::undo::Undo;
@@ -15,6 +16,8 @@ pub enum Change {
     Weights(Mask, Intervention),
     /// Directions are removed.
     Directions(Directions),
+    /// A concept is taken off what a matrix reads.
+    Input(EditedInput),
 }
 
 /// Identifies a change until it is taken off. The same [`Changes`] never uses an identifier twice.
@@ -57,17 +60,19 @@ impl Change {
         match self {
             Self::Weights(mask, _) => mask.fingerprint(),
             Self::Directions(directions) => directions.fingerprint(),
+            Self::Input(edited) => edited.fingerprint(),
         }
     }
 
     /// Makes the change, as a whole or not at all.
     ///
     /// # Errors
-    /// As [`Mask::apply`] and [`Directions::remove`].
+    /// As [`Mask::apply`], [`Directions::remove`] and [`EditedInput::apply`].
     pub fn apply<B: Backend>(&self, model: &mut impl MaskTarget<B>) -> Result<Undo, MaskError> {
         match self {
             Self::Weights(mask, intervention) => mask.apply_ref(model, intervention),
             Self::Directions(directions) => directions.remove(model),
+            Self::Input(edited) => edited.apply(model),
         }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, which clippy.toml does not see
 
 mod common;
+mod concepts;
 mod conformance;
 mod laws;
 mod reversible;

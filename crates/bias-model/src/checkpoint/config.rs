@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use bias_types::ModelDims;
+use bias_types::model::Sublayer;
+use bias_types::{ModelDims, Projection};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -193,6 +194,24 @@ impl ModelConfig {
             text.insert(key.into(), false.into());
         }
         self
+    }
+
+    /// The same model with a bias at these projections, if its architecture has a key for one.
+    pub(crate) fn with_biases(&self, at: &[Projection]) -> Option<Self> {
+        let lacks = |own: &Self| at.iter().any(|projection| !own.plan.has_bias(*projection));
+        let mut json = self.json.clone();
+        for (sublayer, key) in
+            [(Sublayer::Attention, "attention_bias"), (Sublayer::Mlp, "mlp_bias")]
+        {
+            let wanted =
+                |own: &&Projection| own.sublayer() == sublayer && !self.plan.has_bias(**own);
+            if at.iter().any(|own| wanted(&own)) {
+                json.insert(key.into(), true.into());
+            }
+        }
+        let tied = self.tied;
+        let own = Self { tied, ..Self::from_json(json).ok()? };
+        (self.wrapper.is_none() && !lacks(&own)).then_some(own)
     }
 
     /// The same model, its weights dequantized: in f32, if `widened`.

@@ -278,6 +278,11 @@ impl<B: Backend> Decoder<B> {
         &self.config
     }
 
+    /// The same weights with other settings, which must fit them.
+    pub(crate) fn with_config(self, config: ModelConfig) -> Self {
+        Self { config, ..self }
+    }
+
     /// The bytes of the weights in memory.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {

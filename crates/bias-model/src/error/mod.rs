@@ -437,9 +437,9 @@ pub enum ModelError {
         /// The message of burn.
         reason: String,
     },
-    /// A mean intervention gave a bias to a matrix whose architecture stores none.
+    /// A change gave a bias to a matrix whose architecture stores none.
     #[error(
-        "{path} was given a bias that its checkpoint has no place for; take the intervention off before saving"
+        "{path} was given a bias that its checkpoint has no place for; take the change off before saving, or make one that needs no bias"
     )]
     ExtraBias {
         /// The matrix.

@@ -320,13 +320,18 @@ fn compare_shard(path: &Path, map: &[u8], mask: &Mask, target: &Path) -> Result<
 /// The model of a multimodal folder is written as the text model that it is: `gemma3` becomes
 /// `gemma3_text`, `mistral3` becomes `mistral` or `ministral3`.
 ///
+/// If a change of the model gave a matrix a bias, `config.json` says so (`attention_bias`,
+/// `mlp_bias`), and matrices that get one by this and have none are given zeros. An architecture
+/// without such a key cannot hold the change: [`ModelError::ExtraBias`].
+///
 /// # Errors
-/// [`ModelError::FolderExists`], or files that cannot be written.
+/// [`ModelError::FolderExists`], [`ModelError::ExtraBias`], or files that cannot be written.
 pub fn save_pretrained<B: Backend>(
     model: &Decoder<B>,
     target: &Path,
     beside: impl FnOnce(&Path) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
+    let model = &model.with_room_for_biases()?;
     let tensors = model.to_tensors()?;
     let config = serde_json::to_vec_pretty(&model.config().to_text_json()).map_err(|source| {
         ModelError::Json { path: target.join("config.json"), source: source.into() }
@@ -339,6 +344,34 @@ pub fn save_pretrained<B: Backend>(
         save_tensors(&path, tensors, &framework()).map_err(writing(&path))?;
         beside(folder)
     })
+}
+
+/// Writes a changed model as [`save_pretrained`] does, with everything but weights and config of
+/// the folder or GGUF file that it was loaded from: tokenizer, chat template, generation settings.
+///
+/// # Errors
+/// As [`save_pretrained`]; a source that cannot be read.
+pub fn save_changed<B: Backend>(
+    model: &Decoder<B>,
+    source: &Path,
+    options: &LoadOptions,
+    target: &Path,
+) -> Result<(), ModelError> {
+    let checkpoint = Checkpoint::accepting(source, &options.accepted_keys)?;
+    save_pretrained(model, target, |folder| {
+        let Some(gguf) = checkpoint.gguf() else {
+            let config = folder.join("config.json");
+            let own = fs::read(&config).map_err(reading(&config))?;
+            copy_beside(&checkpoint, &from(&checkpoint), folder)?;
+            fs::remove_file(folder.join(INDEX)).or_else(absent).map_err(writing(folder))?;
+            return write(&config, &own);
+        };
+        gguf_folder::write_beside(gguf, &model.config().to_json(), folder)
+    })
+}
+
+fn absent(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// Writes a folder whole or not at all. The files in it need not be written that way.

@@ -31,16 +31,22 @@ pub(super) fn export(
     }
     let config = config.to_json();
     write_json(&folder.join("config.json"), &config)?;
-    let ids = ["bos_token_id", "eos_token_id", "pad_token_id"];
-    let ids = ids.into_iter().filter_map(|key| Some((key.to_owned(), config.get(key)?.clone())));
-    write_json(&folder.join("generation_config.json"), &ids.collect::<Map<_, _>>().into())?;
-    write_tokenizer(gguf, folder)?;
+    write_beside(gguf, &config, folder)?;
     let of = |(name, view)| Stored { name, path: gguf.path(), view, f32: true };
     let tensors: Vec<Stored<'_>> = tensors.into_iter().map(of).collect();
     let path = folder.join(SINGLE);
     unpacked::write(&tensors, mask, &path)?;
     unpacked::compare(&tensors, mask, &path)?;
     gguf.mapped().check()
+}
+
+/// Writes the files that a folder has beside config and weights: end tokens, tokenizer, chat
+/// template.
+pub(super) fn write_beside(gguf: &Gguf, config: &Value, folder: &Path) -> Result<(), ModelError> {
+    let ids = ["bos_token_id", "eos_token_id", "pad_token_id"];
+    let ids = ids.into_iter().filter_map(|key| Some((key.to_owned(), config.get(key)?.clone())));
+    write_json(&folder.join("generation_config.json"), &ids.collect::<Map<_, _>>().into())?;
+    write_tokenizer(gguf, folder)
 }
 
 fn write_tokenizer(gguf: &Gguf, folder: &Path) -> Result<(), ModelError> {

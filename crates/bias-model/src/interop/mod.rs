@@ -2,7 +2,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | export | [`export_masked`], [`save_pretrained`]: Hugging Face folders, whole or not at all |
+//! | export | [`export_masked`], [`save_pretrained`], [`save_changed`]: Hugging Face folders, whole or not at all |
 //! | gguf_folder | a Hugging Face folder from a GGUF file, with dequantized weights |
 //! | unpacked | dequantized and merged weights, as transformers writes them |
 //! | weights_file | the framework that weights name, and a mask's bits for a stored tensor |
@@ -18,6 +18,6 @@ mod to_tensors;
 mod unpacked;
 mod weights_file;
 
-pub use self::export::{export_masked, save_pretrained};
+pub use self::export::{export_masked, save_changed, save_pretrained};
 pub use self::named_tensor::NamedTensor;
 pub use self::reference::{Parity, Reference};

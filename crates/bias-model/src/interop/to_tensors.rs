@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
+use bias_mask::MaskTarget as _;
 use bias_probe::HookedModel as _;
 use bias_types::{ParamPath, Projection};
-use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::named_tensor::{NamedTensor, read};
 use crate::arch::piece::Piece;
@@ -51,6 +52,34 @@ impl<B: Backend> Decoder<B> {
             out.push(read(format!("{}.bias", layout.head), bias.val())?);
         }
         Ok(out)
+    }
+
+    /// The model with a config that names every bias it has, and with zeros for biases that the
+    /// config names beside them.
+    pub(super) fn with_room_for_biases(&self) -> Result<Self, ModelError> {
+        let extra: Vec<(usize, Projection)> = (0..self.blocks.len())
+            .flat_map(|layer| self.config().dims.block_projections().map(move |own| (layer, own)))
+            .filter(|(layer, own)| {
+                let linear = self.blocks[*layer].linear(*own);
+                linear.is_some_and(|linear| linear.bias.is_some()) && !self.plan().has_bias(*own)
+            })
+            .collect();
+        let Some((layer, projection)) = extra.first().copied() else { return Ok(self.clone()) };
+        let at: Vec<Projection> = extra.into_iter().map(|(_, own)| own).collect();
+        let refused = || ModelError::ExtraBias { path: ParamPath::of(layer, projection) };
+        let config = self.config().with_biases(&at).ok_or_else(refused)?;
+        let mut model = self.clone().with_config(config);
+        let (dims, device) = (self.config().dims, self.device());
+        for layer in 0..model.blocks.len() {
+            for projection in dims.block_projections() {
+                let path = ParamPath::of(layer, projection);
+                if model.plan().has_bias(projection) && model.bias(&path)?.is_none() {
+                    let zeros = Tensor::zeros([dims.shape(projection)[0]], &device);
+                    model.set_bias(&path, Some(zeros))?;
+                }
+            }
+        }
+        Ok(model)
     }
 
     /// What a block has besides norms and linear maps.

@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use bias_attrib::{AttribError, Contrast, GapPursuit, SignedGap};
+use bias_attrib::{AttribError, Contrast, GapPursuit, PromptCase, SignedGap};
 use bias_mask::select::StreamingTopK;
 use bias_model::Decoder;
 use bias_probe::Sequence;
@@ -36,6 +36,8 @@ pub struct MethodInput<
     pub threads: usize,
     /// Whether Wanda's weights are chosen on the device, as on a GPU.
     pub select_on_device: bool,
+    /// Questions about bias, for the neurons that answer them.
+    pub(crate) knowledge: &'a [PromptCase],
     pub(crate) gap: KnownGap,
     pub(crate) backend: PhantomData<A>,
 }

@@ -90,7 +90,7 @@ pub(crate) fn jobs(
     for context in focus {
         let trained_on = TrainedOn::Context(context.clone());
         add(trained_on.clone(), &[What::Layers]);
-        add(trained_on, &Alternative::ALL.map(What::Alternative));
+        add(trained_on, &Alternative::STUDIED.map(What::Alternative));
     }
     jobs
 }

@@ -221,7 +221,7 @@ fn alternatives(found: &Findings) -> Option<Question> {
                     .number(own.perplexity_change),
             );
         }
-        for missing in Alternative::ALL {
+        for missing in Alternative::STUDIED {
             let tried = made_from(results, Experiment::Alternatives, context);
             if !tried.iter().any(|own| own.method == missing.name()) {
                 let mut row =

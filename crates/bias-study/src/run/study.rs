@@ -18,10 +18,11 @@ use crate::ask::VariationAnswers;
 use crate::find::{Candidate, Finding, KnownGap, Method, MethodInput};
 use crate::plan::{Test, tests};
 use crate::prompts::{PromptSet, VariationIndex};
-use crate::results::{Outcome, Plan, Results, Scope, Split, Strategy};
+use crate::results::{Alternative, Outcome, PURSUIT_SHARE, Plan, Results, Scope, Split, Strategy};
 use crate::statistics::{Reference, Tested, assemble};
 use crate::store::{ItemNames, KeptItems};
 use crate::studied::Studied;
+use crate::treat::{Treated, Treatment, questions, treat};
 
 /// One model and one set of prompts: audits the model, finds the parts that carry the bias, prunes
 /// them, and audits again everywhere.
@@ -168,6 +169,29 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
         })
     }
 
+    /// Changes the model by an alternative to pruning, made from these contrasts
+    /// ([`contrasts`](Self::contrasts)). The studied model stays as it is.
+    ///
+    /// What takes long is the whole change; [`weakened`](crate::treat::weakened) makes a weaker one
+    /// of it.
+    ///
+    /// # Errors
+    /// No gap to treat; a strength outside 0..=1; [`StudyError::Treatment`] for a strength or a
+    /// placebo that the alternative cannot have.
+    pub fn treat(
+        &self,
+        alternative: Alternative,
+        contrasts: &[Contrast],
+        treatment: &Treatment,
+    ) -> Result<Treated<M>, StudyError> {
+        let knowledge = match alternative {
+            Alternative::KnowledgeNeurons => questions(&self.model)?,
+            _ => Vec::new(),
+        };
+        let input = self.method_input(contrasts, self.weights(PURSUIT_SHARE.value()));
+        treat(alternative, &MethodInput { knowledge: &knowledge, ..input }, treatment)
+    }
+
     /// The number of passes worth running at the same time. A model that is read from its file
     /// layer by layer uses all threads for one pass instead.
     pub(crate) fn side_by_side(&self) -> usize {
@@ -281,6 +305,7 @@ impl<'a, A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'a, A, M, 
             seed: self.options.settings.seed,
             threads: self.side_by_side(),
             select_on_device: self.select_on_device(),
+            knowledge: &[],
             gap: KnownGap::default(),
             backend: PhantomData,
         }

@@ -24,7 +24,7 @@ use crate::results::{
 use crate::shard::Shard;
 use crate::statistics::Reference;
 use crate::store::{Found, JobFound, Piece};
-use crate::treat::treat;
+use crate::treat::{Treatment, treat};
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// Does the work of this part of the study that is not yet done. If the part is the whole
@@ -125,7 +125,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             .map(|place| self.contrast(*place, reference))
             .collect::<Result<_, _>>()?;
         let input = self.method_input(&contrasts, self.weights(PURSUIT_SHARE.value()));
-        let found = match treat(alternative, &input) {
+        let found = match treat(alternative, &input, &Treatment::default()) {
             // Everybody is answered alike: nothing to treat.
             Err(StudyError::Attrib(reason)) if reason.is_without_gap() => {
                 let left_out = vec![LeftOut {

@@ -1,7 +1,7 @@
 //! Alternatives to zeroing weights, made from the same variations and names.
 
 use bias_attrib::{AttribError, Contrast};
-use bias_mask::edit::{Directions, Means, Side};
+use bias_mask::edit::{Directions, Means, Side, check_strength};
 use bias_mask::{Intervention, MaskError, MaskTarget};
 use bias_probe::stats::ChannelStats;
 use bias_probe::{HookedModel, Sequence, StatsCollector, TokenBatch, Weights};
@@ -9,26 +9,68 @@ use bias_types::{BlockSite, ModelDims, ParamPath, Projection, Site, TokenRole, U
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
+use super::affine::AffineConcept;
 use super::finetune::{Lessons, RANK, fine_tune, low_rank};
+use super::interchange::Interchange;
+use super::knowledge::{SHARE, amplified};
+use super::symmetric_kl::symmetric_kl;
+use super::treatment::{Placebo, Treated, Treatment, shuffled, weakened};
 use crate::StudyError;
 use crate::find::{Method, MethodInput};
 use crate::results::{Alternative, Budget, method};
 use crate::studied::Studied;
 
-/// A changed model.
-pub(crate) struct Treated<M> {
-    pub model: M,
-    /// The number of weights that differ from before.
-    pub weights: usize,
-    /// The budget.
-    pub budget: Budget,
-}
-
 /// Changes the model.
 pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
     alternative: Alternative,
     input: &MethodInput<'_, A, M>,
+    treatment: &Treatment,
 ) -> Result<Treated<M>, StudyError> {
+    check_strength(treatment.strength)?;
+    let refused = |reason: &str| {
+        Err(StudyError::Treatment { alternative: alternative.name(), reason: reason.into() })
+    };
+    let shuffled = match treatment.placebo {
+        None => None,
+        Some(Placebo::ShuffledGroups) if alternative == Alternative::KnowledgeNeurons => {
+            return refused(
+                "it does not look at groups, so shuffling them changes nothing; use random neurons",
+            );
+        }
+        Some(Placebo::ShuffledGroups) => {
+            Some(shuffled(input.contrasts, input.seed, alternative.name())?)
+        }
+        Some(Placebo::Random)
+            if matches!(alternative, Alternative::Interchange | Alternative::KnowledgeNeurons) =>
+        {
+            None
+        }
+        Some(Placebo::Random) => {
+            return refused("it has no random placebo; shuffle the groups");
+        }
+    };
+    let own = shuffled.as_ref().map(|contrasts| input.with_contrasts(contrasts));
+    let input = own.as_ref().unwrap_or(input);
+    let (whole, budget) = made(alternative, input, treatment)?;
+    let model = match treatment.strength {
+        strength if strength >= 1.0 => whole,
+        _ if budget == Budget::AllWeights => {
+            return refused(
+                "embeddings and norms change too, which has no strength but 1; use low-rank",
+            );
+        }
+        strength => weakened(input.model, &whole, strength)?,
+    };
+    let weights = changed(input.model, &model)?;
+    Ok(Treated { model, weights, budget })
+}
+
+/// The whole change.
+fn made<A: AutodiffBackend, M: Studied<A>>(
+    alternative: Alternative,
+    input: &MethodInput<'_, A, M>,
+    treatment: &Treatment,
+) -> Result<(M, Budget), StudyError> {
     let mut model = input.model.clone();
     let pooled = Contrast::pooled(input.contrasts);
     let dims = *model.dims();
@@ -105,9 +147,26 @@ pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
             model = low_rank(input, Lessons::new(input)?, adversary)?;
             Budget::Rank(RANK)
         }
+        Alternative::AffineConcept => {
+            let affine = AffineConcept::default();
+            let _ = affine.apply(&mut model, &pooled, 1.0)?;
+            Budget::RankPerLayer(affine.rank())
+        }
+        Alternative::Interchange => {
+            let interchange = Interchange::default();
+            model = interchange.held(input, treatment.placebo)?;
+            Budget::Rank(interchange.rank)
+        }
+        Alternative::KnowledgeNeurons => {
+            model = amplified(input, treatment.placebo)?;
+            Budget::share(SHARE)
+        }
+        Alternative::SymmetricKl => {
+            model = symmetric_kl(input)?;
+            Budget::Rank(RANK)
+        }
     };
-    let weights = changed(input.model, &model)?;
-    Ok(Treated { model, weights, budget })
+    Ok((model, budget))
 }
 
 /// The number of weights of the prunable matrices that differ.

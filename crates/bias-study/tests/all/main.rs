@@ -1,6 +1,7 @@
 //! The integration tests of this crate, one program: burn is linked once.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, which clippy.toml does not see
 
+mod affine;
 mod also;
 mod benchmark;
 mod compare;
@@ -22,3 +23,4 @@ mod resume;
 mod small;
 mod streamed;
 mod study;
+mod treatments;

@@ -1,6 +1,3 @@
-//! Training on texts that are drawn as they are needed: small models from scratch, or a large one a
-//! little.
-
 use bias_probe::device::{LOGITS_AT_ONCE, f32_from, to_f32};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
 use bias_types::{Site, TokenRole};
@@ -60,9 +57,32 @@ pub struct Recipe {
 /// # Errors
 /// Errors of `draw` and `share`.
 pub fn fit<A, M, T, E>(
-    mut module: M,
+    module: M,
     device: &<A as BackendTypes>::Device,
     recipe: &Recipe,
+    draw: impl FnMut() -> Result<T, E>,
+    share: impl Fn(&M, &[T], f32) -> Result<Tensor<A, 1>, E> + Sync,
+    told: impl FnMut(usize, f32),
+) -> Result<M, E>
+where
+    A: AutodiffBackend,
+    M: AutodiffModule<A> + Send + Sync,
+    T: AsRef<Text> + Sync,
+    E: Send,
+{
+    let weigh = |text: &T| text.as_ref().weight();
+    fit_weighed(module, device, (recipe, weigh), draw, share, told)
+}
+
+/// [`fit`] for anything that has a weight in the loss. An even number of texts per step fills two
+/// threads; each gets half, so there must be two or more.
+///
+/// # Errors
+/// Errors of `draw` and `share`.
+pub fn fit_weighed<A, M, T, E>(
+    mut module: M,
+    device: &<A as BackendTypes>::Device,
+    (recipe, weigh): (&Recipe, impl Fn(&T) -> f32),
     mut draw: impl FnMut() -> Result<T, E>,
     share: impl Fn(&M, &[T], f32) -> Result<Tensor<A, 1>, E> + Sync,
     mut told: impl FnMut(usize, f32),
@@ -70,7 +90,7 @@ pub fn fit<A, M, T, E>(
 where
     A: AutodiffBackend,
     M: AutodiffModule<A> + Send + Sync,
-    T: AsRef<Text> + Sync,
+    T: Sync,
     E: Send,
 {
     let mut optimizer = AdamWConfig::new()
@@ -88,7 +108,7 @@ where
         let texts = (0..recipe.batch).map(|_| draw()).collect::<Result<Vec<_>, _>>()?;
         // Two halves side by side: small matrix products leave a second core idle.
         let (left, right) = texts.split_at(texts.len() / 2);
-        let total = texts.iter().map(|text| text.as_ref().weight()).sum();
+        let total = texts.iter().map(&weigh).sum();
         // Threads, not rayon tasks, and a graph each: burn's autodiff locks would otherwise meet.
         let (one, other) = (module.clone().fork(device), module.clone().fork(device));
         let (left, right) = std::thread::scope(|scope| {
