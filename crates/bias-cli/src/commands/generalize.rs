@@ -59,9 +59,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", default_value = "generalize-out")]
     out: PathBuf,
     /// What is tried: methods of `bias benchmark`, with @neuron, @head and the like behind those that
-    /// do not prune single weights; edits such as projection and low-rank; or `planted`, where
-    /// truth.json lies beside the model [default: signed-gap, gap-pursuit, signed-gap@neuron,
-    /// projection, low-rank; and planted where it is known]
+    /// do not prune single weights; edits such as affine-concept and low-rank; or `planted`,
+    /// where truth.json lies beside the model [default: signed-gap, gap-pursuit, signed-gap@neuron,
+    /// affine-concept, projection, low-rank; and planted where it is known]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = approach)]
     methods: Vec<Approach>,
     /// The contexts that are homes in turn, and are left out in turn [default: all]
@@ -77,7 +77,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least(1))]
     probes: usize,
     /// The edit that masks are compared with
-    #[arg(long, value_name = "NAME", default_value = "projection", value_parser = approach)]
+    #[arg(long, value_name = "NAME", default_value = "affine-concept", value_parser = approach)]
     rival: Approach,
     /// Other formats of the held-out questions: `rendering` (plain text instead of the chat template,
     /// and the reverse), `preamble` (a sentence before), or `none`
@@ -256,7 +256,7 @@ fn protocol(args: &Args, asked: &PromptSet) -> Result<Protocol, Failure> {
         note!("claim (d) needs {} among --methods, and is not judged without it", args.rival);
     } else if args.rival.is_mask() {
         return Err(format!(
-            "--rival: `{}` is no edit; masks are compared with one, such as projection",
+            "--rival: `{}` is no edit; masks are compared with one, such as affine-concept",
             args.rival
         )
         .into());

@@ -217,7 +217,7 @@ const WRONG: &[Wrong] = &[
     ("generalize", "--levels 0", "--levels", &["above 0"]),
     ("generalize", "--most 2", "--most", &["at most 1"]),
     ("generalize", "--probes 0", "--probes", &["1.."]),
-    ("generalize", "--rival signed-gap", "--rival", &["projection"]),
+    ("generalize", "--rival signed-gap", "--rival", &["affine-concept"]),
     ("generalize", "--formats guess", "--formats", &["rendering", "preamble", "none"]),
     ("generalize", "--formats none,preamble", "--formats", &["stands alone"]),
     ("generalize", "--names 1,3", "--names", &["two names"]),

@@ -44,6 +44,7 @@ impl Protocol {
             weights(method::SIGNED_GAP),
             weights(method::GAP_PURSUIT),
             Approach::Mask(method::SIGNED_GAP.into(), UnitKind::Neuron),
+            Approach::Edit(Alternative::AffineConcept),
             Approach::Edit(Alternative::Projection),
             Approach::Edit(Alternative::LowRank),
         ]
@@ -61,7 +62,7 @@ impl Protocol {
             probes: 8,
             formats: Format::ALL.to_vec(),
             preamble: "Please read this carefully before you answer.".into(),
-            rival: Approach::Edit(Alternative::Projection),
+            rival: Approach::Edit(Alternative::AffineConcept),
             truth: None,
         }
     }

@@ -227,7 +227,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         });
         let contrasts: Vec<Contrast> = contrasts.collect::<Result<_, _>>()?;
         let input = self.method_input(&contrasts, self.weights(job.most));
-        Dialable::find::<A>(&job.approach, &job.seen, protocol.truth.as_ref(), &input)
+        let truth = protocol.truth.as_ref();
+        Dialable::find::<A>(&job.approach, &job.seen, job.shuffled, truth, &input)
     }
 
     /// Finds what to change, and the largest strength within each limit.
@@ -241,7 +242,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let dialable = match self.dialable(protocol, job, reference) {
             Ok(found) => found,
             // A method that cannot look at this must not cost the others' work.
-            Err(StudyError::Attrib(reason)) => {
+            Err(reason @ (StudyError::Attrib(_) | StudyError::Treatment { .. })) => {
                 all.absent.push((None, reason.to_string()));
                 return Ok((all, None));
             }

@@ -127,7 +127,7 @@ impl FromStr for Approach {
         if text == Self::PLANTED {
             return Ok(Self::Planted);
         }
-        if let Some(own) = Alternative::ALL.into_iter().find(|own| own.name() == text) {
+        if let Some(own) = Alternative::named(text) {
             return Ok(Self::Edit(own));
         }
         match text.split_once('@') {
