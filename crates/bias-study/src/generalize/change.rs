@@ -20,7 +20,7 @@ const FEW: f64 = 1e-6;
 /// Something with a strength.
 pub(super) enum Dialable<M> {
     /// A ranking: the strength is the number of weights to zero.
-    Ranked(Finding, ModelDims, usize),
+    Ranked(Box<Finding>, ModelDims, usize),
     /// An edited model and the number of weights that differ: the strength is the share of the edit
     /// that is made.
     Edited(Box<M>, usize),
@@ -50,7 +50,7 @@ impl<M> Dialable<M> {
         M: Studied<A>,
     {
         let (dims, most) = (*input.model.dims(), input.budget);
-        let ranked = |finding| Self::Ranked(finding, dims, most);
+        let ranked = |finding| Self::Ranked(Box::new(finding), dims, most);
         match approach {
             Approach::Mask(name, unit) => {
                 let method = Method::<A, M>::named(name, *unit).ok_or_else(|| {
