@@ -81,6 +81,29 @@ pub enum AttribError {
         /// Tokens it has.
         tokens: usize,
     },
+    /// A guard without neutral text to measure on.
+    #[error("there is no neutral text to guard; give some texts that pruning should not spoil")]
+    NoNeutral,
+    /// An impossible factor of a cost.
+    #[error("the cost of a weight cannot count {factor} times; give a finite number of at least 0")]
+    GuardFactor {
+        /// The factor given.
+        factor: f64,
+    },
+    /// An impossible number of steps of a path.
+    #[error("a path of {steps} steps cannot be integrated; give 1 to {most}")]
+    Steps {
+        /// The steps asked for.
+        steps: usize,
+        /// The most that are possible.
+        most: usize,
+    },
+    /// An impossible radius of a trust region.
+    #[error("a trust region of {nats} nats is impossible; give a finite number above 0")]
+    Radius {
+        /// The radius given.
+        nats: f64,
+    },
     /// Groups of different sizes, for a method that compares person with person.
     #[error(
         "{a} people of group A cannot be paired with {b} of group B; give both as many, in the same order"

@@ -36,6 +36,8 @@
 //! | [`ActivationPatching`](methods::ActivationPatching) → [`ComponentScores`](scores::ComponentScores) | the same | the gap with A's activation in B's runs |
 //! | [`AttributionPatching`](methods::AttributionPatching) → [`ComponentScores`](scores::ComponentScores) | the same | its first order: all at once |
 //! | [`ActivationDifference`](methods::ActivationDifference), [`SignedActivationDifference`](methods::SignedActivationDifference) | neurons | mean activation for A less that for B |
+//! | [`IntegratedGap`](methods::IntegratedGap) | heads, key/value groups, neurons | the gap's gradient along a path from a baseline |
+//! | [`FairnessBlend`](methods::FairnessBlend) | neurons | activation difference blended with the size of a neuron's weights |
 //! | [`HeadAttention`](methods::HeadAttention) | heads | attention from the answer to the name |
 //!
 //! | room | what for |
@@ -43,6 +45,7 @@
 //! | [`contrast`] | the input of methods: prompts about two groups, possible answers, their value on a scale |
 //! | [`methods`] | the trait, and a file for each method |
 //! | [`pursuit`] | the signed gap iterated |
+//! | [`guard`] | the price of pruning on neutral text, and guards against it |
 //! | [`scores`] | components, groups' scores, directions; sums, and weights counted by unit |
 //! | [`io`] | scores as safetensors, with their provenance |
 //! | [`error`] | [`AttribError`] |
@@ -66,6 +69,7 @@ mod readme {}
 pub mod contrast;
 mod engine;
 pub mod error;
+pub mod guard;
 pub mod io;
 pub mod methods;
 pub mod prelude;
@@ -81,6 +85,7 @@ pub use bias_types as types;
 pub use bias_types::{Convention, ParamScores, UnitScores};
 pub use contrast::{Contrast, PossibleAnswer, PromptCase};
 pub use error::AttribError;
+pub use guard::Guard;
 pub use methods::{Attribution, SignedGap, Wanda};
 pub use pursuit::GapPursuit;
 pub use scores::SetDifference;

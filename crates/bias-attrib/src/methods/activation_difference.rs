@@ -39,7 +39,7 @@ impl<B: Backend, M: HookedModel<B>> Attribution<B, M> for ActivationDifference {
     }
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<UnitScores, AttribError> {
-        let differences = differences(model, contrast, f64::abs)?;
+        let differences = differences(model, contrast, &sites(model), f64::abs)?;
         Ok(neurons(Convention::Importance, &differences, |_, _, difference| difference))
     }
 }
@@ -83,7 +83,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for SignedActivati
     }
 
     fn attribute(&self, model: &M, contrast: &Contrast) -> Result<UnitScores, AttribError> {
-        let differences = differences(model, contrast, |d| d)?;
+        let differences = differences(model, contrast, &sites(model), |d| d)?;
         let gap = Gap::new(contrast)?;
         let mut slopes = BTreeMap::new();
         for arm in [&gap.a, &gap.b] {
@@ -96,7 +96,7 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for SignedActivati
     }
 }
 
-type PerNeuron = BTreeMap<Site, Vec<f64>>;
+pub(super) type PerNeuron = BTreeMap<Site, Vec<f64>>;
 
 fn neurons(
     convention: Convention,
@@ -114,7 +114,12 @@ fn neurons(
 
 /// The inputs of every layer's `down_proj`, layer by layer.
 fn sites<B: Backend>(model: &impl HookedModel<B>) -> BTreeSet<Site> {
-    (0..model.dims().layers).map(|layer| Site::Block(layer, BlockSite::MlpHidden)).collect()
+    of_layers(model, BlockSite::MlpHidden)
+}
+
+/// A site of every layer.
+pub(super) fn of_layers<B: Backend>(model: &impl HookedModel<B>, at: BlockSite) -> BTreeSet<Site> {
+    (0..model.dims().layers).map(|layer| Site::Block(layer, at)).collect()
 }
 
 /// Number of tokens of a prompt with each role.
@@ -122,10 +127,11 @@ fn counts(case: &PromptCase) -> [f64; ROLES.len()] {
     ROLES.map(|role| case.prompt.roles().iter().filter(|own| **own == role).count() as f64)
 }
 
-/// Mean over pairs of `of(mean_t a_i(p_A) − mean_t a_i(p_B))`.
-fn differences<B: Backend>(
+/// Mean over pairs of `of(mean_t a_i(p_A) − mean_t a_i(p_B))`, for the channels of these sites.
+pub(super) fn differences<B: Backend>(
     model: &impl HookedModel<B>,
     contrast: &Contrast,
+    sites: &BTreeSet<Site>,
     of: fn(f64) -> f64,
 ) -> Result<PerNeuron, AttribError> {
     contrast.check_pairs()?;
@@ -138,7 +144,8 @@ fn differences<B: Backend>(
         let all: f64 = a.iter().chain(&b).sum();
         shares.push(std::array::from_fn(|role| (a[role] + b[role]) / all));
     }
-    let [mut a, b] = [means(model, &contrast.a, &shares)?, means(model, &contrast.b, &shares)?];
+    let of_arm = |cases| means(model, cases, &shares, sites);
+    let [mut a, b] = [of_arm(&contrast.a)?, of_arm(&contrast.b)?];
     let pairs = shares.len() as f64;
     let mean = |(a, b): (&mut Vec<Vec<f64>>, &Vec<Vec<f64>>)| {
         let mut sum = vec![0.0; a.first().map_or(0, Vec::len)];
@@ -155,6 +162,7 @@ fn means<B: Backend>(
     model: &impl HookedModel<B>,
     cases: &[PromptCase],
     shares: &[[f64; ROLES.len()]],
+    sites: &BTreeSet<Site>,
 ) -> Result<BTreeMap<Site, Vec<Vec<f64>>>, AttribError> {
     let mut means: BTreeMap<Site, Vec<Vec<f64>>> = BTreeMap::new();
     for trees in prompt_batches(cases)? {
@@ -173,7 +181,7 @@ fn means<B: Backend>(
             trees.iter().flat_map(|t| (0..width).map(move |i| weigh(t, i))).collect();
         let weights: Tensor<B, 3> =
             f32_from(TensorData::new(weights, [rows, 1, width]), &model.device());
-        let mut watch = Watch::new(sites(model), |site, value: Tensor<B, 3>| {
+        let mut watch = Watch::new(sites.iter().copied(), |site, value: Tensor<B, 3>| {
             let channels = value.dims()[2];
             let own = read_site(matmul(weights.clone(), to_f32(value.clone())), site)?;
             let rows =

@@ -13,6 +13,8 @@
 //! | activation_patching | [`ActivationPatching`]: the gap with A's activation in B's runs |
 //! | attribution_patching | [`AttributionPatching`]: its first order, all at once |
 //! | activation_difference | [`ActivationDifference`], [`SignedActivationDifference`]: mean activation for A less that for B |
+//! | integrated_gap | [`IntegratedGap`], [`Baseline`]: the gap's gradient along a path from a baseline |
+//! | fairness_blend | [`FairnessBlend`]: activation difference blended with the size of a neuron's weights |
 //! | head_attention | [`HeadAttention`]: attention from the answer to the name |
 //! | standardized_gap | [`standardized_gap`]: the number that most of these attribute |
 //! | answer_log_probs | [`answer_log_probs`]: log-probabilities of answers on the graph of a pass, to train on |
@@ -25,7 +27,9 @@ mod answer_log_probs;
 pub(crate) mod attribution;
 mod attribution_patching;
 mod components;
+mod fairness_blend;
 mod head_attention;
+mod integrated_gap;
 mod knockout;
 mod magnitude;
 mod random;
@@ -40,7 +44,9 @@ pub use self::activation_patching::ActivationPatching;
 pub use self::answer_log_probs::answer_log_probs;
 pub use self::attribution::Attribution;
 pub use self::attribution_patching::AttributionPatching;
+pub use self::fairness_blend::FairnessBlend;
 pub use self::head_attention::HeadAttention;
+pub use self::integrated_gap::{Baseline, IntegratedGap};
 pub use self::knockout::Knockout;
 pub use self::magnitude::Magnitude;
 pub use self::random::Random;

@@ -10,7 +10,8 @@ use rayon::iter::{IndexedParallelIterator as _, ParallelIterator as _};
 use rayon::slice::{ParallelSlice as _, ParallelSliceMut as _};
 
 use super::highest::highest;
-use super::matching::{Costs, Matching};
+use super::matching::{Choice, Costs, Matching};
+use super::trust::{Step, Taken, Trust};
 use crate::error::AttribError;
 
 /// All units of a kind.
@@ -70,15 +71,17 @@ impl Candidates {
     /// The units that a [matching pursuit](Matching) of the residual `missing` chooses, in order.
     /// It stops when the residual's norm has fallen to `goal` times its first value, when nothing
     /// helps any more, or when `limit` are chosen. Only the units that help most by themselves are
-    /// considered, so that rows are read twice and need not be held.
+    /// considered, so that rows are read twice and need not be held. In a trust region it also stops
+    /// before the chosen units cost more than the radius.
     pub(crate) fn pursue(
         &self,
         missing: Vec<f32>,
         mut rows: Rows<'_, '_>,
         goal: f64,
         limit: usize,
-    ) -> Result<Vec<Unit>, AttribError> {
-        let candidates = self.candidates(&missing, &mut rows, limit)?;
+        trust: Option<&Trust>,
+    ) -> Result<Step, AttribError> {
+        let candidates = self.candidates(&missing, &mut rows, limit, trust)?;
         let width = missing.len();
         let mut table = vec![0f32; candidates.len() * width];
         match rows {
@@ -94,8 +97,22 @@ impl Candidates {
                     .for_each(|(own, &j)| own[r] = moves[j]);
             })?,
         }
-        let chosen = Matching::new(self.costs, &table, missing).choose(goal, limit);
-        Ok(chosen.into_iter().map(|at| self.unit(candidates[at])).collect())
+        let mut matching = Matching::new(self.costs, &table, missing);
+        let Some(trust) = trust else {
+            let chosen = matching.choose(goal, limit);
+            let units = chosen.into_iter().map(|at| self.unit(candidates[at])).collect();
+            return Ok(Step { units, ..Step::default() });
+        };
+        let prices: Vec<f32> = candidates.iter().map(|j| trust.price(*j)).collect();
+        let (chosen, limited) = matching.choose_within(goal, limit, &prices, trust.radius());
+        let of = |own: &Choice| Taken {
+            candidate: candidates[own.candidate],
+            spent: own.spent,
+            left: own.left,
+        };
+        let taken: Vec<Taken> = chosen.iter().map(of).collect();
+        let units = taken.iter().map(|own| self.unit(own.candidate)).collect();
+        Ok(Step { units, taken, limited, ..Step::default() })
     }
 
     /// The candidates that help most by themselves, in order of their index. Rows in memory need no
@@ -105,7 +122,16 @@ impl Candidates {
         missing: &[f32],
         rows: &mut Rows<'_, '_>,
         limit: usize,
+        trust: Option<&Trust>,
     ) -> Result<Vec<usize>, AttribError> {
+        let bar = |first: usize, gains: &mut [f32]| {
+            if let Some(trust) = trust {
+                let barred = gains.iter_mut().enumerate();
+                barred
+                    .filter(|(i, _)| !trust.allows(first + i))
+                    .for_each(|(_, gain)| *gain = f32::NEG_INFINITY);
+            }
+        };
         let most = limit.saturating_mul(PER_CHOICE).clamp(LEAST_CANDIDATES, MOST_CANDIDATES);
         let costs = self.costs;
         let add = |r: usize, moves: &[f32], gains: &mut [f32]| {
@@ -120,6 +146,7 @@ impl Candidates {
                 held.iter()
                     .enumerate()
                     .for_each(|(r, moves)| add(r, &moves[candidates.clone()], &mut gains));
+                bar(candidates.start, &mut gains);
                 Cow::Owned(gains)
             })),
             Rows::Anew(each_row) => {
@@ -129,6 +156,7 @@ impl Candidates {
                         gains.par_chunks_mut(SIDE_BY_SIDE).zip(moves.par_chunks(SIDE_BY_SIDE));
                     candidates.for_each(|(gains, moves)| add(r, moves, gains));
                 })?;
+                bar(0, &mut gains);
                 Ok(highest(gains.len(), most, |candidates| Cow::Borrowed(&gains[candidates])))
             }
         }
@@ -144,6 +172,19 @@ impl Candidates {
             Ok::<_, AttribError>(own.count())
         };
         Ok(weights(0)?.max(weights(last)?).max(1))
+    }
+
+    /// Number of weights that read a candidate's output; of a single weight, itself.
+    pub(super) fn readers_each(&self) -> usize {
+        let dims = &self.dims;
+        match self.kind {
+            UnitKind::Weight => 1,
+            UnitKind::Neuron => dims.d_model,
+            UnitKind::Head => dims.d_model * dims.d_head,
+            UnitKind::KvGroup => dims.d_model * dims.heads * dims.d_head / dims.kv_heads.max(1),
+            UnitKind::Expert => dims.d_model * dims.d_mlp / experts(dims).max(1),
+            UnitKind::Layer => dims.d_model * (dims.heads * dims.d_head + dims.d_mlp),
+        }
     }
 
     fn unit(&self, index: usize) -> Unit {
@@ -284,8 +325,9 @@ mod tests {
                 self.rows.iter().enumerate().for_each(|(r, own)| visit(r, own));
                 Ok(())
             };
-            let pursue =
-                |rows| self.candidates.pursue(self.missing.clone(), rows, goal, limit).unwrap();
+            let pursue = |rows| {
+                self.candidates.pursue(self.missing.clone(), rows, goal, limit, None).unwrap().units
+            };
             let chosen = pursue(Rows::Anew(&mut each_row));
             assert_eq!(pursue(Rows::Held(&self.rows)), chosen, "held or made again");
             chosen.iter().map(ToString::to_string).collect()

@@ -3,17 +3,16 @@
 use bias_probe::device::to_f32;
 use bias_probe::gradients::FactorTrace;
 use bias_probe::{HookedModel, NoObserver, Observer, Sequence, in_threads};
-use bias_types::TokenRole;
-use bias_types::prompt::Scale;
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 
 use super::turns::{Pass, Turn, Visit};
-use crate::contrast::expected::expected;
 use crate::contrast::gapless::Gapless;
-use crate::contrast::prompt_case::{Contrast, PossibleAnswer, PromptCase};
+use crate::contrast::prompt_case::{Contrast, PromptCase};
 use crate::engine::answer_tree::AnswerTree;
 use crate::engine::gap::{Gap, gaps};
 use crate::engine::likelihood::Predicted;
+use crate::engine::moved_answers::{OfTree, expectation};
+use crate::engine::neutral_text::as_answer;
 use crate::engine::readback::read;
 use crate::engine::shared_prefix::{Capacity, batches, token_batch};
 use crate::error::{AttribError, ValuesOf};
@@ -135,6 +134,13 @@ impl<'a> Aim<'a> {
         effects.iter().enumerate().map(of).collect()
     }
 
+    /// The cost of the residual, with each row's residual multiplied by its scale.
+    pub(crate) fn cost(&self, effects: &[Watched], scales: &[f64]) -> f64 {
+        let arms = self.arms();
+        let own = self.missing(effects).into_iter().zip(scales).enumerate();
+        own.map(|(r, (t, scale))| (scale * if r < arms { t } else { t.min(0.0) }).powi(2)).sum()
+    }
+
     /// Rows of groups; those of neutral text come after them.
     pub(crate) fn arms(&self) -> usize {
         2 * self.gaps.len()
@@ -160,54 +166,6 @@ impl<'a> Aim<'a> {
         let own = effects.iter().zip(&self.first).skip(2 * self.gaps.len());
         own.map(|(now, first)| now.value - first).sum::<f64>() / self.neutral.len().max(1) as f64
     }
-}
-
-/// A text as the only answer to its first token.
-///
-/// # Errors
-/// [`AttribError::ShortNeutral`] for a text without a second.
-fn as_answer(index: usize, text: &Sequence) -> Result<PromptCase, AttribError> {
-    let [first, rest @ ..] = text.tokens() else {
-        return Err(AttribError::ShortNeutral { index, tokens: 0 });
-    };
-    if rest.is_empty() {
-        return Err(AttribError::ShortNeutral { index, tokens: 1 });
-    }
-    let prompt = Sequence::chain(vec![*first], vec![TokenRole::Prompt])?;
-    let answer = PossibleAnswer {
-        tokens: rest.to_vec(),
-        finished: true,
-        weight: 1.0,
-        ..PossibleAnswer::default()
-    };
-    Ok(PromptCase::new(prompt, vec![answer]))
-}
-
-/// The value of a tree of answers.
-struct OfTree {
-    value: f64,
-    /// Its derivative by the log-probability of each branch.
-    worths: Vec<f64>,
-    /// The total weight of its answers now, and at first.
-    mass: [f64; 2],
-}
-
-/// A person's expected answer. Each answer's first weight is multiplied by how much more probable
-/// it has become. `None` if no answer has any weight left.
-fn expectation(tree: &AnswerTree<'_>, now: &[f32], first: &[f32]) -> Option<OfTree> {
-    let moved = |path: &Vec<usize>| path.iter().map(|&i| f64::from(now[i] - first[i])).sum::<f64>();
-    let logs: Vec<f64> =
-        tree.paths.iter().zip(tree.answers).map(|(path, a)| a.weight.ln() + moved(path)).collect();
-    let mass = match tree.scale {
-        Scale::Mean => {
-            let first = tree.answers.iter().map(|a| a.weight).sum();
-            [logs.iter().map(|log| log.exp()).sum(), first]
-        }
-        // All answers asked about are known, however improbable they become.
-        Scale::Share | Scale::LogOdds { .. } => [1.0; 2],
-    };
-    let answer = expected(tree.scale, tree.answers, &logs)?;
-    Some(OfTree { value: answer.value, worths: tree.sums(answer.slopes), mass })
 }
 
 /// The mean log-loss of a text's tokens.
@@ -291,11 +249,12 @@ mod tests {
     use bias_mask::{Intervention, MaskTarget, top_k};
     use bias_model::{Decoder, ModelConfig};
     use bias_probe::{HookedModel, ProbeError, TokenBatch, Weights};
-    use bias_types::{Convention, ModelDims, ParamPath};
+    use bias_types::{Convention, ModelDims, ParamPath, TokenRole};
     use burn::backend::flex::FlexDevice;
     use burn::backend::{Autodiff, Flex};
 
     use super::*;
+    use crate::contrast::prompt_case::PossibleAnswer;
     use crate::methods::{Attribution as _, SignedGap};
 
     fn model() -> Decoder<Flex> {

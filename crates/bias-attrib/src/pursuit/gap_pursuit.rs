@@ -1,16 +1,21 @@
+use std::collections::HashMap;
+
 use bias_mask::edit::Undo;
 use bias_mask::{HeadAblation, Intervention, Mask, MaskTarget, unit_mask};
 use bias_probe::{HookedModel, Sequence};
-use bias_types::{Convention, ModelDims, Unit, UnitKind, UnitScores};
+use bias_types::{ModelDims, ParamPath, Unit, UnitKind};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use super::candidates::{Candidates, Rows};
 use super::effects::{Aim, Watched};
+use super::found::{Pursuit, Round};
+use super::trust::{Step, Trust};
 use super::turns::Visit;
-use crate::contrast::gapless::Gapless;
 use crate::contrast::prompt_case::Contrast;
 use crate::engine::likelihood::checked_temperature;
 use crate::error::AttribError;
+use crate::guard::neutral_cost::each_observed;
+use crate::guard::{Cost, Guard, MeasuredGuard};
 use crate::methods::attribution::Attribution;
 
 /// Finds weights or units that together close the gap. It chooses a few at a time and measures the
@@ -47,6 +52,10 @@ use crate::methods::attribution::Attribution;
 /// [`with_memory`](Self::with_memory) allows it. Beyond that limit every round differentiates
 /// twice, and every weight takes four bytes, and twelve more for each thread, whatever the number
 /// of contrasts, names and answers. No more threads run than fit.
+///
+/// On models with very large activations, the effect of a weight that reads them is not what its
+/// gradient says. Every round is then taken back until nothing is left of it.
+/// [`with_guard`](Self::with_guard) keeps such weights out and bounds each step by a trust region.
 #[derive(Debug, Clone, Copy)]
 pub struct GapPursuit {
     temperature: f64,
@@ -58,39 +67,10 @@ pub struct GapPursuit {
     neutral: f64,
     worst: f64,
     explored: f64,
+    guard: Option<Guard>,
+    radius: f64,
     memory: usize,
     threads: usize,
-}
-
-/// The result of a pursuit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pursuit {
-    /// The units to prune, in the order in which they were chosen.
-    pub chosen: Vec<Unit>,
-    /// The state before the first round, which is unpruned, and after every round. The chosen units
-    /// are those pruned in the last state that was kept.
-    pub rounds: Vec<Round>,
-    /// Contrasts without a gap to close, with the reason.
-    pub left_out: Vec<Gapless>,
-}
-
-impl Pursuit {
-    /// The weights to prune.
-    ///
-    /// # Errors
-    /// If the sizes are those of another model.
-    pub fn mask(&self, dims: &ModelDims) -> Result<Mask, AttribError> {
-        Ok(unit_mask(dims, &self.chosen, HeadAblation::ZeroOutput)?)
-    }
-
-    /// Scores that rank the chosen units in the order of their choice. The first has the highest
-    /// score and the last 1; other units have none.
-    #[must_use]
-    pub fn scores(&self) -> UnitScores {
-        let ranks = (1..=self.chosen.len()).rev().map(|rank| rank as f32);
-        let scores = self.chosen.iter().cloned().zip(ranks).collect();
-        UnitScores { convention: Convention::BiasCarried, scores }
-    }
 }
 
 /// Runs with one contrast and without neutral text, on a copy of the model and on one thread. For
@@ -150,35 +130,15 @@ const COPIES: usize = 3;
 /// How often half of the chosen units are tried instead.
 const HALVINGS: usize = 4;
 
-/// The state of a pursuit after a round.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Round {
-    /// Weights pruned so far.
-    pub weights: usize,
-    /// The standardized gap of each contrast; its sign is that of `A − B`.
-    pub gaps: Vec<f64>,
-    /// Shift of the middle of both groups, contrast by contrast, in pooled deviations.
-    pub levels: Vec<f64>,
-    /// Rise of the mean log-loss of neutral text, in nats per token; 0 without neutral text.
-    pub neutral: f64,
-    /// Present total weight of the answers explored over the first one: the mean over a group's
-    /// people, and the least over all groups. If it is far from 1, ask the model again.
-    pub explored: f64,
-    /// `J`. With [`with_worst_case`](GapPursuit::with_worst_case), `|t|` is raised to a power that
-    /// is larger by that much.
-    pub objective: f64,
-    /// Whether the pursuit continued from this state. If not, the units pruned last were restored,
-    /// and half of them were tried.
-    pub kept: bool,
-}
+/// The same of a guarded pursuit, whose steps are cut by the trust region.
+const CUTS: usize = 8;
 
-impl Round {
-    /// The largest gap of any contrast, without its sign.
-    #[must_use]
-    pub fn worst(&self) -> f64 {
-        self.gaps.iter().fold(0.0, |worst, gap| worst.max(gap.abs()))
-    }
-}
+/// A guarded round that the trust region ended is the last if it leaves more than this share of the
+/// objective.
+const STUCK: f64 = 0.995;
+
+/// The first radius of the trust region, in nats: about a hundredth of the perplexity.
+const RADIUS: f64 = 0.01;
 
 impl GapPursuit {
     /// Prunes at most `budget` single weights, at temperature 1. Of larger units it prunes as many
@@ -195,6 +155,8 @@ impl GapPursuit {
             neutral: 100.0,
             worst: 0.0,
             explored: 0.9,
+            guard: None,
+            radius: RADIUS,
             memory: 2 << 30,
             threads: 1,
         }
@@ -264,6 +226,39 @@ impl GapPursuit {
             Ok(Self { explored: share, ..self })
         } else {
             Err(AttribError::Share { share })
+        }
+    }
+
+    /// Keeps weights that neutral text needs out, and bounds each step by a trust region.
+    ///
+    /// - Units are not chosen if more than half of the weights that read them are
+    ///   [left out](MeasuredGuard::spared) by the guard. It is measured once, on the unpruned model.
+    ///   What a guard discounts plays no role, because the objective weighs neutral text itself.
+    /// - Pruning a unit is expected to raise the mean log-loss of neutral text also by its
+    ///   second-order cost ([`Cost::SecondOrder`], summed over the weights that read it).
+    /// - A round ends once these second-order costs reach the
+    ///   [radius](Self::with_trust_region). After a round that lowered the objective by less than a
+    ///   quarter of what was promised, the radius shrinks; after one that kept three quarters of
+    ///   the promise, it doubles. A round that is taken back is tried again with a quarter of its
+    ///   costs, and a single unit that raises the objective is not chosen again.
+    ///
+    /// Neutral text is then needed ([`AttribError::NoNeutral`]). It takes four more bytes for each
+    /// unit that may be chosen.
+    #[must_use]
+    pub fn with_guard(self, guard: Guard) -> Self {
+        Self { guard: Some(guard), ..self }
+    }
+
+    /// The first radius of a [guarded](Self::with_guard) pursuit's trust region, in nats of neutral
+    /// log-loss; 0.01 by default.
+    ///
+    /// # Errors
+    /// [`AttribError::Radius`] unless finite and above 0.
+    pub fn with_trust_region(self, nats: f64) -> Result<Self, AttribError> {
+        if nats.is_finite() && nats > 0.0 {
+            Ok(Self { radius: nats, ..self })
+        } else {
+            Err(AttribError::Radius { nats })
         }
     }
 
@@ -337,9 +332,10 @@ impl GapPursuit {
             return Err(AttribError::Streamed { method: "gap-pursuit" });
         }
         let dims = *tracked.dims();
-        drop(tracked);
         let mut aim = Aim::new(contrasts, neutral, self.temperature)?;
         let candidates = Candidates::new(&dims, self.unit, aim.arms());
+        let mut trust = self.trust::<A, D>(&tracked, neutral, &candidates)?;
+        drop(tracked);
         let most = (self.budget / candidates.weights_each()?).max(1);
         let fits = aim.rows() * candidates.count() * size_of::<f32>() <= self.memory;
         let threads = self
@@ -348,10 +344,12 @@ impl GapPursuit {
             .max(1);
         let mut mask = Mask::default();
         let mut order: Vec<Unit> = Vec::new();
-        // Units that were pruned last and are not measured yet.
-        let mut last: Vec<Unit> = Vec::new();
+        // What was pruned last and is not measured yet.
+        let mut last = Step::default();
         let mut lowest = f64::INFINITY;
         let mut rounds: Vec<Round> = Vec::new();
+        // Whether this is a state that was kept before.
+        let mut again = false;
         loop {
             let mut held: Vec<Vec<f32>> = Vec::new();
             let mut hold = |_, effect| held.push(candidates.unit_effects(effect));
@@ -360,36 +358,56 @@ impl GapPursuit {
             let mut round = self.round(&aim, &watched, mask.count());
             // The unpruned model's answers are all known, even if rounding changes their sum.
             let known = mask.count() == 0 || round.explored >= self.explored;
-            round.kept = round.objective < lowest && known;
+            round.kept = again || (round.objective < lowest && known);
             let (kept, objective) = (round.kept, round.objective);
-            let closed = round.worst() <= self.tolerance || objective > HARDLY_LOWER * lowest;
-            rounds.push(round);
+            let hardly = if trust.is_some() && last.limited { STUCK } else { HARDLY_LOWER };
+            let closed = round.worst() <= self.tolerance || (!again && objective > hardly * lowest);
+            if !again {
+                rounds.push(round);
+            }
             let spent = rounds.len() > self.rounds;
             if !kept {
-                // A smaller step would have chosen half of them.
+                // A smaller step would have chosen a part of them.
                 if let Some(undo) = undo.pop() {
                     undo.revert(model)?;
                 }
-                last.truncate(last.len() / 2);
+                match &mut trust {
+                    Some(trust) => trust.shrink(&mut last),
+                    None => last.truncate(last.units.len() / 2),
+                }
                 mask = unit_mask(&dims, &order, HeadAblation::ZeroOutput)?;
                 let refused = rounds.iter().rev().take_while(|round| !round.kept).count();
-                if spent || refused > HALVINGS || !prune(model, &dims, &mut mask, &last, undo)? {
+                let tries = if trust.is_some() { CUTS } else { HALVINGS };
+                if spent || refused > tries {
+                    break;
+                }
+                again = trust.is_some() && last.units.is_empty();
+                if !again && !prune(model, &dims, &mut mask, &last.units, undo)? {
                     break;
                 }
                 continue;
             }
+            if let (Some(trust), false) = (&mut trust, again) {
+                trust.judge(&last, aim.cost(&watched, &last.scales));
+            }
+            again = false;
             lowest = objective;
-            order.append(&mut last);
+            order.append(&mut last.units);
             if spent || closed || mask.count() >= self.budget {
                 break;
             }
             let scales = self.scales(&aim, &watched);
             let missing = aim.missing(&watched).into_iter().zip(&scales);
             let missing = missing.map(|(t, scale)| (t * scale) as f32).collect();
+            let (arms, charged) = (aim.arms(), trust.as_ref());
             let scaled = |r: usize, own: &mut [f32]| {
+                if let Some(trust) = charged.filter(|_| r >= arms) {
+                    trust.charge(own);
+                }
                 own.iter_mut().for_each(|v| *v = (f64::from(*v) * scales[r]) as f32);
             };
             held.iter_mut().enumerate().for_each(|(r, own)| scaled(r, own));
+            let before = aim.cost(&watched, &scales);
             let mut anew = |visit: &mut (dyn FnMut(usize, &[f32]) + Send)| {
                 let mut hand_on = |r, effect| {
                     let mut own = candidates.unit_effects(effect);
@@ -401,12 +419,31 @@ impl GapPursuit {
             };
             let left = most.saturating_sub(order.len());
             let rows = if fits { Rows::Held(&held) } else { Rows::Anew(&mut anew) };
-            last = candidates.pursue(missing, rows, 1.0 - self.step, left)?;
-            if !prune(model, &dims, &mut mask, &last, undo)? {
+            let step = candidates.pursue(missing, rows, 1.0 - self.step, left, charged)?;
+            last = Step { scales, before, ..step };
+            if !prune(model, &dims, &mut mask, &last.units, undo)? {
                 break;
             }
         }
         Ok(Pursuit { chosen: order, rounds, left_out: aim.left_out })
+    }
+
+    /// The trust region of a guarded pursuit.
+    fn trust<A: AutodiffBackend, D: HookedModel<A>>(
+        &self,
+        model: &D,
+        neutral: &[Sequence],
+        candidates: &Candidates,
+    ) -> Result<Option<Trust>, AttribError> {
+        let Some(guard) = self.guard else { return Ok(None) };
+        let mut second: HashMap<ParamPath, Vec<f32>> = HashMap::new();
+        let measured = MeasuredGuard::new(guard, model.dims(), |take| {
+            each_observed::<A, D>(model, neutral, &mut |own| {
+                second.insert(own.path().clone(), own.of(Cost::SecondOrder).to_vec());
+                take(own)
+            })
+        })?;
+        Ok(Some(Trust::new(model.dims(), candidates, measured.spared(), &second, self.radius)))
     }
 
     /// `√λ` of every row. Contrasts are weighted by a power of their gap.

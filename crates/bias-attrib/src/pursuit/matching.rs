@@ -93,6 +93,14 @@ struct Best {
     place: usize,
 }
 
+/// A candidate chosen, the price of all up to it, and the cost of the residual after it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    pub candidate: usize,
+    pub spent: f64,
+    pub left: f64,
+}
+
 impl Best {
     /// The higher gain; of equal gains, that of the earlier candidate.
     fn or(self, other: Option<Self>) -> Self {
@@ -163,24 +171,57 @@ impl Matching {
         let goal = goal * self.costs.norm(&self.missing);
         let mut chosen = Vec::new();
         while chosen.len() < limit {
-            let norm = self.costs.norm(&self.missing);
-            // The precision of bounds depends on the residual's norm when they were made.
-            if norm > goal && norm < self.norm / 2.0 {
-                self.look_at_all();
-            }
-            let best = if norm > goal { self.best(norm) } else { None };
-            let Some((best, block)) = best.filter(|(best, _)| best.gain > 0.0) else { break };
-            let mut way = 0.0;
-            for (missing, moved) in self.missing.iter_mut().zip(self.blocks[block].take(best.place))
-            {
-                let before = *missing;
-                *missing -= moved;
-                way += f64::from(*missing - before).powi(2);
-            }
-            self.travelled += way.sqrt() * (1.0 + 1e-6);
+            let Some((best, block)) = self.next(goal) else { break };
+            self.take(best, block);
             chosen.push(best.candidate);
         }
         chosen
+    }
+
+    /// The same, but stops before the `prices` of the chosen candidates add up to more than
+    /// `radius`. Also says whether that ended it.
+    pub(super) fn choose_within(
+        &mut self,
+        goal: f64,
+        limit: usize,
+        prices: &[f32],
+        radius: f64,
+    ) -> (Vec<Choice>, bool) {
+        let goal = goal * self.costs.norm(&self.missing);
+        let (mut chosen, mut spent): (Vec<Choice>, f64) = (Vec::new(), 0.0);
+        while chosen.len() < limit {
+            let Some((best, block)) = self.next(goal) else { break };
+            spent += prices.get(best.candidate).copied().map_or(f64::INFINITY, f64::from);
+            if spent > radius {
+                return (chosen, true);
+            }
+            self.take(best, block);
+            let left = self.costs.norm(&self.missing).powi(2);
+            chosen.push(Choice { candidate: best.candidate, spent, left });
+        }
+        (chosen, false)
+    }
+
+    /// The candidate that helps most, and its block, unless the residual's norm is at the goal.
+    fn next(&mut self, goal: f64) -> Option<(Best, usize)> {
+        let norm = self.costs.norm(&self.missing);
+        // The precision of bounds depends on the residual's norm when they were made.
+        if norm > goal && norm < self.norm / 2.0 {
+            self.look_at_all();
+        }
+        let best = if norm > goal { self.best(norm) } else { None };
+        best.filter(|(best, _)| best.gain > 0.0)
+    }
+
+    /// Moves the residual by a candidate, which is then no longer one.
+    fn take(&mut self, best: Best, block: usize) {
+        let mut way = 0.0;
+        for (missing, moved) in self.missing.iter_mut().zip(self.blocks[block].take(best.place)) {
+            let before = *missing;
+            *missing -= moved;
+            way += f64::from(*missing - before).powi(2);
+        }
+        self.travelled += way.sqrt() * (1.0 + 1e-6);
     }
 
     /// Computes all bounds again.

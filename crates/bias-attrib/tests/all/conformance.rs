@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::path::PathBuf;
 
 use bias_attrib::methods::{
-    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, GroupNorms,
-    HeadAttention, Knockout, Magnitude, Random, SignedActivationDifference, Snip,
+    ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, Baseline, FairnessBlend,
+    GroupNorms, HeadAttention, IntegratedGap, Knockout, Magnitude, Random,
+    SignedActivationDifference, Snip,
 };
 use bias_attrib::pursuit::{Pursuit, Round};
 use bias_attrib::scores::{ComponentScores, GroupScores, RankDirections};
@@ -135,6 +136,7 @@ fn every_method_conforms() {
                 reading,
                 of_units,
             ),
+            check_attribution(&FairnessBlend::default(), &model, &contrast, reading, of_units),
             check_attribution(&HeadAttention, &model, &contrast, reading, of_units),
             check_attribution(&pursuit, &tracked, &contrast, Claims::within(1e-3), of_pursuit),
             check_attribution(
@@ -161,6 +163,16 @@ fn every_method_conforms() {
                     &contrast,
                     reading,
                     of_places,
+                ),
+                check_attribution(
+                    &IntegratedGap::every(kind)
+                        .with_steps(2)
+                        .unwrap()
+                        .from_baseline(Baseline::Mean),
+                    &tracked,
+                    &contrast,
+                    reading,
+                    of_units,
                 ),
             ]);
         }

@@ -23,7 +23,7 @@ fn embedded() -> LanguageModel<Flex> {
 }
 
 /// How the model answers about a few people.
-fn contrast(model: &LanguageModel<Flex>, what: &str) -> Contrast {
+pub(crate) fn contrast(model: &LanguageModel<Flex>, what: &str) -> Contrast {
     let ask = |names: [&str; 3]| -> Vec<PromptCase> {
         let prompts: Vec<Sequence> = names
             .iter()

@@ -29,8 +29,8 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 /// Twice the largest difference measured (6e-6): `scripts/goldens.sh` shows them.
-const TOLERANCE: f32 = 1e-5;
-const CASES: [&str; 2] = ["gqa_sharded", "gpt2_hub"];
+pub(crate) const TOLERANCE: f32 = 1e-5;
+pub(crate) const CASES: [&str; 2] = ["gqa_sharded", "gpt2_hub"];
 /// The shares of rank that the fixture's `act_svd` was made with.
 const SHARES: [f64; 2] = [0.25, 0.5];
 const WHOLE: [&str; 3] = [
@@ -95,18 +95,27 @@ fn cases(written: Vec<WrittenCase>) -> Vec<PromptCase> {
 }
 
 /// A model, the contrasts written down for it, and what was computed of them.
-struct Case {
-    name: &'static str,
-    model: Decoder<Flex>,
-    tracked: Decoder<Autodiff<Flex>>,
-    temperature: f64,
-    gap: f32,
-    contrasts: Vec<Contrast>,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) model: Decoder<Flex>,
+    pub(crate) tracked: Decoder<Autodiff<Flex>>,
+    pub(crate) temperature: f64,
+    pub(crate) gap: f32,
+    pub(crate) contrasts: Vec<Contrast>,
     file: Vec<u8>,
 }
 
 impl Case {
     fn load(name: &'static str) -> Self {
+        Self::with_file(name, "safetensors")
+    }
+
+    /// The same contrasts with what `guards.py` computed of them.
+    pub(crate) fn guards(name: &'static str) -> Self {
+        Self::with_file(name, "guards.safetensors")
+    }
+
+    fn with_file(name: &'static str, ending: &str) -> Self {
         let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
         let folder = fixtures.join("golden").join(name);
         let config = ModelConfig::from_folder(&folder).unwrap();
@@ -125,7 +134,7 @@ impl Case {
             temperature: written.temperature,
             gap: written.gap.abs(),
             contrasts: written.contrasts.into_iter().map(contrast).collect(),
-            file: own("safetensors"),
+            file: own(ending),
         }
     }
 
@@ -136,6 +145,21 @@ impl Case {
         view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
     }
 
+    /// The neutral texts of `guards.py`.
+    pub(crate) fn neutral(&self) -> Vec<Sequence> {
+        let tensors = SafeTensors::deserialize(&self.file).unwrap();
+        let text = |i: usize| {
+            let view = tensors.tensor(&format!("neutral/{i}")).unwrap();
+            assert_eq!(view.dtype(), Dtype::I32);
+            let tokens = view.data().chunks_exact(4);
+            let tokens = tokens.map(|b| u32::from_le_bytes(b.try_into().unwrap()));
+            let tokens: Vec<u32> = tokens.collect();
+            let roles = vec![TokenRole::Prompt; tokens.len()];
+            Sequence::chain(tokens, roles).unwrap()
+        };
+        (0..self.below("neutral/").len()).map(text).collect()
+    }
+
     /// Names of all tensors under a prefix, without it.
     fn below(&self, prefix: &str) -> Vec<String> {
         let tensors = SafeTensors::deserialize(&self.file).unwrap();
@@ -144,7 +168,7 @@ impl Case {
         names.collect()
     }
 
-    fn mask(&self, what: &str) -> Mask {
+    pub(crate) fn mask(&self, what: &str) -> Mask {
         let tensors = SafeTensors::deserialize(&self.file).unwrap();
         let mut mask = Mask::default();
         for (path, _, projection) in self.model.dims().projections() {
@@ -158,7 +182,7 @@ impl Case {
     }
 
     #[track_caller]
-    fn close(&self, what: &str, found: &[f32], tolerance: f32) {
+    pub(crate) fn close(&self, what: &str, found: &[f32], tolerance: f32) {
         self.close_in(what, found, 0.0, tolerance);
     }
 
@@ -174,7 +198,7 @@ impl Case {
     }
 
     /// Holds the scores of matrices on record against them.
-    fn close_matrices(&self, method: &str, found: &[ParamScores], tolerance: f32) {
+    pub(crate) fn close_matrices(&self, method: &str, found: &[ParamScores], tolerance: f32) {
         let prefix = format!("{method}/");
         let recorded = self.below(&prefix);
         assert!(recorded.len() >= 6, "{} {method}", self.name);
@@ -184,11 +208,11 @@ impl Case {
         }
     }
 
-    fn run<M: Attribution<Flex, Decoder<Flex>>>(&self, method: &M) -> M::Found {
+    pub(crate) fn run<M: Attribution<Flex, Decoder<Flex>>>(&self, method: &M) -> M::Found {
         method.attribute(&self.model, &self.contrasts[0]).unwrap()
     }
 
-    fn run_tracked<M: Attribution<Autodiff<Flex>, Decoder<Autodiff<Flex>>>>(
+    pub(crate) fn run_tracked<M: Attribution<Autodiff<Flex>, Decoder<Autodiff<Flex>>>>(
         &self,
         method: &M,
     ) -> M::Found {

@@ -5,6 +5,7 @@ mod conformance;
 mod gap_pursuit;
 mod golden;
 mod golden_model;
+mod guards;
 mod hostile;
 mod questions;
 mod signed_gap;

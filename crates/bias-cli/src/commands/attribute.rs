@@ -48,9 +48,9 @@ pub(crate) struct Args {
     /// group (0.15 in the paper)
     #[arg(long, value_name = "SHARE", conflicts_with = "budget", value_parser = share)]
     top: Option<f64>,
-    /// For gap-pursuit: neutral text that pruning should not spoil, one text per line. The method
-    /// looks at every second text; a study measures on the others. The default file is
-    /// `neutral.txt` in the model's folder
+    /// For gap-pursuit and guarded methods: neutral text that pruning should not spoil, one text per
+    /// line. The method looks at every second text; a study measures on the others. The default
+    /// file is `neutral.txt` in the model's folder
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
     /// Mask file to write

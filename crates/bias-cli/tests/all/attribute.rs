@@ -419,7 +419,7 @@ fn other_arguments() {
     );
     let tried = |args: &str| run("attribute", folder.path(), &format!("--model model {args}"));
     tried("--method guess")
-        .refused("--method", &["guess", "gap-pursuit, gap-pursuit-worst", "wanda"]);
+        .refused("--method", &["guess", "gap-pursuit, gap-pursuit-guarded", "wanda"]);
     let refused = tried("--method wanda --unit head");
     let listed = refused.err.rsplit("methods for it are").next().unwrap().to_owned();
     assert!(listed.contains("knockout") && !listed.contains("wanda"), "{listed}");

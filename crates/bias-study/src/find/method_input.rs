@@ -2,6 +2,7 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use bias_attrib::guard::MeasuredGuard;
 use bias_attrib::{AttribError, Contrast, GapPursuit, PromptCase, SignedGap};
 use bias_mask::select::StreamingTopK;
 use bias_model::Decoder;
@@ -86,6 +87,18 @@ impl<A: AutodiffBackend, M: Studied<A>> MethodInput<'_, A, M> {
         let mut top =
             StreamingTopK::new(most, self.model.dims().projections().map(|(path, ..)| path));
         self.each_signed_gap(&mut |scores| Ok(top.add(&scores)?))?;
+        Ok(top)
+    }
+
+    /// The same of guarded scores.
+    pub(crate) fn guarded_top_k(
+        &self,
+        most: usize,
+        guard: &MeasuredGuard,
+    ) -> Result<StreamingTopK, StudyError> {
+        let mut top =
+            StreamingTopK::new(most, self.model.dims().projections().map(|(path, ..)| path));
+        self.each_signed_gap(&mut |scores| Ok(top.add(&guard.apply_to(&scores)?)?))?;
         Ok(top)
     }
 

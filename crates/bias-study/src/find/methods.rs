@@ -1,9 +1,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bias_attrib::guard::{Cost, Guard};
 use bias_attrib::methods::{
-    ActivationDifference, ActivationPatching, AttributionPatching, HeadAttention, Knockout,
-    Magnitude, Random, SignedActivationDifference, Snip,
+    ActivationDifference, ActivationPatching, AttributionPatching, FairnessBlend, HeadAttention,
+    IntegratedGap, Knockout, Magnitude, Random, SignedActivationDifference, Snip,
 };
 use bias_attrib::scores::{ComponentScores, in_units};
 use bias_attrib::{AttribError, Attribution, Contrast, GapPursuit, SetDifference, Wanda};
@@ -73,6 +74,10 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
 
     fn looking_at_neutral(self) -> Self {
         Self { looks_at_neutral: true, ..self }
+    }
+
+    fn only_if_named(self) -> Self {
+        Self { only_if_named: true, ..self }
     }
 
     fn set_difference(self) -> Self {
@@ -152,6 +157,26 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                     worst_pursuit,
                 )
             },
+            Self {
+                looks_at_neutral: true,
+                ..Self::new(
+                    "signed-gap-guarded",
+                    Weight,
+                    "the signed gap of weights that neutral text does not need",
+                    signed_gap_guarded,
+                )
+            }
+            .only_if_named(),
+            Self {
+                looks_at_neutral: true,
+                ..Self::new(
+                    "gap-pursuit-guarded",
+                    Weight,
+                    "gap pursuit among such weights, in a trust region",
+                    guarded_pursuit,
+                )
+            }
+            .only_if_named(),
             Self::new("magnitude", Weight, "the largest weights", magnitude),
             Self::new("random", Weight, "any weights", random),
             Self::new(
@@ -177,6 +202,17 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                 "first order of A's activation in B's runs",
                 |s| patching(s, Neuron),
             ),
+            Self::new("integrated-gap", Neuron, "the gap's gradient along a path from 0", |s| {
+                integrated(s, Neuron)
+            })
+            .only_if_named(),
+            Self::new(
+                "fairness-blend",
+                Neuron,
+                "activation difference blended with small weights",
+                |s| units(s, &FairnessBlend::default()),
+            )
+            .only_if_named(),
             Self::new("signed-gap", Neuron, "the weights' shares, summed", |s| {
                 summed_gap(s, Neuron)
             }),
@@ -195,6 +231,10 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                 places(s, &ActivationPatching::every(Head).with_temperature(s.temperature)?)
             }),
             Self::new("attribution-patching", Head, "its first order", |s| patching(s, Head)),
+            Self::new("integrated-gap", Head, "the gap's gradient along a path from 0", |s| {
+                integrated(s, Head)
+            })
+            .only_if_named(),
             Self::new("signed-gap", Head, "the weights' shares, summed", |s| summed_gap(s, Head)),
             Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head))
                 .looking_at_neutral(),
@@ -274,11 +314,36 @@ fn summed_gap<A: AutodiffBackend, M: Studied<A>>(
     Ok(Finding::Units(aggregate(input.signed_gap()?, input.model.dims(), kind)?))
 }
 
+/// Rounds of a guarded pursuit, whose steps are small.
+const GUARDED_ROUNDS: usize = 40;
+
 fn pursuit<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
     input.pursue(GapPursuit::new(input.budget).with_unit(kind))
+}
+
+/// The guard of guarded methods: XXX
+fn guard() -> Result<Guard, AttribError> {
+    Ok(Guard::sparing(Cost::Output, 0.05)?.and(Guard::sparing_channels(0.01)?))
+}
+
+fn signed_gap_guarded<A: AutodiffBackend, M: Studied<A>>(
+    input: &MethodInput<'_, A, M>,
+) -> Result<Finding, StudyError> {
+    let guard = guard()?.measure(&input.model.on_graph(), input.neutral, input.threads)?;
+    if input.model.is_streamed() {
+        return Ok(Finding::TopK(input.guarded_top_k(input.budget, &guard)?));
+    }
+    let scores = input.signed_gap()?.iter().map(|own| guard.apply_to(own));
+    Ok(Finding::Weights(scores.collect::<Result<_, _>>()?))
+}
+
+fn guarded_pursuit<A: AutodiffBackend, M: Studied<A>>(
+    input: &MethodInput<'_, A, M>,
+) -> Result<Finding, StudyError> {
+    input.pursue(GapPursuit::new(input.budget).with_guard(guard()?).with_rounds(GUARDED_ROUNDS))
 }
 
 /// Contrasts count with the square of their gap.
@@ -389,6 +454,13 @@ fn patching<A: AutodiffBackend, M: Studied<A>>(
     let method = AttributionPatching::every(kind).with_temperature(input.temperature)?;
     let found = tracked(input, &method)?;
     added(&found.iter().map(ComponentScores::units).collect::<Vec<_>>())
+}
+
+fn integrated<A: AutodiffBackend, M: Studied<A>>(
+    input: &MethodInput<'_, A, M>,
+    kind: UnitKind,
+) -> Result<Finding, StudyError> {
+    tracked_units(input, &IntegratedGap::every(kind).with_temperature(input.temperature)?)
 }
 
 /// The sums of each unit's scores.
