@@ -45,7 +45,8 @@ real() {
         --neutral fixtures/real/neutral.txt --temperature 0.6 --budget-tokens 160 \
         --attribution-names 4 --group-words white=white,black=Black \
         --also tasks=$tasks/tasks_real.jsonl --also crows=$tasks/crows.csv \
-        --also bbq=$tasks/bbq.jsonl "${limit[@]}"
+        --also bbq=$tasks/bbq.jsonl "${limit[@]}" \
+        --methods signed-gap,signed-gap-guarded,gap-pursuit-guarded,integrated-gap@neuron,affine-concept,projection
 }
 
 for name in "${wanted[@]}"; do

@@ -38,7 +38,7 @@ use burn::tensor::backend::AutodiffBackend;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   bias generalize                                 the embedded model, in a clone of the repository
-  bias generalize --homes hiring --levels 0.02 --methods signed-gap,affine-concept
+  bias generalize --homes hiring --levels 0.02 --methods signed-gap,projection
                                                   one home, one level of damage, two methods
   bias generalize --model ~/my-model --prompts my.csv --recognition --time-limit 120
                                                   your own model, as many homes as fit into two hours
@@ -60,9 +60,9 @@ pub(crate) struct Args {
     out: PathBuf,
     /// What is tried: methods of `bias benchmark`, with @neuron, @head and the like behind those that
     /// do not prune single weights; edits such as affine-concept and low-rank; or `planted`, where
-    /// truth.json lies beside the model [default: signed-gap, signed-gap-guarded,
-    /// gap-pursuit-guarded, signed-gap@neuron, affine-concept, low-rank; and planted where it is
-    /// known]
+    /// truth.json lies beside the model [default: signed-gap, signed-gap-guarded, gap-pursuit,
+    /// gap-pursuit-guarded, integrated-gap@neuron, affine-concept, projection; and planted where it
+    /// is known]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = approach)]
     methods: Vec<Approach>,
     /// The contexts that are homes in turn, and are left out in turn [default: all]

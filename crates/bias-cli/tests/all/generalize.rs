@@ -32,7 +32,7 @@ fn a_protocol_is_run_in_parts_and_shown() {
     );
     assert!(ran.err.contains("→ 2 home(s)"), "{}", ran.err);
     let said = ran.done();
-    for part in ["Does it generalise? model", "What could be found", "(a) one context"] {
+    for part in ["Does it generalise? model", "What could be found", "(a) One context"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let results = fs::read(path.join("whole/generalize.json")).unwrap();

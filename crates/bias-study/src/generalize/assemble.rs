@@ -16,7 +16,9 @@ use super::protocol::Protocol;
 use super::work::change_id;
 use crate::StudyError;
 use crate::plan::DialJob;
-use crate::results::{Absent, Carried, Changed, Control, Elsewhere, Generalization, Seen, Target};
+use crate::results::{
+    Absent, Also, AlsoChange, Carried, Changed, Control, Elsewhere, Generalization, Seen, Target,
+};
 use crate::run::Study;
 use crate::statistics::{Reference, Tested, also, prompt_info};
 use crate::store::{DialFound, Dialled, Found, Piece};
@@ -83,7 +85,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             power: gaps.iter().map(|own| own.power.clone()).collect(),
             changes: kept.iter().map(|own| own.changed.clone()).collect(),
             absent,
-            also: also.map(|own| own.changes).unwrap_or_default(),
+            also: also.iter().flat_map(|own| by_change(own, &kept)).collect(),
             settings,
             outcomes,
             elsewhere,
@@ -206,4 +208,12 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         };
         Ok((carried, elsewhere))
     }
+}
+
+/// Every measure under every change, by the id of the change.
+fn by_change<'r>(also: &'r Also, kept: &'r [Kept]) -> impl Iterator<Item = AlsoChange> + 'r {
+    kept.iter().flat_map(|own| {
+        let scores = also.changes.iter().filter(|other| other.strategy == own.scored_as());
+        scores.map(|scores| AlsoChange { strategy: own.changed.id.clone(), ..scores.clone() })
+    })
 }

@@ -10,7 +10,7 @@ use crate::StudyError;
 use crate::find::{Finding, Method, MethodInput, Truth};
 use crate::results::{Alternative, Approach, Seen};
 use crate::studied::Studied;
-use crate::treat::{Placebo, Treated, Treatment, treat, weakened};
+use crate::treat::{Placebo, Treatment, treat, weakened};
 
 /// The smallest strength of an edit that is tried.
 const FAINT: f64 = 0.01;
@@ -20,9 +20,10 @@ const FEW: f64 = 1e-6;
 /// Something with a strength.
 pub(super) enum Dialable<M> {
     /// A ranking: the strength is the number of weights to zero.
-    Ranked(Finding, ModelDims, usize),
-    /// An edited model: the strength is the share of the edit that is made.
-    Edited(Box<Treated<M>>),
+    Ranked(Box<Finding>, ModelDims, usize),
+    /// An edited model and the number of weights that differ: the strength is the share of the edit
+    /// that is made.
+    Edited(Box<M>, usize),
 }
 
 /// A change of one strength.
@@ -49,7 +50,7 @@ impl<M> Dialable<M> {
         M: Studied<A>,
     {
         let (dims, most) = (*input.model.dims(), input.budget);
-        let ranked = |finding| Self::Ranked(finding, dims, most);
+        let ranked = |finding| Self::Ranked(Box::new(finding), dims, most);
         match approach {
             Approach::Mask(name, unit) => {
                 let method = Method::<A, M>::named(name, *unit).ok_or_else(|| {
@@ -63,7 +64,8 @@ impl<M> Dialable<M> {
                 let placebo = (shuffled && *alternative == Alternative::KnowledgeNeurons)
                     .then_some(Placebo::Random);
                 let treatment = Treatment { placebo, ..Treatment::default() };
-                Ok(Self::Edited(Box::new(treat(*alternative, input, &treatment)?)))
+                let treated = treat(*alternative, input, &treatment)?;
+                Ok(Self::Edited(Box::new(treated.model), treated.weights))
             }
             Approach::Planted => {
                 let truth = truth.ok_or(AttribError::NoSpread)?;
@@ -112,9 +114,9 @@ impl<M> Dialable<M> {
             Self::Ranked(finding, dims, _) => {
                 Ok(Made::Mask(finding.mask(dims, strength as usize)?))
             }
-            Self::Edited(edited) => {
-                let part = weakened(model, &edited.model, strength)?;
-                Ok(Made::Model(Box::new(part), edited.weights))
+            Self::Edited(edited, weights) => {
+                let model = weakened(model, edited.as_ref(), strength)?;
+                Ok(Made::Model(Box::new(model), *weights))
             }
         }
     }

@@ -364,8 +364,7 @@ fn whole(claim: ClaimKind, rows: &[ClaimRow], absent: &[Absent]) -> Claim {
     let because = match judged.len() {
         0 => "nothing could be tried".into(),
         all => format!(
-            "{} of {all} masks (an approach at a limit of damage) meet it in every home that was \
-             measured, {} are refuted in one, of {} it is not known",
+            "{} of {all} hold in every home that was measured, {} are refuted in one, {} are open",
             count(Verdict::Yes),
             count(Verdict::No),
             count(Verdict::NotEnoughData)

@@ -43,10 +43,11 @@ impl Protocol {
         vec![
             weights(method::SIGNED_GAP),
             weights(method::SIGNED_GAP_GUARDED),
+            weights(method::GAP_PURSUIT),
             weights(method::GAP_PURSUIT_GUARDED),
-            Approach::Mask(method::SIGNED_GAP.into(), UnitKind::Neuron),
+            Approach::Mask("integrated-gap".into(), UnitKind::Neuron),
             Approach::Edit(Alternative::AffineConcept),
-            Approach::Edit(Alternative::LowRank),
+            Approach::Edit(Alternative::Projection),
         ]
     }
 
@@ -160,5 +161,20 @@ impl Protocol {
             rival: self.rival.clone(),
             tasks,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::{Autodiff, Flex};
+
+    use super::*;
+
+    /// What is tried unless others are named exists, and so does what it is compared with.
+    #[test]
+    fn the_usual_approaches_exist() {
+        let protocol = Protocol::new(&PromptSet::of(Vec::new()));
+        protocol.check_methods::<Autodiff<Flex>, bias_model::Decoder<Flex>>().unwrap();
+        assert!(protocol.approaches.contains(&protocol.rival) && !protocol.rival.is_mask());
     }
 }

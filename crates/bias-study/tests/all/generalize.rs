@@ -54,6 +54,7 @@ fn protocol(prompts: &PromptSet, approaches: &[&str], homes: &[&str]) -> Protoco
         limits: vec![0.05],
         probes: 3,
         formats: Vec::new(),
+        rival: "projection".parse().unwrap(),
         ..Protocol::new(prompts)
     }
 }

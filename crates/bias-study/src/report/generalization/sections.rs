@@ -32,28 +32,39 @@ fn claims(results: &Generalization) -> Section {
     let rows = results.claims.iter().map(|own| {
         let best = own.best.as_ref();
         vec![
-            format!("({}) {}", own.claim.letter(), own.claim.words()),
+            format!("({})", own.claim.letter()),
             own.verdict.to_string(),
             best.map_or(DASH.into(), |(own, limit)| format!("{own}, {}", nats(*limit))),
             own.because.clone(),
         ]
     });
+    let words = results
+        .claims
+        .iter()
+        .map(|own| format!("({}) {}.", own.claim.letter(), capital(own.claim.words())));
     Section {
         title: format!("Does it generalise? {}", short(&results.model.name, 60)),
         note: format!(
             "Homes: {}. Neutral log-loss may rise by {} nats per token; {tasks}; masks take at most \
-             {} of the weights. The other edit of (d) is {}.\n{}",
+             {} of the weights. The other edit of (d) is {}.\n{}\n{}",
             own.homes.iter().map(|own| short(own.as_str(), 40)).collect::<Vec<_>>().join(", "),
             limits.join(" or "),
             crate::report::numbers::share(own.most),
             own.rival,
             names(&results.names),
+            words.collect::<Vec<_>>().join("\n"),
         ),
-        header: vec!["claim", "verdict", "nearest to it", "because"],
+        header: vec!["claim", "verdict", "nearest to it", "masks: an approach at a limit"],
         rows: rows.collect(),
         labels: 4,
         is_first: true,
     }
+}
+
+/// With a capital letter.
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 /// What names say besides the first name.
@@ -116,7 +127,10 @@ fn power(results: &Generalization) -> Section {
 
 fn frameworks(results: &Generalization) -> Section {
     let own = results.also.iter().filter(|own| {
-        own.framework.headline().contains(&own.measure.as_str()) && own.difference.is_some()
+        let change = results.change(&own.strategy);
+        own.framework.headline().contains(&own.measure.as_str())
+            && own.difference.is_some()
+            && change.is_some_and(|own| own.control == Control::Own)
     });
     let rows = own.map(|own| {
         let ends = own.interval.map_or_else(String::new, |[low, high]| {
@@ -135,8 +149,8 @@ fn frameworks(results: &Generalization) -> Section {
     Section {
         title: "Other frameworks, capability, and whether names are still recognised".into(),
         note:
-            "Each score under each change, less that of the unchanged model. Holm corrects for all \
-               measures under one change."
+            "Each score under each change, less that of the unchanged model; generalize.json has those \
+               under controls too. Holm corrects for all measures under one change."
                 .into(),
         header: vec!["framework", "measure", "change", "score", "difference", "p", "p (Holm)"],
         rows: rows.collect(),
