@@ -17,7 +17,7 @@
 //! | fairness_blend | [`FairnessBlend`]: activation difference blended with the size of a neuron's weights |
 //! | head_attention | [`HeadAttention`]: attention from the answer to the name |
 //! | standardized_gap | [`standardized_gap`]: the number that most of these attribute |
-//! | answer_log_probs | [`answer_log_probs`]: log-probabilities of answers on the graph of a pass, to train on |
+//! | answer_log_probs | [`answer_log_probs`], [`shared_log_probs`]: log-probabilities of answers on the graph of a pass, to train on |
 //! | components | the components that knockout and patching look at |
 
 mod act_svd;
@@ -41,7 +41,7 @@ mod wanda;
 pub use self::act_svd::ActSvd;
 pub use self::activation_difference::{ActivationDifference, SignedActivationDifference};
 pub use self::activation_patching::ActivationPatching;
-pub use self::answer_log_probs::answer_log_probs;
+pub use self::answer_log_probs::{answer_log_probs, shared_log_probs};
 pub use self::attribution::Attribution;
 pub use self::attribution_patching::AttributionPatching;
 pub use self::fairness_blend::FairnessBlend;

@@ -1,4 +1,4 @@
-use bias_attrib::methods::answer_log_probs;
+use bias_attrib::methods::shared_log_probs;
 use bias_attrib::{AttribError, Contrast, PossibleAnswer, PromptCase};
 use bias_probe::{HookedModel, Observer, Sequence};
 use burn::tensor::Tensor;
@@ -81,7 +81,7 @@ pub(super) fn symmetric_kl<A: AutodiffBackend, M: Studied<A>>(
                 });
             };
             if !pairs.is_empty() {
-                for pair in answer_log_probs(model, &pairs, temperature, observer)?.chunks_exact(2)
+                for pair in shared_log_probs(model, &pairs, temperature, observer)?.chunks_exact(2)
                 {
                     add(divergence(pair[0].clone(), pair[1].clone()));
                 }
