@@ -2,9 +2,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use bias_mask::select::{ComparisonGroup, select};
 use bias_mask::{BitMatrix, Mask};
+use bias_probe::{DifferentiableModel, Sequence};
 use bias_types::{Convention, ModelDims, ParamPath, ParamScores, Site};
 
-use super::neutral_cost::{MatrixCost, TakeCost};
+use burn::tensor::backend::AutodiffBackend;
+
+use super::neutral_cost::{MatrixCost, NeutralCost, TakeCost};
 use super::rule::Guard;
 use crate::error::AttribError;
 
@@ -146,6 +149,23 @@ fn readers(dims: &ModelDims, channels: &BTreeMap<Site, Vec<usize>>) -> Result<Ma
         mask.insert(path, bits)?;
     }
     Ok(mask)
+}
+
+impl Guard {
+    /// Measures what the rules need: one pass back and forth per neutral text, `threads` of them
+    /// side by side.
+    ///
+    /// # Errors
+    /// As [`NeutralCost::each`].
+    pub fn measure<B: AutodiffBackend, M: DifferentiableModel<B>>(
+        &self,
+        model: &M,
+        neutral: &[Sequence],
+        threads: usize,
+    ) -> Result<MeasuredGuard, AttribError> {
+        let costs = NeutralCost::default().with_threads(threads);
+        MeasuredGuard::new(*self, model.dims(), |take| costs.each(model, neutral, take))
+    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,16 @@
 //! | file | what for |
 //! |---|---|
 //! | neutral_cost | [`NeutralCost`], [`MatrixCost`]: what pruning each weight costs on neutral text, matrix by matrix |
-//! | rule | [`Guard`], [`Cost`]: the rules of a guard |
+//! | cost | [`Cost`]: the kinds of price |
+//! | rule | [`Guard`]: the rules of a guard |
 //! | measured | [`MeasuredGuard`]: a guard with its costs in one model, applied to scores |
 
+mod cost;
 mod measured;
 pub(crate) mod neutral_cost;
 mod rule;
 
+pub use self::cost::Cost;
 pub use self::measured::MeasuredGuard;
 pub use self::neutral_cost::{MatrixCost, NeutralCost};
-pub use self::rule::{Cost, Guard};
+pub use self::rule::Guard;

@@ -7,7 +7,7 @@ use bias_types::ParamPath;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
-use super::rule::Cost;
+use super::cost::Cost;
 use crate::contrast::prompt_case::PromptCase;
 use crate::engine::answer_tree::{AnswerTree, token_batch};
 use crate::engine::likelihood::Predicted;

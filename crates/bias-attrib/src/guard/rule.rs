@@ -1,37 +1,5 @@
-use std::fmt;
-
-use bias_probe::{DifferentiableModel, Sequence};
-use burn::tensor::backend::AutodiffBackend;
-use serde::{Deserialize, Serialize};
-
-use super::measured::MeasuredGuard;
-use super::neutral_cost::NeutralCost;
+use super::cost::Cost;
 use crate::error::AttribError;
-
-/// A price of pruning a weight on neutral text: see [`NeutralCost`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Cost {
-    /// `|W · ∂L/∂W|`, in nats per token. It vanishes wherever the loss is flat at first, however
-    /// large the weight is.
-    FirstOrder,
-    /// `½ W² F`, in nats per token.
-    SecondOrder,
-    /// `|W|` times the norm of its input: the change of the matrix's output. It needs no
-    /// gradient, so it also sees weights whose gradient says nothing.
-    Output,
-}
-
-impl fmt::Display for Cost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FirstOrder => "first-order",
-            Self::SecondOrder => "second-order",
-            Self::Output => "output",
-        })
-    }
-}
 
 /// Rules that keep weights that neutral text needs out of a mask. Each constructor makes one rule,
 /// and [`and`](Self::and) combines them.
@@ -92,21 +60,6 @@ impl Guard {
             weights: other.weights.or(self.weights),
             channels: other.channels.or(self.channels),
         }
-    }
-
-    /// Measures what the rules need: one pass back and forth per neutral text, `threads` of them
-    /// side by side.
-    ///
-    /// # Errors
-    /// As [`NeutralCost::each`].
-    pub fn measure<B: AutodiffBackend, M: DifferentiableModel<B>>(
-        &self,
-        model: &M,
-        neutral: &[Sequence],
-        threads: usize,
-    ) -> Result<MeasuredGuard, AttribError> {
-        let costs = NeutralCost::default().with_threads(threads);
-        MeasuredGuard::new(*self, model.dims(), |take| costs.each(model, neutral, take))
     }
 }
 

@@ -443,7 +443,14 @@ impl GapPursuit {
                 take(own)
             })
         })?;
-        Ok(Some(Trust::new(model.dims(), candidates, measured.spared(), &second, self.radius)))
+        Ok(Some(Trust::new(
+            model.dims(),
+            |effect| candidates.unit_effects(effect),
+            candidates.readers_each(),
+            measured.spared(),
+            &second,
+            self.radius,
+        )))
     }
 
     /// `√λ` of every row. Contrasts are weighted by a power of their gap.

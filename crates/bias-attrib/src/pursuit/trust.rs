@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use bias_mask::Mask;
 use bias_types::{ModelDims, ParamPath, Unit};
 
-use super::candidates::Candidates;
-
 /// The candidates chosen in a round.
 #[derive(Debug, Default)]
 pub(super) struct Step {
@@ -54,11 +52,13 @@ const GOOD: f64 = 0.75;
 const SHRINK: f64 = 4.0;
 
 impl Trust {
-    /// `second` are the second-order costs of every matrix's weights. Candidates of which more than
-    /// half of the weights that read them are spared may not be chosen.
+    /// `second` are the second-order costs of every matrix's weights, which `of_candidates` sums up
+    /// over the `each` weights that read a candidate. Candidates of which more than half of these
+    /// weights are spared may not be chosen.
     pub(super) fn new(
         dims: &ModelDims,
-        candidates: &Candidates,
+        of_candidates: impl Fn(Vec<f32>) -> Vec<f32>,
+        each: usize,
         spared: &Mask,
         second: &HashMap<ParamPath, Vec<f32>>,
         radius: f64,
@@ -76,9 +76,8 @@ impl Trust {
                 }
             }
         }
-        let mut prices = candidates.unit_effects(costs);
-        let flags = candidates.unit_effects(flags);
-        let each = candidates.readers_each();
+        let mut prices = of_candidates(costs);
+        let flags = of_candidates(flags);
         for (price, flag) in prices.iter_mut().zip(flags) {
             if f64::from(flag) > 0.5 * each as f64 {
                 *price = f32::INFINITY;
