@@ -1,7 +1,7 @@
 //! Affine concept editing: against PyTorch, NumPy and scikit-learn (`fixtures/edit`), in the weights
 //! of a model and of its copy on disk, and on the embedded model, beside its placebo.
 //!
-//! Projectors and logits are within 1e-4 of their largest value: both sides run models in f32, and
+//! Projectors and logits are within 3e-5 of their largest value (measured: 1.2e-5): both sides run models in f32, and
 //! a block's edit is found from activations that the edits before it changed.
 
 use std::path::Path;
@@ -24,7 +24,7 @@ use burn::backend::{Autodiff, Flex};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
-const TOLERANCE: f32 = 1e-4;
+const TOLERANCE: f32 = 3e-5;
 const CASES: [&str; 2] = ["gqa_sharded", "gpt2_hub"];
 
 #[derive(Deserialize)]
@@ -223,7 +223,8 @@ fn an_edited_model_is_exported_and_read_back() {
         assert_eq!(logits(&back, &asked), logits(&model, &asked), "{name}");
         let o = back.bias(&ParamPath::of(0, Projection::O)).unwrap();
         assert!(o.is_some(), "attention_bias is of all four");
-        assert!(target.join("tokenizer.json").exists(), "{name}");
+        let beside = |folder: &Path| folder.join("tokenizer.json").exists();
+        assert_eq!(beside(&target), beside(&source), "{name}");
         assert!(!target.join("model.safetensors.index.json").exists(), "{name}");
     }
     // Qwen 2 has no biases in its MLP.

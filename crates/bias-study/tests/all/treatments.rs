@@ -1,5 +1,6 @@
 //! Changes of a model's representation, on the embedded model: what each does at which strength, and
-//! that its placebo does not do the same.
+//! which placebos leave the bias. Those with shuffled groups do not where training is on pairs of
+//! people: half of the pairs still join the two groups.
 
 use crate::small::{fixture, prompts};
 use bias_attrib::Contrast;
@@ -68,26 +69,29 @@ const SHUFFLED: Treatment = Treatment { strength: 1.0, placebo: Some(Placebo::Sh
 const RANDOM: Treatment = Treatment { strength: 1.0, placebo: Some(Placebo::Random) };
 
 #[test]
-fn a_trained_subspace_carries_the_bias_and_its_placebos_do_not() {
+fn a_trained_subspace_carries_the_bias_and_a_random_one_does_not() {
     let prompts = prompts(2, [4, 2]);
     let mut asked = Asked::new(&prompts);
     let [whole, half, none, shuffled, random] = [WHOLE, HALF, NONE, SHUFFLED, RANDOM]
         .map(|treatment| asked.left(Alternative::Interchange, treatment));
     println!("left: {whole:.2} whole, {half:.2} half, {shuffled:.2} shuffled, {random:.2} random");
     assert!(whole < 0.5 && whole < half && half < 1.0, "{whole} and {half}");
-    assert!(shuffled > whole + 0.2 && random > whole + 0.2, "{shuffled} and {random}");
+    assert!(random > 0.9, "{random}");
+    // No control: it is told so in docs/method.md.
+    assert!(shuffled < 0.5, "{shuffled}");
     assert!((none - 1.0).abs() < 1e-9);
 }
 
 #[test]
-fn symmetric_divergence_makes_answers_alike_and_its_placebo_does_not() {
+fn symmetric_divergence_makes_answers_alike_whoever_is_paired() {
     let prompts = prompts(2, [4, 2]);
     let mut asked = Asked::new(&prompts);
     let [whole, half, shuffled] =
         [WHOLE, HALF, SHUFFLED].map(|treatment| asked.left(Alternative::SymmetricKl, treatment));
     println!("left: {whole:.2} whole, {half:.2} half, {shuffled:.2} shuffled");
     assert!(whole < 0.4 && whole < half && half < 1.0, "{whole} and {half}");
-    assert!(shuffled > whole + 0.2, "{shuffled}");
+    // No control: it is told so in docs/method.md.
+    assert!(shuffled < 0.4, "{shuffled}");
 }
 
 /// As many columns of the down projections are doubled as neurons are to be amplified, and nothing
