@@ -46,7 +46,7 @@ real() {
         --attribution-names 4 --group-words white=white,black=Black \
         --also tasks=$tasks/tasks_real.jsonl --also crows=$tasks/crows.csv \
         --also bbq=$tasks/bbq.jsonl "${limit[@]}" \
-        --methods signed-gap,signed-gap-guarded,gap-pursuit-guarded,integrated-gap@neuron,affine-concept,projection
+        --methods signed-gap,signed-gap-guarded,gap-pursuit-guarded,signed-gap@neuron,affine-concept,projection
 }
 
 for name in "${wanted[@]}"; do

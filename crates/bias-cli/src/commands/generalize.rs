@@ -61,7 +61,7 @@ pub(crate) struct Args {
     /// What is tried: methods of `bias benchmark`, with @neuron, @head and the like behind those that
     /// do not prune single weights; edits such as affine-concept and low-rank; or `planted`, where
     /// truth.json lies beside the model [default: signed-gap, signed-gap-guarded, gap-pursuit,
-    /// gap-pursuit-guarded, integrated-gap@neuron, affine-concept, projection; and planted where it
+    /// gap-pursuit-guarded, signed-gap@neuron, affine-concept, projection; and planted where it
     /// is known]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = approach)]
     methods: Vec<Approach>,

@@ -45,7 +45,7 @@ impl Protocol {
             weights(method::SIGNED_GAP_GUARDED),
             weights(method::GAP_PURSUIT),
             weights(method::GAP_PURSUIT_GUARDED),
-            Approach::Mask("integrated-gap".into(), UnitKind::Neuron),
+            Approach::Mask(method::SIGNED_GAP.into(), UnitKind::Neuron),
             Approach::Edit(Alternative::AffineConcept),
             Approach::Edit(Alternative::Projection),
         ]

@@ -8,7 +8,7 @@ use bias_attrib::methods::standardized_gap;
 use bias_model::LanguageModel;
 use bias_probe::Weights as _;
 use bias_study::results::Alternative;
-use bias_study::treat::{Placebo, Treated, Treatment};
+use bias_study::treat::{Placebo, Treated, Treatment, weakened};
 use bias_study::{PromptSet, Settings, Study, StudyError, StudyOptions};
 use bias_types::{ParamPath, Projection};
 use burn::backend::{Autodiff, Flex};
@@ -55,7 +55,18 @@ impl<'a> Asked<'a> {
     fn left(&mut self, alternative: Alternative, treatment: Treatment) -> f64 {
         let treated = self.treat(alternative, treatment).unwrap();
         assert_eq!(treated.weights > 0, treatment.strength > 0.0, "{}", alternative.name());
-        let own = std::mem::replace(self.study.model_mut().model_mut(), treated.model);
+        self.left_by(treated.model)
+    }
+
+    /// The same of the whole change and of half of it, which is found once.
+    fn whole_and_half(&mut self, alternative: Alternative) -> [f64; 2] {
+        let whole = self.treat(alternative, WHOLE).unwrap().model;
+        let half = weakened(self.study.model().model(), &whole, 0.5).unwrap();
+        [self.left_by(whole), self.left_by(half)]
+    }
+
+    fn left_by(&mut self, changed: bias_model::Decoder<Flex>) -> f64 {
+        let own = std::mem::replace(self.study.model_mut().model_mut(), changed);
         let found = gap(&self.study.contrasts(0).unwrap());
         *self.study.model_mut().model_mut() = own;
         found / self.before
@@ -72,8 +83,9 @@ const RANDOM: Treatment = Treatment { strength: 1.0, placebo: Some(Placebo::Rand
 fn a_trained_subspace_carries_the_bias_and_a_random_one_does_not() {
     let prompts = prompts(2, [4, 2]);
     let mut asked = Asked::new(&prompts);
-    let [whole, half, none, shuffled, random] = [WHOLE, HALF, NONE, SHUFFLED, RANDOM]
-        .map(|treatment| asked.left(Alternative::Interchange, treatment));
+    let [whole, half] = asked.whole_and_half(Alternative::Interchange);
+    let [none, shuffled, random] =
+        [NONE, SHUFFLED, RANDOM].map(|treatment| asked.left(Alternative::Interchange, treatment));
     println!("left: {whole:.2} whole, {half:.2} half, {shuffled:.2} shuffled, {random:.2} random");
     assert!(whole < 0.5 && whole < half && half < 1.0, "{whole} and {half}");
     assert!(random > 0.9, "{random}");
@@ -86,8 +98,8 @@ fn a_trained_subspace_carries_the_bias_and_a_random_one_does_not() {
 fn symmetric_divergence_makes_answers_alike_whoever_is_paired() {
     let prompts = prompts(2, [4, 2]);
     let mut asked = Asked::new(&prompts);
-    let [whole, half, shuffled] =
-        [WHOLE, HALF, SHUFFLED].map(|treatment| asked.left(Alternative::SymmetricKl, treatment));
+    let [whole, half] = asked.whole_and_half(Alternative::SymmetricKl);
+    let shuffled = asked.left(Alternative::SymmetricKl, SHUFFLED);
     println!("left: {whole:.2} whole, {half:.2} half, {shuffled:.2} shuffled");
     assert!(whole < 0.4 && whole < half && half < 1.0, "{whole} and {half}");
     // No control: it is told so in docs/method.md.
@@ -143,10 +155,13 @@ fn older_alternatives_have_a_strength_too() {
     let prompts = prompts(2, [4, 2]);
     let mut asked = Asked::new(&prompts);
     for alternative in [Alternative::Projection, Alternative::LowRank] {
-        let [whole, half] = [WHOLE, HALF].map(|treatment| asked.left(alternative, treatment));
+        let [whole, half] = asked.whole_and_half(alternative);
         println!("{}: {whole:.2} whole, {half:.2} half", alternative.name());
         assert!(whole < half && half < 1.0, "{}: {whole} and {half}", alternative.name());
     }
+    // `treat` weakens in the same way.
+    let half = asked.left(Alternative::Projection, HALF);
+    assert!((half - asked.whole_and_half(Alternative::Projection)[1]).abs() < 1e-6);
     let refused = asked.treat(Alternative::FineTuning, HALF).unwrap_err().to_string();
     assert!(refused.contains("fine-tuning") && refused.contains("low-rank"), "{refused}");
     // Of one name to a group, half cannot go elsewhere.
