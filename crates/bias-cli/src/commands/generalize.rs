@@ -60,9 +60,9 @@ pub(crate) struct Args {
     out: PathBuf,
     /// What is tried: methods of `bias benchmark`, with @neuron, @head and the like behind those that
     /// do not prune single weights; edits such as affine-concept and low-rank; or `planted`, where
-    /// truth.json lies beside the model [default: signed-gap, signed-gap-guarded, gap-pursuit,
-    /// gap-pursuit-guarded, signed-gap@neuron, affine-concept, projection; and planted where it
-    /// is known]
+    /// truth.json lies beside the model. The default is signed-gap, signed-gap-guarded, gap-pursuit,
+    /// gap-pursuit-guarded, signed-gap@neuron, affine-concept and projection, and planted where it is
+    /// known
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = approach)]
     methods: Vec<Approach>,
     /// The contexts that are homes in turn, and are left out in turn [default: all]
