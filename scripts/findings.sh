@@ -41,7 +41,9 @@ protocol() {
 # Real models: few names for attribution, answers cut as the checkpoint's own settings say.
 real() {
     local name=$1 model=$2
-    protocol "$name" --model "$model" --prompts fixtures/real/prompts.csv \
+    # No tested name has a surname that attribution saw.
+    python3 fixtures/real/make.py --by-surname "$work/prompts.csv"
+    protocol "$name" --model "$model" --prompts "$work/prompts.csv" \
         --neutral fixtures/real/neutral.txt --temperature 0.6 --budget-tokens 160 \
         --attribution-names 4 --group-words white=white,black=Black \
         --also tasks=$tasks/tasks_real.jsonl --also crows=$tasks/crows.csv \

@@ -6,8 +6,9 @@ use crate::question::HostedQuestion;
 use crate::setup::Setup;
 use crate::wire::{Ask, End, Endpoint, Prompt};
 
-/// How many alternatives are asked for, the most first: OpenAI's chats tell 20, its completions 5.
-const ALTERNATIVES: [u32; 2] = [20, 5];
+/// How many alternatives are asked for at each token, the most first. vLLM and OpenAI's chats tell 20
+/// unless told otherwise, OpenAI's completions 5, llama.cpp as many as wanted.
+const ALTERNATIVES: [u32; 3] = [1000, 20, 5];
 /// A chat is asked this. The answer is short, so that it shows whether its end is told.
 const SHORT: &str = "Answer with the single word: yes";
 
@@ -24,7 +25,8 @@ pub(crate) fn probe(
         false => Prompt::Turns { system: None, message: SHORT, begun: None },
     };
     let mut offer = Offer { alternatives: None, tells_end: false };
-    for most in ALTERNATIVES {
+    // Chats tell 20 at most.
+    for most in ALTERNATIVES.into_iter().skip(usize::from(!completions)) {
         let ask = Ask {
             endpoint,
             model: &setup.model,
@@ -42,7 +44,7 @@ pub(crate) fn probe(
             Ok(own) => own,
             // The model, the key or the address is not accepted: that is no answer to the question.
             Err(HostedError::Refused { status: 400 | 422 | 501, message, .. })
-                if message.contains("logprobs") || most != 5 =>
+                if message.contains("logprobs") || most > 5 =>
             {
                 continue;
             }

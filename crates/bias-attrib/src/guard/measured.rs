@@ -14,8 +14,8 @@ use crate::error::AttribError;
 /// A [`Guard`] with its costs in one model: the weights that it leaves out, and what it subtracts
 /// from the scores of the others.
 ///
-/// It keeps one bit per weight, and one f32 per weight if the guard discounts. While it is made, a
-/// rule about weights needs one more f32 per weight.
+/// It keeps a mask, and one f32 per weight if the guard discounts. While it is made, a rule about
+/// weights needs one more f32 per weight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasuredGuard {
     spared: Mask,

@@ -92,6 +92,26 @@ fn few_alternatives_leave_the_rest_unexplored() {
 }
 
 #[test]
+fn a_server_that_refuses_many_alternatives_is_asked_for_fewer() {
+    for (most, asked) in [(5000, vec![1000]), (20, vec![1000, 20]), (5, vec![1000, 20, 5])] {
+        let server = Server::new(move |request| {
+            let wanted = request.body["logprobs"].as_u64().unwrap_or(0);
+            match wanted > most {
+                true => Does::status(400, &format!("logprobs must be at most {most}")),
+                false => Does::json(&language::answer(ALL, request)),
+            }
+        });
+        let own = ask(server.setup(), true, Wanted::Words, EXACT).unwrap();
+        bounded(&own);
+        let wanted: Vec<u64> =
+            server.requests().iter().filter_map(|own| own.body["logprobs"].as_u64()).collect();
+        let (probes, rest) = wanted.split_at(asked.len());
+        assert_eq!(probes, asked);
+        assert!(!rest.is_empty() && rest.iter().all(|own| Some(own) == asked.last()), "{rest:?}");
+    }
+}
+
+#[test]
 fn paths_give_exact_probabilities_of_what_was_seen() {
     let server = server(ALL);
     let own = ask(server.setup(), false, Wanted::Words, EXACT).unwrap();

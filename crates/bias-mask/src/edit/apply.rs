@@ -113,7 +113,9 @@ impl Mask {
 /// `Σ_j W_ij · mean_j` over the chosen `j`, for every output `i`.
 pub(crate) fn passed_on(bits: &BitMatrix, weight: &TensorData, means: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; bits.rows()];
-    for (i, weight) in weight.iter::<f64>().enumerate().filter(|(i, _)| bits.contains(*i)) {
+    let mut chosen = bits.iter().peekable();
+    let own = weight.iter::<f64>().enumerate().filter(|(i, _)| chosen.next_if_eq(i).is_some());
+    for (i, weight) in own {
         sums[i / bits.cols()] += weight * means[i % bits.cols()];
     }
     sums

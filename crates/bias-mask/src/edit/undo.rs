@@ -7,7 +7,7 @@ use crate::mask::bits::BitMatrix;
 
 /// The values that a change overwrote. [`revert`](Self::revert) puts them back.
 ///
-/// For a masked matrix it holds the overwritten values and one bit per weight, for a matrix that
+/// For a masked matrix it holds the overwritten values and their places, for a matrix that
 /// lost directions all values. It also holds the biases that changed. All are on the host, in the
 /// type they are stored in.
 #[derive(Debug, Default)]

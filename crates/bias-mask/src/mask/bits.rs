@@ -1,53 +1,64 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
+use roaring::RoaringBitmap;
 
 use crate::error::MaskError;
 
-/// One bit per weight of a matrix, row-major in Hugging Face `[out, in]` order. Clones share
+/// Which weights of a matrix are chosen, row-major in Hugging Face `[out, in]` order. Clones share
 /// the bits until one of them changes.
+///
+/// The bits are compressed: two bytes for each chosen weight where few are chosen, and never more
+/// than one bit per weight. A matrix has at most 2³² weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BitMatrix {
     rows: usize,
     cols: usize,
-    bits: Arc<FixedBitSet>,
+    bits: Arc<RoaringBitmap>,
 }
 
 impl BitMatrix {
     /// A matrix with no bit set.
     ///
     /// # Errors
-    /// [`MaskError::TooLarge`] when `rows · cols` cannot be counted.
+    /// [`MaskError::TooLarge`] beyond 2³² weights.
     pub fn new([rows, cols]: [usize; 2]) -> Result<Self, MaskError> {
-        let len = rows.checked_mul(cols).ok_or(MaskError::TooLarge { shape: [rows, cols] })?;
-        Ok(Self { rows, cols, bits: FixedBitSet::with_capacity(len).into() })
+        match rows.checked_mul(cols) {
+            Some(len) if len as u64 <= 1 << 32 => Ok(Self { rows, cols, bits: Arc::default() }),
+            _ => Err(MaskError::TooLarge { shape: [rows, cols] }),
+        }
+    }
+
+    /// A matrix with the bits of a dense set, which are counted row by row.
+    pub(crate) fn from_dense(shape: [usize; 2], dense: &FixedBitSet) -> Result<Self, MaskError> {
+        let packed: Vec<u8> = dense.as_slice().iter().flat_map(|word| word.to_le_bytes()).collect();
+        let bits = RoaringBitmap::from_lsb0_bytes(0, &packed[..dense.len().div_ceil(8)]);
+        Ok(Self { bits: bits.into(), ..Self::new(shape)? })
     }
 
     /// Reads packed bytes, least significant bit first (`numpy.packbits(…, bitorder="little")`).
     /// `None` if the bytes do not fill the shape exactly or set bits beyond it.
     pub(crate) fn from_packed(shape: [usize; 2], packed: &[u8]) -> Option<Self> {
-        let len = shape[0].checked_mul(shape[1])?;
-        if packed.len() != len.div_ceil(8) {
+        let none = Self::new(shape).ok()?;
+        if packed.len() != none.packed_len() {
             return None;
         }
-        let spare = packed.len() * 8 - len;
+        let spare = packed.len() * 8 - none.len();
         if spare > 0 && packed.last().is_some_and(|last| last >> (8 - spare) != 0) {
             return None;
         }
-        const WORD: usize = size_of::<usize>();
-        let words = packed.chunks(WORD).map(|chunk| {
-            let mut word = [0u8; WORD];
-            word[..chunk.len()].copy_from_slice(chunk);
-            usize::from_le_bytes(word)
-        });
-        let bits = FixedBitSet::with_capacity_and_blocks(len, words);
-        Some(Self { rows: shape[0], cols: shape[1], bits: bits.into() })
+        Some(Self { bits: RoaringBitmap::from_lsb0_bytes(0, packed).into(), ..none })
+    }
+
+    /// Number of bytes of [`to_packed`](Self::to_packed).
+    pub(crate) fn packed_len(&self) -> usize {
+        self.len().div_ceil(8)
     }
 
     pub(crate) fn to_packed(&self) -> Vec<u8> {
-        let mut packed: Vec<u8> =
-            self.bits.as_slice().iter().flat_map(|word| word.to_le_bytes()).collect();
-        packed.truncate((self.rows * self.cols).div_ceil(8));
+        let mut packed = vec![0; self.packed_len()];
+        self.iter().for_each(|index| packed[index / 8] |= 1 << (index % 8));
         packed
     }
 
@@ -72,25 +83,25 @@ impl BitMatrix {
     /// Number of weights, set or not.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bits.len()
+        self.rows * self.cols
     }
 
     /// Whether no bit is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bits.is_clear()
+        self.bits.is_empty()
     }
 
     /// Number of bits set.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.bits.count_ones(..)
+        self.bits.len() as usize
     }
 
     /// Whether the bit at a flat row-major index is set; false beyond the end.
     #[must_use]
     pub fn contains(&self, index: usize) -> bool {
-        self.bits.contains(index)
+        u32::try_from(index).is_ok_and(|index| self.bits.contains(index))
     }
 
     /// Sets the bit at a flat row-major index.
@@ -98,10 +109,10 @@ impl BitMatrix {
     /// # Errors
     /// [`MaskError::IndexOutOfRange`].
     pub fn insert(&mut self, index: usize) -> Result<(), MaskError> {
-        if index >= self.bits.len() {
+        if index >= self.len() {
             return Err(MaskError::IndexOutOfRange { index, shape: self.shape() });
         }
-        self.bits_mut().insert(index);
+        self.bits_mut().insert(index as u32);
         Ok(())
     }
 
@@ -113,8 +124,10 @@ impl BitMatrix {
         if row >= self.rows {
             return Err(MaskError::IndexOutOfRange { index: row, shape: self.shape() });
         }
-        let span = row * self.cols..(row + 1) * self.cols;
-        self.bits_mut().insert_range(span);
+        if self.cols > 0 {
+            let (first, last) = (row * self.cols, (row + 1) * self.cols - 1);
+            self.bits_mut().insert_range(first as u32..=last as u32);
+        }
         Ok(())
     }
 
@@ -127,54 +140,61 @@ impl BitMatrix {
             return Err(MaskError::IndexOutOfRange { index: column, shape: self.shape() });
         }
         let (rows, cols, bits) = (self.rows, self.cols, self.bits_mut());
-        (0..rows).for_each(|row| bits.insert(row * cols + column));
+        (0..rows).for_each(|row| {
+            bits.insert((row * cols + column) as u32);
+        });
         Ok(())
     }
 
     /// The matrix with all other bits set.
     #[must_use]
     pub fn complement(mut self) -> Self {
-        self.bits_mut().toggle_range(..);
+        if let Some(last) = self.len().checked_sub(1) {
+            let mut all = RoaringBitmap::new();
+            all.insert_range(0..=last as u32);
+            self.bits = (all - &*self.bits).into();
+        }
         self
     }
 
     /// Flat row-major indices of the set bits, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.bits.ones()
+        self.bits.iter().map(|index| index as usize)
+    }
+
+    /// Those of the set bits whose indices are in a range, ascending.
+    pub fn iter_within(&self, span: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        let end = span.end.min(self.len());
+        let span = span.start.min(end) as u64..end as u64;
+        // The end can be 2³², which is beyond the type of the indices.
+        let within =
+            (!span.is_empty()).then(|| self.bits.range(span.start as u32..=(span.end - 1) as u32));
+        within.into_iter().flatten().map(|index| index as usize)
     }
 
     /// Number of bits set in both. The shapes must agree.
     pub(crate) fn intersection_count(&self, other: &Self) -> usize {
-        self.bits.intersection_count(&other.bits)
+        self.bits.intersection_len(&other.bits) as usize
     }
 
     pub(crate) fn union_with(&mut self, other: &Self) {
-        self.bits_mut().union_with(&other.bits);
+        *self.bits_mut() |= &*other.bits;
     }
 
     pub(crate) fn intersect_with(&mut self, other: &Self) {
-        self.bits_mut().intersect_with(&other.bits);
+        *self.bits_mut() &= &*other.bits;
     }
 
     pub(crate) fn difference_with(&mut self, other: &Self) {
-        self.bits_mut().difference_with(&other.bits);
+        *self.bits_mut() -= &*other.bits;
     }
 
     pub(crate) fn symmetric_difference_with(&mut self, other: &Self) {
-        self.bits_mut().symmetric_difference_with(&other.bits);
+        *self.bits_mut() ^= &*other.bits;
     }
 
-    fn bits_mut(&mut self) -> &mut FixedBitSet {
+    fn bits_mut(&mut self) -> &mut RoaringBitmap {
         Arc::make_mut(&mut self.bits)
-    }
-
-    /// The bits in words, least significant first; those beyond the end must stay clear.
-    pub(crate) fn words_mut(&mut self) -> &mut [usize] {
-        self.bits_mut().as_mut_slice()
-    }
-
-    pub(crate) fn remove(&mut self, index: usize) {
-        self.bits_mut().remove(index);
     }
 }
 
@@ -194,6 +214,28 @@ mod tests {
                 && bits.insert(12).is_err()
         );
         assert!(BitMatrix::new([usize::MAX, 2]).is_err());
+    }
+
+    #[test]
+    fn a_matrix_of_two_to_the_32_weights_is_the_largest() {
+        assert!(BitMatrix::new([1 << 16, (1 << 16) + 1]).is_err());
+        let mut bits = BitMatrix::new([1 << 16, 1 << 16]).unwrap();
+        bits.insert_row((1 << 16) - 1).unwrap();
+        bits.insert((1 << 32) - 1).unwrap();
+        assert!(bits.insert(1 << 32).is_err() && !bits.contains(1 << 32));
+        assert_eq!((bits.count(), bits.iter().last()), (1 << 16, Some((1 << 32) - 1)));
+        assert_eq!(bits.complement().count(), (1 << 32) - (1 << 16));
+    }
+
+    #[test]
+    fn matrices_are_equal_however_they_came_about() {
+        let mut by_row = BitMatrix::new([300, 300]).unwrap();
+        let mut one_by_one = by_row.clone();
+        by_row.insert_row(7).unwrap();
+        (2100..2400).for_each(|i| one_by_one.insert(i).unwrap());
+        assert_eq!(by_row, one_by_one);
+        assert_eq!(by_row.clone().complement().complement(), one_by_one);
+        assert_eq!(BitMatrix::from_packed([300, 300], &by_row.to_packed()), Some(one_by_one));
     }
 
     #[test]

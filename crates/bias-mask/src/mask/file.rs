@@ -6,12 +6,13 @@
 //! fingerprint and a `sha256` over names, shapes and bits.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use bias_files::{Tensor, hex, save_tensors};
+use bias_files::{header, hex, write_with};
 use bias_types::ParamPath;
-use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use sha2::{Digest as _, Sha256};
 
 use super::bits::BitMatrix;
@@ -19,6 +20,8 @@ use super::set::Mask;
 use crate::error::MaskError;
 
 const FORMAT: &str = "bias-mask/1";
+/// The longest header that the safetensors format allows.
+const LONGEST_HEADER: u64 = 100_000_000;
 
 impl Mask {
     /// SHA-256 over the names, shapes and bits of all matrices with a chosen weight.
@@ -54,9 +57,26 @@ impl Mask {
         if let Some(fingerprint) = self.fingerprint() {
             metadata.insert("model".into(), fingerprint.into());
         }
-        let tensors =
-            self.iter().map(|(path, bits)| (path.to_string(), Tensor::u8(bits.to_packed())));
-        save_tensors(path, tensors, &metadata).map_err(io)
+        let mut matrices: Vec<(&str, &BitMatrix)> =
+            self.iter().map(|(path, bits)| (path.as_str(), bits)).collect();
+        matrices.sort_unstable_by_key(|(name, _)| *name);
+        let mut end = 0;
+        let infos = matrices.iter().map(|(name, bits)| {
+            let data_offsets = (end, end + bits.packed_len());
+            end = data_offsets.1;
+            let info =
+                TensorInfo { dtype: Dtype::U8, shape: vec![bits.packed_len()], data_offsets };
+            ((*name).to_owned(), info)
+        });
+        let header = header(infos.collect(), &metadata).map_err(io)?;
+        write_with(path, |file| {
+            let mut file = BufWriter::new(file);
+            file.write_all(&header)?;
+            // One matrix at a time: unpacked, all of them can be far larger than the mask.
+            matrices.iter().try_for_each(|(_, bits)| file.write_all(&bits.to_packed()))?;
+            file.flush()
+        })
+        .map_err(io)
     }
 
     /// Reads a mask file and checks it against its own hash.
@@ -66,9 +86,9 @@ impl Mask {
     pub fn load(path: &Path) -> Result<Self, MaskError> {
         let io = |source| MaskError::Io { path: path.into(), source };
         let bad = |reason: String| MaskError::NotAMask { path: path.into(), reason };
-        let bytes = std::fs::read(path).map_err(io)?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
-        let metadata = header.metadata().clone().unwrap_or_default();
+        let mut file = File::open(path).map_err(io)?;
+        let (header, tensors) = read_header(&mut file, path)?;
+        let metadata = tensors.metadata().clone().unwrap_or_default();
         let entry =
             |key: &str| metadata.get(key).ok_or_else(|| bad(format!("it has no `{key}` entry")));
         if entry("format")? != FORMAT {
@@ -79,19 +99,21 @@ impl Mask {
         let provenance = serde_json::from_str(entry("provenance")?)
             .map_err(|e| bad(format!("`provenance`: {e}")))?;
         let mut mask = Self::default();
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
-        for (name, view) in tensors.tensors() {
+        for name in tensors.offset_keys() {
             let shape = *shapes
                 .get(&name)
                 .ok_or_else(|| bad(format!("{name} has no entry in `shapes`")))?;
-            let bits = (view.dtype() == Dtype::U8)
-                .then(|| BitMatrix::from_packed(shape, view.data()))
-                .flatten();
+            let info = tensors.info(&name).ok_or_else(|| bad(format!("{name} has no place")))?;
+            let (from, to) = info.data_offsets;
+            let mut packed = Vec::new();
+            file.seek(SeekFrom::Start(header + from as u64)).map_err(io)?;
+            (&mut file).take((to - from) as u64).read_to_end(&mut packed).map_err(io)?;
+            let bits =
+                (info.dtype == Dtype::U8).then(|| BitMatrix::from_packed(shape, &packed)).flatten();
             let bits = bits.ok_or_else(|| {
                 bad(format!(
                     "{name}: {:?} {:?} does not hold the bits of {shape:?}",
-                    view.dtype(),
-                    view.shape()
+                    info.dtype, info.shape
                 ))
             })?;
             let path: ParamPath =
@@ -105,5 +127,27 @@ impl Mask {
         }
         mask = mask.for_model(metadata.get("model").map(String::as_str));
         Ok(mask.with_provenance(provenance))
+    }
+}
+
+/// The beginning of a safetensors file: how long it is, and where its tensors are. The file is
+/// exactly as long as they need.
+fn read_header(file: &mut File, path: &Path) -> Result<(u64, Metadata), MaskError> {
+    let io = |source| MaskError::Io { path: path.into(), source };
+    let bad = |reason: String| MaskError::NotAMask { path: path.into(), reason };
+    let found = file.metadata().map_err(io)?.len();
+    let mut len = [0; 8];
+    file.read_exact(&mut len).map_err(|_| bad("it is shorter than 8 bytes".into()))?;
+    let len = u64::from_le_bytes(len);
+    if len > found.saturating_sub(8).min(LONGEST_HEADER) {
+        return Err(bad(format!("its header cannot have {len} bytes")));
+    }
+    let mut json = Vec::new();
+    file.take(len).read_to_end(&mut json).map_err(io)?;
+    let tensors: Metadata = serde_json::from_slice(&json).map_err(|e| bad(e.to_string()))?;
+    let header = len + 8;
+    match header.checked_add(tensors.data_len() as u64) == Some(found) {
+        true => Ok((header, tensors)),
+        false => Err(bad(format!("it has {found} bytes, which its tensors do not fill exactly"))),
     }
 }

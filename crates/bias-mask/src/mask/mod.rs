@@ -1,4 +1,4 @@
-//! Masks: one bit per weight, combined by set algebra, made from whole units, and kept in files.
+//! Masks: compressed bits, combined by set algebra, made from whole units, and kept in files.
 //!
 //! | file | what for |
 //! |---|---|

@@ -1,6 +1,7 @@
 use std::slice;
 
 use bias_types::ParamScores;
+use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -49,18 +50,19 @@ pub fn select(scores: &[ParamScores], group: ComparisonGroup) -> Result<Mask, Ma
     let mut matrices = Vec::with_capacity(scores.len());
     for s in scores {
         require(s, convention, "scores are compared with those of one convention")?;
-        matrices.push(BitMatrix::new(s.shape())?);
+        matrices.push(FixedBitSet::with_capacity(s.values().len()));
     }
     let all: Vec<Scores<'_>> = scores.iter().map(Scores::from).collect();
     let each = all.par_iter().zip(&mut matrices);
     match group {
         ComparisonGroup::Matrix(fraction) => each.try_for_each(|(s, bits)| {
-            let k = share(fraction, bits.len())?;
+            let k = share(fraction, s.values.len())?;
             mark_top(slice::from_ref(s), slice::from_mut(bits), k)
         }),
-        ComparisonGroup::Row(fraction) => each.try_for_each(|(s, bits)| {
-            let (columns, k) = (bits.cols(), share(fraction, bits.cols())?);
-            mark_blocks(*s, bits, columns, |_| k)
+        ComparisonGroup::Row(fraction) => each.zip(scores).try_for_each(|((s, bits), own)| {
+            let columns = own.shape()[1];
+            let k = share(fraction, columns)?;
+            mark_blocks(*s, bits, columns, columns, |_| k)
         }),
         ComparisonGroup::Global(fraction) => {
             let k = share(fraction, all.iter().map(|s| s.values.len()).sum())?;
@@ -68,7 +70,8 @@ pub fn select(scores: &[ParamScores], group: ComparisonGroup) -> Result<Mask, Ma
         }
         ComparisonGroup::Block { n, m } if n <= m && m > 0 => {
             let part = |len: usize| (n as u128 * len as u128 / m as u128) as usize;
-            each.try_for_each(|(s, bits)| mark_blocks(*s, bits, m, part))
+            each.zip(scores)
+                .try_for_each(|((s, bits), own)| mark_blocks(*s, bits, own.shape()[1], m, part))
         }
         ComparisonGroup::Block { n, m } => Err(MaskError::Block { n, m }),
     }?;
@@ -77,7 +80,7 @@ pub fn select(scores: &[ParamScores], group: ComparisonGroup) -> Result<Mask, Ma
         if mask.get(s.path()).is_some() {
             return Err(MaskError::Duplicate { path: s.path().clone() });
         }
-        mask.insert(s.path().clone(), bits)?;
+        mask.insert(s.path().clone(), BitMatrix::from_dense(s.shape(), &bits)?)?;
     }
     Ok(mask)
 }

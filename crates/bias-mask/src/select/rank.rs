@@ -6,11 +6,11 @@
 //! scores and without a sort.
 
 use bias_types::{ParamPath, ParamScores};
+use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 
 use super::input_norms::InputNorms;
 use crate::error::MaskError;
-use crate::mask::bits::BitMatrix;
 
 /// Bits that are written together.
 const WORD: usize = usize::BITS as usize;
@@ -97,7 +97,7 @@ impl<'a> Scores<'a> {
 /// `bits` must be clear, and match `scores` in number and sizes.
 pub(crate) fn mark_top(
     scores: &[Scores<'_>],
-    bits: &mut [BitMatrix],
+    bits: &mut [FixedBitSet],
     k: usize,
 ) -> Result<(), MaskError> {
     let counts = count(scores, count_upper);
@@ -167,12 +167,12 @@ fn reach(counts: &[usize], mut k: usize) -> Option<(u32, usize)> {
 }
 
 /// Sets the bits of all scores from `threshold` up.
-fn mark_from(scores: Scores<'_>, bits: &mut BitMatrix, threshold: f32) {
+fn mark_from(scores: Scores<'_>, bits: &mut FixedBitSet, threshold: f32) {
     let half = |scores: &[f32]| {
         let bit = |(i, score): (usize, &f32)| u32::from(*score >= threshold) << i;
         scores.iter().enumerate().map(bit).fold(0, |word, bit| word | bit)
     };
-    let pieces = bits.words_mut().par_chunks_mut(PIECE / WORD).enumerate().with_min_len(JOB);
+    let pieces = bits.as_mut_slice().par_chunks_mut(PIECE / WORD).enumerate().with_min_len(JOB);
     pieces.for_each_init(Vec::new, |made, (at, words)| {
         for (word, scores) in words.iter_mut().zip(scores.piece(at, made).chunks(WORD)) {
             let (low, high) = scores.split_at(scores.len().min(32));
@@ -182,7 +182,12 @@ fn mark_from(scores: Scores<'_>, bits: &mut BitMatrix, threshold: f32) {
 }
 
 /// Clears the bits of the last `surplus` scores that equal `threshold`.
-fn unmark_last(scores: &[Scores<'_>], bits: &mut [BitMatrix], threshold: f32, mut surplus: usize) {
+fn unmark_last(
+    scores: &[Scores<'_>],
+    bits: &mut [FixedBitSet],
+    threshold: f32,
+    mut surplus: usize,
+) {
     let mut made = Vec::new();
     for (scores, bits) in scores.iter().zip(bits).rev() {
         for at in (0..scores.pieces()).rev() {
@@ -202,20 +207,20 @@ fn unmark_last(scores: &[Scores<'_>], bits: &mut [BitMatrix], threshold: f32, mu
 /// Sets the bits of the highest scores of every block of `width` consecutive scores of a row, and
 /// of the shorter last block. `chosen` gives the number for a block of that length.
 ///
-/// `bits` must be clear and have the scores' shape.
+/// `bits` must be clear and have the scores' number.
 pub(crate) fn mark_blocks(
     scores: Scores<'_>,
-    bits: &mut BitMatrix,
+    bits: &mut FixedBitSet,
+    columns: usize,
     width: usize,
     chosen: impl Fn(usize) -> usize + Sync,
 ) -> Result<(), MaskError> {
-    let columns = bits.cols();
     if scores.values.is_empty() {
         return Ok(());
     }
     // This many rows fill whole words of bits.
     let rows =
-        scores.values.par_chunks(WORD * columns).zip(bits.words_mut().par_chunks_mut(columns));
+        scores.values.par_chunks(WORD * columns).zip(bits.as_mut_slice().par_chunks_mut(columns));
     let done = rows.try_for_each_init(Vec::new, |keys, (rows, words)| {
         for (r, row) in rows.chunks(columns).enumerate() {
             for (b, block) in row.chunks(width).enumerate() {

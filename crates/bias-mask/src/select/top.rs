@@ -4,6 +4,7 @@
 use std::slice;
 
 use bias_types::{Convention, ParamPath, ParamScores, TypesError};
+use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 
 use super::input_norms::InputNorms;
@@ -36,9 +37,9 @@ pub(crate) fn require(
     Err(MaskError::Convention { path: scores.path().clone(), needs, found })
 }
 
-fn top(scores: Scores<'_>, shape: [usize; 2], fraction: f64) -> Result<BitMatrix, MaskError> {
+fn top(scores: Scores<'_>, fraction: f64) -> Result<FixedBitSet, MaskError> {
     let k = share(fraction, scores.values.len())?;
-    let mut bits = BitMatrix::new(shape)?;
+    let mut bits = FixedBitSet::with_capacity(scores.values.len());
     mark_top(&[scores], slice::from_mut(&mut bits), k)?;
     Ok(bits)
 }
@@ -48,14 +49,13 @@ fn top(scores: Scores<'_>, shape: [usize; 2], fraction: f64) -> Result<BitMatrix
 /// # Errors
 /// [`MaskError::Fraction`] outside [0, 1], [`MaskError::NanScore`].
 pub fn top_fraction(scores: &ParamScores, fraction: f64) -> Result<BitMatrix, MaskError> {
-    top(scores.into(), scores.shape(), fraction)
+    BitMatrix::from_dense(scores.shape(), &top(scores.into(), fraction)?)
 }
 
 /// Weights in the top `fraction` of group `a`'s importance and not of group `b`'s, matrix by
 /// matrix: the paper's selection (arXiv 2502.07771), which uses 0.15.
 ///
-/// Besides the scores it needs one bit per weight for the mask, and one more per weight of the
-/// matrix at hand.
+/// Besides the scores and the mask it needs two bits per weight of the matrices at hand.
 ///
 /// # Errors
 /// As [`top_fraction`]; [`MaskError::Convention`] unless both score importance;
@@ -82,9 +82,9 @@ pub fn top_difference(
         for scores in [a, b] {
             require(scores, Convention::Importance, "a set difference compares importances")?;
         }
-        let mut bits = top_fraction(a, fraction)?;
-        bits.difference_with(&top_fraction(b, fraction)?);
-        Ok((a.path().clone(), bits))
+        let mut bits = top(a.into(), fraction)?;
+        bits.difference_with(&top(b.into(), fraction)?);
+        Ok((a.path().clone(), BitMatrix::from_dense(a.shape(), &bits)?))
     });
     let pairs = pairs.collect::<Result<Vec<_>, MaskError>>()?;
     let mut mask = Mask::default();
@@ -116,12 +116,12 @@ pub fn top_difference_scaled<'a>(
     }
     let of = |norms: InputNorms<'_>| {
         norms.check(path, shape[1])?;
-        top(Scores { path, values: weights, norms: Some(norms) }, shape, fraction)
+        top(Scores { path, values: weights, norms: Some(norms) }, fraction)
     };
     let [a, b] = norms.map(Into::into);
     let mut bits = of(a)?;
     bits.difference_with(&of(b)?);
-    Ok(bits)
+    BitMatrix::from_dense(shape, &bits)
 }
 
 /// The `count` weights that carry most of the bias, over all matrices together, or fewer if fewer
@@ -138,14 +138,16 @@ pub fn top_k(scores: &[ParamScores], count: usize) -> Result<Mask, MaskError> {
     let mut matrices = Vec::with_capacity(scores.len());
     for s in scores {
         require(s, Convention::BiasCarried, "carriers of bias are selected by signed scores")?;
-        matrices.push(BitMatrix::new(s.shape())?);
+        matrices.push(FixedBitSet::with_capacity(s.values().len()));
     }
     let positive = |s: &ParamScores| s.values().par_iter().filter(|v| **v > 0.0).count();
     let positive = scores.iter().map(positive).sum();
     let all: Vec<Scores<'_>> = scores.iter().map(Scores::from).collect();
     mark_top(&all, &mut matrices, count.min(positive))?;
     let mut mask = Mask::default();
-    scores.iter().zip(matrices).try_for_each(|(s, bits)| mask.insert(s.path().clone(), bits))?;
+    for (s, bits) in scores.iter().zip(matrices) {
+        mask.insert(s.path().clone(), BitMatrix::from_dense(s.shape(), &bits)?)?;
+    }
     Ok(mask)
 }
 

@@ -90,7 +90,7 @@ impl Stored<'_> {
         };
         if let Some(bits) = bits {
             let width = bytes.len() / values.max(1);
-            let own = (0..values).filter(|at| bits.contains(first + at));
+            let own = bits.iter_within(first..first + values).map(|at| at - first);
             own.for_each(|at| bytes.to_mut()[at * width..][..width].fill(0));
         }
         if self.view.turned().is_some() {

@@ -8,7 +8,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 
 use crate::StudyError;
 use crate::find::{Finding, Method, MethodInput, Truth};
-use crate::results::{Alternative, Approach, Seen};
+use crate::results::{Approach, Seen};
 use crate::studied::Studied;
 use crate::treat::{Placebo, Treatment, treat, weakened};
 
@@ -35,7 +35,8 @@ pub(super) enum Made<M> {
 }
 
 impl<M> Dialable<M> {
-    /// What an approach gives on what it sees, whose groups may be shuffled.
+    /// What an approach gives on what it sees, or its placebo. Where that is shuffled groups, they
+    /// are shuffled in the input.
     ///
     /// # Errors
     /// Nothing to attribute; a failed pass.
@@ -60,9 +61,9 @@ impl<M> Dialable<M> {
                 Ok(ranked(method.find(input)?))
             }
             Approach::Edit(alternative) => {
-                // Neurons that are found without a look at groups have another placebo.
-                let placebo = (shuffled && *alternative == Alternative::KnowledgeNeurons)
-                    .then_some(Placebo::Random);
+                // Shuffled groups are in the input.
+                let placebo = Some(Placebo::of(*alternative))
+                    .filter(|own| shuffled && *own != Placebo::ShuffledGroups);
                 let treatment = Treatment { placebo, ..Treatment::default() };
                 let treated = treat(*alternative, input, &treatment)?;
                 Ok(Self::Edited(Box::new(treated.model), treated.weights))

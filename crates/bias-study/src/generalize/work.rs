@@ -27,7 +27,7 @@ use crate::shard::Shard;
 use crate::statistics::Reference;
 use crate::store::{DialFound, Dialled, Found, Piece};
 use crate::studied::Studied;
-use crate::treat::questions;
+use crate::treat::{Placebo, questions};
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// Runs the protocol on the prompts that [`Protocol::prompts`] gave. A run that was stopped
@@ -221,9 +221,14 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     ) -> Result<Dialable<M>, StudyError> {
         let seed = derived_seed(self.seed(), "placebo");
         let places = places(self.prompts, &job.seen);
+        let shuffled = job.shuffled
+            && match &job.approach {
+                Approach::Edit(own) => Placebo::of(*own) == Placebo::ShuffledGroups,
+                Approach::Mask(..) | Approach::Planted => true,
+            };
         let contrasts = places.iter().map(|place| {
             let answers = &reference.answers[place];
-            match job.shuffled {
+            match shuffled {
                 true => self.questions.placebo(*place, answers, seed),
                 false => self.questions.contrast(*place, answers),
             }

@@ -14,7 +14,7 @@ use super::finetune::{Lessons, RANK, fine_tune, low_rank};
 use super::interchange::Interchange;
 use super::knowledge::{SHARE, amplified};
 use super::symmetric_kl::symmetric_kl;
-use super::treatment::{Placebo, Treated, Treatment, shuffled, weakened};
+use super::treatment::{Placebo, Treated, Treatment, shuffled, weakened, within_groups};
 use crate::StudyError;
 use crate::find::{Method, MethodInput};
 use crate::results::{Alternative, Budget, method};
@@ -30,26 +30,26 @@ pub(crate) fn treat<A: AutodiffBackend, M: Studied<A>>(
     let refused = |reason: &str| {
         Err(StudyError::Treatment { alternative: alternative.name(), reason: reason.into() })
     };
-    let shuffled = match treatment.placebo {
+    let name = alternative.name();
+    let other = match treatment.placebo {
         None => None,
         Some(Placebo::ShuffledGroups) if alternative == Alternative::KnowledgeNeurons => {
             return refused(
                 "it does not look at groups, so shuffling them changes nothing; use random neurons",
             );
         }
-        Some(Placebo::ShuffledGroups) => {
-            Some(shuffled(input.contrasts, input.seed, alternative.name())?)
+        Some(Placebo::ShuffledGroups) => Some(shuffled(input.contrasts, input.seed, name)?),
+        Some(own) if own != Placebo::of(alternative) => {
+            return refused(&format!(
+                "a placebo of {} says nothing about it; use {}",
+                own.name(),
+                Placebo::of(alternative).name()
+            ));
         }
-        Some(Placebo::Random)
-            if matches!(alternative, Alternative::Interchange | Alternative::KnowledgeNeurons) =>
-        {
-            None
-        }
-        Some(Placebo::Random) => {
-            return refused("it has no random placebo; shuffle the groups");
-        }
+        Some(Placebo::WithinGroups) => Some(within_groups(input.contrasts, name)?),
+        Some(Placebo::Random) => None,
     };
-    let own = shuffled.as_ref().map(|contrasts| input.with_contrasts(contrasts));
+    let own = other.as_ref().map(|contrasts| input.with_contrasts(contrasts));
     let input = own.as_ref().unwrap_or(input);
     let (whole, budget) = made(alternative, input, treatment)?;
     let model = match treatment.strength {

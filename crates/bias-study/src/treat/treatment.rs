@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::StudyError;
-use crate::results::Budget;
+use crate::results::{Alternative, Budget};
 use crate::seed::derived_seed;
 
 /// How an alternative is made.
@@ -40,15 +40,31 @@ pub enum Placebo {
     ShuffledGroups,
     /// A random choice of the same size: a random subspace, or random neurons.
     Random,
+    /// Half of each group stands for the other group.
+    WithinGroups,
 }
 
 impl Placebo {
+    /// The one that tells whether an alternative owes what it does to the groups.
+    #[must_use]
+    pub fn of(alternative: Alternative) -> Self {
+        match alternative {
+            // The one does not look at groups. The other finds who the person is, whichever two
+            // people are told apart.
+            Alternative::KnowledgeNeurons | Alternative::Interchange => Self::Random,
+            // It makes two people alike, so in a shuffled pair of both groups as well.
+            Alternative::SymmetricKl => Self::WithinGroups,
+            _ => Self::ShuffledGroups,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::ShuffledGroups => "shuffled-groups",
             Self::Random => "random",
+            Self::WithinGroups => "within-groups",
         }
     }
 }
@@ -150,6 +166,27 @@ pub(super) fn shuffled(
     Ok(contrasts.iter().map(deal).filter(|own| !own.a.is_empty() && !own.b.is_empty()).collect())
 }
 
+/// The contrasts of the first half of each group with its second half, two for each.
+///
+/// # Errors
+/// [`StudyError::Treatment`] if no group has two people.
+pub(super) fn within_groups(
+    contrasts: &[Contrast],
+    alternative: &'static str,
+) -> Result<Vec<Contrast>, StudyError> {
+    let halves = |people: &Vec<PromptCase>| {
+        let (a, b) = people.split_at(people.len() / 2);
+        Contrast { a: a.to_vec(), b: b.to_vec() }
+    };
+    let all = contrasts.iter().flat_map(|own| [halves(&own.a), halves(&own.b)]);
+    let all: Vec<Contrast> = all.filter(|own| !own.a.is_empty()).collect();
+    if all.is_empty() {
+        let reason = "no group has two people to pair: ask about more names".into();
+        return Err(StudyError::Treatment { alternative, reason });
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use bias_probe::Sequence;
@@ -181,6 +218,9 @@ mod tests {
             assert!(people.iter().all(|own| side[&name_of(own)[0]] == on));
         }
         assert_eq!(shuffled(&own, 3, "test").unwrap(), dealt);
+        let pairs = within_groups(&own[1..], "test").unwrap();
+        assert_eq!(pairs, [contrast(&[10], &[11]), contrast(&[21], &[23])]);
+        assert!(within_groups(&[contrast(&[1], &[2])], "test").is_err());
         let error = shuffled(&[contrast(&[1], &[2, 3])], 3, "test").unwrap_err().to_string();
         assert!(error.contains("more names"), "{error}");
     }
