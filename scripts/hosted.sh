@@ -71,8 +71,8 @@ compare() {
         --save-answers "$work/$kind-local.csv"
     python3 scripts/hosted/compare.py "${how[@]}" "$work/$kind-local.csv" "$work/$kind-$name.csv"
 }
-compare number exact --max-new-tokens 4 --budget-tokens 300 -- --
+compare number exact --max-new-tokens 3 --budget-tokens 150 -- --
 compare choice exact -- --
 compare raw exact -- --
-compare number samples --max-new-tokens 4 -- --samples 60 -- --samples
+compare number samples --max-new-tokens 3 -- --samples 60 -- --samples
 compare choice samples -- --samples 60 -- --samples

@@ -1,4 +1,4 @@
-"""Prints a few lines of a prompt file: two questions that are answered by a number, a choice in a chat,
+"""Prints a few lines of a prompt file: two questions that are answered by a small number, a choice in a chat,
 or a choice behind a raw prompt, and two people of each side.
 
     few.py FILE number|choice|raw
@@ -17,6 +17,8 @@ for line in lines:
     if kind != sys.argv[2]:
         continue
     side = line["name_group"].split("_")[0]
+    if kind == "number" and line["answer_prefix"].endswith("$"):
+        continue  # Prices have too many digits to ask for all of them.
     key = (line["scenario"], line["variation"])
     if side not in ("white", "black") or (key not in variations and len(variations) == 2):
         continue

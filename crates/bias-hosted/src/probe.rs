@@ -8,7 +8,7 @@ use crate::wire::{Ask, End, Endpoint, Prompt};
 
 /// How many alternatives are asked for at each token, the most first. vLLM and OpenAI's chats tell 20
 /// unless told otherwise, OpenAI's completions 5, llama.cpp as many as wanted.
-const ALTERNATIVES: [u32; 3] = [1000, 20, 5];
+const ALTERNATIVES: [u32; 3] = [100, 20, 5];
 /// A chat is asked this. The answer is short, so that it shows whether its end is told.
 const SHORT: &str = "Answer with the single word: yes";
 

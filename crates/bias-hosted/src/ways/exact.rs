@@ -12,12 +12,6 @@ const TRIES: u8 = 8;
 /// log-probabilities do not depend on it.
 const HOT: f64 = 2.0;
 
-/// How many alternatives a response may tell for all its tokens together, half a megabyte: short
-/// answers are told with more than long ones.
-const TOLD: u32 = 12_000;
-/// What any answer may be told with.
-const LEAST: u32 = 20;
-
 /// The limits of a tree.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -55,20 +49,18 @@ pub(crate) fn exact(
         let tries = tree.tries(at);
         let left = limits.longest - tree.depth(at);
         let text = format!("{}{said}", question.words());
-        let max_tokens = if tries > 0 { 1 } else { form.most_tokens(left) };
-        let told = (TOLD / (max_tokens as u32).max(1)).max(LEAST);
         let ask = Ask {
             endpoint: Endpoint::Completions,
             model,
             prompt: Prompt::Text(&text),
-            max_tokens,
+            max_tokens: if tries > 0 { 1 } else { form.most_tokens(left) },
             n: 1,
             temperature: if tries > 0 { HOT } else { 0.0 },
             top_p: 1.0,
             top_k: 0,
             min_p: 0.0,
             seed: (tries > 0).then_some(u64::from(tries)),
-            alternatives: Some(limits.alternatives.min(told)),
+            alternatives: Some(limits.alternatives),
         };
         let reply = exchange.ask(&ask, 0, u32::from(tries))?;
         // The server tokenizes the text anew. Where that gives another number of tokens, they are not
