@@ -76,4 +76,3 @@ compare number exact --max-new-tokens 2 --budget-tokens 200 -- --
 compare choice exact -- --
 compare raw exact -- --
 compare number samples --max-new-tokens 2 -- --samples 60 -- --samples
-compare choice samples -- --samples 60 --way samples -- --samples
