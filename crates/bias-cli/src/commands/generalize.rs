@@ -16,7 +16,8 @@ use bias_model::{Decoder, Decoding};
 use bias_study::find::Truth;
 use bias_study::generalize::Protocol;
 use bias_study::report::{
-    generalization_chart, generalization_markdown, generalization_tables, spliced, timing_table,
+    generalization_chart, generalization_details, generalization_markdown, generalization_tables,
+    spliced, timing_table,
 };
 use bias_study::results::{Approach, Format, Generalization, Timing};
 use bias_study::run::{Shard, in_words};
@@ -110,8 +111,9 @@ pub(crate) struct Args {
     /// Only make the tables and pages again, from the generalize.json of an earlier run
     #[arg(long, value_name = "FILE", conflicts_with_all = UNASKED)]
     render: Option<PathBuf>,
-    /// Also write the tables and the chart into this Markdown page, between the lines
-    /// `<!-- SECTION:begin -->` and `<!-- SECTION:end -->`; the chart goes to curves/ beside it
+    /// Also write the chart and the first tables into this Markdown page, between the lines
+    /// `<!-- SECTION:begin -->` and `<!-- SECTION:end -->`; the chart goes to curves/ beside it, and
+    /// all other tables to SECTION.md in a folder of the page's name
     #[arg(long, value_name = "FILE", requires = "section")]
     into: Option<PathBuf>,
     /// The section of --into
@@ -294,7 +296,12 @@ fn into(page: &Path, section: &str, results: &Generalization, chart: &str) -> Re
     let picture = format!(
         "![Share of the gap gone at home and elsewhere, against damage](curves/{name})\n\n"
     );
-    let new = picture + &generalization_markdown(results, 3);
+    // What stands in the page's own folder, and the details one folder down.
+    let details =
+        PathBuf::from(page.file_stem().unwrap_or(page.as_os_str())).join(format!("{section}.md"));
+    let new = picture
+        + &generalization_markdown(results, 3)
+        + &format!("[Every other table]({})\n", details.display());
     let new = spliced(&text, section, &new).ok_or_else(|| {
         format!(
             "--into: {shown} has no lines `<!-- {section}:begin -->` and `<!-- {section}:end -->`"
@@ -302,6 +309,8 @@ fn into(page: &Path, section: &str, results: &Generalization, chart: &str) -> Re
     })?;
     let folder = page.parent().unwrap_or(Path::new(""));
     write(&folder.join("curves").join(name), chart.as_bytes())?;
+    let all = format!("# {section}\n\n{}", generalization_details(results, 2));
+    write(&folder.join(details), (all.trim_end().to_owned() + "\n").as_bytes())?;
     write(page, new.as_bytes())?;
     Ok(())
 }

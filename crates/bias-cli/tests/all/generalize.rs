@@ -46,6 +46,12 @@ fn a_protocol_is_run_in_parts_and_shown() {
     let page = fs::read_to_string(path.join("page.md")).unwrap();
     assert!(page.contains("curves/generalize-tiny.svg") && page.contains("| claim |"), "{page}");
     assert!(path.join("curves/generalize-tiny.svg").exists());
+    assert!(page.contains("(page/tiny.md)"), "{page}");
+    let details = fs::read_to_string(path.join("page/tiny.md")).unwrap();
+    assert!(
+        details.starts_with("# tiny\n") && details.contains("What could be found"),
+        "{details}"
+    );
 
     // Shown again, it is the same; a page without the marks is refused and stays.
     let again = run("generalize", path, "--render whole/generalize.json --out again").done();

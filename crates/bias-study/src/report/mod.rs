@@ -28,7 +28,8 @@ pub use self::compare::compared;
 pub use self::error::ReportError;
 pub use self::figures::{FIGURES, Figure, figures};
 pub use self::generalization::{
-    generalization_chart, generalization_markdown, generalization_tables, spliced,
+    generalization_chart, generalization_details, generalization_markdown, generalization_tables,
+    spliced,
 };
 pub use self::markdown::{headline, markdown};
 pub use self::page::report;

@@ -10,7 +10,8 @@ use bias_model::LanguageModel;
 use bias_study::find::Truth;
 use bias_study::generalize::Protocol;
 use bias_study::report::{
-    generalization_chart, generalization_markdown, generalization_tables, spliced,
+    generalization_chart, generalization_details, generalization_markdown, generalization_tables,
+    spliced,
 };
 use bias_study::results::{
     Approach, Attribute, ClaimKind, Control, Format, Generalization, Seen, Split, Target, Verdict,
@@ -219,11 +220,16 @@ fn a_run_that_was_stopped_ends_the_same_and_says_everything() {
     assert!(found.rows.iter().any(|own| own.claim == ClaimKind::Rival && own.p.is_some()));
 
     // Pages say it, and nothing in them is no number.
-    let said = generalization_tables(&found) + &generalization_markdown(&found, 3);
-    for part in ["What could be found", "At matched damage", "surnames give the group away", "(d)"]
-    {
+    let (short, long) = (generalization_markdown(&found, 3), generalization_details(&found, 3));
+    let parts = ["What could be found", "At matched damage", "surnames give the group away", "(d)"];
+    let said = generalization_tables(&found);
+    for part in parts {
         assert!(said.contains(part), "{part}: {said}");
+        assert!(short.contains(part) || long.contains(part), "{part}: {short}\n{long}");
     }
+    assert!(short.contains(parts[1]) && !short.contains(parts[0]), "{short}");
+    assert!(long.contains(parts[0]) && !long.contains(parts[1]), "{long}");
+    let said = said + &short + &long;
     let chart = generalization_chart(&found).unwrap();
     assert!(!said.contains("NaN") && !chart.contains("NaN"));
     assert!(chart.contains("signed-gap, elsewhere"), "{chart}");

@@ -41,26 +41,29 @@ pub fn generalization_tables(results: &Generalization) -> String {
     out.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-/// Everything for a documentation page, with headings of the given depth: the claims and what was
-/// found at matched damage first, the other tables folded.
+/// The claims and what was found at matched damage, for a documentation page, with headings of the
+/// given depth.
 #[must_use]
 pub fn generalization_markdown(results: &Generalization, depth: usize) -> String {
-    let (first, folded): (Vec<Section>, Vec<Section>) =
-        sections(results).into_iter().partition(|own| own.is_first);
-    let page = |all: Vec<Section>| all.iter().map(|own| part(own, depth)).collect::<String>();
-    let mut out = page(first);
-    let folded = page(folded);
-    if !folded.is_empty() {
-        out += &format!("<details><summary>Every table</summary>\n\n{folded}</details>\n");
-    }
-    out
+    page(results, depth, true)
+}
+
+/// All other tables, likewise.
+#[must_use]
+pub fn generalization_details(results: &Generalization, depth: usize) -> String {
+    page(results, depth, false)
+}
+
+fn page(results: &Generalization, depth: usize, first: bool) -> String {
+    let own = sections(results).into_iter().filter(|own| own.is_first == first);
+    own.map(|own| part(&own, depth)).collect()
 }
 
 fn part(own: &Section, depth: usize) -> String {
     let mut out = format!("{} {}\n\n{}\n", "#".repeat(depth), own.title, own.note.trim_end());
     if !own.rows.is_empty() {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let header: Vec<String> = own.header.iter().map(|own| (*own).to_owned()).collect();
+        let header: Vec<String> = own.header.iter().map(|own| cell(own)).collect();
         out += &format!("\n{}|{}\n", line(header), "---|".repeat(own.header.len()));
         for row in &own.rows {
             out += &line(row.iter().map(|own| cell(own)).collect());

@@ -6,7 +6,7 @@ pub(super) struct Section {
     pub rows: Vec<Vec<String>>,
     /// The number of columns with words.
     pub labels: usize,
-    /// Whether a page shows it unfolded.
+    /// Whether a page shows it; all others are for the page of details.
     pub is_first: bool,
 }
 
