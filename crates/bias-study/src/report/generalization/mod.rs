@@ -60,7 +60,8 @@ fn page(results: &Generalization, depth: usize, first: bool) -> String {
 }
 
 fn part(own: &Section, depth: usize) -> String {
-    let mut out = format!("{} {}\n\n{}\n", "#".repeat(depth), own.title, own.note.trim_end());
+    let mut out = format!("{} {}\n", "#".repeat(depth), own.title);
+    own.note.lines().for_each(|line| out += &format!("\n{line}\n"));
     if !own.rows.is_empty() {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let header: Vec<String> = own.header.iter().map(|own| cell(own)).collect();
