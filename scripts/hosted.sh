@@ -6,7 +6,7 @@
 #   scripts/hosted.sh DIR      DIR keeps the model, the server and the answers
 #
 # llama.cpp multiplies quantized weights by quantized activations, and bias multiplies in f32. So the
-# answers of the file itself differ (by up to 0.06 in probability on one question). Therefore both ask
+# answers of the file itself differ. Therefore both ask
 # a copy whose weights are the same numbers in f32, and the server keeps what it has read in f32 too.
 # scripts/hosted/compare.py prints how far apart they are.
 set -euo pipefail

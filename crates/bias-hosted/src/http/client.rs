@@ -25,8 +25,8 @@ impl Default for Timeouts {
     }
 }
 
-/// The most bytes of a response, after decompression. An answer of a thousand tokens has 2 MB with
-/// twenty alternatives of about 100 bytes each, so 32 MiB are plenty.
+/// The most bytes of a response, after decompression. An answer of a thousand tokens has 10 MB
+/// with a hundred alternatives of about 100 bytes each, so 32 MiB are plenty.
 pub(crate) const MOST_BYTES: u64 = 32 << 20;
 /// The most bytes of an error's page that are looked at.
 const MOST_OF_ERROR: u64 = 64 << 10;

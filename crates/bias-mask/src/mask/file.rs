@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufWriter, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use bias_files::{header, hex, write_with};
@@ -137,7 +137,10 @@ fn read_header(file: &mut File, path: &Path) -> Result<(u64, Metadata), MaskErro
     let bad = |reason: String| MaskError::NotAMask { path: path.into(), reason };
     let found = file.metadata().map_err(io)?.len();
     let mut len = [0; 8];
-    file.read_exact(&mut len).map_err(|_| bad("it is shorter than 8 bytes".into()))?;
+    file.read_exact(&mut len).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => bad("it is shorter than 8 bytes".into()),
+        _ => io(error),
+    })?;
     let len = u64::from_le_bytes(len);
     if len > found.saturating_sub(8).min(LONGEST_HEADER) {
         return Err(bad(format!("its header cannot have {len} bytes")));

@@ -207,7 +207,7 @@ fn unmark_last(
 /// Sets the bits of the highest scores of every block of `width` consecutive scores of a row, and
 /// of the shorter last block. `chosen` gives the number for a block of that length.
 ///
-/// `bits` must be clear and have the scores' number.
+/// `bits` must be clear, and as many as the scores.
 pub(crate) fn mark_blocks(
     scores: Scores<'_>,
     bits: &mut FixedBitSet,
