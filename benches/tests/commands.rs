@@ -9,11 +9,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use bias_mask::{HeadAblation, Mask, unit_mask};
+use bias_model::{HookedModel as _, LanguageModel};
+use burn::backend::Flex;
 use program::shown::{in_page, pages};
 use program::{Ran, Wrong, flags, repository};
 
 /// Programs, their files, and what their help says that they do.
-const PROGRAMS: [(&str, &str, &str); 11] = [
+const PROGRAMS: [(&str, &str, &str); 12] = [
     ("accelerator", env!("CARGO_BIN_EXE_accelerator"), "Measure a model on a device"),
     (
         "cost_curves",
@@ -24,6 +27,7 @@ const PROGRAMS: [(&str, &str, &str); 11] = [
     ("hosted", env!("CARGO_BIN_EXE_hosted"), "how busy a hosted model's server is kept"),
     ("large", env!("CARGO_BIN_EXE_large"), "Score a model with Wanda for two groups"),
     ("load_memory", env!("CARGO_BIN_EXE_load_memory"), "the peak of anonymous memory"),
+    ("price", env!("CARGO_BIN_EXE_price"), "what masks cost on neutral text"),
     ("questions", env!("CARGO_BIN_EXE_questions"), "ask it what each line of standard input says"),
     (
         "random_model",
@@ -59,6 +63,7 @@ const WRONG: &[Wrong] = &[
     ("hosted", "--prompts x", "--prompts", &["x"]),
     ("large", "no-folder", "no-folder", &[]),
     ("load_memory", "no-folder", "no-folder", &[]),
+    ("price", "no-folder no-file no-mask", "no-folder", &[]),
     ("questions", "no-folder", "no-folder", &[]),
     ("random_model", "--preset huge --out x", "--preset", &["small", "medium", "large", "mixture"]),
     ("random_model", "--preset small", "required", &["--out"]),
@@ -105,6 +110,26 @@ fn small_models_are_measured() {
         said.contains("| Wanda | ") && said.contains("signed gap of 2 and 2 prompts"),
         "{said}"
     );
+}
+
+/// A mask of a whole layer costs something, and an empty one nothing.
+#[test]
+fn masks_have_a_price() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = repository("fixtures/emergent");
+    let model = LanguageModel::<Flex>::load(&shipped, &Default::default()).unwrap();
+    let dims = model.model().dims();
+    let layer = unit_mask(dims, &["L1".parse().unwrap()], HeadAblation::ZeroOutput).unwrap();
+    layer.save(&folder.path().join("layer.safetensors")).unwrap();
+    Mask::default().save(&folder.path().join("none.safetensors")).unwrap();
+    let text = fs::read_to_string(shipped.join("neutral.txt")).unwrap();
+    let few: Vec<&str> = text.lines().take(4).collect();
+    fs::write(folder.path().join("few.txt"), few.join("\n")).unwrap();
+    let args = format!("{} few.txt layer.safetensors none.safetensors", shipped.display());
+    let said = run("price", folder.path(), &args).done();
+    let layer = format!("layer.safetensors: {} weights, log-loss +", layer.count());
+    assert!(said.contains(&layer) && said.contains("sum of second-order prices"), "{said}");
+    assert!(said.contains("none.safetensors: 0 weights, log-loss +0.0000"), "{said}");
 }
 
 /// A line of questions is answered by a line of answers, whatever their kind.

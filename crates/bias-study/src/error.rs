@@ -224,6 +224,12 @@ pub enum StudyError {
         /// Why, and what to do.
         reason: String,
     },
+    /// A gate between masks that cannot be made, or does not fit the model.
+    #[error("the gate cannot be used: {reason}")]
+    Gate {
+        /// Why.
+        reason: String,
+    },
     /// The model could not be loaded or saved.
     #[error(transparent)]
     Model(#[from] ModelError),

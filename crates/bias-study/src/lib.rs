@@ -26,6 +26,7 @@
 //! | [`run`] | The study of one model: audit, attribute, prune, audit again; forecasts; its folder sealed and verified. |
 //! | [`compare`] | Several models side by side, from what was kept of them. |
 //! | [`generalize`] | Whether changes generalise: a protocol with matched damage, controls and verdicts. |
+//! | [`gate`] | Masks of several contexts, of which the one that fits a prompt is applied. |
 //! | [`treat`] | Alternatives to zeroing weights. |
 //! | [`training`] | Training on texts that are drawn as they are needed. |
 //! | [`find`] | Finding what to prune: every method, the masks made from their results, and the truth where it is known. |
@@ -44,9 +45,11 @@ mod ask;
 pub mod compare;
 mod error;
 pub mod find;
+pub mod gate;
 pub mod generalize;
 pub mod likelihood;
 mod plan;
+mod pooled;
 pub mod prompts;
 pub mod recorded;
 pub mod report;

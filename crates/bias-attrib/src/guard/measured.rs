@@ -14,13 +14,15 @@ use crate::error::AttribError;
 /// A [`Guard`] with its costs in one model: the weights that it leaves out, and what it subtracts
 /// from the scores of the others.
 ///
-/// It keeps a mask, and one f32 per weight if the guard discounts. While it is made, a rule about
+/// It keeps a mask, and one f32 per weight if the guard discounts, and if it divides. While it is made, a rule about
 /// weights needs one more f32 per weight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasuredGuard {
     spared: Mask,
     /// What is subtracted from each weight's score.
     discounts: BTreeMap<ParamPath, Vec<f32>>,
+    /// What each weight's score is divided by.
+    divisors: BTreeMap<ParamPath, Vec<f32>>,
 }
 
 impl MeasuredGuard {
@@ -30,7 +32,7 @@ impl MeasuredGuard {
         dims: &ModelDims,
         each: impl FnOnce(&mut TakeCost<'_>) -> Result<(), AttribError>,
     ) -> Result<Self, AttribError> {
-        let mut discounts = BTreeMap::new();
+        let (mut discounts, mut divisors) = (BTreeMap::new(), BTreeMap::new());
         let mut prices: HashMap<ParamPath, ParamScores> = HashMap::new();
         let mut norms: BTreeMap<Site, Vec<f32>> = BTreeMap::new();
         each(&mut |own: MatrixCost| {
@@ -38,6 +40,9 @@ impl MeasuredGuard {
             if let Some((cost, times)) = guard.discount {
                 let scaled = own.of(cost).iter().map(|c| (f64::from(*c) * times) as f32);
                 discounts.insert(path.clone(), scaled.collect());
+            }
+            if let Some((cost, _)) = guard.ratio {
+                divisors.insert(path.clone(), own.of(cost).to_vec());
             }
             if let Some((layer, projection)) =
                 path.projection().filter(|_| guard.channels.is_some())
@@ -64,7 +69,10 @@ impl MeasuredGuard {
         if let Some(share) = guard.channels {
             spared = spared.union(&readers(dims, &largest(&norms, share))?)?;
         }
-        Ok(Self { spared, discounts })
+        if let Some((_, floor)) = guard.ratio {
+            raise(&mut divisors, floor);
+        }
+        Ok(Self { spared, discounts, divisors })
     }
 
     /// The weights that are left out.
@@ -73,8 +81,8 @@ impl MeasuredGuard {
         &self.spared
     }
 
-    /// Guarded scores: each weight's discount is subtracted, and weights that are left out have no
-    /// score above 0.
+    /// Guarded scores: each weight's discount is subtracted, the rest divided by its cost, and weights
+    /// that are left out have no score above 0.
     ///
     /// # Errors
     /// [`AttribError::Convention`] unless the scores say how much bias a weight carries;
@@ -97,16 +105,21 @@ impl MeasuredGuard {
             });
         }
         let mut values = scores.values().to_vec();
-        if let Some(discounts) = self.discounts.get(path) {
-            if discounts.len() != values.len() {
-                let what = path.to_string();
-                return Err(AttribError::Shape {
-                    what,
-                    expected: vec![discounts.len()],
-                    found: shape.to_vec(),
-                });
-            }
+        let fits = |own: &Vec<f32>| match own.len() == values.len() {
+            true => Ok(()),
+            false => Err(AttribError::Shape {
+                what: path.to_string(),
+                expected: vec![own.len()],
+                found: shape.to_vec(),
+            }),
+        };
+        let (discounts, divisors) = (self.discounts.get(path), self.divisors.get(path));
+        discounts.into_iter().chain(divisors).try_for_each(fits)?;
+        if let Some(discounts) = discounts {
             values.iter_mut().zip(discounts).for_each(|(value, discount)| *value -= discount);
+        }
+        if let Some(divisors) = divisors {
+            values.iter_mut().zip(divisors).for_each(|(value, divisor)| *value /= divisor);
         }
         if let Some(bits) = self.spared.get(path) {
             if bits.shape() != shape {
@@ -124,6 +137,15 @@ impl MeasuredGuard {
         }
         Ok(ParamScores::new(path.clone(), shape, Convention::BiasCarried, values)?)
     }
+}
+
+/// Adds `floor` times their mean to all costs. If all are 0, they become 1.
+fn raise(costs: &mut BTreeMap<ParamPath, Vec<f32>>, floor: f64) {
+    let count = costs.values().map(Vec::len).sum::<usize>();
+    let sum: f64 = costs.values().flatten().map(|own| f64::from(*own)).sum();
+    let least = (floor * sum / count.max(1) as f64) as f32;
+    let least = if least > 0.0 { least } else { 1.0 };
+    costs.values_mut().flatten().for_each(|own| *own += least);
 }
 
 /// The `⌊share · channels⌋` channels with the largest norms. Of equal norms, the earlier ones.

@@ -15,6 +15,7 @@ use crate::error::AttribError;
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Guard {
     pub(super) discount: Option<(Cost, f64)>,
+    pub(super) ratio: Option<(Cost, f64)>,
     pub(super) weights: Option<(Cost, f64)>,
     pub(super) channels: Option<f64>,
 }
@@ -30,6 +31,22 @@ impl Guard {
             Ok(Self { discount: Some((cost, times)), ..Self::default() })
         } else {
             Err(AttribError::GuardFactor { factor: times })
+        }
+    }
+
+    /// Divides the score of a weight by its cost plus `floor` times the mean cost of all weights.
+    ///
+    /// Pruned in this order, weights give the most of the gap for what they cost together, as far as
+    /// costs add up. The floor says how far a cost of nearly 0 is believed: with a large one, scores
+    /// stay as they are; with a small one, many weights that hardly matter come first.
+    ///
+    /// # Errors
+    /// [`AttribError::GuardFactor`] unless finite and above 0.
+    pub fn per(cost: Cost, floor: f64) -> Result<Self, AttribError> {
+        if floor.is_finite() && floor > 0.0 {
+            Ok(Self { ratio: Some((cost, floor)), ..Self::default() })
+        } else {
+            Err(AttribError::GuardFactor { factor: floor })
         }
     }
 
@@ -57,6 +74,7 @@ impl Guard {
     pub fn and(self, other: Self) -> Self {
         Self {
             discount: other.discount.or(self.discount),
+            ratio: other.ratio.or(self.ratio),
             weights: other.weights.or(self.weights),
             channels: other.channels.or(self.channels),
         }

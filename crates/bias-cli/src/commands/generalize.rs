@@ -213,7 +213,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     say!("Time\n{}", timing_table(&timing));
     let seconds = started.elapsed().as_secs_f64();
     say!(
-        "Finished in {seconds:.0} s. {} holds generalize.json, pareto.svg and masks/.",
+        "Finished in {seconds:.0} s. {} holds generalize.json, pareto.svg and masks/, and \
+         with several homes gate.json.",
         args.out.display()
     );
     Ok(())
@@ -388,5 +389,8 @@ fn generalize<A: AutodiffBackend>(
     }
     foresee(args, &mut protocol, &mut study, started)?;
     let results = study.generalize(&protocol)?;
+    if let Some(gate) = study.gate(&protocol)? {
+        gate.save(&args.out.join("gate.json"))?;
+    }
     Ok(Some((results, study.timing())))
 }

@@ -8,6 +8,7 @@ use bias_files::hex;
 use bias_metrics::Arm;
 use bias_metrics::parse::AnswerReader;
 use bias_metrics::robust::weighted_quantile;
+use bias_probe::Sequence;
 use bias_types::prompt::thought;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -240,6 +241,19 @@ impl Questionnaire<'_, Question> {
             name: person.name.clone(),
             said: said.collect::<Vec<_>>().join(", "),
         })
+    }
+
+    /// The prompts of a variation about the people that attribution sees.
+    pub(crate) fn seen(&self, place: VariationIndex) -> Vec<Sequence> {
+        let own = self.attributed(place).into_iter();
+        own.map(|index| self.encoded[place.0][place.1][index].prompt.clone()).collect()
+    }
+
+    /// The prompts of a variation about some people, in their order.
+    pub(crate) fn about(&self, (c, v): VariationIndex, names: Names) -> Vec<Sequence> {
+        let people = self.prompts.contexts[c].variations[v].people.iter().zip(&self.encoded[c][v]);
+        let own = people.filter(|(person, _)| names.include(person.split));
+        own.map(|(_, question)| question.prompt.clone()).collect()
     }
 
     /// The input of attribution: the prompts and answers of one variation, about the people it may

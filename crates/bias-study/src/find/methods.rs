@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bias_attrib::guard::{Cost, Guard};
 use bias_attrib::methods::{
     ActivationDifference, ActivationPatching, AttributionPatching, FairnessBlend, HeadAttention,
     IntegratedGap, Knockout, Magnitude, Random, SignedActivationDifference, Snip,
@@ -15,6 +14,7 @@ use bias_types::{Convention, ParamScores, UnitKind, UnitScores};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::finding::Finding;
+use super::guarded::{guarded, usual_guard};
 use super::method_input::MethodInput;
 use crate::StudyError;
 use crate::studied::Studied;
@@ -72,11 +72,11 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
         }
     }
 
-    fn looking_at_neutral(self) -> Self {
+    pub(super) fn looking_at_neutral(self) -> Self {
         Self { looks_at_neutral: true, ..self }
     }
 
-    fn only_if_named(self) -> Self {
+    pub(super) fn only_if_named(self) -> Self {
         Self { only_if_named: true, ..self }
     }
 
@@ -115,6 +115,10 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     /// add a line.
     #[must_use]
     pub fn all() -> Vec<Self> {
+        Self::unguarded().into_iter().chain(guarded()).collect()
+    }
+
+    fn unguarded() -> Vec<Self> {
         use UnitKind::{Expert, Head, KvGroup, Layer, Neuron, Weight};
         vec![
             Self::new(
@@ -157,16 +161,6 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                     worst_pursuit,
                 )
             },
-            Self {
-                looks_at_neutral: true,
-                ..Self::new(
-                    "signed-gap-guarded",
-                    Weight,
-                    "the signed gap of weights that neutral text does not need",
-                    signed_gap_guarded,
-                )
-            }
-            .only_if_named(),
             Self {
                 looks_at_neutral: true,
                 ..Self::new(
@@ -324,27 +318,10 @@ fn pursuit<A: AutodiffBackend, M: Studied<A>>(
     input.pursue(GapPursuit::new(input.budget).with_unit(kind))
 }
 
-/// The guard of guarded methods: it leaves out the 1 % of weights with the largest first-order cost,
-/// and those that read the 1 % of channels with the largest norms.
-fn guard() -> Result<Guard, AttribError> {
-    Ok(Guard::sparing(Cost::FirstOrder, 0.01)?.and(Guard::sparing_channels(0.01)?))
-}
-
-fn signed_gap_guarded<A: AutodiffBackend, M: Studied<A>>(
-    input: &MethodInput<'_, A, M>,
-) -> Result<Finding, StudyError> {
-    let guard = guard()?.measure(&input.model.on_graph(), input.neutral, input.threads)?;
-    if input.model.is_streamed() {
-        return Ok(Finding::TopK(input.guarded_top_k(input.budget, &guard)?));
-    }
-    let scores = input.signed_gap()?.iter().map(|own| guard.apply_to(own));
-    Ok(Finding::Weights(scores.collect::<Result<_, _>>()?))
-}
-
 fn guarded_pursuit<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    input.pursue(GapPursuit::new(input.budget).with_guard(guard()?).with_rounds(GUARDED_ROUNDS))
+    input.pursue(GapPursuit::new(input.budget).with_guard(usual_guard()?).with_rounds(GUARDED_ROUNDS))
 }
 
 /// Contrasts count with the square of their gap.

@@ -3,6 +3,7 @@
 
 mod candidate;
 mod finding;
+mod guarded;
 mod masks;
 mod method_input;
 mod methods;

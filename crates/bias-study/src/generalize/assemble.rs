@@ -57,6 +57,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let also_found: Vec<Found> = also_found.into_values().cloned().collect();
         let sets: Vec<String> = self.also.iter().map(|own| own.items.clone()).collect();
         let also = also(&sets, &also_found, &settings, &self.store)?;
+        let gated = self.gated(protocol, &sums, &gaps, &kept)?;
         let judged = Judged {
             protocol,
             sums: &sums,
@@ -89,6 +90,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             settings,
             outcomes,
             elsewhere,
+            gated,
             rows,
             claims,
         })

@@ -1,12 +1,13 @@
 //! How long the protocol takes on this machine.
 
 use bias_ask::Tokenize;
+use bias_frameworks::Framework;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::jobs::{places, targets, test};
 use super::protocol::Protocol;
 use crate::StudyError;
-use crate::results::{Approach, Control, Seen, method};
+use crate::results::{Alternative, Approach, Control, Seen, method};
 use crate::run::{ALTERNATIVE, HEADS, PURSUIT, SIGNED_GAP, Study};
 use crate::studied::Studied;
 
@@ -34,7 +35,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         self.check_protocol(protocol)?;
         let reference = self.reference()?;
         let rates = self.rates()?;
-        let also = self.also_seconds()?;
+        let also = self.also_seconds(|own| own != Framework::Tasks)?;
+        let tasks = self.also_seconds(|own| own == Framework::Tasks)?;
         let levels = protocol.limits.len();
         // Both ends, and the steps between them; a lower limit looks where another one looked.
         let probes =
@@ -49,7 +51,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 let share = self.questions.count_attributed(&seen) as f64
                     / self.questions.count(&seen, self.prompts.attributed()).max(1) as f64;
                 let pass = share * rates.seconds(self, &seen, self.prompts.attributed());
-                own.seconds += pass * passes(&job.approach) + probes * (rates.neutral + also);
+                own.seconds += pass * passes(&job.approach) + probes * (rates.neutral + tasks);
                 let random = job.approach.is_mask()
                     && !job.shuffled
                     && !matches!(job.seen, Seen::Asking(..));
@@ -63,7 +65,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                         own.questions += levels * self.questions.count(&places, tested);
                         own.seconds += levels as f64 * rates.seconds(self, &places, tested);
                     }
-                    own.seconds += levels as f64 * (rates.neutral + also);
+                    // What was dialled is probed; a control of as many random weights is not yet.
+                    let probe = if control == Control::Random { rates.neutral + tasks } else { 0.0 };
+                    own.seconds += levels as f64 * (also + probe);
                 }
             }
             efforts.push(own);
@@ -76,6 +80,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
 fn passes(approach: &Approach) -> f64 {
     match approach {
         Approach::Planted => 0.0,
+        Approach::Edit(Alternative::AffineConcept | Alternative::Projection) => SIGNED_GAP,
         Approach::Edit(_) => ALTERNATIVE,
         Approach::Mask(name, _) if name.contains(method::GAP_PURSUIT) => PURSUIT,
         Approach::Mask(name, _) if name.contains("head") || name.contains("knockout") => HEADS,

@@ -34,6 +34,7 @@ mod dial;
 mod forecast;
 mod formats;
 mod gap;
+mod gated;
 mod jobs;
 mod kept;
 mod name_check;

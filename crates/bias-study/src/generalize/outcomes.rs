@@ -37,9 +37,21 @@ impl Sums<'_> {
         own: &Tested,
         placebo: Option<&Tested>,
     ) -> Result<Carried, StudyError> {
-        let (before, after) = (gap.before(self.reference), self.after(gap, own));
+        let placebo = placebo.map(|own| self.after(gap, own));
+        self.answered(change, gap, &self.after(gap, own), placebo)
+    }
+
+    /// The same for answers that may be of several changed models.
+    pub(super) fn answered(
+        &self,
+        change: &str,
+        gap: &Gap,
+        after: &[&Measured],
+        placebo: Option<Vec<&Measured>>,
+    ) -> Result<Carried, StudyError> {
+        let before = gap.before(self.reference);
         let (measure, seed) = (self.measure, self.settings.seed);
-        let pair = |picks: &[usize]| gap.pair(&before, &after, picks);
+        let pair = |picks: &[usize]| gap.pair(&before, after, picks);
         let everybody: Vec<usize> = (0..gap.arms.len()).collect();
         let whole = pair(&everybody)?;
         let reason = match (&gap.power.reason, whole) {
@@ -52,8 +64,7 @@ impl Sums<'_> {
             true => measure.estimate(&gap.arms, statistic),
             false => Ok(NONE),
         };
-        let placebo =
-            placebo.map(|own| self.after(gap, own)).filter(|own| own.len() == after.len());
+        let placebo = placebo.filter(|own| own.len() == after.len());
         Ok(Carried {
             change: change.into(),
             target: gap.target.clone(),
@@ -61,16 +72,16 @@ impl Sums<'_> {
             after: measure.estimate(&gap.arms, |picks| Ok(pair(picks)?.map(|[_, after]| after)))?,
             reduction: estimate(&|picks| Ok(pair(picks)?.and_then(gone)))?,
             unsigned: estimate(&|picks| {
-                let pair = measure.mean_abs_pair(&before, &after, picks)?;
+                let pair = measure.mean_abs_pair(&before, after, picks)?;
                 Ok(pair.and_then(|[before, after]| reduction(before, after)))
             })?,
-            size_after: Measure::of_everybody(&gap.arms, |picks| measure.mean_abs(&after, picks))?,
-            size_by_chance: size_by_chance(&gap.arms, &after, seed)?,
-            p: gap.differ(&before, &after, seed)?,
-            p_placebo: placebo.map(|own| gap.differ(&own, &after, seed)).transpose()?.flatten(),
-            inlier: measure.estimate(&gap.arms, |picks| Measure::inlier(&after, picks))?,
+            size_after: Measure::of_everybody(&gap.arms, |picks| measure.mean_abs(after, picks))?,
+            size_by_chance: size_by_chance(&gap.arms, after, seed)?,
+            p: gap.differ(&before, after, seed)?,
+            p_placebo: placebo.map(|own| gap.differ(&own, after, seed)).transpose()?.flatten(),
+            inlier: measure.estimate(&gap.arms, |picks| Measure::inlier(after, picks))?,
             inlier_before: Measure::of_everybody(&gap.arms, |p| Measure::inlier(&before, p))?,
-            degenerate: measure.degenerate(&after)?,
+            degenerate: measure.degenerate(after)?,
             reason,
         })
     }

@@ -61,6 +61,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let reference = self.reference()?;
         self.score_also_first()?;
         let shard = self.options.shard.unwrap_or(Shard::WHOLE);
+        if shard.takes(0) {
+            self.make_gate(protocol, &reference)?;
+        }
         let all = self.dial_jobs(protocol, &reference)?;
         let own: Vec<DialJob> = all
             .into_iter()

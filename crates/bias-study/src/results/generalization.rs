@@ -41,6 +41,9 @@ pub struct Generalization {
     pub outcomes: Vec<Carried>,
     /// Every change from one context over the other contexts together.
     pub elsewhere: Vec<Elsewhere>,
+    /// The masks of several homes behind a gate.
+    #[serde(default)]
+    pub gated: Vec<Gated>,
     /// Published benchmarks, capability tasks and names under every change.
     pub also: Vec<AlsoChange>,
     /// The rows that claims are judged by.
@@ -250,4 +253,22 @@ pub struct Elsewhere {
     pub p_placebo: Option<f64>,
     /// Why there is no reduction, where there is none.
     pub reason: Option<String>,
+}
+
+/// What the masks of several homes do in a context, if a gate chooses one for each question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gated {
+    /// What made the masks.
+    pub approach: Approach,
+    /// The limit of damage of each mask, in nats per token.
+    pub limit: f64,
+    /// The context that is asked about.
+    pub context: Context,
+    /// Whether the context's own mask is among those to choose from. Then its held-out questions are
+    /// asked, else all of them.
+    pub known: bool,
+    /// How often each home's mask is chosen, the most frequent first.
+    pub chosen: Vec<(Context, f64)>,
+    /// What that does to the context. There is no single change.
+    pub carried: Carried,
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bias_ask::Tokenize;
 use bias_frameworks::items::Item;
 use bias_frameworks::score::Scored;
-use bias_frameworks::{ItemSet, Scorer};
+use bias_frameworks::{Framework, ItemSet, Scorer};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::progress::Progress;
@@ -84,10 +84,14 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         Ok(scorer.score(set, done)?)
     }
 
-    /// The seconds that all sets take once, from the time of a few items of each.
-    pub(crate) fn also_seconds(&self) -> Result<f64, StudyError> {
+    /// The seconds that the sets of some frameworks take once, from the time of a few items of each.
+    pub(crate) fn also_seconds(
+        &self,
+        of: impl Fn(Framework) -> bool,
+    ) -> Result<f64, StudyError> {
         let mut seconds = 0.0;
-        for set in self.options.also.iter().filter(|own| !own.items.is_empty()) {
+        let sets = self.options.also.iter();
+        for set in sets.filter(|own| !own.items.is_empty() && of(own.framework)) {
             // Neighbours share their beginnings, so they are timed together.
             let some = set.items.len().min(TIMED);
             let from = (set.items.len() - some) / 2;

@@ -103,7 +103,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         self.reference()?;
         let rates = self.rates()?;
         let neutral = rates.neutral;
-        let also = self.also_seconds()?;
+        let also = self.also_seconds(|_| true)?;
         let also_first = if self.also_known(None)? { 0.0 } else { also };
         let seconds = |places: &[VariationIndex], names: Names| rates.seconds(self, places, names);
         let of = |plan: Plan| {

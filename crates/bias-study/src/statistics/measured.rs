@@ -27,4 +27,26 @@ impl Measured {
             && self.shares.len() == people.len()
             && self.unanswered.len() == people.len()
     }
+
+    /// One variation in which each person was answered by another model: the first one's answers
+    /// about the first person, and so on. `None` without people, or where a model was asked about
+    /// fewer. Bounds are of one model and have no part in it.
+    pub(crate) fn by_person(models: &[&Self]) -> Option<Self> {
+        let first = models.first()?;
+        let mean = |of: fn(&Self) -> f64| {
+            models.iter().map(|own| of(own)).sum::<f64>() / models.len() as f64
+        };
+        let people = || models.iter().enumerate();
+        Some(Self {
+            moments: people().map(|(i, own)| own.moments.get(i).copied()).collect::<Option<_>>()?,
+            shares: people().map(|(i, own)| own.shares.get(i).copied()).collect::<Option<_>>()?,
+            unanswered: people()
+                .map(|(i, own)| own.unanswered.get(i).copied())
+                .collect::<Option<_>>()?,
+            weighting: first.weighting,
+            unexplored: mean(|own| own.unexplored),
+            estimated: mean(|own| own.estimated),
+            bounds: None,
+        })
+    }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Piece<'a> {
     Also(&'a str, Option<&'a str>),
     /// The changes of a generalization job, one for each limit of damage.
     Dialled(&'a DialJob),
+    /// What a gate between the masks of these homes chooses for every question.
+    Gate(&'a [Context]),
 }
 
 /// The content of a file in `pieces/`.

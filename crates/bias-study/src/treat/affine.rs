@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 use bias_attrib::{AttribError, Contrast, PromptCase};
 use bias_mask::edit::{ConceptEdit, EditedInput, Metric, Whitening};
 use bias_mask::{MaskError, MaskTarget};
-use bias_probe::device::read_back;
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
 use bias_types::{BlockSite, ParamPath, Site, TokenRole};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use crate::StudyError;
+use crate::pooled::pooled;
 use crate::results::Alternative;
 
 /// The tokens whose activations tell the groups apart.
@@ -242,33 +242,13 @@ fn vectors<B: Backend>(
     value: &Tensor<B, 3>,
     place: Told,
 ) -> Result<Vec<Vec<f64>>, ProbeError> {
-    let [rows, width, channels] = value.dims();
-    let mut weights = vec![0f32; rows * width];
-    for row in 0..rows {
-        let roles = &batch.roles()[row * width..(row + 1) * width];
-        let wanted: Vec<usize> = match place {
+    let wanted = |roles: &[TokenRole]| -> Vec<usize> {
+        match place {
             Told::Last => {
                 roles.iter().rposition(|own| *own != TokenRole::Padding).into_iter().collect()
             }
-            _ => (0..width).filter(|at| roles[*at] == TokenRole::Name).collect(),
-        };
-        if wanted.is_empty() {
-            let reason = "no token of the prompt belongs to a name".into();
-            return Err(ProbeError::BadSequence { row, reason });
+            _ => (0..roles.len()).filter(|at| roles[*at] == TokenRole::Name).collect(),
         }
-        for at in &wanted {
-            weights[row * width + at] = 1.0 / wanted.len() as f32;
-        }
-    }
-    let weights = TensorData::new(weights, [rows, 1, width]);
-    let weights = Tensor::<B, 3>::from_data(weights, (&value.device(), value.dtype()));
-    let taken = weights.matmul(value.clone());
-    let taken = read_back(taken).map_err(|reason| ProbeError::Readback { site, reason })?;
-    if !taken.iter().all(|own| own.is_finite()) {
-        return Err(ProbeError::NotFinite { site });
-    }
-    Ok(taken
-        .chunks_exact(channels)
-        .map(|own| own.iter().map(|x| f64::from(*x)).collect())
-        .collect())
+    };
+    pooled(site, batch, value, wanted, "no token of the prompt belongs to a name")
 }

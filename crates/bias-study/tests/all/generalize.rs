@@ -125,6 +125,41 @@ fn what_was_planted_generalises_as_it_was_planted() {
     assert!((all - 1.0).abs() < 0.15, "{gone:?}");
 }
 
+/// Where every context has a bias of its own, a mask from elsewhere does nothing. A gate finds the
+/// context's own mask, and a context without one gets none that helps.
+#[test]
+fn a_gate_finds_the_mask_that_fits() {
+    let folder = "planted/shared-0";
+    let asked = few(folder, &CONTEXTS, [2, 4], "race=before:_", ["white", "black"]);
+    let protocol = Protocol {
+        truth: Some(Truth::load(&fixture(folder).join("truth.json")).unwrap()),
+        limits: vec![10.0],
+        most: 0.05,
+        ..protocol(&asked, &["planted"], &CONTEXTS)
+    };
+    let prompts = protocol.prompts(&asked).unwrap();
+    let mut study = study(folder, &prompts, options(folder, None, None));
+    let found = study.generalize(&protocol).unwrap();
+    assert_eq!(found.gated.len(), 6);
+    for own in &found.gated {
+        let context = own.context.clone();
+        let gone = own.carried.reduction.value;
+        if own.known {
+            assert_eq!(own.chosen, [(context.clone(), 1.0)]);
+            let alone = of(&found, "planted", &Seen::Home(context.clone()));
+            let alone = found.outcome(alone, &Target::Home(context)).unwrap();
+            assert_eq!((gone, alone.inlier.value), (alone.reduction.value, own.carried.inlier.value));
+            assert!((gone - 1.0).abs() < 0.2, "{gone}");
+        } else {
+            assert!(own.chosen.iter().all(|(home, _)| *home != context), "{own:?}");
+            assert!(gone.abs() < 0.15, "{gone}");
+        }
+    }
+    let gate = study.gate(&protocol).unwrap().unwrap();
+    assert_eq!(gate.contexts().len(), 3);
+    assert!(generalization_markdown(&found, 2).contains("## Behind a gate"));
+}
+
 /// Every file's content by its path.
 fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();

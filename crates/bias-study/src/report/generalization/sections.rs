@@ -1,5 +1,5 @@
 use super::section::{Section, nats};
-use super::transfers::{asked_otherwise, by_context, left_out, matched};
+use super::transfers::{asked_otherwise, by_context, gated, left_out, matched};
 use crate::report::numbers::{DASH, fixed, percent, probability, signed_estimate};
 use crate::report::words::short;
 use crate::results::{Approach, ClaimRow, Condition, Control, Generalization, NameCheck};
@@ -14,6 +14,7 @@ pub(super) fn sections(results: &Generalization) -> Vec<Section> {
         matched(results),
         by_context(results),
         left_out(results),
+        gated(results),
         asked_otherwise(results),
         frameworks(results),
         conditions(results),

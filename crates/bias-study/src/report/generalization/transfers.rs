@@ -3,7 +3,7 @@
 use super::section::{Section, nats};
 use crate::report::numbers::{DASH, fixed, percent, percent_estimate, probability, share};
 use crate::report::words::short;
-use crate::results::{Carried, Changed, Control, Generalization, Seen, Target};
+use crate::results::{Approach, Carried, Changed, Control, Generalization, Seen, Target};
 
 /// The change beside another one with this control.
 fn beside<'r>(results: &'r Generalization, own: &Changed, control: Control) -> Option<&'r Changed> {
@@ -156,6 +156,56 @@ pub(super) fn left_out(results: &Generalization) -> Section {
         ],
         rows,
         labels: 3,
+        is_first: true,
+    }
+}
+
+/// The masks of several homes behind a gate.
+pub(super) fn gated(results: &Generalization) -> Section {
+    let id = |seen: Seen, approach: &Approach, limit: f64| {
+        let same = |other: &&Changed| {
+            (&other.approach, &other.seen) == (approach, &seen)
+                && other.limit.total_cmp(&limit).is_eq()
+        };
+        owns(results).find(same).map(|own| own.id.as_str())
+    };
+    let rows = results.gated.iter().map(|own| {
+        let context = own.context.clone();
+        let (seen, target) = match own.known {
+            true => (Seen::Home(context.clone()), Target::Home(context.clone())),
+            false => (Seen::AllBut(context.clone()), Target::Elsewhere(context.clone())),
+        };
+        let other = id(seen, &own.approach, own.limit);
+        let first = own.chosen.iter().take(2);
+        let chosen =
+            first.map(|(home, often)| format!("{} {}", short(home.as_str(), 20), percent(*often)));
+        vec![
+            own.approach.to_string(),
+            nats(own.limit),
+            short(context.as_str(), 30),
+            if own.known { "has a mask" } else { "has none" }.into(),
+            chosen.collect::<Vec<_>>().join(", "),
+            gone(Some(&own.carried)),
+            gone(other.and_then(|other| results.outcome(other, &target))),
+            probability(own.carried.p_placebo),
+            fixed(own.carried.inlier.value, 3),
+            own.carried.reason.clone().unwrap_or_default(),
+        ]
+    });
+    Section {
+        title: "Behind a gate".into(),
+        note: "Each home has its mask, and a gate chooses one for every question, by the home whose \
+               prompts it is most like. A context that has a mask is asked its held-out questions, and \
+               compared with its own mask alone. One that has none is asked all of its questions, and \
+               compared with one mask from all other contexts. p is that of the difference from \
+               placebos behind the same gate."
+            .into(),
+        header: vec![
+            "approach", "limit", "context", "its own mask", "chosen", "gone", "without a gate", "p",
+            "inlier", "",
+        ],
+        rows: rows.collect(),
+        labels: 5,
         is_first: true,
     }
 }

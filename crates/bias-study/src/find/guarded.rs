@@ -1,0 +1,94 @@
+use bias_attrib::AttribError;
+use bias_attrib::guard::{Cost, Guard};
+use bias_types::UnitKind;
+use burn::tensor::backend::AutodiffBackend;
+
+use super::finding::Finding;
+use super::method_input::MethodInput;
+use super::methods::Method;
+use crate::StudyError;
+use crate::studied::Studied;
+
+/// The share of weights, or of channels, that guards leave out.
+const SPARED: f64 = 0.01;
+/// The share of the mean price below which a price is not believed.
+const FLOOR: f64 = 0.1;
+/// How many deviations of the gap a nat of neutral log-loss is worth.
+const NAT: f64 = 10.0;
+
+/// The guard of guarded methods: it leaves out the 1 % of weights with the largest first-order cost,
+/// and those that read the 1 % of channels with the largest norms.
+pub(super) fn usual_guard() -> Result<Guard, AttribError> {
+    Ok(Guard::sparing(Cost::FirstOrder, SPARED)?.and(Guard::sparing_channels(SPARED)?))
+}
+
+type Rule = fn() -> Result<Guard, AttribError>;
+
+/// The signed gap under one guard each: the usual one, and each of its rules and prices alone, to
+/// see what a rule is worth.
+pub(super) fn guarded<A: AutodiffBackend, M: Studied<A>>() -> Vec<Method<A, M>> {
+    let guards: [(&str, &str, Rule); 12] = [
+        ("signed-gap-guarded", "the signed gap of weights that neutral text does not need", usual_guard),
+        (
+            "signed-gap-sparing-first-order",
+            "the signed gap without the 1 % of weights with the largest slope on neutral text",
+            || Guard::sparing(Cost::FirstOrder, SPARED),
+        ),
+        (
+            "signed-gap-sparing-second-order",
+            "the same without those with the largest Fisher information on neutral text",
+            || Guard::sparing(Cost::SecondOrder, SPARED),
+        ),
+        (
+            "signed-gap-sparing-output",
+            "the same without those that move their matrix's output most",
+            || Guard::sparing(Cost::Output, SPARED),
+        ),
+        (
+            "signed-gap-sparing-channels",
+            "the same without those that read the 1 % of channels with the largest norms",
+            || Guard::sparing_channels(SPARED),
+        ),
+        (
+            "signed-gap-less-first-order",
+            "the signed gap less ten times the slope on neutral text",
+            || Guard::discounting(Cost::FirstOrder, NAT),
+        ),
+        (
+            "signed-gap-less-second-order",
+            "the signed gap less ten times the second-order price on neutral text",
+            || Guard::discounting(Cost::SecondOrder, NAT),
+        ),
+        (
+            "signed-gap-per-second-order",
+            "the signed gap for each second-order price on neutral text",
+            || Guard::per(Cost::SecondOrder, FLOOR),
+        ),
+        (
+            "signed-gap-per-output",
+            "the signed gap for each change of a matrix's output",
+            || Guard::per(Cost::Output, FLOOR),
+        ),
+        ("signed-gap-per-first-order", "x", || Guard::per(Cost::FirstOrder, FLOOR)),
+        ("signed-gap-per-second-order-1", "x", || Guard::per(Cost::SecondOrder, 1.0)),
+        ("signed-gap-per-second-order-001", "x", || Guard::per(Cost::SecondOrder, 0.01)),
+    ];
+    let method = |(name, about, rule): (&str, &str, Rule)| {
+        Method::new(name, UnitKind::Weight, about, move |input| signed_gap(input, rule))
+            .looking_at_neutral()
+            .only_if_named()
+    };
+    guards.into_iter().map(method).collect()
+}
+
+fn signed_gap<A: AutodiffBackend, M: Studied<A>>(
+    input: &MethodInput<'_, A, M>,
+    rule: Rule,
+) -> Result<Finding, StudyError> {
+    let guard = rule()?.measure(&input.model.on_graph(), input.neutral, input.threads)?;
+    if input.model.is_streamed() {
+        return Ok(Finding::TopK(input.guarded_top_k(input.budget, &guard)?));
+    }
+    let scores = input.signed_gap()?.iter().map(|own| guard.apply_to(own));
+    Ok(Finding::Weights(scores.collect::<Result<_, _>>()?))
+}
