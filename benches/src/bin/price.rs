@@ -47,7 +47,8 @@ fn run(args: &Args) -> Result<(), Failure> {
     let text = std::fs::read_to_string(&args.neutral)
         .map_err(|e| format!("cannot read {}: {e}", args.neutral.display()))?;
     let texts: Vec<String> = text.lines().map(str::to_owned).collect();
-    let tokens = texts.iter().map(|text| model.text().plain(text)).collect::<Result<Vec<_>, _>>()?;
+    let tokens =
+        texts.iter().map(|text| model.text().plain(text)).collect::<Result<Vec<_>, _>>()?;
     let masks = args.masks.iter().map(|path| Mask::load(path)).collect::<Result<Vec<_>, _>>()?;
     let differentiable = model.model().differentiable::<Autodiff<Flex>>();
 

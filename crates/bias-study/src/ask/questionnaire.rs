@@ -243,6 +243,24 @@ impl Questionnaire<'_, Question> {
         })
     }
 
+    /// The answers about the people that attribution sees, on their own sides, or dealt with this
+    /// seed as for a [`placebo`](Self::placebo).
+    pub(crate) fn of_seen(
+        &self,
+        place: VariationIndex,
+        answers: &VariationAnswers,
+        shuffled: Option<u64>,
+    ) -> VariationAnswers {
+        let seen = self.attributed(place);
+        let sides = shuffled.map(|seed| self.sides(place, seed)).unwrap_or_default();
+        let own = answers.people.iter().filter(|own| seen.contains(&own.index)).cloned();
+        let people = own.map(|own| PersonAnswers {
+            arm: sides.get(&own.index).copied().unwrap_or(own.arm),
+            ..own
+        });
+        VariationAnswers { people: people.collect(), ..answers.clone() }
+    }
+
     /// The prompts of a variation about the people that attribution sees.
     pub(crate) fn seen(&self, place: VariationIndex) -> Vec<Sequence> {
         let own = self.attributed(place).into_iter();
@@ -282,11 +300,16 @@ impl Questionnaire<'_, Question> {
         answers: &VariationAnswers,
         seed: u64,
     ) -> Result<Contrast, StudyError> {
+        let sides = self.sides(place, seed);
+        self.contrast_of(place, answers, |own| sides.get(&own.index).copied().unwrap_or(own.arm))
+    }
+
+    /// The sides of a placebo.
+    fn sides(&self, place: VariationIndex, seed: u64) -> BTreeMap<usize, Arm> {
         let people = &self.prompts.contexts[place.0].variations[place.1].people;
         let seen = self.attributed(place);
         let seen = seen.into_iter().filter_map(|index| Some((index, people.get(index)?)));
-        let sides = shuffled(&seen.collect::<Vec<_>>(), seed);
-        self.contrast_of(place, answers, |own| sides.get(&own.index).copied().unwrap_or(own.arm))
+        shuffled(&seen.collect::<Vec<_>>(), seed)
     }
 
     fn contrast_of(

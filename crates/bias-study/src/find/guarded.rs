@@ -28,7 +28,11 @@ type Rule = fn() -> Result<Guard, AttribError>;
 /// see what a rule is worth.
 pub(super) fn guarded<A: AutodiffBackend, M: Studied<A>>() -> Vec<Method<A, M>> {
     let guards: [(&str, &str, Rule); 12] = [
-        ("signed-gap-guarded", "the signed gap of weights that neutral text does not need", usual_guard),
+        (
+            "signed-gap-guarded",
+            "the signed gap of weights that neutral text does not need",
+            usual_guard,
+        ),
         (
             "signed-gap-sparing-first-order",
             "the signed gap without the 1 % of weights with the largest slope on neutral text",
@@ -64,11 +68,9 @@ pub(super) fn guarded<A: AutodiffBackend, M: Studied<A>>() -> Vec<Method<A, M>> 
             "the signed gap for each second-order price on neutral text",
             || Guard::per(Cost::SecondOrder, FLOOR),
         ),
-        (
-            "signed-gap-per-output",
-            "the signed gap for each change of a matrix's output",
-            || Guard::per(Cost::Output, FLOOR),
-        ),
+        ("signed-gap-per-output", "the signed gap for each change of a matrix's output", || {
+            Guard::per(Cost::Output, FLOOR)
+        }),
         ("signed-gap-per-first-order", "x", || Guard::per(Cost::FirstOrder, FLOOR)),
         ("signed-gap-per-second-order-1", "x", || Guard::per(Cost::SecondOrder, 1.0)),
         ("signed-gap-per-second-order-001", "x", || Guard::per(Cost::SecondOrder, 0.01)),

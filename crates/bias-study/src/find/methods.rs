@@ -321,7 +321,9 @@ fn pursuit<A: AutodiffBackend, M: Studied<A>>(
 fn guarded_pursuit<A: AutodiffBackend, M: Studied<A>>(
     input: &MethodInput<'_, A, M>,
 ) -> Result<Finding, StudyError> {
-    input.pursue(GapPursuit::new(input.budget).with_guard(usual_guard()?).with_rounds(GUARDED_ROUNDS))
+    input.pursue(
+        GapPursuit::new(input.budget).with_guard(usual_guard()?).with_rounds(GUARDED_ROUNDS),
+    )
 }
 
 /// Contrasts count with the square of their gap.

@@ -52,9 +52,8 @@ impl Gate {
             let reason = "it needs prompts of at least two contexts, read at one block";
             return Err(StudyError::Gate { reason: reason.into() });
         }
-        let mean = |own: &[Vec<f64>], j: usize| {
-            own.iter().map(|x| x[j]).sum::<f64>() / own.len() as f64
-        };
+        let mean =
+            |own: &[Vec<f64>], j: usize| own.iter().map(|x| x[j]).sum::<f64>() / own.len() as f64;
         let means: Vec<Vec<f64>> =
             read.iter().map(|(_, own)| (0..channels).map(|j| mean(own, j)).collect()).collect();
         let count = read.iter().map(|(_, own)| own.len()).sum::<usize>();
@@ -104,9 +103,9 @@ impl Gate {
         let all = self.contexts.iter().zip(&self.means);
         let found = all.map(|(context, mean)| (context, distance(mean)));
         let found = found.reduce(|best, own| if own.1 < best.1 { own } else { best });
-        found.map(|(context, _)| context).ok_or_else(|| StudyError::Gate {
-            reason: "it has no contexts".into(),
-        })
+        found
+            .map(|(context, _)| context)
+            .ok_or_else(|| StudyError::Gate { reason: "it has no contexts".into() })
     }
 
     /// Writes the file, whole or not at all: JSON with `layer`, `contexts`, `means`

@@ -164,7 +164,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             control,
             limit: level.limit,
             strength: level.strength,
-            limited: level.limited,
+            bound: level.bound,
             weights: found.strategy.weights,
             share: found.strategy.share,
             mask: found.strategy.mask.clone(),

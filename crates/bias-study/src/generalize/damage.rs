@@ -8,6 +8,7 @@ use bias_metrics::Bootstrap;
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::StudyError;
+use crate::results::Bound;
 use crate::run::Study;
 use crate::store::{Piece, Store};
 use crate::studied::Studied;
@@ -28,8 +29,13 @@ pub(super) struct Damage {
 }
 
 impl Damage {
-    pub(super) fn is_within(self, limit: f64) -> bool {
-        self.log_loss <= limit && !self.incapable
+    /// What a limit refuses about it.
+    pub(super) fn bound(self, limit: f64) -> Option<Bound> {
+        match (self.log_loss <= limit, self.incapable) {
+            (false, _) => Some(Bound::LogLoss),
+            (true, true) => Some(Bound::Capability),
+            (true, false) => None,
+        }
     }
 }
 

@@ -66,7 +66,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                         own.seconds += levels as f64 * rates.seconds(self, &places, tested);
                     }
                     // What was dialled is probed; a control of as many random weights is not yet.
-                    let probe = if control == Control::Random { rates.neutral + tasks } else { 0.0 };
+                    let probe =
+                        if control == Control::Random { rates.neutral + tasks } else { 0.0 };
                     own.seconds += levels as f64 * (also + probe);
                 }
             }

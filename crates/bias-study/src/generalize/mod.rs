@@ -40,6 +40,7 @@ mod kept;
 mod name_check;
 mod outcomes;
 mod protocol;
+mod seen;
 mod work;
 
 pub use self::forecast::Effort;

@@ -18,8 +18,8 @@ use crate::StudyError;
 use crate::find::MethodInput;
 use crate::plan::{DialJob, Test};
 use crate::results::{
-    Alternative, Approach, Budget, Control, Experiment, Generalization, Power, Seen, Strategy,
-    Target, TrainedOn,
+    Alternative, Approach, Bound, Budget, Control, Experiment, Generalization, Power, Seen,
+    Strategy, Target, TrainedOn,
 };
 use crate::run::{Progress, Study};
 use crate::seed::derived_seed;
@@ -27,7 +27,7 @@ use crate::shard::Shard;
 use crate::statistics::Reference;
 use crate::store::{DialFound, Dialled, Found, Piece};
 use crate::studied::Studied;
-use crate::treat::{Placebo, questions};
+use crate::treat::questions;
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     /// Runs the protocol on the prompts that [`Protocol::prompts`] gave. A run that was stopped
@@ -222,18 +222,13 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         job: &DialJob,
         reference: &Reference,
     ) -> Result<Dialable<M>, StudyError> {
-        let seed = derived_seed(self.seed(), "placebo");
         let places = places(self.prompts, &job.seen);
-        let shuffled = job.shuffled
-            && match &job.approach {
-                Approach::Edit(own) => Placebo::of(*own) == Placebo::ShuffledGroups,
-                Approach::Mask(..) | Approach::Planted => true,
-            };
+        let shuffles = self.shuffles(job);
         let contrasts = places.iter().map(|place| {
             let answers = &reference.answers[place];
-            match shuffled {
-                true => self.questions.placebo(*place, answers, seed),
-                false => self.questions.contrast(*place, answers),
+            match shuffles {
+                Some(seed) => self.questions.placebo(*place, answers, seed),
+                None => self.questions.contrast(*place, answers),
             }
         });
         let contrasts: Vec<Contrast> = contrasts.collect::<Result<_, _>>()?;
@@ -274,65 +269,83 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             return Ok((all, None));
         }
         for &limit in &job.limits {
-            let mut refused = "its smallest step does more damage than the limit".to_owned();
             let stopped = dialled(
                 dialable.ends(),
                 job.probes,
                 |strength| dialable.round(strength),
                 |strength| {
                     let made = dialable.at(self.model.model(), strength)?;
-                    if let Made::Mask(mask) = &made
-                        && mask.count() > self.weights(job.most)
-                    {
-                        refused = format!(
-                            "its smallest unit has {} weights, more than {} % of all",
-                            mask.count(),
-                            100.0 * job.most
-                        );
-                        return Ok(false);
-                    }
-                    let change = self.probed(job, made, strength)?;
-                    Ok::<_, StudyError>(self.damage(&change)?.is_within(limit))
+                    self.refused(job, made, [limit, strength], reference)
                 },
             )?;
             match stopped {
-                Stopped::Nowhere => all.absent.push((Some(limit), refused)),
-                Stopped::At(strength, limited) => {
+                Stopped::Nowhere(bound) => {
+                    all.absent
+                        .push((Some(limit), format!("its smallest step is refused: {bound}")));
+                }
+                Stopped::At(strength, bound) => {
                     let made = dialable.at(self.model.model(), strength)?;
-                    all.found.push(self.entry(job, made, [limit, strength], limited)?);
+                    all.found.push(self.entry(job, made, [limit, strength], bound)?);
                 }
             }
         }
         Ok((all, Some(dialable)))
     }
 
-    /// Measures the damage of a change, unless it is known. Returns the name that it is kept under.
-    fn probed(
+    /// What refuses a change of this strength, if anything does. Asks no more than is needed to
+    /// know, and keeps it.
+    fn refused(
         &mut self,
         job: &DialJob,
         made: Made<M>,
-        strength: f64,
-    ) -> Result<String, StudyError> {
+        [limit, strength]: [f64; 2],
+        reference: &Reference,
+    ) -> Result<Option<Bound>, StudyError> {
+        let change = match &made {
+            Made::Mask(mask) if mask.count() > self.weights(job.most) => {
+                return Ok(Some(Bound::Size));
+            }
+            Made::Mask(mask) => mask.digest(),
+            Made::Model(..) => edit_id(job, strength),
+        };
+        let known = self.is_probed(&change)?;
+        if known && let Some(bound) = self.damage(&change)?.bound(limit) {
+            return Ok(Some(bound));
+        }
+        if !known || !self.is_seen(job, &change)? {
+            let bound = self.changed(made, |study| {
+                study.probe(&change)?;
+                let bound = study.damage(&change)?.bound(limit);
+                if bound.is_none() {
+                    study.ask_seen(job, &change, reference)?;
+                }
+                Ok(bound)
+            })?;
+            if bound.is_some() {
+                return Ok(bound);
+            }
+        }
+        self.seen_bound(job, &change, reference)
+    }
+
+    /// Does something while the model is changed.
+    fn changed<R>(
+        &mut self,
+        made: Made<M>,
+        act: impl FnOnce(&Self) -> Result<R, StudyError>,
+    ) -> Result<R, StudyError> {
         match made {
             Made::Mask(mask) => {
-                let change = mask.digest();
-                if !self.is_probed(&change)? {
-                    let undo = mask.apply(self.model.model_mut(), Intervention::Zero)?;
-                    let probed = self.probe(&change);
-                    undo.revert(self.model.model_mut())?;
-                    probed?;
-                }
-                Ok(change)
+                let undo = mask.apply(self.model.model_mut(), Intervention::Zero)?;
+                let done = act(self);
+                undo.revert(self.model.model_mut())?;
+                done
             }
             Made::Model(model, _) => {
-                let change = edit_id(job, strength);
-                if !self.is_probed(&change)? {
-                    let studied = std::mem::replace(self.model.model_mut(), *model);
-                    let probed = self.probe(&change);
-                    *self.model.model_mut() = studied;
-                    probed?;
-                }
-                Ok(change)
+                let studied = std::mem::replace(self.model.model_mut(), *model);
+                let done = act(self);
+                *self.model.model_mut() = studied;
+                done
             }
         }
     }
@@ -343,7 +356,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         job: &DialJob,
         made: Made<M>,
         [limit, strength]: [f64; 2],
-        limited: bool,
+        bound: Option<Bound>,
     ) -> Result<Dialled, StudyError> {
         let control = if job.shuffled { Control::Shuffled } else { Control::Own };
         let id = change_id(job, control, limit);
@@ -363,7 +376,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 self.keep_mask(job, id, mask)?
             }
         };
-        Ok(Dialled { limit, strength, limited, found, random })
+        Ok(Dialled { limit, strength, bound, found, random })
     }
 
     fn keep_mask(&self, job: &DialJob, id: String, mask: Mask) -> Result<Found, StudyError> {

@@ -1,5 +1,6 @@
 //! What a change of the model that was made from some questions does to others.
 
+use std::fmt;
 use std::path::Path;
 
 use bias_types::prompt::Context;
@@ -54,7 +55,7 @@ pub struct Generalization {
 
 impl Generalization {
     /// The format that this version writes.
-    pub const FORMAT: &str = "bias-generalize/1";
+    pub const FORMAT: &str = "bias-generalize/2";
 
     /// Writes the file, whole or not at all.
     ///
@@ -172,9 +173,8 @@ pub struct Changed {
     pub limit: f64,
     /// Its strength: weights zeroed, or for an edit the share of the whole edit, from 0 to 1.
     pub strength: f64,
-    /// Whether a larger strength was refused by the limit, and not by the largest mask or the whole
-    /// edit.
-    pub limited: bool,
+    /// What refused a larger strength; `None` for the largest mask, or the whole edit.
+    pub bound: Option<Bound>,
     /// The number of weights that differ from before.
     pub weights: usize,
     /// Their share of all prunable weights.
@@ -183,6 +183,35 @@ pub struct Changed {
     pub mask: String,
     /// The rise of mean log-loss on neutral text, in nats per token.
     pub log_loss: Option<f64>,
+}
+
+/// What ends a dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Bound {
+    /// The log-loss of neutral text.
+    LogLoss,
+    /// Capability tasks.
+    Capability,
+    /// The gap that the approach saw is reversed.
+    Reversed,
+    /// Too many answers to the questions that it saw lie outside of the unchanged ones.
+    Inlier,
+    /// The smallest unit has more weights than a mask may take.
+    Size,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::LogLoss => "neutral text",
+            Self::Capability => "tasks",
+            Self::Reversed => "the gap seen is closed",
+            Self::Inlier => "answers leave their range",
+            Self::Size => "size",
+        })
+    }
 }
 
 /// Something that was not tried, or found nothing.

@@ -41,7 +41,8 @@ pub use self::estimate::Estimate;
 pub use self::experiment::Experiment;
 pub use self::form::{ChoiceValue, Form, FormText, Kind};
 pub use self::generalization::{
-    Absent, Carried, Changed, Elsewhere, Gated, Generalization, NameCheck, Power, ProtocolInfo,
+    Absent, Bound, Carried, Changed, Elsewhere, Gated, Generalization, NameCheck, Power,
+    ProtocolInfo,
 };
 pub use self::groups::{GroupDifferences, GroupPair};
 pub use self::info::{ContextInfo, ModelInfo, PromptInfo};

@@ -85,10 +85,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
     }
 
     /// The seconds that the sets of some frameworks take once, from the time of a few items of each.
-    pub(crate) fn also_seconds(
-        &self,
-        of: impl Fn(Framework) -> bool,
-    ) -> Result<f64, StudyError> {
+    pub(crate) fn also_seconds(&self, of: impl Fn(Framework) -> bool) -> Result<f64, StudyError> {
         let mut seconds = 0.0;
         let sets = self.options.also.iter();
         for set in sets.filter(|own| !own.items.is_empty() && of(own.framework)) {

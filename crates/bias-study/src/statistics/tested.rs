@@ -123,9 +123,9 @@ impl Tested {
 
     /// The changed model's answers to one variation, in whichever test it was asked.
     pub(crate) fn at(&self, place: VariationIndex) -> Option<&Measured> {
-        self.measured.iter().find_map(|(places, own)| {
-            own.get(places.iter().position(|other| *other == place)?)
-        })
+        self.measured
+            .iter()
+            .find_map(|(places, own)| own.get(places.iter().position(|other| *other == place)?))
     }
 
     /// The unpruned and the changed model in a test.

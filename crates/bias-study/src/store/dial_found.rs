@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::found::Found;
+use crate::results::Bound;
 
 /// What a generalization job made.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -18,8 +19,8 @@ pub(crate) struct Dialled {
     pub limit: f64,
     /// The weights zeroed, or the share of an edit.
     pub strength: f64,
-    /// Whether the limit refused a larger strength.
-    pub limited: bool,
+    /// What refused a larger strength.
+    pub bound: Option<Bound>,
     /// The change.
     pub found: Found,
     /// As many random weights in every matrix.

@@ -39,6 +39,9 @@ pub(crate) enum Piece<'a> {
     Also(&'a str, Option<&'a str>),
     /// The changes of a generalization job, one for each limit of damage.
     Dialled(&'a DialJob),
+    /// A changed model's answers to the variations that an approach sees, about the people that it
+    /// sees, as numbers; with shuffled groups or not.
+    Seen(&'a str, Vec<(&'a Context, &'a str)>, bool),
     /// What a gate between the masks of these homes chooses for every question.
     Gate(&'a [Context]),
 }

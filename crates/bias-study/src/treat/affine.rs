@@ -5,8 +5,8 @@ use bias_mask::edit::{ConceptEdit, EditedInput, Metric, Whitening};
 use bias_mask::{MaskError, MaskTarget};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
 use bias_types::{BlockSite, ParamPath, Site, TokenRole};
-use burn::tensor::backend::Backend;
 use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
 
 use crate::StudyError;
 use crate::pooled::pooled;

@@ -148,7 +148,10 @@ fn a_gate_finds_the_mask_that_fits() {
             assert_eq!(own.chosen, [(context.clone(), 1.0)]);
             let alone = of(&found, "planted", &Seen::Home(context.clone()));
             let alone = found.outcome(alone, &Target::Home(context)).unwrap();
-            assert_eq!((gone, alone.inlier.value), (alone.reduction.value, own.carried.inlier.value));
+            assert_eq!(
+                (gone, alone.inlier.value),
+                (alone.reduction.value, own.carried.inlier.value)
+            );
             assert!((gone - 1.0).abs() < 0.2, "{gone}");
         } else {
             assert!(own.chosen.iter().all(|(home, _)| *home != context), "{own:?}");

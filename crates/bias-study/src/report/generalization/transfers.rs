@@ -73,10 +73,10 @@ pub(super) fn matched(results: &Generalization) -> Section {
 }
 
 fn size(own: &Changed) -> String {
-    let most = if own.limited { "" } else { " (the most allowed)" };
+    let bound = own.bound.map_or("the most allowed".to_owned(), |own| own.to_string());
     match own.approach.is_mask() {
-        true => format!("{}{most}", share(own.share)),
-        false => format!("{} of it{most}", percent(own.strength)),
+        true => format!("{} ({bound})", share(own.share)),
+        false => format!("{} of it ({bound})", percent(own.strength)),
     }
 }
 
