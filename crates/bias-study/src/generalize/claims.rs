@@ -25,7 +25,7 @@ const ELSEWHERE: f64 = 0.7;
 const LEFT_OUT: f64 = 0.85;
 /// The largest share of weights, and the smallest inlier ratio, of claim (a).
 const MOST: f64 = 0.01;
-pub(super) const INLIER: f64 = 0.98;
+const INLIER: f64 = 0.98;
 
 /// All that claims are judged by.
 pub(super) struct Judged<'j> {

@@ -1,11 +1,10 @@
-//! What a change does to the questions that its approach saw: whether their gap is closed, and
-//! whether answers stay where they were. Nothing else is looked at while the dial is turned.
+//! What a change does to the questions that its approach saw: whether their gap is closed. Nothing
+//! else is asked while the dial is turned.
 
 use bias_ask::Tokenize;
 use bias_metrics::Arm;
 use burn::tensor::backend::AutodiffBackend;
 
-use super::claims::INLIER;
 use super::jobs::places;
 use crate::StudyError;
 use crate::plan::{DialJob, named};
@@ -57,8 +56,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         Ok(job.approach == Approach::Planted || self.store.has(&piece)?)
     }
 
-    /// What it refuses: a gap that is reversed, or answers that leave their range. What was planted
-    /// is what it is.
+    /// Whether that refuses the change: the gap is reversed. What was planted is what it is.
     pub(super) fn seen_bound(
         &self,
         job: &DialJob,
@@ -87,31 +85,14 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             Ok(effect.filter(|own| *own != 0.0).map(f64::signum))
         });
         let signs = signs.collect::<Result<Vec<_>, StudyError>>()?;
-        let (before, after): (Vec<&Measured>, Vec<&Measured>) =
-            (before.iter().collect(), after.iter().collect());
-        // Variations may be about different numbers of people.
-        let mut sums = [[0.0; 2]; 2];
         let mut left = 0.0;
-        for ((before, after), sign) in before.iter().zip(&after).zip(&signs) {
+        for ((before, after), sign) in before.iter().zip(&after).zip(signs) {
+            // Variations may be about different numbers of people.
             let everybody: Vec<usize> = (0..before.moments.len()).collect();
-            for (own, sum) in [before, after].into_iter().zip(&mut sums) {
-                let (inside, all) = own
-                    .shares
-                    .iter()
-                    .fold((0.0, 0.0), |(inside, all), own| (inside + own.0, all + own.1));
-                *sum = [sum[0] + inside, sum[1] + all];
-            }
-            let pair = Measure::mean_turned_pair(&[before], &[after], &[*sign], &everybody)?;
+            let pair = Measure::mean_turned_pair(&[before], &[after], &[sign], &everybody)?;
             left += pair.map_or(0.0, |[_, after]| after);
         }
-        let [inlier_before, inlier] = sums.map(|[inside, all]| inside / all);
-        // Without answers of the wanted form there is no ratio, and none is within its range.
-        let kept = inlier >= INLIER.min(inlier_before);
-        Ok(match (kept, left < 0.0) {
-            (false, _) => Some(Bound::Inlier),
-            (true, true) => Some(Bound::Reversed),
-            (true, false) => None,
-        })
+        Ok((left < 0.0).then_some(Bound::Reversed))
     }
 
     /// The seed of shuffled groups, where they are shuffled.

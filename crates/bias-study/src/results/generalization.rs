@@ -196,8 +196,6 @@ pub enum Bound {
     Capability,
     /// The gap that the approach saw is reversed.
     Reversed,
-    /// Too many answers to the questions that it saw lie outside of the unchanged ones.
-    Inlier,
     /// The smallest unit has more weights than a mask may take.
     Size,
 }
@@ -208,7 +206,6 @@ impl fmt::Display for Bound {
             Self::LogLoss => "neutral text",
             Self::Capability => "tasks",
             Self::Reversed => "the gap seen is closed",
-            Self::Inlier => "answers leave their range",
             Self::Size => "size",
         })
     }
