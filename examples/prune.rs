@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let before = ask(&model)?;
 
     // All of layer 2. A head would be L2H1, a neuron L2N17. `Mask::load` reads a mask
-    // from a file.
+    // of these weights from a file.
     let units: [Unit; 1] = ["L2".parse()?];
     let mask = unit_mask(model.model().dims(), &units, HeadAblation::ZeroOutput)?;
     let mask = mask.for_model(model.model().fingerprint()?);

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 rm -f "$target"/package/*.crate
 cargo package --workspace --exclude bias-examples --exclude bias-benches --exclude bias-fixtures \
-    --exclude bias-parity --no-verify --allow-dirty --locked --quiet
+    --exclude bias-parity --exclude bias-fuzz --no-verify --allow-dirty --locked --quiet
 
 outside=$target/outside
 rm -rf "$outside" && mkdir -p "$outside/.cargo"

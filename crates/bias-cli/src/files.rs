@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_files::{check_target, folder_of, note, stand_in};
+use bias_files::{check_target, folder_of, note, read_input, stand_in};
 
 use crate::failure::Failure;
+
+/// The most bytes of neutral texts.
+const MOST: u64 = 256 << 20;
 
 /// The neutral texts of the named file, one per line, or of `neutral.txt` in the model's folder.
 /// None if that file does not exist. Empty lines are left out.
@@ -14,7 +17,7 @@ use crate::failure::Failure;
 /// A file that cannot be read, is not UTF-8 or holds no text.
 pub fn neutral(named: Option<&Path>, folder: &Path) -> Result<Vec<String>, Failure> {
     let path = named.map_or_else(|| folder.join("neutral.txt"), Path::to_owned);
-    match std::fs::read(&path) {
+    match read_input(&path, MOST) {
         Ok(bytes) => {
             let texts = texts(&path, &bytes)?;
             if named.is_some() && texts.is_empty() {

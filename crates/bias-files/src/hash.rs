@@ -1,9 +1,10 @@
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
+
+use crate::open::open_file;
 
 /// Bytes as text, with two lower-case hexadecimal digits each. Hashes are written this way.
 ///
@@ -18,10 +19,10 @@ pub fn hex(bytes: &[u8]) -> String {
 /// SHA-256 of a file as text. The file is read in pieces.
 ///
 /// # Errors
-/// A file that cannot be read.
+/// A file that cannot be read, or that [`open_file`] refuses.
 pub fn sha256_of_file(path: &Path) -> io::Result<String> {
     const PIECE: usize = 1 << 20;
-    let (mut file, mut hash, mut piece) = (File::open(path)?, Sha256::new(), vec![0; PIECE]);
+    let (mut file, mut hash, mut piece) = (open_file(path)?, Sha256::new(), vec![0; PIECE]);
     loop {
         match file.read(&mut piece) {
             Ok(0) => return Ok(hex(&hash.finalize())),

@@ -1,8 +1,10 @@
-//! Files that are written whole or not at all, and numbers as bytes.
+//! Files that are written whole or not at all, read within limits, and numbers as bytes.
 //!
 //! Use it to write a file or a folder that others may read meanwhile, or that is compared byte by
 //! byte. A file appears under its name once all of it is on the disk, with the mode that the umask
-//! gives any new file. Do not use it for logs, or for files that grow.
+//! gives any new file. Do not use it for logs, or for files that grow. Use it to read files that
+//! strangers wrote: a pipe is refused instead of waited for, and a file is no larger than its kind
+//! may be.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -21,6 +23,7 @@
 //! | file | what for |
 //! |---|---|
 //! | whole | [`write_whole`], [`write_with`], [`write_folder`]: files and folders, whole or not at all; [`check_target`], [`folder_of`], [`UNFINISHED`] |
+//! | open | [`open_file`], [`open_file_with`], [`open_input`], [`read_file`], [`read_input`]: ordinary files, up to a size; [`Refused`] |
 //! | hash | [`hex`], [`sha256_of_file`] |
 //! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
 //! | output | [`say!`], [`note!`]: lines on standard output and error, which a reader may have closed |
@@ -33,6 +36,7 @@ mod readme {}
 
 mod hash;
 mod numbers;
+mod open;
 pub mod output;
 mod stand_in;
 mod tensors;
@@ -40,6 +44,7 @@ mod whole;
 
 pub use self::hash::{hex, sha256_of_file};
 pub use self::numbers::{f32_bytes, f32s, f64_bytes, f64s};
+pub use self::open::{Refused, open_file, open_file_with, open_input, read_file, read_input};
 pub use self::stand_in::{StandIn, stand_in};
 pub use self::tensors::{Tensor, header, save_tensors};
 pub use self::whole::{UNFINISHED, check_target, folder_of, write_folder, write_whole, write_with};

@@ -1,8 +1,12 @@
 use std::path::Path;
 
 pub(crate) use bias_files::UNFINISHED;
+use bias_files::read_file;
 
 use crate::StudyError;
+
+/// The most bytes of a JSON file of a study, results and pieces alike.
+pub(crate) const LARGEST: u64 = 1 << 30;
 
 /// Reads a JSON file of a given format.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(
@@ -11,7 +15,7 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(
     own: fn(&T) -> &str,
 ) -> Result<T, StudyError> {
     let failed = |source| StudyError::Read { path: path.into(), source };
-    let bytes = std::fs::read(path).map_err(failed)?;
+    let bytes = read_file(path, LARGEST).map_err(failed)?;
     // Before the rest: a file of another version may lack what this one needs.
     let head: Head = serde_json::from_slice(&bytes).map_err(|e| failed(e.into()))?;
     let other = |found: &str| {

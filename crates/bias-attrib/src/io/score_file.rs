@@ -6,7 +6,7 @@ use std::path::Path;
 use bias_types::{Convention, ModelDims, ParamScores};
 
 use super::provenance::ScoreProvenance;
-use super::tensor_file::{Stored, read, write};
+use super::tensor_file::{Stored, most_bytes, read, write};
 use crate::error::AttribError;
 
 const FORMAT: &str = "bias-scores/1";
@@ -28,9 +28,10 @@ pub fn save_scores(
 /// fingerprint. `None` accepts scores of any weights, also from a file that names none.
 ///
 /// # Errors
-/// [`AttribError::Io`]; [`AttribError::NotScores`] for anything but an undamaged score file of the
-/// model's matrices; [`AttribError::OtherModel`]; [`AttribError::NoModel`] for a file that does not
-/// say which weights its scores are for; [`AttribError::Shape`]; [`AttribError::NotFinite`].
+/// [`AttribError::Io`], also for a file larger than the model's scores can be;
+/// [`AttribError::NotScores`] for anything but an undamaged score file of the model's matrices;
+/// [`AttribError::OtherModel`]; [`AttribError::NoModel`] for a file that does not say which weights
+/// its scores are for; [`AttribError::Shape`]; [`AttribError::NotFinite`].
 pub fn load_scores(
     path: &Path,
     dims: &ModelDims,
@@ -70,7 +71,7 @@ pub(crate) fn load<const N: usize>(
     dims: &ModelDims,
     fingerprint: Option<&str>,
 ) -> Result<([Vec<ParamScores>; N], ScoreProvenance), AttribError> {
-    let mut contents = read(path, FORMAT, fingerprint)?;
+    let mut contents = read(path, FORMAT, fingerprint, most_bytes(dims, N as u64))?;
     let convention = contents.entry(path, "convention")?.into();
     let convention: Convention =
         serde_json::from_value(serde_json::Value::String(convention)).map_err(|e| {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 
-use bias_files::{Tensor, f32s, hex, save_tensors};
+use bias_files::{Tensor, f32s, hex, read_file, save_tensors};
+use bias_types::ModelDims;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use sha2::{Digest as _, Sha256};
@@ -87,15 +88,23 @@ pub(crate) fn write(
     save_tensors(path, tensors, &metadata).map_err(io)
 }
 
-/// Reads a file of this format and model, and checks it against its own hash.
+/// The most bytes of a file with this many values for each weight of a model, and of its header.
+pub(crate) fn most_bytes(dims: &ModelDims, values: u64) -> u64 {
+    const HEADER: u64 = 64 << 20;
+    (dims.prunable_weights() as u64).saturating_mul(4 * values).saturating_add(HEADER)
+}
+
+/// Reads a file of this format and model, of at most `most` bytes, and checks it against its own
+/// hash.
 pub(crate) fn read(
     path: &Path,
     format: &str,
     fingerprint: Option<&str>,
+    most: u64,
 ) -> Result<Contents, AttribError> {
     let bad = |reason: String| AttribError::NotScores { path: path.into(), reason };
     let bytes =
-        std::fs::read(path).map_err(|source| AttribError::Io { path: path.into(), source })?;
+        read_file(path, most).map_err(|source| AttribError::Io { path: path.into(), source })?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let mut contents =

@@ -10,7 +10,7 @@ use faer::Mat;
 use super::set_difference::SetDifference;
 use crate::error::{AttribError, ValuesOf};
 use crate::io::provenance::ScoreProvenance;
-use crate::io::tensor_file::{Stored, read, write};
+use crate::io::tensor_file::{Stored, most_bytes, read, write};
 
 const FORMAT: &str = "bias-directions/1";
 
@@ -188,7 +188,7 @@ impl RankDirections {
         dims: &ModelDims,
         fingerprint: Option<&str>,
     ) -> Result<(Self, ScoreProvenance), AttribError> {
-        let mut contents = read(path, FORMAT, fingerprint)?;
+        let mut contents = read(path, FORMAT, fingerprint, most_bytes(dims, 2))?;
         let mut own = Self::default();
         for (matrix, _, projection) in dims.projections() {
             let [out, inner] = dims.shape(projection);

@@ -243,7 +243,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         writable(path)?;
     }
     let sets = args.read()?;
-    let mask = args.mask.as_deref().map(Mask::load).transpose()?;
+    // What it was made for is compared once the model is loaded.
+    let mask = args.mask.as_deref().map(|path| Mask::load(path, None)).transpose()?;
     let texts: usize = sets.iter().flat_map(|own| &own.items).map(Item::texts).sum();
     let items: usize = sets.iter().map(|own| own.items.len()).sum();
     let passes = if mask.is_some() { 2 } else { 1 };

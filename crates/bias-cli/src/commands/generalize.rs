@@ -10,7 +10,7 @@ use bias_cli::args::values::{at_least, mass, positive};
 use bias_cli::embedded::shipped;
 use bias_cli::failure::Failure;
 use bias_cli::on_device;
-use bias_files::{note, say};
+use bias_files::{note, read_file, say};
 use bias_frameworks::{Framework, ItemSet, read};
 use bias_model::{Decoder, Decoding};
 use bias_study::find::Truth;
@@ -291,7 +291,8 @@ fn present(args: &Args, results: &Generalization) -> Result<(), Failure> {
 
 fn into(page: &Path, section: &str, results: &Generalization, chart: &str) -> Result<(), Failure> {
     let shown = page.display();
-    let text = std::fs::read_to_string(page)
+    let text = read_file(page, 64 << 20)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
         .map_err(|error| format!("--into: cannot read {shown}: {error}"))?;
     let name = format!("generalize-{section}.svg");
     let picture = format!(

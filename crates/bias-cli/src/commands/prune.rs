@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let config = ModelConfig::accepting(&source, &args.accept_key)?;
     let checkpoint = || Checkpoint::accepting(&source, &args.accept_key);
     let mask = if args.unit.is_empty() {
-        let mask = Mask::load(&args.mask)?;
+        let mask = Mask::load(&args.mask, None)?;
         match mask.fingerprint() {
             None if args.any_model => mask.for_model(Some(checkpoint()?.fingerprint()?)),
             _ => mask,
@@ -71,7 +71,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     if let Some(path) = &args.stored_mask {
         writable(path)?;
-        checkpoint()?.stored_mask(&config, &mask)?.save(path)?;
+        let checkpoint = checkpoint()?;
+        mask.check_made_for(checkpoint.fingerprint()?)?;
+        checkpoint.stored_mask(&config, &mask)?.save(path)?;
     }
     let options = LoadOptions { accepted_keys: args.accept_key.clone(), ..LoadOptions::default() };
     let notes = export_masked(&source, &options, &mask, &args.out)?;

@@ -22,6 +22,7 @@ use burn::tensor::backend::{DTypeUsageSet, ExecutionError};
 use burn::tensor::{DType, StreamId, TensorData, read_sync};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use sysinfo::{MemoryRefreshKind, System};
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::http::StatusCode;
 use tungstenite::protocol::WebSocketConfig;
@@ -96,6 +97,8 @@ type Sessions = Arc<Mutex<HashMap<u64, Answers>>>;
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    /// The most bytes of a message.
+    largest: usize,
 }
 
 impl Server {
@@ -106,7 +109,15 @@ impl Server {
     pub fn bind(address: &str) -> Result<Self, Failure> {
         let listener = TcpListener::bind(address)
             .map_err(|error| format!("cannot listen at {address}: {error}"))?;
-        Ok(Self { listener })
+        Ok(Self { listener, largest: half_of_memory() })
+    }
+
+    /// The same for messages of at most this many bytes; by default half of this machine's memory. A
+    /// tensor is one message. Room is made for it when a client names its length, and a length that
+    /// no memory has would end the program.
+    #[must_use]
+    pub fn largest_message(self, bytes: usize) -> Self {
+        Self { largest: bytes, ..self }
     }
 
     /// The address that it listens at.
@@ -122,12 +133,24 @@ impl Server {
     pub fn run<B: BackendIr>(&self, device: &B::Device) {
         let sessions = Sessions::default();
         begin_each(self.listener.incoming(), PAUSE, |stream| {
-            let (sessions, device) = (Arc::clone(&sessions), device.clone());
+            let (sessions, device, most) = (Arc::clone(&sessions), device.clone(), self.largest);
             let begun = std::thread::Builder::new()
-                .spawn(move || connection::<B>(stream, &sessions, &device));
+                .spawn(move || connection::<B>(stream, most, &sessions, &device));
             begun.map(drop)
         });
     }
+}
+
+/// Half of the memory of this machine, or of its container: a tensor is there twice, as a message
+/// and as itself.
+fn half_of_memory() -> usize {
+    /// Where the system does not say.
+    const UNKNOWN: u64 = 8 << 30;
+    let mut system = System::new();
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let all = system.total_memory();
+    let all = system.cgroup_limits().map_or(all, |own| own.total_memory.min(all));
+    usize::try_from(if all > 0 { all / 2 } else { UNKNOWN }).unwrap_or(usize::MAX / 2)
 }
 
 /// Begins the work for each connection.
@@ -172,9 +195,14 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// The time to wait for answers before checking whether any client still computes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn connection<B: BackendIr>(stream: TcpStream, sessions: &Sessions, device: &B::Device) {
+fn connection<B: BackendIr>(
+    stream: TcpStream,
+    most: usize,
+    sessions: &Sessions,
+    device: &B::Device,
+) {
     let peer = stream.peer_addr().map_or_else(|_| "a client".into(), |peer| peer.to_string());
-    let Some((mut socket, path)) = accept(stream) else { return };
+    let Some((mut socket, path)) = accept(stream, most) else { return };
     let Some(Task::Init(SessionId { id })) = receive(&mut socket) else { return };
     let sessions = || sessions.lock().unwrap_or_else(PoisonError::into_inner);
     match path.as_str() {
@@ -226,7 +254,7 @@ impl Answers {
 
 /// Does the handshake, and returns the path of the request.
 #[allow(clippy::result_large_err)] // tungstenite's own type
-fn accept(stream: TcpStream) -> Option<(WebSocket<TcpStream>, String)> {
+fn accept(stream: TcpStream, most: usize) -> Option<(WebSocket<TcpStream>, String)> {
     stream.set_nodelay(true).ok()?;
     // Whoever connects and says nothing does not keep a thread.
     stream.set_read_timeout(Some(HANDSHAKE)).ok()?;
@@ -241,8 +269,8 @@ fn accept(stream: TcpStream) -> Option<(WebSocket<TcpStream>, String)> {
         }
         Ok(response)
     };
-    // A tensor is one message, however large.
-    let sizes = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+    let most = Some(most);
+    let sizes = WebSocketConfig::default().max_message_size(most).max_frame_size(most);
     let socket = tungstenite::accept_hdr_with_config(stream, look, Some(sizes)).ok()?;
     socket.get_ref().set_read_timeout(None).ok()?;
     Some((socket, path))

@@ -17,7 +17,7 @@ const WEIGHTS: usize = 3 * (48 * 48 + 2 * 24 * 48 + 48 * 48 + 3 * 48 * 128);
 /// The mask that is made from the small model's few prompts, and what is said of it.
 fn made(folder: &Path, args: &str) -> (Mask, String) {
     let said = run("attribute", folder, &format!("--model model --out made {args}")).done();
-    let mask = Mask::load(&folder.join("made")).unwrap();
+    let mask = Mask::load(&folder.join("made"), None).unwrap();
     assert!(said.contains(&format!("{} weights chosen", mask.count())), "{said}");
     (mask, said)
 }
@@ -45,7 +45,7 @@ fn without_a_method_it_is_gap_pursuit() {
     let args = ["attribute", "--prompts", "my.csv"];
     let said = Program::new(&bias::file(), folder.path(), args).run().done();
     assert!(said.starts_with("round  pruned") && said.contains("wrote mask.safetensors"), "{said}");
-    let mask = Mask::load(&folder.path().join("mask.safetensors")).unwrap();
+    let mask = Mask::load(&folder.path().join("mask.safetensors"), None).unwrap();
     let notes = [
         ("method", "gap-pursuit"),
         ("unit", "weight"),
@@ -181,7 +181,7 @@ fn experts_of_a_mixture_are_found_and_pruned() {
              --budget 0.12"
         );
         let said = run("attribute", folder.path(), &args).done();
-        let mask = Mask::load(&folder.path().join("made")).unwrap();
+        let mask = Mask::load(&folder.path().join("made"), None).unwrap();
         assert_eq!(note(&mask, "unit"), "expert");
         // All weights of an expert, or none.
         assert!(mask.count().is_multiple_of(3 * 48 * 128), "{method}: {}", mask.count());
@@ -432,7 +432,7 @@ fn other_arguments() {
     run("attribute", folder.path(), "--model no-such-folder")
         .refused("--model", &["is not a folder"]);
     run("attribute", folder.path(), "--model model --method wanda --out new/mask").done();
-    assert_eq!(Mask::load(&folder.path().join("new/mask")).unwrap().digest(), usual.digest());
+    assert_eq!(Mask::load(&folder.path().join("new/mask"), None).unwrap().digest(), usual.digest());
     let config = folder.path().join("model/config.json");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replacen('{', "{\n  \"attention_colour\": \"red\",", 1)).unwrap();

@@ -14,6 +14,7 @@ mod hosted;
 #[allow(dead_code)]
 #[path = "../../../bias-hosted/tests/all/language.rs"]
 mod language;
+mod not_a_file;
 mod pipes;
 mod program;
 mod prune;

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::bias::run;
 use crate::program::{repository, small};
+use bias_mask::Mask;
 
 /// A key that nobody knows changes nothing, once it is accepted.
 #[test]
@@ -28,6 +29,30 @@ fn prune_writes_a_copy() {
     prune(&format!("--out again {accepted}")).done();
     let audit = run("audit", folder.path(), &format!("--model again {accepted}")).done();
     assert!(audit.contains("commercial"), "{audit}");
+}
+
+/// Another model's mask changes nothing, and neither does one that names no model unless it is said
+/// that it may.
+#[test]
+fn a_mask_fits_the_model_that_it_was_made_for() {
+    let folder = small(2);
+    run("attribute", folder.path(), "--model model --method random --out mask").done();
+    let prune = |args: &str| run("prune", folder.path(), &format!("--mask mask {args}"));
+    prune("--stored-mask stored --out other").refused("was made for weights", &[]);
+    let path = folder.path().join("mask");
+    Mask::load(&path, None).unwrap().for_model(None).save(&path).unwrap();
+    let unbound = "--model model --stored-mask stored --out pruned";
+    prune(unbound).refused("does not say which weights", &["--any-model"]);
+    let crows = repository("fixtures/frameworks/crows.csv");
+    let score = format!("--model model --crows {} --mask mask", crows.display());
+    run("frameworks", folder.path(), &score).refused("does not say which weights", &[]);
+    for name in ["stored", "other", "pruned"] {
+        assert!(!folder.path().join(name).exists(), "{name}");
+    }
+    prune("--stored-mask stored --out other --any-model").refused("shape", &[]);
+    prune(&format!("{unbound} --any-model")).done();
+    let stored = Mask::load(&folder.path().join("stored"), None).unwrap();
+    assert!(stored.fingerprint().is_some());
 }
 
 /// Said of what is written otherwise than it was stored; the copy needs nothing but transformers.

@@ -16,6 +16,7 @@ use burn::backend::RemoteBackend;
 use burn::backend::remote::RemoteDevice;
 use burn::tensor::Tensor;
 use tungstenite::Message;
+use tungstenite::stream::MaybeTlsStream;
 
 /// Ends with the test.
 struct Running(Child);
@@ -102,6 +103,24 @@ fn clients_that_leave_do_not_end_the_server() {
     let (_serve, address, device) = serve();
     for _ in 0..3 {
         leave(&address);
+    }
+    let sum =
+        Tensor::<RemoteBackend, 1>::from_data([1.0, 2.0], &device).add_scalar(1.0).into_data();
+    assert_eq!(sum.to_vec::<f32>().unwrap(), [2.0, 3.0]);
+}
+
+/// Room is made for a message when its length is named. One that no memory has would end the server
+/// and everybody's work with it.
+#[test]
+fn a_length_that_no_memory_has_ends_one_connection() {
+    let (_serve, address, device) = serve();
+    for length in [u64::MAX, 1 << 62, 1 << 45] {
+        let (mut client, _) = tungstenite::connect(format!("{address}/request")).unwrap();
+        let MaybeTlsStream::Plain(stream) = client.get_mut() else { panic!("{address}") };
+        // A binary message that is masked with zeros.
+        let head = [&[0x82, 0xff], &length.to_be_bytes()[..], &[0; 4]].concat();
+        stream.write_all(&head).unwrap();
+        assert!(!client.read().is_ok_and(|own| own.is_binary()), "{length}");
     }
     let sum =
         Tensor::<RemoteBackend, 1>::from_data([1.0, 2.0], &device).add_scalar(1.0).into_data();

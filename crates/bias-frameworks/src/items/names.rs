@@ -1,3 +1,5 @@
+use std::collections::{HashMap, HashSet};
+
 use super::item::{Continued, Item, Texts};
 use super::labels::Labels;
 use super::set::{ItemSet, LeftOut, Reason};
@@ -70,30 +72,34 @@ impl NameQuestions {
         if self.words.len() < 2 {
             return refuse("words of at least two groups are needed".into());
         }
+        let mut words = HashSet::new();
         for (i, own) in self.words.iter().enumerate() {
-            if own.trim().is_empty() || self.words[..i].contains(own) {
+            if own.trim().is_empty() || !words.insert(own) {
                 return refuse(format!("the words of group {} are `{own}`", i + 1));
             }
         }
-        let mut names: Vec<(&str, usize)> = Vec::new();
-        let mut twice: Vec<&str> = Vec::new();
+        // The group of each name; `None` for a name of two.
+        let mut groups: HashMap<&str, Option<usize>> = HashMap::new();
+        let mut names: Vec<&str> = Vec::new();
+        let mut left_out: Vec<LeftOut> = Vec::new();
         for (name, group) in people {
-            match names.iter().find(|own| own.0 == name) {
-                None => names.push((name, group)),
-                Some((_, known)) if *known == group => {}
-                Some(_) => twice.push(name),
+            match groups.get_mut(name) {
+                None => {
+                    groups.insert(name, Some(group));
+                    names.push(name);
+                }
+                Some(Some(known)) if *known == group => {}
+                Some(known @ Some(_)) => {
+                    *known = None;
+                    left_out.push(LeftOut { id: name.to_owned(), reason: Reason::TwoGroups });
+                }
+                Some(None) => {}
             }
         }
-        names.retain(|own| !twice.contains(&own.0));
+        let of_one = |name| groups.get(name).copied().flatten().map(|group| (name, group));
+        let names: Vec<(&str, usize)> = names.into_iter().filter_map(of_one).collect();
         if let Some(empty) = (0..self.words.len()).find(|k| names.iter().all(|own| own.1 != *k)) {
             return refuse(format!("no name belongs to `{}` alone", self.words[empty]));
-        }
-        let mut left_out: Vec<LeftOut> = Vec::new();
-        for name in twice {
-            let own = LeftOut { id: name.to_owned(), reason: Reason::TwoGroups };
-            if !left_out.contains(&own) {
-                left_out.push(own);
-            }
         }
         let mut items = Vec::new();
         for (t, template) in self.templates.iter().enumerate() {
@@ -143,5 +149,19 @@ mod tests {
         assert!(refused(&["x", " "], &people) && refused(&["x", "y"], &people[..1]));
         assert!(own.clone().with_templates(["The name is"]).is_err());
         assert!(own.with_templates(Vec::<String>::new()).is_err());
+    }
+
+    /// Every pair of these names compared once would take minutes.
+    #[test]
+    fn many_names_are_sorted_out_at_once() {
+        let names: Vec<String> = (0..300_000).map(|at| format!("Name {at}")).collect();
+        let both = names.iter().enumerate().flat_map(|(at, name)| {
+            let second = at % 2;
+            [(name.as_str(), 0), (name.as_str(), second)]
+        });
+        let known = [("Ann", 0), ("Bo", 1)];
+        let own = NameQuestions::new(["x", "y"]).with_templates(["{name} is"]).unwrap();
+        let set = own.about(both.chain(known)).unwrap();
+        assert_eq!((set.items.len(), set.left_out.len()), (150_002, 150_000));
     }
 }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use bias_files::hex;
+use bias_files::{hex, read_input};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
@@ -19,10 +19,7 @@ impl TextFile {
     pub(super) fn read(path: &Path) -> Result<Self, FrameworkError> {
         let failed = |source| FrameworkError::Read { path: path.into(), source };
         let bad = |line, reason: String| FrameworkError::Schema { path: path.into(), line, reason };
-        if std::fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
-            return Err(bad(None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
-        }
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = read_input(path, MAX_BYTES).map_err(failed)?;
         let sha256 = hex(&Sha256::digest(&bytes));
         // Spreadsheets write a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);

@@ -1,13 +1,16 @@
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fmt::Display;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bias_files::{hex, open_file_with};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::key::Name;
 use crate::error::HostedError;
@@ -49,6 +52,8 @@ struct Written<'a> {
     key: String,
     draw: u32,
     at: String,
+    /// [`hash`] of the response.
+    sha256: String,
     response: &'a Value,
 }
 
@@ -61,6 +66,8 @@ struct Line {
 #[derive(Deserialize)]
 struct Kept {
     at: String,
+    /// Missing in records of earlier versions.
+    sha256: Option<String>,
     response: Value,
 }
 
@@ -107,7 +114,7 @@ impl Journal {
     /// [`HostedError::Damaged`].
     pub fn open(path: &Path, of: &Of) -> Result<Self, HostedError> {
         let failed = |source| HostedError::Record { path: path.into(), source };
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let file = open_file_with(path, File::options().read(true).append(true).create(true));
         let mut file = file.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -179,12 +186,15 @@ impl Journal {
             read.map_err(|error| self.failed(error))?;
             bytes
         };
-        let odd = |error: &dyn std::error::Error| {
+        let odd = |error: &dyn Display| {
             let key = name.text();
             let error = format!("the response with the key {key} cannot be read: {error}");
             self.failed(io::Error::new(io::ErrorKind::InvalidData, error))
         };
         let own: Kept = serde_json::from_slice(&bytes).map_err(|error| odd(&error))?;
+        if own.sha256.is_some_and(|known| known != hash(&own.response)) {
+            return Err(odd(&"it does not match its own hash; delete its line to ask again"));
+        }
         let at = own.at.parse().map_err(|error: jiff::Error| odd(&error))?;
         Ok(Some(Response { at, body: own.response }))
     }
@@ -197,7 +207,8 @@ impl Journal {
         at: Timestamp,
         response: &Value,
     ) -> Result<(), HostedError> {
-        let line = line_of(&Written { key: name.text(), draw, at: at.to_string(), response });
+        let (key, at, sha256) = (name.text(), at.to_string(), hash(response));
+        let line = line_of(&Written { key, draw, at, sha256, response });
         let line = line.map_err(|error| self.failed(error))?;
         let mut own = self.inner();
         let start = own.append(&line).map_err(|error| self.failed(error))?;
@@ -241,6 +252,11 @@ impl Inner {
         }
         Ok(start)
     }
+}
+
+/// SHA-256 of a value as it is written.
+fn hash(value: &Value) -> String {
+    hex(&Sha256::digest(value.to_string()))
 }
 
 fn line_of(own: &impl Serialize) -> io::Result<Vec<u8>> {

@@ -99,6 +99,30 @@ fn a_torn_last_line_is_dropped_and_asked_again() {
     assert_eq!((answers, own.requests().len()), (expected, total + 1));
 }
 
+/// A changed answer is not taken over. Records of earlier versions have no hashes.
+#[test]
+fn a_changed_response_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("record.jsonl");
+    let own = server(ALL);
+    let (expected, model) = run(own.setup(), &path, THREE);
+    drop(model);
+    let text = fs::read_to_string(&path).unwrap();
+    let changed = text.replace("\"index\":0", "\"index\":1");
+    assert_ne!(changed, text);
+    fs::write(&path, changed).unwrap();
+    let error = run(own.setup(), &path, THREE).0.unwrap_err();
+    assert!(error.contains("its own hash") && error.contains("delete its line"), "{error}");
+    let without = |line: &str| match line.split_once(",\"sha256\":") {
+        Some((before, rest)) => format!("{before}{}\n", &rest[66..]),
+        None => format!("{line}\n"),
+    };
+    fs::write(&path, text.lines().map(without).collect::<String>()).unwrap();
+    let before = own.requests().len();
+    assert_eq!(run(own.setup(), &path, THREE).0, expected);
+    assert_eq!(own.requests().len(), before);
+}
+
 #[test]
 fn a_record_of_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,3 +1,4 @@
+use std::io::{self, Read as _};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ pub struct BitMatrix {
     bits: Arc<RoaringBitmap>,
 }
 
+/// The most packed bytes at a time: many containers of the bitmap, and little memory.
+const PIECE: usize = 1 << 20;
+
 impl BitMatrix {
     /// A matrix with no bit set.
     ///
@@ -33,33 +37,52 @@ impl BitMatrix {
     /// A matrix with the bits of a dense set, which are counted row by row.
     pub(crate) fn from_dense(shape: [usize; 2], dense: &FixedBitSet) -> Result<Self, MaskError> {
         let packed: Vec<u8> = dense.as_slice().iter().flat_map(|word| word.to_le_bytes()).collect();
-        let bits = RoaringBitmap::from_lsb0_bytes(0, &packed[..dense.len().div_ceil(8)]);
-        Ok(Self { bits: bits.into(), ..Self::new(shape)? })
+        Self::from_packed(shape, &packed[..dense.len().div_ceil(8)])
+            .ok_or(MaskError::TooLarge { shape })
     }
 
     /// Reads packed bytes, least significant bit first (`numpy.packbits(…, bitorder="little")`).
     /// `None` if the bytes do not fill the shape exactly or set bits beyond it.
-    pub(crate) fn from_packed(shape: [usize; 2], packed: &[u8]) -> Option<Self> {
+    pub(crate) fn from_packed(shape: [usize; 2], mut packed: &[u8]) -> Option<Self> {
         let none = Self::new(shape).ok()?;
         if packed.len() != none.packed_len() {
             return None;
         }
-        let spare = packed.len() * 8 - none.len();
-        if spare > 0 && packed.last().is_some_and(|last| last >> (8 - spare) != 0) {
-            return None;
-        }
-        Some(Self { bits: RoaringBitmap::from_lsb0_bytes(0, packed).into(), ..none })
+        none.filled(|piece| packed.read_exact(piece)).ok()?
     }
 
-    /// Number of bytes of [`to_packed`](Self::to_packed).
+    /// The matrix with these packed bits, which `read` gives piece by piece: they are in memory only
+    /// as far as they are set. `None` if bits beyond the shape are set.
+    pub(crate) fn filled(
+        self,
+        mut read: impl FnMut(&mut [u8]) -> io::Result<()>,
+    ) -> io::Result<Option<Self>> {
+        let (len, mut bits) = (self.packed_len(), RoaringBitmap::new());
+        let mut piece = vec![0; PIECE.min(len)];
+        for start in (0..len).step_by(PIECE) {
+            let piece = &mut piece[..PIECE.min(len - start)];
+            read(piece)?;
+            bits |= RoaringBitmap::from_lsb0_bytes((start * 8) as u32, piece);
+        }
+        let within = bits.max().is_none_or(|last| (last as usize) < self.len());
+        Ok(within.then(|| Self { bits: bits.into(), ..self }))
+    }
+
+    /// Number of bytes of [`packed`](Self::packed).
     pub(crate) fn packed_len(&self) -> usize {
         self.len().div_ceil(8)
     }
 
-    pub(crate) fn to_packed(&self) -> Vec<u8> {
-        let mut packed = vec![0; self.packed_len()];
-        self.iter().for_each(|index| packed[index / 8] |= 1 << (index % 8));
-        packed
+    /// The packed bits, piece by piece.
+    pub(crate) fn packed(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        (0..self.packed_len()).step_by(PIECE).map(|start| {
+            let mut piece = vec![0; PIECE.min(self.packed_len() - start)];
+            let first = start * 8;
+            for index in self.iter_within(first..first + piece.len() * 8) {
+                piece[(index - first) / 8] |= 1 << (index % 8);
+            }
+            piece
+        })
     }
 
     /// Output channels.
@@ -235,14 +258,38 @@ mod tests {
         (2100..2400).for_each(|i| one_by_one.insert(i).unwrap());
         assert_eq!(by_row, one_by_one);
         assert_eq!(by_row.clone().complement().complement(), one_by_one);
-        assert_eq!(BitMatrix::from_packed([300, 300], &by_row.to_packed()), Some(one_by_one));
+        assert_eq!(
+            BitMatrix::from_packed([300, 300], &by_row.packed().collect::<Vec<_>>().concat()),
+            Some(one_by_one)
+        );
+    }
+
+    /// The largest matrix, of which a byte is set: half a GiB, read in pieces.
+    #[test]
+    fn a_large_matrix_takes_the_memory_of_its_set_bits() {
+        let none = BitMatrix::new([1 << 16, 1 << 16]).unwrap();
+        let mut at = 0;
+        let read = |piece: &mut [u8]| {
+            assert!(piece.len() <= PIECE);
+            piece.fill(0);
+            at += piece.len();
+            if at == none.packed_len() {
+                piece[PIECE - 1] = 0xff;
+            }
+            Ok(())
+        };
+        let found = none.clone().filled(read).unwrap().unwrap();
+        assert_eq!(found.iter().collect::<Vec<_>>(), ((1 << 32) - 8..1 << 32).collect::<Vec<_>>());
+        assert!(found.bits.serialized_size() < 100);
+        let last = found.packed().last().unwrap();
+        assert_eq!((last.len(), last[PIECE - 1]), (PIECE, 0xff));
     }
 
     #[test]
     fn packed_bytes_that_do_not_fit_are_refused() {
         let mut bits = BitMatrix::new([3, 7]).unwrap();
         [0, 9, 20].into_iter().for_each(|i| bits.insert(i).unwrap());
-        let packed = bits.to_packed();
+        let packed = bits.packed().collect::<Vec<_>>().concat();
         assert_eq!(packed, [1, 2, 16]);
         assert_eq!(BitMatrix::from_packed([3, 7], &packed), Some(bits));
         assert_eq!(BitMatrix::from_packed([3, 7], &[1, 2]), None);

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use bias_files::{header, hex, write_with};
+use bias_files::{header, hex, open_file, write_with};
 use bias_types::ParamPath;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use sha2::{Digest as _, Sha256};
@@ -20,8 +20,9 @@ use super::set::Mask;
 use crate::error::MaskError;
 
 const FORMAT: &str = "bias-mask/1";
-/// The longest header that the safetensors format allows.
-const LONGEST_HEADER: u64 = 100_000_000;
+/// The most bytes of a header. A mask of 70,000 matrices, as a large mixture of experts has, needs
+/// 20 MiB.
+const LONGEST_HEADER: u64 = 64 << 20;
 
 impl Mask {
     /// SHA-256 over the names, shapes and bits of all matrices with a chosen weight.
@@ -34,7 +35,7 @@ impl Mask {
                 hash.update((size as u64).to_le_bytes());
             }
             hash.update(name);
-            hash.update(bits.to_packed());
+            bits.packed().for_each(|piece| hash.update(piece));
         }
         hex(&hash.finalize())
     }
@@ -72,21 +73,25 @@ impl Mask {
         write_with(path, |file| {
             let mut file = BufWriter::new(file);
             file.write_all(&header)?;
-            // One matrix at a time: unpacked, all of them can be far larger than the mask.
-            matrices.iter().try_for_each(|(_, bits)| file.write_all(&bits.to_packed()))?;
+            // Piece by piece: unpacked, a matrix can be far larger than the mask.
+            let mut pieces = matrices.iter().flat_map(|(_, bits)| bits.packed());
+            pieces.try_for_each(|piece| file.write_all(&piece))?;
             file.flush()
         })
         .map_err(io)
     }
 
-    /// Reads a mask file and checks it against its own hash.
+    /// Reads a mask file and checks it against its own hash. It must be a mask for the weights with
+    /// this fingerprint; `None` accepts a mask for any weights, also one that names none. A mask
+    /// takes no more memory than the weights that it chooses, whatever the size of its file.
     ///
     /// # Errors
-    /// [`MaskError::Io`]; [`MaskError::NotAMask`] for anything but an undamaged mask file.
-    pub fn load(path: &Path) -> Result<Self, MaskError> {
+    /// [`MaskError::Io`], also for what is no file; [`MaskError::NotAMask`] for anything but an
+    /// undamaged mask file; [`MaskError::OtherModel`]; [`MaskError::NoModel`].
+    pub fn load(path: &Path, fingerprint: Option<&str>) -> Result<Self, MaskError> {
         let io = |source| MaskError::Io { path: path.into(), source };
         let bad = |reason: String| MaskError::NotAMask { path: path.into(), reason };
-        let mut file = File::open(path).map_err(io)?;
+        let mut file = open_file(path).map_err(io)?;
         let (header, tensors) = read_header(&mut file, path)?;
         let metadata = tensors.metadata().clone().unwrap_or_default();
         let entry =
@@ -105,11 +110,13 @@ impl Mask {
                 .ok_or_else(|| bad(format!("{name} has no entry in `shapes`")))?;
             let info = tensors.info(&name).ok_or_else(|| bad(format!("{name} has no place")))?;
             let (from, to) = info.data_offsets;
-            let mut packed = Vec::new();
             file.seek(SeekFrom::Start(header + from as u64)).map_err(io)?;
-            (&mut file).take((to - from) as u64).read_to_end(&mut packed).map_err(io)?;
-            let bits =
-                (info.dtype == Dtype::U8).then(|| BitMatrix::from_packed(shape, &packed)).flatten();
+            let bits = match BitMatrix::new(shape) {
+                Ok(none) if info.dtype == Dtype::U8 && none.packed_len() == to - from => {
+                    none.filled(|piece| file.read_exact(piece)).map_err(io)?
+                }
+                _ => None,
+            };
             let bits = bits.ok_or_else(|| {
                 bad(format!(
                     "{name}: {:?} {:?} does not hold the bits of {shape:?}",
@@ -126,6 +133,7 @@ impl Mask {
             ));
         }
         mask = mask.for_model(metadata.get("model").map(String::as_str));
+        fingerprint.map_or(Ok(()), |own| mask.check_made_for(own))?;
         Ok(mask.with_provenance(provenance))
     }
 }

@@ -134,8 +134,8 @@ impl Mask {
         same_model(self.fingerprint(), other)
     }
 
-    /// Refuses a mask that was not made for these weights, or that does not say for which. A mask
-    /// from a file must pass this check before it changes a model's files.
+    /// Refuses a mask that was not made for these weights, or that does not say for which.
+    /// [`load`](Self::load) and whatever changes a model's files check this.
     ///
     /// # Errors
     /// [`MaskError::OtherModel`], [`MaskError::NoModel`].

@@ -86,7 +86,7 @@ proptest! {
         let path = folder.path().join("a.safetensors");
         let a = a.for_model(Some("abc")).with_note("method", "wanda");
         a.save(&path).unwrap();
-        prop_assert_eq!(Mask::load(&path).unwrap(), a);
+        prop_assert_eq!(Mask::load(&path, None).unwrap(), a);
     }
 
     #[test]
@@ -99,13 +99,52 @@ proptest! {
         bytes[at] ^= flip;
         std::fs::write(&path, &bytes).unwrap();
         // A flip in the notes or in white space may go unnoticed; the bits may not change.
-        if let Ok(read) = Mask::load(&path) {
+        if let Ok(read) = Mask::load(&path, None) {
             prop_assert_eq!(set(&read), set(&a));
         }
         std::fs::write(&path, &bytes[..at]).unwrap();
-        let refused = matches!(Mask::load(&path), Err(MaskError::NotAMask { .. }));
+        let refused = matches!(Mask::load(&path, None), Err(MaskError::NotAMask { .. }));
         prop_assert!(refused);
     }
+}
+
+/// A file that does not say which weights it is for is for none, unless any will do.
+#[test]
+fn a_file_says_whose_mask_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    let full = Mask::full(&DIMS).unwrap();
+    full.save(&path).unwrap();
+    assert!(matches!(Mask::load(&path, Some("abc")), Err(MaskError::NoModel { .. })));
+    assert_eq!(Mask::load(&path, None).unwrap(), full);
+    let full = full.for_model(Some("abc"));
+    full.save(&path).unwrap();
+    assert_eq!(Mask::load(&path, Some("abc")).unwrap(), full);
+    assert_eq!(Mask::load(&path, None).unwrap(), full);
+    assert!(matches!(Mask::load(&path, Some("xyz")), Err(MaskError::OtherModel { .. })));
+}
+
+/// A file of 2 TiB that holds nothing, with the right header or another.
+#[test]
+fn a_sparse_file_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.safetensors");
+    let size: u64 = 2 << 40;
+    let header = format!(
+        r#"{{"__metadata__":{{"format":"bias-mask/1","shapes":"{{\"a.weight\":[4,4]}}","provenance":"{{}}","sha256":""}},"a.weight":{{"dtype":"U8","shape":[{size}],"data_offsets":[0,{size}]}}}}"#
+    );
+    let start = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+    std::fs::write(&path, &start).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(start.len() as u64 + size).unwrap();
+    let error = Mask::load(&path, None).unwrap_err();
+    assert!(matches!(error, MaskError::NotAMask { .. }), "{error}");
+    assert!(error.to_string().contains("does not hold the bits of [4, 4]"), "{error}");
+    // A header as long as the file says.
+    std::fs::write(&path, (1u64 << 40).to_le_bytes()).unwrap();
+    file.set_len(size).unwrap();
+    let error = Mask::load(&path, None).unwrap_err().to_string();
+    assert!(error.contains("its header cannot have"), "{error}");
 }
 
 #[test]

@@ -57,7 +57,8 @@ impl Permutation {
     #[must_use]
     pub fn smallest_p(&self, names: [usize; 2]) -> f64 {
         let [a, b] = names;
-        match choices(a + b, a, self.labellings) {
+        let all = a.checked_add(b).and_then(|names| choices(names, a, self.labellings));
+        match all {
             Some(all) => (if a == b { 2.0 } else { 1.0 } / all as f64).min(1.0),
             None => 1.0 / (self.labellings + 1) as f64,
         }
@@ -145,5 +146,21 @@ fn each_labelling(
         for i in at + 1..k {
             chosen[i] = chosen[i - 1] + 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file may say any number of names.
+    #[test]
+    fn the_smallest_p_of_any_two_numbers_is_one() {
+        let own = Permutation::new(0);
+        for names in [[usize::MAX, usize::MAX], [usize::MAX, 1], [0, usize::MAX], [0, 0], [3, 3]] {
+            let p = own.smallest_p(names);
+            assert!((0.0..=1.0).contains(&p), "{names:?}: {p}");
+        }
+        assert_eq!(own.smallest_p([3, 3]), 0.1);
     }
 }

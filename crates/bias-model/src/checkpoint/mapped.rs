@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use bias_files::open_file;
 #[cfg(unix)]
 use memmap2::Advice;
 use memmap2::Mmap;
@@ -23,7 +24,7 @@ pub(crate) struct Mapped {
 impl Mapped {
     pub(crate) fn open(path: PathBuf) -> Result<Self, ModelError> {
         let read = |source| ModelError::Read { path: path.clone(), source };
-        let file = File::open(&path).map_err(read)?;
+        let file = open_file(&path).map_err(read)?;
         let modified = file.metadata().map_err(read)?.modified().ok();
         let map = map(&file).map_err(read)?;
         Ok(Self { path, map, file, modified })
@@ -67,7 +68,7 @@ pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
 
 /// Maps a file that is read once.
 pub(crate) fn once(path: &Path) -> Result<Mmap, ModelError> {
-    File::open(path)
+    open_file(path)
         .and_then(|file| map(&file))
         .map_err(|source| ModelError::Read { path: path.into(), source })
 }

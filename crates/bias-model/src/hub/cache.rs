@@ -1,8 +1,9 @@
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use bias_files::read_file;
 
 use super::id::HubId;
 use crate::adapter_files;
@@ -12,6 +13,8 @@ use crate::on_disk;
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
+/// The most bytes of a token or a ref.
+const LONGEST: u64 = 1 << 16;
 /// The files of an adapter without its base.
 pub(super) const ADAPTER: [&str; 2] = [adapter_files::CONFIG, adapter_files::WEIGHTS];
 
@@ -86,7 +89,7 @@ impl Hub {
             .ok_or(ModelError::NoHubCache)?;
         let stored = || {
             let Some(path) = home.as_ref().map(|home| home.join("token")) else { return Ok(None) };
-            match fs::read_to_string(&path) {
+            match read_file(&path, LONGEST).and_then(text_of) {
                 Ok(token) => Ok(Some(token.trim().to_owned())),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(source) => Err(ModelError::HubToken { path, source }),
@@ -146,7 +149,7 @@ impl Hub {
             if !on_disk::is_file(&path)? {
                 return Ok(None);
             }
-            let bytes = fs::read(&path)
+            let bytes = read_file(&path, LONGEST)
                 .map_err(|source| ModelError::Read { path: path.clone(), source })?;
             let found = String::from_utf8_lossy(&bytes).trim().to_owned();
             if !is_plain(&found) {
@@ -165,6 +168,10 @@ impl Hub {
     pub(super) fn snapshot(&self, id: &HubId, commit: &str) -> PathBuf {
         self.folder(id).join("snapshots").join(commit)
     }
+}
+
+fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
 
 fn is_commit(revision: &str) -> bool {
@@ -200,6 +207,8 @@ pub(super) fn missing_files(folder: &Path) -> Result<Vec<String>, ModelError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn hub(variables: &[(&str, &str)]) -> Result<Hub, ModelError> {

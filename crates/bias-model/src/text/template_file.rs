@@ -3,6 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bias_chat::{ChatError, ChatTemplate, Message, SpecialTokens};
+use bias_files::{Refused, read_file};
 use serde_json::{Map, Value};
 
 use super::date::Date;
@@ -137,12 +138,16 @@ fn source(folder: &Path) -> Result<Option<(String, PathBuf)>, ModelError> {
 /// Reads a template's file.
 fn read(path: &Path) -> Result<String, ModelError> {
     let failed = |source| ModelError::Read { path: path.into(), source };
-    let found = fs::metadata(path).map_err(failed)?.len();
-    if found > ChatTemplate::MAX_SOURCE as u64 {
-        let source = ChatError::TooLarge { found };
-        return Err(ModelError::Template { path: path.into(), source });
-    }
-    let bytes = fs::read(path).map_err(failed)?;
+    let bytes =
+        read_file(path, ChatTemplate::MAX_SOURCE as u64).map_err(|error| {
+            match Refused::of(&error) {
+                Some(Refused::TooLarge { found, .. }) => {
+                    let source = ChatError::TooLarge { found };
+                    ModelError::Template { path: path.into(), source }
+                }
+                _ => failed(error),
+            }
+        })?;
     stand_in::refuse(path, &bytes)?;
     String::from_utf8(bytes)
         .map_err(|error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use bias_files::read_file;
 use serde_json::{Value, json};
 use tokenizers::{ModelWrapper, PostProcessorWrapper, Tokenizer};
 
@@ -7,6 +8,9 @@ use super::beside::Beside;
 use super::class::Class;
 use crate::error::ModelError;
 use crate::stand_in;
+
+/// The most bytes of a `tokenizer.json`. One of 262,144 tokens has 33 MiB.
+const MOST: u64 = 256 << 20;
 
 /// Reads a folder's `tokenizer.json` and the files beside it as transformers 5.23 reads them
 /// (`fixtures/tokenizers`).
@@ -17,11 +21,12 @@ use crate::stand_in;
 pub(super) fn read(folder: &Path, path: &Path) -> Result<(Tokenizer, Beside), ModelError> {
     let failed = |reason: String| ModelError::Tokenizer { path: path.into(), reason };
     let bytes =
-        std::fs::read(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
+        read_file(path, MOST).map_err(|source| ModelError::Read { path: path.into(), source })?;
     let file: Value = serde_json::from_slice(&bytes).or_else(|source| {
         stand_in::refuse(path, &bytes)?;
         Err(ModelError::Json { path: path.into(), source: source.into() })
     })?;
+    check_ids(&file).map_err(failed)?;
     const BYTES: &[u8] = br#""ByteLevel""#;
     let byte_level = bytes.windows(BYTES.len()).any(|own| own == BYTES);
     let beside = Beside::read(folder, &file, byte_level)?;
@@ -79,6 +84,19 @@ fn around(text: &str, id: u32) -> Value {
         "pair": [special, sequence("A"), special, sequence("B")],
         "special_tokens": {text: {"id": text, "ids": [id], "tokens": [text]}},
     })
+}
+
+/// Refuses ids that no vocabulary reaches: the tokenizer counts on from the largest.
+fn check_ids(file: &Value) -> Result<(), String> {
+    const MOST: u64 = i32::MAX as u64;
+    let added = file.get("added_tokens").and_then(Value::as_array).into_iter().flatten();
+    let added = added.filter_map(|own| own.get("id"));
+    let known = file.pointer("/model/vocab").and_then(Value::as_object).into_iter().flatten();
+    let mut all = added.chain(known.map(|(_, id)| id)).filter_map(Value::as_u64);
+    match all.find(|id| *id > MOST) {
+        Some(id) => Err(format!("a token has the id {id}, and no vocabulary is as large")),
+        None => Ok(()),
+    }
 }
 
 /// Refuses settings that change what texts become and that are not computed here.

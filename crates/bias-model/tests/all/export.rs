@@ -130,7 +130,7 @@ fn a_mask_of_another_model_writes_nothing() {
     let unknown = mask(&load(&golden("wide_head_f16"))).for_model(None);
     let file = place.path().join("mask.safetensors");
     unknown.save(&file).unwrap();
-    let unknown = Mask::load(&file).unwrap();
+    let unknown = Mask::load(&file, None).unwrap();
     fs::remove_file(&file).unwrap();
     let refused =
         export_masked(&golden("wide_head_f16"), &LoadOptions::default(), &unknown, &target);

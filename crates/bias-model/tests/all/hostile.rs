@@ -302,6 +302,25 @@ fn a_tokenizer_of_another_model_is_refused() {
     assert!(matches!(error, ModelError::Vocabulary { vocab: 64, .. }), "{error}");
 }
 
+/// The ids of further tokens are counted on from the largest.
+#[test]
+fn an_id_beyond_any_vocabulary_is_refused() {
+    for id in [u64::from(u32::MAX), 1 << 31, u64::MAX] {
+        for in_vocabulary in [false, true] {
+            let folder = copy("tied_bf16");
+            edit(&folder.path().join("tokenizer.json"), |own| {
+                if in_vocabulary {
+                    own["model"]["vocab"]["more"] = id.into();
+                } else {
+                    own["added_tokens"][0]["id"] = id.into();
+                }
+            });
+            let error = load(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("tokenizer.json") && error.contains(&id.to_string()), "{error}");
+        }
+    }
+}
+
 #[test]
 fn a_tensor_in_two_shards_is_refused() {
     let folder = copy("gqa_sharded");

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_files::{Tensor, f64s, save_tensors};
+use bias_files::{Tensor, f64s, read_file, save_tensors};
 use bias_types::{Site, TokenRole};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
@@ -9,6 +9,9 @@ use safetensors::tensor::Dtype;
 use crate::error::ProbeError;
 
 const FORMAT: &str = "bias-stats/1";
+
+/// The most bytes of a file. Two groups at every site of a model of 80 layers take 2 GiB.
+const MOST: u64 = 8 << 30;
 
 pub(super) const ROLES: usize = TokenRole::REAL.len();
 
@@ -230,7 +233,7 @@ impl ChannelStats {
     /// [`ProbeError::NotStatistics`] for anything else.
     pub fn load(path: &Path) -> Result<Self, ProbeError> {
         let bad = |reason: String| ProbeError::NotStatistics { path: path.into(), reason };
-        let bytes = std::fs::read(path).map_err(|e| bad(e.to_string()))?;
+        let bytes = read_file(path, MOST).map_err(|e| bad(e.to_string()))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let entry =

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use bias_files::read_input;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -7,9 +8,7 @@ use super::sides::{Side, SideContext};
 use crate::StudyError;
 use crate::prompts::bad;
 use crate::results::{Baseline, FORMAT, Outcome, Results, Scope, SideCell};
-
-/// The most bytes of a document.
-const MOST: u64 = 256 << 20;
+use crate::save::LARGEST;
 
 /// The JSON of an audit with more than the list of contexts.
 #[derive(Deserialize)]
@@ -28,10 +27,7 @@ impl Side {
     /// does not have.
     pub fn document(path: &Path, masks: &[String]) -> Result<Vec<Self>, StudyError> {
         let failed = |source| StudyError::Read { path: path.into(), source };
-        if std::fs::metadata(path).map_err(failed)?.len() > MOST {
-            return Err(bad(path, None, format!("it is larger than {} MiB", MOST >> 20)));
-        }
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = read_input(path, LARGEST).map_err(failed)?;
         let json: Value = serde_json::from_slice(&bytes).map_err(|error| {
             bad(path, Some(error.line() as u64), format!("it is no JSON: {error}"))
         })?;

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bias_metrics::inference::holm;
 use bias_types::prompt::Context;
@@ -51,21 +51,18 @@ fn refused(what: String) -> StudyError {
 
 /// All contexts, in the order of the models.
 fn contexts(sides: &[Side]) -> Vec<&Context> {
-    let mut all: Vec<&Context> = Vec::new();
-    for own in sides.iter().flat_map(|own| &own.contexts) {
-        if !all.contains(&&own.context) {
-            all.push(&own.context);
-        }
-    }
-    all
+    let mut seen = HashSet::new();
+    let all = sides.iter().flat_map(|own| &own.contexts).map(|own| &own.context);
+    all.filter(|own| seen.insert(*own)).collect()
 }
 
 fn in_context<'s>(side: &'s Side, context: &Context) -> Option<&'s SideContext> {
     side.contexts.iter().find(|own| own.context == *context)
 }
 
-fn in_variation<'s>(side: &'s SideContext, name: &str) -> Option<&'s SideVariation> {
-    side.variations.iter().find(|own| own.name == name)
+/// The variations of a context by their names; of two of a name, the first.
+fn by_name(context: &SideContext) -> HashMap<&str, &SideVariation> {
+    context.variations.iter().rev().map(|own| (own.name.as_str(), own)).collect()
 }
 
 /// The rows of a context.
@@ -77,12 +74,13 @@ fn of_context(
 ) -> Result<Vec<SideRow>, StudyError> {
     let here: Vec<Option<&SideContext>> =
         sides.iter().map(|side| in_context(side, context)).collect();
-    let mut names: Vec<&str> = Vec::new();
-    for own in here.iter().flatten().flat_map(|own| &own.variations) {
-        if !names.contains(&own.name.as_str()) {
-            names.push(&own.name);
-        }
-    }
+    let mut seen = HashSet::new();
+    let all = here.iter().flatten().flat_map(|own| &own.variations);
+    let names: Vec<&str> =
+        all.map(|own| own.name.as_str()).filter(|name| seen.insert(*name)).collect();
+    let by_name: Vec<HashMap<&str, &SideVariation>> =
+        here.iter().map(|own| own.map(by_name).unwrap_or_default()).collect();
+    let in_variation = |at: usize, name: &str| by_name.get(at)?.get(name).copied();
     let cells = |cell: &dyn Fn(&SideContext) -> Option<SideCell>| -> Vec<Option<SideCell>> {
         here.iter().map(|own| own.and_then(cell)).collect()
     };
@@ -90,7 +88,7 @@ fn of_context(
     rows.push(row(context, SideMeasure::MeanAbs, cells(&|own| Some(own.bias.clone()))));
     rows.push(row(context, SideMeasure::MeanSigned, cells(&|own| own.signed.clone())));
     for name in &names {
-        let cells = cells(&|own| in_variation(own, name).map(|own| own.cell.clone()));
+        let cells = by_name.iter().map(|own| own.get(name).map(|own| own.cell.clone())).collect();
         rows.push(row(context, SideMeasure::Variation((*name).to_owned()), cells));
     }
     let Some((Some(first), others)) = here.split_first() else { return Ok(rows) };
@@ -99,13 +97,13 @@ fn of_context(
         let shared = Shared::of(first, other);
         let mut pairs: Vec<Option<Pair>> = Vec::with_capacity(names.len());
         for name in &names {
-            let both = in_variation(first, name).zip(in_variation(other, name));
+            let both = in_variation(0, name).zip(in_variation(at + 1, name));
             let pair = both.and_then(|(a, b)| shared.as_ref()?.pair(a, b));
             pairs.push(pair.map(|(pair, _)| pair));
         }
-        let by_name = shared.as_ref().filter(|_| pairs.iter().any(Option::is_some));
+        let named = shared.as_ref().filter(|_| pairs.iter().any(Option::is_some));
         let [abs, signed, variations @ ..] = &mut rows[..] else { continue };
-        let Some(shared) = by_name else {
+        let Some(shared) = named else {
             // Without a name in common, a difference would be one of names.
             if first.people.is_none() || other.people.is_none() {
                 for row in [abs, signed].into_iter().chain(variations) {
@@ -177,7 +175,8 @@ fn unlike(first: &Side, other: &Side) -> Vec<String> {
     }
     for own in &first.contexts {
         let Some(context) = in_context(other, &own.context) else { continue };
-        let both = own.variations.iter().filter_map(|a| Some((a, in_variation(context, &a.name)?)));
+        let theirs = by_name(context);
+        let both = own.variations.iter().filter_map(|a| Some((a, *theirs.get(a.name.as_str())?)));
         let both: Vec<_> = both.collect();
         let [here, there] = [own, context].map(|own| own.variations.len() - both.len());
         if here + there > 0 && !context.variations.is_empty() {

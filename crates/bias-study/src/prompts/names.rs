@@ -1,3 +1,5 @@
+use std::collections::{HashMap, HashSet};
+
 use bias_frameworks::ItemSet;
 use bias_frameworks::items::NameQuestions;
 use bias_metrics::Arm;
@@ -13,15 +15,10 @@ impl PromptSet {
         if self.by.is_empty() {
             return self.groups.to_vec();
         }
-        let mut groups: Vec<String> = Vec::new();
-        for person in self.contexts.iter().flat_map(|own| &own.variations[0].people) {
-            if let Some(own) = person.by.first()
-                && !groups.iter().any(|known| known == own.as_str())
-            {
-                groups.push(own.to_string());
-            }
-        }
-        groups
+        let people = self.contexts.iter().flat_map(|own| &own.variations[0].people);
+        let mut seen = HashSet::new();
+        let new = people.filter_map(|person| person.by.first()).filter(|own| seen.insert(*own));
+        new.map(ToString::to_string).collect()
     }
 
     /// Neutral questions about all of its names: which of the [`named_groups`](Self::named_groups)
@@ -56,10 +53,12 @@ impl PromptSet {
         if !templates.is_empty() {
             questions = questions.with_templates(templates.iter().map(String::as_str))?;
         }
+        let places: HashMap<&str, usize> =
+            groups.iter().enumerate().map(|(at, own)| (own.as_str(), at)).collect();
         let people = self.contexts.iter().flat_map(|own| &own.variations[0].people);
         let people = people.map(|person| {
             let group = match person.by.first() {
-                Some(own) => groups.iter().position(|known| known == own.as_str()),
+                Some(own) => places.get(own.as_str()).copied(),
                 None => Some(usize::from(person.arm == Arm::B)),
             };
             (person.name.as_str(), group.unwrap_or(0))

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::origin::Origin;
@@ -111,7 +111,7 @@ impl PromptSet {
             names_marked: false,
             origin: Origin::new(&asked.columns()),
         };
-        let mut seen = (!asked.once).then(Seen::new);
+        let mut seen = Seen::new(asked.once);
         for (line, row, cells) in rows {
             let several = levels
                 .get(&(row.scenario.clone(), row.variation.clone()))
@@ -119,7 +119,7 @@ impl PromptSet {
             let by = asked.by.iter().map(|own| asked.value(own, &cells)).collect();
             let own = asked.value(attribute, &cells);
             set.origin.keep([&row.scenario, &row.name_group, &row.name], &cells);
-            set.add(path, line, (row, &own, by), several, asked.form, seen.as_mut())?;
+            set.add(path, line, (row, &own, by), several, asked.form, &mut seen)?;
         }
         set.finish(path)?;
         Ok(set)
@@ -163,7 +163,7 @@ pub(crate) struct Overview {
     /// All values, with the number of rows.
     values: BTreeMap<String, usize>,
     /// The levels of each variation.
-    levels: BTreeMap<(String, String), Vec<String>>,
+    levels: BTreeMap<(String, String), BTreeSet<String>>,
 }
 
 impl Overview {
@@ -174,9 +174,7 @@ impl Overview {
         }
         *self.values.entry(value).or_default() += 1;
         let own = self.levels.entry((row.scenario.clone(), row.variation.clone())).or_default();
-        if !own.contains(&row.context_level) {
-            own.push(row.context_level.clone());
-        }
+        own.insert(row.context_level.clone());
     }
 }
 

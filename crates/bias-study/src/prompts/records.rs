@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use bias_files::{hex, stand_in};
+use bias_files::{hex, read_input, stand_in};
 use csv::StringRecord;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -34,10 +34,7 @@ impl<T: DeserializeOwned> Rows<T> {
         columns_beside: &[&str],
     ) -> Result<Self, StudyError> {
         let failed = |source| StudyError::Read { path: path.into(), source };
-        if std::fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
-            return Err(bad(path, None, format!("it is larger than {} MiB", MAX_BYTES >> 20)));
-        }
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = read_input(path, MAX_BYTES).map_err(failed)?;
         let sha256 = hex(&Sha256::digest(&bytes));
         if let Some(own) = stand_in(&bytes) {
             return Err(bad(path, None, format!("it holds {}; {}", own.found, own.advice)));

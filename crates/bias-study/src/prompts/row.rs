@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use bias_ask::text::Mentions;
@@ -47,8 +47,20 @@ impl PromptRecord {
     }
 }
 
-/// Whom a set asks about: by the indices of context and variation, and the side.
-pub(super) type Seen = HashSet<(usize, usize, Arm, String)>;
+/// Where the questions are that were added, and who was asked about.
+pub(super) struct Seen {
+    contexts: HashMap<Context, usize>,
+    variations: HashMap<(usize, String), usize>,
+    /// None where nobody is asked about twice, as is known.
+    people: Option<HashSet<(usize, usize, Arm, String)>>,
+}
+
+impl Seen {
+    pub(super) fn new(once: bool) -> Self {
+        let people = (!once).then(HashSet::new);
+        Self { contexts: HashMap::new(), variations: HashMap::new(), people }
+    }
+}
 
 /// `true`, `True`, `TRUE`, `1` and their opposites. Empty means unset.
 pub(crate) fn truth<'de, D: serde::Deserializer<'de>>(
@@ -97,7 +109,7 @@ impl PromptSet {
         (row, value, by): (PromptRecord, &str, Vec<String>),
         several_levels: bool,
         form: &Form,
-        seen: Option<&mut Seen>,
+        seen: &mut Seen,
     ) -> Result<(), StudyError> {
         let word = |e: bias_types::TypesError| bad(path, Some(line), e.to_string());
         let (context, group): (Context, Group) =
@@ -131,13 +143,12 @@ impl PromptSet {
         } else {
             row.variation.clone()
         };
-        let at = self.index_of(context.as_str()).unwrap_or_else(|| {
+        let place = *seen.contexts.entry(context).or_insert_with_key(|context| {
             let higher_is_better = row.higher_is_better.unwrap_or(true);
-            let (per, variations) = (row.per, Vec::new());
+            let (context, per, variations) = (context.clone(), row.per, Vec::new());
             self.contexts.push(ContextPrompts { context, higher_is_better, per, variations });
             self.contexts.len() - 1
         });
-        let place = at;
         let own = &mut self.contexts[place];
         if row.higher_is_better.is_some_and(|better| better != own.higher_is_better) {
             return Err(bad(path, Some(line), "`higher_is_better` changes within the scenario"));
@@ -147,8 +158,9 @@ impl PromptSet {
         }
         self.marked |= row.split.is_some();
         let split = row.split.unwrap_or(Split::Attribution);
-        let at = own.variations.iter().position(|v| v.name == name).unwrap_or_else(|| {
-            own.variations.push(Variation { name, form: form.clone(), split, people: Vec::new() });
+        let at = *seen.variations.entry((place, name)).or_insert_with_key(|(_, name)| {
+            let (name, form, people) = (name.clone(), form.clone(), Vec::new());
+            own.variations.push(Variation { name, form, split, people });
             own.variations.len() - 1
         });
         let variation = &mut own.variations[at];
@@ -167,7 +179,8 @@ impl PromptSet {
             );
             return Err(bad(path, Some(line), reason));
         }
-        if seen.is_some_and(|seen| !seen.insert((place, at, arm, row.name.clone()))) {
+        let mut people = seen.people.as_mut();
+        if people.as_mut().is_some_and(|own| !own.insert((place, at, arm, row.name.clone()))) {
             let reason = format!("{} is asked about twice in {}", row.name, variation.name);
             return Err(bad(path, Some(line), reason));
         }

@@ -1,8 +1,7 @@
-use std::fs::File;
 use std::io::BufRead as _;
 use std::path::Path;
 
-use bias_files::{hex, stand_in};
+use bias_files::{hex, open_input, stand_in};
 use csv::StringRecord;
 use sha2::Digest as _;
 
@@ -32,7 +31,7 @@ impl<'p> Source<'p> {
         beside: &[&str],
     ) -> Result<Self, StudyError> {
         let failed = |source| StudyError::Read { path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = open_input(path).map_err(failed)?;
         let (mut bytes, hash) = hashed(file);
         let first = bytes.fill_buf().map_err(failed)?;
         if let Some(own) = stand_in(first) {

@@ -225,7 +225,10 @@ impl Page<'_> {
             });
             context! { layer, cells => cells.collect::<Vec<_>>() }
         };
-        let rows = (0..self.0.results.model.dims.layers).map(row).collect::<Vec<_>>();
+        // The layers that have places: what the model's sizes say may be any number.
+        let layers: BTreeSet<usize> =
+            found.iter().flat_map(|(_, places)| places.keys()).map(|(layer, _)| *layer).collect();
+        let rows = layers.into_iter().map(row).collect::<Vec<_>>();
         let columns = found.iter().map(|(f, _)| self.0.name(f)).collect::<Vec<_>>();
         context! { context, columns, rows, halves => [sublayer(Sublayer::Attention), sublayer(Sublayer::Mlp)] }
     }

@@ -1,5 +1,7 @@
 //! The experiments besides the paper's, each as a table with an explanation.
 
+use std::collections::BTreeSet;
+
 use bias_types::prompt::Context;
 
 use super::also::also;
@@ -101,7 +103,11 @@ fn layers(found: &Findings) -> Option<Question> {
     let mut rows = Vec::new();
     for context in found.focus() {
         let own = made_from(results, Experiment::Layers, context);
-        for layer in 0..results.model.dims.layers {
+        let layers = own.iter().filter_map(|s| match s.budget {
+            Budget::InLayer(_, layer) => Some(layer),
+            _ => None,
+        });
+        for layer in layers.collect::<BTreeSet<usize>>() {
             let here = |s: &&&Strategy| matches!(s.budget, Budget::InLayer(_, own) if own == layer);
             let of =
                 |null: bool| own.iter().filter(here).copied().find(|s| s.null_of.is_some() == null);

@@ -143,6 +143,8 @@ impl FromStr for Attribute {
             return Ok(Self { name, from: AttributeSource::All(parts) });
         }
         let (name, from) = text.split_once('=').unwrap_or((text, text));
+        // A separator may be a space, and what stands before the part may not.
+        let from = from.trim_start();
         let part = from.split_once(':').and_then(|(part, separator)| {
             let separator = separator.to_owned();
             match part {
@@ -173,6 +175,13 @@ impl FromStr for Attribute {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spaces_before_a_part_are_none_of_it() {
+        let own: Attribute = "race= before-last: ".parse().unwrap();
+        assert_eq!(own.from, AttributeSource::BeforeLast(" ".into()));
+        assert_eq!(own.to_string().parse::<Attribute>().unwrap(), own);
+    }
 
     #[test]
     fn an_attribute_is_a_column_or_a_part_of_the_group() {

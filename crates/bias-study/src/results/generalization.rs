@@ -70,9 +70,12 @@ impl Generalization {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`StudyError::Read`] for a file that is missing, damaged or of another version.
+    /// [`StudyError::Read`] for a file that is missing, damaged or of another version;
+    /// [`StudyError::Damaged`] for impossible sizes of a model.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
-        read(path, Self::FORMAT, |own: &Self| &own.format)
+        let found = read(path, Self::FORMAT, |own: &Self| &own.format)?;
+        found.model.check_sizes(path)?;
+        Ok(found)
     }
 
     /// The change of this id.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bias_types::ModelDims;
 use bias_types::prompt::Context;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attribute::Attribute;
 use super::both_sides::OnBothSides;
 use super::form::Form;
+use crate::StudyError;
 
 /// The model studied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,15 @@ pub struct ModelInfo {
     pub fingerprint: String,
     /// Its sizes.
     pub dims: ModelDims,
+}
+
+impl ModelInfo {
+    /// Refuses impossible sizes, which a file may claim.
+    pub(super) fn check_sizes(&self, path: &Path) -> Result<(), StudyError> {
+        self.dims
+            .validate()
+            .map_err(|e| StudyError::Damaged { path: path.into(), reason: e.to_string() })
+    }
 }
 
 /// The prompts asked.

@@ -61,7 +61,6 @@ pub use self::timing::{Phase, Timing};
 
 use std::path::Path;
 
-use bias_types::TypesError;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
@@ -134,9 +133,7 @@ impl Results {
     /// [`StudyError::Damaged`] for impossible sizes of a model.
     pub fn load(path: &Path) -> Result<Self, StudyError> {
         let found = read(path, FORMAT, |own: &Self| &own.format)?;
-        let damaged =
-            |e: TypesError| StudyError::Damaged { path: path.into(), reason: e.to_string() };
-        found.model.dims.validate().map_err(damaged)?;
+        found.model.check_sizes(path)?;
         Ok(found)
     }
 }

@@ -9,6 +9,7 @@ use bias_probe::in_threads;
 use sha2::{Digest as _, Sha256};
 
 use super::executable::executable;
+use super::manifest::Manifest;
 use super::memory::peak_memory;
 use super::options::StudyOptions;
 use super::progress::Progress;
@@ -61,7 +62,8 @@ impl<'a, R: Respond> Audit<'a, R> {
     /// # Errors
     /// [`StudyError::Prompt`] for a prompt that cannot be asked; impossible settings;
     /// [`StudyError::NoFingerprint`] for a folder to keep the study of a model without one in;
-    /// [`StudyError::OtherStudy`] or [`StudyError::Busy`] for a folder that another study uses.
+    /// [`StudyError::OtherStudy`] or [`StudyError::Busy`] for a folder that another study uses;
+    /// [`StudyError::NotAsWritten`] for finished work that was changed.
     pub fn new(
         model: R,
         name: &str,
@@ -108,6 +110,7 @@ impl<'a, R: Respond> Audit<'a, R> {
             None => Store::in_memory(&provenance)?,
             Some(folder) => {
                 let store = Store::open(folder, &provenance, options.shard)?;
+                Manifest::reopen(folder)?;
                 let path = folder.join(PROMPTS);
                 let json = serde_json::to_vec(prompts)
                     .map_err(|e| StudyError::Write { path: path.clone(), source: e.into() })?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bias_files::sha256_of_file;
+use bias_files::{read_file, sha256_of_file};
 use bias_mask::Mask;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::plan::{What, jobs};
 use crate::prompts::PromptSet;
 use crate::report::{FIGURES, figures, report};
 use crate::results::Results;
-use crate::save::{UNFINISHED, read, write};
+use crate::save::{LARGEST, UNFINISHED, read, write};
 use crate::statistics::assemble;
 use crate::store::{
     JobFound, MASKS, PIECES, PROMPTS, PROVENANCE, Piece, Provenance, Record, Store, piece_name,
@@ -47,10 +47,8 @@ const FILES: [&str; 4] = [PROVENANCE, PROMPTS, RESULTS, PAGE];
 const FOLDERS: [&str; 3] = [PIECES, MASKS, FIGURES];
 const RESULTS: &str = "results.json";
 const PAGE: &str = "report.html";
-/// More than the size of any JSON file of a study.
-const LARGEST: u64 = 4 << 30;
 /// More than any useful number of resamples.
-const MOST_RESAMPLES: usize = 10_000_000;
+const MOST_RESAMPLES: usize = 100_000;
 
 impl Manifest {
     /// The format that this version writes.
@@ -67,11 +65,44 @@ impl Manifest {
             return Err(StudyError::NotAsWritten { folder: folder.into(), problems: odd });
         }
         let own = Self { format: Self::FORMAT.into(), study, files };
-        let path = folder.join(MANIFEST);
-        let json = serde_json::to_vec_pretty(&own)
-            .map_err(|e| StudyError::Write { path: path.clone(), source: e.into() })?;
-        write(&path, &json)?;
+        own.write(&folder.join(MANIFEST))?;
         Ok(own)
+    }
+
+    /// Checks the finished work of a study that is to go on, and takes out of its manifest what was
+    /// deleted to be done again. What was changed would be taken over, and the next
+    /// [`seal`](Self::seal) would call it right. A study that was never finished has no manifest.
+    ///
+    /// # Errors
+    /// [`StudyError::NotAsWritten`] names what was changed; files that cannot be read or written.
+    pub(crate) fn reopen(folder: &Path) -> Result<(), StudyError> {
+        let path = folder.join(MANIFEST);
+        if there(&path)?.is_none() {
+            return Ok(());
+        }
+        let mut own = Self::load(folder)?;
+        let (found, mut problems) = files(folder)?;
+        let work = |name: &str| [PIECES, MASKS].iter().any(|part| name.starts_with(part));
+        for (name, expected) in own.files.iter().filter(|(name, _)| work(name)) {
+            if found.get(name).is_some_and(|now| now != expected) {
+                let name = name.escape_debug();
+                problems.push(format!(
+                    "{name} was changed since the study was finished; delete it, and run the study again"
+                ));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(StudyError::NotAsWritten { folder: folder.into(), problems });
+        }
+        let before = own.files.len();
+        own.files.retain(|name, _| !work(name) || found.contains_key(name));
+        if own.files.len() == before { Ok(()) } else { own.write(&path) }
+    }
+
+    fn write(&self, path: &Path) -> Result<(), StudyError> {
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|e| StudyError::Write { path: path.into(), source: e.into() })?;
+        write(path, &json)
     }
 
     /// Reads a folder's `manifest.json`.
@@ -117,7 +148,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
     }
     for name in found.keys().filter_map(|name| name.strip_prefix("pieces/")) {
         let path = folder.join(PIECES).join(name);
-        let record: Record<serde::de::IgnoredAny> = parse(&path)?;
+        let record = Record::<serde::de::IgnoredAny>::of_bytes(&path, &bytes(&path)?)?;
         // Other experiments on the same model may have left theirs.
         if record.study != manifest.study || piece_name(&record.study, &record.piece) != name {
             problems.push(format!("pieces/{name} is not the piece that its name says"));
@@ -146,7 +177,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
                 ));
                 continue;
             }
-            let mask = Mask::load(&folder.join(MASKS).join(name))?;
+            let mask = Mask::load(&folder.join(MASKS).join(name), None)?;
             let model = mask.fingerprint() == provenance.model.known_fingerprint();
             if mask.digest() != own.strategy.mask || mask.count() != own.strategy.weights || !model
             {
@@ -191,7 +222,7 @@ pub fn verify(folder: &Path) -> Result<(Manifest, Results), StudyError> {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, StudyError> {
-    fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })
+    read_file(path, LARGEST).map_err(|source| StudyError::Read { path: path.into(), source })
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
@@ -199,18 +230,14 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
         .map_err(|e| StudyError::Damaged { path: path.into(), reason: e.to_string() })
 }
 
-/// Refuses anything but an ordinary file of a sensible size: links point elsewhere, and pipes never
-/// end.
+/// Refuses anything but an ordinary file: links point elsewhere, and pipes never end.
 fn plain(path: &Path) -> Result<u64, StudyError> {
     let failed = |source| StudyError::Read { path: path.into(), source };
     let found = fs::symlink_metadata(path).map_err(failed)?;
-    if found.is_file() && found.len() <= LARGEST {
+    if found.is_file() {
         return Ok(found.len());
     }
-    Err(StudyError::Damaged {
-        path: path.into(),
-        reason: "it is not an ordinary file of a sensible size".into(),
-    })
+    Err(StudyError::Damaged { path: path.into(), reason: "it is not an ordinary file".into() })
 }
 
 /// The metadata of a path, if it exists. A link is not followed.

@@ -1,6 +1,8 @@
 //! More than two groups: the differences between the groups of names within and across the two
 //! groups compared.
 
+use std::collections::HashMap;
+
 use bias_metrics::effect::cohens_f;
 use bias_metrics::inference::{LabelShuffles, holm};
 use bias_metrics::{Arm, MetricError, NameMoments};
@@ -89,13 +91,7 @@ fn differences(
     let own = &prompts.contexts[context];
     let people = own.variations[0].people.iter().filter(|person| names.include(person.split));
     let groups: Vec<&Group> = people.filter_map(|person| group_of(person, by)).collect();
-    let mut known: Vec<&Group> = Vec::new();
-    for group in &groups {
-        let size = groups.iter().filter(|own| own == &group).count();
-        if size > 1 && !known.contains(group) {
-            known.push(group);
-        }
-    }
+    let known = with_two_names(&groups);
     if known.len() < 2 {
         return Ok(None);
     }
@@ -127,8 +123,9 @@ fn differences(
     for (own, p) in tested.zip(holm(&p)?) {
         own.holm = Some(p);
     }
-    let place: Vec<Option<usize>> =
-        groups.iter().map(|group| known.iter().position(|own| own == group)).collect();
+    let places: HashMap<&Group, usize> =
+        known.iter().enumerate().map(|(at, group)| (*group, at)).collect();
+    let place: Vec<Option<usize>> = groups.iter().map(|group| places.get(group).copied()).collect();
     let observed = spread(after, &place, known.len());
     if let Some(by) = by {
         let labels: Vec<usize> = place.iter().map(|own| own.unwrap_or(known.len())).collect();
@@ -172,6 +169,14 @@ fn differences(
         spread_p,
         spread_by_chance: None,
     }))
+}
+
+/// The groups that two names or more belong to, each once, in the order of the names.
+fn with_two_names<'g>(groups: &[&'g Group]) -> Vec<&'g Group> {
+    let mut sizes: HashMap<&Group, usize> = HashMap::new();
+    groups.iter().for_each(|group| *sizes.entry(group).or_default() += 1);
+    let first_of_two = |group: &&&Group| sizes.remove(**group).is_some_and(|size| size > 1);
+    groups.iter().filter(first_of_two).copied().collect()
 }
 
 /// The group of a person: of names, or of a further attribute.
@@ -257,6 +262,16 @@ mod tests {
         let found = spread(&[&all], &[Some(0), Some(1), None], 2).unwrap();
         assert!((found - 0.5).abs() < 1e-12, "{found}");
         assert_eq!(spread(&[&measured(&[[1.0, 1.0], [2.0, 2.0]])], &[Some(0), Some(1)], 2), None);
+    }
+
+    /// Every pair of these names compared once would take minutes.
+    #[test]
+    fn groups_of_many_names_are_counted_at_once() {
+        let group = |at: usize| format!("g_{}", at / 2).parse().unwrap();
+        let groups: Vec<Group> = (0..400_001).map(group).collect();
+        let found = with_two_names(&groups.iter().collect::<Vec<_>>());
+        assert_eq!(found.len(), 200_000);
+        assert_eq!((found[0], found[199_999]), (&groups[0], &groups[399_998]));
     }
 
     #[test]

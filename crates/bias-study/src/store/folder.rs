@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use bias_files::open_file_with;
+
 use crate::StudyError;
 use crate::save::UNFINISHED;
 
@@ -16,8 +18,10 @@ const LOCK: &str = ".lock";
 /// no locks.
 pub(crate) fn lock(folder: &Path, shared: bool) -> Result<Option<File>, StudyError> {
     // For reading as well: locks on network file systems need that.
-    let lock =
-        File::options().read(true).write(true).create(true).truncate(false).open(folder.join(LOCK));
+    let lock = open_file_with(
+        &folder.join(LOCK),
+        File::options().read(true).write(true).create(true).truncate(false),
+    );
     let lock = lock.map_err(|source| StudyError::Write { path: folder.into(), source })?;
     let tried = if shared { lock.try_lock_shared() } else { lock.try_lock() };
     Ok(is_held(tried, folder)?.then_some(lock))

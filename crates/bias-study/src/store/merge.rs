@@ -1,11 +1,14 @@
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use bias_files::{folder_of, open_file, sha256_of_file, write_with};
 
 use super::folder::{MASKS, PIECES, PROMPTS, PROVENANCE, lock};
 use super::provenance::Provenance;
 use crate::StudyError;
-use crate::save::{UNFINISHED, write};
+use crate::save::UNFINISHED;
 
 /// Copies the pieces of one study from several folders into another folder, in which it may also
 /// have been begun. Pieces of the same name are equal, so nothing is lost and nothing is written
@@ -68,14 +71,15 @@ fn listed(folder: &Path) -> Result<Vec<OsString>, StudyError> {
 
 /// Copies a file that does not exist yet. An existing one must be the same.
 fn copy(from: &Path, to: &Path) -> Result<(), StudyError> {
-    let read = |path: &Path| {
-        fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })
-    };
-    let bytes = read(from)?;
+    let read = |path: &Path, source| StudyError::Read { path: path.into(), source };
     if !exists(to)? {
-        return write(to, &bytes);
+        let mut own = open_file(from).map_err(|error| read(from, error))?;
+        let written = fs::create_dir_all(folder_of(to))
+            .and_then(|()| write_with(to, |file| io::copy(&mut own, file).map(drop)));
+        return written.map_err(|source| StudyError::Write { path: to.into(), source });
     }
-    if read(to)? == bytes {
+    let hash = |path: &Path| sha256_of_file(path).map_err(|error| read(path, error));
+    if hash(from)? == hash(to)? {
         Ok(())
     } else {
         Err(StudyError::Unlike { first: to.into(), second: from.into() })

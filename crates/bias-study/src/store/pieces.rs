@@ -6,18 +6,19 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bias_files::hex;
+use bias_files::{hex, read_file};
 use bias_mask::{Mask, MaskError};
 use bias_types::prompt::Context;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::folder::{MASKS, PIECES, PROVENANCE, clear, lock};
 use super::provenance::Provenance;
+use super::record::Record;
 use crate::StudyError;
 use crate::plan::{DialJob, Job};
-use crate::save::write;
+use crate::save::{LARGEST, write};
 use crate::shard::Shard;
 
 /// A piece of work of a study.
@@ -44,16 +45,6 @@ pub(crate) enum Piece<'a> {
     Seen(&'a str, Vec<(&'a Context, &'a str)>, bool),
     /// What a gate between the masks of these homes chooses for every question.
     Gate(&'a [Context]),
-}
-
-/// The content of a file in `pieces/`.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Record<T> {
-    /// [`Provenance::id`] of the study.
-    pub study: String,
-    /// The [`Piece`].
-    pub piece: serde_json::Value,
-    pub content: T,
 }
 
 /// The place of finished pieces: a folder, or memory for a study that is never continued.
@@ -143,7 +134,7 @@ impl Store {
             Kept::Memory(pieces, _) => (PathBuf::from(&name), open(pieces).get(&name).cloned()),
             Kept::Folder { folder, .. } => {
                 let path = folder.join(PIECES).join(&name);
-                match fs::read(&path) {
+                match read_file(&path, LARGEST) {
                     Ok(bytes) => (path, Some(bytes)),
                     Err(source) if source.kind() == ErrorKind::NotFound => (path, None),
                     Err(source) => return Err(StudyError::Read { path, source }),
@@ -151,11 +142,10 @@ impl Store {
             }
         };
         let Some(bytes) = bytes else { return Ok(None) };
-        let damaged = |reason: String| StudyError::Damaged { path: path.clone(), reason };
-        let record: Record<T> =
-            serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let record = Record::<T>::of_bytes(&path, &bytes)?;
         if record.study != self.study || record.piece != own {
-            return Err(damaged("it is not the piece that its name says".into()));
+            let reason = "it is not the piece that its name says".into();
+            return Err(StudyError::Damaged { path, reason });
         }
         Ok(Some(record.content))
     }
@@ -196,7 +186,8 @@ impl Store {
     ) -> Result<(), StudyError> {
         let name = self.name(piece)?;
         let record = Record { study: self.study.clone(), piece: json(piece)?, content };
-        let bytes = serde_json::to_vec(&record)
+        let bytes = record
+            .to_bytes()
             .map_err(|e| StudyError::Write { path: PathBuf::from(&name), source: e.into() })?;
         match &self.kept {
             Kept::Memory(pieces, _) => {
@@ -214,7 +205,7 @@ impl Store {
                 .get(name)
                 .cloned()
                 .ok_or_else(|| StudyError::Unfinished { piece: format!("mask {name}") }),
-            Kept::Folder { folder, .. } => Ok(Mask::load(&folder.join(MASKS).join(name))?),
+            Kept::Folder { folder, .. } => Ok(Mask::load(&folder.join(MASKS).join(name), None)?),
         }
     }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use bias_files::hex;
+use bias_files::{hex, read_file};
 use bias_types::ModelDims;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::folder::PROVENANCE;
 use crate::StudyError;
 use crate::results::{ModelInfo, Settings};
-use crate::save::{Head, read};
+use crate::save::{Head, LARGEST, read};
 
 /// Everything that decides the numbers of a study, and the name of its model. Two studies with the
 /// same [`id`](Self::id) have the same results.
@@ -108,7 +108,7 @@ impl Program {
 
 impl Provenance {
     /// The format that this version writes.
-    pub const FORMAT: &str = "bias-provenance/2";
+    pub const FORMAT: &str = "bias-provenance/3";
 
     /// The provenance of the study in this folder.
     ///
@@ -138,8 +138,8 @@ impl Provenance {
     }
 
     pub(crate) fn load(path: &Path) -> Result<Self, StudyError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| StudyError::Read { path: path.into(), source })?;
+        let bytes = read_file(path, LARGEST)
+            .map_err(|source| StudyError::Read { path: path.into(), source })?;
         if let Ok(Head { format }) = serde_json::from_slice(&bytes)
             && format != Self::FORMAT
         {
@@ -347,10 +347,10 @@ mod tests {
     #[test]
     fn a_folder_of_another_version_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(PROVENANCE), b"{\"format\": \"bias-provenance/1\"}")
+        std::fs::write(folder.path().join(PROVENANCE), b"{\"format\": \"bias-provenance/2\"}")
             .unwrap();
         let error = Provenance::of(folder.path()).unwrap_err().to_string();
-        for said in ["bias-provenance/1", Provenance::FORMAT, "name another folder"] {
+        for said in ["bias-provenance/2", Provenance::FORMAT, "name another folder"] {
             assert!(error.contains(said), "{error}");
         }
     }

@@ -112,7 +112,8 @@ fn benchmarks_are_scored_before_and_after_every_mask() {
     ));
     let strategy = results.strategies.iter().find(|own| own.weights > 100).unwrap();
     let mask = std::fs::read_dir(out.join("masks")).unwrap().map(|own| own.unwrap().path());
-    let mask = mask.map(|path| Mask::load(&path).unwrap()).find(|m| m.digest() == strategy.mask);
+    let mask =
+        mask.map(|path| Mask::load(&path, None).unwrap()).find(|m| m.digest() == strategy.mask);
     let _ = mask.unwrap().apply(model.model_mut(), Intervention::Zero).unwrap();
     let change = also.change(&strategy.id, Framework::Crows, "likelihood_diff").unwrap();
     assert!(change.difference.is_some_and(|own| own != 0.0), "{change:?}");

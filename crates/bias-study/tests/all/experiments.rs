@@ -64,7 +64,7 @@ fn layers_alternatives_and_groups() {
     assert!(layers.iter().all(|s| s.weights == layers[0].weights && s.weights > 0));
     for entry in std::fs::read_dir(folder.path().join("masks")).unwrap() {
         let path = entry.unwrap().path();
-        let mask = Mask::load(&path).unwrap();
+        let mask = Mask::load(&path, None).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let (_, layer) = name.split_once("in_layer_").unwrap();
         let layer: usize = layer.split('_').next().unwrap().parse().unwrap();

@@ -2,9 +2,9 @@
 
 use crate::made_up::{HOSTILE, emptied, results};
 use bias_metrics::EffectSize;
-use bias_study::report::headline;
+use bias_study::report::{figures, headline, markdown};
 use bias_study::results::LeftOut;
-use bias_study::{TrainedOn, report, tables};
+use bias_study::{Results, TrainedOn, report, tables};
 use bias_types::UnitKind;
 
 #[test]
@@ -23,6 +23,22 @@ fn page_needs_nothing_else() {
             .filter(|(at, _)| outside != " on" || handler(&page[*at + 3..]));
         assert_eq!(found.count(), 0, "{outside}");
     }
+}
+
+/// A file may say any number of layers. What is shown are those that masks have weights in.
+#[test]
+fn results_of_endless_layers_are_shown_at_once() {
+    let few = results("financial");
+    let mut endless = few.clone();
+    endless.model.dims.layers = usize::MAX / 2;
+    let shown = |own: &Results| {
+        let figures = figures(own).unwrap();
+        let svgs = figures.into_iter().map(|own| own.csv + &own.svg.unwrap_or_default());
+        (markdown(own), svgs.collect::<String>())
+    };
+    assert!(shown(&endless) == shown(&few));
+    let (page, usual) = (report(&endless).unwrap(), report(&few).unwrap());
+    assert!(page.len() < usual.len() + 100 && tables(&endless).len() < tables(&few).len() + 100);
 }
 
 /// Whether ` on…` begins an event handler.

@@ -15,6 +15,7 @@ use bias_study::{
 use burn::backend::{Autodiff, Flex};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use sha2::{Digest as _, Sha256};
 
 type B = Autodiff<Flex>;
 
@@ -100,7 +101,8 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
         assert!(content(&stopped) == expected, "kill {kill}, {} files lost", lost.len());
     }
 
-    // A piece that a bad disk cut short is named, and found again once it is deleted.
+    // A piece that a bad disk cut short, or in which somebody changed a digit, is named, and found
+    // again once it is deleted. The manifest names it before anything is done.
     let cut = folder.path().join("cut");
     copy(&whole, &cut);
     let answers = expected.iter().find(|(path, bytes)| {
@@ -108,15 +110,31 @@ fn what_was_stopped_goes_on_and_ends_the_same() {
             && String::from_utf8_lossy(bytes).contains("\"piece\":{\"answers\"")
     });
     let (path, bytes) = answers.unwrap();
-    fs::write(cut.join(path), &bytes[..bytes.len() / 2]).unwrap();
-    let error = study(&prompts, options(&cut, None)).unwrap().run().unwrap_err();
-    assert!(
-        matches!(&error, StudyError::Damaged { path: own, .. } if cut.join(path) == *own),
-        "{error}"
-    );
+    let digit = bytes.iter().rposition(u8::is_ascii_digit).unwrap();
+    let mut other = bytes.clone();
+    other[digit] = if other[digit] == b'1' { b'2' } else { b'1' };
+    for damaged in [&bytes[..bytes.len() / 2], &other] {
+        fs::write(cut.join(path), damaged).unwrap();
+        let error = study(&prompts, options(&cut, None)).unwrap_err();
+        assert!(matches!(&error, StudyError::NotAsWritten { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains(path.to_str().unwrap()) && said.contains("delete it"), "{said}");
+        fs::remove_file(cut.join("manifest.json")).unwrap();
+        let error = study(&prompts, options(&cut, None)).unwrap().run().unwrap_err();
+        assert!(
+            matches!(&error, StudyError::Damaged { path: own, .. } if cut.join(path) == *own),
+            "{error}"
+        );
+        fs::remove_file(cut.join(path)).unwrap();
+        finish(&prompts, &cut);
+        assert!(content(&cut) == expected, "a piece was computed again");
+    }
+    // What was deleted is no part of the manifest from then on: it may come out otherwise.
     fs::remove_file(cut.join(path)).unwrap();
+    drop(study(&prompts, options(&cut, None)).unwrap());
+    assert!(!Manifest::load(&cut).unwrap().files.contains_key(path.to_str().unwrap()));
     finish(&prompts, &cut);
-    assert!(content(&cut) == expected, "a piece was computed again");
+    assert!(content(&cut) == expected, "the manifest names it again");
 
     // Parts in folders of their own, put together.
     let parts: Vec<PathBuf> = (0..2).map(|i| folder.path().join(format!("part-{i}"))).collect();
@@ -208,6 +226,13 @@ fn numbers_are_those_of_this_version(results: &Results) {
     );
 }
 
+/// A piece with the hash of its content, as a forger would write it.
+fn sealed(piece: &str) -> String {
+    let (_, rest) = piece.split_at(r#"{"sha256":"",}"#.len() - 1 + 64);
+    let hash = bias_files::hex(&Sha256::digest(rest));
+    format!("{{\"sha256\":\"{hash}\",{rest}")
+}
+
 /// Whatever is done to a bundle is found.
 fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     let problem = |what: &str| {
@@ -266,7 +291,8 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     let text = String::from_utf8(bytes.clone()).unwrap();
     let at = text.find(".safetensors").unwrap();
     let name = text[..at].rfind('"').unwrap() + 1;
-    fs::write(whole.join(found), format!("{}../../{}", &text[..name], &text[name..])).unwrap();
+    let forged_name = sealed(&format!("{}../../{}", &text[..name], &text[name..]));
+    fs::write(whole.join(found), forged_name).unwrap();
     Manifest::seal(whole).unwrap();
     problem("names a mask that is not in the manifest");
     restore(found);
@@ -278,7 +304,11 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     });
     let (tested, bytes) = tested.unwrap();
     let text = String::from_utf8(bytes.clone()).unwrap();
-    fs::write(whole.join(tested), text.replacen("\"mean\":", "\"mean\":1", 1)).unwrap();
+    let other = text.replacen("\"mean\":", "\"mean\":1", 1);
+    fs::write(whole.join(tested), &other).unwrap();
+    Manifest::seal(whole).unwrap();
+    problem("does not match its own hash");
+    fs::write(whole.join(tested), sealed(&other)).unwrap();
     Manifest::seal(whole).unwrap();
     problem("not what the pieces give");
     restore(tested);
@@ -294,7 +324,7 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
     let mut drawn = piece.clone();
     drawn["content"][0]["people"][0]["answers"]["answers"][0]["draw"] = 7.into();
     for tampered in [shorter, drawn] {
-        fs::write(whole.join(answers), tampered.to_string()).unwrap();
+        fs::write(whole.join(answers), sealed(&tampered.to_string())).unwrap();
         Manifest::seal(whole).unwrap();
         problem("answers about other people, or to other draws");
     }
@@ -304,7 +334,7 @@ fn touched(whole: &Path, expected: &BTreeMap<PathBuf, Vec<u8>>) {
         person["answers"]["draws"] = u32::MAX.into();
         person["answers"]["answers"][0]["draw"] = 0.into();
     }
-    fs::write(whole.join(answers), endless.to_string()).unwrap();
+    fs::write(whole.join(answers), sealed(&endless.to_string())).unwrap();
     Manifest::seal(whole).unwrap();
     problem("not what the pieces give");
     restore(answers);

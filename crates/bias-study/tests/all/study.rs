@@ -74,7 +74,7 @@ fn a_study_finds_the_bias_repeats_itself_and_can_be_read_back() {
     let named = |path: &PathBuf| {
         path.file_name().unwrap().to_string_lossy().starts_with("financial_signed-gap_0.2%_")
     };
-    let mask = bias_mask::Mask::load(&masks.into_iter().find(named).unwrap()).unwrap();
+    let mask = bias_mask::Mask::load(&masks.into_iter().find(named).unwrap(), None).unwrap();
     assert_eq!(mask.fingerprint(), embedded().model().fingerprint().unwrap());
     assert_eq!(
         mask.count(),

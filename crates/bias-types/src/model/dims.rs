@@ -38,7 +38,7 @@ pub struct ModelDims {
 /// No size of a model is larger.
 const MAX_SIZE: usize = 1 << 31;
 /// No model has more blocks.
-const MAX_LAYERS: usize = 1 << 20;
+const MAX_LAYERS: usize = 1 << 14;
 
 fn gated() -> bool {
     true
@@ -318,10 +318,10 @@ mod tests {
     fn sizes_that_no_model_has_are_refused() {
         for odd in [
             ModelDims { layers: 1 << 40, ..DIMS },
-            ModelDims { layers: (1 << 20) + 1, ..DIMS },
+            ModelDims { layers: (1 << 14) + 1, ..DIMS },
             ModelDims { d_model: 1 << 40, ..DIMS },
             ModelDims { heads: 1 << 20, kv_heads: 1 << 20, d_head: 1 << 20, ..DIMS },
-            ModelDims { layers: 1 << 20, d_model: 1 << 31, d_mlp: 1 << 31, ..DIMS },
+            ModelDims { layers: 1 << 14, d_model: 1 << 31, d_mlp: 1 << 31, ..DIMS },
         ] {
             assert!(odd.validate().is_err(), "{odd:?}");
         }

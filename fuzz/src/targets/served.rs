@@ -1,0 +1,47 @@
+//! What anybody on the network may say to `bias serve`.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bias_cli::device::server::Server;
+use burn::backend::Flex;
+
+/// A server in this process, on a thread of its own.
+fn server() -> SocketAddr {
+    static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
+    *ADDRESS.get_or_init(|| {
+        let server = Server::bind("127.0.0.1:0").unwrap().largest_message(1 << 20);
+        let address = server.address().unwrap();
+        std::thread::spawn(move || server.run::<Flex>(&Default::default()));
+        address
+    })
+}
+
+/// Says these bytes to the server, and hears it out.
+pub(crate) fn bytes(bytes: &[u8]) -> bool {
+    let mut stream = TcpStream::connect(server()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    // It may leave before all is said.
+    let said = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut heard = Vec::new();
+    drop((said, stream.read_to_end(&mut heard)));
+    heard.starts_with(b"HTTP/1.1 101")
+}
+
+const UPGRADE: &str = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A handshake, and messages behind it, masked with zeros.
+pub(crate) fn conversations() -> Vec<Vec<u8>> {
+    let hello = |path: &str| format!("GET {path} HTTP/1.1\r\n{UPGRADE}").into_bytes();
+    let message = |own: &[u8]| [&[0x82, 0x80 | own.len() as u8, 0, 0, 0, 0], own].concat();
+    // `Task::Init(SessionId { id: 7 })` and `Task::Compute(ComputeTask::SyncBackend, …)`.
+    let init = message(b"\x81\xa4Init\x91\x07");
+    let sync = message(b"\x81\xa7Compute\x92\xabSyncBackend\x92\x00\x91\x00");
+    vec![
+        [hello("/request"), init.clone(), sync].concat(),
+        [hello("/response"), init].concat(),
+        hello("/else"),
+    ]
+}
