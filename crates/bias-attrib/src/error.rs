@@ -187,6 +187,24 @@ pub enum AttribError {
         /// Where.
         site: Site,
     },
+    /// Heads whose writes do not add up to what attention adds to the residual stream.
+    #[error(
+        "{site}: what attention adds to the residual stream is not the sum of what its heads write, as behind a norm after attention, so heads have no edges; score layers instead, whose attention writes as a whole (`IntegratedEdges::by_layer`)"
+    )]
+    HeadsNotAdded {
+        /// What attention adds.
+        site: Site,
+    },
+    /// Edges that do not account for the gradient.
+    #[error(
+        "the edges out of the embedding add up to {found}, and the gap's derivative along the embedding is {expected}: the model's components read the residual stream in another way than its sites say, so its edges are not known"
+    )]
+    EdgesIncomplete {
+        /// The sum of the edges.
+        found: f64,
+        /// The derivative.
+        expected: f64,
+    },
     /// A decomposition that did not converge.
     #[error(
         "{what}: its singular directions could not be computed, the decomposition did not converge"

@@ -37,6 +37,7 @@
 //! | [`AttributionPatching`](methods::AttributionPatching) → [`ComponentScores`](scores::ComponentScores) | the same | its first order: all at once |
 //! | [`ActivationDifference`](methods::ActivationDifference), [`SignedActivationDifference`](methods::SignedActivationDifference) | neurons | mean activation for A less that for B |
 //! | [`IntegratedGap`](methods::IntegratedGap) | heads, key/value groups, neurons | the gap's gradient along a path from a baseline |
+//! | [`IntegratedEdges`](methods::IntegratedEdges) → [`EdgeScores`](scores::EdgeScores) | edges between embedding, heads, MLPs and logits | the gap's gradient along the path between two people's embeddings |
 //! | [`FairnessBlend`](methods::FairnessBlend) | neurons | activation difference blended with the size of a neuron's weights |
 //! | [`HeadAttention`](methods::HeadAttention) | heads | attention from the answer to the name |
 //!

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bias_cube::matmul;
+use bias_probe::HookedModel;
 use bias_probe::device::to_f32;
 use bias_probe::gradients::tracked_zero;
-use bias_probe::{HookedModel, NoObserver, TokenBatch};
 use bias_types::{Convention, Site, TokenRole, Unit, UnitKind, UnitScores};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Tensor, TensorData};
@@ -11,10 +11,10 @@ use burn::tensor::{DType, Tensor, TensorData};
 use super::attribution::Attribution;
 use super::components::Components;
 use crate::contrast::prompt_case::Contrast;
-use crate::engine::answer_tree::{AnswerTree, batches, token_batch};
+use crate::engine::answer_tree::{batches, token_batch};
 use crate::engine::gap::Gap;
-use crate::engine::likelihood::{Predicted, checked_temperature};
-use crate::engine::moved_answers::expectation;
+use crate::engine::likelihood::checked_temperature;
+use crate::engine::moved_answers::{MovedPeople, checked_steps};
 use crate::engine::readback::read;
 use crate::engine::watch::Watch;
 use crate::error::{AttribError, ValuesOf};
@@ -59,9 +59,6 @@ pub struct IntegratedGap {
     temperature: f64,
 }
 
-/// The most steps of a path.
-const MOST_STEPS: usize = 1000;
-
 impl IntegratedGap {
     /// At each unit of a kind, from 0, in 8 steps, at temperature 1. Single weights and whole layers
     /// have no activation of their own and are refused when it runs.
@@ -81,11 +78,7 @@ impl IntegratedGap {
     /// # Errors
     /// [`AttribError::Steps`] for 0 or more than 1,000.
     pub fn with_steps(self, steps: usize) -> Result<Self, AttribError> {
-        if (1..=MOST_STEPS).contains(&steps) {
-            Ok(Self { steps, ..self })
-        } else {
-            Err(AttribError::Steps { steps, most: MOST_STEPS })
-        }
+        Ok(Self { steps: checked_steps(steps)?, ..self })
     }
 
     /// The temperature the answers' probabilities were taken at.
@@ -116,18 +109,9 @@ impl<B: AutodiffBackend, M: HookedModel<B>> Attribution<B, M> for IntegratedGap 
         for (arm, group, sign) in [('A', &gap.a, 1.0), ('B', &gap.b, -1.0)] {
             let scale = sign * gap.sign() / gap.spread / group.cases.len() as f64;
             for trees in batches(group.cases)? {
-                let paths = Paths {
-                    model,
-                    batch: token_batch(&trees)?,
-                    arm,
-                    trees,
-                    scale,
-                    temperature: self.temperature,
-                    steps: self.steps,
-                };
-                let first = paths.first::<B>()?;
+                let people = MovedPeople::new::<B>(model, arm, trees, scale, self.temperature)?;
                 for site in &sites {
-                    let own = paths.integrate::<B>(*site, baselines.get(site), &first)?;
+                    let own = integrate::<B, M>(&people, *site, baselines.get(site), self.steps)?;
                     let sums = channels.entry(*site).or_insert_with(|| vec![0.0; own.len()]);
                     sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
                 }
@@ -181,101 +165,42 @@ fn means<B: AutodiffBackend, M: HookedModel<B>>(
     Ok(sums)
 }
 
-/// Paths of some people of one group.
-struct Paths<'a, M> {
-    model: &'a M,
-    batch: TokenBatch,
-    arm: char,
-    trees: Vec<AnswerTree<'a>>,
-    /// Of a person's value in the gap.
-    scale: f64,
-    temperature: f64,
+/// Each channel's `Σ_t (a_t − b) · ∫ ∂G/∂a_t dα` over some people.
+fn integrate<B: AutodiffBackend, M: HookedModel<B>>(
+    people: &MovedPeople<'_, M>,
+    site: Site,
+    baseline: Option<&Vec<f64>>,
     steps: usize,
-}
-
-impl<M> Paths<'_, M> {
-    /// The branches' log-probabilities in the model as it is.
-    fn first<B: AutodiffBackend>(&self) -> Result<Vec<f32>, AttribError>
-    where
-        M: HookedModel<B>,
-    {
-        let hidden = self.model.hidden(&self.batch, &mut NoObserver)?;
-        read(self.predicted(hidden)?.log_probs()?.inner(), ValuesOf::Answers)
-    }
-
-    fn predicted<B: AutodiffBackend>(
-        &self,
-        hidden: Tensor<B, 3>,
-    ) -> Result<Predicted<'_, B, M>, AttribError>
-    where
-        M: HookedModel<B>,
-    {
-        let branches = self.trees.iter().map(|tree| &*tree.branches);
-        Ok(Predicted::new(self.model, hidden, branches, self.temperature)?)
-    }
-
-    /// Each channel's `Σ_t (a_t − b) · ∫ ∂G/∂a_t dα` over these people.
-    fn integrate<B: AutodiffBackend>(
-        &self,
-        site: Site,
-        baseline: Option<&Vec<f64>>,
-        first: &[f32],
-    ) -> Result<Vec<f64>, AttribError>
-    where
-        M: HookedModel<B>,
-    {
-        let mut sums: Vec<f64> = Vec::new();
-        for step in 0..self.steps {
-            let along = (step as f64 + 0.5) / self.steps as f64;
-            let mut seen = None;
-            let mut watch = Watch::new([site], |_, value: Tensor<B, 3>| {
-                // Nothing before the layer is differentiated.
-                let end = value.inner();
-                let way = match baseline {
-                    Some(start) => end.clone() - row(start, &end),
-                    None => end.clone(),
-                };
-                let here: Tensor<B, 3> = Tensor::from_inner(end - way.clone() * (1.0 - along));
-                let zero = tracked_zero(&here);
-                seen = Some((way, zero.clone()));
-                Ok(here + zero)
-            });
-            let hidden = self.model.hidden(&self.batch, &mut watch)?;
-            watch.finish()?;
-            let Some((way, zero)) = seen else { return Err(AttribError::NoGradient { site }) };
-            let [rows, width, channels] = way.dims();
-            sums.resize(channels, 0.0);
-            let mut predicted = self.predicted(hidden)?;
-            let now = read(predicted.log_probs()?.inner(), ValuesOf::Answers)?;
-            let worths = self.worths(&now, first)?;
-            // People with one possible answer have nothing to differentiate.
-            if worths.iter().all(|worth| *worth == 0.0) {
-                continue;
-            }
-            let slope = zero.grad_remove(&mut predicted.worth(&worths)?.backward());
-            let slope = slope.ok_or(AttribError::NoGradient { site })?;
-            let effect = to_f32(way * slope).reshape([rows * width, channels]).sum_dim(0);
-            let effect = read(effect, ValuesOf::Site(site))?;
-            let each = 1.0 / self.steps as f64;
-            sums.iter_mut().zip(effect).for_each(|(sum, own)| *sum += each * f64::from(own));
-        }
-        Ok(sums)
-    }
-
-    /// What each branch's log-probability is worth for the gap, where the branches have these.
-    fn worths(&self, now: &[f32], first: &[f32]) -> Result<Vec<f64>, AttribError> {
-        let mut worths = Vec::with_capacity(now.len());
-        for tree in &self.trees {
-            let own = worths.len()..worths.len() + tree.branches.len();
-            let lost = || AttribError::ValueLost { arm: self.arm, index: tree.index };
-            let (Some(now), Some(first)) = (now.get(own.clone()), first.get(own)) else {
-                return Err(lost());
+) -> Result<Vec<f64>, AttribError> {
+    let mut sums: Vec<f64> = Vec::new();
+    for step in 0..steps {
+        let along = (step as f64 + 0.5) / steps as f64;
+        let mut seen = None;
+        let mut watch = Watch::new([site], |_, value: Tensor<B, 3>| {
+            // Nothing before the layer is differentiated.
+            let end = value.inner();
+            let way = match baseline {
+                Some(start) => end.clone() - row(start, &end),
+                None => end.clone(),
             };
-            let moved = expectation(tree, now, first).ok_or_else(lost)?;
-            worths.extend(moved.worths.into_iter().map(|worth| self.scale * worth));
-        }
-        Ok(worths)
+            let here: Tensor<B, 3> = Tensor::from_inner(end - way.clone() * (1.0 - along));
+            let zero = tracked_zero(&here);
+            seen = Some((way, zero.clone()));
+            Ok(here + zero)
+        });
+        let gradients = people.gradients::<B>(&mut watch)?;
+        watch.finish()?;
+        let Some((way, zero)) = seen else { return Err(AttribError::NoGradient { site }) };
+        let [rows, width, channels] = way.dims();
+        sums.resize(channels, 0.0);
+        let Some(mut gradients) = gradients else { continue };
+        let slope = zero.grad_remove(&mut gradients).ok_or(AttribError::NoGradient { site })?;
+        let effect = to_f32(way * slope).reshape([rows * width, channels]).sum_dim(0);
+        let effect = read(effect, ValuesOf::Site(site))?;
+        let each = 1.0 / steps as f64;
+        sums.iter_mut().zip(effect).for_each(|(sum, own)| *sum += each * f64::from(own));
     }
+    Ok(sums)
 }
 
 /// Channels as `[1, 1, channels]`, on the device and of the type of another tensor.
@@ -284,18 +209,4 @@ fn row<B: Backend>(channels: &[f64], like: &Tensor<B, 3>) -> Tensor<B, 3> {
     let values = TensorData::new(values, [1, 1, channels.len()]);
     let own: Tensor<B, 3> = Tensor::from_data(values, (&like.device(), DType::F32));
     own.cast(like.dtype())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn impossible_steps_are_refused() {
-        let of = |steps| IntegratedGap::every(UnitKind::Head).with_steps(steps);
-        assert!(of(1).is_ok() && of(MOST_STEPS).is_ok());
-        for steps in [0, MOST_STEPS + 1, usize::MAX] {
-            assert!(matches!(of(steps), Err(AttribError::Steps { .. })));
-        }
-    }
 }

@@ -14,6 +14,8 @@
 //! | attribution_patching | [`AttributionPatching`]: its first order, all at once |
 //! | activation_difference | [`ActivationDifference`], [`SignedActivationDifference`]: mean activation for A less that for B |
 //! | integrated_gap | [`IntegratedGap`], [`Baseline`]: the gap's gradient along a path from a baseline |
+//! | integrated_edges | [`IntegratedEdges`]: the gap's gradient along the path between two people's embeddings, edge by edge |
+//! | residual_edges | the places of the residual stream that edges join, and what is written and read there |
 //! | fairness_blend | [`FairnessBlend`]: activation difference blended with the size of a neuron's weights |
 //! | head_attention | [`HeadAttention`]: attention from the answer to the name |
 //! | standardized_gap | [`standardized_gap`]: the number that most of these attribute |
@@ -29,10 +31,12 @@ mod attribution_patching;
 mod components;
 mod fairness_blend;
 mod head_attention;
+mod integrated_edges;
 mod integrated_gap;
 mod knockout;
 mod magnitude;
 mod random;
+mod residual_edges;
 mod signed_gap;
 mod snip;
 mod standardized_gap;
@@ -46,6 +50,7 @@ pub use self::attribution::Attribution;
 pub use self::attribution_patching::AttributionPatching;
 pub use self::fairness_blend::FairnessBlend;
 pub use self::head_attention::HeadAttention;
+pub use self::integrated_edges::IntegratedEdges;
 pub use self::integrated_gap::{Baseline, IntegratedGap};
 pub use self::knockout::Knockout;
 pub use self::magnitude::Magnitude;

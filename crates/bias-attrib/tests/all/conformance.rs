@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use bias_attrib::methods::{
     ActSvd, ActivationDifference, ActivationPatching, AttributionPatching, Baseline, FairnessBlend,
-    GroupNorms, HeadAttention, IntegratedGap, Knockout, Magnitude, Random,
+    GroupNorms, HeadAttention, IntegratedEdges, IntegratedGap, Knockout, Magnitude, Random,
     SignedActivationDifference, Snip,
 };
 use bias_attrib::pursuit::{Pursuit, Round};
-use bias_attrib::scores::{ComponentScores, GroupScores, RankDirections};
+use bias_attrib::scores::{ComponentScores, EdgeScores, GroupScores, RankDirections};
 use bias_attrib::testing::{Claims, MethodViolation, check_attribution};
 use bias_attrib::{
     AttribError, Attribution, Contrast, GapPursuit, ParamScores, PossibleAnswer, PromptCase,
@@ -25,7 +25,7 @@ use burn::tensor::backend::Backend;
 /// A few times the largest difference that order makes.
 const TOLERANCE: f64 = 1e-5;
 
-fn model(case: &str) -> Decoder<Flex> {
+pub(crate) fn model(case: &str) -> Decoder<Flex> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden").join(case);
     let config = ModelConfig::from_folder(&folder).unwrap();
     Decoder::load(&Checkpoint::open(&folder).unwrap(), config, Precision::F32, &Default::default())
@@ -54,7 +54,7 @@ fn case(name: &[u32], value: f64) -> PromptCase {
 
 /// Names of several lengths, paired with others; fewer different tokens than ActSVD is asked
 /// for directions.
-fn contrast() -> Contrast {
+pub(crate) fn contrast() -> Contrast {
     Contrast {
         a: vec![case(&[20], 10.0), case(&[21, 22], 12.0), case(&[40, 41], 7.0)],
         b: vec![case(&[23, 24], 8.0), case(&[25], 9.0), case(&[42, 17], 5.0)],
@@ -74,6 +74,10 @@ fn of_units(found: UnitScores) -> Vec<f64> {
 }
 
 fn of_places(found: ComponentScores) -> Vec<f64> {
+    found.scores.iter().map(|(_, score)| f64::from(*score)).collect()
+}
+
+fn of_edges(found: EdgeScores) -> Vec<f64> {
     found.scores.iter().map(|(_, score)| f64::from(*score)).collect()
 }
 
@@ -137,6 +141,13 @@ fn every_method_conforms() {
                 of_units,
             ),
             check_attribution(&FairnessBlend::default(), &model, &contrast, reading, of_units),
+            check_attribution(
+                &IntegratedEdges::default().with_steps(2).unwrap(),
+                &tracked,
+                &contrast,
+                reading,
+                of_edges,
+            ),
             check_attribution(&HeadAttention, &model, &contrast, reading, of_units),
             check_attribution(&pursuit, &tracked, &contrast, Claims::within(1e-3), of_pursuit),
             check_attribution(

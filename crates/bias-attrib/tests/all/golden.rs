@@ -115,6 +115,11 @@ impl Case {
         Self::with_file(name, "guards.safetensors")
     }
 
+    /// The same contrasts with what `edges.py` computed of them.
+    pub(crate) fn edges(name: &'static str) -> Self {
+        Self::with_file(name, "edges.safetensors")
+    }
+
     fn with_file(name: &'static str, ending: &str) -> Self {
         let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
         let folder = fixtures.join("golden").join(name);

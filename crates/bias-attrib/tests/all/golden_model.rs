@@ -21,11 +21,11 @@ use burn::module::AutodiffModule as _;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
 
-type Model = Decoder<Autodiff<Flex>>;
+pub(crate) type Model = Decoder<Autodiff<Flex>>;
 
-const TEMPERATURE: f64 = 0.8;
+pub(crate) const TEMPERATURE: f64 = 0.8;
 
-fn model() -> Model {
+pub(crate) fn model() -> Model {
     let folder =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/golden/gqa_sharded");
     let config = ModelConfig::from_folder(&folder).unwrap();
@@ -68,7 +68,7 @@ fn case(model: &Model, prompt: Sequence) -> PromptCase {
     PromptCase::new(prompt, answers.collect())
 }
 
-fn contrast(model: &Model) -> Contrast {
+pub(crate) fn contrast(model: &Model) -> Contrast {
     let ask = |tokens: &[u32]| case(model, prompt(tokens, 2..4));
     Contrast {
         a: vec![ask(&[1, 5, 9, 20, 30]), ask(&[1, 5, 11, 40, 30, 8])],
@@ -77,14 +77,14 @@ fn contrast(model: &Model) -> Contrast {
 }
 
 /// A prompt and one answer to it, without trees.
-fn alone(prompt: &Sequence, answer: &PossibleAnswer) -> TokenBatch {
+pub(crate) fn alone(prompt: &Sequence, answer: &PossibleAnswer) -> TokenBatch {
     let tokens: Vec<u32> = prompt.tokens().iter().chain(&answer.tokens).copied().collect();
     let roles = vec![TokenRole::Prompt; tokens.len()];
     TokenBatch::new(&[Sequence::chain(tokens, roles).unwrap()]).unwrap()
 }
 
 /// Log-probability of the last tokens of a batch of one sequence.
-fn log_probability(
+pub(crate) fn log_probability(
     model: &Decoder<Flex>,
     batch: &TokenBatch,
     last: usize,
@@ -101,7 +101,7 @@ fn log_probability(
 }
 
 /// A group's mean answer, given each answer's log-probability.
-fn mean_by(group: &[PromptCase], log_p: impl Fn(usize, &PossibleAnswer) -> f64) -> f64 {
+pub(crate) fn mean_by(group: &[PromptCase], log_p: impl Fn(usize, &PossibleAnswer) -> f64) -> f64 {
     let own = |(i, r): (usize, &PromptCase)| {
         let (mut sum, mut mass) = (0.0, 0.0);
         for answer in &r.answers {
@@ -123,7 +123,7 @@ fn mean(model: &Decoder<Flex>, group: &[PromptCase]) -> f64 {
 }
 
 /// The pooled deviation that the gap is measured in, from the answers' own weights.
-fn spread(contrast: &Contrast) -> f64 {
+pub(crate) fn spread(contrast: &Contrast) -> f64 {
     let variance = |group: &[PromptCase]| {
         let mut moments = [0.0; 2];
         for r in group {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, which clippy.toml does not see
 
 mod conformance;
+mod edges;
 mod gap_pursuit;
 mod golden;
 mod golden_model;

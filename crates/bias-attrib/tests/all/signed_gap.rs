@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bias_attrib::methods::Snip;
+use bias_attrib::methods::{IntegratedEdges, Snip};
 use bias_attrib::scores::sum_scores;
 use bias_attrib::{
     AttribError, Attribution as _, Contrast, GapPursuit, ParamScores, PossibleAnswer, PromptCase,
@@ -117,6 +117,8 @@ fn what_keeps_a_whole_graph_wants_the_model_in_memory() {
     let streamed: Tracked = model.differentiable();
     let refused = Snip::default().attribute(&streamed, &contrasts()[0]).unwrap_err();
     assert!(matches!(refused, AttribError::Streamed { method: "snip" }));
+    let refused = IntegratedEdges::default().attribute(&streamed, &contrasts()[0]).unwrap_err();
+    assert!(matches!(refused, AttribError::Streamed { method: "integrated-edges" }));
     let pursuit = GapPursuit::new(100);
     let pursued =
         pursuit.pursue::<A, _, _>(&mut model, |m| m.differentiable::<A>(), &contrasts(), &[]);

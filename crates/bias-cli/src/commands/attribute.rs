@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bias_attrib::pursuit::Pursuit;
+use bias_attrib::scores::{Edge, EdgeScores};
 use bias_cli::args::model::ModelArgs;
 use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::share;
@@ -12,6 +13,7 @@ use bias_cli::on_device;
 use bias_files::say;
 use bias_mask::{HeadAblation, Mask, unit_mask};
 use bias_model::{Decoding, HookedModel as _, Weights as _};
+use bias_study::store::write;
 use bias_study::{Finding, Method, Settings, Study, StudyOptions};
 use bias_types::model::Sublayer;
 use bias_types::{ModelDims, Unit, UnitKind};
@@ -53,6 +55,10 @@ pub(crate) struct Args {
     /// file is `neutral.txt` in the model's folder
     #[arg(long, value_name = "FILE")]
     neutral: Option<PathBuf>,
+    /// For integrated-edges: write the score of every edge to this CSV file, with the columns from,
+    /// to and score
+    #[arg(long, value_name = "CSV")]
+    edges: Option<PathBuf>,
     /// Mask file to write
     #[arg(long, value_name = "FILE", default_value = "mask.safetensors")]
     out: PathBuf,
@@ -94,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         })?,
     };
     refuse_unused(args)?;
-    writable(&args.out)?;
+    args.edges.iter().chain([&args.out]).try_for_each(|path| writable(path))?;
     let options = StudyOptions {
         settings: Settings {
             seed: args.model.seed,
@@ -134,9 +140,20 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         if let Finding::Pursuit(found) = &found {
             rounds(found);
         }
+        let found = match found {
+            Finding::Edges(edges) => {
+                best_edges(&edges);
+                if let Some(path) = &args.edges {
+                    write(path, &table(&edges)?)?;
+                }
+                Finding::Units(edges.units())
+            }
+            other => other,
+        };
         best_units(&found, &mask, &dims)?;
         describe(&mask, dims.layers);
         say!("wrote {}", args.out.display());
+        args.edges.iter().for_each(|path| say!("wrote {}", path.display()));
         Ok(())
     })
 }
@@ -193,6 +210,9 @@ fn refuse_unused(args: &Args) -> Result<(), Failure> {
             format!("--top is for {}, not for {method}; use --budget", tops.join(" and ")).into()
         );
     }
+    if args.edges.is_some() && method != EDGES {
+        return Err(format!("--edges is for {EDGES}: {method} does not score edges").into());
+    }
     let guarded = with(|own| own.looks_at_neutral);
     if args.neutral.is_some() && !guarded.contains(&method.as_str()) {
         return Err(format!(
@@ -221,8 +241,35 @@ fn rounds(found: &Pursuit) {
     }
 }
 
-/// As many of the best units are shown.
+/// The method that scores edges.
+const EDGES: &str = "integrated-edges";
+
+/// As many of the best units and edges are shown.
 const SHOWN: usize = 10;
+
+/// The edges with the largest scores.
+fn best_edges(found: &EdgeScores) {
+    say!("strongest edges of {}", found.scores.len());
+    for (edge, score) in found.ranked().into_iter().take(SHOWN) {
+        say!("  {:<24}{}", edge.to_string(), shown(score));
+    }
+}
+
+fn table(found: &EdgeScores) -> Result<Vec<u8>, Failure> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    out.write_record(["from", "to", "score"])?;
+    for (Edge { from, to }, score) in &found.scores {
+        out.write_record([from.to_string(), to.to_string(), score.to_string()])?;
+    }
+    Ok(out.into_inner()?)
+}
+
+fn shown(score: f32) -> String {
+    match score.abs() {
+        size if size >= 0.001 || size == 0.0 => format!("{score:>+12.4}"),
+        _ => format!("{score:>+12.2e}"),
+    }
+}
 
 /// The best units of a method that ranks whole units, as `--unit` of `bias prune` takes them, with
 /// their scores where it gives any.
@@ -249,10 +296,7 @@ fn best_units(found: &Finding, mask: &Mask, dims: &ModelDims) -> Result<(), Fail
     for (unit, score) in ranked {
         let own = unit_mask(dims, std::slice::from_ref(unit), HeadAblation::ZeroOutput)?;
         let chosen = own.difference(mask)?.count() == 0;
-        let score = score.map_or_else(String::new, |score| match score.abs() {
-            size if size >= 0.001 || size == 0.0 => format!("{score:>+12.4}"),
-            _ => format!("{score:>+12.2e}"),
-        });
+        let score = score.map_or_else(String::new, shown);
         say!("  {:<10}{score}{}", unit.to_string(), if chosen { "  in the mask" } else { "" });
     }
     Ok(())

@@ -443,6 +443,29 @@ fn other_arguments() {
     );
 }
 
+/// The edges of `integrated-edges`: the strongest are shown, and all are in the file.
+#[test]
+fn edges_are_shown_and_written() {
+    let folder = small(2);
+    let args = "--method integrated-edges --edges edges.csv --budget 0.01";
+    let (own, said) = made(folder.path(), args);
+    assert_eq!(note(&own, "unit"), "head");
+    assert!(said.contains(" → ") && said.contains("wrote edges.csv"), "{said}");
+    let table = fs::read_to_string(folder.path().join("edges.csv")).unwrap();
+    assert_eq!(table.lines().next(), Some("from,to,score"));
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|l| l.split(',').collect()).collect();
+    assert!(said.contains(&format!("strongest edges of {}", rows.len())), "{said}");
+    assert!(rows.iter().any(|row| row[..2] == ["embedding", "L0H0.q"]), "{table}");
+    assert!(rows.iter().all(|row| row[2].parse::<f32>().unwrap().is_finite()), "{table}");
+    // The strongest is the first that is shown.
+    let size = |row: &&Vec<&str>| row[2].parse::<f32>().unwrap().abs();
+    let strongest = rows.iter().max_by(|a, b| size(a).total_cmp(&size(b))).unwrap();
+    let first = said.lines().nth(1).unwrap().trim();
+    assert!(first.starts_with(&format!("{} → {} ", strongest[0], strongest[1])), "{said}");
+    run("attribute", folder.path(), "--model model --method knockout --edges edges.csv")
+        .refused("--edges", &["integrated-edges"]);
+}
+
 /// A new flag needs a test here.
 #[test]
 fn every_flag_is_tried() {

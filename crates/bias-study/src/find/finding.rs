@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use bias_attrib::AttribError;
 use bias_attrib::pursuit::Pursuit;
+use bias_attrib::scores::EdgeScores;
 use bias_mask::select::{ComparisonGroup, StreamingTopK, select};
 use bias_mask::{HeadAblation, Mask, top_k, unit_mask};
 use bias_types::{Convention, ModelDims, ParamScores, Unit, UnitScores};
@@ -16,6 +17,8 @@ pub enum Finding {
     Weights(Vec<ParamScores>),
     /// A score for each unit, used in the same way.
     Units(UnitScores),
+    /// A score for each edge between components; those out of a unit add up to its score.
+    Edges(EdgeScores),
     /// Units in the order in which to prune them. No others are pruned.
     Order(Vec<Unit>),
     /// The weights or units of a pursuit, with a record of its rounds.
@@ -37,6 +40,7 @@ impl std::fmt::Debug for Finding {
         f.write_str(match self {
             Self::Weights(_) => "Weights",
             Self::Units(_) => "Units",
+            Self::Edges(_) => "Edges",
             Self::Order(_) => "Order",
             Self::Pursuit(_) => "Pursuit",
             Self::TopK(_) => "StreamingTopK",
@@ -78,6 +82,7 @@ impl Finding {
                 let ranked: Vec<Unit> = worth.ranked().into_iter().cloned().collect();
                 units(dims, &ranked, count)
             }
+            Self::Edges(scores) => Self::Units(scores.units()).mask(dims, count),
             Self::Order(order) | Self::Pursuit(Pursuit { chosen: order, .. }) => {
                 units(dims, order, count)
             }
@@ -107,7 +112,9 @@ impl Finding {
         Ok(match self {
             Self::Weights(scores) => Some(scores.into()),
             Self::Difference(_, apart) => Some(apart()?.into()),
-            Self::Units(_) | Self::Order(_) | Self::Pursuit(_) | Self::TopK(_) => None,
+            Self::Units(_) | Self::Edges(_) | Self::Order(_) | Self::Pursuit(_) | Self::TopK(_) => {
+                None
+            }
         })
     }
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use bias_attrib::methods::{
     ActivationDifference, ActivationPatching, AttributionPatching, FairnessBlend, HeadAttention,
-    IntegratedGap, Knockout, Magnitude, Random, SignedActivationDifference, Snip,
+    IntegratedEdges, IntegratedGap, Knockout, Magnitude, Random, SignedActivationDifference, Snip,
 };
 use bias_attrib::scores::{ComponentScores, in_units};
 use bias_attrib::{AttribError, Attribution, Contrast, GapPursuit, SetDifference, Wanda};
@@ -229,6 +229,10 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
                 integrated(s, Head)
             })
             .only_if_named(),
+            Self::new("integrated-edges", Head, "what leaves it for other components", |s| {
+                edges(s, IntegratedEdges::default())
+            })
+            .only_if_named(),
             Self::new("signed-gap", Head, "the weights' shares, summed", |s| summed_gap(s, Head)),
             Self::new("gap-pursuit", Head, "as for weights, whole heads", |s| pursuit(s, Head))
                 .looking_at_neutral(),
@@ -254,6 +258,10 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
             })
             .looking_at_neutral(),
             Self::new("signed-gap", Layer, "the weights' shares, summed", |s| summed_gap(s, Layer)),
+            Self::new("integrated-edges", Layer, "what leaves its attention and MLP", |s| {
+                edges(s, IntegratedEdges::default().by_layer())
+            })
+            .only_if_named(),
             Self::new("gap-pursuit", Layer, "as for weights, whole layers", |s| pursuit(s, Layer))
                 .looking_at_neutral(),
         ]
@@ -441,6 +449,15 @@ fn integrated<A: AutodiffBackend, M: Studied<A>>(
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
     tracked_units(input, &IntegratedGap::every(kind).with_temperature(input.temperature)?)
+}
+
+fn edges<A: AutodiffBackend, M: Studied<A>>(
+    input: &MethodInput<'_, A, M>,
+    method: IntegratedEdges,
+) -> Result<Finding, StudyError> {
+    let mut all = tracked(input, &method.with_temperature(input.temperature)?)?.into_iter();
+    let first = all.next().ok_or(AttribError::NoSpread)?;
+    Ok(Finding::Edges(all.try_fold(first, |sum, own| sum.merge(&own))?))
 }
 
 /// The sums of each unit's scores.
