@@ -195,6 +195,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_price_divides_what_is_above_its_floor() {
+        let path = ParamPath::of(0, bias_types::Projection::Down);
+        let mut divisors = BTreeMap::from([(path.clone(), vec![0.0, 2.0, 4.0, 2.0])]);
+        raise(&mut divisors, 0.5);
+        assert_eq!(divisors[&path], [1.0, 3.0, 5.0, 3.0]);
+        let own = MeasuredGuard { spared: Mask::default(), discounts: BTreeMap::new(), divisors };
+        let scores = |values: Vec<f32>| {
+            ParamScores::new(path.clone(), [2, 2], Convention::BiasCarried, values).unwrap()
+        };
+        let found = own.apply_to(&scores(vec![1.0, 6.0, -5.0, 0.0])).unwrap();
+        assert_eq!(found.values(), [1.0, 2.0, -1.0, 0.0]);
+        let mut none = BTreeMap::from([(path.clone(), vec![0.0; 4])]);
+        raise(&mut none, 0.5);
+        assert_eq!(none[&path], [1.0; 4], "without any price, scores stay as they are");
+        assert!(Guard::per(super::super::cost::Cost::Output, 0.0).is_err());
+    }
+
+    #[test]
     fn the_largest_channels_are_those_of_a_sorted_list() {
         let site = |layer| bias_types::Projection::Down.input_site(layer);
         let norms = BTreeMap::from([(site(0), vec![1.0, 9.0, 3.0]), (site(1), vec![9.0, 2.0])]);

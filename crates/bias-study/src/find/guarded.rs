@@ -27,7 +27,7 @@ type Rule = fn() -> Result<Guard, AttribError>;
 /// The signed gap under one guard each: the usual one, and each of its rules and prices alone, to
 /// see what a rule is worth.
 pub(super) fn guarded<A: AutodiffBackend, M: Studied<A>>() -> Vec<Method<A, M>> {
-    let guards: [(&str, &str, Rule); 12] = [
+    let guards: [(&str, &str, Rule); 9] = [
         (
             "signed-gap-guarded",
             "the signed gap of weights that neutral text does not need",
@@ -71,9 +71,6 @@ pub(super) fn guarded<A: AutodiffBackend, M: Studied<A>>() -> Vec<Method<A, M>> 
         ("signed-gap-per-output", "the signed gap for each change of a matrix's output", || {
             Guard::per(Cost::Output, FLOOR)
         }),
-        ("signed-gap-per-first-order", "x", || Guard::per(Cost::FirstOrder, FLOOR)),
-        ("signed-gap-per-second-order-1", "x", || Guard::per(Cost::SecondOrder, 1.0)),
-        ("signed-gap-per-second-order-001", "x", || Guard::per(Cost::SecondOrder, 0.01)),
     ];
     let method = |(name, about, rule): (&str, &str, Rule)| {
         Method::new(name, UnitKind::Weight, about, move |input| signed_gap(input, rule))
