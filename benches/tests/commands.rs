@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bias_mask::{HeadAblation, Mask, unit_mask};
-use bias_model::{HookedModel as _, LanguageModel};
+use bias_model::{HookedModel as _, LanguageModel, Weights as _};
 use burn::backend::Flex;
 use program::shown::{in_page, pages};
 use program::{Ran, Wrong, flags, repository};
@@ -120,8 +120,10 @@ fn masks_have_a_price() {
     let model = LanguageModel::<Flex>::load(&shipped, &Default::default()).unwrap();
     let dims = model.model().dims();
     let layer = unit_mask(dims, &["L1".parse().unwrap()], HeadAblation::ZeroOutput).unwrap();
+    let own = model.model().fingerprint().unwrap();
+    let layer = layer.for_model(own);
     layer.save(&folder.path().join("layer.safetensors")).unwrap();
-    Mask::default().save(&folder.path().join("none.safetensors")).unwrap();
+    Mask::default().for_model(own).save(&folder.path().join("none.safetensors")).unwrap();
     let text = fs::read_to_string(shipped.join("neutral.txt")).unwrap();
     let few: Vec<&str> = text.lines().take(4).collect();
     fs::write(folder.path().join("few.txt"), few.join("\n")).unwrap();

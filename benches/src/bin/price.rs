@@ -7,7 +7,7 @@ use bias_attrib::guard::{Cost, Guard, NeutralCost};
 use bias_benches::{Failure, finish};
 use bias_files::say;
 use bias_mask::{Intervention, Mask};
-use bias_model::LanguageModel;
+use bias_model::{LanguageModel, Weights as _};
 use bias_study::likelihood::perplexity;
 use burn::backend::{Autodiff, Flex};
 use clap::Parser;
@@ -49,7 +49,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     let texts: Vec<String> = text.lines().map(str::to_owned).collect();
     let tokens =
         texts.iter().map(|text| model.text().plain(text)).collect::<Result<Vec<_>, _>>()?;
-    let masks = args.masks.iter().map(|path| Mask::load(path)).collect::<Result<Vec<_>, _>>()?;
+    let known = model.model().fingerprint()?;
+    let masks = args.masks.iter().map(|path| Mask::load(path, known));
+    let masks = masks.collect::<Result<Vec<_>, _>>()?;
     let differentiable = model.model().differentiable::<Autodiff<Flex>>();
 
     let kinds = [Cost::FirstOrder, Cost::SecondOrder];
