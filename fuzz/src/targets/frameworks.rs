@@ -18,7 +18,7 @@ macro_rules! readers {
 
             pub(crate) fn $seeds() -> Vec<Vec<u8>> {
                 let files: &[&str] = &$files;
-                files.iter().map(|name| fixtures::head(&format!("frameworks/{name}"), 8)).collect()
+                files.iter().map(|name| fixtures::file(&format!("frameworks/{name}"))).collect()
             }
         )*
     };

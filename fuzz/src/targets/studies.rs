@@ -54,20 +54,23 @@ pub(crate) fn generalization(bytes: &[u8]) -> bool {
 pub(crate) fn generalization_files() -> Vec<Vec<u8>> {
     let own = serde_json::to_value(made_up::results("financial")).unwrap();
     let home = json!({"home": "financial"});
-    let approach = json!({"mask": ["signed-gap", "neuron"]});
+    let approach = json!("signed-gap@neuron");
     let estimate = json!({"value": 0.5, "interval": [0.25, 0.75]});
     let all = json!({
         "format": Generalization::FORMAT, "model": own["model"], "prompts": own["prompts"], "settings": own["settings"],
         "protocol": {"approaches": [approach], "homes": ["financial"], "limits": [0.01], "most": 0.1, "probes": 4,
-            "formats": ["rendering", "preamble"], "rival": {"edit": "affine_concept"}, "tasks": null},
+            "formats": ["rendering", "preamble"], "rival": "signed-gap@head", "tasks": null},
         "names": {"held_out": true, "seen": [4, 4], "tested": [4, 4], "told_by_surname": 0.5, "surnames": [8, 2]},
         "neutral_log_loss": 2.5,
-        "power": [{"target": {"context": "commercial", "asking": "free"}, "variations": 3, "gap": estimate, "p": 0.01,
+        "power": [{"target": {"elsewhere": "commercial"}, "variations": 3, "gap": estimate, "p": 0.01,
             "smallest_reduction": 0.1, "measurable": true, "reason": null}],
-        "changes": [{"id": "a", "approach": approach, "seen": home, "control": "none", "limit": 0.01, "strength": 0.5,
+        "changes": [{"id": "a", "approach": approach, "seen": home, "control": "own", "limit": 0.01, "strength": 0.5,
             "limited": true, "weights": 10, "share": 0.01, "mask": "00", "log_loss": 2.6}],
-        "absent": [{"approach": approach, "seen": home, "control": "none", "limit": 0.1, "reason": "no gap"}],
-        "outcomes": [], "elsewhere": [{"change": "a", "contexts": ["commercial"], "reduction": estimate,
+        "absent": [{"approach": approach, "seen": home, "control": "own", "limit": 0.1, "reason": "no gap"}],
+        "outcomes": [{"change": "a", "target": {"elsewhere": "commercial"}, "before": 0.5, "after": estimate,
+            "reduction": estimate, "unsigned": estimate, "size_after": 0.25, "size_by_chance": 0.1, "p": 0.01, "p_placebo": 0.05,
+            "inlier": estimate, "inlier_before": 0.75, "degenerate": 0, "reason": null}],
+        "elsewhere": [{"change": "a", "contexts": ["commercial"], "reduction": estimate,
             "over_contexts": [0.25, 0.75], "inlier": 0.75, "p_placebo": 0.05, "reason": null}],
         "also": [], "rows": [], "claims": [],
     });
@@ -149,7 +152,7 @@ fn settings() -> Settings {
 
 fn audit(out: &Path) -> bool {
     let prompts = folder("study-prompts", |own| {
-        fs::write(own.join("prompts.csv"), fixtures::head("emergent/prompts.csv", 30)).unwrap();
+        fs::write(own.join("prompts.csv"), fixtures::head("emergent/prompts.csv", 41)).unwrap();
     });
     let race = Attribute::before("race", "_");
     let prompts =
