@@ -41,6 +41,10 @@ fn pipes_folders_and_devices_are_named_at_once() {
     for (name, args) in READ {
         for (file, found) in [("pipe", "a pipe"), ("inner", "a folder"), ("/dev/zero", "a device")]
         {
+            // A study's folder stands for its results.
+            if (*name, file) == ("compare", "inner") {
+                continue;
+            }
             run(name, folder.path(), &args.replace("FILE", file)).refused(file, &[found]);
         }
     }

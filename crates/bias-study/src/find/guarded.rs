@@ -1,13 +1,5 @@
 use bias_attrib::AttribError;
 use bias_attrib::guard::{Cost, Guard};
-use bias_types::UnitKind;
-use burn::tensor::backend::AutodiffBackend;
-
-use super::finding::Finding;
-use super::method_input::MethodInput;
-use super::methods::Method;
-use crate::StudyError;
-use crate::studied::Studied;
 
 /// The share of weights, or of channels, that guards leave out.
 const SPARED: f64 = 0.01;
@@ -22,12 +14,13 @@ pub(super) fn usual_guard() -> Result<Guard, AttribError> {
     Ok(Guard::sparing(Cost::FirstOrder, SPARED)?.and(Guard::sparing_channels(SPARED)?))
 }
 
-type Rule = fn() -> Result<Guard, AttribError>;
+/// Makes a guard.
+pub(super) type Rule = fn() -> Result<Guard, AttribError>;
 
-/// The signed gap under one guard each: the usual one, and each of its rules and prices alone, to
-/// see what a rule is worth.
-pub(super) fn guarded<A: AutodiffBackend, M: Studied<A>>() -> Vec<Method<A, M>> {
-    let guards: [(&str, &str, Rule); 9] = [
+/// The guards of the signed gap, each with its method's name and description: the usual one, and
+/// each of its rules and prices alone, to see what a rule is worth.
+pub(super) fn guards() -> [(&'static str, &'static str, Rule); 9] {
+    [
         (
             "signed-gap-guarded",
             "the signed gap of weights that neutral text does not need",
@@ -71,23 +64,5 @@ pub(super) fn guarded<A: AutodiffBackend, M: Studied<A>>() -> Vec<Method<A, M>> 
         ("signed-gap-per-output", "the signed gap for each change of a matrix's output", || {
             Guard::per(Cost::Output, FLOOR)
         }),
-    ];
-    let method = |(name, about, rule): (&str, &str, Rule)| {
-        Method::new(name, UnitKind::Weight, about, move |input| signed_gap(input, rule))
-            .looking_at_neutral()
-            .only_if_named()
-    };
-    guards.into_iter().map(method).collect()
-}
-
-fn signed_gap<A: AutodiffBackend, M: Studied<A>>(
-    input: &MethodInput<'_, A, M>,
-    rule: Rule,
-) -> Result<Finding, StudyError> {
-    let guard = rule()?.measure(&input.model.on_graph(), input.neutral, input.threads)?;
-    if input.model.is_streamed() {
-        return Ok(Finding::TopK(input.guarded_top_k(input.budget, &guard)?));
-    }
-    let scores = input.signed_gap()?.iter().map(|own| guard.apply_to(own));
-    Ok(Finding::Weights(scores.collect::<Result<_, _>>()?))
+    ]
 }

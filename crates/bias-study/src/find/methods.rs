@@ -14,7 +14,7 @@ use bias_types::{Convention, ParamScores, UnitKind, UnitScores};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::finding::Finding;
-use super::guarded::{guarded, usual_guard};
+use super::guarded::{Rule, guards, usual_guard};
 use super::method_input::MethodInput;
 use crate::StudyError;
 use crate::studied::Studied;
@@ -72,11 +72,11 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
         }
     }
 
-    pub(super) fn looking_at_neutral(self) -> Self {
+    fn looking_at_neutral(self) -> Self {
         Self { looks_at_neutral: true, ..self }
     }
 
-    pub(super) fn only_if_named(self) -> Self {
+    fn only_if_named(self) -> Self {
         Self { only_if_named: true, ..self }
     }
 
@@ -115,7 +115,12 @@ impl<A: AutodiffBackend, M: Studied<A>> Method<A, M> {
     /// add a line.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        Self::unguarded().into_iter().chain(guarded()).collect()
+        let guarded = guards().into_iter().map(|(name, about, rule)| {
+            Self::new(name, UnitKind::Weight, about, move |s| signed_gap_guarded(s, rule))
+                .looking_at_neutral()
+                .only_if_named()
+        });
+        Self::unguarded().into_iter().chain(guarded).collect()
     }
 
     fn unguarded() -> Vec<Self> {
@@ -324,6 +329,18 @@ fn pursuit<A: AutodiffBackend, M: Studied<A>>(
     kind: UnitKind,
 ) -> Result<Finding, StudyError> {
     input.pursue(GapPursuit::new(input.budget).with_unit(kind))
+}
+
+fn signed_gap_guarded<A: AutodiffBackend, M: Studied<A>>(
+    input: &MethodInput<'_, A, M>,
+    rule: Rule,
+) -> Result<Finding, StudyError> {
+    let guard = rule()?.measure(&input.model.on_graph(), input.neutral, input.threads)?;
+    if input.model.is_streamed() {
+        return Ok(Finding::TopK(input.guarded_top_k(input.budget, &guard)?));
+    }
+    let scores = input.signed_gap()?.iter().map(|own| guard.apply_to(own));
+    Ok(Finding::Weights(scores.collect::<Result<_, _>>()?))
 }
 
 fn guarded_pursuit<A: AutodiffBackend, M: Studied<A>>(
