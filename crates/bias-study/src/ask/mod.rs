@@ -4,6 +4,7 @@ mod answers;
 mod questionnaire;
 mod reading;
 mod said;
+mod seen;
 mod shuffled;
 mod streams;
 mod units;

@@ -280,8 +280,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             )?;
             match stopped {
                 Stopped::Nowhere(bound) => {
-                    all.absent
-                        .push((Some(limit), format!("its smallest step is refused: {bound}")));
+                    all.absent.push((Some(limit), bound.of_the_smallest_step().into()));
                 }
                 Stopped::At(strength, bound) => {
                     let made = dialable.at(self.model.model(), strength)?;

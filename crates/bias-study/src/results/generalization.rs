@@ -203,13 +203,25 @@ pub enum Bound {
     Size,
 }
 
+impl Bound {
+    /// What it says of a change whose smallest step goes too far.
+    pub(crate) fn of_the_smallest_step(self) -> &'static str {
+        match self {
+            Self::LogLoss => "its smallest step does more damage to neutral text than the limit",
+            Self::Capability => "its smallest step costs capability",
+            Self::Reversed => "its smallest step reverses the gap that it saw",
+            Self::Size => "its smallest unit has more weights than a mask may take",
+        }
+    }
+}
+
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::LogLoss => "neutral text",
             Self::Capability => "tasks",
             Self::Reversed => "the gap seen is closed",
-            Self::Size => "size",
+            Self::Size => "no room for another unit",
         })
     }
 }

@@ -303,7 +303,7 @@ fn nothing_to_find_is_said() {
         let own = found.absent.iter().find(|own| own.approach == approach);
         own.map(|own| own.reason.clone()).unwrap_or_default()
     };
-    assert!(reason("signed-gap@layer").contains("refused: size"), "{:#?}", found.absent);
+    assert!(reason("signed-gap@layer").contains("smallest unit"), "{:#?}", found.absent);
     assert!(reason("knockout@expert").contains("experts"), "{:#?}", found.absent);
     let json = serde_json::to_string(&found).unwrap();
     assert!(!json.contains("NaN"));
