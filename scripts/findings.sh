@@ -3,8 +3,9 @@
 # (SmolLM2-135M-Instruct, fetched as scripts/real.sh does) and the same model taught a bias, and
 # writes what was found into docs/findings.md. A run that was stopped goes on where it was.
 #
-#   scripts/findings.sh DIR [MODEL ...]     DIR keeps models and results; MODEL is any of planted-40,
-#                                           planted-100, embedded, real, taught [default: all]
+#   scripts/findings.sh DIR [MODEL ...]     DIR keeps models and results; MODEL is any of planted-0,
+#                                           planted-40, planted-100, embedded, real, taught
+#                                           [default: all]
 #
 # MINUTES limits each real model (homes are left out that do not fit) [default: 120].
 set -euo pipefail
@@ -14,7 +15,7 @@ shift
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(planted-40 planted-100 embedded real taught)
+[ ${#wanted[@]} -gt 0 ] || wanted=(planted-0 planted-40 planted-100 embedded real taught)
 limit=(--time-limit "${MINUTES:-120}")
 gguf="$work/SmolLM2-135M-Instruct.Q4_1.gguf"
 tasks=fixtures/frameworks
@@ -38,14 +39,14 @@ protocol() {
         --section "$name"
 }
 
-# Real models: few names for attribution, answers cut as the checkpoint's own settings say.
+# Real models: one level, answers followed through 160 tokens at most.
 real() {
     local name=$1 model=$2
     # No tested name has a surname that attribution saw.
     python3 fixtures/real/make.py --by-surname "$work/prompts.csv"
     protocol "$name" --model "$model" --prompts "$work/prompts.csv" \
         --neutral fixtures/real/neutral.txt --temperature 0.6 --budget-tokens 160 \
-        --attribution-names 4 --group-words white=white,black=Black \
+        --levels 0.02 --group-words white=white,black=Black \
         --also tasks=$tasks/tasks_real.jsonl --also crows=$tasks/crows.csv \
         --also bbq=$tasks/bbq.jsonl "${limit[@]}" \
         --methods signed-gap,signed-gap-guarded,gap-pursuit-guarded,signed-gap@neuron,affine-concept,projection
@@ -54,11 +55,14 @@ real() {
 for name in "${wanted[@]}"; do
     case $name in
     planted-*)
+        # Where nothing is shared, a gate needs the masks of two contexts.
+        homes=commercial
+        [ "$name" != planted-0 ] || homes=commercial,hiring
         protocol "$name" --model "fixtures/planted/shared-${name#planted-}" --names 4,6 \
-            --homes commercial --levels 0.02 --also tasks=$tasks/tasks_embedded.jsonl
+            --homes $homes --levels 0.02 --also tasks=$tasks/tasks_embedded.jsonl
         ;;
     embedded)
-        protocol "$name" --names 4,6 --homes financial,hiring --time-limit 10
+        protocol "$name" --names 4,6 --homes financial,hiring --levels 0.02
         ;;
     real)
         fetch

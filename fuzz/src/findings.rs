@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use bias_files::hex;
 use bias_fuzz::{Target, temporary};
+use peak_alloc::PeakAlloc;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::allocations;
 use crate::watch::{self, LIMIT};
 
 /// The memory that an input may take besides four times its own size.
@@ -32,11 +32,12 @@ struct Tried {
 /// Runs a target on an input.
 fn tried(target: &Target, bytes: &[u8]) -> Tried {
     let run = || {
-        let (before, started) = (allocations::begin(), Instant::now());
+        let (before, started) = (PeakAlloc.current_usage(), Instant::now());
+        PeakAlloc.reset_peak_usage();
         watch::begins(target.name);
         let ran = catch_unwind(AssertUnwindSafe(|| (target.run)(bytes)));
         watch::ends();
-        let memory = allocations::most().saturating_sub(before);
+        let memory = PeakAlloc.peak_usage().saturating_sub(before);
         let panic = ran.err().map(|_| PANIC.lock().unwrap().clone());
         Tried { panic, took: started.elapsed(), memory }
     };

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a program for tests")]
 
-mod allocations;
 mod findings;
 mod watch;
 
@@ -12,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use bias_fuzz::{TARGETS, Target, mutated};
 use clap::Parser;
+use peak_alloc::PeakAlloc;
 
-use crate::allocations::Counting;
 use crate::findings::Findings;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// Feed damaged files and answers to everything that reads them.
 ///

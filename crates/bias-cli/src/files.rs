@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bias_files::{check_target, folder_of, note, read_input, stand_in};
+use bias_files::{check_target, create_folder, folder_of, note, read_input, stand_in};
 
 use crate::failure::Failure;
 
@@ -76,7 +76,7 @@ pub fn writable(file: &Path) -> Result<(), Failure> {
     }
     let folder = folder_of(file);
     let tried = check_target(file)
-        .and_then(|()| std::fs::create_dir_all(folder))
+        .and_then(|()| create_folder(folder))
         .and_then(|()| tempfile::tempfile_in(folder));
     tried.map(drop).map_err(|error| format!("cannot write {}: {error}", file.display()).into())
 }

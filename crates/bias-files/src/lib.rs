@@ -22,7 +22,7 @@
 //!
 //! | file | what for |
 //! |---|---|
-//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: files and folders, whole or not at all; [`check_target`], [`folder_of`], [`UNFINISHED`] |
+//! | whole | [`write_whole`], [`write_with`], [`write_folder`]: files and folders, whole or not at all; [`check_target`], [`create_folder`], [`folder_of`], [`UNFINISHED`] |
 //! | open | [`open_file`], [`open_file_with`], [`open_input`], [`read_file`], [`read_input`]: ordinary files, up to a size; [`Refused`] |
 //! | hash | [`hex`], [`sha256_of_file`] |
 //! | numbers | [`f32_bytes`], [`f64_bytes`], [`f32s`], [`f64s`]: numbers as little-endian bytes |
@@ -47,4 +47,6 @@ pub use self::numbers::{f32_bytes, f32s, f64_bytes, f64s};
 pub use self::open::{Refused, open_file, open_file_with, open_input, read_file, read_input};
 pub use self::stand_in::{StandIn, stand_in};
 pub use self::tensors::{Tensor, header, save_tensors};
-pub use self::whole::{UNFINISHED, check_target, folder_of, write_folder, write_whole, write_with};
+pub use self::whole::{
+    UNFINISHED, check_target, create_folder, folder_of, write_folder, write_whole, write_with,
+};

@@ -61,7 +61,7 @@ pub fn write_folder<E>(
 ) -> Result<(), E> {
     let parent = folder_of(target);
     let in_parent = |error| failed(parent.into(), error);
-    fs::create_dir_all(parent).map_err(in_parent)?;
+    create_folder(parent).map_err(in_parent)?;
     let folder = temporary(0o777).tempdir_in(parent).map_err(in_parent)?;
     fill(folder.path())?;
     sync_files(folder.path()).map_err(|error| failed(target.into(), error))?;
@@ -69,6 +69,18 @@ pub fn write_folder<E>(
     // It is not there any more to be cleaned up.
     let _ = folder.keep();
     sync_folder(parent).map_err(in_parent)
+}
+
+/// Creates a folder with all that are above it, as [`fs::create_dir_all`] does, and syncs the folders
+/// that they are in, so that they are there after a crash.
+///
+/// # Errors
+/// A folder that cannot be created, or a file in its place.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    let missing = |own: &&Path| !own.as_os_str().is_empty() && !own.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(missing).collect();
+    fs::create_dir_all(folder)?;
+    missing.into_iter().try_for_each(|own| sync_folder(folder_of(own)))
 }
 
 /// The folder that contains a file. For a bare name it is `.`.

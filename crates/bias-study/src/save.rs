@@ -1,7 +1,7 @@
 use std::path::Path;
 
 pub(crate) use bias_files::UNFINISHED;
-use bias_files::read_file;
+use bias_files::{create_folder, read_file};
 
 use crate::StudyError;
 
@@ -41,6 +41,6 @@ pub(crate) struct Head {
 /// [`StudyError::Write`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StudyError> {
     let failed = |source| StudyError::Write { path: path.into(), source };
-    std::fs::create_dir_all(bias_files::folder_of(path)).map_err(failed)?;
+    create_folder(bias_files::folder_of(path)).map_err(failed)?;
     bias_files::write_whole(path, bytes).map_err(failed)
 }

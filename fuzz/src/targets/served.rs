@@ -5,14 +5,18 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bias_cli::device::server::Server;
+use bias_cli::device::server::{Limits, Server};
 use burn::backend::Flex;
+
+/// What its clients know.
+const TOKEN: &str = "0123456789abcdef";
 
 /// A server in this process, on a thread of its own.
 fn server() -> SocketAddr {
     static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
     *ADDRESS.get_or_init(|| {
-        let server = Server::bind("127.0.0.1:0").unwrap().largest_message(1 << 20);
+        let limits = Limits { clients: 50, memory: 1 << 20, ..Limits::default() };
+        let server = Server::bind("127.0.0.1:0", TOKEN.parse().unwrap(), limits).unwrap();
         let address = server.address().unwrap();
         std::thread::spawn(move || server.run::<Flex>(&Default::default()));
         address
@@ -34,7 +38,7 @@ const UPGRADE: &str = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nS
 
 /// A handshake, and messages behind it, masked with zeros.
 pub(crate) fn conversations() -> Vec<Vec<u8>> {
-    let hello = |path: &str| format!("GET {path} HTTP/1.1\r\n{UPGRADE}").into_bytes();
+    let hello = |path: &str| format!("GET /{TOKEN}{path} HTTP/1.1\r\n{UPGRADE}").into_bytes();
     let message = |own: &[u8]| [&[0x82, 0x80 | own.len() as u8, 0, 0, 0, 0], own].concat();
     // `Task::Init(SessionId { id: 7 })` and `Task::Compute(ComputeTask::SyncBackend, …)`.
     let init = message(b"\x81\xa4Init\x91\x07");

@@ -14,8 +14,8 @@ use crate::error::AttribError;
 /// A [`Guard`] with its costs in one model: the weights that it leaves out, and what it subtracts
 /// from the scores of the others.
 ///
-/// It keeps a mask, and one f32 per weight if the guard discounts, and if it divides. While it is made, a rule about
-/// weights needs one more f32 per weight.
+/// It keeps a mask, and one f32 per weight if the guard discounts, and one if it divides. While it
+/// is made, a rule about weights needs one more f32 per weight.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasuredGuard {
     spared: Mask,

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
+use super::token::Token;
+
 /// A value of `--device`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Device {
@@ -15,8 +17,43 @@ pub enum Device {
     Ndarray,
     /// An NVIDIA GPU, counted from 0 (feature `cuda`)
     Cuda(usize),
-    /// A server's device, by its address `ws://HOST:PORT` (feature `remote`)
-    Remote(String),
+    /// A server's device (feature `remote`)
+    Remote(Address),
+}
+
+/// Where `bias serve` listens, `ws://HOST:PORT/TOKEN`, as it says when it starts. Without the token
+/// it is what is shown, and what is asked for where the environment holds the token
+/// ([`TOKEN_VARIABLE`](super::token::TOKEN_VARIABLE)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// `HOST:PORT`.
+    pub place: String,
+    /// What it asks for.
+    pub token: Option<Token>,
+}
+
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const USAGE: &str = "remote takes an address, as in remote:ws://127.0.0.1:3000/TOKEN";
+        let rest = text.strip_prefix("ws://").ok_or(USAGE)?;
+        let (place, token) =
+            rest.split_once('/').map_or((rest, None), |(place, token)| (place, Some(token)));
+        let (host, port) = place.rsplit_once(':').ok_or(USAGE)?;
+        if host.is_empty() || !port.parse::<u16>().is_ok_and(|port| port > 0) {
+            return Err(USAGE);
+        }
+        let token = token.filter(|own| !own.is_empty()).map(str::parse).transpose();
+        let token = token.map_err(|_: String| "the token is not one of `bias serve`")?;
+        Ok(Self { place: place.to_owned(), token })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ws://{}", self.place)
+    }
 }
 
 /// The names of devices, and whether this build supports them.
@@ -24,7 +61,7 @@ const KNOWN: [(&str, bool); 4] = [
     ("cpu", true),
     ("ndarray", cfg!(feature = "ndarray")),
     ("cuda[:N]", cfg!(feature = "cuda")),
-    ("remote:ws://HOST:PORT", cfg!(feature = "remote")),
+    ("remote:ws://HOST:PORT/TOKEN", cfg!(feature = "remote")),
 ];
 
 impl FromStr for Device {
@@ -39,11 +76,9 @@ impl FromStr for Device {
             ("cuda", rest) => Self::Cuda(rest.map_or(Ok(0), |number| {
                 number.parse().map_err(|_| format!("`{text}`: cuda takes a number, as in cuda:0"))
             })?),
-            ("remote", Some(address)) if speaks(address) => Self::Remote(address.into()),
-            ("remote", _) => {
-                return Err(format!(
-                    "`{text}`: remote takes an address, as in remote:ws://127.0.0.1:3000"
-                ));
+            ("remote", rest) => {
+                let address = rest.unwrap_or_default().parse();
+                Self::Remote(address.map_err(|why| format!("`{}`: {why}", hidden(text)))?)
             }
             _ => {
                 let known = KNOWN.iter().filter(|(_, built)| *built).map(|(name, _)| *name);
@@ -58,12 +93,10 @@ impl FromStr for Device {
     }
 }
 
-/// Whether an address is `ws://HOST:PORT`.
-fn speaks(address: &str) -> bool {
-    let parts = address.strip_prefix("ws://").and_then(|rest| rest.rsplit_once(':'));
-    parts.is_some_and(|(host, port)| {
-        !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok_and(|port| port > 0)
-    })
+/// An address as it may be shown: without what may be a token.
+fn hidden(text: &str) -> &str {
+    let after = text.find("://").map_or(0, |at| at + 3);
+    text[after..].find('/').map_or(text, |at| &text[..after + at])
 }
 
 impl fmt::Display for Device {
@@ -103,8 +136,8 @@ mod tests {
             (Device::Ndarray, cfg!(feature = "ndarray")),
             (Device::Cuda(0), cfg!(feature = "cuda")),
             (Device::Cuda(7), cfg!(feature = "cuda")),
-            (Device::Remote("ws://127.0.0.1:3000".into()), cfg!(feature = "remote")),
-            (Device::Remote("ws://[::1]:3000".into()), cfg!(feature = "remote")),
+            (Device::Remote("ws://127.0.0.1:3000".parse().unwrap()), cfg!(feature = "remote")),
+            (Device::Remote("ws://[::1]:3000".parse().unwrap()), cfg!(feature = "remote")),
         ];
         for (device, built) in built {
             let text = device.to_string();
@@ -144,5 +177,11 @@ mod tests {
         for address in addresses {
             assert!(error(address).contains("as in remote:ws://127.0.0.1:3000"), "{address}");
         }
+        let told = error("remote:ws://host:1/too-short");
+        assert!(told.contains("token") && !told.contains("too-short"), "{told}");
+        let token = "0123456789abcdef";
+        let known: Address = format!("ws://host:1/{token}").parse().unwrap();
+        assert_eq!(known.token, Some(token.parse().unwrap()));
+        assert!(!format!("{known} {known:?}").contains(token), "a token is not shown");
     }
 }

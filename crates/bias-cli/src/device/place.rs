@@ -11,7 +11,7 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Args)]
 pub struct DeviceArgs {
     /// Where the model runs: cpu, or with the feature of the same name ndarray, cuda (cuda:N for a
-    /// GPU other than the first), or remote:ws://HOST:PORT, where `bias serve` listens
+    /// GPU other than the first), or remote:ws://HOST:PORT/TOKEN, as `bias serve` says it
     #[arg(id = "device", long, value_name = "DEVICE", default_value_t)]
     pub name: Device,
     /// The type to compute in: bf16 is for cuda and remote. Norms, softmax and sums stay in f32

@@ -7,7 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, get_device_settings, set_default_dtypes};
 
+#[cfg(feature = "remote")]
+use crate::device::name::Address;
 use crate::device::name::Compute;
+#[cfg(feature = "remote")]
+use crate::device::token::{TOKEN_VARIABLE, Token};
 
 /// Does some work. If it panics, returns the messages of its panics, on any thread, the first one
 /// first.
@@ -76,27 +80,33 @@ pub(crate) fn cuda(
     Ok(device)
 }
 
-/// A server that listens and speaks burn's protocol.
+/// A server that listens, knows the token, has room and speaks burn's protocol.
 #[cfg(feature = "remote")]
 pub(crate) fn remote(
-    address: &str,
+    address: &Address,
     compute: Compute,
 ) -> Result<burn::backend::remote::RemoteDevice, String> {
     use std::net::{TcpStream, ToSocketAddrs as _};
     use std::time::Duration;
 
+    use tungstenite::http::StatusCode;
+    use tungstenite::{Error, HandshakeError};
+
     const PATIENCE: Duration = Duration::from_secs(5);
     let nobody = |why: String| {
         format!("nobody answers at {address} ({why}); is `bias serve` running there?")
     };
-    let stranger = |said: String| {
+    let stranger =
+        |said: String| format!("{address} answers, but not as `bias serve` does ({said})");
+    let token = address.token.clone().map_or_else(Token::from_environment, |own| Ok(Some(own)))?;
+    let token = token.ok_or_else(|| {
         format!(
-            "{address} answers, but not as a burn 0.21 server does ({said}); is it `bias serve`?"
+            "{address} asks for a token: write the address as `bias serve` says it when it starts, \
+             or put the token into {TOKEN_VARIABLE}"
         )
-    };
-    let place = address.trim_start_matches("ws://");
+    })?;
     let places: Vec<_> =
-        place.to_socket_addrs().map_err(|error| nobody(error.to_string()))?.collect();
+        address.place.to_socket_addrs().map_err(|error| nobody(error.to_string()))?.collect();
     let mut refused = "no such host".to_owned();
     let mut connected = places.iter().filter_map(|place| {
         TcpStream::connect_timeout(place, PATIENCE)
@@ -105,10 +115,24 @@ pub(crate) fn remote(
     });
     let Some(stream) = connected.next() else { return Err(nobody(refused)) };
     stream.set_read_timeout(Some(PATIENCE)).map_err(|error| stranger(error.to_string()))?;
-    let (mut socket, _) = tungstenite::client(format!("{address}/request"), stream)
-        .map_err(|error| stranger(error.to_string()))?;
+    let known = format!("{address}/{}", token.reveal());
+    let said = |error: HandshakeError<_>| match error {
+        HandshakeError::Failure(Error::Http(response)) => match response.status() {
+            StatusCode::UNAUTHORIZED => {
+                format!("{address} knows another token; `bias serve` says its own when it starts")
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                format!(
+                    "{address} has no room for one more client; wait, or see `bias serve --clients`"
+                )
+            }
+            status => stranger(status.to_string()),
+        },
+        other => stranger(other.to_string()),
+    };
+    let (mut socket, _) = tungstenite::client(format!("{known}/room"), stream).map_err(said)?;
     let _ = socket.close(None);
-    let device = burn::backend::remote::RemoteDevice::new(address);
+    let device = burn::backend::remote::RemoteDevice::new(&known);
     // On a thread of its own: burn waits without end for a server that says nothing.
     let (says, hears) = std::sync::mpsc::channel();
     let own = device.clone();
@@ -142,7 +166,8 @@ mod tests {
     #[test]
     fn nobody_and_strangers_are_told_apart_from_servers() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("ws://{}", listener.local_addr().unwrap());
+        let address = format!("ws://{}/0123456789abcdef", listener.local_addr().unwrap());
+        let address: Address = address.parse().unwrap();
         let stranger = std::thread::spawn(move || {
             for stream in listener.incoming().take(1) {
                 std::io::Write::write_all(&mut stream.unwrap(), b"HTTP/1.1 404 Not Found\r\n\r\n")
@@ -150,9 +175,11 @@ mod tests {
             }
         });
         let error = remote(&address, Compute::F32).unwrap_err();
-        assert!(error.contains("not as a burn"), "{error}");
+        assert!(error.contains("not as `bias serve`"), "{error}");
         stranger.join().unwrap();
         let error = remote(&address, Compute::F32).unwrap_err();
         assert!(error.contains("nobody answers"), "{error}");
+        let error = remote(&Address { token: None, ..address }, Compute::F32).unwrap_err();
+        assert!(error.contains("asks for a token") && error.contains(TOKEN_VARIABLE), "{error}");
     }
 }

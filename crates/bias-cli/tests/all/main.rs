@@ -9,6 +9,9 @@ mod frameworks;
 mod generalize;
 #[cfg(feature = "hosted")]
 mod hosted;
+// Where calls to the system can be watched.
+#[cfg(all(feature = "hosted", target_os = "linux", target_arch = "x86_64"))]
+mod interrupted;
 // A server on this machine, and a language model whose distribution is known.
 #[cfg(feature = "hosted")]
 #[allow(dead_code)]

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bias::run;
-use crate::program::{repository, small};
+use crate::bias::{self, run};
+use crate::program::{Program, repository, small};
 
 /// Studies the few prompts, to a folder.
 fn studied(folder: &Path, out: &str) -> String {
@@ -102,4 +102,30 @@ fn a_study_keeps_the_date_that_it_told_the_model() {
     let raw = run("audit", folder.path(), "--model model --raw");
     assert!(!raw.err.contains("tells the model that it is"), "{}", raw.err);
     run("study", folder.path(), &format!("{command} --date 2024-02-30")).refused("2024-02-30", &[]);
+}
+
+/// The same bytes for any number of threads, for weights as they are stored, and for parts that are
+/// computed in any order.
+#[test]
+fn results_do_not_depend_on_how_they_are_computed() {
+    let folder = small(2);
+    let study = |out: &str, args: &str, threads: &str| {
+        let args = format!("study --quick --model model --out {out} {args}");
+        Program::new(&bias::file(), folder.path(), args.split_whitespace())
+            .env("RAYON_NUM_THREADS", threads)
+            .run()
+            .done()
+    };
+    let results = |out: &str| fs::read(folder.path().join(out).join("results.json")).unwrap();
+    study("one", "", "1");
+    for (out, args, threads) in [("two", "", "2"), ("seven", "", "7"), ("stored", "--stored", "2")]
+    {
+        study(out, args, threads);
+        assert!(results(out) == results("one"), "{out}");
+    }
+    for part in [2, 0, 1] {
+        study(&format!("part{part}"), &format!("--shard {part}/3"), "2");
+    }
+    study("merged", "--merge part1 part2 part0", "1");
+    assert!(results("merged") == results("one"), "parts");
 }

@@ -10,6 +10,8 @@ use crate::save::UNFINISHED;
 
 pub(crate) const PIECES: &str = "pieces";
 pub(crate) const MASKS: &str = "masks";
+/// The folder beside a study's page that its captions refer to.
+pub const FIGURES: &str = "figures";
 pub(crate) const PROVENANCE: &str = "provenance.json";
 pub(crate) const PROMPTS: &str = "prompts.json";
 const LOCK: &str = ".lock";
@@ -41,8 +43,13 @@ fn is_held(tried: Result<(), fs::TryLockError>, folder: &Path) -> Result<bool, S
     }
 }
 
+/// Deletes what a killed run left half-written in a folder, if there is that folder.
 pub(super) fn clear(folder: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
             fs::remove_file(entry.path())?;

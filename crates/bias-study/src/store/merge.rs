@@ -3,7 +3,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bias_files::{folder_of, open_file, sha256_of_file, write_with};
+use bias_files::{create_folder, folder_of, open_file, sha256_of_file, write_with};
 
 use super::folder::{MASKS, PIECES, PROMPTS, PROVENANCE, lock};
 use super::provenance::Provenance;
@@ -28,8 +28,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<(), StudyError> {
         let own = Provenance::of(folder)?;
         own.check(known.get_or_insert_with(|| own.clone()), folder)?;
     }
-    std::fs::create_dir_all(into)
-        .map_err(|source| StudyError::Write { path: into.into(), source })?;
+    create_folder(into).map_err(|source| StudyError::Write { path: into.into(), source })?;
     let _lock = lock(into, false)?;
     for folder in folders {
         // Listed before masks are copied: a part that is still at work may add pieces that name
@@ -74,7 +73,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), StudyError> {
     let read = |path: &Path, source| StudyError::Read { path: path.into(), source };
     if !exists(to)? {
         let mut own = open_file(from).map_err(|error| read(from, error))?;
-        let written = fs::create_dir_all(folder_of(to))
+        let written = create_folder(folder_of(to))
             .and_then(|()| write_with(to, |file| io::copy(&mut own, file).map(drop)));
         return written.map_err(|source| StudyError::Write { path: to.into(), source });
     }

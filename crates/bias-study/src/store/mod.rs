@@ -10,6 +10,7 @@ mod provenance;
 mod record;
 
 pub(crate) use self::dial_found::{DialFound, Dialled};
+pub use self::folder::FIGURES;
 pub(crate) use self::folder::{MASKS, PIECES, PROMPTS, PROVENANCE};
 pub(crate) use self::found::{Found, JobFound};
 pub(crate) use self::kept_items::{ItemNames, KeptItems};

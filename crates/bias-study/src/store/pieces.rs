@@ -1,19 +1,19 @@
 //! Finished pieces of work, each kept once.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bias_files::{hex, read_file};
+use bias_files::{create_folder, hex, read_file};
 use bias_mask::{Mask, MaskError};
 use bias_types::prompt::Context;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::folder::{MASKS, PIECES, PROVENANCE, clear, lock};
+use super::folder::{FIGURES, MASKS, PIECES, PROVENANCE, clear, lock};
 use super::provenance::Provenance;
 use super::record::Record;
 use crate::StudyError;
@@ -81,7 +81,7 @@ impl Store {
     ) -> Result<Self, StudyError> {
         let failed = |source| StudyError::Write { path: folder.into(), source };
         for part in [PIECES, MASKS] {
-            fs::create_dir_all(folder.join(part)).map_err(failed)?;
+            create_folder(&folder.join(part)).map_err(failed)?;
         }
         let lock = lock(folder, shard.is_some())?;
         let known = folder.join(PROVENANCE);
@@ -100,7 +100,7 @@ impl Store {
         }
         if shard.is_none() && lock.is_some() {
             // Nobody else writes here now: what a killed run left half-written is of no use.
-            for part in ["", PIECES, MASKS] {
+            for part in ["", PIECES, MASKS, FIGURES] {
                 clear(&folder.join(part)).map_err(failed)?;
             }
         }

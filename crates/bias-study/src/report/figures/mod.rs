@@ -18,8 +18,7 @@ use crate::report::findings::Findings;
 use crate::report::questions::questions;
 use crate::results::Results;
 
-/// The folder beside the page that its captions refer to.
-pub const FIGURES: &str = "figures";
+pub use crate::store::FIGURES;
 
 /// Every figure of [`report`](crate::report()), in its order, each with its numbers. Figures
 /// without content are left out.

@@ -1,0 +1,315 @@
+//! Commands that are killed at any call which changes a file, or in which such a call fails: what
+//! is there under its name is whole, and the next run ends with the same bytes.
+//!
+//! `INTERRUPTIONS` is the number of points of each kind [default: 3]; `scripts/interruptions.sh`
+//! asks for 50.
+
+mod traced;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::bias;
+use crate::language::{ALL, MARK, server};
+use crate::program::{repository, small};
+use traced::{Call, End, Fate, Seen, Traced, trace};
+
+const CHANGES: [Call; 6] =
+    [Call::Create, Call::Write, Call::Sync, Call::Rename, Call::Folder, Call::Delete];
+
+/// What happens to a program: at which calls, and what.
+const FATES: [(&str, &[Call], Fate); 7] = [
+    ("killed", &CHANGES, Fate::Killed),
+    ("no file made", &[Call::Create, Call::Folder], Fate::Fails(Errno::EDQUOT)),
+    ("disk full", &[Call::Write], Fate::Fails(Errno::ENOSPC)),
+    ("not synced", &[Call::Sync], Fate::Fails(Errno::EIO)),
+    ("not renamed", &[Call::Rename], Fate::Fails(Errno::EIO)),
+    ("not mapped", &[Call::Map], Fate::Fails(Errno::ENODEV)),
+    ("no memory", &[Call::Memory], Fate::Fails(Errno::ENOMEM)),
+];
+
+/// The first characters of what is being written.
+const UNFINISHED: &str = ".unfinished-";
+
+/// How long each step of a study took.
+const TIMES: &str = "timing.json";
+
+/// A command, and what it leaves.
+struct Subject<'a> {
+    args: &'a [&'a str],
+    /// Files and folders that it writes.
+    outputs: &'a [&'a str],
+    /// Files of outputs that grow or are replaced, so that they are not the final ones all along.
+    growing: &'a [&'a str],
+    /// Whether what a killed run was writing is cleared by the next run.
+    clears: bool,
+}
+
+fn points() -> usize {
+    std::env::var("INTERRUPTIONS").map_or(3, |own| own.parse().unwrap())
+}
+
+/// Every file below a path, by its path in `folder`.
+fn content(folder: &Path, below: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    let path = folder.join(below);
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            content(folder, &below.join(entry.unwrap().file_name()), found);
+        }
+    } else if path.exists() {
+        found.insert(below.into(), fs::read(path).unwrap());
+    }
+}
+
+/// Whether a path is about what is still being written.
+fn unfinished(path: &Path) -> bool {
+    path.iter().any(|part| part.to_string_lossy().starts_with(UNFINISHED))
+}
+
+impl Subject<'_> {
+    fn run(&self, folder: &Path, kinds: &[Call], fate: Option<(usize, Fate)>) -> Traced {
+        let file = bias::file();
+        let command: Vec<&str> =
+            std::iter::once(file.to_str().unwrap()).chain(self.args.iter().copied()).collect();
+        trace(&command, folder, kinds, fate)
+    }
+
+    /// What is there under its name. A lock says nothing, and times differ.
+    fn written(&self, folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        self.outputs.iter().for_each(|own| content(folder, own.as_ref(), &mut found));
+        found.retain(|path, _| {
+            !unfinished(path) && !path.ends_with(".lock") && !path.ends_with(TIMES)
+        });
+        found
+    }
+
+    /// What is half-written.
+    fn left(&self, folder: &Path) -> Vec<PathBuf> {
+        let mut found = BTreeMap::new();
+        self.outputs.iter().for_each(|own| content(folder, own.as_ref(), &mut found));
+        found.into_keys().filter(|path| unfinished(path)).collect()
+    }
+
+    fn clear(&self, folder: &Path) {
+        for own in self.outputs.iter().map(|own| folder.join(own)) {
+            if own.is_dir() {
+                fs::remove_dir_all(own).unwrap();
+            } else if own.exists() {
+                fs::remove_file(own).unwrap();
+            }
+        }
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if unfinished(entry.file_name().as_ref()) {
+                let own = entry.path();
+                if own.is_dir() { fs::remove_dir_all(own) } else { fs::remove_file(own) }.unwrap();
+            }
+        }
+    }
+
+    /// That nothing is half-written under its name, and nobody else may read anything.
+    fn check(&self, folder: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
+        for (path, bytes) in self.written(folder) {
+            let grows = self.growing.iter().any(|own| path.ends_with(own));
+            assert!(grows || whole.get(&path) == Some(&bytes), "{what}: {}", path.display());
+        }
+        let mut all = BTreeMap::new();
+        content(folder, Path::new(""), &mut all);
+        let made = |path: &&PathBuf| {
+            unfinished(path) || self.outputs.iter().any(|own| path.starts_with(own))
+        };
+        for path in all.keys().filter(made) {
+            let mode = fs::metadata(folder.join(path)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{what}: {} has mode {mode:o}", path.display());
+        }
+    }
+
+    /// Interrupts the command at random points, and goes on each time, until it is done.
+    fn interrupt(&self, folder: &Path) {
+        self.clear(folder);
+        let all: Vec<Call> = FATES.iter().flat_map(|(_, kinds, _)| kinds.iter().copied()).collect();
+        let undisturbed = self.run(folder, &all, None);
+        assert_eq!(undisturbed.end, End::Exit(0), "{:?}\n{}", self.args, undisturbed.said);
+        let whole = self.written(folder);
+        assert!(!whole.is_empty());
+        is_durable(&undisturbed.seen);
+        let mut rng = ChaCha8Rng::seed_from_u64(26);
+        let mut row = String::new();
+        for (name, kinds, fate) in FATES {
+            let calls = undisturbed.seen.iter().filter(|seen| kinds.contains(&seen.call)).count();
+            let (mut met, mut finished) = (0, 0);
+            // A run that goes on makes fewer calls, so points are drawn among fewer and fewer.
+            let mut span = calls;
+            self.clear(folder);
+            while met < points() && calls > 0 {
+                let at = rng.random_range(0..span.max(1));
+                let ran = self.run(folder, kinds, Some((at, fate)));
+                let what = format!("{:?}, {name} at call {at} of {calls}\n{}", self.args, ran.said);
+                self.check(folder, &whole, &what);
+                let reached = ran.seen.len() > at;
+                met += usize::from(reached);
+                match (ran.end, fate) {
+                    (End::Exit(0), _) => {
+                        assert_eq!(self.written(folder), whole, "{what}");
+                        finished += 1;
+                        self.clear(folder);
+                        span = calls;
+                        continue;
+                    }
+                    (End::Signal(Signal::SIGKILL), Fate::Killed) => {}
+                    // The system's own answer to a program without memory, or its loader's.
+                    (End::Signal(Signal::SIGABRT) | End::Exit(127), Fate::Fails(Errno::ENOMEM)) => {
+                    }
+                    (End::Exit(1), Fate::Fails(error)) => {
+                        let typed = ran.said.lines().any(|line| line.starts_with("error: "));
+                        let panicked = ran.said.contains("panicked");
+                        assert!(typed && (!panicked || error == Errno::ENOMEM), "{what}");
+                    }
+                    (end, _) => panic!("{end:?}: {what}"),
+                }
+                span = (span * 2 / 3).max(1);
+                if rng.random_bool(0.2) {
+                    self.goes_on(folder, &whole, &what);
+                    self.clear(folder);
+                    span = calls;
+                }
+            }
+            self.goes_on(folder, &whole, name);
+            write!(row, " {name} {met}/{calls} ({finished} were done all the same);").unwrap();
+        }
+        println!("\n{}:{row}", self.args.join(" "));
+    }
+
+    /// That the next run does the rest.
+    fn goes_on(&self, folder: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
+        let ran = self.run(folder, &[], None);
+        assert_eq!(ran.end, End::Exit(0), "after {what}\n{}", ran.said);
+        assert!(self.written(folder) == *whole, "other files after {what}");
+        if self.clears {
+            assert_eq!(self.left(folder), Vec::<PathBuf>::new(), "after {what}");
+        }
+    }
+}
+
+/// That what gets its name is on the disk by then, and its name thereafter.
+fn is_durable(seen: &[Seen]) {
+    let synced = |path: &Path, among: &[Seen]| {
+        among.iter().any(|own| own.call == Call::Sync && same(&own.path, path))
+    };
+    for (i, made) in seen.iter().enumerate().filter(|(_, own)| own.call == Call::Folder) {
+        let folder = made.path.parent().unwrap();
+        assert!(synced(folder, &seen[i..]), "{made:?}: its name is not synced");
+    }
+    for (i, renamed) in seen.iter().enumerate().filter(|(_, own)| own.call == Call::Rename) {
+        let from = renamed.from.as_deref().unwrap();
+        let about: Vec<Seen> =
+            seen[..i].iter().filter(|own| below(&own.path, from)).cloned().collect();
+        for (j, wrote) in about.iter().enumerate().filter(|(_, own)| own.call == Call::Write) {
+            assert!(synced(&wrote.path, &about[j..]), "{renamed:?}: {wrote:?} is not synced");
+        }
+        let folder = renamed.path.parent().unwrap();
+        assert!(synced(folder, &seen[i..]), "{renamed:?}: its name is not synced");
+    }
+}
+
+/// Paths without their `.`.
+fn same(one: &Path, other: &Path) -> bool {
+    one.components().eq(other.components())
+}
+
+fn below(path: &Path, folder: &Path) -> bool {
+    path.components().zip(folder.components()).filter(|(a, b)| a == b).count()
+        == folder.components().count()
+}
+
+#[test]
+fn a_study() {
+    let folder = small(2);
+    Subject {
+        args: &["study", "--quick", "--model", "model", "--out", "out", "--markdown", "out.md"],
+        outputs: &["out", "out.md"],
+        growing: &["manifest.json"],
+        clears: true,
+    }
+    .interrupt(&folder.path().canonicalize().unwrap());
+}
+
+#[test]
+fn masks_models_and_scores() {
+    let folder = small(2);
+    let folder = folder.path().canonicalize().unwrap();
+    let mask = Subject {
+        args: &["attribute", "--model", "model", "--method", "signed-gap", "--out", "made"],
+        outputs: &["made"],
+        growing: &[],
+        clears: false,
+    };
+    mask.interrupt(&folder);
+    let model = Subject {
+        args: &["prune", "--model", "model", "--mask", "made", "--out", "pruned"],
+        outputs: &["pruned"],
+        growing: &[],
+        clears: false,
+    };
+    model.interrupt(&folder);
+    let tasks = repository("fixtures/frameworks/tasks_embedded.jsonl");
+    let frameworks = Subject {
+        args: &[
+            "frameworks",
+            "--model",
+            "model",
+            "--tasks",
+            tasks.to_str().unwrap(),
+            "--items",
+            "items.csv",
+        ],
+        outputs: &["items.csv"],
+        growing: &[],
+        clears: false,
+    };
+    frameworks.interrupt(&folder);
+}
+
+#[test]
+fn a_hosted_audit() {
+    let own = server(ALL);
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "scenario,variation,name_group,name,prompt_text\n".to_owned();
+    for (group, name) in
+        [("white", "Emily"), ("white", "Todd"), ("black", "Jamal"), ("black", "Tyra")]
+    {
+        writeln!(text, "offers,bicycle,{group},{name},An offer to {name}. {MARK}").unwrap();
+    }
+    fs::write(folder.path().join("my.csv"), text).unwrap();
+    let url = format!("http://{}", own.at);
+    Subject {
+        args: &[
+            "audit",
+            "--hosted",
+            "fake",
+            "--url",
+            &url,
+            "--prompts",
+            "my.csv",
+            "--raw",
+            "--record",
+            "kept.jsonl",
+            "--save-answers",
+            "answers.csv",
+            "--plot",
+            "gaps.svg",
+        ],
+        outputs: &["kept.jsonl", "answers.csv", "gaps.svg"],
+        growing: &["kept.jsonl"],
+        clears: false,
+    }
+    .interrupt(&folder.path().canonicalize().unwrap());
+}
