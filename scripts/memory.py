@@ -5,8 +5,8 @@
     scripts/memory.py BIAS MODEL [--into docs/performance.md]
 
 BIAS is the program (`cargo build --release --bin bias`), MODEL a folder or GGUF file of a chat
-model. Questions are those of fixtures/real about four people, so that the table is about the
-model's memory; more questions cost time. Peaks are resident memory as the system counts it,
+model. Questions are those of fixtures/real in two contexts about 16 people, so that the table is about
+the model's memory; more questions cost time. Peaks are resident memory as the system counts it,
 including pages of the mapped file. Linux.
 """
 import argparse
@@ -24,7 +24,7 @@ GIB = 1 << 30
 
 
 def few(path):
-    """The questions about two people of each group, in one context."""
+    """The questions about two people of each half of every group, in two contexts."""
     with open(TOP / "fixtures/real/prompts.csv", newline="") as file:
         rows = csv.DictReader(file)
         fields = rows.fieldnames

@@ -1,5 +1,5 @@
-//! A thousand masks are put on a model and taken off: no byte stays behind, and the model is the
-//! same.
+//! A thousand masks are put on a model and taken off: less than 4 KiB stay behind of 800 of them, and
+//! the model is the same.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::Path;

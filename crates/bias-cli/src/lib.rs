@@ -34,7 +34,7 @@
 //! | `hub` (default) | `--model org/name`: models of the Hugging Face hub and its cache |
 //! | `ndarray` | `--device ndarray`, burn's other CPU backend |
 //! | `cuda` | `--device cuda`: NVIDIA GPUs |
-//! | `remote` | `--device remote:ws://HOST:PORT`, and `bias serve` |
+//! | `remote` | `--device remote:ws://HOST:PORT/TOKEN`, and `bias serve` |
 
 pub mod args;
 pub mod device;

@@ -71,14 +71,17 @@ pub fn write_folder<E>(
     sync_folder(parent).map_err(in_parent)
 }
 
-/// Creates a folder with all that are above it, as [`fs::create_dir_all`] does, and syncs the folders
-/// that they are in, so that they are there after a crash.
+/// Creates a folder with all that are above it, as [`fs::create_dir_all`] does. Their names are synced,
+/// also that of a folder which is there already, so that they are there after a crash.
 ///
 /// # Errors
 /// A folder that cannot be created, or a file in its place.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
-    let missing = |own: &&Path| !own.as_os_str().is_empty() && !own.exists();
+    let missing = |own: &&Path| !own.as_os_str().is_empty() && !own.is_dir();
     let missing: Vec<&Path> = folder.ancestors().take_while(missing).collect();
+    if missing.is_empty() {
+        return sync_folder(folder_of(folder));
+    }
     fs::create_dir_all(folder)?;
     missing.into_iter().try_for_each(|own| sync_folder(folder_of(own)))
 }
@@ -116,7 +119,12 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }
-    match File::open(folder)?.sync_all() {
+    let opened = match File::open(folder) {
+        // Files may be made there, and nobody may look.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        opened => opened?,
+    };
+    match opened.sync_all() {
         // Some network file systems have no such thing.
         Err(error)
             if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 pub(crate) use bias_files::UNFINISHED;
-use bias_files::{create_folder, read_file};
+use bias_files::{create_folder, folder_of, read_file};
 
 use crate::StudyError;
 
@@ -41,6 +41,9 @@ pub(crate) struct Head {
 /// [`StudyError::Write`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StudyError> {
     let failed = |source| StudyError::Write { path: path.into(), source };
-    create_folder(bias_files::folder_of(path)).map_err(failed)?;
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        create_folder(folder).map_err(failed)?;
+    }
     bias_files::write_whole(path, bytes).map_err(failed)
 }

@@ -15,7 +15,7 @@ const TOKEN: &str = "0123456789abcdef";
 fn server() -> SocketAddr {
     static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
     *ADDRESS.get_or_init(|| {
-        let limits = Limits { clients: 50, memory: 1 << 20, ..Limits::default() };
+        let limits = Limits { clients: 50, memory: 1 << 20, message: 1 << 20, ..Limits::default() };
         let server = Server::bind("127.0.0.1:0", TOKEN.parse().unwrap(), limits).unwrap();
         let address = server.address().unwrap();
         std::thread::spawn(move || server.run::<Flex>(&Default::default()));

@@ -24,11 +24,13 @@ use bias_files::say;
 /// remote:ws://HOST:PORT/TOKEN.
 ///
 /// It prints the address with a token, which is new each time it starts; to choose one, put it into
-/// the environment variable BIAS_SERVE_TOKEN, here and where the client runs. Whoever knows the
-/// token can compute here, within the limits below. There is no encryption: listen on this machine
+/// the environment variable BIAS_SERVE_TOKEN. Where the client runs, put the token into that
+/// variable too and leave it out of the address: others on a machine may see the arguments of
+/// programs. Whoever knows the token can compute here, within the limits below. There is no encryption: listen on this machine
 /// only, as is the default, and let others in through a tunnel: ssh -L 3000:127.0.0.1:3000
 /// THIS_MACHINE. The server runs until you stop it. It needs a build with the feature `remote`.
 #[derive(clap::Args)]
+#[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "they are only refused"))]
 pub(crate) struct Args {
     /// Address to listen at
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
@@ -39,8 +41,8 @@ pub(crate) struct Args {
     /// Clients that may compute at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     clients: u16,
-    /// GiB that the tensors of all clients may take together, and any message [default: half of this
-    /// machine's memory]
+    /// GiB that the tensors of all clients may take together [default: half of this machine's memory;
+    /// on a GPU what there is]
     #[arg(long, value_name = "GIB", value_parser = positive)]
     memory: Option<f64>,
     /// Minutes after which a client that does nothing is sent away
@@ -56,10 +58,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let place = DeviceArgs { name: args.device.clone(), compute: Compute::F32 }.place()?;
     let usual = Limits::default();
+    // A GPU's memory is not this machine's: its driver refuses what does not fit.
+    let lent = if args.device == Device::Cpu { usual.memory } else { u64::MAX };
     let limits = Limits {
         clients: args.clients.into(),
-        memory: args.memory.map_or(usual.memory, |own| (own * f64::from(1 << 30)) as u64),
+        memory: args.memory.map_or(lent, |own| (own * f64::from(1 << 30)) as u64),
         idle: Duration::from_secs(60 * u64::from(args.idle)),
+        ..usual
     };
     let token = Token::from_environment()?.map_or_else(Token::random, Ok)?;
     let server = Server::bind(&args.listen, token.clone(), limits)?;

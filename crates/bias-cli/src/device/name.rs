@@ -21,9 +21,9 @@ pub enum Device {
     Remote(Address),
 }
 
-/// Where `bias serve` listens, `ws://HOST:PORT/TOKEN`, as it says when it starts. Without the token
-/// it is what is shown, and what is asked for where the environment holds the token
-/// ([`TOKEN_VARIABLE`](super::token::TOKEN_VARIABLE)).
+/// Where `bias serve` listens: `ws://HOST:PORT/TOKEN`, as it says when it starts. `Display` leaves
+/// the token out. An address without a token takes it from the environment variable
+/// [`TOKEN_VARIABLE`](super::token::TOKEN_VARIABLE).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// `HOST:PORT`.
@@ -78,7 +78,7 @@ impl FromStr for Device {
             })?),
             ("remote", rest) => {
                 let address = rest.unwrap_or_default().parse();
-                Self::Remote(address.map_err(|why| format!("`{}`: {why}", hidden(text)))?)
+                Self::Remote(address.map_err(|why| format!("`{text}`: {why}"))?)
             }
             _ => {
                 let known = KNOWN.iter().filter(|(_, built)| *built).map(|(name, _)| *name);
@@ -91,12 +91,6 @@ impl FromStr for Device {
             _ => Ok(found),
         }
     }
-}
-
-/// An address as it may be shown: without what may be a token.
-fn hidden(text: &str) -> &str {
-    let after = text.find("://").map_or(0, |at| at + 3);
-    text[after..].find('/').map_or(text, |at| &text[..after + at])
 }
 
 impl fmt::Display for Device {
@@ -178,7 +172,7 @@ mod tests {
             assert!(error(address).contains("as in remote:ws://127.0.0.1:3000"), "{address}");
         }
         let told = error("remote:ws://host:1/too-short");
-        assert!(told.contains("token") && !told.contains("too-short"), "{told}");
+        assert!(told.contains("the token is not one of"), "{told}");
         let token = "0123456789abcdef";
         let known: Address = format!("ws://host:1/{token}").parse().unwrap();
         assert_eq!(known.token, Some(token.parse().unwrap()));

@@ -1,5 +1,7 @@
 //! The device that was asked for, and code that runs on it.
 
+use std::fmt;
+
 use clap::Args;
 
 use crate::device::name::{Compute, Device};
@@ -19,8 +21,9 @@ pub struct DeviceArgs {
     pub compute: Compute,
 }
 
-/// A device that is present, for [`on_device!`](crate::on_device).
-#[derive(Debug, Clone)]
+/// A device that is present, for [`on_device!`](crate::on_device). Its `Debug` names the kind alone:
+/// a server's address holds a token.
+#[derive(Clone)]
 pub enum OpenDevice {
     /// [`Device::Cpu`]
     Cpu,
@@ -33,6 +36,20 @@ pub enum OpenDevice {
     /// [`Device::Remote`]
     #[cfg(feature = "remote")]
     Remote(burn::backend::remote::RemoteDevice),
+}
+
+impl fmt::Debug for OpenDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "Cpu",
+            #[cfg(feature = "ndarray")]
+            Self::Ndarray => "Ndarray",
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => "Cuda",
+            #[cfg(feature = "remote")]
+            Self::Remote(_) => "Remote",
+        })
+    }
 }
 
 /// Runs `$body` with `$B` as the autodiff backend of a

@@ -101,8 +101,8 @@ pub(crate) fn remote(
     let token = address.token.clone().map_or_else(Token::from_environment, |own| Ok(Some(own)))?;
     let token = token.ok_or_else(|| {
         format!(
-            "{address} asks for a token: write the address as `bias serve` says it when it starts, \
-             or put the token into {TOKEN_VARIABLE}"
+            "{address} asks for a token: put it into {TOKEN_VARIABLE}, or write the address as \
+             `bias serve` says it when it starts"
         )
     })?;
     let places: Vec<_> =

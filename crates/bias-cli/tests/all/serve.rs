@@ -137,10 +137,21 @@ fn clients_get_what_there_is_and_no_more() {
     let silent: Vec<_> = (0..60).filter_map(|_| TcpStream::connect(host(&address)).ok()).collect();
     computes(&own);
     drop(silent);
-    // A tensor has no room, neither one that is sent nor one that is made.
+    // A tensor that fits has room, and one that does not has none.
     let ones = TensorData::new(vec![1.0f32; 100_000], [100_000]);
     let sum = Tensor::<RemoteBackend, 1>::from_data(ones, &own).sum().into_data();
     assert_eq!(sum.to_vec::<f32>().unwrap(), [100_000.0]);
+    let failed = catch_unwind(|| {
+        let ones = TensorData::new(vec![1.0f32; 1_000_000], [1_000_000]);
+        Tensor::<RemoteBackend, 1>::from_data(ones, &own).into_data()
+    });
+    assert!(failed.is_err());
+}
+
+#[test]
+fn a_tensor_that_is_made_has_no_more_room_than_one_that_is_sent() {
+    let (_serve, address) = serve_with(&["--memory", "0.001"]);
+    let own = device(&address).unwrap();
     let failed = catch_unwind(|| {
         let wide = Tensor::<RemoteBackend, 2>::ones([2000, 1], &own);
         wide.repeat_dim(1, 2000).into_data()

@@ -2,10 +2,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use bias_files::{Tensor, save_tensors};
+use bias_files::{Tensor, open_file, save_tensors};
 use bias_mask::{Mask, MaskError};
 use bias_types::ParamPath;
 use burn::tensor::backend::Backend;
@@ -178,7 +178,11 @@ fn copy_beside(
                 Beside::NoTokenizer => !is_of_tokenizer(name),
             };
             if wanted && !left && on_disk::is_file(&path)? {
-                fs::copy(&path, folder.join(name)).map_err(reading(&path))?;
+                // The content alone: who may read the copy is for the umask.
+                let mut from = open_file(&path).map_err(reading(&path))?;
+                let target = folder.join(name);
+                let mut to = fs::File::create(&target).map_err(writing(&target))?;
+                io::copy(&mut from, &mut to).map_err(writing(&target))?;
             }
         }
     }

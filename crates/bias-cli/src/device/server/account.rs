@@ -27,17 +27,23 @@ pub(super) struct Account {
     held: HashMap<TensorId, u64>,
 }
 
+/// What a tensor takes besides its numbers: its handle, and its place here.
+const EACH: u64 = 512;
+
 impl Account {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
         Self { pool, held: HashMap::new() }
     }
 
     /// Takes room for a tensor of so many bytes, in the place of one of the same name.
+    ///
+    /// # Errors
+    /// No room. Then nothing has changed.
     pub(super) fn take(&mut self, id: TensorId, bytes: u64) -> Result<(), String> {
-        self.give_back(id);
+        let (own, most) = (bytes.saturating_add(EACH), self.pool.most);
         let mut used = self.pool.used();
-        let (others, most) = (*used, self.pool.most);
-        let Some(all) = others.checked_add(bytes).filter(|all| *all <= most) else {
+        let others = *used - self.held.get(&id).copied().unwrap_or(0);
+        let Some(all) = others.checked_add(own).filter(|all| *all <= most) else {
             return Err(format!(
                 "a tensor of {bytes} bytes has no room: this server lends {most} bytes, of which \
                  {others} are taken (`bias serve --memory`)"
@@ -45,25 +51,30 @@ impl Account {
         };
         *used = all;
         drop(used);
-        self.held.insert(id, bytes);
+        self.held.insert(id, own);
         Ok(())
     }
 
     /// Takes room for what an operation makes.
+    ///
+    /// # Errors
+    /// No room for one of them.
     pub(super) fn begin(&mut self, operation: &OperationIr) -> Result<(), String> {
-        for made in operation.outputs() {
-            self.take(made.id, bytes(made))?;
+        // It makes nothing: it only speaks of a tensor that was sent.
+        if matches!(operation, OperationIr::Init(_)) {
+            return Ok(());
         }
-        Ok(())
+        operation.outputs().try_for_each(|made| self.take(made.id, bytes(made)))
     }
 
-    /// Gives back what an operation has used up.
+    /// Gives back what an operation has used up. What it made in the same place stays.
     pub(super) fn end(&mut self, operation: &OperationIr) {
         let drops = matches!(operation, OperationIr::Drop(_));
         for used in operation.inputs() {
+            let again = operation.outputs().any(|made| made.id == used.id);
             if drops {
                 self.give_back(used.id);
-            } else {
+            } else if !again {
                 self.read(used);
             }
         }
@@ -99,29 +110,71 @@ fn bytes(tensor: &TensorIr) -> u64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use burn::backend::ir::{BaseOperationIr, CastOpIr, InitOperationIr};
     use burn::tensor::{DType, Shape};
 
     use super::*;
 
+    const ID: fn(u64) -> TensorId = TensorId::new;
+
+    fn tensor(id: u64, status: TensorStatus, numbers: usize) -> TensorIr {
+        TensorIr { status, ..TensorIr::uninit(ID(id), Shape::new([numbers]), DType::F32) }
+    }
+
     #[test]
     fn no_client_takes_more_than_there_is() {
-        let pool = Pool::new(100);
-        let id = TensorId::new;
+        let pool = Pool::new(2 * EACH + 100);
         let (mut one, mut other) = (Account::new(pool.clone()), Account::new(pool.clone()));
-        one.take(id(1), 60).unwrap();
+        one.take(ID(1), 60).unwrap();
         // Another client's tensor of the same name is another tensor.
-        other.take(id(1), 40).unwrap();
-        let refused = one.take(id(2), 1).unwrap_err();
-        assert!(refused.contains("100 are taken") && refused.contains("--memory"), "{refused}");
-        one.take(id(1), 30).unwrap();
-        other.take(id(2), 30).unwrap();
-        other.give_back(id(7));
+        other.take(ID(1), 40).unwrap();
+        for refused in [one.take(ID(2), 0), one.take(ID(1), 61)] {
+            let said = refused.unwrap_err();
+            assert!(said.contains("are taken") && said.contains("--memory"), "{said}");
+        }
+        assert_eq!(*pool.used(), pool.most, "what is refused changes nothing");
+        one.take(ID(1), 60).unwrap();
+        one.take(ID(1), 30).unwrap();
         drop(one);
-        assert_eq!(*pool.used(), 70);
+        assert_eq!(*pool.used(), EACH + 40);
         drop(other);
         assert_eq!(*pool.used(), 0);
-        let huge = TensorIr::uninit(id(1), Shape::new([usize::MAX, 8]), DType::F32);
+        let huge = TensorIr::uninit(ID(1), Shape::new([usize::MAX, 8]), DType::F32);
         assert_eq!(bytes(&huge), u64::MAX);
-        assert!(Account::new(pool).take(id(1), bytes(&huge)).is_err());
+        assert!(Account::new(pool).take(ID(1), bytes(&huge)).is_err());
+    }
+
+    #[test]
+    fn operations_give_back_what_they_use_up() {
+        let pool = Pool::new(1 << 20);
+        let mut own = Account::new(pool.clone());
+        let took = |numbers: u64| 4 * numbers + EACH;
+        own.take(ID(1), 400).unwrap();
+        // Only spoken of, with whatever shape.
+        let spoken = InitOperationIr { out: tensor(1, TensorStatus::NotInit, 0) };
+        own.begin(&OperationIr::Init(spoken.clone())).unwrap();
+        own.end(&OperationIr::Init(spoken));
+        assert_eq!(*pool.used(), took(100));
+        let into =
+            |input, out| OperationIr::BaseFloat(BaseOperationIr::Cast(CastOpIr { input, out }));
+        let step = |own: &mut Account, operation: &OperationIr| {
+            own.begin(operation).unwrap();
+            own.end(operation);
+        };
+        // Kept, used up, and made in its own place.
+        let made = tensor(2, TensorStatus::NotInit, 50);
+        step(&mut own, &into(tensor(1, TensorStatus::ReadOnly, 100), made));
+        assert_eq!(*pool.used(), took(100) + took(50));
+        let made = tensor(3, TensorStatus::NotInit, 50);
+        step(&mut own, &into(tensor(1, TensorStatus::ReadWrite, 100), made));
+        assert_eq!(*pool.used(), 2 * took(50));
+        let again = tensor(3, TensorStatus::NotInit, 50);
+        step(&mut own, &into(tensor(3, TensorStatus::ReadWrite, 50), again));
+        assert_eq!(*pool.used(), 2 * took(50));
+        step(&mut own, &OperationIr::Drop(tensor(2, TensorStatus::ReadWrite, 50)));
+        own.read(&tensor(3, TensorStatus::ReadOnly, 50));
+        assert_eq!(*pool.used(), took(50));
+        own.read(&tensor(3, TensorStatus::ReadWrite, 50));
+        assert_eq!(*pool.used(), 0);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use socket2::{SockRef, TcpKeepalive};
 use tungstenite::WebSocket;
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::http::StatusCode;
@@ -15,31 +16,37 @@ use super::Limits;
 use crate::device::token::Token;
 
 /// The time that a client may take for its whole handshake, and for its first message.
-const HANDSHAKE: Duration = Duration::from_secs(30);
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// The time that a client may take to read a part of what it is sent.
 const READING: Duration = Duration::from_secs(60);
 
-/// Connections beside those of clients that compute: handshakes, and questions whether there is
-/// room.
-const WAITING: usize = 16;
+/// The time after which a connection on which nothing is sent is looked after.
+const ALIVE: Duration = Duration::from_secs(60);
+
+/// Handshakes at the same time.
+const HANDSHAKES: usize = 64;
+
+/// Connections that wait for answers, beside one for each client: those that come before their
+/// client, and those that have not noticed yet that it has left.
+const MORE_EARS: usize = 4;
 
 /// Answers that wait for their client to read them.
-const ANSWERS: usize = 16;
+const ANSWERS: usize = 1;
+
+/// The most bytes of a message before a client computes.
+const GREETING: usize = 4096;
 
 /// What all connections share.
 pub(super) struct Lobby {
     token: Token,
     pub(super) limits: Limits,
-    connections: AtomicUsize,
-    sessions: Mutex<Sessions>,
-}
-
-#[derive(Default)]
-struct Sessions {
+    handshakes: Arc<AtomicUsize>,
     /// Clients that compute, or are about to say for which session they do.
-    clients: usize,
-    answers: HashMap<u64, Answers>,
+    clients: Arc<AtomicUsize>,
+    /// Connections that wait for answers.
+    ears: Arc<AtomicUsize>,
+    sessions: Mutex<HashMap<u64, Answers>>,
 }
 
 /// Answers from the connection that computes to the one that waits for them.
@@ -70,64 +77,61 @@ pub(super) enum Purpose {
 
 impl Lobby {
     pub(super) fn new(token: Token, limits: Limits) -> Arc<Self> {
-        Arc::new(Self {
-            token,
-            limits,
-            connections: AtomicUsize::new(0),
-            sessions: Mutex::default(),
-        })
+        let count = Arc::<AtomicUsize>::default;
+        let (handshakes, clients, ears) = (count(), count(), count());
+        Arc::new(Self { token, limits, handshakes, clients, ears, sessions: Mutex::default() })
     }
 
-    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<u64, Answers>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The place of one more connection, unless there are too many.
-    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
-        let most = self.limits.clients.saturating_mul(2).saturating_add(WAITING);
-        let place = Place(Arc::clone(self));
-        (self.connections.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+    /// The place of one more handshake, unless there are too many.
+    pub(super) fn handshake(&self) -> Option<Place> {
+        Place::take(&self.handshakes, HANDSHAKES)
     }
 
-    /// The seat of one more client, unless all are taken.
-    fn seat(self: &Arc<Self>) -> Option<Seat> {
-        let mut sessions = self.sessions();
-        (sessions.clients < self.limits.clients).then(|| {
-            sessions.clients += 1;
-            Seat(Arc::clone(self))
-        })
+    /// The place of one more connection for a purpose, unless all are taken.
+    fn place(&self, purpose: Purpose) -> Option<Place> {
+        match purpose {
+            Purpose::Compute => Place::take(&self.clients, self.limits.clients),
+            Purpose::Hear => Place::take(&self.ears, self.limits.clients.saturating_add(MORE_EARS)),
+            // Who only looks takes nothing away.
+            Purpose::Look => (self.clients.load(Ordering::Relaxed) < self.limits.clients)
+                .then(|| Place(Arc::new(AtomicUsize::new(1)))),
+        }
     }
 
     /// Where the answers of a session go; nothing if a client computes for it already.
     pub(super) fn claim(&self, session: u64) -> Option<SyncSender<Vec<u8>>> {
         let mut sessions = self.sessions();
-        let own = sessions.answers.entry(session).or_insert_with(Answers::new);
+        let own = sessions.entry(session).or_insert_with(Answers::new);
         (!std::mem::replace(&mut own.claimed, true)).then(|| own.sender.clone())
     }
 
     /// Where the answers of a session come from; nothing if somebody hears them already.
     pub(super) fn hear(&self, session: u64) -> Option<Receiver<Vec<u8>>> {
-        self.sessions().answers.entry(session).or_insert_with(Answers::new).receiver.take()
+        self.sessions().entry(session).or_insert_with(Answers::new).receiver.take()
     }
 
     /// Whether a client computes for a session.
     pub(super) fn is_claimed(&self, session: u64) -> bool {
-        self.sessions().answers.get(&session).is_some_and(|own| own.claimed)
+        self.sessions().get(&session).is_some_and(|own| own.claimed)
     }
 
     pub(super) fn forget(&self, session: u64) {
-        self.sessions().answers.remove(&session);
+        self.sessions().remove(&session);
     }
 
-    /// Does the handshake: what the connection is for, and the seat of a client that computes.
+    /// Does the handshake: what the connection is for, and its place.
     #[allow(clippy::result_large_err)] // tungstenite's own type
-    pub(super) fn accept(
-        self: &Arc<Self>,
-        stream: TcpStream,
-    ) -> Option<(WebSocket<Timed>, Purpose, Option<Seat>)> {
+    pub(super) fn accept(&self, stream: TcpStream) -> Option<(WebSocket<Timed>, Purpose, Place)> {
         stream.set_nodelay(true).ok()?;
+        // A client that was switched off is noticed, and keeps no place.
+        let alive = TcpKeepalive::new().with_time(ALIVE).with_interval(ALIVE);
+        SockRef::from(&stream).set_tcp_keepalive(&alive).ok()?;
         stream.set_write_timeout(Some(READING)).ok()?;
-        let (mut found, mut seat) = (None, None);
+        let mut found = None;
         let look = |request: &Request, response: Response| {
             let refuse = |status, why: &str| {
                 let mut refusal = ErrorResponse::new(Some(why.into()));
@@ -141,22 +145,17 @@ impl Lobby {
             let Some(purpose) = self.purpose(request.uri().path()) else {
                 return refuse(StatusCode::UNAUTHORIZED, "no such token");
             };
-            if purpose != Purpose::Hear {
-                let own = self.seat();
-                if own.is_none() {
-                    return refuse(StatusCode::SERVICE_UNAVAILABLE, "all places are taken");
-                }
-                // Who only looks has left the seat when it hears of it.
-                seat = own.filter(|_| purpose == Purpose::Compute);
-            }
-            found = Some(purpose);
+            let Some(place) = self.place(purpose) else {
+                return refuse(StatusCode::SERVICE_UNAVAILABLE, "all places are taken");
+            };
+            found = Some((purpose, place));
             Ok(response)
         };
-        let most = Some(usize::try_from(self.limits.memory).unwrap_or(usize::MAX / 2));
-        let sizes = WebSocketConfig::default().max_message_size(most).max_frame_size(most);
         let stream = Timed { stream, until: Some(Instant::now() + HANDSHAKE) };
-        let socket = tungstenite::accept_hdr_with_config(stream, look, Some(sizes)).ok()?;
-        Some((socket, found?, seat))
+        let sizes = Some(sizes(GREETING));
+        let socket = tungstenite::accept_hdr_with_config(stream, look, sizes).ok()?;
+        let (purpose, place) = found?;
+        Some((socket, purpose, place))
     }
 
     /// What a path asks for, if it begins with the token.
@@ -169,21 +168,25 @@ impl Lobby {
     }
 }
 
-/// One of the connections that there may be.
-pub(super) struct Place(Arc<Lobby>);
+/// The limits of a connection's messages.
+pub(super) fn sizes(most: usize) -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(most)).max_frame_size(Some(most))
+}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+/// One of the places that there are, until it is dropped.
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let more = |own: usize| (own < most).then_some(own + 1);
+        let took = taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        took.ok().map(|_| Self(Arc::clone(taken)))
     }
 }
 
-/// One of the clients that there may be.
-pub(super) struct Seat(Arc<Lobby>);
-
-impl Drop for Seat {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.sessions().clients -= 1;
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -233,21 +236,24 @@ mod tests {
     use super::*;
 
     fn lobby(clients: usize) -> Arc<Lobby> {
-        let limits = Limits { clients, memory: 1 << 20, idle: HANDSHAKE };
+        let limits = Limits { clients, ..Limits::default() };
         Lobby::new("0123456789abcdef".parse().unwrap(), limits)
     }
 
     #[test]
-    fn places_and_seats_are_given_back() {
+    fn places_are_given_back() {
         let own = lobby(2);
-        let seats: Vec<_> = (0..2).map(|_| own.seat().unwrap()).collect();
-        assert!(own.seat().is_none());
-        drop(seats);
-        assert!(own.seat().is_some());
-        let places: Vec<_> = (0..2 * 2 + WAITING).map(|_| own.place().unwrap()).collect();
-        assert!(own.place().is_none() && own.place().is_none());
-        drop(places);
-        assert!(own.place().is_some());
+        let take = || own.place(Purpose::Compute);
+        let taken: Vec<_> = (0..2).map(|_| take().unwrap()).collect();
+        assert!(take().is_none() && own.place(Purpose::Look).is_none());
+        drop(taken);
+        drop(own.place(Purpose::Look).unwrap());
+        let (_one, _other) = (take().unwrap(), take().unwrap());
+        assert!(take().is_none());
+        let taken: Vec<_> = (0..HANDSHAKES).map(|_| own.handshake().unwrap()).collect();
+        assert!(own.handshake().is_none() && own.handshake().is_none());
+        drop(taken);
+        assert!(own.handshake().is_some());
     }
 
     #[test]

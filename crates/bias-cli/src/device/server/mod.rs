@@ -39,18 +39,22 @@ use crate::failure::Failure;
 pub struct Limits {
     /// Clients that compute at the same time.
     pub clients: usize,
-    /// Bytes that the tensors of all clients may take together; also the most bytes of a message. A
-    /// tensor is one message. Room is made for it when a client names its length, and a length that
-    /// no memory has would end the program.
+    /// Bytes that the tensors of all clients may take together.
     pub memory: u64,
+    /// The most bytes of a message. A tensor is one message. Room is made for it when a client names
+    /// its length, and a length that no memory has would end the program.
+    pub message: usize,
     /// How long a client may do nothing before its session ends.
     pub idle: Duration,
 }
 
 impl Default for Limits {
-    /// Four clients, half of this machine's memory, an hour.
+    /// Four clients, half of this machine's memory for their tensors and as much for a message, an
+    /// hour.
     fn default() -> Self {
-        Self { clients: 4, memory: half_of_memory(), idle: Duration::from_secs(3600) }
+        let memory = half_of_memory();
+        let message = usize::try_from(memory).unwrap_or(usize::MAX / 2);
+        Self { clients: 4, memory, message, idle: Duration::from_secs(3600) }
     }
 }
 
@@ -81,19 +85,18 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves a device to every client, each on threads of its own, until the program ends. No
-    /// client and no error ends it.
+    /// Serves a device to every client, each on threads of its own, until the program ends. A client
+    /// that leaves, breaks the protocol or exceeds a limit ends its own session. What an operation
+    /// makes is counted as the client says it, so one that lies can fill the memory.
     pub fn run<B: BackendIr>(&self, device: &B::Device) {
         let lobby = Lobby::new(self.token.clone(), self.limits.clone());
         let pool = Pool::new(self.limits.memory);
         begin_each(self.listener.incoming(), PAUSE, |stream| {
             // One that is too many is closed.
-            let Some(place) = lobby.place() else { return Ok(()) };
+            let Some(handshake) = lobby.handshake() else { return Ok(()) };
             let (lobby, pool, device) = (Arc::clone(&lobby), Arc::clone(&pool), device.clone());
-            let begun = std::thread::Builder::new().spawn(move || {
-                connection::<B>(stream, &lobby, pool, &device);
-                drop(place);
-            });
+            let begun = std::thread::Builder::new()
+                .spawn(move || connection::<B>(stream, handshake, &lobby, pool, &device));
             begun.map(drop)
         });
     }

@@ -12,7 +12,7 @@ use burn::tensor::read_sync;
 use tungstenite::{Message, WebSocket};
 
 use super::account::{Account, Pool};
-use super::lobby::{Lobby, Purpose, Timed};
+use super::lobby::{Lobby, Place, Purpose, Timed, sizes};
 use super::protocol::{Answer, ComputeTask, SessionId, Task, TaskResponse};
 
 /// The time to wait for answers before checking whether any client still computes.
@@ -24,13 +24,15 @@ const UNREAD: Duration = Duration::from_secs(60);
 /// Does what a connection asks for, until it ends.
 pub(super) fn connection<B: BackendIr>(
     stream: TcpStream,
-    lobby: &Arc<Lobby>,
+    handshake: Place,
+    lobby: &Lobby,
     pool: Arc<Pool>,
     device: &B::Device,
 ) {
     let peer = stream.peer_addr().map_or_else(|_| "a client".into(), |peer| peer.to_string());
-    // The seat is given back when the connection ends.
-    let Some((mut socket, purpose, _seat)) = lobby.accept(stream) else { return };
+    // The place is given back when the connection ends.
+    let Some((mut socket, purpose, _place)) = lobby.accept(stream) else { return };
+    drop(handshake);
     if purpose == Purpose::Look {
         let _ = socket.close(None);
         return;
@@ -39,6 +41,7 @@ pub(super) fn connection<B: BackendIr>(
     match purpose {
         Purpose::Compute => {
             let Some(answers) = lobby.claim(id) else { return };
+            socket.set_config(|own| *own = sizes(lobby.limits.message));
             if socket.get_mut().patient(Some(lobby.limits.idle)).is_ok() {
                 note!("{peer} computes here");
                 let account = Account::new(pool);
@@ -92,37 +95,62 @@ fn receive(socket: &mut WebSocket<Timed>) -> Option<Task> {
 /// Runs a client's tasks in order, until it leaves. Its tensors are dropped then.
 ///
 /// After an operation that failed, all later readings return its error, because their values are
-/// unknown.
+/// unknown. The tensors are dropped at once.
 fn compute<B: BackendIr>(
     socket: &mut WebSocket<Timed>,
     answers: &SyncSender<Vec<u8>>,
-    mut account: Account,
+    account: Account,
     device: &B::Device,
 ) {
-    let runner = Runner::<B>::new(device.clone());
-    let mut failed: Option<String> = None;
+    let mut state = Ok((Runner::<B>::new(device.clone()), account));
     while let Some(Task::Compute(task, id)) = receive(socket) {
-        let done = match &failed {
-            None => trying(|| act(&runner, &mut account, &task)),
-            Some(reason) => Err(reason.clone()),
+        let wanted = Wanted::of(&task);
+        let done = match &mut state {
+            Ok((runner, account)) => trying(|| act(runner, account, task)),
+            Err(reason) => Err(String::clone(reason)),
         };
         let content = match done {
             Ok(answer) => answer,
             Err(reason) => {
-                failed = Some(reason.clone());
-                let error = ExecutionError::WithContext { reason };
-                match task {
-                    ComputeTask::ReadTensor(_) => Some(Answer::ReadTensor(Err(error))),
-                    ComputeTask::SyncBackend => Some(Answer::SyncBackend(Err(error))),
-                    ComputeTask::DTypeUsage(_) => Some(Answer::DTypeUsage(DTypeUsageSet::empty())),
-                    _ => None,
-                }
+                let answer = wanted.failed(&reason);
+                state = Err(reason);
+                answer
             }
         };
         let Some(content) = content else { continue };
         let Ok(bytes) = rmp_serde::to_vec(&TaskResponse { content, id }) else { return };
         if !put(answers, bytes) {
             return;
+        }
+    }
+}
+
+/// What a task wants to hear.
+enum Wanted {
+    Nothing,
+    Tensor,
+    Done,
+    Types,
+}
+
+impl Wanted {
+    fn of(task: &ComputeTask) -> Self {
+        match task {
+            ComputeTask::ReadTensor(_) => Self::Tensor,
+            ComputeTask::SyncBackend => Self::Done,
+            ComputeTask::DTypeUsage(_) => Self::Types,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// What it hears where an operation has failed.
+    fn failed(self, reason: &str) -> Option<Answer> {
+        let error = ExecutionError::WithContext { reason: reason.to_owned() };
+        match self {
+            Self::Nothing => None,
+            Self::Tensor => Some(Answer::ReadTensor(Err(error))),
+            Self::Done => Some(Answer::SyncBackend(Err(error))),
+            Self::Types => Some(Answer::DTypeUsage(DTypeUsageSet::empty())),
         }
     }
 }
@@ -151,30 +179,30 @@ fn trying<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 fn act<B: BackendIr>(
     runner: &Runner<B>,
     account: &mut Account,
-    task: &ComputeTask,
+    task: ComputeTask,
 ) -> Result<Option<Answer>, String> {
     match task {
-        ComputeTask::Seed(seed) => runner.seed(*seed),
+        ComputeTask::Seed(seed) => runner.seed(seed),
         ComputeTask::RegisterOperation(operation) => {
-            account.begin(operation)?;
-            runner.register_op((**operation).clone());
-            account.end(operation);
+            account.begin(&operation)?;
+            runner.register_op((*operation).clone());
+            account.end(&operation);
         }
         ComputeTask::RegisterTensor(id, data) => {
-            account.take(*id, data.bytes.len() as u64)?;
-            runner.register_tensor_data_id(*id, data.clone());
+            account.take(id, data.bytes.len() as u64)?;
+            runner.register_tensor_data_id(id, data);
         }
         ComputeTask::RegisterTensorRemote(..) | ComputeTask::ExposeTensorRemote { .. } => {
             return Err("this server does not pass tensors on to others".into());
         }
         ComputeTask::ReadTensor(tensor) => {
             let read = read_sync(runner.read_tensor_async(tensor.clone()));
-            account.read(tensor);
+            account.read(&tensor);
             return Ok(Some(Answer::ReadTensor(read)));
         }
         ComputeTask::SyncBackend => return Ok(Some(Answer::SyncBackend(runner.sync()))),
         ComputeTask::DTypeUsage(dtype) => {
-            return Ok(Some(Answer::DTypeUsage(runner.dtype_usage(*dtype))));
+            return Ok(Some(Answer::DTypeUsage(runner.dtype_usage(dtype))));
         }
     }
     Ok(None)

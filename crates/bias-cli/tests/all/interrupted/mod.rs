@@ -1,5 +1,5 @@
-//! Commands that are killed at any call which changes a file, or in which such a call fails: what
-//! is there under its name is whole, and the next run ends with the same bytes.
+//! Commands that are killed at calls which change a file, or in which such a call fails: what is there
+//! under its name is whole, the umask is kept, and the next run ends with the same bytes.
 //!
 //! `INTERRUPTIONS` is the number of points of each kind [default: 3]; `scripts/interruptions.sh`
 //! asks for 50.
@@ -47,7 +47,8 @@ struct Subject<'a> {
     args: &'a [&'a str],
     /// Files and folders that it writes.
     outputs: &'a [&'a str],
-    /// Files of outputs that grow or are replaced, so that they are not the final ones all along.
+    /// Files of outputs that grow or are replaced, so that they are not the final ones all along:
+    /// JSON, or lines of JSON of which the last may be cut.
     growing: &'a [&'a str],
     /// Whether what a killed run was writing is cleared by the next run.
     clears: bool,
@@ -118,7 +119,7 @@ impl Subject<'_> {
     /// That nothing is half-written under its name, and nobody else may read anything.
     fn check(&self, folder: &Path, whole: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
         for (path, bytes) in self.written(folder) {
-            let grows = self.growing.iter().any(|own| path.ends_with(own));
+            let grows = self.growing.iter().any(|own| path.ends_with(own)) && is_json(&bytes);
             assert!(grows || whole.get(&path) == Some(&bytes), "{what}: {}", path.display());
         }
         let mut all = BTreeMap::new();
@@ -140,7 +141,7 @@ impl Subject<'_> {
         assert_eq!(undisturbed.end, End::Exit(0), "{:?}\n{}", self.args, undisturbed.said);
         let whole = self.written(folder);
         assert!(!whole.is_empty());
-        is_durable(&undisturbed.seen);
+        is_durable(&undisturbed.seen, folder);
         let mut rng = ChaCha8Rng::seed_from_u64(26);
         let mut row = String::new();
         for (name, kinds, fate) in FATES {
@@ -199,12 +200,21 @@ impl Subject<'_> {
     }
 }
 
+/// Whether this is JSON, or lines of JSON of which the last may be cut.
+fn is_json(bytes: &[u8]) -> bool {
+    let json = |own: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(own).is_ok();
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(&[][..], |at| &bytes[..at]);
+    json(bytes) || whole.is_empty() || whole.split(|byte| *byte == b'\n').all(json)
+}
+
 /// That what gets its name is on the disk by then, and its name thereafter.
-fn is_durable(seen: &[Seen]) {
+fn is_durable(seen: &[Seen], here: &Path) {
     let synced = |path: &Path, among: &[Seen]| {
         among.iter().any(|own| own.call == Call::Sync && same(&own.path, path))
     };
-    for (i, made) in seen.iter().enumerate().filter(|(_, own)| own.call == Call::Folder) {
+    let made = seen.iter().enumerate().filter(|(_, own)| own.call == Call::Folder);
+    // The folder that the command runs in is there already.
+    for (i, made) in made.filter(|(_, own)| !same(&own.path, here)) {
         let folder = made.path.parent().unwrap();
         assert!(synced(folder, &seen[i..]), "{made:?}: its name is not synced");
     }
@@ -276,6 +286,20 @@ fn masks_models_and_scores() {
         clears: false,
     };
     frameworks.interrupt(&folder);
+    let captured = Subject {
+        args: &["capture", "--model", "model", "--out", "captured"],
+        outputs: &["captured"],
+        growing: &[],
+        clears: false,
+    };
+    captured.interrupt(&folder);
+    let answers = Subject {
+        args: &["audit", "--model", "model", "--save-answers", "answers.csv", "--plot", "gaps.svg"],
+        outputs: &["answers.csv", "gaps.svg"],
+        growing: &[],
+        clears: false,
+    };
+    answers.interrupt(&folder);
 }
 
 #[test]

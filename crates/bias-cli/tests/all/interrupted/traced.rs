@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
@@ -69,7 +71,10 @@ pub struct Traced {
     pub said: String,
 }
 
-/// Runs a program in a folder where only the owner may read new files. Calls that change files
+/// Enough for a busy machine; a program that hangs is killed.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// Runs a program in a folder, with a umask by which only the owner may read new files. Calls that change files
 /// outside the folder are none of the calls; `fate` is that of the `n`-th of them, from 0.
 pub fn trace(
     command: &[&str],
@@ -91,7 +96,18 @@ pub fn trace(
         .spawn()
         .unwrap();
     let mut tracer = Tracer { folder, kinds, fate, seen: Vec::new(), failing: BTreeMap::new() };
+    let (ended, waits) = channel::<()>();
+    let main = Pid::from_raw(child.id().try_into().unwrap());
+    let watch = std::thread::spawn(move || {
+        let hangs = waits.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout);
+        if hangs {
+            let _ = nix::sys::signal::kill(main, Signal::SIGKILL);
+        }
+        hangs
+    });
     let end = tracer.follow(&mut child);
+    drop(ended);
+    assert!(!watch.join().unwrap(), "{command:?}, {fate:?}: not done within {LIMIT:?}");
     let mut text = vec![0; usize::try_from(said.metadata().unwrap().len()).unwrap()];
     said.read_exact_at(&mut text, 0).unwrap();
     Traced { end, seen: tracer.seen, said: String::from_utf8_lossy(&text).into_owned() }
@@ -180,14 +196,22 @@ impl Tracer<'_> {
         let (call, path, from) = match number {
             libc::SYS_open => open(here, first, second)?,
             libc::SYS_openat => open(first, second, third)?,
-            libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_ftruncate => {
-                (Call::Write, opened(main, first), None)
-            }
+            libc::SYS_write
+            | libc::SYS_pwrite64
+            | libc::SYS_writev
+            | libc::SYS_pwritev
+            | libc::SYS_sendfile
+            | libc::SYS_ftruncate
+            | libc::SYS_fallocate => (Call::Write, opened(main, first), None),
+            libc::SYS_copy_file_range => (Call::Write, opened(main, third), None),
             libc::SYS_fsync | libc::SYS_fdatasync => (Call::Sync, opened(main, first), None),
             libc::SYS_rename => {
                 (Call::Rename, self.named(main, here, second), self.named(main, here, first))
             }
-            libc::SYS_renameat | libc::SYS_renameat2 => {
+            libc::SYS_link => {
+                (Call::Rename, self.named(main, here, second), self.named(main, here, first))
+            }
+            libc::SYS_renameat | libc::SYS_renameat2 | libc::SYS_linkat => {
                 (Call::Rename, self.named(main, third, fourth), self.named(main, first, second))
             }
             libc::SYS_mkdir => (Call::Folder, self.named(main, here, first), None),
