@@ -12,7 +12,7 @@ use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::http::StatusCode;
 use tungstenite::protocol::WebSocketConfig;
 
-use super::Limits;
+use super::limits::Limits;
 use crate::device::token::Token;
 
 /// The time that a client may take for its whole handshake, and for its first message.

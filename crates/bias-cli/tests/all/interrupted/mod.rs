@@ -294,8 +294,8 @@ fn masks_models_and_scores() {
     };
     captured.interrupt(&folder);
     let answers = Subject {
-        args: &["audit", "--model", "model", "--save-answers", "answers.csv", "--plot", "gaps.svg"],
-        outputs: &["answers.csv", "gaps.svg"],
+        args: &["audit", "--model", "model", "--save-answers", "answers.csv"],
+        outputs: &["answers.csv"],
         growing: &[],
         clears: false,
     };
@@ -328,10 +328,8 @@ fn a_hosted_audit() {
             "kept.jsonl",
             "--save-answers",
             "answers.csv",
-            "--plot",
-            "gaps.svg",
         ],
-        outputs: &["kept.jsonl", "answers.csv", "gaps.svg"],
+        outputs: &["kept.jsonl", "answers.csv"],
         growing: &["kept.jsonl"],
         clears: false,
     }
