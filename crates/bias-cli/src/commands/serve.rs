@@ -30,7 +30,6 @@ use bias_files::say;
 /// only, as is the default, and let others in through a tunnel: ssh -L 3000:127.0.0.1:3000
 /// THIS_MACHINE. The server runs until you stop it. It needs a build with the feature `remote`.
 #[derive(clap::Args)]
-#[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "they are only refused"))]
 pub(crate) struct Args {
     /// Address to listen at
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
