@@ -1,5 +1,5 @@
-//! A thousand masks are put on a model and taken off: less than 4 KiB stay behind of 800 of them, and
-//! the model is the same.
+//! A thousand masks are put on a model and taken off: no byte stays behind, and the model is the
+//! same.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::Path;
@@ -46,7 +46,7 @@ fn masks_leave_nothing_behind() {
         let mut model: Decoder<Flex> =
             Decoder::load(&checkpoint, config.clone(), precision, &Default::default()).unwrap();
         let (unchanged, mask) = (logits(&model), some(&model));
-        let mut held = Vec::new();
+        let mut held = Vec::with_capacity(MASKS as usize / 100);
         for seed in 0..MASKS {
             let own = mask.matched_random(seed).unwrap();
             let how = interventions[usize::from(seed % 2 == 0)].clone();
@@ -61,9 +61,8 @@ fn masks_leave_nothing_behind() {
                 held.push(PeakAlloc.current_usage());
             }
         }
-        // What is made once, such as threads and their buffers, is there by then.
-        let (first, last) = (held[1], held[held.len() - 1]);
         println!("{precision:?}: {held:?} bytes");
-        assert!(last <= first + 4096, "{first} bytes after 200 masks, {last} after {MASKS}");
+        // What is made once, such as threads and their buffers, is there by the second hundred.
+        assert!(held[1..].iter().all(|own| *own == held[1]), "{held:?}");
     }
 }
