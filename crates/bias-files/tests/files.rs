@@ -7,8 +7,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use bias_files::{
-    Tensor, f32_bytes, f32s, f64_bytes, f64s, hex, save_tensors, sha256_of_file, write_folder,
-    write_whole, write_with,
+    Tensor, create_folder, f32_bytes, f32s, f64_bytes, f64s, hex, save_tensors, sha256_of_file,
+    write_folder, write_whole, write_with,
 };
 use proptest::prelude::*;
 use safetensors::SafeTensors;
@@ -173,5 +173,20 @@ proptest! {
         prop_assert!(found.iter().map(|v| v.to_bits()).eq(doubles.iter().map(|v| v.to_bits())));
         let rest = [&f64_bytes(&doubles)[..], &[1, 2, 3]].concat();
         prop_assert_eq!(f64s(&rest).len(), doubles.len());
+    }
+}
+
+#[test]
+fn folders_are_made_with_all_above_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("a/b/c");
+    for _ in 0..2 {
+        create_folder(&deep).unwrap();
+        assert!(deep.is_dir());
+    }
+    let file = deep.join("file");
+    fs::write(&file, "").unwrap();
+    for refused in [&file, &file.join("below")] {
+        assert!(create_folder(refused).is_err(), "{}", refused.display());
     }
 }
