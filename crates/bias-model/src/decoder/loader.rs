@@ -6,7 +6,7 @@ use burn::tensor::{DType, Tensor, TensorData, backend::Backend};
 use super::block::Block;
 use super::linear::{Linear, Norm};
 use super::matrix::{InFile, LocatedPart, Matrix, Stored, present};
-use super::memory;
+use super::memory::free_memory;
 use super::params::untracked;
 use super::router::Router;
 use crate::arch::piece::Piece;
@@ -29,7 +29,7 @@ pub(crate) fn fits<B: Backend>(
         return Ok(());
     }
     let least = if precision == Precision::F32 { size_of::<f32>() } else { 0 };
-    let (needed, free) = (tensors.bytes(least), memory::free());
+    let (needed, free) = (tensors.bytes(least), free_memory());
     match free {
         Some(free) if needed > free => {
             Err(ModelError::Memory { folder: checkpoint.folder().into(), needed, free })

@@ -2,7 +2,8 @@ use sysinfo::{MemoryRefreshKind, System};
 
 /// The bytes of memory that are still free, within the limit of a container; `None` if the system
 /// does not say.
-pub(crate) fn free() -> Option<u64> {
+#[must_use]
+pub fn free_memory() -> Option<u64> {
     if !sysinfo::IS_SUPPORTED_SYSTEM {
         return None;
     }

@@ -41,5 +41,6 @@ mod side_by_side;
 mod streamed;
 
 pub use self::kv_cache::KvCache;
+pub use self::memory::free_memory;
 pub use self::model::Decoder;
 pub use self::progress::LayerDone;

@@ -6,6 +6,7 @@ use bias_attrib::guard::MeasuredGuard;
 use bias_attrib::{AttribError, Contrast, GapPursuit, PromptCase, SignedGap};
 use bias_mask::select::StreamingTopK;
 use bias_model::Decoder;
+use bias_model::decoder::free_memory;
 use bias_probe::Sequence;
 use bias_types::ParamScores;
 use burn::tensor::backend::AutodiffBackend;
@@ -13,6 +14,9 @@ use burn::tensor::backend::AutodiffBackend;
 use super::finding::Finding;
 use crate::StudyError;
 use crate::studied::Studied;
+
+/// The memory that a pursuit may take at least, in bytes. It may also take half of what is free.
+const LEAST_MEMORY: usize = 2 << 30;
 
 /// The input of a method.
 #[derive(Debug)]
@@ -111,7 +115,12 @@ impl<A: AutodiffBackend, M: Studied<A>> MethodInput<'_, A, M> {
     /// # Errors
     /// No gap to attribute, a failed pass.
     pub fn pursue(&self, pursuit: GapPursuit) -> Result<Finding, StudyError> {
-        let pursuit = pursuit.with_temperature(self.temperature)?.with_threads(self.threads);
+        // With much memory it differentiates once instead of twice, and on more threads.
+        let half = free_memory().and_then(|free| usize::try_from(free / 2).ok());
+        let pursuit = pursuit
+            .with_memory(half.unwrap_or(0).max(LEAST_MEMORY))
+            .with_temperature(self.temperature)?
+            .with_threads(self.threads);
         let mut model = self.model.clone();
         let found =
             pursuit.pursue::<A, _, _>(&mut model, M::on_graph, self.contrasts, self.neutral)?;
