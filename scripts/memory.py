@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Prints the peak memory of each command of `bias` on one model, as a table between the marks
-`memory` of docs/performance.md or on standard output.
+"""Prints the peak memory of each command of `bias` on one model as a table.
 
-    scripts/memory.py BIAS MODEL [--into docs/performance.md]
+    scripts/memory.py BIAS MODEL
 
 BIAS is the program (`cargo build --release --bin bias`), MODEL a folder or GGUF file of a chat
 model. Questions are those of fixtures/real in two contexts about 16 people, so that the table is about
@@ -111,19 +110,10 @@ def main():
     )
     parser.add_argument("program", metavar="BIAS")
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("--into", metavar="FILE", help="a page with marks")
     args = parser.parse_args()
     program, model = (os.path.abspath(own) for own in (args.program, args.model))
-    lines = "\n".join(table(program, model))
-    if args.into is None:
-        print(lines)
-        return
-    page = pathlib.Path(args.into)
-    before, rest = page.read_text().split("<!-- memory:begin -->\n")
-    after = rest.split("<!-- memory:end -->")[1]
-    whole = f"{before}<!-- memory:begin -->\n{lines}\n<!-- memory:end -->{after}"
-    page.with_suffix(".new").write_text(whole)
-    page.with_suffix(".new").replace(page)
+    for line in table(program, model):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
