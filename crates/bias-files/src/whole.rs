@@ -71,8 +71,9 @@ pub fn write_folder<E>(
     sync_folder(parent).map_err(in_parent)
 }
 
-/// Creates a folder with all that are above it, as [`fs::create_dir_all`] does. Their names are synced,
-/// also that of a folder which is there already, so that they are there after a crash.
+/// Creates a folder with all that are above it, as [`fs::create_dir_all`] does, and syncs their names,
+/// so that they are there after a crash. The name of a folder that exists already is synced too: a
+/// run may have been killed before it did so.
 ///
 /// # Errors
 /// A folder that cannot be created, or a file in its place.

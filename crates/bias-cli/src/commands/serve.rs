@@ -26,9 +26,10 @@ use bias_files::say;
 /// It prints the address with a token, which is new each time it starts; to choose one, put it into
 /// the environment variable BIAS_SERVE_TOKEN. Where the client runs, put the token into that
 /// variable too and leave it out of the address: others on a machine may see the arguments of
-/// programs. Whoever knows the token can compute here, within the limits below. There is no encryption: listen on this machine
-/// only, as is the default, and let others in through a tunnel: ssh -L 3000:127.0.0.1:3000
-/// THIS_MACHINE. The server runs until you stop it. It needs a build with the feature `remote`.
+/// programs. Whoever knows the token can compute here, within the limits below. There is no
+/// encryption: listen on this machine only, as is the default, and let others in through a tunnel:
+/// ssh -L 3000:127.0.0.1:3000 THIS_MACHINE. The server runs until you stop it. It needs a build with
+/// the feature `remote`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Address to listen at
