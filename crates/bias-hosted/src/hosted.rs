@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
 
 use bias_ask::generate::{DecodeOptions, Done};
 use bias_ask::question::Choices;
@@ -382,7 +383,12 @@ impl Respond for Hosted {
             }
         };
         let threads = self.setup.in_flight.clamp(1, left.len().max(1));
-        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+        std::thread::scope(|scope| {
+            // Where the system refuses a thread, those that there are do its work.
+            let start = |_| Builder::new().spawn_scoped(scope, work).is_ok();
+            let _ = (1..threads).all(start);
+            work();
+        });
         if let Some(journal) = &self.exchange.journal {
             journal.sync().map_err(AskError::outside)?;
         }

@@ -136,7 +136,9 @@ pub(crate) fn remote(
     // On a thread of its own: burn waits without end for a server that says nothing.
     let (says, hears) = std::sync::mpsc::channel();
     let own = device.clone();
-    std::thread::spawn(move || says.send(answers::<burn::backend::RemoteBackend>(&own, compute)));
+    std::thread::Builder::new()
+        .spawn(move || says.send(answers::<burn::backend::RemoteBackend>(&own, compute)))
+        .map_err(|error| error.to_string())?;
     let silent = format!("no answer in {} s", PATIENCE.as_secs());
     hears.recv_timeout(PATIENCE).unwrap_or(Err(silent)).map_err(stranger)?;
     Ok(device)

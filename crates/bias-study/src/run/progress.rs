@@ -81,7 +81,8 @@ impl Progress {
         let (end, ended) = channel();
         self.ends.push(end);
         let shown = self.shown.clone();
-        std::thread::spawn(move || {
+        // Where the system refuses a thread, nothing is told on the way.
+        let _ = std::thread::Builder::new().spawn(move || {
             while ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
                 act(&shown);
             }

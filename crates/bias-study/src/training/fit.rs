@@ -1,3 +1,5 @@
+use std::thread::{Builder, ScopedJoinHandle};
+
 use bias_probe::device::{LOGITS_AT_ONCE, f32_from, to_f32};
 use bias_probe::{HookedModel, Observer, ProbeError, Sequence, TokenBatch};
 use bias_types::{Site, TokenRole};
@@ -111,10 +113,12 @@ where
         let total = texts.iter().map(&weigh).sum();
         // Threads, not rayon tasks, and a graph each: burn's autodiff locks would otherwise meet.
         let (one, other) = (module.clone().fork(device), module.clone().fork(device));
+        let left = || gradients(&one, left, total);
         let (left, right) = std::thread::scope(|scope| {
-            let left = scope.spawn(|| gradients(&one, left, total));
+            let begun = Builder::new().spawn_scoped(scope, &left);
             let right = gradients(&other, right, total);
-            (left.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), right)
+            let left = begun.map_or_else(|_| Ok(left()), ScopedJoinHandle::join);
+            (left.unwrap_or_else(|panic| std::panic::resume_unwind(panic)), right)
         });
         let ((a, left), (b, right)) = (left?, right?);
         told(step, a + b);

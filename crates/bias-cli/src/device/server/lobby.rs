@@ -276,7 +276,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
         let begun = Instant::now();
-        let mut timed = Timed { stream, until: Some(begun + Duration::from_millis(120)) };
+        let mut timed = Timed { stream, until: Some(begun + Duration::from_millis(400)) };
         let mut came = 0;
         let error = loop {
             client.write_all(b"x").unwrap();
