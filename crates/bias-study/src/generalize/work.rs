@@ -75,8 +75,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         for job in &own {
             let control = if job.shuffled { ", placebo" } else { "" };
             progress.doing(format!("{}: {}{control}", job.seen, job.approach));
+            let made = self.store.made();
             self.dial_and_test(protocol, job, &reference)?;
-            progress.done(1);
+            progress.one(self.store.made() > made);
         }
         progress.finish();
         Ok(())

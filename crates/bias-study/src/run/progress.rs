@@ -93,7 +93,12 @@ impl Progress {
     pub(crate) fn known(&self, parts: usize) {
         self.shown.bar.inc(parts as u64);
         self.shown.bar.reset_eta();
-        self.shown.log().known += parts as u64;
+        self.shown.log().known(Instant::now(), self.shown.bar.position(), parts as u64);
+    }
+
+    /// Counts a finished part: an earlier run's, unless something new came of it.
+    pub(crate) fn one(&self, new: bool) {
+        if new { self.done(1) } else { self.known(1) }
     }
 
     /// Names the present part.
@@ -164,6 +169,14 @@ impl Log {
         Self { started, said: None, known: 0, doing: String::new(), tokens: None }
     }
 
+    /// Parts that took no time, the last of `done` in all. Until one did, the clock does not run.
+    fn known(&mut self, now: Instant, done: u64, parts: u64) {
+        self.known += parts;
+        if self.known == done {
+            self.started = now;
+        }
+    }
+
     /// How fast tokens run, now that `ran` have run in this process; and while none of the parts is
     /// done, how long the work takes at most.
     fn tokens(&self, now: Instant, done: u64, ran: u64) -> Option<String> {
@@ -232,6 +245,19 @@ mod tests {
         // What an earlier run did says nothing of how long this one takes.
         log.known = 80;
         assert_eq!(log.due(after(50), 90, 100), Some(Duration::from_secs(50)));
+    }
+
+    /// A run that goes on looks through what is done, some of it between new work.
+    #[test]
+    fn what_was_done_before_takes_no_time() {
+        let started = Instant::now();
+        let after = |seconds| started + Duration::from_secs(seconds);
+        let mut log = Log::new(started);
+        (1..=20).for_each(|done| log.known(after(15), done, 1));
+        assert_eq!(log.due(after(15), 20, 40), None);
+        assert_eq!(log.due(after(45), 22, 40), Some(Duration::from_secs(270)));
+        log.known(after(45), 31, 9);
+        assert_eq!(log.due(after(45), 31, 40), Some(Duration::from_secs(135)));
     }
 
     /// A question may take minutes: before the first is answered, tokens say how long it may take.

@@ -52,13 +52,14 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         }
         for job in &own {
             progress.doing(format!("{}: {}", job.trained_on, job.what.name()));
+            let made = self.store.made();
             match job.what {
                 What::Alternative(alternative) => {
                     self.try_alternative(job, alternative, &reference)?
                 }
                 _ => self.find_and_try(job, &reference)?,
             }
-            progress.done(1);
+            progress.one(self.store.made() > made);
         }
         progress.finish();
         Ok(())

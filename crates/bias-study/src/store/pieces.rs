@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bias_files::{create_folder, hex, read_file};
@@ -55,6 +56,8 @@ pub(crate) enum Piece<'a> {
 pub(crate) struct Store {
     study: String,
     kept: Kept,
+    /// The pieces that this process has made.
+    made: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -69,7 +72,11 @@ enum Kept {
 
 impl Store {
     pub(crate) fn in_memory(provenance: &Provenance) -> Result<Self, StudyError> {
-        Ok(Self { study: provenance.id()?, kept: Kept::Memory(Mutex::default(), Mutex::default()) })
+        Ok(Self {
+            study: provenance.id()?,
+            kept: Kept::Memory(Mutex::default(), Mutex::default()),
+            made: AtomicU64::new(0),
+        })
     }
 
     /// Opens the folder of a study that may have been begun. Pieces of other studies are ignored.
@@ -107,6 +114,7 @@ impl Store {
         Ok(Self {
             study: provenance.id()?,
             kept: Kept::Folder { folder: folder.into(), _lock: lock },
+            made: AtomicU64::new(0),
         })
     }
 
@@ -115,6 +123,7 @@ impl Store {
         Ok(Self {
             study: provenance.id()?,
             kept: Kept::Folder { folder: folder.into(), _lock: None },
+            made: AtomicU64::new(0),
         })
     }
 
@@ -178,6 +187,11 @@ impl Store {
         }
     }
 
+    /// How many pieces this process has made; the rest were there.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
     /// Keeps a finished piece, whole or not at all.
     pub(crate) fn put<T: Serialize>(
         &self,
@@ -185,6 +199,7 @@ impl Store {
         content: T,
     ) -> Result<(), StudyError> {
         let name = self.name(piece)?;
+        self.made.fetch_add(1, Ordering::Relaxed);
         let record = Record { study: self.study.clone(), piece: json(piece)?, content };
         let bytes = record
             .to_bytes()
