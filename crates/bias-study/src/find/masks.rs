@@ -147,9 +147,15 @@ pub(crate) struct Masks {
     pub left_out: Vec<LeftOut>,
 }
 
+/// Whether the reason why a method found nothing is one for a row that says so: no gap could be
+/// attributed (all answers alike, or no numbers), or the method needs a model in memory and this one
+/// stays in its file.
+pub(crate) fn is_left_out(reason: &AttribError) -> bool {
+    reason.is_without_gap() || matches!(reason, AttribError::Streamed { .. })
+}
+
 impl Masks {
-    /// The result, or `None` if no gap could be attributed (all answers alike, or no numbers),
-    /// which is recorded.
+    /// The result, or `None` if the method is [left out](is_left_out), which is recorded.
     fn with_gap<T>(
         &mut self,
         method: &str,
@@ -158,7 +164,7 @@ impl Masks {
     ) -> Result<Option<T>, StudyError> {
         match found {
             Ok(found) => Ok(Some(found)),
-            Err(StudyError::Attrib(reason)) if reason.is_without_gap() => {
+            Err(StudyError::Attrib(reason)) if is_left_out(&reason) => {
                 self.leave_out(method, UnitKind::Weight, trained_on, &reason.to_string());
                 Ok(None)
             }

@@ -12,7 +12,9 @@ mod truth;
 pub use self::candidate::Candidate;
 pub(crate) use self::candidate::keep;
 pub use self::finding::{Apart, Differences, Finding};
-pub(crate) use self::masks::{Masks, head_masks, layer_masks, pursuit_masks, weight_masks};
+pub(crate) use self::masks::{
+    Masks, head_masks, is_left_out, layer_masks, pursuit_masks, weight_masks,
+};
 pub(crate) use self::method_input::KnownGap;
 pub use self::method_input::MethodInput;
 pub use self::methods::Method;

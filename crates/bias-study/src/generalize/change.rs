@@ -14,7 +14,7 @@ use crate::treat::{Placebo, Treatment, treat, weakened};
 
 /// The smallest strength of an edit that is tried.
 const FAINT: f64 = 0.01;
-/// The smallest share of all prunable weights that is tried.
+/// The smallest share of all prunable weights that is tried, unless it is too large.
 const FEW: f64 = 1e-6;
 
 /// Something with a strength.
@@ -83,14 +83,14 @@ impl<M> Dialable<M> {
         }
     }
 
-    /// The smallest and the largest strength to try.
-    pub(super) fn ends(&self) -> [f64; 2] {
+    /// The smallest strength of all, the smallest to try first, and the largest.
+    pub(super) fn ends(&self) -> [f64; 3] {
         match self {
             Self::Ranked(_, dims, most) => {
                 let few = (FEW * dims.prunable_weights() as f64).round().max(1.0);
-                [few.min(*most as f64), *most as f64]
+                [1.0, few, *most as f64]
             }
-            Self::Edited(..) => [FAINT, 1.0],
+            Self::Edited(..) => [FAINT, FAINT, 1.0],
         }
     }
 

@@ -260,7 +260,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             }
             Err(error) => return Err(error),
         };
-        let whole = dialable.at(self.model.model(), dialable.ends()[1])?;
+        let whole = dialable.at(self.model.model(), dialable.ends()[2])?;
         let nothing = match &whole {
             Made::Mask(mask) => mask.count() == 0,
             Made::Model(_, weights) => *weights == 0 && job.approach.is_mask(),

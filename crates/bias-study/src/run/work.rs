@@ -14,7 +14,9 @@ use crate::studied::Studied;
 use super::progress::Progress;
 use super::study::Study;
 use crate::StudyError;
-use crate::find::{Candidate, Masks, head_masks, keep, layer_masks, pursuit_masks, weight_masks};
+use crate::find::{
+    Candidate, Masks, head_masks, is_left_out, keep, layer_masks, pursuit_masks, weight_masks,
+};
 use crate::plan::{Job, What, jobs, tests, tests_of};
 use crate::prompts::VariationIndex;
 use crate::results::{
@@ -127,8 +129,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             .collect::<Result<_, _>>()?;
         let input = self.method_input(&contrasts, self.weights(PURSUIT_SHARE.value()));
         let found = match treat(alternative, &input, &Treatment::default()) {
-            // Everybody is answered alike: nothing to treat.
-            Err(StudyError::Attrib(reason)) if reason.is_without_gap() => {
+            Err(StudyError::Attrib(reason)) if is_left_out(&reason) => {
                 let left_out = vec![LeftOut {
                     method: alternative.name().into(),
                     unit: UnitKind::Weight,

@@ -115,7 +115,7 @@ where
         let (one, other) = (module.clone().fork(device), module.clone().fork(device));
         let left = || gradients(&one, left, total);
         let (left, right) = std::thread::scope(|scope| {
-            let begun = Builder::new().spawn_scoped(scope, &left);
+            let begun = Builder::new().spawn_scoped(scope, left);
             let right = gradients(&other, right, total);
             let left = begun.map_or_else(|_| Ok(left()), ScopedJoinHandle::join);
             (left.unwrap_or_else(|panic| std::panic::resume_unwind(panic)), right)

@@ -52,6 +52,8 @@ struct Subject<'a> {
     growing: &'a [&'a str],
     /// Whether what a killed run was writing is cleared by the next run.
     clears: bool,
+    /// The points of each kind.
+    points: usize,
 }
 
 fn points() -> usize {
@@ -160,7 +162,7 @@ impl Subject<'_> {
             // A run that goes on makes fewer calls, so points are drawn among fewer and fewer.
             let mut span = calls;
             self.clear(folder);
-            while met < points() && calls > 0 {
+            while met < self.points && calls > 0 {
                 let at = rng.random_range(0..span.max(1));
                 let ran = self.run(folder, kinds, Some((at, fate)));
                 let what = format!("{:?}, {name} at call {at} of {calls}\n{}", self.args, ran.said);
@@ -256,13 +258,31 @@ fn a_study() {
         outputs: &["out", "out.md"],
         growing: &["manifest.json"],
         clears: true,
+        points: points(),
+    }
+    .interrupt(&folder.path().canonicalize().unwrap());
+}
+
+#[test]
+fn a_protocol() {
+    let folder = small(4);
+    let args = "generalize --model model --prompts my.csv --neutral model/neutral.txt --methods \
+                signed-gap --homes hiring --levels 0.2 --most 0.02 --probes 1 --names 2,2 --out out";
+    Subject {
+        args: &args.split_whitespace().collect::<Vec<_>>(),
+        outputs: &["out"],
+        growing: &[],
+        clears: true,
+        // It keeps its work as a study does.
+        points: points().div_ceil(3),
     }
     .interrupt(&folder.path().canonicalize().unwrap());
 }
 
 /// Interrupts a command that writes one file or folder.
 fn interrupt(folder: &Path, args: &[&str], output: &str) {
-    Subject { args, outputs: &[output], growing: &[], clears: false }.interrupt(folder);
+    Subject { args, outputs: &[output], growing: &[], clears: false, points: points() }
+        .interrupt(folder);
 }
 
 #[test]
@@ -311,6 +331,7 @@ fn a_hosted_audit() {
         outputs: &["kept.jsonl", "answers.csv"],
         growing: &[],
         clears: false,
+        points: points(),
     }
     .interrupt(&folder.path().canonicalize().unwrap());
 }
