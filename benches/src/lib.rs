@@ -9,6 +9,12 @@ use bias_study::run::process_memory;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub mod programs;
+
+/// Tensors come and go by the megabyte.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Anonymous memory this process holds now, in bytes, as Linux counts it (`RssAnon`).
 #[must_use]
 pub fn anonymous_memory() -> Option<u64> {

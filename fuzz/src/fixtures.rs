@@ -1,8 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The most bytes of a seed.
-const LONGEST: usize = 256 << 10;
+use crate::mutate::LONGEST;
 
 /// A path below `fixtures/`.
 pub(crate) fn path(inner: &str) -> PathBuf {

@@ -31,6 +31,6 @@ mod target;
 mod targets;
 mod toy;
 
-pub use self::mutate::mutated;
+pub use self::mutate::{LONGEST, mutated};
 pub use self::scratch::temporary;
 pub use self::target::{TARGETS, Target};

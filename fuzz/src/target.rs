@@ -61,30 +61,3 @@ pub const TARGETS: &[Target] = &[
     target("words", words::words, words::examples),
     target("serve", served::bytes, served::conversations),
 ];
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    /// Changes of what is refused from the start would find little.
-    #[test]
-    fn every_target_reads_one_of_its_seeds() {
-        for own in TARGETS {
-            let seeds = (own.seeds)();
-            assert!(
-                seeds.iter().any(|seed| (own.run)(seed)),
-                "{}: {} seeds",
-                own.name,
-                seeds.len()
-            );
-        }
-    }
-
-    #[test]
-    fn names_differ() {
-        let names: BTreeSet<&str> = TARGETS.iter().map(|own| own.name).collect();
-        assert_eq!(names.len(), TARGETS.len());
-    }
-}
