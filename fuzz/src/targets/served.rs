@@ -23,15 +23,23 @@ fn server() -> SocketAddr {
     })
 }
 
-/// Says these bytes to the server, and hears it out.
+/// Says these bytes to the server, and hears it out. Messages wait for the handshake's answer, as
+/// clients do: without it they would be junk.
 pub(crate) fn bytes(bytes: &[u8]) -> bool {
+    let end = bytes.windows(4).position(|own| own == b"\r\n\r\n");
+    let (head, messages) = bytes.split_at(end.map_or(bytes.len(), |at| at + 4));
     let mut stream = TcpStream::connect(server()).unwrap();
-    // The handshake is answered or the line closed, however busy the machine.
+    // An answer, or the line closed, however busy the machine.
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     // It may leave before all is said.
-    let said = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut said = stream.write_all(head);
+    if messages.is_empty() {
+        said = said.and_then(|()| stream.shutdown(Shutdown::Write));
+    }
     let mut status = [0; b"HTTP/1.1 101".len()];
     let answered = stream.read_exact(&mut status).is_ok();
+    said = said.and_then(|()| stream.write_all(messages));
+    said = said.and_then(|()| stream.shutdown(Shutdown::Write));
     // More need not come.
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     drop((said, stream.read_to_end(&mut Vec::new())));
