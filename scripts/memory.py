@@ -59,12 +59,12 @@ def commands(model):
     yield "prune", ["prune", "--model", model, "--mask", "signed-gap", "--out", "pruned"]
     yield "capture", [
         *["capture", "--model", model, "--prompt", "Should Emily Becker get the job?"],
-        *["--out", "captured"],
+        *["--name", "Emily Becker", "--out", "captured"],
     ]
     crows = str(TOP / "fixtures/frameworks/crows.csv")
     yield "frameworks --crows", ["frameworks", "--model", model, "--crows", crows]
     yield "study --plan short", [
-        *["study", *drawn, *neutral, "--plan", "short", "--attribution-names", "1"],
+        *["study", *drawn, *neutral, "--plan", "short", "--attribution-names", "2"],
         *["--out", "study"],
     ]
 
@@ -83,25 +83,15 @@ def measured(program, args, folder):
     return used.ru_maxrss * 1024, time.monotonic() - begun
 
 
-def held(model):
-    """Bytes of the model's files."""
-    path = pathlib.Path(model)
-    weights = [path] if path.is_file() else path.glob("*.safetensors")
-    return sum(file.stat().st_size for file in weights)
-
-
 def table(program, model):
-    size = held(model)
-    yield f"The model's file has {size / GIB:.2f} GiB."
-    yield ""
-    yield "| command | peak, GiB | of the file | seconds |"
-    yield "|---|---|---|---|"
+    yield "| command | peak, GiB |"
+    yield "|---|---|"
     with tempfile.TemporaryDirectory() as folder:
         few(pathlib.Path(folder) / "few.csv")
         for name, args in commands(model):
             peak, seconds = measured(program, args, folder)
-            print(f"{name}: {peak / GIB:.2f} GiB, {seconds:.0f} s", file=sys.stderr, flush=True)
-            yield f"| `{name}` | {peak / GIB:.2f} | {peak / size:.1f} | {seconds:.0f} |"
+            print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+            yield f"| `{name}` | {peak / GIB:.2f} |"
 
 
 def main():

@@ -1,5 +1,5 @@
 # /// script
-# requires-python = ">=3.12"
+# requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "torch==2.15.0"]
 # ///
 """The paper's set difference, by this workspace and by PyTorch and NumPy, on the same scores.

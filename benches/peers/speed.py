@@ -1,5 +1,5 @@
 # /// script
-# requires-python = ">=3.12"
+# requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "torch==2.15.0", "transformers==5.23.0"]
 # ///
 """The work of a study, by this workspace and by transformers and PyTorch, in turn, in one run.
