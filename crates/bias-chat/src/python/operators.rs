@@ -152,6 +152,8 @@ fn multiply(a: &Value, b: &Value) -> Result<Value, Error> {
     if let (true, Some(count)) = (is_list(repeated), count()) {
         let once = items(repeated)?;
         fits(times(once.len(), count))?;
+        // Nothing, however often, is nothing at once.
+        let count = if once.is_empty() { 0 } else { count };
         return values::list((0..count).flat_map(|_| once.iter().cloned()));
     }
     arithmetic("*", a, b, i128::checked_mul, |a, b| a * b)

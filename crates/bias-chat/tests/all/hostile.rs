@@ -84,6 +84,20 @@ fn endless_work_is_refused() {
     }
 }
 
+/// Found by the fuzz: as many turns of a loop, with nothing in each.
+#[test]
+fn nothing_however_often_is_nothing_at_once() {
+    for (source, said) in [
+        ("{{ [] * 99999999999 }}", "[]"),
+        ("{{ 99999999999 * [] }}", "[]"),
+        ("{{ [] * (2 ** 62) }}", "[]"),
+        ("{{ '' * 99999999999 }}", ""),
+        ("{{ range(99999999999, 0) | list }}", "[]"),
+    ] {
+        assert_eq!(outcome(source).unwrap(), said, "{source}");
+    }
+}
+
 #[test]
 fn what_would_overflow_the_stack_is_refused() {
     let (many, more) = (100_000, 9_000);

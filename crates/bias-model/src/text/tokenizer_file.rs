@@ -2,7 +2,7 @@ use std::path::Path;
 
 use bias_files::read_file;
 use serde_json::{Value, json};
-use tokenizers::{ModelWrapper, PostProcessorWrapper, Tokenizer};
+use tokenizers::{DecoderWrapper, ModelWrapper, PostProcessorWrapper, Tokenizer};
 
 use super::beside::Beside;
 use super::class::Class;
@@ -44,6 +44,11 @@ pub(super) fn read(folder: &Path, path: &Path) -> Result<(Tokenizer, Beside), Mo
         None => Tokenizer::from_bytes(&bytes).map_err(|e| failed(e.to_string()))?,
     };
     drop(file);
+    if cuts_ends(tokenizer.get_decoder()) {
+        let reason = "its decoder strips characters from the ends of tokens (Strip with a stop \
+                      above 0), which fails where a token is shorter";
+        return Err(failed(reason.into()));
+    }
     let failed = |error: tokenizers::Error| failed(error.to_string());
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(failed)?;
@@ -72,6 +77,18 @@ pub(super) fn read(folder: &Path, path: &Path) -> Result<(Tokenizer, Beside), Mo
         _ => {}
     }
     Ok((tokenizer, beside))
+}
+
+/// Whether a decoder cuts characters off at the ends of tokens: tokenizers 0.23 panics there where a
+/// token has fewer.
+fn cuts_ends(decoder: Option<&DecoderWrapper>) -> bool {
+    match decoder {
+        Some(DecoderWrapper::Strip(own)) => own.stop > 0,
+        Some(DecoderWrapper::Sequence(all)) => {
+            all.get_decoders().iter().any(|own| cuts_ends(Some(own)))
+        }
+        _ => false,
+    }
 }
 
 /// A post-processor that puts this token before every text.

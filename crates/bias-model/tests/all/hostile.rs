@@ -12,6 +12,7 @@ use bias_types::TokenRole;
 use burn::backend::Flex;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use serde_json::json;
 use tempfile::TempDir;
 
 fn golden(case: &str) -> PathBuf {
@@ -317,6 +318,23 @@ fn an_id_beyond_any_vocabulary_is_refused() {
             });
             let error = load(folder.path()).unwrap_err().to_string();
             assert!(error.contains("tokenizer.json") && error.contains(&id.to_string()), "{error}");
+        }
+    }
+}
+
+/// Found by the fuzz: tokenizers panics where a token is shorter than what is cut off.
+#[test]
+fn a_decoder_that_cuts_the_ends_of_tokens_is_refused() {
+    let strip = |stop: u32| json!({"type": "Strip", "content": " ", "start": 1, "stop": stop});
+    let sequence = |stop| json!({"type": "Sequence", "decoders": [{"type": "Fuse"}, strip(stop)]});
+    for (decoder, known) in
+        [(strip(0), true), (strip(1), false), (sequence(0), true), (sequence(2), false)]
+    {
+        let folder = copy("tied_bf16");
+        edit(&folder.path().join("tokenizer.json"), |own| own["decoder"] = decoder);
+        match load(folder.path()) {
+            Ok(_) => assert!(known),
+            Err(error) => assert!(!known && error.to_string().contains("Strip"), "{error}"),
         }
     }
 }
