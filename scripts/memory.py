@@ -91,7 +91,7 @@ def table(program, model):
         for name, args in commands(model):
             peak, seconds = measured(program, args, folder)
             print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
-            yield f"| `{name}` | {peak / GIB:.2f} |"
+            yield f"| {name} | {peak / GIB:.2f} |"
 
 
 def main():
