@@ -1,4 +1,4 @@
-//! What the benches of the workspace share.
+//! Programs that measure, and what they and the benches share.
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

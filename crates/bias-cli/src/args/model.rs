@@ -55,7 +55,7 @@ pub struct WeightArgs {
     #[arg(long, conflicts_with = "stream")]
     pub stored: bool,
     /// Leave the weights in their file and read them layer by layer, for all prompts together. Use
-    /// this for models that do not fit into memory
+    /// this for models that do not fit into memory. A study then leaves out gap pursuit
     #[arg(long)]
     pub stream: bool,
     /// Load the model although bias does not know this key of config.json; may be repeated

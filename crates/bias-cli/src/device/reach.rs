@@ -138,7 +138,7 @@ pub(crate) fn remote(
     let own = device.clone();
     std::thread::Builder::new()
         .spawn(move || says.send(answers::<burn::backend::RemoteBackend>(&own, compute)))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("the system has no thread to reach {address} with ({error})"))?;
     let silent = format!("no answer in {} s", PATIENCE.as_secs());
     hears.recv_timeout(PATIENCE).unwrap_or(Err(silent)).map_err(stranger)?;
     Ok(device)
