@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use bias_files::note;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use rayon::ThreadPoolBuilder;
 
 use crate::commands::{
     attribute, audit, benchmark, capture, compare, completions, frameworks, generalize, man, pairs,
@@ -81,9 +83,33 @@ enum Task {
     Man(man::Args),
 }
 
+/// More threads than any machine has processors would only take memory.
+const MOST_THREADS: usize = 1024;
+
+/// Makes the pool of threads that everything shares, with as many as the system gives, and the
+/// present one where it gives none.
+fn share_threads() {
+    // A pool that could not be made cannot be made anew, so it is tried as one of its own first.
+    let wanted = std::env::var("RAYON_NUM_THREADS").ok().and_then(|own| own.parse().ok());
+    let usual = || std::thread::available_parallelism().map_or(1, usize::from);
+    let wanted = wanted.filter(|own| *own > 0).unwrap_or_else(usual).min(MOST_THREADS);
+    let threads = |count: usize| ThreadPoolBuilder::new().num_threads(count);
+    let most = std::iter::successors(Some(wanted), |own| Some(own / 2).filter(|own| *own > 0));
+    let given = most.into_iter().find(|own| threads(*own).build().is_ok());
+    let made = match given {
+        Some(count) => threads(count).build_global(),
+        None => threads(1).use_current_thread().build_global(),
+    };
+    if let Err(error) = made {
+        note!("fewer threads are at work than there could be: {error}");
+    }
+}
+
 /// Parses the arguments of this process and runs the command.
 pub(crate) fn main() -> ExitCode {
-    finish(match &Cli::parse().task {
+    let asked = Cli::parse();
+    share_threads();
+    finish(match &asked.task {
         Task::Audit(args) => audit::run(args),
         Task::Compare(args) => compare::run(args),
         Task::Study(args) => study::run(args),

@@ -1,12 +1,15 @@
 //! Files that commands read and write.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use bias_files::{check_target, create_folder, folder_of, note, read_input, stand_in};
 
 use crate::failure::Failure;
 
+/// The most bytes of a file of results.
+const LARGEST: u64 = 1 << 30;
 /// The most bytes of neutral texts.
 const MOST: u64 = 256 << 20;
 
@@ -64,6 +67,67 @@ fn texts(path: &Path, bytes: &[u8]) -> Result<Vec<String>, Failure> {
     Ok(lines.into_iter().map(|(_, line)| line.to_owned()).collect())
 }
 
+/// Refuses to show results in a folder that holds others: its pages would be replaced.
+///
+/// # Errors
+/// The folder and what to do.
+pub fn keeps_own(folder: &Path, shown: &Path, name: &str) -> Result<(), Failure> {
+    let there = folder.join(name);
+    let same =
+        |a: &Path, b: &Path| Some(read_input(a, LARGEST).ok()? == read_input(b, LARGEST).ok()?);
+    if !there.exists() || same(&there, shown) == Some(true) {
+        return Ok(());
+    }
+    Err(format!(
+        "--out: {} holds other results, whose pages would be replaced; name another folder",
+        folder.display()
+    )
+    .into())
+}
+
+/// Whether an output file is named once among all arguments, and is no file of a model in a folder
+/// that they name: what is read must not be replaced, and two outputs need two files.
+fn is_apart(file: &Path, arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
+    let whole = |path: &Path| match path.canonicalize() {
+        Ok(path) => Some(path),
+        Err(_) => Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?)),
+    };
+    let Some(own) = whole(file) else { return Ok(()) };
+    let name = own.file_name().unwrap_or_default().to_string_lossy();
+    let of_a_model = name.starts_with("model") && name.ends_with(".safetensors")
+        || [".json", ".gguf"].iter().any(|end| name.ends_with(end))
+        || ["prompts.csv", "neutral.txt"].contains(&name.as_ref());
+    let mut named = 0;
+    for argument in arguments {
+        let text = argument.to_string_lossy();
+        // As in --out=FILE and --also tasks=FILE.
+        let value = text.rsplit_once('=').map_or(text.as_ref(), |(_, value)| value);
+        let path = Path::new(value);
+        named += usize::from(whole(path).as_ref() == Some(&own));
+        if of_a_model
+            && own.is_file()
+            && path.canonicalize().ok().as_deref() == own.parent()
+            && path.join("config.json").exists()
+        {
+            return Err(format!(
+                "cannot write {}: it is a file of the model in {value}, which would be lost; name \
+                 another file",
+                file.display()
+            )
+            .into());
+        }
+    }
+    if named > 1 {
+        return Err(format!(
+            "cannot write {}: it is named twice, and what is read or written there otherwise would \
+             be lost; name another file",
+            file.display()
+        )
+        .into());
+    }
+    Ok(())
+}
+
 /// Creates the folder of an output file and checks that it is writable, so that a fault is reported
 /// before the work and not after it.
 ///
@@ -74,6 +138,7 @@ pub fn writable(file: &Path) -> Result<(), Failure> {
     if file.is_dir() {
         return Err(format!("cannot write {}: it is a folder; name a file", file.display()).into());
     }
+    is_apart(file, std::env::args_os().skip(1))?;
     let folder = folder_of(file);
     let tried = check_target(file)
         .and_then(|()| create_folder(folder))

@@ -3,6 +3,7 @@
 //! `println!` panics where a reader such as `head` has closed the pipe. [`say!`](crate::say) ends
 //! quietly: the program goes on, finishes the files that it writes, and prints nothing more.
 
+use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,9 +28,40 @@ macro_rules! note {
     ($($words:tt)*) => { $crate::output::aside(::core::format_args!($($words)*)) };
 }
 
-/// Writes a line to standard output; the function of [`say!`](crate::say).
+/// Writes a line to standard output; the function of [`say!`](crate::say). What would steer a
+/// terminal is shown [escaped](harmless).
 pub fn line(words: Arguments<'_>) {
-    put(&mut io::stdout().lock(), |out| out.write_fmt(format_args!("{words}\n")));
+    let words = words.to_string();
+    put(&mut io::stdout().lock(), |out| writeln!(out, "{}", harmless(&words)));
+}
+
+/// A text of others for a terminal: control characters but for line feeds and tabs, and those that
+/// change the direction of writing, as `\u{1b}` and the like.
+///
+/// ```
+/// use bias_files::output::harmless;
+///
+/// assert_eq!(harmless("a\tb\nc"), "a\tb\nc");
+/// assert_eq!(harmless("\u{1b}[2J\u{202e}x"), "\\u{1b}[2J\\u{202e}x");
+/// ```
+#[must_use]
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if steers(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// Writes bytes to standard output as they are, such as a page or a script.
@@ -37,10 +69,12 @@ pub fn bytes(page: &[u8]) {
     put(&mut io::stdout().lock(), |out| out.write_all(page).and_then(|()| out.flush()));
 }
 
-/// Writes a line to standard error; the function of [`note!`](crate::note).
+/// Writes a line to standard error; the function of [`note!`](crate::note). What would steer a
+/// terminal is shown [escaped](harmless).
 pub fn aside(words: Arguments<'_>) {
+    let words = words.to_string();
     // Nobody is left to hear of an error here.
-    drop(io::stderr().lock().write_fmt(format_args!("{words}\n")));
+    drop(writeln!(io::stderr().lock(), "{}", harmless(&words)));
 }
 
 /// The first error of standard output other than a closed pipe. Call it when a program ends.

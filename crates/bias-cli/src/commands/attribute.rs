@@ -10,7 +10,7 @@ use bias_cli::args::values::share;
 use bias_cli::failure::Failure;
 use bias_cli::files::writable;
 use bias_cli::on_device;
-use bias_files::say;
+use bias_files::{note, say};
 use bias_mask::{HeadAblation, Mask, unit_mask};
 use bias_model::{Decoding, HookedModel as _, Weights as _};
 use bias_study::store::write;
@@ -137,6 +137,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             .with_note("context", &prompts.contexts[context].context)
             .with_note("prompts", &prompts.sha256);
         mask.save(&args.out)?;
+        if mask.count() == 0 {
+            note!(
+                "nothing was chosen, so the mask is empty: the budget has no room, or nothing helps"
+            );
+        }
         if let Finding::Pursuit(found) = &found {
             rounds(found);
         }

@@ -9,6 +9,7 @@ use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::{at_least, mass, positive};
 use bias_cli::embedded::shipped;
 use bias_cli::failure::Failure;
+use bias_cli::files::keeps_own;
 use bias_cli::on_device;
 use bias_files::{note, read_file, say};
 use bias_frameworks::{Framework, ItemSet, read};
@@ -186,7 +187,11 @@ fn section(text: &str) -> Result<String, String> {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
     if let Some(path) = &args.render {
+        keeps_own(&args.out, path, "generalize.json")?;
         return present(args, &Generalization::load(path)?);
+    }
+    if let (Some(page), Some(section)) = (&args.into, &args.section) {
+        between(page, section, "")?;
     }
     let mut asked = args.prompts.load(&args.model)?;
     if let Some([seen, tested]) = args.names {
@@ -196,6 +201,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let protocol = protocol(args, &asked)?;
     let prompts = protocol.prompts(&asked)?;
     warn_of_split(&asked);
+    let smallest = protocol.smallest_p(&asked);
+    if smallest >= 0.05 {
+        note!(
+            "with so few names p is at least {smallest:.2} after the correction for all rows of a \
+             claim, so no claim can come out as yes; test on more names (--names), or try fewer \
+             methods, homes or levels"
+        );
+    }
     merge(&args.merge, &args.out)?;
     let found = on_device!(args.model.weights.device.place()?, |B, device| generalize::<B>(
         args, started, &prompts, protocol, also, &device
@@ -290,10 +303,6 @@ fn present(args: &Args, results: &Generalization) -> Result<(), Failure> {
 }
 
 fn into(page: &Path, section: &str, results: &Generalization, chart: &str) -> Result<(), Failure> {
-    let shown = page.display();
-    let text = read_file(page, 64 << 20)
-        .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
-        .map_err(|error| format!("--into: cannot read {shown}: {error}"))?;
     let name = format!("generalize-{section}.svg");
     let picture = format!(
         "![Share of the gap gone at home and elsewhere, against damage](curves/{name})\n\n"
@@ -304,17 +313,27 @@ fn into(page: &Path, section: &str, results: &Generalization, chart: &str) -> Re
     let new = picture
         + &generalization_markdown(results, 3)
         + &format!("[Every other table]({})\n", details.display());
-    let new = spliced(&text, section, &new).ok_or_else(|| {
-        format!(
-            "--into: {shown} has no lines `<!-- {section}:begin -->` and `<!-- {section}:end -->`"
-        )
-    })?;
+    let new = between(page, section, &new)?;
     let folder = page.parent().unwrap_or(Path::new(""));
     write(&folder.join("curves").join(name), chart.as_bytes())?;
     let all = format!("# {section}\n\n{}", generalization_details(results, 2));
     write(&folder.join(details), (all.trim_end().to_owned() + "\n").as_bytes())?;
     write(page, new.as_bytes())?;
     Ok(())
+}
+
+/// The page with this text in its section.
+fn between(page: &Path, section: &str, new: &str) -> Result<String, Failure> {
+    let shown = page.display();
+    let text = read_file(page, 64 << 20)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
+        .map_err(|error| format!("--into: cannot read {shown}: {error}"))?;
+    spliced(&text, section, new).ok_or_else(|| {
+        format!(
+            "--into: {shown} has no lines `<!-- {section}:begin -->` and `<!-- {section}:end -->`"
+        )
+        .into()
+    })
 }
 
 /// Says how long it will take, and chooses as many homes as fit.
@@ -324,6 +343,14 @@ fn foresee<A: AutodiffBackend>(
     study: &mut Study<'_, A>,
     started: Instant,
 ) -> Result<(), Failure> {
+    if let Some(minutes) = args.time_limit
+        && let Some(chosen) = study.homes_within(protocol, minutes)?
+    {
+        let names: Vec<&str> = chosen.iter().map(Context::as_str).collect();
+        note!("it goes on with the homes that it began with: {}", names.join(", "));
+        protocol.homes = chosen;
+        return Ok(());
+    }
     let efforts = study.generalize_effort(protocol)?;
     let spent = started.elapsed().as_secs_f64();
     let fits =
@@ -345,11 +372,12 @@ fn foresee<A: AutodiffBackend>(
             "even one home is forecast to take longer; it starts all the same, and can be continued"
         );
     }
-    if chosen.homes < protocol.homes.len() {
-        let left: Vec<String> =
-            protocol.homes.drain(chosen.homes..).map(|own| own.to_string()).collect();
+    let Some(minutes) = args.time_limit else { return Ok(()) };
+    let left: Vec<&str> = protocol.homes.iter().skip(chosen.homes).map(Context::as_str).collect();
+    if !left.is_empty() {
         note!("homes left out for time: {}", left.join(", "));
     }
+    study.keep_homes(protocol, minutes, chosen.homes)?;
     Ok(())
 }
 

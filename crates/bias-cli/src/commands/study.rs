@@ -9,6 +9,7 @@ use bias_cli::args::model::ModelArgs;
 use bias_cli::args::prompts::{PromptArgs, warn_of_split};
 use bias_cli::args::values::at_least;
 use bias_cli::failure::Failure;
+use bias_cli::files::{keeps_own, writable};
 use bias_cli::on_device;
 use bias_files::{note, say};
 use bias_frameworks::ItemSet;
@@ -184,6 +185,7 @@ fn focus(text: &str) -> Result<[Context; 2], String> {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
     if let Some(path) = &args.render {
+        keeps_own(&args.out, path, "results.json")?;
         return present(args, &Results::load(path)?);
     }
     if !args.compare.is_empty() {
@@ -195,6 +197,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         say!("{page}");
         return Ok(());
+    }
+    if let Some(path) = &args.markdown {
+        writable(path)?;
     }
     let mut prompts = args.prompts.load_by(&args.model, &args.by.by)?;
     if let Some(absent) =

@@ -150,6 +150,11 @@ fn models_are_named_alike() {
 /// Arguments that are wrong.
 const WRONG: &[Wrong] = &[
     ("audit", "--samples 0", "--samples", &["1.."]),
+    ("audit", "--prompts a.csv --save-answers a.csv", "a.csv", &["named twice"]),
+    ("audit", "--model a/m --dry-run", "--dry-run", &["--hosted"]),
+    ("audit", "--model a/m --of x", "--of", &["--answers"]),
+    ("compare", "a.json --csv x.csv --markdown x.csv", "x.csv", &["named twice"]),
+    ("generalize", "--into no.md --section a", "no.md", &[]),
     ("audit", "--top-k many", "--top-k", &["many"]),
     ("audit", "--top-k -1", "--top-k", &["0 keeps all"]),
     ("audit", "--top-p -0.5", "--top-p", &["above 0"]),

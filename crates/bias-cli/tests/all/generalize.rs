@@ -37,7 +37,7 @@ fn a_protocol_is_run_in_parts_and_shown() {
     }
     let results = fs::read(path.join("whole/generalize.json")).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&results).unwrap();
-    assert_eq!(json["format"], "bias-generalize/2");
+    assert_eq!(json["format"], "bias-generalize/3");
     assert_eq!(json["names"]["tested"], serde_json::json!([4, 4]));
     assert_eq!(json["claims"].as_array().unwrap().len(), 4);
     for name in ["pareto.svg", "timing.json", "provenance.json"] {

@@ -46,6 +46,14 @@ impl Address {
         if authority.host().is_empty() {
             return Err(bad("has no host; write it as https://HOST/v1"));
         }
+        // A port that is no number would be passed over, and the key sent to the usual one.
+        let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        let port = authority.port_u16().filter(|port| *port > 0).map(|port| format!(":{port}"));
+        if behind != port.unwrap_or_default() {
+            return Err(bad(
+                "has no port of 1 to 65535 behind its host; write it as http://HOST:PORT/v1",
+            ));
+        }
         let path = match uri.path().trim_end_matches('/') {
             "" => "/v1",
             path => path,
@@ -137,6 +145,11 @@ mod tests {
             ("ftp://host", "not of HTTP"),
             ("https://me:secret@host/v1", "name or password"),
             ("https://host/v1?key=1", "query"),
+            ("http://127.0.0.1:99999/v1", "no port"),
+            ("http://host:080/v1", "no port"),
+            ("http://host:0/v1", "no port"),
+            ("http://[::1]:65536/v1", "no port"),
+            ("http://host:/v1", "no port"),
             ("https://host/v1/chat/completions", "up to the version"),
             ("http:///v1", "is none"),
             ("http://host name", "is none"),

@@ -289,6 +289,12 @@ impl Reading<'_> {
                 if line.len() as u64 >= LONGEST_LINE {
                     return Err(self.damaged(number, "it is longer than any response"));
                 }
+                // Only what this run would have written may be a line that was torn; any other file is
+                // somebody's.
+                let begun = || line_of(self.of).map_err(failed);
+                if number == 1 && !begun()?.starts_with(&line) {
+                    return Err(self.damaged(number, "it does not begin a record of responses"));
+                }
                 return Ok((end, true));
             };
             if number == 1 {

@@ -99,6 +99,20 @@ fn a_torn_last_line_is_dropped_and_asked_again() {
     assert_eq!((answers, own.requests().len()), (expected, total + 1));
 }
 
+/// A file that was named by mistake is refused and stays, whether it has lines or not.
+#[test]
+fn a_file_that_is_no_record_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let own = server(ALL);
+    for text in ["{\"precious\": true}", "precious\n", "\0\0"] {
+        fs::write(&path, text).unwrap();
+        let refused = Hosted::new(own.setup(), Some(&path)).unwrap_err();
+        assert!(lines(&refused).contains("does not begin a record"), "{}", lines(&refused));
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
 /// A changed answer is not taken over. Records of earlier versions have no hashes.
 #[test]
 fn a_changed_response_is_named() {

@@ -11,6 +11,7 @@
 //! | welch, mann_whitney | [`welch()`], [`Welch`], [`mann_whitney()`], [`MannWhitney`]: the usual tests, with one number per name |
 //! | multiplicity | [`holm`], [`benjamini_hochberg`]: many tests at once |
 //! | power | [`Design`], [`Clustering`]: the number of names needed, and the difference that given names can show |
+//! | ratio | [`ratio_interval`]: a ratio of sums over few units, such as contexts |
 //! | proportion | [`Proportion`]: a share with Wilson's interval |
 
 mod bootstrap;
@@ -21,6 +22,7 @@ mod multiplicity;
 mod permutation;
 mod power;
 pub(crate) mod proportion;
+mod ratio;
 mod signs;
 mod welch;
 
@@ -32,5 +34,6 @@ pub use self::multiplicity::{benjamini_hochberg, holm};
 pub use self::permutation::{Permutation, PermutationTest};
 pub use self::power::{Clustering, Design};
 pub use self::proportion::Proportion;
+pub use self::ratio::ratio_interval;
 pub use self::signs::{SignFlips, SignTest};
 pub use self::welch::{Welch, welch};

@@ -7,8 +7,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::prompts::Person;
 
-/// Deals people to two sides: of every group of names on either side, half goes to each, and the
-/// sides are as large as they can be alike. People come by their index.
+/// Deals people to two sides: half of every group of names goes to each, and half of either arm. Of
+/// an odd arm, the first side gets one more, so of two odd arms too: otherwise the sides would differ
+/// in their arms. People come by their index.
 pub(super) fn shuffled(people: &[(usize, &Person)], seed: u64) -> BTreeMap<usize, Arm> {
     let mut strata: BTreeMap<(Arm, &str), Vec<(&str, usize)>> = BTreeMap::new();
     for (index, person) in people {
@@ -16,13 +17,14 @@ pub(super) fn shuffled(people: &[(usize, &Person)], seed: u64) -> BTreeMap<usize
         own.push((person.name.as_str(), *index));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (mut sides, mut dealt) = (BTreeMap::new(), 0usize);
-    for own in strata.values_mut() {
+    let (mut sides, mut dealt) = (BTreeMap::new(), BTreeMap::<Arm, usize>::new());
+    for ((arm, _), own) in &mut strata {
+        let dealt = dealt.entry(*arm).or_default();
         own.sort_unstable();
         own.shuffle(&mut rng);
         for (_, index) in own {
             sides.insert(*index, if dealt.is_multiple_of(2) { Arm::A } else { Arm::B });
-            dealt += 1;
+            *dealt += 1;
         }
     }
     sides
@@ -60,5 +62,10 @@ mod tests {
         let again = shuffled(&moved, 3);
         assert!((0..18).all(|index| sides[&index] == again[&(17 - index)]));
         assert_ne!(sides, shuffled(&indexed, 4));
+        // Five of either arm: each side has as many of one as of the other.
+        let odd: Vec<_> = indexed.iter().filter(|(i, _)| i % 6 < 5 && *i >= 6).copied().collect();
+        let sides = shuffled(&odd, 3);
+        let from = |arm| odd.iter().filter(|(i, own)| own.arm == arm && sides[i] == Arm::A).count();
+        assert_eq!([Arm::A, Arm::B].map(from), [3, 3], "{sides:?}");
     }
 }

@@ -154,6 +154,26 @@ pub(crate) fn is_left_out(reason: &AttribError) -> bool {
     reason.is_without_gap() || matches!(reason, AttribError::Streamed { .. })
 }
 
+/// Whether the same may go well another time: what could not be read now must not be kept as a
+/// finding about the method.
+pub(crate) fn may_pass(reason: &AttribError) -> bool {
+    use bias_probe::ProbeError;
+
+    matches!(
+        reason,
+        AttribError::Io { .. }
+            | AttribError::Readback { .. }
+            | AttribError::Outside { .. }
+            | AttribError::Probe(
+                ProbeError::Weights { .. }
+                    | ProbeError::Fingerprint { .. }
+                    | ProbeError::Readback { .. }
+                    | ProbeError::Write { .. }
+                    | ProbeError::Outside { .. }
+            )
+    )
+}
+
 impl Masks {
     /// The result, or `None` if the method is [left out](is_left_out), which is recorded.
     fn with_gap<T>(

@@ -13,7 +13,7 @@ pub use self::candidate::Candidate;
 pub(crate) use self::candidate::keep;
 pub use self::finding::{Apart, Differences, Finding};
 pub(crate) use self::masks::{
-    Masks, head_masks, is_left_out, layer_masks, pursuit_masks, weight_masks,
+    Masks, head_masks, is_left_out, layer_masks, may_pass, pursuit_masks, weight_masks,
 };
 pub(crate) use self::method_input::KnownGap;
 pub use self::method_input::MethodInput;

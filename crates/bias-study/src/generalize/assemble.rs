@@ -9,19 +9,20 @@ use super::claims::{Judged, claims, rows};
 use super::damage::rise;
 use super::gap::Gap;
 use super::jobs::{all_targets, jobs, targets};
-use super::kept::Kept;
+use super::kept::{Kept, placebo};
 use super::name_check::name_check;
-use super::outcomes::{Sums, elsewhere_than};
+use super::outcomes::{Other, Sums, elsewhere_than};
 use super::protocol::Protocol;
 use super::work::change_id;
 use crate::StudyError;
 use crate::plan::DialJob;
 use crate::results::{
-    Absent, Also, AlsoChange, Carried, Changed, Control, Elsewhere, Generalization, Seen, Target,
+    Absent, Also, AlsoChange, Carried, Cause, Changed, Control, Elsewhere, Generalization, Seen,
+    Target,
 };
 use crate::run::Study;
 use crate::statistics::{Reference, Tested, also, prompt_info};
-use crate::store::{DialFound, Dialled, Found, Piece};
+use crate::store::{CHOSE_NOTHING, DialFound, Dialled, Found, Piece};
 use crate::studied::Studied;
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
@@ -47,7 +48,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let kept = self.changes(protocol, &reference, &mut absent)?;
         let (mut outcomes, mut elsewhere) = (Vec::new(), Vec::new());
         for own in &kept {
-            let (carried, others) = self.carried(protocol, &sums, &gaps, own, &kept)?;
+            let placebo = placebo(own, &kept, &absent);
+            let (carried, others) = self.carried(protocol, &sums, &gaps, own, placebo)?;
             outcomes.extend(carried);
             elsewhere.extend(others);
         }
@@ -111,7 +113,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             }
             let reason = self.nothing_at(&job.seen, reference)?.unwrap_or_default();
             let DialJob { approach, seen, .. } = job;
-            absent.push(Absent { approach, seen, control: Control::Own, limit: None, reason });
+            let (control, limit, cause) = (Control::Own, None, Cause::NoGap);
+            absent.push(Absent { approach, seen, control, limit, cause, reason });
         }
         Ok(absent)
     }
@@ -133,6 +136,11 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 seen: seen.clone(),
                 control,
                 limit,
+                cause: match limit {
+                    Some(_) => Cause::Refused,
+                    None if reason == CHOSE_NOTHING => Cause::ChoseNothing,
+                    None => Cause::Failed,
+                },
                 reason,
             }));
             for level in &own.found {
@@ -185,13 +193,9 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         sums: &Sums<'_>,
         gaps: &[Gap],
         own: &Kept,
-        all: &[Kept],
+        placebo: Option<Other<'_>>,
     ) -> Result<(Vec<Carried>, Option<Elsewhere>), StudyError> {
         let Changed { seen, control, .. } = &own.changed;
-        let placebo = all
-            .iter()
-            .find(|other| *control != Control::Shuffled && own.is_beside(other, Control::Shuffled));
-        let placebo = placebo.map(|own| &own.tested);
         let targets = targets(protocol, self.prompts, seen, *control);
         let by_target: BTreeMap<&Target, &Gap> =
             gaps.iter().map(|own| (&own.target, own)).collect();

@@ -6,15 +6,15 @@ use bias_frameworks::Framework;
 use bias_metrics::inference::holm;
 use bias_types::prompt::Context;
 
-use super::conditions::{at_least, condition, fact, gone, together, unseen};
+use super::conditions::{above_zero, at_least, condition, fact, gone, together, unseen};
 use super::gap::Gap;
-use super::kept::{Kept, is_capability};
-use super::outcomes::{Sums, elsewhere_than};
+use super::kept::{Kept, is_capability, placebo};
+use super::outcomes::{Other, Sums, elsewhere_than};
 use super::protocol::Protocol;
 use crate::StudyError;
 use crate::results::{
-    Absent, Also, AlsoChange, Approach, Carried, Claim, ClaimKind, ClaimRow, Condition, Control,
-    Elsewhere, Estimate, Seen, Target, Verdict,
+    Absent, Also, AlsoChange, Approach, Carried, Cause, Claim, ClaimKind, ClaimRow, Condition,
+    Control, Elsewhere, Estimate, Seen, Target, Verdict,
 };
 
 /// The level after Holm's correction.
@@ -23,8 +23,9 @@ const ALPHA: f64 = 0.05;
 const AT_HOME: f64 = 0.9;
 const ELSEWHERE: f64 = 0.7;
 const LEFT_OUT: f64 = 0.85;
-/// The largest share of weights, and the smallest inlier ratio, of claim (a).
+/// The largest share of weights of claim (a).
 const MOST: f64 = 0.01;
+/// The smallest inlier ratio without harm.
 const INLIER: f64 = 0.98;
 
 /// All that claims are judged by.
@@ -53,14 +54,15 @@ impl Judged<'_> {
         self.outcomes.iter().find(|own| own.change == change && own.target == *target)
     }
 
-    /// Why there is no such change. If damage refuses it, the claim is refuted; if there is nothing
-    /// to work on, nothing is known.
+    /// Why there is no such change. If damage refuses it, or nothing was chosen, the claim is refuted;
+    /// if there is nothing to work on, nothing is known.
     fn missing(&self, approach: &Approach, seen: &Seen, limit: f64) -> Condition {
         let own = self.absent.iter().find(|own| {
             (&own.approach, &own.seen, own.control) == (approach, seen, Control::Own)
                 && own.limit.is_none_or(|own| own.total_cmp(&limit).is_eq())
         });
-        let refused = own.is_some_and(|own| own.limit.is_some());
+        let refused =
+            own.is_some_and(|own| matches!(own.cause, Cause::Refused | Cause::ChoseNothing));
         let reason = own.map_or("nothing was made", |own| own.reason.as_str());
         unseen(reason, if refused { Verdict::No } else { Verdict::NotEnoughData })
     }
@@ -80,7 +82,7 @@ impl Judged<'_> {
     }
 }
 
-/// Every row of every claim, with Holm's correction over all of them.
+/// Every row of every claim, with Holm's correction over the rows of each.
 pub(super) fn rows(judged: &Judged<'_>) -> Result<Vec<ClaimRow>, StudyError> {
     let mut rows = Vec::new();
     let protocol = judged.protocol;
@@ -89,9 +91,9 @@ pub(super) fn rows(judged: &Judged<'_>) -> Result<Vec<ClaimRow>, StudyError> {
     for approach in protocol.approaches.iter().filter(|own| own.is_mask()) {
         for home in &protocol.homes {
             for &limit in &protocol.limits {
-                rows.push(one_context(judged, approach, home, limit));
+                rows.push(one_context(judged, approach, home, limit)?);
                 if several {
-                    rows.push(left_out(judged, approach, home, limit));
+                    rows.push(left_out(judged, approach, home, limit)?);
                 }
                 rows.push(frameworks(judged, approach, home, limit));
                 rows.push(rival(judged, approach, home, limit)?);
@@ -99,10 +101,14 @@ pub(super) fn rows(judged: &Judged<'_>) -> Result<Vec<ClaimRow>, StudyError> {
         }
     }
     // What was planted is known to be there, and is no claim.
-    let tested = |own: &&mut ClaimRow| own.p.is_some() && own.approach != Approach::Planted;
-    let p: Vec<f64> = rows.iter_mut().filter(|own| tested(own)).filter_map(|own| own.p).collect();
-    for (own, p) in rows.iter_mut().filter(tested).zip(holm(&p)?) {
-        own.p_holm = Some(p);
+    for claim in ClaimKind::ALL {
+        let own = rows.iter_mut();
+        let tested = own.filter(|own| own.claim == claim && own.approach != Approach::Planted);
+        let mut tested: Vec<&mut ClaimRow> = tested.filter(|own| own.p.is_some()).collect();
+        let p: Vec<f64> = tested.iter().filter_map(|own| own.p).collect();
+        for (own, p) in tested.iter_mut().zip(holm(&p)?) {
+            own.p_holm = Some(p);
+        }
     }
     for row in &mut rows {
         row.verdict = judge(row);
@@ -124,12 +130,17 @@ fn judge(row: &ClaimRow) -> Verdict {
     }
 }
 
-fn one_context(judged: &Judged<'_>, approach: &Approach, home: &Context, limit: f64) -> ClaimRow {
+fn one_context(
+    judged: &Judged<'_>,
+    approach: &Approach,
+    home: &Context,
+    limit: f64,
+) -> Result<ClaimRow, StudyError> {
     let seen = Seen::Home(home.clone());
     let mut row = judged.row(ClaimKind::OneContext, approach, &seen, limit);
     let Some(kept) = judged.kept(approach, &seen, limit) else {
         row.conditions.push(judged.missing(approach, &seen, limit));
-        return row;
+        return Ok(row);
     };
     let id = &kept.changed.id;
     let at_home = judged.carried(id, &Target::Home(home.clone()));
@@ -145,6 +156,9 @@ fn one_context(judged: &Judged<'_>, approach: &Approach, home: &Context, limit: 
                 own.over_contexts,
             ));
             row.p = own.p_placebo;
+            let others = elsewhere_than(judged.gaps, home);
+            let others = others.into_iter().filter(|own| own.power.measurable);
+            row.conditions.extend(than_placebo(judged, kept, &others.collect::<Vec<_>>())?);
         }
         _ => row.conditions.push(unseen(
             "elsewhere: fewer than two other contexts have a measurable gap",
@@ -153,22 +167,54 @@ fn one_context(judged: &Judged<'_>, approach: &Approach, home: &Context, limit: 
     }
     let share = kept.changed.share;
     row.conditions.push(fact("share of the weights at most 1 %".into(), share, share <= MOST));
-    row.conditions.push(inliers(judged, id));
-    row.conditions.extend(capabilities(judged, kept));
-    row
+    row.conditions.extend(harm(judged, kept));
+    Ok(row)
 }
 
-fn left_out(judged: &Judged<'_>, approach: &Approach, home: &Context, limit: f64) -> ClaimRow {
+fn left_out(
+    judged: &Judged<'_>,
+    approach: &Approach,
+    home: &Context,
+    limit: f64,
+) -> Result<ClaimRow, StudyError> {
     let seen = Seen::AllBut(home.clone());
     let mut row = judged.row(ClaimKind::LeftOut, approach, &seen, limit);
     let Some(kept) = judged.kept(approach, &seen, limit) else {
         row.conditions.push(judged.missing(approach, &seen, limit));
-        return row;
+        return Ok(row);
     };
-    let own = judged.carried(&kept.changed.id, &Target::Elsewhere(home.clone()));
+    let target = Target::Elsewhere(home.clone());
+    let own = judged.carried(&kept.changed.id, &target);
     row.conditions.push(share_gone("in the one left out", LEFT_OUT, own));
     row.p = own.and_then(|own| own.p_placebo);
-    row
+    let gap = judged.gaps.iter().filter(|own| own.target == target && own.power.measurable);
+    row.conditions.extend(than_placebo(judged, kept, &gap.collect::<Vec<_>>())?);
+    row.conditions.extend(harm(judged, kept));
+    Ok(row)
+}
+
+/// Whether a mask leaves less of these gaps than its placebo. What was planted has none.
+fn than_placebo(
+    judged: &Judged<'_>,
+    kept: &Kept,
+    gaps: &[&Gap],
+) -> Result<Option<Condition>, StudyError> {
+    if kept.changed.approach == Approach::Planted {
+        return Ok(None);
+    }
+    let what = "share of the gap that the placebo leaves and it does not: above 0";
+    let Some(other) = placebo(kept, judged.kept, judged.absent) else {
+        return Ok(Some(unseen("it has no placebo", Verdict::NotEnoughData)));
+    };
+    let found = judged.sums.closer(gaps, other, &kept.tested)?;
+    Ok(Some(above_zero(what.into(), &found)))
+}
+
+/// That a mask does no other harm: to answers, or to what the model can do.
+fn harm(judged: &Judged<'_>, kept: &Kept) -> Vec<Condition> {
+    let mut all = vec![inliers(judged, &kept.changed.id)];
+    all.extend(capabilities(judged, kept));
+    all
 }
 
 fn share_gone(what: &str, share: f64, own: Option<&Carried>) -> Condition {
@@ -184,22 +230,33 @@ fn share_gone(what: &str, share: f64, own: Option<&Carried>) -> Condition {
     }
 }
 
-/// The lowest inlier ratio over home and the other contexts, beside that of the unchanged model.
+/// The inlier ratio of home and of every other context: the one that is met least.
 fn inliers(judged: &Judged<'_>, change: &str) -> Condition {
     let asked = |own: &&Carried| {
         own.change == change && matches!(own.target, Target::Home(_) | Target::Elsewhere(_))
     };
-    let all = judged.outcomes.iter().filter(asked);
-    let lowest = all.min_by(|a, b| a.inlier.value.total_cmp(&b.inlier.value));
-    lowest.map_or_else(
+    let all = judged.outcomes.iter().filter(asked).map(|own| (own.inlier.value, inlier(own)));
+    let worst =
+        all.min_by(|(a, of_a), (b, of_b)| rank(of_a.met).cmp(&rank(of_b.met)).then(a.total_cmp(b)));
+    worst.map_or_else(
         || unseen("inlier ratio: it was not tested", Verdict::NotEnoughData),
-        |own| {
-            // Of the unchanged model's answers some lie outside as well.
-            let least = INLIER.min(own.inlier_before);
-            let what = format!("lowest inlier ratio, {}: at least {least:.3}", own.target);
-            at_least(what, least, &own.inlier)
-        },
+        |(_, own)| own,
     )
+}
+
+/// At least 0.98. Where fewer of the unchanged model's answers are inside, no more than 0.02 below
+/// those.
+fn inlier(own: &Carried) -> Condition {
+    if own.inlier_before >= INLIER {
+        at_least(format!("inlier ratio, {}: at least {INLIER}", own.target), INLIER, &own.inlier)
+    } else {
+        let (before, least) = (own.inlier_before, INLIER - 1.0);
+        let what = format!(
+            "change of the inlier ratio, {}: from {before:.3}, at least {least:.2}",
+            own.target
+        );
+        at_least(what, least, &own.inlier_change)
+    }
 }
 
 /// Whether what the model can do is within its interval of no loss.
@@ -301,15 +358,12 @@ fn rival(
     };
     let others = elsewhere_than(judged.gaps, home);
     let others: Vec<&Gap> = others.into_iter().filter(|own| own.power.measurable).collect();
-    let found = judged.sums.closer(&others, &rival.tested, &own.tested)?;
-    let met = match found.interval {
-        Some([low, _]) if low > 0.0 => Verdict::Yes,
-        Some([_, high]) if high < 0.0 => Verdict::No,
-        _ => Verdict::NotEnoughData,
-    };
+    let rival = Other::Changed(&rival.tested);
+    let found = judged.sums.closer(&others, rival, &own.tested)?;
     let what = format!("share of the gap elsewhere that {other} leaves and it does not: above 0");
-    row.conditions.push(condition(what, found.value, found.interval, met));
-    row.p = judged.sums.together(&others, &rival.tested, &own.tested)?;
+    row.conditions.push(above_zero(what, &found));
+    row.conditions.extend(harm(judged, own));
+    row.p = judged.sums.together(&others, rival, &own.tested)?;
     Ok(row)
 }
 
@@ -323,12 +377,13 @@ fn whole(claim: ClaimKind, rows: &[ClaimRow], absent: &[Absent]) -> Claim {
     let mut tried: BTreeMap<(String, u64), Vec<&ClaimRow>> = BTreeMap::new();
     for row in rows.iter().filter(|own| own.claim == claim && own.approach != Approach::Planted) {
         let nothing = row.change.is_none() && {
-            let of_row = |own: &&Absent| {
+            let seen = row.seen();
+            absent.iter().any(|own| {
                 own.approach == row.approach
-                    && *own.seen.context() == row.context
+                    && own.seen == seen
                     && own.control == Control::Own
-            };
-            absent.iter().filter(of_row).any(|own| own.limit.is_none())
+                    && own.cause == Cause::NoGap
+            })
         };
         // A home without a gap says nothing for or against.
         if !nothing {
@@ -350,11 +405,6 @@ fn whole(claim: ClaimKind, rows: &[ClaimRow], absent: &[Absent]) -> Claim {
         conditions().filter(|own| own.met == Verdict::Yes).count() as f64
             / conditions().count().max(1) as f64
     };
-    let rank = |own: Verdict| match own {
-        Verdict::Yes => 2,
-        Verdict::NotEnoughData => 1,
-        Verdict::No => 0,
-    };
     let best = judged.iter().reduce(|best, own| {
         let key = |(all, verdict): &(&Vec<&ClaimRow>, Verdict)| (rank(*verdict), met(all));
         if key(own) > key(best) { own } else { best }
@@ -371,6 +421,15 @@ fn whole(claim: ClaimKind, rows: &[ClaimRow], absent: &[Absent]) -> Claim {
         ),
     };
     Claim { claim, verdict, best, because }
+}
+
+/// How near a verdict is to yes.
+fn rank(own: Verdict) -> u8 {
+    match own {
+        Verdict::Yes => 2,
+        Verdict::NotEnoughData => 1,
+        Verdict::No => 0,
+    }
 }
 
 #[cfg(test)]
@@ -406,10 +465,14 @@ mod tests {
         let seen = Seen::Home("rent".parse().unwrap());
         let approach: Approach = "good".parse().unwrap();
         let reason = String::new();
-        let none = Absent { approach, seen, control: Control::Own, limit: None, reason };
+        let (control, limit, cause) = (Control::Own, None, Cause::NoGap);
+        let none = Absent { approach, seen, control, limit, cause, reason };
+        let failed = Absent { cause: Cause::Failed, ..none.clone() };
         let rent = ClaimRow { change: None, ..row("good", "rent", NotEnoughData) };
-        let found = whole(ClaimKind::OneContext, &[good, rent], &[none]);
+        let found = whole(ClaimKind::OneContext, &[good.clone(), rent.clone()], &[none]);
         assert_eq!(found.verdict, Yes);
+        let open = whole(ClaimKind::OneContext, &[good, rent], &[failed]);
+        assert_eq!(open.verdict, NotEnoughData, "the home has a gap, and nobody looked");
         assert_eq!(found.best.map(|(own, _)| own.to_string()), Some("good".into()));
     }
 

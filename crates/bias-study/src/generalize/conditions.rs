@@ -26,6 +26,16 @@ pub(super) fn at_least(what: String, least: f64, own: &Estimate) -> Condition {
     condition(what, own.value, own.interval, met)
 }
 
+/// A number is above 0; its interval decides.
+pub(super) fn above_zero(what: String, own: &Estimate) -> Condition {
+    let met = match own.interval {
+        Some([low, _]) if low > 0.0 => Verdict::Yes,
+        Some([_, high]) if high < 0.0 => Verdict::No,
+        _ => Verdict::NotEnoughData,
+    };
+    condition(what, own.value, own.interval, met)
+}
+
 /// A fact without uncertainty.
 pub(super) fn fact(what: String, value: f64, holds: bool) -> Condition {
     condition(what, value, None, if holds { Verdict::Yes } else { Verdict::No })

@@ -2,6 +2,7 @@
 
 use bias_ask::Tokenize;
 use bias_frameworks::Framework;
+use bias_types::prompt::Context;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::jobs::{places, targets, test};
@@ -9,6 +10,7 @@ use super::protocol::Protocol;
 use crate::StudyError;
 use crate::results::{Alternative, Approach, Control, Seen, method};
 use crate::run::{ALTERNATIVE, HEADS, PURSUIT, SIGNED_GAP, Study};
+use crate::store::Piece;
 use crate::studied::Studied;
 
 /// The work of a protocol after the audit of the unchanged model.
@@ -26,6 +28,35 @@ pub struct Effort {
 }
 
 impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
+    /// The homes that a run with this time limit chose when it began, if it has begun: what a run
+    /// is about does not depend on how often it was stopped.
+    ///
+    /// # Errors
+    /// A piece that cannot be read.
+    pub fn homes_within(
+        &self,
+        protocol: &Protocol,
+        minutes: f64,
+    ) -> Result<Option<Vec<Context>>, StudyError> {
+        self.store.get(&Piece::Homes(&protocol.homes, minutes))
+    }
+
+    /// Leaves all but the first `count` homes out, and keeps that for a run that goes on.
+    ///
+    /// # Errors
+    /// A piece that cannot be written.
+    pub fn keep_homes(
+        &self,
+        protocol: &mut Protocol,
+        minutes: f64,
+        count: usize,
+    ) -> Result<(), StudyError> {
+        let chosen: Vec<Context> = protocol.homes.iter().take(count).cloned().collect();
+        self.store.put(&Piece::Homes(&protocol.homes, minutes), &chosen)?;
+        protocol.homes = chosen;
+        Ok(())
+    }
+
     /// The work of a protocol with its first home, with its first two, and so on. Asks the
     /// unchanged model first, unless that was done before, and times a few questions.
     ///

@@ -74,8 +74,9 @@ impl Gap {
         Measure::mean_turned_pair(before, after, &self.signs, picks)
     }
 
-    /// Each name's mean answer over the variations, in standard deviations and in their directions;
-    /// the difference of the groups' means of it is the gap. `None` for a name without a value.
+    /// Each name's mean answer over the variations, as its distance from the mean of all names in
+    /// standard deviations and in their directions; the difference of the groups' means of it is the
+    /// gap. `None` for a name without a value.
     pub(super) fn by_name(&self, measured: &[&Measured]) -> Vec<Option<f64>> {
         by_name(self.arms.len(), &self.signs, measured)
     }
@@ -102,9 +103,12 @@ fn by_name(names: usize, signs: &[Option<f64>], measured: &[&Measured]) -> Vec<O
     let mut sums = vec![(0.0, 0u32); names];
     for (own, sign) in measured.iter().zip(signs) {
         let (Some(sign), Some(scale)) = (sign, spread(own)) else { continue };
+        let known = || own.moments.iter().filter(|name| name.weight > 0.0);
+        // A name that lacks a variation must not lack its level.
+        let level = known().map(|name| name.mean).sum::<f64>() / known().count() as f64;
         for (name, (sum, count)) in own.moments.iter().zip(&mut sums) {
             if name.weight > 0.0 {
-                *sum += sign * name.mean / scale;
+                *sum += sign * (name.mean - level) / scale;
                 *count += 1;
             }
         }
@@ -269,6 +273,19 @@ mod tests {
         assert!(other.reason.is_some_and(|own| own.contains("direction of those seen")));
         let none = of(&wide, None);
         assert!(none.gap.value.is_nan() && none.variations == 0 && !none.measurable);
+    }
+
+    /// Variations have levels far apart; one name lacks an answer to one of them.
+    #[test]
+    fn a_missing_answer_does_not_move_its_name_by_the_level() {
+        let mut far = measured(8.0, 0.0);
+        far.moments.iter_mut().for_each(|name| name.mean += 1e4);
+        far.moments[0].weight = 0.0;
+        let near = measured(8.0, 0.0);
+        let arms: Vec<Arm> = [[Arm::A; 6], [Arm::B; 6]].concat();
+        let numbers = by_name(arms.len(), &[Some(1.0); 2], &[&near, &far]);
+        let p = relabelled(&arms, &numbers, 0).unwrap().unwrap();
+        assert!(numbers[0].is_some_and(|own| own.abs() < 3.0) && p < 0.01, "{numbers:?}, {p}");
     }
 
     #[test]

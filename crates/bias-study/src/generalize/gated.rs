@@ -152,7 +152,8 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
                 let Some(own) = behind.answers(approach, limit, Control::Own, gap, known) else {
                     continue;
                 };
-                let placebo = behind.answers(approach, limit, Control::Shuffled, gap, known);
+                let placebo = || behind.answers(approach, limit, Control::Shuffled, gap, known);
+                let placebo = if *approach == Approach::Planted { None } else { placebo() };
                 found.push(Gated {
                     approach: approach.clone(),
                     limit,
@@ -207,7 +208,8 @@ impl Behind<'_> {
             })
         };
         let masks: Vec<Option<&Kept>> = self.homes.iter().map(mask).collect();
-        if masks.iter().all(Option::is_none) {
+        // A placebo that is made nowhere is the unchanged model.
+        if control == Control::Own && masks.iter().all(Option::is_none) {
             return None;
         }
         let of = |place: &VariationIndex| {

@@ -1,8 +1,9 @@
 //! What a change does to each target, and to all other contexts together.
 
+use bias_metrics::MetricError;
 use bias_metrics::effect::reduction;
 use bias_metrics::error::present;
-use bias_metrics::{Bootstrap, MetricError};
+use bias_metrics::inference::ratio_interval;
 use bias_types::prompt::Context;
 
 use super::gap::{Gap, NONE, apart, relabelled, size_by_chance};
@@ -14,6 +15,15 @@ use crate::statistics::{Measure, Measured, Reference, Tested};
 
 /// A number of a pick of names.
 type Statistic<'s> = dyn Fn(&[usize]) -> Result<Option<f64>, MetricError> + 's;
+
+/// A model that a change is compared with.
+#[derive(Clone, Copy)]
+pub(super) enum Other<'t> {
+    /// The unchanged one: a placebo that makes nothing is none.
+    Unchanged,
+    /// A changed one.
+    Changed(&'t Tested),
+}
 
 /// What the numbers of all changes are computed with.
 pub(super) struct Sums<'s> {
@@ -29,15 +39,23 @@ impl Sums<'_> {
         tested.of(&gap.test)
     }
 
+    /// The numbers on a target of what a change is compared with.
+    fn of_other<'t>(&'t self, gap: &Gap, other: Other<'t>) -> Vec<&'t Measured> {
+        match other {
+            Other::Unchanged => gap.before(self.reference),
+            Other::Changed(tested) => self.after(gap, tested),
+        }
+    }
+
     /// What a change did to a target, beside its placebo.
     pub(super) fn carried(
         &self,
         change: &str,
         gap: &Gap,
         own: &Tested,
-        placebo: Option<&Tested>,
+        placebo: Option<Other<'_>>,
     ) -> Result<Carried, StudyError> {
-        let placebo = placebo.map(|own| self.after(gap, own));
+        let placebo = placebo.map(|own| self.of_other(gap, own));
         self.answered(change, gap, &self.after(gap, own), placebo)
     }
 
@@ -81,6 +99,10 @@ impl Sums<'_> {
             p_placebo: placebo.map(|own| gap.differ(&own, after, seed)).transpose()?.flatten(),
             inlier: measure.estimate(&gap.arms, |picks| Measure::inlier(after, picks))?,
             inlier_before: Measure::of_everybody(&gap.arms, |p| Measure::inlier(&before, p))?,
+            inlier_change: measure.estimate(&gap.arms, |picks| {
+                let both = Measure::inlier(after, picks)?.zip(Measure::inlier(&before, picks)?);
+                Ok(both.map(|(after, before)| after - before))
+            })?,
             degenerate: measure.degenerate(after)?,
             reason,
         })
@@ -92,7 +114,7 @@ impl Sums<'_> {
         change: &str,
         gaps: &[&Gap],
         own: &Tested,
-        placebo: Option<&Tested>,
+        placebo: Option<Other<'_>>,
         carried: &[&Carried],
     ) -> Result<Elsewhere, StudyError> {
         let gaps: Vec<&Gap> = gaps.iter().copied().filter(|own| own.power.measurable).collect();
@@ -114,30 +136,19 @@ impl Sums<'_> {
         found.inlier = inliers.reduce(f64::min);
         let pairs: Vec<[Vec<&Measured>; 2]> =
             gaps.iter().map(|gap| [gap.before(self.reference), self.after(gap, own)]).collect();
-        let over = |which: &[usize], picks: Option<&[usize]>| {
-            let mut sums = [0.0; 2];
-            for (gap, [before, after]) in
-                which.iter().filter_map(|i| Some((gaps.get(*i)?, pairs.get(*i)?)))
-            {
-                let everybody: Vec<usize>;
-                let picks = match picks {
-                    Some(picks) => picks,
-                    None => {
-                        everybody = (0..gap.arms.len()).collect();
-                        &everybody
-                    }
-                };
-                let Some([b, a]) = gap.pair(before, after, picks)? else { return Ok(None) };
-                sums[0] += b;
-                sums[1] += a;
-            }
-            Ok(gone(sums))
+        // The gap of each context before and after, for a pick of names or for everybody.
+        let each = |picks: Option<&[usize]>| {
+            let of = |(gap, [before, after]): (&&Gap, &[Vec<&Measured>; 2])| {
+                let everybody: Vec<usize> = (0..gap.arms.len()).collect();
+                gap.pair(before, after, picks.unwrap_or(&everybody))
+            };
+            gaps.iter().zip(&pairs).map(of).collect::<Result<Option<Vec<_>>, MetricError>>()
         };
-        let all: Vec<usize> = (0..gaps.len()).collect();
+        let over = |picks: Option<&[usize]>| Ok(each(picks)?.and_then(|all| gone(sum(&all))));
         let alike = self.ask_alike(&gaps);
         found.reduction = match alike {
-            true => self.measure.estimate(&gaps[0].arms, |picks| over(&all, Some(picks)))?,
-            false => Estimate { value: over(&all, None)?.unwrap_or(f64::NAN), interval: None },
+            true => self.measure.estimate(&gaps[0].arms, |picks| over(Some(picks)))?,
+            false => Estimate { value: over(None)?.unwrap_or(f64::NAN), interval: None },
         };
         if !found.reduction.value.is_finite() {
             found.reason = Some("a context has no SMD after the change".into());
@@ -147,9 +158,8 @@ impl Sums<'_> {
             found.reason =
                 Some("contexts ask about different people: there is no interval over names".into());
         }
-        let bootstrap = Bootstrap::new(self.settings.seed).resamples(self.settings.resamples)?;
-        let drawn = present(bootstrap.interval_of_one(gaps.len(), |which| over(which, None)))?;
-        found.over_contexts = drawn.map(|own| [own.low, own.high]);
+        let left = present(ratio_interval(&each(None)?.unwrap_or_default()))?;
+        found.over_contexts = left.map(|own| [1.0 - own.high, 1.0 - own.low]);
         if let Some(placebo) = placebo.filter(|_| alike) {
             found.p_placebo = self.together(&gaps, placebo, own)?;
         }
@@ -161,14 +171,14 @@ impl Sums<'_> {
     pub(super) fn together(
         &self,
         gaps: &[&Gap],
-        first: &Tested,
+        first: Other<'_>,
         second: &Tested,
     ) -> Result<Option<f64>, StudyError> {
         let Some(arms) = gaps.first().map(|own| own.arms.clone()) else { return Ok(None) };
         let mut sums = vec![(0.0, 0u32); arms.len()];
         for gap in gaps {
-            let numbers = [first, second].map(|own| gap.by_name(&self.after(gap, own)));
-            let apart = apart(&numbers[0], &numbers[1]);
+            let first = gap.by_name(&self.of_other(gap, first));
+            let apart = apart(&first, &gap.by_name(&self.after(gap, second)));
             for (own, (sum, count)) in apart.iter().zip(&mut sums) {
                 if let Some(own) = own {
                     *sum += own;
@@ -185,24 +195,21 @@ impl Sums<'_> {
     pub(super) fn closer(
         &self,
         gaps: &[&Gap],
-        first: &Tested,
+        first: Other<'_>,
         second: &Tested,
     ) -> Result<Estimate, StudyError> {
         let Some(arms) = gaps.first().map(|own| &own.arms).filter(|_| self.ask_alike(gaps)) else {
             return Ok(NONE);
         };
-        let left = |own: &Tested, picks: &[usize]| {
-            let mut sums = [0.0; 2];
-            for gap in gaps {
-                let (before, after) = (gap.before(self.reference), self.after(gap, own));
-                let Some([b, a]) = gap.pair(&before, &after, picks)? else { return Ok(None) };
-                sums[0] += b;
-                sums[1] += a;
-            }
-            Ok(gone(sums).map(|gone| (1.0 - gone).abs()))
+        let left = |own: Other<'_>, picks: &[usize]| {
+            let of =
+                |gap: &&Gap| gap.pair(&gap.before(self.reference), &self.of_other(gap, own), picks);
+            let all = gaps.iter().map(of).collect::<Result<Option<Vec<_>>, MetricError>>()?;
+            Ok(all.and_then(|all| gone(sum(&all))).map(|gone| (1.0 - gone).abs()))
         };
         Ok(self.measure.estimate(arms, |picks| {
-            Ok(left(first, picks)?.zip(left(second, picks)?).map(|(first, second)| first - second))
+            let both = left(first, picks)?.zip(left(Other::Changed(second), picks)?);
+            Ok(both.map(|(first, second)| first - second))
         })?)
     }
 
@@ -219,6 +226,11 @@ impl Sums<'_> {
         };
         gaps.windows(2).all(same)
     }
+}
+
+/// The gaps before and after of all contexts together.
+fn sum(all: &[[f64; 2]]) -> [f64; 2] {
+    all.iter().fold([0.0; 2], |[before, after], own| [before + own[0], after + own[1]])
 }
 
 /// `1 − after / before`; `None` where there was nothing before.

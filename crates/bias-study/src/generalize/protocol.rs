@@ -5,6 +5,7 @@ use burn::tensor::backend::AutodiffBackend;
 use sha2::{Digest as _, Sha256};
 
 use super::formats::{is_derived, otherwise_put};
+use super::name_check::name_check;
 use crate::StudyError;
 use crate::find::{Method, Truth};
 use crate::prompts::PromptSet;
@@ -103,6 +104,14 @@ impl Protocol {
         Err(StudyError::Protocol { reason })
     }
 
+    /// The smallest p of a row of a claim after Holm's correction: what the names can show at best.
+    /// From 0.05 on, no claim can come out as yes.
+    #[must_use]
+    pub fn smallest_p(&self, prompts: &PromptSet) -> f64 {
+        let masks = self.approaches.iter().filter(|own| own.is_mask()).count();
+        name_check(prompts).smallest_p(masks * self.homes.len() * self.limits.len())
+    }
+
     fn check(&self, prompts: &PromptSet) -> Result<(), StudyError> {
         let refuse = |reason: String| Err(StudyError::Protocol { reason });
         if let Some(absent) = self.homes.iter().find(|c| prompts.index_of(c.as_str()).is_none()) {
@@ -117,6 +126,13 @@ impl Protocol {
         let share = self.most > 0.0 && self.most <= 1.0;
         if !share {
             return refuse(format!("{} is no share of the weights above 0", self.most));
+        }
+        if !prompts.holds_out_names() {
+            return refuse(
+                "no names are held out for tests, so every gap would be too large; ask about more \
+                 people, or say in `name_split` who is `held_out`"
+                    .into(),
+            );
         }
         let planted = self.approaches.contains(&Approach::Planted);
         if planted && self.truth.is_none() {

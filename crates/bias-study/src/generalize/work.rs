@@ -15,7 +15,7 @@ use super::gap::Gap;
 use super::jobs::{jobs, places, targets, test};
 use super::protocol::Protocol;
 use crate::StudyError;
-use crate::find::MethodInput;
+use crate::find::{MethodInput, may_pass};
 use crate::plan::{DialJob, Test};
 use crate::results::{
     Alternative, Approach, Bound, Budget, Control, Experiment, Generalization, Power, Seen,
@@ -25,7 +25,7 @@ use crate::run::{Progress, Study};
 use crate::seed::derived_seed;
 use crate::shard::Shard;
 use crate::statistics::Reference;
-use crate::store::{DialFound, Dialled, Found, Piece};
+use crate::store::{CHOSE_NOTHING, DialFound, Dialled, Found, Piece};
 use crate::studied::Studied;
 use crate::treat::questions;
 
@@ -254,6 +254,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
         let dialable = match self.dialable(protocol, job, reference) {
             Ok(found) => found,
             // A method that cannot look at this must not cost the others' work.
+            Err(StudyError::Attrib(error)) if may_pass(&error) => return Err(error.into()),
             Err(error @ (StudyError::Attrib(_) | StudyError::Treatment { .. })) => {
                 all.absent.push((None, error.to_string()));
                 return Ok((all, None));
@@ -266,7 +267,7 @@ impl<A: AutodiffBackend, M: Studied<A>, T: Tokenize + Sync> Study<'_, A, M, T> {
             Made::Model(_, weights) => *weights == 0 && job.approach.is_mask(),
         };
         if nothing {
-            all.absent.push((None, "it chose nothing to change".into()));
+            all.absent.push((None, CHOSE_NOTHING.into()));
             return Ok((all, None));
         }
         for &limit in &job.limits {
@@ -431,5 +432,10 @@ pub(super) fn change_id(job: &DialJob, control: Control, limit: f64) -> String {
 fn edit_id(job: &DialJob, strength: f64) -> String {
     let DialJob { approach, seen, .. } = job;
     let labels = if job.shuffled { "shuffled" } else { "as they are" };
-    format!("{approach}/{seen}/{labels}/{strength}")
+    // This one edits as many weights as a mask may take.
+    let most = match approach {
+        Approach::Edit(Alternative::MeanAblation) => format!("/{}", job.most),
+        _ => String::new(),
+    };
+    format!("{approach}/{seen}/{labels}/{strength}{most}")
 }

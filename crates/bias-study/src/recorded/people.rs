@@ -246,6 +246,11 @@ impl People {
                 );
                 return Err((about.line, reason));
             }
+            // What the rows leave out is unexplored, whatever they say.
+            let left_out = 1.0 - sum;
+            if !about.counted && left_out > ROUNDING {
+                about.unexplored += left_out;
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
-use super::seen::Approach;
+use super::seen::{Approach, Seen};
 
 /// A claim that the protocol judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,10 +43,13 @@ impl ClaimKind {
                  held-out names, with at most 1 % of the weights and without other harm"
             }
             Self::LeftOut => {
-                "a mask from all contexts but one removes at least 85 % in the one left out"
+                "a mask from all contexts but one removes at least 85 % in the one left out, without \
+                 other harm"
             }
             Self::Frameworks => "the same mask moves the scores of other frameworks the right way",
-            Self::Rival => "it removes more elsewhere than the rival edit at the same damage",
+            Self::Rival => {
+                "it removes more elsewhere than the rival edit at the same damage, without other harm"
+            }
         }
     }
 }
@@ -103,10 +106,23 @@ pub struct ClaimRow {
     pub conditions: Vec<Condition>,
     /// The probability by chance of the difference from the placebo, or from the rival.
     pub p: Option<f64>,
-    /// The same after Holm's correction over all rows of all claims.
+    /// The same after Holm's correction over all rows of this claim.
     pub p_holm: Option<f64>,
     /// What the conditions and the corrected p say together.
     pub verdict: Verdict,
+}
+
+impl ClaimRow {
+    /// What the approach saw.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        match self.claim {
+            ClaimKind::LeftOut => Seen::AllBut(self.context.clone()),
+            ClaimKind::OneContext | ClaimKind::Frameworks | ClaimKind::Rival => {
+                Seen::Home(self.context.clone())
+            }
+        }
+    }
 }
 
 /// A claim as a whole.

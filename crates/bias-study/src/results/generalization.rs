@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use bias_metrics::Permutation;
 use bias_types::prompt::Context;
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +56,7 @@ pub struct Generalization {
 
 impl Generalization {
     /// The format that this version writes.
-    pub const FORMAT: &str = "bias-generalize/2";
+    pub const FORMAT: &str = "bias-generalize/3";
 
     /// Writes the file, whole or not at all.
     ///
@@ -138,6 +139,15 @@ pub struct NameCheck {
     pub told_by_surname: Option<f64>,
     /// The number of surnames of tested names, and how many of them attribution saw too.
     pub surnames: [usize; 2],
+}
+
+impl NameCheck {
+    /// The smallest p that relabelling the tested names can give, after Holm's correction over so
+    /// many rows.
+    #[must_use]
+    pub fn smallest_p(&self, rows: usize) -> f64 {
+        (Permutation::new(0).smallest_p(self.tested) * rows as f64).min(1.0)
+    }
 }
 
 /// What could be found on a target: the unchanged model's gap on the held-out names.
@@ -237,8 +247,24 @@ pub struct Absent {
     pub control: Control,
     /// The limit; `None` for all of them.
     pub limit: Option<f64>,
+    /// What kind of reason it is.
+    pub cause: Cause,
     /// The reason, for people.
     pub reason: String,
+}
+
+/// Why something was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// There is no gap to work on.
+    NoGap,
+    /// The approach looked and chose nothing to change.
+    ChoseNothing,
+    /// The approach cannot look at this.
+    Failed,
+    /// Its smallest step goes beyond the limit.
+    Refused,
 }
 
 /// What a change did to a target, on held-out names.
@@ -264,13 +290,16 @@ pub struct Carried {
     pub size_by_chance: Option<f64>,
     /// The probability of so uneven a change between the groups by chance.
     pub p: Option<f64>,
-    /// The probability of so uneven a difference from the placebo of the same limit.
+    /// The probability of so uneven a difference from the placebo of the same limit, which is the
+    /// unchanged model if the approach makes nothing of shuffled groups.
     pub p_placebo: Option<f64>,
     /// Inlier ratio after, by the fences of the unchanged answers.
     pub inlier: Estimate,
     /// Inlier ratio before.
     #[serde(deserialize_with = "null_is_nan")]
     pub inlier_before: f64,
+    /// Inlier ratio after less before, for the same names.
+    pub inlier_change: Estimate,
     /// The number of variations whose SMD can no longer be computed.
     pub degenerate: usize,
     /// Why there is no reduction, where there is none.
@@ -286,11 +315,12 @@ pub struct Elsewhere {
     pub contexts: Vec<Context>,
     /// `1 − Σ after / Σ before` over them, with its interval over names.
     pub reduction: Estimate,
-    /// The same with an interval over contexts; absent below two contexts.
+    /// The same with an interval over contexts (`bias_metrics::inference::ratio_interval`); absent
+    /// below two contexts.
     pub over_contexts: Option<[f64; 2]>,
     /// The lowest inlier ratio of these contexts.
     pub inlier: Option<f64>,
-    /// The probability of so uneven a difference from the placebo of the same limit.
+    /// As [`Carried::p_placebo`].
     pub p_placebo: Option<f64>,
     /// Why there is no reduction, where there is none.
     pub reason: Option<String>,

@@ -41,7 +41,7 @@ pub use self::estimate::Estimate;
 pub use self::experiment::Experiment;
 pub use self::form::{ChoiceValue, Form, FormText, Kind};
 pub use self::generalization::{
-    Absent, Bound, Carried, Changed, Elsewhere, Gated, Generalization, NameCheck, Power,
+    Absent, Bound, Carried, Cause, Changed, Elsewhere, Gated, Generalization, NameCheck, Power,
     ProtocolInfo,
 };
 pub use self::groups::{GroupDifferences, GroupPair};

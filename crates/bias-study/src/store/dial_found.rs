@@ -3,6 +3,9 @@ use serde::{Deserialize, Serialize};
 use super::found::Found;
 use crate::results::Bound;
 
+/// The reason of a job whose approach chose nothing.
+pub(crate) const CHOSE_NOTHING: &str = "it chose nothing to change";
+
 /// What a generalization job made.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct DialFound {

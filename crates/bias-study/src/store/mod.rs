@@ -9,7 +9,7 @@ mod pieces;
 mod provenance;
 mod record;
 
-pub(crate) use self::dial_found::{DialFound, Dialled};
+pub(crate) use self::dial_found::{CHOSE_NOTHING, DialFound, Dialled};
 pub use self::folder::FIGURES;
 pub(crate) use self::folder::{MASKS, PIECES, PROMPTS, PROVENANCE};
 pub(crate) use self::found::{Found, JobFound};

@@ -46,6 +46,8 @@ pub(crate) enum Piece<'a> {
     Seen(&'a str, Vec<(&'a Context, &'a str)>, bool),
     /// What a gate between the masks of these homes chooses for every question.
     Gate(&'a [Context]),
+    /// The homes that were chosen among these when a run with this limit, in minutes, began.
+    Homes(&'a [Context], f64),
 }
 
 /// The place of finished pieces: a folder, or memory for a study that is never continued.

@@ -87,7 +87,7 @@ pub struct Run {
 
 /// The version of the numbers. It is raised whenever a change of the code changes any number of a
 /// study, so that work from before and after is never mixed. A release alone does not raise it.
-pub const NUMBERS: u32 = 2;
+pub const NUMBERS: u32 = 3;
 
 /// The program that computed a study, as far as it decides numbers. Any build of it is equivalent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

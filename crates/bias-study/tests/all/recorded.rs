@@ -246,6 +246,23 @@ fn repeated_answers_weigh_as_often_as_they_were_given() {
     assert_eq!(exact.error, Some(0.0));
 }
 
+/// Rows that somebody dropped are not answers that nobody gave.
+#[test]
+fn probability_that_no_row_has_is_unexplored() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = [
+        ("white_men", "Todd"),
+        ("white_women", "Emily"),
+        ("black_men", "Jamal"),
+        ("black_women", "Tyra"),
+    ];
+    let rows: Vec<_> =
+        people.iter().flat_map(|(g, n)| [(*g, *n, "10,0.25"), (*g, *n, "20,0.15")]).collect();
+    let path = saved(folder.path(), "a.csv", &file(",probability", &rows));
+    let found = audited(&read(&path, &[], &[]).unwrap()[0], ChoiceValue::default()).remove(0);
+    assert!((found.unexplored - 0.6).abs() < 1e-9, "{found:?}");
+}
+
 #[test]
 fn an_empty_response_is_no_answer() {
     let folder = tempfile::tempdir().unwrap();

@@ -73,6 +73,25 @@ pub(super) struct HostedArgs {
     pub dry_run: bool,
 }
 
+impl HostedArgs {
+    /// The first option given that says how a server is asked.
+    pub fn first_given(&self) -> Option<&'static str> {
+        let given = [
+            (self.url.is_some(), "--url"),
+            (self.protocol.is_some(), "--protocol"),
+            (self.key_env.is_some(), "--key-env"),
+            (self.way.is_some(), "--way"),
+            (self.prefill.is_some(), "--prefill"),
+            (self.template_of.is_some(), "--template-of"),
+            (self.max_requests.is_some(), "--max-requests"),
+            (self.max_tokens_total.is_some(), "--max-tokens-total"),
+            (self.record.is_some(), "--record"),
+            (self.dry_run, "--dry-run"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
+    }
+}
+
 /// A protocol, as written on the command line.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Spoken {

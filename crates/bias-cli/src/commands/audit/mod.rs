@@ -28,6 +28,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.save_answers {
         writable(path)?;
     }
+    // clap asks for no company of an option that another one conflicts with.
+    #[cfg(feature = "hosted")]
+    if let (None, Some(option)) = (&args.hosted.hosted, args.hosted.first_given()) {
+        return Err(format!("{option} is about a server; name its model with --hosted").into());
+    }
+    if args.answers.is_none() && !args.of.is_empty() {
+        return Err("--of is about a file of answers; name it with --answers".into());
+    }
     if let Some(path) = &args.answers {
         return recorded::run(args, path);
     }

@@ -52,7 +52,7 @@ fn claims(results: &Generalization) -> Section {
             limits.join(" or "),
             crate::report::numbers::share(own.most),
             own.rival,
-            names(&results.names),
+            names(&results.names) + " " + &smallest(results),
             words.collect::<Vec<_>>().join("\n"),
         ),
         header: vec!["claim", "verdict", "nearest to it", "masks: an approach at a limit"],
@@ -60,6 +60,19 @@ fn claims(results: &Generalization) -> Section {
         labels: 4,
         is_first: true,
     }
+}
+
+/// What the tested names can show at best.
+fn smallest(results: &Generalization) -> String {
+    let own = &results.protocol;
+    let masks = own.approaches.iter().filter(|own| own.is_mask()).count();
+    let rows = masks * own.homes.len() * own.limits.len();
+    let (one, all) = (results.names.smallest_p(1), results.names.smallest_p(rows));
+    let judged = if all < 0.05 { "" } else { ", so none can come out as yes" };
+    format!(
+        "With so many names p is at least {one:.4}, and at least {all:.4} after the correction for the \
+         {rows} rows of a claim{judged}."
+    )
 }
 
 /// With a capital letter.
@@ -167,7 +180,7 @@ fn conditions(results: &Generalization) -> Section {
         title: "Every condition of every claim".into(),
         note: "An interval within the bounds meets a condition, one beyond them refutes it. p is that \
                of the difference from the placebo, or in (d) from the other edit; Holm corrects for all \
-               rows of all claims."
+               rows of a claim."
             .into(),
         header: vec![
             "claim", "approach", "context", "limit", "condition", "value", "met", "p (Holm)", "verdict",

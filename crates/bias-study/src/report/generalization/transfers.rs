@@ -3,7 +3,7 @@
 use super::section::{Section, nats};
 use crate::report::numbers::{DASH, fixed, percent, percent_estimate, probability, share};
 use crate::report::words::short;
-use crate::results::{Approach, Carried, Changed, Control, Generalization, Seen, Target};
+use crate::results::{Approach, Carried, Cause, Changed, Control, Generalization, Seen, Target};
 
 /// The change beside another one with this control.
 fn beside<'r>(results: &'r Generalization, own: &Changed, control: Control) -> Option<&'r Changed> {
@@ -27,17 +27,43 @@ fn over_contexts(ends: Option<[f64; 2]>) -> String {
     ends.map_or(DASH.into(), |[low, high]| format!("[{}..{}]", percent(low), percent(high)))
 }
 
+/// The lowest inlier ratio at home and in the other contexts.
+fn lowest_inlier(results: &Generalization, change: &str) -> Option<f64> {
+    let asked = results.outcomes.iter().filter(|own| {
+        own.change == change && matches!(own.target, Target::Home(_) | Target::Elsewhere(_))
+    });
+    asked.map(|own| own.inlier.value).filter(|own| own.is_finite()).reduce(f64::min)
+}
+
+/// A share that is gone under a control, or that it makes nothing.
+fn of_control(
+    results: &Generalization,
+    own: &Changed,
+    control: Control,
+    target: Option<&Target>,
+) -> String {
+    if let Some(other) = beside(results, own, control) {
+        let value = match target {
+            Some(target) => results.outcome(&other.id, target).map(|own| own.reduction.value),
+            None => results.over_others(&other.id).map(|own| own.reduction.value),
+        };
+        return value.map_or(DASH.into(), percent);
+    }
+    let nothing = results.absent.iter().any(|other| {
+        (&other.approach, &other.seen, other.control) == (&own.approach, &own.seen, control)
+            && matches!(other.cause, Cause::ChoseNothing | Cause::Refused)
+            && other.limit.is_none_or(|limit| limit.total_cmp(&own.limit).is_eq())
+    });
+    if nothing { "nothing made".into() } else { DASH.into() }
+}
+
 pub(super) fn matched(results: &Generalization) -> Section {
     let mut rows = Vec::new();
     for own in owns(results) {
         let Seen::Home(home) = &own.seen else { continue };
         let at_home = Target::Home(home.clone());
         let others = results.over_others(&own.id);
-        let control = |control| {
-            let other = beside(results, own, control);
-            let found = other.and_then(|other| results.over_others(&other.id));
-            found.map_or(DASH.into(), |own| percent(own.reduction.value))
-        };
+        let control = |control| of_control(results, own, control, None);
         rows.push(vec![
             own.approach.to_string(),
             short(home.as_str(), 30),
@@ -51,7 +77,7 @@ pub(super) fn matched(results: &Generalization) -> Section {
             control(Control::Shuffled),
             control(Control::Random),
             probability(others.and_then(|own| own.p_placebo)),
-            others.and_then(|own| own.inlier).map_or(DASH.into(), |own| fixed(own, 3)),
+            lowest_inlier(results, &own.id).map_or(DASH.into(), |own| fixed(own, 3)),
         ]);
     }
     Section {
@@ -59,8 +85,9 @@ pub(super) fn matched(results: &Generalization) -> Section {
         note: "Share of the gap that is gone on held-out names [95 %]; above 100 % it is reversed. \
                Elsewhere is all other contexts with a measurable gap together, once with an interval \
                over names, once over contexts. The placebo is the same approach on shuffled groups, \
-               dialled to the same damage; random is as many random weights in every matrix; p is that \
-               of the difference from the placebo elsewhere, not corrected."
+               dialled to the same damage; where it makes nothing, the unchanged model stands for it. \
+               Random is as many random weights in every matrix; p is that of the difference from the \
+               placebo elsewhere, not corrected."
             .into(),
         header: vec![
             "approach", "home", "limit", "size", "log-loss", "questions seen", "at home", "elsewhere",
@@ -129,11 +156,7 @@ pub(super) fn left_out(results: &Generalization) -> Section {
         let Seen::AllBut(context) = &own.seen else { continue };
         let target = Target::Elsewhere(context.clone());
         let found = results.outcome(&own.id, &target);
-        let control = |control| {
-            let other = beside(results, own, control);
-            let found = other.and_then(|other| results.outcome(&other.id, &target));
-            found.map_or(DASH.into(), |own| percent(own.reduction.value))
-        };
+        let control = |control| of_control(results, own, control, Some(&target));
         rows.push(vec![
             own.approach.to_string(),
             short(context.as_str(), 30),
