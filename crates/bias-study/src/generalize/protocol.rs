@@ -108,7 +108,9 @@ impl Protocol {
     /// From 0.05 on, no claim can come out as yes.
     #[must_use]
     pub fn smallest_p(&self, prompts: &PromptSet) -> f64 {
-        let masks = self.approaches.iter().filter(|own| own.is_mask()).count();
+        // What was planted is no claim.
+        let claimed = |own: &&Approach| own.is_mask() && **own != Approach::Planted;
+        let masks = self.approaches.iter().filter(claimed).count();
         name_check(prompts).smallest_p(masks * self.homes.len() * self.limits.len())
     }
 
